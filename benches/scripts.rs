@@ -33,14 +33,19 @@ const LONG: &str = r"fn createClient(context) {
 }";
 
 /// An `http` request that is answered at once.
-const ASKING: &str = r#"fn createClient(context) { http::get("https://a.example/").status == 200 }"#;
+const ASKING: &str =
+    r#"fn createClient(context) { http::get("https://a.example/").status == 200 }"#;
 
 const TIME: Duration = Duration::from_secs(2);
 
 fn main() {
     println!("{:<44}{:>10}{:>10}", "", "us", "ratio");
     let floor = per_call(1, |_| {
-        let handed = async { tokio::task::spawn_blocking(|| ()).await.expect("an empty job") };
+        let handed = async {
+            tokio::task::spawn_blocking(|| ())
+                .await
+                .expect("an empty job")
+        };
         Box::pin(handed)
     });
     line("an empty job, and back", floor, floor);
@@ -54,7 +59,10 @@ fn main() {
         line(name, per_call(1, |_| ask(&set)), floor);
     }
     println!("\n{:<44}{:>10}", "two threads compared with one", "ratio");
-    for (name, script) in [("one hook, one script", USUAL), ("one long-running hook", LONG)] {
+    for (name, script) in [
+        ("one hook, one script", USUAL),
+        ("one long-running hook", LONG),
+    ] {
         let (set, _folder) = load(script, 1);
         let (one, two) = (per_call(1, |_| ask(&set)), per_call(2, |_| ask(&set)));
         println!("{name:<44}{:>10.2}", one / two);
@@ -62,7 +70,10 @@ fn main() {
 }
 
 fn line(name: &str, microseconds: f64, floor: f64) {
-    println!("{name:<44}{microseconds:>10.1}{:>10.2}", microseconds / floor);
+    println!(
+        "{name:<44}{microseconds:>10.1}{:>10.2}",
+        microseconds / floor
+    );
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -70,7 +81,10 @@ type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Returns the microseconds of one run of `work` when `threads` threads do nothing else.
 fn per_call(threads: usize, work: impl Fn(usize) -> Work + Sync) -> f64 {
     let drive = |thread: usize| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         let begun = Instant::now();
         let mut done = 0_u32;
         runtime.block_on(async {
@@ -82,8 +96,13 @@ fn per_call(threads: usize, work: impl Fn(usize) -> Work + Sync) -> f64 {
         f64::from(done) / begun.elapsed().as_secs_f64()
     };
     let rate: f64 = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || drive(thread))).collect();
-        running.into_iter().map(|thread| thread.join().expect("it measures")).sum()
+        let running: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || drive(thread)))
+            .collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().expect("it measures"))
+            .sum()
     });
     1_000_000.0 / rate
 }
@@ -91,7 +110,13 @@ fn per_call(threads: usize, work: impl Fn(usize) -> Work + Sync) -> f64 {
 fn ask(set: &Arc<ScriptSet>) -> Work {
     let (set, client) = (Arc::clone(set), object(client()));
     Box::pin(async move {
-        let decided = set.decide(Hook::CreateClient, facts(client.clone()), Metadata::new(client)).await;
+        let decided = set
+            .decide(
+                Hook::CreateClient,
+                facts(client.clone()),
+                Metadata::new(client),
+            )
+            .await;
         decided.expect("the script accepts the request");
     })
 }
@@ -102,13 +127,19 @@ fn load(script: &str, many: usize) -> (Arc<ScriptSet>, TempDir) {
     for number in 0..many {
         std::fs::write(folder.path().join(format!("{number}.rhai")), script).expect("a script");
     }
-    let mut settings = ScriptSettings { directory: folder.path().to_owned(), ..ScriptSettings::default() };
+    let mut settings = ScriptSettings {
+        directory: folder.path().to_owned(),
+        ..ScriptSettings::default()
+    };
     settings.attributes = object(json!({"deniedVendors": ["acme"]}));
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
     let host = FakeHost::new(clock.clone());
     host.answer_json("GET", "https://a.example/", 200, &json!({"ok": true}));
     let runtime = Runtime::new(&settings, clock, Arc::new(host)).expect("there are no secrets");
-    (Arc::new(ScriptSet::load(&settings, &runtime).expect("the script loads")), folder)
+    (
+        Arc::new(ScriptSet::load(&settings, &runtime).expect("the script loads")),
+        folder,
+    )
 }
 
 fn client() -> Value {
@@ -143,6 +174,8 @@ fn facts(request: Map<String, Value>) -> Arc<Facts> {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(members) = value else { return Map::new() };
+    let Value::Object(members) = value else {
+        return Map::new();
+    };
     members
 }

@@ -30,12 +30,22 @@ fn main() -> Outcome<()> {
             println!("wrote the keys and the endorsement of a device to {folder}");
         }
         ["evidence", folder, nonce] => {
-            println!("{}", evidence(Path::new(folder), nonce, &measurement()?, false)?);
+            println!(
+                "{}",
+                evidence(Path::new(folder), nonce, &measurement()?, false)?
+            );
         }
         ["evidence", folder, nonce, "--debug"] => {
-            println!("{}", evidence(Path::new(folder), nonce, &measurement()?, true)?);
+            println!(
+                "{}",
+                evidence(Path::new(folder), nonce, &measurement()?, true)?
+            );
         }
-        _ => return Err("usage: attester keys FOLDER | attester evidence FOLDER NONCE [--debug]".into()),
+        _ => {
+            return Err(
+                "usage: attester keys FOLDER | attester evidence FOLDER NONCE [--debug]".into(),
+            );
+        }
     }
     Ok(())
 }
@@ -52,14 +62,20 @@ pub(crate) fn make_keys(folder: &Path, measurement: &str) -> Outcome<()> {
     let client = key(&folder.join("client.pem"))?;
     let endorsement = json!({"keys": [device.public_jwk()], "measurements": [measurement]});
     std::fs::write(folder.join("endorsement.json"), endorsement.to_string())?;
-    std::fs::write(folder.join("jwks.json"), json!({"keys": [client.public_jwk()]}).to_string())?;
+    std::fs::write(
+        folder.join("jwks.json"),
+        json!({"keys": [client.public_jwk()]}).to_string(),
+    )?;
     Ok(())
 }
 
 /// Reads the key in a file, or creates the file with a new key.
 fn key(file: &PathBuf) -> Outcome<SigningKey> {
     if file.exists() {
-        return Ok(SigningKey::from_pem(&Secret::new(std::fs::read_to_string(file)?), Algorithm::Es256)?);
+        return Ok(SigningKey::from_pem(
+            &Secret::new(std::fs::read_to_string(file)?),
+            Algorithm::Es256,
+        )?);
     }
     let key = SigningKey::generate(Algorithm::Es256)?;
     let pem = key.to_pem().ok_or(SigningKeyError::Failed)?;
@@ -72,8 +88,16 @@ fn key(file: &PathBuf) -> Outcome<SigningKey> {
 }
 
 /// Creates evidence: the device states its software, its state, and the key of its client.
-pub(crate) fn evidence(folder: &Path, nonce: &str, measurement: &str, is_open: bool) -> Outcome<String> {
-    let (device, client) = (key(&folder.join("device.pem"))?, key(&folder.join("client.pem"))?);
+pub(crate) fn evidence(
+    folder: &Path,
+    nonce: &str,
+    measurement: &str,
+    is_open: bool,
+) -> Outcome<String> {
+    let (device, client) = (
+        key(&folder.join("device.pem"))?,
+        key(&folder.join("client.pem"))?,
+    );
     let identity = device.kid().unwrap_or_default();
     let claims = json!({
         "eat_profile": PROFILE,
@@ -85,7 +109,11 @@ pub(crate) fn evidence(folder: &Path, nonce: &str, measurement: &str, is_open: b
         "akpub": subject_public_key_info(&client)?,
     });
     let header = Map::from_iter([("typ".to_owned(), Value::from("eat+jwt"))]);
-    Ok(sign(&header, claims.as_object().unwrap_or(&Map::new()), &device)?)
+    Ok(sign(
+        &header,
+        claims.as_object().unwrap_or(&Map::new()),
+        &device,
+    )?)
 }
 
 /// Returns the public half of `key` in the form that verifiers use: DER in base64url.

@@ -22,19 +22,35 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("scripts.directory", &scripts.path().to_string_lossy()),
         ("registration.dynamicRegistrationExpirationTime", "3600"),
     ];
-    let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-    let configuration = config::load(&Sources { overrides, ..Sources::default() })?;
+    let overrides = overrides
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec();
+    let configuration = config::load(&Sources {
+        overrides,
+        ..Sources::default()
+    })?;
     let server = server::start(Start::new(configuration)).await?;
     println!("the registrar listens on {}", server.url());
 
     let request = json!({"redirect_uris": ["https://client.example.org/callback"]});
-    let response =
-        reqwest::Client::new().post(format!("{}/register", server.url())).json(&request).send().await?;
+    let response = reqwest::Client::new()
+        .post(format!("{}/register", server.url()))
+        .json(&request)
+        .send()
+        .await?;
     let client: Value = response.error_for_status()?.json().await?;
-    println!("registered {} until {}", client["client_id"], client["client_secret_expires_at"]);
+    println!(
+        "registered {} until {}",
+        client["client_id"], client["client_secret_expires_at"]
+    );
 
     // The library gives the program access to the same clients.
-    let page = server.service().store.clients.list(&ClientFilter::default(), None, 10).await?;
+    let page = server
+        .service()
+        .store
+        .clients
+        .list(&ClientFilter::default(), None, 10)
+        .await?;
     assert_eq!(page.clients.len(), 1);
     server.stop().await;
     Ok(())

@@ -12,14 +12,20 @@ use serde_json::{Value, json};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let server = std::env::var("REGISTRAR_URL").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
+    let server =
+        std::env::var("REGISTRAR_URL").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
     let http = reqwest::Client::new();
 
     // The metadata names the registration endpoint.
-    let metadata: Value =
-        http.get(format!("{server}/.well-known/openid-configuration")).send().await?.json().await?;
-    let endpoint =
-        metadata["registration_endpoint"].as_str().ok_or("the metadata has no registration_endpoint")?;
+    let metadata: Value = http
+        .get(format!("{server}/.well-known/openid-configuration"))
+        .send()
+        .await?
+        .json()
+        .await?;
+    let endpoint = metadata["registration_endpoint"]
+        .as_str()
+        .ok_or("the metadata has no registration_endpoint")?;
 
     let request = json!({
         "client_name": "Notes for the desktop",
@@ -34,7 +40,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(response.text().await?.into());
     }
     let client: Value = response.json().await?;
-    assert!(client.get("client_secret").is_none(), "a public client gets no secret");
-    println!("registered {} as {}", client["client_name"], client["client_id"]);
+    assert!(
+        client.get("client_secret").is_none(),
+        "a public client gets no secret"
+    );
+    println!(
+        "registered {} as {}",
+        client["client_name"], client["client_id"]
+    );
     Ok(())
 }

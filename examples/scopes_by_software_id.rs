@@ -31,12 +31,22 @@ const SCRIPT: &str = include_str!("scripts/scopes-by-software-id/10-scopes.rhai"
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let (file, scripts) = (folder.path().join("registrar.toml"), folder.path().join("scripts"));
+    let (file, scripts) = (
+        folder.path().join("registrar.toml"),
+        folder.path().join("scripts"),
+    );
     std::fs::create_dir(&scripts)?;
     std::fs::write(scripts.join("10-scopes.rhai"), SCRIPT)?;
     std::fs::write(&file, CONFIGURATION)?;
-    let directory = ("scripts.directory".to_owned(), scripts.to_string_lossy().into_owned());
-    let sources = Sources { file: Some(file), overrides: vec![directory], ..Sources::default() };
+    let directory = (
+        "scripts.directory".to_owned(),
+        scripts.to_string_lossy().into_owned(),
+    );
+    let sources = Sources {
+        file: Some(file),
+        overrides: vec![directory],
+        ..Sources::default()
+    };
     let server = server::start(Start::new(config::load(&sources)?)).await?;
 
     let register = |software_id: &'static str| {
@@ -45,9 +55,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "software_id": software_id,
             "scope": "openid",
         });
-        reqwest::Client::new().post(format!("{}/register", server.url())).json(&request).send()
+        reqwest::Client::new()
+            .post(format!("{}/register", server.url()))
+            .json(&request)
+            .send()
     };
-    let known: Value = register("payments-app").await?.error_for_status()?.json().await?;
+    let known: Value = register("payments-app")
+        .await?
+        .error_for_status()?
+        .json()
+        .await?;
     assert_eq!(known["scope"], "openid payments");
     println!("payments-app got the scopes {}", known["scope"]);
 

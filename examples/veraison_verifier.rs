@@ -36,7 +36,12 @@ const LIFETIME: u64 = 150;
 const MOST_SESSIONS: usize = 1_000;
 const MOST_BYTES: usize = 64 * 1024;
 /// The claims of a trustworthiness vector.
-const CLAIMS: [&str; 4] = ["instance-identity", "hardware", "executables", "configuration"];
+const CLAIMS: [&str; 4] = [
+    "instance-identity",
+    "hardware",
+    "executables",
+    "configuration",
+];
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -62,7 +67,10 @@ pub(crate) async fn serve(listener: TcpListener, endorsement: &Value) -> Outcome
     let router = Router::new()
         .route("/.well-known/veraison/verification", get(discovery))
         .route(SESSIONS, post(open))
-        .route("/challenge-response/v1/session/{id}", get(show).post(appraise).delete(close))
+        .route(
+            "/challenge-response/v1/session/{id}",
+            get(show).post(appraise).delete(close),
+        )
         .with_state(verifier);
     Ok(axum::serve(listener, router).await?)
 }
@@ -84,15 +92,18 @@ struct Session {
 
 impl Session {
     fn to_json(&self) -> Value {
-        let expiry =
-            i64::try_from(self.expires_at.unix()).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
+        let expiry = i64::try_from(self.expires_at.unix())
+            .ok()
+            .and_then(|at| jiff::Timestamp::from_second(at).ok());
         let mut shown = json!({
             "status": if self.done.is_some() { "complete" } else { "waiting" },
             "nonce": URL_SAFE_NO_PAD.encode(&self.nonce),
             "expiry": expiry.map(|at| at.to_string()),
             "accept": [MEDIA_TYPE],
         });
-        if let (Some((media_type, evidence, result)), Some(shown)) = (&self.done, shown.as_object_mut()) {
+        if let (Some((media_type, evidence, result)), Some(shown)) =
+            (&self.done, shown.as_object_mut())
+        {
             let evidence = json!({"type": media_type, "value": STANDARD.encode(evidence)});
             shown.insert("evidence".to_owned(), evidence);
             shown.insert("result".to_owned(), result.as_str().into());
@@ -115,12 +126,18 @@ async fn discovery(State(verifier): State<Arc<Verifier>>, headers: HeaderMap) ->
         "service-state": "READY",
         "api-endpoints": {"newChallengeResponseSession": SESSIONS},
     });
-    answer(builder(StatusCode::OK, DISCOVERY).header(CACHE_CONTROL, "max-age=60"), &document)
+    answer(
+        builder(StatusCode::OK, DISCOVERY).header(CACHE_CONTROL, "max-age=60"),
+        &document,
+    )
 }
 
 async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Response {
     if !accepts(request.headers(), SESSION) {
-        return problem(StatusCode::NOT_ACCEPTABLE, "Accept must include the media type of a session");
+        return problem(
+            StatusCode::NOT_ACCEPTABLE,
+            "Accept must include the media type of a session",
+        );
     }
     let Some(nonce) = nonce_of(request.uri().query().unwrap_or_default()) else {
         return problem(
@@ -129,12 +146,22 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
         );
     };
     let now = SystemClock.now();
-    let session = Session { nonce, expires_at: now.plus(LIFETIME), done: None };
+    let session = Session {
+        nonce,
+        expires_at: now.plus(LIFETIME),
+        done: None,
+    };
     let id = registrar::base::random::client_id();
-    let mut sessions = verifier.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut sessions = verifier
+        .sessions
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     sessions.retain(|_, session| session.expires_at > now);
     if sessions.len() >= MOST_SESSIONS {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are open");
+        return problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many sessions are open",
+        );
     }
     sessions.insert(id.clone(), session.clone());
     answer(
@@ -145,14 +172,20 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
 
 /// Returns the nonce that a query requests; `None` if the query is invalid.
 fn nonce_of(query: &str) -> Option<Vec<u8>> {
-    let asked: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let asked: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
     let sized = |size: usize| -> Option<Vec<u8>> {
-        registrar::base::random::bytes::<64>().ok().map(|bytes| bytes.into_iter().take(size).collect())
+        registrar::base::random::bytes::<64>()
+            .ok()
+            .map(|bytes| bytes.into_iter().take(size).collect())
     };
     let nonce = match &asked[..] {
         [] => sized(32)?,
         [(name, size)] if name == "nonceSize" => sized(size.parse().ok()?)?,
-        [(name, nonce)] if name == "nonce" => URL_SAFE_NO_PAD.decode(nonce.trim_end_matches('=')).ok()?,
+        [(name, nonce)] if name == "nonce" => {
+            URL_SAFE_NO_PAD.decode(nonce.trim_end_matches('=')).ok()?
+        }
         _ => return None,
     };
     (8..=64).contains(&nonce.len()).then_some(nonce)
@@ -166,7 +199,11 @@ async fn show(State(verifier): State<Arc<Verifier>>, Path(id): Path<String>) -> 
 }
 
 async fn close(State(verifier): State<Arc<Verifier>>, Path(id): Path<String>) -> Response {
-    verifier.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    verifier
+        .sessions
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .remove(&id);
     answer(builder(StatusCode::NO_CONTENT, SESSION), &Value::Null)
 }
 
@@ -176,12 +213,21 @@ async fn appraise(
     request: Request,
 ) -> Response {
     if !accepts(request.headers(), SESSION) {
-        return problem(StatusCode::NOT_ACCEPTABLE, "Accept must include the media type of a session");
+        return problem(
+            StatusCode::NOT_ACCEPTABLE,
+            "Accept must include the media type of a session",
+        );
     }
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let media_type = media_type.unwrap_or_default().to_owned();
     if media_type != MEDIA_TYPE {
-        let problem = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type of the evidence");
+        let problem = problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported media type of the evidence",
+        );
         return with_header(problem, MEDIA_TYPE);
     }
     let Some(mut session) = verifier.session(&id) else {
@@ -191,16 +237,26 @@ async fn appraise(
         return problem(StatusCode::BAD_REQUEST, "the evidence is too large");
     };
     let Ok(result) = verifier.result(&session.nonce, &evidence) else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "the result could not be signed");
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the result could not be signed",
+        );
     };
     session.done = Some((media_type, evidence, result));
-    verifier.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id, session.clone());
+    verifier
+        .sessions
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id, session.clone());
     answer(builder(StatusCode::OK, SESSION), &session.to_json())
 }
 
 impl Verifier {
     fn new(endorsement: &Value) -> Outcome<Self> {
-        let measurements = endorsement.get("measurements").and_then(Value::as_array).cloned();
+        let measurements = endorsement
+            .get("measurements")
+            .and_then(Value::as_array)
+            .cloned();
         Ok(Self {
             key: SigningKey::generate(Algorithm::Es256)?,
             devices: KeySet::parse(&json!({"keys": endorsement.get("keys")}), 100)?,
@@ -211,7 +267,10 @@ impl Verifier {
 
     fn session(&self, id: &str) -> Option<Session> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(id).filter(|session| session.expires_at > SystemClock.now()).cloned()
+        sessions
+            .get(id)
+            .filter(|session| session.expires_at > SystemClock.now())
+            .cloned()
     }
 
     /// Returns the attestation result. Invalid evidence is not an error; the result reports it.
@@ -219,18 +278,32 @@ impl Verifier {
         let (vector, problem, key) = match self.look_at(nonce, evidence) {
             Ok((vector, key)) => (vector, None, key),
             // As in Veraison: the evidence is not trusted.
-            Err(problem) => (BTreeMap::from(CLAIMS.map(|claim| (claim, 99))), Some(problem), None),
+            Err(problem) => (
+                BTreeMap::from(CLAIMS.map(|claim| (claim, 99))),
+                Some(problem),
+                None,
+            ),
         };
-        let worst = vector.values().map(|value| Tier::of_claim(*value)).max().unwrap_or(Tier::None);
+        let worst = vector
+            .values()
+            .map(|value| Tier::of_claim(*value))
+            .max()
+            .unwrap_or(Tier::None);
         let mut device = json!({
             "ear.status": worst.as_str(), "ear.trustworthiness-vector": vector,
             "ear.appraisal-policy-id": "policy:DEVICE",
         });
         if let (Some(key), Some(device)) = (key, device.as_object_mut()) {
-            device.insert("ear.veraison.key-attestation".to_owned(), json!({"akpub": key}));
+            device.insert(
+                "ear.veraison.key-attestation".to_owned(),
+                json!({"akpub": key}),
+            );
         }
         if let (Some(problem), Some(device)) = (problem, device.as_object_mut()) {
-            device.insert("ear.veraison.policy-claims".to_owned(), json!({"problem": problem}));
+            device.insert(
+                "ear.veraison.policy-claims".to_owned(),
+                json!({"problem": problem}),
+            );
         }
         let claims = json!({
             "eat_profile": "tag:github.com,2023:veraison/ear", "iat": SystemClock.now().unix(),
@@ -238,7 +311,11 @@ impl Verifier {
             "ear.verifier-id": {"developer": "https://registrar.example/verifier", "build": "example"},
         });
         let header = Map::from_iter([("typ".to_owned(), Value::from("JWT"))]);
-        Ok(jose::sign(&header, claims.as_object().unwrap_or(&Map::new()), &self.key)?)
+        Ok(jose::sign(
+            &header,
+            claims.as_object().unwrap_or(&Map::new()),
+            &self.key,
+        )?)
     }
 
     /// Returns the trustworthiness vector of evidence that a known device signed for `nonce`, and the key
@@ -254,12 +331,21 @@ impl Verifier {
         };
         let found = jose::verify(&token, &self.devices, &expected, SystemClock.now());
         let found = found.map_err(|error| format!("the evidence {error}"))?;
-        let shown = found.text("eat_nonce").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let shown = found
+            .text("eat_nonce")
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         if shown.as_deref() != Some(nonce) {
-            return Err("freshness: the nonce of the evidence does not match session nonce".to_owned());
+            return Err(
+                "freshness: the nonce of the evidence does not match session nonce".to_owned(),
+            );
         }
-        let is_known = found.claims().get("measurement").is_some_and(|is| self.measurements.contains(is));
-        let is_closed = found.text("dbgstat").is_some_and(|state| state.starts_with("disabled"));
+        let is_known = found
+            .claims()
+            .get("measurement")
+            .is_some_and(|is| self.measurements.contains(is));
+        let is_closed = found
+            .text("dbgstat")
+            .is_some_and(|state| state.starts_with("disabled"));
         // The values of draft-ietf-rats-ar4si section 2.3.4: approved; unrecognized; unsafe.
         let vector = BTreeMap::from([
             ("instance-identity", 2),
@@ -274,16 +360,27 @@ impl Verifier {
 type Appraisal = (BTreeMap<&'static str, i8>, Option<String>);
 
 fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    accepted.split(',').any(|one| [media_type, "*/*"].contains(&one.trim()))
+    let accepted = headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
+    accepted
+        .split(',')
+        .any(|one| [media_type, "*/*"].contains(&one.trim()))
 }
 
 fn builder(status: StatusCode, media_type: &str) -> response::Builder {
-    Response::builder().status(status).header(CONTENT_TYPE, media_type)
+    Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, media_type)
 }
 
 fn answer(builder: response::Builder, body: &Value) -> Response {
-    let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+    let body = if body.is_null() {
+        Body::empty()
+    } else {
+        Body::from(body.to_string())
+    };
     builder.body(body).unwrap_or_default()
 }
 
@@ -295,6 +392,8 @@ fn problem(status: StatusCode, detail: &str) -> Response {
 
 /// Adds the media type that it accepts (RFC 9110 section 15.5.16).
 fn with_header(mut response: Response, accepted: &'static str) -> Response {
-    response.headers_mut().insert(ACCEPT, axum::http::HeaderValue::from_static(accepted));
+    response
+        .headers_mut()
+        .insert(ACCEPT, axum::http::HeaderValue::from_static(accepted));
     response
 }

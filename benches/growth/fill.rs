@@ -22,7 +22,14 @@ const TOGETHER: usize = 1_000;
 pub(crate) fn id(number: u64) -> String {
     let digest = sha256_hex(&number.to_be_bytes());
     let part = |range: Range<usize>| digest.get(range).unwrap_or_default().to_owned();
-    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+    [
+        part(0..8),
+        part(8..12),
+        part(12..16),
+        part(16..20),
+        part(20..32),
+    ]
+    .join("-")
 }
 
 fn client(number: u64, expires_at: Option<u64>) -> Client {
@@ -55,13 +62,19 @@ fn client(number: u64, expires_at: Option<u64>) -> Client {
 /// Stores the clients with these numbers in `folder`, and returns the rate per second.
 pub(crate) async fn clients(folder: &Path, numbers: Range<u64>, expires_at: Option<u64>) -> f64 {
     let url = format!("sled:{}", folder.display()).into();
-    let settings = StoreSettings { url, cache_bytes: 256 << 20, ..StoreSettings::default() };
+    let settings = StoreSettings {
+        url,
+        cache_bytes: 256 << 20,
+        ..StoreSettings::default()
+    };
     let store = Store::open(&settings).await.expect("the store opens");
     let (begun, count) = (Instant::now(), numbers.end - numbers.start);
     for first in numbers.clone().step_by(TOGETHER) {
         let some = first..numbers.end.min(first + TOGETHER as u64);
         let clients: Vec<Client> = some.map(|number| client(number, expires_at)).collect();
-        let stored = clients.iter().map(|client| store.clients.insert(client, Change::default()));
+        let stored = clients
+            .iter()
+            .map(|client| store.clients.insert(client, Change::default()));
         for outcome in join_all(stored).await {
             outcome.expect("it is stored");
         }

@@ -26,8 +26,14 @@ const FIRST: u64 = 10_000;
 const MOST_EXPIRED: u64 = 100_000;
 
 fn main() {
-    let most = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let most = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(100_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(run(most));
 }
 
@@ -62,8 +68,17 @@ async fn run(most: u64) {
 }
 
 async fn line(folder: &Path, size: u64, rate: f64) {
-    let Measured { first, startup, rss, loaded, files, disk, posts, gets, pages } =
-        measure::all(folder, size).await;
+    let Measured {
+        first,
+        startup,
+        rss,
+        loaded,
+        files,
+        disk,
+        posts,
+        gets,
+        pages,
+    } = measure::all(folder, size).await;
     let expired = (size / 10).min(MOST_EXPIRED);
     let names = fill::EXPIRED..fill::EXPIRED + expired;
     fill::clients(&folder.join("data"), names, Some(1)).await;

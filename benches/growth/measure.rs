@@ -40,7 +40,10 @@ pub(crate) struct Times {
 
 impl Times {
     pub(crate) fn per_second(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of requests is far below 2^52"
+        )]
         let count = self.sorted.len() as f64;
         count / self.all.as_secs_f64()
     }
@@ -60,7 +63,12 @@ async fn times(request: impl Fn(u64) -> RequestBuilder, due: u16) -> Times {
         for number in connection * REQUESTS..(connection + 1) * REQUESTS {
             let sent = Instant::now();
             let answer = request(number).send().await.expect("an answer");
-            assert_eq!(answer.status().as_u16(), due, "{}", answer.text().await.unwrap_or_default());
+            assert_eq!(
+                answer.status().as_u16(),
+                due,
+                "{}",
+                answer.text().await.unwrap_or_default()
+            );
             answer.bytes().await.expect("a body");
             times.push(sent.elapsed());
         }
@@ -68,7 +76,10 @@ async fn times(request: impl Fn(u64) -> RequestBuilder, due: u16) -> Times {
     };
     let mut sorted = join_all((0..CONNECTIONS).map(connection)).await.concat();
     sorted.sort_unstable();
-    Times { sorted, all: begun.elapsed() }
+    Times {
+        sorted,
+        all: begun.elapsed(),
+    }
 }
 
 fn body(number: u64) -> Value {
@@ -82,7 +93,10 @@ fn body(number: u64) -> Value {
 }
 
 fn post(server: &Server, number: u64) -> RequestBuilder {
-    server.http.post(format!("{}/register", server.url)).json(&body(number))
+    server
+        .http
+        .post(format!("{}/register", server.url))
+        .json(&body(number))
 }
 
 /// Measures the server on the store in `folder`, which has the clients below `size`.
@@ -103,7 +117,11 @@ pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
     .await;
     let pages = times(
         |number| {
-            let url = format!("{}/admin/v1/clients?limit=50&after={}", server.url, any(number));
+            let url = format!(
+                "{}/admin/v1/clients?limit=50&after={}",
+                server.url,
+                any(number)
+            );
             server.http.get(url).bearer_auth(&token)
         },
         200,
@@ -143,19 +161,40 @@ pub(crate) async fn sweep(folder: &Path, expired: u64) -> (f64, Times) {
     }
     sorted.sort_unstable();
     // The first sweep starts after one second.
-    let took = last.duration_since(begun).saturating_sub(Duration::from_secs(1));
+    let took = last
+        .duration_since(begun)
+        .saturating_sub(Duration::from_secs(1));
     #[expect(clippy::cast_precision_loss, reason = "a count is far below 2^52")]
     let rate = expired as f64 / took.as_secs_f64().max(0.001);
-    (rate, Times { sorted, all: begun.elapsed() })
+    (
+        rate,
+        Times {
+            sorted,
+            all: begun.elapsed(),
+        },
+    )
 }
 
 async fn administrator(server: &Server) -> String {
     let credentials = server.administrator();
-    let text = |name: &str| credentials.get(name).and_then(Value::as_str).expect("a text member");
+    let text = |name: &str| {
+        credentials
+            .get(name)
+            .and_then(Value::as_str)
+            .expect("a text member")
+    };
     let request = server.http.post(format!("{}/token", server.url));
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let request = request.basic_auth(text("client_id"), Some(text("client_secret")));
-    let answer = request.body("grant_type=client_credentials").send().await.expect("an answer");
+    let answer = request
+        .body("grant_type=client_credentials")
+        .send()
+        .await
+        .expect("an answer");
     let answer: Value = answer.json().await.expect("JSON");
-    answer.get("access_token").and_then(Value::as_str).expect("a token").to_owned()
+    answer
+        .get("access_token")
+        .and_then(Value::as_str)
+        .expect("a token")
+        .to_owned()
 }

@@ -64,14 +64,18 @@ struct Verifier {
 /// Prints the figures of `GET` and `POST` without and with requests that run the script.
 pub(crate) async fn measure(case: &Case, size: Size) {
     let verifier = Verifier::start().await;
-    let change = |configuration: &mut Configuration| configure(case, configuration, verifier.address);
+    let change =
+        |configuration: &mut Configuration| configure(case, configuration, verifier.address);
     let (product, _folder) = product(0, change).await;
     let address = product.address();
     let mut clients = Vec::with_capacity(THESE);
     for _ in 0..THESE {
         clients.push(Client::register(address, BODY).await);
     }
-    let requests = [("GET with token", clients[0].get()), ("POST", Request::post("/register", BODY))];
+    let requests = [
+        ("GET with token", clients[0].get()),
+        ("POST", Request::post("/register", BODY)),
+    ];
     let all = async || {
         let mut outcomes = Vec::new();
         for (_, request) in &requests {
@@ -81,14 +85,20 @@ pub(crate) async fn measure(case: &Case, size: Size) {
     };
     let before = all().await;
     let stop = Arc::new(AtomicBool::new(false));
-    let at_it: Vec<_> =
-        clients.iter().map(|client| keep_asking(address, client.put(), Arc::clone(&stop))).collect();
+    let at_it: Vec<_> = clients
+        .iter()
+        .map(|client| keep_asking(address, client.put(), Arc::clone(&stop)))
+        .collect();
     if case.waits {
         verifier.until_held(THESE).await;
     }
     let during = all().await;
     if case.waits {
-        println!("{:<38}{:>10} of {THESE} updates were stuck at the end", "", verifier.count().await);
+        println!(
+            "{:<38}{:>10} of {THESE} updates were stuck at the end",
+            "",
+            verifier.count().await
+        );
     }
     stop.store(true, Ordering::Relaxed);
     verifier.stop().await;
@@ -98,7 +108,8 @@ pub(crate) async fn measure(case: &Case, size: Size) {
     }
     println!("{:<38}{answers:>10} updates were answered", "");
     let after = all().await;
-    for (((name, _), before), (during, after)) in requests.iter().zip(&before).zip(during.iter().zip(&after))
+    for (((name, _), before), (during, after)) in
+        requests.iter().zip(&before).zip(during.iter().zip(&after))
     {
         print((name, case.word), before, during, after);
     }
@@ -108,18 +119,29 @@ pub(crate) async fn measure(case: &Case, size: Size) {
 fn print((name, word): (&str, &str), before: &Outcome, during: &Outcome, after: &Outcome) {
     line(&format!("product: {name}, none {word}"), before, before);
     line(&format!("product: {name}, {THESE} {word}"), during, before);
-    line(&format!("product: {name}, none {word} again"), after, before);
+    line(
+        &format!("product: {name}, none {word} again"),
+        after,
+        before,
+    );
     let usual = f64::midpoint(before.per_second(), after.per_second());
     let p99 = |outcome: &Outcome| outcome.percentile(0.99).as_secs_f64();
     let patience = p99(during) / f64::midpoint(p99(before), p99(after));
-    println!("{:<38}{:>48.2} of the usual rate, p99 {patience:.2} times", "", during.per_second() / usual);
+    println!(
+        "{:<38}{:>48.2} of the usual rate, p99 {patience:.2} times",
+        "",
+        during.per_second() / usual
+    );
 }
 
 fn configure(case: &Case, configuration: &mut Configuration, verifier: SocketAddr) {
     let settings = &mut configuration.settings;
     let script = settings.scripts.directory.join("10-update.rhai");
     std::fs::write(script, case.script).expect("a script is written");
-    settings.scripts.attributes.insert("verifier".to_owned(), format!("http://{verifier}/").into());
+    settings
+        .scripts
+        .attributes
+        .insert("verifier".to_owned(), format!("http://{verifier}/").into());
     settings.fetch.allow_http = true;
     settings.fetch.allowed_hosts = vec![verifier.to_string().parse().expect("a host")];
 }
@@ -147,7 +169,11 @@ impl Verifier {
                 accepted.lock().await.push(stream);
             }
         });
-        Self { address, held, accepting }
+        Self {
+            address,
+            held,
+            accepting,
+        }
     }
 
     /// Returns the number of connections that wait for a response and are still open.

@@ -11,7 +11,8 @@ const NONCES: u64 = 1_000_000_000;
 /// Enables challenges for all clients.
 pub(crate) fn configure(configuration: &mut Configuration) {
     let key = SigningKey::generate(Algorithm::Es256).expect("a key");
-    let attester = json!({"issuer": "https://attester.example.org", "jwks": {"keys": [key.public_jwk()]}});
+    let attester =
+        json!({"issuer": "https://attester.example.org", "jwks": {"keys": [key.public_jwk()]}});
     let attester: ClientAttester = serde_json::from_value(attester).expect("an attester");
     configuration.live.registration.trusted_client_attesters = vec![attester];
     configuration.settings.limits.evidence_nonces = NONCES;

@@ -21,14 +21,24 @@ impl Request {
     }
 
     pub(crate) fn put(path: &str, token: &str, body: &str) -> Self {
-        Self::with_body(&format!("PUT {path}"), &credentials(Some(token)), "application/json", body)
+        Self::with_body(
+            &format!("PUT {path}"),
+            &credentials(Some(token)),
+            "application/json",
+            body,
+        )
     }
 
     /// Creates a form request with the credentials of a client.
     pub(crate) fn form(path: &str, (id, secret): (&str, &str), body: &str) -> Self {
         let basic = STANDARD.encode(format!("{id}:{secret}"));
         let credentials = format!("authorization: Basic {basic}\r\n");
-        Self::with_body(&format!("POST {path}"), &credentials, "application/x-www-form-urlencoded", body)
+        Self::with_body(
+            &format!("POST {path}"),
+            &credentials,
+            "application/x-www-form-urlencoded",
+            body,
+        )
     }
 
     fn with_body(start: &str, credentials: &str, kind: &str, body: &str) -> Self {
@@ -41,12 +51,18 @@ impl Request {
 
     pub(crate) fn get(path: &str, token: Option<&str>) -> Self {
         let credentials = credentials(token);
-        Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{credentials}\r\n").into_bytes().into())
+        Self(
+            format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{credentials}\r\n")
+                .into_bytes()
+                .into(),
+        )
     }
 }
 
 fn credentials(token: Option<&str>) -> String {
-    token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
+    token
+        .map(|token| format!("authorization: Bearer {token}\r\n"))
+        .unwrap_or_default()
 }
 
 /// Additional work of a connection after each response.
@@ -78,7 +94,10 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn per_second(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of requests is far below 2^52"
+        )]
         let count = self.times.len() as f64;
         count / self.duration.as_secs_f64()
     }
@@ -97,7 +116,8 @@ impl Outcome {
             clippy::cast_sign_loss,
             reason = "an index"
         )]
-        let at = ((self.times.len() as f64 * share) as usize).min(self.times.len().saturating_sub(1));
+        let at =
+            ((self.times.len() as f64 * share) as usize).min(self.times.len().saturating_sub(1));
         self.times.get(at).copied().unwrap_or_default()
     }
 }
@@ -105,19 +125,32 @@ impl Outcome {
 impl Load {
     /// Creates a load that repeats one request to one server.
     pub(crate) fn of(address: SocketAddr, request: Request, size: Size) -> Self {
-        Self { addresses: vec![address], requests: vec![request], size, beside: None }
+        Self {
+            addresses: vec![address],
+            requests: vec![request],
+            size,
+            beside: None,
+        }
     }
 }
 
 /// Runs `load` after a warm-up of a tenth of its duration.
 pub(crate) async fn run(load: Load) -> Outcome {
-    let Size { connections, duration } = load.size;
+    let Size {
+        connections,
+        duration,
+    } = load.size;
     let start = Instant::now() + duration / 10;
     let end = start + duration;
     let connections = (0..connections).map(|number| {
         let address = load.addresses[number % load.addresses.len()];
         let request = load.requests[number % load.requests.len()].clone();
-        tokio::spawn(connection(address, request, load.beside.clone(), (start, end)))
+        tokio::spawn(connection(
+            address,
+            request,
+            load.beside.clone(),
+            (start, end),
+        ))
     });
     let connections: Vec<_> = connections.collect();
     tokio::time::sleep_until(start.into()).await;
@@ -127,15 +160,27 @@ pub(crate) async fn run(load: Load) -> Outcome {
         times.extend(connection.await.expect("a connection succeeds"));
     }
     times.sort_unstable();
-    Outcome { times, duration, processor: processor_time().saturating_sub(before) }
+    Outcome {
+        times,
+        duration,
+        processor: processor_time().saturating_sub(before),
+    }
 }
 
 /// Returns the processor time of this process so far, in steps of 10 ms, or 0 without `/proc`.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Counted after the name of the command, which can contain spaces: user time is field 12, system time 13.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    let ticks: u64 = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     Duration::from_millis(ticks * 10)
 }
 
@@ -145,7 +190,9 @@ async fn connection(
     beside: Option<Beside>,
     (start, end): (Instant, Instant),
 ) -> Vec<Duration> {
-    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the server accepts");
     stream.set_nodelay(true).expect("a socket takes the option");
     let mut buffer = Vec::with_capacity(16 * 1024);
     let mut times = Vec::new();
@@ -154,9 +201,16 @@ async fn connection(
         if sent >= end {
             return times;
         }
-        stream.write_all(&request.0).await.expect("the server reads");
+        stream
+            .write_all(&request.0)
+            .await
+            .expect("the server reads");
         answer(&mut stream, &mut buffer).await;
-        assert!(buffer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&buffer));
+        assert!(
+            buffer.starts_with(b"HTTP/1.1 20"),
+            "{}",
+            String::from_utf8_lossy(&buffer)
+        );
         if sent >= start {
             times.push(sent.elapsed());
         }
@@ -169,14 +223,23 @@ async fn connection(
 /// Sends one request, which must succeed, and returns the body of the response.
 pub(crate) async fn once(address: SocketAddr, request: &Request) -> Vec<u8> {
     let (status, body) = whatever(address, request).await;
-    assert!(status.starts_with("20"), "{status}: {}", String::from_utf8_lossy(&body));
+    assert!(
+        status.starts_with("20"),
+        "{status}: {}",
+        String::from_utf8_lossy(&body)
+    );
     body
 }
 
 /// Sends one request and returns the status and the body of the response.
 pub(crate) async fn whatever(address: SocketAddr, request: &Request) -> (String, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
-    stream.write_all(&request.0).await.expect("the server reads");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the server accepts");
+    stream
+        .write_all(&request.0)
+        .await
+        .expect("the server reads");
     let mut buffer = Vec::new();
     let body = answer(&mut stream, &mut buffer).await;
     (status(&buffer), buffer.split_off(body))
@@ -192,10 +255,19 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
     buffer.clear();
     loop {
         let read = stream.read_buf(buffer).await.expect("the server answers");
-        assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(buffer));
-        let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
+        assert!(
+            read > 0,
+            "the server closed: {}",
+            String::from_utf8_lossy(buffer)
+        );
+        let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+            continue;
+        };
         let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        let length = head
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.split("\r\n").next());
         let length: usize = length.and_then(|text| text.parse().ok()).expect("a length");
         if buffer.len() >= end + 4 + length {
             return end + 4;

@@ -20,19 +20,30 @@ type Write = (u64, Vec<u8>, oneshot::Sender<()>);
 /// Parses the JSON of each POST and inserts its bytes durably, with one flush for all waiting requests.
 pub(crate) async fn start(folder: &Path) -> SocketAddr {
     let (writes, queue) = mpsc::channel::<Write>(1_024);
-    let database =
-        sled::Config::new().path(folder.join("floor")).cache_capacity(64 << 20).open().expect("sled opens");
+    let database = sled::Config::new()
+        .path(folder.join("floor"))
+        .cache_capacity(64 << 20)
+        .open()
+        .expect("sled opens");
     std::thread::spawn(move || write(&database, queue));
     let number = Arc::new(AtomicU64::new(0));
     serve(move |request| {
         let (writes, number) = (writes.clone(), Arc::clone(&number));
         async move {
-            let body = request.into_body().collect().await.expect("a body").to_bytes();
+            let body = request
+                .into_body()
+                .collect()
+                .await
+                .expect("a body")
+                .to_bytes();
             let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             let text = serde_json::to_vec(&value).expect("JSON again");
             let (done, written) = oneshot::channel();
             let key = number.fetch_add(1, Ordering::Relaxed);
-            writes.send((key, text.clone(), done)).await.expect("the writer is running");
+            writes
+                .send((key, text.clone(), done))
+                .await
+                .expect("the writer is running");
             written.await.expect("it is written");
             let mut response = Response::new(Body::from(text));
             *response.status_mut() = StatusCode::CREATED;

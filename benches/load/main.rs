@@ -60,18 +60,35 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let (seconds, connections) = numbers.split_first().unwrap_or((&5, &[]));
-    let connections = if connections.is_empty() { &[64] } else { connections };
-    let chosen: Vec<&str> = words.iter().map(String::as_str).filter(|word| PARTS.contains(word)).collect();
+    let connections = if connections.is_empty() {
+        &[64]
+    } else {
+        connections
+    };
+    let chosen: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| PARTS.contains(word))
+        .collect();
     let is_chosen = |part: &str| chosen.is_empty() || chosen.contains(&part);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     for &connections in connections {
-        println!("\n{connections} connections, {seconds} s each, {} cores\n", cores());
+        println!(
+            "\n{connections} connections, {seconds} s each, {} cores\n",
+            cores()
+        );
         println!(
             "{:<38}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}{:>8}",
             "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio", "cpu us", "MiB"
         );
         let connections = usize::try_from(connections).expect("a number of connections");
-        let size = Size { connections, duration: Duration::from_secs(*seconds) };
+        let size = Size {
+            connections,
+            duration: Duration::from_secs(*seconds),
+        };
         runtime.block_on(async {
             if is_chosen("registrations") {
                 registrations::measure(size).await;
@@ -103,7 +120,11 @@ fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
 /// Returns the memory of this process (product, floor and driver) in MiB, or 0 without `/proc`.
 fn memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = pages.split_whitespace().nth(1).and_then(|held| held.parse().ok()).unwrap_or_default();
+    let pages: u64 = pages
+        .split_whitespace()
+        .nth(1)
+        .and_then(|held| held.parse().ok())
+        .unwrap_or_default();
     pages * 4 / 1_024
 }
 
@@ -111,25 +132,40 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (server::Server, TempDir) {
+async fn product(
+    scripts: usize,
+    change: impl FnOnce(&mut Configuration),
+) -> (server::Server, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let directory = folder.path().join("scripts");
     std::fs::create_dir(&directory).expect("a folder for scripts");
     for number in 0..scripts {
-        std::fs::write(directory.join(format!("{number}.rhai")), SCRIPT).expect("a script is written");
+        std::fs::write(directory.join(format!("{number}.rhai")), SCRIPT)
+            .expect("a script is written");
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
-    let sources = Sources { file: Some(file), ..Sources::default() };
+    let sources = Sources {
+        file: Some(file),
+        ..Sources::default()
+    };
     let mut configuration: Configuration =
         registrar::config::load(&sources).expect("the shipped configuration");
     let settings = &mut configuration.settings;
     settings.server.listen = "127.0.0.1:0".parse().expect("an address");
     settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
     settings.scripts.directory = directory;
-    settings.scripts.attributes.insert("deniedVendors".to_owned(), vec!["acme"].into());
+    settings
+        .scripts
+        .attributes
+        .insert("deniedVendors".to_owned(), vec!["acme"].into());
     // All requests come from one address.
-    configuration.live.registration.rate_limit_registration_request_count = Some(0);
+    configuration
+        .live
+        .registration
+        .rate_limit_registration_request_count = Some(0);
     change(&mut configuration);
-    let server = server::start(Start::new(configuration)).await.expect("the product starts");
+    let server = server::start(Start::new(configuration))
+        .await
+        .expect("the product starts");
     (server, folder)
 }

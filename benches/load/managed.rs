@@ -9,7 +9,8 @@ use super::driver::{self, Load, Request, Size};
 use super::{BODY, floor, line, product};
 
 /// A client that gets tokens for itself.
-const MACHINE: &str = r#"{"grant_types":["client_credentials"],"response_types":[],"scope":"profile email"}"#;
+const MACHINE: &str =
+    r#"{"grant_types":["client_credentials"],"response_types":[],"scope":"profile email"}"#;
 
 /// A client that manages itself.
 pub(crate) struct Client {
@@ -28,7 +29,13 @@ impl Client {
         let text = |name: &str| client[name].as_str().expect("a text member").to_owned();
         let id = text("client_id");
         let path = format!("/register?client_id={id}");
-        Self { path, id, token: text("registration_access_token"), secret: text("client_secret"), answer }
+        Self {
+            path,
+            id,
+            token: text("registration_access_token"),
+            secret: text("client_secret"),
+            answer,
+        }
     }
 
     pub(crate) fn get(&self) -> Request {
@@ -51,9 +58,17 @@ pub(crate) async fn measure(size: Size) {
     let fixed = floor::fixed(client.answer.clone()).await;
     let floor = driver::run(Load::of(fixed, Request::get("/", None), size)).await;
     line("floor: GET of fixed bytes", &floor, &floor);
-    line("product: GET with token", &driver::run(Load::of(address, client.get(), size)).await, &floor);
+    line(
+        "product: GET with token",
+        &driver::run(Load::of(address, client.get(), size)).await,
+        &floor,
+    );
     let document = Request::get("/.well-known/openid-configuration", None);
-    line("product: discovery", &driver::run(Load::of(address, document, size)).await, &floor);
+    line(
+        "product: discovery",
+        &driver::run(Load::of(address, document, size)).await,
+        &floor,
+    );
 
     let folder = TempDir::new().expect("a temporary folder");
     let durable = floor::start(folder.path()).await;
@@ -64,10 +79,23 @@ pub(crate) async fn measure(size: Size) {
     for _ in 0..size.connections {
         requests.push(Client::register(address, BODY).await.put());
     }
-    let load = Load { addresses: vec![address], requests, size, beside: None };
+    let load = Load {
+        addresses: vec![address],
+        requests,
+        size,
+        beside: None,
+    };
     line("product: PUT", &driver::run(load).await, &floor);
     let machine = Client::register(address, MACHINE).await;
-    let form = Request::form("/token", (&machine.id, &machine.secret), "grant_type=client_credentials");
-    line("product: token", &driver::run(Load::of(address, form, size)).await, &floor);
+    let form = Request::form(
+        "/token",
+        (&machine.id, &machine.secret),
+        "grant_type=client_credentials",
+    );
+    line(
+        "product: token",
+        &driver::run(Load::of(address, form, size)).await,
+        &floor,
+    );
     product.stop().await;
 }

@@ -16,11 +16,19 @@ pub(crate) async fn products(count: usize) -> Option<Vec<(Server, TempDir)>> {
         println!("PostgreSQL is not measured: REGISTRAR_TEST_POSTGRES is not set");
         return None;
     };
-    let schema = format!("bench{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-    let (client, connection) =
-        tokio_postgres::connect(&database, tokio_postgres::NoTls).await.expect("the database");
+    let schema = format!(
+        "bench{}_{}",
+        std::process::id(),
+        MADE.fetch_add(1, Ordering::Relaxed)
+    );
+    let (client, connection) = tokio_postgres::connect(&database, tokio_postgres::NoTls)
+        .await
+        .expect("the database");
     let connection = tokio::spawn(connection);
-    client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.expect("a schema");
+    client
+        .batch_execute(&format!("CREATE SCHEMA {schema}"))
+        .await
+        .expect("a schema");
     drop(client);
     connection.await.expect("a task").expect("a connection");
     let url = format!("{database}?options=-csearch_path%3D{schema}");

@@ -31,17 +31,25 @@ async fn with_statements(size: Size) {
     for algorithm in statements::ALGORITHMS {
         let case = statements::Case::new(algorithm, BODY);
         let mut outcomes = Vec::new();
-        for (body, beside) in
-            [(&case.plain, Some(statements::bare_verification(algorithm))), (&case.body, None)]
-        {
-            let (product, _folder) = product(0, |configuration| case.configure(configuration)).await;
+        for (body, beside) in [
+            (&case.plain, Some(statements::bare_verification(algorithm))),
+            (&case.body, None),
+        ] {
+            let (product, _folder) =
+                product(0, |configuration| case.configure(configuration)).await;
             let load = Load::of(product.address(), Request::post("/register", body), size);
             outcomes.push(driver::run(Load { beside, ..load }).await);
             product.stop().await;
         }
-        let [bare, whole] = &outcomes[..] else { continue };
+        let [bare, whole] = &outcomes[..] else {
+            continue;
+        };
         line(&format!("product: POST and one {algorithm}"), bare, bare);
-        line(&format!("product: POST, {algorithm} statement"), whole, bare);
+        line(
+            &format!("product: POST, {algorithm} statement"),
+            whole,
+            bare,
+        );
         let ratio = whole.processor().as_secs_f64() / bare.processor().as_secs_f64();
         println!("{:<38}{ratio:>48.2} x (POST + one verification)", "");
     }
@@ -51,7 +59,10 @@ async fn with_statements(size: Size) {
 async fn beside_challenges(floor: &Outcome, size: Size) {
     let (product, _folder) = product(0, challenges::configure).await;
     let registrations = Load::of(product.address(), Request::post("/register", BODY), size);
-    let fewer = Size { connections: size.connections.div_ceil(4), ..size };
+    let fewer = Size {
+        connections: size.connections.div_ceil(4),
+        ..size
+    };
     let nonces = Load::of(product.address(), Request::post("/challenge", ""), fewer);
     let (registered, made) = tokio::join!(driver::run(registrations), driver::run(nonces));
     line("product: POST, while nonces are issued", &registered, floor);
@@ -60,11 +71,25 @@ async fn beside_challenges(floor: &Outcome, size: Size) {
 }
 
 async fn on_postgres(floor: &Outcome, size: Size) {
-    for (name, servers) in [("product: POST, PostgreSQL", 1), ("product: POST, PostgreSQL, two servers", 2)] {
-        let Some(products) = postgres::products(servers).await else { break };
-        let addresses = products.iter().map(|(product, _)| product.address()).collect();
+    for (name, servers) in [
+        ("product: POST, PostgreSQL", 1),
+        ("product: POST, PostgreSQL, two servers", 2),
+    ] {
+        let Some(products) = postgres::products(servers).await else {
+            break;
+        };
+        let addresses = products
+            .iter()
+            .map(|(product, _)| product.address())
+            .collect();
         let requests = vec![Request::post("/register", BODY)];
-        let outcome = driver::run(Load { addresses, requests, size, beside: None }).await;
+        let outcome = driver::run(Load {
+            addresses,
+            requests,
+            size,
+            beside: None,
+        })
+        .await;
         line(name, &outcome, floor);
         for (product, _folder) in products {
             product.stop().await;

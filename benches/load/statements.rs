@@ -16,8 +16,12 @@ use serde_json::{Map, Value, json};
 use super::driver::Beside;
 
 /// The measured algorithms of statements.
-pub(crate) const ALGORITHMS: [Algorithm; 4] =
-    [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa];
+pub(crate) const ALGORITHMS: [Algorithm; 4] = [
+    Algorithm::Es256,
+    Algorithm::Rs256,
+    Algorithm::Ps256,
+    Algorithm::EdDsa,
+];
 
 const ISSUER: &str = "https://directory.example.org";
 
@@ -34,7 +38,8 @@ impl Case {
         let key = SigningKey::generate(algorithm).expect("a key");
         let claims = json!({"iss": ISSUER, "iat": 1_700_000_000, "software_id": "4NRB1-0XZABZI9E6-5SM3R",
             "software_roles": ["AISP", "PISP"], "org_id": "0015800001041REAAY"});
-        let statement = sign(&Map::new(), claims.as_object().expect("an object"), &key).expect("it signs");
+        let statement =
+            sign(&Map::new(), claims.as_object().expect("an object"), &key).expect("it signs");
         let mut request: Value = serde_json::from_str(body).expect("a request");
         let mut plain = request.clone();
         for name in ["software_id", "software_roles", "org_id"] {
@@ -44,7 +49,11 @@ impl Case {
         let jwks = json!({"keys": [key.public_jwk()]});
         let entry = json!({"id": "1", "type": "SSA", "issuers": [ISSUER], "jwks": jwks});
         let live = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        Self { body: request.to_string(), plain: plain.to_string(), live }
+        Self {
+            body: request.to_string(),
+            plain: plain.to_string(),
+            live,
+        }
     }
 
     /// Adds the issuer to the configuration.
@@ -66,8 +75,12 @@ pub(crate) fn bare_verification(algorithm: Algorithm) -> Beside {
     }
     .expect("a signer");
     if algorithm == Algorithm::Ps256 {
-        signer.set_rsa_padding(Padding::PKCS1_PSS).expect("the padding");
-        signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("the length");
+        signer
+            .set_rsa_padding(Padding::PKCS1_PSS)
+            .expect("the padding");
+        signer
+            .set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)
+            .expect("the length");
     }
     let signature = signer.sign_oneshot_to_vec(&text).expect("a signature");
     Arc::new(move || {
@@ -77,10 +90,18 @@ pub(crate) fn bare_verification(algorithm: Algorithm) -> Beside {
         }
         .expect("a verifier");
         if algorithm == Algorithm::Ps256 {
-            verifier.set_rsa_padding(Padding::PKCS1_PSS).expect("the padding");
-            verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("the length");
+            verifier
+                .set_rsa_padding(Padding::PKCS1_PSS)
+                .expect("the padding");
+            verifier
+                .set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)
+                .expect("the length");
         }
-        assert!(verifier.verify_oneshot(&signature, &text).expect("it verifies"));
+        assert!(
+            verifier
+                .verify_oneshot(&signature, &text)
+                .expect("it verifies")
+        );
     })
 }
 

@@ -39,8 +39,13 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn new(server: &Server, rate: u64) -> Self {
         let credentials = server.administrator();
-        let text =
-            |name: &str| credentials.get(name).and_then(Value::as_str).expect("a text member").to_owned();
+        let text = |name: &str| {
+            credentials
+                .get(name)
+                .and_then(Value::as_str)
+                .expect("a text member")
+                .to_owned()
+        };
         Self {
             http: server.http.clone(),
             url: server.url.clone(),
@@ -65,7 +70,11 @@ impl Load {
     }
 
     pub(crate) fn first_fault(&self) -> String {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .unwrap_or_default()
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -77,13 +86,26 @@ impl Load {
         if self.faults.fetch_add(1, Ordering::Relaxed) < 20 {
             println!("fault: {what}");
         }
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(what);
     }
 
     /// Sends a request that must be answered with `status`. Returns the body in that case.
-    async fn expect(&self, kind: &'static str, status: u16, request: RequestBuilder) -> Option<Value> {
+    async fn expect(
+        &self,
+        kind: &'static str,
+        status: u16,
+        request: RequestBuilder,
+    ) -> Option<Value> {
         tokio::time::sleep(self.pause).await;
-        *self.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
+        *self
+            .kinds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(kind)
+            .or_default() += 1;
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => {
@@ -110,24 +132,36 @@ impl Load {
     }
 
     fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.ask(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(body)
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.ask(Method::POST, path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     }
 
     async fn access_token(&self, id: &str, secret: &str) -> Option<String> {
         let request = self.form("/token", &[("grant_type", "client_credentials")]);
-        let answer = self.expect("token", 200, request.basic_auth(id, Some(secret))).await?;
+        let answer = self
+            .expect("token", 200, request.basic_auth(id, Some(secret)))
+            .await?;
         Some(text(&answer, "access_token"))
     }
 }
 
 fn text(answer: &Value, name: &str) -> String {
-    answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    answer
+        .get(name)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Starts all concurrent tasks.
 pub(crate) fn start(load: &Arc<Load>, scripts: PathBuf) -> Vec<JoinHandle<()>> {
-    let mut tasks: Vec<_> = (0..WORKERS).map(|worker| tokio::spawn(work(Arc::clone(load), worker))).collect();
+    let mut tasks: Vec<_> = (0..WORKERS)
+        .map(|worker| tokio::spawn(work(Arc::clone(load), worker)))
+        .collect();
     tasks.push(tokio::spawn(async move {
         for turn in 1.. {
             tokio::time::sleep(RELOAD).await;
@@ -172,28 +206,62 @@ fn path(client: &Value) -> String {
 /// Registers, reads, updates and deletes a client, and reads the deleted client.
 async fn live(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
-    let client = load.expect("POST", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
+    let client = load
+        .expect(
+            "POST",
+            201,
+            load.ask(Method::POST, "/register").json(&wanted),
+        )
+        .await?;
     let (path, token) = (path(&client), text(&client, "registration_access_token"));
-    load.expect("GET", 200, load.ask(Method::GET, &path).bearer_auth(&token)).await?;
+    load.expect("GET", 200, load.ask(Method::GET, &path).bearer_auth(&token))
+        .await?;
     set(&mut wanted, "client_id", text(&client, "client_id"));
-    set(&mut wanted, "client_name", format!("updated {worker} {number}"));
-    let update = load.ask(Method::PUT, &path).bearer_auth(&token).json(&wanted);
+    set(
+        &mut wanted,
+        "client_name",
+        format!("updated {worker} {number}"),
+    );
+    let update = load
+        .ask(Method::PUT, &path)
+        .bearer_auth(&token)
+        .json(&wanted);
     load.expect("PUT", 200, update).await?;
-    let read = load.expect("GET", 200, load.ask(Method::GET, &path).bearer_auth(&token)).await?;
+    let read = load
+        .expect("GET", 200, load.ask(Method::GET, &path).bearer_auth(&token))
+        .await?;
     if read.get("client_name") != wanted.get("client_name") {
         load.fault(format!("an update was lost: {read}"));
     }
-    load.expect("DELETE", 204, load.ask(Method::DELETE, &path).bearer_auth(&token)).await?;
-    load.expect("GET of one deleted", 401, load.ask(Method::GET, &path).bearer_auth(&token)).await.map(drop)
+    load.expect(
+        "DELETE",
+        204,
+        load.ask(Method::DELETE, &path).bearer_auth(&token),
+    )
+    .await?;
+    load.expect(
+        "GET of one deleted",
+        401,
+        load.ask(Method::GET, &path).bearer_auth(&token),
+    )
+    .await
+    .map(drop)
 }
 
 /// Registers a client that the sweep will remove.
 async fn expire(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
     set(&mut wanted, "lifetime", 10);
-    let client =
-        load.expect("POST with lifetime", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
-    let read = load.ask(Method::GET, &path(&client)).bearer_auth(text(&client, "registration_access_token"));
+    let client = load
+        .expect(
+            "POST with lifetime",
+            201,
+            load.ask(Method::POST, "/register").json(&wanted),
+        )
+        .await?;
+    let read = load
+        .ask(Method::GET, &path(&client))
+        .bearer_auth(text(&client, "registration_access_token"));
     load.expect("GET", 200, read).await.map(drop)
 }
 
@@ -201,24 +269,46 @@ async fn expire(load: &Load, worker: u64, number: u64) -> Option<()> {
 async fn speak(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
     set(&mut wanted, "grant_types", json!(["client_credentials"]));
-    set(&mut wanted, "token_endpoint_auth_method", "client_secret_basic");
+    set(
+        &mut wanted,
+        "token_endpoint_auth_method",
+        "client_secret_basic",
+    );
     set(&mut wanted, "lifetime", 30);
-    let client =
-        load.expect("POST with lifetime", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
+    let client = load
+        .expect(
+            "POST with lifetime",
+            201,
+            load.ask(Method::POST, "/register").json(&wanted),
+        )
+        .await?;
     let (id, secret) = (text(&client, "client_id"), text(&client, "client_secret"));
     let token = load.access_token(&id, &secret).await?;
-    let look = load.form("/introspect", &[("token", &token)]).basic_auth(&id, Some(&secret));
+    let look = load
+        .form("/introspect", &[("token", &token)])
+        .basic_auth(&id, Some(&secret));
     load.expect("introspection", 200, look).await?;
-    let revoke = load.form("/revoke", &[("token", &token)]).basic_auth(&id, Some(&secret));
+    let revoke = load
+        .form("/revoke", &[("token", &token)])
+        .basic_auth(&id, Some(&secret));
     load.expect("revocation", 200, revoke).await.map(drop)
 }
 
 /// Sends requests that must be rejected.
 async fn bad(load: &Load) -> Option<()> {
     let wanted = json!({"redirect_uris": ["http://client.example.org/#fragment"]});
-    load.expect("bad POST", 400, load.ask(Method::POST, "/register").json(&wanted)).await?;
-    let stranger = load.ask(Method::GET, "/register?client_id=stranger").bearer_auth("guess");
-    load.expect("GET of a stranger", 401, stranger).await.map(drop)
+    load.expect(
+        "bad POST",
+        400,
+        load.ask(Method::POST, "/register").json(&wanted),
+    )
+    .await?;
+    let stranger = load
+        .ask(Method::GET, "/register?client_id=stranger")
+        .bearer_auth("guess");
+    load.expect("GET of a stranger", 401, stranger)
+        .await
+        .map(drop)
 }
 
 /// Patches the configuration, and creates and uses initial access tokens.
@@ -232,21 +322,36 @@ async fn administrate(load: Arc<Load>) {
 async fn administrate_once(load: &Load, turn: u64) -> Option<()> {
     let (id, secret) = &load.administrator;
     let token = load.access_token(id, secret).await?;
-    let operations =
-        json!([{"op": "replace", "path": "/registration/evidenceNonceLifetime", "value": 150 + turn % 100}]);
-    let patch = load.ask(Method::PATCH, "/admin/v1/config").bearer_auth(&token);
-    let patch = patch.header("content-type", "application/json-patch+json").body(operations.to_string());
+    let operations = json!([{"op": "replace", "path": "/registration/evidenceNonceLifetime", "value": 150 + turn % 100}]);
+    let patch = load
+        .ask(Method::PATCH, "/admin/v1/config")
+        .bearer_auth(&token);
+    let patch = patch
+        .header("content-type", "application/json-patch+json")
+        .body(operations.to_string());
     load.expect("PATCH", 200, patch).await?;
     let tokens = "/admin/v1/initial-access-tokens";
     let wanted = json!({"uses": 1, "expires_in": 30});
-    let make = load.ask(Method::POST, tokens).bearer_auth(&token).json(&wanted);
-    let initial = text(&load.expect("initial access token", 201, make).await?, "token");
+    let make = load
+        .ask(Method::POST, tokens)
+        .bearer_auth(&token)
+        .json(&wanted);
+    let initial = text(
+        &load.expect("initial access token", 201, make).await?,
+        "token",
+    );
     let mut client = body(99, turn);
     set(&mut client, "lifetime", 10);
-    let using = || load.ask(Method::POST, "/register").bearer_auth(&initial).json(&client);
+    let using = || {
+        load.ask(Method::POST, "/register")
+            .bearer_auth(&initial)
+            .json(&client)
+    };
     load.expect("POST with token", 201, using()).await?;
     load.expect("second use", 401, using()).await?;
-    let list = load.ask(Method::GET, "/admin/v1/clients?limit=50").bearer_auth(&token);
+    let list = load
+        .ask(Method::GET, "/admin/v1/clients?limit=50")
+        .bearer_auth(&token);
     load.expect("list", 200, list).await.map(drop)
 }
 

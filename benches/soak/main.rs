@@ -40,10 +40,16 @@ const MEMORY: u64 = 8 << 20;
 const DESCRIPTORS: u64 = 8;
 
 fn main() -> ExitCode {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let numbers: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
     let minutes = numbers.first().copied().unwrap_or(30);
     let rate = numbers.get(1).copied().unwrap_or(200);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(run(Duration::from_secs(minutes * 60), rate))
 }
 
@@ -56,17 +62,30 @@ async fn run(duration: Duration, rate: u64) -> ExitCode {
     println!("started in {:?}", server.startup);
     let load = Arc::new(Load::new(&server, rate));
     let tasks = load::start(&load, scripts);
-    println!("{} minutes, about {rate} requests per second", duration.as_secs() / 60);
+    println!(
+        "{} minutes, about {rate} requests per second",
+        duration.as_secs() / 60
+    );
     println!(
         "{:>8}{:>12}{:>9}{:>10}{:>9}{:>13}{:>11}{:>9}{:>9}",
-        "seconds", "rss KiB", "files", "clients", "disk MiB", "requests", "refused", "busy", "faults"
+        "seconds",
+        "rss KiB",
+        "files",
+        "clients",
+        "disk MiB",
+        "requests",
+        "refused",
+        "busy",
+        "faults"
     );
     let (begun, mut samples) = (Instant::now(), Vec::new());
     while begun.elapsed() < duration {
         tokio::time::sleep(PAUSE).await;
-        let Some(sample) = server.sample().await else { break };
-        let [done, refused, busy, faults] =
-            [&load.done, &load.refused, &load.busy, &load.faults].map(|count| count.load(Ordering::Relaxed));
+        let Some(sample) = server.sample().await else {
+            break;
+        };
+        let [done, refused, busy, faults] = [&load.done, &load.refused, &load.busy, &load.faults]
+            .map(|count| count.load(Ordering::Relaxed));
         println!(
             "{:>8}{:>12}{:>9}{:>10}{:>9}{done:>13}{refused:>11}{busy:>9}{faults:>9}",
             begun.elapsed().as_secs(),
@@ -96,7 +115,11 @@ fn verdict(samples: &[Sample], load: &Load) -> ExitCode {
     let last = samples.get(3 * quarter..).unwrap_or_default();
     let [before, after] = [second, last].map(|part| median(part, |sample| sample.rss));
     let [opened, open] = [second, last].map(|part| median(part, |sample| sample.files));
-    println!("memory: {} KiB in the second quarter, {} KiB in the last", before / 1024, after / 1024);
+    println!(
+        "memory: {} KiB in the second quarter, {} KiB in the last",
+        before / 1024,
+        after / 1024
+    );
     println!("file descriptors: {opened} in the second quarter, {open} in the last");
     let mut complaints = Vec::new();
     if second.is_empty() || last.is_empty() {
@@ -110,8 +133,10 @@ fn verdict(samples: &[Sample], load: &Load) -> ExitCode {
     }
     let faults = load.faults.load(Ordering::Relaxed);
     if faults > 0 {
-        complaints
-            .push(format!("{faults} requests got an unexpected response, the first: {}", load.first_fault()));
+        complaints.push(format!(
+            "{faults} requests got an unexpected response, the first: {}",
+            load.first_fault()
+        ));
     }
     if complaints.is_empty() {
         println!("flat");

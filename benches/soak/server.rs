@@ -39,24 +39,37 @@ impl Server {
         let binary = std::env::var("REGISTRAR_BINARY");
         let log = std::fs::File::create(path("log")).expect("a log");
         let begun = Instant::now();
-        let mut child = Command::new(binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_registrar").to_owned()))
-            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
-            .arg(path("registrar.toml"))
-            .arg("--data")
-            .arg(path("data"))
-            .arg("--scripts")
-            .arg(path("scripts"))
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
+        let mut child =
+            Command::new(binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_registrar").to_owned()))
+                .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+                .arg(path("registrar.toml"))
+                .arg("--data")
+                .arg(path("data"))
+                .arg("--scripts")
+                .arg(path("scripts"))
+                .stdout(Stdio::piped())
+                .stderr(log)
+                .spawn()
+                .expect("the binary starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
-        output.read_line(&mut line).expect("a greeting with the address");
+        output
+            .read_line(&mut line)
+            .expect("a greeting with the address");
         let startup = begun.elapsed();
-        let url = line.trim().strip_prefix("Registrar listens on ").expect("an address").to_owned();
+        let url = line
+            .trim()
+            .strip_prefix("Registrar listens on ")
+            .expect("an address")
+            .to_owned();
         std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
-        Self { child, folder: folder.to_owned(), url, http: reqwest::Client::new(), startup }
+        Self {
+            child,
+            folder: folder.to_owned(),
+            url,
+            http: reqwest::Client::new(),
+            startup,
+        }
     }
 
     /// Returns the credentials of the administrator.
@@ -66,7 +79,12 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> Option<String> {
-        let answer = self.http.get(format!("{}{path}", self.url)).send().await.ok()?;
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .ok()?;
         answer.error_for_status().ok()?.text().await.ok()
     }
 
@@ -74,11 +92,15 @@ impl Server {
     pub(crate) async fn sample(&self) -> Option<Sample> {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = std::fs::read_to_string(process.join("status")).ok()?;
-        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let rss = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))?;
         let rss: u64 = rss.trim().strip_suffix(" kB")?.trim().parse().ok()?;
         let metrics = self.get("/metrics").await?;
         // One line for each trust level.
-        let clients = metrics.lines().filter(|line| line.starts_with("registrar_clients{"));
+        let clients = metrics
+            .lines()
+            .filter(|line| line.starts_with("registrar_clients{"));
         let clients = clients.map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         Some(Sample {
             rss: rss * 1024,

@@ -11,11 +11,25 @@ pub fn shown(logged: &Logged) -> Value {
     let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
     put("position", logged.position.into());
     put("time", event.at.unix().into());
-    put("action", serde_json::to_value(event.action).unwrap_or_default());
-    put("outcome", if event.error.is_some() { "refused" } else { "done" }.into());
+    put(
+        "action",
+        serde_json::to_value(event.action).unwrap_or_default(),
+    );
+    put(
+        "outcome",
+        if event.error.is_some() {
+            "refused"
+        } else {
+            "done"
+        }
+        .into(),
+    );
     let texts = [
         ("error", event.error.clone()),
-        ("subject", Some(event.subject.clone()).filter(|subject| !subject.is_empty())),
+        (
+            "subject",
+            Some(event.subject.clone()).filter(|subject| !subject.is_empty()),
+        ),
         ("actor", event.actor.clone()),
         ("address", event.address.map(|address| address.to_string())),
         ("correlation_id", event.correlation_id.clone()),

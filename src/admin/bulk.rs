@@ -46,9 +46,17 @@ pub(super) async fn delete(
 ) -> Result<Deleted, (ManageError, Deleted)> {
     let (mut done, mut after) = (Deleted::default(), None);
     loop {
-        let page = cx.service.store.clients.list(filter, after.as_ref(), PAGE).await;
+        let page = cx
+            .service
+            .store
+            .clients
+            .list(filter, after.as_ref(), PAGE)
+            .await;
         let page = page.map_err(|error| (ManageError::Store(error), done))?;
-        let meant = page.clients.into_iter().filter(|stored| !stored.client().is_operators());
+        let meant = page
+            .clients
+            .into_iter()
+            .filter(|stored| !stored.client().is_operators());
         let mut outcomes = stream::iter(meant.map(|stored| delete_one(cx, caller, filter, stored)))
             .buffer_unordered(AT_ONCE);
         let mut stopped = None;
@@ -80,7 +88,16 @@ async fn delete_one(
     let mut seen = stored;
     for _ in 0..TRIES {
         let id = seen.client().id.clone();
-        match management::delete(cx, caller, Held { stored: seen, token: None }).await {
+        match management::delete(
+            cx,
+            caller,
+            Held {
+                stored: seen,
+                token: None,
+            },
+        )
+        .await
+        {
             Ok(()) => return Ok(Outcome::Deleted),
             Err(ManageError::Conflict) => {}
             Err(error) if error.is_refusal() => {

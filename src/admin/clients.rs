@@ -12,12 +12,30 @@ pub fn summary(client: &Client) -> Value {
     let mut members = Map::new();
     members.insert("client_id".to_owned(), client.id.as_str().into());
     for name in ["client_name", "software_id"] {
-        members.extend(metadata.text(name).map(|text| (name.to_owned(), text.into())));
+        members.extend(
+            metadata
+                .text(name)
+                .map(|text| (name.to_owned(), text.into())),
+        );
     }
-    members.insert("client_id_issued_at".to_owned(), client.issued_at.unix().into());
-    members.extend(client.expires_at.map(|end| ("expires_at".to_owned(), end.unix().into())));
-    members.extend(client.last_used_at.map(|at| ("last_used_at".to_owned(), at.unix().into())));
-    members.insert("trust_level".to_owned(), client.provenance.trust_level.as_str().into());
+    members.insert(
+        "client_id_issued_at".to_owned(),
+        client.issued_at.unix().into(),
+    );
+    members.extend(
+        client
+            .expires_at
+            .map(|end| ("expires_at".to_owned(), end.unix().into())),
+    );
+    members.extend(
+        client
+            .last_used_at
+            .map(|at| ("last_used_at".to_owned(), at.unix().into())),
+    );
+    members.insert(
+        "trust_level".to_owned(),
+        client.provenance.trust_level.as_str().into(),
+    );
     members.into()
 }
 

@@ -20,5 +20,8 @@ pub async fn patch(
     body: &[u8],
     expected: Option<Vec<String>>,
 ) -> Result<Document, PatchError> {
-    cx.service.changes.patch(Operations::parse(body)?, expected, author).await
+    cx.service
+        .changes
+        .patch(Operations::parse(body)?, expected, author)
+        .await
 }

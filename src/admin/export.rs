@@ -42,28 +42,50 @@ pub(super) fn lines(
 ) -> impl futures_util::Stream<Item = Result<Vec<u8>, ExportError>> + Send + use<> {
     let service = Arc::clone(service);
     let pages = service.store.clients.pages(PAGE).boxed();
-    try_unfold(Position { pages, clients: 0, is_over: false }, move |position| {
-        let service = Arc::clone(&service);
-        async move {
-            let next = next(&service, position).await;
-            next.inspect_err(|error| tracing::error!(%error, "client export aborted"))
-        }
-    })
+    try_unfold(
+        Position {
+            pages,
+            clients: 0,
+            is_over: false,
+        },
+        move |position| {
+            let service = Arc::clone(&service);
+            async move {
+                let next = next(&service, position).await;
+                next.inspect_err(|error| tracing::error!(%error, "client export aborted"))
+            }
+        },
+    )
 }
 
-async fn next(service: &Service, mut position: Position) -> Result<Option<(Vec<u8>, Position)>, ExportError> {
+async fn next(
+    service: &Service,
+    mut position: Position,
+) -> Result<Option<(Vec<u8>, Position)>, ExportError> {
     if position.is_over {
         return Ok(None);
     }
     let mut text = Vec::new();
     let Some(page) = position.pages.next().await.transpose()? else {
-        line(&mut text, &Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]))?;
-        return Ok(Some((text, Position { is_over: true, ..position })));
+        line(
+            &mut text,
+            &Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]),
+        )?;
+        return Ok(Some((
+            text,
+            Position {
+                is_over: true,
+                ..position
+            },
+        )));
     };
     for stored in page.iter().filter(|stored| !stored.client().is_operators()) {
         let client = stored.client();
         let members = line_of(client, &service.store.sealing_key);
-        line(&mut text, &members.map_err(|error| ExportError::Seal(client.id.to_string(), error))?)?;
+        line(
+            &mut text,
+            &members.map_err(|error| ExportError::Seal(client.id.to_string(), error))?,
+        )?;
         position.clients += 1;
     }
     Ok(Some((text, position)))

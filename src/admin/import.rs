@@ -57,7 +57,9 @@ pub(super) enum ImportFault {
         number: usize,
     },
     /// The last line is missing.
-    #[error("line {number}: the last line, with the number of clients, is missing; the export is truncated")]
+    #[error(
+        "line {number}: the last line, with the number of clients, is missing; the export is truncated"
+    )]
     Cut {
         /// The number that the missing line would have.
         number: usize,
@@ -86,9 +88,25 @@ pub(super) struct Import<'a> {
 
 impl<'a> Import<'a> {
     /// Creates an import.
-    pub(super) const fn new(cx: &'a Context<'a>, by: &'a Administrator, existing: Existing) -> Self {
-        let tally = Tally { imported: 0, skipped: 0, replaced: 0, odd: 0 };
-        Self { cx, by, existing, tally, lot: Vec::new(), lot_bytes: 0 }
+    pub(super) const fn new(
+        cx: &'a Context<'a>,
+        by: &'a Administrator,
+        existing: Existing,
+    ) -> Self {
+        let tally = Tally {
+            imported: 0,
+            skipped: 0,
+            replaced: 0,
+            odd: 0,
+        };
+        Self {
+            cx,
+            by,
+            existing,
+            tally,
+            lot: Vec::new(),
+            lot_bytes: 0,
+        }
     }
 
     /// Imports all of `lines`. Lines before an invalid line are imported.
@@ -119,11 +137,15 @@ impl<'a> Import<'a> {
             };
             let wrong = |reason| ImportFault::Line { number, reason };
             // The reason must not repeat the content of the line.
-            let members =
-                json::parse_object(&line).map_err(|_| wrong("is not one JSON object".to_owned()))?;
+            let members = json::parse_object(&line)
+                .map_err(|_| wrong("is not one JSON object".to_owned()))?;
             if let Some(told) = last_line(&members) {
                 let reason = format!("states {told} clients, but {clients} precede it");
-                return if told == clients { end(lines, number).await } else { Err(wrong(reason)) };
+                return if told == clients {
+                    end(lines, number).await
+                } else {
+                    Err(wrong(reason))
+                };
             }
             let arrived = portable::read(self.cx, members).map_err(wrong)?;
             self.take(number, arrived, line.len()).await?;
@@ -131,7 +153,12 @@ impl<'a> Import<'a> {
         }
     }
 
-    async fn take(&mut self, number: usize, arrived: Arrived, bytes: usize) -> Result<(), ImportFault> {
+    async fn take(
+        &mut self,
+        number: usize,
+        arrived: Arrived,
+        bytes: usize,
+    ) -> Result<(), ImportFault> {
         let Arrived { client, odd } = arrived;
         if !odd.is_empty() {
             self.tally.odd += 1;
@@ -159,19 +186,31 @@ impl<'a> Import<'a> {
             let event = event.with("trust_level", client.provenance.trust_level.as_str());
             event.with("revision", client.revision).change()
         };
-        let stored = self.cx.service.store.clients.import(&clients, self.existing, told).await;
+        let stored = self
+            .cx
+            .service
+            .store
+            .clients
+            .import(&clients, self.existing, told)
+            .await;
         let stored = stored.map_err(|error| match error {
             ImportError::Store(error) => ImportFault::Store(error),
             // A batch is never too long and never has the same client twice.
-            ImportError::TooMany | ImportError::Twice(_) => ImportFault::Store(StoreError::Conflict),
+            ImportError::TooMany | ImportError::Twice(_) => {
+                ImportFault::Store(StoreError::Conflict)
+            }
         })?;
         self.tally.imported += stored.created;
         self.tally.skipped += stored.skipped;
         self.tally.replaced += stored.replaced;
         match stored.refused.and_then(|at| numbers.get(at)) {
             Some(&number) if self.existing == Existing::Replace => {
-                let reason = "client_id: belongs to a client of the operator, which cannot be replaced";
-                Err(ImportFault::Line { number, reason: reason.to_owned() })
+                let reason =
+                    "client_id: belongs to a client of the operator, which cannot be replaced";
+                Err(ImportFault::Line {
+                    number,
+                    reason: reason.to_owned(),
+                })
             }
             Some(&number) => Err(ImportFault::Exists { number }),
             None => Ok(()),
@@ -181,7 +220,10 @@ impl<'a> Import<'a> {
 
 /// Returns the number of clients that the last line states, or `None` for any other line.
 fn last_line(members: &Map<String, Value>) -> Option<u64> {
-    members.get(line::CLIENTS).filter(|_| members.len() == 1)?.as_u64()
+    members
+        .get(line::CLIENTS)
+        .filter(|_| members.len() == 1)?
+        .as_u64()
 }
 
 /// Checks that nothing follows the last line.
@@ -190,5 +232,8 @@ async fn end(lines: &mut Lines, number: usize) -> Result<(), ImportFault> {
         return Ok(());
     }
     let reason = "follows the last line of an export".to_owned();
-    Err(ImportFault::Line { number: number + 1, reason })
+    Err(ImportFault::Line {
+        number: number + 1,
+        reason,
+    })
 }

@@ -33,16 +33,32 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
     let shared_as = members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?;
     let secret = secret(&mut members)?;
     let tokens: RegistrationTokens = members.take("registration_access_token_sha256", DIGESTS)?;
-    if !tokens.current.is_whole() || tokens.previous.as_ref().is_some_and(|digest| !digest.is_whole()) {
-        return Err(format!("registration_access_token_sha256: must be {DIGESTS}"));
+    if !tokens.current.is_whole()
+        || tokens
+            .previous
+            .as_ref()
+            .is_some_and(|digest| !digest.is_whole())
+    {
+        return Err(format!(
+            "registration_access_token_sha256: must be {DIGESTS}"
+        ));
     }
     let revision = members.take("revision", "a non-negative integer")?;
     let metadata: Metadata = members.take("metadata", "an object")?;
-    let provenance: Provenance = members.take("provenance", "an object in the form of an export")?;
+    let provenance: Provenance =
+        members.take("provenance", "an object in the form of an export")?;
     members.end()?;
-    refuse_administrators(&cx.service.settings.admin.scopes, &id, &metadata, &provenance)?;
+    refuse_administrators(
+        &cx.service.settings.admin.scopes,
+        &id,
+        &metadata,
+        &provenance,
+    )?;
     let (metadata, odd) = cx.rules().take_over(metadata).map_err(|violations| {
-        let texts: Vec<String> = violations.into_iter().map(|one| format!("metadata.{one}")).collect();
+        let texts: Vec<String> = violations
+            .into_iter()
+            .map(|one| format!("metadata.{one}"))
+            .collect();
         texts.join("; ")
     })?;
     let secret = match secret {
@@ -65,7 +81,10 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
         revision,
         provenance,
     };
-    Ok(Arrived { client, odd: odd.into_iter().map(|violation| violation.member).collect() })
+    Ok(Arrived {
+        client,
+        odd: odd.into_iter().map(|violation| violation.member).collect(),
+    })
 }
 
 const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
@@ -81,9 +100,10 @@ fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, 
             Ok(Some((Secret::new(text), end)))
         }
         (None, None) => Ok(None),
-        _ => {
-            Err("client_secret and client_secret_expires_at: must be both present or both absent".to_owned())
-        }
+        _ => Err(
+            "client_secret and client_secret_expires_at: must be both present or both absent"
+                .to_owned(),
+        ),
     }
 }
 
@@ -96,16 +116,21 @@ fn refuse_administrators(
 ) -> Result<(), String> {
     // The identifier is reserved even if there is no administrator: the next start would give it all scopes.
     if id.as_str() == administrator::CLIENT_ID {
-        return Err("client_id: is reserved for the administrator, which cannot be imported".to_owned());
+        return Err(
+            "client_id: is reserved for the administrator, which cannot be imported".to_owned(),
+        );
     }
     if provenance.trust_level == TrustLevel::Operator {
-        return Err("provenance.trust_level: clients of the operator cannot be imported".to_owned());
+        return Err(
+            "provenance.trust_level: clients of the operator cannot be imported".to_owned(),
+        );
     }
     let asked = metadata.text("scope").unwrap_or_default();
     match scope::words(asked).find(|scope| scopes.all().contains(scope)) {
-        Some(_) => {
-            Err("metadata.scope: must not contain a scope of administrators ([admin.scopes])".to_owned())
-        }
+        Some(_) => Err(
+            "metadata.scope: must not contain a scope of administrators ([admin.scopes])"
+                .to_owned(),
+        ),
         None => Ok(()),
     }
 }
@@ -115,13 +140,22 @@ struct Members(Map<String, Value>);
 
 impl Members {
     fn take<T: DeserializeOwned>(&mut self, name: &str, due: &str) -> Result<T, String> {
-        self.take_if_there(name, due)?.ok_or_else(|| format!("{name}: is missing; it must be {due}"))
+        self.take_if_there(name, due)?
+            .ok_or_else(|| format!("{name}: is missing; it must be {due}"))
     }
 
-    fn take_if_there<T: DeserializeOwned>(&mut self, name: &str, due: &str) -> Result<Option<T>, String> {
-        let Some(value) = self.0.shift_remove(name) else { return Ok(None) };
+    fn take_if_there<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        due: &str,
+    ) -> Result<Option<T>, String> {
+        let Some(value) = self.0.shift_remove(name) else {
+            return Ok(None);
+        };
         // The message of serde would repeat the value.
-        serde_json::from_value(value).map(Some).map_err(|_| format!("{name}: must be {due}"))
+        serde_json::from_value(value)
+            .map(Some)
+            .map_err(|_| format!("{name}: must be {due}"))
     }
 
     fn end(self) -> Result<(), String> {

@@ -6,8 +6,10 @@ use crate::client::member::{Kind, MEMBERS, Member, SetBy};
 
 /// Returns the schema of a client (JSON Schema 2020-12).
 pub fn client() -> Map<String, Value> {
-    let named: Map<String, Value> =
-        MEMBERS.iter().map(|member| (member.name.to_owned(), property(member))).collect();
+    let named: Map<String, Value> = MEMBERS
+        .iter()
+        .map(|member| (member.name.to_owned(), property(member)))
+        .collect();
     let localised: Map<String, Value> = MEMBERS
         .iter()
         .filter(|member| member.kind.is_localised())
@@ -31,7 +33,9 @@ fn property(member: &Member) -> Value {
             json!({"type": "string", "format": "uri"})
         }
         Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
-        Kind::Uris => json!({"type": "array", "items": {"type": "string", "format": "uri", "minLength": 1}}),
+        Kind::Uris => {
+            json!({"type": "array", "items": {"type": "string", "format": "uri", "minLength": 1}})
+        }
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Count => json!({"type": "integer", "minimum": 0}),
         Kind::Object => json!({"type": "object"}),
@@ -64,7 +68,14 @@ mod tests {
         assert_eq!(properties["redirect_uris"]["items"]["type"], "string");
         assert_eq!(properties["client_id"]["readOnly"], true);
         assert_eq!(properties["evidence"]["writeOnly"], true);
-        assert_eq!(properties["lifetime"], json!({"type": "integer", "minimum": 0}));
-        assert!(schema["patternProperties"].get("^client_name#[A-Za-z0-9-]+$").is_some());
+        assert_eq!(
+            properties["lifetime"],
+            json!({"type": "integer", "minimum": 0})
+        );
+        assert!(
+            schema["patternProperties"]
+                .get("^client_name#[A-Za-z0-9-]+$")
+                .is_some()
+        );
     }
 }

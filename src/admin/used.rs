@@ -21,7 +21,10 @@ pub struct Use {
 pub fn note(cx: &Context<'_>, uses: &[Use]) {
     let now = cx.service.clock.now();
     for one in uses {
-        cx.service.store.uses.note(&one.id, one.at.map_or(now, |at| at.min(now)));
+        cx.service
+            .store
+            .uses
+            .note(&one.id, one.at.map_or(now, |at| at.min(now)));
     }
 }
 
@@ -30,7 +33,8 @@ pub fn note(cx: &Context<'_>, uses: &[Use]) {
 /// # Errors
 /// Returns a description of the expected form.
 pub fn moment(said: &Value) -> Result<Option<Timestamp>, &'static str> {
-    const DUE: &str = "the body must be empty or {\"at\": SECONDS}, in seconds since 1970-01-01T00:00:00Z";
+    const DUE: &str =
+        "the body must be empty or {\"at\": SECONDS}, in seconds since 1970-01-01T00:00:00Z";
     let members = said.as_object().ok_or(DUE)?;
     at(members, &["at"]).map_err(|Unreadable| DUE)
 }
@@ -54,9 +58,15 @@ fn one(item: &Value) -> Option<Use> {
     match item {
         Value::Object(members) => {
             let at = at(members, &["client_id", "at"]).ok()?;
-            Some(Use { id: id(members.get("client_id")?)?, at })
+            Some(Use {
+                id: id(members.get("client_id")?)?,
+                at,
+            })
         }
-        text => Some(Use { id: id(text)?, at: None }),
+        text => Some(Use {
+            id: id(text)?,
+            at: None,
+        }),
     }
 }
 
@@ -70,6 +80,9 @@ fn at(members: &Map<String, Value>, known: &[&str]) -> Result<Option<Timestamp>,
     }
     match members.get("at") {
         None => Ok(None),
-        Some(value) => value.as_u64().map(|at| Some(Timestamp::from_unix(at))).ok_or(Unreadable),
+        Some(value) => value
+            .as_u64()
+            .map(|at| Some(Timestamp::from_unix(at)))
+            .ok_or(Unreadable),
     }
 }

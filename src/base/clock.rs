@@ -53,7 +53,10 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "only this function reads the system clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "only this function reads the system clock"
+    )]
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         // A clock that shows a time before 1970 is broken. At time 0 nothing has expired yet.
@@ -77,7 +80,10 @@ pub struct ManualClock {
 impl ManualClock {
     /// Returns a clock that shows `start`.
     pub const fn new(start: Timestamp) -> Self {
-        Self { now: AtomicU64::new(start.0), ticks: AtomicU64::new(0) }
+        Self {
+            now: AtomicU64::new(start.0),
+            ticks: AtomicU64::new(0),
+        }
     }
 
     /// Sets the clock to `moment` without letting time pass.

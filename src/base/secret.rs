@@ -54,12 +54,14 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Returns `bytes` in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for half in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(half.into(), 16));
-        }
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            for half in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(half.into(), 16));
+            }
+            text
+        })
 }
 
 /// Returns the HMAC-SHA-256 of `bytes` under `key` in hex.
@@ -169,7 +171,14 @@ impl SealingKey {
         let mut tag = [0; TAG_BYTES];
         let text = secret.expose().as_bytes();
         let cipher = Cipher::aes_256_gcm();
-        let sealed = encrypt_aead(cipher, &self.0, Some(&nonce), owner.as_bytes(), text, &mut tag)?;
+        let sealed = encrypt_aead(
+            cipher,
+            &self.0,
+            Some(&nonce),
+            owner.as_bytes(),
+            text,
+            &mut tag,
+        )?;
         Ok(Sealed([&nonce[..], &sealed, &tag].concat()))
     }
 
@@ -178,9 +187,17 @@ impl SealingKey {
     /// # Errors
     /// [`SealError::Unopened`] when the key, the owner or a byte differs.
     pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
-        let (nonce, rest) = sealed.0.split_at_checked(NONCE_BYTES).ok_or(SealError::Unopened)?;
-        let text_bytes = rest.len().checked_sub(TAG_BYTES).ok_or(SealError::Unopened)?;
-        let (text, tag) = rest.split_at_checked(text_bytes).ok_or(SealError::Unopened)?;
+        let (nonce, rest) = sealed
+            .0
+            .split_at_checked(NONCE_BYTES)
+            .ok_or(SealError::Unopened)?;
+        let text_bytes = rest
+            .len()
+            .checked_sub(TAG_BYTES)
+            .ok_or(SealError::Unopened)?;
+        let (text, tag) = rest
+            .split_at_checked(text_bytes)
+            .ok_or(SealError::Unopened)?;
         let cipher = Cipher::aes_256_gcm();
         decrypt_aead(cipher, &self.0, Some(nonce), owner.as_bytes(), text, tag)
             .ok()
@@ -200,7 +217,9 @@ mod base64_text {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+        STANDARD
+            .decode(String::deserialize(from)?)
+            .map_err(D::Error::custom)
     }
 }
 
@@ -214,7 +233,11 @@ mod tests {
         let sealed = key.seal(&Secret::new("s3cret".into()), "client-a").unwrap();
         assert_eq!(key.open(&sealed, "client-a").unwrap().expose(), "s3cret");
         assert!(key.open(&sealed, "client-b").is_err());
-        assert!(SealingKey::from_bytes([8; 32]).open(&sealed, "client-a").is_err());
+        assert!(
+            SealingKey::from_bytes([8; 32])
+                .open(&sealed, "client-a")
+                .is_err()
+        );
         assert!(key.open(&Sealed(vec![1; 9]), "client-a").is_err());
     }
 
@@ -222,7 +245,10 @@ mod tests {
     fn no_secret_is_printed() {
         let secret = Secret::new("do-not-print".into());
         let sealed = SealingKey::from_bytes([7; 32]).seal(&secret, "a").unwrap();
-        let shown = format!("{secret:?} {:?} {sealed:?}", TokenDigest::of("do-not-print"));
+        let shown = format!(
+            "{secret:?} {:?} {sealed:?}",
+            TokenDigest::of("do-not-print")
+        );
         assert_eq!(shown, "Secret(..) TokenDigest(..) Sealed(..)");
     }
 

@@ -9,7 +9,9 @@ use crate::token::administrator::{self, AdministratorError};
 /// the store. The administrator exists throughout, also for other servers that run on the same database.
 pub(super) fn run(arguments: &OfflineArguments) -> Result<(), String> {
     let file = arguments.run(reset)?;
-    note!("registrar: the new secret of the administrator is in {file}; the previous one is no longer valid");
+    note!(
+        "registrar: the new secret of the administrator is in {file}; the previous one is no longer valid"
+    );
     Ok(())
 }
 

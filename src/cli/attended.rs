@@ -15,8 +15,12 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Does `work` in a thread of its own, and shows its progress. A signal asks the work to end; `work` decides
 /// what it returns then.
-pub(super) fn run<T: Send + 'static>(work: impl FnOnce(&Work) -> T + Send + 'static) -> io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(super) fn run<T: Send + 'static>(
+    work: impl FnOnce(&Work) -> T + Send + 'static,
+) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let state = Arc::new(Work::default());
     let (sender, mut outcome) = oneshot::channel();
     // The handlers are installed before there is anything to clean up.
@@ -27,7 +31,8 @@ pub(super) fn run<T: Send + 'static>(work: impl FnOnce(&Work) -> T + Send + 'sta
     let shared = Arc::clone(&state);
     thread::Builder::new().spawn(move || drop(sender.send(work(&shared))))?;
     runtime.block_on(async {
-        let (mut signals, mut progress, mut shown) = (signals, Progress::new("bytes and records"), 0);
+        let (mut signals, mut progress, mut shown) =
+            (signals, Progress::new("bytes and records"), 0);
         loop {
             tokio::select! {
                 outcome = &mut outcome => return outcome.map_err(io::Error::other),
@@ -49,7 +54,10 @@ struct Signals([tokio::signal::unix::Signal; 2]);
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ]))
     }
 
     async fn next(&mut self) {

@@ -33,17 +33,24 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = tokio::time::Instant::now();
-    let mut table =
-        Table::new(["POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS", "DETAILS"]);
+    let mut table = Table::new([
+        "POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS", "DETAILS",
+    ]);
     let mut after = arguments.after;
     loop {
         let events = page(&remote, after).await?;
-        if let Some(last) = events.last().and_then(|event| event.get("position")).and_then(Value::as_u64) {
+        if let Some(last) = events
+            .last()
+            .and_then(|event| event.get("position"))
+            .and_then(Value::as_u64)
+        {
             after = last;
         }
         match arguments.form.format {
             Format::Table => table.rows(events.iter().map(row).collect())?,
-            Format::Json => events.iter().try_for_each(|event| output::line(&event.to_string()))?,
+            Format::Json => events
+                .iter()
+                .try_for_each(|event| output::line(&event.to_string()))?,
         }
         if events.len() >= PAGE {
             continue;
@@ -64,14 +71,30 @@ const RENEWAL: Duration = Duration::from_mins(5);
 
 async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
     let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
-    let page = remote.call(Call { path: "/admin/v1/audit", query: &query, ..Call::default() }).await?;
-    Ok(page.get("events").and_then(Value::as_array).cloned().unwrap_or_default())
+    let page = remote
+        .call(Call {
+            path: "/admin/v1/audit",
+            query: &query,
+            ..Call::default()
+        })
+        .await?;
+    Ok(page
+        .get("events")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default())
 }
 
 fn row(event: &Value) -> [String; 8] {
     let error = event.get("error");
-    let details = event.get("details").and_then(Value::as_object).into_iter().flatten();
-    let details: Vec<String> = details.map(|(name, value)| format!("{name}={}", cell(Some(value)))).collect();
+    let details = event
+        .get("details")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let details: Vec<String> = details
+        .map(|(name, value)| format!("{name}={}", cell(Some(value))))
+        .collect();
     [
         cell(event.get("position")),
         moment::shown(event.get("time")),
@@ -97,7 +120,10 @@ mod tests {
             "details": {"revision": 2, "changed": ["scope", "contacts"]},
         });
         let row = row(&event);
-        assert_eq!((row[0].as_str(), row[7].as_str()), ("7", "revision=2 changed=scope, contacts"));
+        assert_eq!(
+            (row[0].as_str(), row[7].as_str()),
+            ("7", "revision=2 changed=scope, contacts")
+        );
         assert_eq!(super::row(&json!({}))[7], "");
     }
 }

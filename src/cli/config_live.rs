@@ -70,12 +70,22 @@ const PATCH_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
     let remote = arguments.remote.connect(&[READ]).await?;
     let path = remote.config.clone();
-    let document = remote.call(Call { path: &path, ..Call::default() }).await?;
+    let document = remote
+        .call(Call {
+            path: &path,
+            ..Call::default()
+        })
+        .await?;
     let mut options = options(&document);
     if let Some(prefix) = &arguments.option {
         options.retain(|option| {
-            let short = option.name.strip_prefix("registration.").unwrap_or_default();
-            [option.name.as_str(), short].iter().any(|name| name.starts_with(prefix.as_str()))
+            let short = option
+                .name
+                .strip_prefix("registration.")
+                .unwrap_or_default();
+            [option.name.as_str(), short]
+                .iter()
+                .any(|name| name.starts_with(prefix.as_str()))
         });
         if options.is_empty() {
             return Err(Failure::Failed(format!("no option starts with {prefix}")));
@@ -85,7 +95,13 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
         (Format::Json, _) if arguments.option.is_none() => output::json(&document),
         (Format::Json, _) => output::json(&options.into_iter().map(Shown::into_json).collect()),
         (Format::Table, true) => {
-            let row = |shown: &Shown| [shown.name.clone(), cell(Some(&shown.value)), shown.origin.clone()];
+            let row = |shown: &Shown| {
+                [
+                    shown.name.clone(),
+                    cell(Some(&shown.value)),
+                    shown.origin.clone(),
+                ]
+            };
             Table::new(["OPTION", "VALUE", "ORIGIN"]).rows(options.iter().map(row).collect())
         }
         (Format::Table, false) => {
@@ -111,25 +127,56 @@ impl Shown {
 /// Returns the options of `document`, the live ones first.
 fn options(document: &Value) -> Vec<Shown> {
     let origins = document.get("origins").and_then(Value::as_object);
-    let origin = |key: &str| origins.map(|origins| cell(origins.get(key))).unwrap_or_default();
+    let origin = |key: &str| {
+        origins
+            .map(|origins| cell(origins.get(key)))
+            .unwrap_or_default()
+    };
     let mut shown = Vec::new();
     let mut members = |part: &str, prefix: &str, of_origin: &str| {
-        for (name, value) in document.get(part).and_then(Value::as_object).into_iter().flatten() {
+        for (name, value) in document
+            .get(part)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             let key = format!("{of_origin}{name}");
             let origin = origin(&key);
-            shown.push(Shown { name: format!("{prefix}{name}"), value: value.clone(), origin });
+            shown.push(Shown {
+                name: format!("{prefix}{name}"),
+                value: value.clone(),
+                origin,
+            });
         }
     };
     members("registration", "registration.", "registration.");
     if let Some(scopes) = document.get("scopes") {
-        shown.push(Shown { name: "scopes".to_owned(), value: scopes.clone(), origin: origin("scopes") });
+        shown.push(Shown {
+            name: "scopes".to_owned(),
+            value: scopes.clone(),
+            origin: origin("scopes"),
+        });
     }
-    for (section, value) in document.get("settings").and_then(Value::as_object).into_iter().flatten() {
+    for (section, value) in document
+        .get("settings")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         let mut found = Vec::new();
-        leaves(value, section, &mut |key| !origin(key).is_empty(), &mut found);
+        leaves(
+            value,
+            section,
+            &mut |key| !origin(key).is_empty(),
+            &mut found,
+        );
         let named = found.into_iter().map(|(key, value)| {
             let origin = origin(&key);
-            Shown { name: key, value, origin }
+            Shown {
+                name: key,
+                value,
+                origin,
+            }
         });
         shown.extend(named);
     }
@@ -158,7 +205,11 @@ pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
     let value: Value =
         serde_json::from_str(&arguments.value).unwrap_or_else(|_| arguments.value.as_str().into());
     let operations = json!([{"op": "add", "path": pointer, "value": value}]).to_string();
-    let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations.into_bytes()).await?;
+    let document = patched(
+        &arguments.remote.connect(&[WRITE]).await?,
+        operations.into_bytes(),
+    )
+    .await?;
     let shown = option(&document, name);
     match arguments.form.format {
         Format::Json => json_of(shown, &document),
@@ -170,14 +221,23 @@ pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
 pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
     let Place { name, pointer } = Place::of(&arguments.property)?;
     let operations = json!([{"op": "remove", "path": pointer}]).to_string();
-    let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations.into_bytes()).await?;
+    let document = patched(
+        &arguments.remote.connect(&[WRITE]).await?,
+        operations.into_bytes(),
+    )
+    .await?;
     let shown = option(&document, name);
     match arguments.form.format {
         Format::Json => json_of(shown, &document),
-        Format::Table if shown.value.is_null() => output::line(&format!("{} has no value", shown.name)),
-        Format::Table => {
-            output::line(&format!("{} = {} ({})", shown.name, cell(Some(&shown.value)), shown.origin))
+        Format::Table if shown.value.is_null() => {
+            output::line(&format!("{} has no value", shown.name))
         }
+        Format::Table => output::line(&format!(
+            "{} = {} ({})",
+            shown.name,
+            cell(Some(&shown.value)),
+            shown.origin
+        )),
     }
 }
 
@@ -192,32 +252,51 @@ impl Place {
         let property = text.strip_prefix("registration.").unwrap_or(text);
         // With these characters, the JSON Pointer would point elsewhere.
         if property.is_empty() || property.contains(['/', '~']) {
-            return Err(Failure::Usage(format!("'{property}' is not a property of [registration]")));
+            return Err(Failure::Usage(format!(
+                "'{property}' is not a property of [registration]"
+            )));
         }
         let sections = serde_json::to_value(Settings::default()).unwrap_or_default();
         let section = property.split('.').next().unwrap_or_default();
         if sections.get(section).is_some() {
-            let message = format!("{property} needs a restart: change it in the configuration file");
+            let message =
+                format!("{property} needs a restart: change it in the configuration file");
             return Err(Failure::Usage(message));
         }
         if property == "scopes" {
-            return Ok(Self { name: property.to_owned(), pointer: "/scopes".to_owned() });
+            return Ok(Self {
+                name: property.to_owned(),
+                pointer: "/scopes".to_owned(),
+            });
         }
         let pointer = format!("/registration/{property}");
-        Ok(Self { name: format!("registration.{property}"), pointer })
+        Ok(Self {
+            name: format!("registration.{property}"),
+            pointer,
+        })
     }
 }
 
 /// Returns the option `name` of `document`.
 fn option(document: &Value, name: String) -> Shown {
-    let found = options(document).into_iter().find(|option| option.name == name);
-    found.unwrap_or(Shown { name, value: Value::Null, origin: String::new() })
+    let found = options(document)
+        .into_iter()
+        .find(|option| option.name == name);
+    found.unwrap_or(Shown {
+        name,
+        value: Value::Null,
+        origin: String::new(),
+    })
 }
 
 /// Writes an option as JSON, with the revision of the configuration.
 fn json_of(shown: Shown, document: &Value) -> Result<(), Failure> {
     let mut members = shown.into_json().as_object().cloned().unwrap_or_default();
-    members.extend(document.get("revision").map(|revision| ("revision".to_owned(), revision.clone())));
+    members.extend(
+        document
+            .get("revision")
+            .map(|revision| ("revision".to_owned(), revision.clone())),
+    );
     output::json(&Value::Object(members))
 }
 
@@ -234,9 +313,12 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::Failed(format!("{} cannot be read: {error}", file.display()));
     let mut operations = Vec::new();
     let length = if file == Path::new("-") {
-        std::io::stdin().take(PATCH_BYTES).read_to_end(&mut operations)
+        std::io::stdin()
+            .take(PATCH_BYTES)
+            .read_to_end(&mut operations)
     } else {
-        std::fs::File::open(file).and_then(|file| file.take(PATCH_BYTES).read_to_end(&mut operations))
+        std::fs::File::open(file)
+            .and_then(|file| file.take(PATCH_BYTES).read_to_end(&mut operations))
     };
     length.map_err(failed)?;
     Ok(operations)
@@ -246,7 +328,14 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 async fn patched(remote: &Remote, operations: Vec<u8>) -> Result<Value, Failure> {
     let path = remote.config.clone();
     let body = Some(("application/json-patch+json", operations));
-    remote.call(Call { method: "PATCH", path: &path, body, ..Call::default() }).await
+    remote
+        .call(Call {
+            method: "PATCH",
+            path: &path,
+            body,
+            ..Call::default()
+        })
+        .await
 }
 
 #[cfg(test)]
@@ -261,10 +350,18 @@ mod tests {
             assert_eq!(name, "registration.clientExpiryGrace");
             assert_eq!(pointer, "/registration/clientExpiryGrace");
         }
-        assert_eq!(place("scopes").unwrap(), ("scopes".to_owned(), "/scopes".to_owned()));
+        assert_eq!(
+            place("scopes").unwrap(),
+            ("scopes".to_owned(), "/scopes".to_owned())
+        );
         for text in ["server.listen", "telemetry", "store.url"] {
-            let Err(Failure::Usage(message)) = place(text) else { panic!("{text}") };
-            assert!(message.contains(text) && message.contains("needs a restart"), "{message}");
+            let Err(Failure::Usage(message)) = place(text) else {
+                panic!("{text}")
+            };
+            assert!(
+                message.contains(text) && message.contains("needs a restart"),
+                "{message}"
+            );
         }
         for text in ["", "a/b", "registration."] {
             assert!(matches!(place(text), Err(Failure::Usage(_))), "{text}");

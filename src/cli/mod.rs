@@ -133,10 +133,21 @@ struct ServeArguments {
 impl ServeArguments {
     /// Returns the configuration sources of a server with these flags.
     fn sources(&self) -> Sources {
-        let listen = self.listen.map(|listen| ("server.listen".to_owned(), listen.to_string()));
-        let data = self.data.as_deref().map(|data| ("store.url".to_owned(), format!("sled:{}", text(data))));
-        let scripts = self.scripts.as_deref().map(|scripts| ("scripts.directory".to_owned(), text(scripts)));
-        sources(&self.file, listen.into_iter().chain(data).chain(scripts).collect())
+        let listen = self
+            .listen
+            .map(|listen| ("server.listen".to_owned(), listen.to_string()));
+        let data = self
+            .data
+            .as_deref()
+            .map(|data| ("store.url".to_owned(), format!("sled:{}", text(data))));
+        let scripts = self
+            .scripts
+            .as_deref()
+            .map(|scripts| ("scripts.directory".to_owned(), text(scripts)));
+        sources(
+            &self.file,
+            listen.into_iter().chain(data).chain(scripts).collect(),
+        )
     }
 }
 
@@ -156,12 +167,18 @@ pub fn main() -> ExitCode {
         Some(Command::Clients(command)) => wait(clients::run(&command)),
         Some(Command::Tokens(command)) => wait(tokens::run(&command)),
         Some(Command::Config(command)) => configure(&command),
-        Some(Command::Admin(AdminCommand::Reset(store))) => admin_reset::run(&store).map_err(Failure::from),
+        Some(Command::Admin(AdminCommand::Reset(store))) => {
+            admin_reset::run(&store).map_err(Failure::from)
+        }
         Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
         Some(Command::Schema { name }) => schema::run(&name),
     };
     // The greeting of a server is not a result: failing to write it is not a failure.
-    match if is_server { done } else { done.and_then(|()| output::lost()) } {
+    match if is_server {
+        done
+    } else {
+        done.and_then(|()| output::lost())
+    } {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -180,18 +197,25 @@ fn configure(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Set(arguments) => wait(config_live::set(arguments)),
         ConfigCommand::Unset(arguments) => wait(config_live::unset(arguments)),
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
-        ConfigCommand::Reset { store, keys } => config_reset::run(store, keys).map_err(Failure::from),
+        ConfigCommand::Reset { store, keys } => {
+            config_reset::run(store, keys).map_err(Failure::from)
+        }
     }
 }
 
 /// Runs a command that calls a server.
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(command)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| error.to_string())?
+        .block_on(command)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())
+    text.parse()
+        .map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())
 }
 
 /// Returns the configuration sources of a command.

@@ -10,7 +10,9 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
         let moment: Timestamp = text.parse().ok()?;
         u64::try_from(moment.as_second()).ok()
     });
-    seconds.ok_or_else(|| "expected a time such as 2026-01-31T12:00:00Z, or seconds since 1970".to_owned())
+    seconds.ok_or_else(|| {
+        "expected a time such as 2026-01-31T12:00:00Z, or seconds since 1970".to_owned()
+    })
 }
 
 /// Parses a duration, in seconds or with the unit s, m, h or d, and returns its seconds.
@@ -23,10 +25,16 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
         _ => None,
     };
     let factor = text.chars().last().and_then(unit);
-    let digits = if factor.is_some() { text.get(..text.len().saturating_sub(1)) } else { Some(text) };
+    let digits = if factor.is_some() {
+        text.get(..text.len().saturating_sub(1))
+    } else {
+        Some(text)
+    };
     let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
     let seconds = number.and_then(|number| number.checked_mul(factor.unwrap_or(1)));
-    seconds.ok_or_else(|| "expected a number of seconds, or one with a unit: 90s, 15m, 12h, 30d".to_owned())
+    seconds.ok_or_else(|| {
+        "expected a number of seconds, or one with a unit: 90s, 15m, 12h, 30d".to_owned()
+    })
 }
 
 /// Formats seconds since 1970 as RFC 3339. Returns an empty text if there is no value.
@@ -56,8 +64,19 @@ mod tests {
 
     #[test]
     fn durations_may_have_a_unit() {
-        assert_eq!(["5", "5s", "2m", "1h", "30d"].map(duration), [5, 5, 120, 3_600, 2_592_000].map(Ok));
-        for bad in ["", "d", "-1", "1w", "1.5h", "99999999999999999999", "999999999999999999d"] {
+        assert_eq!(
+            ["5", "5s", "2m", "1h", "30d"].map(duration),
+            [5, 5, 120, 3_600, 2_592_000].map(Ok)
+        );
+        for bad in [
+            "",
+            "d",
+            "-1",
+            "1w",
+            "1.5h",
+            "99999999999999999999",
+            "999999999999999999d",
+        ] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

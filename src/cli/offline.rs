@@ -26,13 +26,23 @@ impl OfflineArguments {
         work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, String>,
     ) -> Result<T, String> {
         let data = self.data.as_deref();
-        let flags = data.map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
-        let settings = super::load(&super::sources(&self.file, flags.into_iter().collect()))?.settings;
+        let flags = data.map(|path: &Path| {
+            (
+                "store.url".to_owned(),
+                format!("sled:{}", super::text(path)),
+            )
+        });
+        let settings =
+            super::load(&super::sources(&self.file, flags.into_iter().collect()))?.settings;
         refuse_new(&settings.store)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let done = runtime.block_on(async {
-            let store = Store::open(&settings.store).await.map_err(|error| error.to_string())?;
+            let store = Store::open(&settings.store)
+                .await
+                .map_err(|error| error.to_string())?;
             work(&store, &settings).await
         });
         // The store writes files when it closes, and their owner must be set too.
@@ -50,11 +60,16 @@ pub(super) fn give_back(folder: &Path) {
 
     let Ok(owner) = folder.metadata() else { return };
     for entry in folder.read_dir().into_iter().flatten().flatten() {
-        let (path, Ok(file)) = (entry.path(), entry.metadata()) else { continue };
+        let (path, Ok(file)) = (entry.path(), entry.metadata()) else {
+            continue;
+        };
         if file.uid() != owner.uid()
             && let Err(error) = lchown(&path, Some(owner.uid()), Some(owner.gid()))
         {
-            note!("registrar: {} cannot be given to the owner of its folder: {error}", path.display());
+            note!(
+                "registrar: {} cannot be given to the owner of its folder: {error}",
+                path.display()
+            );
         }
         if file.is_dir() {
             give_back(&path);
@@ -69,9 +84,10 @@ pub(super) const fn give_back(_: &Path) {}
 /// Rejects a store that does not exist, so that it is not created by mistake.
 pub(super) fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
     match settings.url.sled_folder() {
-        Some(folder) if inspect::is_absent(folder) => {
-            Err(format!("there is no store in {}; name its folder with --data", folder.display()))
-        }
+        Some(folder) if inspect::is_absent(folder) => Err(format!(
+            "there is no store in {}; name its folder with --data",
+            folder.display()
+        )),
         _ => Ok(()),
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn note(text: Arguments<'_>) {
 
 /// Returns a failure if a line of the result could not be written, for example on a full disk.
 pub(super) fn lost() -> Result<(), Failure> {
-    LOST.get().map_or(Ok(()), |reason| Err(Failure::Failed(reason.clone())))
+    LOST.get()
+        .map_or(Ok(()), |reason| Err(Failure::Failed(reason.clone())))
 }
 
 #[derive(Debug, Args)]
@@ -80,19 +81,31 @@ pub(super) struct Table<const N: usize> {
 
 impl<const N: usize> Table<N> {
     pub(super) fn new(heading: [&'static str; N]) -> Self {
-        Self { heading: Some(heading), widths: heading.map(str::len) }
+        Self {
+            heading: Some(heading),
+            widths: heading.map(str::len),
+        }
     }
 
     /// Writes `rows`, preceded by the heading the first time.
     pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
-        let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| tame(&cell))).collect();
+        let rows: Vec<[String; N]> = rows
+            .into_iter()
+            .map(|row| row.map(|cell| tame(&cell)))
+            .collect();
         for row in &rows {
             for (width, cell) in self.widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.width().min(WIDEST));
             }
         }
         let mut out = io::stdout().lock();
-        for row in self.heading.take().map(|names| names.map(str::to_owned)).into_iter().chain(rows) {
+        for row in self
+            .heading
+            .take()
+            .map(|names| names.map(str::to_owned))
+            .into_iter()
+            .chain(rows)
+        {
             writeln!(out, "{}", self.aligned(&row))?;
         }
         Ok(out.flush()?)
@@ -102,7 +115,10 @@ impl<const N: usize> Table<N> {
         let mut text = String::new();
         for (cell, width) in row.iter().zip(self.widths) {
             text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
+            text.extend(std::iter::repeat_n(
+                ' ',
+                width.saturating_sub(cell.width()) + 2,
+            ));
         }
         text.trim_end().to_owned()
     }
@@ -119,7 +135,11 @@ fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (member, value) in members {
-                let name = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
+                let name = if name.is_empty() {
+                    member.clone()
+                } else {
+                    format!("{name}.{member}")
+                };
                 collect(value, &name, rows);
             }
         }
@@ -138,9 +158,11 @@ pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        }
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(", "),
         Some(other) => other.to_string(),
     }
 }
@@ -152,7 +174,9 @@ fn tame(text: &str) -> String {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    text.chars().map(|c| if is_wild(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if is_wild(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -165,7 +189,10 @@ mod tests {
     fn columns_are_as_wide_as_the_visible_text() {
         let mut table = Table::new(["A", "B"]);
         table.widths = [4, 1];
-        assert_eq!(table.aligned(&["日本".to_owned(), "x".to_owned()]), "日本  x");
+        assert_eq!(
+            table.aligned(&["日本".to_owned(), "x".to_owned()]),
+            "日本  x"
+        );
         assert_eq!(table.aligned(&["a".to_owned(), String::new()]), "a");
     }
 
@@ -180,7 +207,10 @@ mod tests {
 
     #[test]
     fn a_name_cannot_control_the_terminal() {
-        assert_eq!(tame("a\u{1b}[2Jb\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
+        assert_eq!(
+            tame("a\u{1b}[2Jb\nc\u{202e}d"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d"
+        );
     }
 
     #[test]

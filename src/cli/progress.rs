@@ -17,7 +17,11 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn new(what: &'static str) -> Self {
         let shown = io::stderr().is_terminal().then(Instant::now);
-        Self { what, done: 0, shown }
+        Self {
+            what,
+            done: 0,
+            shown,
+        }
     }
 
     /// Adds `more` finished items.

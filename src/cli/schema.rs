@@ -11,6 +11,11 @@ pub(super) fn run(name: &str) -> Result<(), Failure> {
     let plain = plain.strip_prefix(COMPONENTS).unwrap_or(plain);
     let schemas = openapi::schemas();
     let known: Vec<&str> = schemas.keys().map(String::as_str).collect();
-    let unknown = || Failure::Usage(format!("unknown schema {name}; the schemas are {}", known.join(", ")));
+    let unknown = || {
+        Failure::Usage(format!(
+            "unknown schema {name}; the schemas are {}",
+            known.join(", ")
+        ))
+    };
     output::json(schemas.get(plain).ok_or_else(unknown)?)
 }

@@ -42,13 +42,22 @@ pub(super) struct Place {
 pub(super) fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Check(place) => {
-            let (found, folder) = place
-                .work(|settings, folder, work| inspect::check(folder, settings.key_file.as_deref(), work))?;
+            let (found, folder) = place.work(|settings, folder, work| {
+                inspect::check(folder, settings.key_file.as_deref(), work)
+            })?;
             for fault in &found.faults {
                 say!("{fault}");
             }
-            let counts = [counted(found.clients, "client"), counted(found.records, "record")].join(", ");
-            say!("{}: {}{counts}", folder.display(), if found.is_fine() { "fine, " } else { "" });
+            let counts = [
+                counted(found.clients, "client"),
+                counted(found.records, "record"),
+            ]
+            .join(", ");
+            say!(
+                "{}: {}{counts}",
+                folder.display(),
+                if found.is_fine() { "fine, " } else { "" }
+            );
             judged(&found)
         }
         Command::Export { place, file } => {
@@ -63,8 +72,9 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             judged(&found)
         }
         Command::Accept(place) => {
-            let (accepted, folder) = place
-                .work(|settings, folder, work| inspect::accept(folder, settings.key_file.as_deref(), work))?;
+            let (accepted, folder) = place.work(|settings, folder, work| {
+                inspect::accept(folder, settings.key_file.as_deref(), work)
+            })?;
             for lost in &accepted.lost {
                 note!("registrar: {lost}");
             }
@@ -84,7 +94,10 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
                     file.display()
                 );
             }
-            note!("registrar: the next start continues with the records in {}", folder.display());
+            note!(
+                "registrar: the next start continues with the records in {}",
+                folder.display()
+            );
             Ok(())
         }
     }
@@ -101,15 +114,18 @@ impl Place {
         let done = attended::run(move |state| work(&settings, &place, state));
         give_back(&folder);
         let done = done.map_err(|error| error.to_string())?;
-        done.map(|done| (done, folder)).map_err(|error| error.to_string())
+        done.map(|done| (done, folder))
+            .map_err(|error| error.to_string())
     }
 
     /// Returns the settings and their store folder.
     fn open(&self) -> Result<(StoreSettings, PathBuf), String> {
-        let flags = self
-            .data
-            .as_deref()
-            .map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
+        let flags = self.data.as_deref().map(|path: &Path| {
+            (
+                "store.url".to_owned(),
+                format!("sled:{}", super::text(path)),
+            )
+        });
         let configuration = super::load(&super::sources(&self.file, flags.into_iter().collect()))?;
         let settings = configuration.settings.store;
         refuse_new(&settings)?;

@@ -87,7 +87,11 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         Command::List { form, remote } => list(form.format, remote).await,
         Command::Revoke { id, remote } => {
             let path = format!("{TOKENS}/{}", segment(id)?);
-            let call = Call { method: "DELETE", path: &path, ..Call::default() };
+            let call = Call {
+                method: "DELETE",
+                path: &path,
+                ..Call::default()
+            };
             remote.connect(&[WRITE]).await?.call(call).await?;
             output::line("1 revoked")
         }
@@ -96,15 +100,27 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
 
 async fn create(creation: &Creation) -> Result<(), Failure> {
     let wanted = creation.wanted()?;
-    let body = Some(("application/json", Value::from(wanted).to_string().into_bytes()));
-    let call = Call { method: "POST", path: TOKENS, body, ..Call::default() };
+    let body = Some((
+        "application/json",
+        Value::from(wanted).to_string().into_bytes(),
+    ));
+    let call = Call {
+        method: "POST",
+        path: TOKENS,
+        body,
+        ..Call::default()
+    };
     let made = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
         Format::Json => output::json(&made)?,
         Format::Table => {
             let rows = output::members(&made).into_iter().map(|[name, text]| {
                 let is_time = ["created_at", "expires_at"].contains(&name.as_str());
-                let text = if is_time { moment::shown(made.get(&name)) } else { text };
+                let text = if is_time {
+                    moment::shown(made.get(&name))
+                } else {
+                    text
+                };
                 [name, text]
             });
             Table::new(["MEMBER", "VALUE"]).rows(rows.collect())?;
@@ -119,8 +135,15 @@ impl Creation {
     fn wanted(&self) -> Result<Map<String, Value>, Failure> {
         let mut wanted = Map::new();
         wanted.extend(self.uses.map(|uses| ("uses".to_owned(), uses.into())));
-        wanted.extend(self.expires_in.map(|seconds| ("expires_in".to_owned(), seconds.into())));
-        wanted.extend(self.note.clone().map(|note| ("note".to_owned(), note.into())));
+        wanted.extend(
+            self.expires_in
+                .map(|seconds| ("expires_in".to_owned(), seconds.into())),
+        );
+        wanted.extend(
+            self.note
+                .clone()
+                .map(|note| ("note".to_owned(), note.into())),
+        );
         let policy = self.policy.members()?;
         if !policy.is_empty() {
             wanted.insert("policy".to_owned(), policy.into());
@@ -143,13 +166,19 @@ impl Policy {
             ("redirect_hosts", &self.redirect_hosts),
             ("scopes", &self.scopes),
             ("grant_types", &self.grant_types),
-            ("token_endpoint_auth_methods", &self.token_endpoint_auth_methods),
+            (
+                "token_endpoint_auth_methods",
+                &self.token_endpoint_auth_methods,
+            ),
             ("privileged_members", &self.privileged_members),
         ];
         for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
             members.insert(name.to_owned(), json!(values));
         }
-        members.extend(self.maximum_lifetime.map(|seconds| ("maximum_lifetime".to_owned(), seconds.into())));
+        members.extend(
+            self.maximum_lifetime
+                .map(|seconds| ("maximum_lifetime".to_owned(), seconds.into())),
+        );
         Ok(members)
     }
 }
@@ -160,8 +189,17 @@ async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
     loop {
         let mut query = vec![("limit", "200".to_owned())];
         query.extend(after.take().map(|id| ("after", id)));
-        let page = remote.call(Call { path: TOKENS, query: &query, ..Call::default() }).await?;
-        let found = page.get("initial_access_tokens").and_then(Value::as_array).cloned();
+        let page = remote
+            .call(Call {
+                path: TOKENS,
+                query: &query,
+                ..Call::default()
+            })
+            .await?;
+        let found = page
+            .get("initial_access_tokens")
+            .and_then(Value::as_array)
+            .cloned();
         tokens.extend(found.unwrap_or_default());
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if after.is_none() {
@@ -181,7 +219,11 @@ fn row(token: &Value) -> [String; 6] {
         cell(token.get("id")),
         cell(token.get("note")),
         cell(token.get("used")),
-        if uses.is_some() { cell(uses) } else { "any".to_owned() },
+        if uses.is_some() {
+            cell(uses)
+        } else {
+            "any".to_owned()
+        },
         moment::shown(token.get("created_at")),
         moment::shown(token.get("expires_at")),
     ]

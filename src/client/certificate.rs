@@ -12,19 +12,33 @@ use crate::x509::{Certificate, dn};
 type Subject = (&'static str, fn(&Certificate, &str) -> bool);
 
 const SUBJECTS: &[Subject] = &[
-    ("tls_client_auth_subject_dn", |certificate, text| dn::matches(text, &certificate.subject)),
-    ("tls_client_auth_san_dns", |certificate, text| certificate.sans.has_dns(text)),
-    ("tls_client_auth_san_uri", |certificate, text| certificate.sans.has_uri(text)),
-    ("tls_client_auth_san_ip", |certificate, text| {
-        text.parse::<IpAddr>().is_ok_and(|address| certificate.sans.has_ip(address))
+    ("tls_client_auth_subject_dn", |certificate, text| {
+        dn::matches(text, &certificate.subject)
     }),
-    ("tls_client_auth_san_email", |certificate, text| certificate.sans.has_email(text)),
+    ("tls_client_auth_san_dns", |certificate, text| {
+        certificate.sans.has_dns(text)
+    }),
+    ("tls_client_auth_san_uri", |certificate, text| {
+        certificate.sans.has_uri(text)
+    }),
+    ("tls_client_auth_san_ip", |certificate, text| {
+        text.parse::<IpAddr>()
+            .is_ok_and(|address| certificate.sans.has_ip(address))
+    }),
+    ("tls_client_auth_san_email", |certificate, text| {
+        certificate.sans.has_email(text)
+    }),
 ];
 
 /// Returns an error with the first member of `metadata` whose subject differs from that of
 /// `certificate`. Returns `None` if `metadata` names no subject.
-pub fn other_subject(metadata: &Metadata, certificate: &Certificate) -> Option<Result<(), &'static str>> {
-    let named = SUBJECTS.iter().filter_map(|subject| Some((subject, metadata.text(subject.0)?)));
+pub fn other_subject(
+    metadata: &Metadata,
+    certificate: &Certificate,
+) -> Option<Result<(), &'static str>> {
+    let named = SUBJECTS
+        .iter()
+        .filter_map(|subject| Some((subject, metadata.text(subject.0)?)));
     let mut named = named.peekable();
     named.peek()?;
     let other = named.find(|((_, is_subject), text)| !is_subject(certificate, text));
@@ -34,5 +48,7 @@ pub fn other_subject(metadata: &Metadata, certificate: &Certificate) -> Option<R
 /// Whether the key of `certificate` is in the `jwks` of `metadata` (`self_signed_tls_client_auth`,
 /// RFC 8705 section 2.2).
 pub fn has_key(metadata: &Metadata, certificate: &Certificate) -> bool {
-    metadata.get("jwks").is_some_and(|jwks| certificate.key_is_in(jwks))
+    metadata
+        .get("jwks")
+        .is_some_and(|jwks| certificate.key_is_in(jwks))
 }

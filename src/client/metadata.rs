@@ -36,7 +36,10 @@ impl Metadata {
         if self.0.len() > FEW {
             return self.0.get(name);
         }
-        self.0.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(member, _)| *member == name)
+            .map(|(_, value)| value)
     }
 
     /// Whether `name` is present.
@@ -51,7 +54,11 @@ impl Metadata {
 
     /// Returns the strings in `name`, or none if it is absent or not an array.
     pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        self.get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
     }
 
     /// Whether `name` is present and `true`.
@@ -86,7 +93,11 @@ impl Metadata {
 
     /// Removes `name` and keeps the order of the other members.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        if self.has(name) { Arc::make_mut(&mut self.0).shift_remove(name) } else { None }
+        if self.has(name) {
+            Arc::make_mut(&mut self.0).shift_remove(name)
+        } else {
+            None
+        }
     }
 
     /// Returns every member with its value.
@@ -97,9 +108,16 @@ impl Metadata {
     /// Returns the names of the members whose values differ, including members that only one side
     /// has.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let changed = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(*value));
+        let changed = self
+            .0
+            .iter()
+            .filter(|(name, value)| other.0.get(*name) != Some(*value));
         let added = other.0.keys().filter(|name| !self.0.contains_key(*name));
-        changed.map(|(name, _)| name).chain(added).cloned().collect()
+        changed
+            .map(|(name, _)| name)
+            .chain(added)
+            .cloned()
+            .collect()
     }
 
     /// Returns the members as a JSON object.

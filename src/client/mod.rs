@@ -15,8 +15,8 @@ pub mod stages;
 pub use initial_access::InitialAccessPolicy;
 pub use metadata::Metadata;
 pub use record::{
-    CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, StatementOrigin,
-    TrustLevel,
+    CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,
+    StatementOrigin, TrustLevel,
 };
 pub use rules::Rules;
 pub use stages::{Approved, Requested, Valid};

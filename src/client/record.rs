@@ -54,7 +54,10 @@ impl Client {
     /// Whether it was registered with a statement that is trusted because of its signer's
     /// certificate.
     pub fn is_certified(&self) -> bool {
-        self.provenance.statement.as_ref().is_some_and(|statement| statement.certified_by.is_some())
+        self.provenance
+            .statement
+            .as_ref()
+            .is_some_and(|statement| statement.certified_by.is_some())
     }
 
     /// Whether the operator of this server created the client. Only such clients may administer the
@@ -106,8 +109,14 @@ pub enum TrustLevel {
 
 impl TrustLevel {
     /// All levels in ascending order of trust.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Token, Self::Mtls, Self::Statement, Self::Attested, Self::Operator];
+    pub const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Token,
+        Self::Mtls,
+        Self::Statement,
+        Self::Attested,
+        Self::Operator,
+    ];
 
     /// Returns the level as it is written.
     pub const fn as_str(self) -> &'static str {

@@ -19,13 +19,26 @@ impl Requested {
     /// Unknown members are ignored (RFC 7591 section 2), and so are members that only this server
     /// or its operator may set.
     pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
-        Self::set_by(&[SetBy::Client, SetBy::Privileged, SetBy::Request], object, custom)
+        Self::set_by(
+            &[SetBy::Client, SetBy::Privileged, SetBy::Request],
+            object,
+            custom,
+        )
     }
 
     /// Reads from `object` the members that an administrator may set: the client's members, and
     /// those that only the operator may set.
     pub fn read_as_operator(object: Map<String, Value>, custom: &[String]) -> Self {
-        Self::set_by(&[SetBy::Client, SetBy::Privileged, SetBy::Request, SetBy::Operator], object, custom)
+        Self::set_by(
+            &[
+                SetBy::Client,
+                SetBy::Privileged,
+                SetBy::Request,
+                SetBy::Operator,
+            ],
+            object,
+            custom,
+        )
     }
 
     fn set_by(who: &[SetBy], object: Map<String, Value>, custom: &[String]) -> Self {
@@ -33,9 +46,16 @@ impl Requested {
             Some(member) => who.contains(&member.set_by),
             None => custom.iter().any(|attribute| attribute == name),
         };
-        let mut kept: Map<String, Value> = object.into_iter().filter(|(name, _)| may_set(name)).collect();
-        let is_count = |name: &str| member::find(name).is_some_and(|member| member.kind == Kind::Count);
-        for (_, value) in kept.iter_mut().filter(|(name, value)| value.is_f64() && is_count(name)) {
+        let mut kept: Map<String, Value> = object
+            .into_iter()
+            .filter(|(name, _)| may_set(name))
+            .collect();
+        let is_count =
+            |name: &str| member::find(name).is_some_and(|member| member.kind == Kind::Count);
+        for (_, value) in kept
+            .iter_mut()
+            .filter(|(name, value)| value.is_f64() && is_count(name))
+        {
             json::integral(value);
         }
         Self(Metadata::new(kept))
@@ -76,7 +96,11 @@ impl Valid {
     ///
     /// # Errors
     /// Every rule that the changed metadata breaks.
-    pub fn approve_changed(self, changed: Metadata, rules: &Rules<'_>) -> Result<Approved, Vec<Violation>> {
+    pub fn approve_changed(
+        self,
+        changed: Metadata,
+        rules: &Rules<'_>,
+    ) -> Result<Approved, Vec<Violation>> {
         if changed == self.0 {
             return Ok(self.approve());
         }

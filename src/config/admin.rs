@@ -107,15 +107,25 @@ impl AdminScopes {
 }
 
 /// Checks the listener: options that exclude each other, and tokens sent in clear text.
-pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, verdict: &mut Verdict) {
+pub(super) fn check_listener(
+    settings: &AdminSettings,
+    server: &ServerSettings,
+    verdict: &mut Verdict,
+) {
     let Some(listen) = settings.listen else {
         if settings.tls {
-            verdict.refuse("admin.tls", "has no effect without admin.listen; set admin.listen, or remove it");
+            verdict.refuse(
+                "admin.tls",
+                "has no effect without admin.listen; set admin.listen, or remove it",
+            );
         }
         return;
     };
     if settings.tls && !server.tls.is_on() {
-        verdict.refuse("admin.tls", "needs server.tls.certificate and server.tls.key");
+        verdict.refuse(
+            "admin.tls",
+            "needs server.tls.certificate and server.tls.key",
+        );
     }
     if !settings.tls && !listen.ip().to_canonical().is_loopback() {
         let reason = "other machines can reach this address, and access tokens are sent to it in clear text; \
@@ -127,10 +137,23 @@ pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, 
 /// Rejects invalid scope names, and administrators' scopes that clients could register.
 pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict) {
     for (at, scope) in live.scopes.iter().enumerate() {
-        if let Some(reserved) = settings.scopes.all().iter().find(|reserved| scope.defines(reserved)) {
-            let key = if scope.pattern.is_some() { "pattern" } else { "id" };
-            let reason = "is reserved for administrators ([admin.scopes]); clients must not register it";
-            verdict.refuse(&format!("scopes[{at}].{key}"), format!("'{reserved}' {reason}"));
+        if let Some(reserved) = settings
+            .scopes
+            .all()
+            .iter()
+            .find(|reserved| scope.defines(reserved))
+        {
+            let key = if scope.pattern.is_some() {
+                "pattern"
+            } else {
+                "id"
+            };
+            let reason =
+                "is reserved for administrators ([admin.scopes]); clients must not register it";
+            verdict.refuse(
+                &format!("scopes[{at}].{key}"),
+                format!("'{reserved}' {reason}"),
+            );
         }
     }
     let scopes = serde_json::to_value(&settings.scopes).unwrap_or_default();
@@ -150,21 +173,37 @@ mod tests {
 
     /// Checks the errors or warnings of a configuration with these values.
     fn check(values: &[(&str, &str)], expected: &[&str]) {
-        let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let said = match load(&Sources { overrides, ..Sources::default() }) {
+        let overrides = values
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let said = match load(&Sources {
+            overrides,
+            ..Sources::default()
+        }) {
             Ok(configuration) => configuration.warnings,
             Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
         };
         assert_eq!(said.len(), expected.len(), "{said:?}");
         for (said, expected) in said.iter().zip(expected) {
-            assert!(said.contains(expected), "{said} does not contain {expected}");
+            assert!(
+                said.contains(expected),
+                "{said} does not contain {expected}"
+            );
         }
     }
 
     #[test]
     fn a_public_listener_needs_tls() {
-        let (near, far) = (("admin.listen", "127.0.0.1:8081"), ("admin.listen", "0.0.0.0:8081"));
-        let on = [("admin.tls", "true"), ("server.tls.certificate", "a.pem"), ("server.tls.key", "a.key")];
+        let (near, far) = (
+            ("admin.listen", "127.0.0.1:8081"),
+            ("admin.listen", "0.0.0.0:8081"),
+        );
+        let on = [
+            ("admin.tls", "true"),
+            ("server.tls.certificate", "a.pem"),
+            ("server.tls.key", "a.key"),
+        ];
         check(&[near], &[]);
         check(&[("admin.listen", "[::1]:8081")], &[]);
         check(&[far], &["admin.listen: other machines can reach"]);
@@ -194,8 +233,17 @@ mod tests {
                 ..Sources::default()
             });
             let said = said.map_or_else(|errors| errors.to_string(), |_| String::new());
-            assert!(said.contains("cannot both be opened"), "{one} {other}: {said}");
+            assert!(
+                said.contains("cannot both be opened"),
+                "{one} {other}: {said}"
+            );
         }
-        check(&[("server.listen", "127.0.0.1:8080"), ("admin.listen", "127.0.0.2:8080")], &[]);
+        check(
+            &[
+                ("server.listen", "127.0.0.1:8080"),
+                ("admin.listen", "127.0.0.2:8080"),
+            ],
+            &[],
+        );
     }
 }

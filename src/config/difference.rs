@@ -18,8 +18,9 @@ fn compare(path: &str, before: &Value, after: &Value, keys: &mut Vec<String>) {
         (Value::Object(before), Value::Object(after)) => {
             let added = after.keys().filter(|key| !before.contains_key(*key));
             for key in before.keys().chain(added) {
-                let value =
-                    |members: &serde_json::Map<String, Value>| members.get(key).cloned().unwrap_or_default();
+                let value = |members: &serde_json::Map<String, Value>| {
+                    members.get(key).cloned().unwrap_or_default()
+                };
                 compare(&join(path, key), &value(before), &value(after), keys);
             }
         }
@@ -39,8 +40,14 @@ mod tests {
         let mut after = before.clone();
         assert_eq!(changed_keys(&before, &after), [""; 0]);
         after.limits.body_bytes = 5;
-        after.discovery.insert("service_documentation".to_owned(), "https://a.example".into());
-        assert_eq!(changed_keys(&before, &after), ["limits.bodyBytes", "discovery.service_documentation"]);
+        after.discovery.insert(
+            "service_documentation".to_owned(),
+            "https://a.example".into(),
+        );
+        assert_eq!(
+            changed_keys(&before, &after),
+            ["limits.bodyBytes", "discovery.service_documentation"]
+        );
         assert_eq!(changed_keys(&after, &before).len(), 2);
     }
 }

@@ -64,7 +64,9 @@ impl FetchSettings {
     /// Whether `allowedHosts` contains this host and port. `host` is in lower case; an IPv6 address is in
     /// brackets.
     pub fn lists(&self, host: &str, port: u16) -> bool {
-        self.allowed_hosts.iter().any(|entry| entry.names(host) && entry.port.is_none_or(|own| own == port))
+        self.allowed_hosts
+            .iter()
+            .any(|entry| entry.names(host) && entry.port.is_none_or(|own| own == port))
     }
 
     /// Whether `allowedHosts` contains this host, with any port.
@@ -89,7 +91,9 @@ impl AllowedHost {
     fn names(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         if self.is_parent {
-            return host.strip_suffix(&self.name).is_some_and(|rest| rest.ends_with('.'));
+            return host
+                .strip_suffix(&self.name)
+                .is_some_and(|rest| rest.ends_with('.'));
         }
         host == self.name
     }
@@ -114,13 +118,21 @@ impl FromStr for AllowedHost {
             Some(colon) => rest.split_at(after_address + colon),
             None => (rest, ""),
         };
-        let port = port.strip_prefix(':').map(str::parse).transpose().map_err(|_| bad())?;
+        let port = port
+            .strip_prefix(':')
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| bad())?;
         let name = match Host::parse(host.strip_suffix('.').unwrap_or(host)).map_err(|_| bad())? {
             Host::Domain(name) if name.contains('*') => return Err(bad()),
             Host::Ipv4(_) | Host::Ipv6(_) if is_parent => return Err(bad()),
             host => host.to_string(),
         };
-        Ok(Self { name, port, is_parent })
+        Ok(Self {
+            name,
+            port,
+            is_parent,
+        })
     }
 }
 
@@ -153,13 +165,18 @@ mod tests {
     use super::*;
 
     fn check(entry: &str, listed: &[(&str, u16)], others: &[(&str, u16)]) {
-        let settings =
-            FetchSettings { allowed_hosts: vec![entry.parse().unwrap()], ..FetchSettings::default() };
+        let settings = FetchSettings {
+            allowed_hosts: vec![entry.parse().unwrap()],
+            ..FetchSettings::default()
+        };
         for (host, port) in listed {
             assert!(settings.lists(host, *port), "{entry} lists {host}:{port}");
         }
         for (host, port) in others {
-            assert!(!settings.lists(host, *port), "{entry} does not list {host}:{port}");
+            assert!(
+                !settings.lists(host, *port),
+                "{entry} does not list {host}:{port}"
+            );
         }
     }
 
@@ -170,11 +187,19 @@ mod tests {
             &[("keys.example.org", 443), ("keys.example.org.", 1)],
             &[("a.keys.example.org", 443)],
         );
-        check("keys.example.org:8443", &[("keys.example.org", 8443)], &[("keys.example.org", 443)]);
+        check(
+            "keys.example.org:8443",
+            &[("keys.example.org", 8443)],
+            &[("keys.example.org", 443)],
+        );
         check(
             "*.example.org",
             &[("a.example.org", 443), ("b.a.example.org", 1)],
-            &[("example.org", 443), ("badexample.org", 443), ("a.example.org.evil.example", 443)],
+            &[
+                ("example.org", 443),
+                ("badexample.org", 443),
+                ("a.example.org.evil.example", 443),
+            ],
         );
         check("[0:0::1]:9", &[("[::1]", 9)], &[("[::1]", 8), ("[::2]", 9)]);
         check("10.0.0.1", &[("10.0.0.1", 80)], &[("10.0.0.10", 80)]);
@@ -182,9 +207,16 @@ mod tests {
 
     #[test]
     fn an_entry_without_a_host_is_rejected() {
-        for text in
-            ["", "*", "*.", "a.*.org", "https://a.example", "a.example/x", "a.example:x", "*.10.0.0.1"]
-        {
+        for text in [
+            "",
+            "*",
+            "*.",
+            "a.*.org",
+            "https://a.example",
+            "a.example/x",
+            "a.example:x",
+            "*.10.0.0.1",
+        ] {
             assert!(text.parse::<AllowedHost>().is_err(), "{text}");
         }
     }

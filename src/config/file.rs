@@ -35,7 +35,12 @@ impl File {
 
     /// Parses `text`. Messages refer to it as `name`.
     pub(super) fn parse(name: String, text: String) -> Result<Self, ConfigError> {
-        let mut file = Self { name, text, values: Map::new(), spans: BTreeMap::new() };
+        let mut file = Self {
+            name,
+            text,
+            values: Map::new(),
+            spans: BTreeMap::new(),
+        };
         let document = Document::parse(file.text.clone()).map_err(|error| ConfigError {
             place: file.place_of(error.span().as_ref()),
             key: String::new(),
@@ -55,7 +60,12 @@ impl File {
             return self.name.clone();
         };
         let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+        let column = before
+            .chars()
+            .rev()
+            .take_while(|character| *character != '\n')
+            .count()
+            + 1;
         format!("{}:{line}:{column}", self.name)
     }
 
@@ -63,7 +73,10 @@ impl File {
         let mut members = Map::new();
         for (key, item) in table.iter() {
             let path = join(path, key);
-            let span = table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
+            let span = table
+                .key(key)
+                .and_then(toml_edit::Key::span)
+                .or_else(|| item.span());
             if let Some(span) = span {
                 self.spans.insert(path.clone(), span);
             }
@@ -89,12 +102,15 @@ impl File {
                 })
                 .collect();
         }
-        item.as_value().map_or(Value::Null, |value| self.value(value, path))
+        item.as_value()
+            .map_or(Value::Null, |value| self.value(value, path))
     }
 
     fn value(&mut self, value: &toml_edit::Value, path: &str) -> Value {
         match value {
-            toml_edit::Value::Array(items) => items.iter().map(|item| self.value(item, path)).collect(),
+            toml_edit::Value::Array(items) => {
+                items.iter().map(|item| self.value(item, path)).collect()
+            }
             toml_edit::Value::InlineTable(table) => Value::Object(self.table(table, path)),
             scalar => self::scalar(scalar),
         }

@@ -37,7 +37,10 @@ impl Sources {
             && self.environment.is_empty()
             && self.overrides.is_empty();
         let embedded = is_none.then(|| Box::new(configuration.clone()));
-        Self { embedded: self.embedded.or(embedded), ..self }
+        Self {
+            embedded: self.embedded.or(embedded),
+            ..self
+        }
     }
 }
 
@@ -62,11 +65,17 @@ pub type Origins = BTreeMap<String, Origin>;
 
 /// Returns the origin of every option, including options with their default.
 pub fn all_origins(known: &Origins) -> Origins {
-    let options = [serde_json::to_value(Settings::default()), serde_json::to_value(Live::default())];
-    let options = options.into_iter().flatten().filter_map(|value| match value {
-        Value::Object(members) => Some(members),
-        _ => None,
-    });
+    let options = [
+        serde_json::to_value(Settings::default()),
+        serde_json::to_value(Live::default()),
+    ];
+    let options = options
+        .into_iter()
+        .flatten()
+        .filter_map(|value| match value {
+            Value::Object(members) => Some(members),
+            _ => None,
+        });
     let leaves = options.flat_map(|options: Map<String, Value>| tree::leaves(&options, ""));
     let mut all: Origins = leaves.map(|key| (key, Origin::Default)).collect();
     all.extend(known.iter().map(|(key, origin)| (key.clone(), *origin)));
@@ -104,7 +113,10 @@ pub(super) const PREFIX: &str = "REGISTRAR_";
 /// # Errors
 /// Returns all errors in the configuration.
 pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
-    let mut reader = sources.embedded.as_ref().map_or_else(Reader::new, |first| Reader::on(first));
+    let mut reader = sources
+        .embedded
+        .as_ref()
+        .map_or_else(Reader::new, |first| Reader::on(first));
     if let Some(path) = &sources.file {
         match File::read(path) {
             Ok(file) => reader.file(&file),

@@ -21,7 +21,9 @@ impl Live {
             SHARED_SECRET,
             registration.dcr_signature_validation_shared_secret.as_ref(),
         );
-        let entries = entries_of(&mut values).iter_mut().filter_map(Value::as_object_mut);
+        let entries = entries_of(&mut values)
+            .iter_mut()
+            .filter_map(Value::as_object_mut);
         for (values, entry) in entries.zip(&registration.dcr_ssa_validation_configs) {
             reveal(Some(values), "sharedSecret", entry.shared_secret.as_ref());
         }
@@ -45,8 +47,12 @@ impl Live {
             SHARED_SECRET,
             registration.dcr_signature_validation_shared_secret.as_ref(),
         );
-        for values in entries_of(values).iter_mut().filter_map(Value::as_object_mut) {
-            let is_same = |entry: &&SsaValidationConfig| values.get("id") == Some(&entry.id.as_str().into());
+        for values in entries_of(values)
+            .iter_mut()
+            .filter_map(Value::as_object_mut)
+        {
+            let is_same =
+                |entry: &&SsaValidationConfig| values.get("id") == Some(&entry.id.as_str().into());
             let entry = registration.dcr_ssa_validation_configs.iter().find(is_same);
             let secret = entry.and_then(|entry| entry.shared_secret.as_ref());
             for name in ["sharedSecret", "shared_secret"] {
@@ -70,7 +76,8 @@ fn registration_of(values: &mut Map<String, Value>) -> Option<&mut Map<String, V
 }
 
 fn entries_of(values: &mut Map<String, Value>) -> &mut [Value] {
-    let entries = registration_of(values).and_then(|values| values.get_mut(ENTRIES)?.as_array_mut());
+    let entries =
+        registration_of(values).and_then(|values| values.get_mut(ENTRIES)?.as_array_mut());
     entries.map(Vec::as_mut_slice).unwrap_or_default()
 }
 
@@ -107,7 +114,10 @@ mod tests {
         let live = live();
         let exposed = live.exposed();
         assert!(!shows_mask(&Value::Object(exposed.clone())));
-        assert_eq!(serde_json::from_value::<Live>(exposed.into()).unwrap(), live);
+        assert_eq!(
+            serde_json::from_value::<Live>(exposed.into()).unwrap(),
+            live
+        );
         assert!(shows_mask(&Value::Object(live.masked())));
     }
 
@@ -129,6 +139,9 @@ mod tests {
     fn every_secret_is_masked() {
         let types = [include_str!("registration.rs"), include_str!("trust.rs")].concat();
         let secrets = types.matches("Option<SecretText>").count();
-        assert_eq!(secrets, 2, "another secret needs its own line in `exposed` and `unmask`");
+        assert_eq!(
+            secrets, 2,
+            "another secret needs its own line in `exposed` and `unmask`"
+        );
     }
 }

@@ -65,7 +65,10 @@ pub struct Live {
 
 impl Default for Live {
     fn default() -> Self {
-        Self { registration: Registration::default(), scopes: scopes::default_scopes() }
+        Self {
+            registration: Registration::default(),
+            scopes: scopes::default_scopes(),
+        }
     }
 }
 
@@ -74,6 +77,9 @@ impl Live {
     /// only in a secret have the same identifier.
     pub fn revision(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        crate::base::secret::sha256_hex(&text).chars().take(12).collect()
+        crate::base::secret::sha256_hex(&text)
+            .chars()
+            .take(12)
+            .collect()
     }
 }

@@ -54,8 +54,15 @@ pub fn live_keys() -> Vec<String> {
     let Value::Object(live) = serde_json::to_value(Live::default()).unwrap_or_default() else {
         return Vec::new();
     };
-    let properties = live.get("registration").and_then(Value::as_object).into_iter().flatten();
-    properties.map(|(name, _)| format!("registration.{name}")).chain(["scopes".to_owned()]).collect()
+    let properties = live
+        .get("registration")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    properties
+        .map(|(name, _)| format!("registration.{name}"))
+        .chain(["scopes".to_owned()])
+        .collect()
 }
 
 /// Checks that `value` is valid for the live option `key`.
@@ -68,13 +75,20 @@ pub fn fits(key: &str, value: &Value) -> Result<(), String> {
 
 /// Returns the message for an unknown live option `key`, with the option that was probably meant.
 pub fn unknown_live(key: &str) -> String {
-    tree::unknown(&serde_json::to_value(Live::default()).unwrap_or_default(), key)
+    tree::unknown(
+        &serde_json::to_value(Live::default()).unwrap_or_default(),
+        key,
+    )
 }
 
 /// Returns the origin that overrides the live option `key`, or a part of it, so that a patch would have no
 /// effect.
 pub fn fixed_by(origins: &Origins, key: &str) -> Option<Origin> {
     let inner = format!("{key}.");
-    let parts = origins.iter().filter(|(part, _)| *part == key || part.starts_with(&inner));
-    parts.map(|(_, origin)| *origin).find(|origin| matches!(origin, Origin::Environment | Origin::Flag))
+    let parts = origins
+        .iter()
+        .filter(|(part, _)| *part == key || part.starts_with(&inner));
+    parts
+        .map(|(_, origin)| *origin)
+        .find(|origin| matches!(origin, Origin::Environment | Origin::Flag))
 }

@@ -41,7 +41,13 @@ impl Default for Paths {
 const CONFIG: &str = "/admin/v1/config";
 
 /// Prefixes of paths that the server uses itself.
-const RESERVED: [&str; 5] = ["/.well-known/", "/healthz", "/readyz", "/metrics", "/admin/v1/"];
+const RESERVED: [&str; 5] = [
+    "/.well-known/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/admin/v1/",
+];
 
 /// Rejects paths that a router could not distinguish, or that a URL cannot have.
 pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
@@ -60,18 +66,29 @@ pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
             verdict.refuse(&key, "is not a valid path; use a path such as /register");
         }
         let is_own = *name == "config" && path.as_str() == CONFIG;
-        if let Some(reserved) = RESERVED.iter().find(|reserved| path.starts_with(**reserved) && !is_own) {
+        if let Some(reserved) = RESERVED
+            .iter()
+            .find(|reserved| path.starts_with(**reserved) && !is_own)
+        {
             verdict.refuse(&key, format!("{reserved} is reserved; choose another path"));
         }
         if let Some((other, _)) = named.iter().take(at).find(|(_, earlier)| earlier == path) {
-            verdict.refuse(&key, format!("is the same as server.paths.{other}; choose another path"));
+            verdict.refuse(
+                &key,
+                format!("is the same as server.paths.{other}; choose another path"),
+            );
         }
     }
 }
 
 fn is_path(path: &str) -> bool {
-    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
+    let is_plain = path
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
     // Resolving a URL removes dot segments, so no request would arrive at such a path.
-    let is_resolved = path.split('/').skip(1).all(|segment| !["", ".", ".."].contains(&segment));
+    let is_resolved = path
+        .split('/')
+        .skip(1)
+        .all(|segment| !["", ".", ".."].contains(&segment));
     path.starts_with('/') && is_plain && is_resolved
 }

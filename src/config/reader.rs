@@ -30,7 +30,9 @@ pub(super) struct Reader {
 impl Reader {
     /// Returns a reader for layers on top of the defaults.
     pub(super) fn new() -> Self {
-        let values = object(&Settings::default()).chain(object(&Live::default())).collect::<Map<_, _>>();
+        let values = object(&Settings::default())
+            .chain(object(&Live::default()))
+            .collect::<Map<_, _>>();
         Self {
             defaults: Value::Object(values.clone()),
             values,
@@ -45,7 +47,11 @@ impl Reader {
     pub(super) fn on(first: &Configuration) -> Self {
         let live = first.live.exposed();
         let values = object(&first.settings).chain(live).collect();
-        Self { values, origins: first.origins.clone(), ..Self::new() }
+        Self {
+            values,
+            origins: first.origins.clone(),
+            ..Self::new()
+        }
     }
 
     /// Reads the layer of the file.
@@ -62,7 +68,12 @@ impl Reader {
                 (Some(Value::Object(known)), Value::Object(inner)) if !known.is_empty() => {
                     self.walk(file, inner, &path);
                 }
-                _ => self.set(&path, value.clone(), &|path: &str| file.place(path), Origin::File),
+                _ => self.set(
+                    &path,
+                    value.clone(),
+                    &|path: &str| file.place(path),
+                    Origin::File,
+                ),
             }
         }
     }
@@ -76,7 +87,11 @@ impl Reader {
                 self.set(key, value.clone(), &|_| "patch".to_owned(), Origin::Patch);
             } else {
                 let reason = "cannot be patched: it needs a restart; set it in the file".to_owned();
-                self.errors.push(ConfigError { place: "patch".to_owned(), key: key.clone(), reason });
+                self.errors.push(ConfigError {
+                    place: "patch".to_owned(),
+                    key: key.clone(),
+                    reason,
+                });
             }
         }
     }
@@ -89,15 +104,29 @@ impl Reader {
             let known = lookup(&self.defaults, &path).and_then(Value::as_object);
             let key = known.and_then(|known| known.keys().find(|key| plain(key) == plain(part)));
             // The members of metadata documents are not known here. All of them are in lower case.
-            let own = if path == "discovery" { part.to_lowercase() } else { part.to_owned() };
+            let own = if path == "discovery" {
+                part.to_lowercase()
+            } else {
+                part.to_owned()
+            };
             path = join(&path, key.unwrap_or(&own));
         }
-        self.set(&path, self.typed(&path, text), &|_| name.to_owned(), Origin::Environment);
+        self.set(
+            &path,
+            self.typed(&path, text),
+            &|_| name.to_owned(),
+            Origin::Environment,
+        );
     }
 
     /// Sets `key` to the value of a flag.
     pub(super) fn flag(&mut self, key: &str, text: &str) {
-        self.set(key, self.typed(key, text), &|_| format!("flag for {key}"), Origin::Flag);
+        self.set(
+            key,
+            self.typed(key, text),
+            &|_| format!("flag for {key}"),
+            Origin::Flag,
+        );
     }
 
     /// Converts `text` to a value for `path`. It stays a string if the option is a string.
@@ -112,7 +141,11 @@ impl Reader {
     /// otherwise. `place` returns the location of a path.
     fn set(&mut self, path: &str, value: Value, place: &dyn Fn(&str) -> String, origin: Origin) {
         if let Err((key, reason)) = self.judge(path, &value) {
-            self.errors.push(ConfigError { place: place(&key), key, reason });
+            self.errors.push(ConfigError {
+                place: place(&key),
+                key,
+                reason,
+            });
             return;
         }
         put(&mut self.values, path, value);
@@ -137,7 +170,9 @@ impl Reader {
                     fits.map_err(|reason| (format!("{path}[{at}]"), reason))
                 })
             }
-            _ => self.fits(path, value.clone()).map_err(|reason| (path.to_owned(), reason)),
+            _ => self
+                .fits(path, value.clone())
+                .map_err(|reason| (path.to_owned(), reason)),
         }
     }
 
@@ -151,7 +186,9 @@ impl Reader {
         whole(values).map(drop).map_err(|error| {
             let default = lookup(&self.defaults, path).filter(|value| !value.is_null());
             let default = default.map(|value| format!("; the default is {value}"));
-            let hint = default.filter(|hint| hint.len() <= LONGEST_HINT).unwrap_or_default();
+            let hint = default
+                .filter(|hint| hint.len() <= LONGEST_HINT)
+                .unwrap_or_default();
             format!("{error}{hint}")
         })
     }
@@ -165,24 +202,50 @@ impl Reader {
         let (_, base) = typed(self.base.take().unwrap_or_else(|| self.values.clone()))?;
         let (settings, live) = typed(std::mem::take(&mut self.values))?;
         let verdict = check::check(&settings, &live);
-        let place = |(key, reason): (String, String)| ConfigError { place: self.place_of(&key), key, reason };
+        let place = |(key, reason): (String, String)| ConfigError {
+            place: self.place_of(&key),
+            key,
+            reason,
+        };
         if !verdict.errors.is_empty() {
-            return Err(ConfigErrors(verdict.errors.into_iter().map(place).collect()));
+            return Err(ConfigErrors(
+                verdict.errors.into_iter().map(place).collect(),
+            ));
         }
-        let warnings = verdict.warnings.into_iter().map(|warning| place(warning).to_string()).collect();
-        Ok(Configuration { settings, live, base: Box::new(base), origins: self.origins, warnings })
+        let warnings = verdict
+            .warnings
+            .into_iter()
+            .map(|warning| place(warning).to_string())
+            .collect();
+        Ok(Configuration {
+            settings,
+            live,
+            base: Box::new(base),
+            origins: self.origins,
+            warnings,
+        })
     }
 
     /// Returns the location of the option that `key` (for example `scopes[1].id`) belongs to.
     fn place_of(&self, key: &str) -> String {
         let option = key.split('[').next().unwrap_or(key);
         let exact = self.places.get(key);
-        let patched = self.places.get(option).filter(|_| self.origins.get(option) == Some(&Origin::Patch));
+        let patched = self
+            .places
+            .get(option)
+            .filter(|_| self.origins.get(option) == Some(&Origin::Patch));
         // A table that can have any keys has one location.
-        let table = key.rsplit_once('.').and_then(|(table, _)| self.places.get(table));
+        let table = key
+            .rsplit_once('.')
+            .and_then(|(table, _)| self.places.get(table));
         // So has a list that is written on one line.
         let list = self.places.get(option);
-        exact.or(patched).or(table).or(list).cloned().unwrap_or_default()
+        exact
+            .or(patched)
+            .or(table)
+            .or(list)
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -198,12 +261,21 @@ fn object(value: &impl serde::Serialize) -> impl Iterator<Item = (String, Value)
 /// Splits `values` into the two parts of the configuration.
 fn whole(values: Map<String, Value>) -> Result<(Settings, Live), serde_json::Error> {
     let mut settings = values;
-    let live: Map<String, Value> =
-        ["registration", "scopes"].iter().filter_map(|key| settings.remove_entry(*key)).collect();
-    Ok((serde_json::from_value(settings.into())?, serde_json::from_value(live.into())?))
+    let live: Map<String, Value> = ["registration", "scopes"]
+        .iter()
+        .filter_map(|key| settings.remove_entry(*key))
+        .collect();
+    Ok((
+        serde_json::from_value(settings.into())?,
+        serde_json::from_value(live.into())?,
+    ))
 }
 
 fn unplaced(error: &serde_json::Error) -> ConfigErrors {
     let (place, key) = (String::new(), String::new());
-    ConfigErrors(vec![ConfigError { place, key, reason: error.to_string() }])
+    ConfigErrors(vec![ConfigError {
+        place,
+        key,
+        reason: error.to_string(),
+    }])
 }

@@ -19,7 +19,10 @@ use super::trust::{
 use super::udap::UdapMetadata;
 
 /// `[registration]`: the rules for clients and their metadata.
-#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the configuration")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of its own in the configuration"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Registration {

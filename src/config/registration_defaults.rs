@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::registration::{
-    ClientAssertionAudience, DefaultApplicationType, InitialAccessToken, PageUriHosts, Registration,
-    Rotation, UnsupportedListValues,
+    ClientAssertionAudience, DefaultApplicationType, InitialAccessToken, PageUriHosts,
+    Registration, Rotation, UnsupportedListValues,
 };
 use super::trust::{StatementIdentity, StatementRedirectUris, StatementValidation};
 
 /// Asymmetric signature algorithms without known weaknesses.
-const ASYMMETRIC: &[&str] =
-    &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+const ASYMMETRIC: &[&str] = &[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+];
 /// Signature algorithms that use the client's secret.
 const HMAC: &[&str] = &["HS256", "HS384", "HS512"];
 /// Key management algorithms, without `RSA1_5` (RFC 8725 section 3.2).
@@ -30,8 +31,14 @@ const KEY_MANAGEMENT: &[&str] = &[
     "dir",
 ];
 /// Content encryption algorithms.
-const CONTENT: &[&str] =
-    &["A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512", "A128GCM", "A192GCM", "A256GCM"];
+const CONTENT: &[&str] = &[
+    "A128CBC-HS256",
+    "A192CBC-HS384",
+    "A256CBC-HS512",
+    "A128GCM",
+    "A192GCM",
+    "A256GCM",
+];
 /// Current grant types: without `implicit` (RFC 9700 section 2.1.2), and without `password`, which has its
 /// own option.
 const GRANTS: &[&str] = &[

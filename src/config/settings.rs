@@ -184,7 +184,11 @@ pub struct TelemetrySettings {
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto, otlp: None }
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Auto,
+            otlp: None,
+        }
     }
 }
 

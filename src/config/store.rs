@@ -55,9 +55,15 @@ impl Default for StoreSettings {
 pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
     let url = &store.url;
     if !url.is_postgres() && !url.is_memory() && url.sled_folder().is_none() {
-        verdict.refuse("store.url", "must be sled:FOLDER, postgres://..., or memory: (for tests)");
+        verdict.refuse(
+            "store.url",
+            "must be sled:FOLDER, postgres://..., or memory: (for tests)",
+        );
     }
-    let folder = url.sled_folder().and_then(std::path::Path::to_str).unwrap_or_default();
+    let folder = url
+        .sled_folder()
+        .and_then(std::path::Path::to_str)
+        .unwrap_or_default();
     if folder.starts_with("//") && !folder.starts_with("///") {
         let plain = folder.trim_start_matches('/');
         let reason = format!(
@@ -67,7 +73,8 @@ pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
         verdict.refuse("store.url", reason);
     }
     if url.is_postgres() && store.key_file.is_none() {
-        let reason = "is required with PostgreSQL; set it to a file that all servers on the database share";
+        let reason =
+            "is required with PostgreSQL; set it to a file that all servers on the database share";
         verdict.refuse("store.keyFile", reason);
     }
     let is_zero = [

@@ -20,7 +20,10 @@ impl StoreUrl {
 
     /// Returns the folder of sled, if the URL names one.
     pub fn sled_folder(&self) -> Option<&Path> {
-        self.0.strip_prefix("sled:").filter(|folder| !folder.is_empty()).map(Path::new)
+        self.0
+            .strip_prefix("sled:")
+            .filter(|folder| !folder.is_empty())
+            .map(Path::new)
     }
 
     /// Whether the URL names a store in memory.
@@ -30,7 +33,9 @@ impl StoreUrl {
 
     /// Whether the URL names a PostgreSQL database.
     pub fn is_postgres(&self) -> bool {
-        ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme))
+        ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| self.0.starts_with(scheme))
     }
 
     /// Returns the type of the store in one word.
@@ -45,7 +50,9 @@ impl StoreUrl {
     /// Returns the URL without its password. A password with unescaped characters is hidden too: everything
     /// between the first colon after the scheme and the last `@` is masked.
     fn shown(&self) -> String {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return self.0.clone();
+        };
         let rest = match (rest.split_once(':'), rest.rsplit_once('@')) {
             (Some((user, _)), Some((_, host))) if user.len() < rest.len() - host.len() => {
                 format!("{user}:{MASK}@{host}")
@@ -54,7 +61,9 @@ impl StoreUrl {
         };
         let mut parts = rest.split_inclusive(['?', '&']);
         let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(format!("{scheme}://{first}"), |shown, part| shown + hide_password(part).as_str())
+        parts.fold(format!("{scheme}://{first}"), |shown, part| {
+            shown + hide_password(part).as_str()
+        })
     }
 }
 
@@ -62,7 +71,9 @@ impl StoreUrl {
 fn hide_password(part: &str) -> String {
     let end = if part.ends_with('&') { "&" } else { "" };
     match part.split_once('=') {
-        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}={MASK}{end}"),
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => {
+            format!("{name}={MASK}{end}")
+        }
         _ => part.to_owned(),
     }
 }
@@ -119,12 +130,20 @@ mod tests {
             assert_eq!(url.expose(), text);
         }
         let url = StoreUrl::from(all[0]).to_string();
-        assert_eq!(url, "postgres://user:********@db:5432/registrar?sslmode=require");
+        assert_eq!(
+            url,
+            "postgres://user:********@db:5432/registrar?sslmode=require"
+        );
     }
 
     #[test]
     fn the_rest_of_the_url_is_shown() {
-        for text in ["sled:data", "memory:", "postgres://user@db:5432/r?sslmode=require", "postgres:///r"] {
+        for text in [
+            "sled:data",
+            "memory:",
+            "postgres://user@db:5432/r?sslmode=require",
+            "postgres:///r",
+        ] {
             assert_eq!(StoreUrl::from(text).to_string(), text);
         }
     }

@@ -62,16 +62,22 @@ pub(super) fn check(server: &ServerSettings, live: &Live, verdict: &mut Verdict)
     let asks = tls.client_certificates != ClientCertificates::Off;
     match (&tls.certificate, &tls.key) {
         (Some(_), None) => {
-            verdict
-                .refuse("server.tls.key", "is missing: set it to the private key of server.tls.certificate");
+            verdict.refuse(
+                "server.tls.key",
+                "is missing: set it to the private key of server.tls.certificate",
+            );
         }
         (None, Some(_)) => {
-            verdict
-                .refuse("server.tls.certificate", "is missing: set it to the certificate of server.tls.key");
+            verdict.refuse(
+                "server.tls.certificate",
+                "is missing: set it to the certificate of server.tls.key",
+            );
         }
         (None, None) if asks => {
-            verdict
-                .refuse("server.tls.clientCertificates", "needs server.tls.certificate and server.tls.key");
+            verdict.refuse(
+                "server.tls.clientCertificates",
+                "needs server.tls.certificate and server.tls.key",
+            );
         }
         _ => {}
     }
@@ -94,15 +100,24 @@ mod tests {
 
     /// Checks the errors or warnings of a configuration with these values.
     fn check(values: &[(&str, &str)], expected: &[&str]) {
-        let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let loaded = load(&Sources { overrides, ..Sources::default() });
+        let overrides = values
+            .iter()
+            .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let loaded = load(&Sources {
+            overrides,
+            ..Sources::default()
+        });
         let said = match loaded {
             Ok(configuration) => configuration.warnings,
             Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
         };
         assert_eq!(said.len(), expected.len(), "{said:?}");
         for (said, expected) in said.iter().zip(expected) {
-            assert!(said.contains(expected), "{said} does not contain {expected}");
+            assert!(
+                said.contains(expected),
+                "{said} does not contain {expected}"
+            );
         }
     }
 
@@ -110,10 +125,19 @@ mod tests {
     fn a_certificate_needs_a_key_and_client_certificates_need_tls() {
         let certificate = ("server.tls.certificate", "a.pem");
         check(&[certificate], &["server.tls.key: is missing"]);
-        check(&[("server.tls.key", "a.key")], &["server.tls.certificate: is missing"]);
+        check(
+            &[("server.tls.key", "a.key")],
+            &["server.tls.certificate: is missing"],
+        );
         check(&[certificate, ("server.tls.key", "a.key")], &[]);
-        check(&[("server.tls.clientCertificates", "optional")], &["server.tls.clientCertificates: needs"]);
-        check(&[("server.tls.clientCertificates", "maybe")], &["unknown variant"]);
+        check(
+            &[("server.tls.clientCertificates", "optional")],
+            &["server.tls.clientCertificates: needs"],
+        );
+        check(
+            &[("server.tls.clientCertificates", "maybe")],
+            &["unknown variant"],
+        );
         check(&[("server.tls.clientCa", "ca.pem")], &[]);
     }
 

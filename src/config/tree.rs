@@ -6,7 +6,11 @@ use super::nearest;
 
 /// Returns the path of `key` in the table at `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 /// Returns the value at `path`.
@@ -14,7 +18,8 @@ pub(super) fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     if path.is_empty() {
         return Some(values);
     }
-    path.split('.').try_fold(values, |value, key| value.as_object()?.get(key))
+    path.split('.')
+        .try_fold(values, |value, key| value.as_object()?.get(key))
 }
 
 /// Stores `value` at `path`, and creates the tables on the way.
@@ -36,9 +41,11 @@ pub(super) fn put(values: &mut Map<String, Value>, path: &str, value: Value) {
 /// Whether `path` leads into a table that can have any keys, which is a table that is empty by default.
 pub(super) fn is_free(defaults: &Value, path: &str) -> bool {
     let parents = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
-    parents
-        .into_iter()
-        .any(|parent| lookup(defaults, parent).and_then(Value::as_object).is_some_and(Map::is_empty))
+    parents.into_iter().any(|parent| {
+        lookup(defaults, parent)
+            .and_then(Value::as_object)
+            .is_some_and(Map::is_empty)
+    })
 }
 
 /// Returns the message for an unknown `path`, with the key that was probably meant.

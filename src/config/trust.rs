@@ -31,7 +31,9 @@ impl TryFrom<String> for StatementValidation {
             "builtin" => Ok(Self::Builtin),
             "jwks" => Ok(Self::Jwks),
             "jwks_uri" => Ok(Self::JwksUri),
-            _ => Err(format!("`{text}` is not one of none, script, builtin, jwks, jwks_uri")),
+            _ => Err(format!(
+                "`{text}` is not one of none, script, builtin, jwks, jwks_uri"
+            )),
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct UdapMetadata {
 /// anchors.
 pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     let entries = &registration.dcr_ssa_validation_configs;
-    let is_certified = registration.software_statement_validation_type == StatementValidation::Builtin
+    let is_certified = registration.software_statement_validation_type
+        == StatementValidation::Builtin
         && entries.iter().any(|entry| entry.trust_anchors.is_some());
     if registration.software_statement_identity == StatementIdentity::Subject && !is_certified {
         let reason = "has no effect; set softwareStatementValidationType = \"builtin\", and trustAnchors in an \
@@ -43,8 +44,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     if let Some(settings) = &registration.udap_metadata {
         metadata(settings, verdict);
         if !is_certified {
-            let reason =
-                "has no effect: /.well-known/udap is published only if an entry of type SSA has trustAnchors";
+            let reason = "has no effect: /.well-known/udap is published only if an entry of type SSA has trustAnchors";
             verdict.warn("registration.udapMetadata", reason);
         }
     }
@@ -59,7 +59,8 @@ fn metadata(settings: &UdapMetadata, verdict: &mut Verdict) {
     ];
     if signs.iter().any(|(_, is_there)| *is_there) {
         for (name, _) in signs.iter().filter(|(_, is_there)| !is_there) {
-            let reason = "is missing: to sign the metadata, set all of baseUrl, signingKey and certificates";
+            let reason =
+                "is missing: to sign the metadata, set all of baseUrl, signingKey and certificates";
             verdict.refuse(&key(name), reason);
         }
     }

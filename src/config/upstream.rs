@@ -10,8 +10,14 @@ const KEY: &str = "discovery.upstream";
 
 /// Checks that the value is a valid URL, and not the URL of this server.
 pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
-    let Some(value) = settings.discovery.get(UPSTREAM) else { return };
-    let Some(url) = value.as_str().and_then(|text| Url::parse(text).ok()).filter(is_plain) else {
+    let Some(value) = settings.discovery.get(UPSTREAM) else {
+        return;
+    };
+    let Some(url) = value
+        .as_str()
+        .and_then(|text| Url::parse(text).ok())
+        .filter(is_plain)
+    else {
         let reason = "must be the URL of an authorization server, such as https://as.example.org";
         return verdict.refuse(KEY, reason);
     };
@@ -27,8 +33,15 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
                       set the address of the upstream server behind the proxy";
         verdict.refuse(KEY, reason);
     }
-    if settings.discovery.get("issuer").is_some_and(Value::is_string) {
-        verdict.warn("discovery.issuer", "is ignored: the published issuer is always server.issuer");
+    if settings
+        .discovery
+        .get("issuer")
+        .is_some_and(Value::is_string)
+    {
+        verdict.warn(
+            "discovery.issuer",
+            "is ignored: the published issuer is always server.issuer",
+        );
     }
 }
 
@@ -36,9 +49,16 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
 /// for grants that need one.
 pub(super) fn advice(settings: &Settings, live: &Live) -> Option<String> {
     let name = "authorization_endpoint";
-    let is_elsewhere = settings.discovery.contains_key(UPSTREAM) || settings.discovery.contains_key(name);
+    let is_elsewhere =
+        settings.discovery.contains_key(UPSTREAM) || settings.discovery.contains_key(name);
     let begins_there = |grant: &String| matches!(grant.as_str(), "authorization_code" | "implicit");
-    if is_elsewhere || !live.registration.grant_types_supported.iter().any(begins_there) {
+    if is_elsewhere
+        || !live
+            .registration
+            .grant_types_supported
+            .iter()
+            .any(begins_there)
+    {
         return None;
     }
     Some(format!(

@@ -15,7 +15,9 @@ pub(super) fn strays(environment: &[(String, String)], scripts: &ScriptSettings)
     };
     let names = environment.iter().map(|(name, _)| name.as_str());
     let strays = names.filter(|name| {
-        let is_ours = name.strip_prefix(PREFIX).is_some_and(|rest| !rest.contains("__"));
+        let is_ours = name
+            .strip_prefix(PREFIX)
+            .is_some_and(|rest| !rest.contains("__"));
         is_ours && !OF_COMMANDS.contains(name) && !is_secret(name) && !is_of_kubernetes(name)
     });
     strays.map(stray).collect()
@@ -23,9 +25,14 @@ pub(super) fn strays(environment: &[(String, String)], scripts: &ScriptSettings)
 
 fn stray(name: &str) -> String {
     let options = variables();
-    let known = options.iter().map(String::as_str).chain(OF_COMMANDS.iter().copied());
+    let known = options
+        .iter()
+        .map(String::as_str)
+        .chain(OF_COMMANDS.iter().copied());
     match nearest(name, known) {
-        Some(meant) => format!("{name}: this environment variable is not read; did you mean {meant}?"),
+        Some(meant) => {
+            format!("{name}: this environment variable is not read; did you mean {meant}?")
+        }
         None => format!(
             "{name}: this environment variable is not read; options are named like REGISTRAR_SERVER__LISTEN"
         ),
@@ -35,18 +42,30 @@ fn stray(name: &str) -> String {
 /// Whether Kubernetes sets this variable for a service called `registrar`.
 fn is_of_kubernetes(name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-    ["SERVICE_HOST", "SERVICE_PORT", "PORT"]
-        .iter()
-        .any(|own| rest.strip_prefix(own).is_some_and(|more| more.is_empty() || more.starts_with('_')))
+    ["SERVICE_HOST", "SERVICE_PORT", "PORT"].iter().any(|own| {
+        rest.strip_prefix(own)
+            .is_some_and(|more| more.is_empty() || more.starts_with('_'))
+    })
 }
 
 /// Returns the variable names of all options.
 fn variables() -> Vec<String> {
-    let values = [serde_json::to_value(Settings::default()), serde_json::to_value(Live::default())];
-    let tables = values.into_iter().flatten().filter_map(|value| value.as_object().cloned());
+    let values = [
+        serde_json::to_value(Settings::default()),
+        serde_json::to_value(Live::default()),
+    ];
+    let tables = values
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value.as_object().cloned());
     let keys = tables.flat_map(|table| tree::leaves(&table, ""));
-    keys.map(|key| format!("{PREFIX}{}", key.split('.').map(shouted).collect::<Vec<_>>().join("__")))
-        .collect()
+    keys.map(|key| {
+        format!(
+            "{PREFIX}{}",
+            key.split('.').map(shouted).collect::<Vec<_>>().join("__")
+        )
+    })
+    .collect()
 }
 
 /// Converts `headerTimeoutMs` to `HEADER_TIMEOUT_MS`.
@@ -68,24 +87,44 @@ mod tests {
     use super::*;
 
     fn said(name: &str) -> Vec<String> {
-        let secrets =
-            BTreeMap::from([("verifier".to_owned(), SecretSource::Env("REGISTRAR_VERIFIER".to_owned()))]);
-        let scripts = ScriptSettings { secrets, ..ScriptSettings::default() };
+        let secrets = BTreeMap::from([(
+            "verifier".to_owned(),
+            SecretSource::Env("REGISTRAR_VERIFIER".to_owned()),
+        )]);
+        let scripts = ScriptSettings {
+            secrets,
+            ..ScriptSettings::default()
+        };
         strays(&[(name.to_owned(), "hid-den".to_owned())], &scripts)
     }
 
     #[test]
     fn an_unknown_variable_is_reported_with_the_nearest_name() {
         for (name, meant) in [
-            ("REGISTRAR_SERVER_LISTEN", "did you mean REGISTRAR_SERVER__LISTEN?"),
+            (
+                "REGISTRAR_SERVER_LISTEN",
+                "did you mean REGISTRAR_SERVER__LISTEN?",
+            ),
             ("REGISTRAR_STORE_URL", "did you mean REGISTRAR_STORE__URL?"),
-            ("REGISTRAR_SERVER_TLS_CERTIFICATE", "did you mean REGISTRAR_SERVER__TLS__CERTIFICATE?"),
-            ("REGISTRAR_LIMITS_BODYBYTES", "did you mean REGISTRAR_LIMITS__BODY_BYTES?"),
+            (
+                "REGISTRAR_SERVER_TLS_CERTIFICATE",
+                "did you mean REGISTRAR_SERVER__TLS__CERTIFICATE?",
+            ),
+            (
+                "REGISTRAR_LIMITS_BODYBYTES",
+                "did you mean REGISTRAR_LIMITS__BODY_BYTES?",
+            ),
             ("REGISTRAR_CLIENTID", "did you mean REGISTRAR_CLIENT_ID?"),
-            ("REGISTRAR_COLOURS_OF_THE_RAINBOW_AND_MORE", "options are named like REGISTRAR_SERVER__LISTEN"),
+            (
+                "REGISTRAR_COLOURS_OF_THE_RAINBOW_AND_MORE",
+                "options are named like REGISTRAR_SERVER__LISTEN",
+            ),
         ] {
             let said = said(name);
-            assert!(said.len() == 1 && said[0].ends_with(meant), "{name}: {said:?}");
+            assert!(
+                said.len() == 1 && said[0].ends_with(meant),
+                "{name}: {said:?}"
+            );
             assert!(!said[0].contains("hid-den"), "{said:?}");
         }
     }

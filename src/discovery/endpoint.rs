@@ -49,7 +49,10 @@ async fn document(cx: &Context<'_>) -> Result<Members, Problem> {
 
 fn kept(document: &Members) -> Response {
     let mut response = answer::json(StatusCode::OK, document);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+    response.headers_mut().insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=60"),
+    );
     response.headers_mut().remove(PRAGMA);
     response
 }

@@ -21,7 +21,11 @@ pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
     if put_own(cx, document, ("revocation_endpoint", &paths.revocation)) {
         put_methods(cx.settings(), document, "revocation_endpoint", &methods);
     }
-    if put_own(cx, document, ("introspection_endpoint", &paths.introspection)) {
+    if put_own(
+        cx,
+        document,
+        ("introspection_endpoint", &paths.introspection),
+    ) {
         // The caller authenticates as a client, or presents an access token (RFC 7662 section 2.1), which is
         // listed by its token type.
         let proving = methods.into_iter().filter(|method| *method != "none");
@@ -53,36 +57,58 @@ fn put_bound_tokens(server: &ServerSettings, document: &mut Members) {
 /// Adds the methods that `endpoint` accepts, with the algorithms of signed assertions.
 fn put_methods(settings: &Registration, document: &mut Members, endpoint: &str, methods: &[&str]) {
     let signs = |algorithm: &Algorithm| {
-        let method = if algorithm.is_symmetric() { "client_secret_jwt" } else { "private_key_jwt" };
+        let method = if algorithm.is_symmetric() {
+            "client_secret_jwt"
+        } else {
+            "private_key_jwt"
+        };
         methods.contains(&method)
     };
-    let signed = algorithms(settings).filter(signs).map(|algorithm| algorithm.as_str().to_owned());
+    let signed = algorithms(settings)
+        .filter(signs)
+        .map(|algorithm| algorithm.as_str().to_owned());
     let named = methods.iter().map(|&method| method.to_owned());
-    put_list(document, &format!("{endpoint}_auth_methods_supported"), named.collect());
-    put_list(document, &format!("{endpoint}_auth_signing_alg_values_supported"), signed.collect());
+    put_list(
+        document,
+        &format!("{endpoint}_auth_methods_supported"),
+        named.collect(),
+    );
+    put_list(
+        document,
+        &format!("{endpoint}_auth_signing_alg_values_supported"),
+        signed.collect(),
+    );
 }
 
 /// Returns the methods that the endpoints of this server accept.
 fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a str> {
-    let is_signed =
-        |is_symmetric: bool| algorithms(settings).any(|algorithm| algorithm.is_symmetric() == is_symmetric);
+    let is_signed = |is_symmetric: bool| {
+        algorithms(settings).any(|algorithm| algorithm.is_symmetric() == is_symmetric)
+    };
     let is_taken = |method: &str| match method {
         "none" | "client_secret_basic" | "client_secret_post" => true,
         "client_secret_jwt" => is_signed(true),
         "private_key_jwt" => is_signed(false),
-        "tls_client_auth" => (is_asked_for(server) && server.tls.client_ca.is_some()) || is_named(server),
+        "tls_client_auth" => {
+            (is_asked_for(server) && server.tls.client_ca.is_some()) || is_named(server)
+        }
         "self_signed_tls_client_auth" => is_asked_for(server) || is_named(server),
         "attest_jwt_client_auth" => !settings.trusted_client_attesters.is_empty(),
         // Such a method can be registered, for use at an upstream server.
         _ => false,
     };
-    let supported = settings.token_endpoint_auth_methods_supported.iter().map(String::as_str);
+    let supported = settings
+        .token_endpoint_auth_methods_supported
+        .iter()
+        .map(String::as_str);
     supported.filter(|&method| is_taken(method)).collect()
 }
 
 /// Returns the algorithms of client assertions that can be verified.
 fn algorithms(settings: &Registration) -> impl Iterator<Item = Algorithm> {
-    let names = settings.token_endpoint_auth_signing_alg_values_supported.iter();
+    let names = settings
+        .token_endpoint_auth_signing_alg_values_supported
+        .iter();
     names.filter_map(|name| Algorithm::parse(name))
 }
 

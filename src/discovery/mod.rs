@@ -20,8 +20,11 @@ use crate::jose::Algorithm;
 use crate::service::{Context, Members};
 
 /// Lists that allow any value when they are empty in our configuration, so that the upstream values apply.
-const OPEN: &[&str] =
-    &["response_modes_supported", "acr_values_supported", "authorization_details_types_supported"];
+const OPEN: &[&str] = &[
+    "response_modes_supported",
+    "acr_values_supported",
+    "authorization_details_types_supported",
+];
 
 /// Lists that are published even when they are empty. RFC 8414 section 2 requires the first one. If one of
 /// the others were missing, clients would assume default values that this server does not support.
@@ -36,11 +39,20 @@ const DEMANDED: &[&str] = &[
 /// overridden by the members of this server.
 pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
-    let named = cx.service.settings.discovery.iter().filter(|(name, _)| *name != UPSTREAM);
+    let named = cx
+        .service
+        .settings
+        .discovery
+        .iter()
+        .filter(|(name, _)| *name != UPSTREAM);
     document.extend(named.map(|(name, value)| (name.clone(), value.clone())));
     put(&mut document, "issuer", cx.service.issuer.clone());
     if cx.settings().dynamic_registration_enabled {
-        put(&mut document, "registration_endpoint", cx.service.registration_endpoint());
+        put(
+            &mut document,
+            "registration_endpoint",
+            cx.service.registration_endpoint(),
+        );
     }
     // With an upstream authorization server, clients use its endpoints, and this server knows none of its
     // tokens.
@@ -48,17 +60,27 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
         endpoints::put(cx, &mut document);
     }
     // The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).
-    let listed = cx.snapshot.live.scopes.iter().filter(|scope| scope.pattern.is_none());
+    let listed = cx
+        .snapshot
+        .live
+        .scopes
+        .iter()
+        .filter(|scope| scope.pattern.is_none());
     let scopes = listed.map(|scope| scope.id.clone());
     put_list(&mut document, "scopes_supported", scopes.collect());
     put_claims(cx, theirs, &mut document);
     let attestation = client_attestation(cx, theirs);
-    if !attestation.is_empty() && theirs.is_none_or(|theirs| !theirs.contains_key("challenge_endpoint")) {
-        let challenge = cx.service.endpoint(&cx.service.settings.server.paths.challenge);
+    if !attestation.is_empty()
+        && theirs.is_none_or(|theirs| !theirs.contains_key("challenge_endpoint"))
+    {
+        let challenge = cx
+            .service
+            .endpoint(&cx.service.settings.server.paths.challenge);
         put(&mut document, "challenge_endpoint", challenge);
     }
-    let bounded =
-        lists(cx.settings()).into_iter().filter(|(name, values)| !values.is_empty() || !OPEN.contains(name));
+    let bounded = lists(cx.settings())
+        .into_iter()
+        .filter(|(name, values)| !values.is_empty() || !OPEN.contains(name));
     let shared = bounded.map(|(name, values)| (name, upstream::shared(theirs, name, values)));
     for (name, values) in shared.chain(attestation) {
         put_list(&mut document, name, values);
@@ -70,7 +92,9 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     // MCP clients reject a server that does not list S256. A server without PKCE states so in `[discovery]`,
     // or in its own document if it is upstream.
     if theirs.is_none() {
-        document.entry("code_challenge_methods_supported").or_insert_with(|| vec!["S256"].into());
+        document
+            .entry("code_challenge_methods_supported")
+            .or_insert_with(|| vec!["S256"].into());
     }
     document
 }
@@ -97,7 +121,13 @@ fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members
         return;
     }
     let mut claims: Vec<String> = vec!["sub".to_owned()];
-    for claim in cx.snapshot.live.scopes.iter().flat_map(|scope| &scope.claims) {
+    for claim in cx
+        .snapshot
+        .live
+        .scopes
+        .iter()
+        .flat_map(|scope| &scope.claims)
+    {
         if !claims.contains(claim) {
             claims.push(claim.clone());
         }
@@ -114,18 +144,32 @@ fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members
 /// only one of several ways to register. With an upstream authorization server the list describes the token
 /// endpoint of that server, so its own list applies (OAuth 2.0 Attestation-Based Client Authentication, on
 /// metadata).
-fn client_attestation(cx: &Context<'_>, theirs: Option<&Members>) -> Vec<(&'static str, Vec<String>)> {
+fn client_attestation(
+    cx: &Context<'_>,
+    theirs: Option<&Members>,
+) -> Vec<(&'static str, Vec<String>)> {
     let attesters = &cx.snapshot.trust.attesters;
     if attesters.is_empty() {
         return Vec::new();
     }
-    let names = |algorithms: &[Algorithm]| algorithms.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let mut signed: Vec<String> = attesters.iter().flat_map(|attester| names(&attester.algorithms)).collect();
+    let names = |algorithms: &[Algorithm]| {
+        algorithms
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let mut signed: Vec<String> = attesters
+        .iter()
+        .flat_map(|attester| names(&attester.algorithms))
+        .collect();
     signed.sort_unstable();
     signed.dedup();
     let mut lists = vec![
         ("client_attestation_signing_alg_values_supported", signed),
-        ("client_attestation_pop_signing_alg_values_supported", names(Algorithm::STATEMENTS)),
+        (
+            "client_attestation_pop_signing_alg_values_supported",
+            names(Algorithm::STATEMENTS),
+        ),
     ];
     if theirs.is_none() {
         let methods = ["attestation_pop_jwt", "none"].map(str::to_owned);
@@ -137,19 +181,38 @@ fn client_attestation(cx: &Context<'_>, theirs: Option<&Members>) -> Vec<(&'stat
 /// Returns the members that list what can be registered.
 fn lists(settings: &Registration) -> Vec<(&'static str, Vec<String>)> {
     let plain = [
-        ("response_types_supported", settings.response_types_supported.clone()),
-        ("response_modes_supported", settings.response_modes_supported.clone()),
+        (
+            "response_types_supported",
+            settings.response_types_supported.clone(),
+        ),
+        (
+            "response_modes_supported",
+            settings.response_modes_supported.clone(),
+        ),
         ("grant_types_supported", supported_grants(settings)),
-        ("token_endpoint_auth_methods_supported", supported_methods(settings)),
-        ("subject_types_supported", settings.subject_types_supported.clone()),
-        ("acr_values_supported", settings.acr_values_supported.clone()),
+        (
+            "token_endpoint_auth_methods_supported",
+            supported_methods(settings),
+        ),
+        (
+            "subject_types_supported",
+            settings.subject_types_supported.clone(),
+        ),
+        (
+            "acr_values_supported",
+            settings.acr_values_supported.clone(),
+        ),
         (
             "backchannel_token_delivery_modes_supported",
             settings.backchannel_token_delivery_modes_supported.clone(),
         ),
-        ("authorization_details_types_supported", settings.authorization_details_types_supported.clone()),
+        (
+            "authorization_details_types_supported",
+            settings.authorization_details_types_supported.clone(),
+        ),
     ];
-    let algorithms =
-        ALGORITHMS.iter().map(|algorithm| (algorithm.choices, (algorithm.supported)(settings).to_vec()));
+    let algorithms = ALGORITHMS
+        .iter()
+        .map(|algorithm| (algorithm.choices, (algorithm.supported)(settings).to_vec()));
     plain.into_iter().chain(algorithms).collect()
 }

@@ -9,22 +9,39 @@ use crate::jose::{Algorithm, SigningKeyError};
 use crate::service::{Context, Members};
 
 /// The endpoints that the signed metadata contains.
-const ENDPOINTS: [&str; 3] = ["authorization_endpoint", "token_endpoint", "registration_endpoint"];
+const ENDPOINTS: [&str; 3] = [
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+];
 /// The grant types of UDAP.
 const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 
 /// Returns the UDAP document, built from `ours`; none if clients cannot register by a certificate.
-pub(super) fn document(cx: &Context<'_>, ours: &Members) -> Option<Result<Members, SigningKeyError>> {
-    let is_builtin = cx.settings().software_statement_validation_type == StatementValidation::Builtin;
-    if !is_builtin || !cx.snapshot.trust.has_certified() || !ours.contains_key("registration_endpoint") {
+pub(super) fn document(
+    cx: &Context<'_>,
+    ours: &Members,
+) -> Option<Result<Members, SigningKeyError>> {
+    let is_builtin =
+        cx.settings().software_statement_validation_type == StatementValidation::Builtin;
+    if !is_builtin
+        || !cx.snapshot.trust.has_certified()
+        || !ours.contains_key("registration_endpoint")
+    {
         return None;
     }
     let mut document = Members::default();
     let grants = grants(ours);
     let has_credentials = grants.iter().any(|grant| grant == "client_credentials");
-    let profiles = ["udap_dcr", "udap_authn"].into_iter().chain(has_credentials.then_some("udap_authz"));
+    let profiles = ["udap_dcr", "udap_authn"]
+        .into_iter()
+        .chain(has_credentials.then_some("udap_authz"));
     put(&mut document, "udap_versions_supported", vec!["1"]);
-    put(&mut document, "udap_profiles_supported", profiles.collect::<Vec<_>>());
+    put(
+        &mut document,
+        "udap_profiles_supported",
+        profiles.collect::<Vec<_>>(),
+    );
     put_named(cx, &mut document);
     put(&mut document, "grant_types_supported", grants);
     for name in ENDPOINTS.into_iter().chain(["scopes_supported"]) {
@@ -32,11 +49,27 @@ pub(super) fn document(cx: &Context<'_>, ours: &Members) -> Option<Result<Member
             put(&mut document, name, value.clone());
         }
     }
-    put(&mut document, "token_endpoint_auth_methods_supported", vec!["private_key_jwt"]);
-    let assertions = &cx.settings().token_endpoint_auth_signing_alg_values_supported;
-    put(&mut document, "token_endpoint_auth_signing_alg_values_supported", asymmetric(assertions));
-    let statements = &cx.settings().software_statement_signing_alg_values_supported;
-    put(&mut document, "registration_endpoint_jwt_signing_alg_values_supported", asymmetric(statements));
+    put(
+        &mut document,
+        "token_endpoint_auth_methods_supported",
+        vec!["private_key_jwt"],
+    );
+    let assertions = &cx
+        .settings()
+        .token_endpoint_auth_signing_alg_values_supported;
+    put(
+        &mut document,
+        "token_endpoint_auth_signing_alg_values_supported",
+        asymmetric(assertions),
+    );
+    let statements = &cx
+        .settings()
+        .software_statement_signing_alg_values_supported;
+    put(
+        &mut document,
+        "registration_endpoint_jwt_signing_alg_values_supported",
+        asymmetric(statements),
+    );
     Some(signed(cx, document))
 }
 
@@ -45,7 +78,11 @@ pub(super) fn document(cx: &Context<'_>, ours: &Members) -> Option<Result<Member
 fn put_named(cx: &Context<'_>, document: &mut Members) {
     let named = cx.settings().udap_metadata.clone().unwrap_or_default();
     for (name, supported, required) in [
-        ("certifications", named.certifications_supported, named.certifications_required),
+        (
+            "certifications",
+            named.certifications_supported,
+            named.certifications_required,
+        ),
         (
             "authorization_extensions",
             named.authorization_extensions_supported,
@@ -62,17 +99,22 @@ fn put_named(cx: &Context<'_>, document: &mut Members) {
 fn grants(ours: &Members) -> Vec<String> {
     let all = ours.get("grant_types_supported").and_then(Value::as_array);
     let all = all.into_iter().flatten().filter_map(Value::as_str);
-    all.filter(|grant| GRANTS.contains(grant)).map(str::to_owned).collect()
+    all.filter(|grant| GRANTS.contains(grant))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn asymmetric(names: &[String]) -> Vec<String> {
-    let is_one = |name: &&String| Algorithm::parse(name).is_some_and(|algorithm| !algorithm.is_symmetric());
+    let is_one =
+        |name: &&String| Algorithm::parse(name).is_some_and(|algorithm| !algorithm.is_symmetric());
     names.iter().filter(is_one).cloned().collect()
 }
 
 /// Returns the document with its signed part, if this server has a key for it.
 fn signed(cx: &Context<'_>, mut document: Members) -> Result<Members, SigningKeyError> {
-    let Some(signer) = &cx.snapshot.trust.metadata_signer else { return Ok(document) };
+    let Some(signer) = &cx.snapshot.trust.metadata_signer else {
+        return Ok(document);
+    };
     let endpoint = |name: &&str| Some(((*name).to_owned(), document.get(*name)?.clone()));
     let claims: Map<String, Value> = ENDPOINTS.iter().filter_map(endpoint).collect();
     let token = signer.sign(claims, cx.service.clock.now())?;

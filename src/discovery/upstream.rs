@@ -16,7 +16,9 @@ pub(super) fn without_ours(theirs: &Members) -> Members {
     for name in ["registration_endpoint", "signed_metadata"] {
         members.remove(name);
     }
-    let aliases = members.get_mut("mtls_endpoint_aliases").and_then(Value::as_object_mut);
+    let aliases = members
+        .get_mut("mtls_endpoint_aliases")
+        .and_then(Value::as_object_mut);
     if let Some(aliases) = aliases {
         aliases.remove("registration_endpoint");
     }
@@ -26,19 +28,33 @@ pub(super) fn without_ours(theirs: &Members) -> Members {
 /// Returns the values that both servers support, since clients register here and are used there. If the
 /// upstream server has no such list, or the two lists have nothing in common, returns what can be registered.
 pub(super) fn shared(theirs: Option<&Members>, name: &str, ours: Vec<String>) -> Vec<String> {
-    let Some(values) = theirs.and_then(|theirs| theirs.get(name)).and_then(Value::as_array) else {
+    let Some(values) = theirs
+        .and_then(|theirs| theirs.get(name))
+        .and_then(Value::as_array)
+    else {
         return ours;
     };
-    let known: Vec<BTreeSet<&str>> =
-        values.iter().filter_map(Value::as_str).map(|value| words(name, value)).collect();
-    let both: Vec<String> = ours.iter().filter(|own| known.contains(&words(name, own))).cloned().collect();
+    let known: Vec<BTreeSet<&str>> = values
+        .iter()
+        .filter_map(Value::as_str)
+        .map(|value| words(name, value))
+        .collect();
+    let both: Vec<String> = ours
+        .iter()
+        .filter(|own| known.contains(&words(name, own)))
+        .cloned()
+        .collect();
     if both.is_empty() { ours } else { both }
 }
 
 /// Returns the part of a value of the list `name` that is compared: the words of a response type have no
 /// order (RFC 6749 section 3.1.1).
 fn words<'a>(name: &str, value: &'a str) -> BTreeSet<&'a str> {
-    if name == "response_types_supported" { value.split(' ').collect() } else { BTreeSet::from([value]) }
+    if name == "response_types_supported" {
+        value.split(' ').collect()
+    } else {
+        BTreeSet::from([value])
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +72,18 @@ mod tests {
     #[test]
     fn response_types_are_compared_as_sets_of_words_and_others_as_text() {
         let types = "response_types_supported";
-        check(types, &["token id_token", "code"], &["code", "id_token token"], &["code", "id_token token"]);
-        check(types, &["code id_token", "code"], &["code token", "id_token", "code"], &["code"]);
+        check(
+            types,
+            &["token id_token", "code"],
+            &["code", "id_token token"],
+            &["code", "id_token token"],
+        );
+        check(
+            types,
+            &["code id_token", "code"],
+            &["code token", "id_token", "code"],
+            &["code"],
+        );
         check("acr_values_supported", &["b a", "c"], &["a b", "c"], &["c"]);
     }
 
@@ -68,15 +94,30 @@ mod tests {
             "mtls_endpoint_aliases": {"token_endpoint": null, "registration_endpoint": "https://as.example/r"},
             "registration_endpoint": "https://as.example/register", "scopes_supported": [],
         });
-        let expected =
-            json!({"issuer": "https://as.example", "mtls_endpoint_aliases": {}, "scopes_supported": []});
-        assert_eq!(Value::Object(without_ours(theirs.as_object().unwrap())), expected);
+        let expected = json!({"issuer": "https://as.example", "mtls_endpoint_aliases": {}, "scopes_supported": []});
+        assert_eq!(
+            Value::Object(without_ours(theirs.as_object().unwrap())),
+            expected
+        );
     }
 
     #[test]
     fn our_values_are_published_if_none_is_shared() {
-        check("grant_types_supported", &["implicit"], &["client_credentials"], &["client_credentials"]);
-        check("grant_types_supported", &[], &["client_credentials"], &["client_credentials"]);
-        assert_eq!(shared(None, "grant_types_supported", vec!["implicit".to_owned()]), ["implicit"]);
+        check(
+            "grant_types_supported",
+            &["implicit"],
+            &["client_credentials"],
+            &["client_credentials"],
+        );
+        check(
+            "grant_types_supported",
+            &[],
+            &["client_credentials"],
+            &["client_credentials"],
+        );
+        assert_eq!(
+            shared(None, "grant_types_supported", vec!["implicit".to_owned()]),
+            ["implicit"]
+        );
     }
 }

@@ -38,7 +38,9 @@ pub struct Expectations {
 
 impl Default for Expectations {
     fn default() -> Self {
-        let algorithms = ["ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512"];
+        let algorithms = [
+            "ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512",
+        ];
         Self {
             algorithms: algorithms.map(str::to_owned).to_vec(),
             nonce: None,

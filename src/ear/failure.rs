@@ -67,6 +67,9 @@ pub struct Failure {
 impl Failure {
     /// Returns a failure whose text is printable.
     pub fn new(check: Check, message: impl AsRef<str>) -> Self {
-        Self { check, message: printable(message.as_ref()) }
+        Self {
+            check,
+            message: printable(message.as_ref()),
+        }
     }
 }

@@ -10,7 +10,10 @@ use crate::jose;
 ///
 /// # Errors
 /// The first check that fails.
-pub fn judge(claims: &Map<String, Value>, expected: &Expectations) -> Result<AttestationResult, Failure> {
+pub fn judge(
+    claims: &Map<String, Value>,
+    expected: &Expectations,
+) -> Result<AttestationResult, Failure> {
     let found = result::read(claims)?;
     check_nonce(claims, expected)?;
     check_submodules(&found, expected)?;
@@ -38,10 +41,16 @@ fn check_nonce(claims: &Map<String, Value>, expected: &Expectations) -> Result<(
 }
 
 fn check_submodules(found: &AttestationResult, expected: &Expectations) -> Result<(), Failure> {
-    let missing = expected.required_submods.iter().find(|name| !found.submods.contains_key(*name));
+    let missing = expected
+        .required_submods
+        .iter()
+        .find(|name| !found.submods.contains_key(*name));
     match missing {
         None => Ok(()),
-        Some(name) => Err(Failure::new(Check::Submodules, format!("{name} was not appraised"))),
+        Some(name) => Err(Failure::new(
+            Check::Submodules,
+            format!("{name} was not appraised"),
+        )),
     }
 }
 
@@ -61,27 +70,44 @@ fn check_status(name: &str, part: &Submodule, expected: &Expectations) -> Result
         return Ok(());
     }
     if part.is_stale {
-        return Err(Failure::new(Check::Nonce, format!("the evidence of {name} has another nonce")));
+        return Err(Failure::new(
+            Check::Nonce,
+            format!("the evidence of {name} has another nonce"),
+        ));
     }
     let (status, floor) = (part.status.as_str(), expected.status.as_str());
-    Err(Failure::new(Check::Status, format!("{name} is {status}; {floor} is expected")))
+    Err(Failure::new(
+        Check::Status,
+        format!("{name} is {status}; {floor} is expected"),
+    ))
 }
 
 fn check_policies(name: &str, part: &Submodule, expected: &Expectations) -> Result<(), Failure> {
     let is_known = |policy: &String| expected.policies.contains(policy);
-    if expected.policies.is_empty() || !part.policies.is_empty() && part.policies.iter().all(is_known) {
+    if expected.policies.is_empty()
+        || !part.policies.is_empty() && part.policies.iter().all(is_known)
+    {
         return Ok(());
     }
-    Err(Failure::new(Check::Policy, format!("{name} was not appraised against an expected policy")))
+    Err(Failure::new(
+        Check::Policy,
+        format!("{name} was not appraised against an expected policy"),
+    ))
 }
 
 /// Without this check, evidence describes a device but not the bearer of the client's keys.
 fn check_key(found: &AttestationResult, expected: &Expectations) -> Result<(), Failure> {
-    let Some(jwks) = &expected.bound_to else { return Ok(()) };
+    let Some(jwks) = &expected.bound_to else {
+        return Ok(());
+    };
     let wrong = |message| Err(Failure::new(Check::Key, message));
     if found.keys.is_empty() {
         return wrong("no key is attested");
     }
     let all_are_in = found.keys.iter().all(|key| jose::key_is_in(key, jwks));
-    if all_are_in { Ok(()) } else { wrong("the attested key is not in the client's jwks") }
+    if all_are_in {
+        Ok(())
+    } else {
+        wrong("the attested key is not in the client's jwks")
+    }
 }

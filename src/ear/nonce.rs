@@ -21,17 +21,27 @@ pub(super) fn check(claims: &Map<String, Value>, expected: &str) -> Result<(), F
     let nonces: Vec<&str> = match claims.get("eat_nonce") {
         None => return wrong("the result has no `eat_nonce`"),
         Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().take(MOST).filter_map(Value::as_str).collect(),
+        Some(Value::Array(several)) => several
+            .iter()
+            .take(MOST)
+            .filter_map(Value::as_str)
+            .collect(),
         Some(_) => return wrong("`eat_nonce` of the result is not a string"),
     };
     let expected = octets(expected);
     let is_ours = nonces.into_iter().any(|nonce| octets(nonce) == expected);
-    if is_ours { Ok(()) } else { wrong("the result is for another nonce") }
+    if is_ours {
+        Ok(())
+    } else {
+        wrong("the result is for another nonce")
+    }
 }
 
 /// Returns the bytes that `text` encodes, or the bytes of the text itself if it is not base64.
 fn octets(text: &str) -> Vec<u8> {
     let standard = text.replace('-', "+").replace('_', "/");
     let engine = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-    engine.decode(standard).unwrap_or_else(|_| text.as_bytes().to_vec())
+    engine
+        .decode(standard)
+        .unwrap_or_else(|_| text.as_bytes().to_vec())
 }

@@ -76,7 +76,10 @@ fn plainly(members: &Map<String, Value>) -> Result<BTreeMap<String, &Value>, Fai
     let mut named = BTreeMap::new();
     for (name, value) in members {
         if named.insert(plain(name), value).is_some() {
-            return Err(malformed(&format!("the result contains `{}` twice", plain(name))));
+            return Err(malformed(&format!(
+                "the result contains `{}` twice",
+                plain(name)
+            )));
         }
     }
     Ok(named)
@@ -91,23 +94,40 @@ pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, Fai
     let named = plainly(claims)?;
     let submods = named.get("submods").and_then(|value| value.as_object());
     let submods = submods.filter(|all| (1..=MOST_SUBMODULES).contains(&all.len()));
-    let submods = submods.ok_or_else(|| malformed("the result must have 1 to 32 submodules in `submods`"))?;
+    let submods =
+        submods.ok_or_else(|| malformed("the result must have 1 to 32 submodules in `submods`"))?;
     let submods: BTreeMap<String, Submodule> = submods
         .iter()
         .map(|(name, value)| Ok((name.clone(), submodule(name, value)?)))
         .collect::<Result<_, Failure>>()?;
-    let mut policies: Vec<String> = submods.values().flat_map(|part| part.policies.clone()).collect();
+    let mut policies: Vec<String> = submods
+        .values()
+        .flat_map(|part| part.policies.clone())
+        .collect();
     policies.sort_unstable();
     policies.dedup();
     Ok(AttestationResult {
         // A submodule without information is ranked as the worst, so that it cannot hide behind
         // another.
-        status: submods.values().map(|part| part.status).max_by_key(|tier| rank(*tier)).unwrap_or(Tier::None),
-        profile: named.get("eat_profile").and_then(|value| value.as_str()).map(str::to_owned),
-        issued_at: claims.get("iat").and_then(Value::as_u64).unwrap_or_default(),
+        status: submods
+            .values()
+            .map(|part| part.status)
+            .max_by_key(|tier| rank(*tier))
+            .unwrap_or(Tier::None),
+        profile: named
+            .get("eat_profile")
+            .and_then(|value| value.as_str())
+            .map(str::to_owned),
+        issued_at: claims
+            .get("iat")
+            .and_then(Value::as_u64)
+            .unwrap_or_default(),
         verifier: verifier(named.get("verifier_id").copied())?,
         policies,
-        keys: submods.values().filter_map(|part| part.key.clone()).collect(),
+        keys: submods
+            .values()
+            .filter_map(|part| part.key.clone())
+            .collect(),
         submods,
     })
 }
@@ -122,27 +142,47 @@ const fn rank(tier: Tier) -> u8 {
 }
 
 fn verifier(value: Option<&Value>) -> Result<VerifierId, Failure> {
-    let Some(value) = value else { return Ok(VerifierId::default()) };
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Some(value) = value else {
+        return Ok(VerifierId::default());
+    };
+    let text = |name: &str| {
+        value
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     match value {
-        Value::Object(_) => Ok(VerifierId { developer: text("developer"), build: text("build") }),
-        Value::String(name) => Ok(VerifierId { developer: name.clone(), build: String::new() }),
+        Value::Object(_) => Ok(VerifierId {
+            developer: text("developer"),
+            build: text("build"),
+        }),
+        Value::String(name) => Ok(VerifierId {
+            developer: name.clone(),
+            build: String::new(),
+        }),
         _ => Err(malformed("`verifier-id` of the result is malformed")),
     }
 }
 
 fn submodule(name: &str, value: &Value) -> Result<Submodule, Failure> {
-    let members = value.as_object().ok_or_else(|| malformed(&format!("{name} is not an object")))?;
+    let members = value
+        .as_object()
+        .ok_or_else(|| malformed(&format!("{name} is not an object")))?;
     let named = plainly(members)?;
     let status = named.get("status").and_then(|value| Tier::of_status(value));
     let status = status.ok_or_else(|| malformed(&format!("{name} has no known status")))?;
-    let problem = named.get("veraison_policy_claims").and_then(|claims| claims.get("problem"));
+    let problem = named
+        .get("veraison_policy_claims")
+        .and_then(|claims| claims.get("problem"));
     Ok(Submodule {
         status,
         vector: vector::read(name, named.get("trustworthiness_vector").copied())?,
         policies: policies(&named),
         key: key(name, named.get("veraison_key_attestation").copied())?,
-        annotated_evidence: named.get("veraison_annotated_evidence").map(|value| (*value).clone()),
+        annotated_evidence: named
+            .get("veraison_annotated_evidence")
+            .map(|value| (*value).clone()),
         is_stale: problem.and_then(Value::as_str).is_some_and(is_about_nonce),
     })
 }
@@ -150,8 +190,15 @@ fn submodule(name: &str, value: &Value) -> Result<Submodule, Failure> {
 /// Reads the single policy in `appraisal-policy-id`, or several in `appraisal_policy_ids`.
 fn policies(named: &BTreeMap<String, &Value>) -> Vec<String> {
     let one = named.get("appraisal_policy_id").copied().into_iter();
-    let several = named.get("appraisal_policy_ids").and_then(|value| value.as_array()).into_iter().flatten();
-    one.chain(several).filter_map(Value::as_str).map(str::to_owned).collect()
+    let several = named
+        .get("appraisal_policy_ids")
+        .and_then(|value| value.as_array())
+        .into_iter()
+        .flatten();
+    one.chain(several)
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether a verifier's description of a problem concerns the nonce. The description may repeat
@@ -163,9 +210,14 @@ fn is_about_nonce(problem: &str) -> bool {
 
 /// Reads `akpub`, a `SubjectPublicKeyInfo` in base64url.
 fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, Failure> {
-    let Some(akpub) = value.and_then(|value| value.get("akpub")) else { return Ok(None) };
+    let Some(akpub) = value.and_then(|value| value.get("akpub")) else {
+        return Ok(None);
+    };
     let unreadable = || malformed(&format!("the attested key of {name} cannot be read"));
-    let jwk = akpub.as_str().and_then(jwk_of_text).ok_or_else(unreadable)?;
+    let jwk = akpub
+        .as_str()
+        .and_then(jwk_of_text)
+        .ok_or_else(unreadable)?;
     Ok(Some(jwk))
 }
 
@@ -174,6 +226,8 @@ pub fn jwk_of_text(text: &str) -> Option<Value> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = text.replace('-', "+").replace('_', "/");
-    let der = GeneralPurpose::new(&alphabet::STANDARD, LENIENT).decode(standard).ok()?;
+    let der = GeneralPurpose::new(&alphabet::STANDARD, LENIENT)
+        .decode(standard)
+        .ok()?;
     x509::jwk_of_spki(&der).map(Value::Object)
 }

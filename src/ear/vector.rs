@@ -9,8 +9,12 @@ use super::{Check, Expectations, Failure, Tier};
 
 /// Reads the claims of a vector by their uniform names.
 pub(super) fn read(place: &str, value: Option<&Value>) -> Result<BTreeMap<String, i8>, Failure> {
-    let malformed =
-        || Failure::new(Check::Form, format!("the trustworthiness vector of {place} is malformed"));
+    let malformed = || {
+        Failure::new(
+            Check::Form,
+            format!("the trustworthiness vector of {place} is malformed"),
+        )
+    };
     let members = match value {
         None => return Ok(BTreeMap::new()),
         Some(value) => value.as_object().ok_or_else(malformed)?,
@@ -19,7 +23,10 @@ pub(super) fn read(place: &str, value: Option<&Value>) -> Result<BTreeMap<String
         let value = value.as_i64().and_then(|value| i8::try_from(value).ok())?;
         Some((plain(name), value))
     };
-    members.iter().map(|member| claim(member).ok_or_else(malformed)).collect()
+    members
+        .iter()
+        .map(|member| claim(member).ok_or_else(malformed))
+        .collect()
 }
 
 /// Fails if a claim is worse than the status, or worse than the expectations allow.
@@ -30,7 +37,9 @@ pub(super) fn check(
     expected: &Expectations,
 ) -> Result<(), Failure> {
     let wrong = |message: String| Err(Failure::new(Check::Trust, message));
-    let worst = vector.iter().max_by_key(|(_, value)| Tier::of_claim(**value));
+    let worst = vector
+        .iter()
+        .max_by_key(|(_, value)| Tier::of_claim(**value));
     if let Some((name, value)) = worst
         && Tier::of_claim(*value) > status
     {
@@ -41,10 +50,15 @@ pub(super) fn check(
         ));
     }
     for (name, floor) in &expected.claims {
-        let tier = vector.get(&plain(name)).copied().map_or(Tier::None, Tier::of_claim);
+        let tier = vector
+            .get(&plain(name))
+            .copied()
+            .map_or(Tier::None, Tier::of_claim);
         if !floor.is_met_by(tier) {
             let (tier, floor) = (tier.as_str(), floor.as_str());
-            return wrong(format!("the claim {name} of {place} is {tier}; {floor} is expected"));
+            return wrong(format!(
+                "the claim {name} of {place} is {tier}; {floor} is expected"
+            ));
         }
     }
     Ok(())

@@ -45,7 +45,10 @@ pub enum BuildError {
 }
 
 /// Builds a client that connects only to addresses that `names` returns and `settings` allows.
-pub(super) fn build(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result<Client, BuildError> {
+pub(super) fn build(
+    settings: &FetchSettings,
+    names: Arc<dyn Resolve>,
+) -> Result<Client, BuildError> {
     let guarded = Guarded::new(settings.clone(), names);
     Client::builder()
         .dns_resolver(Arc::new(guarded))
@@ -63,15 +66,27 @@ pub(super) fn build(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result
 }
 
 fn trust_anchors(settings: &FetchSettings) -> Result<Vec<Certificate>, BuildError> {
-    settings.ca_file.as_deref().map_or_else(|| Ok(Vec::new()), |path| certificates("fetch.caFile", path))
+    settings
+        .ca_file
+        .as_deref()
+        .map_or_else(|| Ok(Vec::new()), |path| certificates("fetch.caFile", path))
 }
 
 /// Reads the certificates in the PEM file of the option or flag `name`.
-pub(super) fn certificates(name: &'static str, path: &Path) -> Result<Vec<Certificate>, BuildError> {
-    let text =
-        std::fs::read(path).map_err(|source| BuildError::Read { name, path: path.to_owned(), source })?;
+pub(super) fn certificates(
+    name: &'static str,
+    path: &Path,
+) -> Result<Vec<Certificate>, BuildError> {
+    let text = std::fs::read(path).map_err(|source| BuildError::Read {
+        name,
+        path: path.to_owned(),
+        source,
+    })?;
     match Certificate::from_pem_bundle(&text) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => Err(BuildError::NotCertificates { name, path: path.to_owned() }),
+        Ok(_) | Err(_) => Err(BuildError::NotCertificates {
+            name,
+            path: path.to_owned(),
+        }),
     }
 }

@@ -57,7 +57,10 @@ impl Direct {
     /// # Errors
     /// When the file cannot be read, or TLS cannot be set up.
     pub fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
-        let anchors = ca.map(|path| certificates("--ca", path)).transpose()?.unwrap_or_default();
+        let anchors = ca
+            .map(|path| certificates("--ca", path))
+            .transpose()?
+            .unwrap_or_default();
         let client = Client::builder()
             .redirect(Redirects::none())
             .retry(reqwest::retry::never())
@@ -76,10 +79,16 @@ impl Direct {
     /// When no complete answer arrives.
     pub async fn send(&self, request: Request) -> Result<Response, DirectError> {
         let whole = async {
-            let answer = self.0.execute(prepare(request)?).await.map_err(|error| failure(&error))?;
+            let answer = self
+                .0
+                .execute(prepare(request)?)
+                .await
+                .map_err(|error| failure(&error))?;
             read(answer).await
         };
-        timeout(PATIENCE, whole).await.map_err(|_| DirectError::Timeout)?
+        timeout(PATIENCE, whole)
+            .await
+            .map_err(|_| DirectError::Timeout)?
     }
 
     /// Sends `request` and returns the answer when its head has arrived.
@@ -88,9 +97,14 @@ impl Direct {
     /// When there is no answer.
     pub async fn open(&self, request: Request) -> Result<Arriving, DirectError> {
         let head = self.0.execute(prepare(request)?);
-        let answer = timeout(PATIENCE, head).await.map_err(|_| DirectError::Timeout)?;
+        let answer = timeout(PATIENCE, head)
+            .await
+            .map_err(|_| DirectError::Timeout)?;
         let answer = answer.map_err(|error| failure(&error))?;
-        Ok(Arriving { status: answer.status().as_u16(), answer })
+        Ok(Arriving {
+            status: answer.status().as_u16(),
+            answer,
+        })
     }
 
     /// Sends `request` with a body that is read while it is sent, without a time limit.
@@ -103,7 +117,13 @@ impl Direct {
     {
         let mut prepared = prepare(request)?;
         *prepared.body_mut() = Some(Body::wrap_stream(futures_util::stream::iter(parts)));
-        read(self.0.execute(prepared).await.map_err(|error| failure(&error))?).await
+        read(
+            self.0
+                .execute(prepared)
+                .await
+                .map_err(|error| failure(&error))?,
+        )
+        .await
     }
 }
 
@@ -113,7 +133,9 @@ impl Arriving {
     /// # Errors
     /// When the answer is incomplete or times out.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, DirectError> {
-        let chunk = timeout(PATIENCE, self.answer.chunk()).await.map_err(|_| DirectError::Timeout)?;
+        let chunk = timeout(PATIENCE, self.answer.chunk())
+            .await
+            .map_err(|_| DirectError::Timeout)?;
         Ok(chunk.map_err(|error| failure(&error))?.map(Vec::from))
     }
 
@@ -122,17 +144,22 @@ impl Arriving {
     /// # Errors
     /// When no complete answer arrives.
     pub async fn whole(self) -> Result<Response, DirectError> {
-        timeout(PATIENCE, read(self.answer)).await.map_err(|_| DirectError::Timeout)?
+        timeout(PATIENCE, read(self.answer))
+            .await
+            .map_err(|_| DirectError::Timeout)?
     }
 }
 
 fn prepare(request: Request) -> Result<reqwest::Request, DirectError> {
-    let url = Url::parse(&request.url).map_err(|_| DirectError::Unsendable("the URL is invalid".into()))?;
+    let url = Url::parse(&request.url)
+        .map_err(|_| DirectError::Unsendable("the URL is invalid".into()))?;
     message::prepare(url, request).map_err(|refusal| DirectError::Unsendable(refusal.to_string()))
 }
 
 async fn read(answer: reqwest::Response) -> Result<Response, DirectError> {
-    message::read(answer, ANSWER_BYTES).await.map_err(|error| DirectError::Broken(error.to_string()))
+    message::read(answer, ANSWER_BYTES)
+        .await
+        .map_err(|error| DirectError::Broken(error.to_string()))
 }
 
 /// Converts an error together with its causes. The operator sees all of them. The first text is left out,
@@ -147,14 +174,19 @@ fn failure(error: &reqwest::Error) -> DirectError {
         }
         cause = one.source();
     }
-    let is_tls = causes.iter().any(|text| text.contains("certificate") || text.contains("SSL"));
+    let is_tls = causes
+        .iter()
+        .any(|text| text.contains("certificate") || text.contains("SSL"));
     // The last cause is what happened; the previous ones describe where.
-    let last = causes.pop().unwrap_or_else(|| "connection failed".to_owned());
+    let last = causes
+        .pop()
+        .unwrap_or_else(|| "connection failed".to_owned());
     match (is_tls, error.is_connect(), error.is_timeout()) {
         (true, ..) => DirectError::Tls(last),
-        (_, true, true) => {
-            DirectError::Unreachable(format!("timed out: no connection within {} seconds", CONNECT.as_secs()))
-        }
+        (_, true, true) => DirectError::Unreachable(format!(
+            "timed out: no connection within {} seconds",
+            CONNECT.as_secs()
+        )),
         (_, true, _) => DirectError::Unreachable(last),
         (_, _, true) => DirectError::Timeout,
         _ => DirectError::Broken(last),

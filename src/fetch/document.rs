@@ -28,7 +28,12 @@ impl Fetcher {
     /// Unless the answer has status 200, a JSON media type, and one JSON value.
     pub async fn get_json(&self, url: &str, accept: &str) -> Result<Document, FetchError> {
         let headers = vec![("accept".to_owned(), accept.to_owned())];
-        let response = self.send(Request { headers, ..Request::get(url) }).await?;
+        let response = self
+            .send(Request {
+                headers,
+                ..Request::get(url)
+            })
+            .await?;
         match response.status {
             200 => {}
             status @ 300..=399 => return Err(FetchError::Redirected(status)),
@@ -38,13 +43,21 @@ impl Fetcher {
             return Err(FetchError::MediaType);
         }
         let value = json::parse(&response.body).map_err(|_| FetchError::NotJson)?;
-        Ok(Document { value, lifetime: lifetime(&response) })
+        Ok(Document {
+            value,
+            lifetime: lifetime(&response),
+        })
     }
 }
 
 /// Whether the type is `application/json`, or is JSON by its suffix (RFC 6839 section 3.1).
 fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.split_once('/') {
         Some(("application", subtype)) => subtype == "json" || subtype.ends_with("+json"),
         _ => false,
@@ -53,18 +66,31 @@ fn is_json(content_type: &str) -> bool {
 
 /// RFC 9111 sections 4.2.1 and 4.2.3, for a private cache.
 fn lifetime(response: &Response) -> Option<u64> {
-    let all = response.headers.iter().filter(|(name, _)| name == "cache-control");
-    let directives: Vec<String> =
-        all.flat_map(|(_, value)| value.split(',')).map(|part| part.trim().to_ascii_lowercase()).collect();
-    if directives.iter().any(|directive| directive == "no-store" || directive == "no-cache") {
+    let all = response
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "cache-control");
+    let directives: Vec<String> = all
+        .flat_map(|(_, value)| value.split(','))
+        .map(|part| part.trim().to_ascii_lowercase())
+        .collect();
+    if directives
+        .iter()
+        .any(|directive| directive == "no-store" || directive == "no-cache")
+    {
         return Some(0);
     }
-    let maximum = directives.iter().find_map(|directive| directive.strip_prefix("max-age="));
+    let maximum = directives
+        .iter()
+        .find_map(|directive| directive.strip_prefix("max-age="));
     let total = match maximum {
         Some(seconds) => seconds.trim_matches('"').parse().ok()?,
         None => until_expiry(response)?,
     };
-    let age = response.header("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    let age = response
+        .header("age")
+        .and_then(|age| age.trim().parse().ok())
+        .unwrap_or(0);
     Some(total.saturating_sub(age))
 }
 
@@ -72,7 +98,10 @@ fn lifetime(response: &Response) -> Option<u64> {
 fn until_expiry(response: &Response) -> Option<u64> {
     let time = |name: &str| {
         let text = response.header(name)?;
-        DateTimeParser::new().parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
+        DateTimeParser::new()
+            .parse_timestamp(text)
+            .ok()
+            .map(jiff::Timestamp::as_second)
     };
     let date = time("date")?;
     // RFC 9111 section 5.3: a value that is not a date, such as 0, means that the answer has expired.
@@ -86,8 +115,18 @@ mod tests {
     use super::*;
 
     fn check(headers: &[(&str, &str)], expected: Option<u64>) {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        assert_eq!(lifetime(&Response { status: 200, headers, body: Vec::new() }), expected);
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        assert_eq!(
+            lifetime(&Response {
+                status: 200,
+                headers,
+                body: Vec::new()
+            }),
+            expected
+        );
     }
 
     #[test]
@@ -95,19 +134,44 @@ mod tests {
         const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
         check(&[], None);
         check(&[("cache-control", "max-age=300")], Some(300));
-        check(&[("cache-control", "public, Max-Age=\"300\", must-revalidate")], Some(300));
-        check(&[("cache-control", "max-age=300"), ("age", "100")], Some(200));
-        check(&[("cache-control", "max-age=300"), ("age", "1000")], Some(0));
+        check(
+            &[("cache-control", "public, Max-Age=\"300\", must-revalidate")],
+            Some(300),
+        );
+        check(
+            &[("cache-control", "max-age=300"), ("age", "100")],
+            Some(200),
+        );
+        check(
+            &[("cache-control", "max-age=300"), ("age", "1000")],
+            Some(0),
+        );
         check(&[("cache-control", "max-age=300, no-cache")], Some(0));
-        check(&[("cache-control", "public"), ("cache-control", "no-store")], Some(0));
+        check(
+            &[("cache-control", "public"), ("cache-control", "no-store")],
+            Some(0),
+        );
         check(&[("cache-control", "max-age=much")], None);
         check(&[("cache-control", "max-age=-5")], None);
         check(&[("cache-control", "s-maxage=5")], None);
-        check(&[DATE, ("expires", "Sun, 06 Nov 1994 09:49:37 GMT")], Some(3_600));
-        check(&[DATE, ("expires", "Sun, 06 Nov 1994 07:49:37 GMT")], Some(0));
+        check(
+            &[DATE, ("expires", "Sun, 06 Nov 1994 09:49:37 GMT")],
+            Some(3_600),
+        );
+        check(
+            &[DATE, ("expires", "Sun, 06 Nov 1994 07:49:37 GMT")],
+            Some(0),
+        );
         check(&[DATE, ("expires", "0")], Some(0));
         check(&[("expires", "Sun, 06 Nov 1994 07:49:37 GMT")], None);
-        check(&[DATE, ("expires", "Sun, 06 Nov 1994 09:49:37 GMT"), ("cache-control", "max-age=5")], Some(5));
+        check(
+            &[
+                DATE,
+                ("expires", "Sun, 06 Nov 1994 09:49:37 GMT"),
+                ("cache-control", "max-age=5"),
+            ],
+            Some(5),
+        );
     }
 
     #[test]
@@ -120,7 +184,14 @@ mod tests {
         ] {
             assert!(is_json(json), "{json}");
         }
-        for other in ["text/html", "text/json", "application/jsonp", "application/jwt", "json", ""] {
+        for other in [
+            "text/html",
+            "text/json",
+            "application/jsonp",
+            "application/jwt",
+            "json",
+            "",
+        ] {
             assert!(!is_json(other), "{other}");
         }
     }

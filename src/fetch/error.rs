@@ -118,6 +118,10 @@ impl FetchError {
         }
         // The first text repeats the URL, which may contain a secret of a script.
         tracing::debug!(host, cause = causes.split_off(1).join(": "), "fetch failed");
-        if error.is_connect() { Self::Unreachable } else { Self::Broken }
+        if error.is_connect() {
+            Self::Unreachable
+        } else {
+            Self::Broken
+        }
     }
 }

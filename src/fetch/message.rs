@@ -46,15 +46,24 @@ pub struct Request {
 impl Request {
     /// A `GET` of `url`.
     pub fn get(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ..Self::default() }
+        Self {
+            url: url.into(),
+            ..Self::default()
+        }
     }
 }
 
 /// Omits the headers, the body and the query, which may contain credentials.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.url.split_once('?').map_or(self.url.as_str(), |(before, _)| before);
-        f.debug_struct("Request").field("method", &self.method).field("url", &url).finish_non_exhaustive()
+        let url = self
+            .url
+            .split_once('?')
+            .map_or(self.url.as_str(), |(before, _)| before);
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,13 +81,18 @@ pub struct Response {
 impl Response {
     /// Returns the value of the first header called `name`, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,29 +121,51 @@ fn method(name: &str) -> Result<Method, Refusal> {
 }
 
 /// Reads the whole answer, up to the limit.
-pub(super) async fn read(mut answer: reqwest::Response, limit: usize) -> Result<Response, FetchError> {
+pub(super) async fn read(
+    mut answer: reqwest::Response,
+    limit: usize,
+) -> Result<Response, FetchError> {
     let too_large = FetchError::TooLarge { limit };
     let headers = headers(answer.headers())?;
-    if answer.content_length().is_some_and(|length| usize::try_from(length).map_or(true, |it| it > limit)) {
+    if answer
+        .content_length()
+        .is_some_and(|length| usize::try_from(length).map_or(true, |it| it > limit))
+    {
         return Err(too_large);
     }
     let status = answer.status().as_u16();
     let host = answer.url().host_str().unwrap_or_default().to_owned();
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| FetchError::of(&error, &host))? {
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| FetchError::of(&error, &host))?
+    {
         if chunk.len() > limit.saturating_sub(body.len()) {
             return Err(too_large);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Response { status, headers, body })
+    Ok(Response {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn headers(map: &HeaderMap) -> Result<Vec<(String, String)>, FetchError> {
-    let bytes: usize = map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let bytes: usize = map
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     if bytes > HEADER_BYTES {
-        return Err(FetchError::TooLarge { limit: HEADER_BYTES });
+        return Err(FetchError::TooLarge {
+            limit: HEADER_BYTES,
+        });
     }
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    Ok(map.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect())
+    Ok(map
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+        .collect())
 }

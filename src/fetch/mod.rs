@@ -89,8 +89,12 @@ impl Fetcher {
     }
 
     async fn send_uncounted(&self, request: Request) -> Result<Response, FetchError> {
-        let timeout = request.timeout.map_or(self.timeout, |asked| asked.min(self.timeout));
-        let limit = request.limit.map_or(self.body_bytes, |asked| asked.min(self.body_bytes));
+        let timeout = request
+            .timeout
+            .map_or(self.timeout, |asked| asked.min(self.timeout));
+        let limit = request
+            .limit
+            .map_or(self.body_bytes, |asked| asked.min(self.body_bytes));
         let url = self.policy.admit(&request.url)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let host = format!("{}:{port}", url.host_str().unwrap_or_default());
@@ -98,15 +102,25 @@ impl Fetcher {
         let start = Instant::now();
         let deadline = start.checked_add(timeout).unwrap_or(start);
         let turn = timeout_at(deadline, self.turns.wait(&host)).await;
-        let Ok(Ok(_turn)) = turn else { return Err(FetchError::Busy) };
+        let Ok(Ok(_turn)) = turn else {
+            return Err(FetchError::Busy);
+        };
         let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let answer = timeout_at(deadline, self.exchange(prepared, limit)).await;
         answer.unwrap_or(Err(FetchError::Timeout { milliseconds }))
     }
 
-    async fn exchange(&self, request: reqwest::Request, limit: usize) -> Result<Response, FetchError> {
+    async fn exchange(
+        &self,
+        request: reqwest::Request,
+        limit: usize,
+    ) -> Result<Response, FetchError> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let answer = self.client.execute(request).await.map_err(|error| FetchError::of(&error, &host))?;
+        let answer = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| FetchError::of(&error, &host))?;
         message::read(answer, limit).await
     }
 }

@@ -43,7 +43,10 @@ impl Policy {
             return Err(Refusal::Fragment);
         }
         let port = url.port().unwrap_or(standard_port);
-        if self.settings.lists(url.host_str().unwrap_or_default(), port) {
+        if self
+            .settings
+            .lists(url.host_str().unwrap_or_default(), port)
+        {
             return Ok(url);
         }
         if !self.settings.allowed_hosts.is_empty() {
@@ -62,7 +65,9 @@ impl Policy {
 /// Parses a URL. Anything that a lenient parser would repair is rejected, since another parser may repair it
 /// differently.
 fn read(text: &str) -> Result<Url, Refusal> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if !is_plain || text.len() > URL_BYTES {
         return Err(Refusal::Url);
     }
@@ -84,13 +89,18 @@ mod tests {
 
     fn check(settings: &FetchSettings, url: &str, expected: Result<&str, Refusal>) {
         let policy = Policy::new(settings.clone());
-        let host = policy.admit(url).map(|url| url.host_str().unwrap().to_owned());
+        let host = policy
+            .admit(url)
+            .map(|url| url.host_str().unwrap().to_owned());
         assert_eq!(host, expected.map(str::to_owned), "{url}");
     }
 
     fn listing(entries: &[&str]) -> FetchSettings {
         let allowed_hosts = entries.iter().map(|entry| entry.parse().unwrap()).collect();
-        FetchSettings { allowed_hosts, ..FetchSettings::default() }
+        FetchSettings {
+            allowed_hosts,
+            ..FetchSettings::default()
+        }
     }
 
     #[test]
@@ -104,12 +114,23 @@ mod tests {
         ] {
             check(&settings, url, Ok(host));
         }
-        for url in
-            ["http://a.example/", "ftp://a.example/", "file:///etc/passwd", "data:,x", "ws://a.example"]
-        {
+        for url in [
+            "http://a.example/",
+            "ftp://a.example/",
+            "file:///etc/passwd",
+            "data:,x",
+            "ws://a.example",
+        ] {
             check(&settings, url, Err(Refusal::Scheme));
         }
-        check(&FetchSettings { allow_http: true, ..settings }, "http://a.example/", Ok("a.example"));
+        check(
+            &FetchSettings {
+                allow_http: true,
+                ..settings
+            },
+            "http://a.example/",
+            Ok("a.example"),
+        );
     }
 
     #[test]
@@ -150,10 +171,21 @@ mod tests {
             "printer.local",
             "intranet",
         ] {
-            check(&FetchSettings::default(), &format!("https://{host}/"), Err(Refusal::NotPublic));
-            check(&FetchSettings::default(), &format!("https://{host}:8443/"), Err(Refusal::NotPublic));
+            check(
+                &FetchSettings::default(),
+                &format!("https://{host}/"),
+                Err(Refusal::NotPublic),
+            );
+            check(
+                &FetchSettings::default(),
+                &format!("https://{host}:8443/"),
+                Err(Refusal::NotPublic),
+            );
         }
-        let development = FetchSettings { allow_private_addresses: true, ..FetchSettings::default() };
+        let development = FetchSettings {
+            allow_private_addresses: true,
+            ..FetchSettings::default()
+        };
         check(&development, "https://2130706433/", Ok("127.0.0.1"));
         check(&development, "https://localhost:8443/", Ok("localhost"));
     }
@@ -186,14 +218,30 @@ mod tests {
 
     #[test]
     fn a_list_of_hosts_is_exhaustive() {
-        let settings = listing(&["keys.example.org", "10.0.0.5:8443", "*.bank.example", "localhost"]);
-        check(&settings, "https://keys.example.org/x", Ok("keys.example.org"));
+        let settings = listing(&[
+            "keys.example.org",
+            "10.0.0.5:8443",
+            "*.bank.example",
+            "localhost",
+        ]);
+        check(
+            &settings,
+            "https://keys.example.org/x",
+            Ok("keys.example.org"),
+        );
         check(&settings, "https://10.0.0.5:8443/", Ok("10.0.0.5"));
-        check(&settings, "https://a.bank.example:25/", Ok("a.bank.example"));
+        check(
+            &settings,
+            "https://a.bank.example:25/",
+            Ok("a.bank.example"),
+        );
         check(&settings, "https://localhost/", Ok("localhost"));
-        for url in
-            ["https://a.example/", "https://10.0.0.5/", "https://10.0.0.6:8443/", "https://bank.example/"]
-        {
+        for url in [
+            "https://a.example/",
+            "https://10.0.0.5/",
+            "https://10.0.0.6:8443/",
+            "https://bank.example/",
+        ] {
             check(&settings, url, Err(Refusal::NotListed));
         }
         check(&settings, "http://keys.example.org/", Err(Refusal::Scheme));

@@ -26,7 +26,10 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) fn new(settings: FetchSettings, names: Arc<dyn Resolve>) -> Self {
-        Self { settings: Arc::new(settings), names }
+        Self {
+            settings: Arc::new(settings),
+            names,
+        }
     }
 }
 
@@ -54,7 +57,9 @@ pub(super) struct System {
 
 impl Default for System {
     fn default() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+        Self {
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+        }
     }
 }
 

@@ -24,7 +24,11 @@ pub(super) struct Turn {
 impl Turns {
     pub(super) fn new(all: usize, per_host: usize) -> Self {
         let all = Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)));
-        Self { all, hosts: Mutex::default(), per_host: per_host.min(Semaphore::MAX_PERMITS) }
+        Self {
+            all,
+            hosts: Mutex::default(),
+            per_host: per_host.min(Semaphore::MAX_PERMITS),
+        }
     }
 
     /// Waits for a turn with `host`. The queue of the host comes first, so that fetches from a slow host do
@@ -32,7 +36,10 @@ impl Turns {
     pub(super) async fn wait(&self, host: &str) -> Result<Turn, AcquireError> {
         let of_host = self.queue(host).acquire_owned().await?;
         let of_all = Arc::clone(&self.all).acquire_owned().await?;
-        Ok(Turn { _of_all: of_all, _of_host: of_host })
+        Ok(Turn {
+            _of_all: of_all,
+            _of_host: of_host,
+        })
     }
 
     fn queue(&self, host: &str) -> Arc<Semaphore> {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use hyper::{Method, StatusCode};
 use serde::Serialize;
@@ -30,7 +31,9 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     *response.status_mut() = status;
     // Enough capacity for all headers that follow, so that the map is not moved while it grows.
     response.headers_mut().reserve(HEADERS);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     forbid_caching(&mut response);
     response
 }
@@ -43,8 +46,12 @@ pub fn empty(status: StatusCode) -> Response {
 }
 
 fn forbid_caching(response: &mut Response) {
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
 /// An error response: a status from 400 to 599 and a JSON body with `error` and `error_description` (RFC 6749
@@ -62,8 +69,15 @@ impl Problem {
     pub fn new(status: StatusCode, error: impl Into<Cow<'static, str>>, description: &str) -> Self {
         let mut body = Map::new();
         body.insert("error".to_owned(), error.into().into_owned().into());
-        body.insert("error_description".to_owned(), printable(description).into());
-        Self { status, body, headers: Vec::new() }
+        body.insert(
+            "error_description".to_owned(),
+            printable(description).into(),
+        );
+        Self {
+            status,
+            body,
+            headers: Vec::new(),
+        }
     }
 
     /// A problem with a body from another source, such as a script. `error` is added if it is missing, and
@@ -74,7 +88,11 @@ impl Problem {
                 *text = printable(text);
             }
         }
-        if body.get("error").and_then(Value::as_str).is_none_or(str::is_empty) {
+        if body
+            .get("error")
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+        {
             let usual = match status {
                 StatusCode::FORBIDDEN => "access_denied",
                 _ if status.is_server_error() => "server_error",
@@ -82,14 +100,20 @@ impl Problem {
             };
             body.insert("error".to_owned(), usual.into());
         }
-        Self { status, body, headers: Vec::new() }
+        Self {
+            status,
+            body,
+            headers: Vec::new(),
+        }
     }
 
     /// 401: no bearer token was presented. The description states which token is required (RFC 6750 section
     /// 3).
     pub fn token_needed(description: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
-            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="registrar""#))
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description).header(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(r#"Bearer realm="registrar""#),
+        )
     }
 
     /// 401 if the bearer token is missing or invalid; 400 if there are several (RFC 6750 section 3.1).
@@ -119,7 +143,9 @@ impl Problem {
     /// scope would help (RFC 6750 section 3.1).
     pub fn insufficient_scope(scope: Option<&str>, description: &str) -> Self {
         let problem = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", description);
-        let needed = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+        let needed = scope
+            .map(|scope| format!(r#", scope="{scope}""#))
+            .unwrap_or_default();
         let challenge = format!(r#"Bearer realm="registrar", error="insufficient_scope"{needed}"#);
         match HeaderValue::from_str(&challenge) {
             Ok(value) => problem.header(WWW_AUTHENTICATE, value),
@@ -131,7 +157,8 @@ impl Problem {
     /// challenge has a name of our own (RFC 9110 section 15.5.2 requires a challenge).
     pub fn certificate_needed(description: &str) -> Self {
         let challenge = HeaderValue::from_static(r#"TLS-Client-Certificate realm="registrar""#);
-        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description).header(WWW_AUTHENTICATE, challenge)
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
+            .header(WWW_AUTHENTICATE, challenge)
     }
 
     /// 405, with the methods that are allowed for this URL (RFC 9110 section 15.5.6).
@@ -139,7 +166,11 @@ impl Problem {
         let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
         let names = names.join(", ");
         let description = format!("this URL supports only {names}");
-        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &description);
+        let problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            &description,
+        );
         match HeaderValue::from_str(&names) {
             Ok(value) => problem.header(ALLOW, value),
             Err(_) => problem,
@@ -148,20 +179,31 @@ impl Problem {
 
     /// 404 for an unknown path.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "no endpoint at this path")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "no endpoint at this path",
+        )
     }
 
     /// 500 without the cause, which is in the log under the same correlation id.
     pub fn server_error() -> Self {
-        let description =
-            "internal error; the cause is in the server log, under the X-Correlation-ID of this response";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
+        let description = "internal error; the cause is in the server log, under the X-Correlation-ID of this response";
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            description,
+        )
     }
 
     /// 503: the client may retry in `seconds`.
     pub fn unavailable(description: &str, seconds: u64) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
-            .retry_after(seconds)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            description,
+        )
+        .retry_after(seconds)
     }
 
     /// Returns the same problem with another member in its body.
@@ -220,8 +262,15 @@ pub struct Outcome {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = json(self.status, &self.body);
-        let description = self.body.get("error_description").and_then(Value::as_str).unwrap_or("");
-        let outcome = Outcome { code: self.code().to_owned(), description: description.to_owned() };
+        let description = self
+            .body
+            .get("error_description")
+            .and_then(Value::as_str)
+            .unwrap_or("");
+        let outcome = Outcome {
+            code: self.code().to_owned(),
+            description: description.to_owned(),
+        };
         response.extensions_mut().insert(outcome);
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);

@@ -24,17 +24,24 @@ pub fn issuer(router: Router, issuer_path: Arc<str>) -> Router {
         return router;
     }
     let inner = router.clone();
-    router.fallback(move |request: Request| answer(inner.clone(), request, Arc::clone(&issuer_path)))
+    router
+        .fallback(move |request: Request| answer(inner.clone(), request, Arc::clone(&issuer_path)))
 }
 
 async fn answer(inner: Router, mut request: Request<Body>, issuer_path: Arc<str>) -> Response {
     let Some(path) = path(request.uri().path(), &issuer_path) else {
         return Problem::not_found().into_response();
     };
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = request
+        .uri()
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = format!("{path}{query}").parse().ok();
-    let Ok(uri) = Uri::from_parts(parts) else { return Problem::not_found().into_response() };
+    let Ok(uri) = Uri::from_parts(parts) else {
+        return Problem::not_found().into_response();
+    };
     *request.uri_mut() = uri;
     inner.oneshot(request).await.into_response()
 }
@@ -44,10 +51,14 @@ pub fn path(path: &str, issuer_path: &str) -> Option<String> {
     if issuer_path.is_empty() {
         return None;
     }
-    let below = path.strip_prefix(issuer_path).filter(|rest| rest.starts_with('/'));
+    let below = path
+        .strip_prefix(issuer_path)
+        .filter(|rest| rest.starts_with('/'));
     let behind = || {
         let document = path.strip_suffix(issuer_path)?;
-        document.strip_prefix(WELL_KNOWN).filter(|name| !name.is_empty() && !name.contains('/'))?;
+        document
+            .strip_prefix(WELL_KNOWN)
+            .filter(|name| !name.is_empty() && !name.contains('/'))?;
         Some(document)
     };
     below.or_else(behind).map(str::to_owned)
@@ -61,9 +72,18 @@ mod tests {
     fn the_path_of_the_issuer_is_found_in_both_positions() {
         for (asked, expected) in [
             ("/a/b/register", Some("/register")),
-            ("/a/b/.well-known/openid-configuration", Some("/.well-known/openid-configuration")),
-            ("/.well-known/openid-configuration/a/b", Some("/.well-known/openid-configuration")),
-            ("/.well-known/oauth-authorization-server/a/b", Some("/.well-known/oauth-authorization-server")),
+            (
+                "/a/b/.well-known/openid-configuration",
+                Some("/.well-known/openid-configuration"),
+            ),
+            (
+                "/.well-known/openid-configuration/a/b",
+                Some("/.well-known/openid-configuration"),
+            ),
+            (
+                "/.well-known/oauth-authorization-server/a/b",
+                Some("/.well-known/oauth-authorization-server"),
+            ),
             ("/a/b", None),
             ("/a/bc/register", None),
             ("/register", None),

@@ -53,13 +53,17 @@ pub(super) fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyEr
         Ok(error) => error.into_inner(),
         Err(other) => other,
     };
-    inner.downcast::<BodyError>().map_or(BodyError::Broken, |error| *error)
+    inner
+        .downcast::<BodyError>()
+        .map_or(BodyError::Broken, |error| *error)
 }
 
 /// Returns a body whose reading fails with `error`, which lets a later reader learn why an earlier attempt
 /// failed.
 pub fn refused(error: BodyError) -> Body {
-    Body::new(StreamBody::new(futures_util::stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))))
+    Body::new(StreamBody::new(futures_util::stream::once(
+        std::future::ready(Err::<Frame<Bytes>, _>(error)),
+    )))
 }
 
 /// The media types of a registration request.
@@ -77,14 +81,20 @@ pub enum MediaType {
 /// When the media type is missing or unsupported, the charset is not UTF-8, or the body is compressed.
 pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
     let accepted = "send application/json, application/jwt or application/jose";
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| coding != "identity")
+    {
         return Err(BodyError::MediaType(
-            "compressed bodies are not supported; send the body without Content-Encoding".to_owned(),
+            "compressed bodies are not supported; send the body without Content-Encoding"
+                .to_owned(),
         ));
     }
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(BodyError::MediaType(format!("there must be exactly one Content-Type; {accepted}")));
+        return Err(BodyError::MediaType(format!(
+            "there must be exactly one Content-Type; {accepted}"
+        )));
     };
     let value = value.to_str().unwrap_or("");
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
@@ -99,7 +109,9 @@ pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
     match essence.as_str() {
         "application/json" => Ok(MediaType::Json),
         "application/jwt" | "application/jose" => Ok(MediaType::Signed),
-        _ => Err(BodyError::MediaType(format!("unsupported Content-Type {essence}; {accepted}"))),
+        _ => Err(BodyError::MediaType(format!(
+            "unsupported Content-Type {essence}; {accepted}"
+        ))),
     }
 }
 
@@ -129,13 +141,19 @@ mod tests {
     #[test]
     fn a_media_type_is_parsed_with_its_parameters() {
         check(&["application/json"], Ok(MediaType::Json));
-        check(&["Application/JSON; charset=\"UTF-8\""], Ok(MediaType::Json));
+        check(
+            &["Application/JSON; charset=\"UTF-8\""],
+            Ok(MediaType::Json),
+        );
         check(&["application/json; charset=latin1"], Err("charset"));
         check(&["application/jose"], Ok(MediaType::Signed));
         check(&["application/jwt"], Ok(MediaType::Signed));
         check(&["text/plain"], Err("send application/json"));
         check(&["application/jsonp"], Err("send application/json"));
-        check(&["application/json", "application/json"], Err("one Content-Type"));
+        check(
+            &["application/json", "application/json"],
+            Err("one Content-Type"),
+        );
         check(&[], Err("one Content-Type"));
     }
 

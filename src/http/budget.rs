@@ -22,7 +22,11 @@ impl Budgets {
     /// Creates quotas of `quota` each.
     pub(super) fn new(quota: Quota) -> Self {
         let (limiter, clock) = (RateLimiter::keyed(quota), DefaultClock::default());
-        Self { limiter, clock, crowd: AtomicUsize::new(REMEMBERED) }
+        Self {
+            limiter,
+            clock,
+            crowd: AtomicUsize::new(REMEMBERED),
+        }
     }
 
     /// Counts one call of the bearer called `name`.
@@ -31,10 +35,12 @@ impl Budgets {
     /// When the bearer has exceeded the quota.
     pub(super) fn check(&self, name: &str) -> Result<(), TooOften> {
         self.forget_the_quiet();
-        self.limiter.check_key(&name.to_owned()).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            TooOften::for_now(wait)
-        })
+        self.limiter
+            .check_key(&name.to_owned())
+            .map_err(|not_until| {
+                let wait = not_until.wait_time_from(self.clock.now());
+                TooOften::for_now(wait)
+            })
     }
 
     /// Checks all bearers, but only when there are twice as many as remained the last time.

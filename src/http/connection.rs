@@ -76,7 +76,12 @@ async fn converse<S>(stream: S, shown: Option<ClientCertificate>, visit: Visit, 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Visit { peer, connection, router, stop } = visit;
+    let Visit {
+        peer,
+        connection,
+        router,
+        stop,
+    } = visit;
     let service = service_fn(|request: Request<Incoming>| {
         let open = connection.open();
         let mut request = request.map(Body::new);
@@ -91,11 +96,19 @@ where
         }
         let answer = router.clone().oneshot(request);
         let terms = (Arc::clone(&connection), Arc::clone(&entrance.untaken));
-        async move { answer.await.map(|response| finish(response, open, (&terms.0, &terms.1))) }
+        async move {
+            answer
+                .await
+                .map(|response| finish(response, open, (&terms.0, &terms.1)))
+        }
     });
     let limit = entrance.bounds.write_timeout;
     let tasks = TaskTracker::new();
-    let streams = Streams { connection: Arc::clone(&connection), limit, tasks: tasks.clone() };
+    let streams = Streams {
+        connection: Arc::clone(&connection),
+        limit,
+        tasks: tasks.clone(),
+    };
     let mut builder = auto::Builder::new(streams);
     builder
         .http1()
@@ -136,7 +149,11 @@ fn finish(
 ) -> hyper::Response<Outgoing> {
     let terms = Stream::of_task().map(|stream| {
         let (connection, untaken) = (Arc::clone(connection), Arc::clone(untaken));
-        Terms { connection, untaken, stream }
+        Terms {
+            connection,
+            untaken,
+            stream,
+        }
     });
     let is_whole = response.body().size_hint().exact().is_some();
     let keep = if !is_whole {

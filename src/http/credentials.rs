@@ -22,11 +22,18 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Presented> {
     if values.next().is_some() {
         return Err(Presented::Several);
     }
-    let (scheme, token) =
-        value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Presented::Invalid)?;
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.split_once(' '))
+        .ok_or(Presented::Invalid)?;
     let token = token.trim();
     let fits = !token.is_empty() && token.len() <= MAXIMUM_BYTES;
-    if scheme.eq_ignore_ascii_case("bearer") && fits { Ok(token) } else { Err(Presented::Invalid) }
+    if scheme.eq_ignore_ascii_case("bearer") && fits {
+        Ok(token)
+    } else {
+        Err(Presented::Invalid)
+    }
 }
 
 /// The credentials in the `Authorization` header of a client.
@@ -62,21 +69,28 @@ pub fn authorization(headers: &HeaderMap) -> Authorization {
 /// RFC 7617 section 2, with both parts encoded as in a form (RFC 6749 section 2.3.1).
 fn basic(headers: &HeaderMap) -> Option<Authorization> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (value, None) = (values.next()?, values.next()) else {
+        return None;
+    };
     let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > MAXIMUM_BYTES {
         return None;
     }
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (client_id, secret) = text.split_once(':')?;
-    Some(Authorization::Basic { client_id: decoded(client_id)?, secret: Secret::new(decoded(secret)?) })
+    Some(Authorization::Basic {
+        client_id: decoded(client_id)?,
+        secret: Secret::new(decoded(secret)?),
+    })
 }
 
 /// Decodes one value of a form.
 fn decoded(text: &str) -> Option<String> {
     let pair = format!("v={text}");
     let mut pairs = url::form_urlencoded::parse(pair.as_bytes());
-    let (value, None) = (pairs.next()?.1.into_owned(), pairs.next()) else { return None };
+    let (value, None) = (pairs.next()?.1.into_owned(), pairs.next()) else {
+        return None;
+    };
     Some(value)
 }
 
@@ -111,7 +125,9 @@ mod tests {
             let value = format!("Basic {}", STANDARD.encode(text));
             headers.append(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
             match authorization(&headers) {
-                Authorization::Basic { client_id, secret } => Some((client_id, secret.expose().to_owned())),
+                Authorization::Basic { client_id, secret } => {
+                    Some((client_id, secret.expose().to_owned()))
+                }
                 _ => None,
             }
         };

@@ -34,7 +34,12 @@ impl Failures {
     pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
         let period = Duration::from_secs(period_seconds.into());
         let gap = period.checked_div(count).filter(|gap| !gap.is_zero())?;
-        Some(Self { gap, period, parties: Mutex::default(), hasher: RandomState::new() })
+        Some(Self {
+            gap,
+            period,
+            parties: Mutex::default(),
+            hasher: RandomState::new(),
+        })
     }
 
     /// Checks whether the party at `address` may try again under `name`, without counting.
@@ -55,13 +60,19 @@ impl Failures {
 
     fn check_at(&self, now: Instant, address: IpAddr, name: &str) -> Result<(), TooOften> {
         let parties = self.parties();
-        self.budgets(address, name).into_iter().try_for_each(|(party, gap)| {
-            let whole = parties.get(&party).map_or(now, |&whole| whole.max(now));
-            match (whole + gap).duration_since(now).checked_sub(self.period).filter(|wait| !wait.is_zero()) {
-                Some(wait) => Err(TooOften::for_now(wait)),
-                None => Ok(()),
-            }
-        })
+        self.budgets(address, name)
+            .into_iter()
+            .try_for_each(|(party, gap)| {
+                let whole = parties.get(&party).map_or(now, |&whole| whole.max(now));
+                match (whole + gap)
+                    .duration_since(now)
+                    .checked_sub(self.period)
+                    .filter(|wait| !wait.is_zero())
+                {
+                    Some(wait) => Err(TooOften::for_now(wait)),
+                    None => Ok(()),
+                }
+            })
     }
 
     fn count_at(&self, now: Instant, address: IpAddr, name: &str) -> Result<(), TooOften> {
@@ -83,8 +94,10 @@ impl Failures {
     /// Returns the two quotas that a failure is counted against, each with its gap.
     fn budgets(&self, address: IpAddr, name: &str) -> [(u64, Duration); 2] {
         let address = peer::prefix(address);
-        let (one, all) =
-            (self.hasher.hash_one((address, Some(name))), self.hasher.hash_one((address, None::<&str>)));
+        let (one, all) = (
+            self.hasher.hash_one((address, Some(name))),
+            self.hasher.hash_one((address, None::<&str>)),
+        );
         [(one, self.gap), (all, self.gap / NAMES)]
     }
 
@@ -95,7 +108,9 @@ impl Failures {
 
 impl std::fmt::Debug for Failures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Failures").field("parties", &self.parties().len()).finish_non_exhaustive()
+        f.debug_struct("Failures")
+            .field("parties", &self.parties().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -113,7 +128,10 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(failures.count_at(now, address(1), "a"), Ok(()));
         }
-        assert_eq!(failures.count_at(now, address(1), "a"), Err(TooOften { retry_after: 21 }));
+        assert_eq!(
+            failures.count_at(now, address(1), "a"),
+            Err(TooOften { retry_after: 21 })
+        );
         assert_eq!(failures.check_at(now, address(1), "b"), Ok(()));
         assert_eq!(failures.check_at(now, address(2), "a"), Ok(()));
         let later = now + Duration::from_secs(20);
@@ -124,8 +142,13 @@ mod tests {
     #[test]
     fn an_address_is_limited_across_changing_names() {
         let (failures, now) = (Failures::new(2, 60).unwrap(), Instant::now());
-        let counted =
-            (0..100).filter(|name| failures.count_at(now, address(1), &name.to_string()).is_ok()).count();
+        let counted = (0..100)
+            .filter(|name| {
+                failures
+                    .count_at(now, address(1), &name.to_string())
+                    .is_ok()
+            })
+            .count();
         assert_eq!(counted, 20);
         assert!(failures.check_at(now, address(1), "another").is_err());
         assert_eq!(failures.check_at(now, address(2), "another"), Ok(()));

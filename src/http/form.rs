@@ -43,8 +43,15 @@ impl Form {
         limit: usize,
         milliseconds: u64,
     ) -> Result<Self, FormError> {
-        let is_coded = headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
-        if is_coded || !headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(is_form) {
+        let is_coded = headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|coding| coding != "identity");
+        if is_coded
+            || !headers
+                .get(CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .is_some_and(is_form)
+        {
             return Err(FormError::MediaType);
         }
         Self::parse(&body::read(body, limit, milliseconds).await?)
@@ -57,7 +64,10 @@ impl Form {
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
         let mut parameters = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(bytes) {
-            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+            if parameters
+                .insert(name.into_owned(), value.into_owned())
+                .is_some()
+            {
                 return Err(FormError::Twice);
             }
             if parameters.len() > MOST_PARAMETERS {
@@ -69,7 +79,10 @@ impl Form {
 
     /// Returns the value of `name`. A parameter without a value counts as absent (RFC 6749 section 3.2).
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -81,9 +94,13 @@ impl fmt::Debug for Form {
 
 fn is_form(content_type: &str) -> bool {
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let charsets = parameters.split(';').filter_map(|one| one.trim().split_once('='));
+    let charsets = parameters
+        .split(';')
+        .filter_map(|one| one.trim().split_once('='));
     let mut charsets = charsets.filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
-    essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    essence
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
         && charsets.all(|(_, charset)| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"))
 }
 
@@ -101,19 +118,30 @@ mod tests {
         assert!(matches!(Form::parse(b"a=1&b=2&a=1"), Err(FormError::Twice)));
         assert!(matches!(Form::parse(b"a=&a=1"), Err(FormError::Twice)));
         let many: Vec<String> = (0..65).map(|number| format!("p{number}=x")).collect();
-        assert!(matches!(Form::parse(many.join("&").as_bytes()), Err(FormError::TooMany)));
-        assert!(!format!("{:?}", Form::parse(b"client_secret=do-not-print").unwrap()).contains("do-not"));
+        assert!(matches!(
+            Form::parse(many.join("&").as_bytes()),
+            Err(FormError::TooMany)
+        ));
+        assert!(
+            !format!("{:?}", Form::parse(b"client_secret=do-not-print").unwrap())
+                .contains("do-not")
+        );
     }
 
     #[test]
     fn a_form_must_have_its_media_type() {
-        for form in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=UTF-8"]
-        {
+        for form in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-Urlencoded; charset=UTF-8",
+        ] {
             assert!(is_form(form), "{form}");
         }
-        for other in
-            ["application/json", "", "application/x-www-form-urlencoded; charset=latin1", "text/plain"]
-        {
+        for other in [
+            "application/json",
+            "",
+            "application/x-www-form-urlencoded; charset=latin1",
+            "text/plain",
+        ] {
             assert!(!is_form(other), "{other}");
         }
     }

@@ -13,16 +13,26 @@ pub(super) fn fault(request: &Request) -> Option<Problem> {
         let problem = Problem::new(status, "invalid_request", description);
         // The connection must be closed, since the start of the next request is unknown.
         let is_old = request.version() < Version::HTTP_2;
-        if is_old { problem.header(CONNECTION, HeaderValue::from_static("close")) } else { problem }
+        if is_old {
+            problem.header(CONNECTION, HeaderValue::from_static("close"))
+        } else {
+            problem
+        }
     };
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, other) = (hosts.next(), hosts.next());
     if other.is_some() {
-        return Some(refuse(StatusCode::BAD_REQUEST, "send one Host header, not several"));
+        return Some(refuse(
+            StatusCode::BAD_REQUEST,
+            "send one Host header, not several",
+        ));
     }
     match host {
         None if request.version() == Version::HTTP_11 => {
-            return Some(refuse(StatusCode::BAD_REQUEST, "send a Host header, which HTTP/1.1 requires"));
+            return Some(refuse(
+                StatusCode::BAD_REQUEST,
+                "send a Host header, which HTTP/1.1 requires",
+            ));
         }
         Some(host) if !is_host(host.as_bytes()) => {
             return Some(refuse(
@@ -31,7 +41,10 @@ pub(super) fn fault(request: &Request) -> Option<Problem> {
             ));
         }
         Some(host) if request.version() == Version::HTTP_2 && !agrees(request, host) => {
-            return Some(refuse(StatusCode::BAD_REQUEST, "Host and :authority must name the same host"));
+            return Some(refuse(
+                StatusCode::BAD_REQUEST,
+                "Host and :authority must name the same host",
+            ));
         }
         _ => {}
     }
@@ -42,7 +55,8 @@ pub(super) fn fault(request: &Request) -> Option<Problem> {
         (Some(_), Some(_)) => false,
     };
     if !is_read {
-        let description = "the only supported transfer coding is chunked; send the body without any other";
+        let description =
+            "the only supported transfer coding is chunked; send the body without any other";
         return Some(refuse(StatusCode::NOT_IMPLEMENTED, description));
     }
     None
@@ -57,5 +71,10 @@ fn is_host(text: &[u8]) -> bool {
 
 fn agrees(request: &Request, host: &HeaderValue) -> bool {
     let authority = request.uri().authority();
-    authority.is_none_or(|authority| authority.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes()))
+    authority.is_none_or(|authority| {
+        authority
+            .as_str()
+            .as_bytes()
+            .eq_ignore_ascii_case(host.as_bytes())
+    })
 }

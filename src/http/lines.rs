@@ -24,7 +24,13 @@ impl Lines {
     /// The lines of `body`, each of at most `limit` bytes. Reading fails if a piece takes longer than
     /// `milliseconds`.
     pub const fn new(body: Body, limit: usize, milliseconds: u64) -> Self {
-        Self { body, limit, milliseconds, piece: Bytes::new(), line: Vec::new() }
+        Self {
+            body,
+            limit,
+            milliseconds,
+            piece: Bytes::new(),
+            line: Vec::new(),
+        }
     }
 
     /// Returns the next line without its line feed; none after the last line. After an error, nothing more is
@@ -68,7 +74,8 @@ impl Lines {
 
     async fn more(&mut self) -> Result<Option<Bytes>, BodyError> {
         let milliseconds = self.milliseconds;
-        let frame = tokio::time::timeout(Duration::from_millis(milliseconds), self.body.frame()).await;
+        let frame =
+            tokio::time::timeout(Duration::from_millis(milliseconds), self.body.frame()).await;
         match frame.map_err(|_| BodyError::TooSlow { milliseconds })? {
             None => Ok(None),
             Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
@@ -84,8 +91,10 @@ mod tests {
     use super::*;
 
     fn body(pieces: &[&'static str]) -> Body {
-        let pieces: Vec<_> =
-            pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece))).collect();
+        let pieces: Vec<_> = pieces
+            .iter()
+            .map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece)))
+            .collect();
         Body::from_stream(stream::iter(pieces))
     }
 
@@ -95,7 +104,10 @@ mod tests {
             read.push(String::from_utf8(line).unwrap());
         }
         assert_eq!(read, expected, "{pieces:?}");
-        assert!(lines.next().await.unwrap().is_none(), "the end stays the end");
+        assert!(
+            lines.next().await.unwrap().is_none(),
+            "the end stays the end"
+        );
     }
 
     #[tokio::test]
@@ -116,7 +128,10 @@ mod tests {
             if matches!(&outcome, Ok(Some(line)) if line == b"a") {
                 outcome = lines.next().await;
             }
-            assert!(matches!(outcome, Err(BodyError::TooLarge { limit: 5 })), "{pieces:?}");
+            assert!(
+                matches!(outcome, Err(BodyError::TooLarge { limit: 5 })),
+                "{pieces:?}"
+            );
         }
     }
 
@@ -124,7 +139,10 @@ mod tests {
     async fn a_chunk_that_does_not_arrive_times_out() {
         let silent = stream::pending::<Result<Bytes, std::io::Error>>();
         let mut lines = Lines::new(Body::from_stream(silent), 5, 7);
-        assert!(matches!(lines.next().await, Err(BodyError::TooSlow { milliseconds: 7 })));
+        assert!(matches!(
+            lines.next().await,
+            Err(BodyError::TooSlow { milliseconds: 7 })
+        ));
         lines.drain().await;
     }
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use ipnet::IpNet;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -47,9 +49,15 @@ pub struct Observer {
 }
 
 /// Assigns a correlation id to the request, counts it, and logs its outcome in one line.
-pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+pub async fn observe(
+    State(observer): State<Observer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-    request.extensions_mut().insert(CorrelationId(Arc::clone(&id)));
+    request
+        .extensions_mut()
+        .insert(CorrelationId(Arc::clone(&id)));
     let span = tracing::info_span!(
         "request",
         correlation_id = %id,
@@ -112,7 +120,10 @@ struct Observed {
 
 impl Observed {
     fn begin(observer: &Observer, request: &Request, span: Span) -> Self {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0);
         let proxy = peer.filter(|peer| peer::is_one_of(peer.ip(), &observer.trusted_proxies));
         Self {
             span,
@@ -120,8 +131,9 @@ impl Observed {
             method: clipped(request.method().as_str()),
             path: clipped(request.uri().path()),
             peer,
-            client: proxy
-                .map(|proxy| peer::address(proxy.ip(), request.headers(), &observer.trusted_proxies)),
+            client: proxy.map(|proxy| {
+                peer::address(proxy.ip(), request.headers(), &observer.trusted_proxies)
+            }),
             started: Instant::now(),
             is_answered: false,
             _open: Open::request(),
@@ -133,7 +145,12 @@ impl Observed {
         let took = self.started.elapsed();
         let error = outcome.as_ref().map(|outcome| clipped(&outcome.code));
         let description = outcome.map(|outcome| clipped(&outcome.description));
-        meter::request(self.endpoint, &self.method, (status, error.as_deref().unwrap_or("")), took);
+        meter::request(
+            self.endpoint,
+            &self.method,
+            (status, error.as_deref().unwrap_or("")),
+            took,
+        );
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = &self;
         let peer = self.peer.map(tracing::field::display);
@@ -176,7 +193,10 @@ impl Drop for Observed {
             return;
         }
         let Self { method, path, .. } = &*self;
-        let (endpoint, peer) = (self.endpoint.as_str(), self.peer.map(tracing::field::display));
+        let (endpoint, peer) = (
+            self.endpoint.as_str(),
+            self.peer.map(tracing::field::display),
+        );
         let _entered = self.span.enter();
         let client_address = self.client.map(tracing::field::display);
         tracing::info!(
@@ -192,6 +212,9 @@ impl Drop for Observed {
 }
 
 fn clipped(text: &str) -> String {
-    let end = text.char_indices().nth(LOGGED).map_or(text.len(), |(end, _)| end);
+    let end = text
+        .char_indices()
+        .nth(LOGGED)
+        .map_or(text.len(), |(end, _)| end);
     text.get(..end).unwrap_or_default().to_owned()
 }

@@ -57,26 +57,49 @@ struct Hold {
 
 impl Outgoing {
     pub(super) fn new(body: Body, terms: Option<Terms>, keep: Option<Keep>) -> Self {
-        Self { body, terms, keep: keep.map(Arc::new), rest: None }
+        Self {
+            body,
+            terms,
+            keep: keep.map(Arc::new),
+            rest: None,
+        }
     }
 
     /// Returns the piece to send now. The rest waits.
     fn piece(&mut self, mut bytes: Bytes) -> Piece {
         let Some(terms) = self.terms.as_ref().filter(|_| !bytes.is_empty()) else {
-            return Piece { bytes, hold: None, is_last: true };
+            return Piece {
+                bytes,
+                hold: None,
+                is_last: true,
+            };
         };
         terms.stream.is_out();
         let way = Arc::clone(&terms.stream);
-        let place = terms.untaken.enter(terms.connection.party(), bytes.len(), way);
+        let place = terms
+            .untaken
+            .enter(terms.connection.party(), bytes.len(), way);
         let connection = Arc::clone(&terms.connection);
-        let hold = Some(Arc::new(Hold { _place: place, _keep: self.keep.clone(), connection }));
+        let hold = Some(Arc::new(Hold {
+            _place: place,
+            _keep: self.keep.clone(),
+            connection,
+        }));
         let last = bytes.split_off(bytes.len().saturating_sub(1));
-        let last = Piece { bytes: last, hold: hold.clone(), is_last: true };
+        let last = Piece {
+            bytes: last,
+            hold: hold.clone(),
+            is_last: true,
+        };
         if bytes.is_empty() {
             return last;
         }
         self.rest = Some(last);
-        Piece { bytes, hold, is_last: false }
+        Piece {
+            bytes,
+            hold,
+            is_last: false,
+        }
     }
 }
 
@@ -97,7 +120,9 @@ impl hyper::body::Body for Outgoing {
             // Now the caller waits for us, instead of the other way round.
             terms.stream.is_at_work();
         }
-        polled.map(|next| next.map(|frame| frame.map(|frame| frame.map_data(|bytes| this.piece(bytes)))))
+        polled.map(|next| {
+            next.map(|frame| frame.map(|frame| frame.map_data(|bytes| this.piece(bytes))))
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -105,7 +130,11 @@ impl hyper::body::Body for Outgoing {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.rest.is_some() { SizeHint::default() } else { self.body.size_hint() }
+        if self.rest.is_some() {
+            SizeHint::default()
+        } else {
+            self.body.size_hint()
+        }
     }
 }
 

@@ -22,9 +22,14 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         return peer;
     }
     let follow = |name: &HeaderName, read: fn(&str) -> Option<IpAddr>| {
-        headers.contains_key(name).then(|| nearest(peer, headers, trusted, (name, read)))
+        headers
+            .contains_key(name)
+            .then(|| nearest(peer, headers, trusted, (name, read)))
     };
-    match (follow(&FORWARDED, forwarded), follow(&X_FORWARDED_FOR, node)) {
+    match (
+        follow(&FORWARDED, forwarded),
+        follow(&X_FORWARDED_FOR, node),
+    ) {
         (Some(one), Some(other)) if one != other => peer,
         (Some(found), _) | (None, Some(found)) => found,
         (None, None) => peer,
@@ -39,11 +44,15 @@ fn nearest(
     (name, read): (&HeaderName, fn(&str) -> Option<IpAddr>),
 ) -> IpAddr {
     let values = headers.get_all(name).iter();
-    let named: Vec<&str> = values.flat_map(|value| value.to_str().unwrap_or("?").split(',')).collect();
+    let named: Vec<&str> = values
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .collect();
     let mut nearest = peer;
     for text in named.iter().rev().filter(|text| !text.trim().is_empty()) {
         // An address that is unreadable, or hidden on purpose, ends the chain. The last known address counts.
-        let Some(address) = read(text.trim()) else { return nearest };
+        let Some(address) = read(text.trim()) else {
+            return nearest;
+        };
         nearest = address;
         if !is_one_of(nearest, trusted) {
             return nearest;
@@ -54,18 +63,27 @@ fn nearest(
 
 /// Returns the `for` of an element of `Forwarded` (RFC 7239 section 4).
 fn forwarded(element: &str) -> Option<IpAddr> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| name.eq_ignore_ascii_case("for")).and_then(|(_, value)| node(value))
+    let mut pairs = element
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(name, _)| name.eq_ignore_ascii_case("for"))
+        .and_then(|(_, value)| node(value))
 }
 
 /// Returns the address of a node (RFC 7239 section 6), as proxies write it: with or without quotes, brackets
 /// and a port. Returns none for `unknown` and for obfuscated identifiers.
 fn node(text: &str) -> Option<IpAddr> {
-    let text = text.strip_prefix('"').map_or(Some(text), |rest| rest.strip_suffix('"'))?;
+    let text = text
+        .strip_prefix('"')
+        .map_or(Some(text), |rest| rest.strip_suffix('"'))?;
     let address = if let Some(rest) = text.strip_prefix('[') {
         let (address, port) = rest.split_once(']')?;
         let has_port = port.strip_prefix(':').is_some_and(is_port);
-        let address: Ipv6Addr = address.parse().ok().filter(|_| port.is_empty() || has_port)?;
+        let address: Ipv6Addr = address
+            .parse()
+            .ok()
+            .filter(|_| port.is_empty() || has_port)?;
         IpAddr::V6(address)
     } else if let Ok(address) = text.parse::<IpAddr>() {
         address
@@ -79,13 +97,23 @@ fn node(text: &str) -> Option<IpAddr> {
 /// Whether `text` is a port or an obfuscated one (RFC 7239 section 6.2).
 fn is_port(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    text.parse::<u16>().is_ok() || text.strip_prefix('_').is_some_and(|rest| rest.bytes().all(is_plain))
+    text.parse::<u16>().is_ok()
+        || text
+            .strip_prefix('_')
+            .is_some_and(|rest| rest.bytes().all(is_plain))
 }
 
 /// Returns the address that the request with this head came from.
 pub fn of(parts: &Parts, trusted: &[IpNet]) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    address(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &parts.headers, trusted)
+    let peer = parts
+        .extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    address(
+        peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        &parts.headers,
+        trusted,
+    )
 }
 
 /// Whether the request with this head comes from this machine itself, and no proxy passes it on.
@@ -95,7 +123,10 @@ pub fn is_local(parts: &Parts) -> bool {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_loopback = peer.is_some_and(|info| info.0.ip().to_canonical().is_loopback());
     let is_passed_on = [FORWARDED, X_FORWARDED_FOR, X_REAL_IP, VIA];
-    is_loopback && !is_passed_on.iter().any(|name| parts.headers.contains_key(name))
+    is_loopback
+        && !is_passed_on
+            .iter()
+            .any(|name| parts.headers.contains_key(name))
 }
 
 /// Whether `address` is in one of `networks`.
@@ -129,7 +160,11 @@ mod tests {
             headers.append(X_FORWARDED_FOR, HeaderValue::from_static(value));
         }
         let found = address(peer.parse().unwrap(), &headers, &trusted);
-        assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer} {forwarded:?}");
+        assert_eq!(
+            found,
+            expected.parse::<IpAddr>().unwrap(),
+            "{peer} {forwarded:?}"
+        );
     }
 
     #[test]
@@ -137,7 +172,11 @@ mod tests {
         check("192.0.2.1", &["203.0.113.9"], "192.0.2.1");
         check("10.0.0.1", &["203.0.113.9"], "203.0.113.9");
         check("10.0.0.1", &["198.51.100.7, 203.0.113.9"], "203.0.113.9");
-        check("10.0.0.1", &["198.51.100.7", "203.0.113.9, 10.0.0.2"], "203.0.113.9");
+        check(
+            "10.0.0.1",
+            &["198.51.100.7", "203.0.113.9, 10.0.0.2"],
+            "203.0.113.9",
+        );
         check("10.0.0.1", &["nonsense"], "10.0.0.1");
         check("10.0.0.1", &[], "10.0.0.1");
         check("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9");
@@ -197,11 +236,19 @@ mod tests {
             ("by=203.0.113.43", "10.0.0.1"),
         ] {
             assert_eq!(read("10.0.0.1", &[(FORWARDED, value)]), expected, "{value}");
-            assert_eq!(read("192.0.2.1", &[(FORWARDED, value)]), "192.0.2.1", "{value}");
+            assert_eq!(
+                read("192.0.2.1", &[(FORWARDED, value)]),
+                "192.0.2.1",
+                "{value}"
+            );
         }
         let both = |value| [(FORWARDED, "for=203.0.113.9"), (X_FORWARDED_FOR, value)];
         assert_eq!(read("10.0.0.1", &both("203.0.113.9:80")), "203.0.113.9");
-        assert_eq!(read("10.0.0.1", &both("203.0.113.10")), "10.0.0.1", "one of them is a stranger's");
+        assert_eq!(
+            read("10.0.0.1", &both("203.0.113.10")),
+            "10.0.0.1",
+            "one of them is a stranger's"
+        );
     }
 
     #[test]
@@ -209,20 +256,34 @@ mod tests {
         let is_local_from = |peer: Option<&str>, header: Option<HeaderName>| {
             let mut parts = hyper::Request::new(()).into_parts().0;
             if let Some(peer) = peer {
-                parts.extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
+                parts
+                    .extensions
+                    .insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
             }
             if let Some(name) = header {
-                parts.headers.insert(name, HeaderValue::from_static("203.0.113.9"));
+                parts
+                    .headers
+                    .insert(name, HeaderValue::from_static("203.0.113.9"));
             }
             is_local(&parts)
         };
         for peer in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"] {
             assert!(is_local_from(Some(peer), None), "{peer}");
             for header in [FORWARDED, X_FORWARDED_FOR, X_REAL_IP, VIA] {
-                assert!(!is_local_from(Some(peer), Some(header.clone())), "{peer} {header}");
+                assert!(
+                    !is_local_from(Some(peer), Some(header.clone())),
+                    "{peer} {header}"
+                );
             }
         }
-        for peer in ["192.0.2.1", "10.0.0.1", "0.0.0.0", "::", "fe80::1", "::ffff:10.0.0.1"] {
+        for peer in [
+            "192.0.2.1",
+            "10.0.0.1",
+            "0.0.0.0",
+            "::",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
             assert!(!is_local_from(Some(peer), None), "{peer}");
         }
         assert!(!is_local_from(None, None), "a peer that is not known");

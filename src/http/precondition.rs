@@ -8,8 +8,14 @@ pub fn holds(headers: &HeaderMap, present: &str) -> bool {
     if !headers.contains_key(IF_MATCH) {
         return true;
     }
-    let lists = headers.get_all(IF_MATCH).iter().filter_map(|value| value.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(str::trim).any(|tag| tag == "*" || tag == present)
+    let lists = headers
+        .get_all(IF_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    lists
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag == present)
 }
 
 #[cfg(test)]

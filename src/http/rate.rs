@@ -35,7 +35,9 @@ impl TooOften {
     /// The rejection of a call that is possible again after `wait`. It is counted in the metrics.
     pub(super) fn for_now(wait: Duration) -> Self {
         meter::rate_limited();
-        Self { retry_after: wait.as_secs().saturating_add(1) }
+        Self {
+            retry_after: wait.as_secs().saturating_add(1),
+        }
     }
 }
 
@@ -59,10 +61,12 @@ impl RateLimit {
     /// When the party has exceeded the limit.
     pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
         self.forget_the_quiet();
-        self.limiter.check_key(&peer::prefix(address)).map_err(|not_until| {
-            let wait = not_until.wait_time_from(self.clock.now());
-            TooOften::for_now(wait)
-        })
+        self.limiter
+            .check_key(&peer::prefix(address))
+            .map_err(|not_until| {
+                let wait = not_until.wait_time_from(self.clock.now());
+                TooOften::for_now(wait)
+            })
     }
 }
 
@@ -88,7 +92,9 @@ impl RateLimit {
 
 impl std::fmt::Debug for RateLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RateLimit").field("parties", &self.limiter.len()).finish_non_exhaustive()
+        f.debug_struct("RateLimit")
+            .field("parties", &self.limiter.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -99,7 +105,8 @@ mod tests {
     #[test]
     fn a_party_has_its_own_budget() {
         let limit = RateLimit::new(2, 3_600).unwrap();
-        let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let (one, other): (IpAddr, IpAddr) =
+            ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         assert_eq!(limit.check(one), Ok(()));
         assert_eq!(limit.check(one), Ok(()));
         let refused = limit.check(one).unwrap_err();

@@ -36,7 +36,11 @@ pub struct Reception {
 /// hinder each other. Whoever reads the body later gets all of it at once, or the reason why it is missing.
 /// Then the request is [admitted](shed_load) or rejected.
 pub async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
-    let request = if request.body().is_end_stream() { request } else { reception.whole(request).await };
+    let request = if request.body().is_end_stream() {
+        request
+    } else {
+        reception.whole(request).await
+    };
     shed_load(State(reception.permits), request, next).await
 }
 
@@ -60,13 +64,17 @@ impl Reception {
     ) -> Result<Bytes, BodyError> {
         let mut whole = std::pin::pin!(whole);
         // Most bodies arrive together with their head.
-        if let Poll::Ready(done) = std::future::poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
+        if let Poll::Ready(done) =
+            std::future::poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await
+        {
             return done;
         }
         if self.room.len() >= self.waiting {
             self.room.dismiss_oldest();
         }
-        let party = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.party());
+        let party = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| {
+            connection.party()
+        });
         let dismissed = CancellationToken::new();
         let _place = self.room.enter(party, dismissed.clone(), None);
         let _waiting = connection.map(Connection::wait);
@@ -78,11 +86,14 @@ impl Reception {
 }
 
 /// Answers 503 when too many requests are being processed: a queue would only delay all of them.
-pub async fn shed_load(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+pub async fn shed_load(
+    State(permits): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match permits.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => {
-            Problem::unavailable("too many requests are being processed; retry later", 1).into_response()
-        }
+        Err(_) => Problem::unavailable("too many requests are being processed; retry later", 1)
+            .into_response(),
     }
 }

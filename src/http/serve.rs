@@ -52,7 +52,11 @@ impl Bounds {
     /// does not help, the connection is closed.
     pub(super) const fn patience(&self) -> Patience {
         let open = self.body_timeout.saturating_add(self.write_timeout);
-        Patience { head: self.header_timeout, open, answer: self.write_timeout.saturating_mul(2) }
+        Patience {
+            head: self.header_timeout,
+            open,
+            answer: self.write_timeout.saturating_mul(2),
+        }
     }
 }
 
@@ -70,7 +74,12 @@ pub struct Entrance {
 }
 
 /// Serves `router` on `listener` until `stop` is cancelled, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    entrance: Entrance,
+    stop: CancellationToken,
+) {
     let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
     let shutdown = entrance.bounds.shutdown;
     let door = Arc::new(Door::new(entrance));
@@ -79,10 +88,17 @@ pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, st
             () = stop.cancelled() => break,
             admitted = admit(&listener, &door) => admitted,
         };
-        let Some((stream, peer, guest)) = admitted else { continue };
+        let Some((stream, peer, guest)) = admitted else {
+            continue;
+        };
         let (door, cut) = (Arc::clone(&door), cut.clone());
         let connection = Arc::clone(&guest.connection);
-        let visit = Visit { peer, connection, router: router.clone(), stop: stop.clone() };
+        let visit = Visit {
+            peer,
+            connection,
+            router: router.clone(),
+            stop: stop.clone(),
+        };
         tasks.spawn(async move {
             let _open = Open::connection();
             let held = connection::hold(stream, visit, &door.entrance);
@@ -121,7 +137,12 @@ struct Guest {
 impl Door {
     fn new(entrance: Entrance) -> Self {
         let permits = Arc::new(Semaphore::new(entrance.bounds.connections));
-        Self { entrance, permits, room: Arc::default(), parties: Mutex::default() }
+        Self {
+            entrance,
+            permits,
+            room: Arc::default(),
+            parties: Mutex::default(),
+        }
     }
 
     /// Counts one more connection of `party`. At the limit, its oldest waiting connection gives way. If none
@@ -185,13 +206,24 @@ async fn admit(listener: &TcpListener, door: &Arc<Door>) -> Option<(TcpStream, S
         return None;
     }
     let connection = Connection::new(&door.room, party);
-    Some((stream, peer, Guest { connection, door: Arc::clone(door), _permit: permit }))
+    Some((
+        stream,
+        peer,
+        Guest {
+            connection,
+            door: Arc::clone(door),
+            _permit: permit,
+        },
+    ))
 }
 
 /// Handles a failed accept. Unless the peer had already closed the connection, no file descriptor was free,
 /// and the connection that has waited longest must free one.
 async fn make_room(door: &Door, error: &std::io::Error) {
-    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+    if matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+    ) {
         return;
     }
     if door.room.dismiss_oldest() {

@@ -118,7 +118,9 @@ impl Stream {
     }
 
     fn out_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.out_since.lock().unwrap_or_else(PoisonError::into_inner)
+        self.out_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

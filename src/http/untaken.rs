@@ -48,7 +48,11 @@ pub(super) struct Place {
 impl Untaken {
     /// At most `answers` answers of at most `bytes` bytes together. A single answer is never too large.
     pub fn new(bytes: usize, answers: usize) -> Self {
-        Self { bytes, answers, inside: Mutex::default() }
+        Self {
+            bytes,
+            answers,
+            inside: Mutex::default(),
+        }
     }
 
     /// Counts an answer of `party` with a body of `bytes` bytes. Other answers give way until the limits are
@@ -57,10 +61,20 @@ impl Untaken {
         let mut inside = self.inside();
         let key = (party, inside.next);
         inside.next = inside.next.wrapping_add(1);
-        inside.insert(key, Answer { bytes: bytes.saturating_add(HEAD_BYTES), way });
+        inside.insert(
+            key,
+            Answer {
+                bytes: bytes.saturating_add(HEAD_BYTES),
+                way,
+            },
+        );
         let mut over = Vec::new();
-        while (inside.bytes > self.bytes || inside.held.len() > self.answers) && inside.held.len() > 1 {
-            let Some(answer) = inside.remove_oldest_of_heaviest() else { break };
+        while (inside.bytes > self.bytes || inside.held.len() > self.answers)
+            && inside.held.len() > 1
+        {
+            let Some(answer) = inside.remove_oldest_of_heaviest() else {
+                break;
+            };
             over.push(answer.way);
         }
         drop(inside);
@@ -68,7 +82,10 @@ impl Untaken {
             meter::answer_cut_off();
             way.give_way();
         }
-        Place { untaken: Arc::clone(self), key }
+        Place {
+            untaken: Arc::clone(self),
+            key,
+        }
     }
 
     /// Returns how many bytes are held.
@@ -149,11 +166,15 @@ mod tests {
         for ((party, size), told) in entered.iter().zip(&told) {
             let way: Arc<dyn Way> = told.clone();
             places.push(untaken.enter(IpAddr::from([192, 0, 2, *party]), *size, way));
-            assert!(untaken.held() <= bytes.max(size + HEAD_BYTES), "{entered:?}");
+            assert!(
+                untaken.held() <= bytes.max(size + HEAD_BYTES),
+                "{entered:?}"
+            );
             assert!(untaken.inside().held.len() <= answers, "{entered:?}");
         }
-        let found: Vec<usize> =
-            (0..told.len()).filter(|number| told[*number].0.load(Ordering::Relaxed)).collect();
+        let found: Vec<usize> = (0..told.len())
+            .filter(|number| told[*number].0.load(Ordering::Relaxed))
+            .collect();
         assert_eq!(found, gone, "{entered:?}");
         drop(places);
         let inside = untaken.inside();
@@ -164,9 +185,24 @@ mod tests {
     fn the_party_with_most_bytes_loses_its_oldest_answer() {
         let room = 3 * (HEAD_BYTES + 1_000);
         check(room, 9, &[(1, 1_000), (1, 1_000), (1, 1_000)], &[]);
-        check(room, 9, &[(1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)], &[0]);
-        check(room, 9, &[(2, 1_000), (1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)], &[1, 2]);
-        check(room, 9, &[(2, 10), (1, 1_000), (3, 9_000), (1, 9_000)], &[1, 2, 3]);
+        check(
+            room,
+            9,
+            &[(1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)],
+            &[0],
+        );
+        check(
+            room,
+            9,
+            &[(2, 1_000), (1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)],
+            &[1, 2],
+        );
+        check(
+            room,
+            9,
+            &[(2, 10), (1, 1_000), (3, 9_000), (1, 9_000)],
+            &[1, 2, 3],
+        );
         check(room, 2, &[(2, 1), (1, 1), (1, 1), (1, 1)], &[1, 2]);
         check(10, 9, &[(1, 1_000)], &[]);
         check(10, 9, &[(1, 1_000), (2, 1_000)], &[1]);

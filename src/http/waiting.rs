@@ -44,7 +44,12 @@ impl Place {
 impl Room {
     /// Adds a connection or request of `party`. `dismissed` is cancelled when it has to give way. `again` is
     /// its previous number, if it was in the room before and has not been active since.
-    pub fn enter(self: &Arc<Self>, party: IpAddr, dismissed: CancellationToken, again: Option<u64>) -> Place {
+    pub fn enter(
+        self: &Arc<Self>,
+        party: IpAddr,
+        dismissed: CancellationToken,
+        again: Option<u64>,
+    ) -> Place {
         let mut inside = self.inside();
         let number = again.unwrap_or(inside.next);
         if again.is_none() {
@@ -52,7 +57,10 @@ impl Room {
         }
         inside.waiting.insert(number, (party, dismissed));
         inside.by_party.insert((party, number));
-        Place { room: Arc::clone(self), number }
+        Place {
+            room: Arc::clone(self),
+            number,
+        }
     }
 
     /// Dismisses the entry that has waited longest. Returns whether there was one.
@@ -66,7 +74,11 @@ impl Room {
     /// Dismisses the entry of `party` that has waited longest. Returns whether there was one.
     pub fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
         let mut inside = self.inside();
-        let oldest = inside.by_party.range((party, 0)..=(party, u64::MAX)).next().map(|(_, number)| *number);
+        let oldest = inside
+            .by_party
+            .range((party, 0)..=(party, u64::MAX))
+            .next()
+            .map(|(_, number)| *number);
         let dismissed = oldest.and_then(|number| inside.remove(number));
         dismissed.inspect(CancellationToken::cancel).is_some()
     }
@@ -103,7 +115,12 @@ mod tests {
         let tokens: Vec<CancellationToken> = (0..4).map(|_| CancellationToken::new()).collect();
         let enter = |number: usize, last: u8| room.enter(party(last), tokens[number].clone(), None);
         let places = [enter(0, 1), enter(1, 2), enter(2, 1), enter(3, 2)];
-        let dismissed = || tokens.iter().map(CancellationToken::is_cancelled).collect::<Vec<_>>();
+        let dismissed = || {
+            tokens
+                .iter()
+                .map(CancellationToken::is_cancelled)
+                .collect::<Vec<_>>()
+        };
         assert!(room.dismiss_oldest_of(party(2)));
         assert_eq!(dismissed(), [false, true, false, false]);
         assert!(room.dismiss_oldest());

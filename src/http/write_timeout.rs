@@ -39,7 +39,13 @@ impl<S> Patient<S> {
         connection: Arc<Connection>,
         untaken: Arc<Untaken>,
     ) -> Self {
-        Self { stream, limit, connection, untaken, stalled: None }
+        Self {
+            stream,
+            limit,
+            connection,
+            untaken,
+            stalled: None,
+        }
     }
 
     /// Handles the outcome of an attempt to write `offered` bytes.
@@ -56,7 +62,10 @@ impl<S> Patient<S> {
                 }
             }
             Poll::Pending if self.stall(offered).as_mut().poll(cx).is_ready() => {
-                let error = Error::new(ErrorKind::TimedOut, "the peer does not read what it is sent");
+                let error = Error::new(
+                    ErrorKind::TimedOut,
+                    "the peer does not read what it is sent",
+                );
                 return Poll::Ready(Err(error));
             }
             Poll::Pending | Poll::Ready(_) => {}
@@ -73,8 +82,13 @@ impl<S> Patient<S> {
                 self.connection.set_stuck(true);
                 let way = Arc::clone(&self.connection);
                 let place = self.untaken.enter(self.connection.party(), bytes, way);
-                let until = before.map_or_else(|| Box::pin(sleep(self.limit)), |stalled| stalled.until);
-                Stalled { until, bytes, _place: place }
+                let until =
+                    before.map_or_else(|| Box::pin(sleep(self.limit)), |stalled| stalled.until);
+                Stalled {
+                    until,
+                    bytes,
+                    _place: place,
+                }
             }
         };
         &mut self.stalled.insert(stalled).until
@@ -82,7 +96,11 @@ impl<S> Patient<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
     }
 }
@@ -110,13 +128,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.stream).poll_flush(cx).map_ok(|()| usize::MAX);
+        let outcome = Pin::new(&mut this.stream)
+            .poll_flush(cx)
+            .map_ok(|()| usize::MAX);
         this.judge(cx, 1, outcome).map_ok(drop)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.stream).poll_shutdown(cx).map_ok(|()| usize::MAX);
+        let outcome = Pin::new(&mut this.stream)
+            .poll_shutdown(cx)
+            .map_ok(|()| usize::MAX);
         this.judge(cx, 1, outcome).map_ok(drop)
     }
 }
@@ -131,7 +153,12 @@ mod tests {
 
     fn patient<S>(stream: S) -> Patient<S> {
         let connection = Connection::new(&Arc::default(), [192, 0, 2, 1].into());
-        Patient::new(stream, LIMIT, connection, Arc::new(Untaken::new(1_000_000, 10)))
+        Patient::new(
+            stream,
+            LIMIT,
+            connection,
+            Arc::new(Untaken::new(1_000_000, 10)),
+        )
     }
 
     #[tokio::test(start_paused = true)]

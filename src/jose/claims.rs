@@ -15,7 +15,11 @@ pub(super) fn check(
     expected: &Expectations<'_>,
     now: Timestamp,
 ) -> Result<(), JwsError> {
-    if let Some(name) = expected.required.iter().find(|name| !claims.contains_key(**name)) {
+    if let Some(name) = expected
+        .required
+        .iter()
+        .find(|name| !claims.contains_key(**name))
+    {
         return refuse(format!("must have the claim `{}`", printable(name)));
     }
     for name in ["iss", "sub", "jti"] {
@@ -31,11 +35,17 @@ fn refuse<T>(rule: impl Into<String>) -> Result<T, JwsError> {
 }
 
 fn check_text(claims: &Map<String, Value>, name: &str) -> Result<(), JwsError> {
-    let fits = |value: &Value| value.as_str().is_some_and(|text| (1..=MOST_TEXT_BYTES).contains(&text.len()));
+    let fits = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| (1..=MOST_TEXT_BYTES).contains(&text.len()))
+    };
     if claims.get(name).is_none_or(fits) {
         return Ok(());
     }
-    refuse(format!("must have a string of 1 to {MOST_TEXT_BYTES} bytes in `{name}`"))
+    refuse(format!(
+        "must have a string of 1 to {MOST_TEXT_BYTES} bytes in `{name}`"
+    ))
 }
 
 fn check_issuer(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
@@ -48,9 +58,15 @@ fn check_issuer(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Res
 }
 
 /// RFC 7519 section 4.1.3: one string or several, one of which names this server.
-fn check_audience(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
-    let is_us =
-        |value: &Value| value.as_str().is_some_and(|text| expected.audiences.iter().any(|us| us == text));
+fn check_audience(
+    claims: &Map<String, Value>,
+    expected: &Expectations<'_>,
+) -> Result<(), JwsError> {
+    let is_us = |value: &Value| {
+        value
+            .as_str()
+            .is_some_and(|text| expected.audiences.iter().any(|us| us == text))
+    };
     let named = match claims.get("aud") {
         None => return Ok(()),
         Some(one @ Value::String(_)) => is_us(one),
@@ -78,7 +94,11 @@ fn check_times(
     now: Timestamp,
 ) -> Result<(), JwsError> {
     let (now, skew) = (seconds(now.unix()), seconds(expected.skew));
-    let (expiry, start, issued) = (time(claims, "exp")?, time(claims, "nbf")?, time(claims, "iat")?);
+    let (expiry, start, issued) = (
+        time(claims, "exp")?,
+        time(claims, "nbf")?,
+        time(claims, "iat")?,
+    );
     if expiry.is_some_and(|expiry| now >= expiry + skew) {
         return refuse("has expired (`exp`)");
     }
@@ -96,23 +116,28 @@ fn check_age(most: Option<u64>, issued: Option<f64>, now: f64) -> Result<(), Jws
     let Some(most) = most else { return Ok(()) };
     match issued {
         None => refuse("must have the claim `iat`"),
-        Some(issued) if now - issued > seconds(most) => {
-            refuse(format!("is older than {most} seconds (`iat`); obtain a new one"))
-        }
+        Some(issued) if now - issued > seconds(most) => refuse(format!(
+            "is older than {most} seconds (`iat`); obtain a new one"
+        )),
         Some(_) => Ok(()),
     }
 }
 
 /// Reads a `NumericDate` (RFC 7519 section 2). The JSON parser returns only finite numbers.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, JwsError> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
     match value.as_f64() {
         Some(time) => Ok(Some(time)),
         None => refuse(format!("must have a number of seconds in `{name}`")),
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "exact until the year 285 million")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "exact until the year 285 million"
+)]
 const fn seconds(whole: u64) -> f64 {
     whole as f64
 }

@@ -30,7 +30,10 @@ pub const MAXIMUM_DEPTH: usize = 16;
 
 /// Header members that change how the token is interpreted.
 const REFUSED: &[(&str, &str)] = &[
-    ("crit", "its header has `crit`, but no extensions are supported"),
+    (
+        "crit",
+        "its header has `crit`, but no extensions are supported",
+    ),
     ("b64", "its header has `b64`; the payload must be encoded"),
 ];
 
@@ -65,12 +68,21 @@ impl Compact {
         let header_bytes = header.len();
         let header = object(&header).map_err(header_fault)?;
         if header_bytes > MAXIMUM_HEADER_BYTES && !header.contains_key("x5c") {
-            return Err(JwsError::Malformed("its header is longer than 4 KiB, and has no certificates"));
+            return Err(JwsError::Malformed(
+                "its header is longer than 4 KiB, and has no certificates",
+            ));
         }
         check_header(&header)?;
         let algorithm = algorithm(&header)?;
         let (payload, signature) = (decode(payload)?, decode(signature)?);
-        Ok(Self { text: text.to_owned(), signed_bytes, header, algorithm, payload, signature })
+        Ok(Self {
+            text: text.to_owned(),
+            signed_bytes,
+            header,
+            algorithm,
+            payload,
+            signature,
+        })
     }
 
     /// Returns the token, byte for byte.
@@ -108,7 +120,10 @@ impl Compact {
 
     /// Returns the bytes that are signed.
     pub(super) fn signing_input(&self) -> &[u8] {
-        self.text.as_bytes().get(..self.signed_bytes).unwrap_or_default()
+        self.text
+            .as_bytes()
+            .get(..self.signed_bytes)
+            .unwrap_or_default()
     }
 
     pub(super) fn signature(&self) -> &[u8] {
@@ -128,14 +143,20 @@ fn parts(text: &str) -> Result<[&str; 3], JwsError> {
     let parts = [split.next(), split.next(), split.next()].map(Option::unwrap_or_default);
     match split.count() {
         0 if parts.iter().all(|part| !part.is_empty()) => Ok(parts),
-        2 => Err(JwsError::Malformed("it is encrypted; send it signed but not encrypted")),
-        _ => Err(JwsError::Malformed("it must have three parts in base64url, separated by dots")),
+        2 => Err(JwsError::Malformed(
+            "it is encrypted; send it signed but not encrypted",
+        )),
+        _ => Err(JwsError::Malformed(
+            "it must have three parts in base64url, separated by dots",
+        )),
     }
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     let fault = "its parts must be in base64url without padding or white space";
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| JwsError::Malformed(fault))
+    URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| JwsError::Malformed(fault))
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
@@ -146,8 +167,13 @@ fn check_header(header: &Map<String, Value>) -> Result<(), JwsError> {
     if let Some((_, fault)) = REFUSED.iter().find(|(name, _)| header.contains_key(*name)) {
         return Err(JwsError::Malformed(fault));
     }
-    if ["kid", "typ"].iter().any(|name| header.get(*name).is_some_and(|value| !value.is_string())) {
-        return Err(JwsError::Malformed("`kid` and `typ` of its header must be strings"));
+    if ["kid", "typ"]
+        .iter()
+        .any(|name| header.get(*name).is_some_and(|value| !value.is_string()))
+    {
+        return Err(JwsError::Malformed(
+            "`kid` and `typ` of its header must be strings",
+        ));
     }
     Ok(())
 }
@@ -165,7 +191,9 @@ fn header_fault(error: JsonError) -> JwsError {
     JwsError::Malformed(match error {
         JsonError::Empty | JsonError::NotAnObject(_) => "its header is not a JSON object",
         JsonError::NotUtf8 { .. } => "its header is not UTF-8",
-        JsonError::Malformed(_) => "its header is not JSON, is nested too deeply, or has a duplicate member",
+        JsonError::Malformed(_) => {
+            "its header is not JSON, is nested too deeply, or has a duplicate member"
+        }
     })
 }
 
@@ -174,6 +202,8 @@ fn claims_fault(error: JsonError) -> JwsError {
     JwsError::Malformed(match error {
         JsonError::Empty | JsonError::NotAnObject(_) => "its payload is not a JSON object",
         JsonError::NotUtf8 { .. } => "its payload is not UTF-8",
-        JsonError::Malformed(_) => "its payload is not JSON, is nested too deeply, or has a duplicate member",
+        JsonError::Malformed(_) => {
+            "its payload is not JSON, is nested too deeply, or has a duplicate member"
+        }
     })
 }

@@ -90,14 +90,21 @@ impl TypRule<'_> {
             Self::Required(wanted) => Err(unexpected(wanted)),
             Self::OneOf(wanted) => {
                 let fits = |typ| is_same(typ, "JWT") || wanted.iter().any(|one| is_same(typ, one));
-                if typ.is_none_or(fits) { Ok(()) } else { Err(unexpected(&wanted.join(", "))) }
+                if typ.is_none_or(fits) {
+                    Ok(())
+                } else {
+                    Err(unexpected(&wanted.join(", ")))
+                }
             }
         }
     }
 }
 
 fn unexpected(wanted: &str) -> JwsError {
-    JwsError::Claims(format!("must have the `typ` {} in its header", printable(wanted)))
+    JwsError::Claims(format!(
+        "must have the `typ` {} in its header",
+        printable(wanted)
+    ))
 }
 
 fn is_same(typ: &str, wanted: &str) -> bool {

@@ -50,8 +50,10 @@ impl KeySet {
     pub fn parse(set: &Value, limit: usize) -> Result<Self, String> {
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
         for (index, key) in jwks::keys(set, limit)?.iter().enumerate() {
-            let read =
-                key.as_object().ok_or_else(|| "must be an object".to_owned()).and_then(PublicKey::read);
+            let read = key
+                .as_object()
+                .ok_or_else(|| "must be an object".to_owned())
+                .and_then(PublicKey::read);
             match read {
                 Ok(key) => usable.extend(key),
                 Err(rule) => skipped.push(format!("keys[{index}] {rule}")),
@@ -61,7 +63,10 @@ impl KeySet {
             let none = "has no key that can verify signatures; use RSA, EC or OKP keys".to_owned();
             return Err(skipped.into_iter().next().unwrap_or(none));
         }
-        Ok(Self { keys: Keys::Public(usable), skipped })
+        Ok(Self {
+            keys: Keys::Public(usable),
+            skipped,
+        })
     }
 
     /// Parses a JWK Set from its JSON text.
@@ -79,7 +84,10 @@ impl KeySet {
     /// # Errors
     /// If it is shorter than 32 bytes. A longer hash needs a longer secret (RFC 7518 section 3.2).
     pub fn from_secret(secret: &Secret) -> Result<Self, String> {
-        SharedSecret::new(secret).map(|shared| Self { keys: Keys::Shared(shared), skipped: Vec::new() })
+        SharedSecret::new(secret).map(|shared| Self {
+            keys: Keys::Shared(shared),
+            skipped: Vec::new(),
+        })
     }
 
     /// Whether it holds a shared secret instead of public keys.
@@ -108,14 +116,21 @@ impl KeySet {
             Keys::Public(keys) => verify_public(keys, &token, most, &mut tries),
             Keys::Shared(secret) => verify_shared(secret, &token),
         };
-        Tried { outcome: checked.map(|()| Signed::new(token)), keys: tries }
+        Tried {
+            outcome: checked.map(|()| Signed::new(token)),
+            keys: tries,
+        }
     }
 
     /// Does the work of checking `times` invalid signatures of `token`, with the first public key
     /// for its algorithm. Returns how many checks it performed.
     pub fn spend(&self, token: &Compact, times: usize) -> usize {
-        let Keys::Public(keys) = &self.keys else { return 0 };
-        let Some(key) = keys.iter().find_map(|key| key.verifier(token.algorithm())) else { return 0 };
+        let Keys::Public(keys) = &self.keys else {
+            return 0;
+        };
+        let Some(key) = keys.iter().find_map(|key| key.verifier(token.algorithm())) else {
+            return 0;
+        };
         for _ in 0..times {
             let _ = std::hint::black_box(key.verify(token.signing_input(), token.signature()));
         }
@@ -149,27 +164,39 @@ fn verify_public(
 ) -> Result<(), JwsError> {
     let algorithm = token.algorithm();
     if algorithm.is_symmetric() {
-        let rule =
-            format!("is signed with {algorithm}, which needs a shared secret; sign with a private key");
+        let rule = format!(
+            "is signed with {algorithm}, which needs a shared secret; sign with a private key"
+        );
         return Err(JwsError::Algorithm(rule));
     }
     let is_meant = |key: &&PublicKey| token.kid().is_none_or(|kid| key.kid() == Some(kid));
     let mut meant = keys.iter().filter(is_meant).peekable();
     if meant.peek().is_none() {
-        return Err(JwsError::UnknownKey("has a `kid` that is not in the key set of its issuer"));
+        return Err(JwsError::UnknownKey(
+            "has a `kid` that is not in the key set of its issuer",
+        ));
     }
-    let mut fitting = meant.filter_map(|key| key.verifier(algorithm)).take(most).peekable();
+    let mut fitting = meant
+        .filter_map(|key| key.verifier(algorithm))
+        .take(most)
+        .peekable();
     match (fitting.peek(), token.kid()) {
         (None, Some(_)) => Err(JwsError::Algorithm(format!(
             "is signed with {algorithm}, which does not fit the key of its `kid`"
         ))),
-        (None, None) => Err(JwsError::UnknownKey("has an `alg` that no key of its issuer fits")),
+        (None, None) => Err(JwsError::UnknownKey(
+            "has an `alg` that no key of its issuer fits",
+        )),
         (Some(_), _) => {
             let mut verified = fitting.map(|key| {
                 *tries += 1;
                 key.verify(token.signing_input(), token.signature()).is_ok()
             });
-            if verified.any(|is_good| is_good) { Ok(()) } else { Err(JwsError::Signature) }
+            if verified.any(|is_good| is_good) {
+                Ok(())
+            } else {
+                Err(JwsError::Signature)
+            }
         }
     }
 }
@@ -181,7 +208,8 @@ fn verify_shared(secret: &SharedSecret, token: &Compact) -> Result<(), JwsError>
         Some(true) => Ok(()),
         Some(false) => Err(JwsError::Signature),
         None if algorithm.is_symmetric() => {
-            let rule = format!("is signed with {algorithm}, whose hash is longer than the shared secret");
+            let rule =
+                format!("is signed with {algorithm}, whose hash is longer than the shared secret");
             Err(JwsError::Algorithm(rule))
         }
         None => Err(JwsError::Algorithm(format!(

@@ -10,7 +10,10 @@ const OTHER_TYPES: &[(&str, &str)] = &[
     ("dpop+jwt", "a DPoP proof"),
     ("client-authentication+jwt", "a client assertion"),
     ("oauth-client-attestation+jwt", "a client attestation"),
-    ("oauth-client-attestation-pop+jwt", "a proof of a client attestation"),
+    (
+        "oauth-client-attestation-pop+jwt",
+        "a proof of a client attestation",
+    ),
     ("logout+jwt", "a logout token"),
     ("secevent+jwt", "a security event"),
     ("token-introspection+jwt", "an introspection response"),
@@ -57,7 +60,12 @@ pub fn looks_like_other_token(
     claims: &Map<String, Value>,
 ) -> Option<&'static str> {
     let by_type = header.get("typ").and_then(Value::as_str).and_then(of_typ);
-    let by_claim = || UNMISTAKABLE.iter().find(|(name, _)| claims.contains_key(*name)).map(|(_, kind)| *kind);
+    let by_claim = || {
+        UNMISTAKABLE
+            .iter()
+            .find(|(name, _)| claims.contains_key(*name))
+            .map(|(_, kind)| *kind)
+    };
     by_type.or_else(by_claim).or_else(|| by_absence(claims))
 }
 
@@ -72,8 +80,20 @@ fn by_absence(claims: &Map<String, Value>) -> Option<&'static str> {
         return Some("a client assertion or an ID token");
     }
     // RFC 9068 section 2.2, with other common claims.
-    let of_access =
-        [REGISTERED, &["client_id", "scope", "scp", "acr", "amr", "sid", "cnf", "roles", "groups"]];
+    let of_access = [
+        REGISTERED,
+        &[
+            "client_id",
+            "scope",
+            "scp",
+            "acr",
+            "amr",
+            "sid",
+            "cnf",
+            "roles",
+            "groups",
+        ],
+    ];
     let is_access = has("client_id") && (has("scope") || has("scp")) && only(&of_access.concat());
     is_access.then_some("an access token")
 }
@@ -81,11 +101,16 @@ fn by_absence(claims: &Map<String, Value>) -> Option<&'static str> {
 /// Returns what a token with this `typ` is, if the type has another purpose.
 pub(super) fn of_typ(typ: &str) -> Option<&'static str> {
     let typ = media_type(typ);
-    OTHER_TYPES.iter().find(|(name, _)| *name == typ).map(|(_, kind)| *kind)
+    OTHER_TYPES
+        .iter()
+        .find(|(name, _)| *name == typ)
+        .map(|(_, kind)| *kind)
 }
 
 /// Returns a media type in lower case without `application/` (RFC 7515 section 4.1.9).
 pub(super) fn media_type(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)
+    typ.strip_prefix("application/")
+        .map(str::to_owned)
+        .unwrap_or(typ)
 }

@@ -34,16 +34,30 @@ impl PublicKey {
     pub(super) fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
         let members = &*absent::present_of(members);
         jwks::check_secrecy(members)?;
-        let Some(key) = jwks::key::read(members)? else { return Ok(None) };
+        let Some(key) = jwks::key::read(members)? else {
+            return Ok(None);
+        };
         let is_fit = |algorithm: &Algorithm| fit::can(members, Work::Verify, algorithm.as_str());
         let algorithms: Vec<Algorithm> = Algorithm::ALL.iter().copied().filter(is_fit).collect();
         if algorithms.is_empty() {
             return Ok(None);
         }
-        let der = key.public_key_to_der().map_err(|_| "cannot be encoded".to_owned())?;
-        let kid = members.get("kid").and_then(Value::as_str).map(str::to_owned);
-        let verifiers = algorithms.into_iter().map(|algorithm| (algorithm, OnceLock::new())).collect();
-        Ok(Some(Self { kid, der, verifiers }))
+        let der = key
+            .public_key_to_der()
+            .map_err(|_| "cannot be encoded".to_owned())?;
+        let kid = members
+            .get("kid")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let verifiers = algorithms
+            .into_iter()
+            .map(|algorithm| (algorithm, OnceLock::new()))
+            .collect();
+        Ok(Some(Self {
+            kid,
+            der,
+            verifiers,
+        }))
     }
 
     pub(super) fn kid(&self) -> Option<&str> {
@@ -53,7 +67,9 @@ impl PublicKey {
     /// Returns the verifier for `algorithm` with this key, or `None` if the key does not fit it.
     pub(super) fn verifier(&self, algorithm: Algorithm) -> Option<&dyn JwsVerifier> {
         let (_, verifier) = self.verifiers.iter().find(|(one, _)| *one == algorithm)?;
-        verifier.get_or_init(|| verifier_of(algorithm, &self.der)).as_deref()
+        verifier
+            .get_or_init(|| verifier_of(algorithm, &self.der))
+            .as_deref()
     }
 }
 
@@ -85,7 +101,8 @@ const fn family(algorithm: Algorithm) -> Option<Family> {
 
 fn verifier_of(algorithm: Algorithm, der: &[u8]) -> Verifier {
     fn boxed<V: JwsVerifier + 'static>(made: Result<V, josekit::JoseError>) -> Verifier {
-        made.ok().map(|verifier| Box::new(verifier) as Box<dyn JwsVerifier>)
+        made.ok()
+            .map(|verifier| Box::new(verifier) as Box<dyn JwsVerifier>)
     }
     match family(algorithm)? {
         Family::Rsa(of) => boxed(of.verifier_from_der(der)),
@@ -98,8 +115,11 @@ fn verifier_of(algorithm: Algorithm, der: &[u8]) -> Verifier {
 /// Returns the signer for `algorithm` with a private key in PKCS #8, or `None` if the key does not
 /// fit it.
 pub(super) fn signer_of(algorithm: Algorithm, der: &[u8]) -> Option<Box<dyn JwsSigner>> {
-    fn boxed<S: JwsSigner + 'static>(made: Result<S, josekit::JoseError>) -> Option<Box<dyn JwsSigner>> {
-        made.ok().map(|signer| Box::new(signer) as Box<dyn JwsSigner>)
+    fn boxed<S: JwsSigner + 'static>(
+        made: Result<S, josekit::JoseError>,
+    ) -> Option<Box<dyn JwsSigner>> {
+        made.ok()
+            .map(|signer| Box::new(signer) as Box<dyn JwsSigner>)
     }
     match family(algorithm)? {
         Family::Rsa(of) => boxed(of.signer_from_der(der)),

@@ -17,16 +17,27 @@ impl SharedSecret {
     /// If it is shorter than the shortest hash.
     pub(super) fn new(secret: &Secret) -> Result<Self, String> {
         let signer = |algorithm| Some((algorithm, signer_of(algorithm, secret)?));
-        let signers: Vec<_> = Algorithm::SHARED_SECRET.iter().copied().filter_map(signer).collect();
+        let signers: Vec<_> = Algorithm::SHARED_SECRET
+            .iter()
+            .copied()
+            .filter_map(signer)
+            .collect();
         if signers.is_empty() {
-            return Err("is too short: a shared secret for HS256 must have at least 32 bytes".to_owned());
+            return Err(
+                "is too short: a shared secret for HS256 must have at least 32 bytes".to_owned(),
+            );
         }
         Ok(Self(signers))
     }
 
     /// Whether `signature` is valid for `message`. Returns `None` if the secret does not fit
     /// `algorithm`.
-    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
+    pub(super) fn verify(
+        &self,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Option<bool> {
         let (_, signer) = self.0.iter().find(|(one, _)| *one == algorithm)?;
         // The library's own verifier does not compare in constant time.
         let expected = signer.sign(message).ok()?;

@@ -68,7 +68,11 @@ impl SigningKey {
             }
             _ => RsaKeyPair::generate(RSA_BITS).map(boxed),
         };
-        Self::from_pair(&*pair.map_err(|_| SigningKeyError::Failed)?, algorithm, None)
+        Self::from_pair(
+            &*pair.map_err(|_| SigningKeyError::Failed)?,
+            algorithm,
+            None,
+        )
     }
 
     /// Reads a private JWK. Its `alg`, if present, must be `algorithm`.
@@ -92,9 +96,13 @@ impl SigningKey {
         let made = Self::from_pair(&*pair, algorithm, text("kid").filter(|kid| !kid.is_empty()))?;
         // The public half in the JWK would be published, so it must match the private half.
         let published = Some(jwk).filter(|jwk| thumbprint(jwk).is_some());
-        let is_own =
-            published.is_none_or(|jwk| thumbprint(jwk) == made.public_jwk().as_ref().and_then(thumbprint));
-        if is_own { Ok(made) } else { Err(SigningKeyError::Weak) }
+        let is_own = published
+            .is_none_or(|jwk| thumbprint(jwk) == made.public_jwk().as_ref().and_then(thumbprint));
+        if is_own {
+            Ok(made)
+        } else {
+            Err(SigningKeyError::Weak)
+        }
     }
 
     /// Reads a PEM text, in PKCS #8 or the traditional format, not encrypted.
@@ -105,14 +113,20 @@ impl SigningKey {
         // Without a callback, the library would prompt for a passphrase on the terminal.
         let key = PKey::private_key_from_pem_callback(pem.expose().as_bytes(), |_| Ok(0))
             .map_err(|_| SigningKeyError::Unreadable)?;
-        let der = key.private_key_to_pkcs8().map_err(|_| SigningKeyError::Unreadable)?;
+        let der = key
+            .private_key_to_pkcs8()
+            .map_err(|_| SigningKeyError::Unreadable)?;
         let pair: Result<Box<dyn KeyPair>, _> = match key.id() {
             Id::RSA => RsaKeyPair::from_der(&der).map(boxed),
             Id::EC => EcKeyPair::from_der(&der, None).map(boxed),
             Id::ED25519 | Id::ED448 => EdKeyPair::from_der(&der).map(boxed),
             _ => return Err(SigningKeyError::Unreadable),
         };
-        Self::from_pair(&*pair.map_err(|_| SigningKeyError::Unreadable)?, algorithm, None)
+        Self::from_pair(
+            &*pair.map_err(|_| SigningKeyError::Unreadable)?,
+            algorithm,
+            None,
+        )
     }
 
     /// Returns a shared secret for HMAC, whose bytes are the key.
@@ -120,8 +134,14 @@ impl SigningKey {
     /// # Errors
     /// If it is shorter than the hash, or `algorithm` is not an HMAC.
     pub fn from_secret(secret: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        let signer = shared_secret::signer_of(algorithm, secret).ok_or(SigningKeyError::Unfit(algorithm))?;
-        Ok(Self { algorithm, signer: Box::new(signer), public: None, pem: None })
+        let signer =
+            shared_secret::signer_of(algorithm, secret).ok_or(SigningKeyError::Unfit(algorithm))?;
+        Ok(Self {
+            algorithm,
+            signer: Box::new(signer),
+            public: None,
+            pem: None,
+        })
     }
 
     fn from_pair(
@@ -130,19 +150,29 @@ impl SigningKey {
         kid: Option<&str>,
     ) -> Result<Self, SigningKeyError> {
         let mut public: Map<String, Value> = pair.to_jwk_public_key().into();
-        let Ok(Some(verifier)) = PublicKey::read(&public) else { return Err(SigningKeyError::Weak) };
+        let Ok(Some(verifier)) = PublicKey::read(&public) else {
+            return Err(SigningKeyError::Weak);
+        };
         let unfit = SigningKeyError::Unfit(algorithm);
         let verifier = verifier.verifier(algorithm).ok_or(unfit)?;
         let signer = public_key::signer_of(algorithm, &pair.to_der_private_key()).ok_or(unfit)?;
         // The library does not compare the two halves of a key that another program assembled.
         let proof = signer.sign(b"proof").map_err(|_| SigningKeyError::Failed)?;
-        verifier.verify(b"proof", &proof).map_err(|_| SigningKeyError::Weak)?;
+        verifier
+            .verify(b"proof", &proof)
+            .map_err(|_| SigningKeyError::Weak)?;
         let print = thumbprint(&Value::Object(public.clone())).ok_or(SigningKeyError::Weak)?;
         public.insert("kid".to_owned(), kid.map_or(print, str::to_owned).into());
         public.insert("alg".to_owned(), algorithm.as_str().into());
         public.insert("use".to_owned(), "sig".into());
-        let pem = String::from_utf8(pair.to_pem_private_key()).map_err(|_| SigningKeyError::Failed)?;
-        Ok(Self { algorithm, signer, public: Some(public), pem: Some(Secret::new(pem)) })
+        let pem =
+            String::from_utf8(pair.to_pem_private_key()).map_err(|_| SigningKeyError::Failed)?;
+        Ok(Self {
+            algorithm,
+            signer,
+            public: Some(public),
+            pem: Some(Secret::new(pem)),
+        })
     }
 
     /// Returns the algorithm that it signs with.
@@ -191,14 +221,26 @@ pub fn sign(
     if let Some(kid) = key.kid() {
         header.insert("kid".to_owned(), kid.into());
     }
-    let json =
-        |members: &Map<String, Value>| serde_json::to_vec(members).map_err(|_| SigningKeyError::Failed);
+    let json = |members: &Map<String, Value>| {
+        serde_json::to_vec(members).map_err(|_| SigningKeyError::Failed)
+    };
     sign_bytes(&json(&header)?, &json(claims)?, key)
 }
 
 /// Signs header and payload as they are (RFC 7515 section 5.1).
-pub(super) fn sign_bytes(header: &[u8], payload: &[u8], key: &SigningKey) -> Result<String, SigningKeyError> {
-    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-    let signature = key.signer.sign(input.as_bytes()).map_err(|_| SigningKeyError::Failed)?;
+pub(super) fn sign_bytes(
+    header: &[u8],
+    payload: &[u8],
+    key: &SigningKey,
+) -> Result<String, SigningKeyError> {
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(payload)
+    );
+    let signature = key
+        .signer
+        .sign(input.as_bytes())
+        .map_err(|_| SigningKeyError::Failed)?;
     Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }

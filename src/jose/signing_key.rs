@@ -37,8 +37,13 @@ fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
 
 /// Returns the first of these algorithms that fits the key.
 fn from_pem(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
-    const USUAL: [Algorithm; 5] =
-        [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Rs256];
+    const USUAL: [Algorithm; 5] = [
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::Es512,
+        Algorithm::EdDsa,
+        Algorithm::Rs256,
+    ];
     let mut failure = SigningKeyError::Unreadable;
     for algorithm in USUAL {
         match SigningKey::from_pem(secret, algorithm) {
@@ -55,7 +60,12 @@ mod tests {
 
     #[test]
     fn a_key_says_what_it_signs_with() {
-        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa, Algorithm::Rs256] {
+        for algorithm in [
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::EdDsa,
+            Algorithm::Rs256,
+        ] {
             let made = SigningKey::generate(algorithm).unwrap();
             let read = signing_key(made.to_pem().unwrap()).unwrap();
             assert_eq!(read.algorithm(), algorithm);
@@ -63,9 +73,15 @@ mod tests {
         }
         let of_text = |text: &str| signing_key(&Secret::new(text.to_owned()));
         let shared = of_text("a text of 32 bytes or more is HMAC").unwrap();
-        assert_eq!((shared.algorithm(), shared.public_jwk()), (Algorithm::Hs256, None));
+        assert_eq!(
+            (shared.algorithm(), shared.public_jwk()),
+            (Algorithm::Hs256, None)
+        );
         assert!(of_text("12345678").is_err());
-        assert_eq!(of_text(r#"{"kty":"oct","k":"AAAA"}"#).unwrap_err(), SigningKeyError::Unreadable);
+        assert_eq!(
+            of_text(r#"{"kty":"oct","k":"AAAA"}"#).unwrap_err(),
+            SigningKeyError::Unreadable
+        );
     }
 
     #[test]
@@ -76,7 +92,10 @@ mod tests {
             "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
             "d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
         let read = signing_key(&Secret::new(jwk.to_owned())).unwrap();
-        assert_eq!((read.algorithm(), read.kid()), (Algorithm::Es256, Some("1")));
+        assert_eq!(
+            (read.algorithm(), read.kid()),
+            (Algorithm::Es256, Some("1"))
+        );
         let unnamed = signing_key(&Secret::new(jwk.replace(r#""alg":"ES256","#, ""))).unwrap();
         assert_eq!(unnamed.algorithm(), Algorithm::Es256);
         assert!(signing_key(&Secret::new(jwk.replace("\"ES256\"", "\"ES384\""))).is_err());

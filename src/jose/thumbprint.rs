@@ -18,8 +18,12 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
         "OKP" => &["crv", "kty", "x"],
         _ => return None,
     };
-    let member =
-        |name: &&str| Some(((*name).to_owned(), jwk.get(*name).filter(|value| value.is_string())?.clone()));
+    let member = |name: &&str| {
+        Some((
+            (*name).to_owned(),
+            jwk.get(*name).filter(|value| value.is_string())?.clone(),
+        ))
+    };
     let members: Map<String, Value> = names.iter().map(member).collect::<Option<_>>()?;
     let digest = openssl::sha::sha256(Value::Object(members).to_string().as_bytes());
     Some(URL_SAFE_NO_PAD.encode(digest))

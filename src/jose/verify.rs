@@ -63,7 +63,9 @@ impl Claims {
             clippy::cast_sign_loss,
             reason = "`as` stops at the bounds"
         )]
-        let whole = exp.as_u64().or_else(|| exp.as_f64().map(|seconds| seconds.ceil() as u64))?;
+        let whole = exp
+            .as_u64()
+            .or_else(|| exp.as_f64().map(|seconds| seconds.ceil() as u64))?;
         Some(Timestamp::from_unix(whole))
     }
 
@@ -93,7 +95,11 @@ impl Signed {
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn accept(self, expected: &Expectations<'_>, now: Timestamp) -> Result<Verified<Claims>, JwsError> {
+    pub fn accept(
+        self,
+        expected: &Expectations<'_>,
+        now: Timestamp,
+    ) -> Result<Verified<Claims>, JwsError> {
         expected.check_header(&self.0)?;
         accept(&self.0, expected, now)
     }
@@ -123,5 +129,8 @@ fn accept(
 ) -> Result<Verified<Claims>, JwsError> {
     let claims = token.unverified_claims()?;
     claims::check(&claims, expected, now)?;
-    Ok(Verified(Claims { header: token.unverified_header().clone(), claims }))
+    Ok(Verified(Claims {
+        header: token.unverified_header().clone(),
+        claims,
+    }))
 }

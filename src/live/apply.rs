@@ -46,7 +46,9 @@ fn refused(number: usize, operation: &PatchOperation, kind: &PatchErrorKind) -> 
 
 /// Whether arrays and objects are nested deeper than `levels`.
 fn is_deeper(value: &Value, levels: usize) -> bool {
-    let Some(left) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
+    let Some(left) = levels.checked_sub(1) else {
+        return value.is_array() || value.is_object();
+    };
     match value {
         Value::Array(items) => items.iter().any(|item| is_deeper(item, left)),
         Value::Object(members) => members.values().any(|member| is_deeper(member, left)),

@@ -57,7 +57,11 @@ fn without_password(text: &str) -> Option<String> {
     }
     if in_query {
         let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-            let value = if is_password(&name) { MASK.to_owned() } else { value.into_owned() };
+            let value = if is_password(&name) {
+                MASK.to_owned()
+            } else {
+                value.into_owned()
+            };
             (name.into_owned(), value)
         };
         let pairs: Vec<(String, String)> = url.query_pairs().map(hide).collect();

@@ -31,12 +31,22 @@ impl Operations {
             return Err(wanted(&format!("the body is {}", json::type_name(&value))));
         };
         if operations.len() > MOST_OPERATIONS {
-            return Err(wanted(&format!("the body has more than {MOST_OPERATIONS} operations")));
+            return Err(wanted(&format!(
+                "the body has more than {MOST_OPERATIONS} operations"
+            )));
         }
         let parse = |(at, operation)| {
-            operation_of(operation).map_err(|reason| PatchError::Operation { number: at + 1, reason })
+            operation_of(operation).map_err(|reason| PatchError::Operation {
+                number: at + 1,
+                reason,
+            })
         };
-        operations.into_iter().enumerate().map(parse).collect::<Result<_, _>>().map(Self)
+        operations
+            .into_iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &PatchOperation> {
@@ -45,7 +55,9 @@ impl Operations {
 }
 
 fn wanted(fault: &str) -> PatchError {
-    PatchError::Form(format!("{fault}; send a JSON array of operations (RFC 6902)"))
+    PatchError::Form(format!(
+        "{fault}; send a JSON array of operations (RFC 6902)"
+    ))
 }
 
 fn operation_of(value: Value) -> Result<PatchOperation, String> {
@@ -63,7 +75,9 @@ fn operation_of(value: Value) -> Result<PatchOperation, String> {
 /// Converts the member `name` to a JSON Pointer into the document. Returns the key of the option if it was
 /// named by its property alone.
 fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    let Some(Value::String(text)) = members.get(name) else { return Ok(None) };
+    let Some(Value::String(text)) = members.get(name) else {
+        return Ok(None);
+    };
     let place = Place::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
     members.insert(name.to_owned(), place.pointer.into());
     Ok(place.flat)

@@ -16,7 +16,11 @@ use crate::config::{Configuration, Patch, shows_mask};
 ///
 /// # Errors
 /// Returns an error if an operation cannot be applied, or changes something that cannot be patched.
-pub fn revise(current: &Configuration, patch: &Patch, operations: &Operations) -> Result<Patch, PatchError> {
+pub fn revise(
+    current: &Configuration,
+    patch: &Patch,
+    operations: &Operations,
+) -> Result<Patch, PatchError> {
     let mut after = Value::Object(current.live.masked());
     apply(&mut after, operations)?;
     let mut after = members_of(after)?;
@@ -61,21 +65,37 @@ pub fn settle(patch: &Patch, next: &Configuration) -> Patch {
 /// Returns the members of a patched document. Unknown members are an error.
 fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
     let Value::Object(members) = document else {
-        return Err(PatchError::Invalid("the document must be an object".to_owned()));
+        return Err(PatchError::Invalid(
+            "the document must be an object".to_owned(),
+        ));
     };
     let registration = match members.get("registration") {
         Some(Value::Object(registration)) => Some(registration),
-        Some(_) => return Err(PatchError::Invalid("registration: must be an object".to_owned())),
+        Some(_) => {
+            return Err(PatchError::Invalid(
+                "registration: must be an object".to_owned(),
+            ));
+        }
         None => None,
     };
-    if let Some(section) = members.keys().find(|key| !["registration", "scopes"].contains(&key.as_str())) {
+    if let Some(section) = members
+        .keys()
+        .find(|key| !["registration", "scopes"].contains(&key.as_str()))
+    {
         let reason = "cannot be patched; remove it from the document";
         return Err(PatchError::Invalid(format!("{}: {reason}", shown(section))));
     }
     let known = live_keys();
-    let mut keys = registration.into_iter().flat_map(Map::keys).map(|key| format!("registration.{key}"));
+    let mut keys = registration
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(|key| format!("registration.{key}"));
     match keys.find(|key| !known.contains(key)) {
-        Some(key) => Err(PatchError::Invalid(format!("{}: {}", shown(&key), unknown_live(&key)))),
+        Some(key) => Err(PatchError::Invalid(format!(
+            "{}: {}",
+            shown(&key),
+            unknown_live(&key)
+        ))),
         None => Ok(members),
     }
 }

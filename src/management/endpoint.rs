@@ -24,31 +24,46 @@ use crate::telemetry;
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn get(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let outcome = async {
         let (held, caller) = begin(&cx, &parts).await?;
         super::read(&cx, &caller, held).await
     };
-    outcome.await.map(|information| information.into_response(StatusCode::OK)).map_err(problem)
+    outcome
+        .await
+        .map(|information| information.into_response(StatusCode::OK))
+        .map_err(problem)
 }
 
 /// `PUT`: replaces the registered metadata (RFC 7592 section 2.2).
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn put(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn put(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let outcome = async {
         let (held, caller) = begin(&cx, &parts).await?;
         check_precondition(&parts.headers, &held)?;
-        let received =
-            Received::read(&cx, &parts.headers, body).await.map_err(registration::RegisterError::from)?;
-        Ok(registration::replace(&cx, &caller, received, &held.stored, held.token.as_ref()).await?)
+        let received = Received::read(&cx, &parts.headers, body)
+            .await
+            .map_err(registration::RegisterError::from)?;
+        Ok(
+            registration::replace(&cx, &caller, received, &held.stored, held.token.as_ref())
+                .await?,
+        )
     };
-    let updated = outcome.await.map(|information| information.into_response(StatusCode::OK));
+    let updated = outcome
+        .await
+        .map(|information| information.into_response(StatusCode::OK));
     updated.map_err(|error| refused(&cx, &parts, Action::UpdateRefused, problem(error)))
 }
 
@@ -70,14 +85,20 @@ pub async fn delete(
         check_precondition(&parts.headers, &held)?;
         super::delete(&cx, &caller, held).await
     };
-    let deleted = outcome.await.map(|()| answer::empty(StatusCode::NO_CONTENT));
+    let deleted = outcome
+        .await
+        .map(|()| answer::empty(StatusCode::NO_CONTENT));
     deleted.map_err(|error| refused(&cx, &parts, Action::DeletionRefused, problem(error)))
 }
 
 fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageError> {
     let revision = held.stored.client().revision;
     let holds = precondition::holds(headers, &entity_tag(revision));
-    if holds { Ok(()) } else { Err(ManageError::PreconditionFailed { revision }) }
+    if holds {
+        Ok(())
+    } else {
+        Err(ManageError::PreconditionFailed { revision })
+    }
 }
 
 /// Records the rejection in the audit log, under the client that the URL names. The caller may put anything
@@ -109,7 +130,9 @@ async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), Manage
 pub fn client_id(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs.find(|(name, _)| name == "client_id").map(|(_, value)| value.into_owned())
+    pairs
+        .find(|(name, _)| name == "client_id")
+        .map(|(_, value)| value.into_owned())
 }
 
 /// Converts an error into an HTTP problem.
@@ -123,9 +146,11 @@ pub fn problem(error: ManageError) -> Problem {
         ManageError::DeletionDisabled => {
             Problem::method_not_allowed(&[Method::GET, Method::PUT, Method::OPTIONS])
         }
-        ManageError::PreconditionFailed { .. } => {
-            Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", &description)
-        }
+        ManageError::PreconditionFailed { .. } => Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            &description,
+        ),
         ManageError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
         ManageError::Update(error) => registration_endpoint::problem(error),
         // RFC 7592 section 2.3: of the operations here, a script can deny only a deletion.
@@ -137,7 +162,10 @@ pub fn problem(error: ManageError) -> Problem {
         ManageError::Hook(error) => registration_endpoint::hook_problem(error),
         ManageError::Store(error) => registration_endpoint::store_problem(&error),
         ManageError::Randomness(_) | ManageError::Seal(_) => {
-            tracing::error!(cause = description, "client credentials could not be created or opened");
+            tracing::error!(
+                cause = description,
+                "client credentials could not be created or opened"
+            );
             Problem::server_error()
         }
     }

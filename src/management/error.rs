@@ -45,6 +45,9 @@ pub enum ManageError {
 impl ManageError {
     /// Whether a script rejected the request. A rejection is not a failure.
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Hook(HookError::Refused { .. } | HookError::Answered { .. }))
+        matches!(
+            self,
+            Self::Hook(HookError::Refused { .. } | HookError::Answered { .. })
+        )
     }
 }

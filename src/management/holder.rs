@@ -37,18 +37,28 @@ pub(super) async fn authenticate(
     };
     // A client that the operator created has no registration access token that could manage it.
     let stored = stored.filter(|stored| !stored.client().is_operators());
-    let matched = stored.as_ref().and_then(|stored| matched(stored.client(), &shown));
+    let matched = stored
+        .as_ref()
+        .and_then(|stored| matched(stored.client(), &shown));
     if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
         return by_access_token(cx, id.as_ref(), token, caller).await;
     }
-    let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
+    let (Some(stored), Some(matched)) = (stored, matched) else {
+        return Err(refused);
+    };
     if !stored.client().is_usable(cx.service.clock.now()) {
         return Err(refused);
     }
     certificate::hold(cx, caller, stored.client()).await?;
-    let stored =
-        if matched == Matched::Successor { retire_previous(cx, stored, &shown).await? } else { stored };
-    Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
+    let stored = if matched == Matched::Successor {
+        retire_previous(cx, stored, &shown).await?
+    } else {
+        stored
+    };
+    Ok(Held {
+        stored,
+        token: Some(Secret::new(token.to_owned())),
+    })
 }
 
 /// Checks whether `token` is an access token of the client `id`. The client is found by the token, so a
@@ -61,10 +71,15 @@ async fn by_access_token(
 ) -> Result<Held, ManageError> {
     let found = bearer::find(cx, token, caller.certificate.as_ref()).await?;
     let own = found.filter(|bearer| Some(&bearer.token.client_id) == id);
-    let stored = own.map(|bearer| bearer.client).filter(|stored| !stored.client().is_operators());
+    let stored = own
+        .map(|bearer| bearer.client)
+        .filter(|stored| !stored.client().is_operators());
     let stored = stored.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
     certificate::hold(cx, caller, stored.client()).await?;
-    Ok(Held { stored, token: None })
+    Ok(Held {
+        stored,
+        token: None,
+    })
 }
 
 /// Which of the client's tokens was presented.

@@ -29,15 +29,24 @@ pub struct Held {
 ///
 /// # Errors
 /// When a script or the store fails, or another request changes the client at the same time.
-pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<ClientInformation, ManageError> {
+pub async fn read(
+    cx: &Context<'_>,
+    caller: &Caller,
+    held: Held,
+) -> Result<ClientInformation, ManageError> {
     let rotates = cx.settings().rotate_registration_access_token == Rotation::OnUse;
     let (client, token) = match held.token {
         Some(token) if rotates => rotate(cx, held.stored, &token).await?,
         token => (held.stored.into_client(), token),
     };
-    let sealed = client.secret.as_ref().filter(|_| cx.settings().return_client_secret_on_read);
+    let sealed = client
+        .secret
+        .as_ref()
+        .filter(|_| cx.settings().return_client_secret_on_read);
     let id = client.id.as_str();
-    let secret = sealed.map(|secret| cx.service.store.sealing_key.open(&secret.sealed, id)).transpose()?;
+    let secret = sealed
+        .map(|secret| cx.service.store.sealing_key.open(&secret.sealed, id))
+        .transpose()?;
     let information = ClientInformation::new(cx, &client, token.as_ref(), secret.as_ref());
     Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
 }
@@ -54,7 +63,13 @@ async fn rotate(
         current: TokenDigest::of(next.expose()),
         previous: Some(TokenDigest::of(presented.expose())),
     };
-    match cx.service.store.clients.replace(&stored, &client, Change::default()).await {
+    match cx
+        .service
+        .store
+        .clients
+        .replace(&stored, &client, Change::default())
+        .await
+    {
         Ok(()) => Ok((client, Some(next))),
         Err(StoreError::Conflict) => Err(ManageError::Conflict),
         Err(error) => Err(error.into()),

@@ -27,7 +27,12 @@ impl ClientInformation {
     /// Builds the client information of `client`. It contains the client secret where the secret is shown. It
     /// contains the registration access token only when the client presented that token or received a new
     /// one, since the store keeps only its digest.
-    pub fn new(cx: &Context<'_>, client: &Client, token: Option<&Secret>, secret: Option<&Secret>) -> Self {
+    pub fn new(
+        cx: &Context<'_>,
+        client: &Client,
+        token: Option<&Secret>,
+        secret: Option<&Secret>,
+    ) -> Self {
         let mut members = Map::new();
         let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         put("client_id", client.id.as_str().into());
@@ -35,14 +40,20 @@ impl ClientInformation {
         if let Some(secret) = secret {
             let expires_at = client.secret.as_ref().and_then(|secret| secret.expires_at);
             put("client_secret", secret.expose().into());
-            put("client_secret_expires_at", expires_at.map_or(0, Timestamp::unix).into());
+            put(
+                "client_secret_expires_at",
+                expires_at.map_or(0, Timestamp::unix).into(),
+            );
         }
         if let Some(token) = token {
             put("registration_access_token", token.expose().into());
         }
         // Either both members or neither (OpenID Connect Dynamic Client Registration section 3.2).
         if client.shared_as.is_none() {
-            put("registration_client_uri", registration_client_uri(cx, client).into());
+            put(
+                "registration_client_uri",
+                registration_client_uri(cx, client).into(),
+            );
         }
         Self {
             own: members,
@@ -69,13 +80,19 @@ impl ClientInformation {
 
     /// Returns all members of the answer.
     pub fn members(&self) -> Map<String, Value> {
-        self.entries().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+        self.entries()
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect()
     }
 
     /// Returns the same answer with other members.
     #[must_use]
     pub fn saying(self, members: Map<String, Value>) -> Self {
-        Self { own: members, has_metadata: false, ..self }
+        Self {
+            own: members,
+            has_metadata: false,
+            ..self
+        }
     }
 
     fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
@@ -98,11 +115,18 @@ pub(super) fn build(cx: &Context<'_>, issued: &Issued, purpose: Purpose<'_>) -> 
         // A secret that this update creates is shown once, like the secret of a registration.
         Purpose::Replace(stored) => stored.client().secret.is_none(),
     };
-    let shown = issued.secret.as_ref().filter(|_| is_new || cx.settings().return_client_secret_on_read);
+    let shown = issued
+        .secret
+        .as_ref()
+        .filter(|_| is_new || cx.settings().return_client_secret_on_read);
     ClientInformation::new(cx, &issued.client, issued.token.as_ref(), shown)
 }
 
 /// Returns the URL at which the client is managed. It stays the same as long as the client exists.
 fn registration_client_uri(cx: &Context<'_>, client: &Client) -> String {
-    format!("{}?client_id={}", cx.service.registration_endpoint(), client.id)
+    format!(
+        "{}?client_id={}",
+        cx.service.registration_endpoint(),
+        client.id
+    )
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::header::{
+    AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
+};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::proof::{certificate, client_attestation, initial_access};
-use super::{Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered};
+use super::{
+    Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered,
+};
 use crate::base::model::violation::ErrorCode;
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
@@ -26,7 +30,10 @@ use crate::store::{StoreError, outage};
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn post(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let caller = Caller::of(&cx, &parts);
@@ -34,7 +41,11 @@ pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -
     match admit(&cx, caller, (&parts.headers, body)).await {
         Ok(Registered::New(information)) => Ok(information.into_response(StatusCode::CREATED)),
         Ok(Registered::There(information)) => Ok(information.into_response(StatusCode::OK)),
-        Err(error) => Err(refused(&cx, (&author, Action::RegistrationRefused, ""), problem(error))),
+        Err(error) => Err(refused(
+            &cx,
+            (&author, Action::RegistrationRefused, ""),
+            problem(error),
+        )),
     }
 }
 
@@ -45,7 +56,11 @@ pub fn refused(
     problem: Problem,
 ) -> Problem {
     let event = author.did(action, subject, cx.service.clock.now());
-    cx.service.refusals.leave(event.refused(problem.code()).with("status", problem.status().as_u16()));
+    cx.service.refusals.leave(
+        event
+            .refused(problem.code())
+            .with("status", problem.status().as_u16()),
+    );
     problem
 }
 
@@ -62,7 +77,8 @@ async fn admit(
     let received = Received::read(cx, headers, body).await?;
     let shown = initial_access::find(cx, credentials::bearer(headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
-    caller.attested = client_attestation::verify(cx, &client_attestation::Headers::of(headers)).await?;
+    caller.attested =
+        client_attestation::verify(cx, &client_attestation::Headers::of(headers)).await?;
     caller.initial_access = match shown {
         // An attested client needs no initial access token.
         Err(RegisterError::Unauthorised(Presented::Nothing)) if caller.attested.is_some() => None,
@@ -81,11 +97,17 @@ pub async fn challenge(
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let caller = Caller::of(&cx, &request.into_parts().0);
-    cx.snapshot.limits.count_challenge(caller.address).map_err(|limited| problem(limited.into()))?;
+    cx.snapshot
+        .limits
+        .count_challenge(caller.address)
+        .map_err(|limited| problem(limited.into()))?;
     match client_attestation::challenge(&cx).await.map_err(problem)? {
         None => Err(Problem::not_found()),
         Some(challenge) => {
-            let member = ("attestation_challenge".to_owned(), challenge.expose().into());
+            let member = (
+                "attestation_challenge".to_owned(),
+                challenge.expose().into(),
+            );
             Ok(answer::json(StatusCode::OK, &Map::from_iter([member])))
         }
     }
@@ -96,15 +118,28 @@ impl Received {
     ///
     /// # Errors
     /// When the media type is another one, or the body is too large or too slow.
-    pub async fn read(cx: &Context<'_>, headers: &HeaderMap, body: Body) -> Result<Self, BodyError> {
+    pub async fn read(
+        cx: &Context<'_>,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Self, BodyError> {
         let media_type = body::media_type(headers)?;
         let limits = &cx.service.settings.limits;
-        Ok(Self { media_type, bytes: body::read(body, limits.body_bytes, limits.body_timeout_ms).await? })
+        Ok(Self {
+            media_type,
+            bytes: body::read(body, limits.body_bytes, limits.body_timeout_ms).await?,
+        })
     }
 }
 
 /// Headers that carry credentials. Scripts do not see them.
-const CREDENTIALS: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, ATTESTATION, PROOF];
+const CREDENTIALS: [HeaderName; 5] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    ATTESTATION,
+    PROOF,
+];
 
 /// The header that carries a client attestation.
 pub const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
@@ -117,9 +152,12 @@ impl Caller {
     /// Describes the caller from the head of a request.
     pub fn of(cx: &Context<'_>, parts: &Parts) -> Self {
         let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
-        let shown = parts.headers.iter().filter(|(name, _)| !CREDENTIALS.contains(name));
-        let headers =
-            shown.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let shown = parts
+            .headers
+            .iter()
+            .filter(|(name, _)| !CREDENTIALS.contains(name));
+        let headers = shown
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
         let request = HttpRequest {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
@@ -127,7 +165,10 @@ impl Caller {
             ip_address: Some(address),
         };
         let certificate = parts.extensions.get().cloned();
-        let correlation_id = parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string());
+        let correlation_id = parts
+            .extensions
+            .get::<CorrelationId>()
+            .map(|id| id.0.to_string());
         Self {
             address,
             certificate,
@@ -159,17 +200,22 @@ pub fn entity_tag(revision: u64) -> String {
 /// Converts an error into an HTTP problem.
 pub fn problem(error: RegisterError) -> Problem {
     let description = error.to_string();
-    let client_error = |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
+    let client_error =
+        |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
     match error {
-        RegisterError::Disabled | RegisterError::OtherCertificate { .. } => {
-            Problem::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied.as_str(), &description)
-        }
+        RegisterError::Disabled | RegisterError::OtherCertificate { .. } => Problem::new(
+            StatusCode::FORBIDDEN,
+            ErrorCode::AccessDenied.as_str(),
+            &description,
+        ),
         RegisterError::Body(error) => unreadable(&error),
         RegisterError::Json(_) => client_error(ErrorCode::InvalidClientMetadata),
-        RegisterError::TooOften(limited) => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
-                .retry_after(limited.retry_after)
-        }
+        RegisterError::TooOften(limited) => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            &description,
+        )
+        .retry_after(limited.retry_after),
         RegisterError::Unauthorised(Presented::Nothing) => Problem::token_needed(
             "an initial access token is required: ask the operator of this server for one, and send it as a \
              bearer token",
@@ -183,10 +229,12 @@ pub fn problem(error: RegisterError) -> Problem {
         RegisterError::StaleEvidence(nonce) => {
             client_error(ErrorCode::StaleEvidence).member("nonce", nonce.expose())
         }
-        RegisterError::TooManyNonces { retry_after } => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
-                .retry_after(retry_after)
-        }
+        RegisterError::TooManyNonces { retry_after } => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            &description,
+        )
+        .retry_after(retry_after),
         RegisterError::ClientAttestation(error) => attestation_problem(error),
         RegisterError::Unproven(violation) => client_error(violation.code),
         RegisterError::Metadata(violations) => {
@@ -212,7 +260,10 @@ pub fn problem(error: RegisterError) -> Problem {
         RegisterError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
         RegisterError::Store(error) => store_problem(&error),
         RegisterError::Randomness(_) | RegisterError::Seal(_) => {
-            tracing::error!(cause = description, "client credentials could not be created");
+            tracing::error!(
+                cause = description,
+                "client credentials could not be created"
+            );
             Problem::server_error()
         }
     }
@@ -243,13 +294,21 @@ fn unreadable(error: &BodyError) -> Problem {
         BodyError::Broken => StatusCode::BAD_REQUEST,
         BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     };
-    Problem::new(status, ErrorCode::InvalidClientMetadata.as_str(), &error.to_string())
+    Problem::new(
+        status,
+        ErrorCode::InvalidClientMetadata.as_str(),
+        &error.to_string(),
+    )
 }
 
 /// Converts the outcome of a script that stopped the request into an HTTP problem.
 pub fn hook_problem(error: HookError) -> Problem {
     match error {
-        HookError::Answered { script, status, entity } => {
+        HookError::Answered {
+            script,
+            status,
+            entity,
+        } => {
             tracing::info!(script, status, "a script answered the request");
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             answered(status, entity)
@@ -276,17 +335,37 @@ const LONGEST_WAIT: u64 = 86_400;
 /// Builds the response of a script. A response that asks the client to retry says when, by `retry_after` in
 /// seconds.
 fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
-    if !matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+    if !matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    ) {
         return Problem::with_body(status, entity);
     }
-    let said = entity.shift_remove("retry_after").and_then(|seconds| seconds.as_u64());
+    let said = entity
+        .shift_remove("retry_after")
+        .and_then(|seconds| seconds.as_u64());
     let seconds = said.map_or(USUAL_WAIT, |seconds| seconds.clamp(1, LONGEST_WAIT));
     Problem::with_body(status, entity).retry_after(seconds)
 }
 
 fn log_fault(fault: &Fault) {
-    let Fault { script, hook, message, line, column, calls } = fault;
-    tracing::error!(script, hook, line, column, calls, cause = message, "script failed");
+    let Fault {
+        script,
+        hook,
+        message,
+        line,
+        column,
+        calls,
+    } = fault;
+    tracing::error!(
+        script,
+        hook,
+        line,
+        column,
+        calls,
+        cause = message,
+        "script failed"
+    );
 }
 
 /// Converts a failure of the store into an HTTP problem.

@@ -16,7 +16,10 @@ impl RegisterError {
     /// Whether a client attestation or its proof is invalid. One that has expired, or lacks a challenge, does
     /// not count.
     pub const fn is_invalid_attestation(&self) -> bool {
-        matches!(self, Self::ClientAttestation(ClientAttestationError::Invalid(_)))
+        matches!(
+            self,
+            Self::ClientAttestation(ClientAttestationError::Invalid(_))
+        )
     }
 }
 
@@ -152,9 +155,14 @@ mod tests {
 
     #[test]
     fn all_violations_are_reported_in_one_line_of_limited_length() {
-        let two = [Violation::metadata("a", "must be b"), Violation::redirect_uri("c[0]", "must be d")];
+        let two = [
+            Violation::metadata("a", "must be b"),
+            Violation::redirect_uri("c[0]", "must be d"),
+        ];
         assert_eq!(describe(&two), "a: must be b; c[0]: must be d");
-        let many: Vec<Violation> = (0..1_000).map(|_| Violation::metadata("member", "a rule")).collect();
+        let many: Vec<Violation> = (0..1_000)
+            .map(|_| Violation::metadata("member", "a rule"))
+            .collect();
         let text = describe(&many);
         assert!(text.len() < 2_100 && text.ends_with(" more"), "{text}");
     }

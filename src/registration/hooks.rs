@@ -72,13 +72,27 @@ pub(super) async fn decide(
     let hook = purpose.decision_hook();
     let mut client = valid.metadata().clone();
     if !cx.snapshot.scripts.has(hook) {
-        return Ok(Decision { client, decided_by: Vec::new(), attestation: None });
+        return Ok(Decision {
+            client,
+            decided_by: Vec::new(),
+            attestation: None,
+        });
     }
     if let Purpose::Replace(stored) = purpose {
         name(&mut client, stored.client());
     }
-    let facts = facts(cx, caller, &proven.shown, proven.requested.metadata().clone());
-    let mut decision = cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)?;
+    let facts = facts(
+        cx,
+        caller,
+        &proven.shown,
+        proven.requested.metadata().clone(),
+    );
+    let mut decision = cx
+        .snapshot
+        .scripts
+        .decide(hook, facts, client)
+        .await
+        .map_err(RegisterError::Hook)?;
     // The identifiers of a client are shown to scripts, but are not metadata that could be approved.
     for member in NAMES {
         decision.client.remove(member);
@@ -97,7 +111,9 @@ pub(super) async fn approve(
     let checked = sector::Claim::of(valid.metadata());
     let approved = match valid.approve_changed(decided.client, &proven.rules(cx)) {
         Ok(metadata) => match sector::Claim::of(metadata.metadata()) {
-            Some(claim) if checked.as_ref() != Some(&claim) => claim.check(cx).await.map(|()| metadata),
+            Some(claim) if checked.as_ref() != Some(&claim) => {
+                claim.check(cx).await.map(|()| metadata)
+            }
             _ => Ok(metadata),
         },
         Err(violations) => Err(violations),
@@ -106,7 +122,10 @@ pub(super) async fn approve(
         Ok(metadata) => Ok(Sanctioned { metadata, scripts }),
         Err(violations) => {
             let scripts = scripts.into_iter().map(|script| script.name).collect();
-            Err(RegisterError::SpoiledByScript { scripts, violations })
+            Err(RegisterError::SpoiledByScript {
+                scripts,
+                violations,
+            })
         }
     }
 }
@@ -125,12 +144,22 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Metadata::default());
+    let facts = facts(
+        cx,
+        caller,
+        &Shown::of(answer.trust_level),
+        Metadata::default(),
+    );
     let (mut client, members) = (answer.metadata.clone(), answer.members());
-    for (member, value) in NAMES.into_iter().filter_map(|name| Some((name, members.get(name)?))) {
+    for (member, value) in NAMES
+        .into_iter()
+        .filter_map(|name| Some((name, members.get(name)?)))
+    {
         client.set(member, value.clone());
     }
-    let members = scripts.modify_response(hook, members, facts, client).await?;
+    let members = scripts
+        .modify_response(hook, members, facts, client)
+        .await?;
     Ok(answer.saying(members))
 }
 
@@ -138,13 +167,25 @@ pub async fn modify(
 ///
 /// # Errors
 /// When a script rejects the deletion or fails.
-pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), HookError> {
+pub async fn before_deletion(
+    cx: &Context<'_>,
+    caller: &Caller,
+    client: &Client,
+) -> Result<(), HookError> {
     let scripts = &cx.snapshot.scripts;
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
-    scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
+    let facts = facts(
+        cx,
+        caller,
+        &Shown::of(client.provenance.trust_level),
+        Metadata::default(),
+    );
+    scripts
+        .decide(Hook::DeleteClient, facts, shown(client, None))
+        .await
+        .map(drop)
 }
 
 /// Step 16: the notification that scripts receive of a change, some time after the response.
@@ -174,7 +215,12 @@ impl Announcement {
         }
         let facts = facts(cx, caller, &proven.shown, request);
         let client = shown(&issued.client, issued.secret.as_ref());
-        Some(Self { scripts: Arc::clone(scripts), hook, facts, client })
+        Some(Self {
+            scripts: Arc::clone(scripts),
+            hook,
+            facts,
+            client,
+        })
     }
 
     /// Creates the notification that `client` was deleted; `None` when no script has the hook.
@@ -183,8 +229,18 @@ impl Announcement {
         if !scripts.has(hook) {
             return None;
         }
-        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
-        Some(Self { scripts: Arc::clone(scripts), hook, facts, client: shown(client, None) })
+        let facts = facts(
+            cx,
+            caller,
+            &Shown::of(client.provenance.trust_level),
+            Metadata::default(),
+        );
+        Some(Self {
+            scripts: Arc::clone(scripts),
+            hook,
+            facts,
+            client: shown(client, None),
+        })
     }
 
     /// Makes `change`, and then notifies the scripts. When the caller disconnects meanwhile, the request is
@@ -202,7 +258,11 @@ impl Announcement {
             self.scripts.tell(self.hook, self.facts, self.client);
             Ok(())
         };
-        let done = cx.service.changes_under_way.spawn(both.in_current_span()).await;
+        let done = cx
+            .service
+            .changes_under_way
+            .spawn(both.in_current_span())
+            .await;
         done.unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".to_owned())))
     }
 }

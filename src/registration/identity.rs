@@ -7,7 +7,8 @@
 use super::proof::statement::{Statement, unapproved};
 use super::proof::udap;
 use super::{
-    Caller, ClientInformation, Offered, RegisterError, Registered, create, remove, replace_with, single_use,
+    Caller, ClientInformation, Offered, RegisterError, Registered, create, remove, replace_with,
+    single_use,
 };
 use crate::base::model::Violation;
 use crate::config::trust::StatementIdentity;
@@ -31,22 +32,37 @@ impl Identity {
     /// Returns the name of the signer of `statement`, if names are compared and the certificates of the
     /// statement establish it.
     pub(super) fn of(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Self> {
-        let statement =
-            statement.filter(|_| cx.settings().software_statement_identity == StatementIdentity::Subject)?;
+        let statement = statement
+            .filter(|_| cx.settings().software_statement_identity == StatementIdentity::Subject)?;
         let entry = statement.certified_by()?.id.clone();
-        Some(Self { entry, subject: statement.claims.get("iss")?.as_str()?.to_owned() })
+        Some(Self {
+            entry,
+            subject: statement.claims.get("iss")?.as_str()?.to_owned(),
+        })
     }
 
     fn indexed(&self) -> Indexed<'_> {
-        Indexed::Certified { entry: &self.entry, subject: &self.subject }
+        Indexed::Certified {
+            entry: &self.entry,
+            subject: &self.subject,
+        }
     }
 
     /// Finds the existing client, and the number of clients with its name.
     async fn find(&self, cx: &Context<'_>) -> Result<(Option<Stored>, u64), RegisterError> {
         let (clients, now) = (&cx.service.store.clients, cx.service.clock.now());
         let seen = clients.count(self.indexed()).await?;
-        let found = if seen == 0 { Vec::new() } else { clients.having(self.indexed(), MOST).await? };
-        Ok((found.into_iter().find(|stored| !stored.client().is_expired(now)), seen))
+        let found = if seen == 0 {
+            Vec::new()
+        } else {
+            clients.having(self.indexed(), MOST).await?
+        };
+        Ok((
+            found
+                .into_iter()
+                .find(|stored| !stored.client().is_expired(now)),
+            seen,
+        ))
     }
 
     /// Creates, changes or deletes the client. Of several simultaneous requests, one creates it.
@@ -72,7 +88,10 @@ impl Identity {
         mut offered: Offered,
     ) -> Result<Registered, RegisterError> {
         let (there, seen) = self.find(cx).await?;
-        let ends = offered.statement.as_ref().is_some_and(udap::is_cancellation);
+        let ends = offered
+            .statement
+            .as_ref()
+            .is_some_and(udap::is_cancellation);
         match there {
             None if ends => Err(refused("must not be empty: this client is not registered")),
             None => {
@@ -81,12 +100,12 @@ impl Identity {
                 Ok(Registered::New(made))
             }
             // Another registration must not undo what an operator did.
-            Some(stored) if !stored.client().is_usable(cx.service.clock.now()) => {
-                Err(unapproved("belongs to a client that was disabled; ask the operator of this server"))
-            }
-            Some(stored) if ends => {
-                cancel(cx, caller, offered.statement.as_ref(), &stored).await.map(Registered::There)
-            }
+            Some(stored) if !stored.client().is_usable(cx.service.clock.now()) => Err(unapproved(
+                "belongs to a client that was disabled; ask the operator of this server",
+            )),
+            Some(stored) if ends => cancel(cx, caller, offered.statement.as_ref(), &stored)
+                .await
+                .map(Registered::There),
             Some(stored) => {
                 let id = stored.client().id.as_str();
                 let members = &mut offered.parsed.members;
@@ -107,7 +126,9 @@ async fn cancel(
     stored: &Stored,
 ) -> Result<ClientInformation, RegisterError> {
     if !cx.settings().client_deletion_enabled {
-        return Err(refused("must not be empty: clients cannot end their registration on this server"));
+        return Err(refused(
+            "must not be empty: clients cannot end their registration on this server",
+        ));
     }
     let uses = match single_use::of_statement(cx, statement) {
         Some(one) => single_use::spend(cx, &one).await?,

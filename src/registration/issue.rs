@@ -27,23 +27,35 @@ pub(super) fn create(
     let id = random::client_id();
     let now = cx.service.clock.now();
     let expires_at = expiry(sanctioned.metadata.metadata(), now);
-    let secret = needs_secret(sanctioned.metadata.metadata()).then(random::client_secret).transpose()?;
+    let secret = needs_secret(sanctioned.metadata.metadata())
+        .then(random::client_secret)
+        .transpose()?;
     let token = random::token()?;
-    let sealed = secret.as_ref().map(|secret| seal(cx, secret, &id, expires_at)).transpose()?;
+    let sealed = secret
+        .as_ref()
+        .map(|secret| seal(cx, secret, &id, expires_at))
+        .transpose()?;
     let client = Client {
         id: ClientId::parse(&id).map_err(|_| RegisterError::Conflict)?,
         issued_at: now,
         expires_at,
         last_used_at: None,
         secret: sealed,
-        tokens: RegistrationTokens { current: TokenDigest::of(token.expose()), previous: None },
+        tokens: RegistrationTokens {
+            current: TokenDigest::of(token.expose()),
+            previous: None,
+        },
         revision: 1,
         provenance: provenance(cx, caller, proven, &sanctioned),
         metadata: sanctioned.metadata,
         shared_as,
     };
     let token = client.shared_as.is_none().then_some(token);
-    Ok(Issued { client, token, secret })
+    Ok(Issued {
+        client,
+        token,
+        secret,
+    })
 }
 
 /// Creates the next revision of `stored`, whose management presented `token`.
@@ -68,7 +80,10 @@ pub(super) fn update(
         (_, false) => None,
     };
     let sealed = match (&before.secret, &secret) {
-        (Some(kept), Some(_)) => Some(ClientSecret { sealed: kept.sealed.clone(), expires_at }),
+        (Some(kept), Some(_)) => Some(ClientSecret {
+            sealed: kept.sealed.clone(),
+            expires_at,
+        }),
         (None, Some(made)) => Some(seal(cx, made, id, expires_at)?),
         (_, None) => None,
     };
@@ -78,7 +93,9 @@ pub(super) fn update(
         _ => (token.cloned(), before.tokens.clone()),
     };
     let mut provenance = provenance(cx, caller, proven, &sanctioned);
-    provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
+    provenance.certificate = provenance
+        .certificate
+        .or_else(|| before.provenance.certificate.clone());
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -91,7 +108,11 @@ pub(super) fn update(
         provenance,
         metadata: sanctioned.metadata,
     };
-    Ok(Issued { client, token, secret })
+    Ok(Issued {
+        client,
+        token,
+        secret,
+    })
 }
 
 /// Issues a new token. The presented one stays valid until the new one is first used.
@@ -108,29 +129,49 @@ fn seal(
     id: &str,
     expires_at: Option<Timestamp>,
 ) -> Result<ClientSecret, RegisterError> {
-    Ok(ClientSecret { sealed: cx.service.store.sealing_key.seal(secret, id)?, expires_at })
+    Ok(ClientSecret {
+        sealed: cx.service.store.sealing_key.seal(secret, id)?,
+        expires_at,
+    })
 }
 
-fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
+fn provenance(
+    cx: &Context<'_>,
+    caller: &Caller,
+    proven: &Proven,
+    sanctioned: &Sanctioned,
+) -> Provenance {
     let attestation = evidence::Origin::of(proven.shown.attestation.as_ref());
     Provenance {
         trust_level: proven.shown.trust_level,
         address: Some(caller.address),
         initial_access_token: proven.initial_access.as_ref().map(|shown| shown.id.clone()),
-        initial_access_policy: proven.initial_access.as_ref().map(|shown| shown.policy.clone()),
+        initial_access_policy: proven
+            .initial_access
+            .as_ref()
+            .map(|shown| shown.policy.clone()),
         statement: proven.statement.as_ref().map(Statement::origin),
         certificate: certificate::origin(caller),
         attestation_digest: attestation.digest,
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
-        scripts: proven.scripts.iter().chain(&sanctioned.scripts).cloned().collect(),
+        scripts: proven
+            .scripts
+            .iter()
+            .chain(&sanctioned.scripts)
+            .cloned()
+            .collect(),
         configuration: cx.snapshot.revision.clone(),
     }
 }
 
 /// Returns the audit event of a new client.
 fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
-    let event = caller.author(None).did(Action::ClientCreated, client.id.as_str(), cx.service.clock.now());
+    let event = caller.author(None).did(
+        Action::ClientCreated,
+        client.id.as_str(),
+        cx.service.clock.now(),
+    );
     let event = event.with("trust_level", client.provenance.trust_level.as_str());
     match &client.provenance.initial_access_token {
         Some(id) => event.with("initial_access_token", id.as_str()),
@@ -141,8 +182,15 @@ fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
 /// Returns the audit event of a change. It names the members that changed, without their values.
 fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) -> AuditEvent {
     let author = caller.author(Some(client));
-    let event = author.did(Action::ClientUpdated, client.id.as_str(), cx.service.clock.now());
-    let changed = before.metadata.metadata().differences(client.metadata.metadata());
+    let event = author.did(
+        Action::ClientUpdated,
+        client.id.as_str(),
+        cx.service.clock.now(),
+    );
+    let changed = before
+        .metadata
+        .metadata()
+        .differences(client.metadata.metadata());
     event
         .with("trust_level", client.provenance.trust_level.as_str())
         .with("revision", client.revision)
@@ -158,14 +206,18 @@ pub(super) async fn insert(
     proven: &Proven,
     also: Change,
 ) -> Result<(), RegisterError> {
-    let uses = single_use::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let uses = single_use::change(cx, caller, proven)
+        .await?
+        .and(initial_access::one_use(cx, caller));
     let (clients, client) = (&cx.service.store.clients, &issued.client);
     let also = uses.and(created(cx, caller, client).change()?).and(also);
     let stored = match Announcement::of(cx, caller, Purpose::Create, (proven, issued)) {
         None => clients.insert(client, also).await,
         Some(announcement) => {
             let (clients, client) = (clients.clone(), client.clone());
-            announcement.follow(cx, async move { clients.insert(&client, also).await }).await
+            announcement
+                .follow(cx, async move { clients.insert(&client, also).await })
+                .await
         }
     };
     if matches!(stored, Err(StoreError::Conflict)) {
@@ -190,7 +242,12 @@ pub(super) async fn put_back(
         None => clients.replace(seen, client, also).await,
         Some(announcement) => {
             let (clients, seen, client) = (clients.clone(), seen.clone(), client.clone());
-            announcement.follow(cx, async move { clients.replace(&seen, &client, also).await }).await
+            announcement
+                .follow(
+                    cx,
+                    async move { clients.replace(&seen, &client, also).await },
+                )
+                .await
         }
     };
     lost(cx, caller, proven, stored).await

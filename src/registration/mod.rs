@@ -19,7 +19,8 @@ mod single_use;
 mod update;
 
 pub use crate::registration::proof::client_attestation::{
-    AttestedClient, ClientAttestationError, Headers as AttestationHeaders, verify as verify_attestation,
+    AttestedClient, ClientAttestationError, Headers as AttestationHeaders,
+    verify as verify_attestation,
 };
 pub use answer::ClientInformation;
 pub use error::RegisterError;
@@ -130,8 +131,13 @@ struct Offered {
 
 impl Offered {
     /// Runs steps 5 and 6.
-    async fn read(cx: &Context<'_>, caller: &Caller, received: &Received) -> Result<Self, RegisterError> {
-        let parsed = step("parse").in_scope(|| crate::registration::metadata::parse::body(received))?;
+    async fn read(
+        cx: &Context<'_>,
+        caller: &Caller,
+        received: &Received,
+    ) -> Result<Self, RegisterError> {
+        let parsed =
+            step("parse").in_scope(|| crate::registration::metadata::parse::body(received))?;
         let statement = crate::registration::proof::statement::verify(cx, caller, &parsed)
             .instrument(step("statement"))
             .await?;
@@ -158,7 +164,9 @@ pub async fn register(
 ) -> Result<Registered, RegisterError> {
     let offered = Offered::read(cx, caller, &received).await?;
     match Identity::of(cx, offered.statement.as_ref()) {
-        None => create(cx, caller, offered, Change::default()).await.map(Registered::New),
+        None => create(cx, caller, offered, Change::default())
+            .await
+            .map(Registered::New),
         Some(identity) => Box::pin(identity.register(cx, caller, offered)).await,
     }
 }

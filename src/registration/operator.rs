@@ -38,12 +38,20 @@ pub async fn replace_as_operator(
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
     issue::put_back(cx, caller, stored, &issued, &proven).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
-    tracing::info!(revision = issued.client.revision, "client updated by an administrator");
+    tracing::info!(
+        revision = issued.client.revision,
+        "client updated by an administrator"
+    );
     Ok(issued.client)
 }
 
 /// Builds the request, with the proofs that the client once presented.
-fn unproven(cx: &Context<'_>, caller: &Caller, members: Map<String, Value>, stored: &Stored) -> Proven {
+fn unproven(
+    cx: &Context<'_>,
+    caller: &Caller,
+    members: Map<String, Value>,
+    stored: &Stored,
+) -> Proven {
     let custom = &cx.settings().dynamic_registration_custom_attributes;
     let initial_access = InitialAccess::of(caller, Purpose::Replace(stored));
     Proven {
@@ -65,5 +73,9 @@ fn unproven(cx: &Context<'_>, caller: &Caller, members: Map<String, Value>, stor
 /// Keeps the origin and the proofs of the client, and records the scripts and the configuration that decided
 /// now.
 fn kept(before: &Provenance, now: Provenance) -> Provenance {
-    Provenance { scripts: now.scripts, configuration: now.configuration, ..before.clone() }
+    Provenance {
+        scripts: now.scripts,
+        configuration: now.configuration,
+        ..before.clone()
+    }
 }

@@ -21,17 +21,29 @@ pub async fn remove(
     let client = stored.client();
     hooks::before_deletion(cx, caller, client).await?;
     let author = caller.author(Some(client));
-    let event = author.did(Action::ClientDeleted, client.id.as_str(), cx.service.clock.now());
-    let event = event.with("trust_level", client.provenance.trust_level.as_str()).change()?.and(also);
+    let event = author.did(
+        Action::ClientDeleted,
+        client.id.as_str(),
+        cx.service.clock.now(),
+    );
+    let event = event
+        .with("trust_level", client.provenance.trust_level.as_str())
+        .change()?
+        .and(also);
     let clients = &cx.service.store.clients;
     match hooks::Announcement::of_deletion(cx, caller, client) {
         None => clients.remove(stored, event).await?,
         Some(announcement) => {
             let (clients, seen) = (clients.clone(), stored.clone());
-            announcement.follow(cx, async move { clients.remove(&seen, event).await }).await?;
+            announcement
+                .follow(cx, async move { clients.remove(&seen, event).await })
+                .await?;
         }
     }
-    meter::client(ClientChange::Deleted, client.provenance.trust_level.as_str());
+    meter::client(
+        ClientChange::Deleted,
+        client.provenance.trust_level.as_str(),
+    );
     tracing::info!("client deleted");
     Ok(())
 }

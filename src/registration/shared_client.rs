@@ -38,12 +38,17 @@ impl Shared {
             && !needs_secret(metadata)
             && expiry(metadata, cx.service.clock.now()).is_none();
         let is_shared = cx.settings().reuse_identical_public_clients && is_open && is_public;
-        Self { digest: is_shared.then(|| digest(metadata)), seen: 0 }
+        Self {
+            digest: is_shared.then(|| digest(metadata)),
+            seen: 0,
+        }
     }
 
     /// Finds the existing client. Another registration of it counts as a use.
     pub(super) async fn find(&mut self, cx: &Context<'_>) -> Result<Option<Client>, RegisterError> {
-        let Some(digest) = &self.digest else { return Ok(None) };
+        let Some(digest) = &self.digest else {
+            return Ok(None);
+        };
         let (store, now) = (&cx.service.store, cx.service.clock.now());
         let value = Indexed::Shared(digest);
         for _ in 0..TRIES {
@@ -52,7 +57,9 @@ impl Shared {
                 return Ok(None);
             }
             let mut found = store.clients.having(value, MOST).await?.into_iter();
-            let Some(found) = found.find(|stored| stored.client().is_usable(now)) else { return Ok(None) };
+            let Some(found) = found.find(|stored| stored.client().is_usable(now)) else {
+                return Ok(None);
+            };
             // The use is noted first, so that the client is not deleted as unused while it is confirmed.
             store.uses.note(&found.client().id, now);
             // The client may be visible before it is on disk, but everyone who receives it must be able to
@@ -90,7 +97,11 @@ pub(super) async fn answer(
 ) -> Result<ClientInformation, RegisterError> {
     telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
     tracing::info!("an identical public client already exists; it is shared");
-    let issued = Issued { client, token: None, secret: None };
+    let issued = Issued {
+        client,
+        token: None,
+        secret: None,
+    };
     let answer = ClientInformation::new(cx, &issued.client, None, None);
     Ok(hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?)
 }
@@ -104,8 +115,10 @@ fn digest(metadata: &Metadata) -> String {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut members: Vec<_> =
-                members.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            let mut members: Vec<_> = members
+                .iter()
+                .map(|(name, value)| (name.clone(), sorted(value)))
+                .collect();
             members.sort_by(|(one, _), (other, _)| one.cmp(other));
             Map::from_iter(members).into()
         }

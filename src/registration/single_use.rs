@@ -42,7 +42,12 @@ pub(super) fn uses(
     let is_own = |statement: &Statement| match purpose {
         Purpose::Create => false,
         Purpose::Replace(stored) => {
-            stored.client().metadata.metadata().text("software_statement") == Some(&statement.text)
+            stored
+                .client()
+                .metadata
+                .metadata()
+                .text("software_statement")
+                == Some(&statement.text)
         }
     };
     let is_used = |statement: &&Statement| match statement.self_made {
@@ -51,14 +56,26 @@ pub(super) fn uses(
         SelfMade::Yes | SelfMade::Udap => true,
     };
     let statement = of_statement(cx, statement.filter(is_used));
-    let signed = signed.map(|signed| Use::new(UsedOnce::SignedRequest, (&signed.claims, &signed.token), now));
+    let signed = signed.map(|signed| {
+        Use::new(
+            UsedOnce::SignedRequest,
+            (&signed.claims, &signed.token),
+            now,
+        )
+    });
     statement.into_iter().chain(signed).collect()
 }
 
 /// Returns the use of `statement`.
 pub(super) fn of_statement(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Use> {
     let now = cx.service.clock.now();
-    statement.map(|statement| Use::new(UsedOnce::Statement, (&statement.claims, &statement.text), now))
+    statement.map(|statement| {
+        Use::new(
+            UsedOnce::Statement,
+            (&statement.claims, &statement.text),
+            now,
+        )
+    })
 }
 
 /// Returns the change that uses up `one`. The error offers no nonce for new evidence.
@@ -109,21 +126,36 @@ impl Use {
             Some(jti) => vec![claim("iss").unwrap_or_default().to_owned(), jti.to_owned()],
             None => vec![signed_part(text).to_owned()],
         };
-        let ends = claims.get("exp").and_then(serde_json::Value::as_u64).map(Timestamp::from_unix);
+        let ends = claims
+            .get("exp")
+            .and_then(serde_json::Value::as_u64)
+            .map(Timestamp::from_unix);
         let until = ends.map_or(now.plus(REMEMBERED), |end| end.plus(SKEW + 1));
-        Self { what, identifier, until: until.max(now.plus(1)) }
+        Self {
+            what,
+            identifier,
+            until: until.max(now.plus(1)),
+        }
     }
 
     /// The use of evidence, which is remembered as a digest. Only its verifier knows how long it stays fresh.
     pub(super) fn of_evidence(evidence: &str, now: Timestamp) -> Self {
         let identifier = vec![signed_part(evidence).to_owned()];
-        Self { what: UsedOnce::Evidence, identifier, until: now.plus(REMEMBERED) }
+        Self {
+            what: UsedOnce::Evidence,
+            identifier,
+            until: now.plus(REMEMBERED),
+        }
     }
 
     /// The use of the proof `jti` of the key with the thumbprint `owner`.
     pub(super) fn of_proof(owner: &str, jti: &str, until: Timestamp) -> Self {
         let identifier = vec![owner.to_owned(), jti.to_owned()];
-        Self { what: UsedOnce::ClientAttestationProof, identifier, until }
+        Self {
+            what: UsedOnce::ClientAttestationProof,
+            identifier,
+            until,
+        }
     }
 
     /// Uses it up now, apart from any other change. Returns whether it was unused.
@@ -158,7 +190,11 @@ impl Use {
                 "was already used; sign each request with a new jti",
             ),
         };
-        RegisterError::Unproven(Violation { code, member: member.to_owned(), rule: rule.to_owned() })
+        RegisterError::Unproven(Violation {
+            code,
+            member: member.to_owned(),
+            rule: rule.to_owned(),
+        })
     }
 }
 
@@ -185,10 +221,18 @@ mod tests {
 
     #[test]
     fn another_spelling_counts_as_the_same_use() {
-        for (one, other) in [("head.body.AA", "head.body.BB"), ("AQI", "AQI=="), ("{}", " {}\n")] {
+        for (one, other) in [
+            ("head.body.AA", "head.body.BB"),
+            ("AQI", "AQI=="),
+            ("{}", " {}\n"),
+        ] {
             assert_eq!(signed_part(one), signed_part(other));
         }
-        for (one, other) in [("head.body.AA", "head.bodY.AA"), ("AQI", "AQJ"), ("a.b.c.d.e", "a.b.c.d.f")] {
+        for (one, other) in [
+            ("head.body.AA", "head.bodY.AA"),
+            ("AQI", "AQJ"),
+            ("a.b.c.d.e", "a.b.c.d.f"),
+        ] {
             assert_ne!(signed_part(one), signed_part(other));
         }
     }

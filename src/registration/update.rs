@@ -30,7 +30,11 @@ pub(super) fn screen(
     if !members.contains_key("client_id") {
         violations.insert(0, Violation::metadata("client_id", OWN_ID));
     }
-    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations.into())
+    }
 }
 
 /// Checks an update by an administrator, whose URL already identifies the client. A statement speaks only for
@@ -43,12 +47,19 @@ pub(super) fn screen_operator(
     let mut violations = own_members(cx, stored, members)?;
     let name = "software_statement";
     let registered = stored.client().metadata.metadata().get(name);
-    if members.get(name).is_some_and(|sent| Some(sent) != registered) {
+    if members
+        .get(name)
+        .is_some_and(|sent| Some(sent) != registered)
+    {
         let rule = "must be omitted, or be the registered statement of the client: only the client itself \
                     can present another one";
         violations.push(Violation::metadata(name, rule));
     }
-    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations.into())
+    }
 }
 
 const OWN_ID: &str = "must be present and be the identifier of this client";
@@ -61,22 +72,32 @@ fn own_members(
 ) -> Result<Vec<Violation>, RegisterError> {
     let mut violations = Vec::new();
     let id = stored.client().id.as_str();
-    if members.get("client_id").is_some_and(|value| value.as_str() != Some(id)) {
+    if members
+        .get("client_id")
+        .is_some_and(|value| value.as_str() != Some(id))
+    {
         violations.push(Violation::metadata("client_id", OWN_ID));
     }
     if cx.settings().refuse_server_members_in_update {
-        let sent = FORBIDDEN.into_iter().filter(|name| members.contains_key(*name));
-        violations.extend(sent.map(|name| Violation::metadata(name, "must not be sent in an update")));
+        let sent = FORBIDDEN
+            .into_iter()
+            .filter(|name| members.contains_key(*name));
+        violations
+            .extend(sent.map(|name| Violation::metadata(name, "must not be sent in an update")));
     }
     if let Some(value) = members.get("client_secret") {
         let is_current = match (&stored.client().secret, value.as_str()) {
-            (Some(secret), Some(text)) => {
-                cx.service.store.sealing_key.open(&secret.sealed, id)?.matches(text)
-            }
+            (Some(secret), Some(text)) => cx
+                .service
+                .store
+                .sealing_key
+                .open(&secret.sealed, id)?
+                .matches(text),
             _ => false,
         };
         if !is_current {
-            let rule = "must be the current secret if it is sent; a client cannot choose its secret";
+            let rule =
+                "must be the current secret if it is sent; a client cannot choose its secret";
             violations.push(Violation::metadata("client_secret", rule));
         }
     }

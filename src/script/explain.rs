@@ -13,7 +13,9 @@ pub(super) fn explained(error: &EvalAltResult, text: &str) -> Option<String> {
     match error {
         EvalAltResult::ErrorFunctionNotFound(call, _) => unknown_function(call),
         EvalAltResult::ErrorDotExpr(said, _) => unknown_property(said),
-        EvalAltResult::ErrorIndexingType(types, _) if types.starts_with("() [") => Some(absent("[")),
+        EvalAltResult::ErrorIndexingType(types, _) if types.starts_with("() [") => {
+            Some(absent("["))
+        }
         error => limit(error).map(|option| format!("{text} (scripts.limits.{option})")),
     }
 }
@@ -51,7 +53,9 @@ pub(super) fn thrown(value: &Dynamic) -> String {
 /// the member `error`, but it describes the script and must not reach a client.
 pub(super) fn caught(members: &serde_json::Map<String, Value>) -> Option<&str> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    text("error").filter(|kind| kind.starts_with("Error")).and_then(|_| text("message"))
+    text("error")
+        .filter(|kind| kind.starts_with("Error"))
+        .and_then(|_| text("message"))
 }
 
 /// Returns what is wrong with a map that was meant as a response. Its values are not shown, because they
@@ -71,9 +75,14 @@ fn wrong_answer(value: &Dynamic) -> Option<String> {
         Some(code) if !code.is_string() => Some("`error` of a thrown map must be a string"),
         Some(_) => None,
     };
-    let is_due = |status: &Value| status.as_i64().is_some_and(|status| (400..=599).contains(&status));
+    let is_due = |status: &Value| {
+        status
+            .as_i64()
+            .is_some_and(|status| (400..=599).contains(&status))
+    };
     let is_wrong = members.get("status").is_some_and(|status| !is_due(status));
-    let status = is_wrong.then_some("`status` of a thrown map must be a whole number from 400 to 599");
+    let status =
+        is_wrong.then_some("`status` of a thrown map must be a whole number from 400 to 599");
     let wrong: Vec<&str> = code.into_iter().chain(status).collect();
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
@@ -103,21 +112,34 @@ fn kind(name: &str) -> &str {
 fn unknown_function(call: &str) -> Option<String> {
     let (name, types) = call.split_once(" (")?;
     let types = types.strip_suffix(')')?;
-    let given: Vec<&str> = types.split(", ").filter(|of| !of.is_empty()).map(kind).collect();
+    let given: Vec<&str> = types
+        .split(", ")
+        .filter(|of| !of.is_empty())
+        .map(kind)
+        .collect();
     let shown = given.join(", ");
     let known = documented(name);
     if let Some(first) = known.first() {
         let forms: Vec<&str> = known.iter().map(|function| function.parameters()).collect();
         let (module, name) = (first.module, first.name());
-        return Some(format!("{module}::{name} takes {}, not ({shown})", forms.join(" or ")));
+        return Some(format!(
+            "{module}::{name} takes {}, not ({shown})",
+            forms.join(" or ")
+        ));
     }
     let text = format!("Function not found: {name} ({shown})");
     match given.split_first() {
         // An operator is not a method.
-        Some((&"()", _)) if name.starts_with(|first: char| first.is_alphabetic() || first == '_') => {
+        Some((&"()", _))
+            if name.starts_with(|first: char| first.is_alphabetic() || first == '_') =>
+        {
             // The engine calls `contains` for `in`.
             let method = format!(".{name}");
-            let next = if name == "contains" { ".contains` or after `in" } else { method.as_str() };
+            let next = if name == "contains" {
+                ".contains` or after `in"
+            } else {
+                method.as_str()
+            };
             Some(format!("{text}: {}", absent(next)))
         }
         Some((&"context", rest)) => Some(unknown_method(name, rest, text)),
@@ -128,12 +150,18 @@ fn unknown_function(call: &str) -> Option<String> {
 /// Returns the host functions that are called `name` in the text that the engine has read.
 fn documented(name: &str) -> Vec<&'static HostFunction> {
     // Functions outside modules exist in tests only. Elsewhere the name may be a function of the script.
-    let of_tests = TEST_FUNCTIONS.iter().filter(|function| !function.module.is_empty());
+    let of_tests = TEST_FUNCTIONS
+        .iter()
+        .filter(|function| !function.module.is_empty());
     let is_called = |function: &&HostFunction| {
         let call = format!("{}::{}(", function.module, function.name());
         readable(&call).strip_suffix('(') == Some(name)
     };
-    host_functions().into_iter().chain(of_tests).filter(is_called).collect()
+    host_functions()
+        .into_iter()
+        .chain(of_tests)
+        .filter(is_called)
+        .collect()
 }
 
 /// Explains a call of a method that `context` does not have, or not with these arguments.
@@ -165,14 +193,20 @@ fn unknown_property(said: &str) -> Option<String> {
 
 /// Explains an access to a member of `context` that does not exist or cannot be set.
 fn unknown_member(name: &str) -> String {
-    let names = CONTEXT_MEMBERS.iter().map(|member| member.name).filter(|known| !known.contains('('));
+    let names = CONTEXT_MEMBERS
+        .iter()
+        .map(|member| member.name)
+        .filter(|known| !known.contains('('));
     if names.clone().any(|known| known == name) {
         return format!("context.{name} cannot be set");
     }
     match nearest(name, names.clone()) {
         Some(near) => format!("context has no member called '{name}'; did you mean '{near}'?"),
         None => {
-            format!("context has no member called '{name}'; it has {}", names.collect::<Vec<_>>().join(", "))
+            format!(
+                "context has no member called '{name}'; it has {}",
+                names.collect::<Vec<_>>().join(", ")
+            )
         }
     }
 }
@@ -213,17 +247,32 @@ mod tests {
     #[test]
     fn types_have_the_names_used_in_the_manual() {
         for (call, expected) in [
-            ("foo (&str | ImmutableString | String, i64)", "Function not found: foo (string, int)"),
+            (
+                "foo (&str | ImmutableString | String, i64)",
+                "Function not found: foo (string, int)",
+            ),
             ("foo ()", "Function not found: foo ()"),
             ("- (())", "Function not found: - (())"),
-            ("foo (Members, f64, map)", "Function not found: foo (a client, float, map)"),
-            ("log::dbug_ (i64)", "log::debug takes (text: string), not (int)"),
+            (
+                "foo (Members, f64, map)",
+                "Function not found: foo (a client, float, map)",
+            ),
+            (
+                "log::dbug_ (i64)",
+                "log::debug takes (text: string), not (int)",
+            ),
             ("fake::now ()", "fake::now takes (seconds: int), not ()"),
-            ("http::get (i64)", "http::get takes (url: string) or (url: string, headers: map), not (int)"),
+            (
+                "http::get (i64)",
+                "http::get takes (url: string) or (url: string, headers: map), not (int)",
+            ),
         ] {
             assert_eq!(unknown_function(call).as_deref(), Some(expected), "{call}");
         }
-        assert_eq!(unknown_function("elements of different types cannot be sorted"), None);
+        assert_eq!(
+            unknown_function("elements of different types cannot be sorted"),
+            None
+        );
         assert_eq!(value_of("registrar::script::members::Members"), "a client");
         assert_eq!(value_of("i64"), "a value of the type int");
     }

@@ -100,7 +100,10 @@ impl Hook {
     /// after the response, and for the hook of a deletion, because an administrator can delete many clients
     /// at once. A script that waits on the thread of that task would hold up all of these requests.
     pub(super) const fn shares_a_task(self) -> bool {
-        matches!(self, Self::DeleteClient | Self::ClientCreated | Self::ClientUpdated | Self::ClientDeleted)
+        matches!(
+            self,
+            Self::DeleteClient | Self::ClientCreated | Self::ClientUpdated | Self::ClientDeleted
+        )
     }
 
     /// Returns the hook whose function has this name.

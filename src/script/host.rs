@@ -39,7 +39,13 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the script has stored too many values, or the store fails.
-    fn kv_set(&self, by: &Caller<'_>, key: &str, value: &Value, seconds: u64) -> Result<(), String> {
+    fn kv_set(
+        &self,
+        by: &Caller<'_>,
+        key: &str,
+        value: &Value,
+        seconds: u64,
+    ) -> Result<(), String> {
         let _ = (by, key, value, seconds);
         missing("kv")
     }
@@ -58,7 +64,13 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the stored value is not an integer, the sum is out of range, or the store fails.
-    fn kv_increment(&self, by: &Caller<'_>, key: &str, amount: i64, seconds: u64) -> Result<i64, String> {
+    fn kv_increment(
+        &self,
+        by: &Caller<'_>,
+        key: &str,
+        amount: i64,
+        seconds: u64,
+    ) -> Result<i64, String> {
         let _ = (by, key, amount, seconds);
         missing("kv")
     }
@@ -95,7 +107,12 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the JWT does not verify or does not match `expected`; the error says why.
-    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+    fn verify_jwt(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &JwtExpectations,
+    ) -> Result<Jwt, String> {
         let _ = (token, jwks, expected);
         missing("jwt::verify")
     }
@@ -191,10 +208,17 @@ pub struct JwtExpectations {
 
 impl Default for JwtExpectations {
     fn default() -> Self {
-        let pairs =
-            ["ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
+        let pairs = [
+            "ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384",
+            "RS512",
+        ];
         let algorithms = pairs.map(str::to_owned).to_vec();
-        Self { algorithms, issuer: None, audience: None, max_age: None }
+        Self {
+            algorithms,
+            issuer: None,
+            audience: None,
+            max_age: None,
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub struct Answered {
 impl fmt::Debug for Answered {
     /// The value may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answered").field("by", &self.by).finish_non_exhaustive()
+        f.debug_struct("Answered")
+            .field("by", &self.by)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +116,14 @@ impl Fault {
     /// Creates the same for a function that is not a hook.
     pub(super) fn nowhere(script: &str, function: &str, message: String) -> Self {
         let (script, hook) = (script.to_owned(), function.to_owned());
-        Self { script, hook, message, line: 0, column: 0, calls: String::new() }
+        Self {
+            script,
+            hook,
+            message,
+            line: 0,
+            column: 0,
+            calls: String::new(),
+        }
     }
 
     /// Creates the fault of an error in `script`, with its position and the call stack.
@@ -126,7 +135,11 @@ impl Fault {
             if !source.is_empty() {
                 // The called function is in `source`, but the call is in the previous file.
                 let place = format!("{name} (called in {file}, {position})");
-                calls.push(if calls.is_empty() { name.clone() } else { place });
+                calls.push(if calls.is_empty() {
+                    name.clone()
+                } else {
+                    place
+                });
                 file = source;
             }
             inner = cause;

@@ -36,7 +36,10 @@ impl Listeners {
     pub(super) async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
         let public = listen(settings.server.listen, sockets.public).await?;
         // A second open socket is meant for the admin listener.
-        let opened = sockets.admin.as_ref().and_then(|socket| socket.local_addr().ok());
+        let opened = sockets
+            .admin
+            .as_ref()
+            .and_then(|socket| socket.local_addr().ok());
         let admin = match settings.admin.listen.or(opened) {
             Some(address) => Some(listen(address, sockets.admin).await?),
             None => None,
@@ -46,8 +49,14 @@ impl Listeners {
 
     /// Returns the actual addresses, since a configured port may be 0.
     pub(super) fn addresses(&self, settings: &Settings) -> (SocketAddr, Option<SocketAddr>) {
-        let admin = self.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        (self.public.local_addr().unwrap_or(settings.server.listen), admin)
+        let admin = self
+            .admin
+            .as_ref()
+            .and_then(|listener| listener.local_addr().ok());
+        (
+            self.public.local_addr().unwrap_or(settings.server.listen),
+            admin,
+        )
     }
 
     /// Serves each listener until `stop` is cancelled and the open requests have ended.
@@ -58,7 +67,11 @@ impl Listeners {
         entrance: Entrance,
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()> {
-        let audience = if self.admin.is_some() { Audience::Everyone } else { Audience::ThisMachine };
+        let audience = if self.admin.is_some() {
+            Audience::Everyone
+        } else {
+            Audience::ThisMachine
+        };
         let probes = probes::router(Arc::clone(service), reloads, audience);
         let operations = probes.merge(routes::admin(Arc::clone(service)));
         let Some(admin) = self.admin else {
@@ -71,11 +84,19 @@ impl Listeners {
         } else {
             Tls::off(Arc::clone(&service.clock))
         };
-        let operators = Entrance { tls: Arc::new(tls), ..entrance.clone() };
+        let operators = Entrance {
+            tls: Arc::new(tls),
+            ..entrance.clone()
+        };
         let operational = routes::operational(service, operations);
         let public = routes::public(Arc::clone(service), None);
         let admin = serve::serve(admin, operational, operators, stop.clone());
-        join(admin, serve::serve(self.public, public, entrance, stop.clone())).map(drop).boxed()
+        join(
+            admin,
+            serve::serve(self.public, public, entrance, stop.clone()),
+        )
+        .map(drop)
+        .boxed()
     }
 }
 
@@ -85,7 +106,9 @@ async fn listen(
     socket: Option<std::net::TcpListener>,
 ) -> Result<TcpListener, StartError> {
     let listener = match socket {
-        Some(socket) => socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)),
+        Some(socket) => socket
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(socket)),
         None => TcpListener::bind(address).await,
     };
     listener.map_err(|source| StartError::Listen { address, source })

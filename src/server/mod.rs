@@ -55,7 +55,11 @@ pub struct Start {
 impl Start {
     /// A start with the system clock and a configuration that was not read from a file.
     pub fn new(configuration: Configuration) -> Self {
-        Self { configuration, sources: Sources::default(), clock: Arc::new(SystemClock) }
+        Self {
+            configuration,
+            sources: Sources::default(),
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -97,9 +101,17 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     Box::pin(start_with(start, Sockets::default(), host)).await
 }
 
-async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Result<Server, StartError> {
+async fn start_with(
+    start: Start,
+    sockets: Sockets,
+    host: Arc<dyn Host>,
+) -> Result<Server, StartError> {
     meter::install();
-    let Start { configuration, sources, clock } = start;
+    let Start {
+        configuration,
+        sources,
+        clock,
+    } = start;
     let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
     let tls = open_tls(&configuration.settings, &sources, &clock)?;
     let listeners = Listeners::open(&configuration.settings, sockets).await?;
@@ -114,19 +126,41 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let store = opened.map_err(|source| StartError::Store { url, source })?;
     let sources = sources.or_embedded(&configuration);
     let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
-    let Patched { configuration, judged, sources, revision } = patched;
-    let Configuration { settings, origins, warnings, .. } = configuration;
+    let Patched {
+        configuration,
+        judged,
+        sources,
+        revision,
+    } = patched;
+    let Configuration {
+        settings,
+        origins,
+        warnings,
+        ..
+    } = configuration;
     let issuer = issuer(&settings, address);
     let entrance = entrance(&settings, &tls);
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let jwks = token::keys::jwks(&runtime.secrets());
     let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
-    let named = settings.upstream().map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
+    let named = settings
+        .upstream()
+        .map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
     let upstream = named.transpose()?;
     let (refusals, refused) = audit::queue(store.audit.clone());
-    let parts = Parts { store, clock, fetcher, changes, refusals, jwks, upstream, admin_address };
-    let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
+    let parts = Parts {
+        store,
+        clock,
+        fetcher,
+        changes,
+        refusals,
+        jwks,
+        upstream,
+        admin_address,
+    };
+    let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer))
+        .with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;
     let reloads = Arc::new(Reloads::default());
@@ -135,9 +169,23 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let (reload, again) = mpsc::channel(1);
     // Everything that can be reloaded.
     let certificate = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
-    let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
-    let reloader = Reloader::new(Arc::clone(&service), (sources, warnings), Arc::clone(&reloads), tls);
-    tasks.spawn(reloader.run(watched, Requests { again, changes: requested }, stop.clone()));
+    let loaded = [Reloaded::Scripts, Reloaded::Configuration]
+        .into_iter()
+        .chain(certificate);
+    let reloader = Reloader::new(
+        Arc::clone(&service),
+        (sources, warnings),
+        Arc::clone(&reloads),
+        tls,
+    );
+    tasks.spawn(reloader.run(
+        watched,
+        Requests {
+            again,
+            changes: requested,
+        },
+        stop.clone(),
+    ));
     // While the server stops, open requests may still queue notifications and audit events.
     let served = CancellationToken::new();
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
@@ -158,7 +206,15 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     for what in loaded {
         meter::loaded(what, service.clock.now().unix());
     }
-    Ok(Server { address, admin_address, service, stop, reload, tasks, administrator })
+    Ok(Server {
+        address,
+        admin_address,
+        service,
+        stop,
+        reload,
+        tasks,
+        administrator,
+    })
 }
 
 impl Server {
@@ -209,11 +265,21 @@ impl Server {
     }
 }
 
-fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Arc<Tls>, StartError> {
+fn open_tls(
+    settings: &Settings,
+    sources: &Sources,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Tls>, StartError> {
     let opened = Tls::open(&settings.server.tls, Arc::clone(clock));
     opened.map(Arc::new).map_err(|fault| {
-        let place = sources.file.as_deref().map(|file| format!("{}: ", config::place(file, fault.key)));
-        StartError::Tls { place: place.unwrap_or_default(), fault }
+        let place = sources
+            .file
+            .as_deref()
+            .map(|file| format!("{}: ", config::place(file, fault.key)));
+        StartError::Tls {
+            place: place.unwrap_or_default(),
+            fault,
+        }
     })
 }
 
@@ -241,30 +307,63 @@ async fn patched(
 ) -> Result<Patched, StartError> {
     let stored = store.patches.load().await.map_err(|error| match error {
         StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
-        source => StartError::Store { url: configuration.settings.store.url.clone(), source },
+        source => StartError::Store {
+            url: configuration.settings.store.url.clone(),
+            source,
+        },
     })?;
-    let (sources, revision) = (Sources { patch: stored.document.into(), ..sources }, stored.revision);
+    let (sources, revision) = (
+        Sources {
+            patch: stored.document.into(),
+            ..sources
+        },
+        stored.revision,
+    );
     if sources.patch.0.is_empty() {
-        return Ok(Patched { configuration, judged, sources, revision });
+        return Ok(Patched {
+            configuration,
+            judged,
+            sources,
+            revision,
+        });
     }
     let again = sources.clone();
     let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
     let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
     let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
     tracing::info!(keys = ?sources.patch.keys(), "patched configuration values are in force");
-    let configuration = Configuration { settings: configuration.settings, ..patched };
-    Ok(Patched { configuration, judged, sources, revision })
+    let configuration = Configuration {
+        settings: configuration.settings,
+        ..patched
+    };
+    Ok(Patched {
+        configuration,
+        judged,
+        sources,
+        revision,
+    })
 }
 
-async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<ScriptSet>, StartError> {
+async fn load_scripts(
+    settings: &Settings,
+    runtime: Arc<Runtime>,
+) -> Result<Arc<ScriptSet>, StartError> {
     let settings = settings.scripts.clone();
     let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
     Ok(Arc::new(loaded?))
 }
 
 fn issuer(settings: &Settings, address: SocketAddr) -> String {
-    let scheme = if settings.server.tls.is_on() { "https" } else { "http" };
-    settings.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
+    let scheme = if settings.server.tls.is_on() {
+        "https"
+    } else {
+        "http"
+    };
+    settings
+        .server
+        .issuer
+        .clone()
+        .unwrap_or_else(|| format!("{scheme}://{address}"))
 }
 
 fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
@@ -277,8 +376,15 @@ fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
         write_timeout: Duration::from_millis(limits.write_timeout_ms),
         shutdown: Duration::from_millis(limits.shutdown_ms),
     };
-    let proxies =
-        Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
+    let proxies = Proxies {
+        trusted: server.trusted_proxies.clone(),
+        headers: server.certificate_headers.clone(),
+    };
     let untaken = Arc::new(Untaken::new(limits.answer_bytes, limits.requests));
-    Entrance { bounds, tls: Arc::clone(tls), proxies, untaken }
+    Entrance {
+        bounds,
+        tls: Arc::clone(tls),
+        proxies,
+        untaken,
+    }
 }

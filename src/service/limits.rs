@@ -33,7 +33,9 @@ impl Limit {
 
     const fn what(self) -> &'static str {
         match self {
-            Self::Registrations => "registrations from this address or with this initial access token",
+            Self::Registrations => {
+                "registrations from this address or with this initial access token"
+            }
             Self::Challenges => "requests for challenges from this address",
             Self::Tokens => "requests for access tokens from this address",
             Self::Failures => "failed client authentications from this address",
@@ -56,7 +58,10 @@ impl fmt::Display for Limited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, option, seconds) = (self.limit.what(), self.limit.option(), self.retry_after);
         let unit = if seconds == 1 { "second" } else { "seconds" };
-        write!(f, "too many {what}: retry in {seconds} {unit}; the operator of this server sets {option}")
+        write!(
+            f,
+            "too many {what}: retry in {seconds} {unit}; the operator of this server sets {option}"
+        )
     }
 }
 
@@ -89,10 +94,26 @@ impl RateLimits {
         let is_same = |limit: fn(&Registration) -> (u32, u32)| limit(before) == limit(after);
         let has_same_registrations = is_same(registrations);
         Self {
-            registrations: if has_same_registrations { old.registrations } else { new.registrations },
-            challenges: if has_same_registrations { old.challenges } else { new.challenges },
-            tokens: if is_same(tokens) { old.tokens } else { new.tokens },
-            failures: if is_same(failures) { old.failures } else { new.failures },
+            registrations: if has_same_registrations {
+                old.registrations
+            } else {
+                new.registrations
+            },
+            challenges: if has_same_registrations {
+                old.challenges
+            } else {
+                new.challenges
+            },
+            tokens: if is_same(tokens) {
+                old.tokens
+            } else {
+                new.tokens
+            },
+            failures: if is_same(failures) {
+                old.failures
+            } else {
+                new.failures
+            },
         }
     }
 
@@ -101,7 +122,12 @@ impl RateLimits {
     /// # Errors
     /// When the limit is exceeded.
     pub fn count_registration(&self, address: IpAddr) -> Result<(), Limited> {
-        limited(Limit::Registrations, self.registrations.as_ref().map(|limit| limit.check(address)))
+        limited(
+            Limit::Registrations,
+            self.registrations
+                .as_ref()
+                .map(|limit| limit.check(address)),
+        )
     }
 
     /// Counts a registration with the initial access token `id`.
@@ -109,7 +135,12 @@ impl RateLimits {
     /// # Errors
     /// When the limit is exceeded.
     pub fn count_registration_with(&self, id: &str) -> Result<(), Limited> {
-        limited(Limit::Registrations, self.registrations.as_ref().map(|limit| limit.check_named(id)))
+        limited(
+            Limit::Registrations,
+            self.registrations
+                .as_ref()
+                .map(|limit| limit.check_named(id)),
+        )
     }
 
     /// Counts a challenge for `address`.
@@ -117,7 +148,10 @@ impl RateLimits {
     /// # Errors
     /// When the limit is exceeded.
     pub fn count_challenge(&self, address: IpAddr) -> Result<(), Limited> {
-        limited(Limit::Challenges, self.challenges.as_ref().map(|limit| limit.check(address)))
+        limited(
+            Limit::Challenges,
+            self.challenges.as_ref().map(|limit| limit.check(address)),
+        )
     }
 
     /// Counts an access token for a client at `address`.
@@ -125,7 +159,10 @@ impl RateLimits {
     /// # Errors
     /// When the limit is exceeded.
     pub fn count_token(&self, address: IpAddr) -> Result<(), Limited> {
-        limited(Limit::Tokens, self.tokens.as_ref().map(|limit| limit.check(address)))
+        limited(
+            Limit::Tokens,
+            self.tokens.as_ref().map(|limit| limit.check(address)),
+        )
     }
 
     /// Checks whether the caller at `address` may authenticate as `client`, without counting. Meant for
@@ -134,7 +171,12 @@ impl RateLimits {
     /// # Errors
     /// When too many attempts have failed.
     pub fn check_failures(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
-        limited(Limit::Failures, self.failures.as_ref().map(|limit| limit.check(address, client)))
+        limited(
+            Limit::Failures,
+            self.failures
+                .as_ref()
+                .map(|limit| limit.check(address, client)),
+        )
     }
 
     /// Counts a failed attempt of the caller at `address` to authenticate as `client`.
@@ -142,7 +184,12 @@ impl RateLimits {
     /// # Errors
     /// When too many attempts had already failed.
     pub fn count_failure(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
-        limited(Limit::Failures, self.failures.as_ref().map(|limit| limit.count(address, client)))
+        limited(
+            Limit::Failures,
+            self.failures
+                .as_ref()
+                .map(|limit| limit.count(address, client)),
+        )
     }
 }
 
@@ -153,16 +200,26 @@ fn registrations(settings: &Registration) -> (u32, u32) {
 }
 
 fn tokens(settings: &Registration) -> (u32, u32) {
-    (settings.rate_limit_token_request_count.unwrap_or(0), settings.rate_limit_token_period_in_seconds)
+    (
+        settings.rate_limit_token_request_count.unwrap_or(0),
+        settings.rate_limit_token_period_in_seconds,
+    )
 }
 
 fn failures(settings: &Registration) -> (u32, u32) {
-    let count = settings.rate_limit_authentication_failure_count.unwrap_or(0);
-    (count, settings.rate_limit_authentication_failure_period_in_seconds)
+    let count = settings
+        .rate_limit_authentication_failure_count
+        .unwrap_or(0);
+    (
+        count,
+        settings.rate_limit_authentication_failure_period_in_seconds,
+    )
 }
 
 fn limited(limit: Limit, checked: Option<Result<(), TooOften>>) -> Result<(), Limited> {
-    let Some(Err(TooOften { retry_after })) = checked else { return Ok(()) };
+    let Some(Err(TooOften { retry_after })) = checked else {
+        return Ok(());
+    };
     Err(Limited { limit, retry_after })
 }
 
@@ -194,7 +251,13 @@ mod tests {
     #[test]
     fn each_limit_has_its_own_quota() {
         let limits = RateLimits::new(&settings(1));
-        let all = [Limit::Registrations, Limit::Challenges, Limit::Tokens, Limit::Failures].map(Some);
+        let all = [
+            Limit::Registrations,
+            Limit::Challenges,
+            Limit::Tokens,
+            Limit::Failures,
+        ]
+        .map(Some);
         assert_eq!(one_more(&limits), [None; 4]);
         assert_eq!(one_more(&limits), all);
         assert_eq!(limits.count_registration_with("a token"), Ok(()));
@@ -207,7 +270,12 @@ mod tests {
         one_more(&limits);
         after.rate_limit_token_request_count = Some(2);
         let next = limits.following(&before, &after);
-        let expected = [Some(Limit::Registrations), Some(Limit::Challenges), None, Some(Limit::Failures)];
+        let expected = [
+            Some(Limit::Registrations),
+            Some(Limit::Challenges),
+            None,
+            Some(Limit::Failures),
+        ];
         assert_eq!(one_more(&next), expected);
     }
 
@@ -227,7 +295,11 @@ mod tests {
 
     #[test]
     fn the_error_says_when_to_retry_and_names_the_option() {
-        let said = Limited { limit: Limit::Failures, retry_after: 1 }.to_string();
+        let said = Limited {
+            limit: Limit::Failures,
+            retry_after: 1,
+        }
+        .to_string();
         let expected = "too many failed client authentications from this address: retry in 1 second; the \
                         operator of this server sets rateLimitAuthenticationFailureCount";
         assert_eq!(said, expected);

@@ -58,33 +58,70 @@ impl Snapshot {
     /// Returns the same snapshot with these origins of its options and this number of patches.
     #[must_use]
     pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
-        Self { origins: Arc::new(origins), patches, ..self }
+        Self {
+            origins: Arc::new(origins),
+            patches,
+            ..self
+        }
     }
 
     /// Returns the same configuration with other scripts.
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
-        let judged = Judged { live: self.live.clone(), trust: Arc::clone(&self.trust) };
-        let next = Self::with(judged, scripts, Arc::clone(&self.own_names), self.limits.clone());
-        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
+        let judged = Judged {
+            live: self.live.clone(),
+            trust: Arc::clone(&self.trust),
+        };
+        let next = Self::with(
+            judged,
+            scripts,
+            Arc::clone(&self.own_names),
+            self.limits.clone(),
+        );
+        Self {
+            origins: Arc::clone(&self.origins),
+            patches: self.patches,
+            ..next
+        }
     }
 
     /// Returns the same scripts with another configuration. What callers have used of a limit is reset only
     /// if that limit itself changes.
     #[must_use]
     pub fn with_live(&self, judged: Judged) -> Self {
-        let limits = self.limits.following(&self.live.registration, &judged.live.registration);
+        let limits = self
+            .limits
+            .following(&self.live.registration, &judged.live.registration);
         let (scripts, own_names) = (Arc::clone(&self.scripts), Arc::clone(&self.own_names));
         let next = Self::with(judged, scripts, own_names, limits);
-        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
+        Self {
+            origins: Arc::clone(&self.origins),
+            patches: self.patches,
+            ..next
+        }
     }
 
-    fn with(judged: Judged, scripts: Arc<ScriptSet>, own_names: Arc<[String]>, limits: RateLimits) -> Self {
+    fn with(
+        judged: Judged,
+        scripts: Arc<ScriptSet>,
+        own_names: Arc<[String]>,
+        limits: RateLimits,
+    ) -> Self {
         let Judged { live, trust } = judged;
         let further = live.registration.accepted_audiences.iter();
         let audiences = own_names.iter().chain(further).cloned().collect();
         let (revision, origins, patches) = (live.revision(), Arc::default(), 0);
-        Self { live, trust, audiences, revision, origins, patches, scripts, limits, own_names }
+        Self {
+            live,
+            trust,
+            audiences,
+            revision,
+            origins,
+            patches,
+            scripts,
+            limits,
+            own_names,
+        }
     }
 
     /// Returns the configuration as administrators see it, together with `settings`. Its revision changes
@@ -118,8 +155,18 @@ pub fn judge(live: Live) -> Result<Judged, String> {
         faults.extend(wrong);
         Trust::default()
     });
-    let lines: Vec<String> = faults.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
-    if lines.is_empty() { Ok(Judged { live, trust: Arc::new(trust) }) } else { Err(lines.join("\n")) }
+    let lines: Vec<String> = faults
+        .into_iter()
+        .map(|(key, reason)| format!("{key}: {reason}"))
+        .collect();
+    if lines.is_empty() {
+        Ok(Judged {
+            live,
+            trust: Arc::new(trust),
+        })
+    } else {
+        Err(lines.join("\n"))
+    }
 }
 
 /// The parts of a service. They are created before it, and belong to it afterwards.
@@ -178,7 +225,16 @@ pub struct Service {
 impl Service {
     /// Creates the service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream, admin_address } = parts;
+        let Parts {
+            store,
+            clock,
+            fetcher,
+            changes,
+            refusals,
+            jwks,
+            upstream,
+            admin_address,
+        } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -235,7 +291,10 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// The context of a request that starts now.
     pub fn new(service: &'a Service) -> Self {
-        Self { service, snapshot: service.snapshot() }
+        Self {
+            service,
+            snapshot: service.snapshot(),
+        }
     }
 
     /// Returns the live settings.

@@ -78,7 +78,12 @@ impl Steady {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn look(&self, store: &Store, clock: &dyn Clock, patience: u64) -> Result<Due, StoreError> {
+    pub async fn look(
+        &self,
+        store: &Store,
+        clock: &dyn Clock,
+        patience: u64,
+    ) -> Result<Due, StoreError> {
         let begun = *self.state();
         let mut state = match begun {
             Some(state) => state,
@@ -87,9 +92,17 @@ impl Steady {
         let due = state.look(clock, patience);
         state.jump = due.jump;
         let ticks = clock.ticks();
-        if state.told.is_none_or(|told| ticks.saturating_sub(told) >= TELL) {
+        if state
+            .told
+            .is_none_or(|told| ticks.saturating_sub(told) >= TELL)
+        {
             let waited = state.waited(ticks);
-            store.set_seen(Seen { moment: due.until, waited }).await?;
+            store
+                .set_seen(Seen {
+                    moment: due.until,
+                    waited,
+                })
+                .await?;
             state.told = Some(ticks);
         }
         *self.state() = Some(state);
@@ -117,14 +130,27 @@ impl State {
     /// The state at the startup of a server whose store recorded `seen` last.
     fn begin(clock: &dyn Clock, seen: Option<Seen>) -> Self {
         let (now, ticks) = (clock.now(), clock.ticks());
-        let seen = seen.unwrap_or(Seen { moment: now, waited: 0 });
+        let seen = seen.unwrap_or(Seen {
+            moment: now,
+            waited: 0,
+        });
         let Seen { moment, waited } = seen;
-        Self { moment, ticks, ahead_since: None, waited, is_sparing: false, told: None, jump: None }
+        Self {
+            moment,
+            ticks,
+            ahead_since: None,
+            waited,
+            is_sparing: false,
+            told: None,
+            jump: None,
+        }
     }
 
     /// Returns the seconds for which the time of day has been ahead.
     fn waited(&self, ticks: Duration) -> u64 {
-        let now = self.ahead_since.map_or(0, |since| ticks.saturating_sub(since).as_secs());
+        let now = self
+            .ahead_since
+            .map_or(0, |since| ticks.saturating_sub(since).as_secs());
         self.waited.saturating_add(now)
     }
 
@@ -137,13 +163,21 @@ impl State {
             // A narrow jump does little harm and need not be held for long.
             let left = patience.min(ahead).saturating_sub(self.waited(ticks));
             if left > 0 {
-                return Due { until: certain, jump: Some(Jump { ahead, left }), is_sparing: self.is_sparing };
+                return Due {
+                    until: certain,
+                    jump: Some(Jump { ahead, left }),
+                    is_sparing: self.is_sparing,
+                };
             }
             self.is_sparing = patience > 0;
         }
         // A clock that is set back is trusted: less has expired then.
         (self.moment, self.ticks, self.ahead_since, self.waited) = (now, ticks, None, 0);
-        Due { until: now, jump: None, is_sparing: self.is_sparing }
+        Due {
+            until: now,
+            jump: None,
+            is_sparing: self.is_sparing,
+        }
     }
 }
 
@@ -156,8 +190,10 @@ mod tests {
     const DAY: u64 = 86_400;
 
     fn state(clock: &ManualClock, seen: Option<(u64, u64)>) -> State {
-        let seen =
-            seen.map(|(ago, waited)| Seen { moment: Timestamp::from_unix(START.unix() - ago), waited });
+        let seen = seen.map(|(ago, waited)| Seen {
+            moment: Timestamp::from_unix(START.unix() - ago),
+            waited,
+        });
         State::begin(clock, seen)
     }
 
@@ -168,26 +204,53 @@ mod tests {
         for (ticks, jump) in [(30, 0), (30, 500), (DAY, 500), (100 * DAY, 0)] {
             clock.advance(ticks);
             clock.jump(jump);
-            assert_eq!(state.look(&clock, DAY), Due { until: clock.now(), jump: None, is_sparing: false });
+            assert_eq!(
+                state.look(&clock, DAY),
+                Due {
+                    until: clock.now(),
+                    jump: None,
+                    is_sparing: false
+                }
+            );
         }
     }
 
     #[test]
     fn a_jump_is_trusted_only_after_a_wait() {
-        for (width, patience, wait) in [(3_600, DAY, 3_600), (30 * DAY, DAY, DAY), (30 * DAY, 0, 0)] {
+        for (width, patience, wait) in [(3_600, DAY, 3_600), (30 * DAY, DAY, DAY), (30 * DAY, 0, 0)]
+        {
             let clock = ManualClock::new(START);
             let mut state = state(&clock, None);
             clock.jump(width);
             if wait > 0 {
                 let due = state.look(&clock, patience);
-                assert_eq!((due.until, due.jump), (START, Some(Jump { ahead: width, left: wait })));
+                assert_eq!(
+                    (due.until, due.jump),
+                    (
+                        START,
+                        Some(Jump {
+                            ahead: width,
+                            left: wait
+                        })
+                    )
+                );
                 clock.advance(wait - 1);
                 let due = state.look(&clock, patience);
                 assert_eq!(due.until, START.plus(wait - 1));
-                assert_eq!(due.jump, Some(Jump { ahead: width, left: 1 }));
+                assert_eq!(
+                    due.jump,
+                    Some(Jump {
+                        ahead: width,
+                        left: 1
+                    })
+                );
                 clock.advance(1);
             }
-            let due = Due { until: clock.now(), jump: None, is_sparing: patience > 0 };
+            let due = Due {
+                until: clock.now(),
+                jump: None,
+                is_sparing: patience > 0,
+            };
             assert_eq!(state.look(&clock, patience), due, "{width} {patience}");
         }
     }
@@ -199,12 +262,22 @@ mod tests {
         clock.jump(3_650 * DAY);
         assert!(state.look(&clock, DAY).jump.is_some());
         clock.set(START.plus(100));
-        assert_eq!(state.look(&clock, DAY), Due { until: clock.now(), jump: None, is_sparing: false });
+        assert_eq!(
+            state.look(&clock, DAY),
+            Due {
+                until: clock.now(),
+                jump: None,
+                is_sparing: false
+            }
+        );
         clock.set(Timestamp::from_unix(START.unix() - DAY));
         assert_eq!(state.look(&clock, DAY).until, clock.now());
         // The next jump is held anew.
         clock.jump(3_650 * DAY);
-        assert_eq!(state.look(&clock, DAY).jump.map(|jump| jump.left), Some(DAY));
+        assert_eq!(
+            state.look(&clock, DAY).jump.map(|jump| jump.left),
+            Some(DAY)
+        );
     }
 
     #[test]
@@ -214,11 +287,24 @@ mod tests {
         let mut off = state(&clock, Some((30 * DAY, 0)));
         let due = off.look(&clock, DAY);
         assert_eq!(due.until.unix(), START.unix() - 30 * DAY);
-        assert_eq!(due.jump, Some(Jump { ahead: 30 * DAY, left: DAY }));
+        assert_eq!(
+            due.jump,
+            Some(Jump {
+                ahead: 30 * DAY,
+                left: DAY
+            })
+        );
         // The hold does not start over with each restart.
         let mut again = state(&clock, Some((30 * DAY, DAY - 60)));
         assert_eq!(again.look(&clock, DAY).jump.map(|jump| jump.left), Some(60));
         clock.advance(60);
-        assert_eq!(again.look(&clock, DAY), Due { until: clock.now(), jump: None, is_sparing: true });
+        assert_eq!(
+            again.look(&clock, DAY),
+            Due {
+                until: clock.now(),
+                jump: None,
+                is_sparing: true
+            }
+        );
     }
 }

@@ -55,7 +55,13 @@ impl Upstream {
         Ok(Self {
             named: base.to_owned(),
             own_issuer: own_issuer.to_owned(),
-            documents: RemoteDocuments::new(fetcher, Arc::clone(clock), &settings, fetch::JSON, parse),
+            documents: RemoteDocuments::new(
+                fetcher,
+                Arc::clone(clock),
+                &settings,
+                fetch::JSON,
+                parse,
+            ),
             openid: format!("{base}/.well-known/openid-configuration"),
             oauth: format!("{origin}/.well-known/oauth-authorization-server{path}"),
             is_at_oauth: AtomicBool::new(false),
@@ -69,8 +75,11 @@ impl Upstream {
     /// When the metadata is not cached and cannot be fetched, or belongs to another issuer.
     pub async fn metadata(&self) -> Result<Arc<Members>, FetchError> {
         let is_at_oauth = self.is_at_oauth.load(Ordering::Relaxed);
-        let (first, second) =
-            if is_at_oauth { (&self.oauth, &self.openid) } else { (&self.openid, &self.oauth) };
+        let (first, second) = if is_at_oauth {
+            (&self.oauth, &self.openid)
+        } else {
+            (&self.openid, &self.oauth)
+        };
         let mut found = self.documents.get(first).await;
         if matches!(found, Err(FetchError::Status(400..=428 | 430..=499))) {
             found = self.documents.get(second).await;
@@ -84,14 +93,21 @@ impl Upstream {
 
     /// Returns why no metadata was available when it was last needed; none if it was available.
     pub fn trouble(&self) -> Option<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .trouble
+            .clone()
     }
 
     /// Logs when the metadata becomes unavailable, and when it is available again.
     fn note(&self, found: &Result<Arc<Members>, FetchError>) {
         let upstream = self.named.as_str();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let trouble = found.as_ref().err().map(|error| format!("upstream metadata of {upstream}: {error}"));
+        let trouble = found
+            .as_ref()
+            .err()
+            .map(|error| format!("upstream metadata of {upstream}: {error}"));
         if state.trouble != trouble {
             match found {
                 Err(error) => tracing::warn!(upstream, %error, "upstream metadata is unavailable"),
@@ -108,7 +124,10 @@ impl Upstream {
     }
 
     fn compare(&self, members: &Members) {
-        let issuer = members.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        let issuer = members
+            .get("issuer")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if issuer != self.own_issuer {
             let own = self.own_issuer.as_str();
             tracing::warn!(
@@ -125,12 +144,25 @@ impl Upstream {
 /// Returns its origin, its path, and the fetch settings for it. They allow only this one host, wherever it
 /// is, since the operator has named it.
 fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSettings) {
-    let Ok(url) = Url::parse(base) else { return (base.to_owned(), String::new(), settings.clone()) };
-    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+    let Ok(url) = Url::parse(base) else {
+        return (base.to_owned(), String::new(), settings.clone());
+    };
+    let (host, port) = (
+        url.host_str().unwrap_or_default(),
+        url.port_or_known_default().unwrap_or(443),
+    );
     let allowed_hosts = format!("{host}:{port}").parse().into_iter().collect();
-    let settings = FetchSettings { allowed_hosts, allow_http: url.scheme() == "http", ..settings.clone() };
+    let settings = FetchSettings {
+        allowed_hosts,
+        allow_http: url.scheme() == "http",
+        ..settings.clone()
+    };
     let path = url.path().trim_end_matches('/').to_owned();
-    (base.strip_suffix(path.as_str()).unwrap_or(base).to_owned(), path, settings)
+    (
+        base.strip_suffix(path.as_str()).unwrap_or(base).to_owned(),
+        path,
+        settings,
+    )
 }
 
 /// Returns the document as an object, if its issuer is one of `accepted` (RFC 8414 section 3.3). A document
@@ -146,5 +178,9 @@ fn members(document: &Value, accepted: &[String]) -> Result<Members, String> {
 
 /// Returns the issuer without its trailing slash, since a configuration may name it without one.
 fn issuer(members: &Members) -> &str {
-    members.get("issuer").and_then(Value::as_str).unwrap_or_default().trim_end_matches('/')
+    members
+        .get("issuer")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .trim_end_matches('/')
 }

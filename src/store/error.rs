@@ -15,7 +15,9 @@ pub enum StoreError {
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// A record cannot be read.
-    #[error("record {key} cannot be read: {reason}; restore the store from a backup, or delete this record")]
+    #[error(
+        "record {key} cannot be read: {reason}; restore the store from a backup, or delete this record"
+    )]
     Corrupt {
         /// Its key, in printable form.
         key: String,
@@ -77,6 +79,9 @@ pub enum StoreError {
 impl StoreError {
     /// Returns the error for a record under `key` that cannot be read.
     pub(super) fn corrupt(key: &[u8], reason: &str) -> Self {
-        Self::Corrupt { key: key.escape_ascii().to_string(), reason: reason.to_owned() }
+        Self::Corrupt {
+            key: key.escape_ascii().to_string(),
+            reason: reason.to_owned(),
+        }
     }
 }

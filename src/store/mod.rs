@@ -109,10 +109,17 @@ impl Store {
         if settings.url.is_postgres() {
             return crate::store::backend::postgres::check(settings);
         }
-        match settings.url.sled_folder().filter(|folder| folder.exists() && !folder.is_dir()) {
+        match settings
+            .url
+            .sled_folder()
+            .filter(|folder| folder.exists() && !folder.is_dir())
+        {
             Some(file) => {
                 let reason = format!("{} is not a folder", file.display());
-                Err(StoreError::Setting { key: "store.url", reason })
+                Err(StoreError::Setting {
+                    key: "store.url",
+                    reason,
+                })
             }
             None => Ok(()),
         }
@@ -141,7 +148,13 @@ impl Store {
     /// When it does not.
     pub async fn check(&self) -> Result<(), StoreError> {
         let put = vec![(keys::HEARTBEAT.to_vec(), Vec::new())];
-        self.backend.apply(Change { put, ..Change::default() }).await.map(drop)
+        self.backend
+            .apply(Change {
+                put,
+                ..Change::default()
+            })
+            .await
+            .map(drop)
     }
 
     /// Signals when the [patches](Self::patches) may have changed, whoever changed them, and once at the
@@ -163,7 +176,11 @@ impl Store {
     pub async fn statistics(&self) -> Result<Statistics, StoreError> {
         let facts = self.backend.facts();
         let clients = self.clients.by_level().await?;
-        Ok(Statistics { clients, disk_bytes: facts.disk_bytes, waiting: facts.waiting })
+        Ok(Statistics {
+            clients,
+            disk_bytes: facts.disk_bytes,
+            waiting: facts.waiting,
+        })
     }
 
     /// Removes records that have expired at `at`, except clients: at most `limit` of each type. Returns how
@@ -182,12 +199,20 @@ impl Store {
 
 fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     let key = random::bytes().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok((Arc::new(crate::store::backend::memory::Memory::default()), SealingKey::from_bytes(key)))
+    Ok((
+        Arc::new(crate::store::backend::memory::Memory::default()),
+        SealingKey::from_bytes(key),
+    ))
 }
 
-async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
-    let backend: Arc<dyn Backend> =
-        Arc::new(crate::store::backend::sled::Sled::open(folder, settings.cache_bytes)?);
+async fn sled(
+    folder: &Path,
+    settings: &StoreSettings,
+) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
+    let backend: Arc<dyn Backend> = Arc::new(crate::store::backend::sled::Sled::open(
+        folder,
+        settings.cache_bytes,
+    )?);
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings

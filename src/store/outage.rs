@@ -17,13 +17,19 @@ struct Told {
 
 impl Told {
     const fn nothing() -> Self {
-        Self { last: None, since: 0 }
+        Self {
+            last: None,
+            since: 0,
+        }
     }
 
     /// Counts one more failure at `now`. Returns the number of failures to log when a line is due.
     fn more(&mut self, now: Instant) -> Option<u64> {
         self.since = self.since.saturating_add(1);
-        if self.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
+        if self
+            .last
+            .is_some_and(|last| now.saturating_duration_since(last) < PAUSE)
+        {
             return None;
         }
         self.last = Some(now);
@@ -37,7 +43,10 @@ static TOLD: Mutex<Told> = Mutex::new(Told::nothing());
 pub fn tell(error: &StoreError) {
     match error {
         StoreError::Unavailable(_) | StoreError::Busy | StoreError::Damaged(_) => {
-            let due = TOLD.lock().unwrap_or_else(PoisonError::into_inner).more(Instant::now());
+            let due = TOLD
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .more(Instant::now());
             if let Some(failures) = due {
                 tracing::error!(%error, failures, "the store failed");
             }

@@ -51,7 +51,10 @@ pub struct ConfigurationPatches {
 
 impl ConfigurationPatches {
     pub(super) const fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
-        Self { backend, sealing_key }
+        Self {
+            backend,
+            sealing_key,
+        }
     }
 
     /// Returns the document, or an empty object when none was ever stored.
@@ -61,7 +64,10 @@ impl ConfigurationPatches {
     pub async fn load(&self) -> Result<Patches, StoreError> {
         match self.backend.get(keys::PATCHES).await? {
             Some(bytes) => self.read(&bytes),
-            None => Ok(Patches { revision: 0, document: Value::Object(serde_json::Map::new()) }),
+            None => Ok(Patches {
+                revision: 0,
+                document: Value::Object(serde_json::Map::new()),
+            }),
         }
     }
 
@@ -70,12 +76,20 @@ impl ConfigurationPatches {
     ///
     /// # Errors
     /// [`PatchError::Conflict`] when `seen` is no longer the current revision.
-    pub async fn replace(&self, seen: u64, document: &Value, also: Change) -> Result<u64, PatchError> {
+    pub async fn replace(
+        &self,
+        seen: u64,
+        document: &Value,
+        also: Change,
+    ) -> Result<u64, PatchError> {
         if document.to_string().len() > MOST_BYTES {
             return Err(PatchError::TooLong);
         }
         let stored = self.backend.get(keys::PATCHES).await?;
-        let last = stored.as_deref().map(|bytes| self.read(bytes)).transpose()?;
+        let last = stored
+            .as_deref()
+            .map(|bytes| self.read(bytes))
+            .transpose()?;
         if last.map_or(0, |last| last.revision) != seen {
             return Err(PatchError::Conflict);
         }
@@ -87,7 +101,11 @@ impl ConfigurationPatches {
             Some(bytes) => Expectation::Value(key.clone(), bytes),
             None => Expectation::Absent(key.clone()),
         };
-        let change = Change { expect: vec![unchanged], put: vec![(key, record)], ..Change::default() };
+        let change = Change {
+            expect: vec![unchanged],
+            put: vec![(key, record)],
+            ..Change::default()
+        };
         match self.backend.apply(change.and(also)).await {
             Ok(_) => Ok(revision),
             Err(StoreError::Conflict) => Err(PatchError::Conflict),
@@ -100,13 +118,19 @@ impl ConfigurationPatches {
     /// # Errors
     /// When the store cannot be written.
     pub async fn clear(&self) -> Result<(), StoreError> {
-        let change = Change { delete: vec![keys::PATCHES.to_vec()], ..Change::default() };
+        let change = Change {
+            delete: vec![keys::PATCHES.to_vec()],
+            ..Change::default()
+        };
         self.backend.apply(change).await.map(drop)
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Patches, StoreError> {
         let record: Record = record::decode(keys::PATCHES, bytes)?;
         let document = sealing::open(&self.sealing_key, keys::PATCHES, &record.sealed)?;
-        Ok(Patches { revision: record.revision, document })
+        Ok(Patches {
+            revision: record.revision,
+            document,
+        })
     }
 }

@@ -43,7 +43,10 @@ pub(super) fn decode_until<T: DeserializeOwned>(
 ) -> Result<(T, Timestamp), StoreError> {
     let (moment, json) = split(key, record)?;
     let value = serde_json::from_slice(json);
-    Ok((value.map_err(|error| StoreError::corrupt(key, &error.to_string()))?, moment))
+    Ok((
+        value.map_err(|error| StoreError::corrupt(key, &error.to_string()))?,
+        moment,
+    ))
 }
 
 /// When `record` expires.
@@ -97,15 +100,27 @@ mod tests {
         assert_eq!(client.revision, 3);
         assert_eq!(client.expires_at.unwrap().unix(), 1_767_229_200);
         assert!(client.tokens.current.matches(""));
-        assert_eq!(client.metadata.metadata().text("token_endpoint_auth_method"), Some("none"));
+        assert_eq!(
+            client
+                .metadata
+                .metadata()
+                .text("token_endpoint_auth_method"),
+            Some("none")
+        );
         assert_eq!(encode(b"c/x", &client).unwrap(), VERSION_1.as_bytes());
     }
 
     #[test]
     fn an_expiring_record_has_its_time() {
         let record = b"\x01\0\0\0\0\0\0\x01\0[1,2]";
-        assert_eq!(encode_until(b"x", &[1, 2], Timestamp::from_unix(256)).unwrap(), record);
-        assert_eq!(decode_until(b"x", record).unwrap(), ([1, 2], Timestamp::from_unix(256)));
+        assert_eq!(
+            encode_until(b"x", &[1, 2], Timestamp::from_unix(256)).unwrap(),
+            record
+        );
+        assert_eq!(
+            decode_until(b"x", record).unwrap(),
+            ([1, 2], Timestamp::from_unix(256))
+        );
         assert_eq!(expiry(b"x", record).unwrap().unix(), 256);
         let cut = expiry(b"x\xff", &record[..8]).unwrap_err().to_string();
         assert!(cut.contains("truncated") && cut.is_ascii(), "{cut}");
@@ -113,7 +128,11 @@ mod tests {
 
     #[test]
     fn an_unreadable_record_is_named() {
-        for (record, part) in [(&b""[..], "empty"), (b"\x09{}", "version 9"), (b"\x01{", "EOF")] {
+        for (record, part) in [
+            (&b""[..], "empty"),
+            (b"\x09{}", "version 9"),
+            (b"\x01{", "EOF"),
+        ] {
             let error = decode::<Client>(b"c/x", record).unwrap_err().to_string();
             assert!(error.contains("c/x") && error.contains(part), "{error}");
         }

@@ -23,7 +23,9 @@ impl Store {
     /// When the store cannot be read.
     pub async fn seen(&self) -> Result<Option<Seen>, StoreError> {
         let stored = self.backend.get(keys::SEEN).await?;
-        stored.map(|bytes| record::decode(keys::SEEN, &bytes)).transpose()
+        stored
+            .map(|bytes| record::decode(keys::SEEN, &bytes))
+            .transpose()
     }
 
     /// Records the time in the store.
@@ -32,6 +34,12 @@ impl Store {
     /// When the store cannot be written.
     pub async fn set_seen(&self, seen: Seen) -> Result<(), StoreError> {
         let put = vec![(keys::SEEN.to_vec(), record::encode(keys::SEEN, &seen)?)];
-        self.backend.apply(Change { put, ..Change::default() }).await.map(drop)
+        self.backend
+            .apply(Change {
+                put,
+                ..Change::default()
+            })
+            .await
+            .map(drop)
     }
 }

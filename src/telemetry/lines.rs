@@ -31,9 +31,14 @@ where
         writer.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut writer)?;
         write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
-        context.field_format().format_fields(writer.by_ref(), event)?;
+        context
+            .field_format()
+            .format_fields(writer.by_ref(), event)?;
         member(&mut writer, "target", event.metadata().target())?;
-        let span = event.parent().and_then(|id| context.span(id)).or_else(|| context.lookup_current());
+        let span = event
+            .parent()
+            .and_then(|id| context.span(id))
+            .or_else(|| context.lookup_current());
         if let Some(span) = span {
             writer.write_str(",\"span\":{\"name\":")?;
             json(&mut writer, span.name())?;
@@ -51,15 +56,26 @@ pub(super) struct Members;
 
 impl<'writer> FormatFields<'writer> for Members {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut visitor = Visitor { writer, before: "", outcome: Ok(()) };
+        let mut visitor = Visitor {
+            writer,
+            before: "",
+            outcome: Ok(()),
+        };
         fields.record(&mut visitor);
         visitor.outcome
     }
 
-    fn add_fields(&self, current: &'writer mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+    fn add_fields(
+        &self,
+        current: &'writer mut FormattedFields<Self>,
+        fields: &Record<'_>,
+    ) -> fmt::Result {
         let mut more = String::new();
-        let mut visitor =
-            Visitor { writer: Writer::new(&mut more), before: &current.fields, outcome: Ok(()) };
+        let mut visitor = Visitor {
+            writer: Writer::new(&mut more),
+            before: &current.fields,
+            outcome: Ok(()),
+        };
         fields.record(&mut visitor);
         visitor.outcome?;
         current.fields.push_str(&more);
@@ -151,7 +167,10 @@ mod tests {
     fn lines(work: impl FnOnce()) -> Vec<Value> {
         let written = Written::default();
         let writer = written.clone();
-        let layer = Layer::new().fmt_fields(Members).event_format(Line).with_writer(move || writer.clone());
+        let layer = Layer::new()
+            .fmt_fields(Members)
+            .event_format(Line)
+            .with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().map(|line| {
@@ -168,7 +187,14 @@ mod tests {
         let found = lines(|| {
             let error = io::Error::other("no \u{1} \"room\"");
             let none = None::<u64>;
-            tracing::warn!(r#type = "a\"b\\c\n", many = 3_u64, few = -1, part = f64::NAN, is = true, none);
+            tracing::warn!(
+                r#type = "a\"b\\c\n",
+                many = 3_u64,
+                few = -1,
+                part = f64::NAN,
+                is = true,
+                none
+            );
             tracing::error!(error = &error as &dyn std::error::Error, address = %"::1", "it is {}", 'ü');
         });
         let target = module_path!();
@@ -186,7 +212,12 @@ mod tests {
         let found = lines(|| {
             let outer = tracing::info_span!("outer", number = 1);
             let _outer = outer.enter();
-            let span = tracing::info_span!("inner", one = display(",\"two\":"), two = Empty, three = Empty);
+            let span = tracing::info_span!(
+                "inner",
+                one = display(",\"two\":"),
+                two = Empty,
+                three = Empty
+            );
             let _inner = span.enter();
             tracing::info!("first");
             span.record("two", "\"");
@@ -197,8 +228,11 @@ mod tests {
         });
         let spans = found.iter().map(|line| &line["span"]);
         let all = json!({"name": "inner", "one": ",\"two\":", "two": "\"", "three": 3});
-        let expected =
-            [&json!({"name": "inner", "one": ",\"two\":"}), &json!({"name": "outer", "number": 1}), &all];
+        let expected = [
+            &json!({"name": "inner", "one": ",\"two\":"}),
+            &json!({"name": "outer", "number": 1}),
+            &all,
+        ];
         assert!(spans.eq(expected), "{found:?}");
     }
 }

@@ -17,7 +17,9 @@ use crate::config::settings::{LogFormat, TelemetrySettings};
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// `telemetry.level` is invalid.
-    #[error("telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}")]
+    #[error(
+        "telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}"
+    )]
     Level(#[from] tracing_subscriber::filter::ParseError),
     /// `telemetry.otlp` cannot be used.
     #[error("telemetry.otlp: {0}")]
@@ -53,7 +55,9 @@ where
     // Otherwise the layer would report a failed write to standard error on standard error, and panic.
     let lines = Layer::new().with_writer(writer).log_internal_errors(false);
     let lines = if is_text {
-        lines.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
+        lines
+            .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
+            .boxed()
     } else {
         lines.fmt_fields(Members).event_format(Line).boxed()
     };
@@ -68,7 +72,12 @@ where
     // and then dropped here.
     let ours = ours.with_max_level_hint(LevelFilter::TRACE);
     // The filter does not trim the spaces around a directive.
-    let level = settings.level.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    let level = settings
+        .level
+        .split(',')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(",");
     let filter = EnvFilter::try_new(level)?.and(ours);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     tracing_subscriber::registry()

@@ -9,7 +9,8 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
 /// Returns the trace identifier and the identifier of the calling span: 16 hex digits.
 pub(super) fn ids(traceparent: &str) -> Option<(&str, &str)> {
     let mut parts = traceparent.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (version, trace, parent, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let has_more = parts.next().is_some();
     let is_known = is_hex(version, 2) && version != "ff" && (version != "00" || !has_more);
     let is_whole = is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
@@ -17,7 +18,10 @@ pub(super) fn ids(traceparent: &str) -> Option<(&str, &str)> {
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == digits
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// Returns whether `text` is an identifier. An identifier with only zeros is invalid.
@@ -41,7 +45,10 @@ mod tests {
         check(&format!("01-{TRACE}-00f067aa0ba902b7-01-more"), Some(TRACE));
         check(&format!("00-{TRACE}-00f067aa0ba902b7-01-more"), None);
         check(&format!("ff-{TRACE}-00f067aa0ba902b7-01"), None);
-        check(&format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()), None);
+        check(
+            &format!("00-{}-00f067aa0ba902b7-01", TRACE.to_uppercase()),
+            None,
+        );
         check(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None);
         check(&format!("00-{TRACE}-0000000000000000-01"), None);
         check(&format!("00-{TRACE}{TRACE}-00f067aa0ba902b7-01"), None);

@@ -13,7 +13,9 @@ use opentelemetry::trace::{
 };
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider,
+};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -57,8 +59,12 @@ impl Traces {
             .with_endpoint(format!("{}/v1/traces", url.trim_end_matches('/')))
             .with_timeout(TIMEOUT)
             .build()?;
-        let batches = BatchConfigBuilder::default().with_scheduled_delay(DELAY).build();
-        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
+        let batches = BatchConfigBuilder::default()
+            .with_scheduled_delay(DELAY)
+            .build();
+        let processor = BatchSpanProcessor::builder(exporter)
+            .with_batch_config(batches)
+            .build();
         let name = env!("CARGO_PKG_NAME");
         let provider = SdkTracerProvider::builder()
             .with_span_processor(processor)
@@ -96,7 +102,11 @@ impl Traces {
 
 /// Creates the span of a new request.
 pub fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Span {
-    let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("_OTHER");
+    let method = METHODS
+        .iter()
+        .find(|known| **known == method)
+        .copied()
+        .unwrap_or("_OTHER");
     tracing::info_span!(
         target: TARGET,
         "request",
@@ -117,9 +127,17 @@ pub fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Sp
 /// Puts the span of a request into the trace of its `traceparent`, if the value has exactly the form of W3C
 /// Trace Context.
 pub fn continues(request: &Span, traceparent: &str) {
-    let Some((trace, parent)) = trace::ids(traceparent).filter(|_| !request.is_disabled()) else { return };
+    let Some((trace, parent)) = trace::ids(traceparent).filter(|_| !request.is_disabled()) else {
+        return;
+    };
     if let (Ok(trace), Ok(parent)) = (TraceId::from_hex(trace), SpanId::from_hex(parent)) {
-        let remote = SpanContext::new(trace, parent, TraceFlags::SAMPLED, true, TraceState::default());
+        let remote = SpanContext::new(
+            trace,
+            parent,
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::default(),
+        );
         let context = opentelemetry::Context::new().with_remote_span_context(remote);
         // This fails only for a span that is not part of any trace.
         request.set_parent(context).unwrap_or_default();
@@ -131,7 +149,10 @@ pub async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
     if request.is_disabled() {
         return work.await;
     }
-    REQUEST.scope(request.clone(), work).instrument(request.clone()).await
+    REQUEST
+        .scope(request.clone(), work)
+        .instrument(request.clone())
+        .await
 }
 
 /// Records the outcome of a request in its span.
@@ -148,7 +169,9 @@ pub fn answered(request: &Span, status: u16, error: Option<&str>) {
 
 /// Returns the span of the request that this task processes, to be entered on another thread.
 pub fn current() -> Span {
-    REQUEST.try_with(Span::clone).unwrap_or_else(|_| Span::none())
+    REQUEST
+        .try_with(Span::clone)
+        .unwrap_or_else(|_| Span::none())
 }
 
 /// Creates the span of a step of a request.

@@ -50,7 +50,9 @@ pub enum AdministratorError {
     #[error("the scopes of [admin.scopes] are invalid for the administrator: {0}")]
     Scopes(String),
     /// There is no location for its credentials.
-    #[error("there is no location for the administrator's credentials; name a file in admin.credentialsFile")]
+    #[error(
+        "there is no location for the administrator's credentials; name a file in admin.credentialsFile"
+    )]
     NoPlace,
     /// Another client has its identifier. Granting that client the scopes would make it an administrator.
     #[error(
@@ -69,20 +71,29 @@ pub enum AdministratorError {
 /// # Errors
 /// When the file or the store cannot be written, or another client has the identifier.
 pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
-    let Ok(id) = ClientId::parse(CLIENT_ID) else { return Ok(None) };
+    let Ok(id) = ClientId::parse(CLIENT_ID) else {
+        return Ok(None);
+    };
     let metadata = metadata(&service.settings)?;
     if let Some(stored) = service.store.clients.find(&id).await? {
         follow(service, &stored, metadata).await?;
         return Ok(None);
     }
-    let Some(file) = file(&service.settings) else { return Ok(None) };
+    let Some(file) = file(&service.settings) else {
+        return Ok(None);
+    };
     let secret = random::client_secret()?;
     let (now, revision) = (service.clock.now(), service.snapshot().revision.clone());
     let client = client(&service.store, id, metadata, &secret, (now, revision))?;
     // The file is written first: otherwise a failure could leave a client whose secret nobody knows.
-    write(&file, &secret).map_err(|source| AdministratorError::File { file: file.clone(), source })?;
+    write(&file, &secret).map_err(|source| AdministratorError::File {
+        file: file.clone(),
+        source,
+    })?;
     let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
-    let event = event.with("trust_level", TrustLevel::Operator.as_str()).change()?;
+    let event = event
+        .with("trust_level", TrustLevel::Operator.as_str())
+        .change()?;
     match service.store.clients.insert(&client, event).await {
         Ok(()) => {
             tracing::info!(client_id = %client.id, file = %file.display(), "administrator created");
@@ -117,16 +128,32 @@ pub async fn reset(
     // A token is valid only as long as its client has the same `issued_at`.
     let issued_at = before.map_or(now, |before| now.max(before.issued_at.plus(1)));
     let revision = before.map_or(0, |before| before.revision);
-    let configuration = before.map(|before| before.provenance.configuration.clone()).unwrap_or_default();
+    let configuration = before
+        .map(|before| before.provenance.configuration.clone())
+        .unwrap_or_default();
     let secret = random::client_secret()?;
-    let made = client(store, id, metadata(settings)?, &secret, (issued_at, configuration))?;
-    let made = Client { revision: revision.saturating_add(1), ..made };
-    let failed = |source| AdministratorError::File { file: file.clone(), source };
+    let made = client(
+        store,
+        id,
+        metadata(settings)?,
+        &secret,
+        (issued_at, configuration),
+    )?;
+    let made = Client {
+        revision: revision.saturating_add(1),
+        ..made
+    };
+    let failed = |source| AdministratorError::File {
+        file: file.clone(),
+        source,
+    };
     // The store is written between the two steps, so that the file in place is correct before and after.
     let beside = write_beside(&file, &secret).map_err(failed)?;
     let stored = if let Some(seen) = &seen {
         let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, now);
-        let event = event.with("revision", made.revision).with("changed", vec!["client_secret"]);
+        let event = event
+            .with("revision", made.revision)
+            .with("changed", vec!["client_secret"]);
         store.clients.replace(seen, &made, event.change()?).await
     } else {
         let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
@@ -144,7 +171,11 @@ pub async fn reset(
 
 /// Returns the path of the credentials: `admin.credentialsFile`, or a file in the folder of the store.
 pub fn file(settings: &Settings) -> Option<PathBuf> {
-    let folder = settings.store.url.sled_folder().map(|folder| folder.join(FILE));
+    let folder = settings
+        .store
+        .url
+        .sled_folder()
+        .map(|folder| folder.join(FILE));
     settings.admin.credentials_file.clone().or(folder)
 }
 
@@ -199,9 +230,15 @@ fn client(
         expires_at: None,
         last_used_at: None,
         shared_as: None,
-        secret: Some(ClientSecret { sealed, expires_at: None }),
+        secret: Some(ClientSecret {
+            sealed,
+            expires_at: None,
+        }),
         // A token that is never issued: only the operator manages this client.
-        tokens: RegistrationTokens { current: TokenDigest::of(random::token()?.expose()), previous: None },
+        tokens: RegistrationTokens {
+            current: TokenDigest::of(random::token()?.expose()),
+            previous: None,
+        },
         revision: 1,
         provenance: Provenance {
             trust_level: TrustLevel::Operator,
@@ -220,7 +257,11 @@ fn client(
 }
 
 /// Gives the existing administrator the scopes of the configuration.
-async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Result<(), AdministratorError> {
+async fn follow(
+    service: &Service,
+    stored: &Stored,
+    metadata: Approved,
+) -> Result<(), AdministratorError> {
     let scope = |metadata: &Approved| metadata.metadata().text("scope").map(str::to_owned);
     let before = stored.client();
     if !before.is_operators() {
@@ -229,9 +270,16 @@ async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Resul
     if scope(&before.metadata) == scope(&metadata) {
         return Ok(());
     }
-    let client = Client { metadata, revision: before.revision.saturating_add(1), ..before.clone() };
+    let client = Client {
+        metadata,
+        revision: before.revision.saturating_add(1),
+        ..before.clone()
+    };
     let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, service.clock.now());
-    let event = event.with("revision", client.revision).with("changed", vec!["scope"]).change()?;
+    let event = event
+        .with("revision", client.revision)
+        .with("changed", vec!["scope"])
+        .change()?;
     match service.store.clients.replace(stored, &client, event).await {
         // Another server on this store makes the same change at the same time.
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
@@ -277,5 +325,7 @@ fn put_in_place(beside: &Path, file: &Path) -> std::io::Result<()> {
 }
 
 fn folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    file.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }

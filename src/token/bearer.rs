@@ -36,7 +36,10 @@ pub async fn find(
 
 /// Finds the bearer regardless of the certificate that the token is bound to, for a caller that asks about
 /// another client's token.
-pub(super) async fn find_unbound(cx: &Context<'_>, token: &str) -> Result<Option<Bearer>, StoreError> {
+pub(super) async fn find_unbound(
+    cx: &Context<'_>,
+    token: &str,
+) -> Result<Option<Bearer>, StoreError> {
     let now = cx.service.clock.now();
     let found = cx.service.store.tokens.find(token, now).await?;
     let found = found.filter(|(_, client)| client.client().is_usable(now));

@@ -30,7 +30,10 @@ use crate::telemetry;
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn token(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let outcome = async {
         let received = Received::read(&cx, request).await?;
@@ -38,7 +41,10 @@ pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) 
         count(&cx, &received, &caller)?;
         super::grant::grant(&cx, &caller, &received.form, received.certificate.as_ref()).await
     };
-    outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
+    outcome
+        .await
+        .map(|members| answer::json(StatusCode::OK, &members))
+        .map_err(problem)
 }
 
 /// `POST` on the introspection endpoint: describes a token.
@@ -55,7 +61,10 @@ pub async fn introspect(
         let asker = received.asker(&cx).await?;
         super::introspection::introspect(&cx, &asker, &received.form).await
     };
-    outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
+    outcome
+        .await
+        .map(|members| answer::json(StatusCode::OK, &members))
+        .map_err(problem)
 }
 
 /// `POST` on the revocation endpoint: revokes a token.
@@ -72,13 +81,19 @@ pub async fn revoke(
         let caller = received.caller(&cx).await?;
         super::revocation::revoke(&cx, &caller, &received.form).await
     };
-    outcome.await.map(|()| answer::empty(StatusCode::OK)).map_err(problem)
+    outcome
+        .await
+        .map(|()| answer::empty(StatusCode::OK))
+        .map_err(problem)
 }
 
 /// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
 pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
     let mut response = answer::json(StatusCode::OK, &service.jwks);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response.headers_mut().insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=300"),
+    );
     response.headers_mut().remove(PRAGMA);
     response
 }
@@ -96,11 +111,23 @@ impl Received {
     async fn read(cx: &Context<'_>, request: Request<Body>) -> Result<Self, FormError> {
         let (parts, body) = request.into_parts();
         let limits = &cx.service.settings.limits;
-        let form = Form::read(&parts.headers, body, limits.body_bytes, limits.body_timeout_ms).await?;
+        let form = Form::read(
+            &parts.headers,
+            body,
+            limits.body_bytes,
+            limits.body_timeout_ms,
+        )
+        .await?;
         let authorization = credentials::authorization(&parts.headers);
         let certificate = parts.extensions.get().cloned();
         let attestation = AttestationHeaders::of(&parts.headers);
-        Ok(Self { author: author(cx, &parts), authorization, form, certificate, attestation })
+        Ok(Self {
+            author: author(cx, &parts),
+            authorization,
+            form,
+            certificate,
+            attestation,
+        })
     }
 
     async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
@@ -116,7 +143,10 @@ impl Received {
         if caller.is_proven {
             let client = caller.client.client();
             telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
-            cx.service.store.uses.note(&client.id, cx.service.clock.now());
+            cx.service
+                .store
+                .uses
+                .note(&client.id, cx.service.clock.now());
         }
         Ok(caller)
     }
@@ -148,7 +178,10 @@ fn author(cx: &Context<'_>, parts: &Parts) -> Author {
     Author {
         actor: None,
         address: Some(peer::of(parts, &cx.service.settings.server.trusted_proxies)),
-        correlation_id: parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string()),
+        correlation_id: parts
+            .extensions
+            .get::<CorrelationId>()
+            .map(|id| id.0.to_string()),
     }
 }
 
@@ -156,10 +189,18 @@ fn author(cx: &Context<'_>, parts: &Parts) -> Author {
 /// they must be able to change it.
 fn count(cx: &Context<'_>, received: &Received, caller: &Authenticated) -> Result<(), TokenError> {
     let (client, author) = (caller.client.client(), &received.author);
-    let Some(address) = author.address.filter(|_| !client.is_operators()) else { return Ok(()) };
+    let Some(address) = author.address.filter(|_| !client.is_operators()) else {
+        return Ok(());
+    };
     Ok(cx.snapshot.limits.count_token(address).inspect_err(|_| {
-        let event = author.did(Action::TokenRefused, client.id.as_str(), cx.service.clock.now());
-        cx.service.refusals.leave(event.refused("too_many_requests").with("status", 429));
+        let event = author.did(
+            Action::TokenRefused,
+            client.id.as_str(),
+            cx.service.clock.now(),
+        );
+        cx.service
+            .refusals
+            .leave(event.refused("too_many_requests").with("status", 429));
     })?)
 }
 
@@ -167,17 +208,21 @@ fn problem(error: TokenError) -> Problem {
     let description = error.to_string();
     let refused = |code: &'static str| Problem::new(StatusCode::BAD_REQUEST, code, &description);
     match error {
-        TokenError::Form(error) => Problem::new(form_status(&error), "invalid_request", &description),
+        TokenError::Form(error) => {
+            Problem::new(form_status(&error), "invalid_request", &description)
+        }
         TokenError::Request(_) => refused("invalid_request"),
         TokenError::Client { by_header } => unauthenticated(by_header, &description),
         TokenError::Unauthorised | TokenError::Dpop => refused("unauthorized_client"),
         TokenError::GrantType => refused("unsupported_grant_type"),
         TokenError::Scope(_) => refused("invalid_scope"),
         TokenError::Bearer(presented) => Problem::unauthorised(presented),
-        TokenError::TooOften(limited) => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
-                .retry_after(limited.retry_after)
-        }
+        TokenError::TooOften(limited) => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            &description,
+        )
+        .retry_after(limited.retry_after),
         TokenError::Attestation(error) => registration::endpoint::problem(*error),
         TokenError::Store(error) => {
             outage::tell(&error);
@@ -198,7 +243,10 @@ fn problem(error: TokenError) -> Problem {
 fn unauthenticated(by_header: bool, description: &str) -> Problem {
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_client", description);
     if by_header {
-        problem.header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="registrar""#))
+        problem.header(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static(r#"Basic realm="registrar""#),
+        )
     } else {
         problem
     }

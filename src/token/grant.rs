@@ -29,13 +29,18 @@ pub(super) async fn grant(
     let client = caller.client.client();
     check_grant(caller, form)?;
     let scope = granted_scope(cx, client, form.get("scope"))?;
-    let stands_for =
-        AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
+    let stands_for = AccessToken {
+        certificate: bound(client, certificate)?,
+        ..access_token(cx, client, scope)
+    };
     let token = random::token()?;
     let stored = cx.service.store.tokens.insert(&token, stands_for.clone());
     stored.instrument(step("store")).await?;
     tracing::info!(client_id = %client.id, scope = stands_for.scope, "access token issued");
-    let lifetime = stands_for.expires_at.unix().saturating_sub(stands_for.issued_at.unix());
+    let lifetime = stands_for
+        .expires_at
+        .unix()
+        .saturating_sub(stands_for.issued_at.unix());
     let mut answer = Map::from_iter([
         ("access_token".to_owned(), token.expose().into()),
         ("token_type".to_owned(), "Bearer".into()),
@@ -50,7 +55,11 @@ pub(super) async fn grant(
 /// Checks that the client requests the only grant of this endpoint, has registered it, and is authenticated.
 fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
     match form.get("grant_type") {
-        None => return Err(TokenError::Request("grant_type is missing; send grant_type=client_credentials")),
+        None => {
+            return Err(TokenError::Request(
+                "grant_type is missing; send grant_type=client_credentials",
+            ));
+        }
         Some(GRANT) => {}
         Some(_) => return Err(TokenError::GrantType),
     }
@@ -59,18 +68,32 @@ fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
     if !is_registered || !caller.is_proven {
         return Err(TokenError::Unauthorised);
     }
-    if metadata.flag("dpop_bound_access_tokens") { Err(TokenError::Dpop) } else { Ok(()) }
+    if metadata.flag("dpop_bound_access_tokens") {
+        Err(TokenError::Dpop)
+    } else {
+        Ok(())
+    }
 }
 
 /// Returns the granted scopes: the requested ones, or all registered ones (RFC 6749 section 3.3).
-fn granted_scope(cx: &Context<'_>, client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
+fn granted_scope(
+    cx: &Context<'_>,
+    client: &Client,
+    asked: Option<&str>,
+) -> Result<String, TokenError> {
     let registered = own_scope(&cx.service.settings.admin.scopes, client);
-    let Some(asked) = asked else { return Ok(registered) };
+    let Some(asked) = asked else {
+        return Ok(registered);
+    };
     let mut granted: Vec<&str> = Vec::new();
     // A token request follows RFC 6749 strictly: one space between two words.
     for word in asked.split(' ') {
         if word.is_empty() || !has_scope(&registered, word) {
-            let own = if registered.is_empty() { "no scope" } else { &registered };
+            let own = if registered.is_empty() {
+                "no scope"
+            } else {
+                &registered
+            };
             return Err(TokenError::Scope(format!(
                 "this client registered {own}; request only registered scopes"
             )));
@@ -90,7 +113,9 @@ fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
         return registered.to_owned();
     }
     let administering = scopes.all();
-    let own: Vec<&str> = scope::words(registered).filter(|word| !administering.contains(word)).collect();
+    let own: Vec<&str> = scope::words(registered)
+        .filter(|word| !administering.contains(word))
+        .collect();
     own.join(" ")
 }
 
@@ -98,7 +123,11 @@ fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
 fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken {
     let now = cx.service.clock.now();
     let usual = cx.settings().access_token_lifetime;
-    let own = client.metadata.metadata().count("access_token_lifetime").filter(|&seconds| seconds > 0);
+    let own = client
+        .metadata
+        .metadata()
+        .count("access_token_lifetime")
+        .filter(|&seconds| seconds > 0);
     let end = now.plus(own.map_or(usual, |own| own.min(usual)));
     AccessToken {
         client_id: client.id.clone(),
@@ -111,11 +140,20 @@ fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken
 }
 
 /// Returns the certificate that the token is bound to, if the client registered that (RFC 8705 section 3).
-fn bound(client: &Client, certificate: Option<&ClientCertificate>) -> Result<Option<String>, TokenError> {
-    if !client.metadata.metadata().flag("tls_client_certificate_bound_access_tokens") {
+fn bound(
+    client: &Client,
+    certificate: Option<&ClientCertificate>,
+) -> Result<Option<String>, TokenError> {
+    if !client
+        .metadata
+        .metadata()
+        .flag("tls_client_certificate_bound_access_tokens")
+    {
         return Ok(None);
     }
     let rule = "this client gets only tokens that are bound to its certificate; connect with that \
                 certificate";
-    certificate.map(|shown| Some(shown.certificate.thumbprint())).ok_or(TokenError::Request(rule))
+    certificate
+        .map(|shown| Some(shown.certificate.thumbprint()))
+        .ok_or(TokenError::Request(rule))
 }

@@ -21,7 +21,10 @@ impl Asker {
     /// `client` with these scopes: its registered scopes, or the scopes of the token that it presents.
     pub(super) fn new(cx: &Context<'_>, client: &Client, scope: &str) -> Self {
         let sees_all = administers(client, scope, &cx.service.settings.admin.scopes.tokens_read);
-        Self { client_id: client.id.clone(), sees_all }
+        Self {
+            client_id: client.id.clone(),
+            sees_all,
+        }
     }
 }
 
@@ -35,13 +38,18 @@ pub(super) async fn introspect(
     asker: &Asker,
     form: &Form,
 ) -> Result<Map<String, Value>, TokenError> {
-    let token = form.get("token").ok_or(TokenError::Request("the parameter `token` is missing"))?;
+    let token = form
+        .get("token")
+        .ok_or(TokenError::Request("the parameter `token` is missing"))?;
     let found = bearer::find_unbound(cx, token).await?;
     let shown = found.map(|bearer| bearer.token);
     let shown = shown.filter(|token| asker.sees_all || token.client_id == asker.client_id);
     Ok(match shown {
         Some(token) => {
-            cx.service.store.uses.note(&token.client_id, cx.service.clock.now());
+            cx.service
+                .store
+                .uses
+                .note(&token.client_id, cx.service.clock.now());
             described(cx, &token)
         }
         None => Map::from_iter([("active".to_owned(), false.into())]),

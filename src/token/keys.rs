@@ -9,8 +9,14 @@ use crate::jose::{signing_key, thumbprint};
 /// server signs nothing.
 pub fn jwks(secrets: &[Secret]) -> Map<String, Value> {
     let mut keys: Vec<Value> = Vec::new();
-    for key in secrets.iter().filter_map(|secret| signing_key(secret).ok()?.public_jwk()) {
-        if !keys.iter().any(|other| thumbprint(other) == thumbprint(&key)) {
+    for key in secrets
+        .iter()
+        .filter_map(|secret| signing_key(secret).ok()?.public_jwk())
+    {
+        if !keys
+            .iter()
+            .any(|other| thumbprint(other) == thumbprint(&key))
+        {
             keys.push(key);
         }
     }
@@ -25,7 +31,10 @@ mod tests {
     #[test]
     fn only_public_keys_are_published_and_each_once() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let (pem, text) = (key.to_pem().unwrap().clone(), Secret::new("a shared secret".to_owned()));
+        let (pem, text) = (
+            key.to_pem().unwrap().clone(),
+            Secret::new("a shared secret".to_owned()),
+        );
         let set = jwks(&[pem.clone(), text.clone(), pem]);
         assert_eq!(set["keys"], Value::Array(vec![key.public_jwk().unwrap()]));
         assert!(set["keys"][0].get("d").is_none());

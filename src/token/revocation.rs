@@ -9,10 +9,22 @@ use crate::service::Context;
 ///
 /// # Errors
 /// When no token is named, or the store cannot be written.
-pub(super) async fn revoke(cx: &Context<'_>, caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
-    let token = form.get("token").ok_or(TokenError::Request("the parameter `token` is missing"))?;
+pub(super) async fn revoke(
+    cx: &Context<'_>,
+    caller: &Authenticated,
+    form: &Form,
+) -> Result<(), TokenError> {
+    let token = form
+        .get("token")
+        .ok_or(TokenError::Request("the parameter `token` is missing"))?;
     let id = &caller.client.client().id;
-    if cx.service.store.tokens.revoke(token, id, cx.service.clock.now()).await? {
+    if cx
+        .service
+        .store
+        .tokens
+        .revoke(token, id, cx.service.clock.now())
+        .await?
+    {
         tracing::info!(client_id = %id, "access token revoked");
     }
     Ok(())

@@ -79,13 +79,23 @@ struct Sets {
 
 impl Assertions {
     pub(super) fn new() -> Self {
-        let places = thread::available_parallelism().map_or(1, |processors| processors.get() / 2).max(1);
+        let places = thread::available_parallelism()
+            .map_or(1, |processors| processors.get() / 2)
+            .max(1);
         let places = Arc::new(Semaphore::new(places));
-        Self { kept: Arc::default(), places, read: AtomicU64::new(0), tried: AtomicU64::new(0) }
+        Self {
+            kept: Arc::default(),
+            places,
+            read: AtomicU64::new(0),
+            tried: AtomicU64::new(0),
+        }
     }
 
     /// Runs `work` on a thread that does not serve requests, when a slot is available.
-    async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
         let task = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -106,7 +116,10 @@ impl Assertions {
             let set = set(&token)?;
             Ok(set.check_signature(token, MOST_TRIES))
         });
-        match tried.await.unwrap_or_else(|| Err(JwsError::Signature.into())) {
+        match tried
+            .await
+            .unwrap_or_else(|| Err(JwsError::Signature.into()))
+        {
             Ok(Tried { outcome, keys }) => {
                 self.count_tries(keys);
                 (outcome.map_err(TrustError::from), keys)
@@ -129,7 +142,12 @@ impl Assertions {
         self.tried(token, read).await
     }
 
-    async fn with_certificate(&self, token: &Compact, certified: Certified, now: Timestamp) -> Outcome {
+    async fn with_certificate(
+        &self,
+        token: &Compact,
+        certified: Certified,
+        now: Timestamp,
+    ) -> Outcome {
         let of_certificate = move |token: &Compact| {
             let claims = token.unverified_claims()?;
             let iss = claims.get("iss").and_then(Value::as_str);
@@ -141,12 +159,17 @@ impl Assertions {
     /// Makes a failure as expensive as trying the maximum number of keys.
     async fn spend(&self, token: &Compact, tries: usize) {
         let (token, times) = (token.clone(), MOST_TRIES.saturating_sub(tries));
-        let spent = self.apart(move || DECOYS.as_ref().map_or(0, |decoys| decoys.spend(&token, times)));
+        let spent = self.apart(move || {
+            DECOYS
+                .as_ref()
+                .map_or(0, |decoys| decoys.spend(&token, times))
+        });
         self.count_tries(spent.await.unwrap_or(0));
     }
 
     fn count_tries(&self, tries: usize) {
-        self.tried.fetch_add(u64::try_from(tries).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.tried
+            .fetch_add(u64::try_from(tries).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
@@ -183,12 +206,17 @@ impl Verifier {
         expected: &Expectations<'_>,
     ) -> Result<Verified<Claims>, TrustError> {
         let (signed, tries) = match keys {
-            ClientKeys::Here { client, jwks } => self.assertions.with_own(token, client, jwks).await,
-            ClientKeys::At(url) => {
-                self.with_fetched(token, url).await.unwrap_or_else(|error| (Err(error), 0))
+            ClientKeys::Here { client, jwks } => {
+                self.assertions.with_own(token, client, jwks).await
             }
+            ClientKeys::At(url) => self
+                .with_fetched(token, url)
+                .await
+                .unwrap_or_else(|error| (Err(error), 0)),
             ClientKeys::Certified(certified) => {
-                self.assertions.with_certificate(token, certified, self.now()).await
+                self.assertions
+                    .with_certificate(token, certified, self.now())
+                    .await
             }
             ClientKeys::Nowhere => (Err(TrustError::NoKey(token.algorithm())), 0),
         };
@@ -217,7 +245,10 @@ impl Verifier {
     /// Returns the cost of assertions so far.
     pub fn effort(&self) -> Effort {
         let Assertions { read, tried, .. } = &self.assertions;
-        Effort { read: read.load(Ordering::Relaxed), tried: tried.load(Ordering::Relaxed) }
+        Effort {
+            read: read.load(Ordering::Relaxed),
+            tried: tried.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -230,7 +261,10 @@ mod tests {
 
     #[test]
     fn a_parsed_set_is_cached_for_its_keys_and_for_a_limited_time() {
-        let jwk = SigningKey::generate(Algorithm::EdDsa).unwrap().public_jwk().unwrap();
+        let jwk = SigningKey::generate(Algorithm::EdDsa)
+            .unwrap()
+            .public_jwk()
+            .unwrap();
         let set = |count: usize| Arc::new(key_set(&json!({"keys": vec![&jwk; count]})).unwrap());
         let kept = KeptSets::default();
         kept.keep("a".to_owned(), 1, set(1));

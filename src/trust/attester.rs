@@ -17,12 +17,20 @@ pub struct Attester {
 
 impl Attester {
     /// Parses `entry` with the option key `key`. Errors are added to `faults`.
-    pub(super) fn new(entry: &ClientAttester, key: &str, faults: &mut Vec<(String, String)>) -> Self {
+    pub(super) fn new(
+        entry: &ClientAttester,
+        key: &str,
+        faults: &mut Vec<(String, String)>,
+    ) -> Self {
         let algorithms = match &entry.algorithms {
             Some(names) => super::algorithms(&format!("{key}.algorithms"), names, faults),
             None => Algorithm::STATEMENTS.to_vec(),
         };
         let source = source::of_attester(entry, key, faults);
-        Self { issuer: entry.issuer.clone(), algorithms, source }
+        Self {
+            issuer: entry.issuer.clone(),
+            algorithms,
+            source,
+        }
     }
 }

@@ -36,10 +36,14 @@ pub enum CertifiedError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// The key type of the certificate is not supported.
-    #[error("is signed with a certificate whose key type is not supported: use an RSA, EC or Ed25519 key")]
+    #[error(
+        "is signed with a certificate whose key type is not supported: use an RSA, EC or Ed25519 key"
+    )]
     Key,
     /// The certificate belongs to another issuer.
-    #[error("is signed with a certificate of another issuer: a URI in its subjectAltName must equal `iss`")]
+    #[error(
+        "is signed with a certificate of another issuer: a URI in its subjectAltName must equal `iss`"
+    )]
     Name,
 }
 
@@ -63,7 +67,10 @@ impl Certified {
             None => Name::Any,
         };
         match read(file) {
-            Ok(anchors) => Some(Self { anchors: Arc::new(anchors), name }),
+            Ok(anchors) => Some(Self {
+                anchors: Arc::new(anchors),
+                name,
+            }),
             Err(reason) => {
                 faults.push((format!("registration.{key}.trustAnchors"), reason));
                 None
@@ -73,7 +80,10 @@ impl Certified {
 
     /// Returns the same authorities, restricted to certificates with the URI `name`.
     pub(super) fn of(&self, name: &str) -> Self {
-        Self { name: Name::Known(name.to_owned()), ..self.clone() }
+        Self {
+            name: Name::Known(name.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// Returns the key of the certificate in `token`, as a set with one key, if the certificate is trusted
@@ -84,7 +94,10 @@ impl Certified {
         iss: Option<&str>,
         now: Timestamp,
     ) -> Result<KeySet, CertifiedError> {
-        let x5c = token.unverified_header().get("x5c").ok_or(ChainError::Form)?;
+        let x5c = token
+            .unverified_header()
+            .get("x5c")
+            .ok_or(ChainError::Form)?;
         let chain = Chain::from_x5c(x5c)?;
         self.anchors.vouch_for_signer(&chain, now)?;
         if !self.is_named(chain.signer(), iss) {
@@ -108,6 +121,10 @@ impl Certified {
 }
 
 fn read(file: &Path) -> Result<Anchors, String> {
-    Anchors::from_pem(&file::read(file)?)
-        .map_err(|_| format!("'{}' contains no valid certificates; use a PEM file", file.display()))
+    Anchors::from_pem(&file::read(file)?).map_err(|_| {
+        format!(
+            "'{}' contains no valid certificates; use a PEM file",
+            file.display()
+        )
+    })
 }

@@ -30,7 +30,13 @@ mod tests {
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;
         let header = format!(r#"{{"alg":"{algorithm}","kid":"unknown"}}"#);
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        Compact::parse(&format!("{}.{}.{}", part(&header), part("{}"), part("signature"))).unwrap()
+        Compact::parse(&format!(
+            "{}.{}.{}",
+            part(&header),
+            part("{}"),
+            part("signature")
+        ))
+        .unwrap()
     }
 
     #[test]
@@ -38,7 +44,10 @@ mod tests {
         let decoys = DECOYS.clone().unwrap();
         assert_eq!(format!("{decoys:?}"), "KeySet(7 public)");
         assert!(decoys.skipped().is_empty());
-        for algorithm in Algorithm::ALL.iter().filter(|algorithm| !algorithm.is_symmetric()) {
+        for algorithm in Algorithm::ALL
+            .iter()
+            .filter(|algorithm| !algorithm.is_symmetric())
+        {
             assert_eq!(decoys.spend(&garbage(*algorithm), 3), 3, "{algorithm}");
         }
     }

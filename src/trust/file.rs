@@ -12,9 +12,14 @@ const MOST_BYTES: u64 = 1024 * 1024;
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("'{}' cannot be read: {error}", file.display());
     if !std::fs::metadata(file).map_err(failed)?.is_file() {
-        return Err(format!("'{}' is not a regular file; name a PEM file", file.display()));
+        return Err(format!(
+            "'{}' is not a regular file; name a PEM file",
+            file.display()
+        ));
     }
     let mut bytes = Vec::new();
-    File::open(file).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes)).map_err(failed)?;
+    File::open(file)
+        .and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes))
+        .map_err(failed)?;
     Ok(bytes)
 }

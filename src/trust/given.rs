@@ -23,7 +23,12 @@ impl GivenKeys {
     /// Returns the rule that the set violates.
     pub(super) fn source(&self, jwks: &Value) -> Result<Source, String> {
         let name = sha256_hex(jwks.to_string().as_bytes());
-        if let Some(set) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
+        if let Some(set) = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&name)
+        {
             return Ok(Source::of(Keys::Known(Arc::clone(set))));
         }
         let set = Arc::new(key_set(jwks)?);

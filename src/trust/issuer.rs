@@ -51,6 +51,8 @@ impl Issuer {
 
     /// Whether the claim `name` can be used as metadata.
     pub fn may_claim(&self, name: &str) -> bool {
-        self.allowed_claims.as_ref().is_none_or(|allowed| allowed.iter().any(|claim| claim == name))
+        self.allowed_claims
+            .as_ref()
+            .is_none_or(|allowed| allowed.iter().any(|claim| claim == name))
     }
 }

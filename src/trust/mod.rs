@@ -89,12 +89,19 @@ impl Trust {
         }
         for (at, entry) in settings.trusted_client_attesters.iter().enumerate() {
             let key = format!("trustedClientAttesters[{at}]");
-            trust.attesters.push(Attester::new(entry, &key, &mut faults));
+            trust
+                .attesters
+                .push(Attester::new(entry, &key, &mut faults));
         }
         let udap = settings.udap_metadata.as_ref();
-        trust.metadata_signer = udap.and_then(|settings| MetadataSigner::read(settings, &mut faults));
+        trust.metadata_signer =
+            udap.and_then(|settings| MetadataSigner::read(settings, &mut faults));
         trust.request_source = source::of_requests(settings, &mut faults);
-        if faults.is_empty() { Ok(trust) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(trust)
+        } else {
+            Err(faults)
+        }
     }
 
     /// Returns the entries of type `SSA` for software statements of `iss`.
@@ -106,12 +113,16 @@ impl Trust {
     /// certificates. Returns `None` if the entry no longer exists.
     pub fn certified(&self, id: &str, subject: &str) -> Option<Source> {
         let entry = self.statements.iter().find(|issuer| issuer.id == id)?;
-        Some(Source::certified(entry.source.certified.as_ref()?.of(subject)))
+        Some(Source::certified(
+            entry.source.certified.as_ref()?.of(subject),
+        ))
     }
 
     /// Whether a client can use a certificate instead of a registered key.
     pub fn has_certified(&self) -> bool {
-        self.statements.iter().any(|issuer| issuer.source.certified.is_some())
+        self.statements
+            .iter()
+            .any(|issuer| issuer.source.certified.is_some())
     }
 
     /// Returns the source for a JWK Set that a script returned. Each distinct set is parsed once.
@@ -129,7 +140,11 @@ impl Trust {
 }
 
 fn named(issuers: &[Arc<Issuer>], iss: &str) -> Vec<Arc<Issuer>> {
-    issuers.iter().filter(|issuer| issuer.is_for(iss)).map(Arc::clone).collect()
+    issuers
+        .iter()
+        .filter(|issuer| issuer.is_for(iss))
+        .map(Arc::clone)
+        .collect()
 }
 
 /// Returns the algorithms called `names`. An unknown name is added to `faults` for `key`.

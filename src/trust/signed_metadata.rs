@@ -38,9 +38,15 @@ struct Signed {
 impl MetadataSigner {
     /// Reads the files in `settings`. Returns `None` if `settings` names no files. Errors are added to
     /// `faults`.
-    pub(super) fn read(settings: &UdapMetadata, faults: &mut Vec<(String, String)>) -> Option<Self> {
-        let (key, certificates, base_url) =
-            (settings.signing_key.as_ref()?, settings.certificates.as_ref()?, settings.base_url.as_ref()?);
+    pub(super) fn read(
+        settings: &UdapMetadata,
+        faults: &mut Vec<(String, String)>,
+    ) -> Option<Self> {
+        let (key, certificates, base_url) = (
+            settings.signing_key.as_ref()?,
+            settings.certificates.as_ref()?,
+            settings.base_url.as_ref()?,
+        );
         match read(key, certificates, base_url) {
             Ok(signer) => Some(signer),
             Err((name, reason)) => {
@@ -54,7 +60,11 @@ impl MetadataSigner {
     ///
     /// # Errors
     /// Returns an error if the cryptographic library fails.
-    pub fn sign(&self, claims: Map<String, Value>, now: Timestamp) -> Result<Arc<str>, SigningKeyError> {
+    pub fn sign(
+        &self,
+        claims: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Arc<str>, SigningKeyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = |signed: &&Signed| {
             signed.claims == claims && (signed.at..signed.at.plus(SIGNED_ANEW)).contains(&now)
@@ -78,26 +88,46 @@ impl MetadataSigner {
         let header = json!({ "x5c": self.x5c });
         let header = header.as_object().cloned().unwrap_or_default();
         let token: Arc<str> = jose::sign(&header, &all, &self.key)?.into();
-        *last = Some(Signed { claims, at: now, token: Arc::clone(&token) });
+        *last = Some(Signed {
+            claims,
+            at: now,
+            token: Arc::clone(&token),
+        });
         Ok(token)
     }
 }
 
-fn read(key: &Path, certificates: &Path, base_url: &str) -> Result<MetadataSigner, (&'static str, String)> {
+fn read(
+    key: &Path,
+    certificates: &Path,
+    base_url: &str,
+) -> Result<MetadataSigner, (&'static str, String)> {
     let of_key = |reason: String| ("signingKey", reason);
     let pem = String::from_utf8(file::read(key).map_err(of_key)?);
     let pem = pem.map_err(|_| of_key(format!("'{}' is not a PEM file", key.display())))?;
     if !pem.trim_start().starts_with("-----BEGIN") {
-        return Err(of_key(format!("'{}' does not contain a private key in PEM", key.display())));
+        return Err(of_key(format!(
+            "'{}' does not contain a private key in PEM",
+            key.display()
+        )));
     }
     let signer = signing_key(&Secret::new(pem));
     let signer = signer.map_err(|error| of_key(format!("'{}' {error}", key.display())))?;
-    let chain = Chain::from_pem(&file::read(certificates).map_err(|reason| ("certificates", reason))?);
+    let chain =
+        Chain::from_pem(&file::read(certificates).map_err(|reason| ("certificates", reason))?);
     let chain = chain.map_err(|_| {
-        ("certificates", format!("'{}' must contain 1 to 4 certificates in PEM", certificates.display()))
+        (
+            "certificates",
+            format!(
+                "'{}' must contain 1 to 4 certificates in PEM",
+                certificates.display()
+            ),
+        )
     })?;
     let own = chain.signer().jwk().map(Value::Object);
-    let is_pair = own.zip(signer.public_jwk()).is_some_and(|(one, other)| same_key(&one, &other));
+    let is_pair = own
+        .zip(signer.public_jwk())
+        .is_some_and(|(one, other)| same_key(&one, &other));
     if !is_pair {
         return Err(of_key(format!(
             "'{}' is not the key of the first certificate in '{}'",

@@ -43,47 +43,98 @@ pub struct Source {
 impl Source {
     /// Returns a source of public keys only.
     pub fn of(keys: Keys) -> Self {
-        Self { keys: Some(keys), ..Self::default() }
+        Self {
+            keys: Some(keys),
+            ..Self::default()
+        }
     }
 
     /// Returns a source of certificates only.
     pub fn certified(certified: Certified) -> Self {
-        Self { certified: Some(certified), ..Self::default() }
+        Self {
+            certified: Some(certified),
+            ..Self::default()
+        }
     }
 }
 
 /// Returns the source for an entry of `dcrSsaValidationConfigs`.
-pub(super) fn of_entry(entry: &SsaValidationConfig, key: &str, faults: &mut Vec<(String, String)>) -> Source {
+pub(super) fn of_entry(
+    entry: &SsaValidationConfig,
+    key: &str,
+    faults: &mut Vec<(String, String)>,
+) -> Source {
     let discovered = || {
-        let member = entry.configuration_endpoint_claim.as_deref().unwrap_or("jwks_uri").to_owned();
-        entry.configuration_endpoint.clone().map(|endpoint| Keys::Discovered { endpoint, member })
+        let member = entry
+            .configuration_endpoint_claim
+            .as_deref()
+            .unwrap_or("jwks_uri")
+            .to_owned();
+        entry
+            .configuration_endpoint
+            .clone()
+            .map(|endpoint| Keys::Discovered { endpoint, member })
     };
-    let known = entry.jwks.as_ref().and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
-    let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At)).or_else(discovered);
+    let known = entry
+        .jwks
+        .as_ref()
+        .and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
+    let keys = known
+        .or_else(|| entry.jwks_uri.clone().map(Keys::At))
+        .or_else(discovered);
     let secret = entry.shared_secret.as_ref();
     let secret = secret.and_then(|text| shared(text, &format!("{key}.sharedSecret"), faults));
     let anchors = entry.trust_anchors.as_deref();
-    let certified = anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
-    Source { keys, secret, certified }
+    let certified =
+        anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
+    Source {
+        keys,
+        secret,
+        certified,
+    }
 }
 
 /// Returns the source for an entry of `trustedClientAttesters`.
-pub(super) fn of_attester(entry: &ClientAttester, key: &str, faults: &mut Vec<(String, String)>) -> Source {
-    let known = entry.jwks.as_ref().and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
+pub(super) fn of_attester(
+    entry: &ClientAttester,
+    key: &str,
+    faults: &mut Vec<(String, String)>,
+) -> Source {
+    let known = entry
+        .jwks
+        .as_ref()
+        .and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
     let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At));
     let anchors = entry.trust_anchors.as_deref();
-    let certified = anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
-    Source { keys, secret: None, certified }
+    let certified =
+        anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
+    Source {
+        keys,
+        secret: None,
+        certified,
+    }
 }
 
 /// Returns the source for signed requests whose issuer has no entry.
-pub(super) fn of_requests(settings: &Registration, faults: &mut Vec<(String, String)>) -> Option<Source> {
+pub(super) fn of_requests(
+    settings: &Registration,
+    faults: &mut Vec<(String, String)>,
+) -> Option<Source> {
     let jwks = settings.dcr_signature_validation_jwks.as_ref();
     let known = jwks.and_then(|jwks| known(jwks, "dcrSignatureValidationJwks", faults));
-    let keys = known.or_else(|| settings.dcr_signature_validation_jwks_uri.clone().map(Keys::At));
+    let keys = known.or_else(|| {
+        settings
+            .dcr_signature_validation_jwks_uri
+            .clone()
+            .map(Keys::At)
+    });
     let secret = settings.dcr_signature_validation_shared_secret.as_ref();
     let secret = secret.and_then(|text| shared(text, "dcrSignatureValidationSharedSecret", faults));
-    (keys.is_some() || secret.is_some()).then_some(Source { keys, secret, certified: None })
+    (keys.is_some() || secret.is_some()).then_some(Source {
+        keys,
+        secret,
+        certified: None,
+    })
 }
 
 fn known(jwks: &Value, key: &str, faults: &mut Vec<(String, String)>) -> Option<Keys> {

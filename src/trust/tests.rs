@@ -9,7 +9,9 @@ use crate::jose::{Algorithm, SigningKey};
 /// Returns settings with these properties on top of the defaults.
 fn settings(properties: &Value) -> Registration {
     let mut all = serde_json::to_value(Registration::default()).unwrap();
-    all.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+    all.as_object_mut()
+        .unwrap()
+        .extend(properties.as_object().unwrap().clone());
     serde_json::from_value(all).unwrap()
 }
 
@@ -38,11 +40,20 @@ fn keys_and_algorithms_are_parsed_with_the_configuration() {
             "dcrSignatureValidationSharedSecret": "short",
         }),
         &[
-            ("softwareStatementSigningAlgValuesSupported", "'none' is not a supported algorithm"),
-            ("dcrSigningAlgValuesSupported", "'es256' is not a supported algorithm"),
+            (
+                "softwareStatementSigningAlgValuesSupported",
+                "'none' is not a supported algorithm",
+            ),
+            (
+                "dcrSigningAlgValuesSupported",
+                "'es256' is not a supported algorithm",
+            ),
             ("dcrSsaValidationConfigs[0].jwks", "at least one key"),
             ("dcrSsaValidationConfigs[1].jwks", "must be a JWK Set"),
-            ("dcrSsaValidationConfigs[2].algorithms", "'XS256' is not a supported algorithm"),
+            (
+                "dcrSsaValidationConfigs[2].algorithms",
+                "'XS256' is not a supported algorithm",
+            ),
             ("dcrSsaValidationConfigs[2].sharedSecret", "32 bytes"),
             ("dcrSignatureValidationJwks", "must be a JWK Set"),
             ("dcrSignatureValidationSharedSecret", "32 bytes"),
@@ -62,12 +73,21 @@ fn an_entry_applies_to_its_own_issuers_and_type() {
     })))
     .unwrap();
     let ids = |issuers: Vec<std::sync::Arc<super::Issuer>>| {
-        issuers.iter().map(|issuer| issuer.id.clone()).collect::<Vec<_>>()
+        issuers
+            .iter()
+            .map(|issuer| issuer.id.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(ids(trust.statement_issuers("a")), ["one"]);
     assert_eq!(ids(trust.statement_issuers("b")), ["one"]);
     assert_eq!(ids(trust.request_issuers("a")), ["two"]);
     assert!(trust.request_issuers("b").is_empty());
-    assert_eq!(trust.statement_issuers("a")[0].algorithms, [Algorithm::Es256]);
-    assert_eq!(trust.request_issuers("a")[0].algorithms, trust.request_algorithms);
+    assert_eq!(
+        trust.statement_issuers("a")[0].algorithms,
+        [Algorithm::Es256]
+    );
+    assert_eq!(
+        trust.request_issuers("a")[0].algorithms,
+        trust.request_algorithms
+    );
 }

@@ -58,13 +58,30 @@ impl Verifier {
     pub fn new(fetcher: &Arc<Fetcher>, clock: &Arc<dyn Clock>, settings: &FetchSettings) -> Self {
         let sets = || {
             let read = |value: &Value| KeySet::parse(value, MOST_KEYS);
-            RemoteDocuments::new(Arc::clone(fetcher), Arc::clone(clock), settings, fetch::JWK_SET, read)
+            RemoteDocuments::new(
+                Arc::clone(fetcher),
+                Arc::clone(clock),
+                settings,
+                fetch::JWK_SET,
+                read,
+            )
         };
         let keep = |value: &Value| Ok(value.clone());
-        let documents =
-            RemoteDocuments::new(Arc::clone(fetcher), Arc::clone(clock), settings, fetch::JSON, keep);
+        let documents = RemoteDocuments::new(
+            Arc::clone(fetcher),
+            Arc::clone(clock),
+            settings,
+            fetch::JSON,
+            keep,
+        );
         let (named, claimed, assertions) = (sets(), sets(), Assertions::new());
-        Self { named, claimed, assertions, documents, clock: Arc::clone(clock) }
+        Self {
+            named,
+            claimed,
+            assertions,
+            documents,
+            clock: Arc::clone(clock),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -81,7 +98,9 @@ impl Verifier {
         source: &Source,
         expected: &Expectations<'_>,
     ) -> Result<Verified<Claims>, TrustError> {
-        self.judge(token, source, expected).await.map(|believed| believed.claims)
+        self.judge(token, source, expected)
+            .await
+            .map(|believed| believed.claims)
     }
 
     /// Verifies `token` with the certificate in its header, if `source` has trusted authorities, or otherwise
@@ -95,16 +114,32 @@ impl Verifier {
         source: &Source,
         expected: &Expectations<'_>,
     ) -> Result<Believed, TrustError> {
-        let Some(certified) = source.certified.as_ref().filter(|_| !token.algorithm().is_symmetric()) else {
+        let Some(certified) = source
+            .certified
+            .as_ref()
+            .filter(|_| !token.algorithm().is_symmetric())
+        else {
             let claims = self.with_keys(token, source, expected).await?;
-            return Ok(Believed { claims, is_certified: false });
+            return Ok(Believed {
+                claims,
+                is_certified: false,
+            });
         };
-        match (self.with_certificate(token, certified, expected), &source.keys) {
-            (Ok(claims), _) => Ok(Believed { claims, is_certified: true }),
+        match (
+            self.with_certificate(token, certified, expected),
+            &source.keys,
+        ) {
+            (Ok(claims), _) => Ok(Believed {
+                claims,
+                is_certified: true,
+            }),
             (Err(error), None) => Err(error),
             (Err(_), Some(_)) => {
                 let claims = self.with_keys(token, source, expected).await?;
-                Ok(Believed { claims, is_certified: false })
+                Ok(Believed {
+                    claims,
+                    is_certified: false,
+                })
             }
         }
     }
@@ -130,7 +165,11 @@ impl Verifier {
     ) -> Result<Verified<Claims>, TrustError> {
         let no_key = || TrustError::NoKey(token.algorithm());
         if token.algorithm().is_symmetric() {
-            return self.with(token, source.secret.as_deref().ok_or_else(no_key)?, expected);
+            return self.with(
+                token,
+                source.secret.as_deref().ok_or_else(no_key)?,
+                expected,
+            );
         }
         match source.keys.as_ref().ok_or_else(no_key)? {
             Keys::Known(set) => self.with(token, set, expected),

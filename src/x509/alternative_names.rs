@@ -22,12 +22,18 @@ impl AlternativeNames {
         let names = certificate.subject_alt_names();
         let names = || names.iter().flatten();
         let texts = |text: fn(&GeneralNameRef) -> Option<&str>| {
-            names().filter_map(text).map(str::to_owned).collect::<Vec<_>>()
+            names()
+                .filter_map(text)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         Self {
             dns: texts(GeneralNameRef::dnsname),
             uri: texts(GeneralNameRef::uri),
-            ip: names().filter_map(GeneralNameRef::ipaddress).filter_map(address).collect(),
+            ip: names()
+                .filter_map(GeneralNameRef::ipaddress)
+                .filter_map(address)
+                .collect(),
             email: texts(GeneralNameRef::email),
         }
     }
@@ -50,16 +56,19 @@ impl AlternativeNames {
     /// Whether `mailbox` is one of the e-mail addresses. Case matters only before the `@` (RFC 5280
     /// section 7.5).
     pub fn has_email(&self, mailbox: &str) -> bool {
-        self.email.iter().any(|own| match (own.rsplit_once('@'), mailbox.rsplit_once('@')) {
-            (Some((local, host)), Some((other, other_host))) => {
-                local == other && host.eq_ignore_ascii_case(other_host)
-            }
-            _ => false,
-        })
+        self.email.iter().any(
+            |own| match (own.rsplit_once('@'), mailbox.rsplit_once('@')) {
+                (Some((local, host)), Some((other, other_host))) => {
+                    local == other && host.eq_ignore_ascii_case(other_host)
+                }
+                _ => false,
+            },
+        )
     }
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }

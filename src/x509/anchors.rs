@@ -16,12 +16,17 @@ struct Terms {
 }
 
 /// A client of a TLS connection.
-const CONNECTION: Terms = Terms { purpose: X509PurposeId::SSL_CLIENT, intermediates: 10 };
+const CONNECTION: Terms = Terms {
+    purpose: X509PurposeId::SSL_CLIENT,
+    intermediates: 10,
+};
 
 /// The signer of a token. Extended key usages do not apply to it. The basic constraints, path
 /// lengths and key usages of authorities are checked for every purpose.
-const SIGNATURE: Terms =
-    Terms { purpose: X509PurposeId::ANY, intermediates: super::chain::MAXIMUM_CERTIFICATES - 1 };
+const SIGNATURE: Terms = Terms {
+    purpose: X509PurposeId::ANY,
+    intermediates: super::chain::MAXIMUM_CERTIFICATES - 1,
+};
 
 /// No SHA-1 signature and no key below 112 bits of security in a chain.
 const SECURITY_LEVEL: i32 = 2;
@@ -37,7 +42,11 @@ impl Anchors {
     /// If there is none, or one cannot be read.
     pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
         let found = X509::stack_from_pem(pem).map_err(|_| CertificateError::Malformed)?;
-        if found.is_empty() { Err(CertificateError::Missing) } else { Ok(Self(found)) }
+        if found.is_empty() {
+            Err(CertificateError::Missing)
+        } else {
+            Ok(Self(found))
+        }
     }
 
     /// Whether a chain leads from `certificate` to an anchor. All its certificates must be valid at
@@ -51,7 +60,9 @@ impl Anchors {
     ) -> bool {
         // A verification that fails internally counts as untrusted.
         certificate.is_valid_at(now)
-            && self.verify(certificate, intermediates, now, &CONNECTION).unwrap_or(false)
+            && self
+                .verify(certificate, intermediates, now, &CONNECTION)
+                .unwrap_or(false)
     }
 
     /// Checks that `chain`, which came with a token, leads from the signer's certificate to an
@@ -70,8 +81,14 @@ impl Anchors {
             return Err(ChainError::Usage);
         }
         // A verification that fails internally counts as untrusted.
-        let is_trusted = self.verify(signer, chain.intermediates(), now, &SIGNATURE).unwrap_or(false);
-        if is_trusted { Ok(()) } else { Err(ChainError::Untrusted) }
+        let is_trusted = self
+            .verify(signer, chain.intermediates(), now, &SIGNATURE)
+            .unwrap_or(false);
+        if is_trusted {
+            Ok(())
+        } else {
+            Err(ChainError::Untrusted)
+        }
     }
 
     fn verify(

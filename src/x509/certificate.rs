@@ -58,7 +58,11 @@ impl Certificate {
         }
         let x509 = X509::from_der(der).map_err(|_| CertificateError::Malformed)?;
         let is_all = x509.to_der().is_ok_and(|own| own == der);
-        if is_all { Self::from_x509(x509) } else { Err(CertificateError::Malformed) }
+        if is_all {
+            Self::from_x509(x509)
+        } else {
+            Err(CertificateError::Malformed)
+        }
     }
 
     /// Converts a certificate that the library has parsed.
@@ -66,14 +70,21 @@ impl Certificate {
     /// # Errors
     /// If a name or a time in it cannot be read.
     pub fn from_x509(x509: X509) -> Result<Self, CertificateError> {
-        let digest = x509.digest(MessageDigest::sha256()).map_err(|_| CertificateError::Malformed)?;
-        let pem = x509.to_pem().ok().and_then(|pem| String::from_utf8(pem).ok());
+        let digest = x509
+            .digest(MessageDigest::sha256())
+            .map_err(|_| CertificateError::Malformed)?;
+        let pem = x509
+            .to_pem()
+            .ok()
+            .and_then(|pem| String::from_utf8(pem).ok());
         Ok(Self {
             subject: name(x509.subject_name(), "subject")?,
             issuer: name(x509.issuer_name(), "issuer")?,
             sans: AlternativeNames::of(&x509),
-            not_before: time(x509.not_before()).map_err(|_| CertificateError::Unreadable("notBefore"))?,
-            not_after: time(x509.not_after()).map_err(|_| CertificateError::Unreadable("notAfter"))?,
+            not_before: time(x509.not_before())
+                .map_err(|_| CertificateError::Unreadable("notBefore"))?,
+            not_after: time(x509.not_after())
+                .map_err(|_| CertificateError::Unreadable("notAfter"))?,
             sha256: <[u8; 32]>::try_from(&*digest).map_err(|_| CertificateError::Malformed)?,
             pem: pem.ok_or(CertificateError::Malformed)?,
             x509,
@@ -93,7 +104,10 @@ impl Certificate {
     /// Returns the SHA-256 of its DER, in hex.
     pub fn sha256(&self) -> String {
         let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-        self.sha256.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+        self.sha256
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)])
+            .collect()
     }
 
     /// Returns the `x5t#S256` (RFC 8705 section 3.1).
@@ -115,12 +129,20 @@ impl Certificate {
     pub fn key_is_in(&self, jwks: &Value) -> bool {
         let keys = jwks.get("keys").and_then(Value::as_array);
         let own = self.jwk();
-        own.is_some_and(|own| keys.into_iter().flatten().any(|other| key::is_same(&own, other)))
+        own.is_some_and(|own| {
+            keys.into_iter()
+                .flatten()
+                .any(|other| key::is_same(&own, other))
+        })
     }
 
     /// Returns what scripts see of it: `context.certificate` and `x509::parse(pem)`.
     pub fn to_json(&self) -> Map<String, Value> {
-        let serial = self.x509.serial_number().to_bn().and_then(|number| number.to_hex_str());
+        let serial = self
+            .x509
+            .serial_number()
+            .to_bn()
+            .and_then(|number| number.to_hex_str());
         let addresses: Vec<String> = self.sans.ip.iter().map(ToString::to_string).collect();
         let members = json!({
             "subject": self.subject.to_string(),
@@ -150,13 +172,16 @@ impl Certificate {
 /// Prints only the digest. Other contents must not appear in logs.
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate").field("sha256", &self.sha256()).finish_non_exhaustive()
+        f.debug_struct("Certificate")
+            .field("sha256", &self.sha256())
+            .finish_non_exhaustive()
     }
 }
 
 fn name(name: &X509NameRef, which: &'static str) -> Result<Dn, CertificateError> {
     let der = name.to_der().ok();
-    der.and_then(|der| Dn::from_der(&der)).ok_or(CertificateError::Unreadable(which))
+    der.and_then(|der| Dn::from_der(&der))
+        .ok_or(CertificateError::Unreadable(which))
 }
 
 /// Times before 1970 become 1970.

@@ -49,9 +49,14 @@ impl Chain {
             return Err(ChainError::Form);
         }
         let read = |one: &Value| Certificate::from_der(&STANDARD.decode(one.as_str()?).ok()?).ok();
-        let mut read = certificates.iter().map(|one| read(one).ok_or(ChainError::Form));
+        let mut read = certificates
+            .iter()
+            .map(|one| read(one).ok_or(ChainError::Form));
         let signer = read.next().ok_or(ChainError::Form)??;
-        Ok(Self { signer, intermediates: read.collect::<Result<_, _>>()? })
+        Ok(Self {
+            signer,
+            intermediates: read.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Parses the certificates in `pem`, the signer's first.
@@ -63,15 +68,22 @@ impl Chain {
         if found.len() > MAXIMUM_CERTIFICATES {
             return Err(ChainError::Form);
         }
-        let mut read = found.into_iter().map(|one| Certificate::from_x509(one).map_err(|_| ChainError::Form));
+        let mut read = found
+            .into_iter()
+            .map(|one| Certificate::from_x509(one).map_err(|_| ChainError::Form));
         let signer = read.next().ok_or(ChainError::Form)??;
-        Ok(Self { signer, intermediates: read.collect::<Result<_, _>>()? })
+        Ok(Self {
+            signer,
+            intermediates: read.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Returns the value of `x5c`.
     pub fn to_x5c(&self) -> Value {
         let all = std::iter::once(&self.signer).chain(&self.intermediates);
-        all.filter_map(|one| one.x509().to_der().ok()).map(|der| STANDARD.encode(der)).collect()
+        all.filter_map(|one| one.x509().to_der().ok())
+            .map(|der| STANDARD.encode(der))
+            .collect()
     }
 
     /// Returns the certificate of the signing key.

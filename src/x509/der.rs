@@ -31,7 +31,14 @@ pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (length, rest) = length(rest)?;
     let (content, after) = rest.split_at_checked(length)?;
     let whole = bytes.get(..bytes.len().checked_sub(after.len())?)?;
-    Some((Element { tag, content, whole }, after))
+    Some((
+        Element {
+            tag,
+            content,
+            whole,
+        },
+        after,
+    ))
 }
 
 /// Reads a definite length of at most three bytes.
@@ -45,7 +52,12 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
         return None;
     }
     let (digits, rest) = rest.split_at_checked(count)?;
-    Some((digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest))
+    Some((
+        digits
+            .iter()
+            .fold(0, |length, digit| length << 8 | usize::from(*digit)),
+        rest,
+    ))
 }
 
 /// Returns the elements in `content`, if it consists of nothing else.
@@ -64,9 +76,9 @@ pub(super) fn text(element: &Element<'_>) -> Option<String> {
     let content = element.content;
     match element.tag {
         UTF8_STRING => String::from_utf8(content.to_vec()).ok(),
-        NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => {
-            content.is_ascii().then(|| content.iter().copied().map(char::from).collect())
-        }
+        NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => content
+            .is_ascii()
+            .then(|| content.iter().copied().map(char::from).collect()),
         // In practice, a T61String in a certificate contains Latin-1.
         T61_STRING => Some(content.iter().copied().map(char::from).collect()),
         BMP_STRING => wide(content, 2),
@@ -79,8 +91,14 @@ fn wide(content: &[u8], size: usize) -> Option<String> {
     if !content.len().is_multiple_of(size) {
         return None;
     }
-    let code = |unit: &[u8]| unit.iter().fold(0_u32, |code, byte| code << 8 | u32::from(*byte));
-    content.chunks(size).map(|unit| char::from_u32(code(unit))).collect()
+    let code = |unit: &[u8]| {
+        unit.iter()
+            .fold(0_u32, |code, byte| code << 8 | u32::from(*byte))
+    };
+    content
+        .chunks(size)
+        .map(|unit| char::from_u32(code(unit)))
+        .collect()
 }
 
 /// Returns the dotted form of an object identifier.
@@ -115,9 +133,14 @@ mod tests {
         let (one, rest) = element(&[0x0c, 2, b'h', b'i', 9]).unwrap();
         assert_eq!((text(&one).as_deref(), rest), (Some("hi"), &[9][..]));
         assert_eq!(one.whole.len(), 4);
-        for broken in
-            [&[][..], &[0x0c], &[0x0c, 2, b'h'], &[0x0c, 0x80], &[0x1f, 0], &[0x0c, 0x84, 0, 0, 0, 0]]
-        {
+        for broken in [
+            &[][..],
+            &[0x0c],
+            &[0x0c, 2, b'h'],
+            &[0x0c, 0x80],
+            &[0x1f, 0],
+            &[0x0c, 0x84, 0, 0, 0, 0],
+        ] {
             assert_eq!(element(broken), None, "{broken:?}");
         }
     }
@@ -125,7 +148,11 @@ mod tests {
     #[test]
     fn strings_of_each_type_are_decoded() {
         let check = |bytes: &[u8], expected: Option<&str>| {
-            assert_eq!(text(&element(bytes).unwrap().0).as_deref(), expected, "{bytes:?}");
+            assert_eq!(
+                text(&element(bytes).unwrap().0).as_deref(),
+                expected,
+                "{bytes:?}"
+            );
         };
         check(&[0x13, 1, b'A'], Some("A"));
         check(&[0x13, 1, 0xe9], None);
@@ -143,7 +170,10 @@ mod tests {
             assert_eq!(identifier(bytes).as_deref(), expected, "{bytes:?}");
         };
         check(&[0x55, 4, 97], Some("2.5.4.97"));
-        check(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1], Some("1.2.840.113549.1.9.1"));
+        check(
+            &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1],
+            Some("1.2.840.113549.1.9.1"),
+        );
         check(&[0x88, 0x37], Some("2.999"));
         check(&[0x55, 0x84], None);
         check(&[], None);

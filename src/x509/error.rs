@@ -7,7 +7,10 @@ pub enum CertificateError {
     #[error("no certificate found; PEM begins with -----BEGIN CERTIFICATE-----")]
     Missing,
     /// It is larger than a certificate needs to be.
-    #[error("the certificate is too large; the maximum is {} bytes", super::MAXIMUM_BYTES)]
+    #[error(
+        "the certificate is too large; the maximum is {} bytes",
+        super::MAXIMUM_BYTES
+    )]
     TooLarge,
     /// It is neither PEM nor DER of a certificate.
     #[error("not an X.509 certificate")]

@@ -25,7 +25,9 @@ pub(super) fn jwk(key: &PKeyRef<Public>) -> Option<Map<String, Value>> {
             json!({"kty": "RSA", "n": text(&rsa.n().to_vec()), "e": text(&rsa.e().to_vec())})
         }
         Id::EC => elliptic(key)?,
-        Id::ED25519 => json!({"kty": "OKP", "crv": "Ed25519", "x": text(&key.raw_public_key().ok()?)}),
+        Id::ED25519 => {
+            json!({"kty": "OKP", "crv": "Ed25519", "x": text(&key.raw_public_key().ok()?)})
+        }
         Id::ED448 => json!({"kty": "OKP", "crv": "Ed448", "x": text(&key.raw_public_key().ok()?)}),
         _ => return None,
     };
@@ -42,8 +44,13 @@ fn elliptic(key: &PKeyRef<Public>) -> Option<Value> {
         _ => return None,
     };
     let mut work = BigNumContext::new().ok()?;
-    let (mut x, mut y) = (openssl::bn::BigNum::new().ok()?, openssl::bn::BigNum::new().ok()?);
-    key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut work).ok()?;
+    let (mut x, mut y) = (
+        openssl::bn::BigNum::new().ok()?,
+        openssl::bn::BigNum::new().ok()?,
+    );
+    key.public_key()
+        .affine_coordinates(key.group(), &mut x, &mut y, &mut work)
+        .ok()?;
     let coordinate = |number: &BigNumRef| number.to_vec_padded(size).ok().map(|bytes| text(&bytes));
     Some(json!({"kty": "EC", "crv": curve, "x": coordinate(&x)?, "y": coordinate(&y)?}))
 }
@@ -55,8 +62,11 @@ fn text(bytes: &[u8]) -> String {
 /// Whether `own` and `other` are the same key, regardless of the other members of `other`.
 pub(super) fn is_same(own: &Map<String, Value>, other: &Value) -> bool {
     let kty = own.get("kty").and_then(Value::as_str).unwrap_or("");
-    let Some((_, members)) = IDENTITY.iter().find(|(known, _)| *known == kty) else { return false };
-    let is_type = other.get("kty").and_then(Value::as_str) == Some(kty) && own.get("crv") == other.get("crv");
+    let Some((_, members)) = IDENTITY.iter().find(|(known, _)| *known == kty) else {
+        return false;
+    };
+    let is_type =
+        other.get("kty").and_then(Value::as_str) == Some(kty) && own.get("crv") == other.get("crv");
     is_type
         && members
             .iter()
@@ -66,6 +76,9 @@ pub(super) fn is_same(own: &Map<String, Value>, other: &Value) -> bool {
 /// Returns the bytes of a member without leading zeros, which only some programs write.
 fn number(value: Option<&Value>) -> Option<Vec<u8>> {
     let value = value?.as_str()?;
-    let bytes = URL_SAFE_NO_PAD.decode(value).or_else(|_| URL_SAFE.decode(value)).ok()?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(value)
+        .or_else(|_| URL_SAFE.decode(value))
+        .ok()?;
     Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
 }

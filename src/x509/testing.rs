@@ -58,14 +58,24 @@ pub(crate) fn make_for(key: PKey<Private>, recipe: Recipe<'_>, issuer: Option<&P
     let mut builder = X509Builder::new().unwrap();
     let subject = name(recipe.subject);
     builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(0xab).unwrap().to_asn1_integer().unwrap()).unwrap();
+    builder
+        .set_serial_number(&BigNum::from_u32(0xab).unwrap().to_asn1_integer().unwrap())
+        .unwrap();
     builder.set_subject_name(&subject).unwrap();
-    builder.set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.x509.subject_name())).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(recipe.life.0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::from_unix(recipe.life.1).unwrap()).unwrap();
+    builder
+        .set_issuer_name(issuer.map_or(&*subject, |issuer| issuer.x509.subject_name()))
+        .unwrap();
+    builder
+        .set_not_before(&Asn1Time::from_unix(recipe.life.0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::from_unix(recipe.life.1).unwrap())
+        .unwrap();
     builder.set_pubkey(&key).unwrap();
     if recipe.is_authority {
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        builder
+            .append_extension(BasicConstraints::new().critical().ca().build().unwrap())
+            .unwrap();
     } else {
         let names = SubjectAlternativeName::new()
             .dns("Client.example.org")
@@ -78,11 +88,22 @@ pub(crate) fn make_for(key: PKey<Private>, recipe: Recipe<'_>, issuer: Option<&P
         builder.append_extension(names).unwrap();
     }
     if recipe.for_servers {
-        builder.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap()).unwrap();
+        builder
+            .append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap())
+            .unwrap();
     }
-    let digest = if key.raw_public_key().is_ok() { MessageDigest::null() } else { MessageDigest::sha256() };
-    builder.sign(issuer.map_or(&key, |issuer| &issuer.key), digest).unwrap();
-    Pair { x509: builder.build(), key }
+    let digest = if key.raw_public_key().is_ok() {
+        MessageDigest::null()
+    } else {
+        MessageDigest::sha256()
+    };
+    builder
+        .sign(issuer.map_or(&key, |issuer| &issuer.key), digest)
+        .unwrap();
+    Pair {
+        x509: builder.build(),
+        key,
+    }
 }
 
 impl Pair {

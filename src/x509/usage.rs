@@ -21,7 +21,10 @@ pub(super) fn may_sign(der: &[u8]) -> bool {
 /// certificate cannot be read.
 fn key_usage(der: &[u8]) -> Option<u8> {
     let signed = *within(der)?.first()?;
-    let Some(extensions) = elements(signed.content)?.into_iter().find(|part| part.tag == EXTENSIONS) else {
+    let Some(extensions) = elements(signed.content)?
+        .into_iter()
+        .find(|part| part.tag == EXTENSIONS)
+    else {
         return Some(u8::MAX);
     };
     for extension in within(extensions.content)? {
@@ -41,5 +44,9 @@ fn key_usage(der: &[u8]) -> Option<u8> {
 /// Returns the elements of the single sequence in `der`.
 fn within(der: &[u8]) -> Option<Vec<Element<'_>>> {
     let (outer, _) = element(der)?;
-    if outer.tag == SEQUENCE { elements(outer.content) } else { None }
+    if outer.tag == SEQUENCE {
+        elements(outer.content)
+    } else {
+        None
+    }
 }

@@ -13,16 +13,70 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("jose", &["base/model", "base/clock", "base/secret"]),
     ("x509", &["base/clock"]),
     ("ear", &["jose", "base/model", "x509"]),
-    ("client", &["base/model", "base/clock", "base/secret", "config", "jose", "x509"]),
-    ("store", &["client", "config", "base/model", "base/clock", "base/secret", "base/random", "telemetry"]),
+    (
+        "client",
+        &[
+            "base/model",
+            "base/clock",
+            "base/secret",
+            "config",
+            "jose",
+            "x509",
+        ],
+    ),
+    (
+        "store",
+        &[
+            "client",
+            "config",
+            "base/model",
+            "base/clock",
+            "base/secret",
+            "base/random",
+            "telemetry",
+        ],
+    ),
     (
         "script",
-        &["client", "config", "ear", "base/model", "base/clock", "base/secret", "base/random", "telemetry"],
+        &[
+            "client",
+            "config",
+            "ear",
+            "base/model",
+            "base/clock",
+            "base/secret",
+            "base/random",
+            "telemetry",
+        ],
     ),
     ("fetch", &["config", "base/model", "telemetry"]),
-    ("fetch/documents", &["base/clock", "config", "fetch", "telemetry"]),
-    ("trust", &["base/clock", "config", "fetch", "jose", "fetch/documents", "base/secret", "x509"]),
-    ("http", &["base/clock", "config", "base/model", "base/secret", "telemetry", "x509"]),
+    (
+        "fetch/documents",
+        &["base/clock", "config", "fetch", "telemetry"],
+    ),
+    (
+        "trust",
+        &[
+            "base/clock",
+            "config",
+            "fetch",
+            "jose",
+            "fetch/documents",
+            "base/secret",
+            "x509",
+        ],
+    ),
+    (
+        "http",
+        &[
+            "base/clock",
+            "config",
+            "base/model",
+            "base/secret",
+            "telemetry",
+            "x509",
+        ],
+    ),
     ("server/watch", &[]),
     ("server/systemd", &[]),
     ("live", &["config", "base/model", "store"]),
@@ -102,10 +156,23 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // Absent values in the metadata of another server are treated as everywhere.
-    ("discovery", &["client", "config", "http", "jose", "base/model", "service"]),
+    (
+        "discovery",
+        &["client", "config", "http", "jose", "base/model", "service"],
+    ),
     (
         "server/outside",
-        &["base/clock", "ear", "fetch", "jose", "script", "base/secret", "service", "store", "x509"],
+        &[
+            "base/clock",
+            "ear",
+            "fetch",
+            "jose",
+            "script",
+            "base/secret",
+            "service",
+            "store",
+            "x509",
+        ],
     ),
     // The caller is identified by its access token. An administrator changes a client with the same
     // code as the client itself.
@@ -128,7 +195,10 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("server/probes", &["http", "server/reload", "service", "telemetry"]),
+    (
+        "server/probes",
+        &["http", "server/reload", "service", "telemetry"],
+    ),
     (
         "server/routes",
         &[
@@ -158,7 +228,17 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "server/watch",
         ],
     ),
-    ("server/lifecycle", &["client", "base/clock", "service", "store", "server/systemd", "telemetry"]),
+    (
+        "server/lifecycle",
+        &[
+            "client",
+            "base/clock",
+            "service",
+            "store",
+            "server/systemd",
+            "telemetry",
+        ],
+    ),
     (
         "server",
         &[
@@ -215,7 +295,10 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tokio_openssl", &["http"]),
     ("sled", &["store/backend/sled"]),
     ("crc32fast", &["store/backend/sled"]),
-    ("tokio_postgres", &["store/backend/postgres", "store/contract/postgres"]),
+    (
+        "tokio_postgres",
+        &["store/backend/postgres", "store/contract/postgres"],
+    ),
     ("deadpool_postgres", &["store/backend/postgres"]),
     ("postgres_openssl", &["store/backend/postgres"]),
     ("governor", &["http"]),
@@ -253,7 +336,10 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
 
 /// Within a use case, only these files may use HTTP types.
 pub(crate) const ENDPOINTS: &[(&str, &[&str])] = &[
-    ("registration", &["endpoint", "mod", "proof/client_attestation"]),
+    (
+        "registration",
+        &["endpoint", "mod", "proof/client_attestation"],
+    ),
     ("management", &["endpoint", "holder"]),
     ("token", &["endpoint"]),
     ("discovery", &["endpoint"]),

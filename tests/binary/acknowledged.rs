@@ -73,7 +73,12 @@ impl Client {
 
     /// Returns the client in the answer to a registration in version 1.
     pub(crate) fn acknowledged(client: &Value, name: &str) -> Option<Self> {
-        let text = |member: &str| client.get(member).and_then(Value::as_str).map(str::to_owned);
+        let text = |member: &str| {
+            client
+                .get(member)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         Some(Self {
             id: text("client_id")?,
             token: text("registration_access_token")?,
@@ -84,16 +89,20 @@ impl Client {
     }
 
     fn ask(&self, url: &str, http: &reqwest::Client, method: Method) -> RequestBuilder {
-        http.request(method, format!("{url}/register?client_id={}", self.id)).bearer_auth(&self.token)
+        http.request(method, format!("{url}/register?client_id={}", self.id))
+            .bearer_auth(&self.token)
     }
 
     /// Updates it to the next version; returns `None` when that was not answered.
     pub(crate) async fn update(&mut self, url: &str, http: &reqwest::Client) -> Option<()> {
-        let Due::Version(version) = self.due else { return Some(()) };
+        let Due::Version(version) = self.due else {
+            return Some(());
+        };
         let mut body = body(&self.name, version + 1);
         body["client_id"] = self.id.as_str().into();
         self.due = Due::Updating(version);
-        let (status, answer) = answered_at_last(self.ask(url, http, Method::PUT).json(&body)).await?;
+        let (status, answer) =
+            answered_at_last(self.ask(url, http, Method::PUT).json(&body)).await?;
         assert_eq!(status, 200, "{answer}");
         self.due = Due::Version(version + 1);
         Some(())
@@ -101,7 +110,9 @@ impl Client {
 
     /// Deletes it; returns `None` when that was not answered.
     pub(crate) async fn delete(&mut self, url: &str, http: &reqwest::Client) -> Option<()> {
-        let Due::Version(version) = self.due else { return Some(()) };
+        let Due::Version(version) = self.due else {
+            return Some(());
+        };
         self.due = Due::Deleting(version);
         let (status, answer) = answered_at_last(self.ask(url, http, Method::DELETE)).await?;
         assert_eq!(status, 204, "{answer}");
@@ -116,10 +127,17 @@ impl Client {
         let Some((status, read)) = answered(request).await else {
             return Found::Lost(format!("{}: no answer", self.id));
         };
-        let lost = |what: &str| Found::Lost(format!("{} {:?}: {status} {what} {read}", self.id, self.due));
+        let lost = |what: &str| {
+            Found::Lost(format!(
+                "{} {:?}: {status} {what} {read}",
+                self.id, self.due
+            ))
+        };
         let is_version = |version: u64| {
             let body = body(&self.name, version);
-            ["client_name", "client_uri", "contacts"].iter().all(|member| read[member] == body[member])
+            ["client_name", "client_uri", "contacts"]
+                .iter()
+                .all(|member| read[member] == body[member])
                 && read["client_secret"] == self.secret.as_str()
         };
         let versions = match self.due {

@@ -11,7 +11,9 @@ use crate::process::{Registrar, command};
 
 fn reset(data: &Path) -> Output {
     let data = data.to_str().expect("a path");
-    command(&["admin", "reset", "--data", data]).output().expect("the binary runs")
+    command(&["admin", "reset", "--data", data])
+        .output()
+        .expect("the binary runs")
 }
 
 fn credentials(registrar: &Registrar) -> Value {
@@ -24,7 +26,11 @@ async fn the_administrator_has_a_new_secret_and_the_first_is_no_longer_valid() {
     let mut registrar = Registrar::start();
     let (first, data) = (credentials(&registrar), registrar.folder().join("data"));
     let refused = reset(&data);
-    assert_eq!(refused.status.code(), Some(1), "the store of a running server is left alone");
+    assert_eq!(
+        refused.status.code(),
+        Some(1),
+        "the store of a running server is left alone"
+    );
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another registrar has the folder"));
     assert!(access_token(&registrar, &first).await.is_some());
     assert!(registrar.terminate().success());
@@ -33,7 +39,10 @@ async fn the_administrator_has_a_new_secret_and_the_first_is_no_longer_valid() {
 
     let output = reset(&data);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && message.contains(file.to_str().expect("a path")), "{message}");
+    assert!(
+        output.status.success() && message.contains(file.to_str().expect("a path")),
+        "{message}"
+    );
     let registrar = registrar.start_again();
     let second = credentials(&registrar);
     assert!(access_token(&registrar, &first).await.is_none());
@@ -59,20 +68,37 @@ fn files_that_root_creates_in_the_store_belong_to_the_owner_of_the_store() {
     assert!(registrar.terminate().success());
     let data = registrar.folder().join("data");
     let files = || {
-        let entries = std::fs::read_dir(&data).expect("a folder").map(|entry| entry.expect("a file").path());
+        let entries = std::fs::read_dir(&data)
+            .expect("a folder")
+            .map(|entry| entry.expect("a file").path());
         entries.chain([data.clone()]).collect::<Vec<_>>()
     };
-    if files().iter().any(|file| chown(file, Some(OTHER), Some(OTHER)).is_err()) {
+    if files()
+        .iter()
+        .any(|file| chown(file, Some(OTHER), Some(OTHER)).is_err())
+    {
         eprintln!("NOT TESTED: only root can change the owner of files");
         return;
     }
     assert!(reset(&data).status.success());
     for command_line in [["store", "check"], ["store", "accept"]] {
         let data = data.to_str().expect("a path");
-        let output = command(&command_line).args(["--data", data]).output().expect("the binary runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = command(&command_line)
+            .args(["--data", data])
+            .output()
+            .expect("the binary runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     for file in files() {
-        assert_eq!(file.metadata().expect("it is there").uid(), OTHER, "{}", file.display());
+        assert_eq!(
+            file.metadata().expect("it is there").uid(),
+            OTHER,
+            "{}",
+            file.display()
+        );
     }
 }

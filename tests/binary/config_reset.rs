@@ -12,16 +12,29 @@ use crate::process::{Registrar, command};
 
 async fn open(data: &Path) -> Store {
     let url = format!("sled:{}", data.display());
-    Store::open(&StoreSettings { url: url.into(), ..StoreSettings::default() }).await.expect("it opens")
+    Store::open(&StoreSettings {
+        url: url.into(),
+        ..StoreSettings::default()
+    })
+    .await
+    .expect("it opens")
 }
 
 async fn patched(data: &Path) -> Value {
-    open(data).await.patches.load().await.expect("it can be read").document
+    open(data)
+        .await
+        .patches
+        .load()
+        .await
+        .expect("it can be read")
+        .document
 }
 
 fn reset(data: &Path, keys: &[&str]) -> Output {
     let data = data.to_str().expect("a path");
-    command(&[&["config", "reset", "--data", data][..], keys].concat()).output().expect("the binary runs")
+    command(&[&["config", "reset", "--data", data][..], keys].concat())
+        .output()
+        .expect("the binary runs")
 }
 
 #[tokio::test]
@@ -29,24 +42,39 @@ async fn values_are_reset_one_by_one_or_all_together() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let values = json!({"registration.clientExpiryGrace": 7, "registration.gone": 1, "scopes": []});
-    open(&data).await.patches.replace(0, &values, Change::default()).await.unwrap();
+    open(&data)
+        .await
+        .patches
+        .replace(0, &values, Change::default())
+        .await
+        .unwrap();
 
     let output = reset(&data, &["registration.nothing"]);
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        message.contains("the patched options are: registration.clientExpiryGrace, registration.gone"),
+        message
+            .contains("the patched options are: registration.clientExpiryGrace, registration.gone"),
         "{message}"
     );
 
     let output = reset(&data, &["gone"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "registration.gone\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "registration.gone\n"
+    );
     assert!(String::from_utf8_lossy(&output.stderr).contains("1 patched value removed"));
-    assert_eq!(patched(&data).await, json!({"registration.clientExpiryGrace": 7, "scopes": []}));
+    assert_eq!(
+        patched(&data).await,
+        json!({"registration.clientExpiryGrace": 7, "scopes": []})
+    );
 
     let output = reset(&data, &[]);
     assert!(output.status.success());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "registration.clientExpiryGrace\nscopes\n");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "registration.clientExpiryGrace\nscopes\n"
+    );
     assert_eq!(patched(&data).await, json!({}));
 }
 
@@ -54,18 +82,29 @@ async fn values_are_reset_one_by_one_or_all_together() {
 async fn a_patch_that_cannot_be_read_is_removed_too() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    open(&data).await.patches.replace(0, &json!({"scopes": []}), Change::default()).await.unwrap();
+    open(&data)
+        .await
+        .patches
+        .replace(0, &json!({"scopes": []}), Change::default())
+        .await
+        .unwrap();
     // With another key, values sealed with the first one can no longer be decrypted.
     std::fs::write(data.join("registrar.key"), format!("{}=", "A".repeat(43))).unwrap();
     let output = reset(&data, &[]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && message.contains("not the key of this store"), "{message}");
+    assert!(
+        !output.status.success() && message.contains("not the key of this store"),
+        "{message}"
+    );
     // The first key is lost permanently.
     let accept = command(&["store", "accept", "--data", data.to_str().expect("a path")]).output();
     assert!(accept.expect("the binary runs").status.success());
     let output = reset(&data, &[]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && message.contains("cannot open a sealed secret"), "{message}");
+    assert!(
+        output.status.success() && message.contains("cannot open a sealed secret"),
+        "{message}"
+    );
     assert_eq!(patched(&data).await, json!({}));
 }
 

@@ -48,14 +48,21 @@ async fn rounds(many: u64, seed: u64) {
     let (mut dice, begun) = (Dice(seed), Instant::now());
     let (mut clients, mut operator) = (Vec::new(), Operator::new(&registrar));
     for round in 1..=many {
-        let moment = Moment { answers: dice.below(MOST), pause: Duration::from_micros(dice.below(LONGEST)) };
+        let moment = Moment {
+            answers: dice.below(MOST),
+            pause: Duration::from_micros(dice.below(LONGEST)),
+        };
         let earlier = clients.len();
         clients.extend(storm(&mut registrar, &http, &mut operator, moment, round).await);
         registrar = registrar.start_again();
         let mut looked: Vec<usize> = (earlier..clients.len()).collect();
-        assert!(!looked.is_empty(), "no client was registered in round {round}");
+        assert!(
+            !looked.is_empty(),
+            "no client was registered in round {round}"
+        );
         if earlier > 0 {
-            let any = (0..EARLIER).map(|_| usize::try_from(dice.below(earlier as u64)).expect("an index"));
+            let any = (0..EARLIER)
+                .map(|_| usize::try_from(dice.below(earlier as u64)).expect("an index"));
             looked.extend(any);
         }
         for index in looked {
@@ -64,7 +71,11 @@ async fn rounds(many: u64, seed: u64) {
         }
         operator.look(&registrar, &http).await;
         if round % 50 == 0 {
-            println!("{round} rounds, {} clients, {:?}", clients.len(), begun.elapsed());
+            println!(
+                "{round} rounds, {} clients, {:?}",
+                clients.len(),
+                begun.elapsed()
+            );
         }
     }
     for client in &mut clients {
@@ -72,10 +83,18 @@ async fn rounds(many: u64, seed: u64) {
     }
     registrar.kill();
     let data = registrar.folder().join("data");
-    let output =
-        command(&["store", "check", "--data", data.to_str().expect("a path")]).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    let gone = clients.iter().filter(|client| client.due == Due::Gone).count();
+    let output = command(&["store", "check", "--data", data.to_str().expect("a path")])
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let gone = clients
+        .iter()
+        .filter(|client| client.due == Due::Gone)
+        .count();
     println!(
         "{many} rounds in {:?}: {} clients acknowledged, {gone} of them deleted, {} single uses, {} patches; \
          nothing lost",
@@ -123,7 +142,9 @@ async fn storm(
 async fn work(url: &str, http: &reqwest::Client, count: &impl Fn(), name: String) -> Vec<Client> {
     let mut clients: Vec<Client> = Vec::new();
     for number in 0_usize.. {
-        let Some(client) = Client::register(url, http, &format!("{name} {number}")).await else { break };
+        let Some(client) = Client::register(url, http, &format!("{name} {number}")).await else {
+            break;
+        };
         clients.push(client);
         count();
         if clients[number].update(url, http).await.is_none() {
@@ -162,7 +183,14 @@ impl Operator {
         let file = registrar.folder().join("data/admin-credentials.json");
         let credentials = std::fs::read_to_string(file).expect("credentials");
         let credentials = serde_json::from_str(&credentials).expect("JSON");
-        Self { credentials, value: 0, asked: 0, patches: 0, tokens: Vec::new(), looked: 0 }
+        Self {
+            credentials,
+            value: 0,
+            asked: 0,
+            patches: 0,
+            tokens: Vec::new(),
+            looked: 0,
+        }
     }
 
     async fn access_token(&self, url: &str, http: &reqwest::Client) -> Option<String> {
@@ -170,7 +198,8 @@ impl Operator {
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let text = |name: &str| self.credentials[name].as_str().expect("it is there");
         let request = request.basic_auth(text("client_id"), Some(text("client_secret")));
-        let (status, answer) = answered_at_last(request.body("grant_type=client_credentials")).await?;
+        let (status, answer) =
+            answered_at_last(request.body("grant_type=client_credentials")).await?;
         assert_eq!(status, 200, "{answer}");
         Some(answer["access_token"].as_str().expect("a token").to_owned())
     }
@@ -178,26 +207,41 @@ impl Operator {
     /// Patches the configuration, creates tokens, and uses each of them twice at once, until the server is
     /// killed.
     async fn work(&mut self, url: &str, http: &reqwest::Client) {
-        let Some(token) = self.access_token(url, http).await else { return };
+        let Some(token) = self.access_token(url, http).await else {
+            return;
+        };
         while self.work_once(url, http, &token).await.is_some() {}
     }
 
     async fn work_once(&mut self, url: &str, http: &reqwest::Client, token: &str) -> Option<()> {
         self.asked = self.asked.max(self.value) + 1;
-        let set =
-            |name: &str| json!({"op": "add", "path": format!("/registration/{name}"), "value": self.asked});
-        let operations = json!([set("evidenceNonceLifetime"), set("rateLimitRegistrationPeriodInSeconds")]);
-        let patch = http.patch(format!("{url}/admin/v1/config")).bearer_auth(token);
-        let patch = patch.header("content-type", "application/json-patch+json").body(operations.to_string());
+        let set = |name: &str| json!({"op": "add", "path": format!("/registration/{name}"), "value": self.asked});
+        let operations = json!([
+            set("evidenceNonceLifetime"),
+            set("rateLimitRegistrationPeriodInSeconds")
+        ]);
+        let patch = http
+            .patch(format!("{url}/admin/v1/config"))
+            .bearer_auth(token);
+        let patch = patch
+            .header("content-type", "application/json-patch+json")
+            .body(operations.to_string());
         let (status, answer) = answered_at_last(patch).await?;
         assert_eq!(status, 200, "{answer}");
         (self.value, self.patches) = (self.asked, self.patches + 1);
 
-        let request = http.post(format!("{url}/admin/v1/initial-access-tokens")).bearer_auth(token);
+        let request = http
+            .post(format!("{url}/admin/v1/initial-access-tokens"))
+            .bearer_auth(token);
         let (status, made) = answered_at_last(request.json(&json!({"uses": 1}))).await?;
         assert_eq!(status, 201, "{made}");
         let text = |name: &str| made[name].as_str().expect("it is there").to_owned();
-        self.tokens.push(SingleUse { id: text("id"), token: text("token"), used: 0, unknown: false });
+        self.tokens.push(SingleUse {
+            id: text("id"),
+            token: text("token"),
+            used: 0,
+            unknown: false,
+        });
         let single = self.tokens.last_mut().expect("it was put there");
         let (one, other) = futures_util::join!(single.using(url, http), single.using(url, http));
         single.unknown = one.is_none() || other.is_none();
@@ -210,24 +254,40 @@ impl Operator {
     async fn look(&mut self, registrar: &Registrar, http: &reqwest::Client) {
         let url = registrar.url("");
         let token = self.access_token(&url, http).await.expect("a token");
-        let (_, shown) = answered_at_last(http.get(format!("{url}/admin/v1/config")).bearer_auth(&token))
-            .await
-            .expect("it");
-        let values = ["evidenceNonceLifetime", "rateLimitRegistrationPeriodInSeconds"];
+        let (_, shown) = answered_at_last(
+            http.get(format!("{url}/admin/v1/config"))
+                .bearer_auth(&token),
+        )
+        .await
+        .expect("it");
+        let values = [
+            "evidenceNonceLifetime",
+            "rateLimitRegistrationPeriodInSeconds",
+        ];
         let [one, other] = values.map(|name| shown["registration"][name].as_u64());
         if self.value > 0 || one == other {
             assert_eq!(one, other, "a patch is applied completely: {shown}");
             let found = one.expect("a number");
-            assert!(found == self.value || found == self.asked, "{found} {} {}", self.value, self.asked);
+            assert!(
+                found == self.value || found == self.asked,
+                "{found} {} {}",
+                self.value,
+                self.asked
+            );
             self.value = found;
         }
         for single in self.tokens.iter_mut().skip(self.looked) {
             let path = format!("{url}/admin/v1/initial-access-tokens/{}", single.id);
-            let (status, shown) =
-                answered_at_last(http.get(path).bearer_auth(&token)).await.expect("an answer");
+            let (status, shown) = answered_at_last(http.get(path).bearer_auth(&token))
+                .await
+                .expect("an answer");
             assert_eq!(status, 200, "{shown}");
             let used = shown["used"].as_u64().expect("a number");
-            assert!(used == single.used || (single.unknown && used <= 1), "{used} {}", single.used);
+            assert!(
+                used == single.used || (single.unknown && used <= 1),
+                "{used} {}",
+                single.used
+            );
             // A token that is unused can be used once.
             let last = single.using(&url, http).await;
             assert_eq!(last, Some(used == 0));
@@ -240,7 +300,9 @@ impl Operator {
 impl SingleUse {
     /// Registers with the token. Returns whether that was allowed, or `None` when it was not answered.
     async fn using(&self, url: &str, http: &reqwest::Client) -> Option<bool> {
-        let request = http.post(format!("{url}/register")).bearer_auth(&self.token);
+        let request = http
+            .post(format!("{url}/register"))
+            .bearer_auth(&self.token);
         let (status, answer) = answered_at_last(request.json(&crate::body("single use"))).await?;
         assert!(status == 201 || status == 401, "{status} {answer}");
         Some(status == 201)

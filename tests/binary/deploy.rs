@@ -16,25 +16,45 @@ fn sample(name: &str) -> String {
 
 /// Returns the text under `key` in `manifest`, without its indentation.
 fn block(manifest: &str, key: &str) -> String {
-    let mut lines = manifest.lines().skip_while(|line| line.trim() != format!("{key}: |")).skip(1).peekable();
-    let indent = lines.peek().map(|line| line.len() - line.trim_start().len()).expect("the key is there");
-    let inside = lines.take_while(|line| line.trim().is_empty() || line.starts_with(&" ".repeat(indent)));
-    let text: Vec<&str> = inside.map(|line| line.get(indent..).unwrap_or("")).collect();
+    let mut lines = manifest
+        .lines()
+        .skip_while(|line| line.trim() != format!("{key}: |"))
+        .skip(1)
+        .peekable();
+    let indent = lines
+        .peek()
+        .map(|line| line.len() - line.trim_start().len())
+        .expect("the key is there");
+    let inside =
+        lines.take_while(|line| line.trim().is_empty() || line.starts_with(&" ".repeat(indent)));
+    let text: Vec<&str> = inside
+        .map(|line| line.get(indent..).unwrap_or(""))
+        .collect();
     text.join("\n")
 }
 
 /// The variables that the image sets.
 fn image_variables() -> Vec<(String, String)> {
     let file = sample("Dockerfile");
-    let words = file.split_whitespace().filter(|word| word.starts_with("REGISTRAR_"));
-    words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+    let words = file
+        .split_whitespace()
+        .filter(|word| word.starts_with("REGISTRAR_"));
+    words
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
 }
 
 /// Returns the words of all lines of the unit that set `key`.
 fn unit_words(key: &str) -> Vec<String> {
     let unit = sample("registrar.service");
-    let values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    values.flat_map(str::split_whitespace).map(str::to_owned).collect()
+    let values = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    values
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -42,21 +62,30 @@ fn the_unit_checks_the_configuration_that_it_runs() {
     let folder = tempfile::TempDir::new().unwrap();
     let mapped = |text: &str| {
         let place = |name: &str| folder.path().join(name).display().to_string();
-        text.replace("/etc/registrar", &place("etc")).replace("/var/lib/registrar", &place("data"))
+        text.replace("/etc/registrar", &place("etc"))
+            .replace("/var/lib/registrar", &place("data"))
     };
     // Installed as the instructions say.
     std::fs::create_dir_all(folder.path().join("etc/scripts")).unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
     std::fs::copy(shipped, folder.path().join("etc/registrar.toml")).unwrap();
-    std::fs::write(folder.path().join("etc/scripts/10.rhai"), "fn createClient(context) { true }\n").unwrap();
+    std::fs::write(
+        folder.path().join("etc/scripts/10.rhai"),
+        "fn createClient(context) { true }\n",
+    )
+    .unwrap();
     let check = unit_words("ExecStartPre");
     let (program, arguments) = check.split_first().unwrap();
     assert_eq!(program, "/usr/local/bin/registrar");
     assert_eq!(arguments.first().map(String::as_str), Some("check"));
     let serve = unit_words("ExecStart");
     assert_eq!(serve.first(), Some(program));
-    assert_eq!(serve.get(2..), arguments.get(1..), "both get the same arguments");
+    assert_eq!(
+        serve.get(2..),
+        arguments.get(1..),
+        "both get the same arguments"
+    );
     let mut check = command(&[]);
     check.args(arguments.iter().map(|text| mapped(text)));
     for variable in unit_words("Environment") {
@@ -65,7 +94,8 @@ fn the_unit_checks_the_configuration_that_it_runs() {
     }
     check.current_dir(mapped(unit_words("WorkingDirectory").first().unwrap()));
     let output = check.output().unwrap();
-    let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let told =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert!(output.status.success(), "{told:?}");
     let scripts = format!("{}: fine, 1 script\n", mapped("/etc/registrar/scripts"));
     assert!(told.concat().contains(&scripts), "{told:?}");
@@ -94,24 +124,48 @@ async fn the_manifest_runs_and_a_changed_config_map_takes_effect() {
     assert_eq!(variables.len(), 4, "{variables:?}");
     // An unknown variable would stop the start.
     let registrar = Registrar::start_prepared(&block(&manifest, "registrar.toml"), |command| {
-        command.envs(variables).env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0");
+        command
+            .envs(variables)
+            .env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0");
         command.arg("--scripts").arg(folder.path());
     });
     let http = reqwest::Client::new();
     let register = async |body: Value| {
-        let answer = http.post(registrar.url("/register")).json(&body).send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        let answer = http
+            .post(registrar.url("/register"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap(),
+        )
     };
     let bare = json!({"redirect_uris": ["https://client.example.org/cb"]});
     let (status, refusal) = register(bare.clone()).await;
-    assert_eq!((status, refusal.get("error")), (400, Some(&json!("invalid_client_metadata"))));
+    assert_eq!(
+        (status, refusal.get("error")),
+        (400, Some(&json!("invalid_client_metadata")))
+    );
     let contacts = json!(["a@example.org"]);
     let named = json!({"redirect_uris": ["https://client.example.org/cb"], "contacts": contacts});
     let (status, client) = register(named).await;
     assert_eq!(status, 201, "{client}");
-    let uri = client.get("registration_client_uri").and_then(Value::as_str).unwrap();
-    assert!(uri.starts_with("https://register.example.org/register?"), "{uri}");
+    let uri = client
+        .get("registration_client_uri")
+        .and_then(Value::as_str)
+        .unwrap();
+    assert!(
+        uri.starts_with("https://register.example.org/register?"),
+        "{uri}"
+    );
 
-    project(folder.path(), "..2026_01_02", name, "fn createClient(context) { true }\n");
+    project(
+        folder.path(),
+        "..2026_01_02",
+        name,
+        "fn createClient(context) { true }\n",
+    );
     until(async || register(bare.clone()).await.0 == 201).await;
 }

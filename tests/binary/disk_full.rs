@@ -25,7 +25,11 @@ async fn a_full_disk_rejects_changes_until_space_is_available_again() {
         *command = shell;
     });
     let (http, url) = (reqwest::Client::new(), registrar.url(""));
-    let mut clients = vec![Client::register(&url, &http, "before").await.expect("an answer")];
+    let mut clients = vec![
+        Client::register(&url, &http, "before")
+            .await
+            .expect("an answer"),
+    ];
     bound(&registrar, &ROOM.to_string());
 
     let body = crate::body(&"x".repeat(500));
@@ -38,8 +42,9 @@ async fn a_full_disk_rejects_changes_until_space_is_available_again() {
         body["client_uri"] = "https://client.example.org/1".into();
         body["contacts"] = serde_json::json!(["v1@example.org"]);
         body["software_id"] = "x".repeat(200).into();
-        let (found, answer) =
-            answered(http.post(format!("{url}/register")).json(&body)).await.expect("an answer");
+        let (found, answer) = answered(http.post(format!("{url}/register")).json(&body))
+            .await
+            .expect("an answer");
         status = found;
         if found != 201 {
             break;
@@ -58,31 +63,57 @@ async fn a_full_disk_rejects_changes_until_space_is_available_again() {
             Found::Lost(what) => panic!("{what}: {}", registrar.log()),
         }
     }
-    assert!(waiting < clients.len(), "none of the {waiting} clients can be read");
-    assert_eq!(answered(http.get(format!("{url}/readyz"))).await.expect("an answer").0, 503);
+    assert!(
+        waiting < clients.len(),
+        "none of the {waiting} clients can be read"
+    );
+    assert_eq!(
+        answered(http.get(format!("{url}/readyz")))
+            .await
+            .expect("an answer")
+            .0,
+        503
+    );
     assert_eq!(register().await.expect("an answer").0, 503);
 
     bound(&registrar, "unlimited");
     until(async || register().await.expect("an answer").0 == 201).await;
-    clients.push(Client::register(&url, &http, "after").await.expect("an answer"));
+    clients.push(
+        Client::register(&url, &http, "after")
+            .await
+            .expect("an answer"),
+    );
     for client in &mut clients {
         assert_eq!(client.look(&registrar, &http).await, Found::Due);
     }
     registrar.kill();
     let data = registrar.folder().join("data");
-    let check =
-        command(&["store", "check", "--data", data.to_str().expect("a path")]).output().expect("it runs");
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+    let check = command(&["store", "check", "--data", data.to_str().expect("a path")])
+        .output()
+        .expect("it runs");
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stdout)
+    );
     let registrar = registrar.start_again();
     for client in &mut clients {
-        assert_eq!(client.look(&registrar, &http).await, Found::Due, "nothing is lost");
+        assert_eq!(
+            client.look(&registrar, &http).await,
+            Found::Due,
+            "nothing is lost"
+        );
     }
 }
 
 /// Limits the size of the files that the server writes.
 fn bound(registrar: &Registrar, bytes: &str) {
     let status = Command::new("prlimit")
-        .args(["--pid", &registrar.id().to_string(), &format!("--fsize={bytes}:unlimited")])
+        .args([
+            "--pid",
+            &registrar.id().to_string(),
+            &format!("--fsize={bytes}:unlimited"),
+        ])
         .status();
     assert!(status.expect("prlimit of util-linux is there").success());
 }

@@ -8,7 +8,9 @@ const CLIENT: &str = "https://client.example.org/cb";
 
 /// Returns the events of `log`, which has one JSON object per line.
 fn events(log: &str) -> Vec<Value> {
-    log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    log.lines()
+        .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+        .collect()
 }
 
 /// Returns the lines for answered requests once there are `count` of them.
@@ -35,28 +37,57 @@ async fn a_request_is_logged_as_one_line_with_its_ids() {
         .send()
         .await
         .unwrap();
-    let id = created.headers()["x-correlation-id"].to_str().unwrap().to_owned();
+    let id = created.headers()["x-correlation-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert_ne!(id, "chosen-by-the-caller");
     let client: Value = created.json().await.unwrap();
     let uri = client["registration_client_uri"].as_str().unwrap();
-    let refused = http.get(format!("{uri}&padding=hidden")).bearer_auth("wrong-token").send().await.unwrap();
+    let refused = http
+        .get(format!("{uri}&padding=hidden"))
+        .bearer_auth("wrong-token")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(refused.status(), 401);
     let endless = registrar.url(&format!("/{}", "long".repeat(5_000)));
-    http.get(endless).header("traceparent", "not-a-trace").send().await.unwrap();
+    http.get(endless)
+        .header("traceparent", "not-a-trace")
+        .send()
+        .await
+        .unwrap();
 
     let lines = answered(&registrar, 3).await;
-    let [created, refused, lengthy] = &lines[..] else { panic!("three lines for three requests: {lines:?}") };
+    let [created, refused, lengthy] = &lines[..] else {
+        panic!("three lines for three requests: {lines:?}")
+    };
     assert_eq!(created["span"]["correlation_id"], id);
     assert_eq!(created["span"]["trace_id"], trace);
     assert_eq!(created["span"]["client_id"], client["client_id"]);
     assert_eq!(created["span"]["trust_level"], "open");
-    assert_eq!((&created["endpoint"], &created["status"]), (&json!("registration"), &json!(201)));
-    assert_eq!((&refused["error"], &refused["path"]), (&json!("invalid_token"), &json!("/register")));
-    assert_eq!(refused["span"].get("client_id"), None, "no credentials of that client were verified");
+    assert_eq!(
+        (&created["endpoint"], &created["status"]),
+        (&json!("registration"), &json!(201))
+    );
+    assert_eq!(
+        (&refused["error"], &refused["path"]),
+        (&json!("invalid_token"), &json!("/register"))
+    );
+    assert_eq!(
+        refused["span"].get("client_id"),
+        None,
+        "no credentials of that client were verified"
+    );
     assert!(lengthy["path"].as_str().unwrap().len() < 1_000);
     assert_eq!(lengthy["span"].get("trace_id"), None);
     let log = registrar.log();
-    for hidden in ["chosen-by-the-caller", "not-a-trace", "hidden", "wrong-token"] {
+    for hidden in [
+        "chosen-by-the-caller",
+        "not-a-trace",
+        "hidden",
+        "wrong-token",
+    ] {
         assert!(!log.contains(hidden), "{hidden} is in the log");
     }
 }
@@ -73,7 +104,8 @@ async fn a_caller_that_disconnects_is_logged_too() {
         let events = events(&registrar.log());
         events.iter().any(|event| {
             let message = event["message"].as_str().unwrap_or("");
-            event["path"] == "/register" && (message == "answered" || message.starts_with("not answered"))
+            event["path"] == "/register"
+                && (message == "answered" || message.starts_with("not answered"))
         })
     };
     until(async || was_seen()).await;
@@ -88,11 +120,19 @@ async fn the_log_output_of_a_script_cannot_forge_a_line() {
         command.arg("--scripts").arg(scripts.path());
     });
     let body = json!({"redirect_uris": [CLIENT]});
-    let answer = reqwest::Client::new().post(registrar.url("/register")).json(&body).send().await.unwrap();
+    let answer = reqwest::Client::new()
+        .post(registrar.url("/register"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 201);
     until(async || registrar.log().contains("FORGED")).await;
     let log = registrar.log();
-    assert!(log.lines().all(|line| !line.starts_with("FORGED")) && !log.contains('\u{1b}'), "{log}");
+    assert!(
+        log.lines().all(|line| !line.starts_with("FORGED")) && !log.contains('\u{1b}'),
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -101,37 +141,62 @@ async fn a_configuration_warning_is_logged() {
     let registrar = Registrar::start_with(&format!("[fetch]\nallowHttp = true\n{elsewhere}"));
     let warnings = events(&registrar.log());
     let warnings = warnings.iter().filter(|event| event["level"] == "WARN");
-    let warnings: Vec<_> = warnings.filter_map(|event| event["message"].as_str()).collect();
-    let [warning] = warnings[..] else { panic!("{warnings:?}") };
-    assert!(warning.contains(":2:1: fetch.allowHttp: is for development"), "{warning}");
+    let warnings: Vec<_> = warnings
+        .filter_map(|event| event["message"].as_str())
+        .collect();
+    let [warning] = warnings[..] else {
+        panic!("{warnings:?}")
+    };
+    assert!(
+        warning.contains(":2:1: fetch.allowHttp: is for development"),
+        "{warning}"
+    );
 }
 
 #[tokio::test]
 async fn a_warning_caused_by_a_reload_is_logged_once() {
     let registrar = Registrar::start_with("[fetch]\nallowHttp = true\n");
     let warned = |word: &str| {
-        let of_word = |event: &&Value| event["message"].as_str().is_some_and(|text| text.contains(word));
+        let of_word = |event: &&Value| {
+            event["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(word))
+        };
         let events = events(&registrar.log());
-        events.iter().filter(|event| event["level"] == "WARN").filter(of_word).count()
+        events
+            .iter()
+            .filter(|event| event["level"] == "WARN")
+            .filter(of_word)
+            .count()
     };
     let text = "[fetch]\nallowHttp = true\n[registration]\ndcrAuthorizationWithMTLS = true\n";
     registrar.configure(text);
     until(async || registrar.log().contains("configuration reloaded")).await;
-    assert_eq!((warned("dcrAuthorizationWithMTLS"), warned("allowHttp")), (1, 1));
+    assert_eq!(
+        (warned("dcrAuthorizationWithMTLS"), warned("allowHttp")),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
 async fn the_log_names_the_client_that_was_tried_and_the_address_behind_a_proxy() {
     let registrar = Registrar::start_with("[server]\ntrustedProxies = [\"127.0.0.0/8\"]\n");
     let http = reqwest::Client::new();
-    let form =
-        [("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", "wrong-secret")];
-    let request = registrar.form(&http, "/token", &form).header("x-forwarded-for", "203.0.113.9");
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "nobody"),
+        ("client_secret", "wrong-secret"),
+    ];
+    let request = registrar
+        .form(&http, "/token", &form)
+        .header("x-forwarded-for", "203.0.113.9");
     assert_eq!(request.send().await.unwrap().status(), 401);
     let lines = answered(&registrar, 1).await;
     assert_eq!(lines[0]["client_address"], "203.0.113.9", "{lines:?}");
     let log = registrar.log();
-    let failed = events(&log).into_iter().find(|event| event["message"] == "client authentication failed");
+    let failed = events(&log)
+        .into_iter()
+        .find(|event| event["message"] == "client authentication failed");
     let failed = failed.expect("a line about the failure");
     assert_eq!(failed["tried_client_id"], "nobody", "{failed}");
     assert!(!log.contains("wrong-secret"), "{log}");

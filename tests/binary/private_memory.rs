@@ -13,7 +13,10 @@ const NOBODY: u32 = 65534;
 /// same user can then neither trace it nor read its memory, and it leaves no core file.
 #[test]
 fn another_process_of_the_same_user_cannot_read_the_memory_of_the_server() {
-    let is_root = std::fs::metadata("/proc/self").expect("its own folder").uid() == 0;
+    let is_root = std::fs::metadata("/proc/self")
+        .expect("its own folder")
+        .uid()
+        == 0;
     let registrar = Registrar::start_prepared("", |command| {
         if is_root {
             become_nobody(command);
@@ -21,10 +24,18 @@ fn another_process_of_the_same_user_cannot_read_the_memory_of_the_server() {
     });
     for file in ["mem", "environ", "maps"] {
         let path = format!("/proc/{}/{file}", registrar.id());
-        assert_eq!(std::fs::metadata(&path).expect("a running process").uid(), 0, "{path}");
+        assert_eq!(
+            std::fs::metadata(&path).expect("a running process").uid(),
+            0,
+            "{path}"
+        );
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", registrar.id())).expect("a status");
-    assert!(!status.contains("\nUid:\t0\t"), "the server runs as root, so this test proves nothing");
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", registrar.id())).expect("a status");
+    assert!(
+        !status.contains("\nUid:\t0\t"),
+        "the server runs as root, so this test proves nothing"
+    );
 }
 
 /// Runs a copy of the binary as [`NOBODY`] in its folder, since that user may have no access to the original.
@@ -37,6 +48,10 @@ fn become_nobody(command: &mut std::process::Command) {
     std::fs::create_dir(folder.join("scripts")).expect("a folder for scripts");
     chown(folder, Some(NOBODY), Some(NOBODY)).expect("the owner of the folder is changed");
     let mut copy = std::process::Command::new(&binary);
-    copy.args(command.get_args()).current_dir(folder).env_clear().uid(NOBODY).gid(NOBODY);
+    copy.args(command.get_args())
+        .current_dir(folder)
+        .env_clear()
+        .uid(NOBODY)
+        .gid(NOBODY);
     *command = copy;
 }

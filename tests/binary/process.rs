@@ -12,7 +12,10 @@ use tempfile::TempDir;
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let named = std::env::var("REGISTRAR_BINARY").ok();
     let mut command = Command::new(named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_registrar")));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).env_clear();
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .env_clear();
     command
 }
 
@@ -49,7 +52,8 @@ impl Registrar {
     /// The same; `prepare` can change the command before it runs.
     pub(crate) fn start_prepared(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
+        std::fs::write(folder.path().join("registrar.toml"), configuration)
+            .expect("a configuration");
         Self::run(folder, prepare)
     }
 
@@ -72,7 +76,14 @@ impl Registrar {
         prepare: impl FnOnce(&mut Command),
         patience: Option<Duration>,
     ) -> Result<Self, Refusal> {
-        let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+        let path = |name: &str| {
+            folder
+                .path()
+                .join(name)
+                .to_str()
+                .expect("a path")
+                .to_owned()
+        };
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -88,13 +99,21 @@ impl Registrar {
             &path("data"),
         ];
         let mut command = command(&arguments);
-        let configured = std::fs::read_to_string(folder.path().join("registrar.toml")).unwrap_or_default();
+        let configured =
+            std::fs::read_to_string(folder.path().join("registrar.toml")).unwrap_or_default();
         if !configured.contains("rateLimitRegistrationRequestCount") {
             // Tests register faster than the default quota for one address allows.
-            command.env("REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT", "0");
+            command.env(
+                "REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT",
+                "0",
+            );
         }
         prepare(&mut command);
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
         let guard = patience.map(|patience| end_after(patience, child.id()));
         let greeting = greeting(&mut child);
         drop(guard);
@@ -103,9 +122,17 @@ impl Registrar {
             let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
             return Err(Refusal { code, log, folder });
         };
-        let address = greeting.split("listens on ").nth(1).and_then(|rest| rest.lines().next());
+        let address = greeting
+            .split("listens on ")
+            .nth(1)
+            .and_then(|rest| rest.lines().next());
         let address = address.expect("it prints where it listens").to_owned();
-        Ok(Self { child, folder: Some(folder), address, greeting })
+        Ok(Self {
+            child,
+            folder: Some(folder),
+            address,
+            greeting,
+        })
     }
 
     /// Starts a new registrar in the folder of this one, which has ended.
@@ -124,8 +151,12 @@ impl Registrar {
         path: &str,
         fields: &[(&str, &str)],
     ) -> reqwest::RequestBuilder {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        http.post(self.url(path)).header("content-type", "application/x-www-form-urlencoded").body(body)
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        http.post(self.url(path))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -158,7 +189,13 @@ impl Registrar {
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .expect("kill runs")
+                .success()
+        );
     }
 
     /// Waits for its end and returns the exit status.
@@ -195,7 +232,9 @@ fn end_after(patience: Duration, id: u32) -> std::sync::mpsc::Sender<()> {
     let (keep, dropped) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         if dropped.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+            let _ = Command::new("kill")
+                .args(["-KILL", &id.to_string()])
+                .status();
         }
     });
     keep

@@ -19,7 +19,11 @@ pub(crate) struct Ran {
 impl Ran {
     pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        Self {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
     }
 
     /// Asserts that the command succeeded, and returns its output.
@@ -42,7 +46,11 @@ impl Ran {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         assert_eq!(self.out, "", "a failure has no result");
         for part in said {
-            assert!(self.err.contains(part), "'{}' does not say '{part}'", self.err);
+            assert!(
+                self.err.contains(part),
+                "'{}' does not say '{part}'",
+                self.err
+            );
         }
     }
 }
@@ -52,7 +60,12 @@ impl Registrar {
     pub(crate) fn asked(&self, arguments: &[&str]) -> Command {
         let server = self.url("");
         let credentials = self.credentials();
-        let more = ["--server", &server, "--credentials", credentials.to_str().expect("a path")];
+        let more = [
+            "--server",
+            &server,
+            "--credentials",
+            credentials.to_str().expect("a path"),
+        ];
         command(&[arguments, &more].concat())
     }
 
@@ -63,9 +76,17 @@ impl Registrar {
     /// The same, with `input` on standard input.
     pub(crate) fn cli_reading(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut command = self.asked(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
-        child.stdin.take().expect("a pipe").write_all(input).expect("it reads");
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(input)
+            .expect("it reads");
         Ran::of(&child.wait_with_output().expect("it ends"))
     }
 
@@ -79,7 +100,11 @@ impl Registrar {
         let object = body.as_object_mut().expect("an object");
         object.extend(members.as_object().expect("an object").clone());
         object.retain(|_, value| !value.is_null());
-        let sent = reqwest::Client::new().post(self.url("/register")).json(&body).send().await;
+        let sent = reqwest::Client::new()
+            .post(self.url("/register"))
+            .json(&body)
+            .send()
+            .await;
         let answer = sent.expect("an answer");
         assert_eq!(answer.status(), 201);
         answer.json().await.expect("JSON")
@@ -89,7 +114,8 @@ impl Registrar {
 /// Writes credentials to a file as the first start does.
 pub(crate) fn write_credentials(folder: &Path, client: &Value) -> String {
     let file = folder.join("credentials.json");
-    let written = json!({"client_id": client["client_id"], "client_secret": client["client_secret"]});
+    let written =
+        json!({"client_id": client["client_id"], "client_secret": client["client_secret"]});
     std::fs::write(&file, written.to_string()).expect("a file");
     file.to_str().expect("a path").to_owned()
 }

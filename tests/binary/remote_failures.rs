@@ -18,13 +18,43 @@ fn an_unreachable_server_is_named_with_a_remedy() {
     let server = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let folder = tempfile::TempDir::new().unwrap();
-    let credentials = write_credentials(folder.path(), &json!({"client_id": "a", "client_secret": "s"}));
-    let refused = run(&["clients", "list", "--server", &server, "--credentials", &credentials]);
-    refused.failed(1, &[&format!("the server at {server} is unreachable"), "Connection refused", "--server"]);
+    let credentials = write_credentials(
+        folder.path(),
+        &json!({"client_id": "a", "client_secret": "s"}),
+    );
+    let refused = run(&[
+        "clients",
+        "list",
+        "--server",
+        &server,
+        "--credentials",
+        &credentials,
+    ]);
+    refused.failed(
+        1,
+        &[
+            &format!("the server at {server} is unreachable"),
+            "Connection refused",
+            "--server",
+        ],
+    );
     run(&["clients", "list", "--server", "nowhere"]).failed(2, &["expected an http or https URL"]);
-    let unknown =
-        run(&["clients", "list", "--server", "http://no.such.host.invalid", "--credentials", &credentials]);
-    unknown.failed(1, &["the server at http://no.such.host.invalid is unreachable", "warning", "not https"]);
+    let unknown = run(&[
+        "clients",
+        "list",
+        "--server",
+        "http://no.such.host.invalid",
+        "--credentials",
+        &credentials,
+    ]);
+    unknown.failed(
+        1,
+        &[
+            "the server at http://no.such.host.invalid is unreachable",
+            "warning",
+            "not https",
+        ],
+    );
 }
 
 #[test]
@@ -35,13 +65,25 @@ fn an_answer_of_another_program_is_reported() {
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut head = [0; 4_096];
         assert_ne!(stream.read(&mut head).expect("a request"), 0);
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").expect("it is written");
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            .expect("it is written");
         // Reading until the client has finished avoids a reset of the connection.
         while stream.read(&mut head).is_ok_and(|length| length > 0) {}
     });
     let folder = tempfile::TempDir::new().unwrap();
-    let credentials = write_credentials(folder.path(), &json!({"client_id": "a", "client_secret": "s"}));
-    let ran = run(&["tokens", "list", "--server", &server, "--credentials", &credentials]);
+    let credentials = write_credentials(
+        folder.path(),
+        &json!({"client_id": "a", "client_secret": "s"}),
+    );
+    let ran = run(&[
+        "tokens",
+        "list",
+        "--server",
+        &server,
+        "--credentials",
+        &credentials,
+    ]);
     ran.failed(1, &["is not from a Registrar (status 200)"]);
     other.join().expect("it answered");
 }
@@ -55,21 +97,41 @@ async fn credentials_are_found_and_must_be_valid() {
 
     let file = registrar.folder().join("cli.toml");
     let data = registrar.folder().join("data");
-    let text =
-        format!("[server]\nlisten = {:?}\n[store]\nurl = \"sled:{}\"\n", registrar.host(), data.display());
+    let text = format!(
+        "[server]\nlisten = {:?}\n[store]\nurl = \"sled:{}\"\n",
+        registrar.host(),
+        data.display()
+    );
     std::fs::write(&file, text).unwrap();
     let config = file.to_str().unwrap();
     let table = run(&["clients", "list", "--config", config]).fine();
-    assert!(table.contains("administrator"), "the file names the server and the credentials");
+    assert!(
+        table.contains("administrator"),
+        "the file names the server and the credentials"
+    );
 
     std::fs::write(&file, "[store]\nurl = \"sled:/no/such/store\"\n").unwrap();
     let nowhere = run(&[&list[..], &["--config", config]].concat());
-    nowhere.failed(1, &["no credentials found", "/no/such/store/admin-credentials.json", "--credentials"]);
+    nowhere.failed(
+        1,
+        &[
+            "no credentials found",
+            "/no/such/store/admin-credentials.json",
+            "--credentials",
+        ],
+    );
 
-    let wrong =
-        write_credentials(folder.path(), &json!({"client_id": "administrator", "client_secret": "wrong"}));
+    let wrong = write_credentials(
+        folder.path(),
+        &json!({"client_id": "administrator", "client_secret": "wrong"}),
+    );
     let refused = run(&[&list[..], &["--credentials", &wrong]].concat());
-    let said = ["rejected the credentials", &wrong, "the secret is wrong", "registrar admin reset"];
+    let said = [
+        "rejected the credentials",
+        &wrong,
+        "the secret is wrong",
+        "registrar admin reset",
+    ];
     refused.failed(1, &said);
 
     let right: serde_json::Value =
@@ -77,7 +139,12 @@ async fn credentials_are_found_and_must_be_valid() {
     let secret = right["client_secret"].as_str().unwrap();
     let by_environment = |pairs: &[(&str, &str)]| {
         let mut command = command(&[&list[..], &["--config", config]].concat());
-        Ran::of(&command.envs(pairs.iter().copied()).output().expect("the binary runs"))
+        Ran::of(
+            &command
+                .envs(pairs.iter().copied())
+                .output()
+                .expect("the binary runs"),
+        )
     };
     let (id, key) = ("REGISTRAR_CLIENT_ID", "REGISTRAR_CLIENT_SECRET");
     let table = by_environment(&[(id, "administrator"), (key, secret)]).fine();
@@ -91,7 +158,8 @@ async fn credentials_are_found_and_must_be_valid() {
 async fn a_missing_scope_is_named() {
     let registrar = Registrar::start_with("[[scopes]]\nid = \"openid\"\n");
     let folder = tempfile::TempDir::new().unwrap();
-    let machine = json!({"redirect_uris": null, "grant_types": ["client_credentials"], "scope": "openid"});
+    let machine =
+        json!({"redirect_uris": null, "grant_types": ["client_credentials"], "scope": "openid"});
     let machine = registrar.register(machine).await;
     let credentials = write_credentials(folder.path(), &machine);
     let server = registrar.url("");
@@ -99,7 +167,16 @@ async fn a_missing_scope_is_named() {
         let file = folder.path().join("cli.toml");
         std::fs::write(&file, config).unwrap();
         let file = file.to_str().unwrap();
-        run(&["clients", "list", "--server", &server, "--credentials", &credentials, "--config", file])
+        run(&[
+            "clients",
+            "list",
+            "--server",
+            &server,
+            "--credentials",
+            &credentials,
+            "--config",
+            file,
+        ])
     };
     let id = machine["client_id"].as_str().unwrap();
     with("").failed(1, &[id, "lacks the scope clients.read"]);
@@ -111,10 +188,21 @@ async fn a_missing_scope_is_named() {
 #[test]
 fn the_admin_listener_is_used() {
     let registrar = Registrar::start_with("[admin]\nlisten = \"127.0.0.1:0\"\n");
-    let admin = registrar.greeting.split("metrics are on ").nth(1).and_then(|rest| rest.lines().next());
+    let admin = registrar
+        .greeting
+        .split("metrics are on ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
     let admin = admin.expect("it prints the address");
-    registrar.cli(&["clients", "list"]).failed(1, &["was not found", "--admin-server"]);
-    assert!(registrar.cli(&["clients", "list", "--admin-server", admin]).fine().contains("administrator"));
+    registrar
+        .cli(&["clients", "list"])
+        .failed(1, &["was not found", "--admin-server"]);
+    assert!(
+        registrar
+            .cli(&["clients", "list", "--admin-server", admin])
+            .fine()
+            .contains("administrator")
+    );
 }
 
 #[test]
@@ -122,14 +210,31 @@ fn an_untrusted_certificate_is_reported_and_can_be_trusted() {
     let files = tempfile::TempDir::new().unwrap();
     let configuration = tls::configuration(files.path());
     let registrar = Registrar::start_with(&configuration);
-    registrar
-        .cli(&["clients", "list"])
-        .failed(1, &["the TLS certificate of https://127.0.0.1:", "certificate", "--ca"]);
+    registrar.cli(&["clients", "list"]).failed(
+        1,
+        &[
+            "the TLS certificate of https://127.0.0.1:",
+            "certificate",
+            "--ca",
+        ],
+    );
     let ca = files.path().join("server.pem");
     let ca = ca.to_str().unwrap();
-    assert!(registrar.cli(&["clients", "list", "--ca", ca]).fine().contains("administrator"));
-    registrar.cli(&["clients", "list", "--ca", "/no/such/file"]).failed(1, &["--ca: /no/such/file"]);
+    assert!(
+        registrar
+            .cli(&["clients", "list", "--ca", ca])
+            .fine()
+            .contains("administrator")
+    );
+    registrar
+        .cli(&["clients", "list", "--ca", "/no/such/file"])
+        .failed(1, &["--ca: /no/such/file"]);
     let plain = registrar.url("").replace("https:", "http:");
     let ran = registrar.cli(&["clients", "list", "--server", &plain]);
-    assert_ne!(ran.code, Some(0), "a repeated flag is rejected: {}", ran.err);
+    assert_ne!(
+        ran.code,
+        Some(0),
+        "a repeated flag is rejected: {}",
+        ran.err
+    );
 }

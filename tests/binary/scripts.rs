@@ -32,15 +32,20 @@ fn folder(files: &[(&str, &str)]) -> (TempDir, String) {
 fn shipped() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let entries = std::fs::read_dir(root.join("examples/scripts")).expect("there are examples");
-    let examples = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
-    std::iter::once(root.join("scripts")).chain(examples).collect()
+    let examples = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir());
+    std::iter::once(root.join("scripts"))
+        .chain(examples)
+        .collect()
 }
 
 #[test]
 fn all_shipped_scripts_pass_their_tests() {
     let folders = shipped();
     assert!(folders.len() >= 10, "{folders:?}");
-    let readme = std::fs::read_to_string("examples/scripts/README.md").expect("the examples have a README");
+    let readme =
+        std::fs::read_to_string("examples/scripts/README.md").expect("the examples have a README");
     for folder in folders {
         let path = folder.to_str().expect("a path");
         let name = folder.file_name().expect("a name").to_string_lossy();
@@ -49,11 +54,26 @@ fn all_shipped_scripts_pass_their_tests() {
             "{name} is missing from the README"
         );
         let checked = script(&["check", "--scripts", path]);
-        assert!(checked.status.success(), "{path}: {}", text(&checked.stderr));
+        assert!(
+            checked.status.success(),
+            "{path}: {}",
+            text(&checked.stderr)
+        );
         let tested = script(&["test", "--scripts", path]);
         let output = text(&tested.stdout);
-        assert!(tested.status.success(), "{path}:\n{output}{}", text(&tested.stderr));
-        assert!(output.lines().filter(|line| line.starts_with("ok ")).count() >= 2, "{path}: {output}");
+        assert!(
+            tested.status.success(),
+            "{path}:\n{output}{}",
+            text(&tested.stderr)
+        );
+        assert!(
+            output
+                .lines()
+                .filter(|line| line.starts_with("ok "))
+                .count()
+                >= 2,
+            "{path}: {output}"
+        );
     }
 }
 
@@ -69,7 +89,11 @@ fn a_failing_test_exits_with_1_and_names_its_line() {
         # tests/a.rhai:3:5: the two values are not equal\n# left:  1\n# right: 2\n#         assert_eq(1, 2);\n#         ^\n";
     assert_eq!(text(&output.stdout), expected);
     assert_eq!(text(&output.stderr), "registrar: 1 of 2 tests failed\n");
-    assert!(script(&["test", "--scripts", &path, "good"]).status.success());
+    assert!(
+        script(&["test", "--scripts", &path, "good"])
+            .status
+            .success()
+    );
     let none = script(&["test", "--scripts", &path, "godo"]);
     assert_eq!(none.status.code(), Some(1));
     assert!(text(&none.stderr).contains("'godo'"));
@@ -85,11 +109,20 @@ fn a_folder_without_tests_does_not_pass() {
 
 #[test]
 fn a_call_shows_the_changes_and_the_operations() {
-    let (_folder, path) =
-        folder(&[("s/10-a.rhai", SCRIPT), ("request.json", "{\"client_name\": \"K\", \"scope\": \"a\"}")]);
+    let (_folder, path) = folder(&[
+        ("s/10-a.rhai", SCRIPT),
+        ("request.json", "{\"client_name\": \"K\", \"scope\": \"a\"}"),
+    ]);
     let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
     let call = |more: &[&str]| {
-        let arguments = ["call", "createClient", "--scripts", &scripts, "--request", &request];
+        let arguments = [
+            "call",
+            "createClient",
+            "--scripts",
+            &scripts,
+            "--request",
+            &request,
+        ];
         script(&arguments.iter().chain(more).copied().collect::<Vec<_>>())
     };
     let output = text(&call(&[]).stdout);
@@ -97,12 +130,24 @@ fn a_call_shows_the_changes_and_the_operations() {
         output.starts_with("createClient: passed\n  - scope: \"a\"\n  + scope: \"openid\"\n"),
         "{output}"
     );
-    assert!(output.contains("  log: info: seen\n") && output.contains(" operations, "), "{output}");
+    assert!(
+        output.contains("  log: info: seen\n") && output.contains(" operations, "),
+        "{output}"
+    );
     let json: Value = serde_json::from_slice(&call(&["--format", "json"]).stdout).expect("JSON");
-    assert_eq!((&json["outcome"], &json["client"]["scope"]), (&"passed".into(), &"openid".into()));
-    assert!(json["operations"].as_u64() > Some(5) && json["microseconds"].as_u64() > Some(0), "{json}");
-    std::fs::write(&request, "{\"request\": {\"client_name\": \"bad\"}, \"trustLevel\": \"token\"}")
-        .expect("a request");
+    assert_eq!(
+        (&json["outcome"], &json["client"]["scope"]),
+        (&"passed".into(), &"openid".into())
+    );
+    assert!(
+        json["operations"].as_u64() > Some(5) && json["microseconds"].as_u64() > Some(0),
+        "{json}"
+    );
+    std::fs::write(
+        &request,
+        "{\"request\": {\"client_name\": \"bad\"}, \"trustLevel\": \"token\"}",
+    )
+    .expect("a request");
     let refused = call(&[]);
     assert!(refused.status.success());
     assert!(text(&refused.stdout).starts_with("createClient: refused by 10-a.rhai: 400\n"));
@@ -115,13 +160,32 @@ fn a_fault_of_a_call_is_shown_with_its_line_if_it_has_one() {
     let (_folder, path) = folder(&[("s/10-a.rhai", ""), ("request.json", "{}")]);
     let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
     for (body, expected) in [
-        ("", "10-a.rhai: createClient must return true or false, not (): end the hook with `true`"),
-        ("loop { }", "10-a.rhai: Too many operations (scripts.limits.operations)"),
-        ("throw #{ status: 403 }", "10-a.rhai:1:28: a thrown map needs `error`"),
+        (
+            "",
+            "10-a.rhai: createClient must return true or false, not (): end the hook with `true`",
+        ),
+        (
+            "loop { }",
+            "10-a.rhai: Too many operations (scripts.limits.operations)",
+        ),
+        (
+            "throw #{ status: 403 }",
+            "10-a.rhai:1:28: a thrown map needs `error`",
+        ),
     ] {
-        std::fs::write(format!("{scripts}/10-a.rhai"), format!("fn createClient(context) {{ {body} }}"))
-            .expect("a script");
-        let output = script(&["call", "createClient", "--scripts", &scripts, "--request", &request]);
+        std::fs::write(
+            format!("{scripts}/10-a.rhai"),
+            format!("fn createClient(context) {{ {body} }}"),
+        )
+        .expect("a script");
+        let output = script(&[
+            "call",
+            "createClient",
+            "--scripts",
+            &scripts,
+            "--request",
+            &request,
+        ]);
         assert_eq!(output.status.code(), Some(1));
         let shown = text(&output.stdout);
         let start = format!("createClient: failed by 10-a.rhai: 500\n  {expected}\n");
@@ -131,15 +195,18 @@ fn a_fault_of_a_call_is_shown_with_its_line_if_it_has_one() {
 
 #[test]
 fn check_shows_hooks_and_warnings_or_the_invalid_line() {
-    let (_folder, path) =
-        folder(&[("10-a.rhai", SCRIPT), ("20-bb.rhai", "fn updateCleint(context) { true }")]);
+    let (_folder, path) = folder(&[
+        ("10-a.rhai", SCRIPT),
+        ("20-bb.rhai", "fn updateCleint(context) { true }"),
+    ]);
     let output = text(&script(&["check", "--scripts", &path]).stdout);
-    assert!(output.starts_with("SCRIPT      HOOKS\n10-a.rhai   createClient\n20-bb.rhai  none"), "{output}");
     assert!(
-        output.contains(
-            "warning: the function updateCleint is never called; did you mean the hook updateClient?"
-        )
+        output.starts_with("SCRIPT      HOOKS\n10-a.rhai   createClient\n20-bb.rhai  none"),
+        "{output}"
     );
+    assert!(output.contains(
+        "warning: the function updateCleint is never called; did you mean the hook updateClient?"
+    ));
     let json = script(&["check", "--scripts", &path, "--format", "json"]).stdout;
     let json: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(json[0]["hooks"], serde_json::json!(["createClient"]));
@@ -147,18 +214,30 @@ fn check_shows_hooks_and_warnings_or_the_invalid_line() {
     let wrong = script(&["check", "--scripts", &path]);
     assert_eq!(wrong.status.code(), Some(1));
     let message = text(&wrong.stderr);
-    assert!(message.contains("20-bb.rhai:2:13: ") && message.contains("\n        let x = ;\n"), "{message}");
+    assert!(
+        message.contains("20-bb.rhai:2:13: ") && message.contains("\n        let x = ;\n"),
+        "{message}"
+    );
 }
 
 #[test]
 fn definitions_are_written_as_one_file_per_module() {
     let (_folder, path) = folder(&[]);
     let output = format!("{path}/.rhai/definitions");
-    assert!(script(&["definitions", "--output", &output]).status.success());
+    assert!(
+        script(&["definitions", "--output", &output])
+            .status
+            .success()
+    );
     let jwt = std::fs::read_to_string(format!("{output}/jwt.d.rhai")).expect("the file of jwt");
     assert!(
         jwt.starts_with("module jwt;\n\n/// ")
             && jwt.contains("\nfn verify(token: String, jwks: ?, expected: Map) -> Map;\n")
     );
-    assert_eq!(script(&["definitions", "--output", "/dev/null/x"]).status.code(), Some(1));
+    assert_eq!(
+        script(&["definitions", "--output", "/dev/null/x"])
+            .status
+            .code(),
+        Some(1)
+    );
 }

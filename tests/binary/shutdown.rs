@@ -11,9 +11,16 @@ async fn an_open_request_finishes_while_new_connections_are_rejected() {
     let body = r#"{"redirect_uris": ["https://client.example.org/cb"]}"#;
     let (first, second) = body.split_at(20);
     let mut open = TcpStream::connect(registrar.host()).unwrap();
-    let head = format!("Host: test\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    let head = format!(
+        "Host: test\r\nContent-Type: application/json\r\nContent-Length: {}",
+        body.len()
+    );
     // 100 Continue shows that the request is being read.
-    write!(open, "POST /register HTTP/1.1\r\n{head}\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    write!(
+        open,
+        "POST /register HTTP/1.1\r\n{head}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
     let mut start = [0; 25];
     open.read_exact(&mut start).unwrap();
     assert_eq!(&start, b"HTTP/1.1 100 Continue\r\n\r\n");

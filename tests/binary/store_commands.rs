@@ -12,11 +12,15 @@ use crate::process::{Registrar, command};
 
 fn store(data: &Path, arguments: &[&str]) -> Output {
     let data = ["--data", data.to_str().expect("a path")];
-    command(&[&["store"][..], arguments, &data].concat()).output().expect("the binary runs")
+    command(&[&["store"][..], arguments, &data].concat())
+        .output()
+        .expect("the binary runs")
 }
 
 fn text(output: &Output) -> String {
-    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+    [&output.stdout, &output.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes))
+        .concat()
 }
 
 /// Returns a store with three clients whose server has stopped.
@@ -24,7 +28,11 @@ async fn stopped() -> (TempDir, Vec<Client>) {
     let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
     let mut clients = Vec::new();
     for name in ["a", "b", "c"] {
-        clients.push(Client::register(&registrar.url(""), &http, name).await.expect("an answer"));
+        clients.push(
+            Client::register(&registrar.url(""), &http, name)
+                .await
+                .expect("an answer"),
+        );
     }
     assert!(registrar.terminate().success());
     (registrar.into_folder(), clients)
@@ -36,21 +44,50 @@ async fn an_intact_store_is_fine_and_is_exported() {
     let (data, file) = (folder.path().join("data"), folder.path().join("export"));
     let check = store(&data, &["check"]);
     // The administrator is the fourth.
-    assert!(check.status.success() && text(&check).contains("fine, 4 clients"), "{}", text(&check));
+    assert!(
+        check.status.success() && text(&check).contains("fine, 4 clients"),
+        "{}",
+        text(&check)
+    );
     let export = store(&data, &["export", file.to_str().expect("a path")]);
     assert!(export.status.success(), "{}", text(&export));
     let lines = fs::read_to_string(&file).expect("it is there");
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(lines.last(), Some(&serde_json::json!({"clients": clients.len()})));
-    for member in ["client_id", "client_secret", "registration_access_token_sha256", "metadata", "provenance"]
-    {
-        assert!(lines[..3].iter().all(|line| line.get(member).is_some()), "{member} in {lines:?}");
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(
+        lines.last(),
+        Some(&serde_json::json!({"clients": clients.len()}))
+    );
+    for member in [
+        "client_id",
+        "client_secret",
+        "registration_access_token_sha256",
+        "metadata",
+        "provenance",
+    ] {
+        assert!(
+            lines[..3].iter().all(|line| line.get(member).is_some()),
+            "{member} in {lines:?}"
+        );
     }
     let again = store(&data, &["export", file.to_str().expect("a path")]);
-    assert_eq!(again.status.code(), Some(1), "an existing file is not overwritten");
-    let said = format!("registrar: {} already exists; name another file", file.display());
+    assert_eq!(
+        again.status.code(),
+        Some(1),
+        "an existing file is not overwritten"
+    );
+    let said = format!(
+        "registrar: {} already exists; name another file",
+        file.display()
+    );
     assert!(text(&again).starts_with(&said), "{}", text(&again));
-    assert_eq!(fs::read_dir(folder.path()).expect("files").count(), 4, "the copies are gone");
+    assert_eq!(
+        fs::read_dir(folder.path()).expect("files").count(),
+        4,
+        "the copies are gone"
+    );
 }
 
 #[cfg(unix)]
@@ -59,8 +96,18 @@ async fn an_export_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, _) = stopped().await;
     let file = folder.path().join("export");
-    store(&folder.path().join("data"), &["export", file.to_str().expect("a path")]);
-    assert_eq!(fs::metadata(file).expect("it is there").permissions().mode() & 0o777, 0o600);
+    store(
+        &folder.path().join("data"),
+        &["export", file.to_str().expect("a path")],
+    );
+    assert_eq!(
+        fs::metadata(file)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
 }
 
 #[tokio::test]
@@ -68,26 +115,39 @@ async fn a_lost_batch_stops_the_start_until_the_loss_is_accepted() {
     let (folder, mut clients) = stopped().await;
     let (old, data) = (folder.path().join("old"), folder.path().join("data"));
     fs::create_dir(&old).expect("a folder");
-    for entry in fs::read_dir(&data).expect("files").map(|entry| entry.expect("a file")) {
+    for entry in fs::read_dir(&data)
+        .expect("files")
+        .map(|entry| entry.expect("a file"))
+    {
         if entry.path().is_file() {
             fs::copy(entry.path(), old.join(entry.file_name())).expect("it is copied");
         }
     }
     let (mut registrar, http) = (
-        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).ok().expect("it starts"),
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1))
+            .ok()
+            .expect("it starts"),
         reqwest::Client::new(),
     );
-    Client::register(&registrar.url(""), &http, "last").await.expect("an answer");
+    Client::register(&registrar.url(""), &http, "last")
+        .await
+        .expect("an answer");
     registrar.kill();
     let folder = registrar.into_folder();
     // The earlier database with the later mark, as if the end of the log had been lost.
-    for entry in fs::read_dir(&data).expect("files").map(|entry| entry.expect("a file")) {
+    for entry in fs::read_dir(&data)
+        .expect("files")
+        .map(|entry| entry.expect("a file"))
+    {
         let name = entry.file_name();
         if entry.path().is_file() && (name == "db" || name.to_string_lossy().starts_with("snap.")) {
             fs::remove_file(entry.path()).expect("it is removed");
         }
     }
-    for entry in fs::read_dir(&old).expect("files").map(|entry| entry.expect("a file")) {
+    for entry in fs::read_dir(&old)
+        .expect("files")
+        .map(|entry| entry.expect("a file"))
+    {
         let name = entry.file_name();
         if name == "db" || name.to_string_lossy().starts_with("snap.") {
             fs::copy(entry.path(), data.join(name)).expect("it is copied");
@@ -95,16 +155,26 @@ async fn a_lost_batch_stops_the_start_until_the_loss_is_accepted() {
     }
     let check = store(&data, &["check"]);
     assert_eq!(check.status.code(), Some(1));
-    assert!(text(&check).contains("acknowledged batches are missing"), "{}", text(&check));
-    let refusal =
-        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).err().expect("it is refused");
+    assert!(
+        text(&check).contains("acknowledged batches are missing"),
+        "{}",
+        text(&check)
+    );
+    let refusal = Registrar::try_start_in(folder, std::time::Duration::from_mins(1))
+        .err()
+        .expect("it is refused");
     assert_eq!(refusal.code, Some(1));
-    assert!(refusal.log.contains("acknowledged batches are missing"), "{}", refusal.log);
+    assert!(
+        refusal.log.contains("acknowledged batches are missing"),
+        "{}",
+        refusal.log
+    );
 
     let folder = refusal.folder;
     assert!(store(&data, &["accept"]).status.success());
-    let registrar =
-        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).ok().expect("it starts");
+    let registrar = Registrar::try_start_in(folder, std::time::Duration::from_mins(1))
+        .ok()
+        .expect("it starts");
     for client in &mut clients {
         assert_eq!(client.look(&registrar, &http).await, Found::Due);
     }
@@ -115,16 +185,30 @@ fn a_store_that_is_in_use_or_missing_is_left_alone() {
     let registrar = Registrar::start();
     let data = registrar.folder().join("data");
     let file = registrar.folder().join("export");
-    for arguments in [&["check"][..], &["export", file.to_str().expect("a path")], &["accept"]] {
+    for arguments in [
+        &["check"][..],
+        &["export", file.to_str().expect("a path")],
+        &["accept"],
+    ] {
         let output = store(&data, arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        assert!(text(&output).contains("another registrar has the folder"), "{}", text(&output));
+        assert!(
+            text(&output).contains("another registrar has the folder"),
+            "{}",
+            text(&output)
+        );
     }
     let nowhere = registrar.folder().join("nowhere");
-    for arguments in [&["check"][..], &["export", file.to_str().expect("a path")], &["accept"]] {
+    for arguments in [
+        &["check"][..],
+        &["export", file.to_str().expect("a path")],
+        &["accept"],
+    ] {
         let output = store(&nowhere, arguments);
-        let said =
-            format!("registrar: there is no store in {}; name its folder with --data", nowhere.display());
+        let said = format!(
+            "registrar: there is no store in {}; name its folder with --data",
+            nowhere.display()
+        );
         assert!(
             output.status.code() == Some(1) && text(&output).starts_with(&said),
             "{arguments:?}: {}",
@@ -141,22 +225,55 @@ async fn a_lost_key_stops_the_start_until_the_loss_is_accepted() {
     fs::remove_file(data.join("registrar.key")).expect("it is removed");
     let check = store(&data, &["check"]);
     assert_eq!(check.status.code(), Some(1), "{}", text(&check));
-    for part in ["registrar.key: it is missing", "registrar store accept", "1 fault found"] {
-        assert!(text(&check).contains(part), "'{}' does not say '{part}'", text(&check));
+    for part in [
+        "registrar.key: it is missing",
+        "registrar store accept",
+        "1 fault found",
+    ] {
+        assert!(
+            text(&check).contains(part),
+            "'{}' does not say '{part}'",
+            text(&check)
+        );
     }
     let patience = std::time::Duration::from_mins(1);
-    let refusal = Registrar::try_start_in(folder, patience).err().expect("it is refused");
-    assert!(refusal.log.contains("registrar store accept"), "{}", refusal.log);
+    let refusal = Registrar::try_start_in(folder, patience)
+        .err()
+        .expect("it is refused");
+    assert!(
+        refusal.log.contains("registrar store accept"),
+        "{}",
+        refusal.log
+    );
 
     let accept = store(&data, &["accept"]);
     assert!(accept.status.success(), "{}", text(&accept));
-    for part in ["registrar.key", "client secrets", "registrar admin reset", "the next start continues"] {
-        assert!(text(&accept).contains(part), "'{}' does not say '{part}'", text(&accept));
+    for part in [
+        "registrar.key",
+        "client secrets",
+        "registrar admin reset",
+        "the next start continues",
+    ] {
+        assert!(
+            text(&accept).contains(part),
+            "'{}' does not say '{part}'",
+            text(&accept)
+        );
     }
     assert!(store(&data, &["check"]).status.success());
     let reset = ["admin", "reset", "--data", data.to_str().expect("a path")];
-    assert!(command(&reset).output().expect("the binary runs").status.success());
-    let registrar = Registrar::try_start_in(refusal.folder, patience).ok().expect("it starts");
-    let list = registrar.cli(&["clients", "list", "--format", "json"]).json();
+    assert!(
+        command(&reset)
+            .output()
+            .expect("the binary runs")
+            .status
+            .success()
+    );
+    let registrar = Registrar::try_start_in(refusal.folder, patience)
+        .ok()
+        .expect("it starts");
+    let list = registrar
+        .cli(&["clients", "list", "--format", "json"])
+        .json();
     assert_eq!(list.as_array().expect("an array").len(), clients.len() + 1);
 }

@@ -1,6 +1,10 @@
 //! The protocol between the server and systemd.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests report problems by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests report problems by failing"
+)]
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -13,10 +17,15 @@ use crate::process::{Registrar, command};
 
 /// Returns the lines of the next message.
 fn heard(socket: &UnixDatagram) -> Vec<String> {
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
     let mut buffer = [0; 512];
     let length = socket.recv(&mut buffer).expect("it says something");
-    String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned).collect()
+    String::from_utf8_lossy(&buffer[..length])
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Runs the server from start to stop with a service manager that listens at `name`.
@@ -28,7 +37,9 @@ fn tells_its_life(socket: &UnixDatagram, name: &str) {
     registrar.signal("-HUP");
     let reloading = heard(socket);
     assert_eq!(reloading[0], "RELOADING=1");
-    let time = reloading[1].strip_prefix("MONOTONIC_USEC=").expect("the time");
+    let time = reloading[1]
+        .strip_prefix("MONOTONIC_USEC=")
+        .expect("the time");
     assert!(time.parse::<u64>().unwrap() > 0);
     assert_eq!(heard(socket), ["READY=1"]);
     assert!(registrar.terminate().success());
@@ -46,7 +57,10 @@ fn the_service_manager_is_notified_of_start_reload_and_stop() {
 fn an_abstract_socket_is_notified_too() {
     let name = format!("registrar-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
-    tells_its_life(&UnixDatagram::bind_addr(&address).unwrap(), &format!("@{name}"));
+    tells_its_life(
+        &UnixDatagram::bind_addr(&address).unwrap(),
+        &format!("@{name}"),
+    );
 }
 
 #[tokio::test]
@@ -54,8 +68,16 @@ async fn sighup_reloads_the_configuration() {
     let registrar = Registrar::start();
     let http = reqwest::Client::new();
     let reloads = async || {
-        let text = http.get(registrar.url("/metrics")).send().await.unwrap().text().await.unwrap();
-        let is_reload = |line: &str| line.starts_with("registrar_reloads_total") && line.contains("\"ok\"");
+        let text = http
+            .get(registrar.url("/metrics"))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let is_reload =
+            |line: &str| line.starts_with("registrar_reloads_total") && line.contains("\"ok\"");
         text.lines().filter(|line| is_reload(line)).count()
     };
     assert_eq!(reloads().await, 0, "nothing changed");
@@ -69,13 +91,20 @@ async fn a_socket_that_systemd_opened_is_listened_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let folder = tempfile::TempDir::new().unwrap();
-    let (data, configuration) = (folder.path().join("data"), folder.path().join("registrar.toml"));
+    let (data, configuration) = (
+        folder.path().join("data"),
+        folder.path().join("registrar.toml"),
+    );
     std::fs::write(&configuration, "").unwrap();
     let binary = command(&[]).get_program().to_owned();
     // The variables name the process that they are for, so a shell sets them and then becomes that process.
     let mut child = Command::new("sh")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 0</dev/null", "sh"])
+        .args([
+            "-c",
+            "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 0</dev/null",
+            "sh",
+        ])
         .arg(binary)
         .arg("--config")
         .arg(&configuration)

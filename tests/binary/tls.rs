@@ -18,18 +18,29 @@ use crate::process::{Registrar, command, until};
 fn certificate(end: i64) -> (X509, PKey<Private>) {
     let key = PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key");
     let mut name = X509Name::builder().expect("a name");
-    name.append_entry_by_text("CN", "registrar").expect("a name");
+    name.append_entry_by_text("CN", "registrar")
+        .expect("a name");
     let name = name.build();
     let mut builder = X509Builder::new().expect("a certificate");
     builder.set_version(2).expect("it is set");
     builder.set_subject_name(&name).expect("it is set");
     builder.set_issuer_name(&name).expect("it is set");
-    builder.set_not_before(&Asn1Time::from_unix(946_684_800).expect("a time")).expect("it is set");
-    builder.set_not_after(&Asn1Time::from_unix(end).expect("a time")).expect("it is set");
+    builder
+        .set_not_before(&Asn1Time::from_unix(946_684_800).expect("a time"))
+        .expect("it is set");
+    builder
+        .set_not_after(&Asn1Time::from_unix(end).expect("a time"))
+        .expect("it is set");
     builder.set_pubkey(&key).expect("it is set");
-    let names = SubjectAlternativeName::new().ip("127.0.0.1").build(&builder.x509v3_context(None, None));
-    builder.append_extension(names.expect("a name")).expect("it is set");
-    builder.sign(&key, MessageDigest::sha256()).expect("it is signed");
+    let names = SubjectAlternativeName::new()
+        .ip("127.0.0.1")
+        .build(&builder.x509v3_context(None, None));
+    builder
+        .append_extension(names.expect("a name"))
+        .expect("it is set");
+    builder
+        .sign(&key, MessageDigest::sha256())
+        .expect("it is signed");
     (builder.build(), key)
 }
 
@@ -50,8 +61,11 @@ fn check(folder: &Path) -> (bool, String) {
         text("ca.pem")
     );
     write(folder, "r.toml", configuration.as_bytes());
-    let output = command(&["check", "--config", &text("r.toml")]).output().expect("the binary runs");
-    let said = String::from_utf8_lossy(&output.stderr).replace(&format!("{}/", folder.display()), "");
+    let output = command(&["check", "--config", &text("r.toml")])
+        .output()
+        .expect("the binary runs");
+    let said =
+        String::from_utf8_lossy(&output.stderr).replace(&format!("{}/", folder.display()), "");
     (output.status.success(), said)
 }
 
@@ -59,9 +73,17 @@ fn check(folder: &Path) -> (bool, String) {
 pub(crate) fn configuration(folder: &Path) -> String {
     let (own, key) = certificate(LATE);
     write(folder, "server.pem", &own.to_pem().expect("PEM"));
-    write(folder, "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    write(
+        folder,
+        "server.key",
+        &key.private_key_to_pem_pkcs8().expect("PEM"),
+    );
     let path = |name: &str| folder.join(name).display().to_string();
-    format!("[server.tls]\ncertificate = {:?}\nkey = {:?}\n", path("server.pem"), path("server.key"))
+    format!(
+        "[server.tls]\ncertificate = {:?}\nkey = {:?}\n",
+        path("server.pem"),
+        path("server.key")
+    )
 }
 
 #[test]
@@ -70,7 +92,10 @@ fn check_reads_the_tls_files() {
     let folder = folder.path();
     let refused = |expected: &str| {
         let (is_content, said) = check(folder);
-        assert!(!is_content && said.contains(expected), "'{said}' does not say '{expected}'");
+        assert!(
+            !is_content && said.contains(expected),
+            "'{said}' does not say '{expected}'"
+        );
     };
     let (own, key) = certificate(LATE);
     refused("r.toml:4:1: server.tls.clientCa: ca.pem: can not be read");
@@ -81,20 +106,37 @@ fn check_reads_the_tls_files() {
     refused("r.toml:2:1: server.tls.certificate: server.pem: has no certificate");
     write(folder, "server.pem", &own.to_pem().expect("PEM"));
     refused("r.toml:3:1: server.tls.key: server.key: can not be read");
-    let locked = key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret").expect("PEM");
+    let locked = key
+        .private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret")
+        .expect("PEM");
     write(folder, "server.key", &locked);
-    refused("r.toml:3:1: server.tls.key: server.key: has no private key in PEM that can be read without");
+    refused(
+        "r.toml:3:1: server.tls.key: server.key: has no private key in PEM that can be read without",
+    );
     let other = certificate(LATE).1.private_key_to_pem_pkcs8().expect("PEM");
     write(folder, "server.key", &other);
-    refused("r.toml:3:1: server.tls.key: server.key: is not the key of the first certificate in server.pem");
-    write(folder, "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    refused(
+        "r.toml:3:1: server.tls.key: server.key: is not the key of the first certificate in server.pem",
+    );
+    write(
+        folder,
+        "server.key",
+        &key.private_key_to_pem_pkcs8().expect("PEM"),
+    );
     assert_eq!(check(folder), (true, String::new()));
 
     let (expired, key) = certificate(946_684_900);
     write(folder, "server.pem", &expired.to_pem().expect("PEM"));
-    write(folder, "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    write(
+        folder,
+        "server.key",
+        &key.private_key_to_pem_pkcs8().expect("PEM"),
+    );
     let (is_content, said) = check(folder);
-    assert!(is_content && said.contains("warning: r.toml:2:1: server.tls.certificate"), "{said}");
+    assert!(
+        is_content && said.contains("warning: r.toml:2:1: server.tls.certificate"),
+        "{said}"
+    );
     assert!(said.contains("has expired"), "{said}");
 }
 
@@ -102,11 +144,27 @@ fn check_reads_the_tls_files() {
 fn the_curl_line_of_the_greeting_works_with_tls_too() {
     let files = TempDir::new().expect("a folder");
     let registrar = Registrar::start_with(&configuration(files.path()));
-    assert!(registrar.greeting.contains("listens on https://127.0.0.1:"), "{}", registrar.greeting);
-    let line = registrar.greeting.split("curl ").nth(1).expect("a curl line").trim();
-    let output = Command::new("sh").arg("-c").arg(format!("curl -sS {line}")).output().expect("a shell");
+    assert!(
+        registrar.greeting.contains("listens on https://127.0.0.1:"),
+        "{}",
+        registrar.greeting
+    );
+    let line = registrar
+        .greeting
+        .split("curl ")
+        .nth(1)
+        .expect("a curl line")
+        .trim();
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("curl -sS {line}"))
+        .output()
+        .expect("a shell");
     let answer = String::from_utf8_lossy(&output.stdout);
-    assert!(answer.contains(" 201") && answer.contains("\"registration_client_uri\":\"https://"), "{answer}");
+    assert!(
+        answer.contains(" 201") && answer.contains("\"registration_client_uri\":\"https://"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +173,11 @@ async fn reloads_of_the_certificate_are_counted() {
     let path = |name: &str| files.path().join(name).display().to_string();
     let renew = || {
         let (own, key) = certificate(LATE);
-        write(files.path(), "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+        write(
+            files.path(),
+            "server.key",
+            &key.private_key_to_pem_pkcs8().expect("PEM"),
+        );
         write(files.path(), "server.pem", &own.to_pem().expect("PEM"));
     };
     renew();
@@ -124,10 +186,22 @@ async fn reloads_of_the_certificate_are_counted() {
         path("server.pem"),
         path("server.key")
     ));
-    let http = reqwest::Client::builder().danger_accept_invalid_certs(true).build().expect("a client");
+    let http = reqwest::Client::builder()
+        .danger_accept_invalid_certs(true)
+        .build()
+        .expect("a client");
     let says = async |line: &str| {
-        let answer = http.get(registrar.url("/metrics")).send().await.expect("an answer");
-        answer.text().await.expect("text").lines().any(|found| found == line)
+        let answer = http
+            .get(registrar.url("/metrics"))
+            .send()
+            .await
+            .expect("an answer");
+        answer
+            .text()
+            .await
+            .expect("text")
+            .lines()
+            .any(|found| found == line)
     };
     let is_good = r#"registrar_last_reload_ok{what="certificate"}"#;
     assert!(says(&format!("{is_good} 1")).await);
@@ -144,7 +218,11 @@ fn the_greeting_names_the_scheme_of_the_admin_listener() {
         let configuration = configuration(folder.path());
         let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\ntls = {is_on}\n");
         let registrar = Registrar::start_with(&format!("{configuration}{admin}"));
-        let line = registrar.greeting.lines().find(|line| line.contains("admin API")).expect("a line");
+        let line = registrar
+            .greeting
+            .lines()
+            .find(|line| line.contains("admin API"))
+            .expect("a line");
         assert!(line.contains(&format!(" {expected}")), "{line}");
     }
 }

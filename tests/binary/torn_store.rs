@@ -71,7 +71,10 @@ async fn cuts(many: u64, seed: u64) {
         *outcomes.entry((kind, outcome)).or_default() += 1;
         if outcome != Outcome::Whole {
             let lines = way_out(evidence.path(), &note);
-            let live = clients.iter().filter(|client| client.due != Due::Gone).count();
+            let live = clients
+                .iter()
+                .filter(|client| client.due != Due::Gone)
+                .count();
             println!("{note}: {outcome:?}, {lines} of {live} exported");
             exported += lines;
             due += live;
@@ -94,9 +97,16 @@ async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
     for turn in 0..3_usize {
         let url = registrar.url("");
         for chunk in 0..6 {
-            let names: Vec<_> = (0..10).map(|number| format!("torn {turn} {chunk} {number}")).collect();
+            let names: Vec<_> = (0..10)
+                .map(|number| format!("torn {turn} {chunk} {number}"))
+                .collect();
             let made = names.iter().map(|name| Client::register(&url, &http, name));
-            clients.extend(futures_util::future::join_all(made).await.into_iter().flatten());
+            clients.extend(
+                futures_util::future::join_all(made)
+                    .await
+                    .into_iter()
+                    .flatten(),
+            );
         }
         assert_eq!(clients.len(), (turn + 1) * 60);
         for index in (turn..clients.len()).step_by(4) {
@@ -120,8 +130,12 @@ async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
 /// Damages one file. Returns the damage as one word and in full.
 fn damage(data: &Path, kind: u64, dice: &mut Dice) -> (&'static str, String) {
     let log = data.join("db");
-    let snapshot = fs::read_dir(data).expect("files").map(|entry| entry.expect("a file").path());
-    let snapshot = snapshot.filter(|path| path.to_string_lossy().contains("snap.")).max();
+    let snapshot = fs::read_dir(data)
+        .expect("files")
+        .map(|entry| entry.expect("a file").path());
+    let snapshot = snapshot
+        .filter(|path| path.to_string_lossy().contains("snap."))
+        .max();
     let length = used(&log);
     match kind {
         0 => ("log cut", cut(&log, length, length, dice)),
@@ -151,12 +165,20 @@ fn index(number: u64) -> usize {
 /// Returns the length of a file in bytes without the zeros at its end.
 fn used(file: &Path) -> u64 {
     let bytes = fs::read(file).expect("a file");
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+    bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last as u64 + 1)
 }
 
 fn cut(file: &Path, length: u64, most: u64, dice: &mut Dice) -> String {
     let length = length - 1 - dice.below(most.min(length));
-    fs::File::options().write(true).open(file).expect("a file").set_len(length).expect("it is cut");
+    fs::File::options()
+        .write(true)
+        .open(file)
+        .expect("a file")
+        .set_len(length)
+        .expect("it is cut");
     format!("{} cut to {length}", file.display())
 }
 
@@ -175,7 +197,11 @@ fn flip_from(file: &Path, from: u64, length: u64, dice: &mut Dice) -> String {
 fn zero(file: &Path, length: u64, dice: &mut Dice) -> String {
     let page = dice.below(length.div_ceil(PAGE)) * PAGE;
     let mut bytes = fs::read(file).expect("a file");
-    bytes.iter_mut().skip(index(page)).take(index(PAGE)).for_each(|byte| *byte = 0);
+    bytes
+        .iter_mut()
+        .skip(index(page))
+        .take(index(PAGE))
+        .for_each(|byte| *byte = 0);
     overwrite(file, &bytes);
     format!("{} zeroed from {page}", file.display())
 }
@@ -193,11 +219,22 @@ async fn judge(folder: TempDir, clients: &[Client], note: &str) -> Outcome {
             assert_eq!(refusal.code, Some(1), "{note}: {}", refusal.log);
             assert!(!refusal.log.contains("panicked"), "{note}: {}", refusal.log);
             let says = ["store check", "from a backup"];
-            assert!(says.iter().any(|text| refusal.log.contains(text)), "{note}: {}", refusal.log);
-            let ours =
-                ["acknowledged batches are missing", "records, found ", "differ from what was last stored"];
+            assert!(
+                says.iter().any(|text| refusal.log.contains(text)),
+                "{note}: {}",
+                refusal.log
+            );
+            let ours = [
+                "acknowledged batches are missing",
+                "records, found ",
+                "differ from what was last stored",
+            ];
             let is_ours = ours.iter().any(|text| refusal.log.contains(text));
-            return if is_ours { Outcome::Missed } else { Outcome::Refused };
+            return if is_ours {
+                Outcome::Missed
+            } else {
+                Outcome::Refused
+            };
         }
     };
     let http = reqwest::Client::new();
@@ -211,7 +248,10 @@ async fn judge(folder: TempDir, clients: &[Client], note: &str) -> Outcome {
     }
     let log = registrar.log();
     assert!(!log.contains("panicked"), "{note}: {log}");
-    assert!(outcome == Outcome::Whole || log.contains("store check"), "{note}: {log}");
+    assert!(
+        outcome == Outcome::Whole || log.contains("store check"),
+        "{note}: {log}"
+    );
     outcome
 }
 
@@ -221,27 +261,57 @@ fn way_out(folder: &Path, note: &str) -> usize {
     let data_text = data.to_str().expect("a path");
     let before = listing(&data);
     let run = |arguments: &[&str]| -> Output {
-        command(arguments).stdin(Stdio::null()).output().expect("the binary runs")
+        command(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary runs")
     };
     let check = run(&["store", "check", "--data", data_text]);
-    let text =
-        [check.stdout, check.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let text = [check.stdout, check.stderr]
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .concat();
     // An unreadable key does not affect the records.
-    assert!(check.status.code() == Some(1) || note.contains("registrar.key"), "{note}: {text}");
+    assert!(
+        check.status.code() == Some(1) || note.contains("registrar.key"),
+        "{note}: {text}"
+    );
     assert!(!text.contains("panicked"), "{note}: {text}");
-    let export = run(&["store", "export", "--data", data_text, file.to_str().expect("a path")]);
+    let export = run(&[
+        "store",
+        "export",
+        "--data",
+        data_text,
+        file.to_str().expect("a path"),
+    ]);
     let text = String::from_utf8_lossy(&export.stderr).into_owned();
-    assert!(matches!(export.status.code(), Some(0 | 1)) && !text.contains("panicked"), "{note}: {text}");
-    assert_eq!(listing(&data), before, "{note}: both commands work on a copy");
-    let Ok(lines) = fs::read_to_string(&file) else { return 0 };
+    assert!(
+        matches!(export.status.code(), Some(0 | 1)) && !text.contains("panicked"),
+        "{note}: {text}"
+    );
+    assert_eq!(
+        listing(&data),
+        before,
+        "{note}: both commands work on a copy"
+    );
+    let Ok(lines) = fs::read_to_string(&file) else {
+        return 0;
+    };
     let count = lines.lines().count() - 1;
-    assert!(lines.ends_with(&format!("{{\"clients\":{count}}}\n")), "{note}: {lines}");
+    assert!(
+        lines.ends_with(&format!("{{\"clients\":{count}}}\n")),
+        "{note}: {lines}"
+    );
     count
 }
 
 fn listing(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = fs::read_dir(folder).expect("files").map(|entry| entry.expect("a file").path());
-    files.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).expect("a file"))).collect()
+    let files = fs::read_dir(folder)
+        .expect("files")
+        .map(|entry| entry.expect("a file").path());
+    files
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(path).expect("a file")))
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {

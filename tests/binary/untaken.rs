@@ -53,8 +53,15 @@ impl Raw {
     /// Opens a connection whose streams have a window of `window` bytes each.
     fn open(address: &str, window: u32) -> Self {
         let stream = TcpStream::connect(address).expect("it is let in");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
-        let mut raw = Self { stream, next: 1, begun: 1, sent: 0 };
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a time limit");
+        let mut raw = Self {
+            stream,
+            next: 1,
+            begun: 1,
+            sent: 0,
+        };
         raw.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         let [a, b, c, d] = window.to_be_bytes();
         raw.frame(SETTINGS, 0, 0, &[0, 4, a, b, c, d]);
@@ -69,7 +76,9 @@ impl Raw {
     }
 
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+        let length = u32::try_from(payload.len())
+            .expect("a short frame")
+            .to_be_bytes();
         let mut frame = vec![length[1], length[2], length[3], kind, flags];
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
@@ -101,11 +110,17 @@ impl Raw {
         let (mut seen, mut settled) = (Seen::default(), BTreeMap::new());
         let streams = ((self.next - first) / 2) as usize;
         while settled.len() < streams {
-            let Some((kind, stream, _)) = self.next_frame() else { return seen };
+            let Some((kind, stream, _)) = self.next_frame() else {
+                return seen;
+            };
             if stream < first || !matches!(kind, HEADERS | RST_STREAM | DATA) {
                 continue;
             }
-            let count = if kind == RST_STREAM { &mut seen.reset } else { &mut seen.answered };
+            let count = if kind == RST_STREAM {
+                &mut seen.reset
+            } else {
+                &mut seen.answered
+            };
             if settled.insert(stream, kind).is_none() {
                 *count += 1;
             }
@@ -121,7 +136,11 @@ impl Raw {
         self.stream.read_exact(&mut head).ok()?;
         let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
         self.stream.read_exact(&mut payload).ok()?;
-        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+        Some((
+            head[3],
+            u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+            payload,
+        ))
     }
 
     /// Extends the window of a stream, or of the connection (stream 0), by `bytes`.
@@ -139,23 +158,41 @@ fn text(block: &mut Vec<u8>, index: u8, text: &str) {
 
 /// Returns the resident memory of the process in bytes.
 fn resident(registrar: &Registrar) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", registrar.id())).expect("a status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", registrar.id())).expect("a status");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("its memory");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .expect("a number")
+        * 1024
 }
 
 /// Registers a client with about 60 000 bytes of metadata. Returns its path and its token.
 async fn large_client(registrar: &Registrar) -> (String, String) {
     let uri = |number: usize| format!("https://client.example.org/{number}/{}", "x".repeat(1_850));
     let body = json!({"redirect_uris": (0..32).map(uri).collect::<Vec<_>>()});
-    let answer = reqwest::Client::new().post(registrar.url("/register")).json(&body).send().await;
+    let answer = reqwest::Client::new()
+        .post(registrar.url("/register"))
+        .json(&body)
+        .send()
+        .await;
     let client: Value = answer.expect("an answer").json().await.expect("JSON");
     let path = format!("/register?client_id={}", text_of(&client, "client_id"));
-    (path, text_of(&client, "registration_access_token").to_owned())
+    (
+        path,
+        text_of(&client, "registration_access_token").to_owned(),
+    )
 }
 
 fn text_of<'a>(client: &'a Value, member: &str) -> &'a str {
-    client.get(member).and_then(Value::as_str).expect("a member")
+    client
+        .get(member)
+        .and_then(Value::as_str)
+        .expect("a member")
 }
 
 /// Returns by how many bytes the process grows while a caller with a window of `window` bytes per
@@ -193,8 +230,21 @@ async fn growth(window: u32) -> u64 {
         );
     }
     // Other callers are still served.
-    let answer = reqwest::Client::new().get(registrar.url(&path)).bearer_auth(&token).send().await;
-    assert_eq!(answer.expect("an answer").bytes().await.expect("its body").len() / 10_000, 6);
+    let answer = reqwest::Client::new()
+        .get(registrar.url(&path))
+        .bearer_auth(&token)
+        .send()
+        .await;
+    assert_eq!(
+        answer
+            .expect("an answer")
+            .bytes()
+            .await
+            .expect("its body")
+            .len()
+            / 10_000,
+        6
+    );
     most
 }
 
@@ -202,13 +252,18 @@ async fn growth(window: u32) -> u64 {
 async fn unread_answers_are_limited_in_bytes() {
     for window in [0, 1] {
         let grown = growth(window).await;
-        assert!(grown < GROWTH, "with a window of {window} bytes, {grown} bytes are held");
+        assert!(
+            grown < GROWTH,
+            "with a window of {window} bytes, {grown} bytes are held"
+        );
     }
 }
 
 /// Starts a server with short timeouts.
 fn impatient() -> Registrar {
-    Registrar::start_with("[limits]\nheaderTimeoutMs = 300\nbodyTimeoutMs = 300\nwriteTimeoutMs = 300\n")
+    Registrar::start_with(
+        "[limits]\nheaderTimeoutMs = 300\nbodyTimeoutMs = 300\nwriteTimeoutMs = 300\n",
+    )
 }
 
 #[tokio::test]
@@ -235,11 +290,20 @@ async fn an_unread_stream_is_reset_and_the_others_continue() {
                 _ => {}
             }
         }
-        assert_eq!(reset, Some((1, vec![0, 0, 0, 8])), "CANCEL with a window of {window} bytes");
+        assert_eq!(
+            reset,
+            Some((1, vec![0, 0, 0, 8])),
+            "CANCEL with a window of {window} bytes"
+        );
         assert!(arrived > 60_000, "the last stream got only {arrived} bytes");
         let stream = connection.next;
         connection.get(&path, &token);
-        while connection.next_frame().expect("the connection stays open").1 != stream {}
+        while connection
+            .next_frame()
+            .expect("the connection stays open")
+            .1
+            != stream
+        {}
     }
 }
 
@@ -250,16 +314,24 @@ async fn a_connection_that_reads_nothing_is_closed_however_much_it_requests() {
     let mut connection = Raw::open(registrar.host(), 0);
     let begun = Instant::now();
     let short = Some(Duration::from_millis(50));
-    connection.stream.set_read_timeout(short).expect("a time limit");
+    connection
+        .stream
+        .set_read_timeout(short)
+        .expect("a time limit");
     loop {
-        assert!(begun.elapsed() < Duration::from_secs(15), "the connection is never closed");
+        assert!(
+            begun.elapsed() < Duration::from_secs(15),
+            "the connection is never closed"
+        );
         // The caller resets each stream before the server gives up on it.
         connection.reset_since(connection.begun);
         connection.begun = connection.next;
         connection.get(&path, &token);
         match connection.stream.read(&mut [0; 4_096]) {
             Ok(0) => break,
-            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                break;
+            }
             Ok(_) | Err(_) => {}
         }
     }

@@ -27,16 +27,32 @@ fn check(file: &str, maker: &str, algorithms: &[Algorithm]) {
             issuer: Some("https://issuer.example"),
             ..Expectations::default()
         };
-        let claims = verify(&token, &keys.unwrap(), &expected, Timestamp::from_unix(1_700_000_000));
-        assert_eq!(claims.expect(name).text("software_id"), Some(maker), "{name}");
+        let claims = verify(
+            &token,
+            &keys.unwrap(),
+            &expected,
+            Timestamp::from_unix(1_700_000_000),
+        );
+        assert_eq!(
+            claims.expect(name).text("software_id"),
+            Some(maker),
+            "{name}"
+        );
         seen.push(algorithm);
     }
-    assert!(algorithms.iter().all(|algorithm| seen.contains(algorithm)), "tokens are missing: {seen:?}");
+    assert!(
+        algorithms.iter().all(|algorithm| seen.contains(algorithm)),
+        "tokens are missing: {seen:?}"
+    );
 }
 
 #[test]
 fn tokens_of_joserfc_verify() {
-    check(include_str!("../fixtures/jose/python.json"), "made-by-joserfc", Algorithm::ALL);
+    check(
+        include_str!("../fixtures/jose/python.json"),
+        "made-by-joserfc",
+        Algorithm::ALL,
+    );
 }
 
 #[test]
@@ -44,18 +60,29 @@ fn tokens_of_node_jose_verify() {
     // The package supports neither of the two.
     let has = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Es256k | Algorithm::Ed448);
     let known: Vec<Algorithm> = Algorithm::ALL.iter().filter(has).copied().collect();
-    check(include_str!("../fixtures/jose/node.json"), "made-by-node-jose", &known);
+    check(
+        include_str!("../fixtures/jose/node.json"),
+        "made-by-node-jose",
+        &known,
+    );
 }
 
 #[test]
 fn our_stored_tokens_still_verify() {
-    check(include_str!("../fixtures/jose/ours.json"), "made-by-registrar", Algorithm::ALL);
+    check(
+        include_str!("../fixtures/jose/ours.json"),
+        "made-by-registrar",
+        Algorithm::ALL,
+    );
 }
 
 /// Writes its tokens to the file that `JOSE_TOKENS` names, for the other libraries.
 #[test]
 fn our_tokens_verify() {
-    let cases: Vec<Value> = Algorithm::ALL.iter().map(|algorithm| case(*algorithm)).collect();
+    let cases: Vec<Value> = Algorithm::ALL
+        .iter()
+        .map(|algorithm| case(*algorithm))
+        .collect();
     let text = serde_json::to_string_pretty(&cases).unwrap() + "\n";
     check(&text, "made-by-registrar", Algorithm::ALL);
     if let Some(path) = std::env::var_os("JOSE_TOKENS") {
@@ -71,8 +98,7 @@ fn case(algorithm: Algorithm) -> Value {
         SigningKey::generate(algorithm)
     };
     let key = key.unwrap();
-    let claims =
-        json!({"iss": "https://issuer.example", "software_id": "made-by-registrar", "iat": 1_700_000_000});
+    let claims = json!({"iss": "https://issuer.example", "software_id": "made-by-registrar", "iat": 1_700_000_000});
     let token = sign(&Map::new(), claims.as_object().unwrap(), &key).unwrap();
     match key.public_jwk() {
         Some(jwk) => json!({"alg": algorithm.as_str(), "jwk": jwk, "token": token}),

@@ -20,7 +20,9 @@ use registrar::base::secret::Secret;
 use registrar::client::member::MEMBERS;
 use registrar::client::{Requested, Rules};
 use registrar::config::{Limits, Registration};
-use registrar::jose::{Algorithm, Compact, Expectations, KeySet, SigningKey, sign, thumbprint, verify};
+use registrar::jose::{
+    Algorithm, Compact, Expectations, KeySet, SigningKey, sign, thumbprint, verify,
+};
 use serde_json::{Map, Value, json};
 
 /// A valid token and the keys that verify it.
@@ -36,20 +38,35 @@ static GOOD: LazyLock<Vec<Good>> = LazyLock::new(|| {
     let of_key = |algorithm: &Algorithm| {
         let key = SigningKey::generate(*algorithm).unwrap();
         let keys = KeySet::parse(&json!({"keys": [key.public_jwk()]}), 1).unwrap();
-        Good { token: signed(&key), keys }
+        Good {
+            token: signed(&key),
+            keys,
+        }
     };
-    let families = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
+    let families = [
+        Algorithm::Rs256,
+        Algorithm::Ps256,
+        Algorithm::Es256,
+        Algorithm::EdDsa,
+    ];
     let mut all: Vec<Good> = families.iter().map(of_key).collect();
     let secret = Secret::new("s".repeat(64));
     let key = SigningKey::from_secret(&secret, Algorithm::Hs256).unwrap();
-    all.push(Good { token: signed(&key), keys: KeySet::from_secret(&secret).unwrap() });
+    all.push(Good {
+        token: signed(&key),
+        keys: KeySet::from_secret(&secret).unwrap(),
+    });
     all
 });
 
 fn is_taken(text: &str, keys: &KeySet) -> bool {
-    let expected = Expectations { algorithms: Algorithm::ALL, ..Expectations::default() };
-    Compact::parse(text)
-        .is_ok_and(|token| verify(&token, keys, &expected, Timestamp::from_unix(1_700_000_000)).is_ok())
+    let expected = Expectations {
+        algorithms: Algorithm::ALL,
+        ..Expectations::default()
+    };
+    Compact::parse(text).is_ok_and(|token| {
+        verify(&token, keys, &expected, Timestamp::from_unix(1_700_000_000)).is_ok()
+    })
 }
 
 /// A change of a valid token.
@@ -94,7 +111,12 @@ fn changed(token: &str, changes: &[Change]) -> String {
             }
             Change::Repeat(at, count) => {
                 let at = place(at);
-                let again = text.iter().skip(at).take(*count).copied().collect::<Vec<_>>();
+                let again = text
+                    .iter()
+                    .skip(at)
+                    .take(*count)
+                    .copied()
+                    .collect::<Vec<_>>();
                 text.splice(at..at, again);
             }
             Change::Swap(one, other) if !text.is_empty() => {
@@ -148,11 +170,15 @@ fn value(names: Vec<&'static str>) -> impl Strategy<Value = Value> {
 }
 
 fn of_token() -> impl Strategy<Value = Value> {
-    value(vec!["alg", "kid", "typ", "crit", "b64", "jwk", "iss", "aud", "exp", "nbf", "iat", "jti", "sub"])
+    value(vec![
+        "alg", "kid", "typ", "crit", "b64", "jwk", "iss", "aud", "exp", "nbf", "iat", "jti", "sub",
+    ])
 }
 
 fn of_keys() -> impl Strategy<Value = Value> {
-    value(vec!["keys", "kty", "crv", "x", "y", "n", "e", "d", "k", "alg", "use", "key_ops", "kid", "x5c"])
+    value(vec![
+        "keys", "kty", "crv", "x", "y", "n", "e", "d", "k", "alg", "use", "key_ops", "kid", "x5c",
+    ])
 }
 
 fn of_metadata() -> impl Strategy<Value = Value> {

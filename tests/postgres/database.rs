@@ -28,7 +28,12 @@ impl Database {
         let name = format!("s{}_{}", std::process::id(), next());
         run(&url, &format!("CREATE SCHEMA {name}")).await;
         let url = format!("{url}?options=-csearch_path%3D{name}");
-        Some(Self { rows: url.clone(), url, folder: TempDir::new().expect("a folder"), own: None })
+        Some(Self {
+            rows: url.clone(),
+            url,
+            folder: TempDir::new().expect("a folder"),
+            own: None,
+        })
     }
 
     /// Starts a database that no other test uses.
@@ -37,7 +42,12 @@ impl Database {
         let cluster = Cluster::start();
         let folder = TempDir::new().expect("a folder");
         let url = cluster.url.clone();
-        Some(Self { rows: url.clone(), url, folder, own: Some(cluster) })
+        Some(Self {
+            rows: url.clone(),
+            url,
+            folder,
+            own: Some(cluster),
+        })
     }
 
     /// Returns the password in its URL.
@@ -52,12 +62,18 @@ impl Database {
 
     /// Stops the database.
     pub(crate) fn halt(&self) {
-        self.own.as_ref().expect("a database of its own").script("halt");
+        self.own
+            .as_ref()
+            .expect("a database of its own")
+            .script("halt");
     }
 
     /// Restarts the database.
     pub(crate) fn resume(&self) {
-        self.own.as_ref().expect("a database of its own").script("resume");
+        self.own
+            .as_ref()
+            .expect("a database of its own")
+            .script("resume");
     }
 
     /// Returns the number of rows that contain `text`.
@@ -65,7 +81,10 @@ impl Database {
         const SQL: &str = "SELECT count(*) FROM registrar_entries \
                            WHERE position($1 IN key) > 0 OR position($1 IN value) > 0";
         let (client, connection) = connect(&self.url).await;
-        let row = client.query_one(SQL, &[&text.as_bytes()]).await.expect("a number");
+        let row = client
+            .query_one(SQL, &[&text.as_bytes()])
+            .await
+            .expect("a number");
         drop(client);
         connection.await.expect("it ends");
         row.get(0)
@@ -80,10 +99,15 @@ impl Drop for Database {
             return;
         }
         let url = self.rows.clone();
-        let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = SECRETS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         // This cannot block on the runtime of the test.
         let search = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.expect("a runtime").block_on(leaks(&url, &secrets))
         });
         let leaks = search.join().expect("the rows are read");
@@ -96,36 +120,60 @@ static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Remembers the secrets in an answer.
 pub(crate) fn note_secrets(answer: &Value) {
-    let names = ["client_secret", "registration_access_token", "access_token", "token"];
-    let secrets = names.iter().filter_map(|name| answer[name].as_str()).map(str::to_owned);
-    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+    let names = [
+        "client_secret",
+        "registration_access_token",
+        "access_token",
+        "token",
+    ];
+    let secrets = names
+        .iter()
+        .filter_map(|name| answer[name].as_str())
+        .map(str::to_owned);
+    SECRETS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(secrets);
 }
 
 /// Returns the `secrets` that are in a row.
 async fn leaks(url: &str, secrets: &[String]) -> Vec<String> {
     let (client, connection) = connect(url).await;
-    let there = client.query("SELECT to_regclass('registrar_entries') IS NOT NULL", &[]).await;
+    let there = client
+        .query("SELECT to_regclass('registrar_entries') IS NOT NULL", &[])
+        .await;
     let rows = if there.expect("an answer").first().expect("a row").get(0) {
-        client.query("SELECT key, value FROM registrar_entries", &[]).await.expect("the rows")
+        client
+            .query("SELECT key, value FROM registrar_entries", &[])
+            .await
+            .expect("the rows")
     } else {
         Vec::new()
     };
     drop(client);
     connection.await.expect("it ends");
-    let bytes =
-        rows.iter().flat_map(|row| [row.get::<_, Vec<u8>>(0), row.get(1)]).collect::<Vec<_>>().concat();
+    let bytes = rows
+        .iter()
+        .flat_map(|row| [row.get::<_, Vec<u8>>(0), row.get(1)])
+        .collect::<Vec<_>>()
+        .concat();
     let is_there = |secret: &&String| memchr::memmem::find(&bytes, secret.as_bytes()).is_some();
     secrets.iter().filter(is_there).cloned().collect()
 }
 
 #[tokio::test]
 async fn a_secret_in_a_row_is_found() {
-    let Some(database) = Database::new().await else { return };
+    let Some(database) = Database::new().await else {
+        return;
+    };
     let (client, connection) = connect(&database.url).await;
     let table = "CREATE TABLE registrar_entries (key bytea, value bytea); \
                  INSERT INTO registrar_entries VALUES ('k', 'a secret-of-a-test-6a1e b')";
     client.batch_execute(table).await.expect("a row");
-    let secrets = ["secret-of-a-test-6a1e".to_owned(), "another-secret-0d3f".to_owned()];
+    let secrets = [
+        "secret-of-a-test-6a1e".to_owned(),
+        "another-secret-0d3f".to_owned(),
+    ];
     assert_eq!(leaks(&database.url, &secrets).await, secrets[..1]);
     drop(client);
     connection.await.expect("it ends");
@@ -171,10 +219,14 @@ where
 }
 
 async fn connect(url: &str) -> (tokio_postgres::Client, tokio::task::JoinHandle<()>) {
-    let (client, connection) =
-        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the database of the tests");
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .expect("the database of the tests");
     let tasks = tokio_util::task::TaskTracker::new();
-    (client, tasks.spawn(async { connection.await.expect("a connection") }))
+    (
+        client,
+        tasks.spawn(async { connection.await.expect("a connection") }),
+    )
 }
 
 /// A database that `.ci/postgres.sh` started.
@@ -186,16 +238,29 @@ struct Cluster {
 impl Cluster {
     fn start() -> Self {
         let output = command("start").output().expect("the script runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout).expect("text");
-        let lines = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
-        let environment: BTreeMap<_, _> =
-            lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { url: environment["REGISTRAR_TEST_POSTGRES"].clone(), environment }
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+        let environment: BTreeMap<_, _> = lines
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        Self {
+            url: environment["REGISTRAR_TEST_POSTGRES"].clone(),
+            environment,
+        }
     }
 
     fn script(&self, what: &str) {
-        let status = command(what).envs(&self.environment).status().expect("the script runs");
+        let status = command(what)
+            .envs(&self.environment)
+            .status()
+            .expect("the script runs");
         assert!(status.success(), "{what} failed");
     }
 }

@@ -23,17 +23,37 @@ async fn type_of_version(database: &Database) -> String {
 /// Registers, reads, changes and deletes a client, alternating between the two nodes.
 async fn live([one, two]: [&Node; 2]) {
     let client = one.register("made").await;
-    assert_eq!(two.read(&client).await["client_secret"], client["client_secret"]);
-    let answer = two.of(Method::PUT, &client).json(&update(&client, "changed")).send().await.unwrap();
+    assert_eq!(
+        two.read(&client).await["client_secret"],
+        client["client_secret"]
+    );
+    let answer = two
+        .of(Method::PUT, &client)
+        .json(&update(&client, "changed"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(one.read(&client).await["client_name"], "changed");
-    assert_eq!(one.of(Method::DELETE, &client).send().await.unwrap().status(), 204);
-    assert_eq!(two.of(Method::GET, &client).send().await.unwrap().status(), 401);
+    assert_eq!(
+        one.of(Method::DELETE, &client)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
+    assert_eq!(
+        two.of(Method::GET, &client).send().await.unwrap().status(),
+        401
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_work_with_a_database_of_another_dialect() {
-    let Some(mut database) = Database::new().await else { return };
+    let Some(mut database) = Database::new().await else {
+        return;
+    };
     let proxy = Proxy::before(&mut database);
     let nodes = [Node::start(&database), Node::start(&database)];
     assert_eq!(type_of_version(&database).await, "bigint");
@@ -49,31 +69,45 @@ async fn servers_work_with_a_database_of_another_dialect() {
     }
     drop(nodes);
     let nodes = [Node::start(&database), Node::start(&database)];
-    assert_eq!(nodes[1].read(&client).await["client_secret"], client["client_secret"]);
+    assert_eq!(
+        nodes[1].read(&client).await["client_secret"],
+        client["client_secret"]
+    );
     live(nodes.each_ref()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_patch_is_found_by_polling() {
-    let Some(mut database) = Database::new().await else { return };
+    let Some(mut database) = Database::new().await else {
+        return;
+    };
     Proxy::before(&mut database);
     patches_of_another_server(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_start_together_create_the_tables_without_a_transaction() {
-    let Some(mut database) = Database::new().await else { return };
+    let Some(mut database) = Database::new().await else {
+        return;
+    };
     Proxy::before(&mut database);
     let nodes: Vec<_> = std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Node::start(&database))).collect();
-        starts.into_iter().map(|node| node.join().unwrap()).collect()
+        let starts: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| Node::start(&database)))
+            .collect();
+        starts
+            .into_iter()
+            .map(|node| node.join().unwrap())
+            .collect()
     });
     live([&nodes[0], &nodes[3]]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_that_cannot_be_serialized_are_retried() {
-    let Some(mut database) = Database::new().await else { return };
+    let Some(mut database) = Database::new().await else {
+        return;
+    };
     let proxy = Proxy::before(&mut database);
     let nodes = [Node::start(&database), Node::start(&database)];
     // Both servers keep writing the same counters, and in addition a third of the commits fails.
@@ -92,13 +126,19 @@ async fn changes_that_cannot_be_serialized_are_retried() {
     proxy.refuse_commits(60);
     nodes[0].register("late").await;
     for node in &nodes {
-        assert!(!node.log().contains("tokio_postgres"), "notices of the database are logged: {}", node.log());
+        assert!(
+            !node.log().contains("tokio_postgres"),
+            "notices of the database are logged: {}",
+            node.log()
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_with_4_byte_integers_are_used_as_they_are() {
-    let Some(mut database) = Database::new().await else { return };
+    let Some(mut database) = Database::new().await else {
+        return;
+    };
     // As all previous versions created them.
     run(
         &database.url,
@@ -113,5 +153,8 @@ async fn tables_with_4_byte_integers_are_used_as_they_are() {
     let nodes = [Node::start(&database), Node::start(&database)];
     live(nodes.each_ref()).await;
     assert_eq!(type_of_version(&database).await, "integer");
-    assert_eq!(query::<i32>(&database.url, "SELECT version FROM registrar_schema").await, 1);
+    assert_eq!(
+        query::<i32>(&database.url, "SELECT version FROM registrar_schema").await,
+        1
+    );
 }

@@ -24,17 +24,34 @@ impl Node {
     pub(crate) fn start_with(database: &Database, store: &str) -> Self {
         let (mut command, folder) = prepare(database, store);
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
         let mut output = BufReader::new(child.stdout.take().expect("an output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
-        let Some(address) = line.trim_end().split("listens on ").nth(1).map(str::to_owned) else {
+        let Some(address) = line
+            .trim_end()
+            .split("listens on ")
+            .nth(1)
+            .map(str::to_owned)
+        else {
             panic!("it did not start: {}", log_in(&folder));
         };
         // Its output must be read, so that it never blocks on a full pipe.
         std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
-        let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().expect("a client");
-        Self { child, folder, address, http }
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_mins(1))
+            .build()
+            .expect("a client");
+        Self {
+            child,
+            folder,
+            address,
+            http,
+        }
     }
 
     /// Starts a server on `database`.
@@ -62,7 +79,10 @@ impl Node {
     pub(crate) async fn access_token(&self, client: &Value) -> String {
         let text = |name: &str| client[name].as_str().expect("a text").to_owned();
         let request = self.form("/token", "grant_type=client_credentials".to_owned());
-        let answer = request.basic_auth(text("client_id"), Some(text("client_secret"))).send().await;
+        let answer = request
+            .basic_auth(text("client_id"), Some(text("client_secret")))
+            .send()
+            .await;
         let answer = answer.expect("an answer");
         assert_eq!(answer.status(), 200, "{}", self.log());
         let answer: Value = answer.json().await.expect("JSON");
@@ -71,12 +91,18 @@ impl Node {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
-        self.request(Method::GET, path).send().await.expect("an answer")
+        self.request(Method::GET, path)
+            .send()
+            .await
+            .expect("an answer")
     }
 
     /// Returns the answer to a registration, or an error when there is none.
     pub(crate) async fn try_register(&self, name: &str) -> Result<Response, reqwest::Error> {
-        self.request(Method::POST, "/register").json(&body(name)).send().await
+        self.request(Method::POST, "/register")
+            .json(&body(name))
+            .send()
+            .await
     }
 
     /// Registers a client.
@@ -92,12 +118,17 @@ impl Node {
     pub(crate) fn of(&self, method: Method, client: &Value) -> RequestBuilder {
         let text = |name: &str| client[name].as_str().expect("a text").to_owned();
         let path = format!("/register?client_id={}", text("client_id"));
-        self.request(method, &path).bearer_auth(text("registration_access_token"))
+        self.request(method, &path)
+            .bearer_auth(text("registration_access_token"))
     }
 
     /// Reads `client`, which must exist.
     pub(crate) async fn read(&self, client: &Value) -> Value {
-        let answer = self.of(Method::GET, client).send().await.expect("an answer");
+        let answer = self
+            .of(Method::GET, client)
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), 200, "{client}\n{}", self.log());
         answer.json().await.expect("JSON")
     }
@@ -109,7 +140,13 @@ impl Node {
 
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .expect("kill runs")
+                .success()
+        );
     }
 
     /// Kills the process if it still runs.
@@ -140,13 +177,20 @@ fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("registrar.toml");
     let key_file = database.key_file().display().to_string();
-    let key_file =
-        if store.contains("keyFile") { String::new() } else { format!("keyFile = {key_file:?}\n") };
+    let key_file = if store.contains("keyFile") {
+        String::new()
+    } else {
+        format!("keyFile = {key_file:?}\n")
+    };
     let text = format!("[store]\nurl = {:?}\n{key_file}{store}\n", database.url);
     std::fs::write(&file, text).expect("a configuration");
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrar"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
-    command.arg("serve").arg("--config").arg(file).args(["--listen", "127.0.0.1:0"]);
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(file)
+        .args(["--listen", "127.0.0.1:0"]);
     (command, folder)
 }
 
@@ -154,7 +198,10 @@ fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
 pub(crate) async fn until(seconds: u64, mut ask: impl AsyncFnMut() -> bool) -> Duration {
     let (start, most) = (Instant::now(), Duration::from_secs(seconds));
     while !ask().await {
-        assert!(start.elapsed() < most, "it did not happen in {seconds} seconds");
+        assert!(
+            start.elapsed() < most,
+            "it did not happen in {seconds} seconds"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     start.elapsed()

@@ -26,8 +26,14 @@ impl Seen {
     /// [`Proxy::refuse_commits`].
     fn is_impossible(&self) -> bool {
         let less = |left: usize| left.checked_sub(1);
-        let is_third = self.commits.fetch_add(1, Ordering::SeqCst).is_multiple_of(3);
-        self.impossible.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() || is_third
+        let is_third = self
+            .commits
+            .fetch_add(1, Ordering::SeqCst)
+            .is_multiple_of(3);
+        self.impossible
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            .is_ok()
+            || is_third
     }
 }
 
@@ -50,7 +56,9 @@ impl Proxy {
         let of_all = Arc::clone(&seen);
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&there)) else { continue };
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&there)) else {
+                    continue;
+                };
                 serve(client, server, &of_all);
             }
         });
@@ -83,7 +91,10 @@ fn serve(client: TcpStream, server: TcpStream, seen: &Arc<Seen>) {
     for socket in [&client, &server] {
         socket.set_nodelay(true).expect("a socket");
     }
-    let copies = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+    let copies = (
+        client.try_clone().expect("a socket"),
+        server.try_clone().expect("a socket"),
+    );
     std::thread::spawn(move || {
         let (mut client, mut server) = copies;
         // How a connection ends does not matter here.
@@ -92,7 +103,11 @@ fn serve(client: TcpStream, server: TcpStream, seen: &Arc<Seen>) {
     });
     let seen = Arc::clone(seen);
     std::thread::spawn(move || {
-        let mut session = Session { seen, in_transaction: false, looks: HashSet::new() };
+        let mut session = Session {
+            seen,
+            in_transaction: false,
+            looks: HashSet::new(),
+        };
         let _ = session.carry(client, &server);
         let _ = server.shutdown(Shutdown::Both);
     });
@@ -133,7 +148,8 @@ impl Session {
 
     /// Rewrites a simple query.
     fn query(&mut self, message: &[u8]) -> Vec<u8> {
-        let text = String::from_utf8(message.strip_suffix(&[0]).expect("an end").to_vec()).expect("text");
+        let text =
+            String::from_utf8(message.strip_suffix(&[0]).expect("an end").to_vec()).expect("text");
         [self.rewrite(&text).as_bytes(), &[0]].concat()
     }
 
@@ -145,7 +161,14 @@ impl Session {
         if text.starts_with("SELECT key, value") && text.ends_with("ORDER BY key") {
             self.looks.insert(name.clone());
         }
-        [name.as_slice(), &[0], self.rewrite(&text).as_bytes(), &[0], &types].concat()
+        [
+            name.as_slice(),
+            &[0],
+            self.rewrite(&text).as_bytes(),
+            &[0],
+            &types,
+        ]
+        .concat()
     }
 
     /// Returns the statement that PostgreSQL gets.
@@ -154,7 +177,10 @@ impl Session {
         self.in_transaction |= text.starts_with("BEGIN");
         self.in_transaction &= !["COMMIT", "ROLLBACK"].contains(&text);
         match text {
-            _ if ["LISTEN", "UNLISTEN", "NOTIFY"].iter().any(|word| text.starts_with(word)) => {
+            _ if ["LISTEN", "UNLISTEN", "NOTIFY"]
+                .iter()
+                .any(|word| text.starts_with(word)) =>
+            {
                 self.seen.listens.fetch_add(1, Ordering::SeqCst);
                 refusal("42601", "at or near here: syntax error")
             }
@@ -163,12 +189,16 @@ impl Session {
             }
             _ if text.contains("pg_advisory_lock") => refusal("42883", "unknown function"),
             // Settings that are unknown or have only one permitted value.
-            _ if text.contains("SET lock_timeout") => refusal("22023", "no such value of the setting"),
+            _ if text.contains("SET lock_timeout") => {
+                refusal("22023", "no such value of the setting")
+            }
             _ if text.starts_with("SHOW synchronous_commit") => "SHOW no_such_setting".to_owned(),
             "COMMIT" if self.seen.is_impossible() => {
                 format!("ROLLBACK; {}", refusal("40001", "restart transaction"))
             }
-            _ => text.replace("integer", "bigint").replace("READ COMMITTED", "SERIALIZABLE"),
+            _ => text
+                .replace("integer", "bigint")
+                .replace("READ COMMITTED", "SERIALIZABLE"),
         }
     }
 }
@@ -190,6 +220,13 @@ fn body(from: &mut TcpStream) -> std::io::Result<Vec<u8>> {
 
 /// Encodes a message.
 fn framed(kind: Option<[u8; 1]>, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 4).expect("a length").to_be_bytes();
-    [kind.as_ref().map_or(&[][..], |kind| &kind[..]), &length, body].concat()
+    let length = u32::try_from(body.len() + 4)
+        .expect("a length")
+        .to_be_bytes();
+    [
+        kind.as_ref().map_or(&[][..], |kind| &kind[..]),
+        &length,
+        body,
+    ]
+    .concat()
 }

@@ -24,33 +24,62 @@ pub(crate) fn update(client: &Value, name: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_of_one_server_is_known_to_the_other() {
-    let Some(database) = Database::new().await else { return };
+    let Some(database) = Database::new().await else {
+        return;
+    };
     let (one, two) = (Node::start(&database), Node::start(&database));
     let client = one.register("shared").await;
     let read = two.read(&client).await;
     assert_eq!(read["client_name"], "shared");
-    assert_eq!(read["client_secret"], client["client_secret"], "both have the key of the secrets");
+    assert_eq!(
+        read["client_secret"], client["client_secret"],
+        "both have the key of the secrets"
+    );
 
-    let answer = two.of(Method::PUT, &client).json(&update(&client, "changed")).send().await.unwrap();
+    let answer = two
+        .of(Method::PUT, &client)
+        .json(&update(&client, "changed"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(one.read(&client).await["client_name"], "changed");
 
-    assert_eq!(one.of(Method::DELETE, &client).send().await.unwrap().status(), 204);
+    assert_eq!(
+        one.of(Method::DELETE, &client)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
     for node in [&one, &two] {
-        assert_eq!(node.of(Method::GET, &client).send().await.unwrap().status(), 401);
+        assert_eq!(
+            node.of(Method::GET, &client).send().await.unwrap().status(),
+            401
+        );
     }
     for name in ["client_secret", "registration_access_token"] {
         let secret = client[name].as_str().unwrap();
-        assert_eq!(database.rows_with(secret).await, 0, "{name} is in the database");
+        assert_eq!(
+            database.rows_with(secret).await,
+            0,
+            "{name} is in the database"
+        );
     }
-    for secret in [client["client_secret"].as_str().unwrap(), database.password()] {
+    for secret in [
+        client["client_secret"].as_str().unwrap(),
+        database.password(),
+    ] {
         assert!(!one.log().contains(secret) && !two.log().contains(secret));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_conditional_updates_one_succeeds() {
-    let Some(database) = Database::new().await else { return };
+    let Some(database) = Database::new().await else {
+        return;
+    };
     conditional_updates(&[Node::start(&database), Node::start(&database)]).await;
 }
 
@@ -62,11 +91,19 @@ pub(crate) async fn conditional_updates(nodes: &[Node; 2]) {
         let tag = seen.headers()["etag"].clone();
         let updates = (0..20).map(|turn| {
             let body = update(&client, &format!("{round}-{turn}"));
-            let request = nodes[turn % 2].of(Method::PUT, &client).json(&body).header("If-Match", &tag);
+            let request = nodes[turn % 2]
+                .of(Method::PUT, &client)
+                .json(&body)
+                .header("If-Match", &tag);
             async { request.send().await.unwrap().status() }
         });
         let outcomes = join_all(updates).await;
-        let count = |status| outcomes.iter().filter(|outcome| **outcome == status).count();
+        let count = |status| {
+            outcomes
+                .iter()
+                .filter(|outcome| **outcome == status)
+                .count()
+        };
         assert_eq!(count(StatusCode::OK), 1, "{outcomes:?}");
         // A late update finds another tag; an update that is overtaken after that check finds a conflict.
         let refused = count(StatusCode::PRECONDITION_FAILED) + count(StatusCode::CONFLICT);
@@ -83,9 +120,13 @@ async fn storm(node: &Node, limit: usize) -> Vec<Value> {
         let mut acknowledged: Vec<Value> = Vec::new();
         while acknowledged.len() < limit {
             let name = format!("{connection}-{}", acknowledged.len());
-            let Ok(answer) = node.try_register(&name).await else { break };
+            let Ok(answer) = node.try_register(&name).await else {
+                break;
+            };
             let status = answer.status();
-            let Ok(client) = answer.json().await else { break };
+            let Ok(client) = answer.json().await else {
+                break;
+            };
             assert_eq!(status, 201, "{client}");
             acknowledged.push(client);
         }
@@ -96,7 +137,9 @@ async fn storm(node: &Node, limit: usize) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_server_acknowledged_is_served_by_the_other() {
-    let Some(database) = Database::new().await else { return };
+    let Some(database) = Database::new().await else {
+        return;
+    };
     let (mut one, two) = (Node::start(&database), Node::start(&database));
     let first = storm(&one, 5).await;
     // The other server keeps running while this one is killed under load.
@@ -119,7 +162,9 @@ async fn what_a_killed_server_acknowledged_is_served_by_the_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_patch_at_one_server_takes_effect_at_the_other() {
-    let Some(database) = Database::new().await else { return };
+    let Some(database) = Database::new().await else {
+        return;
+    };
     patches_of_another_server(&database).await;
 }
 
@@ -131,10 +176,21 @@ pub(crate) async fn patches_of_another_server(database: &Database) {
         ("store.url", database.url.clone()),
         ("store.keyFile", database.key_file().display().to_string()),
     ];
-    let overrides = overrides.map(|(key, value)| (key.to_owned(), value)).to_vec();
-    let sources = Sources { overrides, ..Sources::default() };
+    let overrides = overrides
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec();
+    let sources = Sources {
+        overrides,
+        ..Sources::default()
+    };
     let configuration = load(&sources).unwrap();
-    let here = start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await.unwrap();
+    let here = start(Start {
+        configuration,
+        sources,
+        clock: Arc::new(SystemClock),
+    })
+    .await
+    .unwrap();
     for is_enabled in [false, true, false] {
         let operations = json!([{
             "op": "replace", "path": "/registration/dynamicRegistrationEnabled", "value": is_enabled,
@@ -149,10 +205,18 @@ pub(crate) async fn patches_of_another_server(database: &Database) {
         .await
         .unwrap();
         let wanted = if is_enabled { 201 } else { 403 };
-        let took = until(10, async || node.try_register("x").await.unwrap().status() == wanted).await;
+        let took = until(10, async || {
+            node.try_register("x").await.unwrap().status() == wanted
+        })
+        .await;
         assert!(took < Duration::from_secs(2), "it took {took:?}");
     }
-    assert!(node.log().contains("another server patched the configuration"), "{}", node.log());
+    assert!(
+        node.log()
+            .contains("another server patched the configuration"),
+        "{}",
+        node.log()
+    );
     let late = Node::start(database);
     assert_eq!(
         late.try_register("x").await.unwrap().status(),

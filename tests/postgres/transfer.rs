@@ -22,10 +22,21 @@ async fn server(url: &str, folder: &Path) -> Server {
         ("store.keyFile", path("registrar.key")),
         ("admin.credentialsFile", path("credentials.json")),
     ];
-    let overrides = overrides.map(|(key, value)| (key.to_owned(), value)).to_vec();
-    let sources = Sources { overrides, ..Sources::default() };
+    let overrides = overrides
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec();
+    let sources = Sources {
+        overrides,
+        ..Sources::default()
+    };
     let configuration = load(&sources).unwrap();
-    start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await.unwrap()
+    start(Start {
+        configuration,
+        sources,
+        clock: Arc::new(SystemClock),
+    })
+    .await
+    .unwrap()
 }
 
 /// Returns a request of the administrator.
@@ -45,18 +56,32 @@ async fn call(server: &Server, folder: &Path, method: Method, path: &str) -> Req
         .await
         .unwrap();
     let token = token["access_token"].as_str().unwrap().to_owned();
-    reqwest::Client::new().request(method, format!("{}{path}", server.url())).bearer_auth(token)
+    reqwest::Client::new()
+        .request(method, format!("{}{path}", server.url()))
+        .bearer_auth(token)
 }
 
 async fn export(server: &Server, folder: &Path) -> String {
-    let answer = call(server, folder, Method::GET, "/admin/v1/clients/export").await.send().await.unwrap();
+    let answer = call(server, folder, Method::GET, "/admin/v1/clients/export")
+        .await
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
     answer.text().await.unwrap()
 }
 
 async fn import(server: &Server, folder: &Path, lines: &str) -> Value {
-    let request = call(server, folder, Method::POST, "/admin/v1/clients/import?existing=replace").await;
-    let request = request.header("content-type", "application/x-ndjson").body(lines.to_owned());
+    let request = call(
+        server,
+        folder,
+        Method::POST,
+        "/admin/v1/clients/import?existing=replace",
+    )
+    .await;
+    let request = request
+        .header("content-type", "application/x-ndjson")
+        .body(lines.to_owned());
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     answer.json().await.unwrap()
@@ -64,8 +89,14 @@ async fn import(server: &Server, folder: &Path, lines: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_export_of_one_store_equals_an_export_of_the_other() {
-    let Some(database) = Database::new().await else { return };
-    let folders = [TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let folders = [
+        TempDir::new().unwrap(),
+        TempDir::new().unwrap(),
+        TempDir::new().unwrap(),
+    ];
     let [one, two, three] = folders.each_ref().map(TempDir::path);
     let sled = server(&format!("sled:{}", one.join("data").display()), one).await;
     let http = reqwest::Client::new();
@@ -73,12 +104,20 @@ async fn an_export_of_one_store_equals_an_export_of_the_other() {
     for turn in 0..250 {
         let mut wanted = body(&format!("Client {turn}"));
         wanted["lifetime"] = json!(if turn % 2 == 0 { 1_000 } else { 0 });
-        let answer = http.post(format!("{}/register", sled.url())).json(&wanted).send().await.unwrap();
+        let answer = http
+            .post(format!("{}/register", sled.url()))
+            .json(&wanted)
+            .send()
+            .await
+            .unwrap();
         clients.push(answer.json::<Value>().await.unwrap());
     }
     let lines = export(&sled, one).await;
     let postgres = server(&database.url, two).await;
-    assert_eq!(import(&postgres, two, &lines).await, json!({"imported": 250, "skipped": 0, "replaced": 0}));
+    assert_eq!(
+        import(&postgres, two, &lines).await,
+        json!({"imported": 250, "skipped": 0, "replaced": 0})
+    );
     assert_eq!(export(&postgres, two).await, lines);
     let back = server(&format!("sled:{}", three.join("data").display()), three).await;
     assert_eq!(import(&back, three, &lines).await["imported"], 250);
@@ -96,7 +135,11 @@ async fn an_export_of_one_store_equals_an_export_of_the_other() {
     }
     for secret in ["client_secret", "registration_access_token"] {
         let secret = clients[0][secret].as_str().unwrap();
-        assert_eq!(database.rows_with(secret).await, 0, "secrets are encrypted there, too");
+        assert_eq!(
+            database.rows_with(secret).await,
+            0,
+            "secrets are encrypted there, too"
+        );
     }
     for server in [sled, postgres, back] {
         server.stop().await;

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::support::{TestServer, minimal};
 
-const TELL: &str = "fn clientDeleted(context) { http::get(\"https://other.example.org/deleted\"); }";
+const TELL: &str =
+    "fn clientDeleted(context) { http::get(\"https://other.example.org/deleted\"); }";
 
 #[tokio::test]
 async fn a_client_that_disconnects_during_its_deletion_leaves_no_trace_in_another_system() {
@@ -22,10 +23,26 @@ async fn a_client_that_disconnects_during_its_deletion_leaves_no_trace_in_anothe
     let service = server.server().service();
     let cx = Context::new(service);
     let caller = Caller::of(&cx, &Request::new(()).into_parts().0);
-    let stored = service.store.clients.find(&ClientId::parse(&client.id).unwrap()).await.unwrap().unwrap();
+    let stored = service
+        .store
+        .clients
+        .find(&ClientId::parse(&client.id).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     {
-        let mut deletion = Box::pin(management::delete(&cx, &caller, Held { stored, token: None }));
-        assert!(poll!(&mut deletion).is_pending(), "the deletion waits for the store");
+        let mut deletion = Box::pin(management::delete(
+            &cx,
+            &caller,
+            Held {
+                stored,
+                token: None,
+            },
+        ));
+        assert!(
+            poll!(&mut deletion).is_pending(),
+            "the deletion waits for the store"
+        );
     }
     while host.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;

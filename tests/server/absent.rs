@@ -16,8 +16,13 @@ fn ways() -> [Value; 2] {
 async fn every_member_of_a_request_may_be_absent_in_either_way() {
     let server = TestServer::new().await;
     let plain = server.register(&minimal()).await;
-    let names =
-        |body: &Value| body.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let names = |body: &Value| {
+        body.as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<std::collections::BTreeSet<_>>()
+    };
     let expected = names(&plain.body);
     for absent in ways() {
         let mut members = serde_json::Map::new();
@@ -25,7 +30,9 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
             members.insert(member.name.to_owned(), absent.clone());
             members.insert(format!("{}#fr", member.name), absent.clone());
         }
-        let client = server.register(&with(Value::Object(members), minimal())).await;
+        let client = server
+            .register(&with(Value::Object(members), minimal()))
+            .await;
         assert_eq!(names(&client.body), expected, "{absent}");
         // The same members in an update, including the members that an update must not have.
         let sent = with(client.update(json!({})), json!({}));
@@ -40,21 +47,31 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
         assert_eq!(answer.body["client_name"], "K");
         // The member that names the client is required.
         let nameless = client.update(json!({"client_id": absent}));
-        server.update(&client, &nameless).await.expect_bad_metadata("client_id: must be present");
+        server
+            .update(&client, &nameless)
+            .await
+            .expect_bad_metadata("client_id: must be present");
     }
 }
 
 #[tokio::test]
 async fn an_absent_secret_is_not_compared() {
     let server = TestServer::new().await;
-    let client = server.register(&with(machine(), json!({"client_name": "M"}))).await;
+    let client = server
+        .register(&with(machine(), json!({"client_name": "M"})))
+        .await;
     for absent in ways() {
-        let answer = server.update(&client, &client.update(json!({"client_secret": absent}))).await;
+        let answer = server
+            .update(&client, &client.update(json!({"client_secret": absent})))
+            .await;
         answer.expect_status(200);
         assert_eq!(answer.body["client_secret"], client.body["client_secret"]);
     }
     let wrong = client.update(json!({"client_secret": " "}));
-    server.update(&client, &wrong).await.expect_bad_metadata("client_secret");
+    server
+        .update(&client, &wrong)
+        .await
+        .expect_bad_metadata("client_secret");
 }
 
 #[tokio::test]
@@ -81,7 +98,9 @@ async fn an_absent_claim_erases_nothing() {
             "client_name": absent, "redirect_uris": absent, "scope": absent, "contacts": absent,
             "software_client_uri": absent, "client_name#fr": absent, "software_id": "s",
         });
-        let client = server.register(&with(request(&issuer.token(claims)), asked.clone())).await;
+        let client = server
+            .register(&with(request(&issuer.token(claims)), asked.clone()))
+            .await;
         for (name, value) in with(minimal(), asked.clone()).as_object().unwrap() {
             assert_eq!(client.body.get(name), Some(value), "{name}: {absent}");
         }
@@ -97,9 +116,14 @@ async fn an_absent_member_of_a_signed_request_is_absent() {
     .await;
     for (number, absent) in ways().into_iter().enumerate() {
         let more = json!({"jti": number.to_string(), "tos_uri": absent, "jwks": absent, "software_statement": absent});
-        let answer = server.post_bytes("application/jwt", party.token(with(minimal(), more))).await;
+        let answer = server
+            .post_bytes("application/jwt", party.token(with(minimal(), more)))
+            .await;
         answer.expect_status(201);
-        assert_eq!((answer.body.get("tos_uri"), answer.body.get("jwks")), (None, None));
+        assert_eq!(
+            (answer.body.get("tos_uri"), answer.body.get("jwks")),
+            (None, None)
+        );
     }
 }
 
@@ -107,13 +131,16 @@ async fn an_absent_member_of_a_signed_request_is_absent() {
 async fn an_absent_member_of_a_key_is_absent() {
     let (server, signer) = (TestServer::new().await, Signer::new("c", Algorithm::Es256));
     for absent in ways() {
-        let unsaid: Value = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "use", "alg", "key_ops", "x5c"]
-            .into_iter()
-            .map(|name| (name.to_owned(), absent.clone()))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        let unsaid: Value = [
+            "d", "p", "q", "dp", "dq", "qi", "oth", "k", "use", "alg", "key_ops", "x5c",
+        ]
+        .into_iter()
+        .map(|name| (name.to_owned(), absent.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
         let key = with(signer.jwk(), unsaid);
-        let keyed = json!({"jwks": {"keys": [key]}, "token_endpoint_auth_method": "private_key_jwt"});
+        let keyed =
+            json!({"jwks": {"keys": [key]}, "token_endpoint_auth_method": "private_key_jwt"});
         let client = server.register(&with(machine(), keyed)).await;
         let stored = client.body["jwks"]["keys"][0].as_object().unwrap();
         assert!(stored.values().all(Value::is_string), "{stored:?}");
@@ -124,9 +151,17 @@ async fn an_absent_member_of_a_key_is_absent() {
             json!({"iss": client.id, "sub": client.id, "aud": url, "jti": absent.to_string(), "exp": now + 60}),
         );
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let parameters =
-            [crate::support::GRANT, ("client_assertion_type", kind), ("client_assertion", &*assertion)];
-        Answer::of(crate::support::form(server.ask("POST", "/token"), &parameters)).await.expect_status(200);
+        let parameters = [
+            crate::support::GRANT,
+            ("client_assertion_type", kind),
+            ("client_assertion", &*assertion),
+        ];
+        Answer::of(crate::support::form(
+            server.ask("POST", "/token"),
+            &parameters,
+        ))
+        .await
+        .expect_status(200);
         // An issuer may publish such keys, too.
         let issuer = Signer::new("https://directory.example", Algorithm::Es256);
         let published = with(issuer.jwk(), json!({"d": absent, "use": absent}));
@@ -138,7 +173,10 @@ async fn an_absent_member_of_a_key_is_absent() {
         knowing.register(&request(&issuer.token(json!({})))).await;
     }
     let leaked = with(signer.jwk(), json!({"d": "AQAB"}));
-    server.post(&with(minimal(), json!({"jwks": {"keys": [leaked]}}))).await.expect_bad_metadata("private");
+    server
+        .post(&with(minimal(), json!({"jwks": {"keys": [leaked]}})))
+        .await
+        .expect_bad_metadata("private");
 }
 
 #[tokio::test]
@@ -146,15 +184,24 @@ async fn the_inside_of_a_custom_attribute_is_kept() {
     let members = json!({"dynamicRegistrationCustomAttributes": ["tool", "other"]});
     let server = TestServer::registering(members).await;
     let tool = json!({"parameters": {"a": "", "b": null}, "labels": [""]});
-    let client = server.register(&with(minimal(), json!({"tool": tool, "other": null}))).await;
-    assert_eq!((client.body.get("tool"), client.body.get("other")), (Some(&tool), None));
+    let client = server
+        .register(&with(minimal(), json!({"tool": tool, "other": null})))
+        .await;
+    assert_eq!(
+        (client.body.get("tool"), client.body.get("other")),
+        (Some(&tool), None)
+    );
 }
 
 #[tokio::test]
 async fn null_and_empty_are_absent_for_an_administrator_too() {
     let server = TestServer::new().await;
-    let client =
-        server.register(&with(minimal(), json!({"tos_uri": "https://client.example.org/tos"}))).await;
+    let client = server
+        .register(&with(
+            minimal(),
+            json!({"tos_uri": "https://client.example.org/tos"}),
+        ))
+        .await;
     let administrator = server.administrator_token().await;
     for absent in ways() {
         let body = client.update(json!({

@@ -4,13 +4,24 @@ use serde_json::{Value, json};
 
 use crate::support::{TestServer, minimal, with};
 
-async fn register(server: &TestServer, name: &str, software_id: &str) -> crate::support::Registered {
+async fn register(
+    server: &TestServer,
+    name: &str,
+    software_id: &str,
+) -> crate::support::Registered {
     let members = json!({"client_name": name, "software_id": software_id});
     server.register(&with(minimal(), members)).await
 }
 
 async fn count(server: &TestServer) -> u64 {
-    server.server().service().store.clients.count_all().await.unwrap()
+    server
+        .server()
+        .service()
+        .store
+        .clients
+        .count_all()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -21,7 +32,12 @@ async fn matching_clients_are_deleted_and_all_others_stay() {
         meant.push(register(&server, &format!("Old {turn}"), "one").await);
         others.push(register(&server, &format!("New {turn}"), "two").await);
     }
-    let answer = server.called("DELETE", "/admin/v1/clients?software_id=one&client_name=old").await;
+    let answer = server
+        .called(
+            "DELETE",
+            "/admin/v1/clients?software_id=one&client_name=old",
+        )
+        .await;
     answer.expect_status(200);
     assert_eq!(answer.body, json!({"deleted": 8}));
     for client in &meant {
@@ -30,20 +46,35 @@ async fn matching_clients_are_deleted_and_all_others_stay() {
     for client in &others {
         server.read(client).await.expect_status(200);
     }
-    let again = server.called("DELETE", "/admin/v1/clients?software_id=one").await;
+    let again = server
+        .called("DELETE", "/admin/v1/clients?software_id=one")
+        .await;
     assert_eq!(again.body, json!({"deleted": 0}));
     let after = server.last_event().await;
-    let late = server.called("DELETE", "/admin/v1/clients?issued_from=0").await;
+    let late = server
+        .called("DELETE", "/admin/v1/clients?issued_from=0")
+        .await;
     assert_eq!(late.body, json!({"deleted": 8}));
-    assert_eq!(count(&server).await, 1, "the administrator is never deleted");
-    server.called("GET", "/admin/v1/clients").await.expect_status(200);
+    assert_eq!(
+        count(&server).await,
+        1,
+        "the administrator is never deleted"
+    );
+    server
+        .called("GET", "/admin/v1/clients")
+        .await
+        .expect_status(200);
     let events = server.events(after).await;
-    let mut subjects: Vec<&str> = events.iter().map(|event| event["subject"].as_str().unwrap()).collect();
+    let mut subjects: Vec<&str> = events
+        .iter()
+        .map(|event| event["subject"].as_str().unwrap())
+        .collect();
     let mut ids: Vec<&str> = others.iter().map(|client| client.id.as_str()).collect();
     subjects.sort_unstable();
     ids.sort_unstable();
     assert_eq!(subjects, ids);
-    let is_whole = |event: &Value| event["action"] == "client_deleted" && event["actor"] == "administrator";
+    let is_whole =
+        |event: &Value| event["action"] == "client_deleted" && event["actor"] == "administrator";
     assert!(events.iter().all(is_whole), "{events:?}");
 }
 
@@ -61,10 +92,14 @@ async fn without_a_filter_nothing_is_deleted() {
         "?software_id=s&unknown=1",
         "?trust_level=x",
     ] {
-        let answer = server.called("DELETE", &format!("/admin/v1/clients{query}")).await;
+        let answer = server
+            .called("DELETE", &format!("/admin/v1/clients{query}"))
+            .await;
         answer.expect_error(400, &["invalid_request"]);
     }
-    let none = server.called("DELETE", "/admin/v1/clients?trust_level=operator").await;
+    let none = server
+        .called("DELETE", "/admin/v1/clients?trust_level=operator")
+        .await;
     assert_eq!(none.body, json!({"deleted": 0}));
     assert_eq!(count(&server).await, 2);
 }
@@ -79,11 +114,15 @@ async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
     for name in ["kept", "gone", "gone", "kept", "gone"] {
         register(&server, name, "s").await;
     }
-    let answer = server.called("DELETE", "/admin/v1/clients?software_id=s").await;
+    let answer = server
+        .called("DELETE", "/admin/v1/clients?software_id=s")
+        .await;
     answer.expect_status(200);
     assert_eq!(answer.body, json!({"deleted": 3, "refused": 2}));
     let events = server.events(0).await;
-    let kept = events.iter().filter(|event| event["action"] == "deletion_refused");
+    let kept = events
+        .iter()
+        .filter(|event| event["action"] == "deletion_refused");
     let kept = kept.map(|event| (event["actor"].as_str(), event["subject"].as_str().is_some()));
     assert!(kept.eq([(Some("administrator"), true); 2]), "{events:?}");
     let told = async || {
@@ -94,7 +133,12 @@ async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
             value_bytes: 100,
         };
         let now = registrar::base::clock::Timestamp::from_unix(crate::support::START);
-        store.key_values.of("10-a.rhai", limits).increment("told", 0, now.plus(1_000), now).await.unwrap()
+        store
+            .key_values
+            .of("10-a.rhai", limits)
+            .increment("told", 0, now.plus(1_000), now)
+            .await
+            .unwrap()
     };
     crate::reload::until(async || (told().await == 3).then_some(())).await;
 }
@@ -105,7 +149,9 @@ async fn a_failing_script_stops_the_deletion_and_the_answer_counts_the_deleted_c
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     register(&server, "bad", "s").await;
     register(&server, "good", "s").await;
-    let answer = server.called("DELETE", "/admin/v1/clients?software_id=s").await;
+    let answer = server
+        .called("DELETE", "/admin/v1/clients?software_id=s")
+        .await;
     answer.expect_error(500, &["server_error"]);
     let deleted = answer.body["deleted"].as_u64().unwrap();
     assert_eq!(count(&server).await, 3 - deleted);

@@ -9,12 +9,23 @@ use crate::support::{Answer, GRANT, Registered, TestServer, machine, shipped, wi
 impl TestServer {
     /// Returns the administrator as described in its credentials file.
     pub(crate) fn administrator(&self) -> Registered {
-        let file = self.server().administrator().expect("this start was the first");
+        let file = self
+            .server()
+            .administrator()
+            .expect("this start was the first");
         let body: Value =
             serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON");
-        let id = body["client_id"].as_str().expect("an identifier").to_owned();
+        let id = body["client_id"]
+            .as_str()
+            .expect("an identifier")
+            .to_owned();
         let uri = self.url(&format!("/register?client_id={id}"));
-        Registered { id, uri, token: String::new(), body }
+        Registered {
+            id,
+            uri,
+            token: String::new(),
+            body,
+        }
     }
 
     /// Obtains an access token with every scope of `[admin.scopes]`.
@@ -24,14 +35,21 @@ impl TestServer {
 
     /// Obtains an access token with only these scopes of `[admin.scopes]`.
     pub(crate) async fn administrator_token_for(&self, scope: &str) -> String {
-        let answer = self.basic(&self.administrator(), "/token", &[GRANT, ("scope", scope)]).await;
+        let answer = self
+            .basic(&self.administrator(), "/token", &[GRANT, ("scope", scope)])
+            .await;
         answer.expect_status(200);
-        answer.member("access_token").as_str().expect("a token").to_owned()
+        answer
+            .member("access_token")
+            .as_str()
+            .expect("a token")
+            .to_owned()
     }
 
     /// Prepares a request of the administrator.
     pub(crate) async fn administrate(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.ask(method, path).bearer_auth(self.administrator_token().await)
+        self.ask(method, path)
+            .bearer_auth(self.administrator_token().await)
     }
 
     /// Sends a request of the administrator without a body.
@@ -41,15 +59,24 @@ impl TestServer {
 
     /// Returns the events of the audit log after the position `after`.
     pub(crate) async fn events(&self, after: u64) -> Vec<Value> {
-        let answer = self.called("GET", &format!("/admin/v1/audit?limit=1000&after={after}")).await;
+        let answer = self
+            .called("GET", &format!("/admin/v1/audit?limit=1000&after={after}"))
+            .await;
         answer.expect_status(200);
-        assert_eq!(answer.member("next"), &Value::Null, "the events fit on one page");
+        assert_eq!(
+            answer.member("next"),
+            &Value::Null,
+            "the events fit on one page"
+        );
         answer.body["events"].as_array().expect("events").clone()
     }
 
     /// Returns the position of the last event.
     pub(crate) async fn last_event(&self) -> u64 {
-        self.events(0).await.last().map_or(0, |event| event["position"].as_u64().expect("a position"))
+        self.events(0)
+            .await
+            .last()
+            .map_or(0, |event| event["position"].as_u64().expect("a position"))
     }
 }
 
@@ -59,31 +86,46 @@ const SCOPES: &str = "clients.read clients.write clients.export clients.used con
 #[tokio::test]
 async fn the_first_start_creates_an_administrator_with_all_scopes() {
     let server = TestServer::new().await;
-    let answer = server.basic(&server.administrator(), "/token", &[GRANT]).await;
+    let answer = server
+        .basic(&server.administrator(), "/token", &[GRANT])
+        .await;
     assert_eq!(answer.member("scope"), SCOPES);
     let file = server.folder.path().join("data/admin-credentials.json");
     assert_eq!(server.server().administrator(), Some(file.as_path()));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }
 
 #[tokio::test]
 async fn no_other_client_can_register_its_scopes() {
     let server = TestServer::new().await;
-    let client = server.register(&with(machine(), json!({"scope": format!("email {SCOPES}")}))).await;
+    let client = server
+        .register(&with(
+            machine(),
+            json!({"scope": format!("email {SCOPES}")}),
+        ))
+        .await;
     assert_eq!(client.body["scope"], "email");
     server
         .basic(&client, "/token", &[GRANT, ("scope", "tokens.read")])
         .await
         .expect_error(400, &["invalid_scope"]);
-    let updated = server.update(&client, &client.update(json!({"scope": SCOPES}))).await;
+    let updated = server
+        .update(&client, &client.update(json!({"scope": SCOPES})))
+        .await;
     assert_eq!(updated.member("scope"), &Value::Null);
     let script = "fn createClient(context) { context.client.scope = \"clients.write\"; true }";
     let scripted = TestServer::scripted(&[("10.rhai", script)], |_| {}).await;
-    scripted.post(&machine()).await.expect_error(500, &["server_error"]);
+    scripted
+        .post(&machine())
+        .await
+        .expect_error(500, &["server_error"]);
 }
 
 #[tokio::test]
@@ -91,14 +133,21 @@ async fn a_scope_of_administrators_cannot_be_defined_for_all_clients() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("r.toml");
     std::fs::write(&file, "[[scopes]]\nid = \"clients.write\"\n").unwrap();
-    let sources = registrar::config::Sources { file: Some(file), ..Default::default() };
+    let sources = registrar::config::Sources {
+        file: Some(file),
+        ..Default::default()
+    };
     let errors = registrar::config::load(&sources).unwrap_err().to_string();
-    assert!(errors.contains("scopes[0].id") && errors.contains("administrators"), "{errors}");
+    assert!(
+        errors.contains("scopes[0].id") && errors.contains("administrators"),
+        "{errors}"
+    );
 }
 
 #[tokio::test]
 async fn the_administrator_cannot_manage_itself_by_rfc_7592() {
-    let server = TestServer::registering(json!({"dcrAuthorizationWithClientCredentials": true})).await;
+    let server =
+        TestServer::registering(json!({"dcrAuthorizationWithClientCredentials": true})).await;
     let (admin, token) = (server.administrator(), server.administrator_token().await);
     for method in ["GET", "DELETE"] {
         let answer = Answer::of(server.ask(method, &admin.uri).bearer_auth(&token)).await;
@@ -119,14 +168,28 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
         let mut configuration = in_folder(folder.path());
         configuration.settings.admin.credentials_file = Some(folder.path().join("own/admin.json"));
         if rename {
-            configuration.settings.admin.scopes.config_write = "https://example.org/write".to_owned();
+            configuration.settings.admin.scopes.config_write =
+                "https://example.org/write".to_owned();
         }
         start(Start::new(configuration)).await.unwrap()
     };
     let scope = async |server: &registrar::server::Server| {
         let id = registrar::base::model::ClientId::parse("administrator").unwrap();
-        let stored = server.service().store.clients.find(&id).await.unwrap().unwrap();
-        stored.client().metadata.metadata().text("scope").unwrap().to_owned()
+        let stored = server
+            .service()
+            .store
+            .clients
+            .find(&id)
+            .await
+            .unwrap()
+            .unwrap();
+        stored
+            .client()
+            .metadata
+            .metadata()
+            .text("scope")
+            .unwrap()
+            .to_owned()
     };
     let first = begin(false).await;
     let file = first.administrator().unwrap().to_owned();
@@ -136,7 +199,10 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
     let second = begin(true).await;
     assert_eq!(second.administrator(), None);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), credentials);
-    assert_eq!(scope(&second).await, SCOPES.replace("config.write", "https://example.org/write"));
+    assert_eq!(
+        scope(&second).await,
+        SCOPES.replace("config.write", "https://example.org/write")
+    );
     assert_eq!(second.service().store.clients.count_all().await.unwrap(), 1);
     second.stop().await;
 }
@@ -162,12 +228,20 @@ async fn a_client_with_the_name_of_the_administrator_does_not_become_it() {
     let stored = store.clients.find(&id).await.unwrap().unwrap();
     let mut stranger = stored.client().clone();
     stranger.provenance.trust_level = registrar::client::TrustLevel::Open;
-    store.clients.replace(&stored, &stranger, registrar::store::Change::default()).await.unwrap();
+    store
+        .clients
+        .replace(&stored, &stranger, registrar::store::Change::default())
+        .await
+        .unwrap();
     drop((store, stored));
     let mut configuration = in_folder(folder.path());
     // A start would change the scopes of this client.
     configuration.settings.admin.scopes.config_write = "other.write".to_owned();
-    let refused = start(Start::new(configuration)).await.err().expect("it does not start").to_string();
+    let refused = start(Start::new(configuration))
+        .await
+        .err()
+        .expect("it does not start")
+        .to_string();
     assert!(refused.contains("registrar admin reset"), "{refused}");
     let store = registrar::store::Store::open(&settings).await.unwrap();
     assert_eq!(
@@ -185,18 +259,28 @@ async fn a_scope_that_becomes_an_admin_scope_makes_no_client_an_administrator() 
     (scopes.audit_read, scopes.tokens_read) = ("log.read".to_owned(), "others.read".to_owned());
     for id in ["audit.read", "tokens.read"] {
         let scope = json!({"id": id, "default": true});
-        configuration.live.scopes.push(serde_json::from_value(scope).unwrap());
+        configuration
+            .live
+            .scopes
+            .push(serde_json::from_value(scope).unwrap());
     }
     let first = start(Start::new(configuration)).await.unwrap();
     let http = reqwest::Client::new();
     let register = http.post(format!("http://{}/register", first.address()));
     let client = Answer::of(register.json(&with(machine(), json!({"scope": "email"})))).await;
     assert_eq!(client.member("scope"), "email audit.read tokens.read");
-    let (id, secret) = (client.member("client_id").clone(), client.member("client_secret").clone());
+    let (id, secret) = (
+        client.member("client_id").clone(),
+        client.member("client_secret").clone(),
+    );
     let (id, secret) = (id.as_str().unwrap(), secret.as_str().unwrap());
     let ask = async |server: &registrar::server::Server, path: &str, form: &[(&str, &str)]| {
         let request = http.post(format!("http://{}{path}", server.address()));
-        Answer::of(crate::support::form(request.basic_auth(id, Some(secret)), form)).await
+        Answer::of(crate::support::form(
+            request.basic_auth(id, Some(secret)),
+            form,
+        ))
+        .await
     };
     let old = ask(&first, "/token", &[GRANT]).await;
     assert_eq!(
@@ -211,10 +295,16 @@ async fn a_scope_that_becomes_an_admin_scope_makes_no_client_an_administrator() 
     let new = ask(&second, "/token", &[GRANT]).await;
     assert_eq!(new.member("scope"), "email");
     let asked = [GRANT, ("scope", "audit.read")];
-    ask(&second, "/token", &asked).await.expect_error(400, &["invalid_scope"]);
+    ask(&second, "/token", &asked)
+        .await
+        .expect_error(400, &["invalid_scope"]);
     let old = old.member("access_token").as_str().unwrap();
-    let audit = http.get(format!("http://{}/admin/v1/audit", second.address())).bearer_auth(old);
-    Answer::of(audit).await.expect_error(403, &["insufficient_scope"]);
+    let audit = http
+        .get(format!("http://{}/admin/v1/audit", second.address()))
+        .bearer_auth(old);
+    Answer::of(audit)
+        .await
+        .expect_error(403, &["insufficient_scope"]);
     // A token of another client is shown neither to the client nor to the bearer of its token.
     let administrator: Value = serde_json::from_str(
         &std::fs::read_to_string(folder.path().join("data/admin-credentials.json")).unwrap(),
@@ -225,16 +315,25 @@ async fn a_scope_that_becomes_an_admin_scope_makes_no_client_an_administrator() 
     let request = request.basic_auth(text("client_id"), Some(text("client_secret")));
     let theirs = Answer::of(crate::support::form(request, &[GRANT])).await;
     let form = [("token", theirs.member("access_token").as_str().unwrap())];
-    assert_eq!(ask(&second, "/introspect", &form).await.body, json!({"active": false}));
-    let bearer = http.post(format!("http://{}/introspect", second.address())).bearer_auth(old);
-    assert_eq!(Answer::of(crate::support::form(bearer, &form)).await.body, json!({"active": false}));
+    assert_eq!(
+        ask(&second, "/introspect", &form).await.body,
+        json!({"active": false})
+    );
+    let bearer = http
+        .post(format!("http://{}/introspect", second.address()))
+        .bearer_auth(old);
+    assert_eq!(
+        Answer::of(crate::support::form(bearer, &form)).await.body,
+        json!({"active": false})
+    );
     second.stop().await;
 }
 
 #[tokio::test]
 async fn a_store_in_memory_has_no_administrator_unless_the_file_is_configured() {
     let server =
-        TestServer::configured(|configuration| configuration.settings.store.url = "memory:".into()).await;
+        TestServer::configured(|configuration| configuration.settings.store.url = "memory:".into())
+            .await;
     assert_eq!(server.server().administrator(), None);
     server.expect_empty().await;
     let folder = tempfile::TempDir::new().unwrap();

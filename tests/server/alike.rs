@@ -63,6 +63,9 @@ async fn an_error_takes_as_long_for_an_existing_client_as_for_an_unknown_one() {
     let quarters = times.map(|mut times| quarter(&mut times).as_secs_f64());
     for (kind, time) in kinds.iter().zip(&quarters) {
         let ratio = time / quarters[0];
-        assert!((0.8..1.25).contains(&ratio), "{kind:?} takes {ratio} of the time: {quarters:?}");
+        assert!(
+            (0.8..1.25).contains(&ratio),
+            "{kind:?} takes {ratio} of the time: {quarters:?}"
+        );
     }
 }

@@ -10,20 +10,36 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::reload::until;
-use crate::support::TestServer;
+use crate::support::{TestServer, minimal, with};
 
 #[tokio::test]
 async fn accepted_and_rejected_scripts_are_recorded() {
-    let server = TestServer::scripted(&[("10-a.rhai", "fn createClient(context) { true }")], |_| {}).await;
+    let server = TestServer::scripted(
+        &[("10-a.rhai", "fn createClient(context) { true }")],
+        |_| {},
+    )
+    .await;
     let after = server.last_event().await;
     let next = async |after: u64| until(async || server.events(after).await.first().cloned()).await;
     server.write_script("10-a.rhai", "fn createClient(context) { 5 > 4 }");
     let event = next(after).await;
-    let revision = server.server().service().snapshot().scripts.revision().to_owned();
-    assert_eq!((&event["action"], &event["subject"]), (&json!("scripts_reloaded"), &json!(revision)));
+    let revision = server
+        .server()
+        .service()
+        .snapshot()
+        .scripts
+        .revision()
+        .to_owned();
+    assert_eq!(
+        (&event["action"], &event["subject"]),
+        (&json!("scripts_reloaded"), &json!(revision))
+    );
     server.write_script("10-a.rhai", "fn createClient(context) {");
     let event = next(after + 1).await;
-    assert_eq!((&event["action"], &event["error"]), (&json!("scripts_refused"), &json!("invalid_scripts")));
+    assert_eq!(
+        (&event["action"], &event["error"]),
+        (&json!("scripts_refused"), &json!("invalid_scripts"))
+    );
     assert_eq!(server.last_event().await, after + 2, "each once");
 }
 
@@ -32,30 +48,72 @@ async fn accepted_and_rejected_configuration_files_are_recorded() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("registrar.toml");
     let write = |text: &str| {
-        let all =
-            format!("[scripts]\ndirectory = {:?}\n[registration]\n{text}\n", folder.path().join("scripts"));
+        let all = format!(
+            "[scripts]\ndirectory = {:?}\n[registration]\n{text}\n",
+            folder.path().join("scripts")
+        );
         std::fs::write(&file, all).unwrap();
     };
     std::fs::create_dir(folder.path().join("scripts")).unwrap();
     write("dynamicRegistrationEnabled = true");
     let overrides = [
         ("server.listen", "127.0.0.1:0".to_owned()),
-        ("store.url", format!("sled:{}", folder.path().join("data").display())),
+        (
+            "store.url",
+            format!("sled:{}", folder.path().join("data").display()),
+        ),
     ];
-    let overrides = overrides.map(|(key, value)| (key.to_owned(), value)).to_vec();
-    let sources = Sources { file: Some(file.clone()), overrides, ..Sources::default() };
+    let overrides = overrides
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec();
+    let sources = Sources {
+        file: Some(file.clone()),
+        overrides,
+        ..Sources::default()
+    };
     let configuration = load(&sources).unwrap();
-    let server = start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await.unwrap();
+    let server = start(Start {
+        configuration,
+        sources,
+        clock: Arc::new(SystemClock),
+    })
+    .await
+    .unwrap();
     let log = server.service().store.audit.clone();
-    let next = async |after: u64| -> Logged { until(async || log.page(after, 1).await.unwrap().pop()).await };
+    let next = async |after: u64| -> Logged {
+        until(async || log.page(after, 1).await.unwrap().pop()).await
+    };
     let after = log.last().await.unwrap();
     write("dynamicRegistrationEnabled = false");
     let event = next(after).await.event;
-    assert_eq!((event.action, event.actor), (Action::ConfigurationChanged, None));
-    assert_eq!(event.details["changed"], json!(["registration.dynamicRegistrationEnabled"]));
+    assert_eq!(
+        (event.action, event.actor),
+        (Action::ConfigurationChanged, None)
+    );
+    assert_eq!(
+        event.details["changed"],
+        json!(["registration.dynamicRegistrationEnabled"])
+    );
     write("dynamicRegistrationEnabled = 5");
     let event = next(after + 1).await.event;
     assert_eq!(event.action, Action::ConfigurationRefused);
     assert_eq!(event.error.as_deref(), Some("invalid_configuration"));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn the_removal_of_an_expired_client_is_recorded() {
+    let server = TestServer::new().await;
+    let client = server
+        .register(&with(minimal(), json!({"lifetime": 100})))
+        .await;
+    let store = &server.server().service().store;
+    let at = registrar::base::clock::Timestamp::from_unix(crate::support::START + 200);
+    assert_eq!(store.clients.sweep(at, 10).await.unwrap(), 1);
+    let events = server.events(2).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["action"], "client_expired");
+    assert_eq!(events[0]["subject"], client.id);
+    assert!(events[0].get("actor").is_none() && events[0].get("error").is_none());
+    assert_eq!(events[0]["time"], crate::support::START + 100);
 }

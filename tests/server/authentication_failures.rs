@@ -7,29 +7,44 @@ use registrar::jose::Algorithm;
 use registrar::trust::{Effort, MOST_TRIES};
 use serde_json::{Value, json};
 
-use crate::support::{GRANT, Origin, Reply, START, Signer, TestServer, fetches_locally, machine, with};
+use crate::support::{
+    GRANT, Origin, Reply, START, Signer, TestServer, fetches_locally, machine, with,
+};
 
 const NOBODY: &str = "11111111-1111-4111-8111-111111111111";
-const JWT: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+const JWT: (&str, &str) = (
+    "client_assertion_type",
+    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+);
 
 /// Creates an assertion of `client` that is signed with none of its keys.
 fn garbage(client: &str, header: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({"iss": client, "sub": client, "aud": "x", "jti": "1", "exp": START + 60});
-    format!("{}.{}.{}", part(header), part(&claims), URL_SAFE_NO_PAD.encode([7; 132]))
+    format!(
+        "{}.{}.{}",
+        part(header),
+        part(&claims),
+        URL_SAFE_NO_PAD.encode([7; 132])
+    )
 }
 
 /// Sends `assertion`, which is rejected. Returns the work that the server did for it.
 async fn refused(server: &TestServer, assertion: &str) -> (u64, u64) {
     let effort = || server.server().service().verifier.effort();
     let Effort { read, tried } = effort();
-    let answer = server.form("/token", &[GRANT, JWT, ("client_assertion", assertion)]).await;
+    let answer = server
+        .form("/token", &[GRANT, JWT, ("client_assertion", assertion)])
+        .await;
     answer.expect_error(401, &["invalid_client"]);
     (effort().read - read, effort().tried - tried)
 }
 
 fn keyed(jwks: &Value) -> Value {
-    with(machine(), json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks}))
+    with(
+        machine(),
+        json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks}),
+    )
 }
 
 /// Returns twenty keys of the most expensive curve without a `kid`.
@@ -43,16 +58,23 @@ fn many_keys() -> Value {
 }
 
 #[tokio::test]
-async fn a_failure_tries_as_few_keys_for_a_known_client_as_for_an_unknown_one_and_parses_them_once() {
+async fn a_failure_tries_as_few_keys_for_a_known_client_as_for_an_unknown_one_and_parses_them_once()
+{
     let server = TestServer::configured(fetches_locally).await;
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::json(many_keys()));
     let many = server.register(&keyed(&many_keys())).await;
-    let remote = with(machine(), json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": url}));
+    let remote = with(
+        machine(),
+        json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": url}),
+    );
     let remote = server.register(&remote).await;
     let secret = server.register(&machine()).await;
     let most = MOST_TRIES as u64;
-    assert_eq!(refused(&server, &garbage(&many.id, &json!({"alg": "ES512"}))).await, (1, most));
+    assert_eq!(
+        refused(&server, &garbage(&many.id, &json!({"alg": "ES512"}))).await,
+        (1, most)
+    );
     for header in [
         json!({"alg": "ES512"}),
         json!({"alg": "ES512", "kid": "unknown"}),
@@ -66,20 +88,28 @@ async fn a_failure_tries_as_few_keys_for_a_known_client_as_for_an_unknown_one_an
             assert_eq!(effort, (0, most), "{client} {header}");
         }
     }
-    assert_eq!(origin.hits("/jwks"), 2, "the keys are fetched once, and once more for an unknown key");
+    assert_eq!(
+        origin.hits("/jwks"),
+        2,
+        "the keys are fetched once, and once more for an unknown key"
+    );
 }
 
 #[tokio::test]
 async fn keys_are_parsed_again_when_they_change() {
     let server = TestServer::new().await;
-    let (first, second) = (Signer::new("", Algorithm::Es256), Signer::new("", Algorithm::Es256));
+    let (first, second) = (
+        Signer::new("", Algorithm::Es256),
+        Signer::new("", Algorithm::Es256),
+    );
     let client = server.register(&keyed(&first.jwks())).await;
     let signed = async |signer: &Signer, jti: &str| {
         let issuer = server.server().url();
-        let claims =
-            json!({"iss": client.id, "sub": client.id, "aud": issuer, "jti": jti, "exp": START + 60});
+        let claims = json!({"iss": client.id, "sub": client.id, "aud": issuer, "jti": jti, "exp": START + 60});
         let assertion = signer.raw(&json!({}), claims);
-        server.form("/token", &[GRANT, JWT, ("client_assertion", &assertion)]).await
+        server
+            .form("/token", &[GRANT, JWT, ("client_assertion", &assertion)])
+            .await
     };
     let read = || server.server().service().verifier.effort().read;
     for jti in ["1", "2", "3"] {
@@ -89,7 +119,9 @@ async fn keys_are_parsed_again_when_they_change() {
     let update = client.update(json!({"jwks": second.jwks()}));
     server.update(&client, &update).await.expect_status(200);
     signed(&second, "4").await.expect_status(200);
-    signed(&first, "5").await.expect_error(401, &["invalid_client"]);
+    signed(&first, "5")
+        .await
+        .expect_error(401, &["invalid_client"]);
     assert_eq!(read(), 2);
 }
 
@@ -103,10 +135,12 @@ async fn a_named_key_is_found_among_many() {
     for (number, signer) in signers.iter().enumerate() {
         let jti = number.to_string();
         let issuer = server.server().url();
-        let claims =
-            json!({"iss": client.id, "sub": client.id, "aud": issuer, "jti": jti, "exp": START + 60});
+        let claims = json!({"iss": client.id, "sub": client.id, "aud": issuer, "jti": jti, "exp": START + 60});
         let kid = signer.jwk()["kid"].clone();
         let assertion = signer.raw(&json!({"kid": kid}), claims.clone());
-        server.form("/token", &[GRANT, JWT, ("client_assertion", &assertion)]).await.expect_status(200);
+        server
+            .form("/token", &[GRANT, JWT, ("client_assertion", &assertion)])
+            .await
+            .expect_status(200);
     }
 }

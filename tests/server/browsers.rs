@@ -39,20 +39,34 @@ async fn preflight(server: &TestServer, path: &str, method: &str, headers: &str)
 #[tokio::test]
 async fn options_on_an_open_path_is_answered_with_the_allowed_methods_and_headers() {
     let server = TestServer::new().await;
-    let headers =
-        "authorization,content-type,mcp-protocol-version,x-requested-with,traceparent,baggage,x-any";
+    let headers = "authorization,content-type,mcp-protocol-version,x-requested-with,traceparent,baggage,x-any";
     for path in OPEN {
         for method in ["GET", "POST", "PUT", "DELETE"] {
             let answer = preflight(&server, path, method, headers).await;
             assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text);
             assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
-            assert!(answer.header("access-control-allow-methods").contains(method), "{path}");
-            assert_eq!(answer.header("access-control-allow-headers"), headers, "{path}");
-            assert_eq!(answer.header("access-control-allow-credentials"), "", "{path}");
+            assert!(
+                answer
+                    .header("access-control-allow-methods")
+                    .contains(method),
+                "{path}"
+            );
+            assert_eq!(
+                answer.header("access-control-allow-headers"),
+                headers,
+                "{path}"
+            );
+            assert_eq!(
+                answer.header("access-control-allow-credentials"),
+                "",
+                "{path}"
+            );
         }
         // The page can read the answer and error responses, too.
         for method in ["GET", "POST", "PATCH", "OPTIONS"] {
-            let request = server.ask(method, path).header("origin", "https://app.example.org");
+            let request = server
+                .ask(method, path)
+                .header("origin", "https://app.example.org");
             let answer = Answer::of(request).await;
             assert_eq!(
                 answer.header("access-control-allow-origin"),
@@ -69,7 +83,10 @@ async fn requested_headers_are_repeated_only_up_to_a_limit() {
     let server = TestServer::new().await;
     let long = vec!["x-some-header"; 1_000].join(",");
     let answer = preflight(&server, "/jwks", "GET", &long).await;
-    assert_eq!((answer.status, answer.header("access-control-allow-headers")), (200, ""));
+    assert_eq!(
+        (answer.status, answer.header("access-control-allow-headers")),
+        (200, "")
+    );
 }
 
 #[tokio::test]
@@ -77,9 +94,14 @@ async fn no_web_page_may_call_a_path_that_needs_server_credentials() {
     let server = TestServer::new().await;
     for path in CLOSED {
         for method in ["OPTIONS", "GET", "POST"] {
-            let request = server.ask(method, path).header("origin", "https://app.example.org");
+            let request = server
+                .ask(method, path)
+                .header("origin", "https://app.example.org");
             let answer = Answer::of(request.header("access-control-request-method", "GET")).await;
-            let allowed = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+            let allowed = answer
+                .headers
+                .keys()
+                .find(|name| name.as_str().starts_with("access-control-"));
             assert_eq!(allowed, None, "{method} {path}");
         }
     }

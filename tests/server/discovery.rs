@@ -20,13 +20,26 @@ async fn document(server: &TestServer, path: &str) -> Value {
 async fn both_documents_are_identical() {
     let server = TestServer::new().await;
     let one = document(&server, "/.well-known/openid-configuration").await;
-    assert_eq!(one, document(&server, "/.well-known/oauth-authorization-server").await);
+    assert_eq!(
+        one,
+        document(&server, "/.well-known/oauth-authorization-server").await
+    );
     assert_eq!(one["issuer"], json!(server.server().url()));
     let endpoint = one["registration_endpoint"].as_str().unwrap();
-    Answer::of(server.ask("POST", endpoint).json(&minimal())).await.expect_status(201);
-    assert!(one["code_challenge_methods_supported"].as_array().unwrap().contains(&json!("S256")));
+    Answer::of(server.ask("POST", endpoint).json(&minimal()))
+        .await
+        .expect_status(201);
+    assert!(
+        one["code_challenge_methods_supported"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("S256"))
+    );
     let claims = one["claims_supported"].as_array().unwrap();
-    assert!(claims[0] == "sub" && claims.contains(&json!("email")), "the claims of the scopes: {claims:?}");
+    assert!(
+        claims[0] == "sub" && claims.contains(&json!("email")),
+        "the claims of the scopes: {claims:?}"
+    );
 }
 
 #[tokio::test]
@@ -37,7 +50,10 @@ async fn an_issuer_with_a_path_has_its_documents_at_the_standard_urls() {
     .await;
     let one = document(&server, "/.well-known/oauth-authorization-server/tenant").await;
     assert_eq!(one["issuer"], "https://as.example.org/tenant");
-    assert_eq!(one, document(&server, "/tenant/.well-known/openid-configuration").await);
+    assert_eq!(
+        one,
+        document(&server, "/tenant/.well-known/openid-configuration").await
+    );
 }
 
 #[tokio::test]
@@ -52,14 +68,25 @@ async fn configured_metadata_is_published_with_our_own() {
     })
     .await;
     let document = document(&server, "/.well-known/openid-configuration").await;
-    assert_eq!(document["authorization_endpoint"], "https://as.example.org/authorize");
+    assert_eq!(
+        document["authorization_endpoint"],
+        "https://as.example.org/authorize"
+    );
     assert_eq!(document["issuer"], json!(server.server().url()));
-    assert!(!document["grant_types_supported"].as_array().unwrap().contains(&json!("made_up")));
+    assert!(
+        !document["grant_types_supported"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("made_up"))
+    );
 }
 
 /// A client with everything that any value may require: keys, the subject of a certificate, CIBA.
 fn equipped() -> Value {
-    with(minimal(), json!({"jwks_uri": "https://client.example.org/jwks"}))
+    with(
+        minimal(),
+        json!({"jwks_uri": "https://client.example.org/jwks"}),
+    )
 }
 
 /// Returns the members that a request with `member` = `value` needs to be consistent.
@@ -85,7 +112,9 @@ fn companions(member: &str, value: &str) -> Value {
         ("token_endpoint_auth_signing_alg", alg) if alg.starts_with("HS") => {
             json!({"token_endpoint_auth_method": "client_secret_jwt"})
         }
-        ("token_endpoint_auth_signing_alg", _) => json!({"token_endpoint_auth_method": "private_key_jwt"}),
+        ("token_endpoint_auth_signing_alg", _) => {
+            json!({"token_endpoint_auth_method": "private_key_jwt"})
+        }
         (member, _) => match member.strip_suffix("_enc") {
             Some(stem) => json!({format!("{stem}_alg"): "ECDH-ES"}),
             None => json!({}),
@@ -101,7 +130,9 @@ fn registered_as(list: &str) -> Option<(String, bool)> {
         "response_modes_supported" => ("response_modes".to_owned(), true),
         "subject_types_supported" => ("subject_type".to_owned(), false),
         "token_endpoint_auth_methods_supported" => ("token_endpoint_auth_method".to_owned(), false),
-        "backchannel_token_delivery_modes_supported" => ("backchannel_token_delivery_mode".to_owned(), false),
+        "backchannel_token_delivery_modes_supported" => {
+            ("backchannel_token_delivery_mode".to_owned(), false)
+        }
         // The methods of these endpoints follow from the registration for the token endpoint.
         "revocation_endpoint_auth_signing_alg_values_supported"
         | "introspection_endpoint_auth_signing_alg_values_supported" => return None,
@@ -136,8 +167,16 @@ async fn advertised_values_can_be_registered_and_no_others() {
     let document = document(&server, "/.well-known/openid-configuration").await;
     let mut tried = 0;
     for (list, values) in document.as_object().unwrap() {
-        let Some((member, is_list)) = registered_as(list) else { continue };
-        let one = |value: &str| if is_list { json!([value]) } else { json!(value) };
+        let Some((member, is_list)) = registered_as(list) else {
+            continue;
+        };
+        let one = |value: &str| {
+            if is_list {
+                json!([value])
+            } else {
+                json!(value)
+            }
+        };
         for value in values.as_array().unwrap().iter().filter_map(Value::as_str) {
             let mut body = with(equipped(), companions(&member, value));
             body = with(body, json!({member.as_str(): one(value)}));
@@ -159,7 +198,10 @@ async fn advertised_values_can_be_registered_and_no_others() {
         );
         server.post(&body).await.expect_bad_metadata(&member);
     }
-    assert!(tried > 100, "only {tried} values were tried; the test is incomplete");
+    assert!(
+        tried > 100,
+        "only {tried} values were tried; the test is incomplete"
+    );
 }
 
 #[tokio::test]
@@ -173,42 +215,86 @@ async fn an_empty_list_is_published_only_if_required() {
     })
     .await;
     let found = document(&server, OAUTH).await;
-    assert_eq!(found["response_types_supported"], json!([]), "required by RFC 8414 section 2");
+    assert_eq!(
+        found["response_types_supported"],
+        json!([]),
+        "required by RFC 8414 section 2"
+    );
     assert_eq!(found.get("id_token_encryption_alg_values_supported"), None);
     let body = json!({
         "grant_types": ["client_credentials"],
         "id_token_encrypted_response_alg": "RSA-OAEP",
         "jwks_uri": "https://client.example.org/jwks",
     });
-    server.post(&body).await.expect_bad_metadata("id_token_encrypted_response_alg");
+    server
+        .post(&body)
+        .await
+        .expect_bad_metadata("id_token_encrypted_response_alg");
 }
 
 #[tokio::test]
 async fn the_methods_of_revocation_and_introspection_are_published() {
     let server = TestServer::new().await;
     let found = document(&server, OAUTH).await;
-    let proving = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
-    let (public, bearer) = ([&["none"], &proving[..]].concat(), [&proving[..], &["Bearer"]].concat());
-    assert_eq!(found["revocation_endpoint_auth_methods_supported"], json!(public));
-    assert_eq!(found["introspection_endpoint_auth_methods_supported"], json!(bearer));
+    let proving = [
+        "client_secret_basic",
+        "client_secret_post",
+        "client_secret_jwt",
+        "private_key_jwt",
+    ];
+    let (public, bearer) = (
+        [&["none"], &proving[..]].concat(),
+        [&proving[..], &["Bearer"]].concat(),
+    );
+    assert_eq!(
+        found["revocation_endpoint_auth_methods_supported"],
+        json!(public)
+    );
+    assert_eq!(
+        found["introspection_endpoint_auth_methods_supported"],
+        json!(bearer)
+    );
     for endpoint in ["revocation", "introspection"] {
         let signed = &found[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
-        assert_eq!(signed, &found["token_endpoint_auth_signing_alg_values_supported"], "{endpoint}");
+        assert_eq!(
+            signed, &found["token_endpoint_auth_signing_alg_values_supported"],
+            "{endpoint}"
+        );
     }
     // The endpoints accept these methods.
-    let client = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
+    let client = server
+        .register(&with(
+            minimal(),
+            json!({"token_endpoint_auth_method": "none"}),
+        ))
+        .await;
     let parameters = [("token", "x"), ("client_id", client.id.as_str())];
     server.form("/revoke", &parameters).await.expect_status(200);
-    server.form("/introspect", &parameters).await.expect_error(401, &["invalid_client"]);
+    server
+        .form("/introspect", &parameters)
+        .await
+        .expect_error(401, &["invalid_client"]);
 }
 
 #[tokio::test]
 async fn published_methods_are_those_that_can_be_registered_and_are_supported() {
     let rs256_and_hs256 = json!(["RS256", "HS256"]);
     for (methods, taken, signed) in [
-        (json!(["private_key_jwt", "attest_jwt_client_auth"]), json!(["private_key_jwt"]), json!(["RS256"])),
-        (json!(["client_secret_jwt"]), json!(["client_secret_jwt"]), json!(["HS256"])),
-        (json!(["client_secret_post"]), json!(["client_secret_post"]), json!(null)),
+        (
+            json!(["private_key_jwt", "attest_jwt_client_auth"]),
+            json!(["private_key_jwt"]),
+            json!(["RS256"]),
+        ),
+        (
+            json!(["client_secret_jwt"]),
+            json!(["client_secret_jwt"]),
+            json!(["HS256"]),
+        ),
+        (
+            json!(["client_secret_post"]),
+            json!(["client_secret_post"]),
+            json!(null),
+        ),
         (json!(["tls_client_auth"]), json!([]), json!(null)),
     ] {
         let server = TestServer::registering(json!({
@@ -217,9 +303,17 @@ async fn published_methods_are_those_that_can_be_registered_and_are_supported() 
         }))
         .await;
         let found = document(&server, OAUTH).await;
-        assert_eq!(found["revocation_endpoint_auth_methods_supported"], taken, "{methods}");
-        let also = found["introspection_endpoint_auth_methods_supported"].as_array().unwrap();
-        assert_eq!(also.split_last(), Some((&json!("Bearer"), taken.as_array().unwrap().as_slice())));
+        assert_eq!(
+            found["revocation_endpoint_auth_methods_supported"], taken,
+            "{methods}"
+        );
+        let also = found["introspection_endpoint_auth_methods_supported"]
+            .as_array()
+            .unwrap();
+        assert_eq!(
+            also.split_last(),
+            Some((&json!("Bearer"), taken.as_array().unwrap().as_slice()))
+        );
         for endpoint in ["revocation", "introspection"] {
             let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
             assert_eq!(found[&name], signed, "{name} with {methods}");
@@ -258,8 +352,14 @@ async fn by_certificate(files: &Files, change: impl FnOnce(&mut Configuration)) 
     let mut server = TestServer::configured(change).await;
     server.use_client(files.client(None));
     let found = document(&server, OAUTH).await;
-    let methods = found["revocation_endpoint_auth_methods_supported"].as_array().unwrap().iter();
-    let methods: Vec<&str> = methods.filter_map(Value::as_str).filter(|one| one.contains("tls")).collect();
+    let methods = found["revocation_endpoint_auth_methods_supported"]
+        .as_array()
+        .unwrap()
+        .iter();
+    let methods: Vec<&str> = methods
+        .filter_map(Value::as_str)
+        .filter(|one| one.contains("tls"))
+        .collect();
     json!([methods, found["tls_client_certificate_bound_access_tokens"]])
 }
 
@@ -283,7 +383,10 @@ async fn certificate_methods_are_published_only_if_certificates_can_arrive() {
         let name = "tls_client_certificate_bound_access_tokens".to_owned();
         configuration.settings.discovery.insert(name, true.into());
     };
-    let (all, none) = (json!([["tls_client_auth", "self_signed_tls_client_auth"], true]), json!([[], null]));
+    let (all, none) = (
+        json!([["tls_client_auth", "self_signed_tls_client_auth"], true]),
+        json!([[], null]),
+    );
     assert_eq!(by_certificate(&files, |_| {}).await, none);
     assert_eq!(by_certificate(&files, claimed).await, none);
     assert_eq!(by_certificate(&files, unasked).await, none);

@@ -23,20 +23,36 @@ async fn hydra_is_notified_of_a_client_and_of_its_secret() {
     })
     .await;
     let clients = "https://hydra.example.org/admin/clients";
-    host.answer("POST", clients, HttpAnswer { status: 201, ..HttpAnswer::default() });
+    host.answer(
+        "POST",
+        clients,
+        HttpAnswer {
+            status: 201,
+            ..HttpAnswer::default()
+        },
+    );
     let client = server.register(&minimal()).await;
     // If a client is deleted before the script runs, only the deletion is sent.
     while host.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let deleted = format!("{clients}/{}", client.id);
-    host.answer("DELETE", &deleted, HttpAnswer { status: 204, ..HttpAnswer::default() });
+    host.answer(
+        "DELETE",
+        &deleted,
+        HttpAnswer {
+            status: 204,
+            ..HttpAnswer::default()
+        },
+    );
     server.delete(&client).await.expect_status(204);
     // Queued events are sent before the server stops.
     server.stop().await;
     let calls = host.calls();
-    let told: Vec<(&str, &str)> =
-        calls.iter().map(|call| (call.method.as_str(), call.url.as_str())).collect();
+    let told: Vec<(&str, &str)> = calls
+        .iter()
+        .map(|call| (call.method.as_str(), call.url.as_str()))
+        .collect();
     assert_eq!(told, [("POST", clients), ("DELETE", deleted.as_str())]);
     let created = calls.iter().find(|call| call.method == "POST").unwrap();
     let sent: Value = serde_json::from_slice(created.body.as_deref().unwrap()).unwrap();

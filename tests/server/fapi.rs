@@ -33,23 +33,44 @@ fn profiled() -> Value {
 async fn values_that_fapi_2_forbids_are_rejected_and_permitted_ones_are_named() {
     let server = server().await;
     for (members, part) in [
-        (json!({"token_endpoint_auth_method": "none"}), "token_endpoint_auth_method"),
-        (json!({"token_endpoint_auth_method": "client_secret_basic"}), "token_endpoint_auth_method"),
-        (json!({"id_token_signed_response_alg": "RS256"}), "id_token_signed_response_alg"),
-        (json!({"id_token_signed_response_alg": "none"}), "id_token_signed_response_alg"),
-        (json!({"token_endpoint_auth_signing_alg": "RS256"}), "token_endpoint_auth_signing_alg"),
+        (
+            json!({"token_endpoint_auth_method": "none"}),
+            "token_endpoint_auth_method",
+        ),
+        (
+            json!({"token_endpoint_auth_method": "client_secret_basic"}),
+            "token_endpoint_auth_method",
+        ),
+        (
+            json!({"id_token_signed_response_alg": "RS256"}),
+            "id_token_signed_response_alg",
+        ),
+        (
+            json!({"id_token_signed_response_alg": "none"}),
+            "id_token_signed_response_alg",
+        ),
+        (
+            json!({"token_endpoint_auth_signing_alg": "RS256"}),
+            "token_endpoint_auth_signing_alg",
+        ),
         (
             json!({"response_types": ["code id_token"], "grant_types": ["authorization_code", "implicit"]}),
             "response_types",
         ),
     ] {
-        server.post(&with(profiled(), members)).await.expect_bad_metadata(part);
+        server
+            .post(&with(profiled(), members))
+            .await
+            .expect_bad_metadata(part);
     }
     server.expect_empty().await;
     let client = server.register(&profiled()).await;
     assert_eq!(client.body["dpop_bound_access_tokens"], true);
     assert_eq!(client.body["client_secret"], Value::Null);
     let mut unbound = profiled();
-    unbound.as_object_mut().unwrap().shift_remove("dpop_bound_access_tokens");
+    unbound
+        .as_object_mut()
+        .unwrap()
+        .shift_remove("dpop_bound_access_tokens");
     server.register(&unbound).await;
 }

@@ -28,7 +28,10 @@ fn fetcher(change: impl FnOnce(&mut FetchSettings)) -> Fetcher {
 #[tokio::test]
 async fn a_request_is_sent_unchanged_and_any_status_is_an_answer() {
     let (fetcher, origin) = (fetcher(|_| {}), Origin::new().await);
-    let reply = Reply::text("text/plain", "tea").with_status(418).header("x-Pot", "a").header("x-pot", "b");
+    let reply = Reply::text("text/plain", "tea")
+        .with_status(418)
+        .header("x-Pot", "a")
+        .header("x-pot", "b");
     let url = origin.at("/pot", reply);
     let request = Request {
         method: "POST".to_owned(),
@@ -37,12 +40,30 @@ async fn a_request_is_sent_unchanged_and_any_status_is_an_answer() {
         ..Request::get(url)
     };
     let response = fetcher.send(request).await.unwrap();
-    assert_eq!((response.status, response.body.as_slice()), (418, b"tea".as_slice()));
+    assert_eq!(
+        (response.status, response.body.as_slice()),
+        (418, b"tea".as_slice())
+    );
     assert_eq!(response.header("x-pot"), Some("a"));
-    assert_eq!(response.headers.iter().filter(|(name, _)| name == "x-pot").count(), 2);
-    assert_eq!(origin.asked("/pot", "authorization").as_deref(), Some("Bearer t"));
+    assert_eq!(
+        response
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "x-pot")
+            .count(),
+        2
+    );
+    assert_eq!(
+        origin.asked("/pot", "authorization").as_deref(),
+        Some("Bearer t")
+    );
     assert_eq!(origin.asked("/pot", "content-length").as_deref(), Some("3"));
-    assert!(origin.asked("/pot", "user-agent").unwrap().starts_with("registrar/"));
+    assert!(
+        origin
+            .asked("/pot", "user-agent")
+            .unwrap()
+            .starts_with("registrar/")
+    );
     assert_eq!(origin.asked("/pot", "accept-encoding"), None);
 }
 
@@ -50,45 +71,92 @@ async fn a_request_is_sent_unchanged_and_any_status_is_an_answer() {
 async fn a_redirect_is_not_followed_and_a_cookie_is_not_kept() {
     let (fetcher, origin, canary) = (fetcher(|_| {}), Origin::new().await, Canary::new());
     let elsewhere = format!("http://127.0.0.1:{}/", canary.port());
-    let reply = Reply::status(302).header("location", elsewhere).header("set-cookie", "a=b; path=/");
+    let reply = Reply::status(302)
+        .header("location", elsewhere)
+        .header("set-cookie", "a=b; path=/");
     let url = origin.at("/", reply);
     for _ in 0..2 {
         assert_eq!(fetcher.send(Request::get(&url)).await.unwrap().status, 302);
     }
     assert_eq!(origin.asked("/", "cookie"), None);
-    assert_eq!(fetcher.get_json(&url, JSON).await, Err(FetchError::Redirected(302)));
+    assert_eq!(
+        fetcher.get_json(&url, JSON).await,
+        Err(FetchError::Redirected(302))
+    );
     canary.expect_untouched();
 }
 
 #[tokio::test]
 async fn nothing_is_decompressed() {
     let (fetcher, origin) = (fetcher(|_| {}), Origin::new().await);
-    let url =
-        origin.at("/", Reply::text("application/json", "\u{1f}packed").header("content-encoding", "gzip"));
-    assert_eq!(fetcher.send(Request::get(&url)).await.unwrap().body, b"\x1fpacked");
+    let url = origin.at(
+        "/",
+        Reply::text("application/json", "\u{1f}packed").header("content-encoding", "gzip"),
+    );
+    assert_eq!(
+        fetcher.send(Request::get(&url)).await.unwrap().body,
+        b"\x1fpacked"
+    );
     assert_eq!(fetcher.get_json(&url, JSON).await, Err(FetchError::NotJson));
 }
 
 #[tokio::test]
 async fn an_answer_is_cut_at_the_limit_while_it_is_read() {
-    let (fetcher, origin) = (fetcher(|settings| settings.body_bytes = 1_000), Origin::new().await);
+    let (fetcher, origin) = (
+        fetcher(|settings| settings.body_bytes = 1_000),
+        Origin::new().await,
+    );
     let url = origin.at("/", Reply::text("text/plain", "x".repeat(1_000)));
-    assert_eq!(fetcher.send(Request::get(&url)).await.unwrap().body.len(), 1_000);
-    let smaller = Request { limit: Some(999), ..Request::get(&url) };
-    assert_eq!(fetcher.send(smaller).await.unwrap_err(), FetchError::TooLarge { limit: 999 });
-    let larger = Request { limit: Some(1 << 40), ..Request::get(origin.at("/endless", Reply::endless())) };
-    assert_eq!(fetcher.send(larger).await.unwrap_err(), FetchError::TooLarge { limit: 1_000 });
-    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were read", origin.sent());
+    assert_eq!(
+        fetcher.send(Request::get(&url)).await.unwrap().body.len(),
+        1_000
+    );
+    let smaller = Request {
+        limit: Some(999),
+        ..Request::get(&url)
+    };
+    assert_eq!(
+        fetcher.send(smaller).await.unwrap_err(),
+        FetchError::TooLarge { limit: 999 }
+    );
+    let larger = Request {
+        limit: Some(1 << 40),
+        ..Request::get(origin.at("/endless", Reply::endless()))
+    };
+    assert_eq!(
+        fetcher.send(larger).await.unwrap_err(),
+        FetchError::TooLarge { limit: 1_000 }
+    );
+    assert!(
+        origin.sent() < 16 * 1024 * 1024,
+        "{} bytes were read",
+        origin.sent()
+    );
 }
 
 #[tokio::test]
 async fn a_fetch_has_a_timeout() {
-    let (fetcher, origin) = (fetcher(|settings| settings.timeout_ms = 200), Origin::new().await);
+    let (fetcher, origin) = (
+        fetcher(|settings| settings.timeout_ms = 200),
+        Origin::new().await,
+    );
     let url = origin.at("/", Reply::never());
-    let longer = Request { timeout: Some(Duration::from_mins(10)), ..Request::get(&url) };
-    assert_eq!(fetcher.send(longer).await.unwrap_err(), FetchError::Timeout { milliseconds: 200 });
-    let shorter = Request { timeout: Some(Duration::from_millis(20)), ..Request::get(&url) };
-    assert_eq!(fetcher.send(shorter).await.unwrap_err(), FetchError::Timeout { milliseconds: 20 });
+    let longer = Request {
+        timeout: Some(Duration::from_mins(10)),
+        ..Request::get(&url)
+    };
+    assert_eq!(
+        fetcher.send(longer).await.unwrap_err(),
+        FetchError::Timeout { milliseconds: 200 }
+    );
+    let shorter = Request {
+        timeout: Some(Duration::from_millis(20)),
+        ..Request::get(&url)
+    };
+    assert_eq!(
+        fetcher.send(shorter).await.unwrap_err(),
+        FetchError::Timeout { milliseconds: 20 }
+    );
 }
 
 #[tokio::test]
@@ -98,17 +166,28 @@ async fn waiting_too_long_for_a_slot_is_reported() {
         settings.concurrent_per_host = 1;
     });
     let (slow, other) = (Origin::new().await, Origin::new().await);
-    let (hanging, fast) = (slow.at("/", Reply::never()), other.at("/", Reply::status(204)));
+    let (hanging, fast) = (
+        slow.at("/", Reply::never()),
+        other.at("/", Reply::status(204)),
+    );
     let first = fetcher.send(Request::get(&hanging));
     tokio::pin!(first);
-    let second = Request { timeout: Some(Duration::from_millis(20)), ..Request::get(&hanging) };
+    let second = Request {
+        timeout: Some(Duration::from_millis(20)),
+        ..Request::get(&hanging)
+    };
     tokio::select! {
         biased;
         _ = &mut first => panic!("it hangs"),
         outcome = fetcher.send(second) => assert_eq!(outcome.unwrap_err(), FetchError::Busy),
     }
     assert_eq!(fetcher.send(Request::get(&fast)).await.unwrap().status, 204);
-    assert_eq!(first.await.unwrap_err(), FetchError::Timeout { milliseconds: 2_000 });
+    assert_eq!(
+        first.await.unwrap_err(),
+        FetchError::Timeout {
+            milliseconds: 2_000
+        }
+    );
 }
 
 #[tokio::test]
@@ -116,14 +195,23 @@ async fn an_allowed_host_may_be_on_loopback_and_other_hosts_are_rejected() {
     let (origin, canary) = (Origin::new().await, Canary::new());
     let fetcher = fetcher(|settings| {
         settings.allow_private_addresses = false;
-        settings.allowed_hosts = vec![format!("localhost:{}", origin.address().port()).parse().unwrap()];
+        settings.allowed_hosts = vec![
+            format!("localhost:{}", origin.address().port())
+                .parse()
+                .unwrap(),
+        ];
     });
     let reply = Reply::json(json!([]));
     let url = origin.at("/", reply).replace("127.0.0.1", "localhost");
     assert_eq!(fetcher.get_json(&url, JSON).await.unwrap().value, json!([]));
     for host in ["127.0.0.1", "localhost", "[::1]", "2130706433"] {
-        let outcome = fetcher.send(Request::get(format!("http://{host}:{}/", canary.port()))).await;
-        assert!(matches!(outcome, Err(FetchError::Refused(_))), "{host}: {outcome:?}");
+        let outcome = fetcher
+            .send(Request::get(format!("http://{host}:{}/", canary.port())))
+            .await;
+        assert!(
+            matches!(outcome, Err(FetchError::Refused(_))),
+            "{host}: {outcome:?}"
+        );
     }
     canary.expect_untouched();
 }
@@ -151,14 +239,24 @@ fn certificate() -> (X509, PKey<Private>) {
     let name = name.build();
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+    builder
+        .set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap())
+        .unwrap();
     builder.set_subject_name(&name).unwrap();
     builder.set_issuer_name(&name).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    builder
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    builder
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
     builder.set_pubkey(&key).unwrap();
-    builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    let names = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None));
+    builder
+        .append_extension(BasicConstraints::new().critical().ca().build().unwrap())
+        .unwrap();
+    let names = SubjectAlternativeName::new()
+        .dns("localhost")
+        .build(&builder.x509v3_context(None, None));
     builder.append_extension(names.unwrap()).unwrap();
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     (builder.build(), key)
@@ -196,5 +294,8 @@ async fn tls_is_trusted_when_the_operator_configures_its_ca() {
     let outcome = fetcher(|_| {}).send(Request::get(&url)).await;
     assert_eq!(outcome.unwrap_err(), FetchError::Unreachable);
     let by_address = Request::get(format!("https://127.0.0.1:{port}/"));
-    assert_eq!(trusting.send(by_address).await.unwrap_err(), FetchError::Unreachable);
+    assert_eq!(
+        trusting.send(by_address).await.unwrap_err(),
+        FetchError::Unreachable
+    );
 }

@@ -17,7 +17,11 @@ async fn required() -> TestServer {
 #[track_caller]
 fn expect_invalid(answer: &Answer) {
     answer.expect_error(401, &["invalid_token"]);
-    assert!(answer.header("www-authenticate").contains(r#"Bearer realm="registrar", error="invalid_token""#));
+    assert!(
+        answer
+            .header("www-authenticate")
+            .contains(r#"Bearer realm="registrar", error="invalid_token""#)
+    );
 }
 
 #[tokio::test]
@@ -26,23 +30,36 @@ async fn a_required_token_must_be_present() {
     let answer = server.post(&minimal()).await;
     answer.expect_error(401, &["invalid_token"]);
     let challenge = answer.header("www-authenticate");
-    assert!(challenge.starts_with("Bearer ") && !challenge.contains("error"), "{challenge}");
+    assert!(
+        challenge.starts_with("Bearer ") && !challenge.contains("error"),
+        "{challenge}"
+    );
     server.expect_empty().await;
 }
 
 #[tokio::test]
 async fn an_invalid_token_is_rejected_even_if_none_is_required() {
     for server in [required().await, TestServer::new().await] {
-        server.initial_access("ended", json!({"expires_at": START})).await;
+        server
+            .initial_access("ended", json!({"expires_at": START}))
+            .await;
         server.initial_access("none-left", json!({"uses": 0})).await;
         let revoked = server.initial_access("revoked", json!({})).await;
         let tokens = &server.server().service().store.initial_access_tokens;
         let now = registrar::base::clock::Timestamp::from_unix(START);
-        assert!(tokens.revoke(&revoked, now, Change::default()).await.unwrap());
+        assert!(
+            tokens
+                .revoke(&revoked, now, Change::default())
+                .await
+                .unwrap()
+        );
         for token in ["wrong", "ended", "none-left", "revoked"] {
             expect_invalid(&server.post_with(token, &minimal()).await);
         }
-        let basic = server.ask("POST", "/register").basic_auth("a", Some("b")).json(&minimal());
+        let basic = server
+            .ask("POST", "/register")
+            .basic_auth("a", Some("b"))
+            .json(&minimal());
         expect_invalid(&Answer::of(basic).await);
         server.expect_empty().await;
     }
@@ -51,12 +68,17 @@ async fn an_invalid_token_is_rejected_even_if_none_is_required() {
 #[tokio::test]
 async fn a_valid_token_registers_and_its_use_is_recorded() {
     for server in [required().await, TestServer::new().await] {
-        let id = server.initial_access("good", json!({"note": "for a test"})).await;
+        let id = server
+            .initial_access("good", json!({"note": "for a test"}))
+            .await;
         let answer = server.post_with("good", &minimal()).await;
         answer.expect_status(201);
         let provenance = server.provenance(&Registered::of(answer.body)).await;
         assert_eq!(
-            (&provenance["trust_level"], &provenance["initial_access_token"]),
+            (
+                &provenance["trust_level"],
+                &provenance["initial_access_token"]
+            ),
             (&json!("token"), &json!(id))
         );
         assert!(!id.contains("good"));
@@ -70,7 +92,10 @@ async fn tokens_are_ignored_when_disabled() {
     for token in ["good", "wrong"] {
         let answer = server.post_with(token, &minimal()).await;
         answer.expect_status(201);
-        assert_eq!(server.provenance(&Registered::of(answer.body)).await["trust_level"], "open");
+        assert_eq!(
+            server.provenance(&Registered::of(answer.body)).await["trust_level"],
+            "open"
+        );
     }
 }
 
@@ -93,13 +118,19 @@ async fn a_valid_token_of_another_type_gets_its_own_error() {
 async fn a_token_is_accepted_in_the_header_only() {
     let server = required().await;
     server.initial_access("good", json!({})).await;
-    let in_query = server.ask("POST", "/register?access_token=good").json(&minimal());
-    Answer::of(in_query).await.expect_error(401, &["invalid_token"]);
+    let in_query = server
+        .ask("POST", "/register?access_token=good")
+        .json(&minimal());
+    Answer::of(in_query)
+        .await
+        .expect_error(401, &["invalid_token"]);
     server
         .post(&with(minimal(), json!({"access_token": "good"})))
         .await
         .expect_error(401, &["invalid_token"]);
-    let form = server.post_bytes("application/x-www-form-urlencoded", "access_token=good").await;
+    let form = server
+        .post_bytes("application/x-www-form-urlencoded", "access_token=good")
+        .await;
     assert!([401, 415].contains(&form.status), "{}", form.text);
     server.expect_empty().await;
 }
@@ -114,19 +145,44 @@ async fn a_policy_limits_what_is_registered() {
         "token_endpoint_auth_methods": ["none"],
         "maximum_lifetime": 600,
     });
-    server.initial_access("tight", json!({"policy": policy})).await;
-    let body = |more: Value| with(with(minimal(), json!({"token_endpoint_auth_method": "none"})), more);
-    let good = server.post_with("tight", &body(json!({"scope": "profile email"}))).await;
+    server
+        .initial_access("tight", json!({"policy": policy}))
+        .await;
+    let body = |more: Value| {
+        with(
+            with(minimal(), json!({"token_endpoint_auth_method": "none"})),
+            more,
+        )
+    };
+    let good = server
+        .post_with("tight", &body(json!({"scope": "profile email"})))
+        .await;
     good.expect_status(201);
-    assert_eq!((good.member("scope"), good.member("lifetime")), (&json!("profile"), &json!(600)));
-    let other_host =
-        server.post_with("tight", &body(json!({"redirect_uris": ["https://evil.example/cb"]}))).await;
+    assert_eq!(
+        (good.member("scope"), good.member("lifetime")),
+        (&json!("profile"), &json!(600))
+    );
+    let other_host = server
+        .post_with(
+            "tight",
+            &body(json!({"redirect_uris": ["https://evil.example/cb"]})),
+        )
+        .await;
     other_host.expect_bad_redirect();
     let description = other_host.member("error_description").as_str().unwrap();
-    assert!(description.contains("allows only client.example.org"), "{description}");
-    server.post_with("tight", &minimal()).await.expect_bad_metadata("token_endpoint_auth_method");
+    assert!(
+        description.contains("allows only client.example.org"),
+        "{description}"
+    );
+    server
+        .post_with("tight", &minimal())
+        .await
+        .expect_bad_metadata("token_endpoint_auth_method");
     let refresh = json!({"grant_types": ["authorization_code", "refresh_token"]});
-    server.post_with("tight", &body(refresh)).await.expect_bad_metadata("grant_types[1]");
+    server
+        .post_with("tight", &body(refresh))
+        .await
+        .expect_bad_metadata("grant_types[1]");
     server
         .post_with("tight", &body(json!({"lifetime": 601})))
         .await
@@ -140,13 +196,21 @@ async fn an_update_follows_the_policy_even_after_the_token_is_deleted() {
     let id = server.initial_access("once", more).await;
     let client = Registered::of(server.post_with("once", &minimal()).await.body);
     let elsewhere = client.update(json!({"redirect_uris": ["https://evil.example/cb"]}));
-    server.update(&client, &elsewhere).await.expect_bad_redirect();
-    let other_scope = server.update(&client, &client.update(json!({"scope": "profile email"}))).await;
+    server
+        .update(&client, &elsewhere)
+        .await
+        .expect_bad_redirect();
+    let other_scope = server
+        .update(&client, &client.update(json!({"scope": "profile email"})))
+        .await;
     other_scope.expect_status(200);
     assert_eq!(other_scope.member("scope"), "email");
     let provenance = server.provenance(&client).await;
     assert_eq!(
-        (&provenance["trust_level"], &provenance["initial_access_token"]),
+        (
+            &provenance["trust_level"],
+            &provenance["initial_access_token"]
+        ),
         (&json!("token"), &json!(id))
     );
 }
@@ -162,7 +226,14 @@ async fn the_last_use_is_granted_once() {
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         expect_invalid(answer);
     }
-    let count = server.server().service().store.clients.count_all().await.unwrap();
+    let count = server
+        .server()
+        .service()
+        .store
+        .clients
+        .count_all()
+        .await
+        .unwrap();
     assert_eq!(count, 2, "one client and the administrator");
 }
 
@@ -170,9 +241,15 @@ async fn the_last_use_is_granted_once() {
 async fn a_rejected_registration_costs_no_use() {
     let server = required().await;
     server.initial_access("single", json!({"uses": 1})).await;
-    let bad = with(minimal(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
+    let bad = with(
+        minimal(),
+        json!({"redirect_uris": ["http://client.example.org/cb"]}),
+    );
     server.post_with("single", &bad).await.expect_bad_redirect();
-    server.post_with("single", &minimal()).await.expect_status(201);
+    server
+        .post_with("single", &minimal())
+        .await
+        .expect_status(201);
     expect_invalid(&server.post_with("single", &minimal()).await);
 }
 
@@ -186,18 +263,33 @@ async fn the_rate_limit_does_not_apply_to_the_bearer_of_a_token() {
     server.initial_access("mine", json!({})).await;
     server.initial_access("yours", json!({})).await;
     for _ in 0..2 {
-        server.post_with("wrong", &minimal()).await.expect_error(401, &["invalid_token"]);
+        server
+            .post_with("wrong", &minimal())
+            .await
+            .expect_error(401, &["invalid_token"]);
     }
     let limited = server.post(&minimal()).await;
     limited.expect_error(429, &["too_many_requests"]);
     assert!(limited.header("retry-after").parse::<u64>().unwrap() >= 1);
     // An invalid token does not bypass the limit.
-    server.post_with("wrong", &minimal()).await.expect_error(429, &["too_many_requests"]);
+    server
+        .post_with("wrong", &minimal())
+        .await
+        .expect_error(429, &["too_many_requests"]);
     for _ in 0..2 {
-        server.post_with("mine", &minimal()).await.expect_status(201);
+        server
+            .post_with("mine", &minimal())
+            .await
+            .expect_status(201);
     }
-    server.post_with("mine", &minimal()).await.expect_error(429, &["too_many_requests"]);
-    server.post_with("yours", &minimal()).await.expect_status(201);
+    server
+        .post_with("mine", &minimal())
+        .await
+        .expect_error(429, &["too_many_requests"]);
+    server
+        .post_with("yours", &minimal())
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -212,19 +304,35 @@ async fn scripts_see_the_attributes_of_the_token() {
                       true\n\
                   }";
     let server = TestServer::scripted(&[("10.rhai", script)], |_| {}).await;
-    server.initial_access("good", json!({"policy": {"attributes": {"tenant": "acme"}}})).await;
+    server
+        .initial_access(
+            "good",
+            json!({"policy": {"attributes": {"tenant": "acme"}}}),
+        )
+        .await;
     assert_eq!(server.post(&minimal()).await.member("client_name"), "none");
     let client = Registered::of(server.post_with("good", &minimal()).await.body);
     assert_eq!(client.body["client_name"], "acme");
-    assert_eq!(server.update(&client, &client.update(json!({}))).await.member("client_name"), "acme!");
+    assert_eq!(
+        server
+            .update(&client, &client.update(json!({})))
+            .await
+            .member("client_name"),
+        "acme!"
+    );
 }
 
 #[tokio::test]
 async fn a_script_cannot_bypass_the_policy() {
     let script = "fn createClient(context) { context.client.scope = \"profile email\"; true }";
     let server = TestServer::scripted(&[("10.rhai", script)], |_| {}).await;
-    server.initial_access("good", json!({"policy": {"scopes": ["email"]}})).await;
-    server.post_with("good", &machine()).await.expect_error(500, &["server_error"]);
+    server
+        .initial_access("good", json!({"policy": {"scopes": ["email"]}}))
+        .await;
+    server
+        .post_with("good", &machine())
+        .await
+        .expect_error(500, &["server_error"]);
     server.expect_empty().await;
 }
 
@@ -246,8 +354,14 @@ impl registrar::base::clock::Clock for Hasty {
 async fn a_token_that_expires_before_the_answer_is_returned_all_the_same() {
     let server = TestServer::at(Arc::new(Hasty(0.into()))).await;
     let wanted = json!({"expires_in": 1, "note": "for a partner", "policy": null, "uses": 1});
-    let request = server.administrate("POST", "/admin/v1/initial-access-tokens").await.json(&wanted);
+    let request = server
+        .administrate("POST", "/admin/v1/initial-access-tokens")
+        .await
+        .json(&wanted);
     let answer = Answer::of(request).await;
     answer.expect_status(201);
-    assert_eq!((&answer.body["uses"], &answer.body["used"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&answer.body["uses"], &answer.body["used"]),
+        (&json!(1), &json!(0))
+    );
 }

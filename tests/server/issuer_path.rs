@@ -31,7 +31,11 @@ async fn document(server: &TestServer, path: &str) -> Value {
 #[tokio::test]
 async fn the_documents_are_wherever_clients_expect_them() {
     let server = server().await;
-    let one = document(&server, "/.well-known/oauth-authorization-server/tenant/one").await;
+    let one = document(
+        &server,
+        "/.well-known/oauth-authorization-server/tenant/one",
+    )
+    .await;
     assert_eq!(one["issuer"], ISSUER);
     for path in [
         "/.well-known/openid-configuration/tenant/one",
@@ -42,9 +46,15 @@ async fn the_documents_are_wherever_clients_expect_them() {
         "/.well-known/oauth-authorization-server",
     ] {
         assert_eq!(document(&server, path).await, one, "{path}");
-        let preflight = server.ask("OPTIONS", path).header("origin", "https://app.example.org");
+        let preflight = server
+            .ask("OPTIONS", path)
+            .header("origin", "https://app.example.org");
         let preflight = Answer::of(preflight.header("access-control-request-method", "GET")).await;
-        assert_eq!(preflight.header("access-control-allow-origin"), "*", "{path}");
+        assert_eq!(
+            preflight.header("access-control-allow-origin"),
+            "*",
+            "{path}"
+        );
     }
     for path in [
         "/.well-known/openid-configuration/tenant",
@@ -62,14 +72,24 @@ async fn the_documents_are_wherever_clients_expect_them() {
 async fn every_endpoint_answers_at_its_url_in_the_document() {
     let server = server().await;
     let found = document(&server, "/tenant/one/.well-known/openid-configuration").await;
-    let endpoints: Vec<&String> =
-        found.as_object().unwrap().keys().filter(|name| name.ends_with("_endpoint")).collect();
+    let endpoints: Vec<&String> = found
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| name.ends_with("_endpoint"))
+        .collect();
     assert_eq!(endpoints.len(), 4, "{endpoints:?}");
     for name in endpoints {
         let answer = Answer::of(server.ask("POST", &path(&found[name]))).await;
-        assert!(answer.status != 404 && answer.status != 405, "{name}: {}", answer.status);
+        assert!(
+            answer.status != 404 && answer.status != 405,
+            "{name}: {}",
+            answer.status
+        );
     }
-    Answer::of(server.ask("GET", &path(&found["jwks_uri"]))).await.expect_status(200);
+    Answer::of(server.ask("GET", &path(&found["jwks_uri"])))
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -80,16 +100,35 @@ async fn a_client_is_managed_below_the_issuer_and_behind_a_proxy_that_removes_th
         let answer = Answer::of(server.ask("POST", &format!("{base}/register")).json(&body)).await;
         answer.expect_status(201);
         let client = Registered::of(answer.body.clone());
-        assert!(client.uri.starts_with(&format!("{ISSUER}/register?client_id=")), "{}", client.uri);
+        assert!(
+            client
+                .uri
+                .starts_with(&format!("{ISSUER}/register?client_id=")),
+            "{}",
+            client.uri
+        );
         let uri = path(&json!(client.uri));
         let stripped = uri.strip_prefix("/tenant/one").unwrap().to_owned();
         for uri in [&uri, &stripped] {
             let read = Answer::of(server.ask("GET", uri).bearer_auth(&client.token)).await;
-            assert_eq!((read.status, read.member("client_id")), (200, &json!(client.id)), "{uri}");
+            assert_eq!(
+                (read.status, read.member("client_id")),
+                (200, &json!(client.id)),
+                "{uri}"
+            );
         }
         let update = crate::support::with(body, json!({"client_id": client.id}));
-        Answer::of(server.ask("PUT", &uri).bearer_auth(&client.token).json(&update)).await.expect_status(200);
-        Answer::of(server.ask("DELETE", &uri).bearer_auth(&client.token)).await.expect_status(204);
+        Answer::of(
+            server
+                .ask("PUT", &uri)
+                .bearer_auth(&client.token)
+                .json(&update),
+        )
+        .await
+        .expect_status(200);
+        Answer::of(server.ask("DELETE", &uri).bearer_auth(&client.token))
+            .await
+            .expect_status(204);
     }
 }
 
@@ -101,7 +140,9 @@ async fn a_configured_path_is_not_mistaken_for_one_below_the_issuer() {
     })
     .await;
     for path in ["/tenant/one/register", "/tenant/one/tenant/one/register"] {
-        Answer::of(server.ask("POST", path).json(&minimal())).await.expect_status(201);
+        Answer::of(server.ask("POST", path).json(&minimal()))
+            .await
+            .expect_status(201);
     }
 }
 
@@ -109,15 +150,30 @@ async fn a_configured_path_is_not_mistaken_for_one_below_the_issuer() {
 async fn the_openapi_document_and_the_admin_api_are_below_the_issuer_too() {
     let server = server().await;
     let token = server.administrator_token().await;
-    let document =
-        Answer::of(server.ask("GET", "/tenant/one/admin/v1/openapi.json").bearer_auth(&token)).await;
+    let document = Answer::of(
+        server
+            .ask("GET", "/tenant/one/admin/v1/openapi.json")
+            .bearer_auth(&token),
+    )
+    .await;
     document.expect_status(200);
     // UDAP metadata exists only if clients register by certificates.
     let is_there = |path: &&String| !path.contains('{') && !path.ends_with("/udap");
-    for path in document.body["paths"].as_object().unwrap().keys().filter(is_there) {
-        let asked = if path.contains("/.well-known/") { path.clone() } else { format!("/tenant/one{path}") };
+    for path in document.body["paths"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(is_there)
+    {
+        let asked = if path.contains("/.well-known/") {
+            path.clone()
+        } else {
+            format!("/tenant/one{path}")
+        };
         let answer = Answer::of(server.ask("GET", &asked)).await;
         assert_ne!(answer.status, 404, "{asked}");
     }
-    Answer::of(server.ask("GET", "/tenant/one/healthz")).await.expect_status(200);
+    Answer::of(server.ask("GET", "/tenant/one/healthz"))
+        .await
+        .expect_status(200);
 }

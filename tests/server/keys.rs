@@ -32,23 +32,40 @@ impl Setup {
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let fetcher = Arc::new(Fetcher::new(&settings).unwrap());
         let documents = RemoteDocuments::new(fetcher, clock.clone(), &settings, JWK_SET, kids);
-        Self { origin: Origin::new().await, clock, documents }
+        Self {
+            origin: Origin::new().await,
+            clock,
+            documents,
+        }
     }
 
     /// Returns the fetched or cached key set as text.
     async fn get(&self, path: &str) -> Result<String, FetchError> {
-        self.documents.get(&self.origin.url(path)).await.map(|kids| kids.join(" "))
+        self.documents
+            .get(&self.origin.url(path))
+            .await
+            .map(|kids| kids.join(" "))
     }
 }
 
 fn kids(document: &Value) -> Result<Kids, String> {
-    let keys = document.get("keys").and_then(Value::as_array).ok_or("must be a JWK Set")?;
-    Ok(keys.iter().filter_map(|key| key["kid"].as_str()).map(str::to_owned).collect())
+    let keys = document
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or("must be a JWK Set")?;
+    Ok(keys
+        .iter()
+        .filter_map(|key| key["kid"].as_str())
+        .map(str::to_owned)
+        .collect())
 }
 
 fn keys(kids: &[&str]) -> Reply {
     let keys: Vec<Value> = kids.iter().map(|kid| json!({"kid": kid})).collect();
-    Reply::text("application/jwk-set+json", json!({"keys": keys}).to_string())
+    Reply::text(
+        "application/jwk-set+json",
+        json!({"keys": keys}).to_string(),
+    )
 }
 
 #[tokio::test]
@@ -58,7 +75,10 @@ async fn many_waiting_requests_are_served_by_one_fetch() {
     let all = join_all((0..200).map(|_| setup.get("/jwks"))).await;
     assert!(all.iter().all(|one| one.as_deref() == Ok("a")));
     assert_eq!(setup.origin.hits("/jwks"), 1);
-    assert_eq!(setup.origin.asked("/jwks", "accept").as_deref(), Some(JWK_SET));
+    assert_eq!(
+        setup.origin.asked("/jwks", "accept").as_deref(),
+        Some(JWK_SET)
+    );
 }
 
 #[tokio::test]
@@ -89,7 +109,9 @@ async fn a_document_is_cached_as_long_as_its_server_says_within_limits() {
     .enumerate()
     {
         let path = format!("/{number}");
-        setup.origin.set(&path, keys(&["a"]).header("cache-control", cache_control));
+        setup
+            .origin
+            .set(&path, keys(&["a"]).header("cache-control", cache_control));
         setup.get(&path).await.unwrap();
         setup.clock.advance(seconds - 1);
         setup.get(&path).await.unwrap();
@@ -103,7 +125,10 @@ async fn a_document_is_cached_as_long_as_its_server_says_within_limits() {
 #[tokio::test]
 async fn an_unknown_key_causes_one_fetch_per_interval() {
     let setup = Setup::new().await;
-    let url = setup.origin.at("/jwks", keys(&["a"]).header("cache-control", "max-age=80000"));
+    let url = setup.origin.at(
+        "/jwks",
+        keys(&["a"]).header("cache-control", "max-age=80000"),
+    );
     let seen = setup.documents.get(&url).await.unwrap();
     for _ in 0..10_000 {
         assert_eq!(setup.documents.refetched(&url, &seen).await, Ok(None));
@@ -119,7 +144,14 @@ async fn an_unknown_key_causes_one_fetch_per_interval() {
     assert_eq!(setup.origin.hits("/jwks"), 3);
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a b"));
     // A caller that has seen only the old document gets the new one at any time.
-    assert!(setup.documents.refetched(&url, &seen).await.unwrap().is_some());
+    assert!(
+        setup
+            .documents
+            .refetched(&url, &seen)
+            .await
+            .unwrap()
+            .is_some()
+    );
     assert_eq!(setup.origin.hits("/jwks"), 3);
 }
 
@@ -129,7 +161,15 @@ async fn an_unknown_key_causes_a_refetch_right_after_the_first_fetch() {
     let url = setup.origin.at("/jwks", keys(&["a"]));
     let seen = setup.documents.get(&url).await.unwrap();
     setup.origin.set("/jwks", keys(&["b"]));
-    assert_eq!(*setup.documents.refetched(&url, &seen).await.unwrap().unwrap(), ["b"]);
+    assert_eq!(
+        *setup
+            .documents
+            .refetched(&url, &seen)
+            .await
+            .unwrap()
+            .unwrap(),
+        ["b"]
+    );
 }
 
 #[tokio::test]
@@ -138,7 +178,10 @@ async fn a_failed_refetch_keeps_the_cached_document_and_is_not_repeated() {
     let url = setup.origin.at("/jwks", keys(&["a"]));
     let seen = setup.documents.get(&url).await.unwrap();
     setup.origin.set("/jwks", Reply::status(500));
-    assert_eq!(setup.documents.refetched(&url, &seen).await, Err(FetchError::Status(500)));
+    assert_eq!(
+        setup.documents.refetched(&url, &seen).await,
+        Err(FetchError::Status(500))
+    );
     assert_eq!(setup.documents.refetched(&url, &seen).await, Ok(None));
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a"));
     assert_eq!(setup.origin.hits("/jwks"), 2);
@@ -147,14 +190,20 @@ async fn a_failed_refetch_keeps_the_cached_document_and_is_not_repeated() {
 #[tokio::test]
 async fn a_cached_document_is_used_while_its_server_is_down() {
     let setup = Setup::with(|settings| settings.keys_stale_seconds = 1_000).await;
-    setup.origin.set("/jwks", keys(&["a"]).header("cache-control", "max-age=100"));
+    setup
+        .origin
+        .set("/jwks", keys(&["a"]).header("cache-control", "max-age=100"));
     setup.get("/jwks").await.unwrap();
     setup.origin.set("/jwks", Reply::status(503));
     setup.clock.advance(100);
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a"));
     assert_eq!(setup.origin.hits("/jwks"), 2);
     setup.get("/jwks").await.unwrap();
-    assert_eq!(setup.origin.hits("/jwks"), 2, "the fetch was tried just now");
+    assert_eq!(
+        setup.origin.hits("/jwks"),
+        2,
+        "the fetch was tried just now"
+    );
     setup.clock.advance(999);
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a"));
     setup.clock.advance(1);
@@ -167,10 +216,16 @@ async fn a_cached_document_is_used_while_its_server_is_down() {
 #[tokio::test]
 async fn removed_keys_are_no_longer_accepted() {
     let setup = Setup::new().await;
-    let gone = [Reply::status(404), Reply::json(json!([])), Reply::text("text/html", "<html>")];
+    let gone = [
+        Reply::status(404),
+        Reply::json(json!([])),
+        Reply::text("text/html", "<html>"),
+    ];
     for (number, reply) in gone.into_iter().enumerate() {
         let path = format!("/{number}");
-        setup.origin.set(&path, keys(&["a"]).header("cache-control", "max-age=100"));
+        setup
+            .origin
+            .set(&path, keys(&["a"]).header("cache-control", "max-age=100"));
         setup.get(&path).await.unwrap();
         setup.origin.set(&path, reply);
         setup.clock.advance(100);
@@ -181,7 +236,9 @@ async fn removed_keys_are_no_longer_accepted() {
 #[tokio::test]
 async fn a_failed_fetch_is_not_retried_at_once() {
     let setup = Setup::new().await;
-    setup.origin.set("/jwks", Reply::json(json!({"no": "keys"})));
+    setup
+        .origin
+        .set("/jwks", Reply::json(json!({"no": "keys"})));
     let error = FetchError::Unusable("must be a JWK Set".to_owned());
     assert_eq!(error.to_string(), "the answer must be a JWK Set");
     for _ in 0..100 {
@@ -196,7 +253,9 @@ async fn a_failed_fetch_is_not_retried_at_once() {
 #[tokio::test]
 async fn an_unchanged_document_is_not_parsed_again() {
     let setup = Setup::new().await;
-    let url = setup.origin.at("/jwks", keys(&["a"]).header("cache-control", "max-age=60"));
+    let url = setup
+        .origin
+        .at("/jwks", keys(&["a"]).header("cache-control", "max-age=60"));
     let first = setup.documents.get(&url).await.unwrap();
     setup.clock.advance(60);
     let second = setup.documents.get(&url).await.unwrap();
@@ -236,11 +295,18 @@ async fn a_forbidden_url_takes_no_slot_in_the_cache() {
 async fn a_metadata_document_names_the_url_of_the_keys() {
     let server = crate::support::TestServer::configured(crate::support::fetches_locally).await;
     let origin = Origin::new().await;
-    let metadata = json!({"issuer": "https://as.example.org", "jwks_uri": "https://as.example.org/jwks"});
+    let metadata =
+        json!({"issuer": "https://as.example.org", "jwks_uri": "https://as.example.org/jwks"});
     let url = origin.at("/.well-known/openid-configuration", Reply::json(metadata));
     let documents = &server.server().service().documents;
-    assert_eq!(documents.member(&url, "jwks_uri").await.as_deref(), Ok("https://as.example.org/jwks"));
+    assert_eq!(
+        documents.member(&url, "jwks_uri").await.as_deref(),
+        Ok("https://as.example.org/jwks")
+    );
     let missing = documents.member(&url, "nothing").await.unwrap_err();
-    assert_eq!(missing.to_string(), "the answer must be an object with a string 'nothing'");
+    assert_eq!(
+        missing.to_string(),
+        "the answer must be an object with a string 'nothing'"
+    );
     assert_eq!(origin.hits("/.well-known/openid-configuration"), 1);
 }

@@ -19,11 +19,20 @@ fn public(uris: &[&str], more: Value) -> Value {
 /// an update with the same body keeps them.
 async fn check(server: &TestServer, sent: Value, expected: Value) {
     let client = server.register(&sent).await;
-    let updated = server.update(&client, &with(sent.clone(), json!({"client_id": client.id}))).await;
+    let updated = server
+        .update(
+            &client,
+            &with(sent.clone(), json!({"client_id": client.id})),
+        )
+        .await;
     updated.expect_status(200);
     for body in [&client.body, &updated.body] {
         for (name, value) in expected.as_object().expect("members") {
-            assert_eq!(body.get(name).unwrap_or(&Value::Null), value, "{name} of {sent}");
+            assert_eq!(
+                body.get(name).unwrap_or(&Value::Null),
+                value,
+                "{name} of {sent}"
+            );
         }
     }
 }
@@ -33,32 +42,66 @@ async fn clients_without_an_application_type_may_use_loopback_and_private_scheme
     let server = TestServer::new().await;
     let lists: &[&[&str]] = &[
         &["http://127.0.0.1:53219/callback"],
-        &["http://localhost:8787/callback", "https://www.client.example/callback"],
-        &["com.example.app:/oauth/callback", "https://www.client.example/callback", "http://[::1]/cb"],
-        &["https://vscode.dev/redirect", "HTTP://LOCALHOST/", "http://127.0.0.1:33418/"],
+        &[
+            "http://localhost:8787/callback",
+            "https://www.client.example/callback",
+        ],
+        &[
+            "com.example.app:/oauth/callback",
+            "https://www.client.example/callback",
+            "http://[::1]/cb",
+        ],
+        &[
+            "https://vscode.dev/redirect",
+            "HTTP://LOCALHOST/",
+            "http://127.0.0.1:33418/",
+        ],
     ];
     for &uris in lists {
-        let expected = json!({"redirect_uris": uris, "application_type": "native", "client_secret": null});
+        let expected =
+            json!({"redirect_uris": uris, "application_type": "native", "client_secret": null});
         check(&server, public(uris, json!({})), expected).await;
     }
-    check(&server, public(&["HTTPS://client.example/cb"], json!({})), json!({"application_type": "web"}))
+    check(
+        &server,
+        public(&["HTTPS://client.example/cb"], json!({})),
+        json!({"application_type": "web"}),
+    )
+    .await;
+    let answer = server
+        .post(&public(
+            &["cursor://anysphere.cursor-mcp/oauth/callback"],
+            json!({}),
+        ))
         .await;
-    let answer = server.post(&public(&["cursor://anysphere.cursor-mcp/oauth/callback"], json!({}))).await;
     answer.expect_bad_redirect();
-    assert!(answer.text.contains("allowPrivateUseUriSchemesWithoutDot"), "{}", answer.text);
+    assert!(
+        answer.text.contains("allowPrivateUseUriSchemesWithoutDot"),
+        "{}",
+        answer.text
+    );
     let open = TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
     let mixed = [
         "cursor://anysphere.cursor-mcp/oauth/callback",
         "https://www.client.example/cb",
         "http://localhost/cb",
     ];
-    check(&open, public(&mixed, json!({})), json!({"redirect_uris": mixed})).await;
+    check(
+        &open,
+        public(&mixed, json!({})),
+        json!({"redirect_uris": mixed}),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn web_clients_may_use_loopback_if_the_operator_allows_it() {
-    let local =
-        || with(minimal(), json!({"application_type": "web", "redirect_uris": ["http://localhost:4242"]}));
+    let local = || {
+        with(
+            minimal(),
+            json!({"application_type": "web", "redirect_uris": ["http://localhost:4242"]}),
+        )
+    };
     let answer = TestServer::new().await.post(&local()).await;
     answer.expect_bad_redirect();
     assert!(answer.text.contains("webAllowLoopback"), "{}", answer.text);
@@ -86,7 +129,10 @@ async fn requested_flows_are_reduced_to_those_of_the_server() {
     for place in ["response_types[1]", "grant_types[1]", "response_modes[1]"] {
         answer.expect_bad_metadata(place);
     }
-    let hopeless = with(minimal(), json!({"grant_types": ["implicit"], "response_types": ["token"]}));
+    let hopeless = with(
+        minimal(),
+        json!({"grant_types": ["implicit"], "response_types": ["token"]}),
+    );
     let answer = TestServer::new().await.post(&hopeless).await;
     answer.expect_bad_metadata("this server supports authorization_code, refresh_token");
     answer.expect_bad_metadata("this server supports only code");
@@ -96,22 +142,42 @@ async fn requested_flows_are_reduced_to_those_of_the_server() {
 async fn scopes_may_be_separated_by_any_white_space() {
     const LINES: &str = "\n    openid\n    profile\t email \r\n  ";
     let server = TestServer::new().await;
-    check(&server, with(minimal(), json!({"scope": LINES})), json!({"scope": "openid profile email"})).await;
-    check(&server, with(minimal(), json!({"scope": " \n\t"})), json!({"scope": null})).await;
+    check(
+        &server,
+        with(minimal(), json!({"scope": LINES})),
+        json!({"scope": "openid profile email"}),
+    )
+    .await;
+    check(
+        &server,
+        with(minimal(), json!({"scope": " \n\t"})),
+        json!({"scope": null}),
+    )
+    .await;
 
     let issuer = issuer();
     let entry = json!({"scopes": ["openid", "email"]});
     let believing = TestServer::registering(builtin(&issuer, entry)).await;
     let statement = issuer.token(json!({"scope": LINES, "software_id": "s"}));
     let body = with(minimal(), json!({"software_statement": statement}));
-    assert_eq!(believing.register(&body).await.body["scope"], "openid email");
+    assert_eq!(
+        believing.register(&body).await.body["scope"],
+        "openid email"
+    );
 
     let script = r#"fn createClient(context) { context.client.scope = "openid\n   email"; true }"#;
     let scripted = TestServer::scripted(&[("10-scope.rhai", script)], |_| {}).await;
-    assert_eq!(scripted.register(&minimal()).await.body["scope"], "openid email");
+    assert_eq!(
+        scripted.register(&minimal()).await.body["scope"],
+        "openid email"
+    );
 
-    server.initial_access("one", json!({"policy": {"scopes": ["openid", "email"]}})).await;
-    let answer = server.post_with("one", &with(minimal(), json!({"scope": LINES}))).await;
+    server
+        .initial_access("one", json!({"policy": {"scopes": ["openid", "email"]}}))
+        .await;
+    let answer = server
+        .post_with("one", &with(minimal(), json!({"scope": LINES})))
+        .await;
     answer.expect_status(201);
     assert_eq!(answer.body["scope"], "openid email");
 }
@@ -128,31 +194,49 @@ async fn an_application_in_development_registers_with_its_local_pages() {
                           "initiate_login_uri": "http://localhost:5173/login", "logo_uri": null});
     check(&server, local, expected).await;
     let elsewhere = with(minimal(), json!({"client_uri": "http://localhost:5173"}));
-    server.post(&elsewhere).await.expect_bad_metadata("client_uri");
+    server
+        .post(&elsewhere)
+        .await
+        .expect_bad_metadata("client_uri");
 }
 
 #[tokio::test]
 async fn page_uris_follow_the_operator_settings() {
     let on = |host: &str| with(minimal(), json!({"client_uri": format!("https://{host}/")}));
-    let table = [("any", 201, 201, 201), ("redirectHost", 201, 400, 400), ("redirectSite", 201, 201, 400)];
+    let table = [
+        ("any", 201, 201, 201),
+        ("redirectHost", 201, 400, 400),
+        ("redirectSite", 201, 201, 400),
+    ];
     for (value, host, site, other) in table {
         let server = TestServer::registering(json!({"pageUriHosts": value})).await;
-        for (name, status) in [("client.example.org", host), ("www.example.org", site), ("a.example", other)]
-        {
-            assert_eq!(server.post(&on(name)).await.status, status, "{value} {name}");
+        for (name, status) in [
+            ("client.example.org", host),
+            ("www.example.org", site),
+            ("a.example", other),
+        ] {
+            assert_eq!(
+                server.post(&on(name)).await.status,
+                status,
+                "{value} {name}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn an_error_names_the_value_that_was_sent() {
-    let server = TestServer::registering(json!({"tokenEndpointAuthMethodsSupported": ["none"]})).await;
+    let server =
+        TestServer::registering(json!({"tokenEndpointAuthMethodsSupported": ["none"]})).await;
     let answer = server.post(&minimal()).await;
     answer.expect_bad_metadata(
         "client_secret_basic is the default for a request without token_endpoint_auth_method",
     );
     let answer = server
-        .post(&public(&["https://a.example/cb"], json!({"grant_types": null, "response_types": []})))
+        .post(&public(
+            &["https://a.example/cb"],
+            json!({"grant_types": null, "response_types": []}),
+        ))
         .await;
     answer.expect_bad_metadata("response_types: must contain a response type with code");
 }
@@ -170,10 +254,16 @@ async fn a_uri_that_other_servers_read_as_a_pattern_is_rejected() {
         "com.example.app:/[x]",
         "https://a.example/\\x",
     ] {
-        server.post(&public(&[uri], json!({}))).await.expect_bad_redirect();
+        server
+            .post(&public(&[uri], json!({})))
+            .await
+            .expect_bad_redirect();
     }
     let logout = json!({"post_logout_redirect_uris": ["https://a.example/*"]});
-    server.post(&with(minimal(), logout)).await.expect_bad_metadata("register each URI");
+    server
+        .post(&with(minimal(), logout))
+        .await
+        .expect_bad_metadata("register each URI");
     let open = TestServer::registering(json!({"redirectUriWildcardsEnabled": true})).await;
     check(
         &open,
@@ -186,12 +276,26 @@ async fn a_uri_that_other_servers_read_as_a_pattern_is_rejected() {
 #[tokio::test]
 async fn each_type_of_value_has_its_own_limit() {
     let server = TestServer::configured(|configuration| {
-        crate::support::registering(configuration, json!({"dynamicRegistrationCustomAttributes": ["tool"]}));
+        crate::support::registering(
+            configuration,
+            json!({"dynamicRegistrationCustomAttributes": ["tool"]}),
+        );
     })
     .await;
     let large = |bytes: usize| json!({"tool": {"text": "x".repeat(bytes)}});
-    assert_eq!(server.register(&with(minimal(), large(16_000))).await.body["tool"], large(16_000)["tool"]);
-    server.post(&with(minimal(), large(16_384))).await.expect_bad_metadata("limits.customAttributeBytes");
+    assert_eq!(
+        server.register(&with(minimal(), large(16_000))).await.body["tool"],
+        large(16_000)["tool"]
+    );
+    server
+        .post(&with(minimal(), large(16_384)))
+        .await
+        .expect_bad_metadata("limits.customAttributeBytes");
     let scopes = vec!["https://scopes.example/one"; 300].join(" ") + " openid";
-    check(&server, with(minimal(), json!({"scope": scopes})), json!({"scope": "openid"})).await;
+    check(
+        &server,
+        with(minimal(), json!({"scope": scopes})),
+        json!({"scope": "openid"}),
+    )
+    .await;
 }

@@ -25,7 +25,10 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let place = Self { folder: TempDir::new().unwrap(), environment: Vec::new() };
+        let place = Self {
+            folder: TempDir::new().unwrap(),
+            environment: Vec::new(),
+        };
         std::fs::create_dir(place.path("scripts")).unwrap();
         place.write("");
         place
@@ -41,14 +44,27 @@ impl Place {
         let server = "[server]\nlisten = \"127.0.0.1:0\"\n";
         let store = format!("[store]\nurl = \"sled:{}\"\n", data.display());
         let scripts = format!("[scripts]\ndirectory = \"{}\"\n", scripts.display());
-        std::fs::write(self.path("r.toml"), [server, &store, &scripts, text].concat()).unwrap();
+        std::fs::write(
+            self.path("r.toml"),
+            [server, &store, &scripts, text].concat(),
+        )
+        .unwrap();
     }
 
     async fn try_start(&self) -> Result<Server, StartError> {
         let (file, environment) = (Some(self.path("r.toml")), self.environment.clone());
-        let sources = Sources { file, environment, ..Sources::default() };
+        let sources = Sources {
+            file,
+            environment,
+            ..Sources::default()
+        };
         let configuration = load(&sources).unwrap();
-        start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await
+        start(Start {
+            configuration,
+            sources,
+            clock: Arc::new(SystemClock),
+        })
+        .await
     }
 
     async fn start(&self) -> Server {
@@ -61,8 +77,13 @@ fn show(server: &Server) -> Document {
 }
 
 async fn patch(server: &Server, operations: &Value) -> Result<Document, PatchError> {
-    admin::patch(&Context::new(server.service()), Author::default(), operations.to_string().as_bytes(), None)
-        .await
+    admin::patch(
+        &Context::new(server.service()),
+        Author::default(),
+        operations.to_string().as_bytes(),
+        None,
+    )
+    .await
 }
 
 pub(crate) fn set(path: &str, value: impl Into<Value>) -> Value {
@@ -71,11 +92,23 @@ pub(crate) fn set(path: &str, value: impl Into<Value>) -> Value {
 
 async fn register(server: &Server) -> u16 {
     let url = format!("{}/register", server.url());
-    reqwest::Client::new().post(url).json(&minimal()).send().await.unwrap().status().as_u16()
+    reqwest::Client::new()
+        .post(url)
+        .json(&minimal())
+        .send()
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 async fn ready(server: &Server) -> Value {
-    reqwest::get(format!("{}/readyz", server.url())).await.unwrap().json().await.unwrap()
+    reqwest::get(format!("{}/readyz", server.url()))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -84,10 +117,21 @@ async fn a_patch_is_in_force_at_once_and_after_a_restart() {
     let server = place.start().await;
     assert_eq!(register(&server).await, 201);
     let before = show(&server);
-    let after = patch(&server, &set("/registration/dynamicRegistrationEnabled", false)).await.unwrap();
+    let after = patch(
+        &server,
+        &set("/registration/dynamicRegistrationEnabled", false),
+    )
+    .await
+    .unwrap();
     assert_eq!(register(&server).await, 403);
-    assert_eq!(after.members["registration"]["dynamicRegistrationEnabled"], false);
-    assert_eq!(after.members["origins"]["registration.dynamicRegistrationEnabled"], "patch");
+    assert_eq!(
+        after.members["registration"]["dynamicRegistrationEnabled"],
+        false
+    );
+    assert_eq!(
+        after.members["origins"]["registration.dynamicRegistrationEnabled"],
+        "patch"
+    );
     assert_ne!(after.revision, before.revision);
     assert_eq!(after, show(&server));
     server.stop().await;
@@ -98,7 +142,10 @@ async fn a_patch_is_in_force_at_once_and_after_a_restart() {
     let removed = json!([{"op": "remove", "path": "/registration/dynamicRegistrationEnabled"}]);
     let removed = patch(&server, &removed).await.unwrap();
     assert_eq!(register(&server).await, 201);
-    assert_eq!(removed.members["origins"]["registration.dynamicRegistrationEnabled"], "default");
+    assert_eq!(
+        removed.members["origins"]["registration.dynamicRegistrationEnabled"],
+        "default"
+    );
     server.stop().await;
     let server = place.start().await;
     assert_eq!(register(&server).await, 201);
@@ -118,8 +165,14 @@ async fn patches_in_janssens_spelling_are_accepted_unchanged() {
      "value": "anExampleConfigField_value"
      }
     ]"#;
-    let error = admin::patch(&cx(), Author::default(), example, None).await.unwrap_err().to_string();
-    assert!(error.starts_with("operation 1: anExampleConfigField: unknown key"), "{error}");
+    let error = admin::patch(&cx(), Author::default(), example, None)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("operation 1: anExampleConfigField: unknown key"),
+        "{error}"
+    );
     assert_eq!(register(&server).await, 403);
     let enabled = br#"[
  {
@@ -128,7 +181,9 @@ async fn patches_in_janssens_spelling_are_accepted_unchanged() {
   "value": "true"
   }
  ]"#;
-    admin::patch(&cx(), Author::default(), enabled, None).await.unwrap();
+    admin::patch(&cx(), Author::default(), enabled, None)
+        .await
+        .unwrap();
     assert_eq!(register(&server).await, 201);
     server.stop().await;
 }
@@ -139,14 +194,23 @@ async fn an_invalid_patch_changes_nothing() {
     let server = server.server();
     let before = show(server);
     for (operations, part) in [
-        (set("/registration/clientExpiryGrace", "x"), "patch: registration.clientExpiryGrace: invalid type"),
-        (set("/registration/defaultSubjectType", "other"), "must be one of subjectTypesSupported"),
+        (
+            set("/registration/clientExpiryGrace", "x"),
+            "patch: registration.clientExpiryGrace: invalid type",
+        ),
+        (
+            set("/registration/defaultSubjectType", "other"),
+            "must be one of subjectTypesSupported",
+        ),
         (
             set("/registration/redirectUriAllowList", json!(["no pattern"])),
             "registration.redirectUriAllowList: 'no pattern'",
         ),
         (
-            json!([set("/registration/nativeAllowHttps", false)[0], set("/scopes/0/id", "")[0]]),
+            json!([
+                set("/registration/nativeAllowHttps", false)[0],
+                set("/scopes/0/id", "")[0]
+            ]),
             "patch: scopes[0].id: must be visible ASCII",
         ),
         (set("/limits/bodyBytes", 1), "[limits] cannot be patched"),
@@ -155,7 +219,17 @@ async fn an_invalid_patch_changes_nothing() {
         assert!(error.contains(part), "{error} does not contain {part}");
         assert_eq!(show(server), before, "{operations}");
     }
-    assert_eq!(server.service().store.patches.load().await.unwrap().revision, 0);
+    assert_eq!(
+        server
+            .service()
+            .store
+            .patches
+            .load()
+            .await
+            .unwrap()
+            .revision,
+        0
+    );
 }
 
 #[tokio::test]
@@ -163,11 +237,18 @@ async fn of_two_patches_of_the_same_revision_one_is_rejected() {
     let server = TestServer::new().await;
     let server = server.server();
     let seen = show(server).revision;
-    let bodies: Vec<String> =
-        (1..=8).map(|grace| set("/registration/clientExpiryGrace", grace).to_string()).collect();
+    let bodies: Vec<String> = (1..=8)
+        .map(|grace| set("/registration/clientExpiryGrace", grace).to_string())
+        .collect();
     let attempts = bodies.iter().map(|body| async {
         let cx = Context::new(server.service());
-        admin::patch(&cx, Author::default(), body.as_bytes(), Some(vec![seen.clone()])).await
+        admin::patch(
+            &cx,
+            Author::default(),
+            body.as_bytes(),
+            Some(vec![seen.clone()]),
+        )
+        .await
     });
     let outcomes = futures_util::future::join_all(attempts).await;
     let (made, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
@@ -188,14 +269,24 @@ async fn a_changed_secret_alone_creates_another_revision() {
     let server = TestServer::new().await;
     let server = server.server();
     let path = "/registration/dcrSignatureValidationSharedSecret";
-    let one = patch(server, &set(path, "the-first-secret-of-32-bytes-or-more")).await.unwrap();
-    let two = patch(server, &set(path, "the-second-secret-of-32-bytes-or-more")).await.unwrap();
+    let one = patch(server, &set(path, "the-first-secret-of-32-bytes-or-more"))
+        .await
+        .unwrap();
+    let two = patch(server, &set(path, "the-second-secret-of-32-bytes-or-more"))
+        .await
+        .unwrap();
     assert_ne!(one.revision, two.revision);
-    assert_eq!(two.members["registration"]["dcrSignatureValidationSharedSecret"], "********");
+    assert_eq!(
+        two.members["registration"]["dcrSignatureValidationSharedSecret"],
+        "********"
+    );
     let kept = patch(server, &set(path, "********")).await.unwrap();
     assert_eq!(kept.revision, two.revision, "nothing was changed");
     let live = &server.service().snapshot().live;
-    let secret = live.registration.dcr_signature_validation_shared_secret.as_ref();
+    let secret = live
+        .registration
+        .dcr_signature_validation_shared_secret
+        .as_ref();
     assert_eq!(
         secret.map(registrar::config::trust::SecretText::expose),
         Some("the-second-secret-of-32-bytes-or-more")
@@ -206,14 +297,25 @@ async fn a_changed_secret_alone_creates_another_revision() {
 async fn the_environment_takes_precedence() {
     let mut place = Place::new();
     let name = "REGISTRAR_REGISTRATION__DYNAMIC_REGISTRATION_ENABLED";
-    place.environment.push((name.to_owned(), "false".to_owned()));
+    place
+        .environment
+        .push((name.to_owned(), "false".to_owned()));
     let server = place.start().await;
     let path = "/registration/dynamicRegistrationEnabled";
     let error = patch(&server, &set(path, true)).await.unwrap_err();
     assert!(matches!(error, PatchError::Fixed { .. }), "{error}");
-    assert!(error.to_string().contains("is overridden by an environment variable"));
-    assert_eq!(show(&server).members["origins"]["registration.dynamicRegistrationEnabled"], "environment");
-    patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("is overridden by an environment variable")
+    );
+    assert_eq!(
+        show(&server).members["origins"]["registration.dynamicRegistrationEnabled"],
+        "environment"
+    );
+    patch(&server, &set("/registration/nativeAllowHttps", false))
+        .await
+        .unwrap();
     assert_eq!(register(&server).await, 403);
     server.stop().await;
 }
@@ -222,23 +324,39 @@ async fn the_environment_takes_precedence() {
 async fn a_patch_stays_on_top_of_a_file_that_changes() {
     let place = Place::new();
     let server = place.start().await;
-    patch(&server, &set("/registration/clientExpiryGrace", 7)).await.unwrap();
+    patch(&server, &set("/registration/clientExpiryGrace", 7))
+        .await
+        .unwrap();
     place.write("[registration]\nclientExpiryGrace = 9\nevidenceNonceLifetime = 20\n");
     let registration = || show(&server).members["registration"].clone();
     until(async || (registration()["evidenceNonceLifetime"] == 20).then_some(())).await;
     assert_eq!(registration()["clientExpiryGrace"], 7);
-    let same = patch(&server, &set("/registration/clientExpiryGrace", 9)).await.unwrap();
-    assert_eq!(same.members["origins"]["registration.clientExpiryGrace"], "file");
+    let same = patch(&server, &set("/registration/clientExpiryGrace", 9))
+        .await
+        .unwrap();
+    assert_eq!(
+        same.members["origins"]["registration.clientExpiryGrace"],
+        "file"
+    );
 
     place.write("[registration]\nclientExpiryGrace = \"long\"\n");
     until(async || ready(&server).await.get("configurationError").map(drop)).await;
-    let error = patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap_err();
+    let error = patch(&server, &set("/registration/nativeAllowHttps", false))
+        .await
+        .unwrap_err();
     assert!(matches!(error, PatchError::Unreadable(_)), "{error}");
-    assert!(error.to_string().contains("r.toml:8:1: registration.clientExpiryGrace"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("r.toml:8:1: registration.clientExpiryGrace"),
+        "{error}"
+    );
     assert_eq!(registration()["clientExpiryGrace"], 9);
     place.write("[registration]\nclientExpiryGrace = 3\n");
     // A patch reads the file itself, whether or not the change was noticed already.
-    patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
+    patch(&server, &set("/registration/nativeAllowHttps", false))
+        .await
+        .unwrap();
     assert_eq!(registration()["clientExpiryGrace"], 3);
     assert_eq!(ready(&server).await.get("configurationError"), None);
     server.stop().await;
@@ -248,11 +366,24 @@ async fn a_patch_stays_on_top_of_a_file_that_changes() {
 async fn a_stored_patch_that_is_no_longer_valid_stops_the_start() {
     let place = Place::new();
     let server = place.start().await;
-    patch(&server, &set("/registration/defaultSubjectType", "pairwise")).await.unwrap();
+    patch(
+        &server,
+        &set("/registration/defaultSubjectType", "pairwise"),
+    )
+    .await
+    .unwrap();
     server.stop().await;
     place.write("[registration]\nsubjectTypesSupported = [\"public\"]\n");
-    let error = place.try_start().await.err().expect("it does not start").to_string();
-    assert!(error.contains("patch: registration.defaultSubjectType: must be one of"), "{error}");
+    let error = place
+        .try_start()
+        .await
+        .err()
+        .expect("it does not start")
+        .to_string();
+    assert!(
+        error.contains("patch: registration.defaultSubjectType: must be one of"),
+        "{error}"
+    );
     assert!(error.contains("registrar config reset"), "{error}");
     place.write("");
     place.start().await.stop().await;
@@ -264,12 +395,20 @@ async fn a_patch_stored_by_another_server_is_applied() {
     let server = server.server();
     let patches = &server.service().store.patches;
     patches
-        .replace(0, &json!({"registration.clientExpiryGrace": 7}), registrar::store::Change::default())
+        .replace(
+            0,
+            &json!({"registration.clientExpiryGrace": 7}),
+            registrar::store::Change::default(),
+        )
         .await
         .unwrap();
-    let error = patch(server, &set("/registration/nativeAllowHttps", false)).await.unwrap_err();
+    let error = patch(server, &set("/registration/nativeAllowHttps", false))
+        .await
+        .unwrap_err();
     assert!(matches!(error, PatchError::Conflict), "{error}");
-    let again = patch(server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
+    let again = patch(server, &set("/registration/nativeAllowHttps", false))
+        .await
+        .unwrap();
     assert_eq!(again.members["registration"]["clientExpiryGrace"], 7);
     assert_eq!(again.members["registration"]["nativeAllowHttps"], false);
 }

@@ -8,7 +8,11 @@ use crate::support::{Answer, Registered, TestServer, minimal, with};
 async fn a_client_reads_what_it_registered() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
-    assert!(client.uri.starts_with("http://") && client.uri.contains(&client.id), "{}", client.uri);
+    assert!(
+        client.uri.starts_with("http://") && client.uri.contains(&client.id),
+        "{}",
+        client.uri
+    );
     let answer = server.read(&client).await;
     answer.expect_status(200);
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -23,7 +27,13 @@ async fn the_management_uri_is_below_the_issuer() {
     })
     .await;
     let client = server.register(&minimal()).await;
-    assert_eq!(client.uri, format!("https://register.example.org/register?client_id={}", client.id));
+    assert_eq!(
+        client.uri,
+        format!(
+            "https://register.example.org/register?client_id={}",
+            client.id
+        )
+    );
 }
 
 #[tokio::test]
@@ -31,9 +41,17 @@ async fn without_credentials_there_is_a_challenge_without_an_error() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     for method in ["GET", "PUT", "DELETE"] {
-        let answer = Answer::of(server.ask(method, &client.uri).json(&client.update(json!({})))).await;
+        let answer = Answer::of(
+            server
+                .ask(method, &client.uri)
+                .json(&client.update(json!({}))),
+        )
+        .await;
         answer.expect_status(401);
-        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"registrar\"");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            "Bearer realm=\"registrar\""
+        );
         assert!(!answer.text.contains(&client.id));
     }
     assert_eq!(server.read(&client).await.body, client.body);
@@ -43,10 +61,15 @@ async fn without_credentials_there_is_a_challenge_without_an_error() {
 async fn every_invalid_token_is_answered_alike() {
     let server = TestServer::new().await;
     let any = minimal();
-    let (one, other, gone) =
-        (server.register(&any).await, server.register(&any).await, server.register(&any).await);
+    let (one, other, gone) = (
+        server.register(&any).await,
+        server.register(&any).await,
+        server.register(&any).await,
+    );
     server.delete(&gone).await.expect_status(204);
-    let unknown = one.uri.replace(&one.id, "00000000-0000-4000-8000-000000000000");
+    let unknown = one
+        .uri
+        .replace(&one.id, "00000000-0000-4000-8000-000000000000");
     let attempts = [
         (&one.uri, "garbage"),
         (&one.uri, other.token.as_str()),
@@ -61,7 +84,11 @@ async fn every_invalid_token_is_answered_alike() {
             let request = server.ask(method, uri).bearer_auth(token).json(&body);
             let answer = Answer::of(request).await;
             answer.expect_error(401, &["invalid_token"]);
-            assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""));
+            assert!(
+                answer
+                    .header("www-authenticate")
+                    .contains("error=\"invalid_token\"")
+            );
             answers.push(answer.text);
         }
     }
@@ -75,21 +102,37 @@ async fn every_invalid_token_is_answered_alike() {
 async fn the_token_is_accepted_in_the_authorization_header_only() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
-    let lower = server.ask("GET", &client.uri).header("authorization", format!("bearer {}", client.token));
+    let lower = server
+        .ask("GET", &client.uri)
+        .header("authorization", format!("bearer {}", client.token));
     Answer::of(lower).await.expect_status(200);
-    let basic = server.ask("GET", &client.uri).basic_auth(&client.id, Some(&client.token));
-    Answer::of(basic).await.expect_error(401, &["invalid_token"]);
-    let query = server.ask("GET", &format!("{}&access_token={}", client.uri, client.token));
-    Answer::of(query).await.expect_error(401, &["invalid_token"]);
+    let basic = server
+        .ask("GET", &client.uri)
+        .basic_auth(&client.id, Some(&client.token));
+    Answer::of(basic)
+        .await
+        .expect_error(401, &["invalid_token"]);
+    let query = server.ask(
+        "GET",
+        &format!("{}&access_token={}", client.uri, client.token),
+    );
+    Answer::of(query)
+        .await
+        .expect_error(401, &["invalid_token"]);
 }
 
 #[tokio::test]
 async fn an_update_changes_the_given_members_and_nothing_else() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
-    let answer = server.update(&client, &client.update(json!({"client_name": "New"}))).await;
+    let answer = server
+        .update(&client, &client.update(json!({"client_name": "New"})))
+        .await;
     answer.expect_status(200);
-    assert_eq!(answer.body, with(client.body.clone(), json!({"client_name": "New"})));
+    assert_eq!(
+        answer.body,
+        with(client.body.clone(), json!({"client_name": "New"}))
+    );
     assert_eq!(server.read(&client).await.body, answer.body);
 }
 
@@ -105,11 +148,19 @@ async fn members_that_an_update_must_not_have_are_rejected() {
     ];
     for name in forbidden {
         let body = with(client.update(json!({})), json!({name: client.body[name]}));
-        strict.update(&client, &body).await.expect_bad_metadata(name);
+        strict
+            .update(&client, &body)
+            .await
+            .expect_bad_metadata(name);
     }
     let lenient = TestServer::registering(json!({"refuseServerMembersInUpdate": false})).await;
     let client = lenient.register(&minimal()).await;
-    let answer = lenient.update(&client, &with(client.body.clone(), json!({"client_id_issued_at": 5}))).await;
+    let answer = lenient
+        .update(
+            &client,
+            &with(client.body.clone(), json!({"client_id_issued_at": 5})),
+        )
+        .await;
     answer.expect_status(200);
     assert_eq!(answer.body, client.body);
 }
@@ -126,17 +177,22 @@ async fn an_update_names_its_client_and_its_current_secret() {
         client.update(json!({"client_secret": ["x"]})),
     ];
     for body in wrong {
-        server.update(&client, &body).await.expect_bad_metadata("client_");
+        server
+            .update(&client, &body)
+            .await
+            .expect_bad_metadata("client_");
     }
-    server.update(&client, &client.update_without(&["client_secret"])).await.expect_status(200);
+    server
+        .update(&client, &client.update_without(&["client_secret"]))
+        .await
+        .expect_status(200);
     assert_eq!(server.read(&client).await.body, client.body);
 }
 
 #[tokio::test]
 async fn members_that_an_update_leaves_out_are_deleted_or_reset_to_defaults() {
     let server = TestServer::new().await;
-    let named =
-        json!({"client_name#fr": "Mon client", "grant_types": ["authorization_code", "refresh_token"]});
+    let named = json!({"client_name#fr": "Mon client", "grant_types": ["authorization_code", "refresh_token"]});
     let client = server.register(&with(minimal(), named)).await;
     let body = client.update_without(&["client_name", "client_name#fr", "grant_types"]);
     server.update(&client, &body).await.expect_status(200);
@@ -165,8 +221,12 @@ async fn a_rejected_update_changes_nothing() {
             .expect_error(400, &["invalid_redirect_uri", "invalid_client_metadata"]);
     }
     let put = || server.ask("PUT", &client.uri).bearer_auth(&client.token);
-    let text = put().header("content-type", "text/plain").body(client.update(json!({})).to_string());
-    Answer::of(text).await.expect_error(415, &["invalid_client_metadata"]);
+    let text = put()
+        .header("content-type", "text/plain")
+        .body(client.update(json!({})).to_string());
+    Answer::of(text)
+        .await
+        .expect_error(415, &["invalid_client_metadata"]);
     let broken = put().header("content-type", "application/json").body("{");
     Answer::of(broken).await.expect_bad_metadata("body");
     assert_eq!(server.read(&client).await.body, client.body);
@@ -194,8 +254,13 @@ async fn unsupported_methods_on_the_management_url_are_rejected() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     for method in ["PATCH", "POST"] {
-        let answer =
-            Answer::of(server.ask(method, &client.uri).bearer_auth(&client.token).json(&minimal())).await;
+        let answer = Answer::of(
+            server
+                .ask(method, &client.uri)
+                .bearer_auth(&client.token)
+                .json(&minimal()),
+        )
+        .await;
         answer.expect_error(405, &["method_not_allowed"]);
         assert_eq!(answer.header("allow"), "GET, PUT, DELETE, OPTIONS");
     }
@@ -206,15 +271,26 @@ async fn a_deleted_client_no_longer_exists_at_once() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let wrong = server.ask("DELETE", &client.uri).bearer_auth("garbage");
-    Answer::of(wrong).await.expect_error(401, &["invalid_token"]);
+    Answer::of(wrong)
+        .await
+        .expect_error(401, &["invalid_token"]);
     server.read(&client).await.expect_status(200);
     let answer = server.delete(&client).await;
     answer.expect_status(204);
     assert_eq!(answer.text, "");
     assert_eq!(answer.header("cache-control"), "no-store");
-    server.read(&client).await.expect_error(401, &["invalid_token"]);
-    server.update(&client, &client.update(json!({}))).await.expect_error(401, &["invalid_token"]);
-    server.delete(&client).await.expect_error(401, &["invalid_token"]);
+    server
+        .read(&client)
+        .await
+        .expect_error(401, &["invalid_token"]);
+    server
+        .update(&client, &client.update(json!({})))
+        .await
+        .expect_error(401, &["invalid_token"]);
+    server
+        .delete(&client)
+        .await
+        .expect_error(401, &["invalid_token"]);
 }
 
 #[tokio::test]
@@ -240,8 +316,14 @@ async fn a_script_makes_a_client_read_only() {
     "#;
     let server = TestServer::scripted(&[("10-frozen.rhai", forbid)], |_| {}).await;
     let client = server.register(&minimal()).await;
-    server.update(&client, &client.update(json!({}))).await.expect_error(403, &["access_denied"]);
-    server.delete(&client).await.expect_error(403, &["access_denied"]);
+    server
+        .update(&client, &client.update(json!({})))
+        .await
+        .expect_error(403, &["access_denied"]);
+    server
+        .delete(&client)
+        .await
+        .expect_error(403, &["access_denied"]);
     server.read(&client).await.expect_status(200);
 }
 
@@ -273,13 +355,23 @@ async fn an_update_of_a_previous_revision_is_rejected() {
     let first = server.read(&client).await.header("etag").to_owned();
     assert!(!first.is_empty());
     let put = |tag: String| {
-        let request = server.ask("PUT", &client.uri).bearer_auth(&client.token).header("if-match", tag);
+        let request = server
+            .ask("PUT", &client.uri)
+            .bearer_auth(&client.token)
+            .header("if-match", tag);
         Answer::of(request.json(&client.update(json!({"client_name": "New"}))))
     };
     put(first.clone()).await.expect_status(200);
-    put(first.clone()).await.expect_error(412, &["precondition_failed"]);
-    let delete = server.ask("DELETE", &client.uri).bearer_auth(&client.token).header("if-match", first);
-    Answer::of(delete).await.expect_error(412, &["precondition_failed"]);
+    put(first.clone())
+        .await
+        .expect_error(412, &["precondition_failed"]);
+    let delete = server
+        .ask("DELETE", &client.uri)
+        .bearer_auth(&client.token)
+        .header("if-match", first);
+    Answer::of(delete)
+        .await
+        .expect_error(412, &["precondition_failed"]);
     put("*".to_owned()).await.expect_status(200);
     let present = server.read(&client).await.header("etag").to_owned();
     put(present).await.expect_status(200);

@@ -31,13 +31,20 @@ pub(crate) async fn check(server: &TestServer, accepted: &[Value], refused: &[(V
 async fn private_key_jwt_needs_keys_and_gets_no_secret() {
     let server = TestServer::new().await;
     let method = json!({"token_endpoint_auth_method": "private_key_jwt"});
-    let client =
-        server.register(&with(with(minimal(), method.clone()), json!({"jwks": jwks(&["ec"])}))).await;
+    let client = server
+        .register(&with(
+            with(minimal(), method.clone()),
+            json!({"jwks": jwks(&["ec"])}),
+        ))
+        .await;
     assert_eq!(client.body["jwks"], jwks(&["ec"]));
     assert_eq!(client.body.get("client_secret"), None);
     check(
         &server,
-        &[with(method.clone(), json!({"jwks_uri": "https://client.example.org/jwks"}))],
+        &[with(
+            method.clone(),
+            json!({"jwks_uri": "https://client.example.org/jwks"}),
+        )],
         &[(method, "jwks")],
     )
     .await;
@@ -61,10 +68,16 @@ async fn a_key_set_is_public_strong_and_given_once() {
         (json!({"jwks": "x"}), "jwks"),
         (json!({"jwks": jwks(&["rsa_private"])}), "private"),
         (json!({"jwks": jwks(&["ec_private"])}), "private"),
-        (json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}), "jwks"),
+        (
+            json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}),
+            "jwks",
+        ),
         (json!({"jwks": jwks(&["rsa_1024"])}), "2048"),
         (json!({"jwks": jwks(&["ec_off_curve"])}), "curve"),
-        (json!({"jwks_uri": "http://client.example.org/jwks"}), "jwks_uri"),
+        (
+            json!({"jwks_uri": "http://client.example.org/jwks"}),
+            "jwks_uri",
+        ),
     ];
     check(&server, &accepted, &refused).await;
 }
@@ -72,9 +85,15 @@ async fn a_key_set_is_public_strong_and_given_once() {
 #[tokio::test]
 async fn a_private_key_is_not_repeated_in_the_error() {
     let server = TestServer::new().await;
-    let answer = server.post(&with(minimal(), json!({"jwks": jwks(&["ec_private"])}))).await;
+    let answer = server
+        .post(&with(minimal(), json!({"jwks": jwks(&["ec_private"])})))
+        .await;
     answer.expect_bad_metadata("private");
-    assert!(!answer.text.contains(KEYS["ec_private"]["d"].as_str().unwrap()));
+    assert!(
+        !answer
+            .text
+            .contains(KEYS["ec_private"]["d"].as_str().unwrap())
+    );
 }
 
 #[tokio::test]
@@ -104,16 +123,27 @@ async fn response_types_are_sets_of_words_with_their_grants() {
         json!({"id_token_signed_response_alg": "none"}),
     ];
     let refused = [
-        (json!({"response_types": ["id_token"], "grant_types": ["authorization_code"]}), "implicit"),
-        (json!({"response_types": ["code id_token"], "grant_types": ["authorization_code"]}), "implicit"),
-        (json!({"response_types": ["code token"], "grant_types": both}), "response_types"),
+        (
+            json!({"response_types": ["id_token"], "grant_types": ["authorization_code"]}),
+            "implicit",
+        ),
+        (
+            json!({"response_types": ["code id_token"], "grant_types": ["authorization_code"]}),
+            "implicit",
+        ),
+        (
+            json!({"response_types": ["code token"], "grant_types": both}),
+            "response_types",
+        ),
         (
             json!({"response_types": ["id_token"], "grant_types": ["implicit"], "id_token_signed_response_alg": "none"}),
             "id_token_signed_response_alg",
         ),
     ];
     check(&server, &accepted, &refused).await;
-    let client = server.register(&with(minimal(), json!({"response_types": ["id_token"]}))).await;
+    let client = server
+        .register(&with(minimal(), json!({"response_types": ["id_token"]})))
+        .await;
     assert_eq!(
         client.body["grant_types"],
         json!(["implicit"]),
@@ -135,16 +165,28 @@ async fn algorithms_are_supported_and_complete() {
     ];
     for stem in members {
         let (alg, enc) = (format!("{stem}_alg"), format!("{stem}_enc"));
-        let answer = server.post(&with(minimal(), json!({enc.as_str(): "A256GCM"}))).await;
+        let answer = server
+            .post(&with(minimal(), json!({enc.as_str(): "A256GCM"})))
+            .await;
         answer.expect_bad_metadata(&enc);
         let keyed = json!({alg.as_str(): "ECDH-ES", "jwks": jwks(&["ec"])});
-        assert_eq!(server.register(&with(minimal(), keyed)).await.body[enc], "A128CBC-HS256");
-        let answer =
-            server.post(&with(minimal(), json!({alg.as_str(): "RSA1_5", "jwks": jwks(&["rsa"])}))).await;
+        assert_eq!(
+            server.register(&with(minimal(), keyed)).await.body[enc],
+            "A128CBC-HS256"
+        );
+        let answer = server
+            .post(&with(
+                minimal(),
+                json!({alg.as_str(): "RSA1_5", "jwks": jwks(&["rsa"])}),
+            ))
+            .await;
         answer.expect_bad_metadata("RSA-OAEP");
     }
     let refused = [
-        (json!({"token_endpoint_auth_signing_alg": "none"}), "token_endpoint_auth_signing_alg"),
+        (
+            json!({"token_endpoint_auth_signing_alg": "none"}),
+            "token_endpoint_auth_signing_alg",
+        ),
         (
             json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(&["ec"]),
                    "token_endpoint_auth_signing_alg": "HS256"}),
@@ -155,7 +197,10 @@ async fn algorithms_are_supported_and_complete() {
             "token_endpoint_auth_signing_alg",
         ),
         (json!({"id_token_signed_response_alg": "RS1"}), "RS256"),
-        (json!({"authorization_signed_response_alg": "none"}), "authorization_signed_response_alg"),
+        (
+            json!({"authorization_signed_response_alg": "none"}),
+            "authorization_signed_response_alg",
+        ),
     ];
     check(&server, &[], &refused).await;
 }
@@ -164,13 +209,22 @@ async fn algorithms_are_supported_and_complete() {
 async fn pairwise_clients_have_one_host() {
     let server = TestServer::new().await;
     let two = json!(["https://a.example.org/cb", "https://b.example.org/cb"]);
-    let accepted = [json!({"subject_type": "pairwise"}), json!({"redirect_uris": two})];
+    let accepted = [
+        json!({"subject_type": "pairwise"}),
+        json!({"redirect_uris": two}),
+    ];
     let refused = [
-        (json!({"subject_type": "pairwise", "redirect_uris": two}), "sector_identifier_uri"),
+        (
+            json!({"subject_type": "pairwise", "redirect_uris": two}),
+            "sector_identifier_uri",
+        ),
         (json!({"subject_type": "foo"}), "subject_type"),
     ];
     check(&server, &accepted, &refused).await;
-    assert_eq!(server.register(&minimal()).await.body["subject_type"], "public");
+    assert_eq!(
+        server.register(&minimal()).await.body["subject_type"],
+        "public"
+    );
 }
 
 #[tokio::test]
@@ -206,13 +260,28 @@ async fn a_secret_is_created_if_an_algorithm_needs_one() {
     let server = TestServer::new().await;
     // OpenID Connect Core section 16.19: at least as many octets as the hash.
     for (alg, octets) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
-        let client = server.register(&with(minimal(), json!({"id_token_signed_response_alg": alg}))).await;
+        let client = server
+            .register(&with(
+                minimal(),
+                json!({"id_token_signed_response_alg": alg}),
+            ))
+            .await;
         assert!(client.body["client_secret"].as_str().unwrap().len() >= octets);
     }
     let keyed = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(&["ec"])});
-    let symmetric = with(keyed.clone(), json!({"request_object_encryption_alg": "A128KW"}));
+    let symmetric = with(
+        keyed.clone(),
+        json!({"request_object_encryption_alg": "A128KW"}),
+    );
     assert!(server.register(&with(minimal(), symmetric)).await.body["client_secret"].is_string());
-    assert_eq!(server.register(&with(minimal(), keyed)).await.body.get("client_secret"), None);
+    assert_eq!(
+        server
+            .register(&with(minimal(), keyed))
+            .await
+            .body
+            .get("client_secret"),
+        None
+    );
 }
 
 #[tokio::test]
@@ -229,8 +298,17 @@ async fn flags_are_booleans_and_are_returned() {
         "require_par",
     ];
     for flag in flags {
-        assert_eq!(server.register(&with(minimal(), json!({flag: true}))).await.body[flag], true);
-        server.post(&with(minimal(), json!({flag: "true"}))).await.expect_bad_metadata(flag);
+        assert_eq!(
+            server
+                .register(&with(minimal(), json!({flag: true})))
+                .await
+                .body[flag],
+            true
+        );
+        server
+            .post(&with(minimal(), json!({flag: "true"})))
+            .await
+            .expect_bad_metadata(flag);
     }
 }
 
@@ -255,9 +333,18 @@ async fn a_certificate_has_one_subject() {
             ),
             "tls_client_auth",
         ),
-        (mtls(json!({"tls_client_auth_san_ip": "999.1.1.1"})), "tls_client_auth_san_ip"),
-        (mtls(json!({"tls_client_auth_subject_dn": "client"})), "tls_client_auth_subject_dn"),
-        (json!({"token_endpoint_auth_method": "self_signed_tls_client_auth"}), "jwks"),
+        (
+            mtls(json!({"tls_client_auth_san_ip": "999.1.1.1"})),
+            "tls_client_auth_san_ip",
+        ),
+        (
+            mtls(json!({"tls_client_auth_subject_dn": "client"})),
+            "tls_client_auth_subject_dn",
+        ),
+        (
+            json!({"token_endpoint_auth_method": "self_signed_tls_client_auth"}),
+            "jwks",
+        ),
     ];
     check(&server, &accepted, &refused).await;
 }

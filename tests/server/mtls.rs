@@ -27,10 +27,24 @@ impl Bank {
         self.files.authority.client(subject)
     }
 
-    async fn ask(&self, method: &str, client: &Registered, shown: Option<&Pair>, body: &Value) -> Answer {
-        let request = self.files.client(shown).request(method.parse().unwrap(), &client.uri);
+    async fn ask(
+        &self,
+        method: &str,
+        client: &Registered,
+        shown: Option<&Pair>,
+        body: &Value,
+    ) -> Answer {
+        let request = self
+            .files
+            .client(shown)
+            .request(method.parse().unwrap(), &client.uri);
         let request = request.bearer_auth(&client.token);
-        Answer::of(if body.is_null() { request } else { request.json(body) }).await
+        Answer::of(if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        })
+        .await
     }
 
     async fn post(&self, shown: Option<&Pair>, body: &Value) -> Answer {
@@ -62,14 +76,31 @@ async fn a_registration_needs_a_trusted_certificate() {
     let bank = Bank::new(&[]).await;
     let stranger = Authority::new().client(CLIENT);
     let expired = bank.files.authority.expired_client(CLIENT);
-    for shown in [None, Some(&stranger), Some(&expired), Some(&Pair::self_signed(CLIENT))] {
+    for shown in [
+        None,
+        Some(&stranger),
+        Some(&expired),
+        Some(&Pair::self_signed(CLIENT)),
+    ] {
         let answer = bank.post(shown, &named(CLIENT_DN)).await;
         answer.expect_error(401, &["invalid_client"]);
-        assert!(answer.header("www-authenticate").starts_with("TLS-Client-Certificate"));
+        assert!(
+            answer
+                .header("www-authenticate")
+                .starts_with("TLS-Client-Certificate")
+        );
     }
     let client = bank.register(&bank.ours(CLIENT), &named(CLIENT_DN)).await;
-    let stored =
-        bank.server.server().service().store.clients.find(&client.id.parse_id()).await.unwrap().unwrap();
+    let stored = bank
+        .server
+        .server()
+        .service()
+        .store
+        .clients
+        .find(&client.id.parse_id())
+        .await
+        .unwrap()
+        .unwrap();
     let provenance = &stored.client().provenance;
     assert_eq!(provenance.trust_level.as_str(), "mtls");
     assert_eq!(provenance.certificate.as_ref().unwrap().subject, CLIENT_DN);
@@ -83,7 +114,15 @@ async fn the_handshake_fails_without_a_required_certificate() {
         configuration.live.registration.dcr_authorization_with_mtls = true;
     })
     .await;
-    assert!(files.client(None).post(server.url("/register")).json(&minimal()).send().await.is_err());
+    assert!(
+        files
+            .client(None)
+            .post(server.url("/register"))
+            .json(&minimal())
+            .send()
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -96,24 +135,33 @@ async fn the_subject_must_be_that_of_the_certificate() {
         "2.5.4.3=#0c0a436c69656e74204f6e65,2.5.4.10=#0c0d4578616d706c652c20496e632e,2.5.4.6=#13024445",
     ] {
         let client = bank.register(&ours, &named(dn)).await;
-        assert_eq!(client.body["tls_client_auth_subject_dn"], dn, "the subject is returned as it was sent");
+        assert_eq!(
+            client.body["tls_client_auth_subject_dn"], dn,
+            "the subject is returned as it was sent"
+        );
         bank.read(&client, Some(&ours)).await.expect_status(200);
     }
-    for dn in
-        ["CN=Client Two,O=Example\\, Inc.,C=DE", "C=DE,O=Example\\, Inc.,CN=Client One", "CN=Client One"]
-    {
+    for dn in [
+        "CN=Client Two,O=Example\\, Inc.,C=DE",
+        "C=DE,O=Example\\, Inc.,CN=Client One",
+        "CN=Client One",
+    ] {
         let answer = bank.post(Some(&ours), &named(dn)).await;
         answer.expect_error(403, &["access_denied"]);
         let description = answer.member("error_description").as_str().unwrap();
-        assert!(description.contains("tls_client_auth_subject_dn") && description.contains("CN=Client One"));
+        assert!(
+            description.contains("tls_client_auth_subject_dn")
+                && description.contains("CN=Client One")
+        );
     }
     let by_name = |name: &str| {
-        let method =
-            json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": name});
+        let method = json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": name});
         with(minimal(), method)
     };
     bank.register(&ours, &by_name("client.example.org")).await;
-    bank.post(Some(&ours), &by_name("other.example.org")).await.expect_error(403, &["access_denied"]);
+    bank.post(Some(&ours), &by_name("other.example.org"))
+        .await
+        .expect_error(403, &["access_denied"]);
 }
 
 /// The certificate rules of Open Finance Brasil in an operator's script.
@@ -156,12 +204,16 @@ async fn a_script_compares_the_software_and_the_organization() {
     let ours = bank.ours(BRAZILIAN);
     bank.register(&ours, &request).await;
     let other = with(request.clone(), json!({"software_id": "software-2"}));
-    bank.post(Some(&ours), &other).await.expect_bad_metadata("UID");
+    bank.post(Some(&ours), &other)
+        .await
+        .expect_bad_metadata("UID");
     let mut elsewhere = BRAZILIAN.to_vec();
     elsewhere[7].1 = "OFBBR-org-2";
     let mut request = request;
     request["tls_client_auth_subject_dn"] = json!(dn.replace("D6F72672D31", "D6F72672D32"));
-    bank.post(Some(&bank.ours(&elsewhere)), &request).await.expect_bad_metadata("organization");
+    bank.post(Some(&bank.ours(&elsewhere)), &request)
+        .await
+        .expect_bad_metadata("organization");
 }
 
 #[tokio::test]
@@ -176,14 +228,18 @@ async fn a_malformed_name_is_rejected() {
         "2.5.4.97=#zz,CN=web.example.org",
         "CN=\"web\",C=BR",
     ] {
-        bank.post(Some(&ours), &named(dn)).await.expect_bad_metadata("RFC 4514");
+        bank.post(Some(&ours), &named(dn))
+            .await
+            .expect_bad_metadata("RFC 4514");
     }
     let by_name = json!({
         "token_endpoint_auth_method": "tls_client_auth",
         "tls_client_auth_san_dns": "client.example.org",
         "software_id": "software-1",
     });
-    bank.post(Some(&ours), &with(minimal(), by_name)).await.expect_bad_metadata("tls_client_auth_san_dns");
+    bank.post(Some(&ours), &with(minimal(), by_name))
+        .await
+        .expect_bad_metadata("tls_client_auth_san_dns");
 }
 
 #[tokio::test]
@@ -194,8 +250,15 @@ async fn managing_a_client_requires_its_certificate() {
     let same_name = Pair::self_signed(CLIENT);
     let neighbour = bank.ours(&[("CN", "Neighbour")]);
     let update = client.update(json!({"client_name": "Other"}));
-    let thief = Registered { token: "wrong".to_owned(), ..client.clone() };
-    for (method, body) in [("GET", &Value::Null), ("PUT", &update), ("DELETE", &Value::Null)] {
+    let thief = Registered {
+        token: "wrong".to_owned(),
+        ..client.clone()
+    };
+    for (method, body) in [
+        ("GET", &Value::Null),
+        ("PUT", &update),
+        ("DELETE", &Value::Null),
+    ] {
         let answer = bank.ask(method, &client, None, body).await;
         answer.expect_error(401, &["invalid_client"]);
         for foreign in [&same_name, &neighbour] {
@@ -212,8 +275,12 @@ async fn managing_a_client_requires_its_certificate() {
     let moved = client.update(json!({"tls_client_auth_subject_dn": "CN=Neighbour"}));
     let answer = bank.ask("PUT", &client, Some(&ours), &moved).await;
     answer.expect_error(403, &["access_denied"]);
-    bank.ask("PUT", &client, Some(&renewed), &update).await.expect_status(200);
-    bank.ask("DELETE", &client, Some(&ours), &Value::Null).await.expect_status(204);
+    bank.ask("PUT", &client, Some(&renewed), &update)
+        .await
+        .expect_status(200);
+    bank.ask("DELETE", &client, Some(&ours), &Value::Null)
+        .await
+        .expect_status(204);
 }
 
 #[tokio::test]
@@ -221,9 +288,13 @@ async fn a_client_without_a_subject_is_recognised_by_its_registration_certificat
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
     let client = bank.register(&ours, &minimal()).await;
-    bank.read(&client, Some(&bank.ours(CLIENT))).await.expect_status(200);
+    bank.read(&client, Some(&bank.ours(CLIENT)))
+        .await
+        .expect_status(200);
     for foreign in [bank.ours(&[("CN", "Neighbour")]), Pair::self_signed(CLIENT)] {
-        bank.read(&client, Some(&foreign)).await.expect_error(401, &["invalid_token"]);
+        bank.read(&client, Some(&foreign))
+            .await
+            .expect_error(401, &["invalid_token"]);
     }
 }
 
@@ -235,15 +306,20 @@ async fn a_registered_key_is_accepted_whoever_signed_its_certificate() {
         minimal(),
         json!({"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": own.jwks()}),
     );
-    bank.post(Some(&own), &request).await.expect_error(401, &["invalid_client"]);
+    bank.post(Some(&own), &request)
+        .await
+        .expect_error(401, &["invalid_client"]);
     let client = bank.register(&bank.ours(CLIENT), &request).await;
     bank.read(&client, Some(&own)).await.expect_status(200);
     let same_name = Pair::self_signed(&[("CN", "own")]);
-    bank.read(&client, Some(&same_name)).await.expect_error(401, &["invalid_token"]);
+    bank.read(&client, Some(&same_name))
+        .await
+        .expect_error(401, &["invalid_token"]);
     // A self-signed certificate must not count for a subject, which only a CA can confirm.
-    let named =
-        json!({"tls_client_auth_subject_dn": "CN=own", "token_endpoint_auth_method": "tls_client_auth"});
-    let answer = bank.ask("PUT", &client, Some(&own), &client.update(named)).await;
+    let named = json!({"tls_client_auth_subject_dn": "CN=own", "token_endpoint_auth_method": "tls_client_auth"});
+    let answer = bank
+        .ask("PUT", &client, Some(&own), &client.update(named))
+        .await;
     answer.expect_error(401, &["invalid_client"]);
 }
 
@@ -266,13 +342,28 @@ async fn a_script_decides_if_the_registered_metadata_does_not() {
     ";
     let bank = Bank::new(&[("10-certificates.rhai", script)]).await;
     let ours = bank.ours(CLIENT);
-    let client = bank.register(&ours, &with(minimal(), json!({"software_id": "Neighbour"}))).await;
+    let client = bank
+        .register(&ours, &with(minimal(), json!({"software_id": "Neighbour"})))
+        .await;
     let successor = bank.ours(&[("CN", "Neighbour")]);
-    bank.read(&client, Some(&successor)).await.expect_status(200);
-    bank.read(&client, Some(&bank.ours(&[("CN", "Stranger")]))).await.expect_error(401, &["invalid_token"]);
+    bank.read(&client, Some(&successor))
+        .await
+        .expect_status(200);
+    bank.read(&client, Some(&bank.ours(&[("CN", "Stranger")])))
+        .await
+        .expect_error(401, &["invalid_token"]);
     let forged = Pair::self_signed(&[("CN", "Neighbour")]);
-    bank.read(&client, Some(&forged)).await.expect_error(401, &["invalid_token"]);
+    bank.read(&client, Some(&forged))
+        .await
+        .expect_error(401, &["invalid_token"]);
     // A registered subject alone decides, whatever a script would return.
-    let named = bank.register(&ours, &with(named(CLIENT_DN), json!({"software_id": "Neighbour"}))).await;
-    bank.read(&named, Some(&successor)).await.expect_error(401, &["invalid_token"]);
+    let named = bank
+        .register(
+            &ours,
+            &with(named(CLIENT_DN), json!({"software_id": "Neighbour"})),
+        )
+        .await;
+    bank.read(&named, Some(&successor))
+        .await
+        .expect_error(401, &["invalid_token"]);
 }

@@ -17,9 +17,18 @@ fn issued_by(issuer: &'static str) -> impl Future<Output = TestServer> {
 #[tokio::test]
 async fn an_https_issuer_sends_strict_transport_security() {
     let server = issued_by("https://register.example.org").await;
-    for path in ["/register", "/.well-known/oauth-authorization-server", "/nothing", "/healthz"] {
+    for path in [
+        "/register",
+        "/.well-known/oauth-authorization-server",
+        "/nothing",
+        "/healthz",
+    ] {
         let answer = Answer::of(server.ask("GET", path)).await;
-        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            "max-age=31536000",
+            "{path}"
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("server"), "", "{path}");
     }
@@ -41,7 +50,10 @@ async fn every_answer_has_a_unique_correlation_id() {
 }
 
 fn uuid_like(text: &str) -> bool {
-    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    text.len() == 36
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 #[tokio::test]
@@ -52,18 +64,35 @@ async fn the_admin_listener_has_the_probes_and_the_admin_api_to_itself() {
     .await;
     let admin = server.server().admin_address().expect("an admin listener");
     for path in ["/healthz", "/readyz", "/metrics"] {
-        Answer::of(server.ask("GET", &format!("http://{admin}{path}"))).await.expect_status(200);
-        Answer::of(server.ask("GET", path)).await.expect_error(404, &["not_found"]);
-        let post = server.ask("POST", &format!("http://{admin}{path}")).json(&json!({}));
-        Answer::of(post).await.expect_error(405, &["method_not_allowed"]);
+        Answer::of(server.ask("GET", &format!("http://{admin}{path}")))
+            .await
+            .expect_status(200);
+        Answer::of(server.ask("GET", path))
+            .await
+            .expect_error(404, &["not_found"]);
+        let post = server
+            .ask("POST", &format!("http://{admin}{path}"))
+            .json(&json!({}));
+        Answer::of(post)
+            .await
+            .expect_error(405, &["method_not_allowed"]);
     }
     let administrator = server.administrator_token().await;
-    let list = async |url: &str| Answer::of(server.ask("GET", url).bearer_auth(&administrator)).await;
-    list(&format!("http://{admin}/admin/v1/clients")).await.expect_status(200);
-    list("/admin/v1/clients").await.expect_error(404, &["not_found"]);
+    let list =
+        async |url: &str| Answer::of(server.ask("GET", url).bearer_auth(&administrator)).await;
+    list(&format!("http://{admin}/admin/v1/clients"))
+        .await
+        .expect_status(200);
+    list("/admin/v1/clients")
+        .await
+        .expect_error(404, &["not_found"]);
     server.post(&minimal()).await.expect_status(201);
-    let elsewhere = server.ask("POST", &format!("http://{admin}/register")).json(&minimal());
-    Answer::of(elsewhere).await.expect_error(404, &["not_found"]);
+    let elsewhere = server
+        .ask("POST", &format!("http://{admin}/register"))
+        .json(&minimal());
+    Answer::of(elsewhere)
+        .await
+        .expect_error(404, &["not_found"]);
 }
 
 #[tokio::test]
@@ -76,8 +105,21 @@ async fn probes_need_no_certificate_even_if_clients_do() {
     .await;
     let admin = server.server().admin_address().expect("an admin listener");
     let http = files.client(None);
-    assert_eq!(http.get(format!("http://{admin}/readyz")).send().await.unwrap().status(), 200);
-    assert!(http.post(server.url("/register")).json(&minimal()).send().await.is_err());
+    assert_eq!(
+        http.get(format!("http://{admin}/readyz"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert!(
+        http.post(server.url("/register"))
+            .json(&minimal())
+            .send()
+            .await
+            .is_err()
+    );
 }
 
 /// Returns the metric `registrar_` + `name`. Other tests in this process add to the same metrics, so
@@ -85,7 +127,9 @@ async fn probes_need_no_certificate_even_if_clients_do() {
 async fn count(server: &TestServer, name: &str) -> u64 {
     let text = Answer::of(server.ask("GET", "/metrics")).await.text;
     let name = format!("registrar_{name} ");
-    let value = text.lines().find_map(|line| line.strip_prefix(name.as_str()));
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name.as_str()));
     value.map_or(0, |value| value.parse().expect("a number"))
 }
 
@@ -94,7 +138,8 @@ async fn fetches_key_lookups_and_registrations_are_counted() {
     let issuer = Signer::new("https://directory.example", Algorithm::Es256);
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
-    let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
+    let server =
+        TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
     let names = [
         r#"fetches_total{outcome="ok"}"#,
         "fetch_duration_seconds_count",
@@ -108,7 +153,10 @@ async fn fetches_key_lookups_and_registrations_are_counted() {
     }
     for _ in 0..2 {
         let statement = issuer.token(json!({}));
-        server.post(&with(minimal(), json!({"software_statement": statement}))).await.expect_status(201);
+        server
+            .post(&with(minimal(), json!({"software_statement": statement})))
+            .await
+            .expect_status(201);
     }
     assert_eq!(origin.hits("/jwks"), 1);
     for (name, before) in names.into_iter().zip(before) {

@@ -29,12 +29,20 @@ async fn server(is_trusted: bool, change: impl FnOnce(&mut Configuration)) -> Te
 /// Returns every header in which a proxy can pass the certificate of `pair`.
 fn headers(pair: &Pair) -> Vec<(&'static str, String)> {
     let base64 = STANDARD.encode(pair.der());
-    let escaped = pair.pem().replace('+', "%2B").replace('\n', "%0A").replace(' ', "%20").replace('=', "%3D");
+    let escaped = pair
+        .pem()
+        .replace('+', "%2B")
+        .replace('\n', "%0A")
+        .replace(' ', "%20")
+        .replace('=', "%3D");
     vec![
         ("X-ClientCert", base64.clone()),
         ("X-ClientCert", escaped.clone()),
         ("Client-Cert", format!(":{base64}:")),
-        ("X-Forwarded-Client-Cert", format!("By=spiffe://a;Cert=\"{escaped}\"")),
+        (
+            "X-Forwarded-Client-Cert",
+            format!("By=spiffe://a;Cert=\"{escaped}\""),
+        ),
     ]
 }
 
@@ -60,7 +68,11 @@ async fn a_trusted_proxy_passes_the_certificate_in_every_common_form() {
         assert_eq!(seen(&server, header).await, format!("{CLIENT_DN} true"));
     }
     for header in headers(&authority.expired_client(CLIENT)) {
-        assert_eq!(seen(&server, header).await, format!("{CLIENT_DN} false"), "the certificate has expired");
+        assert_eq!(
+            seen(&server, header).await,
+            format!("{CLIENT_DN} false"),
+            "the certificate has expired"
+        );
     }
     for header in headers(&Pair::self_signed(CLIENT)) {
         assert_eq!(
@@ -69,7 +81,10 @@ async fn a_trusted_proxy_passes_the_certificate_in_every_common_form() {
             "the certificate is self-signed"
         );
     }
-    assert_eq!(seen(&server, ("X-ClientCert", "nonsense".to_owned())).await, "nothing");
+    assert_eq!(
+        seen(&server, ("X-ClientCert", "nonsense".to_owned())).await,
+        "nothing"
+    );
 }
 
 #[tokio::test]
@@ -101,9 +116,15 @@ async fn a_header_from_an_untrusted_sender_is_ignored() {
         let answer = post(&open, std::slice::from_ref(&header)).await;
         assert_eq!(answer.member("seen"), "nothing", "{}", header.0);
         let name = header.0.to_lowercase();
-        assert_eq!(answer.member("headers").get(&name), None, "a script sees {name}");
+        assert_eq!(
+            answer.member("headers").get(&name),
+            None,
+            "a script sees {name}"
+        );
         assert!(answer.member("headers").get("content-type").is_some());
-        post(&closed, &[header]).await.expect_error(401, &["invalid_client"]);
+        post(&closed, &[header])
+            .await
+            .expect_error(401, &["invalid_client"]);
     }
 }
 
@@ -111,7 +132,10 @@ async fn a_header_from_an_untrusted_sender_is_ignored() {
 async fn the_certificate_of_a_proxy_is_not_that_of_its_client() {
     let files = Files::new();
     let mut server = server(true, |configuration| {
-        files.switch_on(configuration, registrar::config::ClientCertificates::Required);
+        files.switch_on(
+            configuration,
+            registrar::config::ClientCertificates::Required,
+        );
     })
     .await;
     let proxy = files.authority.client(&[("CN", "proxy")]);
@@ -125,10 +149,23 @@ async fn the_certificate_of_a_proxy_is_not_that_of_its_client() {
 #[tokio::test]
 async fn duplicate_and_disabled_headers_are_ignored() {
     let (authority, stranger) = (Authority::new(), Authority::new());
-    let (ours, other) = (headers(&authority.client(CLIENT)), headers(&stranger.client(CLIENT)));
+    let (ours, other) = (
+        headers(&authority.client(CLIENT)),
+        headers(&stranger.client(CLIENT)),
+    );
     let all = server(true, |_| {}).await;
-    assert_eq!(post(&all, &[ours[0].clone(), other[2].clone()]).await.member("seen"), "nothing");
-    assert_eq!(post(&all, &[ours[0].clone(), ours[0].clone()]).await.member("seen"), "nothing");
+    assert_eq!(
+        post(&all, &[ours[0].clone(), other[2].clone()])
+            .await
+            .member("seen"),
+        "nothing"
+    );
+    assert_eq!(
+        post(&all, &[ours[0].clone(), ours[0].clone()])
+            .await
+            .member("seen"),
+        "nothing"
+    );
     let one = server(true, |configuration| {
         configuration.settings.server.certificate_headers =
             vec![registrar::config::CertificateHeader::ClientCert];
@@ -147,13 +184,20 @@ async fn a_registration_with_mtls_works_behind_a_proxy() {
     })
     .await;
     let (name, value) = headers(&authority.client(CLIENT)).remove(1);
-    let method =
-        json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": CLIENT_DN});
-    let request = server.ask("POST", "/register").json(&with(minimal(), method));
+    let method = json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": CLIENT_DN});
+    let request = server
+        .ask("POST", "/register")
+        .json(&with(minimal(), method));
     let answer = Answer::of(request.header(name, &value)).await;
     answer.expect_status(201);
     let client = crate::support::Registered::of(answer.body);
-    server.read(&client).await.expect_error(401, &["invalid_client"]);
-    let read = server.ask("GET", &client.uri).bearer_auth(&client.token).header(name, &value);
+    server
+        .read(&client)
+        .await
+        .expect_error(401, &["invalid_client"]);
+    let read = server
+        .ask("GET", &client.uri)
+        .bearer_auth(&client.token)
+        .header(name, &value);
     Answer::of(read).await.expect_status(200);
 }

@@ -5,11 +5,18 @@ use serde_json::{Value, json};
 use crate::support::{TestServer, minimal, with};
 
 async fn check(server: &TestServer, application_type: &str, uri: &str, is_accepted: bool) {
-    let body = with(minimal(), json!({"application_type": application_type, "redirect_uris": [uri]}));
+    let body = with(
+        minimal(),
+        json!({"application_type": application_type, "redirect_uris": [uri]}),
+    );
     let answer = server.post(&body).await;
     if is_accepted {
         answer.expect_status(201);
-        assert_eq!(answer.body["redirect_uris"], json!([uri]), "the URI is returned byte for byte");
+        assert_eq!(
+            answer.body["redirect_uris"],
+            json!([uri]),
+            "the URI is returned byte for byte"
+        );
     } else {
         answer.expect_bad_redirect();
     }
@@ -18,11 +25,22 @@ async fn check(server: &TestServer, application_type: &str, uri: &str, is_accept
 #[tokio::test]
 async fn redirect_uris_are_a_non_empty_array() {
     let server = TestServer::new().await;
-    for value in [json!("https://client.example.org/cb"), json!([]), json!([5]), json!([""]), Value::Null] {
-        let answer = server.post(&with(minimal(), json!({"redirect_uris": value}))).await;
+    for value in [
+        json!("https://client.example.org/cb"),
+        json!([]),
+        json!([5]),
+        json!([""]),
+        Value::Null,
+    ] {
+        let answer = server
+            .post(&with(minimal(), json!({"redirect_uris": value})))
+            .await;
         answer.expect_bad_redirect();
     }
-    server.post(&json!({"client_name": "K"})).await.expect_bad_redirect();
+    server
+        .post(&json!({"client_name": "K"}))
+        .await
+        .expect_bad_redirect();
 }
 
 #[tokio::test]
@@ -68,13 +86,15 @@ async fn a_native_client_may_use_loopback_and_schemes_with_a_dot() {
         check(&server, "native", uri, false).await;
     }
     check(&server, "web", "com.example.app:/cb", false).await;
-    let lenient = TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
+    let lenient =
+        TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
     check(&lenient, "native", "myapp://cb", true).await;
 }
 
 #[tokio::test]
 async fn dangerous_schemes_are_rejected() {
-    let server = TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
+    let server =
+        TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
     let schemes = [
         "javascript:alert(1)",
         "JavaScript:alert(1)",
@@ -135,8 +155,13 @@ async fn an_accepted_uri_is_never_normalised() {
 #[tokio::test]
 async fn number_and_length_are_limited() {
     let server = TestServer::new().await;
-    let many: Vec<String> = (0..1_000).map(|number| format!("https://client.example.org/{number}")).collect();
-    server.post(&json!({"redirect_uris": many})).await.expect_bad_redirect();
+    let many: Vec<String> = (0..1_000)
+        .map(|number| format!("https://client.example.org/{number}"))
+        .collect();
+    server
+        .post(&json!({"redirect_uris": many}))
+        .await
+        .expect_bad_redirect();
     let long = format!("https://client.example.org/{}", "a".repeat(10_000));
     check(&server, "web", &long, false).await;
     let twice = json!({"redirect_uris": ["https://a.example/cb", "https://a.example/cb"]});
@@ -151,8 +176,7 @@ async fn an_implicit_web_client_needs_https_and_no_localhost() {
     }))
     .await;
     for uri in ["http://client.example.org/cb", "https://localhost/cb"] {
-        let body =
-            json!({"redirect_uris": [uri], "grant_types": ["implicit"], "response_types": ["id_token"]});
+        let body = json!({"redirect_uris": [uri], "grant_types": ["implicit"], "response_types": ["id_token"]});
         server.post(&body).await.expect_bad_redirect();
     }
 }

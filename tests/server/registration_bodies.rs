@@ -7,7 +7,16 @@ use crate::support::{Answer, TestServer, minimal, with};
 #[tokio::test]
 async fn a_body_that_is_not_an_object_is_rejected() {
     let server = TestServer::new().await;
-    for body in ["", " ", "{\"redirect_uris\":[", "[]", "\"x\"", "null", "5", "{} {}"] {
+    for body in [
+        "",
+        " ",
+        "{\"redirect_uris\":[",
+        "[]",
+        "\"x\"",
+        "null",
+        "5",
+        "{} {}",
+    ] {
         let answer = server.post_bytes("application/json", body).await;
         answer.expect_bad_metadata("body");
     }
@@ -16,29 +25,43 @@ async fn a_body_that_is_not_an_object_is_rejected() {
 #[tokio::test]
 async fn another_media_type_is_rejected() {
     let server = TestServer::new().await;
-    for content_type in
-        ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
-    {
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+    ] {
         server
             .post_bytes(content_type, minimal().to_string())
             .await
             .expect_error(415, &["invalid_client_metadata"]);
     }
     let none = server.ask("POST", "/register").body(minimal().to_string());
-    Answer::of(none).await.expect_error(415, &["invalid_client_metadata"]);
+    Answer::of(none)
+        .await
+        .expect_error(415, &["invalid_client_metadata"]);
 }
 
 #[tokio::test]
 async fn json_with_a_charset_of_utf_8_is_accepted() {
     let server = TestServer::new().await;
-    server.post_bytes("application/json; charset=utf-8", minimal().to_string()).await.expect_status(201);
+    server
+        .post_bytes("application/json; charset=utf-8", minimal().to_string())
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
 async fn an_invalid_type_is_rejected_and_named() {
     let server = TestServer::new().await;
-    for (member, value) in [("contacts", json!("a@b")), ("client_name", json!(5)), ("logo_uri", json!(5))] {
-        server.post(&with(minimal(), json!({member: value}))).await.expect_bad_metadata(member);
+    for (member, value) in [
+        ("contacts", json!("a@b")),
+        ("client_name", json!(5)),
+        ("logo_uri", json!(5)),
+    ] {
+        server
+            .post(&with(minimal(), json!({member: value})))
+            .await
+            .expect_bad_metadata(member);
     }
 }
 
@@ -53,7 +76,9 @@ async fn a_client_does_not_choose_its_credentials() {
 #[tokio::test]
 async fn null_counts_as_absent() {
     let server = TestServer::new().await;
-    let client = server.register(&with(minimal(), json!({"client_uri": null, "tos_uri": ""}))).await;
+    let client = server
+        .register(&with(minimal(), json!({"client_uri": null, "tos_uri": ""})))
+        .await;
     assert_eq!(client.body.get("client_uri"), None);
     assert_eq!(client.body.get("tos_uri"), None);
 }
@@ -66,9 +91,18 @@ async fn a_duplicate_member_is_rejected() {
             r#"{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}"#,
             "redirect_uris",
         ),
-        (r#"{"redirect_uris":["https://a.example/cb"],"redirect\u005furis":[]}"#, "redirect_uris"),
-        (r#"{"redirect_uris":["https://a.example/cb"],"jwks":{"keys":[],"keys":[]}}"#, "keys"),
-        (r#"{"redirect_uris":["https://a.example/cb"],"unknown":1,"unknown":1}"#, "unknown"),
+        (
+            r#"{"redirect_uris":["https://a.example/cb"],"redirect\u005furis":[]}"#,
+            "redirect_uris",
+        ),
+        (
+            r#"{"redirect_uris":["https://a.example/cb"],"jwks":{"keys":[],"keys":[]}}"#,
+            "keys",
+        ),
+        (
+            r#"{"redirect_uris":["https://a.example/cb"],"unknown":1,"unknown":1}"#,
+            "unknown",
+        ),
     ];
     for (body, name) in cases {
         let answer = server.post_bytes("application/json", body).await;
@@ -79,8 +113,12 @@ async fn a_duplicate_member_is_rejected() {
 #[tokio::test]
 async fn an_error_description_is_ascii_whatever_the_value_was() {
     let server = TestServer::new().await;
-    let answer =
-        server.post(&with(minimal(), json!({"token_endpoint_auth_method": "m\u{e9}thode\u{202e}"}))).await;
+    let answer = server
+        .post(&with(
+            minimal(),
+            json!({"token_endpoint_auth_method": "m\u{e9}thode\u{202e}"}),
+        ))
+        .await;
     answer.expect_error(400, &["invalid_client_metadata"]);
 }
 
@@ -104,6 +142,9 @@ async fn all_violations_are_reported_together() {
         "subject_type",
         "initiate_login_uri",
     ] {
-        assert!(description.contains(part), "'{description}' does not say {part}");
+        assert!(
+            description.contains(part),
+            "'{description}' does not say {part}"
+        );
     }
 }

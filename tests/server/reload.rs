@@ -46,13 +46,24 @@ async fn a_saved_script_is_loaded_and_a_broken_one_is_not() {
     until_version(&server, 1).await;
     server.write_script("10-a.rhai", &version(2));
     until_version(&server, 2).await;
-    server.write_script("10-a.rhai", "fn createClient(context) { this is not a script");
-    let error = until(async || ready(&server).await["scriptsError"].as_str().map(str::to_owned)).await;
+    server.write_script(
+        "10-a.rhai",
+        "fn createClient(context) { this is not a script",
+    );
+    let error = until(async || {
+        ready(&server).await["scriptsError"]
+            .as_str()
+            .map(str::to_owned)
+    })
+    .await;
     assert!(
         error.contains("10-a.rhai") && error.contains("1:"),
         "the error names file, line and column: {error}"
     );
-    assert_eq!(server.register(&minimal()).await.body["software_version"], "2");
+    assert_eq!(
+        server.register(&minimal()).await.body["software_version"],
+        "2"
+    );
     server.write_script("10-a.rhai", &version(3));
     until_version(&server, 3).await;
     assert_eq!(ready(&server).await.get("scriptsError"), None);
@@ -66,13 +77,25 @@ async fn a_new_library_a_removed_script_and_a_renamed_one_are_reloaded() {
     let script = "import \"lib/number\" as l;\nfn createClient(context) { context.client.software_version = l::number(); true }";
     // Saved as editors do: a new file is written and then renamed over the old one.
     server.write_script(".10-a.rhai.swp", script);
-    std::fs::rename(directory.join(".10-a.rhai.swp"), directory.join("10-a.rhai")).unwrap();
+    std::fs::rename(
+        directory.join(".10-a.rhai.swp"),
+        directory.join("10-a.rhai"),
+    )
+    .unwrap();
     until_version(&server, 7).await;
     server.write_script("lib/number.rhai", "fn number() { \"8\" }");
     until_version(&server, 8).await;
     std::fs::remove_file(directory.join("10-a.rhai")).unwrap();
-    until(async || server.register(&minimal()).await.body.get("software_version").is_none().then_some(()))
-        .await;
+    until(async || {
+        server
+            .register(&minimal())
+            .await
+            .body
+            .get("software_version")
+            .is_none()
+            .then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -84,8 +107,10 @@ async fn a_hundred_edits_under_load_fail_no_request() {
         loop {
             // The last round begins after the last edit is loaded.
             let is_last = done.load(std::sync::atomic::Ordering::SeqCst);
-            let answers =
-                futures_util::future::join_all((0..8).map(|_| async { server.post(&minimal()).await })).await;
+            let answers = futures_util::future::join_all(
+                (0..8).map(|_| async { server.post(&minimal()).await }),
+            )
+            .await;
             for answer in answers {
                 answer.expect_status(201);
                 assert_eq!(
@@ -113,6 +138,11 @@ async fn a_hundred_edits_under_load_fail_no_request() {
         done.store(true, std::sync::atomic::Ordering::SeqCst);
     };
     let (seen, ()) = futures_util::join!(load, edits);
-    let awaited = (0..=100).step_by(10).map(|number: usize| number.to_string());
-    assert!(awaited.into_iter().all(|number| seen.contains(&number)), "{seen:?}");
+    let awaited = (0..=100)
+        .step_by(10)
+        .map(|number: usize| number.to_string());
+    assert!(
+        awaited.into_iter().all(|number| seen.contains(&number)),
+        "{seen:?}"
+    );
 }

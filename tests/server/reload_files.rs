@@ -47,7 +47,13 @@ async fn a_partly_written_file_changes_nothing_until_it_is_complete() {
     let whole = version(2);
     server.write_script("10-a.rhai", &whole[..40]);
     until(async || ready(&server).await.get("scriptsError").is_some()).await;
-    assert_eq!((ready(&server).await["scripts"].clone(), present(&server).await), (before, json!("1")));
+    assert_eq!(
+        (
+            ready(&server).await["scripts"].clone(),
+            present(&server).await
+        ),
+        (before, json!("1"))
+    );
     server.write_script("10-a.rhai", &whole);
     until_version(&server, 2).await;
     assert_eq!(ready(&server).await.get("scriptsError"), None);
@@ -103,8 +109,17 @@ async fn of_rapid_saves_the_last_one_wins() {
 async fn the_server_reports_the_loaded_scripts_and_the_time() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
     let first = server.server().service().snapshot().scripts.clone();
-    assert_eq!(ready(&server).await["scriptsSince"], json!(first.since().unix()));
-    assert_eq!((first.scripts()[0].name.as_str(), first.scripts()[0].hash.len()), ("10-a.rhai", 64));
+    assert_eq!(
+        ready(&server).await["scriptsSince"],
+        json!(first.since().unix())
+    );
+    assert_eq!(
+        (
+            first.scripts()[0].name.as_str(),
+            first.scripts()[0].hash.len()
+        ),
+        ("10-a.rhai", 64)
+    );
     assert_eq!(first.statistics()[0].calls, 0);
     server.register(&minimal()).await;
     server.clock.advance(100);
@@ -113,11 +128,17 @@ async fn the_server_reports_the_loaded_scripts_and_the_time() {
     let second = server.server().service().snapshot().scripts.clone();
     assert_eq!(second.since().unix(), first.since().unix() + 100);
     assert_ne!(second.scripts()[0].hash, first.scripts()[0].hash);
-    assert!(second.statistics()[0].calls >= 2, "a reload keeps the counts");
+    assert!(
+        second.statistics()[0].calls >= 2,
+        "a reload keeps the counts"
+    );
     // A save without changes causes no reload.
     server.clock.advance(100);
     server.write_script("10-a.rhai", &version(2));
     server.write_script("lib/new.rhai", "fn f() { 1 }");
     until(async || ready(&server).await["scripts"] != json!(second.revision())).await;
-    assert_eq!(server.server().service().snapshot().scripts.since().unix(), second.since().unix() + 100);
+    assert_eq!(
+        server.server().service().snapshot().scripts.since().unix(),
+        second.since().unix() + 100
+    );
 }

@@ -34,7 +34,11 @@ async fn the_same_registration_gets_the_same_client_and_no_token() {
     assert_eq!(again["client_id_issued_at"], first["client_id_issued_at"]);
     // A shared client has no management credentials, since the first registration can come from anybody.
     for answer in [&first, &again] {
-        for member in ["registration_access_token", "registration_client_uri", "client_secret"] {
+        for member in [
+            "registration_access_token",
+            "registration_client_uri",
+            "client_secret",
+        ] {
             assert_eq!(answer[member], Value::Null, "{member}");
         }
     }
@@ -43,9 +47,17 @@ async fn the_same_registration_gets_the_same_client_and_no_token() {
     // Only the administrator can delete it; the next registration creates a new client.
     let token = server.administrator_token().await;
     let path = format!("/admin/v1/clients/{}", first["client_id"].as_str().unwrap());
-    let gone = server.ask("DELETE", &path).bearer_auth(token).send().await.unwrap();
+    let gone = server
+        .ask("DELETE", &path)
+        .bearer_auth(token)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(gone.status(), 204);
-    assert_ne!(register(&server, &public()).await["client_id"], first["client_id"]);
+    assert_ne!(
+        register(&server, &public()).await["client_id"],
+        first["client_id"]
+    );
 }
 
 #[tokio::test]
@@ -56,7 +68,14 @@ async fn simultaneous_registrations_get_the_same_client() {
     for answer in &answers {
         assert_eq!(answer["client_id"], answers[0]["client_id"]);
     }
-    let count = server.server().service().store.clients.count_all().await.unwrap();
+    let count = server
+        .server()
+        .service()
+        .store
+        .clients
+        .count_all()
+        .await
+        .unwrap();
     assert_eq!(count, 2, "the administrator and this client");
 }
 
@@ -70,8 +89,10 @@ async fn clients_with_individual_properties_are_not_shared() {
     }
     register(&server, &public()).await;
     server.initial_access("a-token", json!({})).await;
-    let (one, other) =
-        (server.post_with("a-token", &public()).await, server.post_with("a-token", &public()).await);
+    let (one, other) = (
+        server.post_with("a-token", &public()).await,
+        server.post_with("a-token", &public()).await,
+    );
     assert_ne!(one.member("client_id"), other.member("client_id"));
     assert!(one.member("registration_access_token").is_string());
 }
@@ -79,13 +100,17 @@ async fn clients_with_individual_properties_are_not_shared() {
 #[tokio::test]
 async fn it_is_disabled_by_default() {
     let server = TestServer::new().await;
-    let (one, other) = (server.register(&public()).await, server.register(&public()).await);
+    let (one, other) = (
+        server.register(&public()).await,
+        server.register(&public()).await,
+    );
     assert_ne!(one.id, other.id);
 }
 
 #[tokio::test]
 async fn a_registration_counts_as_a_use_of_the_shared_client() {
-    let server = reusing(json!({"unusedClientLifetime": 1_000, "inactiveClientLifetime": 1_000})).await;
+    let server =
+        reusing(json!({"unusedClientLifetime": 1_000, "inactiveClientLifetime": 1_000})).await;
     let service = server.server().service();
     let first = register(&server, &public()).await;
     server.clock.advance(2_000);
@@ -94,5 +119,8 @@ async fn a_registration_counts_as_a_use_of_the_shared_client() {
     assert_eq!(remove_unused(service).await, 0);
     server.clock.advance(1_000);
     assert_eq!(remove_unused(service).await, 1);
-    assert_ne!(register(&server, &public()).await["client_id"], first["client_id"]);
+    assert_ne!(
+        register(&server, &public()).await["client_id"],
+        first["client_id"]
+    );
 }

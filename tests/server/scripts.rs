@@ -7,7 +7,11 @@ use crate::support::{START, TestServer, minimal, with};
 async fn server(script: &str) -> TestServer {
     TestServer::scripted(&[("10-test.rhai", script)], |configuration| {
         let attributes = json!({"deniedVendors": ["acme"], "maximum": 3});
-        configuration.settings.scripts.attributes.clone_from(attributes.as_object().unwrap());
+        configuration
+            .settings
+            .scripts
+            .attributes
+            .clone_from(attributes.as_object().unwrap());
     })
     .await
 }
@@ -24,10 +28,15 @@ async fn a_script_changes_the_registered_metadata() {
         }"#,
     )
     .await;
-    let body =
-        with(minimal(), json!({"contacts": ["a@example.org"], "software_version": "1", "scope": "email"}));
+    let body = with(
+        minimal(),
+        json!({"contacts": ["a@example.org"], "software_version": "1", "scope": "email"}),
+    );
     let client = server.register(&body).await;
-    assert_eq!(client.body["contacts"], json!(["a@example.org", "registry@example.org"]));
+    assert_eq!(
+        client.body["contacts"],
+        json!(["a@example.org", "registry@example.org"])
+    );
     assert_eq!(client.body["scope"], "openid profile");
     assert_eq!(client.body["client_name"], "K (checked)");
     assert_eq!(client.body.get("software_version"), None);
@@ -49,9 +58,18 @@ async fn a_script_can_reject_in_three_ways() {
     }"#;
     let server = server(script).await;
     let post = |software_id: &'static str| with(minimal(), json!({"software_id": software_id}));
-    server.post(&post("false")).await.expect_error(400, &["invalid_client_metadata"]);
-    server.post(&post("thrown")).await.expect_error(403, &["access_denied"]);
-    server.post(&post("answered")).await.expect_error(422, &["custom"]);
+    server
+        .post(&post("false"))
+        .await
+        .expect_error(400, &["invalid_client_metadata"]);
+    server
+        .post(&post("thrown"))
+        .await
+        .expect_error(403, &["access_denied"]);
+    server
+        .post(&post("answered"))
+        .await
+        .expect_error(422, &["custom"]);
     server.post(&post("other")).await.expect_status(201);
 }
 
@@ -92,7 +110,10 @@ async fn a_script_cannot_bypass_the_rules() {
         }"#,
     )
     .await;
-    server.post(&minimal()).await.expect_error(500, &["server_error"]);
+    server
+        .post(&minimal())
+        .await
+        .expect_error(500, &["server_error"]);
 }
 
 #[tokio::test]
@@ -105,11 +126,18 @@ async fn scripts_run_in_the_order_of_their_names_until_one_rejects() {
         true
     }"#;
     let third = "fn createClient(context) { if context.client.client_name == \"refused\" { throw \"too late\" } true }";
-    let scripts = [("20-b.rhai", second), ("10-a.rhai", first), ("30-c.rhai", third)];
+    let scripts = [
+        ("20-b.rhai", second),
+        ("10-a.rhai", first),
+        ("30-c.rhai", third),
+    ];
     let server = TestServer::scripted(&scripts, |_| {}).await;
     let client = server.register(&minimal()).await;
     assert_eq!(
-        (&client.body["software_id"], &client.body["software_version"]),
+        (
+            &client.body["software_id"],
+            &client.body["software_version"]
+        ),
         (&json!("first"), &json!("second"))
     );
     server
@@ -134,7 +162,9 @@ async fn scripts_decide_updates_too() {
         .update(&client, &client.update(json!({"client_name": "taken"})))
         .await
         .expect_error(400, &["invalid_client_metadata"]);
-    let answer = server.update(&client, &client.update(json!({"client_name": "free"}))).await;
+    let answer = server
+        .update(&client, &client.update(json!({"client_name": "free"})))
+        .await;
     answer.expect_status(200);
     assert_eq!(answer.body["software_version"], "updated");
 }
@@ -162,24 +192,47 @@ async fn the_identifiers_of_a_client_can_be_read_but_not_changed() {
     let server = server(NAMED).await;
     let client = server.register(&minimal()).await;
     let named = format!("{} {START}", client.id);
-    assert_eq!(client.body["software_version"], "nobody never", "the client is not created yet");
+    assert_eq!(
+        client.body["software_version"], "nobody never",
+        "the client is not created yet"
+    );
     assert_eq!(client.body["seen"], json!(named));
     let mut update = client.update(json!({}));
     update.as_object_mut().unwrap().remove("seen");
     let answer = server.update(&client, &update).await;
     answer.expect_status(200);
-    assert_eq!((&answer.body["software_version"], &answer.body["seen"]), (&json!(named), &json!(named)));
+    assert_eq!(
+        (&answer.body["software_version"], &answer.body["seen"]),
+        (&json!(named), &json!(named))
+    );
     let takeover = with(update, json!({"client_name": "takeover"}));
-    server.update(&client, &takeover).await.expect_error(500, &["server_error"]);
+    server
+        .update(&client, &takeover)
+        .await
+        .expect_error(500, &["server_error"]);
     assert_eq!(server.read(&client).await.body["seen"], json!(named));
     let kept = server.delete(&client).await;
     kept.expect_error(403, &["access_denied"]);
     assert_eq!(kept.body["error_description"], json!(named));
     // The identifiers are not metadata, so they are not stored with it.
     let id = registrar::base::model::ClientId::parse(&client.id).unwrap();
-    let stored = server.server().service().store.clients.find(&id).await.unwrap().unwrap();
+    let stored = server
+        .server()
+        .service()
+        .store
+        .clients
+        .find(&id)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!stored.client().metadata.metadata().has("client_id"));
-    assert!(!stored.client().metadata.metadata().has("client_id_issued_at"));
+    assert!(
+        !stored
+            .client()
+            .metadata
+            .metadata()
+            .has("client_id_issued_at")
+    );
 }
 
 #[tokio::test]
@@ -198,19 +251,37 @@ async fn answers_can_be_changed_but_not_their_credentials() {
     let client = server.register(&minimal()).await;
     assert_eq!(client.body["greeting"], "hello");
     let read = server.read(&client).await.body;
-    assert_eq!((read.get("client_name"), &read["trust"], read.get("greeting")), (None, &json!("open"), None));
+    assert_eq!(
+        (
+            read.get("client_name"),
+            &read["trust"],
+            read.get("greeting")
+        ),
+        (None, &json!("open"), None)
+    );
     let mut update = client.update(json!({}));
     update.as_object_mut().unwrap().remove("greeting");
-    assert_eq!(server.update(&client, &update).await.body.get("greeting"), None);
-    let server =
-        self::server("fn modifyPostResponse(response, context) { response.client_id = \"x\"; true }").await;
-    server.post(&minimal()).await.expect_error(500, &["server_error"]);
+    assert_eq!(
+        server.update(&client, &update).await.body.get("greeting"),
+        None
+    );
+    let server = self::server(
+        "fn modifyPostResponse(response, context) { response.client_id = \"x\"; true }",
+    )
+    .await;
+    server
+        .post(&minimal())
+        .await
+        .expect_error(500, &["server_error"]);
 }
 
 #[tokio::test]
 async fn a_fault_in_the_answer_hook_leaves_no_client_behind() {
     let server = server("fn modifyPostResponse(response, context) { throw 1 }").await;
-    server.post(&minimal()).await.expect_error(500, &["server_error"]);
+    server
+        .post(&minimal())
+        .await
+        .expect_error(500, &["server_error"]);
     server.expect_empty().await;
 }
 
@@ -233,13 +304,22 @@ async fn a_script_sees_the_request_the_configuration_and_no_credentials() {
         }"#,
     )
     .await;
-    server.initial_access("t", json!({"policy": {"attributes": {"tenant": 7}}})).await;
-    let ask = server.ask("POST", "/register").header("x-team", "blue").bearer_auth("t").json(&minimal());
+    server
+        .initial_access("t", json!({"policy": {"attributes": {"tenant": 7}}}))
+        .await;
+    let ask = server
+        .ask("POST", "/register")
+        .header("x-team", "blue")
+        .bearer_auth("t")
+        .json(&minimal());
     let answer = crate::support::Answer::of(ask).await;
     answer.expect_status(201);
     assert_eq!(answer.body["client_name"], "POST /register 127.0.0.1 blue");
     let blocked = with(minimal(), json!({"software_id": "acme"}));
-    server.post_with("t", &blocked).await.expect_error(403, &["access_denied"]);
+    server
+        .post_with("t", &blocked)
+        .await
+        .expect_error(403, &["access_denied"]);
 }
 
 #[tokio::test]
@@ -250,9 +330,15 @@ async fn only_libraries_can_be_imported() {
             context.client.client_name = greetings::greet(context.client.client_name);
             true
         }"#;
-    let server =
-        TestServer::scripted(&[("lib/greetings.rhai", library), ("10-a.rhai", script)], |_| {}).await;
-    assert_eq!(server.register(&minimal()).await.body["client_name"], "Hello K");
+    let server = TestServer::scripted(
+        &[("lib/greetings.rhai", library), ("10-a.rhai", script)],
+        |_| {},
+    )
+    .await;
+    assert_eq!(
+        server.register(&minimal()).await.body["client_name"],
+        "Hello K"
+    );
 }
 
 #[tokio::test]
@@ -260,7 +346,15 @@ async fn the_store_keeps_the_provenance_of_a_client() {
     let server = server("fn createClient(context) { true }").await;
     let client = server.register(&minimal()).await;
     let id = registrar::base::model::ClientId::parse(&client.id).unwrap();
-    let stored = server.server().service().store.clients.find(&id).await.unwrap().unwrap();
+    let stored = server
+        .server()
+        .service()
+        .store
+        .clients
+        .find(&id)
+        .await
+        .unwrap()
+        .unwrap();
     let provenance = &stored.client().provenance;
     assert_eq!(provenance.scripts[0].name, "10-test.rhai");
     assert_eq!(provenance.scripts[0].hash.len(), 64);

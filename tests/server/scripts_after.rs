@@ -25,25 +25,48 @@ async fn until(condition: impl Fn() -> bool) {
 async fn another_system_is_notified() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     for what in ["created", "updated", "deleted"] {
-        host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
+        host.answer_json(
+            "PUT",
+            &format!("https://other.example.org/{what}"),
+            200,
+            &json!({}),
+        );
     }
     let client = server.register(&minimal()).await;
     until(|| host.calls().len() == 1).await;
-    server.update(&client, &client.update(json!({"client_name": "Other"}))).await.expect_status(200);
+    server
+        .update(&client, &client.update(json!({"client_name": "Other"})))
+        .await
+        .expect_status(200);
     until(|| host.calls().len() == 2).await;
     server.delete(&client).await.expect_status(204);
     until(|| host.calls().len() == 3).await;
     let told: Vec<(String, Value)> = host
         .calls()
         .into_iter()
-        .map(|call| (call.url, serde_json::from_slice(&call.body.unwrap()).unwrap()))
+        .map(|call| {
+            (
+                call.url,
+                serde_json::from_slice(&call.body.unwrap()).unwrap(),
+            )
+        })
         .collect();
     for ((url, seen), (what, name)) in
-        told.iter().zip([("created", "K"), ("updated", "Other"), ("deleted", "Other")])
+        told.iter()
+            .zip([("created", "K"), ("updated", "Other"), ("deleted", "Other")])
     {
         assert!(url.ends_with(what), "{url}");
-        assert_eq!((&seen["client_id"], &seen["client_name"]), (&json!(client.id), &json!(name)));
-        assert_eq!(seen.get("client_secret"), client.body.get("client_secret").filter(|_| what != "deleted"));
+        assert_eq!(
+            (&seen["client_id"], &seen["client_name"]),
+            (&json!(client.id), &json!(name))
+        );
+        assert_eq!(
+            seen.get("client_secret"),
+            client
+                .body
+                .get("client_secret")
+                .filter(|_| what != "deleted")
+        );
         assert_eq!(seen.get("registration_access_token"), None);
     }
 }
@@ -52,18 +75,32 @@ async fn another_system_is_notified() {
 async fn a_client_deleted_while_its_events_are_queued_is_not_recreated_elsewhere() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     for what in ["created", "updated", "deleted"] {
-        host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
+        host.answer_json(
+            "PUT",
+            &format!("https://other.example.org/{what}"),
+            200,
+            &json!({}),
+        );
     }
     host.hold();
     let client = server.register(&minimal()).await;
     until(|| host.waiting() == 1).await;
-    server.update(&client, &client.update(json!({"client_name": "Other"}))).await.expect_status(200);
+    server
+        .update(&client, &client.update(json!({"client_name": "Other"})))
+        .await
+        .expect_status(200);
     server.delete(&client).await.expect_status(204);
     host.release();
     // Queued events are delivered before the server stops.
     server.stop().await;
     let told: Vec<String> = host.calls().into_iter().map(|call| call.url).collect();
-    assert_eq!(told, ["https://other.example.org/created", "https://other.example.org/deleted"]);
+    assert_eq!(
+        told,
+        [
+            "https://other.example.org/created",
+            "https://other.example.org/deleted"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -88,8 +125,20 @@ async fn rejected_requests_cause_no_event() {
         fn createClient(context) { context.client.client_name != \"refused\" }";
     let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
     let refused = with(minimal(), json!({"client_name": "refused"}));
-    server.post(&refused).await.expect_error(400, &["invalid_client_metadata"]);
-    assert_eq!(server.server().service().snapshot().scripts.runtime().notifications_waiting(), 0);
+    server
+        .post(&refused)
+        .await
+        .expect_error(400, &["invalid_client_metadata"]);
+    assert_eq!(
+        server
+            .server()
+            .service()
+            .snapshot()
+            .scripts
+            .runtime()
+            .notifications_waiting(),
+        0
+    );
     assert!(host.calls().is_empty());
 }
 
@@ -108,10 +157,19 @@ async fn a_stop_delivers_queued_events_but_does_not_wait_for_ever() {
     for _ in 0..3 {
         server.register(&minimal()).await;
     }
-    let runtime = server.server().service().snapshot().scripts.runtime().clone();
+    let runtime = server
+        .server()
+        .service()
+        .snapshot()
+        .scripts
+        .runtime()
+        .clone();
     server.stop().await;
     // It is tried once more and then given up, because the fake host has no further answer.
-    assert_eq!((host.calls().len(), runtime.notifications_waiting()), (3, 0));
+    assert_eq!(
+        (host.calls().len(), runtime.notifications_waiting()),
+        (3, 0)
+    );
     assert_eq!(runtime.notifications_lost(), 3);
 }
 
@@ -135,6 +193,10 @@ async fn the_scripts_of_the_request_get_the_event_even_if_others_are_loaded_mean
     }
     host.release();
     until(|| host.calls().iter().any(|call| call.url.ends_with('2'))).await;
-    let first = host.calls().iter().filter(|call| call.url.ends_with('1')).count();
+    let first = host
+        .calls()
+        .iter()
+        .filter(|call| call.url.ends_with('1'))
+        .count();
     assert!(first >= 9, "{first}");
 }

@@ -12,7 +12,9 @@ use crate::support::{Answer, Registered, TestServer, minimal, with};
 
 /// Returns a script that runs `body` only for clients with this name.
 fn only(name: &str, body: &str) -> String {
-    format!("fn createClient(context) {{ if context.client.client_name == \"{name}\" {{ {body} }} true }}")
+    format!(
+        "fn createClient(context) {{ if context.client.client_name == \"{name}\" {{ {body} }} true }}"
+    )
 }
 
 async fn until(condition: impl Fn() -> bool) {
@@ -25,7 +27,9 @@ async fn until(condition: impl Fn() -> bool) {
 async fn others(server: &TestServer, client: &Registered) {
     for _ in 0..10 {
         server.read(client).await.expect_status(200);
-        Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await.expect_status(200);
+        Answer::of(server.ask("GET", "/.well-known/openid-configuration"))
+            .await
+            .expect_status(200);
         server.post(&minimal()).await.expect_status(201);
     }
 }
@@ -48,7 +52,8 @@ fn bad<'a>(
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_wait_for_a_slow_verifier_do_not_delay_others() {
     let script = only("bad", "http::get(\"https://verifier.example.org/\");");
-    let few = |configuration: &mut Configuration| configuration.settings.scripts.limits.concurrent = 2;
+    let few =
+        |configuration: &mut Configuration| configuration.settings.scripts.limits.concurrent = 2;
     let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], few).await;
     host.answer_json("GET", "https://verifier.example.org/", 200, &json!({}));
     host.hold();
@@ -56,7 +61,11 @@ async fn scripts_that_wait_for_a_slow_verifier_do_not_delay_others() {
     let others = async {
         until(|| host.waiting() == 10).await;
         others(&server, &client).await;
-        assert_eq!((host.waiting(), done.load(Ordering::SeqCst)), (10, 0), "all ten are still waiting");
+        assert_eq!(
+            (host.waiting(), done.load(Ordering::SeqCst)),
+            (10, 0),
+            "all ten are still waiting"
+        );
         host.release();
     };
     let (answers, ()) = tokio::join!(bad(&server, 10, &done), others);
@@ -68,10 +77,14 @@ async fn scripts_that_wait_for_a_slow_verifier_do_not_delay_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verifier_that_never_answers_ends_with_a_fault() {
     let script = only("bad", "http::get(\"https://verifier.example.org/\");");
-    let impatient = |configuration: &mut Configuration| configuration.settings.scripts.limits.http_ms = 50;
+    let impatient =
+        |configuration: &mut Configuration| configuration.settings.scripts.limits.http_ms = 50;
     let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], impatient).await;
     host.hold();
-    server.post(&with(minimal(), json!({"client_name": "bad"}))).await.expect_error(500, &["server_error"]);
+    server
+        .post(&with(minimal(), json!({"client_name": "bad"})))
+        .await
+        .expect_error(500, &["server_error"]);
     server.post(&minimal()).await.expect_status(201);
 }
 
@@ -102,8 +115,14 @@ async fn a_request_without_a_slot_is_told_to_retry() {
     };
     let server = TestServer::scripted(&[("10-a.rhai", &busy_script())], impatient).await;
     let answers = bad(&server, 16, &AtomicUsize::new(0)).await;
-    let (done, busy): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 201);
-    assert!(!done.is_empty() && !busy.is_empty(), "{} of {}", done.len(), answers.len());
+    let (done, busy): (Vec<&Answer>, Vec<&Answer>) =
+        answers.iter().partition(|answer| answer.status == 201);
+    assert!(
+        !done.is_empty() && !busy.is_empty(),
+        "{} of {}",
+        done.len(),
+        answers.len()
+    );
     for answer in busy {
         answer.expect_error(503, &["temporarily_unavailable"]);
         assert_eq!(answer.header("retry-after"), "1");
@@ -123,7 +142,11 @@ async fn others_are_answered_while_scripts_loop() {
     let (client, done) = (server.register(&minimal()).await, AtomicUsize::new(0));
     let others = async {
         others(&server, &client).await;
-        assert_eq!(done.load(Ordering::SeqCst), 0, "the loops are still running");
+        assert_eq!(
+            done.load(Ordering::SeqCst),
+            0,
+            "the loops are still running"
+        );
     };
     let (answers, ()) = tokio::join!(bad(&server, 2, &done), others);
     for answer in answers {
@@ -171,7 +194,10 @@ async fn an_answer_that_grows_without_limit_is_a_fault() {
     }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     let client = server.register(&minimal()).await;
-    server.read(&client).await.expect_error(500, &["server_error"]);
+    server
+        .read(&client)
+        .await
+        .expect_error(500, &["server_error"]);
 }
 
 #[tokio::test]
@@ -191,24 +217,34 @@ async fn a_fault_in_any_deciding_hook_rejects_the_request() {
         let server = TestServer::scripted(&[("10-a.rhai", &script)], |_| {}).await;
         let client = server.register(&minimal()).await;
         let ask = |method: &str, uri: &str| {
-            server.ask(method, uri).header("x-fault", "1").bearer_auth(&client.token)
+            server
+                .ask(method, uri)
+                .header("x-fault", "1")
+                .bearer_auth(&client.token)
         };
         let request = match hook.split('(').next().unwrap() {
-            "createClient" | "modifyPostResponse" => {
-                server.ask("POST", "/register").header("x-fault", "1").json(&minimal())
-            }
+            "createClient" | "modifyPostResponse" => server
+                .ask("POST", "/register")
+                .header("x-fault", "1")
+                .json(&minimal()),
             "updateClient" | "modifyPutResponse" => {
                 ask("PUT", &client.uri).json(&client.update(json!({"client_name": "B"})))
             }
             "deleteClient" => ask("DELETE", &client.uri),
             _ => ask("GET", &client.uri),
         };
-        Answer::of(request).await.expect_error(500, &["server_error"]);
+        Answer::of(request)
+            .await
+            .expect_error(500, &["server_error"]);
         let read = server.read(&client).await;
         read.expect_status(200);
         assert_eq!(read.body["client_name"], "K", "{hook}: nothing was changed");
         let counted = server.server().service().snapshot().scripts.statistics();
-        assert_eq!(counted.iter().map(|counted| counted.faults).sum::<u64>(), 1, "{hook}");
+        assert_eq!(
+            counted.iter().map(|counted| counted.faults).sum::<u64>(),
+            1,
+            "{hook}"
+        );
     }
 }
 
@@ -220,5 +256,8 @@ async fn a_verifier_that_is_down_is_a_failure_that_a_script_can_catch() {
     }";
     let (server, _host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
     let name = server.register(&minimal()).await.body["client_name"].clone();
-    assert_eq!(name, "no fake response is defined for GET https://a.example/");
+    assert_eq!(
+        name,
+        "no fake response is defined for GET https://a.example/"
+    );
 }

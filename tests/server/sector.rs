@@ -31,11 +31,17 @@ async fn server(timeout_ms: u64) -> TestServer {
 #[tokio::test]
 async fn the_sector_file_permits_a_pairwise_client_several_hosts() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
-    let file = origin.at("/sector", Reply::json(json!([B, "https://other.example.org/", A])));
+    let file = origin.at(
+        "/sector",
+        Reply::json(json!([B, "https://other.example.org/", A])),
+    );
     let client = server.register(&pairwise(&file)).await;
     assert_eq!(client.body["sector_identifier_uri"], json!(file));
     assert_eq!(origin.hits("/sector"), 1);
-    assert_eq!(origin.asked("/sector", "accept").as_deref(), Some("application/json"));
+    assert_eq!(
+        origin.asked("/sector", "accept").as_deref(),
+        Some("application/json")
+    );
 }
 
 #[tokio::test]
@@ -49,11 +55,20 @@ async fn every_redirect_uri_must_be_in_the_file_character_by_character() {
         json!(["https://a.example.org:443/cb", B]),
     ] {
         let file = origin.at("/sector", Reply::json(near));
-        server.post(&pairwise(&file)).await.expect_bad_metadata("redirect_uris[0]: must be in the file");
+        server
+            .post(&pairwise(&file))
+            .await
+            .expect_bad_metadata("redirect_uris[0]: must be in the file");
     }
     // This also applies to a client that is not pairwise, since it names a sector.
-    let public = with(minimal(), json!({"sector_identifier_uri": origin.url("/sector")}));
-    server.post(&public).await.expect_bad_metadata("redirect_uris[0]");
+    let public = with(
+        minimal(),
+        json!({"sector_identifier_uri": origin.url("/sector")}),
+    );
+    server
+        .post(&public)
+        .await
+        .expect_bad_metadata("redirect_uris[0]");
 }
 
 /// A closed port, a silent port and other failures have the same text, so that it does not disclose
@@ -71,17 +86,37 @@ async fn an_unusable_file_rejects_the_client() {
         (Reply::json(json!([A, B])).with_status(500), "status 500"),
         (Reply::text("text/html", "<html></html>"), "content type"),
         (Reply::text("text/html", array.as_str()), "content type"),
-        (Reply::text("application/json", "<html></html>"), "one JSON value"),
-        (Reply::text("application/json", format!("{array} {array}")), "one JSON value"),
+        (
+            Reply::text("application/json", "<html></html>"),
+            "one JSON value",
+        ),
+        (
+            Reply::text("application/json", format!("{array} {array}")),
+            "one JSON value",
+        ),
         (Reply::text("application/json", ""), "one JSON value"),
-        (Reply::text("application/json", "[".repeat(100_000)), "one JSON value"),
+        (
+            Reply::text("application/json", "[".repeat(100_000)),
+            "one JSON value",
+        ),
         (Reply::json(json!({"uris": [A, B]})), "array of strings"),
         (Reply::json(json!([A, B, 1])), "array of strings"),
         (Reply::json(json!(A)), "array of strings"),
         (Reply::endless(), "larger than 262144 bytes"),
-        (Reply::json(json!([A, B])).header("x", "y".repeat(40_000)), "larger than 32768 bytes"),
-        (Reply::json(json!([A, B])).with_status(302).header("location", inside.as_str()), "redirect"),
-        (Reply::status(307).header("location", origin.url("/good")), "redirect"),
+        (
+            Reply::json(json!([A, B])).header("x", "y".repeat(40_000)),
+            "larger than 32768 bytes",
+        ),
+        (
+            Reply::json(json!([A, B]))
+                .with_status(302)
+                .header("location", inside.as_str()),
+            "redirect",
+        ),
+        (
+            Reply::status(307).header("location", origin.url("/good")),
+            "redirect",
+        ),
     ];
     origin.set("/good", Reply::json(json!([A, B])));
     for (reply, words) in bad {
@@ -89,10 +124,17 @@ async fn an_unusable_file_rejects_the_client() {
         answer.expect_bad_metadata("sector_identifier_uri: ");
         answer.expect_bad_metadata(words);
     }
-    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were read", origin.sent());
+    assert!(
+        origin.sent() < 16 * 1024 * 1024,
+        "{} bytes were read",
+        origin.sent()
+    );
     assert_eq!(origin.hits("/good"), 0);
     canary.expect_untouched();
-    server.post(&pairwise(&origin.url("/good"))).await.expect_status(201);
+    server
+        .post(&pairwise(&origin.url("/good")))
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -105,7 +147,10 @@ async fn a_server_that_hangs_costs_only_the_timeout() {
     let nobody = Canary::new();
     let file = format!("http://127.0.0.1:{}/", nobody.port());
     drop(nobody);
-    server.post(&pairwise(&file)).await.expect_bad_metadata(UNREACHABLE);
+    server
+        .post(&pairwise(&file))
+        .await
+        .expect_bad_metadata(UNREACHABLE);
 }
 
 #[tokio::test]
@@ -113,12 +158,24 @@ async fn an_update_is_checked_against_the_current_file() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
     let file = origin.at("/sector", Reply::json(json!([A, B])));
     let client = server.register(&pairwise(&file)).await;
-    server.update(&client, &client.update(json!({}))).await.expect_status(200);
+    server
+        .update(&client, &client.update(json!({})))
+        .await
+        .expect_status(200);
     assert_eq!(origin.hits("/sector"), 2);
     origin.set("/sector", Reply::json(json!([B])));
-    server.update(&client, &client.update(json!({}))).await.expect_bad_metadata("redirect_uris[0]");
-    assert_eq!(server.read(&client).await.body["redirect_uris"], json!([A, B]));
-    server.update(&client, &client.update(json!({"redirect_uris": [B]}))).await.expect_status(200);
+    server
+        .update(&client, &client.update(json!({})))
+        .await
+        .expect_bad_metadata("redirect_uris[0]");
+    assert_eq!(
+        server.read(&client).await.body["redirect_uris"],
+        json!([A, B])
+    );
+    server
+        .update(&client, &client.update(json!({"redirect_uris": [B]})))
+        .await
+        .expect_status(200);
 }
 
 #[tokio::test]
@@ -137,8 +194,14 @@ async fn redirect_uris_set_by_a_script_must_be_in_the_file_too() {
     server.post(&pairwise(&file)).await.expect_status(201);
     assert_eq!(origin.hits("/sector"), 1);
     let more = with(pairwise(&file), json!({"client_name": "more"}));
-    server.post(&more).await.expect_error(500, &["server_error"]);
-    origin.set("/sector", Reply::json(json!([A, B, "https://c.example.org/cb"])));
+    server
+        .post(&more)
+        .await
+        .expect_error(500, &["server_error"]);
+    origin.set(
+        "/sector",
+        Reply::json(json!([A, B, "https://c.example.org/cb"])),
+    );
     server.post(&more).await.expect_status(201);
 }
 
@@ -177,7 +240,11 @@ fn inside(port: u16) -> Vec<String> {
         "intranet",
     ];
     let urls = hosts.iter().flat_map(|host| {
-        [format!("https://{host}:{port}/"), format!("http://{host}:{port}/"), format!("https://{host}/")]
+        [
+            format!("https://{host}:{port}/"),
+            format!("http://{host}:{port}/"),
+            format!("https://{host}/"),
+        ]
     });
     urls.collect()
 }
@@ -208,7 +275,9 @@ async fn a_statement_cannot_make_the_server_fetch_from_its_own_network() {
     let signer = Signer::new("https://signer.example", Algorithm::Es256);
     for url in inside(canary.port()) {
         let statement = signer.token(json!({ "keys": url }));
-        let answer = server.post(&with(minimal(), json!({ "software_statement": statement }))).await;
+        let answer = server
+            .post(&with(minimal(), json!({ "software_statement": statement })))
+            .await;
         answer.expect_error(400, &["invalid_software_statement"]);
         canary.expect_untouched();
     }
@@ -220,23 +289,30 @@ async fn keys_behind_a_redirect_into_the_network_are_not_fetched() {
     let server = TestServer::configured(|configuration| {
         own_keys(configuration);
         configuration.settings.fetch.allow_http = true;
-        configuration.settings.fetch.allowed_hosts = vec![origin.address().to_string().parse().unwrap()];
+        configuration.settings.fetch.allowed_hosts =
+            vec![origin.address().to_string().parse().unwrap()];
     })
     .await;
     let signer = Signer::new("https://signer.example", Algorithm::Es256);
     let post = async |url: &str| {
         let statement = signer.token(json!({ "keys": url }));
-        server.post(&with(minimal(), json!({ "software_statement": statement }))).await
+        server
+            .post(&with(minimal(), json!({ "software_statement": statement })))
+            .await
     };
     for status in [301, 302, 303, 307, 308] {
         let inside = format!("http://127.0.0.1:{}/", canary.port());
         let path = format!("/{status}");
         let url = origin.at(&path, Reply::status(status).header("location", inside));
-        post(&url).await.expect_error(400, &["invalid_software_statement"]);
+        post(&url)
+            .await
+            .expect_error(400, &["invalid_software_statement"]);
         assert_eq!(origin.hits(&path), 1);
     }
     canary.expect_untouched();
-    post(&origin.at("/keys", Reply::json(signer.jwks()))).await.expect_status(201);
+    post(&origin.at("/keys", Reply::json(signer.jwks())))
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -252,11 +328,17 @@ async fn a_redirect_into_the_network_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let inside = format!("http://127.0.0.1:{}/", canary.port());
         let file = origin.at("/sector", Reply::status(status).header("location", inside));
-        server.post(&pairwise(&file)).await.expect_bad_metadata("redirect");
+        server
+            .post(&pairwise(&file))
+            .await
+            .expect_bad_metadata("redirect");
     }
     canary.expect_untouched();
     let elsewhere = format!("http://127.0.0.1:{}/", canary.port());
-    server.post(&pairwise(&elsewhere)).await.expect_bad_metadata("sector_identifier_uri");
+    server
+        .post(&pairwise(&elsewhere))
+        .await
+        .expect_bad_metadata("sector_identifier_uri");
     canary.expect_untouched();
     let file = origin.at("/sector", Reply::json(json!([A, B])));
     server.post(&pairwise(&file)).await.expect_status(201);

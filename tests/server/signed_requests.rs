@@ -4,7 +4,8 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Origin, Registered, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with,
+    Answer, Origin, Registered, Reply, START, Signer, TestServer, fetches_locally, minimal,
+    registering, with,
 };
 
 const REFUSED: &[&str] = &["invalid_client_metadata"];
@@ -19,22 +20,37 @@ async fn signed(server: &TestServer, token: &str) -> Answer {
 
 /// Starts a server that accepts signed requests, with these properties.
 async fn taking(members: Value) -> TestServer {
-    TestServer::registering(with(json!({"dcrSignatureValidationEnabled": true}), members)).await
+    TestServer::registering(with(
+        json!({"dcrSignatureValidationEnabled": true}),
+        members,
+    ))
+    .await
 }
 
 #[tokio::test]
 async fn a_signed_request_is_registered_like_a_plain_one() {
     let party = party();
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks()})).await;
-    for (number, media_type) in ["application/jwt", "application/jose"].into_iter().enumerate() {
+    for (number, media_type) in ["application/jwt", "application/jose"]
+        .into_iter()
+        .enumerate()
+    {
         let claims = with(
             minimal(),
             json!({"jti": number.to_string(), "aud": server.url(""), "sub": "s", "nbf": START}),
         );
-        let answer = server.post_bytes(media_type, format!("{}\n", party.token(claims))).await;
+        let answer = server
+            .post_bytes(media_type, format!("{}\n", party.token(claims)))
+            .await;
         answer.expect_status(201);
         let plain = TestServer::new().await.register(&minimal()).await;
-        let names = |body: &Value| body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let names = |body: &Value| {
+            body.as_object()
+                .unwrap()
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&answer.body), names(&plain.body));
         assert_eq!(answer.body["client_name"], "K");
     }
@@ -43,7 +59,8 @@ async fn a_signed_request_is_registered_like_a_plain_one() {
 #[tokio::test]
 async fn a_signed_request_needs_issuer_audience_time_and_is_valid_once() {
     let (party, other) = (party(), party());
-    let server = taking(json!({"dcrSignatureValidationJwks": party.jwks(), "dcrMaximumAge": 300})).await;
+    let server =
+        taking(json!({"dcrSignatureValidationJwks": party.jwks(), "dcrMaximumAge": 300})).await;
     let bad = [
         json!({"exp": START - 3_600}),
         json!({"iat": START - 301}),
@@ -52,26 +69,43 @@ async fn a_signed_request_needs_issuer_audience_time_and_is_valid_once() {
         json!({"exp": "soon"}),
     ];
     for claims in bad {
-        signed(&server, &party.token(with(minimal(), claims))).await.expect_error(400, REFUSED);
+        signed(&server, &party.token(with(minimal(), claims)))
+            .await
+            .expect_error(400, REFUSED);
     }
-    signed(&server, &other.token(minimal())).await.expect_error(400, REFUSED);
+    signed(&server, &other.token(minimal()))
+        .await
+        .expect_error(400, REFUSED);
     for body in ["", "abc", "a.b.c", "{}"] {
         signed(&server, body).await.expect_error(400, REFUSED);
     }
     server.expect_empty().await;
-    for token in [party.token(with(minimal(), json!({"jti": "once"}))), party.token(minimal())] {
+    for token in [
+        party.token(with(minimal(), json!({"jti": "once"}))),
+        party.token(minimal()),
+    ] {
         signed(&server, &token).await.expect_status(201);
         let again = signed(&server, &token).await;
         again.expect_error(400, REFUSED);
-        assert!(again.text.contains("jti: was used already"), "{}", again.text);
+        assert!(
+            again.text.contains("jti: was used already"),
+            "{}",
+            again.text
+        );
     }
     // Another token of the same signer with the same identifier.
     let reused = with(minimal(), json!({"jti": "once", "client_name": "Another"}));
-    signed(&server, &party.token(reused)).await.expect_error(400, REFUSED);
+    signed(&server, &party.token(reused))
+        .await
+        .expect_error(400, REFUSED);
     // A rejected request does not use up its identifier.
     let token = |uri: &str| party.token(json!({"jti": "twice", "redirect_uris": [uri]}));
-    signed(&server, &token("http://x")).await.expect_error(400, &["invalid_redirect_uri"]);
-    signed(&server, &token("https://client.example.org/cb")).await.expect_status(201);
+    signed(&server, &token("http://x"))
+        .await
+        .expect_error(400, &["invalid_redirect_uri"]);
+    signed(&server, &token("https://client.example.org/cb"))
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -85,13 +119,18 @@ async fn a_signature_is_required_or_rejected() {
     let answer = signed(&plain, &party.token(minimal())).await;
     answer.expect_error(400, REFUSED);
     assert!(answer.text.contains("application/json"), "{}", answer.text);
-    signed(&taking(json!({})).await, &party.token(minimal())).await.expect_error(400, REFUSED);
+    signed(&taking(json!({})).await, &party.token(minimal()))
+        .await
+        .expect_error(400, REFUSED);
 }
 
 #[tokio::test]
 async fn keys_come_from_the_first_configured_source() {
-    let (party, directory, origin) =
-        (party(), Signer::new("directory", Algorithm::Es256), Origin::new().await);
+    let (party, directory, origin) = (
+        party(),
+        Signer::new("directory", Algorithm::Es256),
+        Origin::new().await,
+    );
     let url = origin.at("/party", Reply::json(party.jwks()));
     let secret = "a shared secret of more than 32 bytes";
     let sharing = Signer::sharing("hmac", secret);
@@ -103,11 +142,27 @@ async fn keys_come_from_the_first_configured_source() {
             201,
         ),
         (json!({"dcrSsaValidationConfigs": [entry]}), &directory, 400),
-        (json!({"dcrSignatureValidationJwks": party.jwks().to_string()}), &party, 201),
+        (
+            json!({"dcrSignatureValidationJwks": party.jwks().to_string()}),
+            &party,
+            201,
+        ),
         (json!({"dcrSignatureValidationJwksUri": url}), &party, 201),
-        (json!({"dcrSignatureValidationSharedSecret": secret}), &sharing, 201),
-        (json!({"dcrSignatureValidationSharedSecret": secret}), &party, 400),
-        (json!({"dcrSignatureValidationJwks": party.jwks()}), &sharing, 400),
+        (
+            json!({"dcrSignatureValidationSharedSecret": secret}),
+            &sharing,
+            201,
+        ),
+        (
+            json!({"dcrSignatureValidationSharedSecret": secret}),
+            &party,
+            400,
+        ),
+        (
+            json!({"dcrSignatureValidationJwks": party.jwks()}),
+            &sharing,
+            400,
+        ),
         (
             json!({"dcrSsaValidationConfigs": [{"id": "2", "type": "DCR", "issuers": ["hmac"], "sharedSecret": secret}]}),
             &sharing,
@@ -117,7 +172,13 @@ async fn keys_come_from_the_first_configured_source() {
     for (members, signer, status) in sources {
         let server = TestServer::configured(|configuration| {
             fetches_locally(configuration);
-            registering(configuration, with(json!({"dcrSignatureValidationEnabled": true}), members.clone()));
+            registering(
+                configuration,
+                with(
+                    json!({"dcrSignatureValidationEnabled": true}),
+                    members.clone(),
+                ),
+            );
         })
         .await;
         let answer = signed(&server, &signer.token(minimal())).await;
@@ -129,7 +190,8 @@ async fn keys_come_from_the_first_configured_source() {
 async fn open_banking(directory: &Signer, more: Value) -> TestServer {
     TestServer::configured(|configuration| {
         fetches_locally(configuration);
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [directory.iss], "jwks": directory.jwks()});
+        let entry =
+            json!({"id": "1", "type": "SSA", "issuers": [directory.iss], "jwks": directory.jwks()});
         let members = json!({
             "dcrSignatureValidationEnabled": true,
             "softwareStatementValidationType": "builtin",
@@ -148,50 +210,85 @@ async fn the_statement_in_a_request_names_the_keys_that_sign_the_request() {
     let origin = Origin::new().await;
     let url = origin.at("/software", Reply::json(party.jwks()));
     let server = open_banking(&directory, json!({})).await;
-    for keys in [json!({"software_jwks_endpoint": url}), json!({"software_jwks": party.jwks()})] {
+    for keys in [
+        json!({"software_jwks_endpoint": url}),
+        json!({"software_jwks": party.jwks()}),
+    ] {
         let statement = directory.token(with(json!({"software_id": "s1"}), keys));
         let claims = with(minimal(), json!({"software_statement": statement}));
         let answer = signed(&server, &party.token(claims.clone())).await;
         answer.expect_status(201);
         assert_eq!(answer.body["software_id"], "s1");
         assert_eq!(answer.body["software_statement"], json!(statement));
-        assert_eq!(server.provenance(&Registered::of(answer.body)).await["trust_level"], "statement");
-        signed(&server, &other.token(claims)).await.expect_error(400, REFUSED);
+        assert_eq!(
+            server.provenance(&Registered::of(answer.body)).await["trust_level"],
+            "statement"
+        );
+        signed(&server, &other.token(claims))
+            .await
+            .expect_error(400, REFUSED);
     }
     // A statement without keys leaves no key that could have signed the request.
-    let claims = with(minimal(), json!({"software_statement": directory.token(json!({}))}));
-    signed(&server, &party.token(claims)).await.expect_error(400, REFUSED);
+    let claims = with(
+        minimal(),
+        json!({"software_statement": directory.token(json!({}))}),
+    );
+    signed(&server, &party.token(claims))
+        .await
+        .expect_error(400, REFUSED);
     // A forged statement is rejected before its keys are fetched.
     let forged = other.token(json!({"software_jwks": other.jwks()}));
     let claims = with(minimal(), json!({"software_statement": forged}));
-    signed(&server, &other.token(claims)).await.expect_error(400, &["unapproved_software_statement"]);
+    signed(&server, &other.token(claims))
+        .await
+        .expect_error(400, &["unapproved_software_statement"]);
 }
 
 #[tokio::test]
 async fn an_update_is_signed_too() {
     let (party, directory) = (party(), Signer::new("directory", Algorithm::Ps256));
     let server = open_banking(&directory, json!({})).await;
-    let statement = |name: &str| directory.token(json!({"software_jwks": party.jwks(), "client_name": name}));
+    let statement =
+        |name: &str| directory.token(json!({"software_jwks": party.jwks(), "client_name": name}));
     let claims = |name: &str| with(minimal(), json!({"software_statement": statement(name)}));
     let client = Registered::of(signed(&server, &party.token(claims("A"))).await.body);
     let put = async |token: String| {
         let request = server.ask("PUT", &client.uri).bearer_auth(&client.token);
-        Answer::of(request.header("content-type", "application/jwt").body(token)).await
+        Answer::of(
+            request
+                .header("content-type", "application/jwt")
+                .body(token),
+        )
+        .await
     };
-    let token = party.token(with(claims("B"), json!({"client_id": client.id, "jti": "put"})));
+    let token = party.token(with(
+        claims("B"),
+        json!({"client_id": client.id, "jti": "put"}),
+    ));
     let answer = put(token.clone()).await;
     answer.expect_status(200);
     assert_eq!(answer.body["client_name"], "B");
     put(token).await.expect_error(400, REFUSED);
-    put(party.token(claims("C"))).await.expect_error(400, REFUSED);
-    let plain = with(minimal(), json!({"client_id": client.id, "software_statement": statement("D")}));
-    server.update(&client, &plain).await.expect_error(400, REFUSED);
+    put(party.token(claims("C")))
+        .await
+        .expect_error(400, REFUSED);
+    let plain = with(
+        minimal(),
+        json!({"client_id": client.id, "software_statement": statement("D")}),
+    );
+    server
+        .update(&client, &plain)
+        .await
+        .expect_error(400, REFUSED);
     assert_eq!(server.read(&client).await.body["client_name"], "B");
 }
 
 #[tokio::test]
 async fn a_script_returns_the_keys_of_requests() {
-    let (party, sharing) = (party(), Signer::sharing("hmac", "a secret of a script, with 32 bytes"));
+    let (party, sharing) = (
+        party(),
+        Signer::sharing("hmac", "a secret of a script, with 32 bytes"),
+    );
     let jwks = serde_json::to_string(&party.jwks().to_string()).unwrap();
     let script = format!(
         r#"
@@ -201,11 +298,22 @@ async fn a_script_returns_the_keys_of_requests() {
         "#
     );
     let server = TestServer::scripted(&[("10-keys.rhai", &script)], |configuration| {
-        registering(configuration, json!({"dcrSignatureValidationEnabled": true}));
+        registering(
+            configuration,
+            json!({"dcrSignatureValidationEnabled": true}),
+        );
     })
     .await;
-    assert_eq!(signed(&server, &party.token(minimal())).await.body["client_name"], "PS256");
-    assert_eq!(signed(&server, &sharing.token(minimal())).await.body["client_name"], "HS256");
+    assert_eq!(
+        signed(&server, &party.token(minimal())).await.body["client_name"],
+        "PS256"
+    );
+    assert_eq!(
+        signed(&server, &sharing.token(minimal())).await.body["client_name"],
+        "HS256"
+    );
     let stranger = Signer::new("stranger", Algorithm::Es256);
-    signed(&server, &stranger.token(minimal())).await.expect_error(400, REFUSED);
+    signed(&server, &stranger.token(minimal()))
+        .await
+        .expect_error(400, REFUSED);
 }

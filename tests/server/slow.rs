@@ -12,15 +12,19 @@ use crate::support::{Answer, TestServer, minimal};
 const SOON: Duration = Duration::from_secs(3);
 
 async fn server(change: impl FnOnce(&mut Limits)) -> TestServer {
-    TestServer::configured(|configuration: &mut Configuration| change(&mut configuration.settings.limits))
-        .await
+    TestServer::configured(|configuration: &mut Configuration| {
+        change(&mut configuration.settings.limits)
+    })
+    .await
 }
 
 /// Opens `number` connections that send `beginning` and nothing more.
 async fn slow(server: &TestServer, number: usize, beginning: &str) -> Vec<TcpStream> {
     let mut streams = Vec::new();
     for _ in 0..number {
-        let mut stream = TcpStream::connect(server.server().address()).await.expect("it is let in");
+        let mut stream = TcpStream::connect(server.server().address())
+            .await
+            .expect("it is let in");
         // A connection that was already closed to make space cannot be written to.
         let _ = stream.write_all(beginning.as_bytes()).await;
         streams.push(stream);
@@ -29,14 +33,15 @@ async fn slow(server: &TestServer, number: usize, beginning: &str) -> Vec<TcpStr
 }
 
 const HEAD: &str = "POST /register HTTP/1.1\r\nHost: a\r\nX-Slow: ";
-const BODY: &str =
-    "POST /register HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+const BODY: &str = "POST /register HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
 const PREFACE: &str = "PRI * HTTP/2.0\r\n";
 
 /// Asserts that a request on a new connection is soon answered with 201. Returns the time that it took.
 async fn is_served(server: &TestServer) -> Duration {
     let begun = Instant::now();
-    let request = reqwest::Client::new().post(server.url("/register")).json(&minimal());
+    let request = reqwest::Client::new()
+        .post(server.url("/register"))
+        .json(&minimal());
     Answer::of(request).await.expect_status(201);
     let took = begun.elapsed();
     assert!(took < SOON, "it took {took:?}");
@@ -55,9 +60,15 @@ async fn pace(server: &TestServer) -> Duration {
 /// Returns `wanted` or the number of connections that this process may open. Both ends of each
 /// connection are in this process, and other tests need files, too.
 fn affordable(wanted: usize) -> usize {
-    let asked = std::process::Command::new("sh").args(["-c", "ulimit -n"]).output().expect("a shell");
+    let asked = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n"])
+        .output()
+        .expect("a shell");
     // The limit is not a number if it is unlimited.
-    let limit = String::from_utf8_lossy(&asked.stdout).trim().parse().unwrap_or(usize::MAX);
+    let limit = String::from_utf8_lossy(&asked.stdout)
+        .trim()
+        .parse()
+        .unwrap_or(usize::MAX);
     let number = wanted.min(limit / 4);
     if number < wanted {
         eprintln!("only {number} slow connections instead of {wanted}: `ulimit -n` is {limit}");
@@ -68,7 +79,9 @@ fn affordable(wanted: usize) -> usize {
 /// Returns whether the server closes the connection within ten seconds.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
-    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.is_ok()
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest))
+        .await
+        .is_ok()
 }
 
 #[tokio::test]
@@ -81,7 +94,10 @@ async fn two_thousand_slow_connections_delay_no_other_request() {
         let _slow = slow(&server, number, beginning).await;
         let beside = pace(&server).await;
         let most = alone * 10 + Duration::from_millis(100);
-        assert!(beside < most, "{beginning:?}: {beside:?}, and {alone:?} without them");
+        assert!(
+            beside < most,
+            "{beginning:?}: {beside:?}, and {alone:?} without them"
+        );
     }
 }
 
@@ -91,7 +107,10 @@ async fn when_all_slots_are_in_use_the_oldest_idle_connection_is_closed() {
         let server = server(|limits| limits.connections = 20).await;
         let mut slow = slow(&server, 100, beginning).await;
         is_served(&server).await;
-        assert!(is_closed(&mut slow[0]).await, "the oldest connection was not closed");
+        assert!(
+            is_closed(&mut slow[0]).await,
+            "the oldest connection was not closed"
+        );
     }
 }
 
@@ -102,7 +121,10 @@ async fn one_address_displaces_only_its_own_connections() {
     is_served(&server).await;
     assert!(is_closed(&mut slow[0]).await);
     let answered = tokio::time::timeout(Duration::from_millis(200), slow[99].read_u8()).await;
-    assert!(answered.is_err(), "a new connection was closed: {answered:?}");
+    assert!(
+        answered.is_err(),
+        "a new connection was closed: {answered:?}"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +134,10 @@ async fn slow_bodies_do_not_use_up_the_concurrent_requests() {
     is_served(&server).await;
     let mut answer = vec![0; 12];
     slow[0].read_exact(&mut answer).await.unwrap();
-    assert_eq!(answer, b"HTTP/1.1 503", "the slow request was ended to serve others");
+    assert_eq!(
+        answer, b"HTTP/1.1 503",
+        "the slow request was ended to serve others"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +155,10 @@ async fn each_type_of_slowness_has_a_timeout() {
     let mut trickle = slow(&server, 1, HEAD).await.remove(0);
     let begun = Instant::now();
     while trickle.write_all(b"a").await.is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the connection is never closed");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the connection is never closed"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut body = slow(&server, 1, BODY).await.remove(0);
@@ -148,7 +176,10 @@ async fn a_caller_that_does_not_read_the_answers_is_disconnected() {
     let begun = Instant::now();
     // The caller reads nothing, so the answers fill all buffers until the server gives up.
     while stream.write_all(request.as_bytes()).await.is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the connection is never closed");
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the connection is never closed"
+        );
     }
     is_served(&server).await;
 }

@@ -4,32 +4,44 @@ use registrar::jose::Algorithm;
 use serde_json::json;
 
 use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, request};
-use crate::support::{Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with};
+use crate::support::{
+    Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
+};
 
 #[tokio::test]
 async fn an_unknown_key_causes_one_fetch_per_interval() {
     let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
-    let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
-    post(&server, &issuer.token(json!({}))).await.expect_status(201);
+    let server =
+        TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
+    post(&server, &issuer.token(json!({})))
+        .await
+        .expect_status(201);
     for _ in 0..100 {
-        post(&server, &next.token(json!({}))).await.expect_error(400, REFUSED);
+        post(&server, &next.token(json!({})))
+            .await
+            .expect_error(400, REFUSED);
     }
     assert_eq!(origin.hits("/jwks"), 2, "the first fetch and one refetch");
     origin.set("/jwks", Reply::json(json!({"keys": [next.jwk()]})));
     server.clock.advance(31);
-    post(&server, &next.token(json!({}))).await.expect_status(201);
+    post(&server, &next.token(json!({})))
+        .await
+        .expect_status(201);
     assert_eq!(origin.hits("/jwks"), 3, "the changed keys were fetched");
     origin.set("/jwks", Reply::status(500));
     server.clock.advance(400);
-    post(&server, &next.token(json!({}))).await.expect_status(201);
+    post(&server, &next.token(json!({})))
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
 async fn unavailable_keys_are_an_outage_and_not_a_client_error() {
     let (issuer, origin) = (issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::status(503));
-    let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
+    let server =
+        TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
     let answer = post(&server, &issuer.token(json!({}))).await;
     answer.expect_status(503);
     assert!(!answer.header("retry-after").is_empty());
@@ -42,7 +54,9 @@ async fn keys_with_the_same_kid_are_distinguished() {
     let kid = issuer.jwk()["kid"].clone();
     let keys = json!({"keys": [with(other.jwk(), json!({"kid": kid})), issuer.jwk()]});
     let server = TestServer::registering(builtin(&issuer, json!({"jwks": keys.to_string()}))).await;
-    post(&server, &issuer.token(json!({}))).await.expect_status(201);
+    post(&server, &issuer.token(json!({})))
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -60,22 +74,41 @@ async fn a_statement_with_its_own_keys_proves_no_trust() {
             registering(configuration, members);
         })
         .await;
-        let client =
-            server.register(&request(&issuer.token(json!({"keys": claim, "software_id": "s"})))).await;
+        let client = server
+            .register(&request(
+                &issuer.token(json!({"keys": claim, "software_id": "s"})),
+            ))
+            .await;
         assert_eq!(client.body["software_id"], "s");
-        assert_eq!(client.body.get("scope"), None, "the statement is not trusted, so no scope is granted");
+        assert_eq!(
+            client.body.get("scope"),
+            None,
+            "the statement is not trusted, so no scope is granted"
+        );
         assert_eq!(server.provenance(&client).await["trust_level"], "open");
-        post(&server, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
+        post(&server, &issuer.token(json!({})))
+            .await
+            .expect_error(400, REFUSED);
         let other = Signer::new(&issuer.iss, Algorithm::Es256);
-        post(&server, &other.token(json!({"keys": claim}))).await.expect_error(400, REFUSED);
+        post(&server, &other.token(json!({"keys": claim})))
+            .await
+            .expect_error(400, REFUSED);
     }
-    assert_eq!(origin.hits("/own"), 2, "the first fetch and one refetch for an unknown key");
+    assert_eq!(
+        origin.hits("/own"),
+        2,
+        "the first fetch and one refetch for an unknown key"
+    );
 }
 
 #[tokio::test]
 async fn none_treats_the_claims_as_those_of_the_request() {
     let server = TestServer::registering(json!({"softwareStatementValidationType": "NONE"})).await;
-    let client = server.register(&request(&issuer().token(json!({"client_name": "Own word"})))).await;
+    let client = server
+        .register(&request(
+            &issuer().token(json!({"client_name": "Own word"})),
+        ))
+        .await;
     assert_eq!(client.body["client_name"], "Own word");
     assert_eq!(server.provenance(&client).await["trust_level"], "open");
     post(&server, "abc").await.expect_error(400, REFUSED);
@@ -84,18 +117,35 @@ async fn none_treats_the_claims_as_those_of_the_request() {
 #[tokio::test]
 async fn a_shared_secret_verifies_hmac_and_nothing_else() {
     let secret = "a shared secret of more than 32 bytes";
-    let (issuer, sharing) = (issuer(), Signer::sharing("https://directory.example", secret));
+    let (issuer, sharing) = (
+        issuer(),
+        Signer::sharing("https://directory.example", secret),
+    );
     let server = TestServer::registering(builtin(&issuer, json!({"sharedSecret": secret}))).await;
-    post(&server, &sharing.token(json!({}))).await.expect_status(201);
-    post(&server, &issuer.token(json!({}))).await.expect_status(201);
-    let other = Signer::sharing("https://directory.example", "another secret of more than 32 bytes!");
-    post(&server, &other.token(json!({}))).await.expect_error(400, REFUSED);
+    post(&server, &sharing.token(json!({})))
+        .await
+        .expect_status(201);
+    post(&server, &issuer.token(json!({})))
+        .await
+        .expect_status(201);
+    let other = Signer::sharing(
+        "https://directory.example",
+        "another secret of more than 32 bytes!",
+    );
+    post(&server, &other.token(json!({})))
+        .await
+        .expect_error(400, REFUSED);
 }
 
 #[tokio::test]
 async fn a_script_returns_the_keys() {
-    let (issuer, sharing) =
-        (issuer(), Signer::sharing("https://shared.example", "a secret of a script, with 32 bytes"));
+    let (issuer, sharing) = (
+        issuer(),
+        Signer::sharing(
+            "https://shared.example",
+            "a secret of a script, with 32 bytes",
+        ),
+    );
     let script = format!(
         r#"
         fn getSoftwareStatementJwks(context) {{
@@ -110,7 +160,9 @@ async fn a_script_returns_the_keys() {
         rhai_text(&issuer.jwks().to_string())
     );
     let server = TestServer::scripted(&[("10-keys.rhai", &script)], |_| {}).await;
-    let client = server.register(&request(&issuer.token(json!({"software_id": "s1"})))).await;
+    let client = server
+        .register(&request(&issuer.token(json!({"software_id": "s1"}))))
+        .await;
     assert_eq!(client.body["client_name"], "statement s1");
     let names: Vec<String> = server.provenance(&client).await["scripts"]
         .as_array()
@@ -118,17 +170,28 @@ async fn a_script_returns_the_keys() {
         .iter()
         .map(|script| script["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["10-keys.rhai", "10-keys.rhai"], "the script returned the keys and decided");
-    post(&server, &sharing.token(json!({}))).await.expect_status(201);
+    assert_eq!(
+        names,
+        ["10-keys.rhai", "10-keys.rhai"],
+        "the script returned the keys and decided"
+    );
+    post(&server, &sharing.token(json!({})))
+        .await
+        .expect_status(201);
     let stranger = Signer::new("https://stranger.example", Algorithm::Es256);
-    post(&server, &stranger.token(json!({}))).await.expect_error(400, UNAPPROVED);
+    post(&server, &stranger.token(json!({})))
+        .await
+        .expect_error(400, UNAPPROVED);
 }
 
 #[tokio::test]
 async fn a_discovery_document_names_the_url_of_the_keys() {
     let (issuer, origin) = (issuer(), Origin::new().await);
     let jwks = origin.at("/keys", Reply::json(issuer.jwks()));
-    let endpoint = origin.at("/discovery", Reply::json(json!({"ssa_jwks_endpoint": jwks})));
+    let endpoint = origin.at(
+        "/discovery",
+        Reply::json(json!({"ssa_jwks_endpoint": jwks})),
+    );
     let server = TestServer::configured(|configuration| {
         fetches_locally(configuration);
         let entry = json!({
@@ -141,7 +204,9 @@ async fn a_discovery_document_names_the_url_of_the_keys() {
     })
     .await;
     for _ in 0..5 {
-        post(&server, &issuer.token(json!({}))).await.expect_status(201);
+        post(&server, &issuer.token(json!({})))
+            .await
+            .expect_status(201);
     }
     assert_eq!((origin.hits("/discovery"), origin.hits("/keys")), (1, 1));
 }
@@ -162,7 +227,9 @@ async fn requests_that_wait_for_keys_delay_no_others() {
     })
     .await;
     let statement = issuer.token(json!({}));
-    let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(post(&server, &statement))).collect();
+    let mut waiting: Vec<_> = (0..WAITING)
+        .map(|_| Box::pin(post(&server, &statement)))
+        .collect();
     let mut stuck = Box::pin(futures_util::future::join_all(waiting.iter_mut()));
     let others = async {
         while origin.hits("/jwks") == 0 {
@@ -177,5 +244,9 @@ async fn requests_that_wait_for_keys_delay_no_others() {
         _ = &mut stuck => panic!("the keys never arrive, so requests that need them are not answered"),
         () = others => {}
     }
-    assert_eq!(origin.hits("/jwks"), 1, "one fetch for all waiting requests");
+    assert_eq!(
+        origin.hits("/jwks"),
+        1,
+        "one fetch for all waiting requests"
+    );
 }

@@ -24,11 +24,17 @@ fn expiring(turn: usize) -> Client {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_a_sweep_of_many() {
-    let server = TestServer::configured(|configuration| configuration.settings.store.sweep_seconds = 1).await;
+    let server =
+        TestServer::configured(|configuration| configuration.settings.store.sweep_seconds = 1)
+            .await;
     let store = server.server().service().store.clone();
     let all: Vec<_> = (0..PAGES * MOST_IMPORTED).map(expiring).collect();
     for batch in all.chunks(MOST_IMPORTED) {
-        store.clients.import(batch, Existing::Refuse, |_| Ok(Change::default())).await.unwrap();
+        store
+            .clients
+            .import(batch, Existing::Refuse, |_| Ok(Change::default()))
+            .await
+            .unwrap();
     }
     let before = store.clients.count_all().await.unwrap();
     // Previous sweeps found no expired client; the next one has all of them to remove.
@@ -40,6 +46,9 @@ async fn a_stop_does_not_wait_for_a_sweep_of_many() {
     }
     let kept = server.stop_and_keep().await;
     let left = store.clients.count_all().await.unwrap();
-    assert!(left > 1, "only the administrator is left, so the stop waited for the whole sweep");
+    assert!(
+        left > 1,
+        "only the administrator is left, so the stop waited for the whole sweep"
+    );
     drop(kept);
 }

@@ -6,7 +6,9 @@ use futures_util::{StreamExt as _, stream};
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Origin, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with};
+use crate::support::{
+    Origin, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with,
+};
 
 /// Number of simultaneous requests.
 const AT_ONCE: usize = 32;
@@ -40,10 +42,17 @@ async fn server(members: Value) -> TestServer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
-    let (issuer, origin) = (Signer::new("https://directory.example", Algorithm::Es256), Origin::new().await);
-    let url = origin.at("/jwks", Reply::json(issuer.jwks()).header("cache-control", "max-age=80000"));
+    let (issuer, origin) = (
+        Signer::new("https://directory.example", Algorithm::Es256),
+        Origin::new().await,
+    );
+    let url = origin.at(
+        "/jwks",
+        Reply::json(issuer.jwks()).header("cache-control", "max-age=80000"),
+    );
     let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-    let members = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+    let members =
+        json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
     let server = server(members).await;
     server.register(&request(&issuer.token(json!({})))).await;
     let refuse = async |from: usize, count: usize| {
@@ -51,7 +60,10 @@ async fn a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
             let statement = naming(&issuer.iss, &format!("unknown-{number}"));
             let server = &server;
             async move {
-                server.post(&request(&statement)).await.expect_error(400, &["invalid_software_statement"]);
+                server
+                    .post(&request(&statement))
+                    .await
+                    .expect_error(400, &["invalid_software_statement"]);
             }
         });
         all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
@@ -60,7 +72,11 @@ async fn a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
     assert_eq!(origin.hits("/jwks"), 2, "the first fetch and one refetch");
     server.clock.advance(29);
     refuse(STATEMENTS / 2, STATEMENTS * 4 / 10).await;
-    assert_eq!(origin.hits("/jwks"), 2, "no refetch before the interval is over");
+    assert_eq!(
+        origin.hits("/jwks"),
+        2,
+        "no refetch before the interval is over"
+    );
     server.clock.advance(1);
     refuse(STATEMENTS * 9 / 10, STATEMENTS / 10).await;
     assert_eq!(origin.hits("/jwks"), 3, "one refetch per interval");
@@ -70,7 +86,10 @@ async fn a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn key_sets_named_by_unauthenticated_clients_take_a_limited_number_of_slots() {
-    let (stranger, origin) = (Signer::new("https://stranger.example", Algorithm::Es256), Origin::new().await);
+    let (stranger, origin) = (
+        Signer::new("https://stranger.example", Algorithm::Es256),
+        Origin::new().await,
+    );
     let members = json!({
         "softwareStatementValidationType": "jwks_uri", "softwareStatementValidationClaimName": "keys",
     });
@@ -78,7 +97,9 @@ async fn key_sets_named_by_unauthenticated_clients_take_a_limited_number_of_slot
     let register = async |number: usize| {
         let path = format!("/{number}");
         let url = origin.at(&path, Reply::json(stranger.jwks()));
-        server.register(&request(&stranger.token(json!({"keys": url})))).await;
+        server
+            .register(&request(&stranger.token(json!({"keys": url}))))
+            .await;
         origin.hits(&path)
     };
     for number in 0..200 {

@@ -10,18 +10,30 @@ const DAY: u64 = 86_400;
 async fn admin(server: &TestServer, method: &str, path: &str, body: &Value) -> Answer {
     let token = server.administrator_token().await;
     let request = server.ask(method, path).bearer_auth(token);
-    Answer::of(if body.is_null() { request } else { request.json(body) }).await
+    Answer::of(if body.is_null() {
+        request
+    } else {
+        request.json(body)
+    })
+    .await
 }
 
 /// Returns the time of the last use of `client` from the admin API.
 async fn last_use(server: &TestServer, client: &Registered) -> Value {
-    let shown = admin(server, "GET", &format!("/admin/v1/clients/{}", client.id), &json!(null)).await;
+    let shown = admin(
+        server,
+        "GET",
+        &format!("/admin/v1/clients/{}", client.id),
+        &json!(null),
+    )
+    .await;
     shown.expect_status(200);
     shown.body["last_used_at"].clone()
 }
 
 async fn removing() -> TestServer {
-    TestServer::registering(json!({"unusedClientLifetime": DAY, "inactiveClientLifetime": 7 * DAY})).await
+    TestServer::registering(json!({"unusedClientLifetime": DAY, "inactiveClientLifetime": 7 * DAY}))
+        .await
 }
 
 #[tokio::test]
@@ -35,12 +47,20 @@ async fn tokens_and_introspections_count_as_uses() {
     server.server().service().store.uses.write().await.unwrap();
     server.clock.advance(3_599);
     // Another client introspects a token of this client.
-    let seen = server.basic(&server.administrator(), "/introspect", &[("token", &token)]).await;
+    let seen = server
+        .basic(&server.administrator(), "/introspect", &[("token", &token)])
+        .await;
     seen.expect_status(200);
-    assert_eq!(last_use(&server, &client).await, json!(START + 10), "the last use is recorded to the hour");
+    assert_eq!(
+        last_use(&server, &client).await,
+        json!(START + 10),
+        "the last use is recorded to the hour"
+    );
     let token = server.access_token(&client).await;
     server.clock.advance(1);
-    let seen = server.basic(&server.administrator(), "/introspect", &[("token", &token)]).await;
+    let seen = server
+        .basic(&server.administrator(), "/introspect", &[("token", &token)])
+        .await;
     assert_eq!(seen.member("active"), true);
     assert_eq!(last_use(&server, &client).await, json!(START + 3_610));
 }
@@ -50,7 +70,10 @@ async fn an_invalid_secret_is_not_a_use() {
     let server = TestServer::new().await;
     let mut client = server.register(&machine()).await;
     client.body["client_secret"] = json!("wrong");
-    server.basic(&client, "/token", &[GRANT]).await.expect_status(401);
+    server
+        .basic(&client, "/token", &[GRANT])
+        .await
+        .expect_status(401);
     assert_eq!(last_use(&server, &client).await, Value::Null);
 }
 
@@ -64,7 +87,9 @@ async fn an_authorization_server_reports_uses() {
     );
     server.clock.advance(DAY);
     let path = format!("/admin/v1/clients/{}/used", one.id);
-    admin(&server, "POST", &path, &json!(null)).await.expect_status(204);
+    admin(&server, "POST", &path, &json!(null))
+        .await
+        .expect_status(204);
     assert_eq!(last_use(&server, &one).await, json!(START + DAY));
     let many = json!([two.id, {"client_id": three.id, "at": START + 5}, "nobody"]);
     let told = admin(&server, "POST", "/admin/v1/clients/used", &many).await;
@@ -74,21 +99,34 @@ async fn an_authorization_server_reports_uses() {
     assert_eq!(last_use(&server, &three).await, json!(START + 5));
     // A use in the future is recorded with the current time.
     let later = json!([{"client_id": three.id, "at": START + 9 * DAY}]);
-    admin(&server, "POST", "/admin/v1/clients/used", &later).await.expect_status(202);
+    admin(&server, "POST", "/admin/v1/clients/used", &later)
+        .await
+        .expect_status(202);
     assert_eq!(last_use(&server, &three).await, json!(START + DAY));
     let path = format!("/admin/v1/clients/{}/used", three.id);
-    admin(&server, "POST", &path, &json!({"at": START + 3 * DAY})).await.expect_status(204);
+    admin(&server, "POST", &path, &json!({"at": START + 3 * DAY}))
+        .await
+        .expect_status(204);
 
-    admin(&server, "POST", "/admin/v1/clients/nobody/used", &json!({})).await.expect_status(404);
-    for bad in [json!({}), json!([1]), json!([{"at": 1}]), json!([{"client_id": "a", "when": 1}]), json!("a")]
-    {
+    admin(&server, "POST", "/admin/v1/clients/nobody/used", &json!({}))
+        .await
+        .expect_status(404);
+    for bad in [
+        json!({}),
+        json!([1]),
+        json!([{"at": 1}]),
+        json!([{"client_id": "a", "when": 1}]),
+        json!("a"),
+    ] {
         let refused = admin(&server, "POST", "/admin/v1/clients/used", &bad).await;
         refused.expect_error(400, &["invalid_request"]);
     }
     let many: Vec<String> = (0..=1_000).map(|turn| turn.to_string()).collect();
     let refused = admin(&server, "POST", "/admin/v1/clients/used", &json!(many)).await;
     refused.expect_error(400, &["invalid_request"]);
-    admin(&server, "POST", &path, &json!({"at": -1})).await.expect_error(400, &["invalid_request"]);
+    admin(&server, "POST", &path, &json!({"at": -1}))
+        .await
+        .expect_error(400, &["invalid_request"]);
     let (administrator, form) = (server.administrator(), [GRANT, ("scope", "clients.read")]);
     let reader = server.basic(&administrator, "/token", &form).await;
     let reader = reader.body["access_token"].as_str().unwrap().to_owned();
@@ -102,16 +140,32 @@ async fn reporting_uses_needs_its_own_scope_only() {
     let client = server.register(&minimal()).await;
     let teller = server.administrator_token_for("clients.used").await;
     let call = async |method: &str, path: &str| {
-        Answer::of(server.ask(method, path).bearer_auth(&teller).json(&json!([client.id]))).await
+        Answer::of(
+            server
+                .ask(method, path)
+                .bearer_auth(&teller)
+                .json(&json!([client.id])),
+        )
+        .await
     };
-    call("POST", "/admin/v1/clients/used").await.expect_status(202);
+    call("POST", "/admin/v1/clients/used")
+        .await
+        .expect_status(202);
     let path = format!("/admin/v1/clients/{}", client.id);
     for method in ["GET", "PUT", "DELETE"] {
-        call(method, &path).await.expect_error(403, &["insufficient_scope"]);
+        call(method, &path)
+            .await
+            .expect_error(403, &["insufficient_scope"]);
     }
-    let writer = server.administrator_token_for("clients.read clients.write").await;
-    let told = server.ask("POST", &format!("{path}/used")).bearer_auth(writer);
-    Answer::of(told).await.expect_error(403, &["insufficient_scope"]);
+    let writer = server
+        .administrator_token_for("clients.read clients.write")
+        .await;
+    let told = server
+        .ask("POST", &format!("{path}/used"))
+        .bearer_auth(writer);
+    Answer::of(told)
+        .await
+        .expect_error(403, &["insufficient_scope"]);
 }
 
 #[tokio::test]
@@ -130,17 +184,26 @@ async fn unused_clients_are_removed_and_the_log_gives_the_reason() {
     assert_eq!(remove_unused(service).await, 0);
     server.clock.advance(1);
     assert_eq!(remove_unused(service).await, 1);
-    server.read(&unused).await.expect_error(401, &["invalid_token"]);
+    server
+        .read(&unused)
+        .await
+        .expect_error(401, &["invalid_token"]);
     server.read(&used).await.expect_status(200);
 
     // An update is not a use and keeps the recorded one.
-    server.update(&managed, &managed.update(json!({"client_name": "Other"}))).await.expect_status(200);
+    server
+        .update(&managed, &managed.update(json!({"client_name": "Other"})))
+        .await
+        .expect_status(200);
     assert_eq!(last_use(&server, &managed).await, json!(START));
     server.clock.advance(5 * DAY);
     server.access_token(&used).await;
     server.clock.advance(DAY);
     assert_eq!(remove_unused(service).await, 1);
-    server.read(&managed).await.expect_error(401, &["invalid_token"]);
+    server
+        .read(&managed)
+        .await
+        .expect_error(401, &["invalid_token"]);
     server.read(&used).await.expect_status(200);
     assert_eq!(remove_unused(service).await, 0);
 
@@ -148,9 +211,20 @@ async fn unused_clients_are_removed_and_the_log_gives_the_reason() {
     let removed: Vec<_> = events
         .iter()
         .filter(|logged| logged.event.details.contains_key("reason"))
-        .map(|logged| (logged.event.subject.clone(), logged.event.details["reason"].clone()))
+        .map(|logged| {
+            (
+                logged.event.subject.clone(),
+                logged.event.details["reason"].clone(),
+            )
+        })
         .collect();
-    assert_eq!(removed, [(unused.id, json!("unused")), (managed.id, json!("inactive"))]);
+    assert_eq!(
+        removed,
+        [
+            (unused.id, json!("unused")),
+            (managed.id, json!("inactive"))
+        ]
+    );
     // The administrator is never removed as unused.
     server.clock.advance(1_000 * DAY);
     assert_eq!(remove_unused(service).await, 1);
@@ -170,16 +244,29 @@ async fn public_clients_that_were_never_used_are_removed_if_so_configured() {
     server.clock.advance(29 * DAY);
     server.read(&read).await.expect_status(200);
     let path = format!("/admin/v1/clients/{}/used", told.id);
-    admin(&server, "POST", &path, &json!(null)).await.expect_status(204);
-    let change = json!([{"op": "add", "path": "/registration/unusedClientLifetime", "value": 30 * DAY}]);
+    admin(&server, "POST", &path, &json!(null))
+        .await
+        .expect_status(204);
+    let change =
+        json!([{"op": "add", "path": "/registration/unusedClientLifetime", "value": 30 * DAY}]);
     let request = server.administrate("PATCH", "/admin/v1/config").await;
     let request = request.header("content-type", "application/json-patch+json");
-    Answer::of(request.body(change.to_string())).await.expect_status(200);
+    Answer::of(request.body(change.to_string()))
+        .await
+        .expect_status(200);
     // The affected clients can be listed in advance; uses are written from time to time.
     server.server().service().store.uses.write().await.unwrap();
-    let list = admin(&server, "GET", "/admin/v1/clients?trust_level=open", &json!(null)).await;
+    let list = admin(
+        &server,
+        "GET",
+        "/admin/v1/clients?trust_level=open",
+        &json!(null),
+    )
+    .await;
     let listed = list.body["clients"].as_array().unwrap().iter();
-    let unused = listed.filter(|client| client["last_used_at"].is_null()).count();
+    let unused = listed
+        .filter(|client| client["last_used_at"].is_null())
+        .count();
     assert_eq!(unused, 2, "{}", list.text);
 
     let service = server.server().service();
@@ -188,7 +275,10 @@ async fn public_clients_that_were_never_used_are_removed_if_so_configured() {
     server.clock.advance(DAY);
     registrar::server::lifecycle::sweep_once(service).await;
     for client in [&abandoned, &read] {
-        server.read(client).await.expect_error(401, &["invalid_token"]);
+        server
+            .read(client)
+            .await
+            .expect_error(401, &["invalid_token"]);
     }
     server.read(&told).await.expect_status(200);
     server.administrator_token().await;
@@ -212,5 +302,11 @@ async fn a_stop_loses_no_recorded_use() {
     server.stop().await;
     let id = registrar::base::model::ClientId::parse(&id).unwrap();
     let stored = store.clients.find(&id).await.unwrap().unwrap();
-    assert_eq!(stored.client().last_used_at.map(registrar::base::clock::Timestamp::unix), Some(START));
+    assert_eq!(
+        stored
+            .client()
+            .last_used_at
+            .map(registrar::base::clock::Timestamp::unix),
+        Some(START)
+    );
 }

@@ -48,7 +48,10 @@ const FILTERS: &[&str] = &[
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn list(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
@@ -56,9 +59,17 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
     let after = query.text("after").map(ClientId::parse).transpose();
     let after = after.map_err(|_| bad_request("after must be the identifier of a client"))?;
     let (filter, limit) = (filter(&query)?, query.limit(MOST)?);
-    let page = service.store.clients.list(&filter, after.as_ref(), limit).await;
+    let page = service
+        .store
+        .clients
+        .list(&filter, after.as_ref(), limit)
+        .await;
     let page = page.map_err(|error| store_problem(&error))?;
-    let clients: Vec<Value> = page.clients.iter().map(|stored| clients::summary(stored.client())).collect();
+    let clients: Vec<Value> = page
+        .clients
+        .iter()
+        .map(|stored| clients::summary(stored.client()))
+        .collect();
     let mut members = Map::from_iter([("clients".to_owned(), clients.into())]);
     members.extend(page.next.map(|id| ("next".to_owned(), id.as_str().into())));
     Ok(answer::json(StatusCode::OK, &members))
@@ -66,8 +77,11 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
 
 fn filter(query: &Query) -> Result<ClientFilter, Problem> {
     let text = |name: &str| query.text(name).map(str::to_owned);
-    let moment =
-        |name: &str| Ok(query.parsed(name, "seconds since 1970-01-01T00:00:00Z")?.map(Timestamp::from_unix));
+    let moment = |name: &str| {
+        Ok(query
+            .parsed(name, "seconds since 1970-01-01T00:00:00Z")?
+            .map(Timestamp::from_unix))
+    };
     let level = |text: &str| {
         serde_json::from_value::<TrustLevel>(json!(text)).map_err(|_| {
             bad_request("trust_level must be open, token, mtls, statement, attested or operator")
@@ -123,7 +137,9 @@ pub async fn replace(
         let stored = found?;
         check_precondition(&parts, stored.client())?;
         if stored.client().is_operators() {
-            return Err(denied("the administrator cannot be changed; its scopes follow [admin.scopes]"));
+            return Err(denied(
+                "the administrator cannot be changed; its scopes follow [admin.scopes]",
+            ));
         }
         let members = read_object(&cx, &parts.headers, body).await?;
         let caller = caller(&cx, &parts, &by);
@@ -161,12 +177,20 @@ pub async fn delete(
                 "the administrator cannot be deleted; registrar admin reset gives it a new secret";
             return Err(denied(description));
         }
-        telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());
-        let held = Held { stored, token: None };
+        telemetry::concerns(
+            stored.client().id.as_str(),
+            stored.client().provenance.trust_level.as_str(),
+        );
+        let held = Held {
+            stored,
+            token: None,
+        };
         let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
         deleted.map_err(management::endpoint::problem)
     };
-    let deleted = outcome.await.map(|()| answer::empty(StatusCode::NO_CONTENT));
+    let deleted = outcome
+        .await
+        .map(|()| answer::empty(StatusCode::NO_CONTENT));
     deleted.map_err(|problem| refused(&cx, &by, (Action::DeletionRefused, subject), problem))
 }
 
@@ -188,8 +212,13 @@ pub async fn delete_all(
     let meant = meant(&parts).map_err(refused)?;
     let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &meant).await;
     let (Ok(done) | Err((_, done))) = &deleted;
-    tracing::info!(done.deleted, done.refused, "clients deleted by an administrator");
-    let mut members: Map<String, Value> = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
+    tracing::info!(
+        done.deleted,
+        done.refused,
+        "clients deleted by an administrator"
+    );
+    let mut members: Map<String, Value> =
+        Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
     match deleted {
         Ok(Deleted { refused: 0, .. }) => Ok(answer::json(StatusCode::OK, &members)),
         Ok(done) => {
@@ -207,17 +236,28 @@ pub async fn delete_all(
 fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
     let query = Query::read(&parts.uri, FILTERS)?;
     if !FILTERS.iter().any(|name| query.text(name).is_some()) {
-        return Err(bad_request(&format!("give at least one filter: {}", FILTERS.join(", "))));
+        return Err(bad_request(&format!(
+            "give at least one filter: {}",
+            FILTERS.join(", ")
+        )));
     }
-    if let Some(name) = FILTERS.iter().find(|name| query.text(name).is_some_and(str::is_empty)) {
-        return Err(bad_request(&format!("{name} is empty and would match every client")));
+    if let Some(name) = FILTERS
+        .iter()
+        .find(|name| query.text(name).is_some_and(str::is_empty))
+    {
+        return Err(bad_request(&format!(
+            "{name} is empty and would match every client"
+        )));
     }
     filter(&query)
 }
 
 /// Returns the administrator as the caller in the registration pipeline.
 fn caller(cx: &Context<'_>, parts: &Parts, by: &Administrator) -> Caller {
-    Caller { administrator: Some(by.client_id.clone()), ..Caller::of(cx, parts) }
+    Caller {
+        administrator: Some(by.client_id.clone()),
+        ..Caller::of(cx, parts)
+    }
 }
 
 /// Returns 403: nobody may do this to a client of the operator.
@@ -229,8 +269,15 @@ fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
     if precondition::holds(&parts.headers, &entity_tag(client.revision)) {
         return Ok(());
     }
-    let description = format!("the client has changed: its current revision is {}", client.revision);
-    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", &description))
+    let description = format!(
+        "the client has changed: its current revision is {}",
+        client.revision
+    );
+    Err(Problem::new(
+        StatusCode::PRECONDITION_FAILED,
+        "precondition_failed",
+        &description,
+    ))
 }
 
 fn detail(cx: &Context<'_>, client: &Client) -> Response {
@@ -243,7 +290,13 @@ fn detail(cx: &Context<'_>, client: &Client) -> Response {
 
 async fn find(cx: &Context<'_>, id: &str) -> Result<Stored, Problem> {
     let id = identifier(id)?;
-    let found = cx.service.store.clients.find(&id).await.map_err(|error| store_problem(&error))?;
+    let found = cx
+        .service
+        .store
+        .clients
+        .find(&id)
+        .await
+        .map_err(|error| store_problem(&error))?;
     found.ok_or_else(|| unknown("client"))
 }
 

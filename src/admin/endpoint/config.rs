@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+};
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
@@ -26,7 +28,10 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn get(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.config_read).await?;
@@ -37,7 +42,10 @@ pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) ->
 ///
 /// # Errors
 /// Returns the problem to answer with. Nothing is changed then.
-pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn patch(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
@@ -49,7 +57,12 @@ pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) 
     };
     match outcome.await {
         Ok(document) => Ok(answer_with(&document)),
-        Err(problem) => Err(refused(&cx, &by, (Action::ConfigurationRefused, ""), problem)),
+        Err(problem) => Err(refused(
+            &cx,
+            &by,
+            (Action::ConfigurationRefused, ""),
+            problem,
+        )),
     }
 }
 
@@ -58,7 +71,9 @@ fn answer_with(document: &Document) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", document.revision)) {
         response.headers_mut().insert(ETAG, tag);
     }
-    response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH));
+    response
+        .headers_mut()
+        .insert(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH));
     response
 }
 
@@ -66,7 +81,10 @@ fn answer_with(document: &Document) -> Response {
 /// A weak tag never matches.
 fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
     let lists: Vec<&HeaderValue> = headers.get_all(IF_MATCH).iter().collect();
-    let tags = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
+    let tags = lists
+        .iter()
+        .filter_map(|list| list.to_str().ok())
+        .flat_map(|list| list.split(','));
     let tags: Vec<&str> = tags.map(str::trim).collect();
     if lists.is_empty() || tags.contains(&"*") {
         return None;
@@ -77,9 +95,16 @@ fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
 
 /// Rejects a body that is not declared as a JSON Patch in UTF-8.
 fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let is_plain = headers
+        .get(CONTENT_ENCODING)
+        .is_none_or(|coding| coding == "identity");
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let mut parts = value
+        .split(';')
+        .map(|part| part.trim().to_ascii_lowercase());
     let is_patch = parts.next().is_some_and(|essence| essence == JSON_PATCH);
     let mut charsets =
         parts.filter_map(|part| Some(part.strip_prefix("charset=")?.trim_matches('"').to_owned()));
@@ -87,21 +112,31 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let description = format!("send {JSON_PATCH} in UTF-8, without Content-Encoding");
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, &description)
-        .header(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH)))
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        INVALID_REQUEST,
+        &description,
+    )
+    .header(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH)))
 }
 
 /// Returns the HTTP error for a rejected patch (RFC 5789 section 2.2).
 fn problem(error: &PatchError) -> Problem {
     let description = error.to_string().replace('\n', "; ");
     let (status, code) = match error {
-        PatchError::Form(_) | PatchError::Operation { .. } => (StatusCode::BAD_REQUEST, INVALID_REQUEST),
-        PatchError::Invalid(_) | PatchError::TooLong(_) => (StatusCode::BAD_REQUEST, "invalid_configuration"),
+        PatchError::Form(_) | PatchError::Operation { .. } => {
+            (StatusCode::BAD_REQUEST, INVALID_REQUEST)
+        }
+        PatchError::Invalid(_) | PatchError::TooLong(_) => {
+            (StatusCode::BAD_REQUEST, "invalid_configuration")
+        }
         PatchError::TestFailed { .. } => (StatusCode::CONFLICT, "test_failed"),
         PatchError::Fixed { .. } => (StatusCode::CONFLICT, "fixed_value"),
         PatchError::Unreadable(_) => (StatusCode::CONFLICT, "invalid_file"),
         PatchError::Conflict => (StatusCode::CONFLICT, "conflict"),
-        PatchError::PreconditionFailed { .. } => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+        PatchError::PreconditionFailed { .. } => {
+            (StatusCode::PRECONDITION_FAILED, "precondition_failed")
+        }
         PatchError::Busy | PatchError::Ended => return Problem::unavailable(&description, 1),
         PatchError::Store(error) => {
             outage::tell(error);

@@ -48,8 +48,11 @@ async fn make(
     if let Some(Value::Object(policy)) = wanted.get_mut("policy") {
         absent::without_null(policy);
     }
-    let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
-    let made = initial_access::make(cx, by, wanted).await.map_err(problem)?;
+    let wanted =
+        serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
+    let made = initial_access::make(cx, by, wanted)
+        .await
+        .map_err(problem)?;
     Ok(made.shown())
 }
 
@@ -57,16 +60,29 @@ async fn make(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn list(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
     let query = Query::read(&parts.uri, &["after", "limit"])?;
     let limit = query.limit(MOST)?;
-    let page = service.store.initial_access_tokens.page(query.text("after"), limit).await;
+    let page = service
+        .store
+        .initial_access_tokens
+        .page(query.text("after"), limit)
+        .await;
     let page = page.map_err(|error| store_problem(&error))?;
-    let next = page.last().filter(|_| page.len() == limit).map(|token| token.id().into());
-    let tokens: Vec<Value> = page.iter().map(|token| initial_access::shown(token).into()).collect();
+    let next = page
+        .last()
+        .filter(|_| page.len() == limit)
+        .map(|token| token.id().into());
+    let tokens: Vec<Value> = page
+        .iter()
+        .map(|token| initial_access::shown(token).into())
+        .collect();
     let mut members = Map::from_iter([("initial_access_tokens".to_owned(), tokens.into())]);
     members.extend(next.map(|id| ("next".to_owned(), id)));
     Ok(answer::json(StatusCode::OK, &members))
@@ -84,7 +100,11 @@ pub async fn show(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
-    let found = service.store.initial_access_tokens.find(&id, service.clock.now()).await;
+    let found = service
+        .store
+        .initial_access_tokens
+        .find(&id, service.clock.now())
+        .await;
     match found.map_err(|error| store_problem(&error))? {
         Some(token) => Ok(answer::json(StatusCode::OK, &initial_access::shown(&token))),
         None => Err(unknown("initial access token")),
@@ -105,7 +125,12 @@ pub async fn revoke(
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
     match initial_access::revoke(&cx, &by, &id).await {
         Ok(true) => Ok(answer::empty(StatusCode::NO_CONTENT)),
-        Ok(false) => Err(call_refused(&cx, &parts, &by.author(), unknown("initial access token"))),
+        Ok(false) => Err(call_refused(
+            &cx,
+            &parts,
+            &by.author(),
+            unknown("initial access token"),
+        )),
         Err(error) => Err(store_problem(&error)),
     }
 }

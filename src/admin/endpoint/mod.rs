@@ -46,15 +46,26 @@ pub async fn admit(
 ) -> Result<Administrator, Problem> {
     let settings = &cx.service.settings;
     let address = peer::of(parts, &settings.server.trusted_proxies);
-    let correlation_id = parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string());
+    let correlation_id = parts
+        .extensions
+        .get::<CorrelationId>()
+        .map(|id| id.0.to_string());
     let bearer = match bearer(cx, parts).await {
         Ok(bearer) => bearer,
         Err(problem) => {
-            let nobody = Author { actor: None, address: Some(address), correlation_id };
+            let nobody = Author {
+                actor: None,
+                address: Some(address),
+                correlation_id,
+            };
             return Err(refusal::stranger_refused(cx, parts, &nobody, problem));
         }
     };
-    let by = Administrator { client_id: bearer.token.client_id.to_string(), address, correlation_id };
+    let by = Administrator {
+        client_id: bearer.token.client_id.to_string(),
+        address,
+        correlation_id,
+    };
     let scope = needed(&settings.admin.scopes);
     if !token::administers(bearer.client.client(), &bearer.token.scope, scope) {
         let description = format!("the access token lacks the scope {scope}");
@@ -68,7 +79,9 @@ pub async fn admit(
 async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
     let text = credentials::bearer(&parts.headers).map_err(Problem::unauthorised)?;
     let certificate = parts.extensions.get::<ClientCertificate>();
-    let bearer = token::bearer::find(cx, text, certificate).await.map_err(|error| store_problem(&error))?;
+    let bearer = token::bearer::find(cx, text, certificate)
+        .await
+        .map_err(|error| store_problem(&error))?;
     bearer.ok_or_else(|| Problem::unauthorised(Presented::Invalid))
 }
 
@@ -99,7 +112,8 @@ pub(super) async fn read_object(
         Ok(MediaType::Json) => {}
         Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
     }
-    let mut members = json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))?;
+    let mut members =
+        json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     members.values_mut().for_each(json::integral);
     Ok(members)
 }
@@ -107,7 +121,11 @@ pub(super) async fn read_object(
 /// Returns 415: only `accepted` is supported.
 pub(super) fn unsupported(accepted: &str) -> Problem {
     let description = format!("send {accepted} in UTF-8, without Content-Encoding");
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, &description)
+    Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        INVALID_REQUEST,
+        &description,
+    )
 }
 
 /// Returns the HTTP error for a body that cannot be read.
@@ -133,7 +151,11 @@ pub(super) fn store_problem(error: &StoreError) -> Problem {
 
 /// Returns 404: `what` was not found.
 pub(super) fn unknown(what: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", &format!("{what} not found"))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        &format!("{what} not found"),
+    )
 }
 
 pub(super) fn bad_request(description: &str) -> Problem {
@@ -149,7 +171,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     /// Rejects an identifier that is not UTF-8 with 404: no resource has such an identifier.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let segment = Path::<String>::from_request_parts(parts, state).await;
-        segment.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found())
+        segment
+            .map(|Path(name)| Self(name))
+            .map_err(|_| Problem::not_found())
     }
 }
 
@@ -158,7 +182,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 fn unknown_parameter(name: &str, known: &[&str]) -> String {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_name = name.len() <= 32 && !name.is_empty() && name.bytes().all(is_word);
-    let named = if is_name { format!("unknown parameter {name}") } else { "unknown parameter".to_owned() };
+    let named = if is_name {
+        format!("unknown parameter {name}")
+    } else {
+        "unknown parameter".to_owned()
+    };
     match known {
         [] => format!("{named}; this call accepts no parameters"),
         known => format!("{named}; the parameters are {}", known.join(", ")),
@@ -175,7 +203,8 @@ impl Query {
     /// When a parameter is not in `known` or is repeated. Ignoring a filter would widen the selection.
     pub(super) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        {
             if !known.contains(&name.as_ref()) {
                 return Err(bad_request(&unknown_parameter(&name, known)));
             }
@@ -188,7 +217,10 @@ impl Query {
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns the parsed value of `name`. `due` describes the expected form.
@@ -196,8 +228,12 @@ impl Query {
     /// # Errors
     /// When the parameter is present but not in that form.
     pub(super) fn parsed<T: FromStr>(&self, name: &str, due: &str) -> Result<Option<T>, Problem> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| bad_request(&format!("{name} must be {due}")))
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        text.parse()
+            .map(Some)
+            .map_err(|_| bad_request(&format!("{name} must be {due}")))
     }
 
     /// Returns the requested page size: at most `most`, and 50 by default.
@@ -221,10 +257,19 @@ mod tests {
     #[test]
     fn an_unknown_parameter_is_named_with_the_known_ones() {
         let said = unknown_parameter("foo", &["after", "limit"]);
-        assert_eq!(said, "unknown parameter foo; the parameters are after, limit");
-        assert_eq!(unknown_parameter("foo", &[]), "unknown parameter foo; this call accepts no parameters");
+        assert_eq!(
+            said,
+            "unknown parameter foo; the parameters are after, limit"
+        );
+        assert_eq!(
+            unknown_parameter("foo", &[]),
+            "unknown parameter foo; this call accepts no parameters"
+        );
         for odd in ["", "a b", "\u{1b}", &"x".repeat(33)] {
-            assert!(unknown_parameter(odd, &[]).starts_with("unknown parameter; "), "{odd}");
+            assert!(
+                unknown_parameter(odd, &[]).starts_with("unknown parameter; "),
+                "{odd}"
+            );
         }
     }
 }

@@ -47,18 +47,34 @@ pub(in crate::admin) fn stranger_refused(
     problem
 }
 
-fn call_event(cx: &Context<'_>, parts: &Parts, author: &Author, problem: &Problem) -> Option<AuditEvent> {
+fn call_event(
+    cx: &Context<'_>,
+    parts: &Parts,
+    author: &Author,
+    problem: &Problem,
+) -> Option<AuditEvent> {
     if problem.status().is_server_error() {
         return None;
     }
-    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let route = parts
+        .extensions
+        .get::<MatchedPath>()
+        .map_or("", MatchedPath::as_str);
     let event = author.did(Action::AdministrationRefused, "", cx.service.clock.now());
     let event = event.with("call", format!("{} {route}", parts.method));
-    Some(event.refused(problem.code()).with("status", problem.status().as_u16()))
+    Some(
+        event
+            .refused(problem.code())
+            .with("status", problem.status().as_u16()),
+    )
 }
 
 /// Returns the client identifier in a path if it can be recorded: it exists, or it has the form of an
 /// identifier of this server. Otherwise returns an empty text.
 pub(in crate::admin) fn subject(named: &str, is_there: bool) -> &str {
-    if is_there || management::endpoint::is_one_of_ours(named) { named } else { "" }
+    if is_there || management::endpoint::is_one_of_ours(named) {
+        named
+    } else {
+        ""
+    }
 }

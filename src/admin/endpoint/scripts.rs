@@ -16,7 +16,10 @@ use crate::service::{Context, Service};
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn get(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.scripts_read).await?;

@@ -41,11 +41,20 @@ pub async fn export(
     Query::read(&parts.uri, &[])?;
     // No caller gets the secrets without an event in the audit log.
     let event = by.did(Action::ClientsExported, "", service.clock.now());
-    service.store.audit.append(&event).await.map_err(|error| store_problem(&error))?;
+    service
+        .store
+        .audit
+        .append(&event)
+        .await
+        .map_err(|error| store_problem(&error))?;
     tracing::info!("export of all clients started by an administrator");
     let mut response = Response::new(Body::from_stream(export::lines(&service)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -78,7 +87,11 @@ pub async fn import(
         Err(fault) => {
             lines.drain().await;
             let problem = refused(problem(&fault));
-            Err(told(tally).into_iter().fold(problem, |problem, (name, value)| problem.member(&name, value)))
+            Err(told(tally)
+                .into_iter()
+                .fold(problem, |problem, (name, value)| {
+                    problem.member(&name, value)
+                }))
         }
     }
 }
@@ -96,17 +109,40 @@ fn existing(parts: &Parts) -> Result<Existing, Problem> {
 }
 
 fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_plain = headers
+        .get(CONTENT_ENCODING)
+        .is_none_or(|coding| coding == "identity");
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let is_known = ALSO_NDJSON.contains(&essence.as_str());
-    if is_plain && is_known { Ok(()) } else { Err(unsupported(NDJSON)) }
+    if is_plain && is_known {
+        Ok(())
+    } else {
+        Err(unsupported(NDJSON))
+    }
 }
 
 fn told(tally: Tally) -> Map<String, Value> {
-    let Tally { imported, skipped, replaced, odd } = tally;
+    let Tally {
+        imported,
+        skipped,
+        replaced,
+        odd,
+    } = tally;
     let mut members = Map::new();
-    for (name, count) in [("imported", imported), ("skipped", skipped), ("replaced", replaced)] {
+    for (name, count) in [
+        ("imported", imported),
+        ("skipped", skipped),
+        ("replaced", replaced),
+    ] {
         members.insert(name.to_owned(), count.into());
     }
     if odd > 0 {
@@ -120,7 +156,9 @@ fn problem(fault: &ImportFault) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, code, &fault.to_string()).member("line", number)
     };
     match fault {
-        ImportFault::Line { number, .. } | ImportFault::Cut { number } => refused("invalid_import", *number),
+        ImportFault::Line { number, .. } | ImportFault::Cut { number } => {
+            refused("invalid_import", *number)
+        }
         ImportFault::Exists { number } => refused("client_exists", *number),
         ImportFault::Body(error) => unreadable(error),
         ImportFault::Store(error) => store_problem(error),

@@ -27,7 +27,12 @@ pub async fn one(
     let (cx, said) = admitted(&service, request).await?;
     let id = ClientId::parse(&id).map_err(|_| unknown("client"))?;
     let at = used::moment(&said).map_err(bad_request)?;
-    let found = service.store.clients.find(&id).await.map_err(|error| store_problem(&error))?;
+    let found = service
+        .store
+        .clients
+        .find(&id)
+        .await
+        .map_err(|error| store_problem(&error))?;
     found.ok_or_else(|| unknown("client"))?;
     used::note(&cx, &[Use { id, at }]);
     Ok(answer::empty(StatusCode::NO_CONTENT))
@@ -38,7 +43,10 @@ pub async fn one(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn many(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn many(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let (cx, said) = admitted(&service, request).await?;
     let uses = used::list(&said).map_err(bad_request)?;
     used::note(&cx, &uses);
@@ -52,7 +60,10 @@ pub async fn many(State(service): State<Arc<Service>>, request: Request<Body>) -
 /// so each event would cost a flush, and these events would soon displace all others among the newest
 /// `store.auditEvents`. The effect, `last_used_at`, is visible, and the removal of an unused client has an
 /// event of its own.
-async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<'_>, Value), Problem> {
+async fn admitted(
+    service: &Service,
+    request: Request<Body>,
+) -> Result<(Context<'_>, Value), Problem> {
     let cx = Context::new(service);
     let (parts, body) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_used).await?;

@@ -72,9 +72,15 @@ fn wrong(reason: &str) -> MakeError {
 /// When the request is invalid, or the token cannot be stored.
 pub async fn make(cx: &Context<'_>, by: &Administrator, wanted: Wanted) -> Result<Made, MakeError> {
     if wanted.uses == Some(0) || wanted.expires_in == Some(0) {
-        return Err(wrong("uses and expires_in must be at least 1; omit them for no limit"));
+        return Err(wrong(
+            "uses and expires_in must be at least 1; omit them for no limit",
+        ));
     }
-    if wanted.note.as_ref().is_some_and(|note| note.chars().count() > NOTE) {
+    if wanted
+        .note
+        .as_ref()
+        .is_some_and(|note| note.chars().count() > NOTE)
+    {
         return Err(wrong("note must have at most 256 characters"));
     }
     policy::check(&wanted.policy, &cx.snapshot.live).map_err(MakeError::Wanted)?;
@@ -87,9 +93,19 @@ pub async fn make(cx: &Context<'_>, by: &Administrator, wanted: Wanted) -> Resul
         policy: wanted.policy,
     };
     let token = random::token()?;
-    let event =
-        by.did(Action::InitialAccessTokenCreated, InitialAccessTokens::id_of(&token), now).change()?;
-    let id = cx.service.store.initial_access_tokens.create(&token, grant.clone(), event).await?;
+    let event = by
+        .did(
+            Action::InitialAccessTokenCreated,
+            InitialAccessTokens::id_of(&token),
+            now,
+        )
+        .change()?;
+    let id = cx
+        .service
+        .store
+        .initial_access_tokens
+        .create(&token, grant.clone(), event)
+        .await?;
     tracing::info!(id, actor = by.client_id, "initial access token created");
     Ok(Made { id, grant, token })
 }
@@ -100,8 +116,15 @@ pub async fn make(cx: &Context<'_>, by: &Administrator, wanted: Wanted) -> Resul
 /// When the store fails.
 pub async fn revoke(cx: &Context<'_>, by: &Administrator, id: &str) -> Result<bool, StoreError> {
     let now = cx.service.clock.now();
-    let event = by.did(Action::InitialAccessTokenRevoked, id, now).change()?;
-    let was_there = cx.service.store.initial_access_tokens.revoke(id, now, event).await?;
+    let event = by
+        .did(Action::InitialAccessTokenRevoked, id, now)
+        .change()?;
+    let was_there = cx
+        .service
+        .store
+        .initial_access_tokens
+        .revoke(id, now, event)
+        .await?;
     if was_there {
         tracing::info!(id, actor = by.client_id, "initial access token revoked");
     }
@@ -120,5 +143,8 @@ fn members(id: &str, grant: &InitialAccess, used: u64) -> Map<String, Value> {
         "policy": grant.policy,
     });
     let members = shown.as_object().cloned().unwrap_or_default();
-    members.into_iter().filter(|(_, value)| !value.is_null()).collect()
+    members
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .collect()
 }

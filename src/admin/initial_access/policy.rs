@@ -15,22 +15,43 @@ pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), Str
     let settings = &live.registration;
     let listed = live.scopes.iter().filter(|scope| scope.pattern.is_none());
     let scopes: Vec<String> = listed.map(|scope| scope.id.clone()).collect();
-    let (grants, methods) = (supported_grants(settings), &settings.token_endpoint_auth_methods_supported);
+    let (grants, methods) = (
+        supported_grants(settings),
+        &settings.token_endpoint_auth_methods_supported,
+    );
     hosts(policy.redirect_hosts.as_deref().unwrap_or_default())?;
     let privileged: Vec<String> = privileged_members().map(str::to_owned).collect();
     let lists = [
-        ("privileged_members", &policy.privileged_members, &privileged),
+        (
+            "privileged_members",
+            &policy.privileged_members,
+            &privileged,
+        ),
         ("scopes", &policy.scopes, &scopes),
         ("grant_types", &policy.grant_types, &grants),
-        ("token_endpoint_auth_methods", &policy.token_endpoint_auth_methods, methods),
+        (
+            "token_endpoint_auth_methods",
+            &policy.token_endpoint_auth_methods,
+            methods,
+        ),
     ];
     let is_pattern = |member: &str, name: &str| {
-        member == "scopes" && live.scopes.iter().any(|scope| scope.pattern.is_some() && scope.defines(name))
+        member == "scopes"
+            && live
+                .scopes
+                .iter()
+                .any(|scope| scope.pattern.is_some() && scope.defines(name))
     };
     lists.into_iter().try_for_each(|(member, named, known)| {
         let is_known = |name: &String| known.contains(name) || is_pattern(member, name);
-        let unknown = named.iter().flatten().enumerate().find(|(_, name)| !is_known(name));
-        unknown.map_or(Ok(()), |(at, name)| Err(fault(member, at, name, &choice(name, known))))
+        let unknown = named
+            .iter()
+            .flatten()
+            .enumerate()
+            .find(|(_, name)| !is_known(name));
+        unknown.map_or(Ok(()), |(at, name)| {
+            Err(fault(member, at, name, &choice(name, known)))
+        })
     })
 }
 
@@ -46,7 +67,9 @@ fn hosts(hosts: &[String]) -> Result<(), String> {
 /// Returns whether a redirect URI can have this host, in exactly these characters.
 fn is_host(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let host = Url::parse(&format!("https://{text}/")).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let host = Url::parse(&format!("https://{text}/"))
+        .ok()
+        .and_then(|url| url.host_str().map(str::to_owned));
     text.bytes().all(is_plain) && host.is_some_and(|host| host.eq_ignore_ascii_case(text))
 }
 
@@ -60,7 +83,9 @@ fn fault(member: &str, at: usize, item: &str, due: &str) -> String {
 /// Returns the reason why `name` is rejected, with the accepted values.
 fn choice(name: &str, known: &[String]) -> String {
     match known {
-        _ if name.contains(char::is_whitespace) => "is more than one word; list each separately".to_owned(),
+        _ if name.contains(char::is_whitespace) => {
+            "is more than one word; list each separately".to_owned()
+        }
         [] => "is unknown to this server, which has none".to_owned(),
         known => format!("is unknown to this server; it has {}", known.join(", ")),
     }
@@ -73,16 +98,21 @@ mod tests {
     use super::*;
 
     fn said(policy: Value) -> Result<(), String> {
-        let scopes =
-            json!([{"id": "openid"}, {"id": "email"}, {"id": "access", "pattern": "patient/[A-Za-z]+[.]rs"}]);
+        let scopes = json!([{"id": "openid"}, {"id": "email"}, {"id": "access", "pattern": "patient/[A-Za-z]+[.]rs"}]);
         let live: Live = serde_json::from_value(json!({"scopes": scopes})).unwrap();
         check(&serde_json::from_value(policy).unwrap(), &live)
     }
 
     #[test]
     fn a_host_is_a_name_and_nothing_else() {
-        for good in ["client.example.org", "Client.Example", "localhost", "127.0.0.1", "[::1]", "a_b.example"]
-        {
+        for good in [
+            "client.example.org",
+            "Client.Example",
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "a_b.example",
+        ] {
             assert_eq!(said(json!({"redirect_hosts": [good]})), Ok(()), "{good}");
         }
         for bad in [
@@ -97,7 +127,10 @@ mod tests {
             "",
         ] {
             let told = said(json!({"redirect_hosts": ["client.example.org", bad]})).unwrap_err();
-            assert!(told.starts_with(&format!("policy.redirect_hosts[1]: '{bad}' is not a host")), "{told}");
+            assert!(
+                told.starts_with(&format!("policy.redirect_hosts[1]: '{bad}' is not a host")),
+                "{told}"
+            );
         }
     }
 
@@ -111,7 +144,10 @@ mod tests {
         assert_eq!(said(json!({})), Ok(()));
         assert_eq!(said(json!({"scopes": ["patient/Patient.rs"]})), Ok(()));
         for (policy, expected) in [
-            (json!({"scopes": ["openid email"]}), "policy.scopes[0]: 'openid email' is more than one word"),
+            (
+                json!({"scopes": ["openid email"]}),
+                "policy.scopes[0]: 'openid email' is more than one word",
+            ),
             (
                 json!({"scopes": ["openid", "emial"]}),
                 "policy.scopes[1]: 'emial' is unknown to this server; it has openid",
@@ -120,7 +156,10 @@ mod tests {
                 json!({"privileged_members": ["scope"]}),
                 "policy.privileged_members[0]: 'scope' is unknown to this server",
             ),
-            (json!({"grant_types": ["code"]}), "policy.grant_types[0]: 'code' is unknown to this server"),
+            (
+                json!({"grant_types": ["code"]}),
+                "policy.grant_types[0]: 'code' is unknown to this server",
+            ),
             (
                 json!({"grant_types": ["password"]}),
                 "policy.grant_types[0]: 'password' is unknown to this server",

@@ -19,7 +19,12 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
 }
 
 /// Returns an operation that requires the scope `scope`.
-fn operation(method: &'static str, path: &str, (id, scope): (&str, &str), summary: &str) -> Operation {
+fn operation(
+    method: &'static str,
+    path: &str,
+    (id, scope): (&str, &str),
+    summary: &str,
+) -> Operation {
     Operation::new(method, path, id, summary)
         .tag("administration")
         .access(Access::Scopes(&[scope]))
@@ -36,10 +41,22 @@ fn filters() -> Vec<Value> {
     let moment = || json!({"type": "integer", "minimum": 0});
     vec![
         query("client_id", "Prefix of the client_id.", &text()),
-        query("client_name", "Text that client_name contains, in any language.", &text()),
+        query(
+            "client_name",
+            "Text that client_name contains, in any language.",
+            &text(),
+        ),
         query("software_id", "Exact software_id.", &text()),
-        query("trust_level", "Trust level of the registration.", &named("TrustLevel")),
-        query("issued_from", "Registered at or after this time (seconds since 1970).", &moment()),
+        query(
+            "trust_level",
+            "Trust level of the registration.",
+            &named("TrustLevel"),
+        ),
+        query(
+            "issued_from",
+            "Registered at or after this time (seconds since 1970).",
+            &moment(),
+        ),
         query("issued_before", "Registered before this time.", &moment()),
         query("expires_before", "Expires before this time.", &moment()),
     ]
@@ -51,39 +68,65 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
     let mut list = filters();
     list.extend(paging(500));
     vec![
-        operation("get", all, ("listClients", read), "List clients page by page.")
-            .parameters(list)
-            .json(200, "The page. It can be short even if more clients follow.", "ClientPage", &[])
-            .problems(&[400]),
-        operation("get", one, ("showClient", read), "Show a client and its provenance.")
-            .parameters(vec![id("The client_id of the client.")])
-            .json(200, "The client.", "ClientRecord", &["ETag"])
-            .problems(&[404]),
-        operation("put", one, ("replaceClient", write), "Replace the metadata of a client.")
-            .parameters(vec![id("The client_id of the client."), if_match()])
-            .body(true, &[("application/json", named("Client"))])
-            .example("application/json", usual())
-            .json(200, "The updated client.", "ClientRecord", &["ETag"])
-            .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
+        operation(
+            "get",
+            all,
+            ("listClients", read),
+            "List clients page by page.",
+        )
+        .parameters(list)
+        .json(
+            200,
+            "The page. It can be short even if more clients follow.",
+            "ClientPage",
+            &[],
+        )
+        .problems(&[400]),
+        operation(
+            "get",
+            one,
+            ("showClient", read),
+            "Show a client and its provenance.",
+        )
+        .parameters(vec![id("The client_id of the client.")])
+        .json(200, "The client.", "ClientRecord", &["ETag"])
+        .problems(&[404]),
+        operation(
+            "put",
+            one,
+            ("replaceClient", write),
+            "Replace the metadata of a client.",
+        )
+        .parameters(vec![id("The client_id of the client."), if_match()])
+        .body(true, &[("application/json", named("Client"))])
+        .example("application/json", usual())
+        .json(200, "The updated client.", "ClientRecord", &["ETag"])
+        .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
         operation("delete", one, ("removeClient", write), "Delete a client.")
             .parameters(vec![id("The client_id of the client."), if_match()])
             .empty(204, "The client is deleted.")
             .problems(&[404, 409, 412, 500]),
-        operation("delete", all, ("removeClients", write), "Delete all clients that match all parameters.")
-            .parameters(filters())
-            .json(
-                200,
-                "The number of deleted clients, and of clients whose deletion a script denied.",
-                "Deleted",
-                &[],
-            )
-            .problems(&[400, 409, 500]),
+        operation(
+            "delete",
+            all,
+            ("removeClients", write),
+            "Delete all clients that match all parameters.",
+        )
+        .parameters(filters())
+        .json(
+            200,
+            "The number of deleted clients, and of clients whose deletion a script denied.",
+            "Deleted",
+            &[],
+        )
+        .problems(&[400, 409, 500]),
     ]
 }
 
 fn uses(scope: &str) -> Vec<Operation> {
     let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970. Default: now."});
-    let client_id = json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
+    let client_id =
+        json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
     let members = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
     let item = members(&["client_id"], json!({"client_id": client_id, "at": at}));
     let items = json!({"type": "array", "maxItems": 1_000, "items": {"anyOf": [client_id, item]}});
@@ -95,18 +138,34 @@ fn uses(scope: &str) -> Vec<Operation> {
             "Report that a client was used.",
         )
         .parameters(vec![id("The client_id of the client.")])
-        .body(false, &[("application/json", members(&[], json!({"at": at})))])
+        .body(
+            false,
+            &[("application/json", members(&[], json!({"at": at})))],
+        )
         .empty(204, "The use is recorded.")
         .problems(&[400, 404, 408, 413, 415]),
-        operation("post", "/admin/v1/clients/used", ("useClients", scope), "Report that clients were used.")
-            .body(true, &[("application/json", items)])
-            .json(202, "The uses are recorded and written later. Unknown clients are ignored.", "Noted", &[])
-            .problems(&[400, 408, 413, 415]),
+        operation(
+            "post",
+            "/admin/v1/clients/used",
+            ("useClients", scope),
+            "Report that clients were used.",
+        )
+        .body(true, &[("application/json", items)])
+        .json(
+            202,
+            "The uses are recorded and written later. Unknown clients are ignored.",
+            "Noted",
+            &[],
+        )
+        .problems(&[400, 408, 413, 415]),
     ]
 }
 
 fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
-    let both = [scopes.clients_write.as_str(), scopes.clients_export.as_str()];
+    let both = [
+        scopes.clients_write.as_str(),
+        scopes.clients_export.as_str(),
+    ];
     let lines = |description: &str| json!({"type": "string", "description": description});
     let existing = json!({"enum": ["refuse", "skip", "replace"], "default": "refuse"});
     let (export, import) = ("/admin/v1/clients/export", "/admin/v1/clients/import");
@@ -124,13 +183,27 @@ fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
             &[],
         )
         .problems(&[400]),
-        operation("post", import, ("importClients", both[0]), "Import the lines of an export of any length.")
-            .access(Access::Scopes(&both))
-            .parameters(vec![query("existing", "What to do with clients that already exist.", &existing)])
-            .body(true, &[(NDJSON, lines("The lines of the export."))])
-            .example(NDJSON, "{\"clients\":0}\n".into())
-            .json(200, "The number of imported, skipped and replaced clients.", "Imported", &[])
-            .problems(&[400, 408, 413, 415]),
+        operation(
+            "post",
+            import,
+            ("importClients", both[0]),
+            "Import the lines of an export of any length.",
+        )
+        .access(Access::Scopes(&both))
+        .parameters(vec![query(
+            "existing",
+            "What to do with clients that already exist.",
+            &existing,
+        )])
+        .body(true, &[(NDJSON, lines("The lines of the export."))])
+        .example(NDJSON, "{\"clients\":0}\n".into())
+        .json(
+            200,
+            "The number of imported, skipped and replaced clients.",
+            "Imported",
+            &[],
+        )
+        .problems(&[400, 408, 413, 415]),
     ]
 }
 
@@ -139,13 +212,18 @@ const NDJSON: &str = "application/x-ndjson";
 fn audit(scope: &str) -> Operation {
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
-    operation("get", "/admin/v1/audit", ("readAudit", scope), "Read the audit log, oldest events first.")
-        .parameters(vec![
-            query("after", "The position after which the page starts.", &after),
-            query("limit", "The maximum number of events.", &limit),
-        ])
-        .json(200, "The page.", "AuditPage", &[])
-        .problems(&[400])
+    operation(
+        "get",
+        "/admin/v1/audit",
+        ("readAudit", scope),
+        "Read the audit log, oldest events first.",
+    )
+    .parameters(vec![
+        query("after", "The position after which the page starts.", &after),
+        query("limit", "The maximum number of events.", &limit),
+    ])
+    .json(200, "The page.", "AuditPage", &[])
+    .problems(&[400])
 }
 
 fn if_match() -> Value {
@@ -156,32 +234,75 @@ fn if_match() -> Value {
 }
 
 fn initial_access_tokens(scope: &str) -> Vec<Operation> {
-    let (all, one) = ("/admin/v1/initial-access-tokens", "/admin/v1/initial-access-tokens/{id}");
+    let (all, one) = (
+        "/admin/v1/initial-access-tokens",
+        "/admin/v1/initial-access-tokens/{id}",
+    );
     let identified = || vec![id("The identifier of the token, not the token itself.")];
     vec![
-        operation("post", all, ("createInitialAccessToken", scope), "Create an initial access token.")
-            .body(false, &[("application/json", named("InitialAccessTokenRequest"))])
-            .example("application/json", json!({"note": "for a partner", "uses": 1, "expires_in": 3_600}))
-            .json(201, "The token. Only this response contains it.", "NewInitialAccessToken", &[])
-            .problems(&[400, 408, 409, 413, 415, 500]),
-        operation("get", all, ("listInitialAccessTokens", scope), "List initial access tokens page by page.")
-            .parameters(paging(200).to_vec())
-            .json(200, "The page.", "InitialAccessTokenPage", &[])
-            .problems(&[400]),
-        operation("get", one, ("showInitialAccessToken", scope), "Show an initial access token.")
-            .parameters(identified())
-            .json(200, "The properties of the token, without the token itself.", "InitialAccessToken", &[])
-            .problems(&[404]),
-        operation("delete", one, ("revokeInitialAccessToken", scope), "Revoke an initial access token.")
-            .parameters(identified())
-            .empty(204, "The token is revoked. It can no longer be used to register clients.")
-            .problems(&[404, 409]),
+        operation(
+            "post",
+            all,
+            ("createInitialAccessToken", scope),
+            "Create an initial access token.",
+        )
+        .body(
+            false,
+            &[("application/json", named("InitialAccessTokenRequest"))],
+        )
+        .example(
+            "application/json",
+            json!({"note": "for a partner", "uses": 1, "expires_in": 3_600}),
+        )
+        .json(
+            201,
+            "The token. Only this response contains it.",
+            "NewInitialAccessToken",
+            &[],
+        )
+        .problems(&[400, 408, 409, 413, 415, 500]),
+        operation(
+            "get",
+            all,
+            ("listInitialAccessTokens", scope),
+            "List initial access tokens page by page.",
+        )
+        .parameters(paging(200).to_vec())
+        .json(200, "The page.", "InitialAccessTokenPage", &[])
+        .problems(&[400]),
+        operation(
+            "get",
+            one,
+            ("showInitialAccessToken", scope),
+            "Show an initial access token.",
+        )
+        .parameters(identified())
+        .json(
+            200,
+            "The properties of the token, without the token itself.",
+            "InitialAccessToken",
+            &[],
+        )
+        .problems(&[404]),
+        operation(
+            "delete",
+            one,
+            ("revokeInitialAccessToken", scope),
+            "Revoke an initial access token.",
+        )
+        .parameters(identified())
+        .empty(
+            204,
+            "The token is revoked. It can no longer be used to register clients.",
+        )
+        .problems(&[404, 409]),
     ]
 }
 
 fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let headers = &["ETag", "Accept-Patch"];
-    let enabled = json!([{"op": "add", "path": "/registration/dynamicRegistrationEnabled", "value": true}]);
+    let enabled =
+        json!([{"op": "add", "path": "/registration/dynamicRegistrationEnabled", "value": true}]);
     vec![
         operation(
             "get",
@@ -189,7 +310,12 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
             ("showConfiguration", &scopes.config_read),
             "Show the configuration in force.",
         )
-        .json(200, "The configuration, with the origin of each value.", "Configuration", headers),
+        .json(
+            200,
+            "The configuration, with the origin of each value.",
+            "Configuration",
+            headers,
+        ),
         operation(
             "patch",
             path,
@@ -213,7 +339,12 @@ fn descriptions(scopes: &AdminScopes) -> Vec<Operation> {
             ("showScripts", &scopes.scripts_read),
             "Show the loaded scripts.",
         )
-        .json(200, "The scripts, and statistics of their calls.", "Scripts", &[]),
+        .json(
+            200,
+            "The scripts, and statistics of their calls.",
+            "Scripts",
+            &[],
+        ),
         operation(
             "get",
             "/admin/v1/schemas/Client",
@@ -221,11 +352,12 @@ fn descriptions(scopes: &AdminScopes) -> Vec<Operation> {
             "The JSON Schema of a client.",
         )
         .json(200, "The schema.", "JsonSchema", &[]),
-        operation("get", "/admin/v1/openapi.json", ("getDescription", read), "This document.").json(
-            200,
-            "The document.",
-            "OpenApi",
-            &[],
-        ),
+        operation(
+            "get",
+            "/admin/v1/openapi.json",
+            ("getDescription", read),
+            "This document.",
+        )
+        .json(200, "The document.", "OpenApi", &[]),
     ]
 }

@@ -26,19 +26,27 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let settings = &cx.service.settings;
     let issuer = Issuer::of(&cx.service.issuer);
     let public = public::operations(&settings.server.paths, issuer.path);
-    let operations = administration::operations(&settings.server.paths.config, &settings.admin.scopes);
+    let operations =
+        administration::operations(&settings.server.paths.config, &settings.admin.scopes);
     let operational: Vec<Operation> = operations.into_iter().chain(probes::operations()).collect();
     let mut paths = Map::new();
     add(&mut paths, public, None);
     let scheme = if settings.admin.tls { "https" } else { "http" };
     // A listener on all addresses has no single address to name. It also serves this document, so `/` works.
     let url = |address: SocketAddr| {
-        if address.ip().is_unspecified() { "/".to_owned() } else { format!("{scheme}://{address}") }
+        if address.ip().is_unspecified() {
+            "/".to_owned()
+        } else {
+            format!("{scheme}://{address}")
+        }
     };
     let own = cx.service.admin_address.map(url);
     add(&mut paths, operational, own.as_deref());
     // The well-known paths already contain the path of the issuer.
-    for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
+    for (path, item) in paths
+        .iter_mut()
+        .filter(|(path, _)| path.contains("/.well-known/"))
+    {
         debug_assert!(path.contains(issuer.path));
         if let (false, Some(item)) = (issuer.path.is_empty(), item.as_object_mut()) {
             item.insert("servers".to_owned(), json!([{"url": issuer.origin}]));
@@ -75,16 +83,24 @@ struct Issuer<'a> {
 impl<'a> Issuer<'a> {
     fn of(issuer: &'a str) -> Self {
         let begin = issuer.find("://").map_or(0, |at| at + 3);
-        let path = issuer.get(begin..).and_then(|rest| rest.find('/')).map_or(issuer.len(), |at| begin + at);
+        let path = issuer
+            .get(begin..)
+            .and_then(|rest| rest.find('/'))
+            .map_or(issuer.len(), |at| begin + at);
         let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
-        Self { origin, path: path.trim_end_matches('/') }
+        Self {
+            origin,
+            path: path.trim_end_matches('/'),
+        }
     }
 }
 
 /// Adds `operations` to `paths`. `server` is their URL if it differs from the URL of the document.
 fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Option<&str>) {
     for operation in operations {
-        let item = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));
+        let item = paths
+            .entry(operation.path.clone())
+            .or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
             item.extend(server.map(|url| ("servers".to_owned(), json!([{"url": url}]))));
             item.insert(operation.method.to_owned(), operation.into_json());
@@ -93,8 +109,10 @@ fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Optio
 }
 
 fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
-    let named: Map<String, Value> =
-        described(scopes).into_iter().map(|(scope, text)| (scope.clone(), text.into())).collect();
+    let named: Map<String, Value> = described(scopes)
+        .into_iter()
+        .map(|(scope, text)| (scope.clone(), text.into()))
+        .collect();
     json!({
         "initialAccessToken": {
             "type": "http", "scheme": "bearer", "description": "An initial access token (RFC 7591 section 1.2).",
@@ -121,7 +139,10 @@ fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
 /// Returns the scopes of administrators with their descriptions.
 fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
     vec![
-        (&scopes.clients_read, "List and show clients, their schema, and this document."),
+        (
+            &scopes.clients_read,
+            "List and show clients, their schema, and this document.",
+        ),
         (
             &scopes.clients_write,
             "Replace and delete clients. Together with the scope for export, import clients.",
@@ -133,8 +154,14 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
         (&scopes.clients_used, "Report that clients were used."),
         (&scopes.config_read, "Show the configuration."),
         (&scopes.config_write, "Change the configuration."),
-        (&scopes.tokens_read, "Introspect the access tokens of every client."),
-        (&scopes.tokens_write, "Create, list and revoke initial access tokens."),
+        (
+            &scopes.tokens_read,
+            "Introspect the access tokens of every client.",
+        ),
+        (
+            &scopes.tokens_write,
+            "Create, list and revoke initial access tokens.",
+        ),
         (&scopes.scripts_read, "Show the loaded scripts."),
         (&scopes.audit_read, "Read the audit log."),
     ]
@@ -151,13 +178,19 @@ mod tests {
             (origin, path)
         };
         assert_eq!(parts("https://a.example"), ("https://a.example", ""));
-        assert_eq!(parts("https://a.example/b/c/"), ("https://a.example", "/b/c"));
+        assert_eq!(
+            parts("https://a.example/b/c/"),
+            ("https://a.example", "/b/c")
+        );
     }
 
     #[test]
     fn every_scope_of_administrators_is_described() {
         let scopes = AdminScopes::default();
-        let named: Vec<&str> = described(&scopes).into_iter().map(|(scope, _)| scope.as_str()).collect();
+        let named: Vec<&str> = described(&scopes)
+            .into_iter()
+            .map(|(scope, _)| scope.as_str())
+            .collect();
         assert_eq!(named, scopes.all());
     }
 }

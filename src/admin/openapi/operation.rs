@@ -4,10 +4,19 @@ use serde_json::{Map, Value, json};
 
 /// The groups of operations.
 pub(super) const TAGS: &[(&str, &str)] = &[
-    ("registration", "Clients register (RFC 7591, OpenID Connect Dynamic Client Registration)."),
+    (
+        "registration",
+        "Clients register (RFC 7591, OpenID Connect Dynamic Client Registration).",
+    ),
     ("management", "Clients manage themselves (RFC 7592)."),
-    ("tokens", "Access tokens of clients (RFC 6749, RFC 7662, RFC 7009)."),
-    ("discovery", "Metadata of this server (RFC 8414, OpenID Connect Discovery)."),
+    (
+        "tokens",
+        "Access tokens of clients (RFC 6749, RFC 7662, RFC 7009).",
+    ),
+    (
+        "discovery",
+        "Metadata of this server (RFC 8414, OpenID Connect Discovery).",
+    ),
     ("administration", "The admin API."),
     ("probes", "Health, readiness and metrics."),
 ];
@@ -60,7 +69,12 @@ impl Operation {
             ("summary".to_owned(), summary.into()),
             ("security".to_owned(), json!([])),
         ]);
-        Self { path: path.to_owned(), method, members, answers: Map::new() }
+        Self {
+            path: path.to_owned(),
+            method,
+            members,
+            answers: Map::new(),
+        }
     }
 
     pub(super) fn tag(mut self, tag: &str) -> Self {
@@ -69,12 +83,14 @@ impl Operation {
     }
 
     pub(super) fn access(mut self, access: Access<'_>) -> Self {
-        self.members.insert("security".to_owned(), access.requirements());
+        self.members
+            .insert("security".to_owned(), access.requirements());
         self
     }
 
     pub(super) fn parameters(mut self, parameters: Vec<Value>) -> Self {
-        self.members.insert("parameters".to_owned(), parameters.into());
+        self.members
+            .insert("parameters".to_owned(), parameters.into());
         self
     }
 
@@ -84,14 +100,22 @@ impl Operation {
             .iter()
             .map(|(media_type, schema)| ((*media_type).to_owned(), json!({"schema": schema})))
             .collect();
-        self.members.insert("requestBody".to_owned(), json!({"required": is_required, "content": content}));
+        self.members.insert(
+            "requestBody".to_owned(),
+            json!({"required": is_required, "content": content}),
+        );
         self
     }
 
     /// Sets the example of the request body for `media_type`.
     pub(super) fn example(mut self, media_type: &str, example: Value) -> Self {
-        let content = self.members.get_mut("requestBody").and_then(|body| body.get_mut("content"));
-        let content = content.and_then(|content| content.get_mut(media_type)).and_then(Value::as_object_mut);
+        let content = self
+            .members
+            .get_mut("requestBody")
+            .and_then(|body| body.get_mut("content"));
+        let content = content
+            .and_then(|content| content.get_mut(media_type))
+            .and_then(Value::as_object_mut);
         if let Some(content) = content {
             content.insert("example".to_owned(), example);
         }
@@ -99,8 +123,19 @@ impl Operation {
     }
 
     /// Adds a response with JSON of the schema named `schema`, and with additional headers.
-    pub(super) fn json(self, status: u16, description: &str, schema: &str, headers: &[&str]) -> Self {
-        self.answer(status, description, Some(("application/json", named(schema))), headers)
+    pub(super) fn json(
+        self,
+        status: u16,
+        description: &str,
+        schema: &str,
+        headers: &[&str],
+    ) -> Self {
+        self.answer(
+            status,
+            description,
+            Some(("application/json", named(schema))),
+            headers,
+        )
     }
 
     /// Adds a response without a body.
@@ -116,11 +151,21 @@ impl Operation {
         headers: &[&str],
     ) -> Self {
         let mut all = Map::from_iter([("X-Correlation-Id".to_owned(), header("correlation"))]);
-        all.extend(headers.iter().map(|name| ((*name).to_owned(), header(&name.to_ascii_lowercase()))));
-        let described = [("description".to_owned(), description.into()), ("headers".to_owned(), all.into())];
+        all.extend(
+            headers
+                .iter()
+                .map(|name| ((*name).to_owned(), header(&name.to_ascii_lowercase()))),
+        );
+        let described = [
+            ("description".to_owned(), description.into()),
+            ("headers".to_owned(), all.into()),
+        ];
         let mut answer = Map::from_iter(described);
         if let Some((media_type, schema)) = content {
-            answer.insert("content".to_owned(), json!({media_type: {"schema": schema}}));
+            answer.insert(
+                "content".to_owned(),
+                json!({media_type: {"schema": schema}}),
+            );
         }
         self.answers.insert(status.to_string(), answer.into());
         self
@@ -136,7 +181,8 @@ impl Operation {
 
     pub(super) fn into_json(mut self) -> Value {
         self.answers.sort_keys();
-        self.members.insert("responses".to_owned(), self.answers.into());
+        self.members
+            .insert("responses".to_owned(), self.answers.into());
         self.members.into()
     }
 }
@@ -158,26 +204,48 @@ pub(super) fn query(name: &str, description: &str, schema: &Value) -> Value {
 /// Returns the description and the headers of an error response with this status.
 fn problem(status: u16) -> (&'static str, &'static [&'static str]) {
     match status {
-        400 => ("The request is invalid. error_description has the reason.", &[]),
-        401 => ("The credentials are missing or invalid.", &["WWW-Authenticate"]),
-        403 => ("The caller is not allowed to do this.", &["WWW-Authenticate"]),
+        400 => (
+            "The request is invalid. error_description has the reason.",
+            &[],
+        ),
+        401 => (
+            "The credentials are missing or invalid.",
+            &["WWW-Authenticate"],
+        ),
+        403 => (
+            "The caller is not allowed to do this.",
+            &["WWW-Authenticate"],
+        ),
         404 => ("Not found.", &[]),
         405 => ("The operation is disabled.", &["Allow"]),
         408 => ("The body did not arrive in time.", &[]),
-        409 => ("The request conflicts with a concurrent change or with the current state.", &[]),
+        409 => (
+            "The request conflicts with a concurrent change or with the current state.",
+            &[],
+        ),
         412 => ("If-Match does not match the current revision.", &[]),
         413 => ("The body is too large.", &[]),
-        415 => ("The media type, charset or content coding of the body is unsupported.", &[]),
-        429 => ("Too many requests. Retry after the time in Retry-After.", &["Retry-After"]),
+        415 => (
+            "The media type, charset or content coding of the body is unsupported.",
+            &[],
+        ),
+        429 => (
+            "Too many requests. Retry after the time in Retry-After.",
+            &["Retry-After"],
+        ),
         500 => ("Internal error. The log of the server has the cause.", &[]),
-        503 => ("The service is unavailable. Retry after the time in Retry-After.", &["Retry-After"]),
+        503 => (
+            "The service is unavailable. Retry after the time in Retry-After.",
+            &["Retry-After"],
+        ),
         _ => ("Error.", &[]),
     }
 }
 
 /// Returns the headers of responses.
 pub(super) fn headers() -> Value {
-    let text = |description: &str| json!({"description": description, "schema": {"type": "string"}});
+    let text =
+        |description: &str| json!({"description": description, "schema": {"type": "string"}});
     json!({
         "correlation": {
             "description": "Identifies the request, also in the log of the server.", "required": true,

@@ -19,7 +19,11 @@ fn metadata() -> [(&'static str, Value); 3] {
     let signed = json!({
         "type": "string", "description": "The metadata as the payload of a JWS in compact serialisation.",
     });
-    [("application/json", named("Client")), ("application/jwt", signed.clone()), ("application/jose", signed)]
+    [
+        ("application/json", named("Client")),
+        ("application/jwt", signed.clone()),
+        ("application/jose", signed),
+    ]
 }
 
 /// Returns the metadata of a typical client.
@@ -28,21 +32,36 @@ pub(super) fn usual() -> Value {
 }
 
 fn register(path: &str) -> Operation {
-    Operation::new("post", path, "registerClient", "Register a client (RFC 7591 section 3).")
-        .tag("registration")
-        .access(Access::TokenOrNone)
-        .body(true, &metadata())
-        .example("application/json", usual())
-        .json(201, "The client is registered and durably stored.", "ClientInformation", &["ETag"])
-        .problems(&[400, 401, 403, 405, 408, 409, 413, 415, 429, 500, 503])
+    Operation::new(
+        "post",
+        path,
+        "registerClient",
+        "Register a client (RFC 7591 section 3).",
+    )
+    .tag("registration")
+    .access(Access::TokenOrNone)
+    .body(true, &metadata())
+    .example("application/json", usual())
+    .json(
+        201,
+        "The client is registered and durably stored.",
+        "ClientInformation",
+        &["ETag"],
+    )
+    .problems(&[400, 401, 403, 405, 408, 409, 413, 415, 429, 500, 503])
 }
 
 fn challenge(path: &str) -> Operation {
-    Operation::new("post", path, "getChallenge", "Get a challenge for the proof of a client attestation.")
-        .tag("registration")
-        .access(Access::Open)
-        .json(200, "The challenge.", "Challenge", &[])
-        .problems(&[404, 429, 500, 503])
+    Operation::new(
+        "post",
+        path,
+        "getChallenge",
+        "Get a challenge for the proof of a client attestation.",
+    )
+    .tag("registration")
+    .access(Access::Open)
+    .json(200, "The challenge.", "Challenge", &[])
+    .problems(&[404, 429, 500, 503])
 }
 
 fn management(path: &str) -> Vec<Operation> {
@@ -55,22 +74,39 @@ fn management(path: &str) -> Vec<Operation> {
         "schema": {"type": "string"},
     });
     let operation = |method, id, summary: &str| {
-        Operation::new(method, path, id, summary).tag("management").access(Access::Holder)
+        Operation::new(method, path, id, summary)
+            .tag("management")
+            .access(Access::Holder)
     };
     vec![
-        operation("get", "readClient", "Read the registered client (RFC 7592 section 2.1).")
-            .parameters(vec![client_id.clone()])
-            .json(200, "The client.", "ClientInformation", &["ETag"])
-            .problems(&[400, 401, 409, 500, 503]),
-        operation("put", "updateClient", "Replace the metadata of the client (RFC 7592 section 2.2).")
-            .parameters(vec![client_id.clone(), if_match.clone()])
-            .body(true, &metadata())
-            .json(200, "The updated client.", "ClientInformation", &["ETag"])
-            .problems(&[400, 401, 403, 408, 409, 412, 413, 415, 429, 500, 503]),
-        operation("delete", "deleteClient", "Delete the client (RFC 7592 section 2.3).")
-            .parameters(vec![client_id, if_match])
-            .empty(204, "The client is deleted, with its secret and its tokens.")
-            .problems(&[400, 401, 403, 405, 409, 412, 500, 503]),
+        operation(
+            "get",
+            "readClient",
+            "Read the registered client (RFC 7592 section 2.1).",
+        )
+        .parameters(vec![client_id.clone()])
+        .json(200, "The client.", "ClientInformation", &["ETag"])
+        .problems(&[400, 401, 409, 500, 503]),
+        operation(
+            "put",
+            "updateClient",
+            "Replace the metadata of the client (RFC 7592 section 2.2).",
+        )
+        .parameters(vec![client_id.clone(), if_match.clone()])
+        .body(true, &metadata())
+        .json(200, "The updated client.", "ClientInformation", &["ETag"])
+        .problems(&[400, 401, 403, 408, 409, 412, 413, 415, 429, 500, 503]),
+        operation(
+            "delete",
+            "deleteClient",
+            "Delete the client (RFC 7592 section 2.3).",
+        )
+        .parameters(vec![client_id, if_match])
+        .empty(
+            204,
+            "The client is deleted, with its secret and its tokens.",
+        )
+        .problems(&[400, 401, 403, 405, 409, 412, 500, 503]),
     ]
 }
 
@@ -79,45 +115,90 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Returns a form with these parameters and the parameters of client authentication.
 fn form(required: &str, more: &[(&str, &str)]) -> Value {
     let own = [
-        ("client_id", "The client, if it is not in the Authorization header."),
+        (
+            "client_id",
+            "The client, if it is not in the Authorization header.",
+        ),
         ("client_secret", "The secret, for client_secret_post."),
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", "The assertion (RFC 7523), for client_secret_jwt or private_key_jwt."),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        (
+            "client_assertion",
+            "The assertion (RFC 7523), for client_secret_jwt or private_key_jwt.",
+        ),
     ];
     let properties: serde_json::Map<String, Value> = more
         .iter()
         .chain(&own)
-        .map(|(name, text)| ((*name).to_owned(), json!({"type": "string", "description": text})))
+        .map(|(name, text)| {
+            (
+                (*name).to_owned(),
+                json!({"type": "string", "description": text}),
+            )
+        })
         .collect();
     json!({"type": "object", "required": [required], "properties": properties})
 }
 
 fn tokens(paths: &Paths) -> Vec<Operation> {
     let operation = |path: &str, id, summary: &str| {
-        Operation::new("post", path, id, summary).tag("tokens").problems(&[400, 401, 408, 413, 429, 500, 503])
+        Operation::new("post", path, id, summary)
+            .tag("tokens")
+            .problems(&[400, 401, 408, 413, 429, 500, 503])
     };
     let grant = form(
         "grant_type",
         &[
             ("grant_type", "client_credentials"),
-            ("scope", "The requested scopes. Default: all registered scopes."),
+            (
+                "scope",
+                "The requested scopes. Default: all registered scopes.",
+            ),
         ],
     );
     let hint = ("token_type_hint", "The type of the token; optional.");
     vec![
-        operation(&paths.token, "getToken", "Get an access token (RFC 6749 section 4.4).")
-            .access(Access::Client)
-            .body(true, &[(FORM, grant)])
-            .example(FORM, json!({"grant_type": "client_credentials"}))
-            .json(200, "The access token.", "AccessToken", &[]),
-        operation(&paths.introspection, "introspectToken", "Introspect a token (RFC 7662).")
-            .access(Access::ClientOrBearer)
-            .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
-            .json(200, "The properties of the token, or active: false.", "Introspection", &[]),
-        operation(&paths.revocation, "revokeToken", "Revoke an access token (RFC 7009).")
-            .access(Access::Client)
-            .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
-            .empty(200, "The token is no longer valid, if it was issued to this client."),
+        operation(
+            &paths.token,
+            "getToken",
+            "Get an access token (RFC 6749 section 4.4).",
+        )
+        .access(Access::Client)
+        .body(true, &[(FORM, grant)])
+        .example(FORM, json!({"grant_type": "client_credentials"}))
+        .json(200, "The access token.", "AccessToken", &[]),
+        operation(
+            &paths.introspection,
+            "introspectToken",
+            "Introspect a token (RFC 7662).",
+        )
+        .access(Access::ClientOrBearer)
+        .body(
+            true,
+            &[(FORM, form("token", &[("token", "The token."), hint]))],
+        )
+        .json(
+            200,
+            "The properties of the token, or active: false.",
+            "Introspection",
+            &[],
+        ),
+        operation(
+            &paths.revocation,
+            "revokeToken",
+            "Revoke an access token (RFC 7009).",
+        )
+        .access(Access::Client)
+        .body(
+            true,
+            &[(FORM, form("token", &[("token", "The token."), hint]))],
+        )
+        .empty(
+            200,
+            "The token is no longer valid, if it was issued to this client.",
+        ),
     ]
 }
 
@@ -126,30 +207,37 @@ fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
     let oauth = format!("/.well-known/oauth-authorization-server{issuer_path}");
     let udap = format!("{issuer_path}/.well-known/udap");
     let get = |path: &str, id, summary: &str| {
-        Operation::new("get", path, id, summary).tag("discovery").access(Access::Open).problems(&[503])
+        Operation::new("get", path, id, summary)
+            .tag("discovery")
+            .access(Access::Open)
+            .problems(&[503])
     };
     vec![
-        get(&openid, "getOpenidConfiguration", "The metadata (OpenID Connect Discovery section 4).").json(
-            200,
-            "The metadata.",
-            "Metadata",
-            &[],
-        ),
-        get(&oauth, "getAuthorizationServerMetadata", "The metadata (RFC 8414 section 3).").json(
-            200,
-            "The metadata.",
-            "Metadata",
-            &[],
-        ),
-        get(&udap, "getUdapMetadata", "The UDAP metadata, if clients can register with certificates.")
-            .json(200, "The metadata.", "Metadata", &[])
-            .problems(&[404]),
-        get(jwks, "getKeys", "The public keys of this server (RFC 7517).").json(
-            200,
-            "The keys.",
-            "KeySet",
-            &[],
-        ),
+        get(
+            &openid,
+            "getOpenidConfiguration",
+            "The metadata (OpenID Connect Discovery section 4).",
+        )
+        .json(200, "The metadata.", "Metadata", &[]),
+        get(
+            &oauth,
+            "getAuthorizationServerMetadata",
+            "The metadata (RFC 8414 section 3).",
+        )
+        .json(200, "The metadata.", "Metadata", &[]),
+        get(
+            &udap,
+            "getUdapMetadata",
+            "The UDAP metadata, if clients can register with certificates.",
+        )
+        .json(200, "The metadata.", "Metadata", &[])
+        .problems(&[404]),
+        get(
+            jwks,
+            "getKeys",
+            "The public keys of this server (RFC 7517).",
+        )
+        .json(200, "The keys.", "KeySet", &[]),
     ]
 }
 

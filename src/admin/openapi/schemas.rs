@@ -8,7 +8,14 @@ use super::operation::named;
 /// Returns all schemas by name.
 pub fn schemas() -> Map<String, Value> {
     let mut all = Map::from_iter([("Client".to_owned(), schema::client().into())]);
-    for part in [registration(), clients(), initial_access(), configuration(), tokens(), rest()] {
+    for part in [
+        registration(),
+        clients(),
+        initial_access(),
+        configuration(),
+        tokens(),
+        rest(),
+    ] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
     all

@@ -60,15 +60,23 @@ mod tests {
         for value in [json!(null), json!("")] {
             assert!(is_absent(&value), "{value}");
         }
-        for value in [json!(" "), json!(0), json!(false), json!([]), json!({}), json!([null]), json!("null")]
-        {
+        for value in [
+            json!(" "),
+            json!(0),
+            json!(false),
+            json!([]),
+            json!({}),
+            json!([null]),
+            json!("null"),
+        ] {
             assert!(!is_absent(&value), "{value}");
         }
     }
 
     #[test]
     fn absent_members_are_removed_and_items_are_kept() {
-        let sent = json!({"a": null, "b": {"c": "", "d": [null, "", {"e": null, "f": 1}]}, "g": ""});
+        let sent =
+            json!({"a": null, "b": {"c": "", "d": [null, "", {"e": null, "f": 1}]}, "g": ""});
         let members = sent.as_object().unwrap();
         let shallow = json!({"b": sent["b"]});
         assert_eq!(Value::Object(present(members.clone())), shallow);

@@ -54,8 +54,12 @@ const SPECIAL_NAMES: &[&str] = &["localhost", "local", "internal", "home.arpa"];
 
 /// Whether `address` is not on the public internet.
 pub fn is_special(address: IpAddr) -> bool {
-    static NETWORKS: LazyLock<Vec<IpNet>> =
-        LazyLock::new(|| SPECIAL_NETWORKS.iter().filter_map(|network| network.parse().ok()).collect());
+    static NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+        SPECIAL_NETWORKS
+            .iter()
+            .filter_map(|network| network.parse().ok())
+            .collect()
+    });
     NETWORKS.iter().any(|network| network.contains(&address))
 }
 
@@ -63,8 +67,14 @@ pub fn is_special(address: IpAddr) -> bool {
 /// name reserved for local machines.
 pub fn is_special_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let is_below = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
-    !name.contains('.') || SPECIAL_NAMES.iter().any(|end| name == *end || is_below(end))
+    let is_below = |end: &str| {
+        name.strip_suffix(end)
+            .is_some_and(|rest| rest.ends_with('.'))
+    };
+    !name.contains('.')
+        || SPECIAL_NAMES
+            .iter()
+            .any(|end| name == *end || is_below(end))
 }
 
 #[cfg(test)]
@@ -74,7 +84,10 @@ mod tests {
     #[test]
     fn every_network_is_well_formed() {
         for network in SPECIAL_NETWORKS {
-            assert_eq!(network.parse::<IpNet>().unwrap().trunc().to_string(), *network);
+            assert_eq!(
+                network.parse::<IpNet>().unwrap().trunc().to_string(),
+                *network
+            );
         }
     }
 
@@ -145,11 +158,24 @@ mod tests {
 
     #[test]
     fn special_names_are_known() {
-        for name in ["localhost", "localhost.", "a.localhost", "intranet", "db.local", "x.internal.", "local"]
-        {
+        for name in [
+            "localhost",
+            "localhost.",
+            "a.localhost",
+            "intranet",
+            "db.local",
+            "x.internal.",
+            "local",
+        ] {
             assert!(is_special_name(name), "{name}");
         }
-        for name in ["a.example", "a.example.", "localhost.example", "notlocal.example", "x.notlocal"] {
+        for name in [
+            "a.example",
+            "a.example.",
+            "localhost.example",
+            "notlocal.example",
+            "x.notlocal",
+        ] {
             assert!(!is_special_name(name), "{name}");
         }
     }

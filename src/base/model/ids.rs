@@ -22,7 +22,11 @@ impl ClientId {
     pub fn parse(text: &str) -> Result<Self, BadClientId> {
         let fits = (1..=128).contains(&text.len());
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits && visible { Ok(Self(text.to_owned())) } else { Err(BadClientId) }
+        if fits && visible {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadClientId)
+        }
     }
 
     /// Returns the identifier as text.

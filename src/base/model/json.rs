@@ -67,7 +67,9 @@ pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// If it is not UTF-8, not JSON, nested deeper than `depth` or ambiguous.
 pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
-    let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
+    let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 {
+        at: error.valid_up_to(),
+    })?;
     if text.trim_ascii().is_empty() {
         return Err(JsonError::Empty);
     }
@@ -107,9 +109,14 @@ pub fn integral(value: &mut Value) {
 /// exact.
 fn whole(number: &Number) -> Option<Number> {
     const LARGEST: f64 = 9_007_199_254_740_992.0;
-    let float = number.as_f64().filter(|float| number.is_f64() && float.abs() <= LARGEST)?;
+    let float = number
+        .as_f64()
+        .filter(|float| number.is_f64() && float.abs() <= LARGEST)?;
     let text = format!("{float:.0}");
-    (float.fract() == 0.0).then(|| text.parse::<i64>().ok()).flatten().map(Number::from)
+    (float.fract() == 0.0)
+        .then(|| text.parse::<i64>().ok())
+        .flatten()
+        .map(Number::from)
 }
 
 /// Returns the name of the JSON type of `value` for messages.
@@ -135,7 +142,8 @@ impl Strict {
     fn deeper<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth;
         let left = self.left.checked_sub(1);
-        let left = left.ok_or_else(|| E::custom(format_args!("nested deeper than {depth} levels")))?;
+        let left =
+            left.ok_or_else(|| E::custom(format_args!("nested deeper than {depth} levels")))?;
         Ok(Self { left, depth })
     }
 }
@@ -172,7 +180,9 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("a number that is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -213,7 +223,10 @@ mod tests {
         match (parse_object(body), expected) {
             (Ok(object), Ok(text)) => assert_eq!(Value::Object(object).to_string(), text),
             (Err(error), Err(part)) => {
-                assert!(error.to_string().contains(part), "{error} does not contain {part}");
+                assert!(
+                    error.to_string().contains(part),
+                    "{error} does not contain {part}"
+                );
             }
             (result, expected) => panic!("{result:?} is not {expected:?}"),
         }
@@ -247,7 +260,8 @@ mod tests {
 
     #[test]
     fn depth_is_limited() {
-        let nested = |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
+        let nested =
+            |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse_object(nested(MAXIMUM_DEPTH - 1).as_bytes()).is_ok());
         check(nested(MAXIMUM_DEPTH).as_bytes(), Err("deeper than"));
         check(nested(10_000).as_bytes(), Err("deeper than"));

@@ -11,7 +11,9 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns `text` with single spaces between its words, or `None` if it has them already.
 pub fn normal(text: &str) -> Option<String> {
-    let is_single = text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace));
+    let is_single = text
+        .split(' ')
+        .all(|word| !word.is_empty() && !word.contains(char::is_whitespace));
     (!is_single).then(|| words(text).collect::<Vec<_>>().join(" "))
 }
 
@@ -22,7 +24,8 @@ pub fn has(text: &str, wanted: &str) -> bool {
 
 /// Whether `text` is one word by RFC 6749 section 3.3: visible ASCII without `"` and `\`.
 pub fn is_word(text: &str) -> bool {
-    let fits = |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
+    let fits =
+        |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
     !text.is_empty() && text.bytes().all(fits)
 }
 
@@ -32,9 +35,21 @@ mod tests {
 
     #[test]
     fn any_white_space_separates() {
-        for text in ["a b", " a  b ", "\n  a\n  b\n", "a\tb", "a\r\nb", "a\u{a0}b\u{3000}", "a\u{b}\u{c}b"] {
+        for text in [
+            "a b",
+            " a  b ",
+            "\n  a\n  b\n",
+            "a\tb",
+            "a\r\nb",
+            "a\u{a0}b\u{3000}",
+            "a\u{b}\u{c}b",
+        ] {
             assert_eq!(words(text).collect::<Vec<_>>(), ["a", "b"], "{text:?}");
-            assert_eq!(normal(text).unwrap_or_else(|| text.to_owned()), "a b", "{text:?}");
+            assert_eq!(
+                normal(text).unwrap_or_else(|| text.to_owned()),
+                "a b",
+                "{text:?}"
+            );
             assert!(has(text, "b") && !has(text, "a b"), "{text:?}");
         }
         assert_eq!(normal("a b"), None);
@@ -46,7 +61,11 @@ mod tests {
 
     #[test]
     fn a_word_is_visible_ascii() {
-        for word in ["openid", "patient/*.rs?category=http://a.example/x|y", "!#[]~"] {
+        for word in [
+            "openid",
+            "patient/*.rs?category=http://a.example/x|y",
+            "!#[]~",
+        ] {
             assert!(is_word(word), "{word}");
         }
         for other in ["", "a b", "a\"", "a\\", "\u{e9}", "a\n"] {

@@ -47,12 +47,20 @@ pub struct Violation {
 impl Violation {
     /// Returns a violation with the code `invalid_client_metadata`.
     pub fn metadata(member: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { code: ErrorCode::InvalidClientMetadata, member: member.into(), rule: rule.into() }
+        Self {
+            code: ErrorCode::InvalidClientMetadata,
+            member: member.into(),
+            rule: rule.into(),
+        }
     }
 
     /// Returns a violation with the code `invalid_redirect_uri`.
     pub fn redirect_uri(member: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { code: ErrorCode::InvalidRedirectUri, member: member.into(), rule: rule.into() }
+        Self {
+            code: ErrorCode::InvalidRedirectUri,
+            member: member.into(),
+            rule: rule.into(),
+        }
     }
 }
 

@@ -9,11 +9,16 @@ use crate::script::Hook;
 pub(super) fn oddities(live: &Live, has: &dyn Fn(Hook) -> bool) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let settings = &live.registration;
-    found.extend(statements(settings, has).map(|reason| ("registration.softwareStatementRequired", reason)));
-    found
-        .extend(requests(settings, has).map(|reason| ("registration.dcrSignatureValidationEnabled", reason)));
     found.extend(
-        evidence(settings, has).map(|reason| ("registration.dcrAttestationEvidenceRequired", reason)),
+        statements(settings, has).map(|reason| ("registration.softwareStatementRequired", reason)),
+    );
+    found.extend(
+        requests(settings, has)
+            .map(|reason| ("registration.dcrSignatureValidationEnabled", reason)),
+    );
+    found.extend(
+        evidence(settings, has)
+            .map(|reason| ("registration.dcrAttestationEvidenceRequired", reason)),
     );
     found.extend(granted(live).map(|reason| ("registration.trustedSsaIssuers", reason)));
     found
@@ -30,14 +35,20 @@ fn statements(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<Str
 }
 
 fn requests(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<String> {
-    let by_entry =
-        settings.dcr_ssa_validation_configs.iter().any(|entry| entry.r#type == SsaValidationType::Dcr);
+    let by_entry = settings
+        .dcr_ssa_validation_configs
+        .iter()
+        .any(|entry| entry.r#type == SsaValidationType::Dcr);
     let has_keys = by_entry
         || settings.dcr_signature_validation_jwks.is_some()
         || settings.dcr_signature_validation_jwks_uri.is_some()
         || settings.dcr_signature_validation_shared_secret.is_some()
-        || settings.dcr_signature_validation_software_statement_jwks_uri_claim.is_some()
-        || settings.dcr_signature_validation_software_statement_jwks_claim.is_some()
+        || settings
+            .dcr_signature_validation_software_statement_jwks_uri_claim
+            .is_some()
+        || settings
+            .dcr_signature_validation_software_statement_jwks_claim
+            .is_some()
         || has(Hook::GetDcrJwks)
         || has(Hook::GetDcrHmacSecret);
     (settings.dcr_signature_validation_enabled && !has_keys).then(|| {
@@ -86,7 +97,10 @@ mod tests {
         let said = oddities(&live, &|hook| hooks.contains(&hook));
         assert_eq!(said.len(), expected.len(), "{said:?}");
         for ((key, reason), expected) in said.iter().zip(expected) {
-            assert!(format!("{key}: {reason}").contains(expected), "{key}: {reason}");
+            assert!(
+                format!("{key}: {reason}").contains(expected),
+                "{key}: {reason}"
+            );
         }
     }
 
@@ -94,21 +108,37 @@ mod tests {
     fn keys_must_have_a_source() {
         let required = || json!({"softwareStatementRequired": true});
         check(&json!({}), &[], &[]);
-        check(&required(), &[], &["softwareStatementRequired: nobody can register"]);
+        check(
+            &required(),
+            &[],
+            &["softwareStatementRequired: nobody can register"],
+        );
         check(&required(), &[Hook::GetSoftwareStatementJwks], &[]);
         check(
             &json!({"softwareStatementRequired": true, "softwareStatementValidationType": "none"}),
             &[],
             &[],
         );
-        let signed = |more: &str, value: Value| json!({"dcrSignatureValidationEnabled": true, more: value});
+        let signed =
+            |more: &str, value: Value| json!({"dcrSignatureValidationEnabled": true, more: value});
         check(
             &signed("softwareStatementRequired", json!(false)),
             &[Hook::GetSoftwareStatementJwks],
             &["dcrSignatureValidationEnabled: nobody can register"],
         );
-        check(&signed("softwareStatementRequired", json!(false)), &[Hook::GetDcrHmacSecret], &[]);
-        check(&signed("dcrSignatureValidationJwksUri", json!("https://a.example/jwks")), &[], &[]);
+        check(
+            &signed("softwareStatementRequired", json!(false)),
+            &[Hook::GetDcrHmacSecret],
+            &[],
+        );
+        check(
+            &signed(
+                "dcrSignatureValidationJwksUri",
+                json!("https://a.example/jwks"),
+            ),
+            &[],
+            &[],
+        );
         let entry = json!([{"id": "a", "type": "DCR", "jwksUri": "https://a.example/jwks"}]);
         check(&signed("dcrSsaValidationConfigs", entry), &[], &[]);
     }
@@ -116,14 +146,23 @@ mod tests {
     #[test]
     fn evidence_needs_an_appraiser() {
         let required = || json!({"dcrAttestationEvidenceRequired": true});
-        check(&required(), &[], &["nobody can register: no script has verifyEvidence"]);
-        check(&required(), &[Hook::CreateClient], &["unless createClient sets context.attestation"]);
+        check(
+            &required(),
+            &[],
+            &["nobody can register: no script has verifyEvidence"],
+        );
+        check(
+            &required(),
+            &[Hook::CreateClient],
+            &["unless createClient sets context.attestation"],
+        );
         check(&required(), &[Hook::VerifyEvidence], &[]);
     }
 
     #[test]
     fn granted_scopes_must_be_defined() {
-        let granted = json!({"https://a.example": {"automaticallyGrantedScopes": ["openid", "accounts"]}});
+        let granted =
+            json!({"https://a.example": {"automaticallyGrantedScopes": ["openid", "accounts"]}});
         check(
             &json!({"trustedSsaIssuers": granted}),
             &[],

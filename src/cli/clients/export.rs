@@ -24,9 +24,9 @@ pub(super) fn refuse_existing(output: Option<&Path>) -> Result<(), Failure> {
 pub(super) async fn run(remote: &Remote, output: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = output else {
         return match copy(remote, &mut io::stdout().lock()).await {
-            Err(Failure::ReaderGone) => {
-                Err(Failure::Failed("standard output was closed before the export was complete".to_owned()))
-            }
+            Err(Failure::ReaderGone) => Err(Failure::Failed(
+                "standard output was closed before the export was complete".to_owned(),
+            )),
             done => done.map(said),
         };
     };
@@ -44,17 +44,27 @@ fn said(clients: u64) {
 
 /// Copies the export and returns the number of clients in it.
 async fn copy(remote: &Remote, out: &mut impl Write) -> Result<u64, Failure> {
-    let mut arriving = remote.open(Call { path: "/admin/v1/clients/export", ..Call::default() }).await?;
+    let mut arriving = remote
+        .open(Call {
+            path: "/admin/v1/clients/export",
+            ..Call::default()
+        })
+        .await?;
     let (mut lines, mut progress) = (Lines::default(), Progress::new("clients exported"));
     loop {
-        let chunk = arriving.next().await.map_err(|error| format!("the export was truncated: {error}"))?;
+        let chunk = arriving
+            .next()
+            .await
+            .map_err(|error| format!("the export was truncated: {error}"))?;
         let Some(chunk) = chunk else { break };
         out.write_all(&chunk)?;
         progress.add(lines.add(&chunk));
     }
     drop(progress);
     out.flush()?;
-    lines.end().map_err(|reason| Failure::Failed(format!("the export {reason}")))
+    lines
+        .end()
+        .map_err(|reason| Failure::Failed(format!("the export {reason}")))
 }
 
 /// Counts the lines of an export and keeps the last one.
@@ -88,10 +98,15 @@ impl Lines {
             self.whole += 1;
         }
         let last: Option<serde_json::Value> = serde_json::from_slice(&self.last).ok();
-        let said = last.as_ref().and_then(|line| line.get("clients")).and_then(serde_json::Value::as_u64);
+        let said = last
+            .as_ref()
+            .and_then(|line| line.get("clients"))
+            .and_then(serde_json::Value::as_u64);
         let clients = self.whole.saturating_sub(1);
         match said {
-            None => Err("is truncated: its last line does not state the number of clients".to_owned()),
+            None => {
+                Err("is truncated: its last line does not state the number of clients".to_owned())
+            }
             Some(said) if said == clients => Ok(clients),
             Some(said) => {
                 let found = counted(clients, "client");
@@ -118,15 +133,22 @@ impl Beside {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // An interrupted export may have left this file, and its mode cannot be relied on.
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(&path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unwritable(&path, &error));
+            }
             _ => {}
         }
-        let open = options.open(&path).map_err(|error| unwritable(&path, &error))?;
+        let open = options
+            .open(&path)
+            .map_err(|error| unwritable(&path, &error))?;
         Ok(Self { open, path })
     }
 
     fn keep(self, file: &Path) -> Result<(), Failure> {
-        let kept = self.open.sync_all().and_then(|()| fs::rename(&self.path, file));
+        let kept = self
+            .open
+            .sync_all()
+            .and_then(|()| fs::rename(&self.path, file));
         kept.map_err(|error| unwritable(file, &error))
     }
 }
@@ -158,9 +180,18 @@ mod tests {
     fn a_truncated_export_is_detected() {
         assert_eq!(end(&["{}\n{", "}\n{\"clie", "nts\": 2}\n"]), Ok(2));
         assert_eq!(end(&["{\"clients\": 0}"]), Ok(0));
-        for cut in [&["{}\n{}\n"][..], &["{}\n{\"clients\""], &[""], &["{}\n{\"client_id\": 1}\n"]] {
+        for cut in [
+            &["{}\n{}\n"][..],
+            &["{}\n{\"clients\""],
+            &[""],
+            &["{}\n{\"client_id\": 1}\n"],
+        ] {
             assert!(end(cut).unwrap_err().contains("truncated"), "{cut:?}");
         }
-        assert!(end(&["{}\n{\"clients\": 2}\n"]).unwrap_err().contains("contains 1 client,"));
+        assert!(
+            end(&["{}\n{\"clients\": 2}\n"])
+                .unwrap_err()
+                .contains("contains 1 client,")
+        );
     }
 }

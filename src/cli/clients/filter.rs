@@ -61,11 +61,16 @@ impl Filter {
             ("client_id", self.client_id.clone()),
             ("client_name", self.client_name.clone()),
             ("software_id", self.software_id.clone()),
-            ("trust_level", self.trust_level.map(|level| level.name().to_owned())),
+            (
+                "trust_level",
+                self.trust_level.map(|level| level.name().to_owned()),
+            ),
             ("issued_from", number(self.issued_from)),
             ("issued_before", number(self.issued_before)),
             ("expires_before", number(self.expires_before)),
         ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
     }
 }

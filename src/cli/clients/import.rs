@@ -24,8 +24,9 @@ impl Source {
         let Some(path) = file.filter(|path| *path != Path::new("-")) else {
             return Ok(Self(Box::new(io::stdin())));
         };
-        let failed =
-            |error: io::Error| Failure::Failed(format!("{} cannot be read: {error}", path.display()));
+        let failed = |error: io::Error| {
+            Failure::Failed(format!("{} cannot be read: {error}", path.display()))
+        };
         let mut file = File::open(path).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Ok(Self(Box::new(file)));
@@ -67,7 +68,12 @@ pub(super) async fn run(
     };
     let query = [("existing", existing.to_owned())];
     let body = Some(("application/x-ndjson", Vec::new()));
-    let call = Call { method: "POST", path: "/admin/v1/clients/import", query: &query, body };
+    let call = Call {
+        method: "POST",
+        path: "/admin/v1/clients/import",
+        query: &query,
+        body,
+    };
     let Source(mut source) = source;
     let (mut progress, mut lines) = (Progress::new("lines sent"), Lines::default());
     let chunks = std::iter::from_fn(move || {
@@ -83,6 +89,8 @@ pub(super) async fn run(
     }
     let count = |name: &str| output::cell(answer.get(name));
     let told = ["imported", "replaced", "skipped"].map(|name| format!("{} {name}", count(name)));
-    let odd = answer.get("warnings").map(|odd| format!("; {odd} violate rules of this server, see its log"));
+    let odd = answer
+        .get("warnings")
+        .map(|odd| format!("; {odd} violate rules of this server, see its log"));
     output::line(&format!("{}{}", told.join(", "), odd.unwrap_or_default()))
 }

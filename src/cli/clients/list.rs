@@ -24,8 +24,18 @@ pub(super) async fn run(
         let mut query = filter.query();
         query.push(("limit", left.min(PAGE).to_string()));
         query.extend(after.take().map(|id| ("after", id)));
-        let page = remote.call(Call { path: CLIENTS, query: &query, ..Call::default() }).await?;
-        let clients = page.get("clients").and_then(Value::as_array).cloned().unwrap_or_default();
+        let page = remote
+            .call(Call {
+                path: CLIENTS,
+                query: &query,
+                ..Call::default()
+            })
+            .await?;
+        let clients = page
+            .get("clients")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         left = left.saturating_sub(clients.len());
         list.add(&clients)?;
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
@@ -47,9 +57,14 @@ impl List {
     fn new(format: Format) -> Self {
         match format {
             Format::Json => Self::Json(false),
-            Format::Table => {
-                Self::Table(Table::new(["CLIENT_ID", "NAME", "TRUST", "ISSUED", "EXPIRES", "SOFTWARE"]))
-            }
+            Format::Table => Self::Table(Table::new([
+                "CLIENT_ID",
+                "NAME",
+                "TRUST",
+                "ISSUED",
+                "EXPIRES",
+                "SOFTWARE",
+            ])),
         }
     }
 
@@ -57,7 +72,11 @@ impl List {
         match self {
             Self::Table(table) => table.rows(clients.iter().map(row).collect()),
             Self::Json(has_some) => clients.iter().try_for_each(|client| {
-                let before = if std::mem::replace(has_some, true) { "," } else { "[" };
+                let before = if std::mem::replace(has_some, true) {
+                    ","
+                } else {
+                    "["
+                };
                 line(&format!("{before}{client}"))
             }),
         }

@@ -101,43 +101,75 @@ const EXPORT: Needs = |scopes| &scopes.clients_export;
 
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::List { filter, limit, form, remote } => {
-            list::run(&remote.connect(&[READ]).await?, filter, *limit, form.format).await
-        }
+        Command::List {
+            filter,
+            limit,
+            form,
+            remote,
+        } => list::run(&remote.connect(&[READ]).await?, filter, *limit, form.format).await,
         Command::Show { id, form, remote } => show(id, form.format, remote).await,
         Command::Delete(deletion) => delete(deletion).await,
         Command::Export { output, remote } => {
             export::refuse_existing(output.as_deref())?;
             export::run(&remote.connect(&[EXPORT]).await?, output.as_deref()).await
         }
-        Command::Import { file, existing, form, remote } => {
+        Command::Import {
+            file,
+            existing,
+            form,
+            remote,
+        } => {
             let source = import::Source::open(file.as_deref())?;
-            import::run(&remote.connect(&[WRITE, EXPORT]).await?, source, *existing, form.format).await
+            import::run(
+                &remote.connect(&[WRITE, EXPORT]).await?,
+                source,
+                *existing,
+                form.format,
+            )
+            .await
         }
     }
 }
 
 async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
     let path = format!("{CLIENTS}/{}", segment(id)?);
-    let client = remote.connect(&[READ]).await?.call(Call { path: &path, ..Call::default() }).await?;
+    let client = remote
+        .connect(&[READ])
+        .await?
+        .call(Call {
+            path: &path,
+            ..Call::default()
+        })
+        .await?;
     if format == Format::Json {
         return output::json(&client);
     }
     let times = ["client_id_issued_at", "expires_at"];
     let rows = output::members(&client).into_iter().map(|[name, text]| {
-        let text = if times.contains(&name.as_str()) { moment::shown(client.get(&name)) } else { text };
+        let text = if times.contains(&name.as_str()) {
+            moment::shown(client.get(&name))
+        } else {
+            text
+        };
         [name, text]
     });
     Table::new(["MEMBER", "VALUE"]).rows(rows.collect())
 }
 
 async fn delete(deletion: &Deletion) -> Result<(), Failure> {
-    let Deletion { id, filter, yes, form, remote } = deletion;
+    let Deletion {
+        id,
+        filter,
+        yes,
+        form,
+        remote,
+    } = deletion;
     let query = filter.query();
     let path = match id {
         Some(id) => format!("{CLIENTS}/{}", segment(id)?),
         None if query.is_empty() => {
-            let message = "name the clients to delete: give an ID, or a filter such as --software-id";
+            let message =
+                "name the clients to delete: give an ID, or a filter such as --software-id";
             return Err(Failure::Usage(message.to_owned()));
         }
         None if !yes => {
@@ -147,14 +179,25 @@ async fn delete(deletion: &Deletion) -> Result<(), Failure> {
         }
         None => CLIENTS.to_owned(),
     };
-    let call = Call { method: "DELETE", path: &path, query: &query, ..Call::default() };
+    let call = Call {
+        method: "DELETE",
+        path: &path,
+        query: &query,
+        ..Call::default()
+    };
     let answer = remote.connect(&[WRITE]).await?.call(call).await?;
     // The response to the deletion of one client has no body.
-    let answer = if answer.is_null() { json!({"deleted": 1}) } else { answer };
+    let answer = if answer.is_null() {
+        json!({"deleted": 1})
+    } else {
+        answer
+    };
     match form.format {
         Format::Json => output::json(&answer),
         Format::Table => {
-            let refused = answer.get("refused").filter(|refused| refused.as_u64() != Some(0));
+            let refused = answer
+                .get("refused")
+                .filter(|refused| refused.as_u64() != Some(0));
             let refused = refused.map(|refused| format!(", {refused} denied by a script"));
             let deleted = output::cell(answer.get("deleted"));
             output::line(&format!("{deleted} deleted{}", refused.unwrap_or_default()))

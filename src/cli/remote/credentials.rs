@@ -47,10 +47,14 @@ pub(super) fn find(file: Option<&Path>, settings: &Settings) -> Result<Credentia
             });
         }
         [Some(_), None] => {
-            return Err(Failure::Failed(format!("{ID} is set, but {SECRET} is not; set both")));
+            return Err(Failure::Failed(format!(
+                "{ID} is set, but {SECRET} is not; set both"
+            )));
         }
         [None, Some(_)] => {
-            return Err(Failure::Failed(format!("{SECRET} is set, but {ID} is not; set both")));
+            return Err(Failure::Failed(format!(
+                "{SECRET} is set, but {ID} is not; set both"
+            )));
         }
         [None, None] => {}
     }
@@ -73,7 +77,11 @@ fn read(file: &Path) -> Result<Credentials, String> {
         // The message of serde could contain a secret.
         .map_err(|_| format!("{place} is not a JSON file with client_id and client_secret"))?;
     let secret = Secret::new(written.client_secret);
-    Ok(Credentials { client_id: written.client_id, secret, place })
+    Ok(Credentials {
+        client_id: written.client_id,
+        secret,
+        place,
+    })
 }
 
 /// The token endpoint.
@@ -85,7 +93,11 @@ pub(super) struct Grant<'a> {
 
 impl Grant<'_> {
     /// Requests an access token with this scope (RFC 6749 section 4.4).
-    pub(super) async fn ask(&self, credentials: &Credentials, scope: &str) -> Result<Secret, Failure> {
+    pub(super) async fn ask(
+        &self,
+        credentials: &Credentials,
+        scope: &str,
+    ) -> Result<Secret, Failure> {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("grant_type", "client_credentials"), ("scope", scope)])
             .finish();
@@ -94,7 +106,10 @@ impl Grant<'_> {
             url: format!("{}{}", self.url, self.path),
             headers: vec![
                 ("authorization".to_owned(), basic(credentials)),
-                ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()),
+                (
+                    "content-type".to_owned(),
+                    "application/x-www-form-urlencoded".to_owned(),
+                ),
             ],
             body: Some(body.into_bytes()),
             ..Request::default()
@@ -105,13 +120,20 @@ impl Grant<'_> {
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         match (answer.status, text("access_token"), text("error")) {
             (200, Some(token), _) => Ok(Secret::new(token.to_owned())),
-            (_, _, Some(code)) => Err(self.refused(credentials, scope, (code, text("error_description")))),
-            (status, ..) => Err(server::no_registrar(&format!("{}{}", self.url, self.path), status)),
+            (_, _, Some(code)) => {
+                Err(self.refused(credentials, scope, (code, text("error_description"))))
+            }
+            (status, ..) => Err(server::no_registrar(
+                &format!("{}{}", self.url, self.path),
+                status,
+            )),
         }
     }
 
     fn refused(&self, who: &Credentials, scope: &str, said: (&str, Option<&str>)) -> Failure {
-        let Credentials { client_id, place, .. } = who;
+        let Credentials {
+            client_id, place, ..
+        } = who;
         let (code, description) = said;
         Failure::Failed(match code {
             "invalid_client" => format!(
@@ -122,7 +144,9 @@ impl Grant<'_> {
                 self.url
             ),
             "invalid_scope" => {
-                format!("permission denied: the client {client_id} of {place} lacks the scope {scope}")
+                format!(
+                    "permission denied: the client {client_id} of {place} lacks the scope {scope}"
+                )
             }
             _ => format!(
                 "{} issued no access token to the client {client_id} of {place}: {code}: {}",
@@ -135,8 +159,13 @@ impl Grant<'_> {
 
 /// Returns the value of the Authorization header. Both parts are form-encoded (RFC 6749 section 2.3.1).
 fn basic(credentials: &Credentials) -> String {
-    let part = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", part(&credentials.client_id), part(credentials.secret.expose()));
+    let part =
+        |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!(
+        "{}:{}",
+        part(&credentials.client_id),
+        part(credentials.secret.expose())
+    );
     format!("Basic {}", STANDARD.encode(pair))
 }
 
@@ -147,9 +176,15 @@ mod tests {
     #[test]
     fn both_parts_are_form_encoded() {
         let secret = Secret::new("a:b c".to_owned());
-        let credentials = Credentials { client_id: "x+y".to_owned(), secret, place: String::new() };
+        let credentials = Credentials {
+            client_id: "x+y".to_owned(),
+            secret,
+            place: String::new(),
+        };
         let sent = basic(&credentials);
-        let decoded = STANDARD.decode(sent.strip_prefix("Basic ").unwrap()).unwrap();
+        let decoded = STANDARD
+            .decode(sent.strip_prefix("Basic ").unwrap())
+            .unwrap();
         assert_eq!(decoded, b"x%2By:a%3Ab+c");
     }
 
@@ -157,12 +192,23 @@ mod tests {
     fn the_error_for_a_file_does_not_show_its_content() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("c.json");
-        for text in ["secret", r#"{"client_id": "secret"}"#, r#"{"client_id": 1, "client_secret": "secret"}"#]
-        {
+        for text in [
+            "secret",
+            r#"{"client_id": "secret"}"#,
+            r#"{"client_id": 1, "client_secret": "secret"}"#,
+        ] {
             std::fs::write(&file, text).unwrap();
             let told = read(&file).err().unwrap();
-            assert!(told.contains("client_id and client_secret") && !told.contains("column"), "{told}");
+            assert!(
+                told.contains("client_id and client_secret") && !told.contains("column"),
+                "{told}"
+            );
         }
-        assert!(read(&folder.path().join("none")).err().unwrap().contains("cannot be read"));
+        assert!(
+            read(&folder.path().join("none"))
+                .err()
+                .unwrap()
+                .contains("cannot be read")
+        );
     }
 }

@@ -42,22 +42,38 @@ impl RemoteArguments {
     /// Connects with an access token that has only the scopes that `needed` picks.
     pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, Failure> {
         let settings = self.settings()?;
-        let http = Direct::new(self.ca.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
+        let http =
+            Direct::new(self.ca.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
         let credentials = credentials::find(self.credentials.as_deref(), &settings)?;
         let server = self.server.clone().unwrap_or_else(|| own_url(&settings));
-        let admin = self.admin_server.clone().unwrap_or_else(|| self.admin_url(&settings, &server));
+        let admin = self
+            .admin_server
+            .clone()
+            .unwrap_or_else(|| self.admin_url(&settings, &server));
         for url in [&server, &admin] {
             warn_of_plain_http(url);
         }
         let mut scopes: Vec<&str> = Vec::new();
-        for scope in needed.iter().map(|pick| pick(&settings.admin.scopes).as_str()) {
+        for scope in needed
+            .iter()
+            .map(|pick| pick(&settings.admin.scopes).as_str())
+        {
             if !scopes.contains(&scope) {
                 scopes.push(scope);
             }
         }
-        let token = credentials::Grant { http: &http, url: &server, path: &settings.server.paths.token };
+        let token = credentials::Grant {
+            http: &http,
+            url: &server,
+            path: &settings.server.paths.token,
+        };
         let bearer = token.ask(&credentials, &scopes.join(" ")).await?;
-        Ok(Remote::new(http, admin, bearer, settings.server.paths.config))
+        Ok(Remote::new(
+            http,
+            admin,
+            bearer,
+            settings.server.paths.config,
+        ))
     }
 
     /// Returns the configuration of the server, or the defaults if no file is named and the default file does
@@ -99,22 +115,31 @@ fn own_url(settings: &Settings) -> String {
 fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
     if address.ip().is_unspecified() {
         let is_v4 = address.is_ipv4();
-        address.set_ip(if is_v4 { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if is_v4 {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     address
 }
 
 fn server_url(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let url = url::Url::parse(text)
+        .ok()
+        .filter(|url| ["http", "https"].contains(&url.scheme()));
     let url = url.filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none());
     let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
     let due = || "expected an http or https URL, such as https://register.example.org".to_owned();
-    url.map(|url| url.as_str().trim_end_matches('/').to_owned()).ok_or_else(due)
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+        .ok_or_else(due)
 }
 
 /// Warns that the secret and the token can be read in transit over plain http.
 fn warn_of_plain_http(url: &str) {
-    let Ok(parsed) = url::Url::parse(url) else { return };
+    let Ok(parsed) = url::Url::parse(url) else {
+        return;
+    };
     let is_here = match parsed.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -139,16 +164,32 @@ mod tests {
         settings.server.listen = "[::]:8443".parse().unwrap();
         assert_eq!(own_url(&settings), "http://[::1]:8443");
         settings.server.issuer = Some("https://register.example.org".to_owned());
-        assert_eq!(own_url(&settings), "http://[::1]:8443", "TLS ends at a proxy, which is not used");
+        assert_eq!(
+            own_url(&settings),
+            "http://[::1]:8443",
+            "TLS ends at a proxy, which is not used"
+        );
         settings.server.tls.certificate = Some("server.pem".into());
         assert_eq!(own_url(&settings), "https://register.example.org");
     }
 
     #[test]
     fn a_server_is_named_by_a_url() {
-        assert_eq!(server_url("https://a.example/"), Ok("https://a.example".to_owned()));
-        assert_eq!(server_url("http://127.0.0.1:1/base/"), Ok("http://127.0.0.1:1/base".to_owned()));
-        for bad in ["a.example", "ftp://a.example", "https://u:p@a.example", "https://a.example/?x", "8080"] {
+        assert_eq!(
+            server_url("https://a.example/"),
+            Ok("https://a.example".to_owned())
+        );
+        assert_eq!(
+            server_url("http://127.0.0.1:1/base/"),
+            Ok("http://127.0.0.1:1/base".to_owned())
+        );
+        for bad in [
+            "a.example",
+            "ftp://a.example",
+            "https://u:p@a.example",
+            "https://a.example/?x",
+            "8080",
+        ] {
             assert!(server_url(bad).is_err(), "{bad}");
         }
     }

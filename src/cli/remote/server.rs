@@ -32,14 +32,23 @@ pub(in crate::cli) struct Call<'a> {
 
 impl Remote {
     pub(super) const fn new(http: Direct, base: String, bearer: Secret, config: String) -> Self {
-        Self { http, base, bearer, config }
+        Self {
+            http,
+            base,
+            bearer,
+            config,
+        }
     }
 
     /// Sends the request and returns the JSON of the response, or null if it has no body.
     pub(in crate::cli) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
         let request = self.request(call);
         let url = request.url.clone();
-        let answer = self.http.send(request).await.map_err(|error| unreachable(&self.base, &error))?;
+        let answer = self
+            .http
+            .send(request)
+            .await
+            .map_err(|error| unreachable(&self.base, &error))?;
         self.understood(&url, &answer)
     }
 
@@ -47,11 +56,18 @@ impl Remote {
     pub(in crate::cli) async fn open(&self, call: Call<'_>) -> Result<Arriving, Failure> {
         let request = self.request(call);
         let url = request.url.clone();
-        let arriving = self.http.open(request).await.map_err(|error| unreachable(&self.base, &error))?;
+        let arriving = self
+            .http
+            .open(request)
+            .await
+            .map_err(|error| unreachable(&self.base, &error))?;
         if arriving.status == 200 {
             return Ok(arriving);
         }
-        let answer = arriving.whole().await.map_err(|error| unreachable(&self.base, &error))?;
+        let answer = arriving
+            .whole()
+            .await
+            .map_err(|error| unreachable(&self.base, &error))?;
         self.understood(&url, &answer)?;
         Err(no_registrar(&url, answer.status))
     }
@@ -71,13 +87,19 @@ impl Remote {
     fn request(&self, call: Call<'_>) -> Request {
         let mut url = format!("{}{}", self.base, call.path);
         if !call.query.is_empty() {
-            let pairs =
-                url::form_urlencoded::Serializer::new(String::new()).extend_pairs(call.query).finish();
+            let pairs = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(call.query)
+                .finish();
             url = format!("{url}?{pairs}");
         }
-        let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", self.bearer.expose()))];
+        let mut headers = vec![(
+            "authorization".to_owned(),
+            format!("Bearer {}", self.bearer.expose()),
+        )];
         let media_type = call.body.as_ref().map(|(media_type, _)| *media_type);
-        headers.extend(media_type.map(|media_type| ("content-type".to_owned(), media_type.to_owned())));
+        headers.extend(
+            media_type.map(|media_type| ("content-type".to_owned(), media_type.to_owned())),
+        );
         Request {
             method: call.method.to_owned(),
             url,
@@ -109,7 +131,10 @@ impl Remote {
             ),
             (404, _) => description.to_owned(),
             (_, "client_exists") => {
-                let line = value.get("line").map(|line| format!("line {line}: ")).unwrap_or_default();
+                let line = value
+                    .get("line")
+                    .map(|line| format!("line {line}: "))
+                    .unwrap_or_default();
                 format!(
                     "{code}: {line}a client with this client_id already exists; use --existing skip to keep \
                      existing clients, or --existing replace to replace them{}",
@@ -124,12 +149,18 @@ impl Remote {
 
 /// Returns what was done before the error. A request that covers many clients is not atomic.
 fn done(refusal: &Value) -> String {
-    let counted = ["imported", "replaced", "skipped", "deleted"].into_iter().filter_map(|name| {
-        let count = refusal.get(name)?.as_u64()?;
-        Some(format!("{count} {name}"))
-    });
+    let counted = ["imported", "replaced", "skipped", "deleted"]
+        .into_iter()
+        .filter_map(|name| {
+            let count = refusal.get(name)?.as_u64()?;
+            Some(format!("{count} {name}"))
+        });
     let counted: Vec<String> = counted.collect();
-    if counted.is_empty() { String::new() } else { format!("; before that: {}", counted.join(", ")) }
+    if counted.is_empty() {
+        String::new()
+    } else {
+        format!("; before that: {}", counted.join(", "))
+    }
 }
 
 /// The `error_description` that the server returns for an unknown path.
@@ -155,7 +186,9 @@ pub(super) fn unreachable(url: &str, error: &DirectError) -> Failure {
 
 /// Returns the failure for a response that is not from a Registrar.
 pub(super) fn no_registrar(url: &str, status: u16) -> Failure {
-    Failure::Failed(format!("the response from {url} is not from a Registrar (status {status})"))
+    Failure::Failed(format!(
+        "the response from {url} is not from a Registrar (status {status})"
+    ))
 }
 
 /// Returns `id` as a path segment, percent-encoded.
@@ -165,7 +198,13 @@ pub(in crate::cli) fn segment(id: &str) -> Result<String, Failure> {
         return Err(Failure::Usage(format!("'{id}' is not an identifier")));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encoded = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encoded = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
     Ok(id.bytes().map(encoded).collect())
 }
 

@@ -17,17 +17,29 @@ pub(super) struct Subject<'a> {
     pub(super) script: Option<&'a str>,
 }
 
-pub(super) fn run(arguments: &ScriptArguments, subject: &Subject<'_>, format: Format) -> Result<(), String> {
+pub(super) fn run(
+    arguments: &ScriptArguments,
+    subject: &Subject<'_>,
+    format: Format,
+) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let hook = testing::hook(subject.hook)?;
     let (given, fakes) = read(subject.request)?;
     let world = World::new(&beginning);
     world.fake(with_the_rest(fakes, &beginning))?;
-    let before = if hook == Hook::AdaptRequest { &given.request } else { given.client() }.clone();
+    let before = if hook == Hook::AdaptRequest {
+        &given.request
+    } else {
+        given.client()
+    }
+    .clone();
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
     match format {
-        Format::Json => say!("{:#}", serde_json::to_value(&trial).map_err(|error| error.to_string())?),
+        Format::Json => say!(
+            "{:#}",
+            serde_json::to_value(&trial).map_err(|error| error.to_string())?
+        ),
         Format::Text => say!("{}", lines(subject.hook, &before, &trial).join("\n")),
     }
     match trial.outcome {
@@ -42,9 +54,17 @@ fn read(file: &Path) -> Result<(Given, Fakes), String> {
     let bytes = std::fs::read(file).map_err(|error| named(&error))?;
     let mut members = json::parse_object(&bytes).map_err(|error| named(&error))?;
     if !members.get("request").is_some_and(Value::is_object) {
-        return Ok((Given { request: members, ..Given::default() }, Fakes::default()));
+        return Ok((
+            Given {
+                request: members,
+                ..Given::default()
+            },
+            Fakes::default(),
+        ));
     }
-    let fakes = members.shift_remove("fakes").unwrap_or_else(|| Value::Object(Map::new()));
+    let fakes = members
+        .shift_remove("fakes")
+        .unwrap_or_else(|| Value::Object(Map::new()));
     let fakes = serde_json::from_value(fakes).map_err(|error| named(&format!("fakes: {error}")))?;
     let given = serde_json::from_value(Value::Object(members)).map_err(|error| named(&error))?;
     Ok((given, fakes))
@@ -53,9 +73,14 @@ fn read(file: &Path) -> Result<(Given, Fakes), String> {
 /// Completes `fakes` with the current time and a placeholder for every secret. A call must neither need nor
 /// show real secrets.
 fn with_the_rest(mut fakes: Fakes, beginning: &Beginning) -> Fakes {
-    fakes.now.get_or_insert_with(|| super::super::clock().now().unix());
+    fakes
+        .now
+        .get_or_insert_with(|| super::super::clock().now().unix());
     for name in beginning.settings.secrets.keys() {
-        fakes.secrets.entry(name.clone()).or_insert_with(|| format!("placeholder for the secret {name}"));
+        fakes
+            .secrets
+            .entry(name.clone())
+            .or_insert_with(|| format!("placeholder for the secret {name}"));
     }
     fakes
 }
@@ -72,12 +97,28 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     if let Some(value) = &trial.value {
         lines.push(format!("  returned: {value}"));
     }
-    let after = trial.client.as_ref().or(trial.response.as_ref()).or(trial.request.as_ref());
-    lines.extend(after.map(|after| difference(before, after)).unwrap_or_default());
-    lines.extend(trial.http.iter().map(|sent| format!("  http: {} {}", sent.method, sent.url)));
+    let after = trial
+        .client
+        .as_ref()
+        .or(trial.response.as_ref())
+        .or(trial.request.as_ref());
+    lines.extend(
+        after
+            .map(|after| difference(before, after))
+            .unwrap_or_default(),
+    );
+    lines.extend(
+        trial
+            .http
+            .iter()
+            .map(|sent| format!("  http: {} {}", sent.method, sent.url)),
+    );
     lines.extend(trial.log.iter().map(|line| format!("  log: {line}")));
     let (whole, rest) = (trial.microseconds / 1_000, trial.microseconds % 1_000);
-    lines.push(format!("{} operations, {whole}.{rest:03} ms", trial.operations));
+    lines.push(format!(
+        "{} operations, {whole}.{rest:03} ms",
+        trial.operations
+    ));
     lines
 }
 
@@ -97,7 +138,9 @@ fn place(trial: &Trial) -> String {
 
 fn ending(hook: &str, trial: &Trial) -> String {
     let by = script(trial).map_or_else(String::new, |script| format!(" by {script}"));
-    let status = trial.status.map_or_else(String::new, |status| format!(": {status}"));
+    let status = trial
+        .status
+        .map_or_else(String::new, |status| format!(": {status}"));
     let outcome = match trial.outcome {
         Ending::Passed => "passed",
         Ending::Refused => "refused",
@@ -117,7 +160,12 @@ fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<St
         }
     }
     let is_new = |(name, _): &(&String, &Value)| !before.contains_key(*name);
-    lines.extend(after.iter().filter(is_new).map(|(name, value)| format!("  + {name}: {value}")));
+    lines.extend(
+        after
+            .iter()
+            .filter(is_new)
+            .map(|(name, value)| format!("  + {name}: {value}")),
+    );
     if lines.is_empty() {
         lines.push("  nothing was changed".to_owned());
     }
@@ -151,12 +199,19 @@ mod tests {
             std::fs::write(&file, text).unwrap();
             super::read(&file)
         };
-        assert_eq!(read("{\"client_name\": \"K\"}").unwrap().0.request["client_name"], "K");
+        assert_eq!(
+            read("{\"client_name\": \"K\"}").unwrap().0.request["client_name"],
+            "K"
+        );
         let (given, fakes) =
-            read("{\"request\": {\"a\": 1}, \"trustLevel\": \"token\", \"fakes\": {\"now\": 5}}").unwrap();
+            read("{\"request\": {\"a\": 1}, \"trustLevel\": \"token\", \"fakes\": {\"now\": 5}}")
+                .unwrap();
         assert_eq!((given.request["a"].as_i64(), fakes.now), (Some(1), Some(5)));
         let error = read("{\"request\": {}, \"softwareStatment\": {}}").unwrap_err();
-        assert!(error.contains("unknown field `softwareStatment`"), "{error}");
+        assert!(
+            error.contains("unknown field `softwareStatment`"),
+            "{error}"
+        );
         assert!(read("[]").unwrap_err().contains("an array"));
     }
 }

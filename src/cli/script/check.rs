@@ -8,10 +8,13 @@ use crate::script::{Runtime, ScriptInfo, ScriptSet};
 pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), String> {
     let configuration = arguments.load()?;
     let settings = &configuration.settings.scripts;
-    let runtime =
-        Runtime::without_host(settings, super::super::clock()).map_err(|error| error.to_string())?;
+    let runtime = Runtime::without_host(settings, super::super::clock())
+        .map_err(|error| error.to_string())?;
     let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
-        format!("the scripts in {} cannot be loaded:\n{errors}", settings.directory.display())
+        format!(
+            "the scripts in {} cannot be loaded:\n{errors}",
+            settings.directory.display()
+        )
     })?;
     match format {
         Format::Text => table(&scripts),
@@ -25,7 +28,12 @@ fn hooks(script: &ScriptInfo) -> Vec<&'static str> {
 }
 
 fn table(scripts: &ScriptSet) {
-    let longest = scripts.scripts().iter().map(|script| script.name.len()).max().unwrap_or(0);
+    let longest = scripts
+        .scripts()
+        .iter()
+        .map(|script| script.name.len())
+        .max()
+        .unwrap_or(0);
     let width = longest.max("SCRIPT".len());
     say!("{:width$}  HOOKS", "SCRIPT");
     for script in scripts.scripts() {

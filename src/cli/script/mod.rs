@@ -87,8 +87,18 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Check { scripts, form } => check::run(scripts, form.format),
         Command::Test { scripts, filter } => test::run(scripts, filter.as_deref()),
-        Command::Call { scripts, hook, request, script, form } => {
-            let subject = call::Subject { hook, request, script: script.as_deref() };
+        Command::Call {
+            scripts,
+            hook,
+            request,
+            script,
+            form,
+        } => {
+            let subject = call::Subject {
+                hook,
+                request,
+                script: script.as_deref(),
+            };
             call::run(scripts, &subject, form.format)
         }
         Command::Definitions { output } => definitions::run(output),
@@ -97,7 +107,10 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
 
 impl ScriptArguments {
     fn load(&self) -> Result<Configuration, String> {
-        let flag = self.scripts.as_deref().map(|path| ("scripts.directory".to_owned(), super::text(path)));
+        let flag = self
+            .scripts
+            .as_deref()
+            .map(|path| ("scripts.directory".to_owned(), super::text(path)));
         super::load(&super::sources(&self.file, flag.into_iter().collect()))
     }
 
@@ -106,7 +119,10 @@ impl ScriptArguments {
         let configuration = self.load()?;
         Ok(Beginning {
             settings: configuration.settings.scripts,
-            custom: configuration.live.registration.dynamic_registration_custom_attributes,
+            custom: configuration
+                .live
+                .registration
+                .dynamic_registration_custom_attributes,
             keys: Arc::new(keys),
         })
     }
@@ -119,6 +135,8 @@ fn keys(clock: Arc<dyn Clock>) -> Arc<dyn Host> {
 
 /// Returns the runtime for script tests and calls.
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.map_err(|error| error.to_string())
 }

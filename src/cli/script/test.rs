@@ -8,14 +8,18 @@ use crate::script::testing::{Failure, Suite, Test};
 pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let folder = beginning.settings.directory.join("tests");
-    let suite = Suite::load(beginning).map_err(|errors| format!("the tests cannot be loaded:\n{errors}"))?;
+    let suite = Suite::load(beginning)
+        .map_err(|errors| format!("the tests cannot be loaded:\n{errors}"))?;
     let suite = Arc::new(suite);
     let is_wanted = |test: &&Test| filter.is_none_or(|part| test.to_string().contains(part));
     let tests: Vec<&Test> = suite.tests().iter().filter(is_wanted).collect();
     match (tests.is_empty(), filter) {
         (false, _) => {}
         (true, Some(part)) => {
-            return Err(format!("no test in {} has '{part}' in its name", folder.display()));
+            return Err(format!(
+                "no test in {} has '{part}' in its name",
+                folder.display()
+            ));
         }
         (true, None) => return Err(format!("{} has no fn test_*", folder.display())),
     }
@@ -43,10 +47,19 @@ async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
 
 /// Formats a failure as TAP comments.
 fn diagnostics(failure: &Failure) -> String {
-    let mut lines: Vec<String> = failure.error.to_string().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> = failure
+        .error
+        .to_string()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     if failure.calls.contains(" > ") {
         lines.push(format!("called: {}", failure.calls));
     }
     lines.extend(failure.log.iter().map(|line| format!("log: {line}")));
-    lines.iter().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .map(|line| format!("# {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -46,7 +46,10 @@ impl Kind {
 
     /// Whether the member contains URLs. The limits on a client's hosts apply to such a member.
     pub const fn leads_somewhere(self) -> bool {
-        matches!(self, Self::Page | Self::Picture | Self::Link | Self::Url | Self::Uri | Self::Uris)
+        matches!(
+            self,
+            Self::Page | Self::Picture | Self::Link | Self::Url | Self::Uri | Self::Uris
+        )
     }
 }
 
@@ -81,23 +84,43 @@ pub struct Member {
 }
 
 const fn client(name: &'static str, kind: Kind) -> Member {
-    Member { name, kind, set_by: SetBy::Client }
+    Member {
+        name,
+        kind,
+        set_by: SetBy::Client,
+    }
 }
 
 const fn request(name: &'static str, kind: Kind) -> Member {
-    Member { name, kind, set_by: SetBy::Request }
+    Member {
+        name,
+        kind,
+        set_by: SetBy::Request,
+    }
 }
 
 const fn privileged(name: &'static str, kind: Kind) -> Member {
-    Member { name, kind, set_by: SetBy::Privileged }
+    Member {
+        name,
+        kind,
+        set_by: SetBy::Privileged,
+    }
 }
 
 const fn operator(name: &'static str, kind: Kind) -> Member {
-    Member { name, kind, set_by: SetBy::Operator }
+    Member {
+        name,
+        kind,
+        set_by: SetBy::Operator,
+    }
 }
 
 const fn server(name: &'static str, kind: Kind) -> Member {
-    Member { name, kind, set_by: SetBy::Server }
+    Member {
+        name,
+        kind,
+        set_by: SetBy::Server,
+    }
 }
 
 /// Returns the member called `name`. A language tag after `#` is not part of the name.
@@ -118,11 +141,24 @@ pub fn is_taken(name: &str) -> bool {
 /// every member here, so this is faster than hashing.
 fn called(name: &str) -> Option<&'static Member> {
     static BY_LENGTH: LazyLock<Vec<Vec<&Member>>> = LazyLock::new(|| {
-        let longest = MEMBERS.iter().map(|member| member.name.len()).max().unwrap_or(0);
-        let of_length = |length| MEMBERS.iter().filter(|member| member.name.len() == length).collect();
+        let longest = MEMBERS
+            .iter()
+            .map(|member| member.name.len())
+            .max()
+            .unwrap_or(0);
+        let of_length = |length| {
+            MEMBERS
+                .iter()
+                .filter(|member| member.name.len() == length)
+                .collect()
+        };
         (0..=longest).map(of_length).collect()
     });
-    BY_LENGTH.get(name.len())?.iter().find(|member| member.name == name).copied()
+    BY_LENGTH
+        .get(name.len())?
+        .iter()
+        .find(|member| member.name == name)
+        .copied()
 }
 
 /// All members, in the order of a response.
@@ -281,11 +317,23 @@ pub static MEMBERS: &[Member] = &[
     request("userinfo_encryption_alg_values_supported", Kind::Texts),
     request("userinfo_encryption_enc_values_supported", Kind::Texts),
     request("request_object_signing_alg_values_supported", Kind::Texts),
-    request("request_object_encryption_alg_values_supported", Kind::Texts),
-    request("request_object_encryption_enc_values_supported", Kind::Texts),
+    request(
+        "request_object_encryption_alg_values_supported",
+        Kind::Texts,
+    ),
+    request(
+        "request_object_encryption_enc_values_supported",
+        Kind::Texts,
+    ),
     request("token_endpoint_auth_methods_supported", Kind::Texts),
-    request("token_endpoint_auth_signing_alg_values_supported", Kind::Texts),
-    request("backchannel_authentication_request_signing_alg_values_supported", Kind::Texts),
+    request(
+        "token_endpoint_auth_signing_alg_values_supported",
+        Kind::Texts,
+    ),
+    request(
+        "backchannel_authentication_request_signing_alg_values_supported",
+        Kind::Texts,
+    ),
     request("authorization_signing_alg_values_supported", Kind::Texts),
     request("authorization_encryption_alg_values_supported", Kind::Texts),
     request("authorization_encryption_enc_values_supported", Kind::Texts),

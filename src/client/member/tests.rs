@@ -3,7 +3,11 @@ use super::*;
 #[test]
 fn every_member_is_found_by_its_unique_name() {
     for member in MEMBERS {
-        assert!(std::ptr::eq(find(member.name).unwrap(), member), "duplicate member {}", member.name);
+        assert!(
+            std::ptr::eq(find(member.name).unwrap(), member),
+            "duplicate member {}",
+            member.name
+        );
     }
 }
 
@@ -16,7 +20,12 @@ fn members_named_uri_are_urls() {
         parts.iter().any(|end| name.ends_with(end)) && !is_name(name)
     };
     for member in MEMBERS {
-        assert_eq!(member.kind.leads_somewhere(), is_called(member.name), "{}", member.name);
+        assert_eq!(
+            member.kind.leads_somewhere(),
+            is_called(member.name),
+            "{}",
+            member.name
+        );
     }
 }
 

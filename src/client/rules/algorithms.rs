@@ -48,7 +48,13 @@ const fn signature(
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::Signature, key_of: KeyOf::Server }
+    Algorithm {
+        member,
+        choices,
+        supported,
+        purpose: Purpose::Signature,
+        key_of: KeyOf::Server,
+    }
 }
 
 /// The client signs.
@@ -57,7 +63,13 @@ const fn signed_by_client(
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::Signature, key_of: KeyOf::Client }
+    Algorithm {
+        member,
+        choices,
+        supported,
+        purpose: Purpose::Signature,
+        key_of: KeyOf::Client,
+    }
 }
 
 /// The server encrypts to the client.
@@ -66,7 +78,13 @@ const fn key(
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::KeyManagement, key_of: KeyOf::Client }
+    Algorithm {
+        member,
+        choices,
+        supported,
+        purpose: Purpose::KeyManagement,
+        key_of: KeyOf::Client,
+    }
 }
 
 /// The client encrypts to the server.
@@ -75,7 +93,13 @@ const fn key_of_server(
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::KeyManagement, key_of: KeyOf::Server }
+    Algorithm {
+        member,
+        choices,
+        supported,
+        purpose: Purpose::KeyManagement,
+        key_of: KeyOf::Server,
+    }
 }
 
 const fn content(
@@ -83,29 +107,47 @@ const fn content(
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::Content, key_of: KeyOf::Server }
+    Algorithm {
+        member,
+        choices,
+        supported,
+        purpose: Purpose::Content,
+        key_of: KeyOf::Server,
+    }
 }
 
 /// Every member that names an algorithm. Each `Content` entry follows its `KeyManagement` entry.
 pub const ALGORITHMS: &[Algorithm] = &[
-    signature("id_token_signed_response_alg", "id_token_signing_alg_values_supported", |settings| {
-        &settings.id_token_signing_alg_values_supported
-    }),
-    key("id_token_encrypted_response_alg", "id_token_encryption_alg_values_supported", |settings| {
-        &settings.id_token_encryption_alg_values_supported
-    }),
-    content("id_token_encrypted_response_enc", "id_token_encryption_enc_values_supported", |settings| {
-        &settings.id_token_encryption_enc_values_supported
-    }),
-    signature("userinfo_signed_response_alg", "userinfo_signing_alg_values_supported", |settings| {
-        &settings.userinfo_signing_alg_values_supported
-    }),
-    key("userinfo_encrypted_response_alg", "userinfo_encryption_alg_values_supported", |settings| {
-        &settings.userinfo_encryption_alg_values_supported
-    }),
-    content("userinfo_encrypted_response_enc", "userinfo_encryption_enc_values_supported", |settings| {
-        &settings.userinfo_encryption_enc_values_supported
-    }),
+    signature(
+        "id_token_signed_response_alg",
+        "id_token_signing_alg_values_supported",
+        |settings| &settings.id_token_signing_alg_values_supported,
+    ),
+    key(
+        "id_token_encrypted_response_alg",
+        "id_token_encryption_alg_values_supported",
+        |settings| &settings.id_token_encryption_alg_values_supported,
+    ),
+    content(
+        "id_token_encrypted_response_enc",
+        "id_token_encryption_enc_values_supported",
+        |settings| &settings.id_token_encryption_enc_values_supported,
+    ),
+    signature(
+        "userinfo_signed_response_alg",
+        "userinfo_signing_alg_values_supported",
+        |settings| &settings.userinfo_signing_alg_values_supported,
+    ),
+    key(
+        "userinfo_encrypted_response_alg",
+        "userinfo_encryption_alg_values_supported",
+        |settings| &settings.userinfo_encryption_alg_values_supported,
+    ),
+    content(
+        "userinfo_encrypted_response_enc",
+        "userinfo_encryption_enc_values_supported",
+        |settings| &settings.userinfo_encryption_enc_values_supported,
+    ),
     signed_by_client(
         "request_object_signing_alg",
         "request_object_signing_alg_values_supported",
@@ -116,9 +158,11 @@ pub const ALGORITHMS: &[Algorithm] = &[
         "request_object_encryption_alg_values_supported",
         |settings| &settings.request_object_encryption_alg_values_supported,
     ),
-    content("request_object_encryption_enc", "request_object_encryption_enc_values_supported", |settings| {
-        &settings.request_object_encryption_enc_values_supported
-    }),
+    content(
+        "request_object_encryption_enc",
+        "request_object_encryption_enc_values_supported",
+        |settings| &settings.request_object_encryption_enc_values_supported,
+    ),
     signed_by_client(
         "token_endpoint_auth_signing_alg",
         "token_endpoint_auth_signing_alg_values_supported",
@@ -154,23 +198,31 @@ pub const ALGORITHMS: &[Algorithm] = &[
         "introspection_encryption_enc_values_supported",
         |settings| &settings.introspection_encryption_enc_values_supported,
     ),
-    signature("access_token_signing_alg", "access_token_signing_alg_values_supported", |settings| {
-        &settings.access_token_signing_alg_values_supported
-    }),
+    signature(
+        "access_token_signing_alg",
+        "access_token_signing_alg_values_supported",
+        |settings| &settings.access_token_signing_alg_values_supported,
+    ),
     signed_by_client(
         "backchannel_authentication_request_signing_alg",
         "backchannel_authentication_request_signing_alg_values_supported",
         |settings| &settings.backchannel_authentication_request_signing_alg_values_supported,
     ),
-    signature("nfv_token_signed_response_alg", "nfv_token_signing_alg_values_supported", |settings| {
-        &settings.id_token_signing_alg_values_supported
-    }),
-    key("nfv_token_encrypted_response_alg", "nfv_token_encryption_alg_values_supported", |settings| {
-        &settings.id_token_encryption_alg_values_supported
-    }),
-    content("nfv_token_encrypted_response_enc", "nfv_token_encryption_enc_values_supported", |settings| {
-        &settings.id_token_encryption_enc_values_supported
-    }),
+    signature(
+        "nfv_token_signed_response_alg",
+        "nfv_token_signing_alg_values_supported",
+        |settings| &settings.id_token_signing_alg_values_supported,
+    ),
+    key(
+        "nfv_token_encrypted_response_alg",
+        "nfv_token_encryption_alg_values_supported",
+        |settings| &settings.id_token_encryption_alg_values_supported,
+    ),
+    content(
+        "nfv_token_encrypted_response_enc",
+        "nfv_token_encryption_enc_values_supported",
+        |settings| &settings.id_token_encryption_enc_values_supported,
+    ),
 ];
 
 /// Whether `alg` uses a shared secret as its key.
@@ -192,7 +244,9 @@ pub(super) fn encryptions() -> impl Iterator<Item = (&'static Algorithm, &'stati
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for algorithm in ALGORITHMS {
         let supported = (algorithm.supported)(cx.settings);
-        let Some(value) = metadata.text(algorithm.member).filter(|_| !is_faulted(found, algorithm.member))
+        let Some(value) = metadata
+            .text(algorithm.member)
+            .filter(|_| !is_faulted(found, algorithm.member))
         else {
             continue;
         };
@@ -202,7 +256,10 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     for (key, content) in encryptions() {
         if metadata.has(content.member) && !metadata.has(key.member) {
-            let rule = format!("also needs {}, which names the algorithm that protects its key", key.member);
+            let rule = format!(
+                "also needs {}, which names the algorithm that protects its key",
+                key.member
+            );
             found.push(violation(content.member, rule));
         }
     }
@@ -213,17 +270,23 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_unsigned(metadata: &Metadata, found: &mut Vec<Violation>) {
     let is_none = |member: &str| metadata.text(member) == Some("none");
     // OpenID Connect Dynamic Client Registration section 2.
-    let from_authorization_endpoint =
-        metadata.texts("response_types").any(|one| one.split(' ').any(|word| word == "id_token"));
+    let from_authorization_endpoint = metadata
+        .texts("response_types")
+        .any(|one| one.split(' ').any(|word| word == "id_token"));
     if is_none("id_token_signed_response_alg") && from_authorization_endpoint {
-        let rule =
-            "cannot be none, because a response type returns the ID token from the authorization endpoint";
+        let rule = "cannot be none, because a response type returns the ID token from the authorization endpoint";
         found.push(violation("id_token_signed_response_alg", rule));
     }
     // JARM section 3; CIBA section 4.
-    for member in ["authorization_signed_response_alg", "backchannel_authentication_request_signing_alg"] {
+    for member in [
+        "authorization_signed_response_alg",
+        "backchannel_authentication_request_signing_alg",
+    ] {
         if is_none(member) && !is_faulted(found, member) {
-            found.push(violation(member, "cannot be none; name a signature algorithm"));
+            found.push(violation(
+                member,
+                "cannot be none; name a signature algorithm",
+            ));
         }
     }
 }

@@ -27,9 +27,11 @@ impl Application {
         match metadata.text("application_type") {
             _ if report::is_faulted(found, "application_type") => Self::Unknown,
             Some("native") => Self::Native,
-            Some("web") => {
-                Self::Web { is_implicit: metadata.texts("grant_types").any(|grant| grant == "implicit") }
-            }
+            Some("web") => Self::Web {
+                is_implicit: metadata
+                    .texts("grant_types")
+                    .any(|grant| grant == "implicit"),
+            },
             _ => Self::Unknown,
         }
     }
@@ -70,7 +72,9 @@ fn web_fault(cx: &Rules<'_>, uri: &Uri, is_implicit: bool) -> Option<&'static st
             "must be https; http is allowed only for loopback URIs of clients with application_type native \
              (webAllowLoopback is disabled on this server)",
         ),
-        _ => Some("must be https; other schemes are allowed only for clients with application_type native"),
+        _ => Some(
+            "must be https; other schemes are allowed only for clients with application_type native",
+        ),
     }
 }
 
@@ -85,7 +89,9 @@ fn native_fault(cx: &Rules<'_>, uri: &Uri) -> Option<&'static str> {
         ),
         // RFC 8252 section 7.1: a scheme is a domain name of the application's publisher in reverse
         // order.
-        scheme if scheme.contains('.') || cx.settings.allow_private_use_uri_schemes_without_dot => None,
+        scheme if scheme.contains('.') || cx.settings.allow_private_use_uri_schemes_without_dot => {
+            None
+        }
         _ => Some(
             "must have a private-use scheme with a dot, such as com.example.app:/callback; \
              allowPrivateUseUriSchemesWithoutDot is disabled on this server",
@@ -120,8 +126,10 @@ mod tests {
 
     /// Checks the type of a client with these redirect URIs that sends no `application_type`.
     fn is(redirect_uris: &[&str], expected: &str) {
-        let settings =
-            Registration { allow_private_use_uri_schemes_without_dot: true, ..Registration::default() };
+        let settings = Registration {
+            allow_private_use_uri_schemes_without_dot: true,
+            ..Registration::default()
+        };
         let client = json!({"redirect_uris": redirect_uris});
         let expected = json!({"redirect_uris": redirect_uris, "application_type": expected});
         check_with(&settings, client, Ok(expected));
@@ -157,8 +165,18 @@ mod tests {
         check(remote, Err(&["redirect_uris[0]: must be https"]));
         for unreadable in ["localhost/cb", "javascript:alert(1)", "http://local host/"] {
             let client = json!({"redirect_uris": ["http://client.example/", unreadable]});
-            let second = if unreadable.starts_with("java") { "never allowed" } else { "must be" };
-            check(client, Err(&["redirect_uris[0]: must be https", &format!("redirect_uris[1]: {second}")]));
+            let second = if unreadable.starts_with("java") {
+                "never allowed"
+            } else {
+                "must be"
+            };
+            check(
+                client,
+                Err(&[
+                    "redirect_uris[0]: must be https",
+                    &format!("redirect_uris[1]: {second}"),
+                ]),
+            );
         }
     }
 
@@ -166,7 +184,10 @@ mod tests {
     fn an_explicit_type_counts_and_the_operator_chooses_the_default() {
         let said = json!({"redirect_uris": ["http://localhost/cb"], "application_type": "web"});
         check(said, Err(&["redirect_uris[0]: webAllowLoopback"]));
-        let default = |usual| Registration { default_application_type: usual, ..Registration::default() };
+        let default = |usual| Registration {
+            default_application_type: usual,
+            ..Registration::default()
+        };
         let local = || json!({"redirect_uris": ["http://localhost/cb"]});
         check_with(
             &default(DefaultApplicationType::Web),
@@ -174,25 +195,54 @@ mod tests {
             Err(&["redirect_uris[0]: application_type native"]),
         );
         let native = default(DefaultApplicationType::Native);
-        check_with(&native, json!({}), Ok(json!({"application_type": "native"})));
+        check_with(
+            &native,
+            json!({}),
+            Ok(json!({"application_type": "native"})),
+        );
     }
 
     #[test]
     fn a_web_client_may_use_loopback_if_the_operator_allows_it() {
-        let mut settings = Registration { web_allow_loopback: true, ..Registration::default() };
+        let mut settings = Registration {
+            web_allow_loopback: true,
+            ..Registration::default()
+        };
         settings.grant_types_supported.push("implicit".to_owned());
-        settings.response_types_supported.push("id_token".to_owned());
+        settings
+            .response_types_supported
+            .push("id_token".to_owned());
         let client = |uri: &str, more: Value| {
             let web = json!({"application_type": "web", "redirect_uris": [uri]});
             crate::client::rules::testing::with(web, &more)
         };
-        for uri in ["http://localhost:3001/redirect", "http://127.0.0.1/cb", "http://[::1]/cb"] {
-            check_with(&settings, client(uri, json!({})), Ok(json!({"application_type": "web"})));
+        for uri in [
+            "http://localhost:3001/redirect",
+            "http://127.0.0.1/cb",
+            "http://[::1]/cb",
+        ] {
+            check_with(
+                &settings,
+                client(uri, json!({})),
+                Ok(json!({"application_type": "web"})),
+            );
             let implicit = json!({"response_types": ["id_token"]});
-            check_with(&settings, client(uri, implicit), Ok(json!({"grant_types": ["implicit"]})));
+            check_with(
+                &settings,
+                client(uri, implicit),
+                Ok(json!({"grant_types": ["implicit"]})),
+            );
         }
-        for uri in ["http://client.example/cb", "http://localhost.evil.example/cb", "http://127.0.0.2/cb"] {
-            check_with(&settings, client(uri, json!({})), Err(&["redirect_uris[0]: only for localhost"]));
+        for uri in [
+            "http://client.example/cb",
+            "http://localhost.evil.example/cb",
+            "http://127.0.0.2/cb",
+        ] {
+            check_with(
+                &settings,
+                client(uri, json!({})),
+                Err(&["redirect_uris[0]: only for localhost"]),
+            );
         }
         check_with(
             &settings,

@@ -32,7 +32,9 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
         // An application that takes any free port registers 0 (RFC 8252 section 7.3: any port must
         // be allowed).
         Some(Ok(0)) if LOOPBACK.contains(&name.as_str()) => {}
-        Some(Err(_) | Ok(0)) => return Err("must have a port from 1 to 65535 after the colon".to_owned()),
+        Some(Err(_) | Ok(0)) => {
+            return Err("must have a port from 1 to 65535 after the colon".to_owned());
+        }
         Some(Ok(_)) | None => {}
     }
     if name.contains('*') {
@@ -40,7 +42,9 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
     }
     let address = if is_web { address_of(&name)? } else { None };
     if !is_web && name.contains(['[', ']']) && UrlHost::parse(&name).is_err() {
-        return Err("has a bracket in its host, which is only allowed around an IPv6 address".to_owned());
+        return Err(
+            "has a bracket in its host, which is only allowed around an IPv6 address".to_owned(),
+        );
     }
     Ok(Host { name, address })
 }
@@ -48,7 +52,10 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     // The colons inside the brackets of an IPv6 address do not start a port.
     let after_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    match authority.get(after_address..).and_then(|rest| rest.find(':')) {
+    match authority
+        .get(after_address..)
+        .and_then(|rest| rest.find(':'))
+    {
         Some(colon) => {
             let (host, port) = authority.split_at(after_address + colon);
             (host, port.strip_prefix(':'))
@@ -63,7 +70,9 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 fn address_of(host: &str) -> Result<Option<IpAddr>, String> {
     match UrlHost::parse(host).map_err(|error| format!("has an invalid host: {error}"))? {
         UrlHost::Domain(name) if name == host && is_domain_name(host) => Ok(None),
-        UrlHost::Domain(_) => Err("must have a host of letters, digits, hyphens and dots".to_owned()),
+        UrlHost::Domain(_) => {
+            Err("must have a host of letters, digits, hyphens and dots".to_owned())
+        }
         UrlHost::Ipv4(address) if address.to_string() == host => Ok(Some(address.into())),
         UrlHost::Ipv4(_) => Err("must write an IPv4 address as four decimal numbers".to_owned()),
         UrlHost::Ipv6(address) => Ok(Some(address.into())),
@@ -75,7 +84,9 @@ pub(super) fn is_domain_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

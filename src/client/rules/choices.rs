@@ -49,7 +49,9 @@ pub(super) fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Returns the list from which the value of `member` is chosen, if it has one.
 pub(super) fn list_of(member: &str) -> Option<&'static str> {
-    lists().find(|(_, chosen)| *chosen == member).map(|(list, _)| list)
+    lists()
+        .find(|(_, chosen)| *chosen == member)
+        .map(|(list, _)| list)
 }
 
 /// Sets each member to one supported value of its list and removes the lists. A response contains
@@ -71,15 +73,25 @@ pub(super) fn narrow(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Vi
     }
 }
 
-fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -> Result<String, Violation> {
+fn pick(
+    cx: &Rules<'_>,
+    metadata: &Metadata,
+    choice: &Choice,
+    list: &[String],
+) -> Result<String, Violation> {
     let supported = (choice.supported)(cx.settings);
     let wanted = metadata.text(choice.member);
     if let Some(wanted) = wanted.filter(|wanted| !list.iter().any(|one| one == wanted)) {
-        let rule =
-            format!("must be one of {}, which does not have {}", choice.list, super::report::shown(wanted));
+        let rule = format!(
+            "must be one of {}, which does not have {}",
+            choice.list,
+            super::report::shown(wanted)
+        );
         return Err(violation(choice.member, rule));
     }
-    let policy = cx.initial_access.and_then(|policy| policy.token_endpoint_auth_methods.as_ref());
+    let policy = cx
+        .initial_access
+        .and_then(|policy| policy.token_endpoint_auth_methods.as_ref());
     let fits = |value: &&String| {
         let is_allowed = match choice.member {
             "token_endpoint_auth_signing_alg" => methods::can_sign(metadata, value),
@@ -89,17 +101,28 @@ fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -
         supported.contains(value) && is_allowed
     };
     let is_possible = |value: &&String| {
-        let has_key =
-            choice.algorithm.is_none_or(|one| keys::algorithm_fault(metadata, one, value).is_none());
-        let is_usable = choice.member != methods::METHOD || methods::has_what_it_needs(cx, metadata, value);
+        let has_key = choice
+            .algorithm
+            .is_none_or(|one| keys::algorithm_fault(metadata, one, value).is_none());
+        let is_usable =
+            choice.member != methods::METHOD || methods::has_what_it_needs(cx, metadata, value);
         fits(value) && has_key && is_usable
     };
     // The value that the client prefers comes first, then the others in the client's order. A value
     // whose requirements are not met is chosen only if there is no other, so that the error names
     // what is missing.
-    let in_order = || list.iter().filter(|one| Some(one.as_str()) == wanted).chain(list);
-    let chosen = in_order().find(is_possible).or_else(|| in_order().find(fits));
+    let in_order = || {
+        list.iter()
+            .filter(|one| Some(one.as_str()) == wanted)
+            .chain(list)
+    };
+    let chosen = in_order()
+        .find(is_possible)
+        .or_else(|| in_order().find(fits));
     chosen.cloned().ok_or_else(|| {
-        violation(choice.list, format!("contains no supported value; {}", choice_of(supported)))
+        violation(
+            choice.list,
+            format!("contains no supported value; {}", choice_of(supported)),
+        )
     })
 }

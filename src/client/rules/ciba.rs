@@ -30,22 +30,34 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         }
         Some(mode) => check_mode(mode, has_grant, metadata, found),
         None if has_grant && !is_faulted(found, MODE) => {
-            let rule = format!("is required with the grant type {GRANT}: one of {}", supported.join(", "));
+            let rule = format!(
+                "is required with the grant type {GRANT}: one of {}",
+                supported.join(", ")
+            );
             found.push(violation(MODE, rule));
         }
         None => check_alone(has_grant, metadata, found),
     }
     if metadata.flag(USER_CODE) && !cx.settings.backchannel_user_code_parameter_supported {
-        found.push(violation(USER_CODE, "user codes are not supported; leave it out"));
+        found.push(violation(
+            USER_CODE,
+            "user codes are not supported; leave it out",
+        ));
     }
 }
 
 fn check_mode(mode: &str, has_grant: bool, metadata: &Metadata, found: &mut Vec<Violation>) {
     if mode != "push" && !has_grant && !is_faulted(found, "grant_types") {
-        found.push(violation(MODE, format!("{mode} requires the grant type {GRANT} in grant_types")));
+        found.push(violation(
+            MODE,
+            format!("{mode} requires the grant type {GRANT} in grant_types"),
+        ));
     }
     if mode != "poll" && !metadata.has(ENDPOINT) {
-        found.push(violation(ENDPOINT, format!("is required, because the mode {mode} notifies the client")));
+        found.push(violation(
+            ENDPOINT,
+            format!("is required, because the mode {mode} notifies the client"),
+        ));
     }
 }
 
@@ -53,7 +65,10 @@ fn check_mode(mode: &str, has_grant: bool, metadata: &Metadata, found: &mut Vec<
 fn check_alone(has_grant: bool, metadata: &Metadata, found: &mut Vec<Violation>) {
     for member in [ENDPOINT, SIGNING] {
         if !has_grant && metadata.has(member) && !is_faulted(found, member) {
-            found.push(violation(member, format!("is only for clients with the grant type {GRANT}")));
+            found.push(violation(
+                member,
+                format!("is only for clients with the grant type {GRANT}"),
+            ));
         }
     }
 }
@@ -69,26 +84,49 @@ mod tests {
     const NOTIFIED: &str = "https://client.example/notified";
 
     fn ciba(more: &Value) -> Value {
-        with(json!({"grant_types": [GRANT], "redirect_uris": null, MODE: "poll"}), more)
+        with(
+            json!({"grant_types": [GRANT], "redirect_uris": null, MODE: "poll"}),
+            more,
+        )
     }
 
     #[test]
     fn ciba_members_are_required_together() {
         check(ciba(&json!({})), Ok(json!({MODE: "poll"})));
-        check(ciba(&json!({MODE: null})), Err(&[&format!("{MODE}: one of poll, ping, push")]));
-        check(ciba(&json!({MODE: "pull"})), Err(&[&format!("{MODE}: not supported")]));
+        check(
+            ciba(&json!({MODE: null})),
+            Err(&[&format!("{MODE}: one of poll, ping, push")]),
+        );
+        check(
+            ciba(&json!({MODE: "pull"})),
+            Err(&[&format!("{MODE}: not supported")]),
+        );
         for mode in ["ping", "push"] {
-            check(ciba(&json!({MODE: mode})), Err(&[&format!("{ENDPOINT}: mode {mode}")]));
-            check(ciba(&json!({MODE: mode, ENDPOINT: NOTIFIED})), Ok(json!({MODE: mode})));
+            check(
+                ciba(&json!({MODE: mode})),
+                Err(&[&format!("{ENDPOINT}: mode {mode}")]),
+            );
+            check(
+                ciba(&json!({MODE: mode, ENDPOINT: NOTIFIED})),
+                Ok(json!({MODE: mode})),
+            );
         }
-        check(json!({MODE: "poll"}), Err(&[&format!("{MODE}: requires the grant type")]));
+        check(
+            json!({MODE: "poll"}),
+            Err(&[&format!("{MODE}: requires the grant type")]),
+        );
     }
 
     #[test]
     fn ciba_members_are_rejected_without_the_grant() {
         for (member, value) in [(ENDPOINT, NOTIFIED), (SIGNING, "ES256")] {
             let client = json!({member: value, "jwks_uri": "https://client.example/jwks"});
-            check(client, Err(&[&format!("{member}: is only for clients with the grant type")]));
+            check(
+                client,
+                Err(&[&format!(
+                    "{member}: is only for clients with the grant type"
+                )]),
+            );
         }
     }
 
@@ -99,9 +137,16 @@ mod tests {
             ..Registration::default()
         };
         let members = json!({MODE: "ping", ENDPOINT: NOTIFIED, SIGNING: "ES256", USER_CODE: true});
-        let both = with(json!({"grant_types": ["authorization_code", GRANT]}), &members);
+        let both = with(
+            json!({"grant_types": ["authorization_code", GRANT]}),
+            &members,
+        );
         let left = json!({MODE: null, ENDPOINT: null, SIGNING: null, USER_CODE: null});
-        check_with(&settings, both, Ok(with(json!({"grant_types": ["authorization_code"]}), &left)));
+        check_with(
+            &settings,
+            both,
+            Ok(with(json!({"grant_types": ["authorization_code"]}), &left)),
+        );
     }
 
     #[test]
@@ -111,8 +156,16 @@ mod tests {
             backchannel_user_code_parameter_supported: is_on,
             ..Registration::default()
         };
-        check_with(&settings(false), client(), Err(&["backchannel_user_code_parameter: leave it out"]));
-        check_with(&settings(true), client(), Ok(json!({"backchannel_user_code_parameter": true})));
+        check_with(
+            &settings(false),
+            client(),
+            Err(&["backchannel_user_code_parameter: leave it out"]),
+        );
+        check_with(
+            &settings(true),
+            client(),
+            Ok(json!({"backchannel_user_code_parameter": true})),
+        );
     }
 
     #[test]

@@ -15,8 +15,7 @@ use crate::client::{Metadata, member};
 pub(super) fn check(cx: &Rules<'_>, name: &str, value: &Value, found: &mut Vec<Violation>) {
     let limit = cx.limits.custom_attribute_bytes;
     if !is_allowed(cx, name) {
-        let rule =
-            "is unknown: not a standard metadata member and not in dynamicRegistrationCustomAttributes";
+        let rule = "is unknown: not a standard metadata member and not in dynamicRegistrationCustomAttributes";
         found.push(violation(name, rule));
     } else if !is_shorter(value, limit) {
         found.push(violation(
@@ -88,19 +87,30 @@ mod tests {
             json!({}),
             Ok(json!({"region": {"name": "eu"}, "trusted_client": null, "other": null})),
         );
-        check_with(&settings(), json!({"region": "us"}), Ok(json!({"region": "us"})));
+        check_with(
+            &settings(),
+            json!({"region": "us"}),
+            Ok(json!({"region": "us"})),
+        );
     }
 
     #[test]
     fn a_member_with_a_language_tag_is_not_an_attribute() {
         for name in ["jwks#en", "client_id#x", "client_name#en", "grant_types#"] {
-            let settings =
-                Registration { dynamic_registration_custom_attributes: vec![name.to_owned()], ..settings() };
+            let settings = Registration {
+                dynamic_registration_custom_attributes: vec![name.to_owned()],
+                ..settings()
+            };
             let faults = crate::client::rules::settings_faults(&settings);
-            assert_eq!(faults[0].1, format!("'{name}' is already a standard member; remove it"));
+            assert_eq!(
+                faults[0].1,
+                format!("'{name}' is already a standard member; remove it")
+            );
         }
-        let settings =
-            Registration { dynamic_registration_custom_attributes: vec!["jwks#en".to_owned()], ..settings() };
+        let settings = Registration {
+            dynamic_registration_custom_attributes: vec!["jwks#en".to_owned()],
+            ..settings()
+        };
         check_changed(
             &settings,
             json!({"jwks#en": {"keys": []}, "redirect_uris": ["https://a.example/cb"]}),
@@ -110,7 +120,15 @@ mod tests {
 
     #[test]
     fn an_attribute_is_limited_in_size() {
-        check_with(&settings(), json!({"tier": "x".repeat(16_382)}), Ok(json!({})));
-        check_with(&settings(), json!({"tier": "x".repeat(16_383)}), Err(&["tier: longer than 16384"]));
+        check_with(
+            &settings(),
+            json!({"tier": "x".repeat(16_382)}),
+            Ok(json!({})),
+        );
+        check_with(
+            &settings(),
+            json!({"tier": "x".repeat(16_383)}),
+            Err(&["tier: longer than 16384"]),
+        );
     }
 }

@@ -15,17 +15,24 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
     metadata.set_default("token_endpoint_auth_method", "client_secret_basic");
     grants::fill_in(cx, metadata, found);
     metadata.set_default("subject_type", cx.settings.default_subject_type.as_str());
-    metadata.set_default("id_token_signed_response_alg", cx.settings.default_signature_algorithm.as_str());
+    metadata.set_default(
+        "id_token_signed_response_alg",
+        cx.settings.default_signature_algorithm.as_str(),
+    );
     for (key, content) in encryptions() {
         let supported = (content.supported)(cx.settings);
-        let default = supported.iter().find(|one| *one == DEFAULT_CONTENT).or(supported.first());
+        let default = supported
+            .iter()
+            .find(|one| *one == DEFAULT_CONTENT)
+            .or(supported.first());
         if let Some(default) = default.filter(|_| metadata.has(key.member)) {
             metadata.set_default(content.member, default.as_str());
         }
     }
     metadata.set_default(
         "persist_client_authorizations",
-        cx.settings.dynamic_registration_persist_client_authorizations,
+        cx.settings
+            .dynamic_registration_persist_client_authorizations,
     );
     lifetime::settle(cx, metadata);
 }

@@ -12,34 +12,51 @@ use crate::client::{InitialAccessPolicy, Metadata, member};
 
 /// Checks that everything is within the limits of the token.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(policy) = cx.initial_access else { return };
+    let Some(policy) = cx.initial_access else {
+        return;
+    };
     check_hosts(cx, policy, metadata, found);
     if let Some(allowed) = &policy.grant_types {
-        let others =
-            items(metadata, "grant_types").filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
+        let others = items(metadata, "grant_types")
+            .filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
         let rule = |grant: &str| format!("`{}` is not allowed; {}", shown(grant), choice(allowed));
-        found.extend(others.map(|(index, grant)| item_violation("grant_types", index, rule(grant))));
+        found
+            .extend(others.map(|(index, grant)| item_violation("grant_types", index, rule(grant))));
     }
-    if let (Some(allowed), Some(method)) =
-        (&policy.token_endpoint_auth_methods, metadata.text("token_endpoint_auth_method"))
-        && !allowed.iter().any(|one| one == method)
+    if let (Some(allowed), Some(method)) = (
+        &policy.token_endpoint_auth_methods,
+        metadata.text("token_endpoint_auth_method"),
+    ) && !allowed.iter().any(|one| one == method)
     {
         let rule = format!("`{}` is not allowed; {}", shown(method), choice(allowed));
         found.push(violation("token_endpoint_auth_method", rule));
     }
     if let Some(allowed) = &policy.token_endpoint_auth_methods {
         let member = "additional_token_endpoint_auth_methods";
-        let others = items(metadata, member).filter(|(_, method)| !allowed.iter().any(|one| one == method));
-        let rule = |method: &str| format!("`{}` is not allowed; {}", shown(method), choice(allowed));
+        let others =
+            items(metadata, member).filter(|(_, method)| !allowed.iter().any(|one| one == method));
+        let rule =
+            |method: &str| format!("`{}` is not allowed; {}", shown(method), choice(allowed));
         found.extend(others.map(|(index, method)| item_violation(member, index, rule(method))));
     }
     check_spontaneous(policy, metadata, found);
 }
 
 /// Rejects spontaneous scopes, which would go beyond the scopes that the token allows.
-fn check_spontaneous(policy: &InitialAccessPolicy, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(allowed) = &policy.scopes else { return };
-    let rule = || format!("allows scopes that are not known in advance; {}", choice(allowed));
+fn check_spontaneous(
+    policy: &InitialAccessPolicy,
+    metadata: &Metadata,
+    found: &mut Vec<Violation>,
+) {
+    let Some(allowed) = &policy.scopes else {
+        return;
+    };
+    let rule = || {
+        format!(
+            "allows scopes that are not known in advance; {}",
+            choice(allowed)
+        )
+    };
     if metadata.flag("allow_spontaneous_scopes") {
         found.push(violation("allow_spontaneous_scopes", rule()));
     }
@@ -56,20 +73,29 @@ fn check_hosts(
     metadata: &Metadata,
     found: &mut Vec<Violation>,
 ) {
-    let Some(allowed) = &policy.redirect_hosts else { return };
+    let Some(allowed) = &policy.redirect_hosts else {
+        return;
+    };
     for (name, value) in metadata.iter() {
         if !member::find(name).is_some_and(|member| member.kind.leads_somewhere()) {
             continue;
         }
         let is_kept = |text: &str| {
             let before = cx.registered.and_then(|registered| registered.get(name));
-            let in_list =
-                |before: &Value| before.as_array().is_some_and(|items| items.iter().any(|item| item == text));
+            let in_list = |before: &Value| {
+                before
+                    .as_array()
+                    .is_some_and(|items| items.iter().any(|item| item == text))
+            };
             before.is_some_and(|before| before == text || in_list(before))
         };
         let single = value.as_str().map(|text| (name.to_owned(), text));
         let listed = items(metadata, name).map(|(index, text)| (format!("{name}[{index}]"), text));
-        for (place, text) in single.into_iter().chain(listed).filter(|(_, text)| !is_kept(text)) {
+        for (place, text) in single
+            .into_iter()
+            .chain(listed)
+            .filter(|(_, text)| !is_kept(text))
+        {
             found.extend(host_fault(allowed, text).map(|rule| violation(&place, rule)));
         }
     }
@@ -82,8 +108,14 @@ fn host_fault(allowed: &[String], text: &str) -> Option<String> {
     let host = uri.filter(uri::Uri::is_web).and_then(|uri| uri.host);
     match host {
         Some(host) if allowed.iter().any(|one| one.eq_ignore_ascii_case(&host)) => None,
-        Some(_) => Some(format!("has a host that is not allowed; {}", choice(allowed))),
-        None => Some(format!("has no web host (http or https), so it is not allowed; {}", choice(allowed))),
+        Some(_) => Some(format!(
+            "has a host that is not allowed; {}",
+            choice(allowed)
+        )),
+        None => Some(format!(
+            "has no web host (http or https), so it is not allowed; {}",
+            choice(allowed)
+        )),
     }
 }
 
@@ -134,7 +166,11 @@ mod tests {
             json!({"application_type": "native", "redirect_uris": ["com.evil.app://client.example/cb"]}),
             Err(&["redirect_uris[0]: no web host"]),
         );
-        check(json!({"redirect_hosts": []}), json!({}), Err(&["redirect_uris[0]: allows none"]));
+        check(
+            json!({"redirect_hosts": []}),
+            json!({}),
+            Err(&["redirect_uris[0]: allows none"]),
+        );
     }
 
     #[test]
@@ -145,17 +181,25 @@ mod tests {
             serde_json::from_value(json!({"redirect_hosts": ["client.example"]})).unwrap();
         let faults = |host: &str, member: &str, kind: Kind| {
             let url = format!("https://{host}");
-            let value = if kind == Kind::Uris { json!([url]) } else { json!(url) };
+            let value = if kind == Kind::Uris {
+                json!([url])
+            } else {
+                json!(url)
+            };
             let metadata = Metadata::new(Map::from_iter([(member.to_owned(), value)]));
             let mut found = Vec::new();
             with_rules(&policy, |rules| super::check(rules, &metadata, &mut found));
             found.len()
         };
         let mut checked = 0;
-        for member in
-            MEMBERS.iter().filter(|member| member.set_by == SetBy::Client && member.kind.leads_somewhere())
+        for member in MEMBERS
+            .iter()
+            .filter(|member| member.set_by == SetBy::Client && member.kind.leads_somewhere())
         {
-            let localised = member.kind.is_localised().then(|| format!("{}#de", member.name));
+            let localised = member
+                .kind
+                .is_localised()
+                .then(|| format!("{}#de", member.name));
             for name in [member.name.to_owned()].into_iter().chain(localised) {
                 assert_eq!(faults("evil.example", &name, member.kind), 1, "{name}");
                 assert_eq!(faults("client.example", &name, member.kind), 0, "{name}");
@@ -170,17 +214,28 @@ mod tests {
         let policy: InitialAccessPolicy =
             serde_json::from_value(json!({"redirect_hosts": ["client.example"]})).unwrap();
         let metadata = |value: Value| Metadata::new(value.as_object().cloned().unwrap());
-        let before =
-            metadata(json!({"logo_uri": "https://cdn.example/a.png", "redirect_uris": ["com.app:/cb"]}));
+        let before = metadata(
+            json!({"logo_uri": "https://cdn.example/a.png", "redirect_uris": ["com.app:/cb"]}),
+        );
         let after = metadata(json!({
             "logo_uri": "https://cdn.example/a.png", "tos_uri": "https://cdn.example/a.png",
             "redirect_uris": ["com.app:/cb", "com.other:/cb"],
         }));
         let mut found = Vec::new();
         with_rules(&policy, |rules| {
-            super::check(&Rules { registered: Some(&before), ..*rules }, &after, &mut found);
+            super::check(
+                &Rules {
+                    registered: Some(&before),
+                    ..*rules
+                },
+                &after,
+                &mut found,
+            );
         });
-        let members: Vec<&str> = found.iter().map(|violation| violation.member.as_str()).collect();
+        let members: Vec<&str> = found
+            .iter()
+            .map(|violation| violation.member.as_str())
+            .collect();
         assert_eq!(members, ["tos_uri", "redirect_uris[1]"]);
     }
 
@@ -218,28 +273,53 @@ mod tests {
     #[test]
     fn no_scope_is_added_that_the_policy_does_not_permit() {
         let sent = || json!({"allow_spontaneous_scopes": true, "spontaneous_scopes": ["^.*$"]});
-        let faults = ["allow_spontaneous_scopes: only profile", "spontaneous_scopes: only profile"];
+        let faults = [
+            "allow_spontaneous_scopes: only profile",
+            "spontaneous_scopes: only profile",
+        ];
         check(json!({"scopes": ["profile"]}), sent(), Err(&faults));
-        check(json!({"scopes": ["profile"]}), json!({"allow_spontaneous_scopes": false}), Ok(json!({})));
+        check(
+            json!({"scopes": ["profile"]}),
+            json!({"allow_spontaneous_scopes": false}),
+            Ok(json!({})),
+        );
         check(json!({}), sent(), Ok(sent()));
     }
 
     #[test]
     fn other_scopes_are_left_out() {
         let sent = || json!({"scope": "openid profile email"});
-        check(json!({"scopes": ["profile"]}), sent(), Ok(json!({"scope": "profile"})));
+        check(
+            json!({"scopes": ["profile"]}),
+            sent(),
+            Ok(json!({"scope": "profile"})),
+        );
         check(json!({"scopes": []}), sent(), Ok(json!({"scope": null})));
-        check(json!({}), sent(), Ok(json!({"scope": "openid profile email"})));
+        check(
+            json!({}),
+            sent(),
+            Ok(json!({"scope": "openid profile email"})),
+        );
     }
 
     #[test]
     fn the_lifetime_of_a_client_is_limited_by_the_policy() {
         let policy = || json!({"maximum_lifetime": 600});
         check(policy(), json!({}), Ok(json!({"lifetime": 600})));
-        check(policy(), json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
-        check(policy(), json!({"lifetime": 601}), Err(&["lifetime: at most 600 seconds"]));
-        let settings =
-            Registration { dynamic_registration_expiration_time: 3_600, ..Registration::default() };
+        check(
+            policy(),
+            json!({"lifetime": 60}),
+            Ok(json!({"lifetime": 60})),
+        );
+        check(
+            policy(),
+            json!({"lifetime": 601}),
+            Err(&["lifetime: at most 600 seconds"]),
+        );
+        let settings = Registration {
+            dynamic_registration_expiration_time: 3_600,
+            ..Registration::default()
+        };
         let policy: InitialAccessPolicy = serde_json::from_value(policy()).unwrap();
         check_within(&policy, &settings, json!({}), Ok(json!({"lifetime": 600})));
     }

@@ -28,7 +28,10 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             let limit = cx.limits.language_tags;
             found.push(violation(
                 base,
-                format!("is present in {} languages; at most {limit} are allowed", tagged.len()),
+                format!(
+                    "is present in {} languages; at most {limit} are allowed",
+                    tagged.len()
+                ),
             ));
         } else {
             check_tags(&tagged, found);
@@ -39,11 +42,21 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_tags(tagged: &[(&str, &str)], found: &mut Vec<Violation>) {
     for (index, (name, tag)) in tagged.iter().enumerate() {
         if LanguageTag::parse(*tag).is_err() {
-            found.push(violation(name, "the text after # must be a BCP 47 language tag, such as ja-Jpan-JP"));
+            found.push(violation(
+                name,
+                "the text after # must be a BCP 47 language tag, such as ja-Jpan-JP",
+            ));
         }
         // RFC 7591 section 2.2: language tags are compared case-insensitively.
-        if tagged.iter().take(index).any(|(_, earlier)| earlier.eq_ignore_ascii_case(tag)) {
-            found.push(violation(name, "repeats a language; the case of a tag does not matter"));
+        if tagged
+            .iter()
+            .take(index)
+            .any(|(_, earlier)| earlier.eq_ignore_ascii_case(tag))
+        {
+            found.push(violation(
+                name,
+                "repeats a language; the case of a tag does not matter",
+            ));
         }
     }
 }
@@ -63,19 +76,30 @@ mod tests {
 
     #[test]
     fn a_language_tag_must_be_valid_by_bcp_47() {
-        for bad in ["client_name#", "client_name#not a tag", "client_name#toolongtag", "client_name#en#fr"] {
+        for bad in [
+            "client_name#",
+            "client_name#not a tag",
+            "client_name#toolongtag",
+            "client_name#en#fr",
+        ] {
             check(json!({bad: "x"}), Err(&[&format!("{bad}: BCP 47")]));
         }
         check(
             json!({"client_name#en": "x", "client_name#EN": "y"}),
             Err(&["client_name#EN: repeats a language"]),
         );
-        check(json!({"client_name#en": "x", "client_uri#EN": "https://a.example/"}), Ok(json!({})));
+        check(
+            json!({"client_name#en": "x", "client_uri#EN": "https://a.example/"}),
+            Ok(json!({})),
+        );
     }
 
     #[test]
     fn only_human_readable_members_may_have_languages() {
-        check(json!({"grant_types#en": ["x"]}), Ok(json!({"grant_types#en": null})));
+        check(
+            json!({"grant_types#en": ["x"]}),
+            Ok(json!({"grant_types#en": null})),
+        );
         check_changed(
             &Registration::default(),
             json!({"grant_types#en": ["x"], "redirect_uris": ["https://a.example/cb"]}),
@@ -85,8 +109,12 @@ mod tests {
 
     #[test]
     fn the_number_of_languages_is_limited() {
-        let names: Map<String, Value> =
-            (0..65).map(|index| (format!("client_name#en-x-{index}"), json!("x"))).collect();
-        check(Value::Object(names), Err(&["client_name: is present in 65 languages; at most 64"]));
+        let names: Map<String, Value> = (0..65)
+            .map(|index| (format!("client_name#en-x-{index}"), json!("x")))
+            .collect();
+        check(
+            Value::Object(names),
+            Err(&["client_name: is present in 65 languages; at most 64"]),
+        );
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// The lifetime counts from the registration of the client. A default that was configured later may
 /// already have passed for this client, so an update without a lifetime keeps the registered one.
 pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
-    let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time).ok().filter(|&one| one > 0);
+    let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time)
+        .ok()
+        .filter(|&one| one > 0);
     let within = |seconds: u64| seconds.min(cx.settings.maximum_client_lifetime.unwrap_or(seconds));
     let default = match cx.registered {
         Some(registered) if usual.is_some() => registered.count("lifetime"),
@@ -37,19 +39,35 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// lifetime that an update leaves unchanged was allowed before.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_tokens(cx, metadata, found);
-    let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else {
+    let Some(most) = cx
+        .settings
+        .maximum_client_lifetime
+        .into_iter()
+        .chain(of_token(cx))
+        .min()
+    else {
         return;
     };
     let lifetime = metadata.count("lifetime");
-    let is_kept = cx.registered.is_some_and(|registered| registered.count("lifetime") == lifetime);
-    if lifetime.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, "lifetime") {
-        found.push(violation("lifetime", format!("must be at most {most} seconds")));
+    let is_kept = cx
+        .registered
+        .is_some_and(|registered| registered.count("lifetime") == lifetime);
+    if lifetime.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, "lifetime")
+    {
+        found.push(violation(
+            "lifetime",
+            format!("must be at most {most} seconds"),
+        ));
     }
 }
 
 /// Lifetimes that a client registers for tokens of the upstream authorization server.
-const OF_TOKENS: &[&str] =
-    &["access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime", "par_lifetime"];
+const OF_TOKENS: &[&str] = &[
+    "access_token_lifetime",
+    "refresh_token_lifetime",
+    "id_token_lifetime",
+    "par_lifetime",
+];
 
 /// Checks that none of them is longer than the operator allows. One that an update leaves unchanged
 /// was allowed before.
@@ -57,7 +75,9 @@ fn check_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>)
     let most = cx.settings.maximum_token_lifetime;
     for member in OF_TOKENS {
         let seconds = metadata.count(member);
-        let is_kept = cx.registered.is_some_and(|registered| registered.count(member) == seconds);
+        let is_kept = cx
+            .registered
+            .is_some_and(|registered| registered.count(member) == seconds);
         if seconds.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, member) {
             found.push(violation(member, format!("must be at most {most} seconds")));
         }
@@ -71,7 +91,9 @@ fn of_token(cx: &Rules<'_>) -> Option<u64> {
 
 /// Returns when a client with this valid metadata expires. `None`: it never expires.
 pub fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
-    metadata.count("lifetime").map(|seconds| issued_at.plus(seconds))
+    metadata
+        .count("lifetime")
+        .map(|seconds| issued_at.plus(seconds))
 }
 
 #[cfg(test)]
@@ -91,19 +113,37 @@ mod tests {
             ..Registration::default()
         };
         check_with(&settings, json!({}), Ok(json!({"lifetime": 600})));
-        check_with(&settings, json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
-        check_with(&settings, json!({"lifetime": 601}), Err(&["lifetime: must be at most 600 seconds"]));
+        check_with(
+            &settings,
+            json!({"lifetime": 60}),
+            Ok(json!({"lifetime": 60})),
+        );
+        check_with(
+            &settings,
+            json!({"lifetime": 601}),
+            Err(&["lifetime: must be at most 600 seconds"]),
+        );
     }
 
     #[test]
     fn every_lifetime_is_limited() {
         for member in OF_TOKENS {
-            let sent = |seconds: u64| json!(Map::from_iter([((*member).to_owned(), json!(seconds))]));
+            let sent =
+                |seconds: u64| json!(Map::from_iter([((*member).to_owned(), json!(seconds))]));
             check(sent(31_536_000), Ok(sent(31_536_000)));
-            check(sent(31_536_001), Err(&[&format!("{member}: must be at most 31536000 seconds")]));
+            check(
+                sent(31_536_001),
+                Err(&[&format!("{member}: must be at most 31536000 seconds")]),
+            );
         }
         let is_lifetime = |name: &str| name.ends_with("_lifetime");
-        let named = MEMBERS.iter().filter(|member| member.kind == Kind::Count && is_lifetime(member.name));
-        assert_eq!(named.count(), OF_TOKENS.len(), "another lifetime needs a limit");
+        let named = MEMBERS
+            .iter()
+            .filter(|member| member.kind == Kind::Count && is_lifetime(member.name));
+        assert_eq!(
+            named.count(),
+            OF_TOKENS.len(),
+            "another lifetime needs a limit"
+        );
     }
 }

@@ -17,13 +17,20 @@ pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 pub fn supported_methods(settings: &Registration) -> Vec<String> {
     let has_attesters = !settings.trusted_client_attesters.is_empty();
     let is_possible = |method: &&String| has_attesters || *method != "attest_jwt_client_auth";
-    settings.token_endpoint_auth_methods_supported.iter().filter(is_possible).cloned().collect()
+    settings
+        .token_endpoint_auth_methods_supported
+        .iter()
+        .filter(is_possible)
+        .cloned()
+        .collect()
 }
 
 /// Checks that the method is supported and that its requirements are met.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = &supported_methods(cx.settings);
-    let Some(method) = metadata.text(METHOD) else { return };
+    let Some(method) = metadata.text(METHOD) else {
+        return;
+    };
     if !supported.iter().any(|one| one == method) {
         found.push(unsupported(METHOD, method, supported));
         return;
@@ -34,7 +41,9 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             check_needs(cx, &format!("{FURTHER}[{index}]"), method, metadata, found);
         }
     }
-    if metadata.text(SIGNING).is_some_and(|alg| alg == "none" || !can_sign(metadata, alg))
+    if metadata
+        .text(SIGNING)
+        .is_some_and(|alg| alg == "none" || !can_sign(metadata, alg))
         && !is_faulted(found, SIGNING)
     {
         let rule = match method {
@@ -56,7 +65,11 @@ pub(super) fn can_sign(metadata: &Metadata, alg: &str) -> bool {
 
 /// Whether the client uses `method`, as its main method or as an additional one.
 pub(super) fn uses(metadata: &Metadata, method: &str) -> bool {
-    metadata.text(METHOD).into_iter().chain(metadata.texts(FURTHER)).any(|one| one == method)
+    metadata
+        .text(METHOD)
+        .into_iter()
+        .chain(metadata.texts(FURTHER))
+        .any(|one| one == method)
 }
 
 /// Whether the other members meet the requirements of `method`.
@@ -67,12 +80,22 @@ pub(super) fn has_what_it_needs(cx: &Rules<'_>, metadata: &Metadata, method: &st
 }
 
 /// Checks what `method`, which is the value at `place`, requires of the other members.
-fn check_needs(cx: &Rules<'_>, place: &str, method: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
+fn check_needs(
+    cx: &Rules<'_>,
+    place: &str,
+    method: &str,
+    metadata: &Metadata,
+    found: &mut Vec<Violation>,
+) {
     if !is_faulted(found, "jwks") {
         found.extend(keys::method_fault(cx, metadata, method).map(|rule| violation(place, rule)));
     }
     // RFC 6749 section 4.4: this grant is only for confidential clients.
-    if method == "none" && metadata.texts("grant_types").any(|grant| grant == "client_credentials") {
+    if method == "none"
+        && metadata
+            .texts("grant_types")
+            .any(|grant| grant == "client_credentials")
+    {
         let rule = "cannot be none with the grant type client_credentials; \
                     choose a method that authenticates the client";
         found.push(violation(place, rule));

@@ -102,24 +102,43 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
         ("redirectUriDenyList", &settings.redirect_uri_deny_list),
     ];
     let bad_patterns = patterns.into_iter().flat_map(|(key, patterns)| {
-        let faults = patterns.iter().filter_map(|text| Some((text, RedirectPattern::parse(text).err()?)));
-        faults.map(move |(text, fault)| (format!("registration.{key}"), format!("'{text}' {fault}")))
+        let faults = patterns
+            .iter()
+            .filter_map(|text| Some((text, RedirectPattern::parse(text).err()?)));
+        faults
+            .map(move |(text, fault)| (format!("registration.{key}"), format!("'{text}' {fault}")))
     });
-    let taken = settings.dynamic_registration_custom_attributes.iter().filter(|name| member::is_taken(name));
+    let taken = settings
+        .dynamic_registration_custom_attributes
+        .iter()
+        .filter(|name| member::is_taken(name));
     let taken = taken.map(|name| {
         let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
-        (key, format!("'{name}' is already a standard member; remove it"))
+        (
+            key,
+            format!("'{name}' is already a standard member; remove it"),
+        )
     });
     let claims = settings.software_statement_claims.values();
     let unknown = claims.filter(|name| {
-        member::find(name).is_none_or(|member| !matches!(member.set_by, SetBy::Client | SetBy::Privileged))
-            && !settings.dynamic_registration_custom_attributes.contains(name)
+        member::find(name)
+            .is_none_or(|member| !matches!(member.set_by, SetBy::Client | SetBy::Privileged))
+            && !settings
+                .dynamic_registration_custom_attributes
+                .contains(name)
     });
     let unknown = unknown.map(|name| {
         let key = "registration.softwareStatementClaims".to_owned();
-        (key, format!("'{name}' is not metadata that a client may set"))
+        (
+            key,
+            format!("'{name}' is not metadata that a client may set"),
+        )
     });
-    bad_patterns.chain(taken).chain(unknown).chain(privileges::settings_faults(settings)).collect()
+    bad_patterns
+        .chain(taken)
+        .chain(unknown)
+        .chain(privileges::settings_faults(settings))
+        .collect()
 }
 
 impl Rules<'_> {
@@ -134,7 +153,12 @@ impl Rules<'_> {
         custom::fill_in(self, &mut metadata);
         scope::normalise(&mut metadata);
         types::check(self, &metadata, &mut found);
-        lists::screen(self, self.settings.unsupported_list_values, &mut metadata, &mut found);
+        lists::screen(
+            self,
+            self.settings.unsupported_list_values,
+            &mut metadata,
+            &mut found,
+        );
         choices::narrow(self, &mut metadata, &mut found);
         scope::grant(self, &mut metadata, &found);
         lifetime::ask(self, &mut metadata);
@@ -150,7 +174,12 @@ impl Rules<'_> {
         let mut found = Vec::new();
         scope::normalise(&mut changed);
         types::check(self, &changed, &mut found);
-        lists::screen(self, UnsupportedListValues::Refuse, &mut changed, &mut found);
+        lists::screen(
+            self,
+            UnsupportedListValues::Refuse,
+            &mut changed,
+            &mut found,
+        );
         self.complete(changed, None, found)
     }
 
@@ -159,20 +188,29 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// When it cannot be read as metadata: a member has the wrong type, or is not stored.
-    pub fn take_over(&self, metadata: Metadata) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
+    pub fn take_over(
+        &self,
+        metadata: Metadata,
+    ) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
         let metadata = Metadata::new(metadata.into_object());
         let mut found = Vec::new();
         types::check_kinds(&metadata, &mut found);
         for (name, _) in metadata.iter() {
             let set_by = member::find(name).map(|member| member.set_by);
             if matches!(set_by, Some(SetBy::Server | SetBy::Request)) {
-                found.push(Violation::metadata(name, "is not part of the stored metadata"));
+                found.push(Violation::metadata(
+                    name,
+                    "is not part of the stored metadata",
+                ));
             }
         }
         if !found.is_empty() {
             return Err(found);
         }
-        let broken = self.validate_changed(metadata.clone()).err().unwrap_or_default();
+        let broken = self
+            .validate_changed(metadata.clone())
+            .err()
+            .unwrap_or_default();
         Ok((Approved::new(metadata), broken))
     }
 
@@ -189,7 +227,8 @@ impl Rules<'_> {
         sent: Option<&Metadata>,
         mut found: Vec<Violation>,
     ) -> Result<Valid, Vec<Violation>> {
-        let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
+        let is_of_request =
+            |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
         let ending = metadata.iter().filter(|(name, _)| is_of_request(name));
         for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
             metadata.remove(&name);

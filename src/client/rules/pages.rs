@@ -42,8 +42,10 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     if is_faulted(found, "redirect_uris") {
         return;
     }
-    let redirects: Vec<Uri> =
-        metadata.texts("redirect_uris").filter_map(|text| uri::parse(text).ok()).collect();
+    let redirects: Vec<Uri> = metadata
+        .texts("redirect_uris")
+        .filter_map(|text| uri::parse(text).ok())
+        .collect();
     // Users are never redirected to this client, so they see none of its pages on the way.
     if redirects.is_empty() {
         return;
@@ -51,10 +53,17 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     for (name, value) in metadata.iter() {
         let kind = member::find(name).map(|member| member.kind);
         let is_page = matches!(kind, Some(Kind::Page | Kind::Picture)) && !is_faulted(found, name);
-        let Some(page) = value.as_str().filter(|_| is_page).and_then(|text| uri::parse(text).ok()) else {
+        let Some(page) = value
+            .as_str()
+            .filter(|_| is_page)
+            .and_then(|text| uri::parse(text).ok())
+        else {
             continue;
         };
-        if !redirects.iter().any(|redirect| vouches(cx.settings.page_uri_hosts, redirect, &page)) {
+        if !redirects
+            .iter()
+            .any(|redirect| vouches(cx.settings.page_uri_hosts, redirect, &page))
+        {
             let rule = format!(
                 "must be {due} and have the same scheme (pageUriHosts); move it there, or leave it out"
             );
@@ -82,7 +91,11 @@ fn host(uri: &Uri) -> &str {
 /// Returns the registered domain by the Public Suffix List, or the host itself if it has none.
 fn site(uri: &Uri) -> Cow<'_, str> {
     let host = host(uri);
-    let domain = uri.address.is_none().then(|| psl::domain_str(host)).flatten();
+    let domain = uri
+        .address
+        .is_none()
+        .then(|| psl::domain_str(host))
+        .flatten();
     domain.unwrap_or(host).into()
 }
 
@@ -108,8 +121,13 @@ mod tests {
 
     /// Checks a page of a client that has these redirect URIs.
     fn on(how: PageUriHosts, redirect_uris: &Value, page: &str, expected: Result<(), &str>) {
-        let settings = Registration { page_uri_hosts: how, ..Registration::default() };
-        for member in PAGES.into_iter().filter(|name| page.starts_with("https") || !name.starts_with("logo"))
+        let settings = Registration {
+            page_uri_hosts: how,
+            ..Registration::default()
+        };
+        for member in PAGES
+            .into_iter()
+            .filter(|name| page.starts_with("https") || !name.starts_with("logo"))
         {
             let client = json!({"redirect_uris": redirect_uris, member: page});
             match expected {
@@ -122,27 +140,53 @@ mod tests {
     #[test]
     fn a_page_must_be_on_the_host_of_a_redirect_uri() {
         let redirects = json!(["https://app.example.org/cb", "https://b.example/cb"]);
-        for page in ["https://app.example.org/", "https://APP.example.org.:8443/x", "https://b.example/"] {
+        for page in [
+            "https://app.example.org/",
+            "https://APP.example.org.:8443/x",
+            "https://b.example/",
+        ] {
             on(RedirectHost, &redirects, page, Ok(()));
         }
-        for page in
-            ["https://www.example.org/", "https://example.org/", "https://app.example.org.evil.example/"]
-        {
-            on(RedirectHost, &redirects, page, Err("must be on the host of a redirect URI"));
+        for page in [
+            "https://www.example.org/",
+            "https://example.org/",
+            "https://app.example.org.evil.example/",
+        ] {
+            on(
+                RedirectHost,
+                &redirects,
+                page,
+                Err("must be on the host of a redirect URI"),
+            );
         }
     }
 
     #[test]
     fn a_page_must_be_on_the_site_of_a_redirect_uri() {
-        let redirects =
-            json!(["https://app.example.co.uk/cb", "https://me.github.io/cb", "https://93.184.216.34/"]);
-        for page in ["https://www.example.co.uk/", "https://example.co.uk/", "https://me.github.io/x"] {
+        let redirects = json!([
+            "https://app.example.co.uk/cb",
+            "https://me.github.io/cb",
+            "https://93.184.216.34/"
+        ]);
+        for page in [
+            "https://www.example.co.uk/",
+            "https://example.co.uk/",
+            "https://me.github.io/x",
+        ] {
             on(RedirectSite, &redirects, page, Ok(()));
         }
-        for page in
-            ["https://other.co.uk/", "https://you.github.io/", "https://93.184.216.35/", "https://co.uk/"]
-        {
-            on(RedirectSite, &redirects, page, Err("must be on the site of a redirect URI"));
+        for page in [
+            "https://other.co.uk/",
+            "https://you.github.io/",
+            "https://93.184.216.35/",
+            "https://co.uk/",
+        ] {
+            on(
+                RedirectSite,
+                &redirects,
+                page,
+                Err("must be on the site of a redirect URI"),
+            );
         }
     }
 
@@ -150,50 +194,119 @@ mod tests {
     fn a_loopback_redirect_uri_proves_no_host() {
         let redirects = json!(["http://localhost:8080/cb", "com.example.app:/cb"]);
         for how in [RedirectHost, RedirectSite] {
-            on(how, &redirects, "https://app.example.com/", Err("leave it out"));
-            on(how, &redirects, "https://localhost.example/", Err("leave it out"));
+            on(
+                how,
+                &redirects,
+                "https://app.example.com/",
+                Err("leave it out"),
+            );
+            on(
+                how,
+                &redirects,
+                "https://localhost.example/",
+                Err("leave it out"),
+            );
             on(how, &redirects, "http://localhost:5173/", Ok(()));
             let machine = json!({"redirect_uris": null, "grant_types": ["client_credentials"],
                                  "client_uri": "https://a.example"});
-            let settings = Registration { page_uri_hosts: how, ..Registration::default() };
-            check_with(&settings, machine, Ok(json!({"client_uri": "https://a.example"})));
+            let settings = Registration {
+                page_uri_hosts: how,
+                ..Registration::default()
+            };
+            check_with(
+                &settings,
+                machine,
+                Ok(json!({"client_uri": "https://a.example"})),
+            );
         }
-        on(PageUriHosts::Any, &redirects, "https://app.example.com/", Ok(()));
+        on(
+            PageUriHosts::Any,
+            &redirects,
+            "https://app.example.com/",
+            Ok(()),
+        );
     }
 
     #[test]
     fn an_application_in_development_may_have_pages_on_loopback() {
         let local = || json!({"redirect_uris": ["http://localhost:5173/oauth/callback"]});
-        let pages =
-            ["client_uri", "tos_uri#fr", "policy_uri", "initiate_login_uri", "frontchannel_logout_uri"];
-        for page in ["http://localhost:5173", "http://127.0.0.1:1/x", "HTTP://[::1]/"] {
+        let pages = [
+            "client_uri",
+            "tos_uri#fr",
+            "policy_uri",
+            "initiate_login_uri",
+            "frontchannel_logout_uri",
+        ];
+        for page in [
+            "http://localhost:5173",
+            "http://127.0.0.1:1/x",
+            "HTTP://[::1]/",
+        ] {
             for member in pages {
-                check(with(local(), &json!({member: page})), Ok(json!({member: page})));
-                check(json!({member: page}), Err(&[&format!("{member}: loopback URIs of clients")]));
-                let settings = Registration { web_allow_loopback: true, ..Registration::default() };
+                check(
+                    with(local(), &json!({member: page})),
+                    Ok(json!({member: page})),
+                );
+                check(
+                    json!({member: page}),
+                    Err(&[&format!("{member}: loopback URIs of clients")]),
+                );
+                let settings = Registration {
+                    web_allow_loopback: true,
+                    ..Registration::default()
+                };
                 let web = json!({member: page, "application_type": "web"});
                 check_with(&settings, web, Ok(json!({member: page})));
             }
             // A server calls these URLs, and would call itself.
-            for member in ["jwks_uri", "backchannel_logout_uri", "sector_identifier_uri"] {
-                check(with(local(), &json!({member: page})), Err(&[&format!("{member}: must be https")]));
+            for member in [
+                "jwks_uri",
+                "backchannel_logout_uri",
+                "sector_identifier_uri",
+            ] {
+                check(
+                    with(local(), &json!({member: page})),
+                    Err(&[&format!("{member}: must be https")]),
+                );
             }
         }
-        for page in ["http://client.example/", "http://localhost.evil.example/", "http://127.0.0.2/"] {
-            check(with(local(), &json!({"client_uri": page})), Err(&["client_uri: must be https"]));
+        for page in [
+            "http://client.example/",
+            "http://localhost.evil.example/",
+            "http://127.0.0.2/",
+        ] {
+            check(
+                with(local(), &json!({"client_uri": page})),
+                Err(&["client_uri: must be https"]),
+            );
         }
     }
 
     #[test]
     fn a_logo_on_loopback_is_left_out() {
         for member in ["logo_uri", "logo_uri#fr"] {
-            for picture in ["http://localhost:5173/logo.png", "https://localhost/x", "http://[::1]/"] {
+            for picture in [
+                "http://localhost:5173/logo.png",
+                "https://localhost/x",
+                "http://[::1]/",
+            ] {
                 let local = json!({"redirect_uris": ["http://localhost:5173/cb"], member: picture});
-                check(local, Ok(json!({member: null, "application_type": "native"})));
-                let rule = if picture.starts_with("https") { "public internet" } else { "must be https" };
-                check(json!({member: picture}), Err(&[&format!("{member}: {rule}")]));
+                check(
+                    local,
+                    Ok(json!({member: null, "application_type": "native"})),
+                );
+                let rule = if picture.starts_with("https") {
+                    "public internet"
+                } else {
+                    "must be https"
+                };
+                check(
+                    json!({member: picture}),
+                    Err(&[&format!("{member}: {rule}")]),
+                );
             }
-            let other = json!({"redirect_uris": ["http://localhost/cb"], member: "https://10.0.0.1/x"});
+            let other =
+                json!({"redirect_uris": ["http://localhost/cb"], member: "https://10.0.0.1/x"});
             check(other, Err(&[&format!("{member}: public internet")]));
         }
     }

@@ -33,7 +33,10 @@ impl Privileges<'_> {
 
 /// Removes from `members` the privileged ones that are not allowed. They are ignored like unknown
 /// members (RFC 7591 section 2), and the response shows what was registered (section 3.2.1).
-pub fn withhold(mut members: Map<String, Value>, privileges: &Privileges<'_>) -> Map<String, Value> {
+pub fn withhold(
+    mut members: Map<String, Value>,
+    privileges: &Privileges<'_>,
+) -> Map<String, Value> {
     members.retain(|name, value| {
         !is_privileged(name) || asks_for_nothing(value) || privileges.allow(name, value)
     });
@@ -42,7 +45,10 @@ pub fn withhold(mut members: Map<String, Value>, privileges: &Privileges<'_>) ->
 
 /// Returns the names of all privileged members.
 pub fn privileged_members() -> impl Iterator<Item = &'static str> {
-    MEMBERS.iter().filter(|member| member.set_by == SetBy::Privileged).map(|member| member.name)
+    MEMBERS
+        .iter()
+        .filter(|member| member.set_by == SetBy::Privileged)
+        .map(|member| member.name)
 }
 
 fn is_privileged(name: &str) -> bool {
@@ -56,11 +62,16 @@ fn asks_for_nothing(value: &Value) -> bool {
 
 /// Returns the names in `privilegedMembers` that are not privileged members.
 pub(super) fn settings_faults(settings: &Registration) -> impl Iterator<Item = (String, String)> {
-    settings.privileged_members.iter().filter(|name| !is_privileged(name)).map(|name| {
-        let all = privileged_members().collect::<Vec<_>>().join(", ");
-        let reason = format!("'{name}' is not a privileged member; the privileged members are {all}");
-        ("registration.privilegedMembers".to_owned(), reason)
-    })
+    settings
+        .privileged_members
+        .iter()
+        .filter(|name| !is_privileged(name))
+        .map(|name| {
+            let all = privileged_members().collect::<Vec<_>>().join(", ");
+            let reason =
+                format!("'{name}' is not a privileged member; the privileged members are {all}");
+            ("registration.privilegedMembers".to_owned(), reason)
+        })
 }
 
 #[cfg(test)]
@@ -76,45 +87,119 @@ mod tests {
     /// Checks a request with a privileged member, `groups`, and a member that any client may send.
     #[track_caller]
     fn check(privileges: &Privileges<'_>, is_kept: bool) {
-        let kept = withhold(object(json!({"groups": ["a"], "client_name": "K"})), privileges);
-        assert_eq!((kept.contains_key("groups"), kept.contains_key("client_name")), (is_kept, true));
+        let kept = withhold(
+            object(json!({"groups": ["a"], "client_name": "K"})),
+            privileges,
+        );
+        assert_eq!(
+            (
+                kept.contains_key("groups"),
+                kept.contains_key("client_name")
+            ),
+            (is_kept, true)
+        );
     }
 
     #[test]
     fn an_unauthenticated_client_gets_no_privileges_and_a_verified_one_its_own() {
         let settings = Registration::default();
-        let stranger =
-            Privileges { settings: &settings, policy: None, vouched: &|_, _| false, registered: None };
+        let stranger = Privileges {
+            settings: &settings,
+            policy: None,
+            vouched: &|_, _| false,
+            registered: None,
+        };
         check(&stranger, false);
 
-        let open = Registration { privileged_members: vec!["groups".to_owned()], ..Registration::default() };
-        check(&Privileges { settings: &open, ..stranger }, true);
+        let open = Registration {
+            privileged_members: vec!["groups".to_owned()],
+            ..Registration::default()
+        };
+        check(
+            &Privileges {
+                settings: &open,
+                ..stranger
+            },
+            true,
+        );
 
         let policy = |names: Value| -> InitialAccessPolicy {
             serde_json::from_value(json!({ "privileged_members": names })).unwrap()
         };
-        check(&Privileges { policy: Some(&policy(json!(["groups"]))), ..stranger }, true);
-        check(&Privileges { policy: Some(&policy(json!(["claims"]))), ..stranger }, false);
-        check(&Privileges { policy: Some(&policy(json!(null))), ..stranger }, false);
+        check(
+            &Privileges {
+                policy: Some(&policy(json!(["groups"]))),
+                ..stranger
+            },
+            true,
+        );
+        check(
+            &Privileges {
+                policy: Some(&policy(json!(["claims"]))),
+                ..stranger
+            },
+            false,
+        );
+        check(
+            &Privileges {
+                policy: Some(&policy(json!(null))),
+                ..stranger
+            },
+            false,
+        );
 
-        let (same, other) = (object(json!({"groups": ["a"]})), object(json!({"groups": ["b"]})));
-        check(&Privileges { vouched: &|name, value| same.get(name) == Some(value), ..stranger }, true);
-        check(&Privileges { vouched: &|name, value| other.get(name) == Some(value), ..stranger }, false);
+        let (same, other) = (
+            object(json!({"groups": ["a"]})),
+            object(json!({"groups": ["b"]})),
+        );
+        check(
+            &Privileges {
+                vouched: &|name, value| same.get(name) == Some(value),
+                ..stranger
+            },
+            true,
+        );
+        check(
+            &Privileges {
+                vouched: &|name, value| other.get(name) == Some(value),
+                ..stranger
+            },
+            false,
+        );
 
         let (same, other) = (Metadata::new(same), Metadata::new(other));
-        check(&Privileges { registered: Some(&same), ..stranger }, true);
-        check(&Privileges { registered: Some(&other), ..stranger }, false);
+        check(
+            &Privileges {
+                registered: Some(&same),
+                ..stranger
+            },
+            true,
+        );
+        check(
+            &Privileges {
+                registered: Some(&other),
+                ..stranger
+            },
+            false,
+        );
     }
 
     #[test]
     fn each_privileged_member_is_withheld_unless_it_requests_nothing() {
         let settings = Registration::default();
-        let stranger =
-            Privileges { settings: &settings, policy: None, vouched: &|_, _| false, registered: None };
+        let stranger = Privileges {
+            settings: &settings,
+            policy: None,
+            vouched: &|_, _| false,
+            registered: None,
+        };
         for name in privileged_members() {
-            for (value, is_kept) in
-                [(json!(true), false), (json!(["x"]), false), (json!(false), true), (json!([]), true)]
-            {
+            for (value, is_kept) in [
+                (json!(true), false),
+                (json!(["x"]), false),
+                (json!(false), true),
+                (json!([]), true),
+            ] {
                 let kept = withhold(Map::from_iter([(name.to_owned(), value)]), &stranger);
                 assert_eq!(kept.contains_key(name), is_kept, "{name}");
             }
@@ -130,7 +215,10 @@ mod tests {
         };
         let faults: Vec<_> = settings_faults(&settings).collect();
         assert!(
-            faults.len() == 1 && faults[0].1.starts_with("'scope' is not a privileged member"),
+            faults.len() == 1
+                && faults[0]
+                    .1
+                    .starts_with("'scope' is not a privileged member"),
             "{faults:?}"
         );
     }

@@ -39,7 +39,9 @@ impl RedirectPattern {
         if let Some(domain) = text.strip_prefix("*.") {
             let host = uri::parse(&format!("https://{domain}"))?;
             return match host.host {
-                Some(name) if host.is_origin && name == domain.to_ascii_lowercase() => Ok(Self::Domain(name)),
+                Some(name) if host.is_origin && name == domain.to_ascii_lowercase() => {
+                    Ok(Self::Domain(name))
+                }
                 _ => Err("must have only a host after `*.`".to_owned()),
             };
         }
@@ -54,7 +56,10 @@ impl RedirectPattern {
         if prefix.is_some() && !beginning.location.starts_with(b"/") {
             return Err("must have a path before the star, as in https://host/*".to_owned());
         }
-        Ok(Self::Location { beginning: Box::new(Beginning(beginning)), is_prefix: prefix.is_some() })
+        Ok(Self::Location {
+            beginning: Box::new(Beginning(beginning)),
+            is_prefix: prefix.is_some(),
+        })
     }
 
     /// Whether the pattern matches `uri`.
@@ -62,15 +67,22 @@ impl RedirectPattern {
         match self {
             Self::Scheme(scheme) => uri.scheme == *scheme,
             Self::Domain(domain) => {
-                let below = undotted(uri).unwrap_or_default().strip_suffix(domain.as_str());
-                uri.scheme == "https" && below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+                let below = undotted(uri)
+                    .unwrap_or_default()
+                    .strip_suffix(domain.as_str());
+                uri.scheme == "https"
+                    && below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
             }
-            Self::Location { beginning, is_prefix } => {
+            Self::Location {
+                beginning,
+                is_prefix,
+            } => {
                 let Beginning(start) = &**beginning;
-                let same_place =
-                    (&uri.scheme, undotted(uri), uri.port) == (&start.scheme, undotted(start), start.port);
+                let same_place = (&uri.scheme, undotted(uri), uri.port)
+                    == (&start.scheme, undotted(start), start.port);
                 let same_path = uri.location == start.location;
-                same_place && (same_path || (*is_prefix && uri.location.starts_with(&start.location)))
+                same_place
+                    && (same_path || (*is_prefix && uri.location.starts_with(&start.location)))
             }
         }
     }
@@ -85,13 +97,15 @@ fn undotted(uri: &Uri) -> Option<&str> {
 /// Whether the list allows `uri`. A pattern that cannot be parsed allows nothing: it is the
 /// operator's mistake, and must not allow what it was meant to block.
 pub(super) fn is_allowed(uri: &Uri, allow: &[String]) -> bool {
-    let matches = |text: &String| RedirectPattern::parse(text).is_ok_and(|pattern| pattern.matches(uri));
+    let matches =
+        |text: &String| RedirectPattern::parse(text).is_ok_and(|pattern| pattern.matches(uri));
     allow.is_empty() || allow.iter().any(matches)
 }
 
 /// Whether one of the patterns denies `uri`. A pattern that cannot be parsed denies every URI.
 pub(super) fn is_denied(uri: &Uri, deny: &[String]) -> bool {
-    deny.iter().any(|text| RedirectPattern::parse(text).map_or(true, |pattern| pattern.matches(uri)))
+    deny.iter()
+        .any(|text| RedirectPattern::parse(text).map_or(true, |pattern| pattern.matches(uri)))
 }
 
 #[cfg(test)]
@@ -112,7 +126,11 @@ mod tests {
     fn a_pattern_without_wildcards_matches_one_uri() {
         check(
             "https://a.example/cb",
-            &["https://a.example/cb", "https://A.example:443/c%62", "https://a.example./cb"],
+            &[
+                "https://a.example/cb",
+                "https://A.example:443/c%62",
+                "https://a.example./cb",
+            ],
             &[
                 "https://a.example/cb2",
                 "https://a.example:8443/cb",
@@ -127,7 +145,11 @@ mod tests {
         check(
             "https://a.example/cb/*",
             &["https://a.example/cb/", "https://a.example/cb/x?y=1"],
-            &["https://a.example/cb", "https://a.example.evil.example/cb/", "http://a.example/cb/x"],
+            &[
+                "https://a.example/cb",
+                "https://a.example.evil.example/cb/",
+                "http://a.example/cb/x",
+            ],
         );
     }
 
@@ -136,7 +158,11 @@ mod tests {
         check(
             "*.example.org",
             &["https://example.org", "https://a.b.Example.org:8443/x"],
-            &["https://badexample.org/", "https://example.org.evil.example/", "http://example.org/"],
+            &[
+                "https://badexample.org/",
+                "https://example.org.evil.example/",
+                "http://example.org/",
+            ],
         );
     }
 
@@ -151,7 +177,15 @@ mod tests {
 
     #[test]
     fn an_invalid_pattern_allows_nothing() {
-        for bad in ["https://a.example*", "*", "*.", "*.a.example/x", "https://*.a.example/", "a b:*", ""] {
+        for bad in [
+            "https://a.example*",
+            "*",
+            "*.",
+            "*.a.example/x",
+            "https://*.a.example/",
+            "a b:*",
+            "",
+        ] {
             assert!(RedirectPattern::parse(bad).is_err(), "{bad}");
             let uri = uri::parse("https://a.example/").unwrap();
             assert!(!is_allowed(&uri, &[bad.to_owned()]) && is_denied(&uri, &[bad.to_owned()]));

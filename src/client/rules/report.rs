@@ -27,38 +27,67 @@ pub(super) fn item_violation(member: &str, index: usize, rule: impl Into<String>
 
 /// Returns the violation for a value that is not in `supported`.
 pub(super) fn unsupported(member: &str, value: &str, supported: &[String]) -> Violation {
-    violation(member, format!("`{}` is not supported; {}", shown(value), choice_of(supported)))
+    violation(
+        member,
+        format!(
+            "`{}` is not supported; {}",
+            shown(value),
+            choice_of(supported)
+        ),
+    )
 }
 
 /// Whether `member` or an item of it has a violation. Rules that depend on its value must not
 /// report the same mistake again.
 pub(super) fn is_faulted(found: &[Violation], member: &str) -> bool {
-    found.iter().any(|violation| base(&violation.member) == member)
+    found
+        .iter()
+        .any(|violation| base(&violation.member) == member)
 }
 
 /// Whether exactly this item of `member` has a violation.
 pub(super) fn is_item_faulted(found: &[Violation], member: &str, index: usize) -> bool {
     let place = place(member, index);
-    found.iter().any(|violation| violation.member == member || violation.member == place)
+    found
+        .iter()
+        .any(|violation| violation.member == member || violation.member == place)
 }
 
 /// Returns the strings of an array with their indexes. Items of another type have already been
 /// reported.
-pub(super) fn items<'a>(metadata: &'a Metadata, member: &str) -> impl Iterator<Item = (usize, &'a str)> {
+pub(super) fn items<'a>(
+    metadata: &'a Metadata,
+    member: &str,
+) -> impl Iterator<Item = (usize, &'a str)> {
     let array = metadata.get(member).and_then(Value::as_array);
-    array.into_iter().flatten().enumerate().filter_map(|(index, item)| Some((index, item.as_str()?)))
+    array
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter_map(|(index, item)| Some((index, item.as_str()?)))
 }
 
 /// Appends the origin of a value to each violation that involves a member that was not sent.
 /// Otherwise the reader would look for that value in the request in vain.
 pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [Violation]) {
-    let filled_in: Vec<(&str, &Value)> = metadata.iter().filter(|(name, _)| !sent.has(name)).collect();
+    let filled_in: Vec<(&str, &Value)> = metadata
+        .iter()
+        .filter(|(name, _)| !sent.has(name))
+        .collect();
     for violation in found {
         // A single word such as scope may be an ordinary word in a sentence.
-        let is_mentioned =
-            |name: &str| name.contains('_') && violation.rule.split([' ', ',', ';']).any(|word| word == name);
+        let is_mentioned = |name: &str| {
+            name.contains('_')
+                && violation
+                    .rule
+                    .split([' ', ',', ';'])
+                    .any(|word| word == name)
+        };
         let is_meant = |name: &str| base(&violation.member) == name || is_mentioned(name);
-        let meant: Vec<_> = filled_in.iter().filter(|(name, _)| is_meant(name)).collect();
+        let meant: Vec<_> = filled_in
+            .iter()
+            .filter(|(name, _)| is_meant(name))
+            .collect();
         for (name, value) in meant {
             violation.rule += &origin(sent, name, value);
         }
@@ -67,7 +96,9 @@ pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [V
 
 /// Describes where the value of a member that was not sent comes from.
 fn origin(sent: &Metadata, name: &str, value: &Value) -> String {
-    let texts = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let texts = value
+        .as_array()
+        .map(|items| items.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     let text = match (texts, value) {
         (Some(texts), _) => texts.join(", "),
         (None, Value::String(text)) => text.clone(),
@@ -75,7 +106,10 @@ fn origin(sent: &Metadata, name: &str, value: &Value) -> String {
     };
     match choices::list_of(name).filter(|list| sent.has(list)) {
         Some(list) => format!("; {} was chosen from {list}", shown(&text)),
-        None => format!("; {} is the default for a request without {name}", shown(&text)),
+        None => format!(
+            "; {} is the default for a request without {name}",
+            shown(&text)
+        ),
     }
 }
 
@@ -114,7 +148,10 @@ mod tests {
 
     fn only(method: &str) -> Registration {
         let token_endpoint_auth_methods_supported = vec![method.to_owned()];
-        Registration { token_endpoint_auth_methods_supported, ..Registration::default() }
+        Registration {
+            token_endpoint_auth_methods_supported,
+            ..Registration::default()
+        }
     }
 
     #[test]
@@ -123,22 +160,31 @@ mod tests {
         check_with(
             &settings,
             json!({}),
-            Err(&["token_endpoint_auth_method: supports only private_key_jwt; client_secret_basic is the \
-                   default for a request without token_endpoint_auth_method"]),
+            Err(&[
+                "token_endpoint_auth_method: supports only private_key_jwt; client_secret_basic is the \
+                   default for a request without token_endpoint_auth_method",
+            ]),
         );
         let chosen = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
         check_with(
             &settings,
             chosen,
-            Err(&["token_endpoint_auth_method: send jwks_uri or jwks; private_key_jwt \
-                   was chosen from token_endpoint_auth_methods_supported"]),
+            Err(&[
+                "token_endpoint_auth_method: send jwks_uri or jwks; private_key_jwt \
+                   was chosen from token_endpoint_auth_methods_supported",
+            ]),
         );
         let code = "authorization_code is the default for a request without grant_types";
         check(
             json!({"response_types": []}),
-            Err(&[&format!("response_types: remove authorization_code; {code}")]),
+            Err(&[&format!(
+                "response_types: remove authorization_code; {code}"
+            )]),
         );
-        check(json!({"redirect_uris": null}), Err(&[&format!("redirect_uris: redirects to it; {code}")]));
+        check(
+            json!({"redirect_uris": null}),
+            Err(&[&format!("redirect_uris: redirects to it; {code}")]),
+        );
         let no_code = Registration {
             grant_types_supported: vec!["client_credentials".to_owned()],
             response_types_supported: Vec::new(),
@@ -155,13 +201,24 @@ mod tests {
         let policy: InitialAccessPolicy =
             serde_json::from_value(json!({"grant_types": ["client_credentials"]})).unwrap();
         let expected = format!("grant_types[0]: allows only client_credentials; {code}");
-        check_within(&policy, &Registration::default(), json!({}), Err(&[&expected]));
+        check_within(
+            &policy,
+            &Registration::default(),
+            json!({}),
+            Err(&[&expected]),
+        );
     }
 
     #[test]
     fn a_rejected_list_causes_no_further_errors() {
-        check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: contains no supported value"]));
-        check(json!({"response_types": ["token"]}), Err(&["response_types: this server supports only code"]));
+        check(
+            json!({"grant_types": ["implicit"]}),
+            Err(&["grant_types: contains no supported value"]),
+        );
+        check(
+            json!({"response_types": ["token"]}),
+            Err(&["response_types: this server supports only code"]),
+        );
     }
 
     #[test]

@@ -6,7 +6,10 @@ use super::choices;
 /// Members that extend or replace another member, each with that member.
 const OTHER_WAYS: &[(&str, &str)] = &[
     ("redirect_uris_regex", "redirect_uris"),
-    ("additional_token_endpoint_auth_methods", "token_endpoint_auth_method"),
+    (
+        "additional_token_endpoint_auth_methods",
+        "token_endpoint_auth_method",
+    ),
     ("allow_spontaneous_scopes", "scope"),
     ("spontaneous_scopes", "scope"),
     ("require_par", "require_pushed_authorization_requests"),
@@ -47,9 +50,21 @@ mod tests {
             ("logo_uri#en", "client_name", false),
             ("redirect_uris_regex", "redirect_uris", true),
             ("redirect_uris", "redirect_uris_regex", false),
-            ("token_endpoint_auth_methods_supported", "token_endpoint_auth_method", true),
-            ("id_token_signing_alg_values_supported", "id_token_signed_response_alg", true),
-            ("id_token_signing_alg_values_supported", "client_name", false),
+            (
+                "token_endpoint_auth_methods_supported",
+                "token_endpoint_auth_method",
+                true,
+            ),
+            (
+                "id_token_signing_alg_values_supported",
+                "id_token_signed_response_alg",
+                true,
+            ),
+            (
+                "id_token_signing_alg_values_supported",
+                "client_name",
+                false,
+            ),
         ];
         for (name, of, expected) in cases {
             assert_eq!(retells(name, of), expected, "{name} of {of}");

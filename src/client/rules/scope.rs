@@ -23,11 +23,15 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     }
     let is_defined = |name: &&str| cx.scopes.iter().any(|scope| scope.defines(name));
     let allowed = cx.initial_access.and_then(|policy| policy.scopes.as_ref());
-    let is_allowed = |name: &&str| allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
+    let is_allowed =
+        |name: &&str| allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
     let asked = scope::words(&asked).filter(is_defined);
     let adds_defaults = cx.settings.dynamic_registration_scopes_param_enabled;
-    let default =
-        cx.scopes.iter().filter(|scope| adds_defaults && scope.default).map(|scope| scope.id.as_str());
+    let default = cx
+        .scopes
+        .iter()
+        .filter(|scope| adds_defaults && scope.default)
+        .map(|scope| scope.id.as_str());
     let mut granted: Vec<&str> = Vec::new();
     for name in asked.chain(default).filter(is_allowed) {
         if !granted.contains(&name) {
@@ -44,18 +48,33 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
 /// Checks that every scope has the syntax of RFC 6749 and is defined. Undefined scopes never get
 /// here from a request, but they may from a script.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(granted) = metadata.text("scope").filter(|_| !is_faulted(found, "scope")) else { return };
+    let Some(granted) = metadata
+        .text("scope")
+        .filter(|_| !is_faulted(found, "scope"))
+    else {
+        return;
+    };
     if !is_scope(granted) {
         let rule = "must consist of words in visible ASCII without quotes or backslashes";
         found.push(violation("scope", rule));
         return;
     }
-    for name in scope::words(granted).filter(|name| !cx.scopes.iter().any(|scope| scope.defines(name))) {
-        found.push(violation("scope", format!("`{}` is not defined in [[scopes]]", shown(name))));
+    for name in
+        scope::words(granted).filter(|name| !cx.scopes.iter().any(|scope| scope.defines(name)))
+    {
+        found.push(violation(
+            "scope",
+            format!("`{}` is not defined in [[scopes]]", shown(name)),
+        ));
     }
-    let Some(allowed) = cx.initial_access.and_then(|policy| policy.scopes.as_ref()) else { return };
+    let Some(allowed) = cx.initial_access.and_then(|policy| policy.scopes.as_ref()) else {
+        return;
+    };
     for name in scope::words(granted).filter(|name| !allowed.iter().any(|one| one == name)) {
-        let rule = format!("`{}` is not allowed by the initial access token", shown(name));
+        let rule = format!(
+            "`{}` is not allowed by the initial access token",
+            shown(name)
+        );
         found.push(violation("scope", rule));
     }
 }
@@ -73,12 +92,24 @@ mod tests {
 
     #[test]
     fn any_white_space_separates_and_single_spaces_are_stored() {
-        for text in ["openid profile", " openid  profile ", "\n    openid\n    profile\n", "profile\topenid"]
-        {
-            let stored = if text.starts_with('p') { "profile openid" } else { "openid profile" };
+        for text in [
+            "openid profile",
+            " openid  profile ",
+            "\n    openid\n    profile\n",
+            "profile\topenid",
+        ] {
+            let stored = if text.starts_with('p') {
+                "profile openid"
+            } else {
+                "openid profile"
+            };
             check(json!({"scope": text}), Ok(json!({"scope": stored})));
             let changed = json!({"scope": text, "redirect_uris": ["https://a.example/cb"]});
-            check_changed(&Registration::default(), changed, Ok(json!({"scope": stored})));
+            check_changed(
+                &Registration::default(),
+                changed,
+                Ok(json!({"scope": stored})),
+            );
         }
         // The default scopes.
         check(json!({"scope": " \n"}), Ok(json!({"scope": "openid"})));
@@ -93,8 +124,15 @@ mod tests {
 
     #[test]
     fn scopes_have_their_own_limit() {
-        let scopes = |count: usize| vec!["https://purl.example.org/spec/scope"; count].join("\n      ");
-        check(json!({"scope": scopes(400)}), Ok(json!({"scope": "openid"})));
-        check(json!({"scope": scopes(500)}), Err(&["scope: has 17999 bytes; at most 16384 are allowed"]));
+        let scopes =
+            |count: usize| vec!["https://purl.example.org/spec/scope"; count].join("\n      ");
+        check(
+            json!({"scope": scopes(400)}),
+            Ok(json!({"scope": "openid"})),
+        );
+        check(
+            json!({"scope": scopes(500)}),
+            Err(&["scope: has 17999 bytes; at most 16384 are allowed"]),
+        );
     }
 }

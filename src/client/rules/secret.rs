@@ -8,11 +8,22 @@ use crate::client::Metadata;
 /// 3.2).
 pub fn needs_secret(metadata: &Metadata) -> bool {
     let further = metadata.texts("additional_token_endpoint_auth_methods");
-    let by_method =
-        metadata.text("token_endpoint_auth_method").into_iter().chain(further).any(|method| {
-            matches!(method, "client_secret_basic" | "client_secret_post" | "client_secret_jwt")
+    let by_method = metadata
+        .text("token_endpoint_auth_method")
+        .into_iter()
+        .chain(further)
+        .any(|method| {
+            matches!(
+                method,
+                "client_secret_basic" | "client_secret_post" | "client_secret_jwt"
+            )
         });
     // The algorithm of client assertions matters only with the method that uses it.
-    let keyed = ALGORITHMS.iter().filter(|algorithm| algorithm.member != "token_endpoint_auth_signing_alg");
-    by_method || keyed.filter_map(|algorithm| metadata.text(algorithm.member)).any(is_symmetric)
+    let keyed = ALGORITHMS
+        .iter()
+        .filter(|algorithm| algorithm.member != "token_endpoint_auth_signing_alg");
+    by_method
+        || keyed
+            .filter_map(|algorithm| metadata.text(algorithm.member))
+            .any(is_symmetric)
 }

@@ -9,7 +9,9 @@ use crate::client::Metadata;
 
 /// Checks that the type is supported, and that a pairwise client belongs to one sector.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(subject_type) = metadata.text("subject_type") else { return };
+    let Some(subject_type) = metadata.text("subject_type") else {
+        return;
+    };
     let supported = &cx.settings.subject_types_supported;
     if !supported.iter().any(|one| one == subject_type) {
         found.push(unsupported("subject_type", subject_type, supported));
@@ -29,12 +31,18 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     // OpenID Connect Core section 8.1: the sector is the host of the redirect URIs, unless the
     // client names another.
-    if hosts.iter().any(Option::is_none) && hosts.len() == 1 && !metadata.has("sector_identifier_uri") {
+    if hosts.iter().any(Option::is_none)
+        && hosts.len() == 1
+        && !metadata.has("sector_identifier_uri")
+    {
         let rule = "is required, because this pairwise client has no redirect URI with a host";
         found.push(violation("sector_identifier_uri", rule));
     }
     // Without a redirect URI, the sector is the host of `jwks_uri`.
-    let is_polled = matches!(metadata.text("backchannel_token_delivery_mode"), Some("poll" | "ping"));
+    let is_polled = matches!(
+        metadata.text("backchannel_token_delivery_mode"),
+        Some("poll" | "ping")
+    );
     if is_polled && !metadata.has("jwks_uri") {
         found.push(violation(
             "jwks_uri",

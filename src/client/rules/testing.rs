@@ -36,7 +36,10 @@ fn check_sent(
     sent: Value,
     expected: Result<Value, &[&str]>,
 ) {
-    let mut request = Map::from_iter([("redirect_uris".to_owned(), json!(["https://client.example/cb"]))]);
+    let mut request = Map::from_iter([(
+        "redirect_uris".to_owned(),
+        json!(["https://client.example/cb"]),
+    )]);
     request.extend(object(sent));
     let requested = Requested::read(request, &settings.dynamic_registration_custom_attributes);
     let limits = Limits::default();
@@ -50,7 +53,9 @@ fn check_sent(
         registered: None,
         is_certified: false,
     };
-    let result = rules.validate(requested).map(|valid| valid.metadata().clone());
+    let result = rules
+        .validate(requested)
+        .map(|valid| valid.metadata().clone());
     compare(result, expected);
 }
 
@@ -77,12 +82,19 @@ pub(super) fn with(base: Value, more: &Value) -> Value {
 /// Returns settings under which a client may be pairwise.
 pub(super) fn pairwise() -> Registration {
     let subject_types_supported = vec!["public".to_owned(), "pairwise".to_owned()];
-    Registration { subject_types_supported, ..Registration::default() }
+    Registration {
+        subject_types_supported,
+        ..Registration::default()
+    }
 }
 
 /// Checks the result of a script against the rules for changed metadata. `expected` is as in
 /// [`check_with`].
-pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
+pub(super) fn check_changed(
+    settings: &Registration,
+    changed: Value,
+    expected: Result<Value, &[&str]>,
+) {
     let limits = Limits::default();
     let fetch = FetchSettings::default();
     let rules = Rules {
@@ -102,9 +114,19 @@ pub(super) fn check_changed(settings: &Registration, changed: Value, expected: R
 pub(super) fn scopes() -> Vec<Scope> {
     let scope = |id: &str, default| {
         let (pattern, description) = (None, None);
-        Scope { id: id.to_owned(), pattern, description, default, claims: Vec::new() }
+        Scope {
+            id: id.to_owned(),
+            pattern,
+            description,
+            default,
+            claims: Vec::new(),
+        }
     };
-    vec![scope("openid", true), scope("profile", false), scope("email", false)]
+    vec![
+        scope("openid", true),
+        scope("profile", false),
+        scope("email", false),
+    ]
 }
 
 fn compare(result: Result<Metadata, Vec<Violation>>, expected: Result<Value, &[&str]>) {
@@ -116,8 +138,13 @@ fn compare(result: Result<Metadata, Vec<Violation>>, expected: Result<Value, &[&
             }
         }
         (Err(found), Err(expected)) => {
-            let all_expected = expected.iter().all(|expected| found.iter().any(|one| is(one, expected)));
-            assert!(all_expected && found.len() == expected.len(), "{found:#?}\nis not\n{expected:#?}");
+            let all_expected = expected
+                .iter()
+                .all(|expected| found.iter().any(|one| is(one, expected)));
+            assert!(
+                all_expected && found.len() == expected.len(),
+                "{found:#?}\nis not\n{expected:#?}"
+            );
         }
         (result, expected) => panic!("{result:#?}\nis not\n{expected:#?}"),
     }
@@ -125,7 +152,8 @@ fn compare(result: Result<Metadata, Vec<Violation>>, expected: Result<Value, &[&
 
 fn is(violation: &Violation, expected: &str) -> bool {
     let (member, words) = expected.split_once(": ").unwrap();
-    let code = if member.starts_with("redirect_uris") && !member.starts_with("redirect_uris_regex") {
+    let code = if member.starts_with("redirect_uris") && !member.starts_with("redirect_uris_regex")
+    {
         ErrorCode::InvalidRedirectUri
     } else {
         ErrorCode::InvalidClientMetadata
@@ -134,6 +162,8 @@ fn is(violation: &Violation, expected: &str) -> bool {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(members) = value else { panic!("a test sends an object") };
+    let Value::Object(members) = value else {
+        panic!("a test sends an object")
+    };
     members
 }

@@ -14,14 +14,22 @@ fn a_script_cannot_bypass_a_rule_by_removing_a_member() {
     let settings = Registration::default();
     let without_type =
         json!({"redirect_uris": ["http://evil.example/cb"], "grant_types": ["authorization_code"]});
-    check_changed(&settings, without_type, Err(&["redirect_uris[0]: must be https"]));
+    check_changed(
+        &settings,
+        without_type,
+        Err(&["redirect_uris[0]: must be https"]),
+    );
     check_changed(
         &settings,
         json!({"scope": "undefined"}),
         Err(&["redirect_uris: at least one", "scope: not defined"]),
     );
     let metadata = json!({"redirect_uris": ["https://a.example/cb"], "trusted_client": true});
-    check_changed(&settings, metadata, Ok(json!({"trusted_client": true, "application_type": "web"})));
+    check_changed(
+        &settings,
+        metadata,
+        Ok(json!({"trusted_client": true, "application_type": "web"})),
+    );
 }
 
 #[test]
@@ -44,27 +52,54 @@ fn values_set_by_the_operator_are_registered() {
 
 #[test]
 fn urls_that_servers_fetch_must_be_on_the_public_internet() {
-    for host in ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "10.0.0.1"] {
+    for host in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "[::1]",
+        "localhost",
+        "10.0.0.1",
+    ] {
         let url = format!("https://{host}/x");
-        for member in
-            ["jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "logo_uri", "logo_uri#fr"]
-        {
-            check(json!({member: url}), Err(&[&format!("{member}: public internet")]));
+        for member in [
+            "jwks_uri",
+            "sector_identifier_uri",
+            "backchannel_logout_uri",
+            "logo_uri",
+            "logo_uri#fr",
+        ] {
+            check(
+                json!({member: url}),
+                Err(&[&format!("{member}: public internet")]),
+            );
         }
-        check(json!({"request_uris": [url]}), Err(&["request_uris[0]: public internet"]));
+        check(
+            json!({"request_uris": [url]}),
+            Err(&["request_uris[0]: public internet"]),
+        );
         // A browser opens this URL.
-        for member in ["client_uri", "initiate_login_uri", "frontchannel_logout_uri"] {
+        for member in [
+            "client_uri",
+            "initiate_login_uri",
+            "frontchannel_logout_uri",
+        ] {
             check(json!({member: url}), Ok(json!({member: url})));
         }
     }
-    let native = json!({"application_type": "native", "backchannel_logout_uri": "http://127.0.0.1:6379/"});
+    let native =
+        json!({"application_type": "native", "backchannel_logout_uri": "http://127.0.0.1:6379/"});
     check(native, Err(&["backchannel_logout_uri: https"]));
 }
 
 #[test]
 fn pages_must_be_https_in_every_language() {
-    check(json!({"logo_uri#fr": "http://a.example/x"}), Err(&["logo_uri#fr: https"]));
-    check(json!({"client_uri": "javascript:alert(1)"}), Err(&["client_uri: never allowed"]));
+    check(
+        json!({"logo_uri#fr": "http://a.example/x"}),
+        Err(&["logo_uri#fr: https"]),
+    );
+    check(
+        json!({"client_uri": "javascript:alert(1)"}),
+        Err(&["client_uri: never allowed"]),
+    );
     check(
         json!({"tos_uri": "https://a.example/t#section"}),
         Ok(json!({"tos_uri": "https://a.example/t#section"})),
@@ -78,21 +113,37 @@ fn key(usage: &str) -> Value {
 
 #[test]
 fn an_algorithm_needs_a_key_that_it_can_use() {
-    let with_key = |key: Value, member: &str, alg: &str| json!({"jwks": {"keys": [key]}, member: alg});
+    let with_key =
+        |key: Value, member: &str, alg: &str| json!({"jwks": {"keys": [key]}, member: alg});
     let sealed = "id_token_encrypted_response_alg";
-    check(with_key(key("sig"), sealed, "RSA-OAEP"), Err(&["id_token_encrypted_response_alg: RSA-OAEP"]));
-    check(with_key(key("sig"), sealed, "ECDH-ES"), Err(&["id_token_encrypted_response_alg: ECDH-ES"]));
-    let exchange = json!({"kty": "OKP", "crv": "X25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    check(
+        with_key(key("sig"), sealed, "RSA-OAEP"),
+        Err(&["id_token_encrypted_response_alg: RSA-OAEP"]),
+    );
+    check(
+        with_key(key("sig"), sealed, "ECDH-ES"),
+        Err(&["id_token_encrypted_response_alg: ECDH-ES"]),
+    );
+    let exchange =
+        json!({"kty": "OKP", "crv": "X25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
     check(with_key(exchange.clone(), sealed, "ECDH-ES"), Ok(json!({})));
     check(with_key(exchange, sealed, "dir"), Ok(json!({})));
     let signed = "request_object_signing_alg";
     check(with_key(key("sig"), signed, "EdDSA"), Ok(json!({})));
-    check(with_key(key("enc"), signed, "EdDSA"), Err(&["request_object_signing_alg: EdDSA"]));
-    check(with_key(key("sig"), signed, "ES256"), Err(&["request_object_signing_alg: ES256"]));
-    let method =
-        |key: Value| json!({"jwks": {"keys": [key]}, "token_endpoint_auth_method": "private_key_jwt"});
+    check(
+        with_key(key("enc"), signed, "EdDSA"),
+        Err(&["request_object_signing_alg: EdDSA"]),
+    );
+    check(
+        with_key(key("sig"), signed, "ES256"),
+        Err(&["request_object_signing_alg: ES256"]),
+    );
+    let method = |key: Value| json!({"jwks": {"keys": [key]}, "token_endpoint_auth_method": "private_key_jwt"});
     check(method(key("sig")), Ok(json!({})));
-    check(method(key("enc")), Err(&["token_endpoint_auth_method: to verify"]));
+    check(
+        method(key("enc")),
+        Err(&["token_endpoint_auth_method: to verify"]),
+    );
 }
 
 #[test]
@@ -102,7 +153,10 @@ fn an_additional_method_has_the_requirements_of_the_first() {
                "additional_token_endpoint_auth_methods": [method]})
     };
     check(also("client_secret_basic"), Ok(json!({})));
-    check(also("made_up"), Err(&["additional_token_endpoint_auth_methods: contains no supported value"]));
+    check(
+        also("made_up"),
+        Err(&["additional_token_endpoint_auth_methods: contains no supported value"]),
+    );
     check(
         json!({"additional_token_endpoint_auth_methods": ["private_key_jwt"]}),
         Err(&["additional_token_endpoint_auth_methods[0]: public keys"]),
@@ -119,7 +173,8 @@ fn an_additional_method_has_the_requirements_of_the_first() {
 #[test]
 fn duplicate_values_are_registered_once() {
     let twice = json!({"grant_types": ["refresh_token", "authorization_code", "refresh_token"], "response_types": ["code", "code"]});
-    let once = json!({"grant_types": ["refresh_token", "authorization_code"], "response_types": ["code"]});
+    let once =
+        json!({"grant_types": ["refresh_token", "authorization_code"], "response_types": ["code"]});
     check(twice, Ok(once));
 }
 
@@ -130,9 +185,16 @@ fn the_signing_algorithm_must_fit_the_method() {
         "jwks": {"keys": [key("sig")]},
         "token_endpoint_auth_signing_alg_values_supported": ["HS256", "EdDSA"],
     });
-    check(chosen, Ok(json!({"token_endpoint_auth_signing_alg": "EdDSA"})));
-    let public = json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]});
-    check(public, Err(&["token_endpoint_auth_method: client_credentials"]));
+    check(
+        chosen,
+        Ok(json!({"token_endpoint_auth_signing_alg": "EdDSA"})),
+    );
+    let public =
+        json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]});
+    check(
+        public,
+        Err(&["token_endpoint_auth_method: client_credentials"]),
+    );
 }
 
 /// Returns a value that a client may send: of any type, and sometimes valid.
@@ -189,7 +251,11 @@ fn request() -> impl Strategy<Value = Map<String, Value>> {
         // With one valid member, the later checks are more likely to run.
         let base = json!({"redirect_uris": ["https://a.example/cb"]});
         let mut request = base.as_object().cloned().unwrap();
-        request.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        request.extend(
+            members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
         request
     })
 }
@@ -210,8 +276,13 @@ proptest! {
 
 #[test]
 fn a_script_that_empties_a_member_removes_it() {
-    let changed = json!({"redirect_uris": ["https://client.example/cb"], "client_name": "", "logo_uri": ""});
-    check_changed(&Registration::default(), changed, Ok(json!({"client_name": null, "logo_uri": null})));
+    let changed =
+        json!({"redirect_uris": ["https://client.example/cb"], "client_name": "", "logo_uri": ""});
+    check_changed(
+        &Registration::default(),
+        changed,
+        Ok(json!({"client_name": null, "logo_uri": null})),
+    );
 }
 
 #[test]
@@ -221,9 +292,17 @@ fn a_pairwise_client_has_a_sector() {
             "application_type": "native", "subject_type": "pairwise", "redirect_uris": ["com.example.app:/cb"],
         })
     };
-    check_with(&pairwise(), native(), Err(&["sector_identifier_uri: no redirect URI with a host"]));
+    check_with(
+        &pairwise(),
+        native(),
+        Err(&["sector_identifier_uri: no redirect URI with a host"]),
+    );
     let named = json!({"sector_identifier_uri": "https://sector.example/file"});
-    check_with(&pairwise(), with(native(), &named), Ok(json!({"subject_type": "pairwise"})));
+    check_with(
+        &pairwise(),
+        with(native(), &named),
+        Ok(json!({"subject_type": "pairwise"})),
+    );
 }
 
 #[test]
@@ -235,14 +314,26 @@ fn of_several_methods_one_with_fulfilled_requirements_is_chosen() {
     let mut with_subject = sent(&methods);
     with_subject["tls_client_auth_subject_dn"] = "CN=client".into();
     check(with_subject, chosen("tls_client_auth"));
-    check(sent(&["private_key_jwt"]), Err(&["token_endpoint_auth_method: jwks_uri or jwks"]));
+    check(
+        sent(&["private_key_jwt"]),
+        Err(&["token_endpoint_auth_method: jwks_uri or jwks"]),
+    );
 }
 
 #[test]
 fn origins_and_offer_endpoints_must_be_well_formed() {
-    check(json!({"authorized_origins": ["https://a.example/x"]}), Err(&["authorized_origins[0]: an origin"]));
-    check(json!({"authorized_origins": ["https://a.example"]}), Ok(json!({})));
-    check(json!({"credential_offer_endpoint": "nowhere"}), Err(&["credential_offer_endpoint: absolute URI"]));
+    check(
+        json!({"authorized_origins": ["https://a.example/x"]}),
+        Err(&["authorized_origins[0]: an origin"]),
+    );
+    check(
+        json!({"authorized_origins": ["https://a.example"]}),
+        Ok(json!({})),
+    );
+    check(
+        json!({"credential_offer_endpoint": "nowhere"}),
+        Err(&["credential_offer_endpoint: absolute URI"]),
+    );
     let offer = json!({"credential_offer_endpoint": "openid-credential-offer://"});
     check(offer.clone(), Ok(offer));
 }

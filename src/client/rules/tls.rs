@@ -14,10 +14,16 @@ type Subject = (&'static str, fn(&str) -> Option<String>);
 const SUBJECTS: &[Subject] = &[
     ("tls_client_auth_subject_dn", |text| {
         let rule = "must be an RFC 4514 distinguished name, such as CN=client,O=Example";
-        dn::parse(text).err().map(|error| format!("{rule}: {error}"))
+        dn::parse(text)
+            .err()
+            .map(|error| format!("{rule}: {error}"))
     }),
-    ("tls_client_auth_san_dns", |text| says(!authority::is_domain_name(text), "must be a DNS name")),
-    ("tls_client_auth_san_uri", |text| says(uri::parse(text).is_err(), "must be an absolute URI")),
+    ("tls_client_auth_san_dns", |text| {
+        says(!authority::is_domain_name(text), "must be a DNS name")
+    }),
+    ("tls_client_auth_san_uri", |text| {
+        says(uri::parse(text).is_err(), "must be an absolute URI")
+    }),
     ("tls_client_auth_san_ip", |text| {
         let rule = "must be an IPv4 address, or an IPv6 address in the format of RFC 5952";
         says(text.parse::<IpAddr>().is_err(), rule)
@@ -42,11 +48,13 @@ pub(super) fn has_subject(metadata: &Metadata) -> bool {
 /// Checks that `tls_client_auth` has exactly one subject in the right format, and that no client
 /// has several.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let subjects: Vec<&Subject> = SUBJECTS.iter().filter(|(member, _)| metadata.has(member)).collect();
+    let subjects: Vec<&Subject> = SUBJECTS
+        .iter()
+        .filter(|(member, _)| metadata.has(member))
+        .collect();
     let is_method = metadata.text("token_endpoint_auth_method") == Some("tls_client_auth");
     if is_method && subjects.is_empty() {
-        let rule =
-            "tls_client_auth needs one of the tls_client_auth_* members to name the certificate's subject";
+        let rule = "tls_client_auth needs one of the tls_client_auth_* members to name the certificate's subject";
         found.push(violation("token_endpoint_auth_method", rule));
     }
     if let [_, second, ..] = subjects.as_slice() {

@@ -34,17 +34,26 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
     for (name, value) in metadata.iter() {
         if let Some(member) = member::find(name).filter(|member| !is_of_kind(member.kind, value)) {
-            found.push(violation(name, format!("must be {}, not {}", due(member.kind), type_name(value))));
+            found.push(violation(
+                name,
+                format!("must be {}, not {}", due(member.kind), type_name(value)),
+            ));
         }
     }
 }
 
 fn is_of_kind(kind: Kind, value: &Value) -> bool {
     match kind {
-        Kind::Text | Kind::Label | Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => {
-            value.is_string()
-        }
-        Kind::Texts | Kind::Uris => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+        Kind::Text
+        | Kind::Label
+        | Kind::Page
+        | Kind::Picture
+        | Kind::Link
+        | Kind::Url
+        | Kind::Uri => value.is_string(),
+        Kind::Texts | Kind::Uris => value
+            .as_array()
+            .is_some_and(|items| items.iter().all(Value::is_string)),
         Kind::Flag => value.is_boolean(),
         Kind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
         Kind::Object | Kind::Jwks => value.is_object(),
@@ -75,7 +84,10 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
         (Kind::Count, Value::Number(number)) => {
             let fits = number.as_u64().is_some_and(|count| count <= LARGEST_COUNT);
             (!fits).then(|| {
-                format!("must be an integer from 0 to {LARGEST_COUNT}, not {}", shown(&number.to_string()))
+                format!(
+                    "must be an integer from 0 to {LARGEST_COUNT}, not {}",
+                    shown(&number.to_string())
+                )
             })
         }
         (kind, value) => Some(format!("must be {}, not {}", due(kind), type_name(value))),
@@ -83,10 +95,22 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
     found.extend(fault.map(|rule| violation(name, rule)));
 }
 
-fn check_items(cx: &Rules<'_>, (name, has_uris): (&str, bool), array: &[Value], found: &mut Vec<Violation>) {
-    let limit = if has_uris { cx.limits.redirect_uris } else { cx.limits.list_items };
+fn check_items(
+    cx: &Rules<'_>,
+    (name, has_uris): (&str, bool),
+    array: &[Value],
+    found: &mut Vec<Violation>,
+) {
+    let limit = if has_uris {
+        cx.limits.redirect_uris
+    } else {
+        cx.limits.list_items
+    };
     if array.len() > limit {
-        found.push(violation(name, format!("has {} items; at most {limit} are allowed", array.len())));
+        found.push(violation(
+            name,
+            format!("has {} items; at most {limit} are allowed", array.len()),
+        ));
         return;
     }
     for (index, item) in array.iter().enumerate() {
@@ -116,8 +140,9 @@ const fn due(kind: Kind) -> &'static str {
 
 fn too_many_characters(cx: &Rules<'_>, text: &str) -> Option<String> {
     let (count, limit) = (text.chars().count(), cx.limits.text_characters);
-    (count > limit)
-        .then(|| format!("has {count} characters; at most {limit} are allowed (limits.textCharacters)"))
+    (count > limit).then(|| {
+        format!("has {count} characters; at most {limit} are allowed (limits.textCharacters)")
+    })
 }
 
 /// Returns what is wrong with a machine-readable text.
@@ -131,7 +156,8 @@ fn uri_too_long(cx: &Rules<'_>, text: &str) -> Option<String> {
 
 fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
     let count = text.len();
-    (count > limit).then(|| format!("has {count} bytes; at most {limit} are allowed (limits.{key})"))
+    (count > limit)
+        .then(|| format!("has {count} bytes; at most {limit} are allowed (limits.{key})"))
 }
 
 /// Finds a hidden character. With a text that looks like another, an application can impersonate
@@ -140,7 +166,9 @@ fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
 fn hidden_character(text: &str) -> Option<String> {
     let found = text.chars().find(|&character| is_hidden(character))?;
     let code = u32::from(found);
-    Some(format!("has the character U+{code:04X}; remove control, direction and invisible characters"))
+    Some(format!(
+        "has the character U+{code:04X}; remove control, direction and invisible characters"
+    ))
 }
 
 /// Whether a character is a control, default-ignorable in Unicode (UAX 44), or a letter or symbol
@@ -174,26 +202,68 @@ mod tests {
             json!({"redirect_uris": "https://a.example/cb"}),
             Err(&["redirect_uris: an array of strings, not a string"]),
         );
-        check(json!({"redirect_uris": [5]}), Err(&["redirect_uris[0]: a string, not a number"]));
-        check(json!({"redirect_uris": [""]}), Err(&["redirect_uris[0]: must not be empty"]));
-        check(json!({"contacts": "a@b.example"}), Err(&["contacts: an array of strings"]));
-        check(json!({"client_name": 5}), Err(&["client_name: a string, not a number"]));
-        check(json!({"logo_uri": 5}), Err(&["logo_uri: a string that is a URL"]));
-        check(json!({"grant_types": "authorization_code"}), Err(&["grant_types: an array"]));
-        check(json!({"scope": ["openid"]}), Err(&["scope: a string, not an array"]));
+        check(
+            json!({"redirect_uris": [5]}),
+            Err(&["redirect_uris[0]: a string, not a number"]),
+        );
+        check(
+            json!({"redirect_uris": [""]}),
+            Err(&["redirect_uris[0]: must not be empty"]),
+        );
+        check(
+            json!({"contacts": "a@b.example"}),
+            Err(&["contacts: an array of strings"]),
+        );
+        check(
+            json!({"client_name": 5}),
+            Err(&["client_name: a string, not a number"]),
+        );
+        check(
+            json!({"logo_uri": 5}),
+            Err(&["logo_uri: a string that is a URL"]),
+        );
+        check(
+            json!({"grant_types": "authorization_code"}),
+            Err(&["grant_types: an array"]),
+        );
+        check(
+            json!({"scope": ["openid"]}),
+            Err(&["scope: a string, not an array"]),
+        );
         check(json!({"jwks": []}), Err(&["jwks: JWK Set, not an array"]));
-        check(json!({"require_auth_time": "true"}), Err(&["require_auth_time: a Boolean"]));
-        check(json!({"dpop_bound_access_tokens": "true"}), Err(&["dpop_bound_access_tokens: a Boolean"]));
-        check(json!({"vp_formats_supported": []}), Err(&["vp_formats_supported: an object"]));
+        check(
+            json!({"require_auth_time": "true"}),
+            Err(&["require_auth_time: a Boolean"]),
+        );
+        check(
+            json!({"dpop_bound_access_tokens": "true"}),
+            Err(&["dpop_bound_access_tokens: a Boolean"]),
+        );
+        check(
+            json!({"vp_formats_supported": []}),
+            Err(&["vp_formats_supported: an object"]),
+        );
     }
 
     #[test]
     fn a_count_is_an_integer_of_0_or_more() {
-        check(json!({"default_max_age": 60}), Ok(json!({"default_max_age": 60})));
-        check(json!({"default_max_age": 0}), Ok(json!({"default_max_age": 0})));
-        check(json!({"default_max_age": 86400.0}), Ok(json!({"default_max_age": 86400})));
+        check(
+            json!({"default_max_age": 60}),
+            Ok(json!({"default_max_age": 60})),
+        );
+        check(
+            json!({"default_max_age": 0}),
+            Ok(json!({"default_max_age": 0})),
+        );
+        check(
+            json!({"default_max_age": 86400.0}),
+            Ok(json!({"default_max_age": 86400})),
+        );
         for wrong in [json!(-1), json!(1.5), json!("60"), json!(u64::MAX)] {
-            check(json!({"default_max_age": wrong}), Err(&["default_max_age: must be an integer"]));
+            check(
+                json!({"default_max_age": wrong}),
+                Err(&["default_max_age: must be an integer"]),
+            );
         }
     }
 
@@ -201,7 +271,11 @@ mod tests {
     fn everything_is_reported_together() {
         check(
             json!({"client_name": 5, "redirect_uris": {}, "contacts": [1]}),
-            Err(&["redirect_uris: an array", "client_name: a string", "contacts[0]: a string"]),
+            Err(&[
+                "redirect_uris: an array",
+                "client_name: a string",
+                "contacts[0]: a string",
+            ]),
         );
     }
 
@@ -212,25 +286,55 @@ mod tests {
             Err(&["client_name: has 1025 characters; at most 1024"]),
         );
         check(json!({"client_name": "\u{e9}".repeat(1024)}), Ok(json!({})));
-        check(json!({"contacts": vec!["x"; 65]}), Err(&["contacts: has 65 items; at most 64"]));
-        check(json!({"redirect_uris": vec!["x"; 1000]}), Err(&["redirect_uris: has 1000 items; at most 32"]));
+        check(
+            json!({"contacts": vec!["x"; 65]}),
+            Err(&["contacts: has 65 items; at most 64"]),
+        );
+        check(
+            json!({"redirect_uris": vec!["x"; 1000]}),
+            Err(&["redirect_uris: has 1000 items; at most 32"]),
+        );
         let long = format!("https://a.example/{}", "x".repeat(10_000));
-        check(json!({"redirect_uris": [long]}), Err(&["redirect_uris[0]: has 10018 bytes; at most 2048"]));
-        check(json!({"software_statement": "x".repeat(10_000)}), Ok(json!({})));
+        check(
+            json!({"redirect_uris": [long]}),
+            Err(&["redirect_uris[0]: has 10018 bytes; at most 2048"]),
+        );
+        check(
+            json!({"software_statement": "x".repeat(10_000)}),
+            Ok(json!({})),
+        );
     }
 
     #[test]
     fn each_limit_applies_to_what_its_name_says() {
-        let (text, uri) = ("x".repeat(3_000), format!("https://a.example/{}", "x".repeat(3_000)));
+        let (text, uri) = (
+            "x".repeat(3_000),
+            format!("https://a.example/{}", "x".repeat(3_000)),
+        );
         let sent = [
-            (json!({"software_id": text}), "software_id: limits.textBytes"),
+            (
+                json!({"software_id": text}),
+                "software_id: limits.textBytes",
+            ),
             (json!({"contacts": [text]}), "contacts[0]: limits.textBytes"),
-            (json!({"client_name": text}), "client_name: limits.textCharacters"),
+            (
+                json!({"client_name": text}),
+                "client_name: limits.textCharacters",
+            ),
             (json!({"client_uri": uri}), "client_uri: limits.uriBytes"),
             (json!({"jwks_uri": uri}), "jwks_uri: limits.uriBytes"),
-            (json!({"request_uris": [uri]}), "request_uris[0]: limits.uriBytes"),
-            (json!({"frontchannel_logout_uri": uri}), "frontchannel_logout_uri: limits.uriBytes"),
-            (json!({"backchannel_logout_uri": uri}), "backchannel_logout_uri: limits.uriBytes"),
+            (
+                json!({"request_uris": [uri]}),
+                "request_uris[0]: limits.uriBytes",
+            ),
+            (
+                json!({"frontchannel_logout_uri": uri}),
+                "frontchannel_logout_uri: limits.uriBytes",
+            ),
+            (
+                json!({"backchannel_logout_uri": uri}),
+                "backchannel_logout_uri: limits.uriBytes",
+            ),
         ];
         for (client, expected) in sent {
             check(client, Err(&[expected]));
@@ -243,8 +347,15 @@ mod tests {
             json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"}),
             Ok(json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"})),
         );
-        for name in ["\u{845b}\u{e0100}\u{98fe}", "\u{2764}\u{fe0f}", "\u{1820}\u{180b}"] {
-            check(json!({"client_name": name}), Ok(json!({"client_name": name})));
+        for name in [
+            "\u{845b}\u{e0100}\u{98fe}",
+            "\u{2764}\u{fe0f}",
+            "\u{1820}\u{180b}",
+        ] {
+            check(
+                json!({"client_name": name}),
+                Ok(json!({"client_name": name})),
+            );
         }
         for hidden in [
             "a\nb",
@@ -263,9 +374,18 @@ mod tests {
             "a\u{1d173}",
             "a\u{e01f0}",
         ] {
-            check(json!({"client_name": hidden}), Err(&["client_name: has the character U+"]));
-            check(json!({"client_name#de": hidden}), Err(&["client_name#de: has the character U+"]));
-            check(json!({"contacts": [hidden]}), Err(&["contacts[0]: has the character U+"]));
+            check(
+                json!({"client_name": hidden}),
+                Err(&["client_name: has the character U+"]),
+            );
+            check(
+                json!({"client_name#de": hidden}),
+                Err(&["client_name#de: has the character U+"]),
+            );
+            check(
+                json!({"contacts": [hidden]}),
+                Err(&["contacts[0]: has the character U+"]),
+            );
         }
     }
 }

@@ -15,7 +15,9 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     let application = Application::of(metadata, found);
     for (name, value) in metadata.iter() {
         let kind = member::find(name).map(|member| member.kind);
-        let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else { continue };
+        let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else {
+            continue;
+        };
         let rule = match kind {
             Some(Kind::Page | Kind::Link) => page_fault(cx, application, text),
             Some(Kind::Picture) => fetched_fault(cx.fetch, text),
@@ -74,14 +76,21 @@ pub(super) fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String
 /// server that fetches.
 fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
     let host = uri.host.as_deref().unwrap_or_default();
-    let is_special = uri.address.map_or_else(|| address::is_special_name(host), address::is_special);
+    let is_special = uri
+        .address
+        .map_or_else(|| address::is_special_name(host), address::is_special);
     let is_listed = uri.port.is_some_and(|port| fetch.lists(host, port));
     is_special && !fetch.allow_private_addresses && !is_listed
 }
 
 /// Checks OpenID Connect Front-Channel Logout section 2 and Back-Channel Logout section 2.2. The
 /// first URL is loaded by a browser, and the second is called by a server.
-fn check_logout(cx: &Rules<'_>, application: Application, metadata: &Metadata, found: &mut Vec<Violation>) {
+fn check_logout(
+    cx: &Rules<'_>,
+    application: Application,
+    metadata: &Metadata,
+    found: &mut Vec<Violation>,
+) {
     let (front, back) = ("frontchannel_logout_uri", "backchannel_logout_uri");
     if let Some(text) = metadata.text(back).filter(|_| !is_faulted(found, back)) {
         found.extend(endpoint_fault(cx.fetch, text).map(|rule| violation(back, rule)));
@@ -108,7 +117,9 @@ fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
     // OpenID Connect Core section 6.2: a server fetches a request URI. Its fragment is a hash of
     // the document there.
     let request: Fault = |cx, text| {
-        let pattern = uri::parse(text).ok().and_then(|uri| redirect_uris::pattern_fault(cx, &uri));
+        let pattern = uri::parse(text)
+            .ok()
+            .and_then(|uri| redirect_uris::pattern_fault(cx, &uri));
         fetched_fault(cx.fetch, text).or(pattern.map(str::to_owned))
     };
     let lists: [(&str, Fault); 2] = [("request_uris", request), ("authorized_origins", origin)];

@@ -11,15 +11,26 @@ use crate::config::{Live, Registration, Settings};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     let server = &settings.server;
-    if let Some(admin) = settings.admin.listen.filter(|admin| overlap(*admin, server.listen)) {
+    if let Some(admin) = settings
+        .admin
+        .listen
+        .filter(|admin| overlap(*admin, server.listen))
+    {
         let reason = format!(
             "{admin} and server.listen ({}) cannot both be opened; choose another port, or leave it unset",
             server.listen
         );
         verdict.refuse("admin.listen", reason);
     }
-    let issuer = server.issuer.as_deref().and_then(|issuer| Url::parse(issuer).ok());
-    if server.tls.is_on() && issuer.as_ref().is_some_and(|issuer| issuer.scheme() == "http") {
+    let issuer = server
+        .issuer
+        .as_deref()
+        .and_then(|issuer| Url::parse(issuer).ok());
+    if server.tls.is_on()
+        && issuer
+            .as_ref()
+            .is_some_and(|issuer| issuer.scheme() == "http")
+    {
         verdict.refuse(
             "server.issuer",
             "must be https: this server does not accept plain http when server.tls is set",
@@ -35,12 +46,15 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     }
     for network in &server.trusted_proxies {
         if network.prefix_len() == 0 {
-            let reason = format!("{network} includes every address, so any client can forge its address");
+            let reason =
+                format!("{network} includes every address, so any client can forge its address");
             verdict.warn("server.trustedProxies", reason);
         }
     }
     let registration = &live.registration;
-    let is_unlimited = registration.rate_limit_registration_request_count.is_none_or(|count| count == 0);
+    let is_unlimited = registration
+        .rate_limit_registration_request_count
+        .is_none_or(|count| count == 0);
     if is_unlimited && is_open(registration) && is_public(server.listen.ip(), issuer.as_ref()) {
         let reason = "sets no limit, so anyone on the network can register any number of clients; set a limit, or \
                       require an initial access token or a software statement";
@@ -52,7 +66,8 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
     // `::` also occupies the port for IPv4.
-    let takes_all = |ip: IpAddr, other: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || other.is_ipv4());
+    let takes_all =
+        |ip: IpAddr, other: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || other.is_ipv4());
     // Two listeners with port 0 get different ports.
     one.port() == other.port()
         && one.port() != 0

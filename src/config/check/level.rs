@@ -6,7 +6,11 @@ use super::Verdict;
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
 
 pub(super) fn check(level: &str, verdict: &mut Verdict) {
-    let words: Vec<&str> = level.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = level
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .collect();
     let reason = match words.iter().find_map(|word| fault(word)) {
         _ if words.is_empty() => format!("is empty; use {}", choice()),
         Some(word) => format!(
@@ -31,7 +35,8 @@ fn fault(word: &str) -> Option<&str> {
 
 /// Whether `text` is a level. The logging library also accepts numbers.
 fn is_level(text: &str) -> bool {
-    LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text)) || matches!(text.parse(), Ok(0_u8..=5))
+    LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text))
+        || matches!(text.parse(), Ok(0_u8..=5))
 }
 
 fn choice() -> String {
@@ -51,12 +56,22 @@ mod tests {
 
     #[test]
     fn a_word_alone_is_a_level() {
-        for good in ["info", "WARN", "off", "3", "info, registrar::script=debug", "info,", "[register]=debug"]
-        {
+        for good in [
+            "info",
+            "WARN",
+            "off",
+            "3",
+            "info, registrar::script=debug",
+            "info,",
+            "[register]=debug",
+        ] {
             assert!(said(good).is_empty(), "{good}");
         }
         for (bad, named) in [
-            ("warning", "'warning' is not a log level; use error, warn, info, debug, trace or off"),
+            (
+                "warning",
+                "'warning' is not a log level; use error, warn, info, debug, trace or off",
+            ),
             ("loud", "'loud' is not a log level"),
             ("info,registrar", "'registrar' is not a log level"),
             ("registrar::script=verbose", "'verbose' is not a log level"),
@@ -64,7 +79,10 @@ mod tests {
         ] {
             let said = said(bad);
             assert_eq!(said.len(), 1, "{bad}");
-            assert!(said[0].0 == "telemetry.level" && said[0].1.contains(named), "{bad}: {said:?}");
+            assert!(
+                said[0].0 == "telemetry.level" && said[0].1.contains(named),
+                "{bad}: {said:?}"
+            );
         }
     }
 }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream};
+use super::{
+    FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream,
+};
 use crate::base::model::scope;
 
 /// Errors and warnings, each with its key and reason.
@@ -61,10 +63,16 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
         let key = "server.issuer";
         match Url::parse(issuer) {
             Ok(url) if !matches!(url.scheme(), "https" | "http") || url.host().is_none() => {
-                verdict.refuse(key, "must be an https URL, such as https://register.example.org");
+                verdict.refuse(
+                    key,
+                    "must be an https URL, such as https://register.example.org",
+                );
             }
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                verdict.refuse(key, "must not have a query or a fragment (RFC 8414 section 2)");
+                verdict.refuse(
+                    key,
+                    "must not have a query or a fragment (RFC 8414 section 2)",
+                );
             }
             Ok(_) if issuer.ends_with('/') => verdict.refuse(key, "must not end with a slash"),
             Ok(url) if url.scheme() == "http" => {
@@ -80,11 +88,15 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
 }
 
 fn traces(settings: &Settings, verdict: &mut Verdict) {
-    let Some(receiver) = &settings.telemetry.otlp else { return };
+    let Some(receiver) = &settings.telemetry.otlp else {
+        return;
+    };
     let is_url = Url::parse(receiver).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if !is_url {
-        verdict
-            .refuse("telemetry.otlp", "must be the URL of an OTLP receiver, such as http://127.0.0.1:4318");
+        verdict.refuse(
+            "telemetry.otlp",
+            "must be the URL of an OTLP receiver, such as http://127.0.0.1:4318",
+        );
     }
 }
 
@@ -92,7 +104,10 @@ fn traces(settings: &Settings, verdict: &mut Verdict) {
 fn positive(settings: &Settings, verdict: &mut Verdict) {
     let groups = [
         ("limits", serde_json::to_value(&settings.limits)),
-        ("scripts.limits", serde_json::to_value(&settings.scripts.limits)),
+        (
+            "scripts.limits",
+            serde_json::to_value(&settings.scripts.limits),
+        ),
     ];
     for (group, values) in groups {
         let values = values.unwrap_or_default();
@@ -119,7 +134,10 @@ fn fetch(settings: &FetchSettings, verdict: &mut Verdict) {
         verdict.refuse(&format!("fetch.{key}"), "must be 1 or more");
     }
     if settings.keys_maximum_seconds < settings.keys_minimum_seconds {
-        verdict.refuse("fetch.keysMaximumSeconds", "must not be less than keysMinimumSeconds");
+        verdict.refuse(
+            "fetch.keysMaximumSeconds",
+            "must not be less than keysMinimumSeconds",
+        );
     }
     if settings.allow_http {
         verdict.warn(
@@ -146,7 +164,10 @@ fn scripts(settings: &Settings, verdict: &mut Verdict) {
     }
     let pauses = &settings.scripts.retry_pauses_ms;
     if pauses.len() > 8 || pauses.iter().any(|pause| *pause > 3_600_000) {
-        verdict.refuse("scripts.retryPausesMs", "must have at most 8 items, each at most 3600000 (one hour)");
+        verdict.refuse(
+            "scripts.retryPausesMs",
+            "must have at most 8 items, each at most 3600000 (one hour)",
+        );
     }
 }
 
@@ -154,27 +175,48 @@ fn scripts(settings: &Settings, verdict: &mut Verdict) {
 fn supported(registration: &Registration, verdict: &mut Verdict) {
     let key = |name: &str| format!("registration.{name}");
     let has = |list: &[String], value: &str| list.iter().any(|item| item == value);
-    if !has(&registration.subject_types_supported, &registration.default_subject_type) {
-        verdict.refuse(&key("defaultSubjectType"), "must be one of subjectTypesSupported");
+    if !has(
+        &registration.subject_types_supported,
+        &registration.default_subject_type,
+    ) {
+        verdict.refuse(
+            &key("defaultSubjectType"),
+            "must be one of subjectTypesSupported",
+        );
     }
     let algorithms = &registration.id_token_signing_alg_values_supported;
     if !has(algorithms, &registration.default_signature_algorithm) {
-        verdict.refuse(&key("defaultSignatureAlgorithm"), "must be one of idTokenSigningAlgValuesSupported");
+        verdict.refuse(
+            &key("defaultSignatureAlgorithm"),
+            "must be one of idTokenSigningAlgValuesSupported",
+        );
     }
     for response_type in &registration.response_types_supported {
         let is_code = |word: &str| word == "code";
-        let is_of_code = !registration.hybrid_needs_implicit_grant && response_type.split(' ').any(is_code);
+        let is_of_code =
+            !registration.hybrid_needs_implicit_grant && response_type.split(' ').any(is_code);
         for word in response_type.split(' ') {
-            let grant = if is_code(word) || is_of_code { "authorization_code" } else { "implicit" };
+            let grant = if is_code(word) || is_of_code {
+                "authorization_code"
+            } else {
+                "implicit"
+            };
             if word != "none" && !has(&registration.grant_types_supported, grant) {
-                let reason = format!("'{response_type}' needs the grant type {grant} in grantTypesSupported");
+                let reason = format!(
+                    "'{response_type}' needs the grant type {grant} in grantTypesSupported"
+                );
                 verdict.refuse(&key("responseTypesSupported"), reason);
             }
         }
     }
     let values = serde_json::to_value(registration).unwrap_or_default();
     for (name, list) in values.as_object().into_iter().flatten() {
-        let list: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let list: Vec<&str> = list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         if name.ends_with("AlgValuesSupported") && list.contains(&"RSA1_5") {
             verdict.warn(
                 &key(name),
@@ -185,7 +227,10 @@ fn supported(registration: &Registration, verdict: &mut Verdict) {
             verdict.refuse(&key(name), "contains an empty item; remove it");
         }
     }
-    if has(&registration.token_endpoint_auth_signing_alg_values_supported, "none") {
+    if has(
+        &registration.token_endpoint_auth_signing_alg_values_supported,
+        "none",
+    ) {
         verdict.refuse(
             &key("tokenEndpointAuthSigningAlgValuesSupported"),
             "must not contain none: client assertions must be signed",
@@ -201,10 +246,18 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
         verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
     }
     if registration.maximum_client_lifetime == Some(0) {
-        verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it unset for no maximum");
+        verdict.refuse(
+            &key("maximumClientLifetime"),
+            "must be 1 or more; leave it unset for no maximum",
+        );
     }
     let least = [
-        ("unusedClientLifetime", registration.unused_client_lifetime, 60, "uses are stored with a delay"),
+        (
+            "unusedClientLifetime",
+            registration.unused_client_lifetime,
+            60,
+            "uses are stored with a delay",
+        ),
         (
             "inactiveClientLifetime",
             registration.inactive_client_lifetime,
@@ -214,7 +267,8 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
     ];
     for (name, lifetime, least, why) in least {
         if lifetime.is_some_and(|seconds| seconds < least) {
-            let reason = format!("must be at least {least}: {why}. Leave it unset to keep unused clients");
+            let reason =
+                format!("must be at least {least}: {why}. Leave it unset to keep unused clients");
             verdict.refuse(&key(name), reason);
         }
     }
@@ -226,7 +280,8 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
     let claim = &registration.software_statement_validation_claim_name;
     match registration.software_statement_validation_type {
         StatementValidation::Jwks | StatementValidation::JwksUri if claim.is_none() => {
-            let reason = "is missing: softwareStatementValidationType takes the keys from this claim";
+            let reason =
+                "is missing: softwareStatementValidationType takes the keys from this claim";
             verdict.refuse(&key("softwareStatementValidationClaimName"), reason);
         }
         StatementValidation::Jwks | StatementValidation::JwksUri => verdict.warn(
@@ -246,9 +301,16 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
     }
     let entries = &registration.dcr_ssa_validation_configs;
     for (at, entry) in entries.iter().enumerate() {
-        if entries.iter().take(at).any(|earlier| earlier.id == entry.id) {
+        if entries
+            .iter()
+            .take(at)
+            .any(|earlier| earlier.id == entry.id)
+        {
             let key = key(&format!("dcrSsaValidationConfigs[{at}].id"));
-            verdict.refuse(&key, format!("'{}' is a duplicate; each id must be unique", entry.id));
+            verdict.refuse(
+                &key,
+                format!("'{}' is a duplicate; each id must be unique", entry.id),
+            );
         }
         let has_keys = entry.jwks.is_some()
             || entry.jwks_uri.is_some()
@@ -273,8 +335,16 @@ fn attesters(registration: &Registration, verdict: &mut Verdict) {
     let entries = &registration.trusted_client_attesters;
     for (at, entry) in entries.iter().enumerate() {
         let key = format!("registration.trustedClientAttesters[{at}]");
-        if entry.issuer.is_empty() || entries.iter().take(at).any(|earlier| earlier.issuer == entry.issuer) {
-            verdict.refuse(&format!("{key}.issuer"), "must not be empty, and must be unique");
+        if entry.issuer.is_empty()
+            || entries
+                .iter()
+                .take(at)
+                .any(|earlier| earlier.issuer == entry.issuer)
+        {
+            verdict.refuse(
+                &format!("{key}.issuer"),
+                "must not be empty, and must be unique",
+            );
         }
         if entry.jwks.is_some() && entry.jwks_uri.is_some() {
             verdict.refuse(&key, "has both jwks and jwksUri; remove one of them");
@@ -301,11 +371,20 @@ fn scopes(live: &Live, verdict: &mut Verdict) {
             verdict.refuse(&key, admin::NOT_A_SCOPE);
         }
         if defined.default && defined.pattern.is_some() {
-            let reason = "must not be true together with pattern, because a pattern does not name one scope";
+            let reason =
+                "must not be true together with pattern, because a pattern does not name one scope";
             verdict.refuse(&format!("scopes[{at}].default"), reason);
         }
-        if live.scopes.iter().take(at).any(|earlier| earlier.id == defined.id) {
-            verdict.refuse(&key, format!("'{}' is a duplicate; each id must be unique", defined.id));
+        if live
+            .scopes
+            .iter()
+            .take(at)
+            .any(|earlier| earlier.id == defined.id)
+        {
+            verdict.refuse(
+                &key,
+                format!("'{}' is a duplicate; each id must be unique", defined.id),
+            );
         }
     }
 }

@@ -29,7 +29,9 @@ pub struct Scope {
 impl Scope {
     /// Whether this entry defines the scope token `name`.
     pub fn defines(&self, name: &str) -> bool {
-        self.pattern.as_ref().map_or(self.id == name, |pattern| pattern.matches(name))
+        self.pattern
+            .as_ref()
+            .map_or(self.id == name, |pattern| pattern.matches(name))
     }
 }
 
@@ -58,7 +60,11 @@ const OPENID: &[(&str, &str, &[&str])] = &[
     ),
     ("email", "The e-mail address", &["email", "email_verified"]),
     ("address", "The postal address", &["address"]),
-    ("phone", "The telephone number", &["phone_number", "phone_number_verified"]),
+    (
+        "phone",
+        "The telephone number",
+        &["phone_number", "phone_number_verified"],
+    ),
     ("offline_access", "Access while the user is away", &[]),
 ];
 

@@ -26,9 +26,12 @@ impl TryFrom<String> for ScopePattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let whole = RegexBuilder::new(&format!(r"\A(?:{text})\z")).size_limit(MOST_BYTES).build();
-        let whole = whole
-            .map_err(|_| format!("pattern: '{text}' is not a valid regular expression, or is too large"))?;
+        let whole = RegexBuilder::new(&format!(r"\A(?:{text})\z"))
+            .size_limit(MOST_BYTES)
+            .build();
+        let whole = whole.map_err(|_| {
+            format!("pattern: '{text}' is not a valid regular expression, or is too large")
+        })?;
         Ok(Self { text, whole })
     }
 }
@@ -57,14 +60,19 @@ mod tests {
         r"(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(read|write|\*|c?r?u?d?s?|\$[a-z-]+)(\?.+)?";
 
     fn scope(pattern: &str) -> Result<Scope, String> {
-        serde_json::from_value(json!({"id": "access", "pattern": pattern})).map_err(|error| error.to_string())
+        serde_json::from_value(json!({"id": "access", "pattern": pattern}))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_pattern_matches_whole_tokens() {
         let table: &[(&str, &str, bool)] = &[
             (SMART, "patient/*.rs", true),
-            (SMART, "patient/Observation.rs?category=http://example.org/x|laboratory", true),
+            (
+                SMART,
+                "patient/Observation.rs?category=http://example.org/x|laboratory",
+                true,
+            ),
             (SMART, "system/Patient.$export", true),
             (SMART, "user/*.*", true),
             (SMART, "patient/Patient.rx", false),
@@ -78,14 +86,21 @@ mod tests {
             ("a", "a\n", false),
         ];
         for (pattern, token, defined) in table {
-            assert_eq!(scope(pattern).unwrap().defines(token), *defined, "{pattern} {token}");
+            assert_eq!(
+                scope(pattern).unwrap().defines(token),
+                *defined,
+                "{pattern} {token}"
+            );
         }
     }
 
     #[test]
     fn an_invalid_pattern_is_rejected_and_a_valid_one_is_shown_unchanged() {
         for pattern in ["(", "a{1000000}", "(?P<x>a)(?P<x>b)"] {
-            assert!(scope(pattern).unwrap_err().contains("regular expression"), "{pattern}");
+            assert!(
+                scope(pattern).unwrap_err().contains("regular expression"),
+                "{pattern}"
+            );
         }
         let told: Value = serde_json::to_value(scope(SMART).unwrap()).unwrap();
         assert_eq!(told["pattern"], SMART);

@@ -8,7 +8,9 @@ mod patch;
 mod scopes;
 
 fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("config")
+        .join(name)
 }
 
 fn read(
@@ -19,15 +21,23 @@ fn read(
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("r.toml");
     std::fs::write(&file, text).unwrap();
-    let pairs =
-        |pairs: &[(&str, &str)]| pairs.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+    let pairs = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|&(key, value)| (key.into(), value.into()))
+            .collect()
+    };
     let sources = Sources {
         file: Some(file),
         environment: pairs(environment),
         overrides: pairs(overrides),
         ..Sources::default()
     };
-    load(&sources).map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
+    load(&sources).map_err(|errors| {
+        errors
+            .to_string()
+            .replace(&format!("{}/", folder.path().display()), "")
+    })
 }
 
 /// Checks every line of the errors of `text`.
@@ -38,10 +48,15 @@ fn check(text: &str, expected: &[&str]) {
 
 #[test]
 fn an_error_names_its_line_and_the_valid_values() {
-    check("[server]\nlisten = ", &["r.toml:2:10: string values must be quoted, expected literal string"]);
+    check(
+        "[server]\nlisten = ",
+        &["r.toml:2:10: string values must be quoted, expected literal string"],
+    );
     check(
         "[registration]\ngrantTypeSupported = []\n",
-        &["r.toml:2:1: registration.grantTypeSupported: unknown key; did you mean `grantTypesSupported`?"],
+        &[
+            "r.toml:2:1: registration.grantTypeSupported: unknown key; did you mean `grantTypesSupported`?",
+        ],
     );
     check(
         "[nothing]\nx = 1\n",
@@ -57,13 +72,21 @@ fn an_error_names_its_line_and_the_valid_values() {
         &["r.toml:2:1: registration.softwareStatementValidationType: \
            `magic` is not one of none, script, builtin, jwks, jwks_uri; the default is \"script\""],
     );
-    check("[limits]\nbodyBytes = 0\n", &["r.toml:2:1: limits.bodyBytes: must be 1 or more"]);
+    check(
+        "[limits]\nbodyBytes = 0\n",
+        &["r.toml:2:1: limits.bodyBytes: must be 1 or more"],
+    );
 }
 
 #[test]
 fn all_errors_are_reported_together() {
     let text = "[server]\nlisten = \"here\"\n[limits]\nbodyBytes = -1\nconections = 5\n";
-    let errors = read(text, &[("REGISTRAR_STORE__CACHE", "1")], &[("server.lissten", "x")]).unwrap_err();
+    let errors = read(
+        text,
+        &[("REGISTRAR_STORE__CACHE", "1")],
+        &[("server.lissten", "x")],
+    )
+    .unwrap_err();
     for part in [
         "server.listen",
         "limits.bodyBytes",
@@ -96,7 +119,10 @@ fn contradicting_options_are_rejected() {
         ("rateLimitAuthenticationFailurePeriodInSeconds", "0"),
     ] {
         let errors = read(&format!("[registration]\n{key} = {value}\n"), &[], &[]).unwrap_err();
-        assert!(errors.starts_with(&format!("r.toml:2:1: registration.{key}: must be")), "{errors}");
+        assert!(
+            errors.starts_with(&format!("r.toml:2:1: registration.{key}: must be")),
+            "{errors}"
+        );
     }
     for url in ["mysql:x", "sled:", "memory:x", ""] {
         let errors = read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap_err();
@@ -130,10 +156,15 @@ fn contradicting_options_are_rejected() {
 fn outgoing_requests_are_limited_and_development_options_cause_warnings() {
     check(
         "[fetch]\nallowedHosts = [\"https://a.example\"]\n",
-        &["r.toml:2:1: fetch.allowedHosts: 'https://a.example' is not a host such as keys.example.org, \
-           keys.example.org:8443 or *.example.org; the default is []"],
+        &[
+            "r.toml:2:1: fetch.allowedHosts: 'https://a.example' is not a host such as keys.example.org, \
+           keys.example.org:8443 or *.example.org; the default is []",
+        ],
     );
-    check("[fetch]\nconcurrent = 0\n", &["r.toml:2:1: fetch.concurrent: must be 1 or more"]);
+    check(
+        "[fetch]\nconcurrent = 0\n",
+        &["r.toml:2:1: fetch.concurrent: must be 1 or more"],
+    );
     check(
         "[fetch]\nkeysMaximumSeconds = 59\n",
         &["r.toml:2:1: fetch.keysMaximumSeconds: must not be less than keysMinimumSeconds"],
@@ -141,8 +172,13 @@ fn outgoing_requests_are_limited_and_development_options_cause_warnings() {
     let text = "[fetch]\nallowHttp = true\nallowPrivateAddresses = true\nallowedHosts = [\"*.a.example\"]\n";
     let configuration = read(text, &[], &[]).unwrap();
     assert!(configuration.settings.fetch.lists("x.a.example", 443));
-    let [http, addresses] = &configuration.warnings[..] else { panic!("{:?}", configuration.warnings) };
-    assert!(http.contains("r.toml:2:1: fetch.allowHttp: is for development only"), "{http}");
+    let [http, addresses] = &configuration.warnings[..] else {
+        panic!("{:?}", configuration.warnings)
+    };
+    assert!(
+        http.contains("r.toml:2:1: fetch.allowHttp: is for development only"),
+        "{http}"
+    );
     assert!(
         addresses.contains("r.toml:3:1: fetch.allowPrivateAddresses: is for development only"),
         "{addresses}"
@@ -155,15 +191,31 @@ fn the_limits_of_scripts_are_checked_too() {
         "[scripts.limits]\nwaiting = 500\n",
         &["r.toml:2:1: scripts.limits.waiting: plus scripts.limits.concurrent must not exceed 400"],
     );
-    check("[scripts.limits]\nhttpCalls = 0\n", &["r.toml:2:1: scripts.limits.httpCalls: must be 1 or more"]);
+    check(
+        "[scripts.limits]\nhttpCalls = 0\n",
+        &["r.toml:2:1: scripts.limits.httpCalls: must be 1 or more"],
+    );
     check(
         "[scripts]\nretryPausesMs = [9000000]\n",
-        &["r.toml:2:1: scripts.retryPausesMs: must have at most 8 items, each at most 3600000 (one hour)"],
+        &[
+            "r.toml:2:1: scripts.retryPausesMs: must have at most 8 items, each at most 3600000 (one hour)",
+        ],
     );
     let errors = read("[scripts.secrets]\na = { enf = \"A\" }\n", &[], &[]).unwrap_err();
-    assert!(errors.contains("scripts.secrets") && errors.contains("expected `env` or `file`"), "{errors}");
+    assert!(
+        errors.contains("scripts.secrets") && errors.contains("expected `env` or `file`"),
+        "{errors}"
+    );
     let right = "[scripts.secrets]\na = { env = \"A\" }\nb = { file = \"b.txt\" }\n";
-    assert_eq!(read(right, &[], &[]).unwrap().settings.scripts.secrets.len(), 2);
+    assert_eq!(
+        read(right, &[], &[])
+            .unwrap()
+            .settings
+            .scripts
+            .secrets
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -172,7 +224,10 @@ fn later_layers_take_precedence_and_are_recorded() {
     let environment = [
         ("REGISTRAR_SERVER__LISTEN", "127.0.0.1:2"),
         ("REGISTRAR_LIMITS__BODY_BYTES", "2000"),
-        ("REGISTRAR_REGISTRATION__GRANTTYPESSUPPORTED", "[\"authorization_code\"]"),
+        (
+            "REGISTRAR_REGISTRATION__GRANTTYPESSUPPORTED",
+            "[\"authorization_code\"]",
+        ),
         ("REGISTRAR_URL", "not a section, not ours"),
         ("PATH", "/bin"),
     ];
@@ -180,7 +235,10 @@ fn later_layers_take_precedence_and_are_recorded() {
     assert_eq!(configuration.settings.server.listen.port(), 3);
     assert_eq!(configuration.settings.limits.body_bytes, 2_000);
     assert_eq!(configuration.settings.store.url.expose(), "sled:a");
-    assert_eq!(configuration.live.registration.grant_types_supported, ["authorization_code"]);
+    assert_eq!(
+        configuration.live.registration.grant_types_supported,
+        ["authorization_code"]
+    );
     let origin = |key: &str| configuration.origins.get(key).copied();
     assert_eq!(origin("server.listen"), Some(Origin::Flag));
     assert_eq!(origin("limits.bodyBytes"), Some(Origin::Environment));
@@ -193,9 +251,21 @@ fn free_form_tables_accept_any_keys() {
     let text = "[discovery]\nauthorization_endpoint = \"https://as.example.org/a\"\n[scripts.attributes.deep]\nx = [1, {y = 2}]\n\
                 [registration.trustedSsaIssuers.\"https://trusted.example.org\"]\nautomaticallyGrantedScopes = [\"a\"]\n";
     let configuration = read(text, &[], &[]).unwrap();
-    assert_eq!(configuration.settings.discovery["authorization_endpoint"], "https://as.example.org/a");
-    assert_eq!(configuration.settings.scripts.attributes["deep"]["x"][1]["y"], 2);
-    assert!(configuration.live.registration.trusted_ssa_issuers.contains_key("https://trusted.example.org"));
+    assert_eq!(
+        configuration.settings.discovery["authorization_endpoint"],
+        "https://as.example.org/a"
+    );
+    assert_eq!(
+        configuration.settings.scripts.attributes["deep"]["x"][1]["y"],
+        2
+    );
+    assert!(
+        configuration
+            .live
+            .registration
+            .trusted_ssa_issuers
+            .contains_key("https://trusted.example.org")
+    );
 }
 
 #[test]
@@ -216,13 +286,22 @@ fn the_upstream_must_be_another_server() {
     }
     let same = "[server]\nissuer = \"https://a.example\"\n[discovery]\nupstream = \"https://a.example/\"\n";
     let errors = read(same, &[], &[]).unwrap_err();
-    assert!(errors.contains("r.toml:3:2: discovery.upstream: is the URL of this server"), "{errors}");
+    assert!(
+        errors.contains("r.toml:3:2: discovery.upstream: is the URL of this server"),
+        "{errors}"
+    );
     let variable = ("REGISTRAR_DISCOVERY__UPSTREAM", "https://as.example.org");
-    assert_eq!(read("", &[variable], &[]).unwrap().settings.upstream(), Some("https://as.example.org"));
+    assert_eq!(
+        read("", &[variable], &[]).unwrap().settings.upstream(),
+        Some("https://as.example.org")
+    );
     let other = read("[discovery]\nupstream = \"http://10.0.0.1\"\n", &[], &[]).unwrap();
     assert_eq!(other.settings.upstream(), Some("http://10.0.0.1"));
     assert!(
-        other.warnings.iter().any(|warning| warning.contains("discovery.upstream")),
+        other
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("discovery.upstream")),
         "{:?}",
         other.warnings
     );
@@ -235,29 +314,42 @@ fn both_of_janssens_spellings_are_accepted() {
     let configuration = read(text, &[], &[]).unwrap();
     let entry = &configuration.live.registration.dcr_ssa_validation_configs[0];
     assert_eq!(entry.allowed_claims.as_deref(), Some(&["a".to_owned()][..]));
-    assert_eq!(entry.jwks_uri.as_deref(), Some("https://a.example.org/jwks"));
+    assert_eq!(
+        entry.jwks_uri.as_deref(),
+        Some("https://a.example.org/jwks")
+    );
 }
 
 #[test]
 fn a_secret_is_not_shown() {
     let text = "[registration]\ndcrSignatureValidationSharedSecret = \"do-not-show\"\n";
     let configuration = read(text, &[], &[]).unwrap();
-    let shown = format!("{configuration:?} {}", serde_json::to_string(&configuration.live).unwrap());
+    let shown = format!(
+        "{configuration:?} {}",
+        serde_json::to_string(&configuration.live).unwrap()
+    );
     assert!(!shown.contains("do-not-show"));
 }
 
 #[test]
 fn the_shipped_configuration_loads_without_a_warning() {
     for name in ["registrar.toml", "janssen.toml"] {
-        let configuration = load(&Sources { file: Some(shipped(name)), ..Sources::default() }).unwrap();
+        let configuration = load(&Sources {
+            file: Some(shipped(name)),
+            ..Sources::default()
+        })
+        .unwrap();
         assert_eq!(configuration.warnings, [""; 0], "{name}");
     }
 }
 
 #[test]
 fn the_shipped_file_has_every_option_with_its_default_and_a_comment() {
-    let configuration =
-        load(&Sources { file: Some(shipped("registrar.toml")), ..Sources::default() }).unwrap();
+    let configuration = load(&Sources {
+        file: Some(shipped("registrar.toml")),
+        ..Sources::default()
+    })
+    .unwrap();
     assert_eq!(configuration.settings, Settings::default());
     assert_eq!(configuration.live, Live::default());
     let text = std::fs::read_to_string(shipped("registrar.toml")).unwrap();
@@ -266,12 +358,20 @@ fn the_shipped_file_has_every_option_with_its_default_and_a_comment() {
     values["registration"] = serde_json::to_value(Registration::default()).unwrap();
     for (section, value) in values.as_object().unwrap() {
         each(section, value, &mut |section, key| {
-            let from = lines.iter().position(|line| *line == format!("[{section}]"));
+            let from = lines
+                .iter()
+                .position(|line| *line == format!("[{section}]"));
             let from = from.unwrap_or_else(|| panic!("[{section}] is missing"));
-            let is_key = |line: &&str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            let is_key = |line: &&str| {
+                line.trim_start_matches("# ")
+                    .starts_with(&format!("{key} = "))
+            };
             let at = lines[from..].iter().position(is_key).map(|at| at + from);
             let at = at.unwrap_or_else(|| panic!("{section}.{key} is missing"));
-            assert!(lines[at - 1].starts_with("# "), "{section}.{key} has no comment");
+            assert!(
+                lines[at - 1].starts_with("# "),
+                "{section}.{key} has no comment"
+            );
         });
     }
 }
@@ -282,23 +382,37 @@ fn a_file_without_scopes_has_those_of_openid_and_others_only_their_own() {
         let scopes = read(text, &[], &[]).unwrap().live.scopes;
         scopes.into_iter().map(|scope| scope.id).collect::<Vec<_>>()
     };
-    let openid = ["openid", "profile", "email", "address", "phone", "offline_access"];
+    let openid = [
+        "openid",
+        "profile",
+        "email",
+        "address",
+        "phone",
+        "offline_access",
+    ];
     assert_eq!(ids(""), openid);
     assert_eq!(ids("[registration]\ntrustedClientEnabled = true\n"), openid);
     assert_eq!(ids("[[scopes]]\nid = \"a\"\n"), ["a"]);
     assert_eq!(ids("scopes = []\n[server]\n"), [""; 0]);
     let profile = &Live::default().scopes[1];
-    assert!(profile.claims.iter().any(|claim| claim == "given_name") && profile.description.is_some());
+    assert!(
+        profile.claims.iter().any(|claim| claim == "given_name") && profile.description.is_some()
+    );
 }
 
 /// Visits every option below `value`, with its section.
 fn each(section: &str, value: &Value, visit: &mut impl FnMut(&str, &str)) {
     for (key, value) in value.as_object().unwrap() {
-        let is_option_table =
-            ["trustedSsaIssuers", "dynamicRegistrationDefaultCustomAttributes"].contains(&key.as_str());
+        let is_option_table = [
+            "trustedSsaIssuers",
+            "dynamicRegistrationDefaultCustomAttributes",
+        ]
+        .contains(&key.as_str());
         match value {
             Value::Object(inner) if inner.is_empty() && !is_option_table => {}
-            Value::Object(inner) if !inner.is_empty() => each(&format!("{section}.{key}"), value, visit),
+            Value::Object(inner) if !inner.is_empty() => {
+                each(&format!("{section}.{key}"), value, visit)
+            }
             _ => visit(section, key),
         }
     }

@@ -7,10 +7,20 @@ use crate::config::patch::{fixed_by, live_keys};
 use crate::config::*;
 
 fn patched(patch: Value, environment: &[(&str, &str)]) -> Result<Configuration, String> {
-    let Value::Object(patch) = patch else { panic!("a patch is an object") };
-    let environment = environment.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+    let Value::Object(patch) = patch else {
+        panic!("a patch is an object")
+    };
+    let environment = environment
+        .iter()
+        .map(|&(key, value)| (key.into(), value.into()))
+        .collect();
     let file = Some(shipped("registrar.toml"));
-    let sources = Sources { file, patch: Patch(patch), environment, ..Sources::default() };
+    let sources = Sources {
+        file,
+        patch: Patch(patch),
+        environment,
+        ..Sources::default()
+    };
     load(&sources).map_err(|errors| errors.to_string())
 }
 
@@ -29,10 +39,19 @@ fn a_patch_overrides_the_file_but_not_the_environment() {
     assert_eq!(registration.client_expiry_grace, 9);
     assert_eq!(configuration.live.scopes.len(), 1);
     let origin = |key: &str| configuration.origins.get(key).copied();
-    assert_eq!(origin("registration.dynamicRegistrationEnabled"), Some(Origin::Patch));
-    assert_eq!(origin("registration.clientExpiryGrace"), Some(Origin::Environment));
+    assert_eq!(
+        origin("registration.dynamicRegistrationEnabled"),
+        Some(Origin::Patch)
+    );
+    assert_eq!(
+        origin("registration.clientExpiryGrace"),
+        Some(Origin::Environment)
+    );
     assert_eq!(origin("scopes"), Some(Origin::Patch));
-    assert_eq!(origin("registration.defaultSubjectType"), Some(Origin::File));
+    assert_eq!(
+        origin("registration.defaultSubjectType"),
+        Some(Origin::File)
+    );
     assert!(configuration.base.registration.dynamic_registration_enabled);
     assert_eq!(configuration.base.registration.client_expiry_grace, 0);
     assert_eq!(configuration.base.scopes.len(), 6);
@@ -72,12 +91,21 @@ fn a_higher_layer_fixes_an_option() {
         ("REGISTRAR_REGISTRATION__DEFAULT_SUBJECT_TYPE", "pairwise"),
         ("REGISTRAR_REGISTRATION__TRUSTED_SSA_ISSUERS__X", "{}"),
     ];
-    let configuration = patched(json!({"registration.clientExpiryGrace": 7}), &environment).unwrap();
+    let configuration =
+        patched(json!({"registration.clientExpiryGrace": 7}), &environment).unwrap();
     let fixed = |name: &str| fixed_by(&configuration.origins, &format!("registration.{name}"));
     assert_eq!(fixed("defaultSubjectType"), Some(Origin::Environment));
-    assert_eq!(fixed("trustedSsaIssuers"), Some(Origin::Environment), "a part of it is set");
+    assert_eq!(
+        fixed("trustedSsaIssuers"),
+        Some(Origin::Environment),
+        "a part of it is set"
+    );
     assert_eq!(fixed("clientExpiryGrace"), None);
-    assert_eq!(fixed("default"), None, "a key with the same prefix is a different key");
+    assert_eq!(
+        fixed("default"),
+        None,
+        "a key with the same prefix is a different key"
+    );
 }
 
 #[test]
@@ -87,8 +115,14 @@ fn every_option_has_an_origin() {
     for key in live_keys() {
         assert!(all.contains_key(&key), "{key}");
     }
-    assert_eq!(all.get("registration.clientExpiryGrace"), Some(&Origin::Patch));
-    assert_eq!(all.get("registration.maximumClientLifetime"), Some(&Origin::Default));
+    assert_eq!(
+        all.get("registration.clientExpiryGrace"),
+        Some(&Origin::Patch)
+    );
+    assert_eq!(
+        all.get("registration.maximumClientLifetime"),
+        Some(&Origin::Default)
+    );
     assert_eq!(all.get("server.paths.token"), Some(&Origin::File));
     assert_eq!(all.get("admin.listen"), Some(&Origin::Default));
     assert_eq!(all.get("registration"), None, "a table is not an option");
@@ -102,12 +136,24 @@ fn an_embedding_program_keeps_its_configuration() {
     let sources = Sources::default().or_embedded(&made);
     let again = load(&sources).unwrap();
     assert_eq!((&again.live, &again.settings), (&made.live, &made.settings));
-    let patch = Patch([("registration.clientExpiryGrace".to_owned(), 6.into())].into_iter().collect());
+    let patch = Patch(
+        [("registration.clientExpiryGrace".to_owned(), 6.into())]
+            .into_iter()
+            .collect(),
+    );
     let again = load(&Sources { patch, ..sources }).unwrap();
     assert_eq!(again.live.registration.client_expiry_grace, 6);
     assert_eq!(again.base.registration.client_expiry_grace, 5);
     let file = Some(shipped("registrar.toml"));
-    assert!(Sources { file, ..Sources::default() }.or_embedded(&made).embedded.is_none());
+    assert!(
+        Sources {
+            file,
+            ..Sources::default()
+        }
+        .or_embedded(&made)
+        .embedded
+        .is_none()
+    );
 }
 
 #[test]
@@ -115,23 +161,35 @@ fn paths_must_be_valid_and_different() {
     let clash = "[server.paths]\ntoken = \"/register\"\n";
     check(
         clash,
-        &["r.toml:2:1: server.paths.token: is the same as server.paths.registration; choose another path"],
+        &[
+            "r.toml:2:1: server.paths.token: is the same as server.paths.registration; choose another path",
+        ],
     );
-    for path in ["register", "/", "/a/", "/a//b", "/a/../b", "/{id}", "/a b", "/\u{e4}"] {
+    for path in [
+        "register", "/", "/a/", "/a//b", "/a/../b", "/{id}", "/a b", "/\u{e4}",
+    ] {
         check(
             &format!("[server.paths]\ntoken = \"{path}\"\n"),
             &["r.toml:2:1: server.paths.token: is not a valid path; use a path such as /register"],
         );
     }
-    for (name, path) in
-        [("jwks", "/.well-known/jwks"), ("token", "/admin/v1/config"), ("config", "/admin/v1/clients")]
-    {
-        let errors = super::read(&format!("[server.paths]\n{name} = \"{path}\"\n"), &[], &[]).unwrap_err();
-        assert!(errors.contains("is reserved; choose another path"), "{path}: {errors}");
+    for (name, path) in [
+        ("jwks", "/.well-known/jwks"),
+        ("token", "/admin/v1/config"),
+        ("config", "/admin/v1/clients"),
+    ] {
+        let errors =
+            super::read(&format!("[server.paths]\n{name} = \"{path}\"\n"), &[], &[]).unwrap_err();
+        assert!(
+            errors.contains("is reserved; choose another path"),
+            "{path}: {errors}"
+        );
     }
     check(
         "[admin.scopes]\nconfigWrite = \"a b\"\n",
-        &["r.toml:2:1: admin.scopes.configWrite: must be visible ASCII without quotes and backslashes"],
+        &[
+            "r.toml:2:1: admin.scopes.configWrite: must be visible ASCII without quotes and backslashes",
+        ],
     );
 }
 

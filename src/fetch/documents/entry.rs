@@ -54,7 +54,13 @@ pub(super) enum Known<T> {
 
 impl<T> Default for Entry<T> {
     fn default() -> Self {
-        Self { looked_at: 0, refetch_from: None, kept: None, failed: None, flight: None }
+        Self {
+            looked_at: 0,
+            refetch_from: None,
+            kept: None,
+            failed: None,
+            flight: None,
+        }
     }
 }
 
@@ -75,7 +81,11 @@ impl<T> Entry<T> {
     /// Returns the document to use after a fetch failed with `error`: the previous one, if the other server
     /// is unavailable and has not been so for too long (RFC 5861 section 4).
     pub(super) fn after(&self, error: FetchError, now: Timestamp) -> Result<Arc<T>, FetchError> {
-        match self.kept.as_ref().filter(|kept| error.is_outage() && now < kept.stale_until) {
+        match self
+            .kept
+            .as_ref()
+            .filter(|kept| error.is_outage() && now < kept.stale_until)
+        {
             Some(kept) => Ok(Arc::clone(&kept.value)),
             None => Err(error),
         }
@@ -83,7 +93,10 @@ impl<T> Entry<T> {
 
     /// Returns the cached document, if it differs from `seen`.
     pub(super) fn newer_than(&self, seen: &Arc<T>) -> Option<Arc<T>> {
-        let kept = self.kept.as_ref().filter(|kept| !Arc::ptr_eq(&kept.value, seen));
+        let kept = self
+            .kept
+            .as_ref()
+            .filter(|kept| !Arc::ptr_eq(&kept.value, seen));
         kept.map(|kept| Arc::clone(&kept.value))
     }
 
@@ -95,14 +108,22 @@ impl<T> Entry<T> {
 
     pub(super) fn keep(&mut self, value: Arc<T>, print: Print, until: (Timestamp, Timestamp)) {
         let (fresh_until, stale_until) = until;
-        self.kept = Some(Kept { value, print, fresh_until, stale_until });
+        self.kept = Some(Kept {
+            value,
+            print,
+            fresh_until,
+            stale_until,
+        });
         self.failed = None;
     }
 
     /// Records a failed fetch, unless it failed because this server was too busy.
     pub(super) fn fail(&mut self, error: &FetchError, now: Timestamp) {
         if *error != FetchError::Busy {
-            self.failed = Some(Failed { error: error.clone(), until: now.plus(FAILURE) });
+            self.failed = Some(Failed {
+                error: error.clone(),
+                until: now.plus(FAILURE),
+            });
         }
     }
 
@@ -121,7 +142,10 @@ impl<T> Entry<T> {
 
     /// Returns the running fetch. One that ended without a result was aborted.
     pub(super) fn flight(&self) -> Option<Flight<T>> {
-        self.flight.as_ref().filter(|flight| flight.peek().is_none()).cloned()
+        self.flight
+            .as_ref()
+            .filter(|flight| flight.peek().is_none())
+            .cloned()
     }
 
     pub(super) fn set_flight(&mut self, flight: Flight<T>) {

@@ -55,7 +55,16 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
     ) -> Self {
         let (parse, entries) = (Box::new(parse), Mutex::new(Entries::new(settings)));
         let tasks = TaskTracker::new();
-        Self { inner: Arc::new(Inner { fetcher, clock, accept, parse, entries, tasks }) }
+        Self {
+            inner: Arc::new(Inner {
+                fetcher,
+                clock,
+                accept,
+                parse,
+                entries,
+                tasks,
+            }),
+        }
     }
 
     /// Returns the document at `url`.
@@ -121,8 +130,14 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
             return flight;
         }
         let (inner, url) = (Arc::clone(&self.inner), url.to_owned());
-        let task = self.inner.tasks.spawn(async move { inner.fetch(&url).await });
-        let flight = task.map(|outcome| outcome.unwrap_or(Err(FetchError::Broken))).boxed().shared();
+        let task = self
+            .inner
+            .tasks
+            .spawn(async move { inner.fetch(&url).await });
+        let flight = task
+            .map(|outcome| outcome.unwrap_or(Err(FetchError::Broken)))
+            .boxed()
+            .shared();
         entry.set_flight(flight.clone());
         flight
     }
@@ -136,9 +151,14 @@ impl RemoteDocuments<Value> {
     /// When the document is unavailable, or has no such member.
     pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
         let document = self.get(url).await?;
-        let text = document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = document
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty());
         let text = text.map(str::to_owned);
-        text.ok_or_else(|| FetchError::Unusable(format!("must be an object with a string '{name}'")))
+        text.ok_or_else(|| {
+            FetchError::Unusable(format!("must be an object with a string '{name}'"))
+        })
     }
 }
 
@@ -157,7 +177,8 @@ impl<T> Inner<T> {
                 Some(value) => value,
                 None => Arc::new((self.parse)(&document.value).map_err(FetchError::Unusable)?),
             };
-            self.entries().keep(url, now, (&value, print), document.lifetime);
+            self.entries()
+                .keep(url, now, (&value, print), document.lifetime);
             Ok(value)
         });
         if let Err(error) = &outcome {

@@ -86,7 +86,13 @@ impl Connection {
             place: Some(place),
         };
         let (room, is_stuck) = (Arc::clone(room), AtomicBool::new(false));
-        Arc::new(Self { party, room, dismissed, is_stuck, activity: Mutex::new(activity) })
+        Arc::new(Self {
+            party,
+            room,
+            dismissed,
+            is_stuck,
+            activity: Mutex::new(activity),
+        })
     }
 
     /// Begins a request.
@@ -147,7 +153,9 @@ impl Connection {
         activity.at_work = activity.at_work.saturating_sub(1);
         if activity.at_work == 0 {
             activity.since = Instant::now();
-            let place = self.room.enter(self.party, self.dismissed.clone(), activity.age);
+            let place = self
+                .room
+                .enter(self.party, self.dismissed.clone(), activity.age);
             activity.age = Some(place.number());
             activity.place = Some(place);
         }
@@ -176,13 +184,21 @@ impl Activity {
     fn end(&self, patience: Patience) -> Option<Instant> {
         let now = Instant::now();
         let is_overdue = |since: &Instant| *since + patience.answer <= now;
-        if self.out.first_key_value().is_some_and(|(_, since)| is_overdue(since)) {
+        if self
+            .out
+            .first_key_value()
+            .is_some_and(|(_, since)| is_overdue(since))
+        {
             return None;
         }
         if self.at_work > 0 {
             return Some(now + patience.head);
         }
-        let limit = if self.open == 0 { patience.head } else { patience.head + patience.open };
+        let limit = if self.open == 0 {
+            patience.head
+        } else {
+            patience.head + patience.open
+        };
         let quiet = self.quiet.saturating_add(self.since.elapsed());
         let left = limit.checked_sub(quiet).filter(|left| !left.is_zero())?;
         Some(now + left)

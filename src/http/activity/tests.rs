@@ -1,8 +1,11 @@
 use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
-const PATIENCE: Patience =
-    Patience { head: LIMIT, open: Duration::from_secs(20), answer: Duration::from_secs(20) };
+const PATIENCE: Patience = Patience {
+    head: LIMIT,
+    open: Duration::from_secs(20),
+    answer: Duration::from_secs(20),
+};
 
 fn connection(room: &Arc<Room>) -> Arc<Connection> {
     Connection::new(room, IpAddr::from([192, 0, 2, 1]))
@@ -22,10 +25,20 @@ async fn only_an_idle_connection_is_closed_for_others_or_times_out() {
     assert_eq!(room.len(), 1);
     let (first, second) = (one.open(), one.open());
     assert!(room.is_empty() && !room.dismiss_oldest());
-    assert!(tokio::time::timeout(LIMIT * 9, one.lapsed(PATIENCE)).await.is_err(), "it is at work");
+    assert!(
+        tokio::time::timeout(LIMIT * 9, one.lapsed(PATIENCE))
+            .await
+            .is_err(),
+        "it is at work"
+    );
     let waiting = (one.wait(), one.wait());
     assert_eq!(room.len(), 1);
-    assert!(tokio::time::timeout(LIMIT * 2, one.lapsed(PATIENCE)).await.is_err(), "bodies take longer");
+    assert!(
+        tokio::time::timeout(LIMIT * 2, one.lapsed(PATIENCE))
+            .await
+            .is_err(),
+        "bodies take longer"
+    );
     drop(waiting);
     assert!(room.is_empty());
     first.answered();

@@ -55,7 +55,11 @@ pub(super) fn take(
     (proxies, tls): (&Proxies, &Tls),
 ) -> Option<ClientCertificate> {
     let from_proxy = proxies.are(peer);
-    let named = if from_proxy { header::read(headers, &proxies.headers) } else { Ok(None) };
+    let named = if from_proxy {
+        header::read(headers, &proxies.headers)
+    } else {
+        Ok(None)
+    };
     remove(headers);
     match named {
         Ok(Some(presented)) => Some(forwarded(presented, tls)),
@@ -74,21 +78,30 @@ fn forwarded(Presented { certificate, chain }: Presented, tls: &Tls) -> ClientCe
     let is_own_issuer = certificate.subject.is_same(&certificate.issuer);
     let word = certificate.is_valid_at(tls.now()) && !is_own_issuer;
     let is_trusted = tls.vouch_for(&certificate, &chain).unwrap_or(word);
-    ClientCertificate { certificate: Arc::new(certificate), is_trusted }
+    ClientCertificate {
+        certificate: Arc::new(certificate),
+        is_trusted,
+    }
 }
 
 /// Checks the certificate again, since a connection can outlive the certificate that was presented when it
 /// began.
 fn renewed(shown: &ClientCertificate, tls: &Tls) -> ClientCertificate {
     let is_trusted = shown.is_trusted && shown.certificate.is_valid_at(tls.now());
-    ClientCertificate { certificate: Arc::clone(&shown.certificate), is_trusted }
+    ClientCertificate {
+        certificate: Arc::clone(&shown.certificate),
+        is_trusted,
+    }
 }
 
 /// Removes every header that could be read as the certificate of a client, including the headers of other
 /// products.
 fn remove(headers: &mut HeaderMap) {
-    let names =
-        |name: &&HeaderName| ["client-cert", "clientcert"].iter().any(|mark| name.as_str().contains(mark));
+    let names = |name: &&HeaderName| {
+        ["client-cert", "clientcert"]
+            .iter()
+            .any(|mark| name.as_str().contains(mark))
+    };
     let found: Vec<HeaderName> = headers.keys().filter(names).cloned().collect();
     for name in found {
         headers.remove(name);
@@ -98,10 +111,19 @@ fn remove(headers: &mut HeaderMap) {
 /// Reads `bytes` as the value of each certificate header, for the fuzz target `certificate_header`.
 #[doc(hidden)]
 pub fn fuzz_header(bytes: &[u8]) {
-    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
-    let names = ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "x-clientcert"];
-    let headers: HeaderMap =
-        names.into_iter().map(|name| (HeaderName::from_static(name), value.clone())).collect();
+    let Ok(value) = HeaderValue::from_bytes(bytes) else {
+        return;
+    };
+    let names = [
+        "client-cert",
+        "client-cert-chain",
+        "x-forwarded-client-cert",
+        "x-clientcert",
+    ];
+    let headers: HeaderMap = names
+        .into_iter()
+        .map(|name| (HeaderName::from_static(name), value.clone()))
+        .collect();
     for enabled in [
         CertificateHeader::ClientCert,
         CertificateHeader::XForwardedClientCert,

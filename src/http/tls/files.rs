@@ -31,14 +31,21 @@ const MAXIMUM_BYTES: u64 = 1 << 20;
 
 impl TlsFault {
     fn new(key: &'static str, file: &Path, reason: impl Into<String>) -> Self {
-        Self { key, file: file.to_owned(), reason: reason.into() }
+        Self {
+            key,
+            file: file.to_owned(),
+            reason: reason.into(),
+        }
     }
 
     /// OpenSSL rejects a certificate and key that are well-formed.
     pub(super) fn unusable(settings: &TlsSettings, error: &ErrorStack) -> Self {
         let file = settings.certificate.clone().unwrap_or_default();
-        let reason =
-            error.errors().first().and_then(openssl::error::Error::reason).unwrap_or("no reason given");
+        let reason = error
+            .errors()
+            .first()
+            .and_then(openssl::error::Error::reason)
+            .unwrap_or("no reason given");
         Self::new(CERTIFICATE, &file, format!("cannot be used: {reason}"))
     }
 }
@@ -62,7 +69,8 @@ impl Files {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsFault> {
         let anchors = settings.client_ca.as_deref().map(|file| {
             let pem = content(CLIENT_CA, file)?;
-            Anchors::from_pem(&pem).map_err(|error| TlsFault::new(CLIENT_CA, file, error.to_string()))
+            Anchors::from_pem(&pem)
+                .map_err(|error| TlsFault::new(CLIENT_CA, file, error.to_string()))
         });
         let anchors = anchors.transpose()?;
         let identity = match (&settings.certificate, &settings.key) {
@@ -71,45 +79,76 @@ impl Files {
             (None, _) => None,
         };
         let leaf = match (&identity, &settings.certificate) {
-            (Some(identity), Some(file)) => Some((file.clone(), read(identity.certificate.clone(), file)?)),
+            (Some(identity), Some(file)) => {
+                Some((file.clone(), read(identity.certificate.clone(), file)?))
+            }
             _ => None,
         };
-        Ok(Self { identity, anchors, leaf })
+        Ok(Self {
+            identity,
+            anchors,
+            leaf,
+        })
     }
 
     /// Returns faults that are well-formed, but that clients will not accept at `now`.
     pub(super) fn oddities(&self, now: Timestamp) -> Vec<TlsFault> {
-        let Some((file, leaf)) = &self.leaf else { return Vec::new() };
+        let Some((file, leaf)) = &self.leaf else {
+            return Vec::new();
+        };
         if leaf.is_valid_at(now) {
             return Vec::new();
         }
-        let state = if leaf.not_after < now { "has expired" } else { "is not valid yet" };
-        vec![TlsFault::new(CERTIFICATE, file, format!("the certificate {state}; clients will reject it"))]
+        let state = if leaf.not_after < now {
+            "has expired"
+        } else {
+            "is not valid yet"
+        };
+        vec![TlsFault::new(
+            CERTIFICATE,
+            file,
+            format!("the certificate {state}; clients will reject it"),
+        )]
     }
 }
 
 impl Identity {
     fn read(certificate: &Path, key: &Path) -> Result<Self, TlsFault> {
         let chain = X509::stack_from_pem(&content(CERTIFICATE, certificate)?);
-        let chain = chain
-            .map_err(|_| TlsFault::new(CERTIFICATE, certificate, "a certificate in it cannot be read"))?;
+        let chain = chain.map_err(|_| {
+            TlsFault::new(
+                CERTIFICATE,
+                certificate,
+                "a certificate in it cannot be read",
+            )
+        })?;
         let mut chain = chain.into_iter();
         let leaf = chain.next().ok_or_else(|| {
             let reason = "contains no certificate; PEM begins with -----BEGIN CERTIFICATE-----";
             TlsFault::new(CERTIFICATE, certificate, reason)
         })?;
         let secret = private_key(key)?;
-        let is_pair = leaf.public_key().is_ok_and(|public| public.public_eq(&secret));
+        let is_pair = leaf
+            .public_key()
+            .is_ok_and(|public| public.public_eq(&secret));
         if !is_pair {
-            let reason = format!("is not the key of the first certificate in {}", certificate.display());
+            let reason = format!(
+                "is not the key of the first certificate in {}",
+                certificate.display()
+            );
             return Err(TlsFault::new(KEY, key, reason));
         }
-        Ok(Self { certificate: leaf, chain: chain.collect(), key: secret })
+        Ok(Self {
+            certificate: leaf,
+            chain: chain.collect(),
+            key: secret,
+        })
     }
 }
 
 fn read(x509: X509, file: &Path) -> Result<Certificate, TlsFault> {
-    Certificate::from_x509(x509).map_err(|error| TlsFault::new(CERTIFICATE, file, error.to_string()))
+    Certificate::from_x509(x509)
+        .map_err(|error| TlsFault::new(CERTIFICATE, file, error.to_string()))
 }
 
 fn private_key(file: &Path) -> Result<PKey<Private>, TlsFault> {
@@ -122,10 +161,15 @@ fn private_key(file: &Path) -> Result<PKey<Private>, TlsFault> {
 }
 
 fn content(key: &'static str, file: &Path) -> Result<Vec<u8>, TlsFault> {
-    let failed = |error: std::io::Error| TlsFault::new(key, file, format!("cannot be read: {error}"));
+    let failed =
+        |error: std::io::Error| TlsFault::new(key, file, format!("cannot be read: {error}"));
     let size = std::fs::metadata(file).map_err(failed)?.len();
     if size > MAXIMUM_BYTES {
-        return Err(TlsFault::new(key, file, format!("is larger than {MAXIMUM_BYTES} bytes")));
+        return Err(TlsFault::new(
+            key,
+            file,
+            format!("is larger than {MAXIMUM_BYTES} bytes"),
+        ));
     }
     std::fs::read(file).map_err(failed)
 }

@@ -69,7 +69,12 @@ impl Tls {
     /// The file that cannot be read or is invalid.
     pub fn open(settings: &TlsSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
         let present = Arc::new(ArcSwap::from_pointee(Present::load(settings, clock.now())?));
-        Ok(Self { settings: settings.clone(), clock, present, is_lenient: false })
+        Ok(Self {
+            settings: settings.clone(),
+            clock,
+            present,
+            is_lenient: false,
+        })
     }
 
     /// Returns the same TLS for a listener whose callers may omit the client certificate, such as probes. Its
@@ -77,14 +82,28 @@ impl Tls {
     #[must_use]
     pub fn lenient(&self) -> Self {
         let (settings, clock) = (self.settings.clone(), Arc::clone(&self.clock));
-        Self { settings, clock, present: Arc::clone(&self.present), is_lenient: true }
+        Self {
+            settings,
+            clock,
+            present: Arc::clone(&self.present),
+            is_lenient: true,
+        }
     }
 
     /// No TLS: for a listener that only the operators of the server can reach.
     pub fn off(clock: Arc<dyn Clock>) -> Self {
-        let present = Present { context: None, lenient: None, anchors: None };
+        let present = Present {
+            context: None,
+            lenient: None,
+            anchors: None,
+        };
         let present = Arc::new(ArcSwap::from_pointee(present));
-        Self { settings: TlsSettings::default(), clock, present, is_lenient: false }
+        Self {
+            settings: TlsSettings::default(),
+            clock,
+            present,
+            is_lenient: false,
+        }
     }
 
     /// Reads the files in `settings`. Returns warnings about them.
@@ -102,14 +121,24 @@ impl Tls {
     /// # Errors
     /// The file that cannot be read or is invalid. Nothing has changed then.
     pub fn reload(&self) -> Result<(), TlsFault> {
-        self.present.store(Arc::new(Present::load(&self.settings, self.clock.now())?));
+        self.present
+            .store(Arc::new(Present::load(&self.settings, self.clock.now())?));
         Ok(())
     }
 
     /// Returns the configured files.
     pub fn files(&self) -> Vec<PathBuf> {
-        let TlsSettings { certificate, key, client_ca, client_certificates: _ } = &self.settings;
-        [certificate, key, client_ca].into_iter().flatten().cloned().collect()
+        let TlsSettings {
+            certificate,
+            key,
+            client_ca,
+            client_certificates: _,
+        } = &self.settings;
+        [certificate, key, client_ca]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// Whether the listener uses TLS.
@@ -120,7 +149,10 @@ impl Tls {
     /// Whether `certificate` is valid now and signed by an authority; `None` if there are no authorities.
     pub fn vouch_for(&self, certificate: &Certificate, chain: &[Certificate]) -> Option<bool> {
         let present = self.present.load();
-        present.anchors.as_ref().map(|anchors| anchors.vouch_for(certificate, chain, self.now()))
+        present
+            .anchors
+            .as_ref()
+            .map(|anchors| anchors.vouch_for(certificate, chain, self.now()))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -135,7 +167,11 @@ impl Tls {
     ) -> Result<(TlsStream<S>, Option<ClientCertificate>), HandshakeError> {
         let context = {
             let present = self.present.load();
-            let context = if self.is_lenient { &present.lenient } else { &present.context };
+            let context = if self.is_lenient {
+                &present.lenient
+            } else {
+                &present.context
+            };
             context.clone().ok_or(HandshakeError::Off)?
         };
         let mut stream = TlsStream::new(Ssl::new(&context)?, stream)?;
@@ -158,7 +194,10 @@ impl Tls {
             .filter_map(|x509| read(x509.to_owned()).ok())
             .collect();
         let is_trusted = self.vouch_for(&certificate, &chain).unwrap_or(false);
-        Some(ClientCertificate { certificate: Arc::new(certificate), is_trusted })
+        Some(ClientCertificate {
+            certificate: Arc::new(certificate),
+            is_trusted,
+        })
     }
 }
 
@@ -176,7 +215,9 @@ impl Present {
         let asks = settings.client_certificates;
         let asks_gently = match asks {
             ClientCertificates::Off => ClientCertificates::Off,
-            ClientCertificates::Optional | ClientCertificates::Required => ClientCertificates::Optional,
+            ClientCertificates::Optional | ClientCertificates::Required => {
+                ClientCertificates::Optional
+            }
         };
         let context = |asks| {
             let identity = files.identity.as_ref();
@@ -184,7 +225,11 @@ impl Present {
             made.map_err(|error| TlsFault::unusable(settings, &error))
         };
         let (strict, lenient) = (context(asks)?, context(asks_gently)?);
-        Ok(Self { context: strict, lenient, anchors: files.anchors.clone() })
+        Ok(Self {
+            context: strict,
+            lenient,
+            anchors: files.anchors.clone(),
+        })
     }
 }
 

@@ -31,12 +31,28 @@ const fn kind(
     verifies: &'static [&'static str],
     encrypts: &'static [&'static str],
 ) -> Kind {
-    Kind { kty, crv, verifies, encrypts }
+    Kind {
+        kty,
+        crv,
+        verifies,
+        encrypts,
+    }
 }
 
 const RSA_SIGNATURES: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
-const RSA_ENCRYPTIONS: &[&str] = &["RSA1_5", "RSA-OAEP", "RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512"];
-const ECDH: &[&str] = &["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"];
+const RSA_ENCRYPTIONS: &[&str] = &[
+    "RSA1_5",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+];
+const ECDH: &[&str] = &[
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
+];
 const ML_DSA: &[&str] = &["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"];
 
 /// All known types of keys. secp256k1 is only for ES256K (RFC 8812 section 3.1).
@@ -84,18 +100,25 @@ pub fn can(jwk: &Map<String, Value>, work: Work, alg: &str) -> bool {
 /// Whether one of the keys in the JWK Set `set` can do `work` with `alg`.
 pub fn set_can(set: &Value, work: Work, alg: &str) -> bool {
     let keys = set.get("keys").and_then(Value::as_array);
-    keys.into_iter().flatten().filter_map(Value::as_object).any(|key| can(key, work, alg))
+    keys.into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .any(|key| can(key, work, alg))
 }
 
 /// Whether a certificate can contain the key `jwk`, with which a client authenticates in TLS: the
 /// key must be able to create signatures.
 pub fn has_certificates(jwk: &Value) -> bool {
-    jwk.as_object().and_then(kind_of).is_some_and(|kind| !kind.verifies.is_empty())
+    jwk.as_object()
+        .and_then(kind_of)
+        .is_some_and(|kind| !kind.verifies.is_empty())
 }
 
 /// Whether the `alg` of `jwk` fits its type and curve, as far as the algorithm is known.
 pub(super) fn is_consistent(jwk: &Map<String, Value>) -> bool {
-    let (Some(alg), Some(kind)) = (text(jwk, "alg"), kind_of(jwk)) else { return true };
+    let (Some(alg), Some(kind)) = (text(jwk, "alg"), kind_of(jwk)) else {
+        return true;
+    };
     !is_known(alg) || kind.verifies.contains(&alg) || kind.encrypts.contains(&alg)
 }
 
@@ -114,11 +137,17 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 
 fn kind_of(jwk: &Map<String, Value>) -> Option<&'static Kind> {
     let kty = text(jwk, "kty")?;
-    KINDS.iter().find(|kind| kind.kty == kty && (kind.crv.is_empty() || text(jwk, "crv") == Some(kind.crv)))
+    KINDS
+        .iter()
+        .find(|kind| kind.kty == kty && (kind.crv.is_empty() || text(jwk, "crv") == Some(kind.crv)))
 }
 
 fn is_known(alg: &str) -> bool {
-    let of_keys = || KINDS.iter().any(|kind| kind.verifies.contains(&alg) || kind.encrypts.contains(&alg));
+    let of_keys = || {
+        KINDS
+            .iter()
+            .any(|kind| kind.verifies.contains(&alg) || kind.encrypts.contains(&alg))
+    };
     KEYLESS.contains(&alg) || of_keys()
 }
 
@@ -126,10 +155,14 @@ fn is_known(alg: &str) -> bool {
 /// 3.1). The two names of one algorithm on an Edwards curve are equivalent.
 fn is_bound(jwk: &Map<String, Value>, kind: Option<&Kind>, alg: &str) -> bool {
     let is_same = |bound: &str| {
-        let edwards = kind.filter(|kind| kind.kty == "OKP").map(|kind| kind.verifies).unwrap_or_default();
+        let edwards = kind
+            .filter(|kind| kind.kty == "OKP")
+            .map(|kind| kind.verifies)
+            .unwrap_or_default();
         bound == alg || (edwards.contains(&bound) && edwards.contains(&alg))
     };
-    jwk.get("alg").is_none_or(|bound| bound.as_str().is_some_and(is_same))
+    jwk.get("alg")
+        .is_none_or(|bound| bound.as_str().is_some_and(is_same))
 }
 
 /// RFC 7517 sections 4.2 and 4.3. A key without `use` and `key_ops` is for everything. The public
@@ -140,12 +173,17 @@ fn is_for(jwk: &Map<String, Value>, work: Work) -> bool {
         Work::Verify => ("sig", &["verify"]),
         Work::Encrypt => ("enc", &["encrypt", "wrapKey", "deriveKey", "deriveBits"]),
     };
-    let by_use = jwk.get("use").is_none_or(|value| value.as_str() == Some(usage));
+    let by_use = jwk
+        .get("use")
+        .is_none_or(|value| value.as_str() == Some(usage));
     let by_operations = jwk.get("key_ops").is_none_or(|value| {
         value.as_array().is_some_and(|named| {
             let is_agreement = work == Work::Encrypt && text(jwk, "kty") != Some("RSA");
             named.is_empty() && is_agreement
-                || named.iter().filter_map(Value::as_str).any(|one| operations.contains(&one))
+                || named
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .any(|one| operations.contains(&one))
         })
     });
     by_use && by_operations

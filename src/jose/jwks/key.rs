@@ -43,7 +43,10 @@ fn rsa(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
         ));
     }
     if !e.is_bit_set(0) || e.num_bits() < 2 || e.num_bits() > 64 || !n.is_bit_set(0) {
-        return Err("is not a valid RSA key: `e` must be odd and at least 3, and `n` must be odd".to_owned());
+        return Err(
+            "is not a valid RSA key: `e` must be odd and at least 3, and `n` must be odd"
+                .to_owned(),
+        );
     }
     if let Some(fault) = modulus::fault(&n).map_err(|_| "is not a valid RSA key".to_owned())? {
         return Err(fault.to_owned());
@@ -62,7 +65,11 @@ struct Curve {
 }
 
 static CURVES: LazyLock<[Curve; 4]> = LazyLock::new(|| {
-    let curve = |name, id, bytes| Curve { name, bytes, group: EcGroup::from_curve_name(id).ok() };
+    let curve = |name, id, bytes| Curve {
+        name,
+        bytes,
+        group: EcGroup::from_curve_name(id).ok(),
+    };
     [
         curve("P-256", Nid::X9_62_PRIME256V1, 32),
         curve("P-384", Nid::SECP384R1, 48),
@@ -78,11 +85,18 @@ fn elliptic(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
     let coordinate = |name: &str| {
         let text = octet_string(members, name)?;
         let is_long = text.len() == curve.bytes;
-        if is_long { Ok(text) } else { Err(format!("must have {} bytes in `{name}`", curve.bytes)) }
+        if is_long {
+            Ok(text)
+        } else {
+            Err(format!("must have {} bytes in `{name}`", curve.bytes))
+        }
     };
     // SEC 1 section 2.3.3: an uncompressed point begins with 4.
     let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
-    let group = curve.group.as_ref().ok_or("has a curve that the cryptography library does not support")?;
+    let group = curve
+        .group
+        .as_ref()
+        .ok_or("has a curve that the cryptography library does not support")?;
     on_curve(group, &point).map_err(|_| "is not a point on its curve".to_owned())
 }
 
@@ -109,7 +123,8 @@ fn octets(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
     if let Some(fault) = edwards::fault(curve, &x) {
         return Err(fault.to_owned());
     }
-    PKey::public_key_from_raw_bytes(&x, id).map_err(|_| "is not a valid key of its curve".to_owned())
+    PKey::public_key_from_raw_bytes(&x, id)
+        .map_err(|_| "is not a valid key of its curve".to_owned())
 }
 
 fn number(members: &Map<String, Value>, name: &str) -> Result<BigNum, String> {
@@ -119,20 +134,30 @@ fn number(members: &Map<String, Value>, name: &str) -> Result<BigNum, String> {
 
 /// RFC 7515 section 2: base64url without padding.
 fn octet_string(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
-    let text =
-        members.get(name).and_then(Value::as_str).ok_or_else(|| format!("must have a string `{name}`"))?;
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("must have `{name}` in base64url without padding"))
+    let text = members
+        .get(name)
+        .and_then(Value::as_str)
+        .ok_or_else(|| format!("must have a string `{name}`"))?;
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| format!("must have `{name}` in base64url without padding"))
 }
 
 /// Checks that the descriptive members have the right types and fit the key.
 fn check_words(members: &Map<String, Value>) -> Result<(), String> {
     for name in ["kid", "use", "alg"] {
-        if members.get(name).is_some_and(|value| value.as_str().is_none_or(str::is_empty)) {
+        if members
+            .get(name)
+            .is_some_and(|value| value.as_str().is_none_or(str::is_empty))
+        {
             return Err(format!("must have a string in `{name}`, or omit it"));
         }
     }
-    let is_list =
-        |value: &Value| value.as_array().is_some_and(|operations| operations.iter().all(Value::is_string));
+    let is_list = |value: &Value| {
+        value
+            .as_array()
+            .is_some_and(|operations| operations.iter().all(Value::is_string))
+    };
     if !members.get("key_ops").is_none_or(is_list) {
         return Err("must have an array of strings in `key_ops`, or omit it".to_owned());
     }
@@ -145,11 +170,20 @@ fn check_words(members: &Map<String, Value>) -> Result<(), String> {
 
 /// RFC 7517 section 4.7: the first certificate must contain this key.
 fn check_certificate(members: &Map<String, Value>, key: &PKey<Public>) -> Result<(), String> {
-    let Some(chain) = members.get("x5c") else { return Ok(()) };
+    let Some(chain) = members.get("x5c") else {
+        return Ok(());
+    };
     let wrong = || "has an `x5c` whose first certificate does not contain the key".to_owned();
     let first = chain.get(0).and_then(Value::as_str).ok_or_else(wrong)?;
-    let certificate =
-        STANDARD.decode(first).ok().and_then(|der| X509::from_der(&der).ok()).ok_or_else(wrong)?;
+    let certificate = STANDARD
+        .decode(first)
+        .ok()
+        .and_then(|der| X509::from_der(&der).ok())
+        .ok_or_else(wrong)?;
     let own = certificate.public_key().map_err(|_| wrong())?;
-    if own.public_eq(key) { Ok(()) } else { Err(wrong()) }
+    if own.public_eq(key) {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
 }

@@ -12,14 +12,18 @@ use crate::base::model::absent::is_absent;
 /// Members that any public key may have: those of RFC 7517 section 4, `ext` of Web Cryptography,
 /// and the members of OpenID Federation 1.0 section 8.7 for the validity period of a key.
 const OF_ANY: &[&str] = &[
-    "kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "ext", "iat", "nbf", "exp",
-    "revoked",
+    "kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "ext", "iat", "nbf",
+    "exp", "revoked",
 ];
 
 /// The members of the public keys of each type (RFC 7518 section 6, RFC 8037 section 2; AKP is the
 /// type of ML-DSA).
-const OF_TYPE: &[(&str, &[&str])] =
-    &[("RSA", &["n", "e"]), ("EC", &["crv", "x", "y"]), ("OKP", &["crv", "x"]), ("AKP", &["pub"])];
+const OF_TYPE: &[(&str, &[&str])] = &[
+    ("RSA", &["n", "e"]),
+    ("EC", &["crv", "x", "y"]),
+    ("OKP", &["crv", "x"]),
+    ("AKP", &["pub"]),
+];
 
 /// Members of private and symmetric keys (RFC 7518 section 6; `priv` and `seed` belong to AKP).
 const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"];
@@ -39,37 +43,57 @@ pub fn without_unknown(set: &Value) -> Option<Value> {
     let (members, keys) = (set.as_object()?, set.get("keys")?.as_array()?);
     let has_known = keys.iter().any(|key| !is_ignored(key));
     let is_kept = |key: &Value| !(has_known && is_ignored(key));
-    let is_whole = |key: &Value| key.as_object().is_none_or(|key| key.iter().all(|one| is_member(key, one)));
+    let is_whole = |key: &Value| {
+        key.as_object()
+            .is_none_or(|key| key.iter().all(|one| is_member(key, one)))
+    };
     if members.len() == 1 && keys.iter().all(|key| is_kept(key) && is_whole(key)) {
         return None;
     }
     let kept = keys.iter().filter(|key| is_kept(key)).map(|key| match key {
         Value::Object(key) => {
             let members = key.iter().filter(|one| is_member(key, *one));
-            Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect())
+            Value::Object(
+                members
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            )
         }
         other => other.clone(),
     });
     let keys: Vec<Value> = kept.collect();
-    Some(Value::Object(Map::from_iter([("keys".to_owned(), keys.into())])))
+    Some(Value::Object(Map::from_iter([(
+        "keys".to_owned(),
+        keys.into(),
+    )])))
 }
 
 /// Whether this is a key of an unknown type with nothing else wrong.
 fn is_ignored(key: &Value) -> bool {
-    let Some(key) = key.as_object() else { return false };
+    let Some(key) = key.as_object() else {
+        return false;
+    };
     let kty = key.get("kty").and_then(Value::as_str);
     kty.is_some_and(|kty| kty != "oct" && of_type(kty).is_none()) && private(key).is_none()
 }
 
 /// Whether a member of `key` is kept.
 fn is_member(key: &Map<String, Value>, (name, value): (&String, &Value)) -> bool {
-    let own = || key.get("kty").and_then(Value::as_str).and_then(of_type).unwrap_or_default();
+    let own = || {
+        key.get("kty")
+            .and_then(Value::as_str)
+            .and_then(of_type)
+            .unwrap_or_default()
+    };
     let is_named = |list: &[&str]| list.contains(&name.as_str());
     !is_absent(value) && (is_named(OF_ANY) || is_named(own()) || is_named(PRIVATE))
 }
 
 fn of_type(kty: &str) -> Option<&'static [&'static str]> {
-    OF_TYPE.iter().find(|(known, _)| *known == kty).map(|(_, members)| *members)
+    OF_TYPE
+        .iter()
+        .find(|(known, _)| *known == kty)
+        .map(|(_, members)| *members)
 }
 
 #[cfg(test)]
@@ -78,7 +102,10 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a table reads better without borrows"
+    )]
     fn check(set: Value, expected: Value) {
         let kept = without_unknown(&set);
         assert_eq!(kept.as_ref().unwrap_or(&set), &expected);
@@ -89,12 +116,23 @@ mod tests {
     fn only_members_known_to_be_public_are_kept() {
         let ec = json!({"kty": "EC", "crv": "P-256", "x": "a", "y": "b", "kid": "c", "ext": true, "x5t#S256": "d"});
         check(json!({"keys": [ec]}), json!({"keys": [ec]}));
-        for name in ["secret", "D", "seed2", "n", "pub", "issuer", "https://a.example/claim"] {
+        for name in [
+            "secret",
+            "D",
+            "seed2",
+            "n",
+            "pub",
+            "issuer",
+            "https://a.example/claim",
+        ] {
             let mut more = ec.clone();
             more[name] = "x".into();
             check(json!({"keys": [more]}), json!({"keys": [ec]}));
         }
-        check(json!({"keys": [ec], "d": "x", "issuer": "y"}), json!({"keys": [ec]}));
+        check(
+            json!({"keys": [ec], "d": "x", "issuer": "y"}),
+            json!({"keys": [ec]}),
+        );
         check(
             json!({"keys": [{"kty": "AKP", "alg": "ML-DSA-44", "pub": "a", "x": "b"}, {"kty": "RSA", "n": "a", "e": "b", "d": null}]}),
             json!({"keys": [{"kty": "AKP", "alg": "ML-DSA-44", "pub": "a"}, {"kty": "RSA", "n": "a", "e": "b"}]}),
@@ -103,16 +141,22 @@ mod tests {
 
     #[test]
     fn keys_of_an_unknown_type_are_left_out_beside_others() {
-        let (ec, new) = (json!({"kty": "EC", "x": "a"}), json!({"kty": "NEW", "material": "a"}));
+        let (ec, new) = (
+            json!({"kty": "EC", "x": "a"}),
+            json!({"kty": "NEW", "material": "a"}),
+        );
         check(json!({"keys": [new, ec]}), json!({"keys": [ec]}));
         check(json!({"keys": [new]}), json!({"keys": [{"kty": "NEW"}]}));
     }
 
     #[test]
     fn invalid_members_are_kept_for_the_error() {
-        for key in
-            [json!({"kty": "NEW", "d": "x"}), json!({"kty": "oct", "k": "x"}), json!(5), json!({"kid": "a"})]
-        {
+        for key in [
+            json!({"kty": "NEW", "d": "x"}),
+            json!({"kty": "oct", "k": "x"}),
+            json!(5),
+            json!({"kid": "a"}),
+        ] {
             let set = json!({"keys": [{"kty": "EC"}, key]});
             check(set.clone(), set);
         }

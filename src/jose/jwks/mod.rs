@@ -23,10 +23,15 @@ pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     let keys = keys(set, limit)?;
     let mut known = Vec::new();
     for (index, key) in keys.iter().enumerate() {
-        let members = key.as_object().ok_or_else(|| format!("keys[{index}] must be an object"))?;
+        let members = key
+            .as_object()
+            .ok_or_else(|| format!("keys[{index}] must be an object"))?;
         let members = absent::present_of(members);
         check_secrecy(&members).map_err(|rule| format!("keys[{index}] {rule}"))?;
-        if key::read(&members).map_err(|rule| format!("keys[{index}] {rule}"))?.is_some() {
+        if key::read(&members)
+            .map_err(|rule| format!("keys[{index}] {rule}"))?
+            .is_some()
+        {
             known.push(members);
         }
     }
@@ -84,11 +89,15 @@ fn check_identifiers(keys: &[&Map<String, Value>]) -> Result<(), String> {
 /// OpenID Connect Dynamic Client Registration section 2: every key needs `use` if some are for
 /// signatures and others for encryption.
 fn check_uses(keys: &[&Map<String, Value>]) -> Result<(), String> {
-    let uses: Vec<Option<&str>> = keys.iter().map(|key| key.get("use").and_then(Value::as_str)).collect();
+    let uses: Vec<Option<&str>> = keys
+        .iter()
+        .map(|key| key.get("use").and_then(Value::as_str))
+        .collect();
     let has = |wanted: &str| uses.contains(&Some(wanted));
     if has("sig") && has("enc") && uses.contains(&None) {
         return Err(
-            "must have `use` on each key, since some are for signatures and some for encryption".to_owned()
+            "must have `use` on each key, since some are for signatures and some for encryption"
+                .to_owned(),
         );
     }
     Ok(())

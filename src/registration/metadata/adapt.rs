@@ -34,12 +34,23 @@ pub(in crate::registration) async fn adapt(
 ) -> Result<Adapted, RegisterError> {
     let scripts = &cx.snapshot.scripts;
     if !scripts.has(Hook::AdaptRequest) {
-        return Ok(Adapted { members, by: Vec::new() });
+        return Ok(Adapted {
+            members,
+            by: Vec::new(),
+        });
     }
-    let request = Metadata::new(members.into_iter().filter(|(name, _)| may_see(name)).collect());
+    let request = Metadata::new(
+        members
+            .into_iter()
+            .filter(|(name, _)| may_see(name))
+            .collect(),
+    );
     let facts = facts(cx, caller, shown, (request.clone(), settled));
     let adapted = scripts.adapt(request, facts, registered(purpose)).await?;
-    Ok(Adapted { members: adapted.request.into_object(), by: adapted.by })
+    Ok(Adapted {
+        members: adapted.request.into_object(),
+        by: adapted.by,
+    })
 }
 
 /// Whether scripts see the member `name`. An update repeats values that this server has set, such as the

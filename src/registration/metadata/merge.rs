@@ -20,7 +20,12 @@ use crate::service::Context;
 const REGISTERED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 /// Members that a statement cannot set: the statement itself, and members of the current request.
-const OF_THE_REQUEST: &[&str] = &["software_statement", "evidence", "evidence_nonce", "evidence_type"];
+const OF_THE_REQUEST: &[&str] = &[
+    "software_statement",
+    "evidence",
+    "evidence_nonce",
+    "evidence_type",
+];
 
 /// Returns what the request states: the claims of a signed request, else the members as sent.
 pub(in crate::registration) fn said(
@@ -31,7 +36,9 @@ pub(in crate::registration) fn said(
         None => members,
         Some(signed) => {
             let claims = absent::present(signed.claims.clone()).into_iter();
-            claims.filter(|(name, _)| !REGISTERED_CLAIMS.contains(&name.as_str())).collect()
+            claims
+                .filter(|(name, _)| !REGISTERED_CLAIMS.contains(&name.as_str()))
+                .collect()
         }
     }
 }
@@ -54,19 +61,32 @@ pub(in crate::registration) fn merge(
     mut members: Map<String, Value>,
     statement: Option<&Statement>,
 ) -> Result<Merged, RegisterError> {
-    let Some(statement) = statement else { return Ok(Merged { members, settled: BTreeSet::new() }) };
+    let Some(statement) = statement else {
+        return Ok(Merged {
+            members,
+            settled: BTreeSet::new(),
+        });
+    };
     let mut vouched = claims(cx, statement);
     if cx.settings().software_statement_redirect_uris == StatementRedirectUris::Subset {
         narrow(&mut vouched, &members)?;
     }
-    let is_retold = |name: &str| !vouched.contains_key(name) && vouched.keys().any(|own| retells(name, own));
+    let is_retold =
+        |name: &str| !vouched.contains_key(name) && vouched.keys().any(|own| retells(name, own));
     members.retain(|name, _| !is_retold(name));
-    let settled = if statement.is_verified { vouched.keys().cloned().collect() } else { BTreeSet::new() };
+    let settled = if statement.is_verified {
+        vouched.keys().cloned().collect()
+    } else {
+        BTreeSet::new()
+    };
     for (name, value) in vouched {
         members.insert(name, value);
     }
     grant(&mut members, automatic(cx, statement));
-    Ok(Merged { members: absent::present(members), settled })
+    Ok(Merged {
+        members: absent::present(members),
+        settled,
+    })
 }
 
 /// Returns the part of `members` that the requester may ask for.
@@ -97,19 +117,29 @@ fn is_vouched(cx: &Context<'_>, statement: &Statement, name: &str, value: &Value
 /// Returns the client metadata in the claims of `statement`: claims named like a metadata member, then claims
 /// that `softwareStatementClaims` maps to a member.
 fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
-    let may_claim = |name: &str| statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(name));
+    let may_claim = |name: &str| {
+        statement
+            .issuer
+            .as_ref()
+            .is_none_or(|issuer| issuer.may_claim(name))
+    };
     let is_own = |name: &str| {
         let is_servers = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
         is_servers || REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name)
     };
-    let present =
-        statement.claims.iter().filter(|(name, value)| may_claim(name) && !absent::is_absent(value));
+    let present = statement
+        .claims
+        .iter()
+        .filter(|(name, value)| may_claim(name) && !absent::is_absent(value));
     let mut vouched = Map::new();
     for (name, value) in present.filter(|(name, _)| !is_own(name)) {
         vouched.insert(name.clone(), permitted(statement, name, value));
     }
     for (claim, name) in &cx.settings().software_statement_claims {
-        let said = statement.claims.get(claim).filter(|value| may_claim(claim) && !absent::is_absent(value));
+        let said = statement
+            .claims
+            .get(claim)
+            .filter(|value| may_claim(claim) && !absent::is_absent(value));
         if let (Some(value), false) = (said, vouched.contains_key(name)) {
             vouched.insert(name.clone(), permitted(statement, name, value));
         }
@@ -120,7 +150,10 @@ fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
 /// Returns the value of a claim for the member `name`. Of a `scope`, only the scopes remain that the issuer
 /// may grant. If none remains, the request of the client cannot add any.
 fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
-    let allowed = statement.issuer.as_ref().and_then(|issuer| issuer.scopes.as_ref());
+    let allowed = statement
+        .issuer
+        .as_ref()
+        .and_then(|issuer| issuer.scopes.as_ref());
     match (name, allowed, value.as_str()) {
         ("scope", Some(allowed), Some(asked)) => {
             let kept = scope::words(asked).filter(|word| allowed.iter().any(|own| own == word));
@@ -132,12 +165,18 @@ fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
 
 /// `softwareStatementRedirectUris = "subset"`: the client gets those redirect URIs of the statement that the
 /// request names, or all of them if it names none.
-fn narrow(vouched: &mut Map<String, Value>, members: &Map<String, Value>) -> Result<(), RegisterError> {
+fn narrow(
+    vouched: &mut Map<String, Value>,
+    members: &Map<String, Value>,
+) -> Result<(), RegisterError> {
     let (Some(asked), Some(all)) = (members.get(REDIRECT_URIS), vouched.get(REDIRECT_URIS)) else {
         return Ok(());
     };
     let (asked, all) = (items(asked), items(all));
-    let outside = asked.iter().enumerate().filter(|(_, uri)| !all.contains(uri));
+    let outside = asked
+        .iter()
+        .enumerate()
+        .filter(|(_, uri)| !all.contains(uri));
     let violations: Vec<Violation> = outside.map(|(index, _)| not_vouched(index)).collect();
     if !violations.is_empty() {
         return Err(violations.into());
@@ -150,7 +189,9 @@ const REDIRECT_URIS: &str = "redirect_uris";
 
 /// Returns the items of a list. A value that is not a list is its only item.
 fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+    value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 fn not_vouched(index: usize) -> Violation {
@@ -162,8 +203,16 @@ fn not_vouched(index: usize) -> Violation {
 /// Returns the scopes that clients of the statement's issuer get without asking. A statement that only claims
 /// to be from that issuer grants none.
 fn automatic<'a>(cx: &'a Context<'_>, statement: &Statement) -> &'a [String] {
-    let iss = statement.claims.get("iss").and_then(Value::as_str).unwrap_or_default();
-    let trusted = cx.settings().trusted_ssa_issuers.get(iss).filter(|_| statement.is_vouched);
+    let iss = statement
+        .claims
+        .get("iss")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let trusted = cx
+        .settings()
+        .trusted_ssa_issuers
+        .get(iss)
+        .filter(|_| statement.is_vouched);
     trusted.map_or(&[], |trusted| &trusted.automatically_granted_scopes)
 }
 
@@ -174,7 +223,10 @@ fn grant(members: &mut Map<String, Value>, granted: &[String]) {
         // A value of another type: the rules reject it.
         Some(_) => return,
     };
-    let missing = granted.iter().filter(|own| !scope::has(asked, own)).map(String::as_str);
+    let missing = granted
+        .iter()
+        .filter(|own| !scope::has(asked, own))
+        .map(String::as_str);
     let words: Vec<&str> = scope::words(asked).chain(missing).collect();
     if !granted.is_empty() {
         members.insert("scope".to_owned(), words.join(" ").into());

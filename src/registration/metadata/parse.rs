@@ -20,21 +20,26 @@ pub(in crate::registration) struct Parsed {
 /// Reads the members of a body.
 pub(in crate::registration) fn body(received: &Received) -> Result<Parsed, RegisterError> {
     match received.media_type {
-        MediaType::Json => {
-            Ok(Parsed { members: absent::present(json::parse_object(&received.bytes)?), signed: None })
-        }
+        MediaType::Json => Ok(Parsed {
+            members: absent::present(json::parse_object(&received.bytes)?),
+            signed: None,
+        }),
         MediaType::Signed => signed(&received.bytes),
     }
 }
 
 fn signed(bytes: &[u8]) -> Result<Parsed, RegisterError> {
     let refuse = |rule: String| RegisterError::Unproven(Violation::metadata("", rule));
-    let text =
-        std::str::from_utf8(bytes).map_err(|_| refuse("the signed request is not ASCII".to_owned()))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| refuse("the signed request is not ASCII".to_owned()))?;
     // Many tools send a file including the line feed at its end.
-    let token = Compact::parse(text.trim_ascii()).and_then(|token| Ok((token.unverified_claims()?, token)));
+    let token =
+        Compact::parse(text.trim_ascii()).and_then(|token| Ok((token.unverified_claims()?, token)));
     match token {
-        Ok((members, token)) => Ok(Parsed { members: absent::present(members), signed: Some(token) }),
+        Ok((members, token)) => Ok(Parsed {
+            members: absent::present(members),
+            signed: Some(token),
+        }),
         Err(error) => Err(refuse(format!("the signed request {error}"))),
     }
 }

@@ -31,10 +31,15 @@ impl Claim {
     pub(in crate::registration) fn of(metadata: &Metadata) -> Option<Self> {
         let file = metadata.text(MEMBER)?.to_owned();
         let redirect_uris = metadata.texts("redirect_uris").enumerate();
-        let mut members: Vec<(String, String)> =
-            redirect_uris.map(|(at, uri)| (format!("redirect_uris[{at}]"), uri.to_owned())).collect();
+        let mut members: Vec<(String, String)> = redirect_uris
+            .map(|(at, uri)| (format!("redirect_uris[{at}]"), uri.to_owned()))
+            .collect();
         if let Some(name) = backchannel_member(metadata) {
-            members.extend(metadata.text(name).map(|uri| (name.to_owned(), uri.to_owned())));
+            members.extend(
+                metadata
+                    .text(name)
+                    .map(|uri| (name.to_owned(), uri.to_owned())),
+            );
         }
         Some(Self { file, members })
     }
@@ -43,13 +48,25 @@ impl Claim {
     ///
     /// # Errors
     /// Why the file cannot be used, or which URIs are missing in it.
-    pub(in crate::registration) async fn check(&self, cx: &Context<'_>) -> Result<(), Vec<Violation>> {
-        let file = self.fetch(cx).await.map_err(|rule| vec![Violation::metadata(MEMBER, rule)])?;
+    pub(in crate::registration) async fn check(
+        &self,
+        cx: &Context<'_>,
+    ) -> Result<(), Vec<Violation>> {
+        let file = self
+            .fetch(cx)
+            .await
+            .map_err(|rule| vec![Violation::metadata(MEMBER, rule)])?;
         let missing = self.members.iter().filter(|(_, uri)| !file.contains(uri));
         let violations: Vec<Violation> = missing
-            .map(|(place, _)| Violation::metadata(place.as_str(), format!("must be in the file at {MEMBER}")))
+            .map(|(place, _)| {
+                Violation::metadata(place.as_str(), format!("must be in the file at {MEMBER}"))
+            })
             .collect();
-        if violations.is_empty() { Ok(()) } else { Err(violations) }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(violations)
+        }
     }
 
     async fn fetch(&self, cx: &Context<'_>) -> Result<BTreeSet<String>, String> {
@@ -77,7 +94,10 @@ fn read(file: Value) -> Result<BTreeSet<String>, String> {
     };
     let text = |item| match item {
         Value::String(uri) => Ok(uri),
-        other => Err(format!("{due}; the file has {} in the array", type_name(&other))),
+        other => Err(format!(
+            "{due}; the file has {} in the array",
+            type_name(&other)
+        )),
     };
     items.into_iter().map(text).collect()
 }
@@ -89,7 +109,9 @@ mod tests {
     use super::*;
 
     fn places(metadata: Value) -> Vec<String> {
-        let Value::Object(members) = metadata else { panic!("a test has an object") };
+        let Value::Object(members) = metadata else {
+            panic!("a test has an object")
+        };
         let claim = Claim::of(&Metadata::new(members)).unwrap();
         claim.members.into_iter().map(|(place, _)| place).collect()
     }
@@ -97,8 +119,16 @@ mod tests {
     #[test]
     fn a_sector_file_must_be_an_array_of_strings() {
         assert_eq!(read(json!(["a", "b", "a"])).unwrap().len(), 2);
-        assert!(read(json!({"a": "b"})).unwrap_err().contains("the file is an object"));
-        assert!(read(json!(["a", 1])).unwrap_err().contains("has a number in the array"));
+        assert!(
+            read(json!({"a": "b"}))
+                .unwrap_err()
+                .contains("the file is an object")
+        );
+        assert!(
+            read(json!(["a", 1]))
+                .unwrap_err()
+                .contains("has a number in the array")
+        );
     }
 
     #[test]
@@ -119,9 +149,21 @@ mod tests {
             })
         };
         assert_eq!(places(client("poll", "public")), ["redirect_uris[0]"]);
-        assert_eq!(places(client("poll", "pairwise")), ["redirect_uris[0]", "jwks_uri"]);
-        assert_eq!(places(client("ping", "pairwise")), ["redirect_uris[0]", "jwks_uri"]);
+        assert_eq!(
+            places(client("poll", "pairwise")),
+            ["redirect_uris[0]", "jwks_uri"]
+        );
+        assert_eq!(
+            places(client("ping", "pairwise")),
+            ["redirect_uris[0]", "jwks_uri"]
+        );
         let of_push = places(client("push", "pairwise"));
-        assert_eq!(of_push, ["redirect_uris[0]", "backchannel_client_notification_endpoint"]);
+        assert_eq!(
+            of_push,
+            [
+                "redirect_uris[0]",
+                "backchannel_client_notification_endpoint"
+            ]
+        );
     }
 }

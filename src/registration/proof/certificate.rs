@@ -13,7 +13,10 @@ use crate::service::Context;
 use crate::x509::dn;
 
 /// Step 4: requires a trusted certificate for a registration.
-pub(in crate::registration) fn demand(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
+pub(in crate::registration) fn demand(
+    cx: &Context<'_>,
+    caller: &Caller,
+) -> Result<(), RegisterError> {
     match &caller.certificate {
         _ if !is_on(cx) => Ok(()),
         Some(certificate) if certificate.is_trusted => Ok(()),
@@ -29,7 +32,11 @@ pub(in crate::registration) fn demand(cx: &Context<'_>, caller: &Caller) -> Resu
 /// When there is no certificate.
 pub fn demand_any(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
     let is_missing = is_on(cx) && caller.certificate.is_none();
-    if is_missing { Err(RegisterError::NoCertificate) } else { Ok(()) }
+    if is_missing {
+        Err(RegisterError::NoCertificate)
+    } else {
+        Ok(())
+    }
 }
 
 /// Rejects metadata that names the subject of another party: a subject in `metadata` must be the subject of a
@@ -39,7 +46,9 @@ pub(in crate::registration) fn bind(
     caller: &Caller,
     metadata: &Metadata,
 ) -> Result<(), RegisterError> {
-    let Some(presented) = caller.certificate.as_ref().filter(|_| is_on(cx)) else { return Ok(()) };
+    let Some(presented) = caller.certificate.as_ref().filter(|_| is_on(cx)) else {
+        return Ok(());
+    };
     match other_subject(metadata, &presented.certificate) {
         Some(Err(member)) => {
             let subject = presented.certificate.subject.to_string();
@@ -58,7 +67,10 @@ pub async fn hold(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<
     if !is_on(cx) {
         return Ok(());
     }
-    let presented = caller.certificate.as_ref().ok_or(RegisterError::NoCertificate)?;
+    let presented = caller
+        .certificate
+        .as_ref()
+        .ok_or(RegisterError::NoCertificate)?;
     match settle(client, presented) {
         Settled::Own => Ok(()),
         Settled::Other => Err(RegisterError::ForeignCertificate),
@@ -101,22 +113,43 @@ async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), R
     let shown = Shown::of(client.provenance.trust_level);
     let facts = hooks::facts(cx, caller, &shown, Metadata::default());
     let known = hooks::shown(client, None);
-    let said = cx.snapshot.scripts.ask(Hook::IsCertValidForClient, facts, known).await?;
+    let said = cx
+        .snapshot
+        .scripts
+        .ask(Hook::IsCertValidForClient, facts, known)
+        .await?;
     let is_own = said.is_some_and(|answer| answer.value == Value::Bool(true));
-    if is_own { Ok(()) } else { Err(RegisterError::ForeignCertificate) }
+    if is_own {
+        Ok(())
+    } else {
+        Err(RegisterError::ForeignCertificate)
+    }
 }
 
 /// Returns the trust level of a registration with this certificate.
 pub(in crate::registration) fn trust_level(cx: &Context<'_>, caller: &Caller) -> TrustLevel {
-    let is_trusted = caller.certificate.as_ref().is_some_and(|certificate| certificate.is_trusted);
-    if is_on(cx) && is_trusted { TrustLevel::Mtls } else { TrustLevel::Open }
+    let is_trusted = caller
+        .certificate
+        .as_ref()
+        .is_some_and(|certificate| certificate.is_trusted);
+    if is_on(cx) && is_trusted {
+        TrustLevel::Mtls
+    } else {
+        TrustLevel::Open
+    }
 }
 
 /// Returns what the server records of a trusted certificate.
 pub(in crate::registration) fn origin(caller: &Caller) -> Option<CertificateOrigin> {
-    let presented = caller.certificate.as_ref().filter(|presented| presented.is_trusted)?;
+    let presented = caller
+        .certificate
+        .as_ref()
+        .filter(|presented| presented.is_trusted)?;
     let certificate = &presented.certificate;
-    Some(CertificateOrigin { subject: certificate.subject.to_string(), sha256: certificate.sha256() })
+    Some(CertificateOrigin {
+        subject: certificate.subject.to_string(),
+        sha256: certificate.sha256(),
+    })
 }
 
 fn is_on(cx: &Context<'_>) -> bool {

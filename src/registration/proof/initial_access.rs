@@ -25,13 +25,21 @@ impl InitialAccess {
         match purpose {
             Purpose::Create => {
                 let token = caller.initial_access.as_ref()?;
-                Some(Self { id: token.id(), policy: token.grant().policy.clone() })
+                Some(Self {
+                    id: token.id(),
+                    policy: token.grant().policy.clone(),
+                })
             }
             Purpose::Replace(stored) => {
                 let before = &stored.client().provenance;
-                let (id, policy) =
-                    (before.initial_access_token.clone()?, before.initial_access_policy.clone());
-                Some(Self { id, policy: policy.unwrap_or_default() })
+                let (id, policy) = (
+                    before.initial_access_token.clone()?,
+                    before.initial_access_policy.clone(),
+                );
+                Some(Self {
+                    id,
+                    policy: policy.unwrap_or_default(),
+                })
             }
         }
     }
@@ -43,8 +51,14 @@ impl InitialAccess {
 }
 
 /// Returns the trust level of a registration with this token, or without one.
-pub(in crate::registration) const fn trust_level(initial_access: Option<&InitialAccess>) -> TrustLevel {
-    if initial_access.is_some() { TrustLevel::Token } else { TrustLevel::Open }
+pub(in crate::registration) const fn trust_level(
+    initial_access: Option<&InitialAccess>,
+) -> TrustLevel {
+    if initial_access.is_some() {
+        TrustLevel::Token
+    } else {
+        TrustLevel::Open
+    }
 }
 
 /// Finds the token that a registration presents, if it is valid. An invalid token is rejected even where none
@@ -85,7 +99,9 @@ pub(in crate::registration) fn count(
     let limits = &cx.snapshot.limits;
     let counted = match token {
         Some(token) => limits.count_registration_with(&token.id()),
-        None => limits.count_registration(caller.address).inspect_err(|_| suspect_proxy(cx, caller)),
+        None => limits
+            .count_registration(caller.address)
+            .inspect_err(|_| suspect_proxy(cx, caller)),
     };
     Ok(counted?)
 }
@@ -95,7 +111,11 @@ pub(in crate::registration) fn count(
 fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
     static SAID: Once = Once::new();
     let is_forwarding = |name: &str| matches!(name, "x-forwarded-for" | "forwarded");
-    let is_forwarded = caller.request.headers.iter().any(|(name, _)| is_forwarding(name));
+    let is_forwarded = caller
+        .request
+        .headers
+        .iter()
+        .any(|(name, _)| is_forwarding(name));
     if is_forwarded && cx.service.settings.server.trusted_proxies.is_empty() {
         SAID.call_once(|| {
             tracing::warn!(
@@ -110,7 +130,11 @@ fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
 /// Returns the change that records one more use of the token of `caller`.
 pub(in crate::registration) fn one_use(cx: &Context<'_>, caller: &Caller) -> Change {
     let tokens = &cx.service.store.initial_access_tokens;
-    caller.initial_access.as_ref().map(|token| tokens.one_use(token)).unwrap_or_default()
+    caller
+        .initial_access
+        .as_ref()
+        .map(|token| tokens.one_use(token))
+        .unwrap_or_default()
 }
 
 /// Rejects the request if a concurrent request took the last use of the token.
@@ -118,7 +142,9 @@ pub(in crate::registration) async fn check_left(
     cx: &Context<'_>,
     caller: &Caller,
 ) -> Result<(), RegisterError> {
-    let Some(token) = &caller.initial_access else { return Ok(()) };
+    let Some(token) = &caller.initial_access else {
+        return Ok(());
+    };
     let tokens = &cx.service.store.initial_access_tokens;
     let present = tokens.find(&token.id(), cx.service.clock.now()).await?;
     match present.filter(|token| token.uses_left() != Some(0)) {

@@ -32,12 +32,19 @@ pub(in crate::registration) async fn ask(
     let facts = hooks::facts(cx, caller, shown, Metadata::default());
     let asked = scripts.ask(hook, facts, Metadata::default()).await?;
     let Some(answer) = asked else { return Ok(None) };
-    let read = if is_symmetric { secret(&answer.value) } else { cx.snapshot.trust.given(&answer.value) };
+    let read = if is_symmetric {
+        secret(&answer.value)
+    } else {
+        cx.snapshot.trust.given(&answer.value)
+    };
     match read {
         Ok(source) => Ok(Some((source, answer.by))),
-        Err(rule) => {
-            Err(HookError::from(Fault::new(&answer.by.name, hook, format!("its keys: {rule}"))).into())
-        }
+        Err(rule) => Err(HookError::from(Fault::new(
+            &answer.by.name,
+            hook,
+            format!("its keys: {rule}"),
+        ))
+        .into()),
     }
 }
 
@@ -45,7 +52,10 @@ pub(in crate::registration) async fn ask(
 fn secret(value: &Value) -> Result<Source, String> {
     let text = value.as_str().ok_or("are not a string")?;
     let set = KeySet::from_secret(&Secret::new(text.to_owned()))?;
-    Ok(Source { secret: Some(Arc::new(set)), ..Source::default() })
+    Ok(Source {
+        secret: Some(Arc::new(set)),
+        ..Source::default()
+    })
 }
 
 /// Returns the keys that the claim `name` contains, or those at its URL if it `is_url`; none if there is no

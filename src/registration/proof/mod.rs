@@ -45,7 +45,12 @@ impl Proven {
     pub(super) fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
         let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
         let (registered, is_certified) = (self.registered.as_ref(), self.is_certified);
-        Rules { initial_access, registered, is_certified, ..cx.rules() }
+        Rules {
+            initial_access,
+            registered,
+            is_certified,
+            ..cx.rules()
+        }
     }
 }
 
@@ -65,7 +70,13 @@ pub(super) async fn prove(
     let merged = merge::merge(cx, members, statement.as_ref())?;
     udap::screen(statement.as_ref(), &merged.members)?;
     let initial_access = InitialAccess::of(caller, purpose);
-    let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
+    let shown = shown(
+        cx,
+        caller,
+        statement.as_ref(),
+        signed.as_ref(),
+        initial_access.as_ref(),
+    );
     let adapted = adapt::adapt(cx, caller, purpose, &shown, merged).await?;
     let members = client_attestation::apply(cx, caller.attested.as_ref(), adapted.members)?;
     let proven_by = (statement.as_ref(), initial_access.as_ref());
@@ -78,10 +89,16 @@ pub(super) async fn prove(
     Ok(Proven {
         shown: appraised.over(shown),
         scripts: keys_by.chain(adapted.by).chain(appraised.by()).collect(),
-        uses: uses.into_iter().chain(proofs).chain(appraised.uses).collect(),
+        uses: uses
+            .into_iter()
+            .chain(proofs)
+            .chain(appraised.uses)
+            .collect(),
         is_evidence_owed: appraised.is_owed,
         registered: purpose.registered(),
-        is_certified: statement.as_ref().is_some_and(|statement| statement.is_certified),
+        is_certified: statement
+            .as_ref()
+            .is_some_and(|statement| statement.is_certified),
         requested,
         statement,
         initial_access,
@@ -100,8 +117,16 @@ fn shown(
     let levels = [
         certificate::trust_level(cx, caller),
         initial_access::trust_level(initial_access),
-        if is_vouched { TrustLevel::Statement } else { TrustLevel::Open },
-        if caller.attested.is_some() { TrustLevel::Attested } else { TrustLevel::Open },
+        if is_vouched {
+            TrustLevel::Statement
+        } else {
+            TrustLevel::Open
+        },
+        if caller.attested.is_some() {
+            TrustLevel::Attested
+        } else {
+            TrustLevel::Open
+        },
     ];
     Shown {
         trust_level: levels.into_iter().max().unwrap_or(TrustLevel::Open),

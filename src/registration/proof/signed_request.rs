@@ -35,7 +35,11 @@ pub(in crate::registration) async fn verify(
     let required = cx.settings().dcr_signature_validation_enabled;
     let token = match (&parsed.signed, required) {
         (None, false) => return Ok(None),
-        (None, true) => return Err(refused("the request must be signed: send it as application/jwt")),
+        (None, true) => {
+            return Err(refused(
+                "the request must be signed: send it as application/jwt",
+            ));
+        }
         (Some(_), false) => {
             let rule = "signed requests are not accepted on this server; send the metadata as \
                         application/json";
@@ -43,9 +47,15 @@ pub(in crate::registration) async fn verify(
         }
         (Some(token), true) => token,
     };
-    let (verified, keys_by) = with_any_keys(cx, caller, (token, &parsed.members), statement).await?;
+    let (verified, keys_by) =
+        with_any_keys(cx, caller, (token, &parsed.members), statement).await?;
     let (header, claims) = (verified.header().clone(), verified.claims().clone());
-    Ok(Some(SignedRequest { header, claims, token: token.as_str().to_owned(), keys_by }))
+    Ok(Some(SignedRequest {
+        header,
+        claims,
+        token: token.as_str().to_owned(),
+        keys_by,
+    }))
 }
 
 type Outcome = Result<(Verified<Claims>, Option<ScriptRef>), RegisterError>;
@@ -58,7 +68,10 @@ async fn with_any_keys(
     (token, claims): (&Compact, &Map<String, Value>),
     statement: Option<&Statement>,
 ) -> Outcome {
-    let iss = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let iss = claims
+        .get("iss")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let issuers = cx.snapshot.trust.request_issuers(iss);
     if !issuers.is_empty() {
         let mut failure = refused("the request is not signed by a known issuer");
@@ -80,26 +93,45 @@ async fn with_any_keys(
     // The claims are not verified yet; the script uses them to choose the keys.
     let dcr = Some(jwt(token.unverified_header(), claims));
     let software_statement = statement.map(|statement| jwt(&statement.header, &statement.claims));
-    let shown = Shown { software_statement, dcr, ..Shown::default() };
+    let shown = Shown {
+        software_statement,
+        dcr,
+        ..Shown::default()
+    };
     let hooks = (Hook::GetDcrJwks, Hook::GetDcrHmacSecret);
     match keys::ask(cx, caller, token, hooks, &shown).await? {
         Some((source, by)) => Ok((with(cx, token, &source, general).await?, Some(by))),
-        None => Err(refused("this server has no keys for the signer of this request")),
+        None => Err(refused(
+            "this server has no keys for the signer of this request",
+        )),
     }
 }
 
 /// Returns the keys that the claims of a verified statement name.
-fn of_statement(cx: &Context<'_>, statement: Option<&Statement>) -> Result<Option<Source>, RegisterError> {
-    let Some(statement) = statement.filter(|statement| statement.is_verified) else { return Ok(None) };
+fn of_statement(
+    cx: &Context<'_>,
+    statement: Option<&Statement>,
+) -> Result<Option<Source>, RegisterError> {
+    let Some(statement) = statement.filter(|statement| statement.is_verified) else {
+        return Ok(None);
+    };
     let settings = cx.settings();
     let names = [
-        (&settings.dcr_signature_validation_software_statement_jwks_uri_claim, true),
-        (&settings.dcr_signature_validation_software_statement_jwks_claim, false),
+        (
+            &settings.dcr_signature_validation_software_statement_jwks_uri_claim,
+            true,
+        ),
+        (
+            &settings.dcr_signature_validation_software_statement_jwks_claim,
+            false,
+        ),
     ];
     for (name, is_url) in names {
         let Some(name) = name else { continue };
         let keys = keys::of_claim(&statement.claims, name, is_url);
-        if let Some(keys) = keys.map_err(|rule| refused(format!("the software statement {rule}")))? {
+        if let Some(keys) =
+            keys.map_err(|rule| refused(format!("the software statement {rule}")))?
+        {
             return Ok(Some(Source::of(keys)));
         }
     }

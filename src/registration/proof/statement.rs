@@ -48,7 +48,12 @@ impl Statement {
 
     /// Returns the origin that is recorded with the client.
     pub(in crate::registration) fn origin(&self) -> StatementOrigin {
-        let text = |name: &str| self.claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |name: &str| {
+            self.claims
+                .get(name)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         StatementOrigin {
             iss: text("iss").unwrap_or_default(),
             jti: text("jti"),
@@ -74,16 +79,23 @@ pub(in crate::registration) async fn verify(
         Some(_) => return Err(invalid("must be a string: a signed JWT in compact form")),
     };
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let claims = token.unverified_claims().map_err(|error| invalid(error.to_string()))?;
+    let claims = token
+        .unverified_claims()
+        .map_err(|error| invalid(error.to_string()))?;
     let statement = match cx.settings().software_statement_validation_type {
         StatementValidation::None => unverified(&token, claims),
         StatementValidation::Builtin => builtin(cx, &token, &claims).await?,
         StatementValidation::Script => scripted(cx, caller, &token, claims).await?,
-        StatementValidation::Jwks | StatementValidation::JwksUri => own_keys(cx, &token, &claims).await?,
+        StatementValidation::Jwks | StatementValidation::JwksUri => {
+            own_keys(cx, &token, &claims).await?
+        }
     };
     check_issuer(cx, &statement)?;
     let self_made = udap::judge(cx, &parsed.members, &statement)?;
-    Ok(Some(Statement { self_made, ..statement }))
+    Ok(Some(Statement {
+        self_made,
+        ..statement
+    }))
 }
 
 /// `none`: the claims are not verified, so they count no more than the request itself.
@@ -112,10 +124,22 @@ async fn builtin(
     let mut failure = unapproved("has an `iss` that this server does not know");
     for issuer in issuers {
         let expected = expectations(cx, &issuer.algorithms);
-        match cx.service.verifier.judge(token, &issuer.source, &expected).await {
-            Ok(Believed { claims, is_certified }) => {
+        match cx
+            .service
+            .verifier
+            .judge(token, &issuer.source, &expected)
+            .await
+        {
+            Ok(Believed {
+                claims,
+                is_certified,
+            }) => {
                 let accepted = accepted(token, &claims, true)?;
-                return Ok(Statement { issuer: Some(issuer), is_certified, ..accepted });
+                return Ok(Statement {
+                    issuer: Some(issuer),
+                    is_certified,
+                    ..accepted
+                });
             }
             // The statement is valid, but its signer is not trusted.
             Err(TrustError::Certificate(error)) if error.is_untrusted() => {
@@ -136,14 +160,19 @@ async fn scripted(
     claims: Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
     iss(&claims)?;
-    let hooks = (Hook::GetSoftwareStatementJwks, Hook::GetSoftwareStatementHmacSecret);
+    let hooks = (
+        Hook::GetSoftwareStatementJwks,
+        Hook::GetSoftwareStatementHmacSecret,
+    );
     if !cx.snapshot.scripts.has(hooks.0) && !cx.snapshot.scripts.has(hooks.1) {
         if cx.settings().software_statement_required {
             tracing::error!(
                 "software statements are required, but neither a script nor the configuration has keys of \
                  their issuers"
             );
-            return Err(invalid("cannot be verified: this server has no keys of issuers"));
+            return Err(invalid(
+                "cannot be verified: this server has no keys of issuers",
+            ));
         }
         return Err(invalid(
             "cannot be verified: this server has no keys of issuers; register without a software statement",
@@ -151,14 +180,24 @@ async fn scripted(
     }
     // The claims are not verified yet; the script uses them to choose the keys.
     let statement = Some(jwt(token.unverified_header(), &claims));
-    let shown = Shown { software_statement: statement, ..Shown::default() };
+    let shown = Shown {
+        software_statement: statement,
+        ..Shown::default()
+    };
     let Some((source, by)) = keys::ask(cx, caller, token, hooks, &shown).await? else {
         return Err(unapproved("has an `iss` for which this server has no keys"));
     };
     let algorithms = &cx.snapshot.trust.statement_algorithms;
-    let verified = cx.service.verifier.verify(token, &source, &expectations(cx, algorithms)).await;
+    let verified = cx
+        .service
+        .verifier
+        .verify(token, &source, &expectations(cx, algorithms))
+        .await;
     let verified = verified.map_err(|error| keys::failed(error, &|rule| invalid(rule)))?;
-    Ok(Statement { keys_by: Some(by), ..accepted(token, &verified, true)? })
+    Ok(Statement {
+        keys_by: Some(by),
+        ..accepted(token, &verified, true)?
+    })
 }
 
 /// `jwks`, `jwks_uri`: the statement contains its own keys, so it proves only that its sender holds them.
@@ -168,13 +207,21 @@ async fn own_keys(
     claims: &Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
     iss(claims)?;
-    let name = cx.settings().software_statement_validation_claim_name.as_deref().unwrap_or_default();
+    let name = cx
+        .settings()
+        .software_statement_validation_claim_name
+        .as_deref()
+        .unwrap_or_default();
     let is_url = cx.settings().software_statement_validation_type == StatementValidation::JwksUri;
     let keys = keys::of_claim(claims, name, is_url).map_err(invalid)?;
     let keys = keys.ok_or_else(|| invalid(format!("must have its keys in the claim `{name}`")))?;
     let algorithms = &cx.snapshot.trust.statement_algorithms;
     let expected = expectations(cx, algorithms);
-    let verified = cx.service.verifier.verify(token, &Source::of(keys), &expected).await;
+    let verified = cx
+        .service
+        .verifier
+        .verify(token, &Source::of(keys), &expected)
+        .await;
     // The requester chose the location of the keys, so it is at fault when they are unavailable.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
     accepted(token, &verified, false)
@@ -188,7 +235,9 @@ fn accepted(
     let text = token.as_str().to_owned();
     let (header, claims) = (verified.header().clone(), verified.claims().clone());
     if let Some(other) = kind::looks_like_other_token(&header, &claims) {
-        return Err(invalid(format!("must be a software statement, not {other}")));
+        return Err(invalid(format!(
+            "must be a software statement, not {other}"
+        )));
     }
     Ok(Statement {
         text,
@@ -206,23 +255,38 @@ fn accepted(
 /// `trustedSsaIssuers`: if the operator names any issuer, all others are rejected.
 fn check_issuer(cx: &Context<'_>, statement: &Statement) -> Result<(), RegisterError> {
     let trusted = &cx.settings().trusted_ssa_issuers;
-    let is_trusted = trusted.is_empty() || iss(&statement.claims).is_ok_and(|iss| trusted.contains_key(iss));
-    if is_trusted { Ok(()) } else { Err(unapproved("has an `iss` that this server does not trust")) }
+    let is_trusted =
+        trusted.is_empty() || iss(&statement.claims).is_ok_and(|iss| trusted.contains_key(iss));
+    if is_trusted {
+        Ok(())
+    } else {
+        Err(unapproved("has an `iss` that this server does not trust"))
+    }
 }
 
-fn expectations<'a>(cx: &'a Context<'_>, algorithms: &'a [crate::jose::Algorithm]) -> Expectations<'a> {
+fn expectations<'a>(
+    cx: &'a Context<'_>,
+    algorithms: &'a [crate::jose::Algorithm],
+) -> Expectations<'a> {
     Expectations {
         algorithms,
         audiences: &cx.snapshot.audiences,
         max_age: cx.settings().software_statement_maximum_age,
-        typ: cx.settings().software_statement_typ.as_deref().map_or(TypRule::Any, TypRule::Required),
+        typ: cx
+            .settings()
+            .software_statement_typ
+            .as_deref()
+            .map_or(TypRule::Any, TypRule::Required),
         ..Expectations::default()
     }
 }
 
 /// Returns the issuer that a statement names, which is mandatory here (RFC 7591 section 2.3).
 fn iss(claims: &Map<String, Value>) -> Result<&str, RegisterError> {
-    let iss = claims.get("iss").and_then(Value::as_str).filter(|iss| !iss.is_empty());
+    let iss = claims
+        .get("iss")
+        .and_then(Value::as_str)
+        .filter(|iss| !iss.is_empty());
     iss.ok_or_else(|| invalid("must have a string in `iss`"))
 }
 
@@ -235,5 +299,9 @@ pub(in crate::registration) fn unapproved(rule: impl Into<String>) -> RegisterEr
 }
 
 fn violation(code: ErrorCode, rule: String) -> RegisterError {
-    RegisterError::Unproven(Violation { code, member: "software_statement".into(), rule })
+    RegisterError::Unproven(Violation {
+        code,
+        member: "software_statement".into(),
+        rule,
+    })
 }

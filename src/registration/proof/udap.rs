@@ -41,12 +41,17 @@ pub(in crate::registration) fn judge(
         let rule = format!("must be the string {VERSION}, the only version of UDAP");
         return Err(RegisterError::Unproven(Violation::metadata("udap", rule)));
     }
-    let counts = version.is_some() || cx.settings().software_statement_identity == StatementIdentity::Subject;
+    let counts = version.is_some()
+        || cx.settings().software_statement_identity == StatementIdentity::Subject;
     if !statement.is_certified || !counts {
         return Ok(SelfMade::No);
     }
     check(cx, &statement.claims).map_err(invalid)?;
-    Ok(if version.is_some() { SelfMade::Udap } else { SelfMade::Yes })
+    Ok(if version.is_some() {
+        SelfMade::Udap
+    } else {
+        SelfMade::Yes
+    })
 }
 
 /// Checks that the statement is made for this request alone: by the client, for this endpoint, valid for five
@@ -55,31 +60,48 @@ fn check(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let time = |name: &str| claims.get(name).and_then(Value::as_f64);
     if text("sub").is_none() || text("sub") != text("iss") {
-        return Err("must have the same value in `sub` as in `iss`: the client signs for itself".to_owned());
+        return Err(
+            "must have the same value in `sub` as in `iss`: the client signs for itself".to_owned(),
+        );
     }
     if text("jti").is_none() {
         return Err("must have a `jti`, a new one for each request".to_owned());
     }
     match (time("iat"), time("exp")) {
         (Some(made), Some(ends)) if ends - made <= MOST_SECONDS => {}
-        _ => return Err(format!("must have `iat`, and an `exp` at most {MOST_SECONDS} seconds later")),
+        _ => {
+            return Err(format!(
+                "must have `iat`, and an `exp` at most {MOST_SECONDS} seconds later"
+            ));
+        }
     }
     let endpoint = cx.service.registration_endpoint();
     let further = &cx.settings().accepted_audiences;
     let is_us = |audience: &Value| {
-        audience.as_str().is_some_and(|name| name == endpoint || further.iter().any(|own| own == name))
+        audience
+            .as_str()
+            .is_some_and(|name| name == endpoint || further.iter().any(|own| own == name))
     };
     let is_for_us = match claims.get("aud") {
         Some(Value::Array(all)) => all.iter().any(is_us),
         Some(one) => is_us(one),
         None => false,
     };
-    if is_for_us { Ok(()) } else { Err(format!("must have the URL of this endpoint, {endpoint}, in `aud`")) }
+    if is_for_us {
+        Ok(())
+    } else {
+        Err(format!(
+            "must have the URL of this endpoint, {endpoint}, in `aud`"
+        ))
+    }
 }
 
 /// Whether the statement requests the end of the registration.
 pub(in crate::registration) fn is_cancellation(statement: &Statement) -> bool {
-    let grants = statement.claims.get("grant_types").and_then(Value::as_array);
+    let grants = statement
+        .claims
+        .get("grant_types")
+        .and_then(Value::as_array);
     grants.is_some_and(Vec::is_empty)
 }
 
@@ -94,27 +116,45 @@ pub(in crate::registration) fn screen(
     if statement.is_none_or(|statement| statement.self_made != SelfMade::Udap) {
         return Ok(());
     }
-    let violations: Vec<Violation> =
-        faults(members).into_iter().map(|(name, rule)| Violation::metadata(name, rule)).collect();
-    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
+    let violations: Vec<Violation> = faults(members)
+        .into_iter()
+        .map(|(name, rule)| Violation::metadata(name, rule))
+        .collect();
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations.into())
+    }
 }
 
 fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
     let texts = |name: &str| {
         let items = members.get(name).and_then(Value::as_array);
-        items.into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>()
+        items
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
     };
-    let is_there =
-        |name: &str| members.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let is_there = |name: &str| {
+        members
+            .get(name)
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
     let (grants, redirects) = (texts("grant_types"), texts("redirect_uris"));
-    let (by_code, by_credentials) =
-        (grants.contains(&"authorization_code"), grants.contains(&"client_credentials"));
+    let (by_code, by_credentials) = (
+        grants.contains(&"authorization_code"),
+        grants.contains(&"client_credentials"),
+    );
     let is_refreshed = grants.contains(&"refresh_token");
-    let has_mail =
-        texts("contacts").iter().any(|contact| contact.len() > 7 && contact.starts_with("mailto:"));
+    let has_mail = texts("contacts")
+        .iter()
+        .any(|contact| contact.len() > 7 && contact.starts_with("mailto:"));
     let is_code = texts("response_types") == ["code"];
-    let is_signed =
-        members.get("token_endpoint_auth_method").is_some_and(|method| method == "private_key_jwt");
+    let is_signed = members
+        .get("token_endpoint_auth_method")
+        .is_some_and(|method| method == "private_key_jwt");
     let rules = [
         (
             "grant_types",
@@ -136,19 +176,35 @@ fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
             redirects.iter().all(|uri| uri.starts_with("https://")),
             "must be https URLs, as UDAP requires",
         ),
-        ("response_types", !by_code || is_code, "must be [code] with authorization_code"),
+        (
+            "response_types",
+            !by_code || is_code,
+            "must be [code] with authorization_code",
+        ),
         (
             "response_types",
             by_code || !members.contains_key("response_types"),
             "must be absent without authorization_code",
         ),
-        ("logo_uri", !by_code || is_there("logo_uri"), "must be present with authorization_code"),
-        ("token_endpoint_auth_method", is_signed, "must be private_key_jwt"),
+        (
+            "logo_uri",
+            !by_code || is_there("logo_uri"),
+            "must be present with authorization_code",
+        ),
+        (
+            "token_endpoint_auth_method",
+            is_signed,
+            "must be private_key_jwt",
+        ),
         ("client_name", is_there("client_name"), "must be present"),
         ("contacts", has_mail, "must contain a mailto: address"),
         ("scope", is_there("scope"), "must be present"),
     ];
-    rules.into_iter().filter(|(_, holds, _)| !holds).map(|(name, _, rule)| (name, rule)).collect()
+    rules
+        .into_iter()
+        .filter(|(_, holds, _)| !holds)
+        .map(|(name, _, rule)| (name, rule))
+        .collect()
 }
 
 #[cfg(test)]
@@ -162,8 +218,14 @@ mod tests {
             "client_name": "A", "contacts": ["mailto:a@example.org"], "scope": "openid",
             "grant_types": ["client_credentials"], "token_endpoint_auth_method": "private_key_jwt",
         });
-        members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        members.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        members
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        members
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
         let found = faults(members.as_object().unwrap());
         let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, expected, "{more}");
@@ -176,22 +238,48 @@ mod tests {
                 "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
                 "redirect_uris": ["https://a.example/cb"], "logo_uri": "https://a.example/logo.png",
             });
-            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
             all
         };
         check(&json!({}), &[]);
         check(&code(json!({})), &[]);
         check(&json!({"grant_types": null}), &["grant_types"]);
-        check(&json!({"grant_types": ["client_credentials", "refresh_token"]}), &["grant_types"]);
-        check(&code(json!({"grant_types": ["authorization_code", "client_credentials"]})), &["grant_types"]);
-        check(&json!({"redirect_uris": ["https://a.example/cb"]}), &["redirect_uris"]);
+        check(
+            &json!({"grant_types": ["client_credentials", "refresh_token"]}),
+            &["grant_types"],
+        );
+        check(
+            &code(json!({"grant_types": ["authorization_code", "client_credentials"]})),
+            &["grant_types"],
+        );
+        check(
+            &json!({"redirect_uris": ["https://a.example/cb"]}),
+            &["redirect_uris"],
+        );
         check(&code(json!({"redirect_uris": null})), &["redirect_uris"]);
-        check(&code(json!({"redirect_uris": ["http://localhost/cb"]})), &["redirect_uris"]);
-        check(&code(json!({"response_types": ["code", "token"]})), &["response_types"]);
+        check(
+            &code(json!({"redirect_uris": ["http://localhost/cb"]})),
+            &["redirect_uris"],
+        );
+        check(
+            &code(json!({"response_types": ["code", "token"]})),
+            &["response_types"],
+        );
         check(&json!({"response_types": ["code"]}), &["response_types"]);
         check(&code(json!({"logo_uri": ""})), &["logo_uri"]);
-        check(&json!({"token_endpoint_auth_method": "none"}), &["token_endpoint_auth_method"]);
-        check(&json!({"contacts": ["a@example.org", "mailto:"]}), &["contacts"]);
-        check(&json!({"client_name": null, "scope": null}), &["client_name", "scope"]);
+        check(
+            &json!({"token_endpoint_auth_method": "none"}),
+            &["token_endpoint_auth_method"],
+        );
+        check(
+            &json!({"contacts": ["a@example.org", "mailto:"]}),
+            &["contacts"],
+        );
+        check(
+            &json!({"client_name": null, "scope": null}),
+            &["client_name", "scope"],
+        );
     }
 }

@@ -38,7 +38,11 @@ impl Lines {
             Entry::Occupied(line) => line.into_mut(),
             Entry::Vacant(place) => {
                 self.due.push_back(place.key().clone());
-                place.insert(Line { waiting: VecDeque::new(), pause: None, is_gone: false })
+                place.insert(Line {
+                    waiting: VecDeque::new(),
+                    pause: None,
+                    is_gone: false,
+                })
             }
         };
         line.add(event)
@@ -53,7 +57,9 @@ impl Lines {
     /// Notes that `event` was delivered or given up, so that the next event of its client can be delivered.
     pub(super) fn leave(&mut self, event: &Event) {
         match self.clients.get(event.client_id()) {
-            Some(line) if !line.waiting.is_empty() => self.due.push_back(event.client_id().to_owned()),
+            Some(line) if !line.waiting.is_empty() => {
+                self.due.push_back(event.client_id().to_owned())
+            }
             _ => drop(self.clients.remove(event.client_id())),
         }
     }
@@ -61,7 +67,9 @@ impl Lines {
     /// Notes that `event` has failed and will be retried after a pause that `end` can cut short. A deletion
     /// of its client does not wait for the retry.
     pub(super) fn pause(&mut self, event: &Event, end: &CancellationToken) {
-        let Some(line) = self.clients.get_mut(event.client_id()) else { return };
+        let Some(line) = self.clients.get_mut(event.client_id()) else {
+            return;
+        };
         if line.is_deletion_next() {
             end.cancel();
         }
@@ -70,7 +78,9 @@ impl Lines {
 
     /// Queues `event` for a retry after its pause. Returns it instead when a deletion replaces it.
     pub(super) fn resume(&mut self, event: Event) -> Option<Event> {
-        let Some(line) = self.clients.get_mut(event.client_id()) else { return Some(event) };
+        let Some(line) = self.clients.get_mut(event.client_id()) else {
+            return Some(event);
+        };
         line.pause = None;
         self.due.push_back(event.client_id().to_owned());
         if line.is_deletion_next() {

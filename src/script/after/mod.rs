@@ -68,11 +68,23 @@ impl ScriptSet {
             Ok(places) => {
                 let span = tracing::Span::current();
                 let set = Arc::clone(self);
-                let event = Event { set, hook, facts, client, next: 0, tries: 0, span, _places: places };
+                let event = Event {
+                    set,
+                    hook,
+                    facts,
+                    client,
+                    next: 0,
+                    tries: 0,
+                    span,
+                    _places: places,
+                };
                 notifications.send(event);
             }
             Err(_) => {
-                notifications.lose(hook, "the queue is full (scripts.limits.waitingNotifications)");
+                notifications.lose(
+                    hook,
+                    "the queue is full (scripts.limits.waitingNotifications)",
+                );
             }
         }
     }
@@ -115,7 +127,11 @@ impl Notifications {
 
     /// Delivers events until `finish`; then delivers the remaining events, for at most `patience`.
     pub(super) async fn work(&self, finish: CancellationToken, patience: Duration) {
-        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let receiver = self
+            .receiver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(receiver) = receiver else { return };
         let end = async {
             finish.cancelled().await;
@@ -139,7 +155,9 @@ impl Notifications {
         while is_open || !lines.is_empty() {
             // All queued events are read first, because a deletion among them replaces earlier ones.
             for _ in 0..receiver.len() {
-                let Ok(event) = receiver.try_recv() else { break };
+                let Ok(event) = receiver.try_recv() else {
+                    break;
+                };
                 self.forgo(lines.add(event));
             }
             while told.len() < AT_ONCE
@@ -173,9 +191,9 @@ impl Notifications {
     fn forgo(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             let hook = event.hook.name();
-            event
-                .span
-                .in_scope(|| tracing::debug!(hook, "script notification dropped: the client was deleted"));
+            event.span.in_scope(|| {
+                tracing::debug!(hook, "script notification dropped: the client was deleted")
+            });
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -198,7 +216,9 @@ impl Notifications {
                     return (event, Some(Duration::from_millis(pause)));
                 }
                 (Some(cause), None) => {
-                    event.span.in_scope(|| self.lose(event.hook, &cause.to_string()));
+                    event
+                        .span
+                        .in_scope(|| self.lose(event.hook, &cause.to_string()));
                     (event.next, event.tries) = (event.next + 1, 0);
                 }
             }
@@ -220,9 +240,13 @@ impl Event {
     /// Calls the next script, and ignores its result and its response. Returns a fault or a lack of
     /// capacity.
     async fn tell_next(&self) -> Option<HookError> {
-        let told = self.set.tell_one(self.next, self.hook, &self.facts, &self.client);
+        let told = self
+            .set
+            .tell_one(self.next, self.hook, &self.facts, &self.client);
         let told = tracing::Instrument::instrument(told, self.span.clone());
-        told.await.err().filter(|error| matches!(error, HookError::Fault(_) | HookError::Busy))
+        told.await
+            .err()
+            .filter(|error| matches!(error, HookError::Fault(_) | HookError::Busy))
     }
 }
 

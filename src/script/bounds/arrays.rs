@@ -10,9 +10,13 @@ use super::add_changing;
 /// Rhai calculates the size of the result in advance, but does not check for overflow. An allocation that
 /// is then too large ends the process.
 pub(super) fn register(module: &mut Module) {
-    add_changing(module, "pad", |cx: NativeCallContext, array: &mut Array, length: i64, item: Dynamic| {
-        pad(cx.engine(), array, length, &item.flatten())
-    });
+    add_changing(
+        module,
+        "pad",
+        |cx: NativeCallContext, array: &mut Array, length: i64, item: Dynamic| {
+            pad(cx.engine(), array, length, &item.flatten())
+        },
+    );
 }
 
 /// Adds `item` until there are `length` items. Each step adds twice as many, so the array exceeds a limit

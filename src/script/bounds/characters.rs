@@ -21,9 +21,20 @@ impl Characters {
     /// Returns at most `most` characters from the index `from` on; a negative index counts from the end.
     fn new(text: ImmutableString, from: i64, most: i64) -> Self {
         let number = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
-        let number = if from < 0 { text.chars().count().saturating_sub(number) } else { number };
-        let at = text.char_indices().nth(number).map_or(text.len(), |(at, _)| at);
-        Self { text, at, left: usize::try_from(most.max(0)).unwrap_or(usize::MAX) }
+        let number = if from < 0 {
+            text.chars().count().saturating_sub(number)
+        } else {
+            number
+        };
+        let at = text
+            .char_indices()
+            .nth(number)
+            .map_or(text.len(), |(at, _)| at);
+        Self {
+            text,
+            at,
+            left: usize::try_from(most.max(0)).unwrap_or(usize::MAX),
+        }
     }
 
     fn all(text: ImmutableString) -> Self {
@@ -45,21 +56,35 @@ impl Iterator for Characters {
 pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<Characters>("Characters");
     module.set_iterator::<Characters>();
-    module.set_getter_fn("chars", |text: &mut ImmutableString| Ok(Characters::all(text.clone())));
+    module.set_getter_fn("chars", |text: &mut ImmutableString| {
+        Ok(Characters::all(text.clone()))
+    });
     module.set_native_fn("chars", |text: ImmutableString| Ok(Characters::all(text)));
-    module
-        .set_native_fn("chars", |text: ImmutableString, from: i64| Ok(Characters::new(text, from, i64::MAX)));
+    module.set_native_fn("chars", |text: ImmutableString, from: i64| {
+        Ok(Characters::new(text, from, i64::MAX))
+    });
     module.set_native_fn("chars", |text: ImmutableString, from: i64, most: i64| {
         Ok(Characters::new(text, from, most))
     });
     module.set_native_fn("chars", |text: ImmutableString, numbers: Range<i64>| {
         let from = numbers.start.max(0);
-        Ok(Characters::new(text, from, numbers.end.saturating_sub(from)))
+        Ok(Characters::new(
+            text,
+            from,
+            numbers.end.saturating_sub(from),
+        ))
     });
-    module.set_native_fn("chars", |text: ImmutableString, numbers: RangeInclusive<i64>| {
-        let from = (*numbers.start()).max(0);
-        Ok(Characters::new(text, from, numbers.end().saturating_sub(from).saturating_add(1)))
-    });
+    module.set_native_fn(
+        "chars",
+        |text: ImmutableString, numbers: RangeInclusive<i64>| {
+            let from = (*numbers.start()).max(0);
+            Ok(Characters::new(
+                text,
+                from,
+                numbers.end().saturating_sub(from).saturating_add(1),
+            ))
+        },
+    );
 }
 
 #[cfg(test)]

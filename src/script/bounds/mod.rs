@@ -26,12 +26,17 @@ fn add_changing<A: 'static, const N: usize, const X: bool>(
     name: &str,
     function: impl RhaiNativeFunc<A, N, X, (), true> + Send + Sync + 'static,
 ) {
-    FuncRegistration::new(name).with_purity(false).set_into_module(module, function);
+    FuncRegistration::new(name)
+        .with_purity(false)
+        .set_into_module(module, function);
 }
 
 /// Fails as Rhai does when `what` exceeds its limit. A script cannot catch this error.
 fn too_large<T>(what: &str) -> Outcome<T> {
-    Err(Box::new(EvalAltResult::ErrorDataTooLarge(what.to_owned(), Position::NONE)))
+    Err(Box::new(EvalAltResult::ErrorDataTooLarge(
+        what.to_owned(),
+        Position::NONE,
+    )))
 }
 
 /// Returns whether `size` exceeds `limit`; a limit of 0 means no limit.

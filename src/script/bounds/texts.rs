@@ -15,7 +15,10 @@ pub(super) fn register(module: &mut Module) {
     add_changing(
         module,
         "pad",
-        |cx: NativeCallContext, text: &mut ImmutableString, length: i64, padding: ImmutableString| {
+        |cx: NativeCallContext,
+         text: &mut ImmutableString,
+         length: i64,
+         padding: ImmutableString| {
             pad(cx.engine().max_string_size(), text, length, &padding)
         },
     );
@@ -25,22 +28,33 @@ fn register_replace(module: &mut Module) {
     add_changing(
         module,
         "replace",
-        |cx: NativeCallContext, text: &mut ImmutableString, find: ImmutableString, by: ImmutableString| {
-            replace(cx.engine().max_string_size(), text, &find, &by)
-        },
+        |cx: NativeCallContext,
+         text: &mut ImmutableString,
+         find: ImmutableString,
+         by: ImmutableString| { replace(cx.engine().max_string_size(), text, &find, &by) },
     );
     add_changing(
         module,
         "replace",
         |cx: NativeCallContext, text: &mut ImmutableString, find: ImmutableString, by: char| {
-            replace(cx.engine().max_string_size(), text, &find, by.encode_utf8(&mut [0; 4]))
+            replace(
+                cx.engine().max_string_size(),
+                text,
+                &find,
+                by.encode_utf8(&mut [0; 4]),
+            )
         },
     );
     add_changing(
         module,
         "replace",
         |cx: NativeCallContext, text: &mut ImmutableString, find: char, by: ImmutableString| {
-            replace(cx.engine().max_string_size(), text, find.encode_utf8(&mut [0; 4]), &by)
+            replace(
+                cx.engine().max_string_size(),
+                text,
+                find.encode_utf8(&mut [0; 4]),
+                &by,
+            )
         },
     );
     add_changing(
@@ -56,7 +70,11 @@ fn register_replace(module: &mut Module) {
 /// Replaces each `find` by `by`, after checking the size of the result.
 fn replace(limit: usize, text: &mut ImmutableString, find: &str, by: &str) -> Outcome<()> {
     // Rhai leaves an empty string unchanged, even when `find` is empty too.
-    let found = if text.is_empty() { 0 } else { text.matches(find).count() };
+    let found = if text.is_empty() {
+        0
+    } else {
+        text.matches(find).count()
+    };
     if found == 0 {
         return Ok(());
     }
@@ -82,7 +100,10 @@ fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> 
     if padding.is_empty() {
         return Err(failure("a string cannot be padded with an empty string"));
     }
-    let padded: String = text.chars().chain(padding.chars().cycle().take(missing)).collect();
+    let padded: String = text
+        .chars()
+        .chain(padding.chars().cycle().take(missing))
+        .collect();
     if exceeds(padded.len(), limit) {
         return too_large(LONG_TEXT);
     }
@@ -103,9 +124,17 @@ fn register_split(module: &mut Module) {
                 cut(cx.engine().max_array_size(), &text, &at, usize::MAX)
             },
         );
-        module.set_native_fn(name, move |cx: NativeCallContext, text: ImmutableString, at: char| {
-            cut(cx.engine().max_array_size(), &text, at.encode_utf8(&mut [0; 4]), usize::MAX)
-        });
+        module.set_native_fn(
+            name,
+            move |cx: NativeCallContext, text: ImmutableString, at: char| {
+                cut(
+                    cx.engine().max_array_size(),
+                    &text,
+                    at.encode_utf8(&mut [0; 4]),
+                    usize::MAX,
+                )
+            },
+        );
         module.set_native_fn(
             name,
             move |cx: NativeCallContext, text: ImmutableString, at: ImmutableString, parts: i64| {
@@ -115,26 +144,46 @@ fn register_split(module: &mut Module) {
         module.set_native_fn(
             name,
             move |cx: NativeCallContext, text: ImmutableString, at: char, parts: i64| {
-                cut(cx.engine().max_array_size(), &text, at.encode_utf8(&mut [0; 4]), one_or_more(parts))
+                cut(
+                    cx.engine().max_array_size(),
+                    &text,
+                    at.encode_utf8(&mut [0; 4]),
+                    one_or_more(parts),
+                )
             },
         );
     }
     module.set_native_fn("split", |cx: NativeCallContext, text: ImmutableString| {
         let limit = cx.engine().max_array_size();
-        if text.is_empty() { Ok(vec![text.into()]) } else { array(limit, text.split_whitespace()) }
+        if text.is_empty() {
+            Ok(vec![text.into()])
+        } else {
+            array(limit, text.split_whitespace())
+        }
     });
-    module.set_native_fn("to_chars", |cx: NativeCallContext, text: ImmutableString| {
-        array(cx.engine().max_array_size(), text.chars())
-    });
+    module.set_native_fn(
+        "to_chars",
+        |cx: NativeCallContext, text: ImmutableString| {
+            array(cx.engine().max_array_size(), text.chars())
+        },
+    );
 }
 
 fn split(limit: usize, text: &str, at: &str, parts: usize) -> Outcome<Array> {
     // Rhai treats an empty string as one part, even when the separator is empty.
-    if text.is_empty() { Ok(vec![text.into()]) } else { array(limit, text.splitn(parts, at)) }
+    if text.is_empty() {
+        Ok(vec![text.into()])
+    } else {
+        array(limit, text.splitn(parts, at))
+    }
 }
 
 fn split_rev(limit: usize, text: &str, at: &str, parts: usize) -> Outcome<Array> {
-    if text.is_empty() { Ok(vec![text.into()]) } else { array(limit, text.rsplitn(parts, at)) }
+    if text.is_empty() {
+        Ok(vec![text.into()])
+    } else {
+        array(limit, text.rsplitn(parts, at))
+    }
 }
 
 fn one_or_more(parts: i64) -> usize {

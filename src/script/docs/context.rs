@@ -3,7 +3,11 @@
 use super::ContextMember;
 
 const fn member(name: &'static str, spelling: &'static str, about: &'static str) -> ContextMember {
-    ContextMember { name, spelling, about }
+    ContextMember {
+        name,
+        spelling,
+        about,
+    }
 }
 
 /// All members of `context`.

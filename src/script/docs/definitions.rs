@@ -19,8 +19,10 @@ pub fn definitions() -> BTreeMap<String, String> {
         modules.entry(function.module).or_default().push(function);
     }
     let tests = modules.remove("").unwrap_or_default();
-    let mut files: BTreeMap<String, String> =
-        modules.iter().map(|(name, functions)| (format!("{name}.d.rhai"), module(name, functions))).collect();
+    let mut files: BTreeMap<String, String> = modules
+        .iter()
+        .map(|(name, functions)| (format!("{name}.d.rhai"), module(name, functions)))
+        .collect();
     files.insert("__registrar__.d.rhai".to_owned(), context());
     files.insert("__hooks__.d.rhai".to_owned(), hooks());
     files.insert("__tests__.d.rhai".to_owned(), module("static", &tests));
@@ -31,7 +33,11 @@ fn module(name: &str, functions: &[&HostFunction]) -> String {
     let mut text = format!("module {name};\n");
     for function in functions {
         let example = format!("Example: `{}`", function.example);
-        item(&mut text, &[function.about, &example], &declaration(function.signature));
+        item(
+            &mut text,
+            &[function.about, &example],
+            &declaration(function.signature),
+        );
     }
     text
 }
@@ -50,18 +56,38 @@ fn context() -> String {
             _ => format!("Client metadata: {}.", kind(member.kind).1),
         };
         let name = member.name;
-        item(&mut text, &[&about], &format!("fn get {name}(client: Members) -> {};", kind(member.kind).0));
+        item(
+            &mut text,
+            &[&about],
+            &format!("fn get {name}(client: Members) -> {};", kind(member.kind).0),
+        );
     }
     let methods = [
-        ("Returns whether the member is present.", "fn contains(client: Members, name: String) -> bool;"),
-        ("Returns the names of all members.", "fn keys(client: Members) -> Array;"),
-        ("Returns a copy of all members as a map.", "fn to_map(client: Members) -> Map;"),
-        ("Removes a member.", "fn remove(client: Members, name: String);"),
+        (
+            "Returns whether the member is present.",
+            "fn contains(client: Members, name: String) -> bool;",
+        ),
+        (
+            "Returns the names of all members.",
+            "fn keys(client: Members) -> Array;",
+        ),
+        (
+            "Returns a copy of all members as a map.",
+            "fn to_map(client: Members) -> Map;",
+        ),
+        (
+            "Removes a member.",
+            "fn remove(client: Members, name: String);",
+        ),
     ];
     for (about, declaration) in methods {
         item(&mut text, &[about], declaration);
     }
-    item(&mut text, &["Returns the number of bytes."], "fn len(bytes: Bytes) -> int;");
+    item(
+        &mut text,
+        &["Returns the number of bytes."],
+        "fn len(bytes: Bytes) -> int;",
+    );
     text
 }
 
@@ -75,7 +101,9 @@ fn context_member(member: &ContextMember) -> Vec<String> {
     };
     match member.name.split_once('(') {
         Some((name, "status, entity)")) => {
-            vec![format!("fn {name}(context: Context, status: int, entity: ?);")]
+            vec![format!(
+                "fn {name}(context: Context, status: int, entity: ?);"
+            )]
         }
         Some((name, _)) => vec![format!("fn {name}(context: Context, nonce: String);")],
         None => {
@@ -98,7 +126,11 @@ fn hooks() -> String {
         });
         let parameters = parameters.collect::<Vec<_>>().join(", ");
         let about = format!("A hook that a script can define. {}", hook.about());
-        item(&mut text, &[&about], &format!("fn {}({parameters}) -> ?;", hook.name()));
+        item(
+            &mut text,
+            &[&about],
+            &format!("fn {}({parameters}) -> ?;", hook.name()),
+        );
     }
     text
 }
@@ -138,7 +170,10 @@ fn item(text: &mut String, about: &[&str], declaration: &str) {
 fn wrapped(paragraph: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in paragraph.split_whitespace() {
-        match lines.last_mut().filter(|line| line.len() + word.len() < WIDTH) {
+        match lines
+            .last_mut()
+            .filter(|line| line.len() + word.len() < WIDTH)
+        {
             Some(line) => line.extend([" ", word]),
             None => lines.push(word.to_owned()),
         }
@@ -153,12 +188,18 @@ fn declaration(signature: &str) -> String {
         None => (signature, String::new()),
     };
     let (name, parameters) = head.split_once('(').unwrap_or((head, ")"));
-    let parameters = parameters.trim_end_matches(')').split(", ").filter(|parameter| !parameter.is_empty());
+    let parameters = parameters
+        .trim_end_matches(')')
+        .split(", ")
+        .filter(|parameter| !parameter.is_empty());
     let parameters = parameters.map(|parameter| match parameter.split_once(": ") {
         Some((name, of)) => format!("{name}: {}", type_name(of)),
         None => format!("{parameter}: ?"),
     });
-    format!("fn {name}({}){result};", parameters.collect::<Vec<_>>().join(", "))
+    format!(
+        "fn {name}({}){result};",
+        parameters.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn type_name(name: &str) -> &str {

@@ -106,15 +106,30 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
         "The same, at the level that is enabled by default.",
         r#"log::info("seen") == ()"#,
     ),
-    function("log", "warn(text: string)", "The same, as a warning.", r#"log::warn("odd") == ()"#),
-    function("log", "error(text: string)", "The same, as an error.", r#"log::error("broken") == ()"#),
+    function(
+        "log",
+        "warn(text: string)",
+        "The same, as a warning.",
+        r#"log::warn("odd") == ()"#,
+    ),
+    function(
+        "log",
+        "error(text: string)",
+        "The same, as an error.",
+        r#"log::error("broken") == ()"#,
+    ),
     function(
         "net",
         "in_cidr(address: string, cidr: string) -> bool",
         "Returns whether an IP address is in a network. Fails when the address or the network is invalid.",
         r#"net::in_cidr("10.1.2.3", "10.0.0.0/8")"#,
     ),
-    function("time", "now() -> int", "Returns the seconds since 1970-01-01T00:00:00Z.", "time::now() > 0"),
+    function(
+        "time",
+        "now() -> int",
+        "Returns the seconds since 1970-01-01T00:00:00Z.",
+        "time::now() > 0",
+    ),
     function(
         "time",
         "parse(text: string) -> int",

@@ -40,7 +40,9 @@ impl HostFunction {
     /// Returns the parameters alone, as in `(text: string)`.
     pub fn parameters(&self) -> &'static str {
         let call = self.signature.split(" -> ").next().unwrap_or_default();
-        call.find('(').and_then(|at| call.get(at..)).unwrap_or_default()
+        call.find('(')
+            .and_then(|at| call.get(at..))
+            .unwrap_or_default()
     }
 
     /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.
@@ -65,7 +67,10 @@ pub struct ContextMember {
 
 /// Returns all functions of all host modules, sorted by module.
 pub fn host_functions() -> Vec<&'static HostFunction> {
-    let mut all: Vec<_> = functions::FUNCTIONS.iter().chain(outside::FUNCTIONS).collect();
+    let mut all: Vec<_> = functions::FUNCTIONS
+        .iter()
+        .chain(outside::FUNCTIONS)
+        .collect();
     all.sort_by_key(|function| function.module);
     all
 }
@@ -76,7 +81,12 @@ const fn function(
     about: &'static str,
     example: &'static str,
 ) -> HostFunction {
-    HostFunction { module, signature, about, example }
+    HostFunction {
+        module,
+        signature,
+        about,
+        example,
+    }
 }
 
 /// Returns the reference part of `scripts/README.md`.
@@ -91,11 +101,22 @@ fn write_reference(text: &mut String) -> std::fmt::Result {
     text.write_str("### Hooks\n\n| Hook | When it is called, and what it returns |\n|---|---|\n")?;
     for hook in Hook::ALL {
         let parameters = hook.parameters().join(", ");
-        writeln!(text, "| `{}({parameters})` | {} |", hook.name(), hook.about())?;
+        writeln!(
+            text,
+            "| `{}({parameters})` | {} |",
+            hook.name(),
+            hook.about()
+        )?;
     }
-    text.write_str("\n### `context`\n\n| Member | Janssen's spelling | What it is |\n|---|---|---|\n")?;
+    text.write_str(
+        "\n### `context`\n\n| Member | Janssen's spelling | What it is |\n|---|---|---|\n",
+    )?;
     for member in CONTEXT_MEMBERS {
-        writeln!(text, "| `{}` | `{}` | {} |", member.name, member.spelling, member.about)?;
+        writeln!(
+            text,
+            "| `{}` | `{}` | {} |",
+            member.name, member.spelling, member.about
+        )?;
     }
     text.write_str(
         "\n### Host functions\n\n| Function | What it does | Example that evaluates to `true` |\n\
@@ -111,7 +132,12 @@ fn write_reference(text: &mut String) -> std::fmt::Result {
 fn write_functions(text: &mut String, functions: &[&HostFunction]) -> std::fmt::Result {
     for function in functions {
         let example = function.example.replace('|', "\\|");
-        writeln!(text, "| `{}` | {} | `{example}` |", function.call(), function.about)?;
+        writeln!(
+            text,
+            "| `{}` | {} | `{example}` |",
+            function.call(),
+            function.about
+        )?;
     }
     Ok(())
 }

@@ -27,7 +27,11 @@ enum State {
 
 impl Libraries {
     pub(in crate::script) fn new(texts: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(Shelf { texts, loaded: Mutex::default(), has_closures: AtomicBool::default() }))
+        Self(Arc::new(Shelf {
+            texts,
+            loaded: Mutex::default(),
+            has_closures: AtomicBool::default(),
+        }))
     }
 
     /// Returns the names that can be imported.
@@ -41,14 +45,25 @@ impl Libraries {
     }
 
     fn note(&self, name: &str, state: State) {
-        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), state);
+        self.0
+            .loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), state);
     }
 
-    fn load(&self, engine: &Engine, name: &str, text: &str) -> Result<Shared<Module>, Box<EvalAltResult>> {
+    fn load(
+        &self,
+        engine: &Engine,
+        name: &str,
+        text: &str,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         self.note(name, State::Loading);
         let mut ast = engine.compile(text)?;
         ast.set_source(format!("{name}.rhai"));
-        self.0.has_closures.fetch_or(cycles::has_closures(&ast), Ordering::Relaxed);
+        self.0
+            .has_closures
+            .fetch_or(cycles::has_closures(&ast), Ordering::Relaxed);
         let module: Shared<Module> = Module::eval_ast_as_new(Scope::new(), &ast, engine)?.into();
         self.note(name, State::Ready(Shared::clone(&module)));
         Ok(module)
@@ -63,8 +78,15 @@ impl ModuleResolver for Libraries {
         path: &str,
         position: Position,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        let fail = |message: String| Box::new(EvalAltResult::ErrorRuntime(message.into(), position));
-        match self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+        let fail =
+            |message: String| Box::new(EvalAltResult::ErrorRuntime(message.into(), position));
+        match self
+            .0
+            .loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+        {
             Some(State::Ready(module)) => return Ok(Shared::clone(module)),
             Some(State::Loading) => return Err(fail(format!("'{path}' imports itself"))),
             None => {}
@@ -72,10 +94,21 @@ impl ModuleResolver for Libraries {
         // Only names found below lib/ are known, so no other file can be imported.
         let Some(text) = self.0.texts.get(path) else {
             let known: Vec<&str> = self.names().collect();
-            let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
-            return Err(fail(format!("'{path}' cannot be imported, only files below lib/: {known}")));
+            let known = if known.is_empty() {
+                "there are none".to_owned()
+            } else {
+                known.join(", ")
+            };
+            return Err(fail(format!(
+                "'{path}' cannot be imported, only files below lib/: {known}"
+            )));
         };
-        self.load(engine, path, text)
-            .map_err(|error| Box::new(EvalAltResult::ErrorInModule(format!("{path}.rhai"), error, position)))
+        self.load(engine, path, text).map_err(|error| {
+            Box::new(EvalAltResult::ErrorInModule(
+                format!("{path}.rhai"),
+                error,
+                position,
+            ))
+        })
     }
 }

@@ -47,15 +47,35 @@ pub struct LoadError {
 
 impl LoadError {
     pub(super) fn new(file: &str, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: 0, column: 0, message: message.into(), text: String::new() }
+        Self {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            text: String::new(),
+        }
     }
 
     /// Creates an error at a position in `source`, the text of `file`.
-    pub(super) fn at(file: &str, source: &str, position: Position, message: impl Into<String>) -> Self {
+    pub(super) fn at(
+        file: &str,
+        source: &str,
+        position: Position,
+        message: impl Into<String>,
+    ) -> Self {
         let line = position.line().unwrap_or(0);
-        let text = line.checked_sub(1).and_then(|line| source.lines().nth(line)).unwrap_or("").trim_end();
+        let text = line
+            .checked_sub(1)
+            .and_then(|line| source.lines().nth(line))
+            .unwrap_or("")
+            .trim_end();
         let column = position.position().unwrap_or(0);
-        Self { line, column, text: text.to_owned(), ..Self::new(file, message) }
+        Self {
+            line,
+            column,
+            text: text.to_owned(),
+            ..Self::new(file, message)
+        }
     }
 }
 
@@ -64,7 +84,11 @@ impl fmt::Display for LoadError {
         if self.line == 0 {
             return write!(f, "{}: {}", self.file, self.message);
         }
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )?;
         if self.text.is_empty() {
             return Ok(());
         }
@@ -111,12 +135,22 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     if library.is_dir() {
         read_folder(&library, "lib/", 1, &mut texts.libraries, &mut errors);
     }
-    texts.libraries =
-        texts.libraries.into_iter().map(|(name, text)| (name.replace(".rhai", ""), text)).collect();
+    texts.libraries = texts
+        .libraries
+        .into_iter()
+        .map(|(name, text)| (name.replace(".rhai", ""), text))
+        .collect();
     if texts.scripts.len() + texts.libraries.len() > MAXIMUM_FILES {
-        errors.push(LoadError::new("", format!("too many files; the limit is {MAXIMUM_FILES}")));
+        errors.push(LoadError::new(
+            "",
+            format!("too many files; the limit is {MAXIMUM_FILES}"),
+        ));
     }
-    if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
+    if errors.is_empty() {
+        Ok(texts)
+    } else {
+        Err(LoadErrors(errors))
+    }
 }
 
 /// Reads the tests of `directory`, which are the files directly in its `tests/`.
@@ -126,7 +160,11 @@ pub(super) fn read_tests(directory: &Path) -> Result<BTreeMap<String, String>, L
     if folder.is_dir() {
         read_folder(&folder, "tests/", 0, &mut texts, &mut errors);
     }
-    if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
+    if errors.is_empty() {
+        Ok(texts)
+    } else {
+        Err(LoadErrors(errors))
+    }
 }
 
 fn read_folder(
@@ -141,7 +179,9 @@ fn read_folder(
         Err(error) => return errors.push(LoadError::new(prefix, error.to_string())),
     };
     for entry in entries.flatten() {
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         let (path, name) = (entry.path(), format!("{prefix}{name}"));
         // Editors and Kubernetes use hidden files for their own purposes.
         if entry.file_name().to_string_lossy().starts_with('.') {
@@ -149,7 +189,11 @@ fn read_folder(
         }
         if path.is_dir() && (1..MAXIMUM_DEPTH).contains(&depth) {
             read_folder(&path, &format!("{name}/"), depth + 1, texts, errors);
-        } else if path.extension().is_some_and(|extension| extension == "rhai") && !path.is_dir() {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "rhai")
+            && !path.is_dir()
+        {
             match read_file(&path) {
                 Ok(text) => drop(texts.insert(name, text)),
                 Err(message) => errors.push(LoadError::new(&name, message)),
@@ -167,8 +211,10 @@ fn read_file(path: &Path) -> Result<String, String> {
     // Many programs empty a file before they write it. An empty script would be valid and decide nothing,
     // so for a moment every client could register.
     if text.trim().is_empty() {
-        return Err("the file is empty, perhaps because it is being written; delete it if it is not needed"
-            .to_owned());
+        return Err(
+            "the file is empty, perhaps because it is being written; delete it if it is not needed"
+                .to_owned(),
+        );
     }
     Ok(readable(&text))
 }
@@ -198,13 +244,26 @@ pub(super) struct Compiled {
 impl Compiled {
     /// Returns the script with an engine for its calls, which can no longer import files.
     pub(super) fn ready(self, modules: &SharedModules, libraries: &Libraries) -> Script {
-        let Self { id, hooks, module, dispatch, warnings, has_closures } = self;
+        let Self {
+            id,
+            hooks,
+            module,
+            dispatch,
+            warnings,
+            has_closures,
+        } = self;
         let mut engine = modules.engine(current_call::over);
         if has_closures || libraries.have_closures() {
             modules.top_levels().watch_calls(&mut engine);
         }
         engine.register_static_module(SCRIPT_MODULE, module);
-        Script { id, hooks, engine, dispatch, warnings }
+        Script {
+            id,
+            hooks,
+            engine,
+            dispatch,
+            warnings,
+        }
     }
 }
 
@@ -212,23 +271,38 @@ impl Compiled {
 pub(super) const SCRIPT_MODULE: &str = "script";
 
 /// Compiles one script and runs its top level.
-pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Compiled, Vec<LoadError>> {
+pub(super) fn compile(
+    engine: &mut Engine,
+    name: &str,
+    text: &str,
+) -> Result<Compiled, Vec<LoadError>> {
     let ast = parse(engine, name, text).map_err(|error| vec![error])?;
     let hooks = hooks(&ast, name, text)?;
     let warnings = near_hooks(&ast);
     let module = evaluate(engine, &ast, name, text).map_err(|error| vec![error])?;
     engine.register_static_module(SCRIPT_MODULE, Shared::clone(&module));
-    let dispatch =
-        engine.compile(dispatch(&hooks)).map_err(|error| vec![LoadError::new(name, error.to_string())])?;
-    let id = ScriptRef { name: name.to_owned(), hash: sha256_hex(text.as_bytes()) };
-    Ok(Compiled { id, hooks, module, dispatch, warnings, has_closures: cycles::has_closures(&ast) })
+    let dispatch = engine
+        .compile(dispatch(&hooks))
+        .map_err(|error| vec![LoadError::new(name, error.to_string())])?;
+    let id = ScriptRef {
+        name: name.to_owned(),
+        hash: sha256_hex(text.as_bytes()),
+    };
+    Ok(Compiled {
+        id,
+        hooks,
+        module,
+        dispatch,
+        warnings,
+        has_closures: cycles::has_closures(&ast),
+    })
 }
 
 /// Compiles the text of one file.
 pub(super) fn parse(engine: &Engine, name: &str, text: &str) -> Result<AST, LoadError> {
-    let mut ast = engine
-        .compile(text)
-        .map_err(|error| LoadError::at(name, text, error.position(), error.err_type().to_string()))?;
+    let mut ast = engine.compile(text).map_err(|error| {
+        LoadError::at(name, text, error.position(), error.err_type().to_string())
+    })?;
     ast.set_source(name);
     Ok(ast)
 }
@@ -241,7 +315,9 @@ pub(super) fn evaluate(
     text: &str,
 ) -> Result<Shared<Module>, LoadError> {
     let module = Module::eval_ast_as_new(Scope::new(), ast, engine);
-    module.map(Into::into).map_err(|error| failed(name, text, &error))
+    module
+        .map(Into::into)
+        .map_err(|error| failed(name, text, &error))
 }
 
 /// Returns the error of the top level of `name`.
@@ -260,18 +336,32 @@ fn failed(name: &str, text: &str, error: &EvalAltResult) -> LoadError {
 fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>> {
     let (mut hooks, mut errors) = (Vec::new(), Vec::new());
     for function in ast.iter_functions() {
-        let Some(hook) = Hook::named(function.name) else { continue };
+        let Some(hook) = Hook::named(function.name) else {
+            continue;
+        };
         if function.params.len() == hook.parameters().len() {
             hooks.push(hook);
         } else {
             let due = hook.parameters().join(", ");
-            let message = format!("wrong number of parameters; the hook is {}({due})", hook.name());
-            errors.push(LoadError::at(name, text, declaration(text, function.name), message));
+            let message = format!(
+                "wrong number of parameters; the hook is {}({due})",
+                hook.name()
+            );
+            errors.push(LoadError::at(
+                name,
+                text,
+                declaration(text, function.name),
+                message,
+            ));
         }
     }
     hooks.sort_unstable();
     hooks.dedup();
-    if errors.is_empty() { Ok(hooks) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(hooks)
+    } else {
+        Err(errors)
+    }
 }
 
 /// Returns the position at which the function called `name` is declared.
@@ -281,8 +371,12 @@ pub(super) fn declaration(text: &str, name: &str) -> Position {
         let after = line.get(at + 3..)?.trim_start().strip_prefix(name)?;
         after.trim_start().starts_with('(').then_some((number, at))
     });
-    let place = found
-        .and_then(|(line, column)| Some((u16::try_from(line + 1).ok()?, u16::try_from(column + 1).ok()?)));
+    let place = found.and_then(|(line, column)| {
+        Some((
+            u16::try_from(line + 1).ok()?,
+            u16::try_from(column + 1).ok()?,
+        ))
+    });
     place.map_or(Position::NONE, |(line, column)| Position::new(line, column))
 }
 
@@ -291,9 +385,13 @@ fn near_hooks(ast: &AST) -> Vec<String> {
     let names = Hook::ALL.map(Hook::name);
     let near = |name: &str| {
         let hook = nearest(name, names).filter(|_| !names.contains(&name) && name.len() > 6)?;
-        Some(format!("the function {name} is never called; did you mean the hook {hook}?"))
+        Some(format!(
+            "the function {name} is never called; did you mean the hook {hook}?"
+        ))
     };
-    ast.iter_functions().filter_map(|function| near(function.name)).collect()
+    ast.iter_functions()
+        .filter_map(|function| near(function.name))
+        .collect()
 }
 
 fn dispatch(hooks: &[Hook]) -> String {

@@ -70,7 +70,10 @@ impl Runtime {
     ///
     /// # Errors
     /// When a secret cannot be read or is invalid.
-    pub fn without_host(settings: &ScriptSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, SecretError> {
+    pub fn without_host(
+        settings: &ScriptSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, SecretError> {
         Self::new(settings, clock, Arc::new(NoHost))
     }
 
@@ -104,6 +107,8 @@ impl Runtime {
 
 impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runtime").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

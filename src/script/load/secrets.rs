@@ -36,7 +36,11 @@ struct Known {
 
 impl Known {
     fn new(named: BTreeMap<String, Secret>) -> Self {
-        let hidden = Hidden::of_secrets(named.iter().map(|(name, secret)| (name.as_str(), secret.expose())));
+        let hidden = Hidden::of_secrets(
+            named
+                .iter()
+                .map(|(name, secret)| (name.as_str(), secret.expose())),
+        );
         Self { named, hidden }
     }
 }
@@ -46,12 +50,19 @@ impl Secrets {
     ///
     /// # Errors
     /// The first secret that cannot be read, or is too short or too long.
-    pub(in crate::script) fn read(sources: &BTreeMap<String, SecretSource>) -> Result<Self, SecretError> {
+    pub(in crate::script) fn read(
+        sources: &BTreeMap<String, SecretSource>,
+    ) -> Result<Self, SecretError> {
         let read = sources.iter().map(|(name, source)| match read(source) {
             Ok(secret) => Ok((name.clone(), secret)),
-            Err(reason) => Err(SecretError { name: name.clone(), reason }),
+            Err(reason) => Err(SecretError {
+                name: name.clone(),
+                reason,
+            }),
         });
-        Ok(Self(ArcSwap::from_pointee(Known::new(read.collect::<Result<_, _>>()?))))
+        Ok(Self(ArcSwap::from_pointee(Known::new(
+            read.collect::<Result<_, _>>()?,
+        ))))
     }
 
     /// Defines the secret called `name`.
@@ -82,7 +93,10 @@ impl Secrets {
                 }
                 None => {
                     let known: Vec<&str> = known.collect();
-                    format!("unknown secret '{name}'; [scripts.secrets] defines {}", known.join(", "))
+                    format!(
+                        "unknown secret '{name}'; [scripts.secrets] defines {}",
+                        known.join(", ")
+                    )
                 }
             }
         })
@@ -104,8 +118,8 @@ fn read(source: &SecretSource) -> Result<Secret, String> {
         SecretSource::Env(name) => std::env::var(name)
             .map_err(|_| format!("the environment variable {name} is not set, or not UTF-8"))?,
         SecretSource::File(path) => {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("{}: {error}", path.display()))?;
             let line = text.strip_suffix('\n').unwrap_or(&text);
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         }
@@ -116,6 +130,8 @@ fn read(source: &SecretSource) -> Result<Secret, String> {
 fn bounded(text: String) -> Result<Secret, String> {
     match text.len() {
         LEAST_BYTES..=MOST_BYTES => Ok(Secret::new(text)),
-        bytes => Err(format!("it has {bytes} bytes; a secret must have {LEAST_BYTES} to {MOST_BYTES} bytes")),
+        bytes => Err(format!(
+            "it has {bytes} bytes; a secret must have {LEAST_BYTES} to {MOST_BYTES} bytes"
+        )),
     }
 }

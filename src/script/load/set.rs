@@ -72,8 +72,10 @@ impl ScriptSet {
         let deadline = Instant::now() + LOAD_TIME;
         let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
         // A value thrown by a top level appears in the log too, so secrets are removed from it.
-        let redacted =
-            |error: LoadError| LoadError { message: runtime.secrets.redact(&error.message), ..error };
+        let redacted = |error: LoadError| LoadError {
+            message: runtime.secrets.redact(&error.message),
+            ..error
+        };
         for (name, text) in &texts.scripts {
             let mut engine = modules.engine(move || over(deadline));
             engine.set_module_resolver(libraries.clone());
@@ -90,14 +92,30 @@ impl ScriptSet {
         for info in infos.iter().filter(|info| !info.warnings.is_empty()) {
             tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
         }
-        let attributes = to_script(&Value::Object(settings.attributes.clone()))
-            .map_err(|error| LoadErrors(vec![LoadError::new("[scripts.attributes]", message(&error))]))?;
-        let wanted: Vec<(&str, &[Hook])> =
-            infos.iter().map(|info| (info.name.as_str(), info.hooks.as_slice())).collect();
+        let attributes =
+            to_script(&Value::Object(settings.attributes.clone())).map_err(|error| {
+                LoadErrors(vec![LoadError::new(
+                    "[scripts.attributes]",
+                    message(&error),
+                )])
+            })?;
+        let wanted: Vec<(&str, &[Hook])> = infos
+            .iter()
+            .map(|info| (info.name.as_str(), info.hooks.as_slice()))
+            .collect();
         let counters = runtime.statistics.of(&wanted);
         let (since, runtime) = (runtime.clock.now(), Arc::clone(runtime));
         let paces = Default::default();
-        Ok(Self { scripts, paces, attributes: attributes.into(), runtime, counters, infos, revision, since })
+        Ok(Self {
+            scripts,
+            paces,
+            attributes: attributes.into(),
+            runtime,
+            counters,
+            infos,
+            revision,
+            since,
+        })
     }
 
     /// Returns the state that this set shares with the previous and later sets.
@@ -114,7 +132,9 @@ impl ScriptSet {
     pub fn statistics(&self) -> Vec<CallStatistics> {
         let scripts = self.infos.iter().zip(&self.counters);
         let read = |(info, counters): (&ScriptInfo, &Vec<(Hook, Arc<Counters>)>)| {
-            let read = counters.iter().map(|(hook, counters)| counters.read(&info.name, *hook));
+            let read = counters
+                .iter()
+                .map(|(hook, counters)| counters.read(&info.name, *hook));
             read.collect::<Vec<_>>()
         };
         scripts.flat_map(read).collect()

@@ -17,18 +17,27 @@ use crate::ear;
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();
     let (outside, most) = (Arc::clone(host), limits.store_calls);
-    module.add0("new_nonce", move |cx| store(cx, most, |by| outside.new_nonce(by)));
+    module.add0("new_nonce", move |cx| {
+        store(cx, most, |by| outside.new_nonce(by))
+    });
     let outside = Arc::clone(host);
     module.add1("consume_nonce", move |cx, nonce: ImmutableString| {
         store(cx, most, |by| outside.consume_nonce(by, &nonce))
     });
     let outside = Arc::clone(host);
-    module.add3("verify_ear", move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
-        let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-        let found = outside.verify_ear(&token, &jwks, &expected).map_err(|failure| told(&failure))?;
-        rhai::serde::to_dynamic(found)
+    module.add3(
+        "verify_ear",
+        move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
+            let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
+            let found = outside
+                .verify_ear(&token, &jwks, &expected)
+                .map_err(|failure| told(&failure))?;
+            rhai::serde::to_dynamic(found)
+        },
+    );
+    module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| {
+        key_is_in(&key, &set)
     });
-    module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| key_is_in(&key, &set));
     module
 }
 
@@ -41,7 +50,10 @@ fn expectations(expected: &Dynamic) -> Outcome<ear::Expectations> {
 }
 
 /// Returns the map `#{ check, message }` as an error, so that a script can distinguish the failed checks.
-#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "every error of a script is boxed"
+)]
 fn told(failure: &ear::Failure) -> Box<EvalAltResult> {
     let told = ScriptMap::from([
         ("check".into(), failure.check.as_str().into()),
@@ -60,10 +72,16 @@ fn key_is_in(key: &Dynamic, set: &Dynamic) -> Outcome<bool> {
         }
         jwk => jwk,
     };
-    let key = key.as_object().ok_or_else(|| failure("a JWK must be a map"))?;
+    let key = key
+        .as_object()
+        .ok_or_else(|| failure("a JWK must be a map"))?;
     let wanted = thumbprint_members(key).map_err(failure)?;
     let set = key_set(set)?;
-    let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let keys = set
+        .get("keys")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     Ok(keys
         .filter_map(Value::as_object)
         .any(|key| thumbprint_members(key).is_ok_and(|members| members == wanted)))
@@ -79,5 +97,10 @@ fn thumbprint_members(key: &Map<String, Value>) -> Result<Vec<&str>, String> {
         _ => return Err("kty of a public key must be EC, OKP or RSA".to_owned()),
     };
     let found: Option<Vec<&str>> = names.iter().map(|name| text(name)).collect();
-    found.ok_or_else(|| format!("a public key of this kty must have the members {}", names.join(", ")))
+    found.ok_or_else(|| {
+        format!(
+            "a public key of this kty must have the members {}",
+            names.join(", ")
+        )
+    })
 }

@@ -4,7 +4,9 @@
 use base64::Engine;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{
+    GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD,
+};
 use rhai::{Dynamic, ImmutableString};
 
 use super::super::value::{Outcome, failure};
@@ -17,20 +19,38 @@ const LENIENT: GeneralPurposeConfig =
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();
-    module.add1("encode", |_, text: ImmutableString| Ok(STANDARD.encode(text.as_bytes())));
-    module.add1("encode_url", |_, text: ImmutableString| Ok(URL_SAFE_NO_PAD.encode(text.as_bytes())));
-    module.add1("decode", |_, text: ImmutableString| text_of(&text, &alphabet::STANDARD));
-    module.add1("decode_url", |_, text: ImmutableString| text_of(&text, &alphabet::URL_SAFE));
-    module.add1("encode_bytes", |_, bytes: Dynamic| Ok(STANDARD.encode(bytes_in(&bytes)?)));
-    module.add1("encode_url_bytes", |_, bytes: Dynamic| Ok(URL_SAFE_NO_PAD.encode(bytes_in(&bytes)?)));
-    module.add1("decode_bytes", |_, text: ImmutableString| bytes_of(&text, &alphabet::STANDARD));
-    module.add1("decode_url_bytes", |_, text: ImmutableString| bytes_of(&text, &alphabet::URL_SAFE));
+    module.add1("encode", |_, text: ImmutableString| {
+        Ok(STANDARD.encode(text.as_bytes()))
+    });
+    module.add1("encode_url", |_, text: ImmutableString| {
+        Ok(URL_SAFE_NO_PAD.encode(text.as_bytes()))
+    });
+    module.add1("decode", |_, text: ImmutableString| {
+        text_of(&text, &alphabet::STANDARD)
+    });
+    module.add1("decode_url", |_, text: ImmutableString| {
+        text_of(&text, &alphabet::URL_SAFE)
+    });
+    module.add1("encode_bytes", |_, bytes: Dynamic| {
+        Ok(STANDARD.encode(bytes_in(&bytes)?))
+    });
+    module.add1("encode_url_bytes", |_, bytes: Dynamic| {
+        Ok(URL_SAFE_NO_PAD.encode(bytes_in(&bytes)?))
+    });
+    module.add1("decode_bytes", |_, text: ImmutableString| {
+        bytes_of(&text, &alphabet::STANDARD)
+    });
+    module.add1("decode_url_bytes", |_, text: ImmutableString| {
+        bytes_of(&text, &alphabet::URL_SAFE)
+    });
     module
 }
 
 fn decode(text: &str, alphabet: &Alphabet) -> Outcome<Vec<u8>> {
     let engine = GeneralPurpose::new(alphabet, LENIENT);
-    engine.decode(text).map_err(|error| failure(format!("invalid base64: {error}")))
+    engine
+        .decode(text)
+        .map_err(|error| failure(format!("invalid base64: {error}")))
 }
 
 fn bytes_of(text: &str, alphabet: &Alphabet) -> Outcome<Bytes> {
@@ -39,12 +59,16 @@ fn bytes_of(text: &str, alphabet: &Alphabet) -> Outcome<Bytes> {
 
 fn text_of(text: &str, alphabet: &Alphabet) -> Outcome<String> {
     let bytes = decode(text, alphabet)?;
-    String::from_utf8(bytes).map_err(|_| failure("the decoded bytes are not UTF-8; decode them as bytes"))
+    String::from_utf8(bytes)
+        .map_err(|_| failure("the decoded bytes are not UTF-8; decode them as bytes"))
 }
 
 fn bytes_in(value: &Dynamic) -> Outcome<Vec<u8>> {
     let wrong = || {
-        failure(format!("the value to encode must be bytes, not a value of the type {}", value.type_name()))
+        failure(format!(
+            "the value to encode must be bytes, not a value of the type {}",
+            value.type_name()
+        ))
     };
     Bytes::of(value).ok_or_else(wrong)
 }

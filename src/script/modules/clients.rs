@@ -35,5 +35,7 @@ fn question(wanted: &Dynamic) -> Outcome<Map<String, Value>> {
     if (1..=MEMBERS).contains(&wanted.len()) {
         return Ok(wanted);
     }
-    Err(failure(format!("the query must have 1 to {MEMBERS} members, such as #{{ software_id: \"a\" }}")))
+    Err(failure(format!(
+        "the query must have 1 to {MEMBERS} members, such as #{{ software_id: \"a\" }}"
+    )))
 }

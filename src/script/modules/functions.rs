@@ -23,7 +23,8 @@ impl Functions {
         name: &str,
         function: impl Fn(&NativeCallContext<'_>) -> Outcome<R> + Send + Sync + 'static,
     ) {
-        self.0.set_native_fn(name, move |cx: NativeCallContext| at(&cx, function(&cx)));
+        self.0
+            .set_native_fn(name, move |cx: NativeCallContext| at(&cx, function(&cx)));
     }
 
     /// Adds a function with one parameter.
@@ -32,7 +33,10 @@ impl Functions {
         name: &str,
         function: impl Fn(&NativeCallContext<'_>, A) -> Outcome<R> + Send + Sync + 'static,
     ) {
-        self.0.set_native_fn(name, move |cx: NativeCallContext, a: A| at(&cx, function(&cx, a)));
+        self.0
+            .set_native_fn(name, move |cx: NativeCallContext, a: A| {
+                at(&cx, function(&cx, a))
+            });
     }
 
     /// Adds a function with two parameters.
@@ -41,7 +45,10 @@ impl Functions {
         name: &str,
         function: impl Fn(&NativeCallContext<'_>, A, B) -> Outcome<R> + Send + Sync + 'static,
     ) {
-        self.0.set_native_fn(name, move |cx: NativeCallContext, a: A, b: B| at(&cx, function(&cx, a, b)));
+        self.0
+            .set_native_fn(name, move |cx: NativeCallContext, a: A, b: B| {
+                at(&cx, function(&cx, a, b))
+            });
     }
 
     /// Adds a function with three parameters.

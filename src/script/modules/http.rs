@@ -19,7 +19,13 @@ use crate::script::value::context::{joined, may};
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 /// The headers that the HTTP client sets itself to frame the request.
-const FRAMING: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+const FRAMING: [&str; 5] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+];
 const URL_BYTES: usize = 2_048;
 const HEADERS: usize = 32;
 const HEADER_BYTES: usize = 8_192;
@@ -69,32 +75,71 @@ impl Body {
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();
-    let client = Client { host: Arc::clone(host), calls: limits.http_calls, bytes: limits.string_bytes };
+    let client = Client {
+        host: Arc::clone(host),
+        calls: limits.http_calls,
+        bytes: limits.string_bytes,
+    };
     let http = client.clone();
     module.add1("get", move |cx, url: ImmutableString| {
         http.send(cx, wanted("GET", &url, Body::Nothing, Map::new()))
     });
     let http = client.clone();
     module.add2("get", move |cx, url: ImmutableString, headers: Dynamic| {
-        http.send(cx, wanted("GET", &url, Body::Nothing, members(&headers, "the headers")?))
+        http.send(
+            cx,
+            wanted(
+                "GET",
+                &url,
+                Body::Nothing,
+                members(&headers, "the headers")?,
+            ),
+        )
     });
     let http = client.clone();
-    module.add3("post", move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
-        http.send(cx, wanted("POST", &url, Body::of(&body)?, members(&headers, "the headers")?))
-    });
+    module.add3(
+        "post",
+        move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
+            http.send(
+                cx,
+                wanted(
+                    "POST",
+                    &url,
+                    Body::of(&body)?,
+                    members(&headers, "the headers")?,
+                ),
+            )
+        },
+    );
     module.add1("request", move |cx, mut request: Dynamic| {
         // Bytes have no JSON form, so the body is taken out before the conversion.
-        let body = request.as_map_mut().ok().and_then(|mut members| members.remove("body"));
+        let body = request
+            .as_map_mut()
+            .ok()
+            .and_then(|mut members| members.remove("body"));
         let wanted: Wanted = serde_json::from_value(to_json(&request)?)
             .map_err(|error| failure(format!("invalid http request: {error}")))?;
-        client.send(cx, Wanted { body: Body::of(&body.unwrap_or_default())?, ..wanted })
+        client.send(
+            cx,
+            Wanted {
+                body: Body::of(&body.unwrap_or_default())?,
+                ..wanted
+            },
+        )
     });
     module
 }
 
 fn wanted(method: &str, url: &str, body: Body, headers: Map<String, Value>) -> Wanted {
     let (method, url) = (Some(method.to_owned()), url.to_owned());
-    Wanted { method, url, headers, body, timeout_ms: None, after_ms: 0 }
+    Wanted {
+        method,
+        url,
+        headers,
+        body,
+        timeout_ms: None,
+        after_ms: 0,
+    }
 }
 
 #[derive(Clone)]
@@ -109,9 +154,17 @@ impl Client {
         let context = hook(cx)?;
         let call = self.call(wanted).map_err(failure)?;
         if !may(&context.spent().http_calls, self.calls) {
-            return Err(failure(format!("more than {} http calls (scripts.limits.httpCalls)", self.calls)));
+            return Err(failure(format!(
+                "more than {} http calls (scripts.limits.httpCalls)",
+                self.calls
+            )));
         }
-        let send = |timeout| self.host.http(&HttpCall { timeout, ..call.clone() });
+        let send = |timeout| {
+            self.host.http(&HttpCall {
+                timeout,
+                ..call.clone()
+            })
+        };
         let answer = context.turn().wait(Outside::Far, call.timeout, send);
         let answer = answer.and_then(|answer| answer);
         self.answer(answer.map_err(failure)?)
@@ -119,7 +172,9 @@ impl Client {
 
     /// Checks `wanted` against the limits, and returns the call to send.
     fn call(&self, wanted: Wanted) -> Result<HttpCall, String> {
-        let method = wanted.method.map_or_else(|| "GET".to_owned(), |method| method.to_ascii_uppercase());
+        let method = wanted
+            .method
+            .map_or_else(|| "GET".to_owned(), |method| method.to_ascii_uppercase());
         if !METHODS.contains(&method.as_str()) {
             return Err(format!("the method must be one of {}", METHODS.join(", ")));
         }
@@ -144,24 +199,42 @@ impl Client {
             ));
         }
         let after = Duration::from_millis(wanted.after_ms);
-        let timeout = after.saturating_add(wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis));
-        Ok(HttpCall { method, url: wanted.url, headers, body, after, timeout, answer_bytes: self.bytes })
+        let timeout =
+            after.saturating_add(wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis));
+        Ok(HttpCall {
+            method,
+            url: wanted.url,
+            headers,
+            body,
+            after,
+            timeout,
+            answer_bytes: self.bytes,
+        })
     }
 
     fn answer(&self, answer: HttpAnswer) -> Outcome<ScriptMap> {
-        let body =
-            String::from_utf8(answer.body).map_err(|_| failure("the body of the response is not UTF-8"))?;
-        let head: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let body = String::from_utf8(answer.body)
+            .map_err(|_| failure("the body of the response is not UTF-8"))?;
+        let head: usize = answer
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         if body.len().max(head) > self.bytes {
-            let message =
-                format!("the response has more than {} bytes (scripts.limits.stringBytes)", self.bytes);
+            let message = format!(
+                "the response has more than {} bytes (scripts.limits.stringBytes)",
+                self.bytes
+            );
             return Err(failure(message));
         }
         // A body that is not JSON, or that the server's own JSON reader rejects, has no `json`.
         let json = json::parse(body.as_bytes()).unwrap_or_default();
         Ok(ScriptMap::from([
             ("status".into(), i64::from(answer.status).into()),
-            ("headers".into(), to_script(&Value::Object(joined(answer.headers.iter())))?),
+            (
+                "headers".into(),
+                to_script(&Value::Object(joined(answer.headers.iter())))?,
+            ),
             ("json".into(), to_script(&json)?),
             ("body".into(), body.into()),
         ]))
@@ -170,10 +243,14 @@ impl Client {
 
 /// Checks the headers, and returns them with names in lower case.
 fn headers(wanted: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
-    let bytes: usize =
-        wanted.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
+    let bytes: usize = wanted
+        .iter()
+        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
+        .sum();
     if wanted.len() > HEADERS || bytes > HEADER_BYTES {
-        return Err(format!("a request must not exceed {HEADERS} headers of {HEADER_BYTES} bytes in total"));
+        return Err(format!(
+            "a request must not exceed {HEADERS} headers of {HEADER_BYTES} bytes in total"
+        ));
     }
     wanted.into_iter().map(header).collect()
 }
@@ -182,11 +259,17 @@ fn header((name, value): (String, Value)) -> Result<(String, String), String> {
     let name = name.to_ascii_lowercase();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) || FRAMING.contains(&name.as_str()) {
-        return Err("a header name must follow RFC 9110 and not be a framing header such as content-length"
-            .to_owned());
+        return Err(
+            "a header name must follow RFC 9110 and not be a framing header such as content-length"
+                .to_owned(),
+        );
     }
     match value {
-        Value::String(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok((name, text)),
-        _ => Err(format!("the header {name} must be a string in visible ASCII")),
+        Value::String(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+            Ok((name, text))
+        }
+        _ => Err(format!(
+            "the header {name} must be a string in visible ASCII"
+        )),
     }
 }

@@ -11,6 +11,8 @@ pub(super) fn module() -> Functions {
     module.add1("parse", |_, text: ImmutableString| {
         to_script(&json::parse(text.as_bytes()).map_err(|error| failure(error.to_string()))?)
     });
-    module.add1("stringify", |_, value: Dynamic| Ok(to_json(&value)?.to_string()));
+    module.add1("stringify", |_, value: Dynamic| {
+        Ok(to_json(&value)?.to_string())
+    });
     module
 }

@@ -25,21 +25,31 @@ pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions 
         rhai::serde::to_dynamic(decode(&token).map_err(failure)?)
     });
     let outside = Arc::clone(host);
-    module.add3("verify", move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
-        let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-        bounded(&token).map_err(failure)?;
-        let verified = outside.verify_jwt(&token, &jwks, &expected).map_err(failure)?;
-        rhai::serde::to_dynamic(verified)
-    });
+    module.add3(
+        "verify",
+        move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
+            let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
+            bounded(&token).map_err(failure)?;
+            let verified = outside
+                .verify_jwt(&token, &jwks, &expected)
+                .map_err(failure)?;
+            rhai::serde::to_dynamic(verified)
+        },
+    );
     let (outside, secrets) = (Arc::clone(host), Arc::clone(secrets));
-    module.add2("sign", move |_, claims: Dynamic, secret: ImmutableString| {
-        let claims = members(&claims, "the claims")?;
-        if Value::Object(claims.clone()).to_string().len() > CLAIMS_BYTES {
-            return Err(failure(format!("the claims must not exceed {CLAIMS_BYTES} bytes of JSON")));
-        }
-        let key = secrets.get(&secret).map_err(failure)?;
-        outside.sign_jwt(&claims, &key).map_err(failure)
-    });
+    module.add2(
+        "sign",
+        move |_, claims: Dynamic, secret: ImmutableString| {
+            let claims = members(&claims, "the claims")?;
+            if Value::Object(claims.clone()).to_string().len() > CLAIMS_BYTES {
+                return Err(failure(format!(
+                    "the claims must not exceed {CLAIMS_BYTES} bytes of JSON"
+                )));
+            }
+            let key = secrets.get(&secret).map_err(failure)?;
+            outside.sign_jwt(&claims, &key).map_err(failure)
+        },
+    );
     module
 }
 
@@ -50,30 +60,42 @@ pub(in crate::script) fn decode(token: &str) -> Result<Jwt, String> {
     let &[header, claims, _signature] = parts.as_slice() else {
         return Err("a JWT in compact form must have three parts separated by dots".to_owned());
     };
-    Ok(Jwt { header: object(header, "header")?, claims: object(claims, "payload")? })
+    Ok(Jwt {
+        header: object(header, "header")?,
+        claims: object(claims, "payload")?,
+    })
 }
 
 fn object(part: &str, what: &str) -> Result<Map<String, Value>, String> {
-    let bytes =
-        URL_SAFE_NO_PAD.decode(part).map_err(|_| format!("the {what} of the JWT is not base64url"))?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| format!("the {what} of the JWT is not base64url"))?;
     json::parse_object(&bytes).map_err(|_| format!("the {what} of the JWT is not a JSON object"))
 }
 
 fn bounded(token: &str) -> Result<(), String> {
     let fits = token.len() <= TOKEN_BYTES;
-    if fits { Ok(()) } else { Err(format!("the JWT must not exceed {TOKEN_BYTES} bytes")) }
+    if fits {
+        Ok(())
+    } else {
+        Err(format!("the JWT must not exceed {TOKEN_BYTES} bytes"))
+    }
 }
 
 /// Reads a JWK Set, given as a map or as JSON text.
 pub(super) fn key_set(set: &Dynamic) -> Outcome<Value> {
     let value = match to_json(set)? {
-        Value::String(text) => json::parse(text.as_bytes()).map_err(|error| failure(error.to_string()))?,
+        Value::String(text) => {
+            json::parse(text.as_bytes()).map_err(|error| failure(error.to_string()))?
+        }
         other => other,
     };
     if value.get("keys").is_some_and(Value::is_array) {
         return Ok(value);
     }
-    Err(failure("a JWK Set must be a map, or JSON text, with an array as its member `keys`"))
+    Err(failure(
+        "a JWK Set must be a map, or JSON text, with an array as its member `keys`",
+    ))
 }
 
 fn expectations(expected: &Dynamic) -> Outcome<JwtExpectations> {

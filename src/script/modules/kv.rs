@@ -24,32 +24,48 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
         value.as_ref().map_or(Ok(Dynamic::UNIT), to_script)
     });
     let outside = Arc::clone(host);
-    module.add3("set", move |cx, name: ImmutableString, value: Dynamic, seconds: i64| {
-        let (key, value, seconds) = (key(&name)?, to_json(&value)?, lifetime(seconds)?);
-        if value.to_string().len() > VALUE_BYTES {
-            return Err(failure(format!("the value must not exceed {VALUE_BYTES} bytes of JSON")));
-        }
-        store(cx, most, |by| outside.kv_set(by, key, &value, seconds))
-    });
+    module.add3(
+        "set",
+        move |cx, name: ImmutableString, value: Dynamic, seconds: i64| {
+            let (key, value, seconds) = (key(&name)?, to_json(&value)?, lifetime(seconds)?);
+            if value.to_string().len() > VALUE_BYTES {
+                return Err(failure(format!(
+                    "the value must not exceed {VALUE_BYTES} bytes of JSON"
+                )));
+            }
+            store(cx, most, |by| outside.kv_set(by, key, &value, seconds))
+        },
+    );
     let outside = Arc::clone(host);
     module.add1("delete", move |cx, name: ImmutableString| {
         let key = key(&name)?;
         store(cx, most, |by| outside.kv_delete(by, key))
     });
     let outside = Arc::clone(host);
-    module.add3("increment", move |cx, name: ImmutableString, amount: i64, seconds: i64| {
-        let (key, seconds) = (key(&name)?, lifetime(seconds)?);
-        store(cx, most, |by| outside.kv_increment(by, key, amount, seconds))
-    });
+    module.add3(
+        "increment",
+        move |cx, name: ImmutableString, amount: i64, seconds: i64| {
+            let (key, seconds) = (key(&name)?, lifetime(seconds)?);
+            store(cx, most, |by| {
+                outside.kv_increment(by, key, amount, seconds)
+            })
+        },
+    );
     module
 }
 
 fn key(name: &str) -> Outcome<&str> {
     let fits = (1..=KEY_BYTES).contains(&name.len());
-    if fits { Ok(name) } else { Err(failure(format!("the key must have 1 to {KEY_BYTES} bytes"))) }
+    if fits {
+        Ok(name)
+    } else {
+        Err(failure(format!("the key must have 1 to {KEY_BYTES} bytes")))
+    }
 }
 
 fn lifetime(seconds: i64) -> Outcome<u64> {
-    let seconds = u64::try_from(seconds).ok().filter(|seconds| (1..=MOST_SECONDS).contains(seconds));
+    let seconds = u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| (1..=MOST_SECONDS).contains(seconds));
     seconds.ok_or_else(|| failure(format!("the lifetime must be 1 to {MOST_SECONDS} seconds")))
 }

@@ -35,23 +35,46 @@ pub(in crate::script) struct Log {
 
 impl Log {
     pub(in crate::script) fn new(runtime: &Runtime) -> Self {
-        Self { secrets: Arc::clone(&runtime.secrets), observer: runtime.observer.clone() }
+        Self {
+            secrets: Arc::clone(&runtime.secrets),
+            observer: runtime.observer.clone(),
+        }
     }
 
     pub(in crate::script) fn debug(&self, call: Option<&Context>, text: &str) {
-        self.write(call, "debug", text, |text| tracing::debug!(target: "registrar::script", "{text}"));
+        self.write(
+            call,
+            "debug",
+            text,
+            |text| tracing::debug!(target: "registrar::script", "{text}"),
+        );
     }
 
     pub(in crate::script) fn info(&self, call: Option<&Context>, text: &str) {
-        self.write(call, "info", text, |text| tracing::info!(target: "registrar::script", "{text}"));
+        self.write(
+            call,
+            "info",
+            text,
+            |text| tracing::info!(target: "registrar::script", "{text}"),
+        );
     }
 
     fn warn(&self, call: Option<&Context>, text: &str) {
-        self.write(call, "warn", text, |text| tracing::warn!(target: "registrar::script", "{text}"));
+        self.write(
+            call,
+            "warn",
+            text,
+            |text| tracing::warn!(target: "registrar::script", "{text}"),
+        );
     }
 
     fn error(&self, call: Option<&Context>, text: &str) {
-        self.write(call, "error", text, |text| tracing::error!(target: "registrar::script", "{text}"));
+        self.write(
+            call,
+            "error",
+            text,
+            |text| tracing::error!(target: "registrar::script", "{text}"),
+        );
     }
 
     fn write(&self, call: Option<&Context>, level: &str, text: &str, line: impl FnOnce(&str)) {
@@ -61,7 +84,10 @@ impl Log {
         }
         let text = self.secrets.redact(text);
         let text = call.map_or_else(|| text.clone(), |call| call.conceal(&text));
-        let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=text.len().min(LINE_BYTES))
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
         // Text that a script passes on must not look like a separate log line.
         let text = text.get(..end).unwrap_or("").replace(char::is_control, " ");
         if let Some(observer) = &self.observer {

@@ -51,7 +51,10 @@ pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
         ("uri", uri::module()),
         ("x509", x509::module(host)),
     ];
-    modules.into_iter().map(|(name, functions)| (name, functions.into_module())).collect()
+    modules
+        .into_iter()
+        .map(|(name, functions)| (name, functions.into_module()))
+        .collect()
 }
 
 /// The timeout of one store call.
@@ -77,16 +80,30 @@ fn store<T>(
 ) -> Outcome<T> {
     let context = hook(cx)?;
     if !may(&context.spent().store_calls, most) {
-        return Err(failure(format!("more than {most} store calls (scripts.limits.storeCalls)")));
+        return Err(failure(format!(
+            "more than {most} store calls (scripts.limits.storeCalls)"
+        )));
     }
-    let work = |timeout| work(&Caller { script: context.script(), timeout });
-    context.turn().wait(Outside::Near, STORE_TIME, work).and_then(|found| found).map_err(failure)
+    let work = |timeout| {
+        work(&Caller {
+            script: context.script(),
+            timeout,
+        })
+    };
+    context
+        .turn()
+        .wait(Outside::Near, STORE_TIME, work)
+        .and_then(|found| found)
+        .map_err(failure)
 }
 
 /// Returns the members of a map that a script passed; error messages call it `what`.
 fn members(value: &Dynamic, what: &str) -> Outcome<Map<String, Value>> {
     match to_json(value)? {
         Value::Object(members) => Ok(members),
-        _ => Err(failure(format!("{what} must be a map, not a value of the type {}", value.type_name()))),
+        _ => Err(failure(format!(
+            "{what} must be a map, not a value of the type {}",
+            value.type_name()
+        ))),
     }
 }

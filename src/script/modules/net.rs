@@ -10,12 +10,17 @@ use super::functions::Functions;
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();
-    module.add2("in_cidr", |_, address: ImmutableString, cidr: ImmutableString| {
-        let network: IpNet =
-            cidr.parse().map_err(|_| failure(format!("'{cidr}' is not a network such as 10.0.0.0/8")))?;
-        let address: IpAddr =
-            address.parse().map_err(|_| failure(format!("'{address}' is not an IP address")))?;
-        Ok(network.contains(&address.to_canonical()))
-    });
+    module.add2(
+        "in_cidr",
+        |_, address: ImmutableString, cidr: ImmutableString| {
+            let network: IpNet = cidr
+                .parse()
+                .map_err(|_| failure(format!("'{cidr}' is not a network such as 10.0.0.0/8")))?;
+            let address: IpAddr = address
+                .parse()
+                .map_err(|_| failure(format!("'{address}' is not an IP address")))?;
+            Ok(network.contains(&address.to_canonical()))
+        },
+    );
     module
 }

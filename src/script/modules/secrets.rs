@@ -12,7 +12,10 @@ pub(super) fn module(secrets: &Arc<Secrets>) -> Functions {
     let mut module = Functions::default();
     let secrets = Arc::clone(secrets);
     module.add1("get", move |_, name: ImmutableString| {
-        secrets.get(&name).map(|secret| secret.expose().to_owned()).map_err(failure)
+        secrets
+            .get(&name)
+            .map(|secret| secret.expose().to_owned())
+            .map_err(failure)
     });
     module
 }

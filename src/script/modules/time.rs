@@ -12,10 +12,13 @@ use crate::base::clock::Clock;
 pub(super) fn module(clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();
     let clock = Arc::clone(clock);
-    module.add0("now", move |_| Ok(i64::try_from(clock.now().unix()).unwrap_or(i64::MAX)));
+    module.add0("now", move |_| {
+        Ok(i64::try_from(clock.now().unix()).unwrap_or(i64::MAX))
+    });
     module.add1("parse", |_, text: ImmutableString| {
-        let time: Timestamp =
-            text.parse().map_err(|error| failure(format!("not an RFC 3339 time: {error}")))?;
+        let time: Timestamp = text
+            .parse()
+            .map_err(|error| failure(format!("not an RFC 3339 time: {error}")))?;
         Ok(time.as_second())
     });
     module.add1("format", |_, seconds: i64| {

@@ -9,12 +9,18 @@ use super::functions::Functions;
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();
     module.add1("parse", |_, text: ImmutableString| {
-        let url = Url::parse(&text).map_err(|error| failure(format!("not an absolute URI: {error}")))?;
-        let optional = |value: Option<&str>| value.map_or(Dynamic::UNIT, |text| text.to_owned().into());
+        let url =
+            Url::parse(&text).map_err(|error| failure(format!("not an absolute URI: {error}")))?;
+        let optional =
+            |value: Option<&str>| value.map_or(Dynamic::UNIT, |text| text.to_owned().into());
         Ok(Map::from([
             ("scheme".into(), url.scheme().to_owned().into()),
             ("host".into(), optional(url.host_str())),
-            ("port".into(), url.port_or_known_default().map_or(Dynamic::UNIT, |port| i64::from(port).into())),
+            (
+                "port".into(),
+                url.port_or_known_default()
+                    .map_or(Dynamic::UNIT, |port| i64::from(port).into()),
+            ),
             ("path".into(), url.path().to_owned().into()),
             ("query".into(), optional(url.query())),
         ]))

@@ -16,7 +16,9 @@ pub(super) fn module(host: &Arc<dyn Host>) -> Functions {
     let host = Arc::clone(host);
     module.add1("parse", move |_, pem: ImmutableString| {
         if pem.len() > CERTIFICATE_BYTES {
-            return Err(failure(format!("the certificate must not exceed {CERTIFICATE_BYTES} bytes")));
+            return Err(failure(format!(
+                "the certificate must not exceed {CERTIFICATE_BYTES} bytes"
+            )));
         }
         to_script(&host.parse_certificate(&pem).map_err(failure)?)
     });

@@ -45,7 +45,10 @@ impl ScriptSet {
                 let first = asking.first_argument(script)?;
                 let returned = asking.call(index, script, first, &client)?;
                 if let Some(value) = asking.said(script, &returned)? {
-                    return Ok(Some(Answered { value, by: script.id.clone() }));
+                    return Ok(Some(Answered {
+                        value,
+                        by: script.id.clone(),
+                    }));
                 }
             }
             Ok(None)
@@ -60,8 +63,14 @@ impl Asking {
         if self.hook != Hook::IsCertValidForClient {
             return Ok(None);
         }
-        let certificate = self.round.facts.certificate.as_ref().unwrap_or(&Value::Null);
-        let certificate = to_script(certificate).map_err(|error| self.wrong(script, error.to_string()))?;
+        let certificate = self
+            .round
+            .facts
+            .certificate
+            .as_ref()
+            .unwrap_or(&Value::Null);
+        let certificate =
+            to_script(certificate).map_err(|error| self.wrong(script, error.to_string()))?;
         Ok(Some(certificate))
     }
 
@@ -78,17 +87,24 @@ impl Asking {
             Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => {
                 Some(value).filter(|value| value.as_str().is_some_and(|text| !text.is_empty()))
             }
-            Hook::GetEvidenceNonce => Some(value).filter(|value| value.as_str().is_some_and(is_nonce)),
-            Hook::VerifyEvidence if value == Value::Bool(false) => {
-                return Err(HookError::Refused { script: script.id.name.clone() });
+            Hook::GetEvidenceNonce => {
+                Some(value).filter(|value| value.as_str().is_some_and(is_nonce))
             }
-            Hook::VerifyEvidence => Some(value).filter(|value| value.is_object() || value.is_boolean()),
+            Hook::VerifyEvidence if value == Value::Bool(false) => {
+                return Err(HookError::Refused {
+                    script: script.id.name.clone(),
+                });
+            }
+            Hook::VerifyEvidence => {
+                Some(value).filter(|value| value.is_object() || value.is_boolean())
+            }
             _ => Some(value).filter(Value::is_boolean),
         };
         let said = said.ok_or_else(mistyped)?;
         let bytes = said.as_object().map_or(0, weight);
         if bytes > self.round.frame.bytes {
-            let message = format!("the result has {bytes} bytes of JSON (scripts.limits.resultBytes)");
+            let message =
+                format!("the result has {bytes} bytes of JSON (scripts.limits.resultBytes)");
             return Err(self.wrong(script, message));
         }
         Ok(Some(said))
@@ -105,7 +121,9 @@ fn due(hook: Hook) -> &'static str {
         Hook::GetSoftwareStatementJwks | Hook::GetDcrJwks => {
             "a JWK Set, as a map with `keys` or as JSON text, or ()"
         }
-        Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => "a non-empty string, or ()",
+        Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => {
+            "a non-empty string, or ()"
+        }
         Hook::GetEvidenceNonce => "a string of 1 to 1024 visible ASCII characters, or ()",
         Hook::VerifyEvidence => "true, false, a map, or ()",
         _ => "true, false, or ()",

@@ -28,7 +28,10 @@ impl TopLevels {
     pub(in crate::script) fn keep(&self, engine: &mut Engine) {
         let kept = Arc::clone(&self.0);
         on_shared(engine, move |place, value| {
-            kept.write().unwrap_or_else(PoisonError::into_inner).entry(place).or_insert(value);
+            kept.write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(place)
+                .or_insert(value);
         });
     }
 
@@ -36,7 +39,11 @@ impl TopLevels {
     pub(in crate::script) fn watch_calls(&self, engine: &mut Engine) {
         let kept = Arc::clone(&self.0);
         on_shared(engine, move |place, value| {
-            if !kept.read().unwrap_or_else(PoisonError::into_inner).contains_key(&place) {
+            if !kept
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains_key(&place)
+            {
                 OF_CALL.with_borrow_mut(|shared| {
                     shared.entry(place).or_insert(value);
                 });
@@ -47,7 +54,10 @@ impl TopLevels {
 
 /// Calls `note` for each shared variable that a script reads. A closure reads the variables that it
 /// captures when it is created, so none is missed.
-#[expect(deprecated, reason = "the function is not deprecated: Rhai marks volatile APIs this way")]
+#[expect(
+    deprecated,
+    reason = "the function is not deprecated: Rhai marks volatile APIs this way"
+)]
 fn on_shared(engine: &mut Engine, note: impl Fn(usize, Dynamic) + Send + Sync + 'static) {
     engine.on_var(move |name, _, cx: EvalContext| {
         let variable = cx.scope().get(name).filter(|value| value.is_shared());
@@ -80,7 +90,9 @@ struct Empty;
 impl Drop for Empty {
     fn drop(&mut self) {
         for (_, mut value) in OF_CALL.take() {
-            let inside = value.write_lock::<Dynamic>().map(|mut inside| std::mem::take(&mut *inside));
+            let inside = value
+                .write_lock::<Dynamic>()
+                .map(|mut inside| std::mem::take(&mut *inside));
             drop(inside);
         }
     }
@@ -88,5 +100,6 @@ impl Drop for Empty {
 
 /// Returns whether `ast` has closures. Rhai turns them into functions with such names.
 pub(in crate::script) fn has_closures(ast: &AST) -> bool {
-    ast.iter_functions().any(|function| function.name.starts_with("anon$"))
+    ast.iter_functions()
+        .any(|function| function.name.starts_with("anon$"))
 }

@@ -39,7 +39,9 @@ impl SharedModules {
         bounds::register(&mut types);
         push_on_unit::register(&mut types);
         refuse_sleep(&mut types);
-        let host = modules::all(runtime).into_iter().map(|(name, module)| (name, module.into()));
+        let host = modules::all(runtime)
+            .into_iter()
+            .map(|(name, module)| (name, module.into()));
         Self {
             standard: StandardPackage::new().as_shared_module(),
             types: types.into(),
@@ -82,7 +84,11 @@ impl SharedModules {
         let log = self.log.clone();
         engine.on_debug(move |text, _, _| log.debug(current_call::call().as_ref(), text));
         let look = move |count| {
-            if count % OPERATIONS_BETWEEN_LOOKS == 0 { over().map(Into::into) } else { None }
+            if count % OPERATIONS_BETWEEN_LOOKS == 0 {
+                over().map(Into::into)
+            } else {
+                None
+            }
         };
         match self.observer.clone() {
             None => engine.on_progress(look),

@@ -27,7 +27,10 @@ pub(in crate::script) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { quick: AtomicU32::new(0), due: AtomicU32::new(FEWEST) }
+        Self {
+            quick: AtomicU32::new(0),
+            due: AtomicU32::new(FEWEST),
+        }
     }
 }
 
@@ -67,7 +70,9 @@ impl Work {
         #[cfg(unix)]
         return Self { begun: worked() };
         #[cfg(not(unix))]
-        return Self { begun: Instant::now() };
+        return Self {
+            begun: Instant::now(),
+        };
     }
 
     /// Returns the time worked since the start.
@@ -83,7 +88,8 @@ impl Work {
 #[cfg(unix)]
 fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let part = |number: i64, unit: fn(u64) -> Duration| unit(u64::try_from(number).unwrap_or_default());
+    let part =
+        |number: i64, unit: fn(u64) -> Duration| unit(u64::try_from(number).unwrap_or_default());
     part(time.tv_sec, Duration::from_secs) + part(time.tv_nsec, Duration::from_nanos)
 }
 

@@ -43,18 +43,28 @@ impl ScriptSet {
         facts: Arc<Facts>,
         client: Metadata,
     ) -> Result<Decision, HookError> {
-        let access = if hook == Hook::DeleteClient { Access::ReadOnly } else { Access::Metadata };
+        let access = if hook == Hook::DeleteClient {
+            Access::ReadOnly
+        } else {
+            Access::Metadata
+        };
         self.on_a_thread(hook, facts, move |asking| {
             let members = asking.members(client, access);
             let mut decided_by = Vec::new();
             for (index, script) in asking.set.with(hook) {
                 if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
-                    return Err(HookError::Refused { script: script.id.name.clone() });
+                    return Err(HookError::Refused {
+                        script: script.id.name.clone(),
+                    });
                 }
                 decided_by.push(script.id.clone());
             }
             let (client, attestation) = (members.take(), asking.round.attestation.said());
-            Ok(Decision { client, decided_by, attestation })
+            Ok(Decision {
+                client,
+                decided_by,
+                attestation,
+            })
         })
         .await
     }
@@ -78,11 +88,16 @@ impl ScriptSet {
             for (index, script) in asking.set.with(hook) {
                 let argument = Some(Dynamic::from(request.clone()));
                 if !asking.pass(script, &asking.call(index, script, argument, &client)?)? {
-                    return Err(HookError::Refused { script: script.id.name.clone() });
+                    return Err(HookError::Refused {
+                        script: script.id.name.clone(),
+                    });
                 }
                 by.push(script.id.clone());
             }
-            Ok(Adapted { request: request.take(), by })
+            Ok(Adapted {
+                request: request.take(),
+                by,
+            })
         })
         .await
     }
@@ -122,7 +137,10 @@ impl ScriptSet {
         facts: &Arc<Facts>,
         client: &Metadata,
     ) -> Result<(), HookError> {
-        let has_hook = self.scripts.get(index).is_some_and(|script| script.hooks.contains(&hook));
+        let has_hook = self
+            .scripts
+            .get(index)
+            .is_some_and(|script| script.hooks.contains(&hook));
         if !has_hook {
             return Ok(());
         }
@@ -130,7 +148,9 @@ impl ScriptSet {
         self.on_a_thread(hook, Arc::clone(facts), move |asking| {
             let client = asking.members(client, Access::ReadOnly);
             let script = asking.set.with(hook).find(|(at, _)| *at == index);
-            script.map_or(Ok(()), |(_, script)| asking.call(index, script, None, &client).map(drop))
+            script.map_or(Ok(()), |(_, script)| {
+                asking.call(index, script, None, &client).map(drop)
+            })
         })
         .await
     }
@@ -155,11 +175,28 @@ impl ScriptSet {
             return Err(HookError::Busy);
         };
         let bytes = runtime.settings.limits.result_bytes;
-        let (custom, settled) = (facts.custom_attributes.iter().cloned().collect(), facts.settled.clone());
-        let frame = Arc::new(Frame { custom, settled, bytes });
+        let (custom, settled) = (
+            facts.custom_attributes.iter().cloned().collect(),
+            facts.settled.clone(),
+        );
+        let frame = Arc::new(Frame {
+            custom,
+            settled,
+            bytes,
+        });
         let attributes = Arc::clone(&self.attributes);
-        let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
-        let asking = Asking { set: Arc::clone(self), hook, round };
+        let round = Round {
+            facts,
+            frame,
+            attributes,
+            turn,
+            attestation: Arc::default(),
+        };
+        let asking = Asking {
+            set: Arc::clone(self),
+            hook,
+            round,
+        };
         let failed = |message: String| Err(HookError::Fault(Fault::new("", hook, message)));
         if asking.round.turn.is_here() {
             let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
@@ -172,7 +209,10 @@ impl ScriptSet {
 
     /// Returns the scripts that have `hook`, with their indexes in the set.
     pub(super) fn with(&self, hook: Hook) -> impl Iterator<Item = (usize, &Script)> {
-        self.scripts.iter().enumerate().filter(move |(_, script)| script.hooks.contains(&hook))
+        self.scripts
+            .iter()
+            .enumerate()
+            .filter(move |(_, script)| script.hooks.contains(&hook))
     }
 }
 
@@ -188,7 +228,9 @@ impl Asking {
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
         let begun = self.round.turn.begin();
         let done = cycles::freed(|| work(self));
-        self.set.pace(self.hook).note(begun.done(), !self.round.turn.waited().is_zero());
+        self.set
+            .pace(self.hook)
+            .note(begun.done(), !self.round.turn.waited().is_zero());
         done
     }
 
@@ -228,11 +270,17 @@ impl Asking {
     ) -> Result<Dynamic, HookError> {
         let response = first.clone().and_then(Dynamic::try_cast::<Members>);
         let context = Context::new(&script.id.name, &self.round, client.clone(), response);
-        let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
-        let arguments: Vec<Dynamic> = first.into_iter().chain([Dynamic::from(context.clone())]).collect();
+        let options = CallFnOptions::new()
+            .eval_ast(false)
+            .with_tag(context.clone());
+        let arguments: Vec<Dynamic> = first
+            .into_iter()
+            .chain([Dynamic::from(context.clone())])
+            .collect();
         let name = self.hook.name();
         let (engine, dispatch) = (&script.engine, &script.dispatch);
-        let call = || engine.call_fn_with_options(options, &mut Scope::new(), dispatch, name, arguments);
+        let call =
+            || engine.call_fn_with_options(options, &mut Scope::new(), dispatch, name, arguments);
         let returned: Result<Dynamic, Box<EvalAltResult>> = current_call::during(&context, call);
         let answered = |Answer { status, entity }| HookError::Answered {
             script: script.id.name.clone(),
@@ -240,7 +288,9 @@ impl Asking {
             entity,
         };
         match returned {
-            Ok(returned) => context.take_answer().map_or(Ok(returned), |answer| Err(answered(answer))),
+            Ok(returned) => context
+                .take_answer()
+                .map_or(Ok(returned), |answer| Err(answered(answer))),
             Err(error) => {
                 let failed = || self.failed(script, &context, &error);
                 Err(Answer::thrown(&error).map_or_else(failed, answered))
@@ -260,13 +310,23 @@ impl Asking {
 
     /// Returns whether the script returned `true`.
     fn pass(&self, script: &Script, returned: &Dynamic) -> Result<bool, HookError> {
-        returned.as_bool().map_err(|found| self.mistyped(script, "true or false", found))
+        returned
+            .as_bool()
+            .map_err(|found| self.mistyped(script, "true or false", found))
     }
 
     /// Creates the fault of a script that returned a value of the type `found`.
     pub(super) fn mistyped(&self, script: &Script, due: &str, found: &str) -> HookError {
-        let advice = if found == "()" { ": end the hook with `true`" } else { "" };
-        let message = format!("{} must return {due}, not {}{advice}", self.hook.name(), value_of(found));
+        let advice = if found == "()" {
+            ": end the hook with `true`"
+        } else {
+            ""
+        };
+        let message = format!(
+            "{} must return {due}, not {}{advice}",
+            self.hook.name(),
+            value_of(found)
+        );
         HookError::Fault(Fault::new(&script.id.name, self.hook, message))
     }
 }

@@ -134,7 +134,10 @@ impl Turn {
 
     /// Waits until few enough other scripts work for long.
     fn stand_in_line(&self) {
-        let mut place = self.long_place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self
+            .long_place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
             *place = self.wait_for(&self.working_long);
         }
@@ -143,7 +146,9 @@ impl Turn {
     /// Waits for one of `places`. Returns `None` when none is free in time, and the scripts must end.
     fn wait_for(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         let free = Arc::clone(places).acquire_owned();
-        let free = self.runtime.block_on(async { tokio::time::timeout(self.queue, free).await });
+        let free = self
+            .runtime
+            .block_on(async { tokio::time::timeout(self.queue, free).await });
         let place = free.ok().and_then(Result::ok);
         if place.is_none() {
             // The script must not continue, even if it catches the failure.
@@ -182,7 +187,11 @@ impl Turn {
             Outside::Far => self.elsewhere(|| work(left)),
         };
         // The other requests of this thread continue on another thread.
-        let result = if self.is_here { tokio::task::block_in_place(wait) } else { wait() };
+        let result = if self.is_here {
+            tokio::task::block_in_place(wait)
+        } else {
+            wait()
+        };
         let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.waited.fetch_add(waited, Ordering::Relaxed);
         result
@@ -191,10 +200,15 @@ impl Turn {
     /// Does `work` while another script may use the slot of this one.
     fn elsewhere<T>(&self, work: impl FnOnce() -> T) -> Result<T, String> {
         let Ok(_seat) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            return Err("too many scripts are waiting for http (scripts.limits.waiting)".to_owned());
+            return Err(
+                "too many scripts are waiting for http (scripts.limits.waiting)".to_owned(),
+            );
         };
         self.set_place(None);
-        *self.long_place.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self
+            .long_place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
         let result = work();
         let again = self.wait_for(&self.running);
         self.set_place(again);

@@ -37,9 +37,12 @@ impl Counters {
     pub(in crate::script) fn add(&self, is_fault: bool, ran: Duration, waited: Duration) {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.faults.fetch_add(u64::from(is_fault), Ordering::Relaxed);
-        self.ran_microseconds.fetch_add(microseconds(ran), Ordering::Relaxed);
-        self.waited_microseconds.fetch_add(microseconds(waited), Ordering::Relaxed);
+        self.faults
+            .fetch_add(u64::from(is_fault), Ordering::Relaxed);
+        self.ran_microseconds
+            .fetch_add(microseconds(ran), Ordering::Relaxed);
+        self.waited_microseconds
+            .fetch_add(microseconds(waited), Ordering::Relaxed);
     }
 
     /// Returns the current values.
@@ -62,7 +65,10 @@ pub(in crate::script) struct Statistics(Mutex<BTreeMap<(String, Hook), Arc<Count
 
 impl Statistics {
     /// Returns the counters of these scripts and hooks. Drops the counters that no set uses any longer.
-    pub(in crate::script) fn of(&self, wanted: &[(&str, &[Hook])]) -> Vec<Vec<(Hook, Arc<Counters>)>> {
+    pub(in crate::script) fn of(
+        &self,
+        wanted: &[(&str, &[Hook])],
+    ) -> Vec<Vec<(Hook, Arc<Counters>)>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut of = |script: &str, hook: Hook| {
             let counters = all.entry((script.to_owned(), hook)).or_default();

@@ -73,7 +73,9 @@ impl Threads {
             // The caller may no longer be waiting.
             let _ = done.send(work());
         }))?;
-        outcome.await.map_err(|_| "a host function panicked".to_owned())
+        outcome
+            .await
+            .map_err(|_| "a host function panicked".to_owned())
     }
 
     fn hand_over(&self, job: Job) -> Result<(), String> {
@@ -86,7 +88,10 @@ impl Threads {
         drop(line);
         let shared = Arc::clone(&self.0);
         let thread = std::thread::Builder::new().name("script".to_owned());
-        thread.spawn(move || shared.serve(job)).map(drop).map_err(|error| error.to_string())
+        thread
+            .spawn(move || shared.serve(job))
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -182,11 +187,19 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let (second, same) = threads.run(|| work(2 * LONG)).await.unwrap();
-        assert_eq!((second, same), ((usual + NICENESS).min(19), thread), "threads are reused");
+        assert_eq!(
+            (second, same),
+            ((usual + NICENESS).min(19), thread),
+            "threads are reused"
+        );
         let (third, other) = threads.run(|| work(Duration::ZERO)).await.unwrap();
         assert!(third == usual && other != thread);
         assert_eq!(niceness(), usual);
-        assert_eq!(work(2 * LONG).0, usual, "a thread that is not for scripts never lowers its priority");
+        assert_eq!(
+            work(2 * LONG).0,
+            usual,
+            "a thread that is not for scripts never lowers its priority"
+        );
     }
 
     #[tokio::test]
@@ -194,10 +207,20 @@ mod tests {
         let threads = Threads::default();
         let many: Vec<_> = (0..20)
             .map(|number| {
-                threads.run(move || if number % 2 == 0 { number } else { std::panic::panic_any("no") })
+                threads.run(move || {
+                    if number % 2 == 0 {
+                        number
+                    } else {
+                        std::panic::panic_any("no")
+                    }
+                })
             })
             .collect();
-        for (number, outcome) in futures_util::future::join_all(many).await.into_iter().enumerate() {
+        for (number, outcome) in futures_util::future::join_all(many)
+            .await
+            .into_iter()
+            .enumerate()
+        {
             assert_eq!(outcome.ok(), (number % 2 == 0).then_some(number));
         }
         drop(threads);

@@ -40,18 +40,33 @@ impl FakeHost {
 
     /// Creates the same, with `keys` for JWTs and certificates.
     pub fn over(clock: Arc<ManualClock>, keys: Arc<dyn Host>) -> Self {
-        Self { clock, keys, world: Mutex::default(), changed: Condvar::new() }
+        Self {
+            clock,
+            keys,
+            world: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 
     /// Sets the response to `method` on `url` from now on.
     pub fn answer(&self, method: &str, url: &str, answer: HttpAnswer) {
-        self.world().answers.insert((method.to_owned(), url.to_owned()), answer);
+        self.world()
+            .answers
+            .insert((method.to_owned(), url.to_owned()), answer);
     }
 
     /// Sets the same, with a JSON body.
     pub fn answer_json(&self, method: &str, url: &str, status: u16, body: &Value) {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        self.answer(method, url, HttpAnswer { status, headers, body: body.to_string().into_bytes() });
+        self.answer(
+            method,
+            url,
+            HttpAnswer {
+                status,
+                headers,
+                body: body.to_string().into_bytes(),
+            },
+        );
     }
 
     /// Holds back responses from now on, until [`FakeHost::release`].
@@ -88,7 +103,9 @@ impl FakeHost {
     fn is_released(&self, timeout: Duration) -> bool {
         let mut world = self.world();
         world.waiting += 1;
-        let waited = self.changed.wait_timeout_while(world, timeout, |world| world.is_held);
+        let waited = self
+            .changed
+            .wait_timeout_while(world, timeout, |world| world.is_held);
         let (mut world, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         world.waiting -= 1;
         !waited.timed_out()
@@ -99,31 +116,61 @@ impl Host for FakeHost {
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
         self.world().calls.push(call.clone());
         if !self.is_released(call.timeout) {
-            return Err(format!("no response within {} ms", call.timeout.as_millis()));
+            return Err(format!(
+                "no response within {} ms",
+                call.timeout.as_millis()
+            ));
         }
-        let answer = self.world().answers.get(&(call.method.clone(), call.url.clone())).cloned();
-        answer.ok_or_else(|| format!("no fake response is defined for {} {}", call.method, call.url))
+        let answer = self
+            .world()
+            .answers
+            .get(&(call.method.clone(), call.url.clone()))
+            .cloned();
+        answer.ok_or_else(|| {
+            format!(
+                "no fake response is defined for {} {}",
+                call.method, call.url
+            )
+        })
     }
 
     fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
         let world = self.world();
         let kept = world.kept.get(&(by.script.to_owned(), key.to_owned()));
-        Ok(kept.filter(|(_, end)| *end > self.clock.now()).map(|(value, _)| value.clone()))
+        Ok(kept
+            .filter(|(_, end)| *end > self.clock.now())
+            .map(|(value, _)| value.clone()))
     }
 
-    fn kv_set(&self, by: &Caller<'_>, key: &str, value: &Value, seconds: u64) -> Result<(), String> {
+    fn kv_set(
+        &self,
+        by: &Caller<'_>,
+        key: &str,
+        value: &Value,
+        seconds: u64,
+    ) -> Result<(), String> {
         let end = self.clock.now().plus(seconds);
-        self.world().kept.insert((by.script.to_owned(), key.to_owned()), (value.clone(), end));
+        self.world()
+            .kept
+            .insert((by.script.to_owned(), key.to_owned()), (value.clone(), end));
         Ok(())
     }
 
     fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
         let is_there = self.kv_get(by, key)?.is_some();
-        self.world().kept.remove(&(by.script.to_owned(), key.to_owned()));
+        self.world()
+            .kept
+            .remove(&(by.script.to_owned(), key.to_owned()));
         Ok(is_there)
     }
 
-    fn kv_increment(&self, by: &Caller<'_>, key: &str, amount: i64, seconds: u64) -> Result<i64, String> {
+    fn kv_increment(
+        &self,
+        by: &Caller<'_>,
+        key: &str,
+        amount: i64,
+        seconds: u64,
+    ) -> Result<i64, String> {
         let now = self.clock.now();
         let mut world = self.world();
         let kept = world.kept.entry((by.script.to_owned(), key.to_owned()));
@@ -140,7 +187,11 @@ impl Host for FakeHost {
     fn count_clients(&self, _by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
         let (name, value) = indexed(members)?;
         let world = self.world();
-        let found = world.clients.iter().filter(|client| client.get(name) == Some(value)).count();
+        let found = world
+            .clients
+            .iter()
+            .filter(|client| client.get(name) == Some(value))
+            .count();
         Ok(u64::try_from(found).unwrap_or(u64::MAX))
     }
 
@@ -156,7 +207,12 @@ impl Host for FakeHost {
         Ok(self.world().nonces.remove(nonce))
     }
 
-    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+    fn verify_jwt(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &JwtExpectations,
+    ) -> Result<Jwt, String> {
         self.keys.verify_jwt(token, jwks, expected)
     }
 

@@ -28,17 +28,28 @@ pub(super) fn register(engine: &mut Engine, scene: &Scene) {
 
 fn assertions() -> Module {
     let mut module = Functions::default();
-    module.add1("assert", |_, condition: bool| check(condition, "assertion failed"));
-    module.add2("assert", |_, condition: bool, message: ImmutableString| check(condition, &message));
+    module.add1("assert", |_, condition: bool| {
+        check(condition, "assertion failed")
+    });
+    module.add2("assert", |_, condition: bool, message: ImmutableString| {
+        check(condition, &message)
+    });
     module.add2("assert_eq", |_, left: Dynamic, right: Dynamic| {
         let (left, right) = (to_json(&left)?, to_json(&right)?);
-        check(left == right, &format!("the two values are not equal\nleft:  {left}\nright: {right}"))
+        check(
+            left == right,
+            &format!("the two values are not equal\nleft:  {left}\nright: {right}"),
+        )
     });
     module.into_module()
 }
 
 fn check(condition: bool, message: &str) -> Outcome<()> {
-    if condition { Ok(()) } else { Err(failure(message)) }
+    if condition {
+        Ok(())
+    } else {
+        Err(failure(message))
+    }
 }
 
 fn calls(module: &mut Module, scene: &Scene) {
@@ -48,11 +59,16 @@ fn calls(module: &mut Module, scene: &Scene) {
         here.call(None, &hook, &Dynamic::from_map(rhai::Map::new()))
     });
     let here = scene.clone();
-    calls.add2("run", move |_, hook: ImmutableString, given: Dynamic| here.call(None, &hook, &given));
-    let here = scene.clone();
-    calls.add3("run_script", move |_, script: ImmutableString, hook: ImmutableString, given: Dynamic| {
-        here.call(Some(&script), &hook, &given)
+    calls.add2("run", move |_, hook: ImmutableString, given: Dynamic| {
+        here.call(None, &hook, &given)
     });
+    let here = scene.clone();
+    calls.add3(
+        "run_script",
+        move |_, script: ImmutableString, hook: ImmutableString, given: Dynamic| {
+            here.call(Some(&script), &hook, &given)
+        },
+    );
     module.combine(calls.into_module());
 }
 
@@ -71,14 +87,21 @@ impl Scene {
 fn fakes(world: &Arc<World>) -> Module {
     let mut module = Functions::default();
     let here = Arc::clone(world);
-    module.add3("http", move |_, method: ImmutableString, url: ImmutableString, answer: Dynamic| {
-        let answer: FakeHttp = read(&answer, "invalid response")?;
-        here.fake_http(&method, &url, answer).map_err(failure)
-    });
+    module.add3(
+        "http",
+        move |_, method: ImmutableString, url: ImmutableString, answer: Dynamic| {
+            let answer: FakeHttp = read(&answer, "invalid response")?;
+            here.fake_http(&method, &url, answer).map_err(failure)
+        },
+    );
     let here = Arc::clone(world);
     module.add1("now", move |_, seconds: i64| {
         let now = Some(whole(seconds)?);
-        here.fake(Fakes { now, ..Fakes::default() }).map_err(failure)
+        here.fake(Fakes {
+            now,
+            ..Fakes::default()
+        })
+        .map_err(failure)
     });
     let here = Arc::clone(world);
     module.add1("advance", move |_, seconds: i64| {
@@ -86,14 +109,25 @@ fn fakes(world: &Arc<World>) -> Module {
         Ok(())
     });
     let here = Arc::clone(world);
-    module.add2("secret", move |_, name: ImmutableString, text: ImmutableString| {
-        let secrets = [(name.to_string(), text.to_string())].into();
-        here.fake(Fakes { secrets, ..Fakes::default() }).map_err(failure)
-    });
+    module.add2(
+        "secret",
+        move |_, name: ImmutableString, text: ImmutableString| {
+            let secrets = [(name.to_string(), text.to_string())].into();
+            here.fake(Fakes {
+                secrets,
+                ..Fakes::default()
+            })
+            .map_err(failure)
+        },
+    );
     let here = Arc::clone(world);
     module.add1("client", move |_, members: Dynamic| {
         let clients = vec![read(&members, "invalid client")?];
-        here.fake(Fakes { clients, ..Fakes::default() }).map_err(failure)
+        here.fake(Fakes {
+            clients,
+            ..Fakes::default()
+        })
+        .map_err(failure)
     });
     module.into_module()
 }

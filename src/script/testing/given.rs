@@ -71,7 +71,10 @@ impl Given {
     }
 
     /// Splits the arguments into facts, client and response. `custom` lists the names of custom members.
-    pub(in crate::script) fn into_parts(self, custom: &[String]) -> (Facts, Metadata, Map<String, Value>) {
+    pub(in crate::script) fn into_parts(
+        self,
+        custom: &[String],
+    ) -> (Facts, Metadata, Map<String, Value>) {
         let client = self.client().clone();
         let response = self.response.unwrap_or_else(|| client.clone());
         let headers = self.http_request.headers.into_iter();
@@ -87,7 +90,9 @@ impl Given {
             http_request: HttpRequest {
                 method: self.http_request.method,
                 path: self.http_request.path,
-                headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+                headers: headers
+                    .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                    .collect(),
                 ip_address: self.http_request.ip_address,
             },
             trust_level: self.trust_level.unwrap_or(TrustLevel::Open),

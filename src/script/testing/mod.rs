@@ -57,7 +57,12 @@ pub struct Test {
 
 impl std::fmt::Display for Test {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}::{}", self.file.strip_prefix("tests/").unwrap_or(&self.file), self.name)
+        write!(
+            f,
+            "{}::{}",
+            self.file.strip_prefix("tests/").unwrap_or(&self.file),
+            self.name
+        )
     }
 }
 
@@ -83,7 +88,13 @@ impl Suite {
         let (world, scripts) = (Arc::new(World::new(&beginning)), Arc::new(scripts));
         let modules = SharedModules::new(&world.runtime(generous));
         let mut engine = modules.engine(|| None);
-        functions::register(&mut engine, &Scene { world, texts: Arc::clone(&scripts) });
+        functions::register(
+            &mut engine,
+            &Scene {
+                world,
+                texts: Arc::clone(&scripts),
+            },
+        );
         let (mut tests, mut errors) = (Vec::new(), Vec::new());
         for (file, text) in &files {
             match load::parse(&engine, file, text) {
@@ -92,7 +103,12 @@ impl Suite {
             }
         }
         if errors.is_empty() {
-            Ok(Self { beginning, texts: scripts, files, tests })
+            Ok(Self {
+                beginning,
+                texts: scripts,
+                files,
+                tests,
+            })
         } else {
             Err(LoadErrors(errors))
         }
@@ -123,7 +139,11 @@ impl Suite {
         });
         task.await.unwrap_or_else(|error| {
             let error = LoadError::new(&file, error.to_string());
-            Err(Box::new(Failure { error, calls: String::new(), log: Vec::new() }))
+            Err(Box::new(Failure {
+                error,
+                calls: String::new(),
+                log: Vec::new(),
+            }))
         })
     }
 
@@ -138,13 +158,25 @@ impl Suite {
         let over = Arc::clone(turn);
         let mut engine = modules.engine(move || over.over());
         engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
-        let scene = Scene { world: Arc::clone(world), texts: Arc::clone(&self.texts) };
+        let scene = Scene {
+            world: Arc::clone(world),
+            texts: Arc::clone(&self.texts),
+        };
         functions::register(&mut engine, &scene);
         modules.top_levels().watch_calls(&mut engine);
-        let failure = |error| Box::new(Failure { error, calls: String::new(), log: world.log() });
+        let failure = |error| {
+            Box::new(Failure {
+                error,
+                calls: String::new(),
+                log: world.log(),
+            })
+        };
         let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
-        let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
-        let call = || engine.call_fn_with_options(options, &mut Scope::new(), &dispatch, &test.name, ());
+        let options = CallFnOptions::new()
+            .eval_ast(false)
+            .with_tag(context.clone());
+        let call =
+            || engine.call_fn_with_options(options, &mut Scope::new(), &dispatch, &test.name, ());
         let done: Result<rhai::Dynamic, _> = current_call::during(&context, call);
         match done {
             Ok(_) => Ok(()),
@@ -176,14 +208,26 @@ impl Suite {
             0 => Position::NONE,
             line => Position::new(number(line).max(1), number(fault.column)),
         };
-        let error = LoadError::at(&fault.script, self.text(&fault.script), position, fault.message);
-        Box::new(Failure { error, calls: fault.calls, log: world.log() })
+        let error = LoadError::at(
+            &fault.script,
+            self.text(&fault.script),
+            position,
+            fault.message,
+        );
+        Box::new(Failure {
+            error,
+            calls: fault.calls,
+            log: world.log(),
+        })
     }
 
     /// Returns the text of a test or of a library.
     fn text(&self, file: &str) -> &str {
         let library = || self.texts.libraries.get(file.trim_end_matches(".rhai"));
-        self.files.get(file).or_else(library).map_or("", String::as_str)
+        self.files
+            .get(file)
+            .or_else(library)
+            .map_or("", String::as_str)
     }
 }
 
@@ -214,7 +258,10 @@ fn generous(settings: &mut ScriptSettings) {
 /// Returns the context of a test for host functions, which treat it as a hook without a request.
 fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
-    let frame = Arc::new(Frame { bytes: modules.result_bytes(), ..Frame::default() });
+    let frame = Arc::new(Frame {
+        bytes: modules.result_bytes(),
+        ..Frame::default()
+    });
     let client = Members::new(Metadata::default(), Access::ReadOnly, &frame);
     let round = Round {
         facts: Arc::new(facts),
@@ -231,14 +278,28 @@ fn tests_of(ast: &AST, file: &str, text: &str, tests: &mut Vec<Test>, errors: &m
     let mut found: Vec<(Position, &str, usize)> = ast
         .iter_functions()
         .filter(|function| function.name.starts_with("test_"))
-        .map(|function| (load::declaration(text, function.name), function.name, function.params.len()))
+        .map(|function| {
+            (
+                load::declaration(text, function.name),
+                function.name,
+                function.params.len(),
+            )
+        })
         .collect();
     found.sort_by_key(|(place, name, _)| (place.line(), place.position(), name.to_owned()));
     for (place, name, parameters) in found {
         if parameters == 0 {
-            tests.push(Test { file: file.to_owned(), name: name.to_owned() });
+            tests.push(Test {
+                file: file.to_owned(),
+                name: name.to_owned(),
+            });
         } else {
-            errors.push(LoadError::at(file, text, place, "a test must not have parameters"));
+            errors.push(LoadError::at(
+                file,
+                text,
+                place,
+                "a test must not have parameters",
+            ));
         }
     }
 }

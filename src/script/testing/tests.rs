@@ -38,7 +38,11 @@ struct Folder {
 impl Folder {
     fn new(tests: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        for (name, text) in [("10-a.rhai", SCRIPT), ("lib/names.rhai", LIBRARY), ("tests/all.rhai", tests)] {
+        for (name, text) in [
+            ("10-a.rhai", SCRIPT),
+            ("lib/names.rhai", LIBRARY),
+            ("tests/all.rhai", tests),
+        ] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
@@ -47,13 +51,21 @@ impl Folder {
     }
 
     fn beginning(&self) -> Beginning {
-        let settings =
-            ScriptSettings { directory: self.folder.path().to_owned(), ..ScriptSettings::default() };
-        Beginning { settings, custom: Vec::new(), keys: Arc::new(|_| Arc::new(NoHost)) }
+        let settings = ScriptSettings {
+            directory: self.folder.path().to_owned(),
+            ..ScriptSettings::default()
+        };
+        Beginning {
+            settings,
+            custom: Vec::new(),
+            keys: Arc::new(|_| Arc::new(NoHost)),
+        }
     }
 
     fn suite(&self) -> Result<Arc<Suite>, String> {
-        Suite::load(self.beginning()).map(Arc::new).map_err(|errors| errors.to_string())
+        Suite::load(self.beginning())
+            .map(Arc::new)
+            .map_err(|errors| errors.to_string())
     }
 }
 
@@ -63,9 +75,18 @@ async fn endings(tests: &str) -> BTreeMap<String, String> {
     let suite = folder.suite().unwrap();
     let mut endings = BTreeMap::new();
     for test in suite.tests() {
-        let ending = suite.run(test).await.err().map_or_else(String::new, |failure| {
-            format!("{}\n{}\n{}", failure.error, failure.calls, failure.log.join("\n"))
-        });
+        let ending = suite
+            .run(test)
+            .await
+            .err()
+            .map_or_else(String::new, |failure| {
+                format!(
+                    "{}\n{}\n{}",
+                    failure.error,
+                    failure.calls,
+                    failure.log.join("\n")
+                )
+            });
         endings.insert(test.name.clone(), ending);
     }
     endings
@@ -77,13 +98,20 @@ async fn check(body: &str, expected: Result<(), &str>) {
     let ending = endings(&tests).await.remove("test_it").unwrap();
     match expected {
         Ok(()) => assert_eq!(ending, "", "{body}"),
-        Err(part) => assert!(ending.contains(part), "{body}: '{ending}' does not contain '{part}'"),
+        Err(part) => assert!(
+            ending.contains(part),
+            "{body}: '{ending}' does not contain '{part}'"
+        ),
     }
 }
 
 #[tokio::test]
 async fn a_hook_is_called_as_in_the_server() {
-    check("assert_eq(run(\"createClient\").client, #{ scope: \"openid\" });", Ok(())).await;
+    check(
+        "assert_eq(run(\"createClient\").client, #{ scope: \"openid\" });",
+        Ok(()),
+    )
+    .await;
     check(
         "let r = run(\"createClient\", #{ attributes: #{ scope: \"a\" }, trustLevel: \"token\" });
          assert_eq(r.client.scope, \"a\"); assert_eq(r.log, [\"info: asked by token\"]); assert(r.operations > 10);",
@@ -128,18 +156,57 @@ async fn every_type_of_hook_has_its_result() {
 
 #[tokio::test]
 async fn an_error_in_a_test_is_a_failure_with_its_position() {
-    check("assert_eq(1, 2);", Err("tests/all.rhai:2:16: the two values are not equal\nleft:  1\nright: 2"))
-        .await;
-    check("assert(1 > 2, \"one is small\");", Err("one is small\n    fn test_it()")).await;
-    check("names::fails();", Err("lib/names.rhai:3:5: in the library\n        assert(false")).await;
-    check("names::fails();", Err("test_it > fails (called in tests/all.rhai, line 2")).await;
+    check(
+        "assert_eq(1, 2);",
+        Err("tests/all.rhai:2:16: the two values are not equal\nleft:  1\nright: 2"),
+    )
+    .await;
+    check(
+        "assert(1 > 2, \"one is small\");",
+        Err("one is small\n    fn test_it()"),
+    )
+    .await;
+    check(
+        "names::fails();",
+        Err("lib/names.rhai:3:5: in the library\n        assert(false"),
+    )
+    .await;
+    check(
+        "names::fails();",
+        Err("test_it > fails (called in tests/all.rhai, line 2"),
+    )
+    .await;
     check("print(\"seen\"); assert(false);", Err("info: seen")).await;
-    check("run(\"createCleint\");", Err("did you mean 'createClient'?")).await;
-    check("run(\"updateClient\");", Err("no script has a function updateClient")).await;
-    check("run_script(\"10-b.rhai\", \"createClient\", #{});", Err("did you mean '10-a.rhai'?")).await;
-    check("run(\"createClient\", #{ requests: #{} });", Err("unknown field `requests`")).await;
-    check("fake::http(\"GET\", \"https://a.example/\", #{ stats: 1 });", Err("unknown field `stats`")).await;
-    check("fake::http(\"GET\", \"a\", #{ json: 1, body: \"b\" });", Err("not both")).await;
+    check(
+        "run(\"createCleint\");",
+        Err("did you mean 'createClient'?"),
+    )
+    .await;
+    check(
+        "run(\"updateClient\");",
+        Err("no script has a function updateClient"),
+    )
+    .await;
+    check(
+        "run_script(\"10-b.rhai\", \"createClient\", #{});",
+        Err("did you mean '10-a.rhai'?"),
+    )
+    .await;
+    check(
+        "run(\"createClient\", #{ requests: #{} });",
+        Err("unknown field `requests`"),
+    )
+    .await;
+    check(
+        "fake::http(\"GET\", \"https://a.example/\", #{ stats: 1 });",
+        Err("unknown field `stats`"),
+    )
+    .await;
+    check(
+        "fake::http(\"GET\", \"a\", #{ json: 1, body: \"b\" });",
+        Err("not both"),
+    )
+    .await;
     check("fake::now(-1);", Err("0 or more")).await;
     check("fake::secret(\"a\", \"short\");", Err("it has 5 bytes")).await;
     check("secrets::get(\"shared\");", Err("unknown secret 'shared'")).await;
@@ -165,7 +232,10 @@ async fn each_test_has_its_own_environment_that_its_calls_share() {
         fn test_second() { assert_eq(post().outcome, "fault"); }
     "#;
     let endings = endings(tests).await;
-    assert!(endings.len() == 2 && endings.values().all(String::is_empty), "{endings:?}");
+    assert!(
+        endings.len() == 2 && endings.values().all(String::is_empty),
+        "{endings:?}"
+    );
 }
 
 #[tokio::test]
@@ -173,9 +243,16 @@ async fn every_example_of_the_manual_passes() {
     for function in TEST_FUNCTIONS {
         let name = function.call();
         let name = name.split('(').next().unwrap();
-        assert!(function.example.contains(&format!("{name}(")), "the example of {name} does not call it");
+        assert!(
+            function.example.contains(&format!("{name}(")),
+            "the example of {name} does not call it"
+        );
         let folder = Folder::new(&format!("fn test_it() {{ {} }}", function.example));
-        std::fs::write(folder.folder.path().join("10-a.rhai"), "fn createClient(context) { true }").unwrap();
+        std::fs::write(
+            folder.folder.path().join("10-a.rhai"),
+            "fn createClient(context) { true }",
+        )
+        .unwrap();
         let suite = folder.suite().unwrap();
         let ending = suite.run(&suite.tests()[0]).await;
         assert_eq!(ending, Ok(()), "{}", function.example);
@@ -184,27 +261,43 @@ async fn every_example_of_the_manual_passes() {
 
 #[tokio::test]
 async fn test_functions_are_not_available_to_scripts() {
-    let folder = Folder::new("fn test_it() { assert_eq(run(\"deleteClient\").outcome, \"fault\"); }");
+    let folder =
+        Folder::new("fn test_it() { assert_eq(run(\"deleteClient\").outcome, \"fault\"); }");
     for call in ["assert(true)", "run(\"createClient\")"] {
         let script = format!("fn deleteClient(context) {{ {call}; true }}");
         std::fs::write(folder.folder.path().join("20-b.rhai"), script).unwrap();
         let suite = folder.suite().unwrap();
         assert_eq!(suite.run(&suite.tests()[0]).await, Ok(()), "{call}");
     }
-    std::fs::write(folder.folder.path().join("20-b.rhai"), "fn deleteClient(context) { fake::now(0); true }")
-        .unwrap();
+    std::fs::write(
+        folder.folder.path().join("20-b.rhai"),
+        "fn deleteClient(context) { fake::now(0); true }",
+    )
+    .unwrap();
     let suite = folder.suite().unwrap();
     let failure = suite.run(&suite.tests()[0]).await.unwrap_err();
-    assert!(failure.error.message.contains("20-b.rhai:1:"), "{failure:?}");
+    assert!(
+        failure.error.message.contains("20-b.rhai:1:"),
+        "{failure:?}"
+    );
 }
 
 #[test]
 fn tests_that_do_not_compile_are_named_with_their_positions() {
     let errors = |tests: &str| Folder::new(tests).suite().map(drop).unwrap_err();
     assert!(errors("fn test_a() {\n    let x = ;\n}").contains("tests/all.rhai:2:13: "));
-    assert!(errors("\nfn test_a(b) { }").contains("tests/all.rhai:2:1: a test must not have parameters"));
+    assert!(
+        errors("\nfn test_a(b) { }")
+            .contains("tests/all.rhai:2:1: a test must not have parameters")
+    );
     let folder = Folder::new("fn test_b() { } fn helper() { }\nfn test_a() { }");
-    let names: Vec<String> = folder.suite().unwrap().tests().iter().map(ToString::to_string).collect();
+    let names: Vec<String> = folder
+        .suite()
+        .unwrap()
+        .tests()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(names, ["all.rhai::test_b", "all.rhai::test_a"]);
 }
 
@@ -217,23 +310,53 @@ async fn one_call_shows_what_it_did() {
         "now": 5,
         "http": [{"method": "POST", "url": "https://a.example/", "answer": {"status": 204}}],
     });
-    world.fake(serde_json::from_value::<Fakes>(fakes).unwrap()).unwrap();
+    world
+        .fake(serde_json::from_value::<Fakes>(fakes).unwrap())
+        .unwrap();
     let given: Given = serde_json::from_value(json!({"request": {"client_name": "post"}})).unwrap();
-    let trial = call(&beginning, &world, None, hook("createClient").unwrap(), given).await.unwrap();
-    assert_eq!((trial.outcome, trial.http[0].method.as_str()), (Ending::Passed, "POST"));
+    let trial = call(
+        &beginning,
+        &world,
+        None,
+        hook("createClient").unwrap(),
+        given,
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        (trial.outcome, trial.http[0].method.as_str()),
+        (Ending::Passed, "POST")
+    );
     assert!(trial.operations > 10 && trial.microseconds > 0, "{trial:?}");
-    let error = call(&beginning, &world, Some("20-b.rhai"), hook("createClient").unwrap(), Given::default());
-    assert!(error.await.unwrap_err().contains("unknown script '20-b.rhai'"));
+    let error = call(
+        &beginning,
+        &world,
+        Some("20-b.rhai"),
+        hook("createClient").unwrap(),
+        Given::default(),
+    );
+    assert!(
+        error
+            .await
+            .unwrap_err()
+            .contains("unknown script '20-b.rhai'")
+    );
 }
 
 #[tokio::test]
 async fn the_hook_and_the_test_of_the_manual_go_together() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
     let manual = std::fs::read_to_string(path).unwrap();
-    let blocks = manual.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let blocks = manual
+        .split("```rhai\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
     let blocks: Vec<&str> = blocks.collect();
     let mut tested = 0;
-    for pair in blocks.windows(2).filter(|pair| pair[1].starts_with("// scripts/tests/")) {
+    for pair in blocks
+        .windows(2)
+        .filter(|pair| pair[1].starts_with("// scripts/tests/"))
+    {
         let folder = Folder::new(pair[1]);
         std::fs::write(folder.folder.path().join("10-a.rhai"), pair[0]).unwrap();
         let suite = folder.suite().unwrap();
@@ -242,5 +365,8 @@ async fn the_hook_and_the_test_of_the_manual_go_together() {
             tested += 1;
         }
     }
-    assert_eq!(tested, 4, "the tests of the first script, and of the script that repairs a request");
+    assert_eq!(
+        tested, 4,
+        "the tests of the first script, and of the script that repairs a request"
+    );
 }

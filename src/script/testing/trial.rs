@@ -97,7 +97,9 @@ impl Sent {
             Some(Ok(text)) => (Some(text), None),
             Some(Err(bytes)) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
         };
-        let json = body.as_ref().and_then(|body| json::parse(body.as_bytes()).ok());
+        let json = body
+            .as_ref()
+            .and_then(|body| json::parse(body.as_bytes()).ok());
         Self {
             method: call.method.clone(),
             url: call.url.clone(),
@@ -134,7 +136,11 @@ pub(in crate::script) async fn run(
     custom: &[String],
     watch: &Watch<'_>,
 ) -> Trial {
-    let before = (watch.host.calls().len(), watch.observer.lines_from(0).len(), watch.observer.operations());
+    let before = (
+        watch.host.calls().len(),
+        watch.observer.lines_from(0).len(),
+        watch.observer.operations(),
+    );
     let begun = Instant::now();
     let ended = ask(set, hook, given, custom).await;
     let took = begun.elapsed();
@@ -143,7 +149,13 @@ pub(in crate::script) async fn run(
         Err(error) => stopped(error, hook),
     };
     Trial {
-        http: watch.host.calls().iter().skip(before.0).map(Sent::of).collect(),
+        http: watch
+            .host
+            .calls()
+            .iter()
+            .skip(before.0)
+            .map(Sent::of)
+            .collect(),
         log: watch.observer.lines_from(before.1),
         operations: watch.observer.operations().saturating_sub(before.2),
         microseconds: microseconds(took),
@@ -151,24 +163,41 @@ pub(in crate::script) async fn run(
     }
 }
 
-async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) -> Result<Left, HookError> {
+async fn ask(
+    set: &Arc<ScriptSet>,
+    hook: Hook,
+    given: Given,
+    custom: &[String],
+) -> Result<Left, HookError> {
     // A new client has no registered metadata.
     let registered = given.client.clone().map(Metadata::new).unwrap_or_default();
     let (facts, client, response) = given.into_parts(custom);
     let facts = Arc::new(facts);
     match hook {
         Hook::AdaptRequest => {
-            let adapted = set.adapt(facts.register_request.clone(), facts, registered).await?;
-            Ok(Left { request: Some(adapted.request.into_object()), ..Left::default() })
+            let adapted = set
+                .adapt(facts.register_request.clone(), facts, registered)
+                .await?;
+            Ok(Left {
+                request: Some(adapted.request.into_object()),
+                ..Left::default()
+            })
         }
         Hook::CreateClient | Hook::UpdateClient | Hook::DeleteClient => {
             let decision = set.decide(hook, facts, client).await?;
             let (client, attestation) = (Some(decision.client.into_object()), decision.attestation);
-            Ok(Left { client, attestation, ..Left::default() })
+            Ok(Left {
+                client,
+                attestation,
+                ..Left::default()
+            })
         }
         Hook::ModifyPostResponse | Hook::ModifyPutResponse | Hook::ModifyReadResponse => {
             let response = set.modify_response(hook, response, facts, client).await?;
-            Ok(Left { response: Some(response), ..Left::default() })
+            Ok(Left {
+                response: Some(response),
+                ..Left::default()
+            })
         }
         Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => {
             for index in 0..set.scripts().len() {
@@ -181,7 +210,11 @@ async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) 
             Ok(Left::default())
         }
         _ => match set.ask(hook, facts, client).await? {
-            Some(said) => Ok(Left { script: Some(said.by.name), value: Some(said.value), ..Left::default() }),
+            Some(said) => Ok(Left {
+                script: Some(said.by.name),
+                value: Some(said.value),
+                ..Left::default()
+            }),
             None => Ok(Left::default()),
         },
     }
@@ -203,7 +236,11 @@ fn passed(left: Left) -> Trial {
 fn stopped(error: HookError, hook: Hook) -> Trial {
     let code = |code: &str| json!({ "error": code }).as_object().cloned();
     match error {
-        HookError::Answered { script, status, entity } => Trial {
+        HookError::Answered {
+            script,
+            status,
+            entity,
+        } => Trial {
             script: Some(script),
             status: Some(status),
             entity: Some(entity),
@@ -216,7 +253,10 @@ fn stopped(error: HookError, hook: Hook) -> Trial {
             ..ended(Ending::Refused)
         },
         HookError::Fault(fault) => failed(fault, code("server_error")),
-        HookError::Busy => failed(Fault::new("", hook, HookError::Busy.to_string()), code("server_error")),
+        HookError::Busy => failed(
+            Fault::new("", hook, HookError::Busy.to_string()),
+            code("server_error"),
+        ),
     }
 }
 

@@ -81,7 +81,12 @@ pub struct FakeHttp {
 
 impl Default for FakeHttp {
     fn default() -> Self {
-        Self { status: 200, headers: BTreeMap::new(), body: None, json: None }
+        Self {
+            status: 200,
+            headers: BTreeMap::new(),
+            body: None,
+            json: None,
+        }
     }
 }
 
@@ -93,8 +98,15 @@ impl FakeHttp {
             (None, Some(json)) => json.to_string().into_bytes(),
             (None, None) => Vec::new(),
         };
-        let headers = self.headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
-        Ok(HttpAnswer { status: self.status, headers: headers.collect(), body })
+        let headers = self
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name.to_ascii_lowercase(), value));
+        Ok(HttpAnswer {
+            status: self.status,
+            headers: headers.collect(),
+            body,
+        })
     }
 }
 
@@ -134,18 +146,34 @@ impl World {
         if let Some(now) = fakes.now {
             self.clock.set(Timestamp::from_unix(now));
         }
-        for FakeAnswer { method, url, answer } in fakes.http {
+        for FakeAnswer {
+            method,
+            url,
+            answer,
+        } in fakes.http
+        {
             self.fake_http(&method, &url, answer)?;
         }
         for (name, text) in &fakes.secrets {
-            self.secrets.say(name, text).map_err(|error| format!("the secret {name}: {error}"))?;
+            self.secrets
+                .say(name, text)
+                .map_err(|error| format!("the secret {name}: {error}"))?;
         }
-        fakes.clients.into_iter().for_each(|client| self.host.add_client(client));
+        fakes
+            .clients
+            .into_iter()
+            .for_each(|client| self.host.add_client(client));
         Ok(())
     }
 
-    pub(super) fn fake_http(&self, method: &str, url: &str, answer: FakeHttp) -> Result<(), String> {
-        self.host.answer(&method.to_ascii_uppercase(), url, answer.into_answer()?);
+    pub(super) fn fake_http(
+        &self,
+        method: &str,
+        url: &str,
+        answer: FakeHttp,
+    ) -> Result<(), String> {
+        self.host
+            .answer(&method.to_ascii_uppercase(), url, answer.into_answer()?);
         Ok(())
     }
 
@@ -165,7 +193,13 @@ impl World {
         change(&mut settings);
         let (clock, host) = (self.clock.clone(), self.host.clone());
         let (secrets, observer) = (Arc::clone(&self.secrets), Arc::clone(&self.observer));
-        Arc::new(Runtime::with(&settings, clock, host, secrets, Some(observer)))
+        Arc::new(Runtime::with(
+            &settings,
+            clock,
+            host,
+            secrets,
+            Some(observer),
+        ))
     }
 
     /// Loads the scripts, or the one called `script`, and calls `hook`.
@@ -202,7 +236,10 @@ impl World {
                 None => format!("no script has a function {name}"),
             });
         }
-        let watch = Watch { host: &self.host, observer: &self.observer };
+        let watch = Watch {
+            host: &self.host,
+            observer: &self.observer,
+        };
         Ok(trial::run(&set, hook, given, &self.custom, &watch).await)
     }
 }
@@ -210,7 +247,10 @@ impl World {
 fn no_script<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
         Some(near) => format!("unknown script '{name}'; did you mean '{near}'?"),
-        None => format!("unknown script '{name}'; the scripts are: {}", known.collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "unknown script '{name}'; the scripts are: {}",
+            known.collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 

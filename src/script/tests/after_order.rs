@@ -17,7 +17,10 @@ fn clientUpdated(context) { tell(context.client.client_name, context.client); }
 fn clientDeleted(context) { tell(\"deleted\", context.client); }";
 
 fn telling(script: &str, pauses: &[u64]) -> World {
-    world(&[("10-a.rhai", script)], |settings| settings.retry_pauses_ms = pauses.to_vec()).unwrap()
+    world(&[("10-a.rhai", script)], |settings| {
+        settings.retry_pauses_ms = pauses.to_vec()
+    })
+    .unwrap()
 }
 
 /// Queues a change to the client called `id`, and defines the responses of the other system.
@@ -34,11 +37,20 @@ fn tell(world: &World, hook: Hook, id: &str, name: &str) {
 fn told(world: &World, id: &str) -> Vec<String> {
     let of = format!("https://other.example.org/{id}/");
     let calls = world.host.calls();
-    calls.iter().filter_map(|call| call.url.strip_prefix(&of).map(str::to_owned)).collect()
+    calls
+        .iter()
+        .filter_map(|call| call.url.strip_prefix(&of).map(str::to_owned))
+        .collect()
 }
 
 fn calls(world: &World, hook: Hook) -> u64 {
-    world.set.statistics().iter().filter(|counted| counted.hook == hook).map(|counted| counted.calls).sum()
+    world
+        .set
+        .statistics()
+        .iter()
+        .filter(|counted| counted.hook == hook)
+        .map(|counted| counted.calls)
+        .sum()
 }
 
 async fn until(condition: impl Fn() -> bool) {
@@ -54,7 +66,13 @@ async fn during(world: &World, meanwhile: impl Future<Output = ()>) {
         meanwhile.await;
         finish.cancel();
     };
-    tokio::join!(world.set.runtime().notify(finish.clone(), Duration::from_secs(20)), meanwhile);
+    tokio::join!(
+        world
+            .set
+            .runtime()
+            .notify(finish.clone(), Duration::from_secs(20)),
+        meanwhile
+    );
     assert_eq!(world.set.runtime().notifications_waiting(), 0);
 }
 
@@ -70,7 +88,10 @@ async fn events_of_one_client_are_delivered_one_at_a_time_and_in_order() {
     during(&world, async {
         until(|| !told(&world, "a").is_empty() && !told(&world, "b").is_empty()).await;
         assert_eq!(
-            (told(&world, "a"), world.set.runtime().notifications_waiting()),
+            (
+                told(&world, "a"),
+                world.set.runtime().notifications_waiting()
+            ),
             (vec!["created".to_owned()], 5)
         );
         world.host.release();
@@ -81,15 +102,25 @@ async fn events_of_one_client_are_delivered_one_at_a_time_and_in_order() {
 
 #[tokio::test]
 async fn a_later_event_waits_until_the_previous_one_is_given_up() {
-    let fails = "fn clientCreated(context) { tell(\"created\", context.client); throw \"not told\"; }";
-    let script = TELL.replace("fn clientCreated(context) { tell(\"created\", context.client); }", fails);
+    let fails =
+        "fn clientCreated(context) { tell(\"created\", context.client); throw \"not told\"; }";
+    let script = TELL.replace(
+        "fn clientCreated(context) { tell(\"created\", context.client); }",
+        fails,
+    );
     let world = telling(&script, &[1, 1]);
     tell(&world, Hook::ClientCreated, "a", "");
     tell(&world, Hook::ClientUpdated, "a", "1");
     tell(&world, Hook::ClientUpdated, "b", "1");
     during(&world, async {}).await;
     assert_eq!(told(&world, "a"), ["created", "created", "created", "1"]);
-    assert_eq!((told(&world, "b").len(), world.set.runtime().notifications_lost()), (1, 1));
+    assert_eq!(
+        (
+            told(&world, "b").len(),
+            world.set.runtime().notifications_lost()
+        ),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -98,7 +129,10 @@ async fn a_deleted_client_is_not_recreated_by_a_late_retry() {
         if kv::increment(context.client.client_id, 1, 60) == 1 { throw \"not yet\" }
         tell(\"created\", context.client);
     }";
-    let script = TELL.replace("fn clientCreated(context) { tell(\"created\", context.client); }", fails);
+    let script = TELL.replace(
+        "fn clientCreated(context) { tell(\"created\", context.client); }",
+        fails,
+    );
     // The deletion does not wait for an hour. A stop of the server would end the pause too.
     let world = telling(&script, &[3_600_000]);
     tell(&world, Hook::ClientCreated, "a", "");
@@ -108,7 +142,10 @@ async fn a_deleted_client_is_not_recreated_by_a_late_retry() {
         until(|| !told(&world, "a").is_empty()).await;
     })
     .await;
-    assert_eq!((told(&world, "a"), calls(&world, Hook::ClientCreated)), (vec!["deleted".to_owned()], 1));
+    assert_eq!(
+        (told(&world, "a"), calls(&world, Hook::ClientCreated)),
+        (vec!["deleted".to_owned()], 1)
+    );
     assert_eq!(
         world.set.runtime().notifications_lost(),
         0,
@@ -123,8 +160,11 @@ async fn a_deletion_waits_for_the_running_event_and_replaces_queued_ones() {
     tell(&world, Hook::ClientCreated, "a", "");
     during(&world, async {
         until(|| !told(&world, "a").is_empty()).await;
-        for (hook, id) in [(Hook::ClientUpdated, "a"), (Hook::ClientDeleted, "a"), (Hook::ClientCreated, "b")]
-        {
+        for (hook, id) in [
+            (Hook::ClientUpdated, "a"),
+            (Hook::ClientDeleted, "a"),
+            (Hook::ClientCreated, "b"),
+        ] {
             tell(&world, hook, id, "1");
         }
         until(|| !told(&world, "b").is_empty()).await;
@@ -150,7 +190,9 @@ async fn a_client_with_stuck_events_delays_no_other() {
         if context.client.client_id == \"stuck\" { http::get(\"https://slow.example.org/\"); }
     }";
     let world = telling(script, &[]);
-    world.host.answer_json("GET", "https://slow.example.org/", 200, &json!({}));
+    world
+        .host
+        .answer_json("GET", "https://slow.example.org/", 200, &json!({}));
     world.host.hold();
     for _ in 0..20 {
         tell(&world, Hook::ClientUpdated, "stuck", "1");
@@ -160,7 +202,13 @@ async fn a_client_with_stuck_events_delays_no_other() {
     }
     during(&world, async {
         until(|| calls(&world, Hook::ClientUpdated) == 20).await;
-        assert_eq!((world.host.calls().len(), world.set.runtime().notifications_lost()), (1, 0));
+        assert_eq!(
+            (
+                world.host.calls().len(),
+                world.set.runtime().notifications_lost()
+            ),
+            (1, 0)
+        );
         world.host.release();
     })
     .await;

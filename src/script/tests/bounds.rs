@@ -28,8 +28,14 @@ fn a_text_that_would_be_too_long_is_not_created_first() {
     ] {
         let mut scope = Scope::new();
         scope.push("s", text.clone()).push("t", text.clone());
-        let error = engine.run_with_scope(&mut scope, call).unwrap_err().to_string();
-        assert!(error.contains("Length of string too large"), "{call}: {error}");
+        let error = engine
+            .run_with_scope(&mut scope, call)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("Length of string too large"),
+            "{call}: {error}"
+        );
         let left = scope.get_value::<ImmutableString>("s").unwrap();
         assert!(left.len() <= 601, "{call}: {}", left.len());
     }
@@ -47,7 +53,10 @@ fn an_array_that_would_be_too_large_is_not_created_first() {
     ] {
         let mut scope = Scope::new();
         scope.push("a", vec![Dynamic::UNIT]);
-        let error = engine.run_with_scope(&mut scope, call).unwrap_err().to_string();
+        let error = engine
+            .run_with_scope(&mut scope, call)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("too large"), "{call}: {error}");
         assert_eq!(scope.get_value::<Array>("a").unwrap().len(), 1, "{call}");
     }
@@ -55,15 +64,27 @@ fn an_array_that_would_be_too_large_is_not_created_first() {
 
 #[tokio::test]
 async fn padding_with_an_empty_text_ends() {
-    check("let s = \"a\"; s.pad(5, \"\"); true", json!({}), Err("padded with an empty string")).await;
+    check(
+        "let s = \"a\"; s.pad(5, \"\"); true",
+        json!({}),
+        Err("padded with an empty string"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_script_cannot_multiply_captured_values() {
     let doubles = "fn createClient(context) { let f = |x| x; loop { f = f.curry(f); } }";
-    let error = load(&[("10-a.rhai", doubles)], |_| {}).map(drop).unwrap_err();
+    let error = load(&[("10-a.rhai", doubles)], |_| {})
+        .map(drop)
+        .unwrap_err();
     assert!(error.contains("10-a.rhai:1:56"), "{error}");
-    check("let y = 2; let f = |x| x + y; f.call(1) == 3", json!({}), Ok(json!({}))).await;
+    check(
+        "let y = 2; let f = |x| x + y; f.call(1) == 3",
+        json!({}),
+        Ok(json!({})),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -105,12 +126,22 @@ async fn operations_within_the_limits_behave_as_in_rhai() {
 
 #[tokio::test]
 async fn characters_share_their_text() {
-    check("type_of(\"abc\".chars()) == \"Characters\"", json!({}), Ok(json!({}))).await;
+    check(
+        "type_of(\"abc\".chars()) == \"Characters\"",
+        json!({}),
+        Ok(json!({})),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_text_is_not_split_into_more_parts_than_an_array_may_have() {
-    for call in ["s.split(\"a\")", "s.split('a', 5000)", "s.split_rev(\"\")", "s.to_chars()"] {
+    for call in [
+        "s.split(\"a\")",
+        "s.split('a', 5000)",
+        "s.split_rev(\"\")",
+        "s.to_chars()",
+    ] {
         let body = format!("let s = \"\"; s.pad(5000, 'a'); {call}; true");
         check(&body, json!({}), Err("array/BLOB too large")).await;
     }

@@ -15,9 +15,18 @@ fn keyed(body: &str) -> World {
     let change = |settings: &mut ScriptSettings| {
         let file = settings.directory.join("pem.txt");
         std::fs::write(&file, PEM).unwrap();
-        settings.secrets.insert("pem".to_owned(), SecretSource::File(file));
+        settings
+            .secrets
+            .insert("pem".to_owned(), SecretSource::File(file));
     };
-    world(&[("10-a.rhai", &format!("fn createClient(context) {{ {body} }}"))], change).unwrap()
+    world(
+        &[(
+            "10-a.rhai",
+            &format!("fn createClient(context) {{ {body} }}"),
+        )],
+        change,
+    )
+    .unwrap()
 }
 
 #[test]
@@ -33,7 +42,12 @@ fn no_line_shows_a_secret_inside_a_structure() {
         print(#{ body: json::stringify(map) });
         true",
     );
-    let lines = lines_in(world, Hook::CreateClient, facts(json!({})), (json!({}), None));
+    let lines = lines_in(
+        world,
+        Hook::CreateClient,
+        facts(json!({})),
+        (json!({}), None),
+    );
     let due = [
         "[pem]",
         "#{\"k\": \"[pem]\"}",
@@ -48,11 +62,16 @@ fn no_line_shows_a_secret_inside_a_structure() {
 #[tokio::test]
 async fn no_fault_shows_a_secret_inside_a_thrown_value() {
     for (thrown, shown) in [
-        ("#{ k: secrets::get(\"pem\") }", "the script threw #{\"k\": \"[pem]\"}"),
+        (
+            "#{ k: secrets::get(\"pem\") }",
+            "the script threw #{\"k\": \"[pem]\"}",
+        ),
         ("json::stringify(secrets::get(\"pem\"))", "\"[pem]\""),
     ] {
         let world = keyed(&format!("throw {thrown}"));
-        let Err(HookError::Fault(fault)) = create(&world.set, json!({})).await else { panic!("{thrown}") };
+        let Err(HookError::Fault(fault)) = create(&world.set, json!({})).await else {
+            panic!("{thrown}")
+        };
         assert_eq!(fault.message, shown);
     }
 }
@@ -64,7 +83,12 @@ fn no_line_shows_evidence_or_a_credential_inside_a_structure() {
         print(context.client.to_map());";
     let asked = facts(json!({"evidence": "{\"eat_nonce\":\n\"0123456789\"}"}));
     let client = json!({"client_secret": "a \"secret\""});
-    let lines = lines_in(hooked(Hook::ClientCreated, body), Hook::ClientCreated, asked, (client, None));
+    let lines = lines_in(
+        hooked(Hook::ClientCreated, body),
+        Hook::ClientCreated,
+        asked,
+        (client, None),
+    );
     let due = [
         "#{\"evidence\": \"[evidence]\"}",
         "{\"evidence\":\"[evidence]\"}",

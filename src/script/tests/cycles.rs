@@ -12,7 +12,9 @@ use crate::script::{Hook, ScriptSet};
 async fn held(set: &Arc<ScriptSet>) -> usize {
     let facts = facts(json!({}));
     let client = Metadata::new(object(json!({"client_name": "a"})));
-    set.decide(Hook::CreateClient, Arc::clone(&facts), client).await.unwrap();
+    set.decide(Hook::CreateClient, Arc::clone(&facts), client)
+        .await
+        .unwrap();
     Arc::strong_count(&facts)
 }
 

@@ -18,38 +18,85 @@ async fn said(body: &str) -> String {
 async fn check(body: &str, expected: &str) {
     let said = said(body).await;
     let end = format!(": createClient: {expected}");
-    assert!(said.starts_with("10-a.rhai:1:") && said.ends_with(&end), "{body}: '{said}' is not '{expected}'");
+    assert!(
+        said.starts_with("10-a.rhai:1:") && said.ends_with(&end),
+        "{body}: '{said}' is not '{expected}'"
+    );
 }
 
 #[tokio::test]
 async fn a_fault_without_a_position_is_reported_without_one() {
     for (body, expected) in [
-        ("", "createClient must return true or false, not (): end the hook with `true`"),
-        ("5", "createClient must return true or false, not a value of the type int"),
-        ("context.client", "createClient must return true or false, not a client"),
-        ("loop { }", "Too many operations (scripts.limits.operations)"),
-        ("createClient(context)", "Stack overflow (scripts.limits.callDepth)"),
-        ("let s = \"aaaaaaaa\"; loop { s += s; }", "Length of string too large (scripts.limits.stringBytes)"),
-        ("let a = [1]; loop { a += a; }", "Size of array/BLOB too large (scripts.limits.arrayItems)"),
+        (
+            "",
+            "createClient must return true or false, not (): end the hook with `true`",
+        ),
+        (
+            "5",
+            "createClient must return true or false, not a value of the type int",
+        ),
+        (
+            "context.client",
+            "createClient must return true or false, not a client",
+        ),
+        (
+            "loop { }",
+            "Too many operations (scripts.limits.operations)",
+        ),
+        (
+            "createClient(context)",
+            "Stack overflow (scripts.limits.callDepth)",
+        ),
+        (
+            "let s = \"aaaaaaaa\"; loop { s += s; }",
+            "Length of string too large (scripts.limits.stringBytes)",
+        ),
+        (
+            "let a = [1]; loop { a += a; }",
+            "Size of array/BLOB too large (scripts.limits.arrayItems)",
+        ),
     ] {
-        assert_eq!(said(body).await, format!("10-a.rhai: createClient: {expected}"), "{body}");
+        assert_eq!(
+            said(body).await,
+            format!("10-a.rhai: createClient: {expected}"),
+            "{body}"
+        );
     }
 }
 
 #[tokio::test]
 async fn the_error_for_an_invalid_thrown_map_gives_the_reason_without_values() {
     let status = "`status` of a thrown map must be a whole number from 400 to 599";
-    for body in ["status: 200", "status: 600", "status: \"400\"", "status: 400.0", "status: ()"] {
+    for body in [
+        "status: 200",
+        "status: 600",
+        "status: \"400\"",
+        "status: 400.0",
+        "status: ()",
+    ] {
         check(&format!("throw #{{ {body}, error: \"x\" }}"), status).await;
     }
     check("throw #{ status: 403 }", "a thrown map needs `error`").await;
-    check("throw #{ error: 5 }", "`error` of a thrown map must be a string").await;
-    check("throw #{ status: 1 }", &format!("a thrown map needs `error`; {status}")).await;
-    check("throw #{ error: \"x\", note: || 1 }", "a thrown map must have a JSON form").await;
+    check(
+        "throw #{ error: 5 }",
+        "`error` of a thrown map must be a string",
+    )
+    .await;
+    check(
+        "throw #{ status: 1 }",
+        &format!("a thrown map needs `error`; {status}"),
+    )
+    .await;
+    check(
+        "throw #{ error: \"x\", note: || 1 }",
+        "a thrown map must have a JSON form",
+    )
+    .await;
     check("throw", "the script threw ()").await;
     check("throw context.client", "the script threw a client").await;
     // Values thrown by host functions are shown.
-    let verified = "attestation::verify_ear(\"a.b\", #{ keys: [#{ kty: \"EC\" }] }, #{ nonce: \"AAAA\" })";
+    let verified =
+        "attestation::verify_ear(\"a.b\", #{ keys: [#{ kty: \"EC\" }] }, #{ nonce: \"AAAA\" })";
     let verified = said(verified).await;
     assert!(
         verified.contains("the script threw #{") && verified.contains("\"check\": \"token\""),
@@ -64,22 +111,40 @@ async fn a_fault_that_is_caught_and_rethrown_is_not_an_answer() {
         "try { let x = 1 / 0; } catch (e) { e.status = 400; throw e; }",
     ] {
         let said = said(body).await;
-        assert!(said.contains("nothing") || said.contains("Division by zero"), "{said}");
+        assert!(
+            said.contains("nothing") || said.contains("Division by zero"),
+            "{said}"
+        );
     }
 }
 
 #[tokio::test]
 async fn invalid_arguments_are_shown_with_the_valid_signatures() {
     let cases = [
-        ("log::info(context.client); true", "log::info takes (text: string), not (a client)"),
-        ("log::debug(5); true", "log::debug takes (text: string), not (int)"),
+        (
+            "log::info(context.client); true",
+            "log::info takes (text: string), not (a client)",
+        ),
+        (
+            "log::debug(5); true",
+            "log::debug takes (text: string), not (int)",
+        ),
         (
             "kv::set(\"a\", 1); true",
             "kv::set takes (key: string, value: any, seconds: int), not (string, int)",
         ),
-        ("http::get(1); true", "http::get takes (url: string) or (url: string, headers: map), not (int)"),
-        ("crypto::sha256(()); true", "crypto::sha256 takes (text: string), not (())"),
-        ("foo(\"a\", context.client)", "Function not found: foo (string, a client)"),
+        (
+            "http::get(1); true",
+            "http::get takes (url: string) or (url: string, headers: map), not (int)",
+        ),
+        (
+            "crypto::sha256(()); true",
+            "crypto::sha256 takes (text: string), not (())",
+        ),
+        (
+            "foo(\"a\", context.client)",
+            "Function not found: foo (string, a client)",
+        ),
         (
             "context.createWebApplicationException(\"400\", #{}); true",
             "context.createWebApplicationException takes (status, entity), not (string, map)",
@@ -92,17 +157,25 @@ async fn invalid_arguments_are_shown_with_the_valid_signatures() {
 
 #[tokio::test]
 async fn a_misspelled_member_of_context_gets_a_suggestion() {
-    let near = "context has no member called 'registrationRequest'; did you mean 'registerRequest'?";
+    let near =
+        "context has no member called 'registrationRequest'; did you mean 'registerRequest'?";
     check("context.registrationRequest.scope == ()", near).await;
     check("context.registrationRequest = 5; true", near).await;
-    check("context.trustLevel = \"open\"; true", "context.trustLevel cannot be set").await;
+    check(
+        "context.trustLevel = \"open\"; true",
+        "context.trustLevel cannot be set",
+    )
+    .await;
     check(
         "context.getRegistrationRequest()",
         "Function not found: getRegistrationRequest (context); did you mean context.getRegisterRequest?",
     )
     .await;
     let far = said("context.xyzzy").await;
-    assert!(far.contains("no member called 'xyzzy'; it has client, registerRequest, "), "{far}");
+    assert!(
+        far.contains("no member called 'xyzzy'; it has client, registerRequest, "),
+        "{far}"
+    );
 }
 
 #[tokio::test]
@@ -114,14 +187,26 @@ async fn a_missing_value_is_named_by_its_use() {
         )
     };
     for (body, start, next) in [
-        ("context.client.contacts.pop(); true", "Function not found: pop (()): ", ".pop"),
-        ("context.client.scope.split(\" \"); true", "Function not found: split ((), string): ", ".split"),
+        (
+            "context.client.contacts.pop(); true",
+            "Function not found: pop (()): ",
+            ".pop",
+        ),
+        (
+            "context.client.scope.split(\" \"); true",
+            "Function not found: split ((), string): ",
+            ".split",
+        ),
         (
             "\"x\" in context.client.contacts",
             "Function not found: contains ((), string): ",
             ".contains` or after `in",
         ),
-        ("context.dcr.claims.iss == 1", "Unknown property 'claims': ", ".claims"),
+        (
+            "context.dcr.claims.iss == 1",
+            "Unknown property 'claims': ",
+            ".claims",
+        ),
         ("context.client.contacts[0] == 1", "", "["),
     ] {
         check(body, &format!("{start}{}", absent(next))).await;

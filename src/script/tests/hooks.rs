@@ -23,16 +23,26 @@ fn createClient(context) {
     true
 }"#;
     let set = load(&[("20-attestation.rhai", script)], |_| {}).unwrap();
-    let Err(HookError::Answered { status: 400, entity, .. }) = create(&set, json!({})).await else {
+    let Err(HookError::Answered {
+        status: 400,
+        entity,
+        ..
+    }) = create(&set, json!({})).await
+    else {
         panic!()
     };
     assert_eq!(entity["error"], "stale_evidence");
-    assert_eq!(entity["error_description"], "The provided evidence is not current.");
+    assert_eq!(
+        entity["error_description"],
+        "The provided evidence is not current."
+    );
     assert_eq!(entity["nonce"].as_str().unwrap().len(), 43);
     let blocked = create(&set, json!({"evidence": "e", "software_id": "acme"})).await;
-    assert!(matches!(blocked, Err(HookError::Answered { status: 403, .. })), "{blocked:?}");
-    let client =
-        json!({"evidence": "e", "software_id": "b", "contacts": ["a@example.org"], "client_name": "N"});
+    assert!(
+        matches!(blocked, Err(HookError::Answered { status: 403, .. })),
+        "{blocked:?}"
+    );
+    let client = json!({"evidence": "e", "software_id": "b", "contacts": ["a@example.org"], "client_name": "N"});
     let decision = create(&set, client).await.unwrap();
     assert_eq!(
         decision.client.texts("contacts").collect::<Vec<_>>(),
@@ -41,7 +51,10 @@ fn createClient(context) {
     assert_eq!(decision.client.text("scope"), Some("openid profile"));
     assert_eq!(decision.decided_by[0].name, "20-attestation.rhai");
     let alone = create(&set, json!({"evidence": "e"})).await.unwrap();
-    assert_eq!(alone.client.texts("contacts").collect::<Vec<_>>(), ["registry@example.org"]);
+    assert_eq!(
+        alone.client.texts("contacts").collect::<Vec<_>>(),
+        ["registry@example.org"]
+    );
 }
 
 #[tokio::test]
@@ -74,10 +87,20 @@ fn createClient(context) {
     print("Attestation result is OK");
     true
 }"#;
-    let set = load(&[("lib/attestationClient.rhai", client), ("10-a.rhai", script)], |_| {}).unwrap();
-    let Err(HookError::Answered { entity, .. }) = create(&set, json!({})).await else { panic!() };
+    let set = load(
+        &[
+            ("lib/attestationClient.rhai", client),
+            ("10-a.rhai", script),
+        ],
+        |_| {},
+    )
+    .unwrap();
+    let Err(HookError::Answered { entity, .. }) = create(&set, json!({})).await else {
+        panic!()
+    };
     assert_eq!(entity["nonce"], "nonce-of-the-verifier");
-    let Err(HookError::Answered { entity, .. }) = create(&set, json!({"evidence": "bad"})).await else {
+    let Err(HookError::Answered { entity, .. }) = create(&set, json!({"evidence": "bad"})).await
+    else {
         panic!()
     };
     assert_eq!(entity["error_description"], "attestation failed");
@@ -86,24 +109,42 @@ fn createClient(context) {
 
 #[tokio::test]
 async fn members_are_read_and_written_by_their_names() {
-    check("context.client.client_name = \"x\"; true", json!({}), Ok(json!({"client_name": "x"}))).await;
+    check(
+        "context.client.client_name = \"x\"; true",
+        json!({}),
+        Ok(json!({"client_name": "x"})),
+    )
+    .await;
     check(
         "context.client.client_name = (); true",
         json!({"client_name": "a", "scope": "b"}),
         Ok(json!({"scope": "b"})),
     )
     .await;
-    check("context.client[\"client_name#fr\"] = \"x\"; true", json!({}), Ok(json!({"client_name#fr": "x"})))
-        .await;
-    check("context.client.department = #{ id: 7 }; true", json!({}), Ok(json!({"department": {"id": 7}})))
-        .await;
+    check(
+        "context.client[\"client_name#fr\"] = \"x\"; true",
+        json!({}),
+        Ok(json!({"client_name#fr": "x"})),
+    )
+    .await;
+    check(
+        "context.client.department = #{ id: 7 }; true",
+        json!({}),
+        Ok(json!({"department": {"id": 7}})),
+    )
+    .await;
     check(
         "context.client.redirect_uris[0] += \"/b\"; true",
         json!({"redirect_uris": ["a"]}),
         Ok(json!({"redirect_uris": ["a/b"]})),
     )
     .await;
-    check("\"scope\" in context.client", json!({"scope": "a"}), Ok(json!({"scope": "a"}))).await;
+    check(
+        "\"scope\" in context.client",
+        json!({"scope": "a"}),
+        Ok(json!({"scope": "a"})),
+    )
+    .await;
     let digits = json!({"default_max_age": 9_223_372_036_854_775_809_u64});
     check(
         "context.client.client_name = \"x\"; context.client.remove(\"client_name\"); true",
@@ -111,12 +152,36 @@ async fn members_are_read_and_written_by_their_names() {
         Ok(digits),
     )
     .await;
-    check("context.client.client_nam = \"x\"; true", json!({}), Err("did you mean 'client_name'?")).await;
-    check("context.client.client_nam == ()", json!({}), Err("did you mean 'client_name'?")).await;
-    check("context.client.client_id = \"x\"; true", json!({}), Err("set by the server")).await;
-    check("context.registerRequest.scope = \"x\"; true", json!({}), Err("read-only")).await;
-    check("context.registerRequest.contacts.push(\"x\"); true", json!({"contacts": []}), Err("read-only"))
-        .await;
+    check(
+        "context.client.client_nam = \"x\"; true",
+        json!({}),
+        Err("did you mean 'client_name'?"),
+    )
+    .await;
+    check(
+        "context.client.client_nam == ()",
+        json!({}),
+        Err("did you mean 'client_name'?"),
+    )
+    .await;
+    check(
+        "context.client.client_id = \"x\"; true",
+        json!({}),
+        Err("set by the server"),
+    )
+    .await;
+    check(
+        "context.registerRequest.scope = \"x\"; true",
+        json!({}),
+        Err("read-only"),
+    )
+    .await;
+    check(
+        "context.registerRequest.contacts.push(\"x\"); true",
+        json!({"contacts": []}),
+        Err("read-only"),
+    )
+    .await;
     check(
         "context.registerRequest.getContacts().contains(\"x\")",
         json!({"contacts": ["x"]}),
@@ -138,9 +203,24 @@ async fn a_hook_has_one_of_these_results() {
         Err("403 {\"error\":\"e\",\"error_description\":\"d\"}"),
     )
     .await;
-    check("throw #{ error: \"e\" }", json!({}), Err("400 {\"error\":\"e\"}")).await;
-    check("throw #{ status: 200, error: \"e\" }", json!({}), Err("from 400 to 599")).await;
-    check("throw #{ note: \"no code\" }", json!({}), Err("the script threw")).await;
+    check(
+        "throw #{ error: \"e\" }",
+        json!({}),
+        Err("400 {\"error\":\"e\"}"),
+    )
+    .await;
+    check(
+        "throw #{ status: 200, error: \"e\" }",
+        json!({}),
+        Err("from 400 to 599"),
+    )
+    .await;
+    check(
+        "throw #{ note: \"no code\" }",
+        json!({}),
+        Err("the script threw"),
+    )
+    .await;
     check("throw 5", json!({}), Err("the script threw 5")).await;
     check(
         "context.createWebApplicationException(409, #{ error: \"e\" }); true",
@@ -148,9 +228,18 @@ async fn a_hook_has_one_of_these_results() {
         Err("409 {\"error\":\"e\"}"),
     )
     .await;
-    check("context.createWebApplicationException(200, #{}); true", json!({}), Err("from 400 to 599")).await;
-    check("context.createWebApplicationException(400, \"text\"); true", json!({}), Err("not valid JSON"))
-        .await;
+    check(
+        "context.createWebApplicationException(200, #{}); true",
+        json!({}),
+        Err("from 400 to 599"),
+    )
+    .await;
+    check(
+        "context.createWebApplicationException(400, \"text\"); true",
+        json!({}),
+        Err("not valid JSON"),
+    )
+    .await;
     check(
         "context.createWebApplicationException(400, 5); true",
         json!({}),
@@ -165,17 +254,31 @@ async fn a_fault_names_the_position_and_the_call_stack() {
     let library = "fn inner(x) {\n    x.no_such_function()\n}";
     let script = "import \"lib/l\" as l;\nfn helper(x) { l::inner(x) }\n\nfn createClient(context) {\n    helper(1)\n}";
     let set = load(&[("lib/l.rhai", library), ("10-a.rhai", script)], |_| {}).unwrap();
-    let Err(HookError::Fault(fault)) = create(&set, json!({})).await else { panic!() };
-    assert_eq!((fault.script.as_str(), fault.line, fault.column), ("lib/l.rhai", 2, 7), "{fault:?}");
-    assert!(fault.calls.contains("createClient") && fault.calls.contains("helper"), "{fault:?}");
+    let Err(HookError::Fault(fault)) = create(&set, json!({})).await else {
+        panic!()
+    };
+    assert_eq!(
+        (fault.script.as_str(), fault.line, fault.column),
+        ("lib/l.rhai", 2, 7),
+        "{fault:?}"
+    );
+    assert!(
+        fault.calls.contains("createClient") && fault.calls.contains("helper"),
+        "{fault:?}"
+    );
 }
 
 #[tokio::test]
 async fn answers_can_be_changed_by_a_script() {
     let modify = async |body: &str| {
-        let set =
-            load(&[("10-a.rhai", &format!("fn modifyReadResponse(response, context) {{ {body} }}"))], |_| {})
-                .unwrap();
+        let set = load(
+            &[(
+                "10-a.rhai",
+                &format!("fn modifyReadResponse(response, context) {{ {body} }}"),
+            )],
+            |_| {},
+        )
+        .unwrap();
         let response = object(json!({"client_id": "c", "client_name": "n"}));
         let client = Metadata::new(object(json!({"client_name": "n"})));
         set.modify_response(Hook::ModifyReadResponse, response, facts(json!({})), client)
@@ -186,7 +289,12 @@ async fn answers_can_be_changed_by_a_script() {
         modify("response.extra = [1, #{}]; true").await.unwrap(),
         json!({"client_id": "c", "client_name": "n", "extra": [1, {}]})
     );
-    assert_eq!(modify("response.remove(\"client_name\"); true").await.unwrap(), json!({"client_id": "c"}));
+    assert_eq!(
+        modify("response.remove(\"client_name\"); true")
+            .await
+            .unwrap(),
+        json!({"client_id": "c"})
+    );
     assert_eq!(
         modify("response.extra = 1; false").await.unwrap(),
         json!({"client_id": "c", "client_name": "n"})
@@ -198,6 +306,9 @@ async fn answers_can_be_changed_by_a_script() {
         "response.f = || 1; true",
         "let s = \"aaaaaaaa\"; loop { s += s; response.s = s; }",
     ] {
-        assert!(matches!(modify(body).await, Err(HookError::Fault(_))), "{body}");
+        assert!(
+            matches!(modify(body).await, Err(HookError::Fault(_))),
+            "{body}"
+        );
     }
 }

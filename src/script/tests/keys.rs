@@ -19,16 +19,33 @@ fn mac(key: &[u8], text: &str) -> String {
 impl Host for Keys {
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let text = format!("{}.{}", part(json!({"alg": "HS256"})), part(claims.clone().into()));
+        let text = format!(
+            "{}.{}",
+            part(json!({"alg": "HS256"})),
+            part(claims.clone().into())
+        );
         Ok(format!("{text}.{}", mac(key.expose().as_bytes(), &text)))
     }
 
-    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+    fn verify_jwt(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &JwtExpectations,
+    ) -> Result<Jwt, String> {
         let read = decode_jwt(token)?;
         let (text, signature) = token.rsplit_once('.').unwrap();
-        let keys = jwks["keys"].as_array().unwrap().iter().filter_map(|key| key["k"].as_str());
+        let keys = jwks["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|key| key["k"].as_str());
         let mut keys = keys.map(|key| URL_SAFE_NO_PAD.decode(key).unwrap());
-        if !expected.algorithms.iter().any(|algorithm| algorithm == "HS256") {
+        if !expected
+            .algorithms
+            .iter()
+            .any(|algorithm| algorithm == "HS256")
+        {
             return Err("the algorithm HS256 is not accepted".to_owned());
         }
         if !keys.any(|key| mac(&key, text) == signature) {
@@ -41,6 +58,10 @@ impl Host for Keys {
     }
 
     fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
-        if pem == PEM { Ok(json!({"subject": "CN=a", "pem": PEM})) } else { Err("no certificate".to_owned()) }
+        if pem == PEM {
+            Ok(json!({"subject": "CN=a", "pem": PEM}))
+        } else {
+            Err("no certificate".to_owned())
+        }
     }
 }

@@ -7,9 +7,15 @@ use super::{create, load};
 fn a_script_that_cannot_be_loaded_is_named_with_the_position() {
     let check = |files: &[(&str, &str)], expected: &str| {
         let errors = load(files, |_| {}).unwrap_err();
-        assert!(errors.contains(expected), "{errors}\ndoes not contain\n{expected}");
+        assert!(
+            errors.contains(expected),
+            "{errors}\ndoes not contain\n{expected}"
+        );
     };
-    check(&[("10-a.rhai", "fn createClient(context) {\n    let x = ;\n}")], "10-a.rhai:2:13: ");
+    check(
+        &[("10-a.rhai", "fn createClient(context) {\n    let x = ;\n}")],
+        "10-a.rhai:2:13: ",
+    );
     check(
         &[("10-a.rhai", "fn createClient(context) {\n    let x = ;\n}")],
         "\n        let x = ;\n                ^",
@@ -18,19 +24,40 @@ fn a_script_that_cannot_be_loaded_is_named_with_the_position() {
         &[("10-a.rhai", "\nfn createClient(a, b) { true }")],
         "10-a.rhai:2:1: wrong number of parameters; the hook is createClient(context)",
     );
-    check(&[("10-a.rhai", "import \"../x\" as x;")], "10-a.rhai:1:8: '../x' cannot be imported");
-    check(&[("10-a.rhai", "import \"/etc/passwd\" as x;")], "cannot be imported");
-    check(&[("10-a.rhai", "fn createClient(context) { eval(\"1\") }")], "10-a.rhai:1:");
-    check(&[("10-a.rhai", "fn createClient(context) { unknown_variable }")], "10-a.rhai:1:");
+    check(
+        &[("10-a.rhai", "import \"../x\" as x;")],
+        "10-a.rhai:1:8: '../x' cannot be imported",
+    );
+    check(
+        &[("10-a.rhai", "import \"/etc/passwd\" as x;")],
+        "cannot be imported",
+    );
+    check(
+        &[("10-a.rhai", "fn createClient(context) { eval(\"1\") }")],
+        "10-a.rhai:1:",
+    );
+    check(
+        &[("10-a.rhai", "fn createClient(context) { unknown_variable }")],
+        "10-a.rhai:1:",
+    );
     check(&[("10-a.rhai", "throw \"at the top\"")], "at the top");
     check(&[("10-a.rhai", "loop {}")], "operations");
     check(&[("10-a.rhai", "")], "10-a.rhai: the file is empty");
-    check(&[("10-a.rhai", "fn f() {}"), ("lib/a.rhai", "\n ")], "lib/a.rhai: the file is empty");
     check(
-        &[("10-a.rhai", "import \"lib/a\" as a;"), ("lib/a.rhai", "import \"lib/a\" as b;")],
+        &[("10-a.rhai", "fn f() {}"), ("lib/a.rhai", "\n ")],
+        "lib/a.rhai: the file is empty",
+    );
+    check(
+        &[
+            ("10-a.rhai", "import \"lib/a\" as a;"),
+            ("lib/a.rhai", "import \"lib/a\" as b;"),
+        ],
         "imports itself",
     );
-    check(&[("10-a.rhai", "fn f( {"), ("20-b.rhai", "fn g( {")], "20-b.rhai:1:");
+    check(
+        &[("10-a.rhai", "fn f( {"), ("20-b.rhai", "fn g( {")],
+        "20-b.rhai:1:",
+    );
     assert!(
         load(&[], |settings| settings.directory = "does/not/exist".into())
             .unwrap_err()
@@ -40,7 +67,14 @@ fn a_script_that_cannot_be_loaded_is_named_with_the_position() {
 
 #[test]
 fn a_misspelled_hook_name_causes_a_warning() {
-    let set = load(&[("10-a.rhai", "fn createCleint(context) { true }\nfn helper() { 1 }")], |_| {}).unwrap();
+    let set = load(
+        &[(
+            "10-a.rhai",
+            "fn createCleint(context) { true }\nfn helper() { 1 }",
+        )],
+        |_| {},
+    )
+    .unwrap();
     assert_eq!(
         set.scripts()[0].warnings,
         ["the function createCleint is never called; did you mean the hook createClient?"]
@@ -51,9 +85,22 @@ fn a_misspelled_hook_name_causes_a_warning() {
 #[tokio::test]
 async fn the_top_level_runs_once_and_its_constants_are_kept() {
     let script = "const LIMIT = 3;\nlet token = crypto::random_token(16);\nexport token as token;\nfn createClient(context) { context.client.client_name = `${global::LIMIT}`; true }";
-    let set =
-        load(&[("10-a.rhai", script), ("tests/ignored.rhai", "this does not compile")], |_| {}).unwrap();
-    assert_eq!(create(&set, json!({})).await.unwrap().client.text("client_name"), Some("3"));
+    let set = load(
+        &[
+            ("10-a.rhai", script),
+            ("tests/ignored.rhai", "this does not compile"),
+        ],
+        |_| {},
+    )
+    .unwrap();
+    assert_eq!(
+        create(&set, json!({}))
+            .await
+            .unwrap()
+            .client
+            .text("client_name"),
+        Some("3")
+    );
 }
 
 #[test]

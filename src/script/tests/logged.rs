@@ -61,18 +61,24 @@ pub(super) fn lines_in(
     (client, answer): (Value, Option<Value>),
 ) -> Vec<String> {
     let lines = Lines::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let set = world.set;
     runtime.block_on(async {
         let seen = lines.clone();
         set.on_a_thread(hook, asked, move |asking| {
             tracing::subscriber::with_default(seen, || {
-                let members =
-                    |value, access| asking.members(crate::client::Metadata::new(object(value)), access);
+                let members = |value, access| {
+                    asking.members(crate::client::Metadata::new(object(value)), access)
+                };
                 let client = members(client, Access::Metadata);
                 let answer = answer.map(|answer| members(answer, Access::Answer));
                 let (index, script) = asking.set.with(hook).next().unwrap();
-                asking.call(index, script, answer.map(Dynamic::from), &client).map(drop)
+                asking
+                    .call(index, script, answer.map(Dynamic::from), &client)
+                    .map(drop)
             })
         })
         .await
@@ -83,18 +89,21 @@ pub(super) fn lines_in(
 
 #[test]
 fn no_line_shows_a_secret() {
-    let body =
-        "let key = secrets::get(\"key\"); log::info(`a ${key} b`); log::debug(key); print(key + key); true";
+    let body = "let key = secrets::get(\"key\"); log::info(`a ${key} b`); log::debug(key); print(key + key); true";
     assert_eq!(lines(body), ["a [key] b", "[key]", "[key][key]"]);
 }
 
 #[test]
 fn no_line_shows_a_credential_of_the_client() {
     let client = json!({"client_id": "c", "client_secret": "s3cr3t-of-c", "client_name": "n"});
-    let body = "log::info(context.client.client_secret); log::warn(context.client.to_map().to_string());";
+    let body =
+        "log::info(context.client.client_secret); log::warn(context.client.to_map().to_string());";
     let written = lines_about(client, None, (Hook::ClientCreated, body));
     assert_eq!(written[0], "[client_secret]");
-    assert!(written[1].contains("\"client_name\": \"n\"") && !written[1].contains("s3cr3t"), "{written:?}");
+    assert!(
+        written[1].contains("\"client_name\": \"n\"") && !written[1].contains("s3cr3t"),
+        "{written:?}"
+    );
     let answer = json!({"client_secret": "s3cr3t-of-c", "registration_access_token": "t0k3n-of-c"});
     let body = "log::info(response.client_secret + response.registration_access_token); true";
     let written = lines_about(json!({}), Some(answer), (Hook::ModifyPostResponse, body));
@@ -111,7 +120,9 @@ fn a_call_writes_fifty_lines_of_four_kilobytes_at_most() {
 #[tokio::test]
 async fn a_fault_shows_no_secret_either() {
     let world = hooked(Hook::CreateClient, "throw `it is ${secrets::get(\"key\")}`");
-    let Err(HookError::Fault(fault)) = create(&world.set, json!({})).await else { panic!() };
+    let Err(HookError::Fault(fault)) = create(&world.set, json!({})).await else {
+        panic!()
+    };
     assert_eq!(fault.message, "it is [key]");
 }
 
@@ -122,18 +133,29 @@ fn an_unreadable_secret_stops_the_start_and_is_named() {
             settings.secrets.insert("verifier".to_owned(), source);
         };
         let error = world(&[], change).map(drop).unwrap_err();
-        assert!(error.starts_with("scripts.secrets.verifier: ") && error.contains(expected), "{error}");
+        assert!(
+            error.starts_with("scripts.secrets.verifier: ") && error.contains(expected),
+            "{error}"
+        );
     };
-    check(SecretSource::Env("REGISTRAR_TESTS_HAVE_NO_SUCH_VARIABLE".into()), "is not set");
-    check(SecretSource::File("does/not/exist".into()), "does/not/exist: ");
+    check(
+        SecretSource::Env("REGISTRAR_TESTS_HAVE_NO_SUCH_VARIABLE".into()),
+        "is not set",
+    );
+    check(
+        SecretSource::File("does/not/exist".into()),
+        "does/not/exist: ",
+    );
     let folder = tempfile::TempDir::new().unwrap();
     let short = folder.path().join("short");
     std::fs::write(&short, "1234567\n").unwrap();
     check(SecretSource::File(short), "it has 7 bytes");
     let change = |settings: &mut ScriptSettings| {
-        settings.secrets.insert("package".to_owned(), SecretSource::Env("CARGO_PKG_NAME".into()));
+        settings.secrets.insert(
+            "package".to_owned(),
+            SecretSource::Env("CARGO_PKG_NAME".into()),
+        );
     };
-    let script =
-        "fn createClient(context) { if secrets::get(\"package\").len() < 8 { throw \"short\" } true }";
+    let script = "fn createClient(context) { if secrets::get(\"package\").len() < 8 { throw \"short\" } true }";
     assert!(world(&[("10-a.rhai", script)], change).is_ok());
 }

@@ -38,7 +38,10 @@ struct World {
     _folder: TempDir,
 }
 
-fn world(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Result<World, String> {
+fn world(
+    files: &[(&str, &str)],
+    change: impl FnOnce(&mut ScriptSettings),
+) -> Result<World, String> {
     let folder = TempDir::new().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -46,29 +49,52 @@ fn world(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Re
         std::fs::write(path, text).unwrap();
     }
     let attributes = object(json!({"deniedVendors": ["acme"], "serial": u64::MAX}));
-    let mut settings =
-        ScriptSettings { directory: folder.path().to_owned(), attributes, ..ScriptSettings::default() };
+    let mut settings = ScriptSettings {
+        directory: folder.path().to_owned(),
+        attributes,
+        ..ScriptSettings::default()
+    };
     let key = folder.path().join("key.txt");
     std::fs::write(&key, "key-of-the-tests-0123456789abcdef\n").unwrap();
-    settings.secrets.insert("key".to_owned(), SecretSource::File(key));
+    settings
+        .secrets
+        .insert("key".to_owned(), SecretSource::File(key));
     // A debug build is slow; the tests of the deadline set their own deadline.
     settings.limits.deadline_ms = 20_000;
     change(&mut settings);
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
     let host = Arc::new(FakeHost::over(clock.clone(), Arc::new(keys::Keys)));
-    let runtime = Runtime::new(&settings, clock.clone(), host.clone()).map_err(|error| error.to_string())?;
-    let set = ScriptSet::load(&settings, &runtime).map(Arc::new).map_err(|errors| errors.to_string())?;
-    Ok(World { set, host, clock, _folder: folder })
+    let runtime =
+        Runtime::new(&settings, clock.clone(), host.clone()).map_err(|error| error.to_string())?;
+    let set = ScriptSet::load(&settings, &runtime)
+        .map(Arc::new)
+        .map_err(|errors| errors.to_string())?;
+    Ok(World {
+        set,
+        host,
+        clock,
+        _folder: folder,
+    })
 }
 
-fn load(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Result<Arc<ScriptSet>, String> {
+fn load(
+    files: &[(&str, &str)],
+    change: impl FnOnce(&mut ScriptSettings),
+) -> Result<Arc<ScriptSet>, String> {
     world(files, change).map(|world| world.set)
 }
 
 /// Returns a world with one script that has one hook.
 fn hooked(hook: Hook, body: &str) -> World {
     let parameters = hook.parameters().join(", ");
-    world(&[("10-a.rhai", &format!("fn {}({parameters}) {{ {body} }}", hook.name()))], |_| {}).unwrap()
+    world(
+        &[(
+            "10-a.rhai",
+            &format!("fn {}({parameters}) {{ {body} }}", hook.name()),
+        )],
+        |_| {},
+    )
+    .unwrap()
 }
 
 fn facts(request: Value) -> Arc<Facts> {
@@ -95,13 +121,16 @@ fn facts(request: Value) -> Arc<Facts> {
 
 async fn create(set: &Arc<ScriptSet>, client: Value) -> Result<Decision, HookError> {
     let facts = facts(client.clone());
-    set.decide(Hook::CreateClient, facts, Metadata::new(object(client))).await
+    set.decide(Hook::CreateClient, facts, Metadata::new(object(client)))
+        .await
 }
 
 /// Returns how a hook ended, in one line.
 fn ending(error: &HookError) -> String {
     match error {
-        HookError::Answered { status, entity, .. } => format!("{status} {}", Value::Object(entity.clone())),
+        HookError::Answered { status, entity, .. } => {
+            format!("{status} {}", Value::Object(entity.clone()))
+        }
         error => error.to_string(),
     }
 }
@@ -109,20 +138,37 @@ fn ending(error: &HookError) -> String {
 /// Checks the outcome of a `createClient` with this body for `client`: the client, or an error.
 async fn check(body: &str, client: Value, expected: Result<Value, &str>) {
     let world = hooked(Hook::CreateClient, body);
-    world.host.answer_json("GET", "https://api.example.org/status", 200, &json!({"ok": true}));
+    world.host.answer_json(
+        "GET",
+        "https://api.example.org/status",
+        200,
+        &json!({"ok": true}),
+    );
     world.host.answer(
         "POST",
         "https://api.example.org/check",
-        host::HttpAnswer { status: 204, ..Default::default() },
+        host::HttpAnswer {
+            status: 204,
+            ..Default::default()
+        },
     );
-    world.host.add_client(object(json!({"software_id": "known"})));
+    world
+        .host
+        .add_client(object(json!({"software_id": "known"})));
     match (create(&world.set, client).await, expected) {
         (Ok(decision), Ok(client)) => {
-            assert_eq!(Value::Object(decision.client.into_object()), client, "{body}");
+            assert_eq!(
+                Value::Object(decision.client.into_object()),
+                client,
+                "{body}"
+            );
         }
         (Err(error), Err(part)) => {
             let text = ending(&error);
-            assert!(text.contains(part), "{body}: '{text}' does not contain '{part}'");
+            assert!(
+                text.contains(part),
+                "{body}: '{text}' does not contain '{part}'"
+            );
         }
         (found, expected) => panic!("{body}: {found:?} is not {expected:?}"),
     }

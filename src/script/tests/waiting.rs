@@ -18,11 +18,16 @@ const WAITS: &str = "fn createClient(context) {
 
 fn limited(change: impl FnOnce(&mut ScriptLimits)) -> World {
     let change = |settings: &mut ScriptSettings| {
-        settings.limits = ScriptLimits { deadline_ms: 5_000, ..ScriptLimits::default() };
+        settings.limits = ScriptLimits {
+            deadline_ms: 5_000,
+            ..ScriptLimits::default()
+        };
         change(&mut settings.limits);
     };
     let world = world(&[("10-a.rhai", WAITS)], change).unwrap();
-    world.host.answer_json("GET", "https://slow.example.org/", 200, &json!({}));
+    world
+        .host
+        .answer_json("GET", "https://slow.example.org/", 200, &json!({}));
     world
 }
 
@@ -50,13 +55,17 @@ async fn a_hundred_waiting_calls_release_their_slots() {
     let waiting = join_all((0..100).map(|_| begin(&world.set, json!({"client_name": "waits"}))));
     let others = async {
         until(|| world.host.waiting() == 100).await;
-        let others = join_all((0..50).map(|_| begin(&world.set, json!({"client_name": "goes"})))).await;
+        let others =
+            join_all((0..50).map(|_| begin(&world.set, json!({"client_name": "goes"})))).await;
         assert_eq!(world.host.waiting(), 100, "all of them still wait");
         world.host.release();
         others
     };
     let (waited, others) = tokio::join!(waiting, others);
-    assert!(waited.iter().chain(&others).all(Result::is_ok), "{waited:?} {others:?}");
+    assert!(
+        waited.iter().chain(&others).all(Result::is_ok),
+        "{waited:?} {others:?}"
+    );
 }
 
 #[tokio::test]
@@ -73,25 +82,38 @@ async fn the_number_of_waiting_calls_is_limited_across_reloads() {
     };
     let (waited, refused) = tokio::join!(waiting, one_more);
     assert!(waited.iter().all(Result::is_ok));
-    assert!(refused.unwrap_err().to_string().contains("scripts.limits.waiting"));
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("scripts.limits.waiting")
+    );
 }
 
 #[tokio::test]
 async fn waiting_does_not_count_for_the_deadline_but_has_its_own_limit() {
     let world = limited(|limits| (limits.deadline_ms, limits.http_ms) = (1_000, 1_500));
     world.host.hold();
-    let Err(HookError::Fault(fault)) = create(&world.set, json!({"client_name": "waits"})).await else {
+    let Err(HookError::Fault(fault)) = create(&world.set, json!({"client_name": "waits"})).await
+    else {
         panic!()
     };
     let asked = world.host.calls()[0].timeout;
     assert_eq!(
         (fault.message, asked),
-        ("no response within 1500 ms".to_owned(), Duration::from_millis(1_500))
+        (
+            "no response within 1500 ms".to_owned(),
+            Duration::from_millis(1_500)
+        )
     );
     let counted = &world.set.statistics()[0];
-    assert_eq!((counted.hook, counted.calls, counted.faults), (Hook::CreateClient, 1, 1));
+    assert_eq!(
+        (counted.hook, counted.calls, counted.faults),
+        (Hook::CreateClient, 1, 1)
+    );
     assert!(
-        counted.waited >= Duration::from_millis(1_500) && counted.ran < Duration::from_millis(1_500),
+        counted.waited >= Duration::from_millis(1_500)
+            && counted.ran < Duration::from_millis(1_500),
         "{counted:?}"
     );
 }
@@ -106,24 +128,41 @@ async fn time_spent_waiting_is_deducted_from_the_remaining_time() {
     let world = world(&[("10-a.rhai", script)], change).unwrap();
     world.host.hold();
     let ended = create(&world.set, json!({})).await.unwrap_err().to_string();
-    assert!(ended.contains("then: ") && ended.contains("httpMs"), "{ended}");
-    let asked: Vec<u128> = world.host.calls().iter().map(|call| call.timeout.as_millis()).collect();
+    assert!(
+        ended.contains("then: ") && ended.contains("httpMs"),
+        "{ended}"
+    );
+    let asked: Vec<u128> = world
+        .host
+        .calls()
+        .iter()
+        .map(|call| call.timeout.as_millis())
+        .collect();
     assert_eq!((asked.len(), asked[0]), (2, 200));
     assert!(asked[1] <= 100, "{asked:?}");
 }
 
 #[tokio::test]
 async fn a_call_that_gets_no_slot_back_ends() {
-    let limits = ScriptLimits { concurrent: 1, queue_ms: 500, ..ScriptLimits::default() };
+    let limits = ScriptLimits {
+        concurrent: 1,
+        queue_ms: 500,
+        ..ScriptLimits::default()
+    };
     let turns = Arc::new(Turns::new(&limits));
     let turn = turns.take(false).await.unwrap();
     assert_eq!(turn.over(), None);
     let runtime = tokio::runtime::Handle::current();
     let waiting = tokio::task::spawn_blocking(move || {
         // While this script waits, another script takes the only slot and keeps it.
-        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| runtime.block_on(turns.take(false)));
+        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| {
+            runtime.block_on(turns.take(false))
+        });
         assert!(other.unwrap().is_some());
         turn.over()
     });
-    assert_eq!(waiting.await.unwrap(), Some("timed out waiting for a slot (scripts.limits.queueMs)"));
+    assert_eq!(
+        waiting.await.unwrap(),
+        Some("timed out waiting for a slot (scripts.limits.queueMs)")
+    );
 }

@@ -19,7 +19,9 @@ impl Answer {
     /// text.
     pub(in crate::script) fn new(status: i64, entity: &Dynamic) -> Outcome<Self> {
         let entity = match entity.read_lock::<ImmutableString>() {
-            Some(text) => json::parse_object(text.as_bytes()).map_err(|error| failure(error.to_string()))?,
+            Some(text) => {
+                json::parse_object(text.as_bytes()).map_err(|error| failure(error.to_string()))?
+            }
             None => match to_json(entity)? {
                 Value::Object(members) => members,
                 other => {
@@ -30,7 +32,10 @@ impl Answer {
                 }
             },
         };
-        Ok(Self { status: error_status(status)?, entity })
+        Ok(Self {
+            status: error_status(status)?,
+            entity,
+        })
     }
 
     /// Creates the response of `createStaleEvidenceWebApplicationException(nonce)`
@@ -41,24 +46,42 @@ impl Answer {
             "error_description": "The provided evidence is not current.",
             "nonce": nonce,
         });
-        Self { status: 400, entity: members.as_object().cloned().unwrap_or_default() }
+        Self {
+            status: 400,
+            entity: members.as_object().cloned().unwrap_or_default(),
+        }
     }
 
     /// Returns the response of `throw #{ status, error, error_description }`, and `None` for any other
     /// thrown value.
     pub(in crate::script) fn thrown(error: &EvalAltResult) -> Option<Self> {
-        let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else { return None };
-        let Ok(Value::Object(mut entity)) = to_json(value) else { return None };
+        let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else {
+            return None;
+        };
+        let Ok(Value::Object(mut entity)) = to_json(value) else {
+            return None;
+        };
         let status = match entity.shift_remove("status") {
             Some(status) => status.as_i64()?,
             None => 400,
         };
-        entity.get("error").filter(|code| code.is_string() && caught(&entity).is_none())?;
-        Some(Self { status: error_status(status).ok()?, entity })
+        entity
+            .get("error")
+            .filter(|code| code.is_string() && caught(&entity).is_none())?;
+        Some(Self {
+            status: error_status(status).ok()?,
+            entity,
+        })
     }
 }
 
 fn error_status(status: i64) -> Outcome<u16> {
-    let in_range = u16::try_from(status).ok().filter(|status| (400..=599).contains(status));
-    in_range.ok_or_else(|| failure(format!("the status of a response must be from 400 to 599, not {status}")))
+    let in_range = u16::try_from(status)
+        .ok()
+        .filter(|status| (400..=599).contains(status));
+    in_range.ok_or_else(|| {
+        failure(format!(
+            "the status of a response must be from 400 to 599, not {status}"
+        ))
+    })
 }

@@ -33,7 +33,9 @@ pub(in crate::script) fn register(module: &mut Module) {
     module.set_getter_fn("len", length);
     // The content is not shown, because it may be evidence.
     for name in ["to_string", "to_debug"] {
-        module.set_native_fn(name, |bytes: &mut Bytes| Ok(format!("{} bytes", bytes.0.len())));
+        module.set_native_fn(name, |bytes: &mut Bytes| {
+            Ok(format!("{} bytes", bytes.0.len()))
+        });
     }
     module.set_native_fn("==", |one: Bytes, other: Bytes| Ok(one.0 == other.0));
     module.set_native_fn("!=", |one: Bytes, other: Bytes| Ok(one.0 != other.0));

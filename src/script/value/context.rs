@@ -61,7 +61,10 @@ pub(in crate::script) struct Attestation(Mutex<Option<Value>>);
 
 impl Attestation {
     pub(in crate::script) fn said(&self) -> Option<Value> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -106,7 +109,11 @@ impl Context {
 
     /// Takes the response that the script has set, if any.
     pub(in crate::script) fn take_answer(&self) -> Option<Answer> {
-        self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     fn give(&self, answer: Answer) -> Outcome<()> {
@@ -124,19 +131,30 @@ impl Context {
         let shown = std::iter::once(&self.0.client).chain(&self.0.response);
         let credentials: Vec<(&str, String)> = shown.flat_map(Members::credentials).collect();
         let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence));
-        let hidden = credentials.iter().map(|(name, value)| (*name, value.as_str())).chain(evidence);
+        let hidden = credentials
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(evidence);
         // A value that is longer than the text cannot be in it, and evidence may be long.
         Hidden::new(hidden.filter(|(_, value)| value.len() <= text.len())).conceal(text)
     }
 
     fn sent_evidence(&self) -> Option<&str> {
-        let evidence = self.0.facts.register_request.get("evidence").and_then(Value::as_str);
+        let evidence = self
+            .0
+            .facts
+            .register_request
+            .get("evidence")
+            .and_then(Value::as_str);
         evidence.filter(|evidence| !evidence.is_empty())
     }
 
     /// Returns the result of appraising the evidence, by a previous script or by this one.
     fn attestation(&self) -> Option<Value> {
-        self.0.attestation.said().or_else(|| self.0.facts.attestation.clone())
+        self.0
+            .attestation
+            .said()
+            .or_else(|| self.0.facts.attestation.clone())
     }
 
     /// Stores the result with which a deciding script accepts the evidence.
@@ -150,16 +168,25 @@ impl Context {
             return Err(failure("'attestation' is read-only here"));
         }
         if self.sent_evidence().is_none() {
-            return Err(failure("'attestation' cannot be set: the request has no evidence"));
+            return Err(failure(
+                "'attestation' cannot be set: the request has no evidence",
+            ));
         }
         let bytes = value.as_object().map_or(0, weight);
         if bytes > self.0.frame.bytes {
             return Err(too_large(bytes));
         }
         if !value.is_object() && value != Value::Bool(true) {
-            return Err(failure("'attestation' must be true, or a map with the appraisal of the evidence"));
+            return Err(failure(
+                "'attestation' must be true, or a map with the appraisal of the evidence",
+            ));
         }
-        *self.0.attestation.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        *self
+            .0
+            .attestation
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(value);
         Ok(())
     }
 
@@ -204,25 +231,39 @@ type Read = fn(&Context) -> Outcome<Dynamic>;
 
 /// All members of `context`, with Janssen's spelling of each.
 const MEMBERS: &[(&str, &[&str], Read)] = &[
-    ("client", &["getClient"], |context| Ok(Dynamic::from(context.0.client.clone()))),
+    ("client", &["getClient"], |context| {
+        Ok(Dynamic::from(context.0.client.clone()))
+    }),
     ("registerRequest", &["getRegisterRequest"], |context| {
         Ok(Dynamic::from(context.0.register_request.clone()))
     }),
-    ("configurationAttributes", &["getConfigurationAttibutes", "getConfigurationAttributes"], |context| {
-        Ok((*context.0.attributes).clone())
-    }),
+    (
+        "configurationAttributes",
+        &["getConfigurationAttibutes", "getConfigurationAttributes"],
+        |context| Ok((*context.0.attributes).clone()),
+    ),
     ("softwareStatement", &["getSoftwareStatement"], |context| {
         Context::optional(context.0.facts.software_statement.as_ref())
     }),
-    ("dcr", &["getDcr"], |context| Context::optional(context.0.facts.dcr.as_ref())),
-    ("evidence", &["getEvidence"], Context::evidence),
-    ("attestation", &["getAttestation"], |context| Context::optional(context.attestation().as_ref())),
-    ("certificate", &["getCertificate"], |context| Context::optional(context.0.facts.certificate.as_ref())),
-    ("initialAccessToken", &["getInitialAccessToken"], |context| {
-        Context::optional(context.0.facts.initial_access_token.as_ref())
+    ("dcr", &["getDcr"], |context| {
+        Context::optional(context.0.facts.dcr.as_ref())
     }),
+    ("evidence", &["getEvidence"], Context::evidence),
+    ("attestation", &["getAttestation"], |context| {
+        Context::optional(context.attestation().as_ref())
+    }),
+    ("certificate", &["getCertificate"], |context| {
+        Context::optional(context.0.facts.certificate.as_ref())
+    }),
+    (
+        "initialAccessToken",
+        &["getInitialAccessToken"],
+        |context| Context::optional(context.0.facts.initial_access_token.as_ref()),
+    ),
     ("httpRequest", &["getHttpRequest"], Context::http_request),
-    ("trustLevel", &["getTrustLevel"], |context| Ok(context.0.facts.trust_level.as_str().into())),
+    ("trustLevel", &["getTrustLevel"], |context| {
+        Ok(context.0.facts.trust_level.as_str().into())
+    }),
 ];
 
 /// Registers the type of `context`.
@@ -234,17 +275,23 @@ pub(in crate::script) fn register(module: &mut Module) {
             module.set_native_fn(spelling, move |context: &mut Context| read(context));
         }
     }
-    module.set_setter_fn("attestation", |context: &mut Context, value: Dynamic| context.attest(&value));
+    module.set_setter_fn("attestation", |context: &mut Context, value: Dynamic| {
+        context.attest(&value)
+    });
     module.set_native_fn("getIpAddress", |context: &mut Context| {
         let address = context.0.facts.http_request.ip_address;
         Ok(address.map_or(Dynamic::UNIT, |address| address.to_string().into()))
     });
     module.set_native_fn(
         "createWebApplicationException",
-        |context: &mut Context, status: i64, entity: Dynamic| context.give(Answer::new(status, &entity)?),
+        |context: &mut Context, status: i64, entity: Dynamic| {
+            context.give(Answer::new(status, &entity)?)
+        },
     );
     module.set_native_fn(
         "createStaleEvidenceWebApplicationException",
-        |context: &mut Context, nonce: ImmutableString| context.give(Answer::stale_evidence(&nonce)),
+        |context: &mut Context, nonce: ImmutableString| {
+            context.give(Answer::stale_evidence(&nonce))
+        },
     );
 }

@@ -22,7 +22,9 @@ impl Hidden {
     /// Hides `values`, each with its name.
     pub(in crate::script) fn new<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let hide = |(name, value): (&'a str, &'a str)| {
-            forms(value).into_iter().map(move |form| (Secret::new(form), format!("[{name}]")))
+            forms(value)
+                .into_iter()
+                .map(move |form| (Secret::new(form), format!("[{name}]")))
         };
         let mut hidden: Vec<(Secret, String)> = values.into_iter().flat_map(hide).collect();
         hidden.sort_by_key(|(form, _)| Reverse(form.expose().len()));
@@ -31,19 +33,29 @@ impl Hidden {
 
     /// Hides `secrets`, each with its name, even when a script has encoded a secret (`Basic` uses base64) or
     /// changed its case.
-    pub(in crate::script) fn of_secrets<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(in crate::script) fn of_secrets<'a>(
+        secrets: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let secrets: Vec<(&str, &str)> = secrets.into_iter().collect();
         let encoded: Vec<(&str, String)> = secrets
             .iter()
             .flat_map(|(name, secret)| encodings(secret).into_iter().map(|form| (*name, form)))
             .collect();
-        Self::new(secrets.into_iter().chain(encoded.iter().map(|(name, form)| (*name, form.as_str()))))
+        Self::new(
+            secrets
+                .into_iter()
+                .chain(encoded.iter().map(|(name, form)| (*name, form.as_str()))),
+        )
     }
 
     /// Returns `text` with each value replaced by its name.
     pub(in crate::script) fn conceal(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (form, shown)| {
-            if text.contains(form.expose()) { text.replace(form.expose(), shown) } else { text }
+            if text.contains(form.expose()) {
+                text.replace(form.expose(), shown)
+            } else {
+                text
+            }
         })
     }
 }
@@ -53,7 +65,10 @@ impl Hidden {
 fn forms(value: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([value.to_owned()]);
     for _ in 0..DEPTH {
-        let written: Vec<String> = forms.iter().flat_map(|form| [printed(form), json(form)]).collect();
+        let written: Vec<String> = forms
+            .iter()
+            .flat_map(|form| [printed(form), json(form)])
+            .collect();
         forms.extend(written);
     }
     forms
@@ -93,7 +108,9 @@ fn json(text: &str) -> String {
 }
 
 fn unquoted(written: &str) -> String {
-    let inside = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let inside = written
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
     inside.unwrap_or(written).to_owned()
 }
 
@@ -126,26 +143,44 @@ mod tests {
         let hidden = Hidden::of_secrets([("key", secret)]);
         for around in ["", "a", "ab", "abc", "user:"] {
             let whole = format!("{around}{secret}{around}");
-            for text in [STANDARD.encode(&whole), URL_SAFE.encode(&whole), STANDARD_NO_PAD.encode(&whole)] {
+            for text in [
+                STANDARD.encode(&whole),
+                URL_SAFE.encode(&whole),
+                STANDARD_NO_PAD.encode(&whole),
+            ] {
                 let shown = hidden.conceal(&text);
-                assert!(shown.contains("[key]") && shown.len() < around.len() * 3 + 16, "{text}: {shown}");
+                assert!(
+                    shown.contains("[key]") && shown.len() < around.len() * 3 + 16,
+                    "{text}: {shown}"
+                );
             }
         }
         let in_hex = hex(secret.as_bytes()).to_uppercase();
         let percent = "Key%2Fof%3Fthe%20tests%2B%C3%A4";
-        for text in [in_hex.to_lowercase(), in_hex, percent.to_owned(), percent.replace("%20", "+")] {
+        for text in [
+            in_hex.to_lowercase(),
+            in_hex,
+            percent.to_owned(),
+            percent.replace("%20", "+"),
+        ] {
             assert_eq!(hidden.conceal(&text), "[key]", "{text}");
         }
         for text in [secret.to_uppercase(), secret.to_lowercase()] {
             assert_eq!(hidden.conceal(&text), "[key]", "{text}");
         }
-        assert_eq!(hidden.conceal(&format!("{:?}", secret.to_uppercase())), "\"[key]\"");
+        assert_eq!(
+            hidden.conceal(&format!("{:?}", secret.to_uppercase())),
+            "\"[key]\""
+        );
     }
 
     #[test]
     fn the_longest_forms_are_replaced_first() {
         let hidden = Hidden::new([("part", "a\"b"), ("whole", "xa\"by")]);
-        assert_eq!(hidden.conceal(r#"xa"by xa\"by a"b a\"b"#), "[whole] [whole] [part] [part]");
+        assert_eq!(
+            hidden.conceal(r#"xa"by xa\"by a"b a\"b"#),
+            "[whole] [whole] [part] [part]"
+        );
     }
 
     #[test]

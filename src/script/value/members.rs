@@ -63,8 +63,15 @@ struct Values {
 
 impl Members {
     pub(in crate::script) fn new(members: Metadata, access: Access, frame: &Arc<Frame>) -> Self {
-        let values = Values { weight: None, members };
-        Self { values: Arc::new(Mutex::new(values)), access, frame: Arc::clone(frame) }
+        let values = Values {
+            weight: None,
+            members,
+        };
+        Self {
+            values: Arc::new(Mutex::new(values)),
+            access,
+            frame: Arc::clone(frame),
+        }
     }
 
     /// Returns whether a script may change the members.
@@ -81,7 +88,11 @@ impl Members {
     pub(in crate::script) fn credentials(&self) -> Vec<(&'static str, String)> {
         let values = self.lock();
         let known = |name: &'static str| {
-            let value = values.members.get(name)?.as_str().filter(|value| !value.is_empty())?;
+            let value = values
+                .members
+                .get(name)?
+                .as_str()
+                .filter(|value| !value.is_empty())?;
             Some((name, value.to_owned()))
         };
         CREDENTIALS.into_iter().filter_map(known).collect()
@@ -118,9 +129,18 @@ impl Members {
             self.may_set(name)?;
         }
         let mut values = self.lock();
-        let before = values.members.get(name).map_or(0, |value| weight_of_member(name, value));
-        let grown = if value.is_null() { 0 } else { weight_of_member(name, &value) };
-        let all = values.weight.unwrap_or_else(|| weight(values.members.as_object()));
+        let before = values
+            .members
+            .get(name)
+            .map_or(0, |value| weight_of_member(name, value));
+        let grown = if value.is_null() {
+            0
+        } else {
+            weight_of_member(name, &value)
+        };
+        let all = values
+            .weight
+            .unwrap_or_else(|| weight(values.members.as_object()));
         let weight = all.saturating_sub(before) + grown;
         if grown > before && weight > self.frame.bytes {
             return Err(too_large(weight));
@@ -136,7 +156,10 @@ impl Members {
 
     /// Rejects an unknown member name: it is a typing error, and the value would be lost silently.
     fn known(&self, name: &str) -> Outcome<()> {
-        if self.access == Access::Answer || member::find(name).is_some() || self.frame.custom.contains(name) {
+        if self.access == Access::Answer
+            || member::find(name).is_some()
+            || self.frame.custom.contains(name)
+        {
             return Ok(());
         }
         let standard = MEMBERS.iter().map(|member| member.name);
@@ -144,7 +167,9 @@ impl Members {
         Err(failure(match nearest(name, names) {
             Some(near) => format!("unknown metadata '{name}'; did you mean '{near}'?"),
             None => {
-                format!("unknown metadata '{name}'; add a custom name to dynamicRegistrationCustomAttributes")
+                format!(
+                    "unknown metadata '{name}'; add a custom name to dynamicRegistrationCustomAttributes"
+                )
             }
         }))
     }
@@ -158,7 +183,9 @@ impl Members {
             (Access::Request, Some(SetBy::Operator)) => {
                 "must not be sent by a client; set it in createClient and updateClient"
             }
-            (Access::Request, _) if name == STATEMENT => "is already verified and cannot be changed",
+            (Access::Request, _) if name == STATEMENT => {
+                "is already verified and cannot be changed"
+            }
             (Access::Request, _) if self.is_settled(name) => {
                 "comes from the software statement and cannot be changed"
             }
@@ -178,25 +205,41 @@ impl Members {
     }
 
     fn keys(&self) -> Array {
-        self.lock().members.iter().map(|(name, _)| Dynamic::from(name.to_owned())).collect()
+        self.lock()
+            .members
+            .iter()
+            .map(|(name, _)| Dynamic::from(name.to_owned()))
+            .collect()
     }
 
     /// Returns a copy of all members as a map.
     fn to_map(&self) -> Outcome<ScriptMap> {
         let members = self.lock().members.clone();
-        members.iter().map(|(name, value)| Ok((name.into(), to_script(value)?))).collect()
+        members
+            .iter()
+            .map(|(name, value)| Ok((name.into(), to_script(value)?)))
+            .collect()
     }
 }
 
 /// Error returned when a script's result would exceed `scripts.limits.resultBytes`.
-#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "every error of a script is boxed"
+)]
 pub(in crate::script) fn too_large(bytes: usize) -> Box<EvalAltResult> {
-    failure(format!("the result is too large: {bytes} bytes of JSON (scripts.limits.resultBytes)"))
+    failure(format!(
+        "the result is too large: {bytes} bytes of JSON (scripts.limits.resultBytes)"
+    ))
 }
 
 /// Returns the approximate size of `members` in bytes of JSON.
 pub(in crate::script) fn weight(members: &Map<String, Value>) -> usize {
-    members.iter().map(|(name, value)| weight_of_member(name, value)).sum::<usize>() + 2
+    members
+        .iter()
+        .map(|(name, value)| weight_of_member(name, value))
+        .sum::<usize>()
+        + 2
 }
 
 fn weight_of_member(name: &str, value: &Value) -> usize {
@@ -208,7 +251,13 @@ fn weight_of_value(value: &Value) -> usize {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 20,
         Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(|item| weight_of_value(item) + 1).sum::<usize>() + 2,
+        Value::Array(items) => {
+            items
+                .iter()
+                .map(|item| weight_of_value(item) + 1)
+                .sum::<usize>()
+                + 2
+        }
         Value::Object(members) => weight(members),
     }
 }
@@ -217,12 +266,13 @@ fn weight_of_value(value: &Value) -> usize {
 pub(in crate::script) fn register(module: &mut Module) {
     module.set_custom_type::<Members>("Members");
     module.set_indexer_get_fn(|members: &mut Members, name: ImmutableString| members.get(&name));
-    module.set_indexer_set_fn(|members: &mut Members, name: ImmutableString, value: Dynamic| {
-        members.set(&name, &value)
-    });
-    module.set_native_fn("contains", |members: &mut Members, name: ImmutableString| {
-        Ok(members.contains(&name))
-    });
+    module.set_indexer_set_fn(
+        |members: &mut Members, name: ImmutableString, value: Dynamic| members.set(&name, &value),
+    );
+    module.set_native_fn(
+        "contains",
+        |members: &mut Members, name: ImmutableString| Ok(members.contains(&name)),
+    );
     module.set_native_fn("keys", |members: &mut Members| Ok(members.keys()));
     module.set_native_fn("to_map", |members: &mut Members| members.to_map());
     module.set_native_fn("remove", |members: &mut Members, name: ImmutableString| {
@@ -230,7 +280,9 @@ pub(in crate::script) fn register(module: &mut Module) {
     });
     // Janssen's spelling: `registerRequest.getRedirectUris()`.
     for member in MEMBERS {
-        module.set_native_fn(getter(member.name), |members: &mut Members| members.get(member.name));
+        module.set_native_fn(getter(member.name), |members: &mut Members| {
+            members.get(member.name)
+        });
     }
 }
 

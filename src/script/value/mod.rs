@@ -18,7 +18,10 @@ use super::explain;
 pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// Creates a failure that a script can catch.
-#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "every error of a script is boxed"
+)]
 pub(super) fn failure(message: impl Into<String>) -> Box<EvalAltResult> {
     message.into().into()
 }
@@ -33,8 +36,12 @@ pub(super) fn to_script(value: &Value) -> Outcome<Dynamic> {
 /// # Errors
 /// When the value has no JSON form, as a function for example.
 pub(super) fn to_json(value: &Dynamic) -> Outcome<Value> {
-    from_dynamic(value)
-        .map_err(|_| failure(format!("a value of the type {} has no JSON form", value.type_name())))
+    from_dynamic(value).map_err(|_| {
+        failure(format!(
+            "a value of the type {} has no JSON form",
+            value.type_name()
+        ))
+    })
 }
 
 /// Returns the error message without the position, which is reported separately.

@@ -54,7 +54,9 @@ const LOOK_UPSTREAM: Duration = Duration::from_mins(1);
 /// Keeps the upstream metadata available until `stop` is cancelled, so that it can still be used when the
 /// upstream server goes down, and `/readyz` reports when it is missing.
 pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
-    let Some(upstream) = &service.upstream else { return };
+    let Some(upstream) = &service.upstream else {
+        return;
+    };
     let look = async {
         loop {
             // A failure is in the log, and `/readyz` reports it.

@@ -69,8 +69,13 @@ pub async fn sweep_once(service: &Service) {
 async fn look(service: &Service) -> Option<Due> {
     let patience = service.settings.store.clock_jump_hold_seconds;
     let before = service.steady.jump();
-    let due = service.steady.look(&service.store, &*service.clock, patience).await;
-    let due = due.inspect_err(|error| tracing::error!(%error, "sweep failed: nothing was deleted")).ok()?;
+    let due = service
+        .steady
+        .look(&service.store, &*service.clock, patience)
+        .await;
+    let due = due
+        .inspect_err(|error| tracing::error!(%error, "sweep failed: nothing was deleted"))
+        .ok()?;
     meter::sweep_held(due.jump.map_or(0, |jump| jump.ahead));
     match (before, due.jump) {
         (None, Some(jump)) => tracing::error!("clock jump: {jump}"),
@@ -89,7 +94,9 @@ async fn share(service: &Service, due: Due) -> usize {
     let all = service.store.clients.count_all().await.unwrap_or_default();
     let seconds = service.settings.store.sweep_seconds;
     let share = all.saturating_mul(seconds) / (SHARE * HOUR);
-    usize::try_from(share).unwrap_or(usize::MAX).max(LEAST_SHARE)
+    usize::try_from(share)
+        .unwrap_or(usize::MAX)
+        .max(LEAST_SHARE)
 }
 
 /// Deletes at most `share` clients that expired at `before` or earlier. Returns their number, and subtracts
@@ -134,7 +141,11 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
     let snapshot = service.snapshot();
     let registration = &snapshot.live.registration;
     // Uses that another server noted may not be written yet.
-    let late = if store.is_shared() { 2 * crate::server::lifecycle::WRITE_USES.as_secs() } else { 0 };
+    let late = if store.is_shared() {
+        2 * crate::server::lifecycle::WRITE_USES.as_secs()
+    } else {
+        0
+    };
     let before = |lifetime: Option<u64>| {
         let ago = lifetime?.saturating_add(late);
         Some(Timestamp::from_unix(now.unix().checked_sub(ago)?))
@@ -157,7 +168,9 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
     let mut sweep = unused.sweep();
     while !sweep.is_over() && sweep.removed() < *share {
         let most = SWEPT_AT_ONCE.min(share.saturating_sub(sweep.removed()));
-        let swept = store.uses.sweep_unused(&mut sweep, most, |client| removal(client, now));
+        let swept = store
+            .uses
+            .sweep_unused(&mut sweep, most, |client| removal(client, now));
         if let Err(error) = swept.await {
             tracing::error!(%error, "cannot delete unused clients");
             break;
@@ -174,7 +187,11 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
 
 /// Returns the audit event of a deletion by the server itself.
 fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
-    let reason = if client.last_used_at.is_some() { "inactive" } else { "unused" };
+    let reason = if client.last_used_at.is_some() {
+        "inactive"
+    } else {
+        "unused"
+    };
     let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
     event.with("reason", reason).change()
 }

@@ -32,7 +32,10 @@ pub struct Outside {
 impl Outside {
     /// Host functions without a server. Must be called on the runtime of the server.
     pub fn new() -> Self {
-        Self { runtime: Handle::current(), service: OnceLock::new() }
+        Self {
+            runtime: Handle::current(),
+            service: OnceLock::new(),
+        }
     }
 
     /// Connects the host functions with `service`.
@@ -52,7 +55,9 @@ impl Outside {
         timeout: Duration,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, String> {
-        let outcome = self.runtime.block_on(async { tokio::time::timeout(timeout, work).await });
+        let outcome = self
+            .runtime
+            .block_on(async { tokio::time::timeout(timeout, work).await });
         match outcome {
             Ok(done) => done.map_err(|error| error.to_string()),
             Err(_) => Err("timed out".to_owned()),
@@ -98,23 +103,43 @@ impl Host for Outside {
             tokio::time::sleep(call.after).await;
             service.fetcher.send(request).await
         })?;
-        Ok(HttpAnswer { status: answer.status, headers: answer.headers, body: answer.body })
+        Ok(HttpAnswer {
+            status: answer.status,
+            headers: answer.headers,
+            body: answer.body,
+        })
     }
 
     fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
         self.kept(by, async |values, now| values.get(key, now).await)
     }
 
-    fn kv_set(&self, by: &Caller<'_>, key: &str, value: &Value, seconds: u64) -> Result<(), String> {
-        self.kept(by, async |values, now| values.set(key, value, now.plus(seconds), now).await)
+    fn kv_set(
+        &self,
+        by: &Caller<'_>,
+        key: &str,
+        value: &Value,
+        seconds: u64,
+    ) -> Result<(), String> {
+        self.kept(by, async |values, now| {
+            values.set(key, value, now.plus(seconds), now).await
+        })
     }
 
     fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
         self.kept(by, async |values, now| values.delete(key, now).await)
     }
 
-    fn kv_increment(&self, by: &Caller<'_>, key: &str, amount: i64, seconds: u64) -> Result<i64, String> {
-        self.kept(by, async |values, now| values.increment(key, amount, now.plus(seconds), now).await)
+    fn kv_increment(
+        &self,
+        by: &Caller<'_>,
+        key: &str,
+        amount: i64,
+        seconds: u64,
+    ) -> Result<i64, String> {
+        self.kept(by, async |values, now| {
+            values.increment(key, amount, now.plus(seconds), now).await
+        })
     }
 
     fn count_clients(&self, by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
@@ -126,15 +151,29 @@ impl Host for Outside {
         let service = self.service()?;
         let lifetime = service.snapshot().live.registration.evidence_nonce_lifetime;
         let most = service.settings.limits.evidence_nonces;
-        self.wait(by.timeout, service.store.nonces.issue(service.clock.now(), lifetime, most))
+        self.wait(
+            by.timeout,
+            service
+                .store
+                .nonces
+                .issue(service.clock.now(), lifetime, most),
+        )
     }
 
     fn consume_nonce(&self, by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
         let service = self.service()?;
-        self.wait(by.timeout, service.store.nonces.consume(nonce, service.clock.now()))
+        self.wait(
+            by.timeout,
+            service.store.nonces.consume(nonce, service.clock.now()),
+        )
     }
 
-    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+    fn verify_jwt(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &JwtExpectations,
+    ) -> Result<Jwt, String> {
         Tokens::new(Arc::clone(&self.service()?.clock)).verify_jwt(token, jwks, expected)
     }
 
@@ -144,8 +183,9 @@ impl Host for Outside {
         jwks: &Value,
         expected: &ear::Expectations,
     ) -> Result<ear::AttestationResult, ear::Failure> {
-        let service =
-            self.service().map_err(|message| ear::Failure::new(ear::Check::Expectations, message))?;
+        let service = self
+            .service()
+            .map_err(|message| ear::Failure::new(ear::Check::Expectations, message))?;
         results::verify(token, jwks, expected, service.clock.now())
     }
 
@@ -162,8 +202,12 @@ impl Host for Outside {
 fn indexed(members: &Map<String, Value>) -> Result<Indexed<'_>, String> {
     let known = "clients are counted by either `software_id` or `org_id`";
     let mut named = members.iter();
-    let (Some((name, value)), None) = (named.next(), named.next()) else { return Err(known.to_owned()) };
-    let text = value.as_str().ok_or_else(|| format!("`{name}` must be a string"))?;
+    let (Some((name, value)), None) = (named.next(), named.next()) else {
+        return Err(known.to_owned());
+    };
+    let text = value
+        .as_str()
+        .ok_or_else(|| format!("`{name}` must be a string"))?;
     match name.as_str() {
         "software_id" => Ok(Indexed::SoftwareId(text)),
         "org_id" => Ok(Indexed::OrgId(text)),

@@ -29,7 +29,8 @@ pub(super) fn verify(
         max_age: Some(expected.max_age),
         ..Expectations::default()
     };
-    let verified = jose::verify(&token, &keys, &expectations, now).map_err(|error| failure(&error))?;
+    let verified =
+        jose::verify(&token, &keys, &expectations, now).map_err(|error| failure(&error))?;
     ear::judge(verified.claims(), expected)
 }
 

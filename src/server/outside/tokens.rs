@@ -12,8 +12,8 @@ use crate::base::clock::Clock;
 use crate::base::secret::Secret;
 use crate::ear;
 use crate::jose::{
-    self, Algorithm, Claims, Compact, Expectations, KeySet, MOST_KEYS_TRIED, SigningKeyError, TypRule,
-    Verified,
+    self, Algorithm, Claims, Compact, Expectations, KeySet, MOST_KEYS_TRIED, SigningKeyError,
+    TypRule, Verified,
 };
 use crate::script::host::{Host, Jwt, JwtExpectations};
 use crate::x509::Certificate;
@@ -39,12 +39,18 @@ impl Tokens {
         keys: &KeySet,
         expected: &Expectations<'_>,
     ) -> Result<Verified<Claims>, String> {
-        jose::verify(token, keys, expected, self.clock.now()).map_err(|error| format!("the JWT {error}"))
+        jose::verify(token, keys, expected, self.clock.now())
+            .map_err(|error| format!("the JWT {error}"))
     }
 }
 
 impl Host for Tokens {
-    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+    fn verify_jwt(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &JwtExpectations,
+    ) -> Result<Jwt, String> {
         let token = Compact::parse(token).map_err(|error| format!("the JWT {error}"))?;
         let algorithms = algorithms(&expected.algorithms)?;
         let audiences: Vec<String> = expected.audience.iter().cloned().collect();
@@ -65,7 +71,8 @@ impl Host for Tokens {
         let verified = if token.algorithm().is_symmetric() {
             with_secrets(self, &token, jwks, &expectations)
         } else {
-            let keys = KeySet::parse(jwks, MOST_KEYS).map_err(|rule| format!("the JWK Set {rule}"))?;
+            let keys =
+                KeySet::parse(jwks, MOST_KEYS).map_err(|rule| format!("the JWK Set {rule}"))?;
             self.verify(&token, &keys, &expectations)
         };
         let (header, claims) = verified?.into_inner().into_parts();
@@ -83,7 +90,10 @@ impl Host for Tokens {
 
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
         let failed = |error: SigningKeyError| format!("the secret {error}");
-        let header = json!({ "typ": "JWT" }).as_object().cloned().unwrap_or_default();
+        let header = json!({ "typ": "JWT" })
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
         jose::sign(&header, claims, &jose::signing_key(key).map_err(failed)?).map_err(failed)
     }
 
@@ -96,8 +106,14 @@ impl Host for Tokens {
 pub(super) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
     let parse = |name: &String| {
         Algorithm::parse(name).ok_or_else(|| {
-            let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
-            format!("unsupported algorithm '{name}'; the supported ones are {}", known.join(", "))
+            let known: Vec<&str> = Algorithm::ALL
+                .iter()
+                .map(|algorithm| algorithm.as_str())
+                .collect();
+            format!(
+                "unsupported algorithm '{name}'; the supported ones are {}",
+                known.join(", ")
+            )
         })
     };
     names.iter().map(parse).collect()
@@ -112,20 +128,32 @@ fn with_secrets(
     expected: &Expectations<'_>,
 ) -> Result<Verified<Claims>, String> {
     let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
-    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let keys = jwks
+        .get("keys")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     let is_meant = |key: &&Value| {
         let kid = text(key, "kid");
         text(key, "kty").as_deref() == Some("oct")
-            && (kid.is_none() || token.kid().is_none_or(|meant| kid.as_deref() == Some(meant)))
+            && (kid.is_none()
+                || token
+                    .kid()
+                    .is_none_or(|meant| kid.as_deref() == Some(meant)))
     };
     let mut failure =
-        "the JWT is signed with a shared secret, but the JWK Set contains no matching key".to_owned();
+        "the JWT is signed with a shared secret, but the JWK Set contains no matching key"
+            .to_owned();
     for key in keys.filter(is_meant).take(MOST_KEYS_TRIED) {
         let secret = text(key, "k").and_then(|k| URL_SAFE_NO_PAD.decode(k).ok());
-        let secret = secret.and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new);
+        let secret = secret
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .map(Secret::new);
         let verified = secret
             .ok_or_else(|| "`k` of a symmetric key must be a string in base64url".to_owned())
-            .and_then(|secret| KeySet::from_secret(&secret).map_err(|rule| format!("the key {rule}")))
+            .and_then(|secret| {
+                KeySet::from_secret(&secret).map_err(|rule| format!("the key {rule}"))
+            })
             .and_then(|keys| tokens.verify(token, &keys, expected));
         match verified {
             Ok(verified) => return Ok(verified),
@@ -148,7 +176,10 @@ mod tests {
     }
 
     fn expected(algorithm: &str) -> JwtExpectations {
-        JwtExpectations { algorithms: vec![algorithm.to_owned()], ..JwtExpectations::default() }
+        JwtExpectations {
+            algorithms: vec![algorithm.to_owned()],
+            ..JwtExpectations::default()
+        }
     }
 
     fn claims(value: Value) -> Map<String, Value> {
@@ -157,25 +188,55 @@ mod tests {
 
     #[test]
     fn a_signed_token_verifies_with_its_type_of_key() {
-        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa] {
+        for algorithm in [
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::Es512,
+            Algorithm::EdDsa,
+        ] {
             let key = SigningKey::generate(algorithm).unwrap();
             let jwks = json!({ "keys": [key.public_jwk()] });
-            let token = tokens().sign_jwt(&claims(json!({"iss": "a"})), key.to_pem().unwrap()).unwrap();
-            let jwt = tokens().verify_jwt(&token, &jwks, &JwtExpectations::default()).unwrap();
-            assert_eq!((&jwt.claims["iss"], &jwt.header["typ"]), (&json!("a"), &json!("JWT")));
+            let token = tokens()
+                .sign_jwt(&claims(json!({"iss": "a"})), key.to_pem().unwrap())
+                .unwrap();
+            let jwt = tokens()
+                .verify_jwt(&token, &jwks, &JwtExpectations::default())
+                .unwrap();
+            assert_eq!(
+                (&jwt.claims["iss"], &jwt.header["typ"]),
+                (&json!("a"), &json!("JWT"))
+            );
             assert_eq!(jwt.header["alg"], algorithm.as_str());
-            let error = tokens().verify_jwt(&token, &jwks, &expected("PS256")).unwrap_err();
-            assert!(error.starts_with("the JWT is signed with") && error.contains("PS256"), "{error}");
+            let error = tokens()
+                .verify_jwt(&token, &jwks, &expected("PS256"))
+                .unwrap_err();
+            assert!(
+                error.starts_with("the JWT is signed with") && error.contains("PS256"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_shared_secret_is_a_symmetric_key_and_nothing_else() {
-        let token = tokens().sign_jwt(&claims(json!({"iss": "a"})), &Secret::new(SECRET.to_owned())).unwrap();
+        let token = tokens()
+            .sign_jwt(
+                &claims(json!({"iss": "a"})),
+                &Secret::new(SECRET.to_owned()),
+            )
+            .unwrap();
         let oct = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)});
         let jwks = json!({ "keys": [oct] });
-        assert!(tokens().verify_jwt(&token, &jwks, &expected("HS256")).is_ok());
-        assert!(tokens().verify_jwt(&token, &jwks, &JwtExpectations::default()).is_err());
+        assert!(
+            tokens()
+                .verify_jwt(&token, &jwks, &expected("HS256"))
+                .is_ok()
+        );
+        assert!(
+            tokens()
+                .verify_jwt(&token, &jwks, &JwtExpectations::default())
+                .is_err()
+        );
         let public = SigningKey::generate(Algorithm::Es256).unwrap().public_jwk();
         let error = tokens().verify_jwt(&token, &json!({ "keys": [public] }), &expected("HS256"));
         assert!(error.unwrap_err().contains("no matching key"));
@@ -184,27 +245,49 @@ mod tests {
     #[test]
     fn claims_must_match_the_expectations() {
         let signed = json!({"iss": "a", "aud": "us", "iat": 999_900, "exp": 1_000_100});
-        let token = tokens().sign_jwt(&claims(signed), &Secret::new(SECRET.to_owned())).unwrap();
+        let token = tokens()
+            .sign_jwt(&claims(signed), &Secret::new(SECRET.to_owned()))
+            .unwrap();
         let jwks = json!({"keys": [{"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]});
         let check = |change: fn(&mut JwtExpectations), part: Option<&str>| {
-            let mut expected = JwtExpectations { audience: Some("us".to_owned()), ..expected("HS256") };
+            let mut expected = JwtExpectations {
+                audience: Some("us".to_owned()),
+                ..expected("HS256")
+            };
             change(&mut expected);
-            let found = tokens().verify_jwt(&token, &jwks, &expected).err().unwrap_or_default();
+            let found = tokens()
+                .verify_jwt(&token, &jwks, &expected)
+                .err()
+                .unwrap_or_default();
             assert_eq!(part.is_none(), found.is_empty(), "{found}");
             assert!(found.contains(part.unwrap_or_default()), "{found}");
         };
         check(|_| {}, None);
         check(|expected| expected.audience = None, Some("audience"));
-        check(|expected| expected.audience = Some("them".to_owned()), Some("them"));
-        check(|expected| expected.issuer = Some("b".to_owned()), Some("`iss` b"));
-        check(|expected| expected.max_age = Some(99), Some("older than 99 seconds"));
-        check(|expected| expected.algorithms = vec!["HS265".to_owned()], Some("'HS265'"));
+        check(
+            |expected| expected.audience = Some("them".to_owned()),
+            Some("them"),
+        );
+        check(
+            |expected| expected.issuer = Some("b".to_owned()),
+            Some("`iss` b"),
+        );
+        check(
+            |expected| expected.max_age = Some(99),
+            Some("older than 99 seconds"),
+        );
+        check(
+            |expected| expected.algorithms = vec!["HS265".to_owned()],
+            Some("'HS265'"),
+        );
     }
 
     #[test]
     fn the_error_for_an_invalid_key_says_what_is_valid() {
         for text in ["short", "{\"kty\": \"EC\"}", "-----BEGIN PRIVATE KEY-----"] {
-            let error = tokens().sign_jwt(&claims(json!({})), &Secret::new(text.to_owned())).unwrap_err();
+            let error = tokens()
+                .sign_jwt(&claims(json!({})), &Secret::new(text.to_owned()))
+                .unwrap_err();
             assert!(error.starts_with("the secret "), "{error}");
         }
     }

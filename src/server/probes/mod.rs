@@ -57,7 +57,12 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Audience) 
         .route(health, get(healthy))
         .route(readiness, get(ready))
         .route(numbers, get(measured))
-        .with_state(Sources { service, reloads, store: Arc::default(), audience })
+        .with_state(Sources {
+            service,
+            reloads,
+            store: Arc::default(),
+            audience,
+        })
 }
 
 /// Updates the metrics that are read instead of counted.
@@ -71,7 +76,10 @@ async fn look(service: &Service) {
     }
     let snapshot = service.snapshot();
     let runtime = snapshot.scripts.runtime();
-    meter::notifications(runtime.notifications_waiting(), runtime.notifications_lost());
+    meter::notifications(
+        runtime.notifications_waiting(),
+        runtime.notifications_lost(),
+    );
 }
 
 /// The process is alive.
@@ -84,7 +92,12 @@ async fn healthy() -> Response {
 /// The answer reports these failures to its audience.
 async fn ready(State(sources): State<Sources>, request: Request<Body>) -> Response {
     let may_see_more = sources.may_see_more(request);
-    let Sources { service, reloads, store, .. } = sources;
+    let Sources {
+        service,
+        reloads,
+        store,
+        ..
+    } = sources;
     if !store.is_well(|| store_answers(&service)).await {
         return Problem::unavailable("the store does not respond", 5).into_response();
     }

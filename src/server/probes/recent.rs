@@ -32,7 +32,11 @@ impl Recent {
     {
         let mut last = self.last(look);
         // An aborted check counts as a failure.
-        let seen = last.wait_for(Option::is_some).await.ok().and_then(|seen| *seen);
+        let seen = last
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|seen| *seen);
         seen.is_some_and(|(is_well, _)| is_well)
     }
 
@@ -138,7 +142,10 @@ mod tests {
     async fn a_cancelled_probe_starts_no_second_check_and_leaves_no_stale_result() {
         let asked = Asked::default();
         for _ in 0..10 {
-            assert!(timeout(TICK, asked.is_well()).await.is_err(), "nobody waits for the outcome");
+            assert!(
+                timeout(TICK, asked.is_well()).await.is_err(),
+                "nobody waits for the outcome"
+            );
         }
         assert!(asked.is_well().await);
         assert_eq!(asked.looks(), 1);
@@ -146,7 +153,10 @@ mod tests {
         assert!(timeout(TICK, asked.is_well()).await.is_err());
         sleep(REMEMBERED * 60).await;
         asked.is_broken.store(true, Ordering::Relaxed);
-        assert!(!asked.is_well().await, "what the look before saw was a minute ago");
+        assert!(
+            !asked.is_well().await,
+            "what the look before saw was a minute ago"
+        );
         assert_eq!(asked.looks(), 3);
     }
 

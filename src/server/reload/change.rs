@@ -21,12 +21,18 @@ impl Reloader {
     }
 
     async fn patch(&mut self, change: &Change) -> Result<Document, PatchError> {
-        let current = read(&self.sources).await.map_err(|cause| self.unreadable(cause))?;
+        let current = read(&self.sources)
+            .await
+            .map_err(|cause| self.unreadable(cause))?;
         // The file may have been saved a moment ago, so its current content is put in force before the patch
         // is validated.
         self.take_from(&Author::default(), &current).await;
         self.expect(change.expected.as_deref())?;
-        let wanted = live::revise(&current.configuration, &self.sources.patch, &change.operations)?;
+        let wanted = live::revise(
+            &current.configuration,
+            &self.sources.patch,
+            &change.operations,
+        )?;
         let (patch, next) = self.judge(wanted).await?;
         if patch != self.sources.patch {
             self.store(patch, &next, &change.author).await?;
@@ -51,12 +57,19 @@ impl Reloader {
         let first = self.with(&wanted).await?;
         let patch = live::settle(&wanted, &first.configuration);
         // A value that is left out now still came from the patch before it was settled.
-        let next = if patch == wanted { first } else { self.with(&patch).await? };
+        let next = if patch == wanted {
+            first
+        } else {
+            self.with(&patch).await?
+        };
         Ok((patch, next))
     }
 
     async fn with(&self, patch: &Patch) -> Result<Whole, PatchError> {
-        let sources = Sources { patch: patch.clone(), ..self.sources.clone() };
+        let sources = Sources {
+            patch: patch.clone(),
+            ..self.sources.clone()
+        };
         read(&sources).await.map_err(PatchError::Invalid)
     }
 
@@ -74,7 +87,10 @@ impl Reloader {
                 if stored.revision == self.patches
                     && self.sources.patch == stored.document.clone().into() => {}
             Ok(stored) => {
-                tracing::info!(number = stored.revision, "another server patched the configuration");
+                tracing::info!(
+                    number = stored.revision,
+                    "another server patched the configuration"
+                );
                 self.patches = stored.revision;
                 self.sources.patch = stored.document.into();
                 self.configuration(None).await;
@@ -84,13 +100,22 @@ impl Reloader {
     }
 
     /// Stores `patch`, which results in `next`. From then on it applies, whatever happens.
-    async fn store(&mut self, patch: Patch, next: &Whole, author: &Author) -> Result<(), PatchError> {
+    async fn store(
+        &mut self,
+        patch: Patch,
+        next: &Whole,
+        author: &Author,
+    ) -> Result<(), PatchError> {
         let document = patch.0.clone().into();
         let patches = &self.service.store.patches;
         let live = &next.configuration.live;
         let revision = document_revision(&live.revision(), self.patches.saturating_add(1));
         let changed = config::changed_keys(&self.service.snapshot().live, live);
-        let event = author.did(Action::ConfigurationChanged, revision, self.service.clock.now());
+        let event = author.did(
+            Action::ConfigurationChanged,
+            revision,
+            self.service.clock.now(),
+        );
         let event = event.with("changed", changed).change()?;
         self.patches = patches.replace(self.patches, &document, event).await?;
         tracing::info!(number = self.patches, keys = ?patch.keys(), "configuration patched");

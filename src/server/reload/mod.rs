@@ -82,11 +82,23 @@ impl Reloader {
         tls: Arc<Tls>,
     ) -> Self {
         let patches = service.snapshot().patches;
-        Self { service, sources, patches, warnings, reloads, tls }
+        Self {
+            service,
+            sources,
+            patches,
+            warnings,
+            reloads,
+            tls,
+        }
     }
 
     /// Handles requests and changed files of `watched` until `stop` is cancelled.
-    pub async fn run(mut self, mut watched: Watched, mut requests: Requests, stop: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut watched: Watched,
+        mut requests: Requests,
+        stop: CancellationToken,
+    ) {
         let mut store = self.service.store.watch();
         loop {
             tokio::select! {
@@ -132,7 +144,8 @@ impl Reloader {
     async fn scripts(&self) {
         let settings = self.service.settings.scripts.clone();
         let runtime = Arc::clone(self.service.snapshot().scripts.runtime());
-        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
+        let loaded =
+            tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
         let failure = match loaded {
             Ok(Ok(scripts)) => {
                 self.swap_scripts(scripts).await;
@@ -161,7 +174,8 @@ impl Reloader {
         }
         tracing::info!(revision = scripts.revision(), "scripts reloaded");
         let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
-        self.service.replace(present.with_scripts(Arc::new(scripts)));
+        self.service
+            .replace(present.with_scripts(Arc::new(scripts)));
         self.log(event).await;
     }
 
@@ -190,7 +204,10 @@ impl Reloader {
                 self.count(Reloaded::Configuration, true);
             }
             (Err(cause), author) => {
-                tracing::error!(cause, "configuration reload failed; keeping the previous configuration");
+                tracing::error!(
+                    cause,
+                    "configuration reload failed; keeping the previous configuration"
+                );
                 self.refuse(cause);
                 if author.is_some() {
                     let event = self.own(Action::ConfigurationRefused, String::new());
@@ -206,8 +223,16 @@ impl Reloader {
         self.take(next);
         let changed = config::changed_keys(&present.live, &next.configuration.live);
         if !changed.is_empty() {
-            let revision = self.service.snapshot().document(&self.service.settings).revision;
-            let event = author.did(Action::ConfigurationChanged, revision, self.service.clock.now());
+            let revision = self
+                .service
+                .snapshot()
+                .document(&self.service.settings)
+                .revision;
+            let event = author.did(
+                Action::ConfigurationChanged,
+                revision,
+                self.service.clock.now(),
+            );
             self.log(event.with("changed", changed)).await;
         }
     }
@@ -225,12 +250,18 @@ impl Reloader {
         meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
         let is_from_file = self.sources.file.is_some();
         if is_from_file && next.configuration.settings != self.service.settings {
-            let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");
-            tracing::warn!(keys, "configuration changes require a restart; they are not in force yet");
+            let keys = config::changed_keys(&self.service.settings, &next.configuration.settings)
+                .join(", ");
+            tracing::warn!(
+                keys,
+                "configuration changes require a restart; they are not in force yet"
+            );
         }
         let present = self.service.snapshot();
         let origins = origins(&present.origins, &next.configuration.origins);
-        let next = present.with_live(next.judged.clone()).with_origins(origins, self.patches);
+        let next = present
+            .with_live(next.judged.clone())
+            .with_origins(origins, self.patches);
         if next.live != present.live {
             tracing::info!(revision = next.revision, "configuration reloaded");
         }
@@ -239,7 +270,10 @@ impl Reloader {
 
     /// Logs the new warnings about the configuration that is now in force.
     fn warn(&mut self, warnings: &[String]) {
-        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+        for warning in warnings
+            .iter()
+            .filter(|warning| !self.warnings.contains(warning))
+        {
             tracing::warn!("{warning}");
         }
         self.warnings = warnings.to_vec();
@@ -255,7 +289,10 @@ async fn told(store: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
 fn origins(present: &Origins, next: &Origins) -> Origins {
     let settings = present.iter().filter(|(key, _)| !is_of_live(key));
     let live = next.iter().filter(|(key, _)| is_of_live(key));
-    settings.chain(live).map(|(key, origin)| (key.clone(), *origin)).collect()
+    settings
+        .chain(live)
+        .map(|(key, origin)| (key.clone(), *origin))
+        .collect()
 }
 
 /// A valid configuration, with its validated live part.
@@ -268,7 +305,12 @@ struct Whole {
 async fn read(sources: &Sources) -> Result<Whole, String> {
     let sources = sources.clone();
     let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
-    let configuration = loaded.map_err(|error| error.to_string())?.map_err(|errors| errors.to_string())?;
+    let configuration = loaded
+        .map_err(|error| error.to_string())?
+        .map_err(|errors| errors.to_string())?;
     let judged = service::judge(configuration.live.clone())?;
-    Ok(Whole { configuration, judged })
+    Ok(Whole {
+        configuration,
+        judged,
+    })
 }

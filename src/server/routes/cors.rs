@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use hyper::header::{ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Method, Request};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
@@ -23,7 +25,13 @@ pub(super) fn cors() -> CorsLayer {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([ETAG, WWW_AUTHENTICATE, RETRY_AFTER, CORRELATION_ID, CHALLENGE])
+        .expose_headers([
+            ETAG,
+            WWW_AUTHENTICATE,
+            RETRY_AFTER,
+            CORRELATION_ID,
+            CHALLENGE,
+        ])
         .max_age(Duration::from_hours(1))
 }
 

@@ -33,18 +33,31 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         .route(&paths.registration, any(registered))
         .route("/.well-known/oauth-authorization-server", document())
         .route("/.well-known/openid-configuration", document())
-        .route("/.well-known/udap", readable(get(discovery::endpoint::udap)))
+        .route(
+            "/.well-known/udap",
+            readable(get(discovery::endpoint::udap)),
+        )
         .route(&paths.jwks, readable(get(token::endpoint::jwks)))
         // A page may register with an attestation, and needs a challenge for that.
-        .route(&paths.challenge, post_only(post(registration::endpoint::challenge)))
+        .route(
+            &paths.challenge,
+            post_only(post(registration::endpoint::challenge)),
+        )
         .layer(cors::cors())
         .layer(MapRequestLayer::new(cors::bounded))
         // Pages in a browser never have the credentials of a client.
         .route(&paths.token, post_only(post(token::endpoint::token)))
-        .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
+        .route(
+            &paths.introspection,
+            post_only(post(token::endpoint::introspect)),
+        )
         .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
     let issuer_path = own_path(&service.issuer);
-    observed(bounded(open, service).merge(operations.unwrap_or_default()), observer, issuer_path)
+    observed(
+        bounded(open, service).merge(operations.unwrap_or_default()),
+        observer,
+        issuer_path,
+    )
 }
 
 /// Limits the concurrent requests to `routes`. The body of each request is received first.
@@ -57,7 +70,12 @@ fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
         room: Arc::default(),
         permits: Arc::new(Semaphore::new(limits.requests)),
     };
-    routes.with_state(service).layer(axum::middleware::from_fn_with_state(reception, receive::receive))
+    routes
+        .with_state(service)
+        .layer(axum::middleware::from_fn_with_state(
+            reception,
+            receive::receive,
+        ))
 }
 
 /// The router of the admin listener.
@@ -70,7 +88,10 @@ fn observed(router: Router, observer: Observer, issuer_path: Arc<str>) -> Router
     let router = router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
-    below::issuer(router, issuer_path).layer(axum::middleware::from_fn_with_state(observer, observe::observe))
+    below::issuer(router, issuer_path).layer(axum::middleware::from_fn_with_state(
+        observer,
+        observe::observe,
+    ))
 }
 
 fn observer(service: &Service) -> Observer {
@@ -82,7 +103,11 @@ fn observer(service: &Service) -> Observer {
         endpoint(&paths, inner.as_deref().unwrap_or(path), request)
     });
     let is_https = service.issuer.starts_with("https:");
-    Observer { endpoint, is_https, trusted_proxies: server.trusted_proxies.clone() }
+    Observer {
+        endpoint,
+        is_https,
+        trusted_proxies: server.trusted_proxies.clone(),
+    }
 }
 
 /// Returns the path of the issuer; empty if it has none.
@@ -93,9 +118,15 @@ fn own_path(issuer: &str) -> Arc<str> {
 
 /// Returns the endpoint that a request of `path` is counted for.
 fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
-    let tokens = [&paths.token, &paths.introspection, &paths.revocation, &paths.jwks];
-    let is_management =
-        || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
+    let tokens = [
+        &paths.token,
+        &paths.introspection,
+        &paths.revocation,
+        &paths.jwks,
+    ];
+    let is_management = || {
+        request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some()
+    };
     match path {
         _ if path == paths.registration && is_management() => Endpoint::Management,
         _ if path == paths.registration => Endpoint::Registration,
@@ -116,7 +147,9 @@ pub fn admin(service: Arc<Service>) -> Router {
     const READ: &[Method] = &[Method::GET, Method::HEAD];
     const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
     let tokens = "/admin/v1/initial-access-tokens";
-    let client = get(clients::show).put(clients::replace).delete(clients::delete);
+    let client = get(clients::show)
+        .put(clients::replace)
+        .delete(clients::delete);
     let configuration = get(config::get).patch(config::patch);
     let one_token = get(initial_access::show).delete(initial_access::revoke);
     let all_tokens = get(initial_access::list).post(initial_access::create);
@@ -128,28 +161,52 @@ pub fn admin(service: Arc<Service>) -> Router {
         )
         .route("/admin/v1/audit", only(get(audit::list), READ))
         .route("/admin/v1/clients", only(clients, READ_DELETE))
-        .route("/admin/v1/clients/export", only(get(transfer::export), READ))
+        .route(
+            "/admin/v1/clients/export",
+            only(get(transfer::export), READ),
+        )
         .route(
             "/admin/v1/clients/{id}",
-            only(client, &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE]),
+            only(
+                client,
+                &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
+            ),
         )
         .route("/admin/v1/clients/used", post_only(post(used::many)))
         .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
-        .route(tokens, only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]))
+        .route(
+            tokens,
+            only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]),
+        )
         .route(&format!("{tokens}/{{id}}"), only(one_token, READ_DELETE))
         .route("/admin/v1/scripts", only(get(scripts::get), READ))
-        .route("/admin/v1/schemas/Client", only(get(scripts::client_schema), READ))
-        .route("/admin/v1/openapi.json", only(get(scripts::description), READ));
+        .route(
+            "/admin/v1/schemas/Client",
+            only(get(scripts::client_schema), READ),
+        )
+        .route(
+            "/admin/v1/openapi.json",
+            only(get(scripts::description), READ),
+        );
     // The only body that is not received in advance, since it may have any length.
     let streamed = Router::new()
-        .route("/admin/v1/clients/import", post_only(post(transfer::import)))
+        .route(
+            "/admin/v1/clients/import",
+            post_only(post(transfer::import)),
+        )
         .with_state(Arc::clone(&service))
-        .layer(axum::middleware::from_fn_with_state(Arc::new(Semaphore::new(IMPORTS)), receive::shed_load));
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::new(Semaphore::new(IMPORTS)),
+            receive::shed_load,
+        ));
     bounded(routes, service).merge(streamed)
 }
 
 /// Answers other methods with the methods that are supported.
-fn only(routes: MethodRouter<Arc<Service>>, methods: &'static [Method]) -> MethodRouter<Arc<Service>> {
+fn only(
+    routes: MethodRouter<Arc<Service>>,
+    methods: &'static [Method],
+) -> MethodRouter<Arc<Service>> {
     routes.fallback(|| async { Problem::method_not_allowed(methods) })
 }
 
@@ -174,10 +231,15 @@ async fn registered(
         Method::GET => Box::pin(management::endpoint::get(state, request)).await,
         Method::PUT => Box::pin(management::endpoint::put(state, request)).await,
         Method::DELETE => Box::pin(management::endpoint::delete(state, request)).await,
-        Method::POST if !is_management => Box::pin(registration::endpoint::post(state, request)).await,
+        Method::POST if !is_management => {
+            Box::pin(registration::endpoint::post(state, request)).await
+        }
         _ => {
             let has_deletion = Context::new(&state.0).settings().client_deletion_enabled;
-            Err(Problem::method_not_allowed(&allowed(is_management, has_deletion)))
+            Err(Problem::method_not_allowed(&allowed(
+                is_management,
+                has_deletion,
+            )))
         }
     }
 }
@@ -188,7 +250,11 @@ fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
     let post = (!is_management).then_some(Method::POST);
     let delete = has_deletion.then_some(Method::DELETE);
     let always = [Method::GET, Method::PUT];
-    post.into_iter().chain(always).chain(delete).chain([Method::OPTIONS]).collect()
+    post.into_iter()
+        .chain(always)
+        .chain(delete)
+        .chain([Method::OPTIONS])
+        .collect()
 }
 
 /// Answers other methods with the reading methods as the only supported ones.

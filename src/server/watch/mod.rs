@@ -44,7 +44,10 @@ impl std::fmt::Debug for Guard {
 ///
 /// # Errors
 /// When a path cannot be watched by any method.
-pub fn watch(paths: &[PathBuf], quiet: Duration) -> Result<(Guard, mpsc::Receiver<()>), WatchError> {
+pub fn watch(
+    paths: &[PathBuf],
+    quiet: Duration,
+) -> Result<(Guard, mpsc::Receiver<()>), WatchError> {
     let (teller, changes) = mpsc::channel(1);
     let guard = match native(paths, teller.clone()) {
         Ok(guard) => guard,
@@ -60,40 +63,65 @@ fn native(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchEr
     let subjects = paths.to_vec();
     let tell = move |event| report(&event, &subjects, &changed);
     let watcher = RecommendedWatcher::new(tell, notify::Config::default());
-    add(watcher.map_err(|error| failed(Path::new("."), &error))?, paths)
+    add(
+        watcher.map_err(|error| failed(Path::new("."), &error))?,
+        paths,
+    )
 }
 
 fn polling(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
-    let settings = notify::Config::default().with_poll_interval(POLL).with_compare_contents(true);
+    let settings = notify::Config::default()
+        .with_poll_interval(POLL)
+        .with_compare_contents(true);
     let subjects = paths.to_vec();
     let watcher = PollWatcher::new(move |event| report(&event, &subjects, &changed), settings);
-    add(watcher.map_err(|error| failed(Path::new("."), &error))?, paths)
+    add(
+        watcher.map_err(|error| failed(Path::new("."), &error))?,
+        paths,
+    )
 }
 
-fn add<W: Watcher + Send + 'static>(mut watcher: W, paths: &[PathBuf]) -> Result<Guard, WatchError> {
+fn add<W: Watcher + Send + 'static>(
+    mut watcher: W,
+    paths: &[PathBuf],
+) -> Result<Guard, WatchError> {
     for path in paths {
         let (folder, mode) = if path.is_dir() {
             (path.as_path(), RecursiveMode::Recursive)
         } else {
             // A file may be replaced by a rename, and a watch on the file itself would stay with the old
             // one.
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            (parent.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)
+            let parent = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
+            (
+                parent.unwrap_or(Path::new(".")),
+                RecursiveMode::NonRecursive,
+            )
         };
-        watcher.watch(folder, mode).map_err(|error| failed(folder, &error))?;
+        watcher
+            .watch(folder, mode)
+            .map_err(|error| failed(folder, &error))?;
     }
-    Ok(Guard { _watcher: Box::new(watcher) })
+    Ok(Guard {
+        _watcher: Box::new(watcher),
+    })
 }
 
 fn failed(path: &Path, error: &notify::Error) -> WatchError {
-    WatchError { path: path.to_owned(), reason: error.to_string() }
+    WatchError {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// Returns whether a change at `path` can affect `subject`. Other files in the folder of a watched file,
 /// for example a log, may change all the time. Kubernetes swaps the link `..data` through which the files
 /// are reached.
 fn concerns(subject: &Path, path: &Path) -> bool {
-    let is_swap = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".."));
+    let is_swap = path
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().starts_with(".."));
     let is_named = path.file_name() == subject.file_name();
     is_swap || is_named || (subject.is_dir() && path != subject)
 }
@@ -118,8 +146,9 @@ fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()
     let (settled, looks) = mpsc::channel(1);
     let task = async move {
         while changes.recv().await.is_some() {
-            let unrest =
-                async { while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {} };
+            let unrest = async {
+                while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {}
+            };
             // Whether the files have settled or the time is up, signal now.
             let _ = tokio::time::timeout(PATIENCE, unrest).await;
             if settled.is_closed() {
@@ -129,7 +158,10 @@ fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()
         }
     };
     // The task ends when the watcher is dropped, which holds the only sender.
-    #[expect(clippy::disallowed_methods, reason = "the guard owns it and ends it when dropped")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the guard owns it and ends it when dropped"
+    )]
     drop(tokio::spawn(task));
     looks
 }

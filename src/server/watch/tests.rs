@@ -66,7 +66,10 @@ async fn a_file_that_is_replaced_is_reported_each_time() {
 #[tokio::test]
 async fn a_busy_neighbour_folder_neither_reports_nor_hides_a_change() {
     let folder = TempDir::new().unwrap();
-    let (file, log) = (folder.path().join("registrar.toml"), folder.path().join("log"));
+    let (file, log) = (
+        folder.path().join("registrar.toml"),
+        folder.path().join("log"),
+    );
     fs::write(&file, "").unwrap();
     let (_guard, mut changes) = watch(std::slice::from_ref(&file), QUIET).unwrap();
     let busy = async {
@@ -77,7 +80,9 @@ async fn a_busy_neighbour_folder_neither_reports_nor_hides_a_change() {
     };
     let change = async {
         assert!(
-            tokio::time::timeout(QUIET * 10, changes.recv()).await.is_err(),
+            tokio::time::timeout(QUIET * 10, changes.recv())
+                .await
+                .is_err(),
             "the change of a neighbour was signalled"
         );
         fs::write(&file, "x").unwrap();

@@ -126,7 +126,10 @@ impl AuditEvent {
     /// Returns the same event, rejected with this error code.
     #[must_use]
     pub fn refused(self, error: &str) -> Self {
-        Self { error: Some(error.chars().take(ERROR).collect()), ..self }
+        Self {
+            error: Some(error.chars().take(ERROR).collect()),
+            ..self
+        }
     }
 
     /// Returns the same event with one more detail.
@@ -142,7 +145,10 @@ impl AuditEvent {
     /// When it cannot be written as JSON.
     pub fn change(&self) -> Result<Change, StoreError> {
         let event = record::encode(keys::AUDIT, self)?;
-        Ok(Change { append: vec![(keys::AUDIT.to_vec(), event)], ..Change::default() })
+        Ok(Change {
+            append: vec![(keys::AUDIT.to_vec(), event)],
+            ..Change::default()
+        })
     }
 }
 
@@ -190,10 +196,18 @@ impl AuditLog {
     /// # Errors
     /// When the store cannot be read.
     pub async fn page(&self, after: u64, limit: usize) -> Result<Vec<Logged>, StoreError> {
-        let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
+        let Some(first) = after.checked_add(1) else {
+            return Ok(Vec::new());
+        };
         let end = keys::under(keys::AUDIT).end;
-        let pairs = self.0.scan(numbered(keys::AUDIT, first)..end, limit).await?;
-        pairs.into_iter().map(|(key, bytes)| logged(&key, &bytes)).collect()
+        let pairs = self
+            .0
+            .scan(numbered(keys::AUDIT, first)..end, limit)
+            .await?;
+        pairs
+            .into_iter()
+            .map(|(key, bytes)| logged(&key, &bytes))
+            .collect()
     }
 
     /// Returns the position of the last event; 0 when there was none.
@@ -213,17 +227,33 @@ impl AuditLog {
     pub async fn trim(&self, most: u64, limit: usize) -> Result<usize, StoreError> {
         let kept_from = self.last().await?.saturating_sub(most).saturating_add(1);
         let old = numbered(keys::AUDIT, 0)..numbered(keys::AUDIT, kept_from);
-        let delete: Vec<_> = self.0.scan(old, limit).await?.into_iter().map(|(key, _)| key).collect();
+        let delete: Vec<_> = self
+            .0
+            .scan(old, limit)
+            .await?
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect();
         let removed = delete.len();
         if removed > 0 {
-            self.0.apply(Change { delete, ..Change::default() }).await?;
+            self.0
+                .apply(Change {
+                    delete,
+                    ..Change::default()
+                })
+                .await?;
         }
         Ok(removed)
     }
 }
 
 fn logged(key: &[u8], bytes: &[u8]) -> Result<Logged, StoreError> {
-    let position = key.strip_prefix(keys::AUDIT).and_then(|number| number.try_into().ok());
+    let position = key
+        .strip_prefix(keys::AUDIT)
+        .and_then(|number| number.try_into().ok());
     let position = position.ok_or_else(|| StoreError::corrupt(key, "its key is not a number"))?;
-    Ok(Logged { position: u64::from_be_bytes(position), event: record::decode(key, bytes)? })
+    Ok(Logged {
+        position: u64::from_be_bytes(position),
+        event: record::decode(key, bytes)?,
+    })
 }

@@ -41,12 +41,19 @@ impl Backend for Memory {
         ready(Ok(self.pairs().get(key).cloned())).boxed()
     }
 
-    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+    fn scan(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
         if range.start >= range.end {
             return ready(Ok(Vec::new())).boxed();
         }
         let pairs = self.pairs();
-        let found = pairs.range(range).take(limit).map(|(key, value)| (key.clone(), value.clone()));
+        let found = pairs
+            .range(range)
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()));
         ready(Ok(found.collect())).boxed()
     }
 

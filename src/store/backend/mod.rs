@@ -69,7 +69,11 @@ pub trait Backend: Send + Sync {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
 
     /// Returns the first `limit` pairs of `range`, in the byte order of their keys.
-    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>>;
+    fn scan(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>>;
 
     /// Applies `change` and returns the new values of the numbers that it added to, in its order. When this
     /// returns, the change survives a power cut.
@@ -123,5 +127,8 @@ pub(super) fn numbered(sequence: &[u8], number: u64) -> Vec<u8> {
 /// Decodes the number that is stored under `key` as `value`.
 pub(super) fn number(key: &[u8], value: Option<&[u8]>) -> Result<i64, StoreError> {
     let Some(bytes) = value else { return Ok(0) };
-    bytes.try_into().map(i64::from_be_bytes).map_err(|_| StoreError::corrupt(key, "it is not a number"))
+    bytes
+        .try_into()
+        .map(i64::from_be_bytes)
+        .map_err(|_| StoreError::corrupt(key, "it is not a number"))
 }

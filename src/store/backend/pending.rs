@@ -19,7 +19,10 @@ pub(in crate::store) struct Pending<R> {
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
     /// Creates a batch without changes, on top of the values that `stored` reads.
     pub(in crate::store) const fn on(stored: R) -> Self {
-        Self { stored, values: Values::new() }
+        Self {
+            stored,
+            values: Values::new(),
+        }
     }
 
     /// Adds `change` as a whole if its expectations are met after the previous changes. Returns the numbers
@@ -30,11 +33,25 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
                 return Err(StoreError::Conflict);
             }
         }
-        let mut staged = Staged { pending: self, values: Values::new() };
-        staged.values.extend(change.delete.into_iter().map(|key| (key, None)));
-        staged.values.extend(change.put.into_iter().map(|(key, value)| (key, Some(value))));
+        let mut staged = Staged {
+            pending: self,
+            values: Values::new(),
+        };
+        staged
+            .values
+            .extend(change.delete.into_iter().map(|key| (key, None)));
+        staged.values.extend(
+            change
+                .put
+                .into_iter()
+                .map(|(key, value)| (key, Some(value))),
+        );
         let count = |(key, by)| staged.count(key, by);
-        let numbers = change.count.into_iter().map(count).collect::<Result<_, _>>()?;
+        let numbers = change
+            .count
+            .into_iter()
+            .map(count)
+            .collect::<Result<_, _>>()?;
         for value in change.append {
             staged.append(value)?;
         }
@@ -61,7 +78,9 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.values.get(key).map_or_else(|| (self.stored)(key), |pending| Ok(pending.clone()))
+        self.values
+            .get(key)
+            .map_or_else(|| (self.stored)(key), |pending| Ok(pending.clone()))
     }
 }
 
@@ -73,7 +92,10 @@ struct Staged<'a, R> {
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
     fn number(&self, key: &[u8]) -> Result<i64, StoreError> {
-        let value = self.values.get(key).map_or_else(|| self.pending.value(key), |value| Ok(value.clone()));
+        let value = self
+            .values
+            .get(key)
+            .map_or_else(|| self.pending.value(key), |value| Ok(value.clone()));
         number(key, value?.as_deref())
     }
 
@@ -86,7 +108,8 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
 
     fn append(&mut self, (sequence, value): Pair) -> Result<(), StoreError> {
         let last = self.count(sequence.clone(), 1)?;
-        self.values.insert(numbered(&sequence, last.unsigned_abs()), Some(value));
+        self.values
+            .insert(numbered(&sequence, last.unsigned_abs()), Some(value));
         Ok(())
     }
 }

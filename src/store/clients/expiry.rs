@@ -25,7 +25,11 @@ pub struct Expired {
 impl Expired {
     /// A sweep over the clients that expired at `at` or before; none was visited yet.
     pub fn at(at: Timestamp) -> Self {
-        Self { at, left: Some(keys::clients_expired(at)), removed: 0 }
+        Self {
+            at,
+            left: Some(keys::clients_expired(at)),
+            removed: 0,
+        }
     }
 
     /// Returns whether all entries were visited.
@@ -45,13 +49,25 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn sweep_expired(&self, expired: &mut Expired, limit: usize) -> Result<(), StoreError> {
-        let Some(range) = expired.left.take() else { return Ok(()) };
+    pub async fn sweep_expired(
+        &self,
+        expired: &mut Expired,
+        limit: usize,
+    ) -> Result<(), StoreError> {
+        let Some(range) = expired.left.take() else {
+            return Ok(());
+        };
         let (entries, rest) = page(&*self.0, range, limit).await?;
         expired.left = rest;
         // All at once, so that they share a flush.
-        let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, expired.at));
-        add_up(join_all(each).await, "a client that has expired", &mut expired.removed)
+        let each = entries
+            .into_iter()
+            .map(|(entry, _)| self.sweep_one(entry, expired.at));
+        add_up(
+            join_all(each).await,
+            "a client that has expired",
+            &mut expired.removed,
+        )
     }
 
     /// Removes at most `limit` clients that expired at `at` or before. Returns how many: 0 when no more can
@@ -81,10 +97,15 @@ impl Clients {
                 removal(stored).and(event.change()?)
             }
             // A dangling entry is removed, so that the next sweep does not visit it.
-            Some(stored) => {
-                Change { expect: vec![stored.unchanged()], delete: vec![entry], ..Change::default() }
-            }
-            None => Change { delete: vec![entry], ..Change::default() },
+            Some(stored) => Change {
+                expect: vec![stored.unchanged()],
+                delete: vec![entry],
+                ..Change::default()
+            },
+            None => Change {
+                delete: vec![entry],
+                ..Change::default()
+            },
         };
         let is_removal = !change.count.is_empty();
         // The client was changed in the meantime, perhaps to expire later; the next sweep handles it.

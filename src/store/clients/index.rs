@@ -48,8 +48,14 @@ impl Indexed<'_> {
 
     /// Returns a change that is applied only while at most `count` clients have this value.
     pub fn no_more_than(self, count: u64) -> Change {
-        let expect = vec![Expectation::Below(self.count_key(), count.saturating_add(1))];
-        Change { expect, ..Change::default() }
+        let expect = vec![Expectation::Below(
+            self.count_key(),
+            count.saturating_add(1),
+        )];
+        Change {
+            expect,
+            ..Change::default()
+        }
     }
 
     fn parts(self) -> (&'static str, [u8; 32]) {
@@ -68,30 +74,52 @@ fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
     let metadata = client.metadata.metadata();
     let statement = client.provenance.statement.as_ref();
     let certified = statement.and_then(|origin| {
-        Some(Indexed::Certified { entry: origin.certified_by.as_deref()?, subject: &origin.iss })
+        Some(Indexed::Certified {
+            entry: origin.certified_by.as_deref()?,
+            subject: &origin.iss,
+        })
     });
-    let statement = statement
-        .and_then(|origin| Some(Indexed::Statement { iss: &origin.iss, jti: origin.jti.as_deref()? }));
+    let statement = statement.and_then(|origin| {
+        Some(Indexed::Statement {
+            iss: &origin.iss,
+            jti: origin.jti.as_deref()?,
+        })
+    });
     let software_id = metadata.text("software_id").map(Indexed::SoftwareId);
     let org_id = metadata.text("org_id").map(Indexed::OrgId);
     let shared = client.shared_as.as_deref().map(Indexed::Shared);
-    software_id.into_iter().chain(org_id).chain(statement).chain(certified).chain(shared)
+    software_id
+        .into_iter()
+        .chain(org_id)
+        .chain(statement)
+        .chain(certified)
+        .chain(shared)
 }
 
 /// Returns the change that adds the index entries of `client`.
 pub(in crate::store) fn entered(client: &Client) -> Change {
     let put: Vec<Pair> = index_keys(client).map(|key| (key, Vec::new())).collect();
-    Change { put, count: counts(client, 1), ..Change::default() }
+    Change {
+        put,
+        count: counts(client, 1),
+        ..Change::default()
+    }
 }
 
 /// Returns the change that removes the index entries of `client`.
 pub(in crate::store) fn removed(client: &Client) -> Change {
-    Change { delete: index_keys(client).collect(), count: counts(client, -1), ..Change::default() }
+    Change {
+        delete: index_keys(client).collect(),
+        count: counts(client, -1),
+        ..Change::default()
+    }
 }
 
 fn index_keys(client: &Client) -> impl Iterator<Item = Vec<u8>> {
     let id = client.id.as_str().as_bytes();
-    let expiry = client.expires_at.map(|at| keys::client_expiry(at, &client.id));
+    let expiry = client
+        .expires_at
+        .map(|at| keys::client_expiry(at, &client.id));
     expiry
         .into_iter()
         .chain(client_use(client))
@@ -113,5 +141,8 @@ pub(in crate::store) fn client_use(client: &Client) -> Option<Vec<u8>> {
 fn counts(client: &Client, by: i64) -> Vec<(Vec<u8>, i64)> {
     let level = keys::level_count(client.provenance.trust_level.as_str());
     let all = [keys::CLIENT_COUNT.to_vec(), level];
-    all.into_iter().chain(indexed(client).map(Indexed::count_key)).map(|key| (key, by)).collect()
+    all.into_iter()
+        .chain(indexed(client).map(Indexed::count_key))
+        .map(|key| (key, by))
+        .collect()
 }

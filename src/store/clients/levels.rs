@@ -20,7 +20,10 @@ pub(in crate::store) fn none() -> ByLevel {
 /// Counts one more client.
 pub(in crate::store) fn count(counts: &mut ByLevel, client: &Client) {
     let level = client.provenance.trust_level;
-    counts.iter_mut().filter(|(one, _)| *one == level).for_each(|(_, count)| *count += 1);
+    counts
+        .iter_mut()
+        .filter(|(one, _)| *one == level)
+        .for_each(|(_, count)| *count += 1);
 }
 
 impl Clients {
@@ -29,11 +32,17 @@ impl Clients {
     /// # Errors
     /// When the store cannot be read.
     pub async fn by_level(&self) -> Result<ByLevel, StoreError> {
-        let numbers = self.0.scan(keys::under(keys::LEVELS), TrustLevel::ALL.len()).await?;
+        let numbers = self
+            .0
+            .scan(keys::under(keys::LEVELS), TrustLevel::ALL.len())
+            .await?;
         let mut levels = none();
         for (level, count) in &mut levels {
             let key = keys::level_count(level.as_str());
-            let value = numbers.iter().find(|(one, _)| *one == key).map(|(_, value)| value.as_slice());
+            let value = numbers
+                .iter()
+                .find(|(one, _)| *one == key)
+                .map(|(_, value)| value.as_slice());
             // A client is counted together with its record, and only counted clients are subtracted.
             *count = number(&key, value)?.max(0).unsigned_abs();
         }
@@ -60,8 +69,12 @@ impl Clients {
             }
         }
         let numbers = counts.into_iter().filter(|(_, count)| *count > 0);
-        let put =
-            numbers.map(|(level, count)| (keys::level_count(level.as_str()), count.to_be_bytes().to_vec()));
+        let put = numbers.map(|(level, count)| {
+            (
+                keys::level_count(level.as_str()),
+                count.to_be_bytes().to_vec(),
+            )
+        });
         let change = Change {
             expect: vec![Expectation::Absent(keys::LEVELS_COUNTED.to_vec())],
             put: put.collect(),

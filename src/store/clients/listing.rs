@@ -38,18 +38,28 @@ impl ClientFilter {
         let metadata = client.metadata.metadata();
         let is_named = |part: &String| {
             let part = part.to_lowercase();
-            let names = metadata.iter().filter(|(member, _)| member.split('#').next() == Some("client_name"));
-            names.filter_map(|(_, name)| name.as_str()).any(|name| name.to_lowercase().contains(&part))
+            let names = metadata
+                .iter()
+                .filter(|(member, _)| member.split('#').next() == Some("client_name"));
+            names
+                .filter_map(|(_, name)| name.as_str())
+                .any(|name| name.to_lowercase().contains(&part))
         };
         let begins = |prefix: &String| client.id.as_str().starts_with(prefix.as_str());
         let is_software = |id: &String| metadata.text("software_id") == Some(id);
         self.client_id_prefix.as_ref().is_none_or(begins)
             && self.software_id.as_ref().is_none_or(is_software)
             && self.client_name_contains.as_ref().is_none_or(is_named)
-            && self.trust_level.is_none_or(|level| client.provenance.trust_level == level)
+            && self
+                .trust_level
+                .is_none_or(|level| client.provenance.trust_level == level)
             && self.issued_from.is_none_or(|from| from <= client.issued_at)
-            && self.issued_before.is_none_or(|before| client.issued_at < before)
-            && self.expires_before.is_none_or(|before| client.expires_at.is_some_and(|end| end < before))
+            && self
+                .issued_before
+                .is_none_or(|before| client.issued_at < before)
+            && self
+                .expires_before
+                .is_none_or(|before| client.expires_at.is_some_and(|end| end < before))
     }
 }
 
@@ -86,7 +96,10 @@ impl Clients {
                 }
             }
             if is_last {
-                return Ok(Page { clients, next: None });
+                return Ok(Page {
+                    clients,
+                    next: None,
+                });
             }
             // Reading does not wait for anything, so let other tasks run here.
             tokio::task::yield_now().await;
@@ -100,12 +113,21 @@ impl Clients {
         filter: &ClientFilter,
         after: Option<&ClientId>,
     ) -> Result<Vec<(ClientId, Option<Stored>)>, StoreError> {
-        let index = filter.software_id.as_deref().map(|id| Indexed::SoftwareId(id).prefix());
+        let index = filter
+            .software_id
+            .as_deref()
+            .map(|id| Indexed::SoftwareId(id).prefix());
         let base = index.as_deref().unwrap_or(keys::CLIENTS);
-        let begins = filter.client_id_prefix.as_deref().unwrap_or_default().as_bytes();
+        let begins = filter
+            .client_id_prefix
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes();
         let mut range = keys::under(&[base, begins].concat());
         if let Some(id) = after {
-            range.start = range.start.max(keys::behind(&[base, id.as_str().as_bytes()].concat()));
+            range.start = range
+                .start
+                .max(keys::behind(&[base, id.as_str().as_bytes()].concat()));
         }
         let pairs = self.0.scan(range, CHUNK).await?;
         let mut found = Vec::with_capacity(pairs.len());
@@ -125,16 +147,25 @@ impl Clients {
     ///
     /// A client that is registered or deleted in the meantime may be included or not. Every other client is
     /// included exactly once.
-    pub fn pages(&self, size: usize) -> impl Stream<Item = Result<Vec<Stored>, StoreError>> + Send + use<> {
+    pub fn pages(
+        &self,
+        size: usize,
+    ) -> impl Stream<Item = Result<Vec<Stored>, StoreError>> + Send + use<> {
         let clients = self.clone();
         let start = Some(keys::CLIENTS.to_vec());
         try_unfold(start, move |start| {
             let clients = clients.clone();
             async move {
                 let Some(start) = start else { return Ok(None) };
-                let pairs = clients.0.scan(start..keys::CLIENTS_END.to_vec(), size).await?;
+                let pairs = clients
+                    .0
+                    .scan(start..keys::CLIENTS_END.to_vec(), size)
+                    .await?;
                 let next = pairs.last().map(|(key, _)| keys::behind(key));
-                let page = pairs.into_iter().map(Stored::read).collect::<Result<Vec<_>, _>>()?;
+                let page = pairs
+                    .into_iter()
+                    .map(Stored::read)
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(next.map(|next| (page, Some(next))))
             }
         })

@@ -35,7 +35,10 @@ impl Stored {
     }
 
     pub(super) fn read((key, bytes): Pair) -> Result<Self, StoreError> {
-        Ok(Self { client: record::decode(&key, &bytes)?, bytes })
+        Ok(Self {
+            client: record::decode(&key, &bytes)?,
+            bytes,
+        })
     }
 
     /// Expects that the client is still as it was read.
@@ -88,8 +91,12 @@ impl Clients {
         let key = keys::client(id);
         let found = self.0.get(&key).await?;
         let text = digest.text();
-        let has_it = |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok_and(|record| record.contains(&text));
-        found.filter(has_it).map(|bytes| Stored::read((key, bytes))).transpose()
+        let has_it =
+            |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok_and(|record| record.contains(&text));
+        found
+            .filter(has_it)
+            .map(|bytes| Stored::read((key, bytes)))
+            .transpose()
     }
 
     /// Confirms that the client is still as it was read, and that this state survives a power cut: a change
@@ -98,7 +105,13 @@ impl Clients {
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed.
     pub async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
-        self.0.apply(Change { expect: vec![seen.unchanged()], ..Change::default() }).await.map(drop)
+        self.0
+            .apply(Change {
+                expect: vec![seen.unchanged()],
+                ..Change::default()
+            })
+            .await
+            .map(drop)
     }
 
     /// Replaces `seen` with `client`, together with `also`. A use recorded in the meantime is not a
@@ -106,20 +119,42 @@ impl Clients {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
-    pub async fn replace(&self, seen: &Stored, client: &Client, also: Change) -> Result<(), StoreError> {
-        let mut outcome = self.0.apply(replacement(seen, client)?.and(also.clone())).await.map(drop);
+    pub async fn replace(
+        &self,
+        seen: &Stored,
+        client: &Client,
+        also: Change,
+    ) -> Result<(), StoreError> {
+        let mut outcome = self
+            .0
+            .apply(replacement(seen, client)?.and(also.clone()))
+            .await
+            .map(drop);
         let mut used = seen.clone();
         for _ in 0..USES {
-            let Err(StoreError::Conflict) = outcome else { break };
+            let Err(StoreError::Conflict) = outcome else {
+                break;
+            };
             used = self.used_since(&used).await?;
-            let client = Client { last_used_at: used.client.last_used_at, ..client.clone() };
-            outcome = self.0.apply(replacement(&used, &client)?.and(also.clone())).await.map(drop);
+            let client = Client {
+                last_used_at: used.client.last_used_at,
+                ..client.clone()
+            };
+            outcome = self
+                .0
+                .apply(replacement(&used, &client)?.and(also.clone()))
+                .await
+                .map(drop);
         }
         outcome
     }
 
     /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
-    pub(super) async fn replace_exactly(&self, seen: &Stored, client: &Client) -> Result<(), StoreError> {
+    pub(super) async fn replace_exactly(
+        &self,
+        seen: &Stored,
+        client: &Client,
+    ) -> Result<(), StoreError> {
         self.0.apply(replacement(seen, client)?).await.map(drop)
     }
 
@@ -132,7 +167,9 @@ impl Clients {
         let mut outcome = self.remove_exactly(seen, also.clone()).await;
         let mut used = seen.clone();
         for _ in 0..USES {
-            let Err(StoreError::Conflict) = outcome else { break };
+            let Err(StoreError::Conflict) = outcome else {
+                break;
+            };
             used = self.used_since(&used).await?;
             outcome = self.remove_exactly(&used, also.clone()).await;
         }
@@ -140,15 +177,25 @@ impl Clients {
     }
 
     /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
-    pub(super) async fn remove_exactly(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
+    pub(super) async fn remove_exactly(
+        &self,
+        seen: &Stored,
+        also: Change,
+    ) -> Result<(), StoreError> {
         self.0.apply(removal(seen).and(also)).await.map(drop)
     }
 
     /// Returns the current state of `seen` if only its last use has changed. Any other change is a
     /// conflict.
     async fn used_since(&self, seen: &Stored) -> Result<Stored, StoreError> {
-        let found = self.find(&seen.client.id).await?.ok_or(StoreError::Conflict)?;
-        let used = Client { last_used_at: found.client.last_used_at, ..seen.client.clone() };
+        let found = self
+            .find(&seen.client.id)
+            .await?
+            .ok_or(StoreError::Conflict)?;
+        let used = Client {
+            last_used_at: found.client.last_used_at,
+            ..seen.client.clone()
+        };
         if found.bytes == seen.bytes || found.client != used {
             return Err(StoreError::Conflict);
         }
@@ -167,7 +214,11 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn having(&self, value: Indexed<'_>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+    pub async fn having(
+        &self,
+        value: Indexed<'_>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
         let prefix = value.prefix();
         let mut clients = Vec::new();
         for (key, _) in self.0.scan(keys::under(&prefix), limit).await? {
@@ -195,7 +246,9 @@ impl Clients {
 pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
     let mut change = entered(client);
-    change.put.push((key.clone(), record::encode(&key, client)?));
+    change
+        .put
+        .push((key.clone(), record::encode(&key, client)?));
     change.expect.push(Expectation::Absent(key));
     Ok(change)
 }
@@ -204,7 +257,9 @@ pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
 pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
     let mut change = removed(&seen.client).and(entered(client));
-    change.put.push((key.clone(), record::encode(&key, client)?));
+    change
+        .put
+        .push((key.clone(), record::encode(&key, client)?));
     change.expect.push(seen.unchanged());
     Ok(change)
 }

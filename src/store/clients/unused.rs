@@ -25,8 +25,14 @@ pub struct Unused {
 impl Unused {
     /// Returns a sweep over them that has not begun yet.
     pub fn sweep(self) -> Sweep {
-        let ranges = [self.never_since.map(keys::never_used), self.idle_since.map(keys::last_used)];
-        Sweep { left: ranges.into_iter().flatten().collect(), removed: 0 }
+        let ranges = [
+            self.never_since.map(keys::never_used),
+            self.idle_since.map(keys::last_used),
+        ];
+        Sweep {
+            left: ranges.into_iter().flatten().collect(),
+            removed: 0,
+        }
     }
 }
 
@@ -64,11 +70,15 @@ impl Uses {
         limit: usize,
         also: impl Fn(&Client) -> Result<Change, StoreError>,
     ) -> Result<(), StoreError> {
-        let Some(range) = sweep.left.pop() else { return Ok(()) };
+        let Some(range) = sweep.left.pop() else {
+            return Ok(());
+        };
         let (entries, rest) = page(&*self.clients.0, range, limit).await?;
         sweep.left.extend(rest);
         // All at once, so that they share a flush.
-        let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, &also));
+        let each = entries
+            .into_iter()
+            .map(|(entry, _)| self.sweep_one(entry, &also));
         add_up(join_all(each).await, "an unused client", &mut sweep.removed)
     }
 
@@ -87,13 +97,23 @@ impl Uses {
             Some(stored) if client_use(stored.client()).as_ref() == Some(&entry) => {
                 // The client was changed in the meantime, perhaps because it was used; the next sweep
                 // handles it.
-                unless_lost(self.clients.remove_exactly(&stored, also(stored.client())?).await)?
+                unless_lost(
+                    self.clients
+                        .remove_exactly(&stored, also(stored.client())?)
+                        .await,
+                )?
             }
             // A dangling entry is removed, so that the next sweep does not visit it. If another server
             // writes the entry in the meantime, it writes the client too, and the next use writes another
             // entry.
             _ => {
-                self.clients.0.apply(Change { delete: vec![entry], ..Change::default() }).await?;
+                self.clients
+                    .0
+                    .apply(Change {
+                        delete: vec![entry],
+                        ..Change::default()
+                    })
+                    .await?;
                 None
             }
         };
@@ -121,21 +141,34 @@ impl Uses {
             tokio::task::yield_now().await;
         }
         let put = vec![(keys::USES_ENTERED.to_vec(), Vec::new())];
-        backend.apply(Change { put, ..Change::default() }).await?;
+        backend
+            .apply(Change {
+                put,
+                ..Change::default()
+            })
+            .await?;
         Ok(entered)
     }
 
     /// Adds the client of a record to the index. Returns whether it was missing.
     async fn enter(&self, pair: Pair) -> Result<bool, StoreError> {
         // A client that cannot be read cannot be found by its uses either.
-        let Ok(stored) = Stored::read(pair) else { return Ok(false) };
-        let Some(entry) = client_use(stored.client()) else { return Ok(false) };
+        let Ok(stored) = Stored::read(pair) else {
+            return Ok(false);
+        };
+        let Some(entry) = client_use(stored.client()) else {
+            return Ok(false);
+        };
         let backend = &self.clients.0;
         if backend.get(&entry).await?.is_some() {
             return Ok(false);
         }
         let put = vec![(entry, Vec::new())];
-        let change = Change { expect: vec![stored.unchanged()], put, ..Change::default() };
+        let change = Change {
+            expect: vec![stored.unchanged()],
+            put,
+            ..Change::default()
+        };
         // If another change interfered, that change added the client.
         Ok(unless_lost(backend.apply(change).await)?.is_some())
     }

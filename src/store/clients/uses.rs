@@ -46,14 +46,22 @@ struct Memory {
 
 impl Uses {
     pub(in crate::store) fn new(clients: Clients) -> Self {
-        Self { clients, memory: Arc::default(), turn: Arc::default() }
+        Self {
+            clients,
+            memory: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     /// Notes that the client was used at `at`. The number of clients noted between two writes is bounded;
     /// further ones are ignored.
     pub fn note(&self, id: &ClientId, at: Timestamp) {
         let mut memory = self.memory();
-        if memory.written.get(id).is_some_and(|last| at < last.plus(GRAIN)) {
+        if memory
+            .written
+            .get(id)
+            .is_some_and(|last| at < last.plus(GRAIN))
+        {
             return;
         }
         let Memory { noted, .. } = &mut *memory;
@@ -67,9 +75,15 @@ impl Uses {
     /// Returns when the client was last used, including uses that are not written yet.
     pub fn last(&self, client: &Client) -> Option<Timestamp> {
         let memory = self.memory();
-        let noted = memory.noted.get(&client.id).max(memory.writing.get(&client.id)).copied();
+        let noted = memory
+            .noted
+            .get(&client.id)
+            .max(memory.writing.get(&client.id))
+            .copied();
         drop(memory);
-        noted.filter(|at| *at >= client.issued_at).max(client.last_used_at)
+        noted
+            .filter(|at| *at >= client.issued_at)
+            .max(client.last_used_at)
     }
 
     /// Returns whether a noted use of the client is not written yet.
@@ -141,7 +155,9 @@ impl Uses {
     }
 
     async fn try_write(&self, id: &ClientId, at: Timestamp) -> Result<Option<usize>, StoreError> {
-        let Some(stored) = self.clients.find(id).await? else { return Ok(Some(0)) };
+        let Some(stored) = self.clients.find(id).await? else {
+            return Ok(Some(0));
+        };
         let before = stored.client();
         if at < before.issued_at {
             return Ok(Some(0));
@@ -150,7 +166,10 @@ impl Uses {
             self.remember(id, last);
             return Ok(Some(0));
         }
-        let client = Client { last_used_at: Some(at), ..before.clone() };
+        let client = Client {
+            last_used_at: Some(at),
+            ..before.clone()
+        };
         let written = unless_lost(self.clients.replace_exactly(&stored, &client).await)?;
         Ok(written.map(|()| {
             self.remember(id, at);

@@ -42,7 +42,11 @@ async fn events_are_read_in_order(Place { store, .. }: Place) {
         seen.extend(page);
     }
     let expected = (1..=300).map(|turn: u64| (turn, event(&turn.to_string())));
-    assert!(seen.into_iter().map(|logged| (logged.position, logged.event)).eq(expected));
+    assert!(
+        seen.into_iter()
+            .map(|logged| (logged.position, logged.event))
+            .eq(expected)
+    );
     assert!(store.audit.page(u64::MAX, 10).await.unwrap().is_empty());
 }
 
@@ -79,7 +83,9 @@ async fn the_log_is_limited(Place { store, .. }: Place) {
     }
     let positions = async || {
         let page = store.audit.page(0, 100).await.unwrap();
-        page.iter().map(|logged| logged.position).collect::<Vec<_>>()
+        page.iter()
+            .map(|logged| logged.position)
+            .collect::<Vec<_>>()
     };
     assert_eq!(store.audit.trim(30, 10).await.unwrap(), 0);
     assert_eq!(store.audit.trim(5, 20).await.unwrap(), 20);
@@ -87,7 +93,11 @@ async fn the_log_is_limited(Place { store, .. }: Place) {
     assert_eq!(store.audit.trim(5, 20).await.unwrap(), 0);
     assert_eq!(positions().await, [26, 27, 28, 29, 30]);
     assert_eq!(store.audit.trim(0, 20).await.unwrap(), 5);
-    store.clients.insert(&client("one", json!({})), Change::default()).await.unwrap();
+    store
+        .clients
+        .insert(&client("one", json!({})), Change::default())
+        .await
+        .unwrap();
     store.audit.append(&event("next")).await.unwrap();
     assert_eq!(positions().await, [31], "a number is not used twice");
 }

@@ -19,8 +19,16 @@ on_every_backend!(
     a_removed_value_leaves_nothing_behind,
 );
 
-const LIMITS: KeyValueLimits = KeyValueLimits { entries: 3, key_bytes: 8, value_bytes: 20 };
-const WIDE: KeyValueLimits = KeyValueLimits { entries: 1_000, key_bytes: 100, value_bytes: 10_000 };
+const LIMITS: KeyValueLimits = KeyValueLimits {
+    entries: 3,
+    key_bytes: 8,
+    value_bytes: 20,
+};
+const WIDE: KeyValueLimits = KeyValueLimits {
+    entries: 1_000,
+    key_bytes: 100,
+    value_bytes: 10_000,
+};
 
 async fn values_are_kept_until_they_expire(Place { store, .. }: Place) {
     let values = store.key_values.of("a.rhai", WIDE);
@@ -41,7 +49,11 @@ async fn values_are_kept_until_they_expire(Place { store, .. }: Place) {
     assert_eq!(values.get("other", at(1)).await.unwrap(), None);
     values.set("k", &json!(1), at(100), at(1)).await.unwrap();
     values.set("k", &json!(2), at(200), at(1)).await.unwrap();
-    assert_eq!(store.sweep(at(150), 10).await.unwrap(), 0, "its expiry was extended");
+    assert_eq!(
+        store.sweep(at(150), 10).await.unwrap(),
+        0,
+        "its expiry was extended"
+    );
     assert_eq!(values.get("k", at(150)).await.unwrap(), Some(json!(2)));
     assert!(values.delete("k", at(150)).await.unwrap());
     assert!(!values.delete("k", at(150)).await.unwrap());
@@ -49,7 +61,10 @@ async fn values_are_kept_until_they_expire(Place { store, .. }: Place) {
 }
 
 async fn scripts_do_not_share_values(Place { store, .. }: Place) {
-    let (one, other) = (store.key_values.of("a.rhai", LIMITS), store.key_values.of("b.rhai", LIMITS));
+    let (one, other) = (
+        store.key_values.of("a.rhai", LIMITS),
+        store.key_values.of("b.rhai", LIMITS),
+    );
     for key in ["1", "2", "3"] {
         one.set(key, &json!("one"), at(9), at(1)).await.unwrap();
     }
@@ -60,11 +75,24 @@ async fn scripts_do_not_share_values(Place { store, .. }: Place) {
 
 async fn limits_are_enforced(Place { store, .. }: Place) {
     let values = store.key_values.of("a.rhai", LIMITS);
-    let set = async |key: &str, value: Value, now| values.set(key, &value, at(now + 10), at(now)).await;
-    assert!(matches!(set("", json!(1), 1).await, Err(KeyValueError::Key(8))));
-    assert!(matches!(set("123456789", json!(1), 1).await, Err(KeyValueError::Key(8))));
-    assert!(matches!(values.get("123456789", at(1)).await, Err(KeyValueError::Key(8))));
-    assert!(matches!(set("k", json!("x".repeat(19)), 1).await, Err(KeyValueError::Value(20))));
+    let set =
+        async |key: &str, value: Value, now| values.set(key, &value, at(now + 10), at(now)).await;
+    assert!(matches!(
+        set("", json!(1), 1).await,
+        Err(KeyValueError::Key(8))
+    ));
+    assert!(matches!(
+        set("123456789", json!(1), 1).await,
+        Err(KeyValueError::Key(8))
+    ));
+    assert!(matches!(
+        values.get("123456789", at(1)).await,
+        Err(KeyValueError::Key(8))
+    ));
+    assert!(matches!(
+        set("k", json!("x".repeat(19)), 1).await,
+        Err(KeyValueError::Value(20))
+    ));
     set("12345678", json!("x".repeat(18)), 1).await.unwrap();
     set("2", json!(1), 1).await.unwrap();
     set("3", json!(1), 1).await.unwrap();
@@ -72,53 +100,93 @@ async fn limits_are_enforced(Place { store, .. }: Place) {
         values.delete(key, at(1)).await.unwrap();
         values.increment(key, 1, at(11), at(1)).await.unwrap();
     }
-    assert!(matches!(set("4", json!(1), 1).await, Err(KeyValueError::Full(3))));
+    assert!(matches!(
+        set("4", json!(1), 1).await,
+        Err(KeyValueError::Full(3))
+    ));
     let refused = values.increment("4", 1, at(10), at(1)).await;
     assert!(matches!(refused, Err(KeyValueError::Full(3))));
     values.increment("3", 2, at(11), at(1)).await.unwrap();
     values.delete("3", at(1)).await.unwrap();
     set("4", json!(1), 1).await.unwrap();
-    set("5", json!(1), 11).await.expect("an expired value makes space");
+    set("5", json!(1), 11)
+        .await
+        .expect("an expired value makes space");
 }
 
 async fn entries_are_limited_under_load(Place { store, .. }: Place) {
-    let limits = KeyValueLimits { entries: 10, ..WIDE };
+    let limits = KeyValueLimits {
+        entries: 10,
+        ..WIDE
+    };
     let values = store.key_values.of("a.rhai", limits);
     let keys: Vec<_> = (0..40).map(|turn| format!("k{turn}")).collect();
     let kept = async || {
         let kept = join_all(keys.iter().map(|key| values.get(key, at(1)))).await;
-        kept.into_iter().filter(|value| value.as_ref().unwrap().is_some()).count()
+        kept.into_iter()
+            .filter(|value| value.as_ref().unwrap().is_some())
+            .count()
     };
-    let outcomes =
-        join_all(keys.iter().map(async |key| values.set(key, &json!(1), at(9), at(1)).await)).await;
+    let outcomes = join_all(
+        keys.iter()
+            .map(async |key| values.set(key, &json!(1), at(9), at(1)).await),
+    )
+    .await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert!((1..=10).contains(&kept().await));
-    let outcomes = join_all(keys.iter().map(async |key| values.increment(key, 1, at(9), at(1)).await)).await;
+    let outcomes = join_all(
+        keys.iter()
+            .map(async |key| values.increment(key, 1, at(9), at(1)).await),
+    )
+    .await;
     let full = |outcome: &&Result<i64, _>| matches!(outcome, Err(KeyValueError::Full(10)));
-    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
+    assert_eq!(
+        outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+        10
+    );
     assert_eq!(outcomes.iter().filter(full).count(), 30);
     assert_eq!(kept().await, 10);
 }
 
 async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(Place { store, .. }: Place) {
-    let (values, other) = (store.key_values.of("a.rhai", LIMITS), store.key_values.of("b.rhai", LIMITS));
-    let set = async |key: &str, value: Value, until| values.set(key, &value, at(until), at(1)).await.unwrap();
+    let (values, other) = (
+        store.key_values.of("a.rhai", LIMITS),
+        store.key_values.of("b.rhai", LIMITS),
+    );
+    let set = async |key: &str, value: Value, until| {
+        values.set(key, &value, at(until), at(1)).await.unwrap()
+    };
     let get = async |key: &str| values.get(key, at(1)).await.unwrap();
-    other.set("first", &json!("other"), at(2), at(1)).await.unwrap();
+    other
+        .set("first", &json!("other"), at(2), at(1))
+        .await
+        .unwrap();
     values.increment("quota", 5, at(3), at(1)).await.unwrap();
     set("soon", json!("soon"), 10).await;
     set("late", json!(7), 20).await;
     set("new", json!("new"), 15).await;
-    assert_eq!((get("soon").await, get("late").await), (None, Some(json!(7))));
+    assert_eq!(
+        (get("soon").await, get("late").await),
+        (None, Some(json!(7)))
+    );
     // Replacing a value needs no space, and a value that becomes a counter is kept.
     set("new", json!("newer"), 30).await;
     assert_eq!(values.increment("late", 1, at(99), at(1)).await.unwrap(), 8);
     set("newest", json!("newest"), 16).await;
-    assert_eq!((get("new").await, get("late").await), (None, Some(json!(8))));
+    assert_eq!(
+        (get("new").await, get("late").await),
+        (None, Some(json!(8)))
+    );
     // A counter evicts a value too.
     assert_eq!(values.increment("more", 1, at(9), at(1)).await.unwrap(), 1);
-    assert_eq!((get("newest").await, get("quota").await), (None, Some(json!(5))));
-    assert!(matches!(values.set("x", &json!(1), at(9), at(1)).await, Err(KeyValueError::Full(3))));
+    assert_eq!(
+        (get("newest").await, get("quota").await),
+        (None, Some(json!(5)))
+    );
+    assert!(matches!(
+        values.set("x", &json!(1), at(9), at(1)).await,
+        Err(KeyValueError::Full(3))
+    ));
     assert_eq!(
         other.get("first", at(1)).await.unwrap(),
         Some(json!("other")),
@@ -127,16 +195,36 @@ async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(Place { st
 }
 
 async fn a_flood_resets_no_quota(Place { store, .. }: Place) {
-    let values = store.key_values.of("a.rhai", KeyValueLimits { entries: 130, ..WIDE });
+    let values = store.key_values.of(
+        "a.rhai",
+        KeyValueLimits {
+            entries: 130,
+            ..WIDE
+        },
+    );
     for turn in 1..=3 {
-        assert_eq!(values.increment("quota", 1, at(5), at(1)).await.unwrap(), turn);
+        assert_eq!(
+            values.increment("quota", 1, at(5), at(1)).await.unwrap(),
+            turn
+        );
         for key in 0..300 {
-            values.set(&format!("{turn} {key}"), &json!({"of": "a stranger"}), at(9), at(1)).await.unwrap();
+            values
+                .set(
+                    &format!("{turn} {key}"),
+                    &json!({"of": "a stranger"}),
+                    at(9),
+                    at(1),
+                )
+                .await
+                .unwrap();
         }
     }
     // When only counters are left, the script fails and no counter is evicted.
     for key in 0..129 {
-        values.increment(&key.to_string(), 1, at(9), at(1)).await.unwrap();
+        values
+            .increment(&key.to_string(), 1, at(9), at(1))
+            .await
+            .unwrap();
     }
     let refused = values.increment("one more", 1, at(9), at(1)).await;
     assert!(matches!(refused, Err(KeyValueError::Full(130))));
@@ -150,12 +238,23 @@ async fn numbers_are_added_to(Place { store, .. }: Place) {
     assert_eq!(add(-7, 500, 50).await, -2);
     assert_eq!(add(2, 500, 50).await, 0);
     assert_eq!(values.get("n", at(99)).await.unwrap(), Some(json!(0)));
-    assert_eq!(values.get("n", at(100)).await.unwrap(), None, "its expiry does not move");
+    assert_eq!(
+        values.get("n", at(100)).await.unwrap(),
+        None,
+        "its expiry does not move"
+    );
     assert_eq!(add(1, 300, 200).await, 1, "an expired counter starts again");
     assert_eq!(add(i64::MAX, 300, 200).await, i64::MAX);
     values.set("n", &json!(41), at(300), at(200)).await.unwrap();
-    assert_eq!(add(1, 300, 200).await, 42, "an integer that was set can be incremented");
-    values.set("n", &json!("text"), at(300), at(200)).await.unwrap();
+    assert_eq!(
+        add(1, 300, 200).await,
+        42,
+        "an integer that was set can be incremented"
+    );
+    values
+        .set("n", &json!("text"), at(300), at(200))
+        .await
+        .unwrap();
     let refused = values.increment("n", 1, at(300), at(200)).await;
     assert!(matches!(refused, Err(KeyValueError::NotAnInteger)));
 }
@@ -163,22 +262,39 @@ async fn numbers_are_added_to(Place { store, .. }: Place) {
 async fn no_addition_is_lost(Place { store, .. }: Place) {
     let add = |_| {
         let values = store.key_values.clone();
-        async move { values.of("a.rhai", WIDE).increment("n", 1, at(9), at(1)).await.unwrap() }
+        async move {
+            values
+                .of("a.rhai", WIDE)
+                .increment("n", 1, at(9), at(1))
+                .await
+                .unwrap()
+        }
     };
     let mut sums = race(100, add).await;
     sums.sort_unstable();
     assert_eq!(sums, (1..=100).collect::<Vec<_>>());
     let set = |turn| {
         let values = store.key_values.clone();
-        async move { values.of("a.rhai", WIDE).set("s", &json!(turn), at(9), at(1)).await }
+        async move {
+            values
+                .of("a.rhai", WIDE)
+                .set("s", &json!(turn), at(9), at(1))
+                .await
+        }
     };
     let sets = race(30, set).await;
-    assert!(sets.iter().all(Result::is_ok), "concurrent sets do not fail");
+    assert!(
+        sets.iter().all(Result::is_ok),
+        "concurrent sets do not fail"
+    );
 }
 
 async fn values_are_sealed(place: Place) {
     let values = place.store.key_values.of("a.rhai", WIDE);
-    values.set("k", &json!({"token": "not-to-be-read"}), at(9), at(1)).await.unwrap();
+    values
+        .set("k", &json!({"token": "not-to-be-read"}), at(9), at(1))
+        .await
+        .unwrap();
     place.expect_nowhere("not-to-be-read").await;
     // A record that is moved to another key cannot be opened there.
     let mut moved = place.everything().await;
@@ -187,9 +303,15 @@ async fn values_are_sealed(place: Place) {
             *last = b'z';
         }
     }
-    let change = crate::store::Change { put: moved, ..crate::store::Change::default() };
+    let change = crate::store::Change {
+        put: moved,
+        ..crate::store::Change::default()
+    };
     place.backend.apply(change).await.unwrap();
-    assert!(matches!(values.get("z", at(1)).await, Err(KeyValueError::Store(_))));
+    assert!(matches!(
+        values.get("z", at(1)).await,
+        Err(KeyValueError::Store(_))
+    ));
 }
 
 async fn a_removed_value_leaves_nothing_behind(place: Place) {

@@ -86,26 +86,39 @@ impl Place {
     }
 
     fn on(backend: Arc<dyn Backend>, folder: Option<TempDir>) -> Self {
-        Self { store: store(Arc::clone(&backend)), backend, _folder: folder }
+        Self {
+            store: store(Arc::clone(&backend)),
+            backend,
+            _folder: folder,
+        }
     }
 
     /// Returns everything that is stored.
     async fn everything(&self) -> Vec<Pair> {
-        self.backend.scan(Vec::new()..vec![u8::MAX], 100_000).await.unwrap()
+        self.backend
+            .scan(Vec::new()..vec![u8::MAX], 100_000)
+            .await
+            .unwrap()
     }
 
     /// Asserts that nothing is stored any more except the audit log.
     async fn expect_empty(&self) {
         let stored = self.everything().await.into_iter().map(|(key, _)| key);
-        let left: Vec<_> =
-            stored.filter(|key| !key.starts_with(b"a/")).map(|key| key.escape_ascii().to_string()).collect();
+        let left: Vec<_> = stored
+            .filter(|key| !key.starts_with(b"a/"))
+            .map(|key| key.escape_ascii().to_string())
+            .collect();
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 
     /// Asserts that `text` does not occur anywhere in the store.
     async fn expect_nowhere(&self, text: &str) {
         let found = self.everything().await.into_iter().find(|(key, value)| {
-            [key, value].iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+            [key, value].iter().any(|bytes| {
+                bytes
+                    .windows(text.len())
+                    .any(|part| part == text.as_bytes())
+            })
         });
         assert_eq!(found, None, "'{text}' can be read");
     }
@@ -124,7 +137,11 @@ async fn race<A>(many: usize, attempt: impl Fn(usize) -> A) -> Vec<A::Output>
 where
     A: Future<Output: Send + 'static> + Send + 'static,
 {
-    (0..many).map(attempt).collect::<JoinSet<_>>().join_all().await
+    (0..many)
+        .map(attempt)
+        .collect::<JoinSet<_>>()
+        .join_all()
+        .await
 }
 
 /// The moment this many seconds after the epoch.

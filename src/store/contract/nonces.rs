@@ -34,7 +34,13 @@ async fn of_many_uses_of_a_nonce_one_succeeds(Place { store, .. }: Place) {
         async move { nonces.consume(&nonce, at(2)).await }
     })
     .await;
-    assert_eq!(outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count(), 1);
+    assert_eq!(
+        outcomes
+            .into_iter()
+            .filter(|outcome| *outcome.as_ref().unwrap())
+            .count(),
+        1
+    );
 }
 
 async fn the_oldest_entry_is_dropped(place: Place) {
@@ -44,11 +50,19 @@ async fn the_oldest_entry_is_dropped(place: Place) {
         issued.push(nonces.issue(at(turn), 100, 1).await.unwrap());
         // The previous nonce may be evicted as soon as a tenth of its lifetime is over.
         let refused = nonces.issue(at(turn), 100, 1).await;
-        assert!(matches!(refused, Err(NonceError::TooMany { retry_after: 10 })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(NonceError::TooMany { retry_after: 10 })),
+            "{refused:?}"
+        );
         let refused = nonces.issue(at(turn + 9), 100, 1).await;
-        assert!(matches!(refused, Err(NonceError::TooMany { retry_after: 1 })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(NonceError::TooMany { retry_after: 1 })),
+            "{refused:?}"
+        );
         issued.push(nonces.issue(at(turn + 10), 100, 1).await.unwrap());
-        let [.., old, new] = &issued[..] else { panic!("two were issued") };
+        let [.., old, new] = &issued[..] else {
+            panic!("two were issued")
+        };
         assert!(!nonces.consume(old, at(turn + 10)).await.unwrap());
         assert!(nonces.consume(new, at(turn + 10)).await.unwrap());
     }
@@ -60,8 +74,15 @@ async fn a_young_nonce_is_not_dropped(Place { store, .. }: Place) {
         store.nonces.issue(at(10), 100, 5).await.unwrap();
     }
     let refused = join_all((0..20).map(|_| store.nonces.issue(at(12), 100, 5))).await;
-    assert!(refused.iter().all(|outcome| matches!(outcome, Err(NonceError::TooMany { retry_after: 8 }))));
-    assert!(store.nonces.issue(at(110), 100, 5).await.is_ok(), "an expired nonce is evicted");
+    assert!(
+        refused
+            .iter()
+            .all(|outcome| matches!(outcome, Err(NonceError::TooMany { retry_after: 8 })))
+    );
+    assert!(
+        store.nonces.issue(at(110), 100, 5).await.is_ok(),
+        "an expired nonce is evicted"
+    );
     let none = store.nonces.issue(at(110), 100, 0).await;
     assert!(matches!(none, Err(NonceError::TooMany { .. })));
 }
@@ -85,7 +106,11 @@ async fn many_challenges_stay_limited(place: Place) {
         // A record and an index entry each, and the number of nonces.
         assert_eq!(place.everything().await.len(), 401);
     }
-    assert_eq!(given, 20 * MOST, "all of them may be evicted every ten seconds");
+    assert_eq!(
+        given,
+        20 * MOST,
+        "all of them may be evicted every ten seconds"
+    );
     while place.store.sweep(at(1_000), 100).await.unwrap() > 0 {}
     place.expect_empty().await;
 }

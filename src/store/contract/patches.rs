@@ -7,15 +7,21 @@ use super::{Place, on_every_backend};
 use crate::store::Change;
 use crate::store::patches::{MOST_BYTES, PatchError};
 
-on_every_backend!(a_revision_is_replaced_once, the_document_is_sealed_and_bounded);
+on_every_backend!(
+    a_revision_is_replaced_once,
+    the_document_is_sealed_and_bounded
+);
 
 async fn a_revision_is_replaced_once(Place { store, .. }: Place) {
     let first = store.patches.load().await.unwrap();
     assert_eq!((first.revision, first.document), (0, json!({})));
     for revision in 0..3 {
-        let documents: Vec<_> = (0..20).map(|turn| json!([{"revision": revision, "turn": turn}])).collect();
-        let attempts =
-            documents.iter().map(|document| store.patches.replace(revision, document, Change::default()));
+        let documents: Vec<_> = (0..20)
+            .map(|turn| json!([{"revision": revision, "turn": turn}]))
+            .collect();
+        let attempts = documents
+            .iter()
+            .map(|document| store.patches.replace(revision, document, Change::default()));
         let mut winner = None;
         for (document, outcome) in documents.iter().zip(join_all(attempts).await) {
             match outcome {
@@ -31,8 +37,18 @@ async fn a_revision_is_replaced_once(Place { store, .. }: Place) {
 async fn the_document_is_sealed_and_bounded(place: Place) {
     let patches = &place.store.patches;
     let long = json!("x".repeat(MOST_BYTES));
-    assert!(matches!(patches.replace(0, &long, Change::default()).await, Err(PatchError::TooLong)));
+    assert!(matches!(
+        patches.replace(0, &long, Change::default()).await,
+        Err(PatchError::TooLong)
+    ));
     place.expect_empty().await;
-    patches.replace(0, &json!([{"value": "shared-secret-in-clear"}]), Change::default()).await.unwrap();
+    patches
+        .replace(
+            0,
+            &json!([{"value": "shared-secret-in-clear"}]),
+            Change::default(),
+        )
+        .await
+        .unwrap();
     place.expect_nowhere("in-clear").await;
 }

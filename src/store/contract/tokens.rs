@@ -23,7 +23,10 @@ async fn give(store: &Store, token: &str, whose: &str) -> Result<(), StoreError>
         expires_at: at(100),
         certificate: Some("thumbprint".to_owned()),
     };
-    store.tokens.insert(&Secret::new(token.to_owned()), stands_for).await
+    store
+        .tokens
+        .insert(&Secret::new(token.to_owned()), stands_for)
+        .await
 }
 
 async fn register(store: &Store, expires_at: u64) {
@@ -38,9 +41,15 @@ async fn is_good(store: &Store, token: &str, now: u64) -> bool {
 async fn a_token_is_valid_until_it_expires(Place { store, .. }: Place) {
     register(&store, 1_000).await;
     give(&store, "t", "one").await.unwrap();
-    assert!(matches!(give(&store, "t", "one").await, Err(StoreError::Conflict)));
+    assert!(matches!(
+        give(&store, "t", "one").await,
+        Err(StoreError::Conflict)
+    ));
     let (token, found) = store.tokens.find("t", at(99)).await.unwrap().unwrap();
-    assert_eq!((token.scope.as_str(), token.certificate.as_deref()), ("clients.read", Some("thumbprint")));
+    assert_eq!(
+        (token.scope.as_str(), token.certificate.as_deref()),
+        ("clients.read", Some("thumbprint"))
+    );
     assert_eq!(found.client().id, id("one"));
     assert!(!is_good(&store, "t", 100).await);
     assert!(!is_good(&store, "u", 50).await);
@@ -53,15 +62,33 @@ async fn a_token_becomes_invalid_with_its_client(place: Place) {
     assert!(is_good(store, "t", 89).await);
     assert!(!is_good(store, "t", 90).await, "the client has expired");
     let seen = store.clients.find(&id("one")).await.unwrap().unwrap();
-    store.clients.remove(&seen, Change::default()).await.unwrap();
+    store
+        .clients
+        .remove(&seen, Change::default())
+        .await
+        .unwrap();
     assert!(!is_good(store, "t", 50).await);
     give(store, "late", "one").await.unwrap();
-    assert!(!is_good(store, "late", 50).await, "a token that was being issued");
+    assert!(
+        !is_good(store, "late", 50).await,
+        "a token that was being issued"
+    );
     let other = client("one", json!({"issued_at": 40}));
-    store.clients.insert(&other, Change::default()).await.unwrap();
-    assert!(!is_good(store, "t", 50).await, "another client now has its identifier");
+    store
+        .clients
+        .insert(&other, Change::default())
+        .await
+        .unwrap();
+    assert!(
+        !is_good(store, "t", 50).await,
+        "another client now has its identifier"
+    );
     let seen = store.clients.find(&id("one")).await.unwrap().unwrap();
-    store.clients.remove(&seen, Change::default()).await.unwrap();
+    store
+        .clients
+        .remove(&seen, Change::default())
+        .await
+        .unwrap();
     assert_eq!(store.sweep(at(100), 10).await.unwrap(), 2);
     place.expect_empty().await;
 }

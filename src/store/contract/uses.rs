@@ -32,17 +32,32 @@ fn issued(name: &str, at: u64) -> Client {
 }
 
 async fn insert(store: &Store, client: &Client) {
-    store.clients.insert(client, Change::default()).await.unwrap();
+    store
+        .clients
+        .insert(client, Change::default())
+        .await
+        .unwrap();
 }
 
 async fn last(store: &Store, name: &str) -> Option<Timestamp> {
-    store.clients.find(&id(name)).await.unwrap().unwrap().client().last_used_at
+    store
+        .clients
+        .find(&id(name))
+        .await
+        .unwrap()
+        .unwrap()
+        .client()
+        .last_used_at
 }
 
 async fn sweep(store: &Store, unused: Unused) -> usize {
     let mut sweep = unused.sweep();
     while !sweep.is_over() {
-        store.uses.sweep_unused(&mut sweep, 10, |_| Ok(Change::default())).await.unwrap();
+        store
+            .uses
+            .sweep_unused(&mut sweep, 10, |_| Ok(Change::default()))
+            .await
+            .unwrap();
     }
     sweep.removed()
 }
@@ -60,9 +75,22 @@ async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
     assert_eq!(last(&store, "one").await, Some(at(10)));
     assert_eq!(use_at(10 + GRAIN).await, 1);
     assert_eq!(last(&store, "one").await, Some(at(10 + GRAIN)));
-    assert_eq!(store.clients.find(&id("one")).await.unwrap().unwrap().client().revision, 1);
+    assert_eq!(
+        store
+            .clients
+            .find(&id("one"))
+            .await
+            .unwrap()
+            .unwrap()
+            .client()
+            .revision,
+        1
+    );
     // Another server that does not know of the use yet.
-    let other = Store::on(std::sync::Arc::clone(&store.backend), store.sealing_key.clone());
+    let other = Store::on(
+        std::sync::Arc::clone(&store.backend),
+        store.sealing_key.clone(),
+    );
     other.uses.note(&id("one"), at(11 + GRAIN));
     assert_eq!(other.uses.write().await.unwrap(), 0);
 }
@@ -73,11 +101,19 @@ async fn a_noted_use_is_visible_before_it_is_written(Place { store, .. }: Place)
     assert_eq!(store.uses.last(&one), None);
     store.uses.note(&one.id, at(200));
     store.uses.note(&one.id, at(150));
-    assert_eq!(store.uses.last(&one), Some(at(200)), "the latest of several");
+    assert_eq!(
+        store.uses.last(&one),
+        Some(at(200)),
+        "the latest of several"
+    );
     assert_eq!(last(&store, "one").await, None);
     assert_eq!(store.uses.write().await.unwrap(), 1);
     assert_eq!(last(&store, "one").await, Some(at(200)));
-    assert_eq!(store.uses.write().await.unwrap(), 0, "no use is left to write");
+    assert_eq!(
+        store.uses.write().await.unwrap(),
+        0,
+        "no use is left to write"
+    );
 }
 
 async fn unused_clients_are_removed(place: Place) {
@@ -87,28 +123,71 @@ async fn unused_clients_are_removed(place: Place) {
         insert(store, &issued(&format!("u{turn:02}"), 0)).await;
         store.uses.note(&id(&format!("u{turn:02}")), at(turn * DAY));
     }
-    let operators = client("o", json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}));
+    let operators = client(
+        "o",
+        json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}),
+    );
     insert(store, &operators).await;
     assert_eq!(store.uses.write().await.unwrap(), 25);
     assert_eq!(sweep(store, Unused::default()).await, 0);
-    assert_eq!(sweep(store, Unused { never_since: Some(at(14)), idle_since: None }).await, 15);
+    assert_eq!(
+        sweep(
+            store,
+            Unused {
+                never_since: Some(at(14)),
+                idle_since: None
+            }
+        )
+        .await,
+        15
+    );
     assert!(store.clients.find(&id("n14")).await.unwrap().is_none());
     assert!(store.clients.find(&id("n15")).await.unwrap().is_some());
-    assert_eq!(sweep(store, Unused { never_since: None, idle_since: Some(at(14 * DAY)) }).await, 15);
+    assert_eq!(
+        sweep(
+            store,
+            Unused {
+                never_since: None,
+                idle_since: Some(at(14 * DAY))
+            }
+        )
+        .await,
+        15
+    );
     assert!(store.clients.find(&id("u14")).await.unwrap().is_none());
     assert!(store.clients.find(&id("u15")).await.unwrap().is_some());
-    let all = Unused { never_since: Some(at(100 * DAY)), idle_since: Some(at(100 * DAY)) };
+    let all = Unused {
+        never_since: Some(at(100 * DAY)),
+        idle_since: Some(at(100 * DAY)),
+    };
     // Several sweeps at the same time, as by several servers on one database.
-    assert_eq!(join_all((0..4).map(|_| sweep(store, all))).await.into_iter().sum::<usize>(), 20);
-    assert_eq!(store.clients.count_all().await.unwrap(), 1, "the administrator's own client stays");
+    assert_eq!(
+        join_all((0..4).map(|_| sweep(store, all)))
+            .await
+            .into_iter()
+            .sum::<usize>(),
+        20
+    );
+    assert_eq!(
+        store.clients.count_all().await.unwrap(),
+        1,
+        "the administrator's own client stays"
+    );
     let seen = store.clients.find(&operators.id).await.unwrap().unwrap();
-    store.clients.remove(&seen, Change::default()).await.unwrap();
+    store
+        .clients
+        .remove(&seen, Change::default())
+        .await
+        .unwrap();
     place.expect_empty().await;
 }
 
 async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
     insert(&store, &issued("one", 10)).await;
-    let unused = Unused { never_since: Some(at(2 * DAY)), idle_since: Some(at(DAY)) };
+    let unused = Unused {
+        never_since: Some(at(2 * DAY)),
+        idle_since: Some(at(DAY)),
+    };
     store.uses.note(&id("one"), at(2 * DAY));
     store.uses.write().await.unwrap();
     assert_eq!(sweep(&store, unused).await, 0);
@@ -129,7 +208,11 @@ async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
             store.uses.write().await.unwrap()
         }
     });
-    assert_eq!(two.await.into_iter().sum::<usize>(), 1, "one of many noted uses is written");
+    assert_eq!(
+        two.await.into_iter().sum::<usize>(),
+        1,
+        "one of many noted uses is written"
+    );
 }
 
 async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
@@ -138,10 +221,37 @@ async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
     store.uses.note(&one.id, at(DAY));
     store.uses.write().await.unwrap();
     let seen = store.clients.find(&one.id).await.unwrap().unwrap();
-    let next = Client { revision: 2, ..seen.client().clone() };
-    store.clients.replace(&seen, &next, Change::default()).await.unwrap();
-    assert_eq!(sweep(store, Unused { never_since: Some(at(2 * DAY)), idle_since: None }).await, 0);
-    assert_eq!(sweep(store, Unused { never_since: None, idle_since: Some(at(DAY)) }).await, 1);
+    let next = Client {
+        revision: 2,
+        ..seen.client().clone()
+    };
+    store
+        .clients
+        .replace(&seen, &next, Change::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        sweep(
+            store,
+            Unused {
+                never_since: Some(at(2 * DAY)),
+                idle_since: None
+            }
+        )
+        .await,
+        0
+    );
+    assert_eq!(
+        sweep(
+            store,
+            Unused {
+                never_since: None,
+                idle_since: Some(at(DAY))
+            }
+        )
+        .await,
+        1
+    );
     place.expect_empty().await;
 }
 
@@ -155,12 +265,19 @@ async fn a_use_of_an_unknown_client_is_not_written(place: Place) {
     assert_eq!(store.uses.write().await.unwrap(), 0);
     assert_eq!(last(store, "one").await, None);
     let seen = store.clients.find(&id("one")).await.unwrap().unwrap();
-    store.clients.remove(&seen, Change::default()).await.unwrap();
+    store
+        .clients
+        .remove(&seen, Change::default())
+        .await
+        .unwrap();
     place.expect_empty().await;
 }
 
 async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: Place) {
-    let unused = Unused { never_since: Some(at(DAY)), idle_since: Some(at(DAY)) };
+    let unused = Unused {
+        never_since: Some(at(DAY)),
+        idle_since: Some(at(DAY)),
+    };
     let names: Vec<_> = (0..250).map(|turn| format!("u{turn:03}")).collect();
     for name in &names {
         insert(&store, &issued(name, 1)).await;
@@ -178,7 +295,17 @@ async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: P
     let (written, swept) = tokio::join!(store.uses.write(), write_and_sweep);
     assert_eq!((written.unwrap(), swept), (250, 0));
     assert_eq!(store.clients.count_all().await.unwrap(), 250);
-    assert_eq!(sweep(&store, Unused { never_since: None, idle_since: Some(at(2 * DAY)) }).await, 250);
+    assert_eq!(
+        sweep(
+            &store,
+            Unused {
+                never_since: None,
+                idle_since: Some(at(2 * DAY))
+            }
+        )
+        .await,
+        250
+    );
 }
 
 async fn a_use_does_not_conflict_with_a_change_of_the_client(place: Place) {
@@ -190,9 +317,19 @@ async fn a_use_does_not_conflict_with_a_change_of_the_client(place: Place) {
         assert_eq!(store.uses.write().await.unwrap(), 1);
     };
     use_at(DAY).await;
-    assert!(matches!(store.clients.confirm(&seen).await, Err(StoreError::Conflict)));
-    let next = Client { revision: 2, ..one.clone() };
-    store.clients.replace(&seen, &next, Change::default()).await.unwrap();
+    assert!(matches!(
+        store.clients.confirm(&seen).await,
+        Err(StoreError::Conflict)
+    ));
+    let next = Client {
+        revision: 2,
+        ..one.clone()
+    };
+    store
+        .clients
+        .replace(&seen, &next, Change::default())
+        .await
+        .unwrap();
     assert_eq!(last(store, "one").await, Some(at(DAY)));
     // Any other change is a conflict, with or without a use.
     use_at(2 * DAY).await;
@@ -200,11 +337,18 @@ async fn a_use_does_not_conflict_with_a_change_of_the_client(place: Place) {
         store.clients.replace(&seen, &next, Change::default()).await,
         Err(StoreError::Conflict)
     ));
-    assert!(matches!(store.clients.remove(&seen, Change::default()).await, Err(StoreError::Conflict)));
+    assert!(matches!(
+        store.clients.remove(&seen, Change::default()).await,
+        Err(StoreError::Conflict)
+    ));
     let seen = store.clients.find(&one.id).await.unwrap().unwrap();
     store.clients.confirm(&seen).await.unwrap();
     use_at(3 * DAY).await;
-    store.clients.remove(&seen, Change::default()).await.unwrap();
+    store
+        .clients
+        .remove(&seen, Change::default())
+        .await
+        .unwrap();
     place.expect_empty().await;
 }
 
@@ -212,11 +356,26 @@ async fn an_unreadable_client_delays_nothing(Place { store, backend, .. }: Place
     for turn in 0..25 {
         insert(&store, &issued(&format!("n{turn:02}"), turn)).await;
     }
-    let put = vec![(keys::client(&id("n00")), b"?".to_vec()), (keys::client(&id("n15")), b"?".to_vec())];
-    backend.apply(Change { put, ..Change::default() }).await.unwrap();
-    let unused = Unused { never_since: Some(at(DAY)), idle_since: None };
+    let put = vec![
+        (keys::client(&id("n00")), b"?".to_vec()),
+        (keys::client(&id("n15")), b"?".to_vec()),
+    ];
+    backend
+        .apply(Change {
+            put,
+            ..Change::default()
+        })
+        .await
+        .unwrap();
+    let unused = Unused {
+        never_since: Some(at(DAY)),
+        idle_since: None,
+    };
     assert_eq!(sweep(&store, unused).await, 23);
-    assert!(store.clients.find(&id("n00")).await.is_err(), "the record is still there for inspection");
+    assert!(
+        store.clients.find(&id("n00")).await.is_err(),
+        "the record is still there for inspection"
+    );
 }
 
 async fn a_use_of_an_unreadable_client_delays_no_other(Place { store, backend, .. }: Place) {
@@ -228,26 +387,56 @@ async fn a_use_of_an_unreadable_client_delays_no_other(Place { store, backend, .
     }
     // One is broken, the other was written by a newer registrar.
     let unreadable = [("u007", b"?{}".to_vec()), ("u120", b"\x09{}".to_vec())];
-    let put = unreadable.map(|(name, record)| (keys::client(&id(name)), record)).to_vec();
-    backend.apply(Change { put, ..Change::default() }).await.unwrap();
+    let put = unreadable
+        .map(|(name, record)| (keys::client(&id(name)), record))
+        .to_vec();
+    backend
+        .apply(Change {
+            put,
+            ..Change::default()
+        })
+        .await
+        .unwrap();
     assert_eq!(store.uses.write().await.unwrap(), 248);
-    for name in names.iter().filter(|name| !["u007", "u120"].contains(&name.as_str())) {
+    for name in names
+        .iter()
+        .filter(|name| !["u007", "u120"].contains(&name.as_str()))
+    {
         assert_eq!(last(&store, name).await, Some(at(2 * DAY)), "{name}");
     }
-    assert_eq!(store.uses.write().await.unwrap(), 0, "no use is left to write");
+    assert_eq!(
+        store.uses.write().await.unwrap(),
+        0,
+        "no use is left to write"
+    );
     // Unused clients are then removed.
-    let idle = Unused { never_since: None, idle_since: Some(at(2 * DAY)) };
+    let idle = Unused {
+        never_since: None,
+        idle_since: Some(at(2 * DAY)),
+    };
     assert_eq!(sweep(&store, idle).await, 248);
-    assert!(store.clients.find(&id("u007")).await.is_err(), "the record is still there for inspection");
+    assert!(
+        store.clients.find(&id("u007")).await.is_err(),
+        "the record is still there for inspection"
+    );
 }
 
 async fn clients_older_than_the_index_are_entered_once(place: Place) {
     let (store, backend) = (&place.store, &place.backend);
-    let operators = client("o", json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}));
+    let operators = client(
+        "o",
+        json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}),
+    );
     insert(store, &operators).await;
     let remove = async |client: &Client| {
         let delete = vec![client_use(client).unwrap()];
-        backend.apply(Change { delete, ..Change::default() }).await.unwrap();
+        backend
+            .apply(Change {
+                delete,
+                ..Change::default()
+            })
+            .await
+            .unwrap();
     };
     for turn in 0..25 {
         let client = issued(&format!("n{turn:02}"), turn);
@@ -256,11 +445,18 @@ async fn clients_older_than_the_index_are_entered_once(place: Place) {
             remove(&client).await;
         }
     }
-    let unused = Unused { never_since: Some(at(DAY)), idle_since: None };
+    let unused = Unused {
+        never_since: Some(at(DAY)),
+        idle_since: None,
+    };
     assert_eq!(store.uses.enter_all(5).await.unwrap(), 13);
     let later = issued("later", 1);
     insert(store, &later).await;
     remove(&later).await;
-    assert_eq!(store.uses.enter_all(5).await.unwrap(), 0, "it is done only once");
+    assert_eq!(
+        store.uses.enter_all(5).await.unwrap(),
+        0,
+        "it is done only once"
+    );
     assert_eq!(sweep(store, unused).await, 25);
 }

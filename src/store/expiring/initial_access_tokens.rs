@@ -100,8 +100,15 @@ impl InitialAccessTokens {
         let (digest, id) = (digest(token), Self::id_of(token));
         // In the index, a token that never expires is at the end of time.
         let expires_at = grant.expires_at.unwrap_or(Timestamp::from_unix(u64::MAX));
-        let entry = Entry { key: digest.into_bytes(), value: grant, expires_at };
-        self.0.backend.apply(self.0.insertion(&entry)?.and(also)).await?;
+        let entry = Entry {
+            key: digest.into_bytes(),
+            value: grant,
+            expires_at,
+        };
+        self.0
+            .backend
+            .apply(self.0.insertion(&entry)?.and(also))
+            .await?;
         Ok(id)
     }
 
@@ -115,7 +122,9 @@ impl InitialAccessTokens {
         now: Timestamp,
     ) -> Result<Option<InitialAccessToken>, StoreError> {
         let digest = hex(&sha256(token.as_bytes()));
-        let Some(found) = self.0.find(digest.as_bytes(), now).await? else { return Ok(None) };
+        let Some(found) = self.0.find(digest.as_bytes(), now).await? else {
+            return Ok(None);
+        };
         Ok(Some(self.counted(found).await?).filter(|token| token.uses_left() != Some(0)))
     }
 
@@ -123,9 +132,14 @@ impl InitialAccessTokens {
     /// with [`StoreError::Conflict`] when the token was revoked or used up in the meantime.
     pub fn one_use(&self, token: &InitialAccessToken) -> Change {
         let used = own_number(&token.found.entry.key);
-        let below = token.grant().uses.map(|uses| Expectation::Below(used.clone(), uses));
+        let below = token
+            .grant()
+            .uses
+            .map(|uses| Expectation::Below(used.clone(), uses));
         Change {
-            expect: std::iter::once(self.0.unchanged(&token.found)).chain(below).collect(),
+            expect: std::iter::once(self.0.unchanged(&token.found))
+                .chain(below)
+                .collect(),
             count: vec![(used, 1)],
             ..Change::default()
         }
@@ -136,15 +150,25 @@ impl InitialAccessTokens {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(&self, id: &str, now: Timestamp) -> Result<Option<InitialAccessToken>, StoreError> {
+    pub async fn find(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<InitialAccessToken>, StoreError> {
         let is_id = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_id {
             return Ok(None);
         }
         let range = keys::under(&Kind::InitialAccess.record(id.as_bytes()));
-        let Some((stored, bytes)) = self.0.backend.scan(range, 1).await?.pop() else { return Ok(None) };
+        let Some((stored, bytes)) = self.0.backend.scan(range, 1).await?.pop() else {
+            return Ok(None);
+        };
         let found = self.0.read(&stored, bytes)?;
-        if found.is_live(now) { self.counted(found).await.map(Some) } else { Ok(None) }
+        if found.is_live(now) {
+            self.counted(found).await.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Returns at most `limit` tokens in the order of their identifiers, starting after `after`. Expired
@@ -177,8 +201,15 @@ impl InitialAccessTokens {
         until_won(|| self.try_revoke(id, now, also.clone())).await
     }
 
-    async fn try_revoke(&self, id: &str, now: Timestamp, also: Change) -> Result<Option<bool>, StoreError> {
-        let Some(token) = self.find(id, now).await? else { return Ok(Some(false)) };
+    async fn try_revoke(
+        &self,
+        id: &str,
+        now: Timestamp,
+        also: Change,
+    ) -> Result<Option<bool>, StoreError> {
+        let Some(token) = self.find(id, now).await? else {
+            return Ok(Some(false));
+        };
         let removal = self.0.removal(&token.found).and(also);
         unless_lost(self.0.backend.apply(removal).await.map(|_| true))
     }
@@ -186,7 +217,10 @@ impl InitialAccessTokens {
     async fn counted(&self, found: Found<InitialAccess>) -> Result<InitialAccessToken, StoreError> {
         let place = own_number(&found.entry.key);
         let used = number(&place, self.0.backend.get(&place).await?.as_deref())?;
-        Ok(InitialAccessToken { found, used: used.unsigned_abs() })
+        Ok(InitialAccessToken {
+            found,
+            used: used.unsigned_abs(),
+        })
     }
 }
 

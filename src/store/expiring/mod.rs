@@ -56,11 +56,19 @@ pub(super) struct Space<T> {
 impl<T: Serialize + DeserializeOwned> Space<T> {
     /// Returns the records of `kind`.
     pub(super) fn new(backend: Arc<dyn Backend>, kind: Kind) -> Self {
-        Self { backend, kind, holds: PhantomData }
+        Self {
+            backend,
+            kind,
+            holds: PhantomData,
+        }
     }
 
     /// Returns the record under `key` if it has not expired at `now`.
-    pub(super) async fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Found<T>>, StoreError> {
+    pub(super) async fn find(
+        &self,
+        key: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Found<T>>, StoreError> {
         Ok(self.find_any(key).await?.filter(|found| found.is_live(now)))
     }
 
@@ -75,16 +83,31 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     pub(super) fn read(&self, stored: &[u8], bytes: Vec<u8>) -> Result<Found<T>, StoreError> {
         let (value, expires_at) = record::decode_until(stored, &bytes)?;
         let key = self.kind.of_record(stored).unwrap_or_default().to_vec();
-        Ok(Found { entry: Entry { key, value, expires_at }, bytes })
+        Ok(Found {
+            entry: Entry {
+                key,
+                value,
+                expires_at,
+            },
+            bytes,
+        })
     }
 
     /// Stores `entry`, unless there is an unexpired record under its key at `now`. Returns whether it was
     /// stored. Of any number of concurrent calls, one stores its entry.
-    pub(super) async fn insert_new(&self, entry: &Entry<T>, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) async fn insert_new(
+        &self,
+        entry: &Entry<T>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         until_won(|| self.try_insert(entry, now)).await
     }
 
-    async fn try_insert(&self, entry: &Entry<T>, now: Timestamp) -> Result<Option<bool>, StoreError> {
+    async fn try_insert(
+        &self,
+        entry: &Entry<T>,
+        now: Timestamp,
+    ) -> Result<Option<bool>, StoreError> {
         let change = match self.find_any(&entry.key).await? {
             Some(found) if found.is_live(now) => return Ok(Some(false)),
             Some(over) => self.replacement(&over, entry)?,
@@ -100,24 +123,41 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     }
 
     async fn try_take(&self, key: &[u8], now: Timestamp) -> Result<Option<Option<T>>, StoreError> {
-        let Some(found) = self.find(key, now).await? else { return Ok(Some(None)) };
+        let Some(found) = self.find(key, now).await? else {
+            return Ok(Some(None));
+        };
         let removal = self.removal(&found);
-        unless_lost(self.backend.apply(removal).await.map(|_| Some(found.entry.value)))
+        unless_lost(
+            self.backend
+                .apply(removal)
+                .await
+                .map(|_| Some(found.entry.value)),
+        )
     }
 
     /// Returns the change that stores `entry`, expecting that its key is absent.
     pub(super) fn insertion(&self, entry: &Entry<T>) -> Result<Change, StoreError> {
         let mut change = self.writing(entry)?;
-        change.expect.push(Expectation::Absent(self.kind.record(&entry.key)));
-        change.count.extend(self.kind.group_count(&entry.key).map(|count| (count, 1)));
+        change
+            .expect
+            .push(Expectation::Absent(self.kind.record(&entry.key)));
+        change
+            .count
+            .extend(self.kind.group_count(&entry.key).map(|count| (count, 1)));
         Ok(change)
     }
 
     /// Returns the change that replaces `seen` with `entry`, which has the same key.
-    pub(super) fn replacement(&self, seen: &Found<T>, entry: &Entry<T>) -> Result<Change, StoreError> {
+    pub(super) fn replacement(
+        &self,
+        seen: &Found<T>,
+        entry: &Entry<T>,
+    ) -> Result<Change, StoreError> {
         let mut change = self.writing(entry)?;
         change.expect.push(self.unchanged(seen));
-        change.delete.push(self.kind.expiry(seen.entry.expires_at, &seen.entry.key));
+        change
+            .delete
+            .push(self.kind.expiry(seen.entry.expires_at, &seen.entry.key));
         change.delete.extend(self.kind.own_number(&seen.entry.key));
         Ok(change)
     }
@@ -137,7 +177,10 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         let stored = self.kind.record(&entry.key);
         let record = record::encode_until(&stored, &entry.value, entry.expires_at)?;
         let index = (self.kind.expiry(entry.expires_at, &entry.key), Vec::new());
-        Ok(Change { put: vec![(stored, record), index], ..Change::default() })
+        Ok(Change {
+            put: vec![(stored, record), index],
+            ..Change::default()
+        })
     }
 }
 
@@ -149,7 +192,11 @@ pub(super) fn removal(kind: Kind, key: &[u8], bytes: Vec<u8>, index: Vec<u8>) ->
     Change {
         expect: vec![Expectation::Value(stored.clone(), bytes)],
         delete: [stored, index].into_iter().chain(own_number).collect(),
-        count: kind.group_count(key).map(|count| (count, -1)).into_iter().collect(),
+        count: kind
+            .group_count(key)
+            .map(|count| (count, -1))
+            .into_iter()
+            .collect(),
         ..Change::default()
     }
 }

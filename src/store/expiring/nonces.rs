@@ -62,10 +62,19 @@ impl Nonces {
     ///
     /// # Errors
     /// [`NonceError::TooMany`] when no nonce may be evicted; otherwise when the store or the system fails.
-    pub async fn issue(&self, now: Timestamp, lifetime: u64, most: u64) -> Result<String, NonceError> {
+    pub async fn issue(
+        &self,
+        now: Timestamp,
+        lifetime: u64,
+        most: u64,
+    ) -> Result<String, NonceError> {
         let nonce = random::text(BYTES)?;
         let value = Nonce { issued_at: now };
-        let entry = Entry { key: key(&nonce), value, expires_at: now.plus(lifetime) };
+        let entry = Entry {
+            key: key(&nonce),
+            value,
+            expires_at: now.plus(lifetime),
+        };
         until_won(|| self.try_issue(&entry, lifetime, most)).await?;
         Ok(nonce)
     }
@@ -80,11 +89,19 @@ impl Nonces {
         let out = number(&count, self.0.backend.get(&count).await?.as_deref())?;
         let insertion = self.0.insertion(entry)?;
         let change = if out.unsigned_abs() < most {
-            Change { expect: vec![Expectation::Below(count, most)], ..Change::default() }
+            Change {
+                expect: vec![Expectation::Below(count, most)],
+                ..Change::default()
+            }
         } else if most == 0 {
-            return Err(NonceError::TooMany { retry_after: lifetime });
+            return Err(NonceError::TooMany {
+                retry_after: lifetime,
+            });
         } else {
-            match self.one_that_gives_way(entry.value.issued_at, lifetime).await? {
+            match self
+                .one_that_gives_way(entry.value.issued_at, lifetime)
+                .await?
+            {
                 Some(old) => self.0.removal(&old),
                 // The selected nonce has just been removed.
                 None => return Ok(None),
@@ -102,11 +119,16 @@ impl Nonces {
         let all = Kind::Nonce.ended(Timestamp::from_unix(u64::MAX));
         let oldest = self.0.backend.scan(all, OLDEST).await?;
         let [chance] = random::bytes::<1>()?;
-        let chosen = usize::from(chance).checked_rem(oldest.len()).unwrap_or_default();
-        let may_give_way = |old: &Found<Nonce>| !old.is_live(now) || protected(old, lifetime) <= now;
+        let chosen = usize::from(chance)
+            .checked_rem(oldest.len())
+            .unwrap_or_default();
+        let may_give_way =
+            |old: &Found<Nonce>| !old.is_live(now) || protected(old, lifetime) <= now;
         // When the chosen one is too recent, the very oldest may still be old enough.
         for place in [chosen, 0] {
-            let key = oldest.get(place).and_then(|(entry, _)| Kind::Nonce.of_expiry(entry));
+            let key = oldest
+                .get(place)
+                .and_then(|(entry, _)| Kind::Nonce.of_expiry(entry));
             let Some(key) = key else { return Ok(None) };
             match self.0.find_any(key).await? {
                 Some(old) if may_give_way(&old) => return Ok(Some(old)),
@@ -133,7 +155,11 @@ impl Nonces {
 
 /// Returns the moment from which a nonce may be evicted.
 fn protected(nonce: &Found<Nonce>, lifetime: u64) -> Timestamp {
-    nonce.entry.value.issued_at.plus(lifetime.div_ceil(PROTECTED))
+    nonce
+        .entry
+        .value
+        .issued_at
+        .plus(lifetime.div_ceil(PROTECTED))
 }
 
 fn key(nonce: &str) -> Vec<u8> {

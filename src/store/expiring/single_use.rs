@@ -64,7 +64,9 @@ impl SingleUse {
         if expires_at <= now {
             return Ok(false);
         }
-        self.0.insert_new(&entry(what, identifier, expires_at), now).await
+        self.0
+            .insert_new(&entry(what, identifier, expires_at), now)
+            .await
     }
 
     /// Returns the change that marks the object of `identifier` as used, or `None` when it was used
@@ -91,6 +93,12 @@ impl SingleUse {
 
 /// Only the common digest of the parts of `identifier` is stored.
 fn entry(what: UsedOnce, identifier: &[&str], expires_at: Timestamp) -> Entry<()> {
-    let parts: Vec<&str> = std::iter::once(what.name()).chain(identifier.iter().copied()).collect();
-    Entry { key: digest(&parts).to_vec(), value: (), expires_at }
+    let parts: Vec<&str> = std::iter::once(what.name())
+        .chain(identifier.iter().copied())
+        .collect();
+    Entry {
+        key: digest(&parts).to_vec(),
+        value: (),
+        expires_at,
+    }
 }

@@ -19,7 +19,9 @@ pub(in crate::store) fn add_up(
     for outcome in outcomes {
         match outcome {
             Ok(is_removed) => *removed += usize::from(is_removed),
-            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "{who} was not removed"),
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(%error, "{who} was not removed")
+            }
             Err(error) => failed = Some(error),
         }
     }
@@ -36,18 +38,31 @@ pub(in crate::store) async fn sweep(
 ) -> Result<usize, StoreError> {
     let entries = backend.scan(kind.ended(at), limit).await?;
     // All at once, so that they share a flush.
-    let outcomes = join_all(entries.iter().map(|(entry, _)| sweep_one(backend, kind, entry, at))).await;
+    let outcomes = join_all(
+        entries
+            .iter()
+            .map(|(entry, _)| sweep_one(backend, kind, entry, at)),
+    )
+    .await;
     outcomes.into_iter().collect::<Result<(), _>>()?;
     Ok(entries.len())
 }
 
-async fn sweep_one(backend: &dyn Backend, kind: Kind, entry: &[u8], at: Timestamp) -> Result<(), StoreError> {
+async fn sweep_one(
+    backend: &dyn Backend,
+    kind: Kind,
+    entry: &[u8],
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let key = kind.of_expiry(entry).unwrap_or_default();
     let stored = kind.record(key);
     // A record that cannot be read has expired too, since its index entry is due.
     let is_over = |bytes: &[u8]| record::expiry(&stored, bytes).map_or(true, |end| end <= at);
-    let dangling =
-        |expectation| Change { expect: vec![expectation], delete: vec![entry.to_vec()], ..Change::default() };
+    let dangling = |expectation| Change {
+        expect: vec![expectation],
+        delete: vec![entry.to_vec()],
+        ..Change::default()
+    };
     let change = match backend.get(&stored).await? {
         Some(bytes) if is_over(&bytes) => expiring::removal(kind, key, bytes, entry.to_vec()),
         // A dangling entry is removed, so that the next sweep does not visit it.

@@ -45,7 +45,10 @@ pub struct Tokens {
 impl Tokens {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
         let clients = Clients::new(Arc::clone(&backend));
-        Self { space: Space::new(backend, Kind::AccessToken), clients }
+        Self {
+            space: Space::new(backend, Kind::AccessToken),
+            clients,
+        }
     }
 
     /// Stores what `token` grants.
@@ -55,7 +58,11 @@ impl Tokens {
     /// when the store cannot be written.
     pub async fn insert(&self, token: &Secret, stands_for: AccessToken) -> Result<(), StoreError> {
         let expires_at = stands_for.expires_at;
-        let entry = Entry { key: key(token.expose()), value: stands_for, expires_at };
+        let entry = Entry {
+            key: key(token.expose()),
+            value: stands_for,
+            expires_at,
+        };
         let change = self.space.insertion(&entry)?;
         self.space.backend.apply(change).await.map(drop)
     }
@@ -69,7 +76,9 @@ impl Tokens {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<(AccessToken, Stored)>, StoreError> {
-        let Some(found) = self.space.find(&key(token), now).await? else { return Ok(None) };
+        let Some(found) = self.space.find(&key(token), now).await? else {
+            return Ok(None);
+        };
         let token = found.entry.value;
         let client = self.clients.find(&token.client_id).await?;
         let is_good = |stored: &Stored| {
@@ -83,7 +92,12 @@ impl Tokens {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn revoke(&self, token: &str, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn revoke(
+        &self,
+        token: &str,
+        client: &ClientId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let key = key(token);
         match self.space.find(&key, now).await? {
             Some(found) if found.entry.value.client_id == *client => {

@@ -135,8 +135,13 @@ pub(super) fn level_count(level: &str) -> Vec<u8> {
 /// Returns whether the value under `key` can be derived from the records of clients and from expiring
 /// records. The expiry index of the latter cannot: its entries also record what may be evicted.
 pub(super) fn follows_from_records(key: &[u8]) -> bool {
-    let beginnings: [&[u8]; 7] = [EXPIRIES, NEVER_USED, LAST_USED, LEVELS, b"i/", b"n/i/", b"n/x/"];
-    key == CLIENT_COUNT || beginnings.iter().any(|beginning| key.starts_with(beginning))
+    let beginnings: [&[u8]; 7] = [
+        EXPIRIES, NEVER_USED, LAST_USED, LEVELS, b"i/", b"n/i/", b"n/x/",
+    ];
+    key == CLIENT_COUNT
+        || beginnings
+            .iter()
+            .any(|beginning| key.starts_with(beginning))
 }
 
 /// Returns the client that a key with the prefix `prefix` names.
@@ -192,8 +197,13 @@ pub(super) enum Kind {
 
 impl Kind {
     /// All types.
-    pub(super) const ALL: [Self; 5] =
-        [Self::KeyValue, Self::Nonce, Self::SingleUse, Self::AccessToken, Self::InitialAccess];
+    pub(super) const ALL: [Self; 5] = [
+        Self::KeyValue,
+        Self::Nonce,
+        Self::SingleUse,
+        Self::AccessToken,
+        Self::InitialAccess,
+    ];
 
     const fn name(self) -> &'static [u8] {
         match self {
@@ -227,7 +237,10 @@ impl Kind {
 
     /// Returns the key of the record that an index entry names.
     pub(super) fn of_expiry(self, entry: &[u8]) -> Option<&[u8]> {
-        entry.strip_prefix(b"y/")?.strip_prefix(self.name())?.get(MOMENT..)
+        entry
+            .strip_prefix(b"y/")?
+            .strip_prefix(self.name())?
+            .get(MOMENT..)
     }
 
     /// Returns the key of the number of records in the group of `key`. Returns `None` if the type is not

@@ -18,12 +18,18 @@ pub(in crate::store) const DEFAULT_NAME: &str = "registrar.key";
 ///
 /// A store that is already in use does not get a new key: its secrets would silently be lost.
 pub(in crate::store) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
-    let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
+    let failed = |reason: String| StoreError::KeyFile {
+        file: file.to_owned(),
+        reason,
+    };
     match fs::read(file) {
         Ok(text) => {
             refuse_readers(file)?;
             let text = String::from_utf8_lossy(&text);
-            let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            let bytes = STANDARD
+                .decode(text.trim())
+                .ok()
+                .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is \
                           lost, delete the file; the next start reports how to continue without the key";
             let bytes = bytes.ok_or_else(|| failed(advice.to_owned()))?;
@@ -40,9 +46,9 @@ pub(in crate::store) fn load_or_make(file: &Path, is_used: bool) -> Result<Seali
             match write(file, &STANDARD.encode(bytes)) {
                 // Another server was faster; its key is used.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
-                outcome => {
-                    outcome.map(|()| SealingKey::from_bytes(bytes)).map_err(|error| failed(error.to_string()))
-                }
+                outcome => outcome
+                    .map(|()| SealingKey::from_bytes(bytes))
+                    .map_err(|error| failed(error.to_string())),
             }
         }
         Err(error) => Err(failed(error.to_string())),
@@ -82,8 +88,14 @@ fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
 #[cfg(unix)]
 fn refuse_readers(file: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
-    let mode = fs::metadata(file).map_err(|error| failed(error.to_string()))?.permissions().mode();
+    let failed = |reason: String| StoreError::KeyFile {
+        file: file.to_owned(),
+        reason,
+    };
+    let mode = fs::metadata(file)
+        .map_err(|error| failed(error.to_string()))?
+        .permissions()
+        .mode();
     let others = 0o077;
     if mode & others == 0 {
         return Ok(());
@@ -95,7 +107,10 @@ fn refuse_readers(file: &Path) -> Result<(), StoreError> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same signature on every system"
+)]
 fn refuse_readers(_file: &Path) -> Result<(), StoreError> {
     Ok(())
 }
@@ -109,19 +124,39 @@ mod tests {
     fn a_key_is_created_once_and_kept() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("new/registrar.key");
-        let sealed = load_or_make(&file, false).unwrap().seal(&Secret::new("s".to_owned()), "a").unwrap();
-        assert_eq!(load_or_make(&file, true).unwrap().open(&sealed, "a").unwrap().expose(), "s");
+        let sealed = load_or_make(&file, false)
+            .unwrap()
+            .seal(&Secret::new("s".to_owned()), "a")
+            .unwrap();
+        assert_eq!(
+            load_or_make(&file, true)
+                .unwrap()
+                .open(&sealed, "a")
+                .unwrap()
+                .expose(),
+            "s"
+        );
     }
 
     #[test]
     fn a_missing_or_broken_key_is_not_replaced() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("registrar.key");
-        assert!(load_or_make(&file, true).unwrap_err().to_string().contains("missing"));
+        assert!(
+            load_or_make(&file, true)
+                .unwrap_err()
+                .to_string()
+                .contains("missing")
+        );
         assert!(!file.exists());
         load_or_make(&file, false).unwrap();
         fs::write(&file, "c2hvcnQ=").unwrap();
-        assert!(load_or_make(&file, false).unwrap_err().to_string().contains("32 bytes"));
+        assert!(
+            load_or_make(&file, false)
+                .unwrap_err()
+                .to_string()
+                .contains("32 bytes")
+        );
     }
 
     #[cfg(unix)]
@@ -131,8 +166,16 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("registrar.key");
         load_or_make(&file, false).unwrap();
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(load_or_make(&file, false).unwrap_err().to_string().contains("chmod 600"));
+        assert!(
+            load_or_make(&file, false)
+                .unwrap_err()
+                .to_string()
+                .contains("chmod 600")
+        );
     }
 }

@@ -32,12 +32,18 @@ pub(in crate::store) async fn check(
     let reason = "it is not the key of this store; restore it from a backup, or copy it from a server that \
                   already uses the store. 'registrar store accept' continues without the sealed data of an \
                   embedded store";
-    Err(StoreError::KeyFile { file: file.to_owned(), reason: reason.to_owned() })
+    Err(StoreError::KeyFile {
+        file: file.to_owned(),
+        reason: reason.to_owned(),
+    })
 }
 
 /// Stores a proof and returns the proof that is stored then: another server may have been faster.
 async fn leave(backend: &dyn Backend, key: &SealingKey) -> Result<Vec<u8>, StoreError> {
-    let proof = record::encode(keys::KEY_PROOF, &sealing::seal(key, keys::KEY_PROOF, &TEXT)?)?;
+    let proof = record::encode(
+        keys::KEY_PROOF,
+        &sealing::seal(key, keys::KEY_PROOF, &TEXT)?,
+    )?;
     let change = Change {
         expect: vec![Expectation::Absent(keys::KEY_PROOF.to_vec())],
         put: vec![(keys::KEY_PROOF.to_vec(), proof.clone())],
@@ -45,7 +51,10 @@ async fn leave(backend: &dyn Backend, key: &SealingKey) -> Result<Vec<u8>, Store
     };
     match backend.apply(change).await {
         Ok(_) => Ok(proof),
-        Err(StoreError::Conflict) => backend.get(keys::KEY_PROOF).await?.ok_or(StoreError::Conflict),
+        Err(StoreError::Conflict) => backend
+            .get(keys::KEY_PROOF)
+            .await?
+            .ok_or(StoreError::Conflict),
         Err(error) => Err(error),
     }
 }
@@ -64,6 +73,9 @@ mod tests {
         assert!(is_there(&store).await.unwrap());
         check(&store, &key(1), file).await.unwrap();
         let error = check(&store, &key(2), file).await.unwrap_err().to_string();
-        assert!(error.contains("some.key") && error.contains("not the key of this store"), "{error}");
+        assert!(
+            error.contains("some.key") && error.contains("not the key of this store"),
+            "{error}"
+        );
     }
 }

@@ -10,9 +10,15 @@ use super::StoreError;
 use crate::base::secret::{Sealed, SealingKey, Secret};
 
 /// Seals `value` so that it opens only under the same `key` of the store.
-pub(super) fn seal<T: Serialize>(with: &SealingKey, key: &[u8], value: &T) -> Result<Sealed, StoreError> {
-    let text = serde_json::to_string(value).map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
-    with.seal(&Secret::new(text), &owner(key)).map_err(|error| StoreError::corrupt(key, &error.to_string()))
+pub(super) fn seal<T: Serialize>(
+    with: &SealingKey,
+    key: &[u8],
+    value: &T,
+) -> Result<Sealed, StoreError> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
+    with.seal(&Secret::new(text), &owner(key))
+        .map_err(|error| StoreError::corrupt(key, &error.to_string()))
 }
 
 /// Opens what was sealed under `key`.
@@ -24,7 +30,8 @@ pub(super) fn open<T: DeserializeOwned>(
     let opened = with.open(sealed, &owner(key));
     let text = opened.map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
     // The error message of serde_json can contain a part of the value.
-    serde_json::from_str(text.expose()).map_err(|_| StoreError::corrupt(key, "the sealed value is malformed"))
+    serde_json::from_str(text.expose())
+        .map_err(|_| StoreError::corrupt(key, "the sealed value is malformed"))
 }
 
 fn owner(key: &[u8]) -> String {

@@ -16,7 +16,9 @@ pub const MOST_IMPORTED: usize = 500;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// There are too many clients.
-    #[error("at most {MOST_IMPORTED} clients can be imported at a time; send the rest in another request")]
+    #[error(
+        "at most {MOST_IMPORTED} clients can be imported at a time; send the rest in another request"
+    )]
     TooMany,
     /// Two clients have the same identifier.
     #[error("the client {0} occurs twice; remove one of the two")]

@@ -46,8 +46,14 @@ pub fn of(client: &Client, key: &SealingKey) -> Result<Map<String, Value>, SealE
         put("shared_as", digest.as_str().into());
     }
     if let Some(ClientSecret { sealed, expires_at }) = secret {
-        put("client_secret", key.open(sealed, id.as_str())?.expose().into());
-        put("client_secret_expires_at", expires_at.map_or(0, Timestamp::unix).into());
+        put(
+            "client_secret",
+            key.open(sealed, id.as_str())?.expose().into(),
+        );
+        put(
+            "client_secret_expires_at",
+            expires_at.map_or(0, Timestamp::unix).into(),
+        );
     }
     put("registration_access_token_sha256", json!(tokens));
     put("revision", (*revision).into());

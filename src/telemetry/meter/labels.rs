@@ -128,7 +128,10 @@ const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPT
 
 /// Returns the method of a request, or `other`: clients can invent methods.
 pub(super) fn method(name: &str) -> &'static str {
-    METHODS.iter().find(|known| **known == name).unwrap_or(&OTHER)
+    METHODS
+        .iter()
+        .find(|known| **known == name)
+        .unwrap_or(&OTHER)
 }
 
 /// Every `error` that the server itself returns.
@@ -165,7 +168,11 @@ const CODES: &[&str] = &[
 
 /// Returns the error code of a response: empty for a success, `other` for a code of a script.
 pub(super) fn code(name: &str) -> &'static str {
-    if name.is_empty() { "" } else { CODES.iter().find(|known| **known == name).unwrap_or(&OTHER) }
+    if name.is_empty() {
+        ""
+    } else {
+        CODES.iter().find(|known| **known == name).unwrap_or(&OTHER)
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use metrics::{Gauge, counter, gauge, histogram};
 
-pub use labels::{ClientChange, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome, WriteOutcome};
+pub use labels::{
+    ClientChange, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome, WriteOutcome,
+};
 pub use recorder::{add_up, install, text};
 
 /// Counts a request or a connection as open until it is dropped.
@@ -111,7 +113,8 @@ pub fn store_batch(changes: usize, took: Duration, waiting: usize) {
 
 /// Records a change of a client of this trust level.
 pub fn client(change: ClientChange, trust_level: &'static str) {
-    counter!(names::CLIENTS, "change" => change.as_str(), "trust_level" => trust_level).increment(1);
+    counter!(names::CLIENTS, "change" => change.as_str(), "trust_level" => trust_level)
+        .increment(1);
 }
 
 /// Records the removal of `count` expired clients.
@@ -151,7 +154,10 @@ fn number(count: usize) -> f64 {
     large(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Prometheus has no other numbers; exact up to 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus has no other numbers; exact up to 2^53"
+)]
 fn large(count: u64) -> f64 {
     count as f64
 }

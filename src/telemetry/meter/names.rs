@@ -31,12 +31,24 @@ pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Answered requests."),
-    (ANSWERS_CUT_OFF, "Responses aborted because clients did not read them in time, or had too many unread."),
-    (RATE_LIMITED, "Requests rejected by a rate limit of [registration]."),
+    (
+        ANSWERS_CUT_OFF,
+        "Responses aborted because clients did not read them in time, or had too many unread.",
+    ),
+    (
+        RATE_LIMITED,
+        "Requests rejected by a rate limit of [registration].",
+    ),
     (SCRIPT_CALLS, "Calls of scripts, by outcome."),
-    (RELOADS, "Attempts to reload the scripts, the configuration or the certificate."),
+    (
+        RELOADS,
+        "Attempts to reload the scripts, the configuration or the certificate.",
+    ),
     (FETCHES, "Fetches from external hosts, by outcome."),
-    (KEY_LOOKUPS, "Lookups of external keys and metadata, by source."),
+    (
+        KEY_LOOKUPS,
+        "Lookups of external keys and metadata, by source.",
+    ),
     (STORE_WRITES, "Changes of the store, by outcome."),
     (CLIENTS, "Registrations, updates and deletions of clients."),
     (CLIENTS_EXPIRED, "Clients removed because they expired."),
@@ -44,15 +56,24 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         NOTIFICATIONS_LOST,
         "Events that were not delivered to scripts: no script received them, or the last attempt failed.",
     ),
-    (AUDIT_LOST, "Rejections missing from the audit log because of their rate or a failure of the store."),
+    (
+        AUDIT_LOST,
+        "Rejections missing from the audit log because of their rate or a failure of the store.",
+    ),
 ];
 
 pub(super) const GAUGES: &[(&str, &str)] = &[
     (BUILD, "Always 1; the label has the version."),
     (REQUESTS_OPEN, "Requests being processed."),
     (CONNECTIONS_OPEN, "Open connections."),
-    (RELOAD_SUCCESS, "Time of the last successful load, in seconds since 1970."),
-    (RELOAD_GOOD, "1 if the last load succeeded, 0 if it failed and the previous version is kept."),
+    (
+        RELOAD_SUCCESS,
+        "Time of the last successful load, in seconds since 1970.",
+    ),
+    (
+        RELOAD_GOOD,
+        "1 if the last load succeeded, 0 if it failed and the previous version is kept.",
+    ),
     (STORE_QUEUE, "Changes queued for the store."),
     (CLIENTS_STORED, "Registered clients, by trust level."),
     (
@@ -64,8 +85,17 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
 ];
 
 pub(super) const TIMES: &[(&str, &str)] = &[
-    (REQUEST_SECONDS, "Time from the head of a request to its response."),
+    (
+        REQUEST_SECONDS,
+        "Time from the head of a request to its response.",
+    ),
     (SCRIPT_SECONDS, "Duration of a call of a script."),
-    (FETCH_SECONDS, "Duration of a fetch, including the connection."),
-    (STORE_FLUSH_SECONDS, "Time until a batch of changes is durable."),
+    (
+        FETCH_SECONDS,
+        "Duration of a fetch, including the connection.",
+    ),
+    (
+        STORE_FLUSH_SECONDS,
+        "Time until a batch of changes is durable.",
+    ),
 ];

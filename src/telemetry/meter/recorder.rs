@@ -12,10 +12,13 @@ static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
 /// Buckets in seconds: from a cached read to a request that waits for a slow store or script.
 const SECONDS: &[f64] = &[
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
 ];
 /// Buckets for the number of changes in one batch of the store.
-const CHANGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0];
+const CHANGES: &[f64] = &[
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0,
+];
 
 /// Installs the recorder of this process, once for all servers in it.
 ///
@@ -36,7 +39,9 @@ pub fn install() {
 fn builder() -> Option<PrometheusBuilder> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let changes = Matcher::Full(names::STORE_BATCH_CHANGES.to_owned());
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS).ok()?;
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(seconds, SECONDS)
+        .ok()?;
     builder.set_buckets_for_metric(changes, CHANGES).ok()
 }
 
@@ -50,7 +55,10 @@ fn describe() {
     for (name, text) in names::TIMES {
         metrics::describe_histogram!(*name, Unit::Seconds, *text);
     }
-    metrics::describe_histogram!(names::STORE_BATCH_CHANGES, "Number of store changes in one flush.");
+    metrics::describe_histogram!(
+        names::STORE_BATCH_CHANGES,
+        "Number of store changes in one flush."
+    );
     metrics::gauge!(names::BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 

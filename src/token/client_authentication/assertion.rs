@@ -37,7 +37,11 @@ pub(super) async fn verify(
         Err(error) => Err(error.to_string()),
     };
     let Err(reason) = accepted else {
-        return Ok(Some(if is_symmetric { "client_secret_jwt" } else { "private_key_jwt" }));
+        return Ok(Some(if is_symmetric {
+            "client_secret_jwt"
+        } else {
+            "private_key_jwt"
+        }));
     };
     if let Some(client) = client {
         tracing::info!(client_id = %client.id, reason, "client assertion rejected");
@@ -64,7 +68,8 @@ async fn verified(
         issuer: client.map(|client| client.id.as_str()),
         typ: TypRule::OneOf(TYPES),
         required: &["iss", "sub", "aud", "exp", "jti"],
-        is_sole_audience: cx.settings().client_assertion_audience == ClientAssertionAudience::Issuer,
+        is_sole_audience: cx.settings().client_assertion_audience
+            == ClientAssertionAudience::Issuer,
         skew: SKEW,
         ..Expectations::default()
     };
@@ -75,8 +80,14 @@ async fn verified(
     }
     let shared = shared(cx, client)?;
     let is_own = shared.is_some();
-    let outcome = verifier.verify(token, &shared.unwrap_or_else(decoy::secret), &expected).await;
-    Ok(if is_own { outcome } else { Err(JwsError::Signature.into()) })
+    let outcome = verifier
+        .verify(token, &shared.unwrap_or_else(decoy::secret), &expected)
+        .await;
+    Ok(if is_own {
+        outcome
+    } else {
+        Err(JwsError::Signature.into())
+    })
 }
 
 /// Delays the answer to a failed assertion to a multiple of [`BEAT`] since its arrival. Keys at a `jwks_uri`
@@ -104,23 +115,43 @@ async fn accept(
         return Ok(Err("must have the client_id in `sub`".to_owned()));
     }
     if expiry > now.plus(MOST_AHEAD + SKEW) {
-        return Ok(Err(format!("must expire (`exp`) in {MOST_AHEAD} seconds or less")));
+        return Ok(Err(format!(
+            "must expire (`exp`) in {MOST_AHEAD} seconds or less"
+        )));
     }
     let until = expiry.plus(SKEW);
-    let is_first =
-        cx.service.store.single_use.claim(UsedOnce::ClientAssertion, &[id, jti], until, now).await?;
-    Ok(if is_first { Ok(()) } else { Err("was already used (`jti`)".to_owned()) })
+    let is_first = cx
+        .service
+        .store
+        .single_use
+        .claim(UsedOnce::ClientAssertion, &[id, jti], until, now)
+        .await?;
+    Ok(if is_first {
+        Ok(())
+    } else {
+        Err("was already used (`jti`)".to_owned())
+    })
 }
 
 /// Returns the algorithms that the client may sign with: the registered one, or those that this server
 /// supports.
 fn algorithms(cx: &Context<'_>, client: Option<&Client>, is_symmetric: bool) -> Vec<Algorithm> {
-    let registered =
-        client.and_then(|client| client.metadata.metadata().text("token_endpoint_auth_signing_alg"));
-    let supported = cx.settings().token_endpoint_auth_signing_alg_values_supported.iter().map(String::as_str);
+    let registered = client.and_then(|client| {
+        client
+            .metadata
+            .metadata()
+            .text("token_endpoint_auth_signing_alg")
+    });
+    let supported = cx
+        .settings()
+        .token_endpoint_auth_signing_alg_values_supported
+        .iter()
+        .map(String::as_str);
     let names: Vec<&str> = registered.map_or_else(|| supported.collect(), |one| vec![one]);
     let known = names.into_iter().filter_map(Algorithm::parse);
-    known.filter(|algorithm| algorithm.is_symmetric() == is_symmetric).collect()
+    known
+        .filter(|algorithm| algorithm.is_symmetric() == is_symmetric)
+        .collect()
 }
 
 /// Returns the names of this server (RFC 7523 section 3, OpenID Connect Core section 9).
@@ -129,7 +160,10 @@ fn audiences(cx: &Context<'_>) -> Vec<String> {
     match cx.settings().client_assertion_audience {
         ClientAssertionAudience::Issuer => vec![issuer],
         ClientAssertionAudience::Any => {
-            vec![issuer, cx.service.endpoint(&cx.service.settings.server.paths.token)]
+            vec![
+                issuer,
+                cx.service.endpoint(&cx.service.settings.server.paths.token),
+            ]
         }
     }
 }
@@ -137,7 +171,10 @@ fn audiences(cx: &Context<'_>) -> Vec<String> {
 fn shared(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Source>, TokenError> {
     let secret = secret::open(cx, client)?;
     let set = secret.and_then(|secret| KeySet::from_secret(&secret).ok());
-    Ok(set.map(|set| Source { secret: Some(Arc::new(set)), ..Source::default() }))
+    Ok(set.map(|set| Source {
+        secret: Some(Arc::new(set)),
+        ..Source::default()
+    }))
 }
 
 /// Returns the keys that the client registered. If it registered none, returns its certificates, by which the
@@ -145,7 +182,10 @@ fn shared(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Source>, T
 fn public<'a>(cx: &Context<'_>, client: &'a Client) -> ClientKeys<'a> {
     let metadata = client.metadata.metadata();
     match (metadata.get("jwks"), metadata.text("jwks_uri")) {
-        (Some(jwks), _) => ClientKeys::Here { client: client.id.as_str(), jwks },
+        (Some(jwks), _) => ClientKeys::Here {
+            client: client.id.as_str(),
+            jwks,
+        },
         (None, Some(url)) => ClientKeys::At(url),
         (None, None) => certified(cx, client).map_or(ClientKeys::Nowhere, ClientKeys::Certified),
     }
@@ -153,5 +193,8 @@ fn public<'a>(cx: &Context<'_>, client: &'a Client) -> ClientKeys<'a> {
 
 fn certified(cx: &Context<'_>, client: &Client) -> Option<Certified> {
     let statement = client.provenance.statement.as_ref()?;
-    cx.snapshot.trust.certified(statement.certified_by.as_deref()?, &statement.iss)?.certified
+    cx.snapshot
+        .trust
+        .certified(statement.certified_by.as_deref()?, &statement.iss)?
+        .certified
 }

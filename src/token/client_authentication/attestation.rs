@@ -18,7 +18,9 @@ pub(super) async fn verify(
 ) -> Result<Option<&'static str>, TokenError> {
     let attested = registration::verify_attestation(cx, headers).await;
     let attested = attested.map_err(|error| TokenError::Attestation(Box::new(error)))?;
-    let Some((attested, client)) = attested.zip(client) else { return Ok(None) };
+    let Some((attested, client)) = attested.zip(client) else {
+        return Ok(None);
+    };
     if let Err(reason) = judge(&attested, client) {
         tracing::info!(client_id = %client.id, reason, "client attestation rejected");
         return Ok(None);

@@ -14,7 +14,9 @@ pub(super) async fn verify(
     client: Option<&Client>,
     certificate: Option<&ClientCertificate>,
 ) -> Result<Option<&'static str>, TokenError> {
-    let Some(client) = client else { return Ok(None) };
+    let Some(client) = client else {
+        return Ok(None);
+    };
     let metadata = client.metadata.metadata();
     match (registered_method(client), certificate) {
         (NONE, _) => Ok(Some(NONE)),
@@ -23,7 +25,9 @@ pub(super) async fn verify(
             Ok((shown.is_trusted && is_own).then_some("tls_client_auth"))
         }
         ("self_signed_tls_client_auth", Some(shown)) => {
-            Ok(has_key(cx, metadata, &shown.certificate).await.then_some("self_signed_tls_client_auth"))
+            Ok(has_key(cx, metadata, &shown.certificate)
+                .await
+                .then_some("self_signed_tls_client_auth"))
         }
         _ => Ok(None),
     }
@@ -34,9 +38,13 @@ async fn has_key(cx: &Context<'_>, metadata: &Metadata, certificate: &Certificat
     if let Some(jwks) = metadata.get("jwks") {
         return certificate.key_is_in(jwks);
     }
-    let Some(url) = metadata.text("jwks_uri") else { return false };
+    let Some(url) = metadata.text("jwks_uri") else {
+        return false;
+    };
     let documents = &cx.service.documents;
-    let Ok(jwks) = documents.get(url).await else { return false };
+    let Ok(jwks) = documents.get(url).await else {
+        return false;
+    };
     if certificate.key_is_in(&jwks) {
         return true;
     }

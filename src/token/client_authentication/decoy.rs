@@ -8,12 +8,18 @@ use crate::base::secret::Secret;
 use crate::jose::KeySet;
 use crate::trust::Source;
 
-static SHARED: LazyLock<Option<Arc<KeySet>>> =
-    LazyLock::new(|| KeySet::from_secret(&Secret::new("x".repeat(86))).ok().map(Arc::new));
+static SHARED: LazyLock<Option<Arc<KeySet>>> = LazyLock::new(|| {
+    KeySet::from_secret(&Secret::new("x".repeat(86)))
+        .ok()
+        .map(Arc::new)
+});
 
 /// Returns the secret that belongs to no client.
 pub(super) fn secret() -> Source {
-    Source { secret: SHARED.clone(), ..Source::default() }
+    Source {
+        secret: SHARED.clone(),
+        ..Source::default()
+    }
 }
 
 #[cfg(test)]

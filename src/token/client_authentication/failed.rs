@@ -20,7 +20,11 @@ const MOST_SHOWN: usize = 40;
 ///
 /// # Errors
 /// When the caller has failed too often.
-pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
+pub(super) fn admit(
+    cx: &Context<'_>,
+    shown: &Shown<'_>,
+    presented: &Presented,
+) -> Result<(), TokenError> {
     let is_costly = match presented.proof {
         Proof::Assertion(_) | Proof::Attestation => true,
         Proof::Nothing => shown.certificate.is_some(),
@@ -29,7 +33,10 @@ pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) 
     if !is_costly {
         return Ok(());
     }
-    let checked = cx.snapshot.limits.check_failures(address(shown), name(presented));
+    let checked = cx
+        .snapshot
+        .limits
+        .check_failures(address(shown), name(presented));
     checked.map_err(|limited| too_often(cx, shown, presented, limited))
 }
 
@@ -37,8 +44,15 @@ pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) 
 ///
 /// # Errors
 /// When the caller has failed too often.
-pub(super) fn count(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
-    let counted = cx.snapshot.limits.count_failure(address(shown), name(presented));
+pub(super) fn count(
+    cx: &Context<'_>,
+    shown: &Shown<'_>,
+    presented: &Presented,
+) -> Result<(), TokenError> {
+    let counted = cx
+        .snapshot
+        .limits
+        .count_failure(address(shown), name(presented));
     counted.map_err(|limited| too_often(cx, shown, presented, limited))
 }
 
@@ -55,29 +69,49 @@ pub(super) fn fail(
     }
     let tried = tried(name(presented), client.is_some());
     if client.is_some_and(Client::is_operators) {
-        tracing::warn!(tried_client_id = tried, "administrator authentication failed");
+        tracing::warn!(
+            tried_client_id = tried,
+            "administrator authentication failed"
+        );
         audit(cx, shown, (&tried, "invalid_client", 401));
     } else {
         tracing::info!(tried_client_id = tried, "client authentication failed");
     }
-    TokenError::Client { by_header: shown.is_by_header() }
+    TokenError::Client {
+        by_header: shown.is_by_header(),
+    }
 }
 
-fn too_often(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented, limited: Limited) -> TokenError {
+fn too_often(
+    cx: &Context<'_>,
+    shown: &Shown<'_>,
+    presented: &Presented,
+    limited: Limited,
+) -> TokenError {
     // It is not known whether the client exists.
     let tried = tried(name(presented), false);
-    tracing::warn!(tried_client_id = tried, "too many failed client authentications");
+    tracing::warn!(
+        tried_client_id = tried,
+        "too many failed client authentications"
+    );
     audit(cx, shown, (&tried, "too_many_requests", 429));
     TokenError::TooOften(limited)
 }
 
 fn audit(cx: &Context<'_>, shown: &Shown<'_>, (tried, error, status): (&str, &str, u16)) {
-    let event = shown.author.did(Action::AuthenticationRefused, tried, cx.service.clock.now());
-    cx.service.refusals.leave(event.refused(error).with("status", status));
+    let event = shown
+        .author
+        .did(Action::AuthenticationRefused, tried, cx.service.clock.now());
+    cx.service
+        .refusals
+        .leave(event.refused(error).with("status", status));
 }
 
 fn address(shown: &Shown<'_>) -> IpAddr {
-    shown.author.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    shown
+        .author
+        .address
+        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Returns the named client; empty if the name cannot be that of a client.
@@ -101,7 +135,10 @@ mod tests {
     #[test]
     fn an_identifier_is_shown_and_what_may_be_a_secret_is_not() {
         let secret = crate::base::random::client_secret().unwrap();
-        let (token, id) = (crate::base::random::token().unwrap(), crate::base::random::client_id());
+        let (token, id) = (
+            crate::base::random::token().unwrap(),
+            crate::base::random::client_id(),
+        );
         for (name, is_known, expected) in [
             ("administrator", true, "administrator"),
             ("no-such-client", false, "no-such-client"),

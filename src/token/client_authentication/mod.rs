@@ -57,7 +57,10 @@ pub struct Authenticated {
 /// # Errors
 /// [`TokenError::Request`] if it uses several methods at once, [`TokenError::Client`] if it is unknown or not
 /// authenticated, and an error if the store fails.
-pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authenticated, TokenError> {
+pub async fn authenticate(
+    cx: &Context<'_>,
+    shown: &Shown<'_>,
+) -> Result<Authenticated, TokenError> {
     let presented = Presented::read(shown)?;
     failed::admit(cx, shown, &presented)?;
     let stored = match &presented.client_id {
@@ -81,14 +84,20 @@ pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authent
         _ => return Err(failed::fail(cx, shown, &presented, named)),
     }
     let is_proven = method != Some(NONE);
-    stored.map(|client| Authenticated { client, is_proven }).ok_or(TokenError::Unauthorised)
+    stored
+        .map(|client| Authenticated { client, is_proven })
+        .ok_or(TokenError::Unauthorised)
 }
 
 /// The method that identifies a client without authentication.
 const NONE: &str = "none";
 
 fn registered_method(client: &Client) -> &str {
-    client.metadata.metadata().text("token_endpoint_auth_method").unwrap_or("client_secret_basic")
+    client
+        .metadata
+        .metadata()
+        .text("token_endpoint_auth_method")
+        .unwrap_or("client_secret_basic")
 }
 
 /// Returns the method by which `client` authenticates; none if it does not. The work is the same if the
@@ -100,8 +109,12 @@ async fn prove(
     shown: &Shown<'_>,
 ) -> Result<Option<&'static str>, TokenError> {
     match &presented.proof {
-        Proof::Basic(given) => Ok(secret::matches(cx, client, given)?.then_some("client_secret_basic")),
-        Proof::Post(given) => Ok(secret::matches(cx, client, given)?.then_some("client_secret_post")),
+        Proof::Basic(given) => {
+            Ok(secret::matches(cx, client, given)?.then_some("client_secret_basic"))
+        }
+        Proof::Post(given) => {
+            Ok(secret::matches(cx, client, given)?.then_some("client_secret_post"))
+        }
         Proof::Assertion(token) => assertion::verify(cx, client, token).await,
         Proof::Attestation => attestation::verify(cx, client, shown.attestation).await,
         Proof::Nothing => certificate::verify(cx, client, shown.certificate).await,

@@ -39,15 +39,28 @@ pub(super) enum Proof {
 impl Presented {
     /// Reads the proof in `shown` (RFC 6749 section 2.3: one method in each request).
     pub(super) fn read(shown: &Shown<'_>) -> Result<Self, TokenError> {
-        let (secret, assertion) = (shown.form.get("client_secret"), shown.form.get("client_assertion"));
+        let (secret, assertion) = (
+            shown.form.get("client_secret"),
+            shown.form.get("client_assertion"),
+        );
         if matches!(shown.authorization, Authorization::Several) {
             return Err(TokenError::Request(SEVERAL));
         }
         let by_header = !matches!(shown.authorization, Authorization::Nothing);
-        if [by_header, secret.is_some(), assertion.is_some()].into_iter().filter(|used| *used).count() > 1 {
-            return Err(TokenError::Request("use only one method of client authentication"));
+        if [by_header, secret.is_some(), assertion.is_some()]
+            .into_iter()
+            .filter(|used| *used)
+            .count()
+            > 1
+        {
+            return Err(TokenError::Request(
+                "use only one method of client authentication",
+            ));
         }
-        let is_jwt = shown.form.get("client_assertion_type").map(|kind| kind == ASSERTION_TYPE);
+        let is_jwt = shown
+            .form
+            .get("client_assertion_type")
+            .map(|kind| kind == ASSERTION_TYPE);
         if assertion.is_some() && is_jwt != Some(true) {
             let rule = "a client_assertion requires the client_assertion_type \
                         urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -60,18 +73,27 @@ impl Presented {
             (Authorization::Bearer(_) | Authorization::Several | Authorization::Unreadable, ..) => {
                 (None, Proof::Unreadable)
             }
-            (Authorization::Nothing, Some(secret), _) => (None, Proof::Post(Secret::new(secret.to_owned()))),
+            (Authorization::Nothing, Some(secret), _) => {
+                (None, Proof::Post(Secret::new(secret.to_owned())))
+            }
             (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
-            (Authorization::Nothing, None, None) if shown.attestation.are_absent() => (None, Proof::Nothing),
+            (Authorization::Nothing, None, None) if shown.attestation.are_absent() => {
+                (None, Proof::Nothing)
+            }
             (Authorization::Nothing, None, None) => (None, Proof::Attestation),
         };
         let named = shown.form.get("client_id");
         if let (Some(own), Some(named)) = (&own_name, named)
             && own != named
         {
-            return Err(TokenError::Request("client_id does not match the client that authenticates"));
+            return Err(TokenError::Request(
+                "client_id does not match the client that authenticates",
+            ));
         }
-        let client_id = own_name.as_deref().or(named).and_then(|id| ClientId::parse(id).ok());
+        let client_id = own_name
+            .as_deref()
+            .or(named)
+            .and_then(|id| ClientId::parse(id).ok());
         Ok(Self { client_id, proof })
     }
 }

@@ -5,7 +5,11 @@ use crate::client::Client;
 use crate::service::Context;
 
 /// Whether `given` is the secret of `client`, and has not expired.
-pub(super) fn matches(cx: &Context<'_>, client: Option<&Client>, given: &Secret) -> Result<bool, SealError> {
+pub(super) fn matches(
+    cx: &Context<'_>,
+    client: Option<&Client>,
+    given: &Secret,
+) -> Result<bool, SealError> {
     Ok(open(cx, client)?.is_some_and(|secret| secret.matches(given.expose())))
 }
 
@@ -19,5 +23,6 @@ pub(super) fn open(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<S
         return key.open(&secret.sealed, id).map(Some);
     }
     // Sealing costs as much as opening.
-    key.seal(&Secret::new("x".repeat(86)), "nobody").map(|_| None)
+    key.seal(&Secret::new("x".repeat(86)), "nobody")
+        .map(|_| None)
 }

@@ -55,7 +55,10 @@ impl Dn {
             return None;
         }
         let parts = der::elements(name.content)?.into_iter().rev();
-        parts.map(|part| part_from_der(&part)).collect::<Option<Vec<Rdn>>>().map(Self)
+        parts
+            .map(|part| part_from_der(&part))
+            .collect::<Option<Vec<Rdn>>>()
+            .map(Self)
     }
 
     /// Whether the name is empty: it has no parts.
@@ -67,7 +70,9 @@ impl Dn {
     /// strings.
     pub fn is_same(&self, other: &Self) -> bool {
         let same_part = |(one, other): (&Rdn, &Rdn)| keys(one) == keys(other);
-        !self.is_empty() && self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same_part)
+        !self.is_empty()
+            && self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(same_part)
     }
 
     /// Returns the strings of each attribute, under its RFC 4514 name or its dotted identifier.
@@ -90,9 +95,15 @@ fn part_from_der(part: &Element<'_>) -> Option<Rdn> {
 
 fn attribute_from_der(attribute: &Element<'_>) -> Option<Attribute> {
     let inner = der::elements(attribute.content).filter(|_| attribute.tag == der::SEQUENCE)?;
-    let [name, value] = inner.as_slice() else { return None };
-    let identifier = der::identifier(name.content).filter(|_| name.tag == der::OBJECT_IDENTIFIER)?;
-    Some(Attribute { identifier, value: encoded(value) })
+    let [name, value] = inner.as_slice() else {
+        return None;
+    };
+    let identifier =
+        der::identifier(name.content).filter(|_| name.tag == der::OBJECT_IDENTIFIER)?;
+    Some(Attribute {
+        identifier,
+        value: encoded(value),
+    })
 }
 
 fn encoded(value: &Element<'_>) -> Value {
@@ -110,8 +121,10 @@ fn keys(part: &Rdn) -> Vec<(&str, Vec<u8>)> {
         // No prepared string begins with this byte.
         Value::Opaque(bytes) => [&[0xff], bytes.as_slice()].concat(),
     };
-    let mut keys: Vec<_> =
-        part.iter().map(|attribute| (attribute.identifier.as_str(), key(attribute))).collect();
+    let mut keys: Vec<_> = part
+        .iter()
+        .map(|attribute| (attribute.identifier.as_str(), key(attribute)))
+        .collect();
     keys.sort();
     keys
 }

@@ -47,14 +47,20 @@ const OTHERS: &[(&str, &str)] = &[
     ("jurisdictionL", "1.3.6.1.4.1.311.60.2.1.1"),
     ("jurisdictionLocalityName", "1.3.6.1.4.1.311.60.2.1.1"),
     ("jurisdictionST", "1.3.6.1.4.1.311.60.2.1.2"),
-    ("jurisdictionStateOrProvinceName", "1.3.6.1.4.1.311.60.2.1.2"),
+    (
+        "jurisdictionStateOrProvinceName",
+        "1.3.6.1.4.1.311.60.2.1.2",
+    ),
     ("jurisdictionC", "1.3.6.1.4.1.311.60.2.1.3"),
     ("jurisdictionCountryName", "1.3.6.1.4.1.311.60.2.1.3"),
 ];
 
 /// Returns the RFC 4514 name of the attribute.
 pub(super) fn rfc4514_name(identifier: &str) -> Option<&'static str> {
-    RFC_4514.iter().find(|(_, known)| *known == identifier).map(|(name, _)| *name)
+    RFC_4514
+        .iter()
+        .find(|(_, known)| *known == identifier)
+        .map(|(name, _)| *name)
 }
 
 /// Returns the dotted identifier of an attribute, given its name or identifier. Case is ignored.
@@ -62,7 +68,10 @@ pub(super) fn identifier(name: &str) -> Option<String> {
     if is_dotted(name) {
         return Some(name.to_owned());
     }
-    let known = RFC_4514.iter().chain(OTHERS).find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let known = RFC_4514
+        .iter()
+        .chain(OTHERS)
+        .find(|(known, _)| known.eq_ignore_ascii_case(name));
     known.map(|(_, identifier)| (*identifier).to_owned())
 }
 

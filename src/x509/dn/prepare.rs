@@ -5,10 +5,16 @@
 
 /// Returns the text to compare: without invisible characters, in one case, with single spaces.
 pub(super) fn prepare(text: &str) -> String {
-    let mapped = text.chars().filter(|character| !is_unseen(*character)).flat_map(fold);
+    let mapped = text
+        .chars()
+        .filter(|character| !is_unseen(*character))
+        .flat_map(fold);
     let mut prepared = String::with_capacity(text.len());
     for character in mapped {
-        match (is_space(character), prepared.ends_with(' ') || prepared.is_empty()) {
+        match (
+            is_space(character),
+            prepared.ends_with(' ') || prepared.is_empty(),
+        ) {
             (true, true) => {}
             (true, false) => prepared.push(' '),
             (false, _) => prepared.push(character),

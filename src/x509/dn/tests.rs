@@ -32,8 +32,10 @@ fn brazil() -> Dn {
     ] {
         name.append_entry_by_text(field, value).unwrap();
     }
-    name.append_entry_by_text_with_type("2.5.4.97", "OFBBR-497e1ffe", Asn1Type::UTF8STRING).unwrap();
-    name.append_entry_by_text("CN", "web.conftpp.example.org").unwrap();
+    name.append_entry_by_text_with_type("2.5.4.97", "OFBBR-497e1ffe", Asn1Type::UTF8STRING)
+        .unwrap();
+    name.append_entry_by_text("CN", "web.conftpp.example.org")
+        .unwrap();
     Dn::from_der(&name.build().to_der().unwrap()).unwrap()
 }
 
@@ -75,12 +77,19 @@ fn a_distinguished_name_must_be_valid_by_rfc_4514() {
     ] {
         assert!(parse(text).is_err(), "{text}");
     }
-    for text in
-        ["CN=a\\", "CN= a", "CN=a ", "CN=\"a\"", "CN=a;O=b", "CN=<a>", "CN=a\\zz", "CN=\\ff", "CN=a\0"]
-    {
+    for text in [
+        "CN=a\\", "CN= a", "CN=a ", "CN=\"a\"", "CN=a;O=b", "CN=<a>", "CN=a\\zz", "CN=\\ff",
+        "CN=a\0",
+    ] {
         check(text, DnError::Escape);
     }
-    for text in ["2.5.4.97=#0", "2.5.4.97=#", "2.5.4.97=#0cff41", "2.5.4.97=#0c0141ff", "CN=#zz"] {
+    for text in [
+        "2.5.4.97=#0",
+        "2.5.4.97=#",
+        "2.5.4.97=#0cff41",
+        "2.5.4.97=#0c0141ff",
+        "CN=#zz",
+    ] {
         check(text, DnError::Hex);
     }
     check(&vec!["CN=a"; 65].join(","), DnError::TooLong);
@@ -92,10 +101,20 @@ fn the_subject_of_a_certificate_is_written_by_rfc_4514() {
     assert_eq!(client().to_string(), "CN=Client One,O=Example\\, Inc.,C=DE");
     let odd = subject(&[("O", " #1; \"x\"\u{0} "), ("CN", "#\u{e9}")]);
     assert_eq!(odd.to_string(), "CN=\\#\u{e9},O=\\ #1\\; \\\"x\\\"\\00\\ ");
-    assert!(parse(&odd.to_string()).unwrap().is_same(&odd), "a formatted name can be parsed");
-    assert!(brazil().to_string().contains(&format!(",2.5.4.97=#{ORGANIZATION},UID=58b2b7f2")));
+    assert!(
+        parse(&odd.to_string()).unwrap().is_same(&odd),
+        "a formatted name can be parsed"
+    );
+    assert!(
+        brazil()
+            .to_string()
+            .contains(&format!(",2.5.4.97=#{ORGANIZATION},UID=58b2b7f2"))
+    );
     assert_eq!(brazil().attributes()["2.5.4.97"], ["OFBBR-497e1ffe"]);
-    assert_eq!(brazil().attributes()["UID"], ["58b2b7f2-1a2b-4c3d-9e8f-001122334455"]);
+    assert_eq!(
+        brazil().attributes()["UID"],
+        ["58b2b7f2-1a2b-4c3d-9e8f-001122334455"]
+    );
 }
 
 #[test]
@@ -106,8 +125,14 @@ fn names_are_compared_by_value_and_not_by_text() {
     check("CN=Client One,O=Example\\, Inc.,C=DE", true);
     check("cn=client  one, o=EXAMPLE\\2C INC., c=de", true);
     check("CN=\\ Client One\\ ,O=Example\\, Inc.,C=DE", true);
-    check("commonName=Client One,2.5.4.10=Example\\, Inc.,countryName=DE", true);
-    check("CN=#0c0a436c69656e74204f6e65,O=Example\\, Inc.,C=#13024445", true);
+    check(
+        "commonName=Client One,2.5.4.10=Example\\, Inc.,countryName=DE",
+        true,
+    );
+    check(
+        "CN=#0c0a436c69656e74204f6e65,O=Example\\, Inc.,C=#13024445",
+        true,
+    );
     check("CN=#130a436c69656e74204f6e65,O=Example\\, Inc.,C=DE", true);
     check("C=DE,O=Example\\, Inc.,CN=Client One", false);
     check("CN=Client One,C=DE,O=Example\\, Inc.", false);
@@ -134,8 +159,18 @@ fn the_forms_of_the_brazilian_profile_are_one_name() {
     };
     let jurisdiction = "1.3.6.1.4.1.311.60.2.1.3=#13024252";
     let category = "2.5.4.15=#0c1450726976617465204f7267616e697a6174696f6e";
-    check(&form(&format!("2.5.4.97=#{ORGANIZATION}"), jurisdiction, category), true);
-    check(&form(&format!("2.5.4.97=#{}", ORGANIZATION.to_uppercase()), jurisdiction, category), true);
+    check(
+        &form(&format!("2.5.4.97=#{ORGANIZATION}"), jurisdiction, category),
+        true,
+    );
+    check(
+        &form(
+            &format!("2.5.4.97=#{}", ORGANIZATION.to_uppercase()),
+            jurisdiction,
+            category,
+        ),
+        true,
+    );
     check(
         &form(
             "organizationIdentifier=OFBBR-497e1ffe",
@@ -144,8 +179,18 @@ fn the_forms_of_the_brazilian_profile_are_one_name() {
         ),
         true,
     );
-    check(&form("2.5.4.97=OFBBR-497e1ffe", jurisdiction, category), true);
-    check(&form("2.5.4.97=#0c0e4f464242522d3439376531666666", jurisdiction, category), false);
+    check(
+        &form("2.5.4.97=OFBBR-497e1ffe", jurisdiction, category),
+        true,
+    );
+    check(
+        &form(
+            "2.5.4.97=#0c0e4f464242522d3439376531666666",
+            jurisdiction,
+            category,
+        ),
+        false,
+    );
     check(&form("OU=OFBBR-497e1ffe", jurisdiction, category), false);
     check(&brazil().to_string(), true);
 }
@@ -158,19 +203,27 @@ fn attributes_of_one_part_have_no_order() {
     assert!(!one.is_same(&parse("CN=X+UID=1+UID=1,O=y").unwrap()));
     // SET { SEQUENCE { UID "1" }, SEQUENCE { CN "x" } } in a SEQUENCE, which no builder creates.
     let uid = Asn1Object::from_str("0.9.2342.19200300.100.1.1").unwrap();
-    let tlv = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
-    let attribute = |identifier: &[u8], text: &[u8]| tlv(0x30, &[tlv(6, identifier), tlv(12, text)].concat());
+    let tlv =
+        |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+    let attribute =
+        |identifier: &[u8], text: &[u8]| tlv(0x30, &[tlv(6, identifier), tlv(12, text)].concat());
     let both = [
         attribute(uid.as_slice(), b"1"),
         attribute(Asn1Object::from_str("2.5.4.3").unwrap().as_slice(), b"x"),
     ];
     let name = tlv(0x30, &tlv(0x31, &both.concat()));
-    assert!(Dn::from_der(&name).unwrap().is_same(&parse("CN=X+UID=1").unwrap()));
+    assert!(
+        Dn::from_der(&name)
+            .unwrap()
+            .is_same(&parse("CN=X+UID=1").unwrap())
+    );
 }
 
 #[test]
 fn strings_are_prepared_as_rfc_4518_says() {
-    let same = |one: &str, other: &str| assert_eq!(prepare::prepare(one), prepare::prepare(other), "{one}");
+    let same = |one: &str, other: &str| {
+        assert_eq!(prepare::prepare(one), prepare::prepare(other), "{one}")
+    };
     same("  Ab \t c ", "aB C");
     same("Stra\u{df}e", "STRASSE");
     same("\u{c9}tat", "\u{e9}TAT");

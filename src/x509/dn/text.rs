@@ -70,7 +70,11 @@ fn attribute(text: &str) -> Result<(Attribute, Option<char>, &str), DnError> {
         None => Value::Text(string_value(raw)?),
     };
     let mut after = after.chars();
-    Ok((Attribute { identifier, value }, after.next(), after.as_str()))
+    Ok((
+        Attribute { identifier, value },
+        after.next(),
+        after.as_str(),
+    ))
 }
 
 /// Returns the end of the value at the start of `text`: before an unescaped comma or plus sign.
@@ -124,7 +128,11 @@ fn hex_value(digits: &str) -> Result<Value, DnError> {
 }
 
 fn octet(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     Some(digit(high)? << 4 | digit(low)?)
 }
 

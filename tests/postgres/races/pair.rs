@@ -40,15 +40,26 @@ impl Pair {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("10-races.rhai"), SCRIPT).unwrap();
         let scripts = folder.path().display().to_string();
-        let credentials = folder.path().join("administrator.json").display().to_string();
+        let credentials = folder
+            .path()
+            .join("administrator.json")
+            .display()
+            .to_string();
         let more = format!(
             "[server]\nissuer = \"https://registrar.example.org\"\n[admin]\ncredentialsFile = {credentials:?}\n\
              [scripts]\ndirectory = {scripts:?}\n[scripts.limits]\ndeadlineMs = 20000\n\
              [registration]\nrateLimitRegistrationRequestCount = 0\n\
              rateLimitAuthenticationFailureCount = 0\n{registration}\n"
         );
-        let nodes = [Node::start_with(&database, &more), Node::start_with(&database, &more)];
-        Some(Self { nodes, folder, _database: database })
+        let nodes = [
+            Node::start_with(&database, &more),
+            Node::start_with(&database, &more),
+        ];
+        Some(Self {
+            nodes,
+            folder,
+            _database: database,
+        })
     }
 
     /// Sends this number of requests at the same time, alternating between the two servers.
@@ -84,10 +95,14 @@ impl Pair {
         let mut counts = Vec::new();
         for node in &self.nodes {
             let metrics = node.get("/metrics").await.text().await.unwrap();
-            let series = metrics.lines().filter(|line| line.starts_with("registrar_clients{"));
+            let series = metrics
+                .lines()
+                .filter(|line| line.starts_with("registrar_clients{"));
             let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
             counts.push(series.map(count).sum());
-            let list = node.request(Method::GET, "/admin/v1/clients?limit=500").bearer_auth(&token);
+            let list = node
+                .request(Method::GET, "/admin/v1/clients?limit=500")
+                .bearer_auth(&token);
             let list: Value = list.send().await.unwrap().json().await.unwrap();
             counts.push(list["clients"].as_array().unwrap().len() as u64);
         }
@@ -97,18 +112,29 @@ impl Pair {
 
 /// Returns how many `answers` have one of these statuses.
 pub(super) fn count(answers: &[(StatusCode, Value)], statuses: &[u16]) -> usize {
-    answers.iter().filter(|(status, _)| statuses.contains(&status.as_u16())).count()
+    answers
+        .iter()
+        .filter(|(status, _)| statuses.contains(&status.as_u16()))
+        .count()
 }
 
 pub(super) fn claims(more: &Value) -> Value {
     let now = SystemClock.now().unix();
     let mut claims = json!({"iat": now, "exp": now + 300});
-    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    claims
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     claims
 }
 
 pub(super) fn token(key: &SigningKey, more: &Value) -> String {
-    sign(&serde_json::Map::new(), claims(more).as_object().unwrap(), key).unwrap()
+    sign(
+        &serde_json::Map::new(),
+        claims(more).as_object().unwrap(),
+        key,
+    )
+    .unwrap()
 }
 
 /// Creates a key, and its public form for the configuration.

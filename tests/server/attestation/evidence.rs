@@ -29,9 +29,15 @@ async fn evidence_is_valid_once_for_its_nonce_and_never_disclosed() {
 #[tokio::test]
 async fn invalid_evidence_is_rejected() {
     let server = requiring(VERIFIER).await;
-    server.post(&showing("bad|x")).await.expect_bad_metadata("evidence");
+    server
+        .post(&showing("bad|x"))
+        .await
+        .expect_bad_metadata("evidence");
     for evidence in [json!(5), json!(["x"]), json!({})] {
-        server.post(&with(minimal(), json!({"evidence": evidence}))).await.expect_bad_metadata("evidence");
+        server
+            .post(&with(minimal(), json!({"evidence": evidence})))
+            .await
+            .expect_bad_metadata("evidence");
     }
     let long = server.post(&showing(&"x".repeat(70_000))).await;
     assert!([400, 413].contains(&long.status), "{}", long.text);
@@ -91,8 +97,14 @@ async fn evidence_may_be_handled_in_create_client_as_in_janssen() {
     assert_eq!(provenance["trust_level"], "attested");
     assert_eq!(provenance["attestation_verifier"], "inside");
     let again = device.token(json!({"eat_nonce": nonce, "sub": "two"}));
-    server.post(&showing(&again)).await.expect_error(400, &["invalid_client_metadata"]);
+    server
+        .post(&showing(&again))
+        .await
+        .expect_error(400, &["invalid_client_metadata"]);
     let silent = requiring("fn createClient(context) { true }").await;
-    silent.post(&showing("e")).await.expect_bad_metadata("evidence");
+    silent
+        .post(&showing("e"))
+        .await
+        .expect_bad_metadata("evidence");
     silent.expect_empty().await;
 }

@@ -41,7 +41,10 @@ const VERIFIER: &str = r#"
 async fn requiring(script: &str) -> TestServer {
     TestServer::scripted(&[("10-verifier.rhai", script)], |configuration| {
         be_patient(configuration);
-        registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
+        registering(
+            configuration,
+            json!({"dcrAttestationEvidenceRequired": true}),
+        );
     })
     .await
 }
@@ -54,13 +57,22 @@ fn be_patient(configuration: &mut Configuration) {
 /// Starts a server that requires evidence, with the scripts of an example and its settings in
 /// `[scripts.attributes]` under `name`.
 async fn running(example: &str, name: &str, settings: Value) -> TestServer {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts").join(example);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples/scripts")
+        .join(example);
     TestServer::configured(|configuration| {
         configuration.settings.scripts.directory = directory;
-        configuration.settings.scripts.attributes.insert(name.to_owned(), settings);
+        configuration
+            .settings
+            .scripts
+            .attributes
+            .insert(name.to_owned(), settings);
         fetches_locally(configuration);
         be_patient(configuration);
-        registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
+        registering(
+            configuration,
+            json!({"dcrAttestationEvidenceRequired": true}),
+        );
     })
     .await
 }
@@ -70,7 +82,10 @@ async fn running(example: &str, name: &str, settings: Value) -> TestServer {
 fn stale(answer: &Answer) -> String {
     answer.expect_error(400, &["stale_evidence"]);
     assert_eq!(answer.header("pragma"), "no-cache");
-    assert_eq!(answer.body["error_description"], "The provided evidence is not current.");
+    assert_eq!(
+        answer.body["error_description"],
+        "The provided evidence is not current."
+    );
     answer.body["nonce"].as_str().expect("a nonce").to_owned()
 }
 

@@ -51,7 +51,10 @@ async fn nonces_are_limited_and_the_oldest_is_dropped() {
         limited, 401,
         "the maximum number of nonces is outstanding, and none is old enough to be dropped"
     );
-    server.post(&showing(&format!("good|{oldest}"))).await.expect_status(201);
+    server
+        .post(&showing(&format!("good|{oldest}")))
+        .await
+        .expect_status(201);
     server.clock.advance(20);
     nonce(&server).await;
 }
@@ -59,7 +62,10 @@ async fn nonces_are_limited_and_the_oldest_is_dropped() {
 /// Starts a server that requires evidence and remembers at most `most` nonces.
 async fn bounded(most: u64) -> TestServer {
     TestServer::scripted(&[("10-verifier.rhai", VERIFIER)], |configuration| {
-        registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
+        registering(
+            configuration,
+            json!({"dcrAttestationEvidenceRequired": true}),
+        );
         be_patient(configuration);
         configuration.settings.limits.evidence_nonces = most;
     })
@@ -91,19 +97,39 @@ async fn many_challenges_are_limited_and_other_clients_are_not_affected() {
     .await;
     let (mut nonces, mut plain) = (Vec::new(), 0);
     for _ in 0..50 {
-        let device = json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": "device"});
-        let answers = stream::iter(0..20).map(|_| server.post(&device)).buffer_unordered(16);
+        let device =
+            json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": "device"});
+        let answers = stream::iter(0..20)
+            .map(|_| server.post(&device))
+            .buffer_unordered(16);
         let answers: Vec<_> = answers.collect().await;
-        nonces.extend(answers.iter().filter(|answer| answer.status != 429).map(stale));
+        nonces.extend(
+            answers
+                .iter()
+                .filter(|answer| answer.status != 429)
+                .map(stale),
+        );
         plain += usize::from(server.post(&minimal()).await.status == 201);
         server.clock.advance(1);
     }
-    assert!(nonces.len() > 900, "only {} requests got a nonce", nonces.len());
+    assert!(
+        nonces.len() > 900,
+        "only {} requests got a nonce",
+        nonces.len()
+    );
     let nonces_of = &server.server().service().store.nonces;
     let mut remembered = 0;
     for nonce in &nonces {
-        remembered += u64::from(nonces_of.consume(nonce, Timestamp::from_unix(server.now())).await.unwrap());
+        remembered += u64::from(
+            nonces_of
+                .consume(nonce, Timestamp::from_unix(server.now()))
+                .await
+                .unwrap(),
+        );
     }
-    assert!((1..=MOST).contains(&remembered), "{remembered} are remembered");
+    assert!(
+        (1..=MOST).contains(&remembered),
+        "{remembered} are remembered"
+    );
     assert_eq!(plain, 50, "clients that need no evidence are registered");
 }

@@ -19,7 +19,9 @@ async fn a_verifier_that_is_down_is_an_outage() {
     let url = format!("http://{}", closed.local_addr().unwrap());
     let verifier = Verifier::new().await;
     for nonce_from in ["server", "verifier"] {
-        let server = verifier.server(json!({"url": url, "nonceFrom": nonce_from})).await;
+        let server = verifier
+            .server(json!({"url": url, "nonceFrom": nonce_from}))
+            .await;
         if nonce_from == "verifier" {
             unavailable(&server.post(&minimal()).await);
         } else {
@@ -75,7 +77,10 @@ async fn a_verifier_that_is_not_ready_is_an_outage_until_it_is_ready() {
     verifier.is("READY");
     let nonce = nonce(&server).await;
     let claims = json!({"iat": server.now()});
-    verifier.says(&nonce, crate::support::with(result(&nonce, json!({})), claims));
+    verifier.says(
+        &nonce,
+        crate::support::with(result(&nonce, json!({})), claims),
+    );
     server.register(&attested(&nonce)).await;
 }
 
@@ -87,12 +92,20 @@ async fn a_slow_appraisal_is_polled() {
     verifier.opens(&nonce);
     let processing = || Reply::json(session("processing", &nonce));
     let done = complete(&nonce, &verifier.sign(result(&nonce, json!({}))));
-    verifier.origin.set_each(SESSION, [processing().with_status(202), processing(), done]);
+    verifier
+        .origin
+        .set_each(SESSION, [processing().with_status(202), processing(), done]);
     let begun = Instant::now();
     server.register(&attested(&nonce)).await;
-    assert!(begun.elapsed() >= Duration::from_millis(10 + 20), "the pauses between polls grow");
+    assert!(
+        begun.elapsed() >= Duration::from_millis(10 + 20),
+        "the pauses between polls grow"
+    );
     let asked = verifier.origin.received(SESSION);
-    let methods: Vec<&str> = asked.iter().map(|request| request.method().as_str()).collect();
+    let methods: Vec<&str> = asked
+        .iter()
+        .map(|request| request.method().as_str())
+        .collect();
     assert_eq!(methods, ["POST", "GET", "GET"]);
 }
 
@@ -102,7 +115,10 @@ async fn an_appraisal_that_does_not_end_is_an_outage_but_a_failed_one_is_not() {
     let server = verifier.server(json!({"polls": 2, "pollMs": 10})).await;
     let first = nonce(&server).await;
     verifier.opens(&first);
-    verifier.origin.set(SESSION, Reply::json(session("processing", &first)).with_status(202));
+    verifier.origin.set(
+        SESSION,
+        Reply::json(session("processing", &first)).with_status(202),
+    );
     unavailable(&server.post(&attested(&first)).await);
     assert_eq!(verifier.origin.hits(SESSION), 3);
 
@@ -110,12 +126,19 @@ async fn an_appraisal_that_does_not_end_is_an_outage_but_a_failed_one_is_not() {
     let second = nonce(&server).await;
     verifier.opens(&second);
     let failed = Reply::json(session("failed", &second));
-    verifier.origin.set_each(SESSION, [processing(&second), failed]);
-    server.post(&attested(&second)).await.expect_bad_metadata("could not be appraised");
+    verifier
+        .origin
+        .set_each(SESSION, [processing(&second), failed]);
+    server
+        .post(&attested(&second))
+        .await
+        .expect_bad_metadata("could not be appraised");
 
     let third = nonce(&server).await;
     verifier.opens(&third);
-    verifier.origin.set_each(SESSION, [processing(&third), Reply::status(404)]);
+    verifier
+        .origin
+        .set_each(SESSION, [processing(&third), Reply::status(404)]);
     stale(&server.post(&attested(&third)).await);
     server.expect_empty().await;
 }
@@ -124,13 +147,22 @@ async fn an_appraisal_that_does_not_end_is_an_outage_but_a_failed_one_is_not() {
 async fn the_status_of_the_verifier_decides_between_a_client_error_and_an_outage() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
-    let problem = |status: u16| Reply::json(json!({"title": "no", "detail": "0oRDoQ"})).with_status(status);
+    let problem =
+        |status: u16| Reply::json(json!({"title": "no", "detail": "0oRDoQ"})).with_status(status);
     let answers = [
         (problem(400), 400, "invalid_client_metadata"),
         (problem(404), 400, "stale_evidence"),
         (problem(406), 503, "temporarily_unavailable"),
-        (problem(415).header("accept", "application/cmw"), 400, "invalid_client_metadata"),
-        (Reply::json(session("complete", "x")), 503, "temporarily_unavailable"),
+        (
+            problem(415).header("accept", "application/cmw"),
+            400,
+            "invalid_client_metadata",
+        ),
+        (
+            Reply::json(session("complete", "x")),
+            503,
+            "temporarily_unavailable",
+        ),
     ];
     for (reply, status, code) in answers {
         let nonce = nonce(&server).await;

@@ -17,35 +17,62 @@ async fn a_device_in_a_bad_state_is_rejected() {
     let good = json!({"ear.trustworthiness-vector": {"hardware": 2}});
     let part = |more: Value| with(good.clone(), more);
     let cases = [
-        (part(json!({"ear.status": "contraindicated"})), "PSA_IOT is contraindicated"),
-        (part(json!({"ear.status": "warning"})), "PSA_IOT is warning; affirming is expected"),
+        (
+            part(json!({"ear.status": "contraindicated"})),
+            "PSA_IOT is contraindicated",
+        ),
+        (
+            part(json!({"ear.status": "warning"})),
+            "PSA_IOT is warning; affirming is expected",
+        ),
         (part(json!({"ear.status": "none"})), "PSA_IOT is none"),
-        (json!({"ear.trustworthiness-vector": {"hardware": 2, "executables": 33}}), "executables is warning"),
-        (json!({"ear.trustworthiness-vector": {"executables": 2}}), "hardware of PSA_IOT is none"),
+        (
+            json!({"ear.trustworthiness-vector": {"hardware": 2, "executables": 33}}),
+            "executables is warning",
+        ),
+        (
+            json!({"ear.trustworthiness-vector": {"executables": 2}}),
+            "hardware of PSA_IOT is none",
+        ),
     ];
     for (part, rule) in cases {
         let nonce = nonce(&server).await;
         verifier.says(&nonce, result(&nonce, part));
-        server.post(&attested(&nonce)).await.expect_bad_metadata(rule);
+        server
+            .post(&attested(&nonce))
+            .await
+            .expect_bad_metadata(rule);
     }
     let nonce = nonce(&server).await;
     let mut other = result(&nonce, good.clone());
     other["submods"] = json!({"CCA_REALM": other["submods"]["PSA_IOT"]});
     verifier.says(&nonce, other);
-    server.post(&attested(&nonce)).await.expect_bad_metadata("PSA_IOT was not appraised");
+    server
+        .post(&attested(&nonce))
+        .await
+        .expect_bad_metadata("PSA_IOT was not appraised");
     server.expect_empty().await;
 }
 
 #[tokio::test]
 async fn the_operator_chooses_the_acceptable_status_and_the_error_code() {
     let verifier = Verifier::new().await;
-    let server = verifier.server(json!({"status": "warning", "errorCode": "invalid_evidence"})).await;
-    for (status, evidence, expected) in [("warning", "AAAA", 201), ("contraindicated", "AAAB", 400)] {
+    let server = verifier
+        .server(json!({"status": "warning", "errorCode": "invalid_evidence"}))
+        .await;
+    for (status, evidence, expected) in [("warning", "AAAA", 201), ("contraindicated", "AAAB", 400)]
+    {
         let nonce = nonce(&server).await;
         verifier.says(&nonce, result(&nonce, json!({"ear.status": status})));
-        let answer = server.post(&with(attested(&nonce), json!({"evidence": evidence}))).await;
+        let answer = server
+            .post(&with(attested(&nonce), json!({"evidence": evidence})))
+            .await;
         assert_eq!(answer.status, expected, "{}", answer.text);
-        assert!(expected == 201 || answer.body["error"] == "invalid_evidence", "{}", answer.text);
+        assert!(
+            expected == 201 || answer.body["error"] == "invalid_evidence",
+            "{}",
+            answer.text
+        );
     }
 }
 
@@ -60,11 +87,21 @@ async fn an_untrusted_result_is_an_outage_of_the_verifier() {
         ("alg none", &|claims| unsigned(&claims)),
         ("another key", &|claims| other.raw(&typ, claims)),
         ("a key in its header", &|claims| other.raw(&shown, claims)),
-        ("an old iat", &|claims| verifier.sign(with(claims, json!({"iat": START - 301})))),
-        ("an iat in the future", &|claims| verifier.sign(with(claims, json!({"iat": START + 61})))),
-        ("no iat", &|claims| verifier.sign(with(claims, json!({"iat": null})))),
-        ("expired", &|claims| verifier.sign(with(claims, json!({"exp": START - 61})))),
-        ("no parts", &|claims| verifier.sign(with(claims, json!({"submods": {}})))),
+        ("an old iat", &|claims| {
+            verifier.sign(with(claims, json!({"iat": START - 301})))
+        }),
+        ("an iat in the future", &|claims| {
+            verifier.sign(with(claims, json!({"iat": START + 61})))
+        }),
+        ("no iat", &|claims| {
+            verifier.sign(with(claims, json!({"iat": null})))
+        }),
+        ("expired", &|claims| {
+            verifier.sign(with(claims, json!({"exp": START - 61})))
+        }),
+        ("no parts", &|claims| {
+            verifier.sign(with(claims, json!({"submods": {}})))
+        }),
     ];
     for (name, result_of) in results {
         let nonce = nonce(&server).await;
@@ -79,7 +116,11 @@ async fn an_untrusted_result_is_an_outage_of_the_verifier() {
 
 fn unsigned(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(claims))
+    format!(
+        "{}.{}.",
+        part(&json!({"alg": "none", "typ": "JWT"})),
+        part(claims)
+    )
 }
 
 #[tokio::test]
@@ -124,7 +165,10 @@ async fn pinned_keys_take_precedence_over_those_of_the_verifier() {
 async fn verifiers_and_policies_may_be_listed() {
     let verifier = Verifier::new().await;
     for (settings, status) in [
-        (json!({"verifiers": ["https://veraison-project.org"], "policies": ["policy:PSA_IOT"]}), 201),
+        (
+            json!({"verifiers": ["https://veraison-project.org"], "policies": ["policy:PSA_IOT"]}),
+            201,
+        ),
         (json!({"verifiers": ["https://other.example"]}), 503),
         (json!({"policies": ["policy:other"]}), 503),
     ] {

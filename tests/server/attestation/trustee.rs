@@ -17,7 +17,10 @@ struct Trustee {
 
 impl Trustee {
     async fn new() -> Self {
-        let trustee = Self { origin: Origin::new().await, key: Signer::new("trustee", Algorithm::Es256) };
+        let trustee = Self {
+            origin: Origin::new().await,
+            key: Signer::new("trustee", Algorithm::Es256),
+        };
         trustee.origin.set(KEYS, Reply::json(trustee.key.jwks()));
         trustee
     }
@@ -30,7 +33,10 @@ impl Trustee {
     }
 
     /// Sets the result to this one part and these additional claims, signed by `key`.
-    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a table reads better without borrows"
+    )]
     fn says_with(&self, key: &Signer, part: Value, more: Value) {
         let claims = json!({
             "eat_profile": "tag:github.com,2024:confidential-containers/Trustee", "iat": START,
@@ -39,7 +45,8 @@ impl Trustee {
         });
         let token = key.raw(&json!({"typ": "JWT"}), with(claims, more));
         // The answer ends with a line feed, as in some versions.
-        self.origin.set(ATTESTATION, Reply::text("text/plain", format!("{token}\n")));
+        self.origin
+            .set(ATTESTATION, Reply::text("text/plain", format!("{token}\n")));
     }
 
     fn says(&self, part: Value) {
@@ -62,7 +69,10 @@ async fn a_workload_is_appraised_with_our_nonce_in_its_runtime_data() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"policies": ["registration"]})).await;
     let nonce = nonce(&server).await;
-    trustee.says(part(&nonce, json!({"ear.appraisal-policy-id": "registration"})));
+    trustee.says(part(
+        &nonce,
+        json!({"ear.appraisal-policy-id": "registration"}),
+    ));
     let client = server.register(&attested(&nonce)).await;
     let sent = trustee.origin.received(ATTESTATION);
     let sent: Value = serde_json::from_slice(sent[0].body()).unwrap();
@@ -70,10 +80,16 @@ async fn a_workload_is_appraised_with_our_nonce_in_its_runtime_data() {
         "tee": "sample", "evidence": "0oRDoQ", "runtime_data": {"structured": {"nonce": nonce}},
         "runtime_data_hash_algorithm": "sha384",
     });
-    assert_eq!(sent, json!({"verification_requests": [request], "policy_ids": ["registration"]}));
+    assert_eq!(
+        sent,
+        json!({"verification_requests": [request], "policy_ids": ["registration"]})
+    );
     let provenance = server.provenance(&client).await;
     assert_eq!(provenance["trust_level"], "attested");
-    assert_eq!(provenance["attestation_verifier"], "https://confidentialcontainers.org 1");
+    assert_eq!(
+        provenance["attestation_verifier"],
+        "https://confidentialcontainers.org 1"
+    );
     assert_eq!(provenance["attestation_policy"], "registration");
     stale(&server.post(&attested(&nonce)).await);
     assert_eq!(trustee.origin.hits(ATTESTATION), 1);
@@ -91,17 +107,43 @@ async fn a_bad_result_is_rejected() {
     let refused = "invalid_client_metadata";
     let out = "temporarily_unavailable";
     let cases: [(Said<'_>, u16, &str); 7] = [
-        (&|nonce| trustee.says(part(nonce, json!({"ear.status": "contraindicated"}))), 400, refused),
-        (&|nonce| trustee.says(part(nonce, json!({"ear.status": "warning"}))), 400, refused),
-        (&|_| trustee.says(part("another", nothing())), 400, refused),
-        (&|nonce| trustee.says(part(nonce, json!({"ear.veraison.annotated-evidence": {}}))), 400, refused),
-        (&|nonce| trustee.says_with(&other, part(nonce, nothing()), nothing()), 503, out),
         (
-            &|nonce| trustee.says_with(&trustee.key, part(nonce, nothing()), json!({"iat": START - 301})),
+            &|nonce| trustee.says(part(nonce, json!({"ear.status": "contraindicated"}))),
+            400,
+            refused,
+        ),
+        (
+            &|nonce| trustee.says(part(nonce, json!({"ear.status": "warning"}))),
+            400,
+            refused,
+        ),
+        (&|_| trustee.says(part("another", nothing())), 400, refused),
+        (
+            &|nonce| trustee.says(part(nonce, json!({"ear.veraison.annotated-evidence": {}}))),
+            400,
+            refused,
+        ),
+        (
+            &|nonce| trustee.says_with(&other, part(nonce, nothing()), nothing()),
             503,
             out,
         ),
-        (&|_| trustee.says_with(&trustee.key, nothing(), json!({"submods": {}})), 503, out),
+        (
+            &|nonce| {
+                trustee.says_with(
+                    &trustee.key,
+                    part(nonce, nothing()),
+                    json!({"iat": START - 301}),
+                )
+            },
+            503,
+            out,
+        ),
+        (
+            &|_| trustee.says_with(&trustee.key, nothing(), json!({"submods": {}})),
+            503,
+            out,
+        ),
     ];
     for (number, (say, status, code)) in cases.into_iter().enumerate() {
         let nonce = nonce(&server).await;
@@ -118,14 +160,21 @@ async fn a_verifier_that_does_not_work_is_an_outage() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"timeoutMs": 300})).await;
     for path in [ATTESTATION, KEYS] {
-        for failure in
-            [Reply::never(), Reply::status(500), Reply::text("text/plain", "evidence"), Reply::endless()]
-        {
+        for failure in [
+            Reply::never(),
+            Reply::status(500),
+            Reply::text("text/plain", "evidence"),
+            Reply::endless(),
+        ] {
             // Keys are cached for a minute.
             server.clock.advance(61);
             trustee.origin.set(KEYS, Reply::json(trustee.key.jwks()));
             let nonce = nonce(&server).await;
-            trustee.says_with(&trustee.key, part(&nonce, json!({})), json!({"iat": server.now()}));
+            trustee.says_with(
+                &trustee.key,
+                part(&nonce, json!({})),
+                json!({"iat": server.now()}),
+            );
             trustee.origin.set(path, failure);
             unavailable(&server.post(&attested(&nonce)).await);
         }
@@ -141,7 +190,10 @@ async fn the_evidence_is_bound_to_the_key_of_the_client() {
     let keyed = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": client.jwks()});
     let first = nonce(&server).await;
     trustee.says(part(&first, json!({})));
-    server.post(&attested(&first)).await.expect_bad_metadata("jwks");
+    server
+        .post(&attested(&first))
+        .await
+        .expect_bad_metadata("jwks");
     assert_eq!(trustee.origin.hits(ATTESTATION), 0);
     let second = nonce(&server).await;
     trustee.says(part(&second, json!({})));

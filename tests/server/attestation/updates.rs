@@ -10,7 +10,10 @@ use crate::support::{Registered, TestServer, minimal, registering, with};
 async fn expect_unchanged(server: &TestServer, client: &Registered) {
     let read = server.read(client).await;
     read.expect_status(200);
-    assert_eq!((read.header("etag"), &read.body["client_name"]), ("\"1\"", &client.body["client_name"]));
+    assert_eq!(
+        (read.header("etag"), &read.body["client_name"]),
+        ("\"1\"", &client.body["client_name"])
+    );
 }
 
 #[tokio::test]
@@ -21,8 +24,15 @@ async fn an_update_needs_its_own_evidence() {
     let id = json!({"client_id": client.id});
     let without = stale(&server.update(&client, &with(minimal(), id.clone())).await);
     // The evidence of the registration is used up.
-    stale(&server.update(&client, &with(showing(&evidence), id.clone())).await);
-    server.update(&client, &with(showing("bad|x"), id.clone())).await.expect_bad_metadata("evidence");
+    stale(
+        &server
+            .update(&client, &with(showing(&evidence), id.clone()))
+            .await,
+    );
+    server
+        .update(&client, &with(showing("bad|x"), id.clone()))
+        .await
+        .expect_bad_metadata("evidence");
     expect_unchanged(&server, &client).await;
 
     // The nonce in the answer to a PUT is an ordinary nonce.
@@ -49,8 +59,13 @@ async fn an_update_is_appraised_by_the_verifier() {
         server.update(&client, &with(attested(nonce), more)).await
     };
     let second = nonce(&server).await;
-    verifier.says(&second, result(&second, json!({"ear.status": "contraindicated"})));
-    update(&second, "AAAA").await.expect_bad_metadata("contraindicated");
+    verifier.says(
+        &second,
+        result(&second, json!({"ear.status": "contraindicated"})),
+    );
+    update(&second, "AAAA")
+        .await
+        .expect_bad_metadata("contraindicated");
     verifier.is("DOWN");
     server.clock.advance(61);
     let third = nonce(&server).await;
@@ -63,7 +78,10 @@ async fn an_update_is_appraised_by_the_verifier() {
     update(&fourth, "AAAC").await.expect_status(200);
     let after = server.provenance(&client).await;
     assert_eq!(after["trust_level"], "attested");
-    assert_ne!(after["attestation_digest"], before, "the digest is that of the evidence of this update");
+    assert_ne!(
+        after["attestation_digest"], before,
+        "the digest is that of the evidence of this update"
+    );
 }
 
 #[tokio::test]
@@ -79,23 +97,41 @@ async fn update_client_may_check_the_evidence() {
     let client = server.register(&showing("e")).await;
     let id = json!({"client_id": client.id});
     // A script that accepts the update may not have checked the evidence.
-    server.update(&client, &with(showing("other"), id.clone())).await.expect_bad_metadata("evidence");
+    server
+        .update(&client, &with(showing("other"), id.clone()))
+        .await
+        .expect_bad_metadata("evidence");
     expect_unchanged(&server, &client).await;
-    server.update(&client, &with(showing("good"), id)).await.expect_status(200);
-    assert_eq!(server.provenance(&client).await["attestation_verifier"], "inside");
+    server
+        .update(&client, &with(showing("good"), id))
+        .await
+        .expect_status(200);
+    assert_eq!(
+        server.provenance(&client).await["attestation_verifier"],
+        "inside"
+    );
 }
 
 #[tokio::test]
 async fn an_update_without_optional_evidence_is_no_longer_attested() {
     let server = TestServer::scripted(&[("10-verifier.rhai", VERIFIER)], |configuration| {
         be_patient(configuration);
-        registering(configuration, json!({"dcrAttestationEvidenceRequired": false}));
+        registering(
+            configuration,
+            json!({"dcrAttestationEvidenceRequired": false}),
+        );
     })
     .await;
     let nonce = stale(&server.post(&showing("good|x")).await);
     let client = server.register(&showing(&format!("good|{nonce}"))).await;
     assert_eq!(server.provenance(&client).await["trust_level"], "attested");
-    server.update(&client, &with(minimal(), json!({"client_id": client.id}))).await.expect_status(200);
+    server
+        .update(&client, &with(minimal(), json!({"client_id": client.id})))
+        .await
+        .expect_status(200);
     let after = server.provenance(&client).await;
-    assert_eq!((&after["trust_level"], after.get("attestation_digest")), (&json!("open"), None));
+    assert_eq!(
+        (&after["trust_level"], after.get("attestation_digest")),
+        (&json!("open"), None)
+    );
 }

@@ -22,7 +22,10 @@ pub(super) struct Verifier {
 impl Verifier {
     /// Starts a verifier that is ready.
     pub(super) async fn new() -> Self {
-        let verifier = Self { origin: Origin::new().await, key: Signer::new("verifier", Algorithm::Es256) };
+        let verifier = Self {
+            origin: Origin::new().await,
+            key: Signer::new("verifier", Algorithm::Es256),
+        };
         verifier.is("READY");
         verifier
     }
@@ -33,19 +36,24 @@ impl Verifier {
             "ear-verification-key": self.key.jwk(), "media-types": [MEDIA_TYPE], "version": "tests",
             "service-state": state, "api-endpoints": {"newChallengeResponseSession": SESSIONS},
         });
-        self.origin.set(DISCOVERY, Reply::json(document).header("cache-control", "max-age=60"));
+        self.origin.set(
+            DISCOVERY,
+            Reply::json(document).header("cache-control", "max-age=60"),
+        );
     }
 
     /// Starts a server that requires evidence and trusts this verifier, with `more` settings for it.
     pub(super) async fn server(&self, more: Value) -> TestServer {
-        let settings = json!({"url": self.origin.url(""), "mediaType": MEDIA_TYPE, "timeoutMs": 9_000});
+        let settings =
+            json!({"url": self.origin.url(""), "mediaType": MEDIA_TYPE, "timeoutMs": 9_000});
         running("attestation-veraison", "veraison", with(settings, more)).await
     }
 
     /// Makes it open sessions with this nonce.
     pub(super) fn opens(&self, nonce: &str) {
         let session = Reply::json(session("waiting", nonce)).with_status(201);
-        self.origin.set(SESSIONS, session.header("location", "session/one"));
+        self.origin
+            .set(SESSIONS, session.header("location", "session/one"));
     }
 
     /// Sets the result of the session.
@@ -76,7 +84,10 @@ pub(super) fn complete(nonce: &str, result: &str) -> Reply {
 
 /// Returns the claims of a result with the names that deployed verifiers use.
 pub(super) fn result(nonce: &str, part: Value) -> Value {
-    let part = with(json!({"ear.status": "affirming", "ear.appraisal-policy-id": "policy:PSA_IOT"}), part);
+    let part = with(
+        json!({"ear.status": "affirming", "ear.appraisal-policy-id": "policy:PSA_IOT"}),
+        part,
+    );
     json!({
         "eat_profile": "tag:github.com,2023:veraison/ear", "iat": START, "eat_nonce": format!("{nonce}="),
         "ear.verifier-id": {"developer": "https://veraison-project.org", "build": "1"},
@@ -86,7 +97,10 @@ pub(super) fn result(nonce: &str, part: Value) -> Value {
 
 /// Returns a request with evidence for `nonce`.
 pub(super) fn attested(nonce: &str) -> Value {
-    with(minimal(), json!({"evidence": EVIDENCE, "evidence_nonce": nonce}))
+    with(
+        minimal(),
+        json!({"evidence": EVIDENCE, "evidence_nonce": nonce}),
+    )
 }
 
 /// Asserts that the verifier is reported as unavailable and that the client is told to retry.

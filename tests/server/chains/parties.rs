@@ -37,12 +37,21 @@ pub(super) enum Usage {
 }
 
 /// The certificate of a party that signs tokens.
-pub(super) const LEAF: Recipe<'static> =
-    Recipe { name: "leaf", uri: None, authority: None, usage: Some(Usage::Signs), life: (-1_000, 1_000_000) };
+pub(super) const LEAF: Recipe<'static> = Recipe {
+    name: "leaf",
+    uri: None,
+    authority: None,
+    usage: Some(Usage::Signs),
+    life: (-1_000, 1_000_000),
+};
 
 /// The certificate of a CA.
-pub(super) const AUTHORITY: Recipe<'static> =
-    Recipe { name: "authority", authority: Some(3), usage: None, ..LEAF };
+pub(super) const AUTHORITY: Recipe<'static> = Recipe {
+    name: "authority",
+    authority: Some(3),
+    usage: None,
+    ..LEAF
+};
 
 /// A certificate with its key and the chain up to its CA.
 pub(super) struct Party {
@@ -66,18 +75,36 @@ impl Party {
         // The chain leaves out the trust anchor.
         let above = issuer.filter(|issuer| !issuer.is_root);
         let above = above.map(|issuer| [vec![issuer.x509.clone()], issuer.above.clone()].concat());
-        Self { x509, key, above: above.unwrap_or_default(), is_root: issuer.is_none() }
+        Self {
+            x509,
+            key,
+            above: above.unwrap_or_default(),
+            is_root: issuer.is_none(),
+        }
     }
 
     /// Issues a certificate for a client with the name `uri`.
     pub(super) fn issue(&self, uri: &str) -> Self {
-        Self::new(Recipe { uri: Some(uri), ..LEAF }, Some(self))
+        Self::new(
+            Recipe {
+                uri: Some(uri),
+                ..LEAF
+            },
+            Some(self),
+        )
     }
 
     /// Creates a CA below this one.
     pub(super) fn below(&self, more: u32) -> Self {
         let name = format!("{more} below {}", self.above.len());
-        Self::new(Recipe { name: &name, authority: Some(more), ..AUTHORITY }, Some(self))
+        Self::new(
+            Recipe {
+                name: &name,
+                authority: Some(more),
+                ..AUTHORITY
+            },
+            Some(self),
+        )
     }
 
     /// Writes its certificate to a file.
@@ -106,7 +133,8 @@ impl Party {
     /// Returns its `x5c` header, with its own certificate first.
     pub(super) fn x5c(&self) -> Value {
         let all = [&self.x509].into_iter().chain(&self.above);
-        all.map(|one| STANDARD.encode(one.to_der().unwrap())).collect()
+        all.map(|one| STANDARD.encode(one.to_der().unwrap()))
+            .collect()
     }
 
     /// Returns a signer with its key.
@@ -122,7 +150,8 @@ impl Party {
 
     /// The same, with more header members.
     pub(super) fn sign_with(&self, header: Value, claims: Value) -> String {
-        self.signer().raw(&with(json!({"x5c": self.x5c()}), header), claims)
+        self.signer()
+            .raw(&with(json!({"x5c": self.x5c()}), header), claims)
     }
 }
 
@@ -135,26 +164,54 @@ fn build(recipe: Recipe<'_>, key: &PKey<Private>, issuer: Option<&Party>) -> X50
     let time = |seconds: i64| Asn1Time::from_unix(i64::try_from(START).unwrap() + seconds).unwrap();
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();
-    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    builder
+        .set_serial_number(&serial.to_asn1_integer().unwrap())
+        .unwrap();
     builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(issuer.map_or(&*name, |issuer| issuer.x509.subject_name())).unwrap();
+    builder
+        .set_issuer_name(issuer.map_or(&*name, |issuer| issuer.x509.subject_name()))
+        .unwrap();
     builder.set_not_before(&time(recipe.life.0)).unwrap();
     builder.set_not_after(&time(recipe.life.1)).unwrap();
     builder.set_pubkey(key).unwrap();
     if let Some(more) = recipe.authority {
-        let constraints = BasicConstraints::new().critical().ca().pathlen(more).build().unwrap();
+        let constraints = BasicConstraints::new()
+            .critical()
+            .ca()
+            .pathlen(more)
+            .build()
+            .unwrap();
         builder.append_extension(constraints).unwrap();
-        let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
+        let usage = KeyUsage::new()
+            .critical()
+            .key_cert_sign()
+            .crl_sign()
+            .build()
+            .unwrap();
         builder.append_extension(usage).unwrap();
     }
     match recipe.usage {
         Some(Usage::Signs) => {
             builder
-                .append_extension(KeyUsage::new().critical().digital_signature().build().unwrap())
+                .append_extension(
+                    KeyUsage::new()
+                        .critical()
+                        .digital_signature()
+                        .build()
+                        .unwrap(),
+                )
                 .unwrap();
         }
         Some(Usage::Encrypts) => {
-            builder.append_extension(KeyUsage::new().critical().key_encipherment().build().unwrap()).unwrap();
+            builder
+                .append_extension(
+                    KeyUsage::new()
+                        .critical()
+                        .key_encipherment()
+                        .build()
+                        .unwrap(),
+                )
+                .unwrap();
         }
         None => {}
     }
@@ -165,6 +222,11 @@ fn build(recipe: Recipe<'_>, key: &PKey<Private>, issuer: Option<&Party>) -> X50
             .build(&builder.x509v3_context(None, None));
         builder.append_extension(names.unwrap()).unwrap();
     }
-    builder.sign(issuer.map_or(key, |issuer| &issuer.key), MessageDigest::sha256()).unwrap();
+    builder
+        .sign(
+            issuer.map_or(key, |issuer| &issuer.key),
+            MessageDigest::sha256(),
+        )
+        .unwrap();
     builder.build()
 }

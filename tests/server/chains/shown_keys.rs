@@ -5,7 +5,9 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::builtin;
-use crate::support::{Answer, Canary, GRANT, START, Signer, TestServer, machine, minimal, registering, with};
+use crate::support::{
+    Answer, Canary, GRANT, START, Signer, TestServer, machine, minimal, registering, with,
+};
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -35,7 +37,9 @@ fn headers(signer: &Signer, url: &str) -> Vec<Value> {
         json!({"x5t": "c2hhMQ"}),
         json!({"x5t#S256": "c2hhMjU2"}),
     ];
-    let all = members.iter().fold(json!({}), |all, one| with(all, one.clone()));
+    let all = members
+        .iter()
+        .fold(json!({}), |all, one| with(all, one.clone()));
     members.into_iter().chain([all]).collect()
 }
 
@@ -52,12 +56,26 @@ struct Reader {
 
 impl Reader {
     async fn new(place: &'static str) -> Self {
-        let (known, other) = (Signer::new(ISSUER, Algorithm::Es256), Signer::new(ISSUER, Algorithm::Es256));
+        let (known, other) = (
+            Signer::new(ISSUER, Algorithm::Es256),
+            Signer::new(ISSUER, Algorithm::Es256),
+        );
         let (script, members) = settings(place, &known, &other);
-        let scripts: Vec<_> = script.iter().map(|text| ("10.rhai", text.as_str())).collect();
-        let server =
-            TestServer::scripted(&scripts, |configuration| registering(configuration, members)).await;
-        let mut reader = Self { place, server, known, other, client_id: String::new() };
+        let scripts: Vec<_> = script
+            .iter()
+            .map(|text| ("10.rhai", text.as_str()))
+            .collect();
+        let server = TestServer::scripted(&scripts, |configuration| {
+            registering(configuration, members)
+        })
+        .await;
+        let mut reader = Self {
+            place,
+            server,
+            known,
+            other,
+            client_id: String::new(),
+        };
         if place == "a client assertion" {
             let keyed = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": reader.known.jwks()});
             reader.client_id = reader.server.register(&with(machine(), keyed)).await.id;
@@ -73,7 +91,10 @@ impl Reader {
         let attested = |key: &Signer| claims(json!({"sub": "wallet", "cnf": {"jwk": key.jwk()}}));
         let proven = claims(json!({"aud": self.server.url("")}));
         let typed = |typ: &str| with(header.clone(), json!({"typ": typ}));
-        let (attestation, proof) = ("oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt");
+        let (attestation, proof) = (
+            "oauth-client-attestation+jwt",
+            "oauth-client-attestation-pop+jwt",
+        );
         match self.place {
             "a signed request" => {
                 let token = signer.raw(header, claims(minimal()));
@@ -83,16 +104,27 @@ impl Reader {
                 let own = json!({"iss": self.client_id, "sub": self.client_id, "aud": self.server.url("")});
                 let assertion = signer.raw(header, claims(own));
                 let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-                let form = [GRANT, ("client_assertion_type", kind), ("client_assertion", &assertion)];
+                let form = [
+                    GRANT,
+                    ("client_assertion_type", kind),
+                    ("client_assertion", &assertion),
+                ];
                 self.server.form("/token", &form).await
             }
             "a client attestation" => {
                 let attestation = signer.raw(&typed(attestation), attested(&self.other));
-                self.attest(attestation, self.other.raw(&json!({ "typ": proof }), proven)).await
+                self.attest(
+                    attestation,
+                    self.other.raw(&json!({ "typ": proof }), proven),
+                )
+                .await
             }
             "a proof of a client attestation" => {
-                let attestation = self.other.raw(&json!({ "typ": attestation }), attested(&self.known));
-                self.attest(attestation, signer.raw(&typed(proof), proven)).await
+                let attestation = self
+                    .other
+                    .raw(&json!({ "typ": attestation }), attested(&self.known));
+                self.attest(attestation, signer.raw(&typed(proof), proven))
+                    .await
             }
             "jwt::verify" => self.show(signer.raw(header, claims(json!({})))).await,
             "attestation::verify_ear" => {
@@ -102,7 +134,9 @@ impl Reader {
             }
             _ => {
                 let statement = signer.raw(header, claims(json!({"software_id": "s"})));
-                self.server.post(&with(minimal(), json!({ "software_statement": statement }))).await
+                self.server
+                    .post(&with(minimal(), json!({ "software_statement": statement })))
+                    .await
             }
         }
     }
@@ -114,7 +148,9 @@ impl Reader {
     }
 
     async fn show(&self, token: String) -> Answer {
-        self.server.post(&with(minimal(), json!({ "evidence": token }))).await
+        self.server
+            .post(&with(minimal(), json!({ "evidence": token })))
+            .await
     }
 }
 
@@ -122,7 +158,11 @@ impl Reader {
 fn settings(place: &str, known: &Signer, other: &Signer) -> (Option<String>, Value) {
     let jwks = serde_json::to_string(&known.jwks().to_string()).unwrap();
     let verifying = |call: &str| {
-        let expected = if call == "jwt::verify" { "{}" } else { "{ timestampOnly: true }" };
+        let expected = if call == "jwt::verify" {
+            "{}"
+        } else {
+            "{ timestampOnly: true }"
+        };
         let script = format!(
             "fn createClient(context) {{ {call}(context.registerRequest.evidence, {jwks}, #{expected}); true }}"
         );
@@ -130,12 +170,16 @@ fn settings(place: &str, known: &Signer, other: &Signer) -> (Option<String>, Val
     };
     match place {
         "a software statement" => (None, builtin(known, json!({}))),
-        "a statement with keys of a script" => {
-            (Some(format!("fn getSoftwareStatementJwks(context) {{ {jwks} }}")), json!({}))
-        }
+        "a statement with keys of a script" => (
+            Some(format!("fn getSoftwareStatementJwks(context) {{ {jwks} }}")),
+            json!({}),
+        ),
         "a signed request" => {
             let keys = json!({"dcrSignatureValidationJwks": known.jwks()});
-            (None, with(keys, json!({"dcrSignatureValidationEnabled": true})))
+            (
+                None,
+                with(keys, json!({"dcrSignatureValidationEnabled": true})),
+            )
         }
         "a client attestation" => (None, attesters(known)),
         "a proof of a client attestation" => (None, attesters(other)),
@@ -160,12 +204,20 @@ async fn a_key_in_a_header_is_neither_fetched_nor_trusted_anywhere() {
                 number += 1;
                 let answer = reader.send(signer, &header, number).await;
                 let names: Vec<_> = header.as_object().unwrap().keys().collect();
-                assert_eq!(answer.status, status, "{place} with {names:?}: {}", answer.text);
+                assert_eq!(
+                    answer.status, status,
+                    "{place} with {names:?}: {}",
+                    answer.text
+                );
             }
         }
         for header in [json!({"crit": ["x"], "x": 1}), json!({"b64": false})] {
             let answer = reader.send(&reader.known, &header, number + 1).await;
-            assert_eq!(answer.status, refused, "{place} with {header}: {}", answer.text);
+            assert_eq!(
+                answer.status, refused,
+                "{place} with {header}: {}",
+                answer.text
+            );
         }
     }
     canary.expect_untouched();

@@ -10,7 +10,11 @@ use crate::support::{Answer, TestServer, with};
 const BASE: &str = "https://fhir.example/r4";
 
 async fn metadata(server: &TestServer) -> Answer {
-    Answer::of(server.ask("GET", "/.well-known/udap?community=https://community.example")).await
+    Answer::of(server.ask(
+        "GET",
+        "/.well-known/udap?community=https://community.example",
+    ))
+    .await
 }
 
 /// Starts a server that trusts the CA in `anchors`, with more settings.
@@ -36,11 +40,17 @@ async fn the_document_exists_when_clients_register_by_certificates() {
     assert_eq!(answer.header("cache-control"), "public, max-age=60");
     for (name, value) in [
         ("udap_versions_supported", json!(["1"])),
-        ("udap_profiles_supported", json!(["udap_dcr", "udap_authn", "udap_authz"])),
+        (
+            "udap_profiles_supported",
+            json!(["udap_dcr", "udap_authn", "udap_authz"]),
+        ),
         ("udap_certifications_supported", json!([uri])),
         ("udap_certifications_required", json!([uri])),
         ("udap_authorization_extensions_supported", json!([])),
-        ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"])),
+        (
+            "token_endpoint_auth_methods_supported",
+            json!(["private_key_jwt"]),
+        ),
         ("token_endpoint", json!(server.url("/token"))),
         ("registration_endpoint", json!(server.url("/register"))),
         ("udap_authorization_extensions_required", Value::Null),
@@ -53,11 +63,19 @@ async fn the_document_exists_when_clients_register_by_certificates() {
         "registration_endpoint_jwt_signing_alg_values_supported",
     ] {
         let algorithms = answer.body[name].as_array().unwrap();
-        assert!(algorithms.contains(&json!("RS256")) && !algorithms.contains(&json!("HS256")), "{name}");
+        assert!(
+            algorithms.contains(&json!("RS256")) && !algorithms.contains(&json!("HS256")),
+            "{name}"
+        );
     }
     let grants = answer.body["grant_types_supported"].as_array().unwrap();
     assert!(grants.contains(&json!("client_credentials")) && !grants.contains(&json!("implicit")));
-    assert!(!answer.body["scopes_supported"].as_array().unwrap().is_empty());
+    assert!(
+        !answer.body["scopes_supported"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// Verifies `token` with the certificates of `party` in its header, and returns its claims.
@@ -79,9 +97,18 @@ async fn the_metadata_is_signed_with_the_key_of_the_operator() {
     let token = metadata(&server).await.body["signed_metadata"].clone();
     let signed = read(&server, &own, &token);
     let now = server.now();
-    assert_eq!((signed.text("iss"), signed.text("sub")), (Some(BASE), Some(BASE)));
-    assert_eq!((&signed.claims()["iat"], &signed.claims()["exp"]), (&json!(now), &json!(now + 86_400)));
-    for (name, path) in [("token_endpoint", "/token"), ("registration_endpoint", "/register")] {
+    assert_eq!(
+        (signed.text("iss"), signed.text("sub")),
+        (Some(BASE), Some(BASE))
+    );
+    assert_eq!(
+        (&signed.claims()["iat"], &signed.claims()["exp"]),
+        (&json!(now), &json!(now + 86_400))
+    );
+    for (name, path) in [
+        ("token_endpoint", "/token"),
+        ("registration_endpoint", "/register"),
+    ] {
         assert_eq!(signed.text(name), Some(server.url(path).as_str()));
     }
     assert_eq!(
@@ -98,24 +125,48 @@ async fn the_metadata_is_signed_with_the_key_of_the_operator() {
 async fn mismatching_files_are_a_configuration_error() {
     let root = Party::root();
     let (own, other) = (root.issue(BASE), root.issue("https://other.example"));
-    let (key, chain, foreign, elsewhere) =
-        (own.key_file(), own.chain_file(), other.key_file(), other.chain_file());
-    let check = |key: &std::path::Path, chain: &std::path::Path, base: &str, expected: Option<&str>| {
-        let named = json!({"baseUrl": base, "signingKey": key, "certificates": chain});
-        let live = serde_json::from_value(json!({"registration": {"udapMetadata": named}})).unwrap();
-        let faults = registrar::service::judge(live).err();
-        match expected {
-            None => assert_eq!(faults, None),
-            Some(expected) => {
-                assert!(faults.as_ref().is_some_and(|said| said.contains(expected)), "{faults:?}");
+    let (key, chain, foreign, elsewhere) = (
+        own.key_file(),
+        own.chain_file(),
+        other.key_file(),
+        other.chain_file(),
+    );
+    let check =
+        |key: &std::path::Path, chain: &std::path::Path, base: &str, expected: Option<&str>| {
+            let named = json!({"baseUrl": base, "signingKey": key, "certificates": chain});
+            let live =
+                serde_json::from_value(json!({"registration": {"udapMetadata": named}})).unwrap();
+            let faults = registrar::service::judge(live).err();
+            match expected {
+                None => assert_eq!(faults, None),
+                Some(expected) => {
+                    assert!(
+                        faults.as_ref().is_some_and(|said| said.contains(expected)),
+                        "{faults:?}"
+                    );
+                }
             }
-        }
-    };
+        };
     check(key.path(), chain.path(), BASE, None);
     check(foreign.path(), chain.path(), BASE, Some("signingKey: "));
     check(chain.path(), chain.path(), BASE, Some("signingKey: "));
     check(key.path(), key.path(), BASE, Some("certificates: "));
-    check(key.path(), elsewhere.path(), BASE, Some("is not the key of the first certificate"));
-    check(key.path(), chain.path(), "https://fhir.example/r4/", Some("baseUrl: "));
-    check(&key.path().with_extension("none"), chain.path(), BASE, Some("cannot be read"));
+    check(
+        key.path(),
+        elsewhere.path(),
+        BASE,
+        Some("is not the key of the first certificate"),
+    );
+    check(
+        key.path(),
+        chain.path(),
+        "https://fhir.example/r4/",
+        Some("baseUrl: "),
+    );
+    check(
+        &key.path().with_extension("none"),
+        chain.path(),
+        BASE,
+        Some("cannot be read"),
+    );
 }

@@ -7,13 +7,17 @@ use serde_json::{Value, json};
 use super::directory::{Directory, present, unique};
 use super::shipped;
 use crate::support::{
-    Answer, GRANT, Registered, Reply, START, Signer, TestServer, fetches_locally, form, registering, with,
+    Answer, GRANT, Registered, Reply, START, Signer, TestServer, fetches_locally, form,
+    registering, with,
 };
 
 const REGISTER: &str = "cdr-register";
 const KEYSTORE: &str = "https://api.cdr.gov.au/cdr-register/v1/jwks";
 const SOFTWARE: &str = "740C368F-ECF9-4D29-A2EA-0514A66B0CDE";
-const CALLBACKS: [&str; 2] = ["https://recipient.example.com/cb", "https://recipient.example.com/other"];
+const CALLBACKS: [&str; 2] = [
+    "https://recipient.example.com/cb",
+    "https://recipient.example.com/other",
+];
 
 /// A recipient with its software, and the holder at which it registers.
 struct Recipient {
@@ -33,12 +37,19 @@ impl Recipient {
                 serde_json::to_value(&loaded.live.registration.dcr_ssa_validation_configs).unwrap();
             shipped::settle(own, loaded);
             fetches_locally(own);
-            assert_eq!(entries[0]["jwksUri"], KEYSTORE, "the example must name the keys of the Register");
+            assert_eq!(
+                entries[0]["jwksUri"], KEYSTORE,
+                "the example must name the keys of the Register"
+            );
             entries[0]["jwksUri"] = json!(register.origin.url("/directory.jwks"));
             registering(own, json!({"dcrSsaValidationConfigs": entries}));
         })
         .await;
-        Self { register, software, holder }
+        Self {
+            register,
+            software,
+            holder,
+        }
     }
 
     /// Signs a statement of the Register with the claims of the Consumer Data Standards.
@@ -80,7 +91,9 @@ impl Recipient {
     }
 
     async fn post(&self, claims: Value) -> Answer {
-        self.holder.post_bytes("application/jwt", self.signed(claims)).await
+        self.holder
+            .post_bytes("application/jwt", self.signed(claims))
+            .await
     }
 
     async fn register(&self) -> Registered {
@@ -164,16 +177,22 @@ async fn a_recipient_gets_every_claim_of_its_statement_back() {
     }
     assert!(client.body["client_id_issued_at"].is_u64());
     assert_eq!(client.body.get("client_secret"), None);
-    assert_eq!(recipient.holder.provenance(&client).await["trust_level"], "statement");
+    assert_eq!(
+        recipient.holder.provenance(&client).await["trust_level"],
+        "statement"
+    );
 }
 
 #[tokio::test]
 async fn redirect_uris_are_a_subset_of_the_statement_or_all_by_default() {
     let recipient = Recipient::new().await;
-    let answer = recipient.post(recipient.claims(json!({"redirect_uris": null}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"redirect_uris": null})))
+        .await;
     answer.expect_status(201);
     assert_eq!(answer.body["redirect_uris"], json!(CALLBACKS));
-    let outside = recipient.claims(json!({"redirect_uris": ["https://recipient.example.com/third"]}));
+    let outside =
+        recipient.claims(json!({"redirect_uris": ["https://recipient.example.com/third"]}));
     recipient.post(outside).await.expect_bad_redirect();
 }
 
@@ -187,13 +206,21 @@ async fn a_recipient_reads_replaces_and_deletes_its_registration() {
     assert_eq!(read.body["org_name"], "Recipient");
     let renamed = recipient.statement(json!({"client_name": "Savings"}));
     let claims = json!({"software_statement": renamed, "redirect_uris": [CALLBACKS[1]]});
-    let answer = recipient.put(&client, &token, recipient.claims(claims)).await;
+    let answer = recipient
+        .put(&client, &token, recipient.claims(claims))
+        .await;
     answer.expect_status(200);
     assert_eq!(
         (&answer.body["client_name"], &answer.body["client_id"]),
         (&json!("Savings"), &json!(client.id))
     );
-    let deleted = Answer::of(recipient.holder.ask("DELETE", &client.uri).bearer_auth(&token)).await;
+    let deleted = Answer::of(
+        recipient
+            .holder
+            .ask("DELETE", &client.uri)
+            .bearer_auth(&token),
+    )
+    .await;
     deleted.expect_status(204);
 }
 
@@ -204,21 +231,40 @@ async fn a_statement_or_request_without_a_valid_signature_is_rejected() {
     // Not signed by the Register.
     let forger = Signer::new(REGISTER, Algorithm::Ps256);
     let statement = forger.token(json!({"software_id": SOFTWARE, "jti": jti()}));
-    let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"software_statement": statement})))
+        .await;
     answer.expect_error(400, &["invalid_software_statement"]);
     // Signed by another issuer.
     let other = Signer::new("https://elsewhere.example", Algorithm::Ps256);
     let statement = other.token(json!({"software_id": SOFTWARE, "jti": jti()}));
-    let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
-    answer.expect_error(400, &["invalid_software_statement", "unapproved_software_statement"]);
+    let answer = recipient
+        .post(recipient.claims(json!({"software_statement": statement})))
+        .await;
+    answer.expect_error(
+        400,
+        &[
+            "invalid_software_statement",
+            "unapproved_software_statement",
+        ],
+    );
     // An expired statement, no statement, a statement for another role.
     let statement = recipient.statement(json!({"iat": START - 7_200, "exp": START - 3_600}));
-    let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"software_statement": statement})))
+        .await;
     answer.expect_error(400, &["invalid_software_statement"]);
-    let answer = recipient.post(recipient.claims(json!({"software_statement": null}))).await;
-    answer.expect_error(400, &["invalid_software_statement", "invalid_client_metadata"]);
+    let answer = recipient
+        .post(recipient.claims(json!({"software_statement": null})))
+        .await;
+    answer.expect_error(
+        400,
+        &["invalid_software_statement", "invalid_client_metadata"],
+    );
     let statement = recipient.statement(json!({"software_roles": "data-holder"}));
-    let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"software_statement": statement})))
+        .await;
     answer.expect_error(400, &["unapproved_software_statement"]);
     // The request: signed with another key, for other software, not signed.
     let body = Signer::new(SOFTWARE, Algorithm::Ps256).raw(&json!({"typ": "JWT"}), good());
@@ -227,12 +273,20 @@ async fn a_statement_or_request_without_a_valid_signature_is_rejected() {
         .post_bytes("application/jwt", body)
         .await
         .expect_error(400, &["invalid_client_metadata"]);
-    let answer = recipient.post(recipient.claims(json!({"iss": "another"}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"iss": "another"})))
+        .await;
     answer.expect_error(400, &["invalid_client_metadata"]);
     let answer = recipient.holder.post(&good()).await;
-    assert!(answer.status == 400 || answer.status == 415, "{}", answer.text);
+    assert!(
+        answer.status == 400 || answer.status == 415,
+        "{}",
+        answer.text
+    );
     // Addressed to another holder.
-    let answer = recipient.post(recipient.claims(json!({"aud": "https://other.holder.example"}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"aud": "https://other.holder.example"})))
+        .await;
     answer.expect_error(400, &["invalid_client_metadata"]);
     recipient.holder.expect_empty().await;
 }
@@ -240,9 +294,12 @@ async fn a_statement_or_request_without_a_valid_signature_is_rejected() {
 #[tokio::test]
 async fn a_recipient_in_another_sector_gets_the_scopes_of_its_statement() {
     let recipient = Recipient::new().await;
-    let scope = "openid profile energy:accounts.basic:read energy:electricity.usage:read cdr:registration";
+    let scope =
+        "openid profile energy:accounts.basic:read energy:electricity.usage:read cdr:registration";
     let statement = recipient.statement(json!({"scope": scope}));
-    let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
+    let answer = recipient
+        .post(recipient.claims(json!({"software_statement": statement})))
+        .await;
     answer.expect_status(201);
     assert_eq!(answer.body["scope"], scope);
 }
@@ -263,19 +320,30 @@ async fn a_recipient_from_before_jarm_registers_the_hybrid_response_type() {
     let answer = recipient.post(recipient.claims(more)).await;
     answer.expect_status(201);
     assert_eq!(answer.body["response_types"], json!(["code id_token"]));
-    assert_eq!(answer.body["grant_types"], json!(grants[..3]), "an unsupported grant is left out");
+    assert_eq!(
+        answer.body["grant_types"],
+        json!(grants[..3]),
+        "an unsupported grant is left out"
+    );
 }
 
 #[tokio::test]
 async fn pairwise_subjects_need_callbacks_in_the_sector_document() {
     let recipient = Recipient::new().await;
-    let sector = recipient.register.origin.at("/sector.json", Reply::json(json!(CALLBACKS)));
+    let sector = recipient
+        .register
+        .origin
+        .at("/sector.json", Reply::json(json!(CALLBACKS)));
     let statement = recipient.statement(json!({"sector_identifier_uri": sector}));
-    let claims = recipient.claims(json!({"software_statement": statement, "redirect_uris": CALLBACKS}));
+    let claims =
+        recipient.claims(json!({"software_statement": statement, "redirect_uris": CALLBACKS}));
     let answer = recipient.post(claims).await;
     answer.expect_status(201);
     assert_eq!(
-        (&answer.body["sector_identifier_uri"], &answer.body["subject_type"]),
+        (
+            &answer.body["sector_identifier_uri"],
+            &answer.body["subject_type"]
+        ),
         (&json!(sector), &json!("pairwise"))
     );
 }

@@ -25,7 +25,10 @@ impl Directory {
 
     /// Publishes the keys of `software` and returns their URL.
     pub(super) fn publish(&self, software: &Signer) -> String {
-        self.origin.at(&format!("/software/{}.jwks", software.iss), Reply::json(software.jwks()))
+        self.origin.at(
+            &format!("/software/{}.jwks", software.iss),
+            Reply::json(software.jwks()),
+        )
     }
 
     /// Returns the URL of the keys of the software with this identifier.
@@ -36,7 +39,8 @@ impl Directory {
     /// Signs a new statement.
     pub(super) fn statement(&self, claims: Value) -> String {
         let own = json!({"iss": self.signer.iss, "iat": START, "jti": unique().to_string()});
-        self.signer.raw(&json!({"typ": "JWT"}), present(with(own, claims)))
+        self.signer
+            .raw(&json!({"typ": "JWT"}), present(with(own, claims)))
     }
 }
 
@@ -53,12 +57,22 @@ impl Bank {
     pub(super) async fn new(example: &str, directory: Directory, keystore: &str) -> Self {
         let example = shipped::file(&format!("examples/scripts/{example}/registrar.toml"));
         let text = std::fs::read_to_string(example).unwrap();
-        assert!(text.contains(keystore), "the example must name the keys of its directory");
+        assert!(
+            text.contains(keystore),
+            "the example must name the keys of its directory"
+        );
         let files = Files::new();
         let file = files.path("registrar.toml");
-        std::fs::write(&file, text.replace(keystore, &directory.origin.url("/directory.jwks"))).unwrap();
+        std::fs::write(
+            &file,
+            text.replace(keystore, &directory.origin.url("/directory.jwks")),
+        )
+        .unwrap();
         // In tests, the directory and its key store are on loopback without TLS.
-        let changes = [("fetch.allowHttp", "true"), ("fetch.allowPrivateAddresses", "true")];
+        let changes = [
+            ("fetch.allowHttp", "true"),
+            ("fetch.allowPrivateAddresses", "true"),
+        ];
         let loaded = shipped::load(&file, &changes);
         let server = TestServer::configured(|own| {
             let clients = loaded.settings.server.tls.client_certificates;
@@ -67,7 +81,11 @@ impl Bank {
             fetches_locally(own);
         })
         .await;
-        Self { directory, files, server }
+        Self {
+            directory,
+            files,
+            server,
+        }
     }
 
     /// Issues a certificate of the ecosystem.
@@ -77,8 +95,14 @@ impl Bank {
 
     /// Prepares a request over TLS with the client certificate `shown`.
     pub(super) fn ask(&self, method: &str, url: &str, shown: Option<&Pair>) -> RequestBuilder {
-        let url = if url.starts_with('/') { self.server.url(url) } else { url.to_owned() };
-        self.files.client(shown).request(method.parse::<Method>().unwrap(), url)
+        let url = if url.starts_with('/') {
+            self.server.url(url)
+        } else {
+            url.to_owned()
+        };
+        self.files
+            .client(shown)
+            .request(method.parse::<Method>().unwrap(), url)
     }
 
     /// Asserts that the handshake fails without a client certificate.
@@ -89,7 +113,9 @@ impl Bank {
 
     /// Sends `POST /register`.
     pub(super) async fn post(&self, shown: &Pair, media_type: &str, body: String) -> Answer {
-        let request = self.ask("POST", "/register", Some(shown)).header("content-type", media_type);
+        let request = self
+            .ask("POST", "/register", Some(shown))
+            .header("content-type", media_type);
         Answer::of(request.body(body)).await
     }
 }
@@ -102,6 +128,9 @@ pub(super) fn unique() -> u64 {
 
 /// Returns `claims` without null values, with which a test removes a claim.
 pub(super) fn present(mut claims: Value) -> Value {
-    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    claims
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
     claims
 }

@@ -17,14 +17,21 @@ fn options(text: &str) -> BTreeSet<&str> {
 
 /// Returns the text between backticks, inline and in blocks of configuration.
 fn code(page: &str) -> String {
-    page.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ")
+    page.split('`')
+        .skip(1)
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
 fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
     let read = |path: &str| std::fs::read_to_string(shipped::file(path)).unwrap();
     let (configuration, scripts) = (read("config/registrar.toml"), read("scripts/README.md"));
-    let known: BTreeSet<&str> = options(&configuration).union(&options(&scripts)).copied().collect();
+    let known: BTreeSet<&str> = options(&configuration)
+        .union(&options(&scripts))
+        .copied()
+        .collect();
     // Words of the standards, and members of `/readyz`.
     let foreign = [
         "fhirUser",
@@ -36,19 +43,30 @@ fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
         "sweepHeld",
     ];
     let mut named = 0;
-    let pages = ["docs", "docs/ecosystems"].map(|folder| std::fs::read_dir(shipped::file(folder)).unwrap());
+    let pages =
+        ["docs", "docs/ecosystems"].map(|folder| std::fs::read_dir(shipped::file(folder)).unwrap());
     for entry in pages.into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             continue;
         }
         let text = code(&std::fs::read_to_string(&path).unwrap().replace("```", "\n"));
-        for option in options(&text).into_iter().filter(|option| !foreign.contains(option)) {
-            assert!(known.contains(option), "{}: unknown option {option}", path.display());
+        for option in options(&text)
+            .into_iter()
+            .filter(|option| !foreign.contains(option))
+        {
+            assert!(
+                known.contains(option),
+                "{}: unknown option {option}",
+                path.display()
+            );
             named += 1;
         }
     }
-    assert!(named > 30, "only {named} options were found; the test is broken");
+    assert!(
+        named > 30,
+        "only {named} options were found; the test is broken"
+    );
 }
 
 #[test]

@@ -13,8 +13,15 @@ pub(super) fn file(path: &str) -> PathBuf {
 
 /// Loads the configuration in `path` with `changes` on top: keys and values as in the environment.
 pub(super) fn load(path: &Path, changes: &[(&str, &str)]) -> Configuration {
-    let overrides = changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let sources = Sources { file: Some(path.to_owned()), overrides, ..Sources::default() };
+    let overrides = changes
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let sources = Sources {
+        file: Some(path.to_owned()),
+        overrides,
+        ..Sources::default()
+    };
     registrar::config::load(&sources).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

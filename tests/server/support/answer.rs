@@ -25,11 +25,18 @@ impl Answer {
         let text = response.text().await.expect("the answer arrives");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         leaks::answered(&url, &body);
-        Self { status, headers, text, body }
+        Self {
+            status,
+            headers,
+            text,
+            body,
+        }
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a header is text"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("a header is text"))
     }
 
     /// Returns the member `name` of the body.
@@ -48,12 +55,21 @@ impl Answer {
     pub(crate) fn expect_error(&self, status: u16, codes: &[&str]) {
         self.expect_status(status);
         let code = self.member("error").as_str().unwrap_or("");
-        assert!(codes.contains(&code), "{code} is not one of {codes:?}: {}", self.text);
+        assert!(
+            codes.contains(&code),
+            "{code} is not one of {codes:?}: {}",
+            self.text
+        );
         assert_eq!(self.header("content-type"), "application/json");
         assert_eq!(self.header("cache-control"), "no-store");
         assert_eq!(self.member("client_id"), &Value::Null);
-        let description = self.member("error_description").as_str().expect("a description");
-        let is_printable = description.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        let description = self
+            .member("error_description")
+            .as_str()
+            .expect("a description");
+        let is_printable = description
+            .bytes()
+            .all(|byte| (b' '..=b'~').contains(&byte));
         assert!(is_printable && !description.is_empty(), "{description:?}");
     }
 
@@ -61,8 +77,14 @@ impl Answer {
     #[track_caller]
     pub(crate) fn expect_bad_metadata(&self, part: &str) {
         self.expect_error(400, &["invalid_client_metadata"]);
-        let description = self.member("error_description").as_str().expect("a description");
-        assert!(description.contains(part), "'{description}' does not say '{part}'");
+        let description = self
+            .member("error_description")
+            .as_str()
+            .expect("a description");
+        assert!(
+            description.contains(part),
+            "'{description}' does not say '{part}'"
+        );
     }
 
     /// Asserts the error `invalid_redirect_uri`.
@@ -84,9 +106,19 @@ pub(crate) struct Registered {
 impl Registered {
     #[track_caller]
     pub(crate) fn of(body: Value) -> Self {
-        let text = |name: &str| body[name].as_str().unwrap_or_else(|| panic!("no {name}: {body}")).to_owned();
+        let text = |name: &str| {
+            body[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name}: {body}"))
+                .to_owned()
+        };
         let (id, uri) = (text("client_id"), text("registration_client_uri"));
-        Self { id, uri, token: text("registration_access_token"), body }
+        Self {
+            id,
+            uri,
+            token: text("registration_access_token"),
+            body,
+        }
     }
 
     /// Returns an update that keeps the client unchanged, with `more` on top: the answer without the

@@ -20,7 +20,8 @@ use super::START;
 pub(crate) type Subject<'a> = &'a [(&'a str, &'a str)];
 
 /// The subject of an ordinary client, `CN=Client One,O=Example\, Inc.,C=DE`.
-pub(crate) const CLIENT: Subject<'static> = &[("C", "DE"), ("O", "Example, Inc."), ("CN", "Client One")];
+pub(crate) const CLIENT: Subject<'static> =
+    &[("C", "DE"), ("O", "Example, Inc."), ("CN", "Client One")];
 
 /// [`CLIENT`] in the form of RFC 4514.
 pub(crate) const CLIENT_DN: &str = "CN=Client One,O=Example\\, Inc.,C=DE";
@@ -36,7 +37,12 @@ pub(crate) struct Authority(Pair);
 
 impl Authority {
     pub(crate) fn new() -> Self {
-        Self(make(&[("CN", "Authority")], forever(), &Kind::Authority, None))
+        Self(make(
+            &[("CN", "Authority")],
+            forever(),
+            &Kind::Authority,
+            None,
+        ))
     }
 
     /// Issues a certificate for this server, which listens on 127.0.0.1.
@@ -46,12 +52,22 @@ impl Authority {
 
     /// Issues a certificate that is valid when the tests begin.
     pub(crate) fn client(&self, subject: Subject<'_>) -> Pair {
-        make(subject, (START - 1_000, START + 1_000), &Kind::End, Some(&self.0))
+        make(
+            subject,
+            (START - 1_000, START + 1_000),
+            &Kind::End,
+            Some(&self.0),
+        )
     }
 
     /// Issues a certificate that expired before the tests begin.
     pub(crate) fn expired_client(&self, subject: Subject<'_>) -> Pair {
-        make(subject, (START - 1_000, START - 1), &Kind::End, Some(&self.0))
+        make(
+            subject,
+            (START - 1_000, START - 1),
+            &Kind::End,
+            Some(&self.0),
+        )
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -78,7 +94,13 @@ impl Pair {
     }
 
     pub(crate) fn serial(&self) -> String {
-        self.x509.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_lowercase()
+        self.x509
+            .serial_number()
+            .to_bn()
+            .unwrap()
+            .to_hex_str()
+            .unwrap()
+            .to_lowercase()
     }
 
     /// Returns its key as a JWK Set.
@@ -110,9 +132,13 @@ fn make(subject: Subject<'_>, life: (u64, u64), kind: &Kind, issuer: Option<&Pai
     serial.rand(120, MsbOption::ONE, false).unwrap();
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();
-    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    builder
+        .set_serial_number(&serial.to_asn1_integer().unwrap())
+        .unwrap();
     builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(issuer.map_or(&*name, |issuer| issuer.x509.subject_name())).unwrap();
+    builder
+        .set_issuer_name(issuer.map_or(&*name, |issuer| issuer.x509.subject_name()))
+        .unwrap();
     builder.set_not_before(&time(life.0)).unwrap();
     builder.set_not_after(&time(life.1)).unwrap();
     builder.set_pubkey(&key).unwrap();
@@ -120,12 +146,23 @@ fn make(subject: Subject<'_>, life: (u64, u64), kind: &Kind, issuer: Option<&Pai
         Kind::Authority => BasicConstraints::new().critical().ca().build(),
         Kind::End => {
             let mut names = SubjectAlternativeName::new();
-            names.ip("127.0.0.1").dns("client.example.org").build(&builder.x509v3_context(None, None))
+            names
+                .ip("127.0.0.1")
+                .dns("client.example.org")
+                .build(&builder.x509v3_context(None, None))
         }
     };
     builder.append_extension(extension.unwrap()).unwrap();
-    builder.sign(issuer.map_or(&key, |issuer| &issuer.key), MessageDigest::sha256()).unwrap();
-    Pair { x509: builder.build(), key }
+    builder
+        .sign(
+            issuer.map_or(&key, |issuer| &issuer.key),
+            MessageDigest::sha256(),
+        )
+        .unwrap();
+    Pair {
+        x509: builder.build(),
+        key,
+    }
 }
 
 fn time(seconds: u64) -> Asn1Time {
@@ -141,7 +178,10 @@ pub(crate) struct Files {
 impl Files {
     /// Writes a server certificate with its key, and the CA, which also issues client certificates.
     pub(crate) fn new() -> Self {
-        let files = Self { folder: TempDir::new().unwrap(), authority: Authority::new() };
+        let files = Self {
+            folder: TempDir::new().unwrap(),
+            authority: Authority::new(),
+        };
         files.write(&files.authority.server());
         std::fs::write(files.path("ca.pem"), files.authority.pem()).unwrap();
         files
@@ -173,12 +213,16 @@ impl Files {
 
     pub(crate) fn builder(&self, pair: Option<&Pair>) -> reqwest::ClientBuilder {
         let authority = reqwest::Certificate::from_pem(self.authority.pem().as_bytes()).unwrap();
-        let builder = reqwest::Client::builder().tls_certs_only([authority]).no_proxy();
+        let builder = reqwest::Client::builder()
+            .tls_certs_only([authority])
+            .no_proxy();
         match pair {
             None => builder,
             Some(pair) => {
                 let (pem, key) = (pair.pem(), pair.key_pem());
-                builder.identity(reqwest::Identity::from_pkcs8_pem(pem.as_bytes(), key.as_bytes()).unwrap())
+                builder.identity(
+                    reqwest::Identity::from_pkcs8_pem(pem.as_bytes(), key.as_bytes()).unwrap(),
+                )
             }
         }
     }

@@ -11,7 +11,13 @@ use registrar::telemetry::{self, meter};
 use serde_json::Value;
 
 /// Secret members of answers.
-const SECRET: [&str; 5] = ["client_secret", "registration_access_token", "access_token", "token", "nonce"];
+const SECRET: [&str; 5] = [
+    "client_secret",
+    "registration_access_token",
+    "access_token",
+    "token",
+    "nonce",
+];
 /// Shorter texts are made up by tests and may appear anywhere as words.
 const SHORTEST: usize = 24;
 /// Files that contain secrets and are readable by the operator only.
@@ -27,7 +33,9 @@ struct Log;
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOG.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        LOG.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -38,20 +46,33 @@ impl std::io::Write for Log {
 
 /// Remembers the secrets of a request that is about to be sent.
 pub(super) fn sent(request: &reqwest::Request) {
-    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
     let bearer = header.and_then(|value| value.strip_prefix("Bearer "));
     note(request.url().port(), bearer.into_iter());
 }
 
 /// Remembers the secrets of an answer.
 pub(super) fn answered(url: &reqwest::Url, body: &Value) {
-    note(url.port(), SECRET.iter().filter_map(|name| body.get(name)?.as_str()));
+    note(
+        url.port(),
+        SECRET.iter().filter_map(|name| body.get(name)?.as_str()),
+    );
 }
 
 fn note<'a>(port: Option<u16>, secrets: impl Iterator<Item = &'a str>) {
     let mut all = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = all.get_or_insert_default().entry(port.unwrap_or_default()).or_default();
-    own.extend(secrets.filter(|secret| secret.len() >= SHORTEST).map(str::to_owned));
+    let own = all
+        .get_or_insert_default()
+        .entry(port.unwrap_or_default())
+        .or_default();
+    own.extend(
+        secrets
+            .filter(|secret| secret.len() >= SHORTEST)
+            .map(str::to_owned),
+    );
 }
 
 /// Searches the files of one server for secrets when it is dropped.
@@ -69,30 +90,45 @@ impl Watch {
         static BEGUN: OnceLock<()> = OnceLock::new();
         BEGUN.get_or_init(|| {
             let level = "trace".to_owned();
-            let settings =
-                TelemetrySettings { level, format: LogFormat::Json, ..TelemetrySettings::default() };
+            let settings = TelemetrySettings {
+                level,
+                format: LogFormat::Json,
+                ..TelemetrySettings::default()
+            };
             telemetry::init_to(&settings, || Log).expect("the log of the tests has one recorder");
         });
     }
 
     pub(super) fn of(port: u16, data: &Path) -> Self {
         let log = LOG.lock().unwrap_or_else(PoisonError::into_inner).len();
-        Self { port, data: data.to_owned(), log }
+        Self {
+            port,
+            data: data.to_owned(),
+            log,
+        }
     }
 
     /// Returns the places where one of `secrets` was found.
     fn leaks(&self, secrets: &HashSet<String>) -> Vec<String> {
-        let log =
-            LOG.lock().unwrap_or_else(PoisonError::into_inner).get(self.log..).unwrap_or_default().to_vec();
+        let log = LOG
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(self.log..)
+            .unwrap_or_default()
+            .to_vec();
         let numbers = meter::text().unwrap_or_default().into_bytes();
-        let mut places = vec![("the log".to_owned(), log), ("the numbers".to_owned(), numbers)];
+        let mut places = vec![
+            ("the log".to_owned(), log),
+            ("the numbers".to_owned(), numbers),
+        ];
         places.extend(files(&self.data));
         let mut leaks = Vec::new();
         for secret in secrets {
             let finder = Finder::new(secret);
             for (place, bytes) in &places {
                 if let Some(at) = finder.find(bytes) {
-                    let around = &bytes[at.saturating_sub(200)..(at + secret.len() + 40).min(bytes.len())];
+                    let around =
+                        &bytes[at.saturating_sub(200)..(at + secret.len() + 40).min(bytes.len())];
                     leaks.push(format!("{secret} is in {place}: {}", around.escape_ascii()));
                 }
             }
@@ -104,7 +140,10 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut all = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-        let secrets = all.as_mut().and_then(|all| all.remove(&self.port)).unwrap_or_default();
+        let secrets = all
+            .as_mut()
+            .and_then(|all| all.remove(&self.port))
+            .unwrap_or_default();
         drop(all);
         // A failing test already reports its cause.
         if !std::thread::panicking() {
@@ -122,7 +161,10 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         if path.is_dir() {
             found.extend(files(&path));
         } else if !OPERATORS.iter().any(|own| name == *own) {
-            found.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+            found.push((
+                path.display().to_string(),
+                std::fs::read(&path).unwrap_or_default(),
+            ));
         }
     }
     found
@@ -133,16 +175,27 @@ async fn a_leak_is_found_in_every_place() {
     Watch::begin();
     let folder = tempfile::TempDir::new().expect("a folder");
     let watch = Watch::of(1, folder.path());
-    let secrets = ["in-a-file-of-the-store-4b1c", "in-a-line-of-the-log-77d0", "nowhere-but-here-5e01"];
+    let secrets = [
+        "in-a-file-of-the-store-4b1c",
+        "in-a-line-of-the-log-77d0",
+        "nowhere-but-here-5e01",
+    ];
     let secrets: HashSet<String> = secrets.map(str::to_owned).into();
     std::fs::create_dir(folder.path().join("db")).expect("a folder");
-    std::fs::write(folder.path().join("db/blob"), "\0\u{1}in-a-file-of-the-store-4b1c").expect("a file");
+    std::fs::write(
+        folder.path().join("db/blob"),
+        "\0\u{1}in-a-file-of-the-store-4b1c",
+    )
+    .expect("a file");
     std::fs::write(folder.path().join("registrar.key"), "nowhere-but-here-5e01").expect("a file");
     tracing::trace!(target: "registrar::tests", what = "in-a-line-of-the-log-77d0", "said");
     let mut leaks = watch.leaks(&secrets);
     leaks.sort();
     assert_eq!(leaks.len(), 2, "{leaks:?}");
-    assert!(leaks[0].contains("db/blob") && leaks[1].contains("the log"), "{leaks:?}");
+    assert!(
+        leaks[0].contains("db/blob") && leaks[1].contains("the log"),
+        "{leaks:?}"
+    );
 }
 
 #[tokio::test]
@@ -150,7 +203,10 @@ async fn a_test_whose_server_leaks_fails() {
     let folder = tempfile::TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("db"), "an-access-token-that-is-stored").expect("a file");
     let url = "http://127.0.0.1:2/token".parse().expect("a URL");
-    answered(&url, &serde_json::json!({"access_token": "an-access-token-that-is-stored"}));
+    answered(
+        &url,
+        &serde_json::json!({"access_token": "an-access-token-that-is-stored"}),
+    );
     let watch = Watch::of(2, folder.path());
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(watch)));
     assert!(outcome.is_err());

@@ -31,7 +31,10 @@ pub(crate) fn minimal() -> Value {
 }
 
 /// Returns `base` with the members of `more` on top.
-#[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a table reads better without borrows"
+)]
 pub(crate) fn with(mut base: Value, more: Value) -> Value {
     let members = base.as_object_mut().expect("a request is an object");
     members.extend(more.as_object().expect("members are an object").clone());
@@ -66,7 +69,10 @@ impl TestServer {
     }
 
     /// Starts a server with these scripts: file names below `scripts/` and their texts.
-    pub(crate) async fn scripted(scripts: &[(&str, &str)], change: impl FnOnce(&mut Configuration)) -> Self {
+    pub(crate) async fn scripted(
+        scripts: &[(&str, &str)],
+        change: impl FnOnce(&mut Configuration),
+    ) -> Self {
         Self::begin(scripts, change, (None, None)).await
     }
 
@@ -80,8 +86,13 @@ impl TestServer {
         scripts: &[(&str, &str)],
         change: impl FnOnce(&mut Configuration),
     ) -> (Self, Arc<FakeHost>) {
-        let host = Arc::new(FakeHost::new(Arc::new(ManualClock::new(Timestamp::from_unix(START)))));
-        (Self::begin(scripts, change, (Some(host.clone()), None)).await, host)
+        let host = Arc::new(FakeHost::new(Arc::new(ManualClock::new(
+            Timestamp::from_unix(START),
+        ))));
+        (
+            Self::begin(scripts, change, (Some(host.clone()), None)).await,
+            host,
+        )
     }
 
     async fn begin(
@@ -98,15 +109,27 @@ impl TestServer {
         }
         let mut configuration = shipped();
         configuration.settings.server.listen = "127.0.0.1:0".parse().expect("an address");
-        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
+        configuration.settings.store.url =
+            format!("sled:{}", folder.path().join("data").display()).into();
         configuration.settings.scripts.directory = directory;
         // Tests register faster than the default quota for one address allows.
-        configuration.live.registration.rate_limit_registration_request_count = Some(0);
+        configuration
+            .live
+            .registration
+            .rate_limit_registration_request_count = Some(0);
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
-        let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
-        let start = Start { configuration, sources, clock: other_clock.unwrap_or_else(|| clock.clone()) };
+        let scheme = if configuration.settings.server.tls.is_on() {
+            "https"
+        } else {
+            "http"
+        };
+        let start = Start {
+            configuration,
+            sources,
+            clock: other_clock.unwrap_or_else(|| clock.clone()),
+        };
         let server = match host {
             Some(host) => Box::pin(server::start_with_host(start, host)).await,
             None => Box::pin(server::start(start)).await,
@@ -114,7 +137,14 @@ impl TestServer {
         let server = server.expect("it starts");
         let base = format!("{scheme}://{}", server.address());
         let leaks = leaks::Watch::of(server.address().port(), &folder.path().join("data"));
-        Self { server: Some(server), clock, _leaks: leaks, folder, http: reqwest::Client::new(), base }
+        Self {
+            server: Some(server),
+            clock,
+            _leaks: leaks,
+            folder,
+            http: reqwest::Client::new(),
+            base,
+        }
     }
 
     /// Returns the time of its clock in seconds.
@@ -139,7 +169,11 @@ impl TestServer {
 
     /// Prepares a request.
     pub(crate) fn ask(&self, method: &str, url: &str) -> reqwest::RequestBuilder {
-        let url = if url.starts_with('/') { self.url(url) } else { url.to_owned() };
+        let url = if url.starts_with('/') {
+            self.url(url)
+        } else {
+            url.to_owned()
+        };
         self.http.request(method.parse().expect("a method"), url)
     }
 
@@ -149,8 +183,15 @@ impl TestServer {
     }
 
     /// Sends `POST /register` with any body.
-    pub(crate) async fn post_bytes(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
-        let request = self.ask("POST", "/register").header("content-type", content_type).body(body);
+    pub(crate) async fn post_bytes(
+        &self,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let request = self
+            .ask("POST", "/register")
+            .header("content-type", content_type)
+            .body(body);
         Answer::of(request).await
     }
 
@@ -168,7 +209,12 @@ impl TestServer {
 
     /// Sends a `PUT` of `body` with the client's token.
     pub(crate) async fn update(&self, client: &Registered, body: &Value) -> Answer {
-        Answer::of(self.ask("PUT", &client.uri).bearer_auth(&client.token).json(body)).await
+        Answer::of(
+            self.ask("PUT", &client.uri)
+                .bearer_auth(&client.token)
+                .json(body),
+        )
+        .await
     }
 
     /// Sends a `DELETE` with the client's token.
@@ -178,26 +224,48 @@ impl TestServer {
 
     /// Stops the server as SIGTERM does.
     pub(crate) async fn stop(mut self) {
-        self.server.take().expect("it runs until the test ends").stop().await;
+        self.server
+            .take()
+            .expect("it runs until the test ends")
+            .stop()
+            .await;
     }
 
     /// The same, and returns the folder, which is removed when it is dropped.
     pub(crate) async fn stop_and_keep(mut self) -> TempDir {
-        self.server.take().expect("it runs until the test ends").stop().await;
+        self.server
+            .take()
+            .expect("it runs until the test ends")
+            .stop()
+            .await;
         self.folder
     }
 
     /// Returns the provenance of the stored client.
     pub(crate) async fn provenance(&self, client: &Registered) -> Value {
         let id = registrar::base::model::ClientId::parse(&client.id).expect("an identifier");
-        let found = self.server().service().store.clients.find(&id).await.expect("the store reads");
+        let found = self
+            .server()
+            .service()
+            .store
+            .clients
+            .find(&id)
+            .await
+            .expect("the store reads");
         let stored = found.expect("the client is there").into_client();
         serde_json::to_value(stored.provenance).expect("a provenance is JSON")
     }
 
     /// Asserts that the store contains only the administrator that the first start created.
     pub(crate) async fn expect_empty(&self) {
-        let count = self.server().service().store.clients.count_all().await.expect("the store reads");
+        let count = self
+            .server()
+            .service()
+            .store
+            .clients
+            .count_all()
+            .await
+            .expect("the store reads");
         assert_eq!(
             count,
             u64::from(self.server().administrator().is_some()),
@@ -227,6 +295,9 @@ fn write_script(directory: &Path, name: &str, text: &str) {
 /// Returns the shipped configuration, independent of the environment.
 pub(crate) fn shipped() -> Configuration {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
-    let sources = Sources { file: Some(file), ..Sources::default() };
+    let sources = Sources {
+        file: Some(file),
+        ..Sources::default()
+    };
     registrar::config::load(&sources).expect("the shipped configuration is valid")
 }

@@ -34,7 +34,10 @@ enum Content {
 
 impl Reply {
     /// Returns a 200 with this JSON.
-    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a table reads better without borrows"
+    )]
     pub(crate) fn json(value: Value) -> Self {
         Self::text("application/json", value.to_string())
     }
@@ -42,22 +45,36 @@ impl Reply {
     /// Returns a 200 with this text.
     pub(crate) fn text(content_type: &str, text: impl Into<String>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status: 200, headers, body: Content::Text(text.into()) }
+        Self {
+            status: 200,
+            headers,
+            body: Content::Text(text.into()),
+        }
     }
 
     /// Returns a status without a body.
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Content::Text(String::new()) }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Content::Text(String::new()),
+        }
     }
 
     /// Returns a 200 that begins like JSON and never ends.
     pub(crate) fn endless() -> Self {
-        Self { body: Content::Endless, ..Self::text("application/json", "") }
+        Self {
+            body: Content::Endless,
+            ..Self::text("application/json", "")
+        }
     }
 
     /// No answer at all.
     pub(crate) fn never() -> Self {
-        Self { body: Content::Never, ..Self::status(200) }
+        Self {
+            body: Content::Never,
+            ..Self::status(200)
+        }
     }
 
     /// Returns the same with an additional header.
@@ -84,7 +101,11 @@ impl Script {
     fn next(&self, path: &str) -> Option<Reply> {
         let mut replies = self.replies.lock().unwrap();
         let left = replies.get_mut(path)?;
-        if left.len() > 1 { left.pop_front() } else { left.front().cloned() }
+        if left.len() > 1 {
+            left.pop_front()
+        } else {
+            left.front().cloned()
+        }
     }
 }
 
@@ -103,10 +124,16 @@ impl Origin {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let script = Arc::new(Script::default());
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&script));
         let tasks = TaskTracker::new();
         tasks.spawn(async move { axum::serve(listener, router).await });
-        Self { address, script, _tasks: tasks }
+        Self {
+            address,
+            script,
+            _tasks: tasks,
+        }
     }
 
     /// Answers `path` with `reply` from now on; a path that was never set is a 404.
@@ -116,7 +143,11 @@ impl Origin {
 
     /// Answers `path` with each of these replies once, and then with the last one.
     pub(crate) fn set_each(&self, path: &str, replies: impl Into<VecDeque<Reply>>) {
-        self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into());
+        self.script
+            .replies
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), replies.into());
     }
 
     /// Sets the reply at `path` and returns its URL.
@@ -135,20 +166,32 @@ impl Origin {
 
     /// Returns the number of requests for `path`.
     pub(crate) fn hits(&self, path: &str) -> usize {
-        self.script.requests.lock().unwrap().iter().filter(|(asked, _)| asked == path).count()
+        self.script
+            .requests
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(asked, _)| asked == path)
+            .count()
     }
 
     /// Returns the header `name` of the last request for `path`.
     pub(crate) fn asked(&self, path: &str, name: &str) -> Option<String> {
         let requests = self.script.requests.lock().unwrap();
         let (_, last) = requests.iter().rev().find(|(asked, _)| asked == path)?;
-        last.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        last.headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
     }
 
     /// Returns all requests for `path`.
     pub(crate) fn received(&self, path: &str) -> Vec<Request<Bytes>> {
         let requests = self.script.requests.lock().unwrap();
-        requests.iter().filter(|(asked, _)| asked == path).map(|(_, request)| request.clone()).collect()
+        requests
+            .iter()
+            .filter(|(asked, _)| asked == path)
+            .map(|(_, request)| request.clone())
+            .collect()
     }
 
     /// Returns the number of bytes of endless answers that were sent.
@@ -160,10 +203,20 @@ impl Origin {
 async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MOST_BYTES).await.expect("a request arrives");
+    let body = axum::body::to_bytes(body, MOST_BYTES)
+        .await
+        .expect("a request arrives");
     let reply = script.next(&path);
-    script.requests.lock().unwrap().push((path, Request::from_parts(head, body)));
-    let Reply { status, headers, body } = reply.unwrap_or_else(|| Reply::status(404));
+    script
+        .requests
+        .lock()
+        .unwrap()
+        .push((path, Request::from_parts(head, body)));
+    let Reply {
+        status,
+        headers,
+        body,
+    } = reply.unwrap_or_else(|| Reply::status(404));
     let body = match body {
         Content::Text(text) => Body::from(text),
         Content::Endless => endless(script),
@@ -196,7 +249,9 @@ pub(crate) struct Canary(StdListener);
 impl Canary {
     pub(crate) fn new() -> Self {
         let listener = StdListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("a listener that does not wait");
+        listener
+            .set_nonblocking(true)
+            .expect("a listener that does not wait");
         Self(listener)
     }
 
@@ -222,7 +277,11 @@ impl Canary {
 
 /// Returns the settings with which a developer fetches from the local machine.
 pub(crate) fn development() -> FetchSettings {
-    FetchSettings { allow_http: true, allow_private_addresses: true, ..FetchSettings::default() }
+    FetchSettings {
+        allow_http: true,
+        allow_private_addresses: true,
+        ..FetchSettings::default()
+    }
 }
 
 /// Allows a server to fetch from [`Origin`]s.

@@ -16,19 +16,28 @@ pub(crate) struct Signer {
 
 impl Signer {
     pub(crate) fn new(iss: &str, algorithm: Algorithm) -> Self {
-        Self { iss: iss.to_owned(), key: SigningKey::generate(algorithm).expect("a key") }
+        Self {
+            iss: iss.to_owned(),
+            key: SigningKey::generate(algorithm).expect("a key"),
+        }
     }
 
     /// Creates a signer with the private key in `pem`.
     pub(crate) fn of_pem(iss: &str, pem: &str, algorithm: Algorithm) -> Self {
         let pem = Secret::new(pem.to_owned());
-        Self { iss: iss.to_owned(), key: SigningKey::from_pem(&pem, algorithm).expect("a key") }
+        Self {
+            iss: iss.to_owned(),
+            key: SigningKey::from_pem(&pem, algorithm).expect("a key"),
+        }
     }
 
     /// Creates a signer with a shared secret.
     pub(crate) fn sharing(iss: &str, secret: &str) -> Self {
         let secret = Secret::new(secret.to_owned());
-        Self { iss: iss.to_owned(), key: SigningKey::from_secret(&secret, Algorithm::Hs256).expect("a key") }
+        Self {
+            iss: iss.to_owned(),
+            key: SigningKey::from_secret(&secret, Algorithm::Hs256).expect("a key"),
+        }
     }
 
     /// Returns its public key.
@@ -50,13 +59,23 @@ impl Signer {
 
     /// Signs a token with `claims`, issued when every test begins and valid for an hour.
     pub(crate) fn token(&self, claims: Value) -> String {
-        self.raw(&json!({}), with(json!({"iss": self.iss, "iat": START, "exp": START + 3_600}), claims))
+        self.raw(
+            &json!({}),
+            with(
+                json!({"iss": self.iss, "iat": START, "exp": START + 3_600}),
+                claims,
+            ),
+        )
     }
 
     /// Signs a token with exactly these claims.
-    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a table reads better without borrows"
+    )]
     pub(crate) fn raw(&self, header: &Value, claims: Value) -> String {
-        let object = |value: &Value| -> Map<String, Value> { value.as_object().expect("an object").clone() };
+        let object =
+            |value: &Value| -> Map<String, Value> { value.as_object().expect("an object").clone() };
         sign(&object(header), &object(&claims), &self.key).expect("it signs")
     }
 }

@@ -22,31 +22,52 @@ impl TestServer {
     }
 
     /// Posts a form as `client`, with its secret in the header.
-    pub(crate) async fn basic(&self, client: &Registered, path: &str, parameters: &[(&str, &str)]) -> Answer {
-        let secret = client.body["client_secret"].as_str().expect("it has a secret");
-        Answer::of(form(self.ask("POST", path).basic_auth(&client.id, Some(secret)), parameters)).await
+    pub(crate) async fn basic(
+        &self,
+        client: &Registered,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Answer {
+        let secret = client.body["client_secret"]
+            .as_str()
+            .expect("it has a secret");
+        Answer::of(form(
+            self.ask("POST", path).basic_auth(&client.id, Some(secret)),
+            parameters,
+        ))
+        .await
     }
 
     /// Obtains an access token for `client`, which must get one.
     pub(crate) async fn access_token(&self, client: &Registered) -> String {
         let answer = self.basic(client, "/token", &[GRANT]).await;
         answer.expect_status(200);
-        answer.member("access_token").as_str().expect("a token").to_owned()
+        answer
+            .member("access_token")
+            .as_str()
+            .expect("a token")
+            .to_owned()
     }
 
     /// Introspects `token` as `client`, to which it was issued. Returns whether it is active.
     pub(crate) async fn is_active(&self, client: &Registered, token: &str) -> bool {
         let answer = self.basic(client, "/introspect", &[("token", token)]).await;
         answer.expect_status(200);
-        answer.member("active").as_bool().expect("the answer has `active`")
+        answer
+            .member("active")
+            .as_bool()
+            .expect("the answer has `active`")
     }
 
     /// Creates an initial access token.
     pub(crate) async fn initial_access(&self, token: &str, more: Value) -> String {
         let grant = with(json!({"created_at": super::START, "policy": {}}), more);
-        let grant: InitialAccess = serde_json::from_value(grant).expect("a valid initial access token");
+        let grant: InitialAccess =
+            serde_json::from_value(grant).expect("a valid initial access token");
         let tokens = &self.server().service().store.initial_access_tokens;
-        let made = tokens.create(&Secret::new(token.to_owned()), grant, Change::default()).await;
+        let made = tokens
+            .create(&Secret::new(token.to_owned()), grant, Change::default())
+            .await;
         made.expect("the store writes")
     }
 
@@ -57,8 +78,13 @@ impl TestServer {
 }
 
 /// Returns `request` with a form as its body.
-pub(crate) fn form(request: reqwest::RequestBuilder, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
+pub(crate) fn form(
+    request: reqwest::RequestBuilder,
+    parameters: &[(&str, &str)],
+) -> reqwest::RequestBuilder {
     let mut body = url::form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(parameters);
-    request.header("content-type", "application/x-www-form-urlencoded").body(body.finish())
+    request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body.finish())
 }

@@ -2,7 +2,9 @@
 //! Registration section 2).
 
 use super::Rules;
-use super::report::{choice_of, is_faulted, is_item_faulted, item_violation, items, shown, violation};
+use super::report::{
+    choice_of, is_faulted, is_item_faulted, item_violation, items, shown, violation,
+};
 use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
@@ -31,14 +33,20 @@ pub fn supported_grants(settings: &Registration) -> Vec<String> {
 pub(super) fn is_supported_grant(settings: &Registration, grant: &str) -> bool {
     let is_supported = match grant {
         PASSWORD => settings.dynamic_registration_password_grant_type_enabled,
-        _ => settings.grant_types_supported.iter().any(|one| one == grant),
+        _ => settings
+            .grant_types_supported
+            .iter()
+            .any(|one| one == grant),
     };
     is_supported && can_answer(settings, grant)
 }
 
 fn can_answer(settings: &Registration, grant: &str) -> bool {
     !REDIRECTING.contains(&grant)
-        || settings.response_types_supported.iter().any(|one| uses_grant(one, grant))
+        || settings
+            .response_types_supported
+            .iter()
+            .any(|one| uses_grant(one, grant))
 }
 
 /// Removes the grants whose response types were all left out, if other grants remain. The two lists
@@ -47,10 +55,15 @@ pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
     let is_lost = |grant: &&str| {
         REDIRECTING.contains(grant)
             && dropped.iter().any(|one| uses_grant(one, grant))
-            && !metadata.texts("response_types").any(|one| uses_grant(one, grant))
+            && !metadata
+                .texts("response_types")
+                .any(|one| uses_grant(one, grant))
     };
-    let kept: Vec<String> =
-        metadata.texts("grant_types").filter(|grant| !is_lost(grant)).map(str::to_owned).collect();
+    let kept: Vec<String> = metadata
+        .texts("grant_types")
+        .filter(|grant| !is_lost(grant))
+        .map(str::to_owned)
+        .collect();
     if !kept.is_empty() && metadata.has("grant_types") {
         metadata.set("grant_types", kept);
     }
@@ -72,13 +85,25 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             metadata.set("response_types", types);
         }
         // Nothing can be derived from response types that cannot be registered.
-        (false, true) if !metadata.texts("response_types").all(|one| is_supported_type(cx.settings, one)) => {
-        }
+        (false, true)
+            if !metadata
+                .texts("response_types")
+                .all(|one| is_supported_type(cx.settings, one)) => {}
         (false, true) => {
             let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(cx, metadata, grant)));
-            let grants: Vec<&str> =
-                needed.iter().filter(|(_, is_needed)| *is_needed).map(|(grant, _)| *grant).collect();
-            metadata.set("grant_types", if grants.is_empty() { vec![CODE_GRANT] } else { grants });
+            let grants: Vec<&str> = needed
+                .iter()
+                .filter(|(_, is_needed)| *is_needed)
+                .map(|(grant, _)| *grant)
+                .collect();
+            metadata.set(
+                "grant_types",
+                if grants.is_empty() {
+                    vec![CODE_GRANT]
+                } else {
+                    grants
+                },
+            );
         }
         (false, false) => {
             metadata.set("grant_types", vec![CODE_GRANT]);
@@ -118,15 +143,23 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 
 fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (index, grant) in items(metadata, "grant_types") {
-        if !is_supported_grant(cx.settings, grant) && !is_item_faulted(found, "grant_types", index) {
+        if !is_supported_grant(cx.settings, grant) && !is_item_faulted(found, "grant_types", index)
+        {
             let supported = supported_grants(cx.settings);
-            let rule = format!("`{}` is not supported; {}", shown(grant), choice_of(&supported));
+            let rule = format!(
+                "`{}` is not supported; {}",
+                shown(grant),
+                choice_of(&supported)
+            );
             found.push(item_violation("grant_types", index, rule));
         }
     }
     if !is_faulted(found, "grant_types") && metadata.texts("grant_types").next().is_none() {
         let supported = supported_grants(cx.settings);
-        let rule = format!("must contain at least one grant type; {}", choice_of(&supported));
+        let rule = format!(
+            "must contain at least one grant type; {}",
+            choice_of(&supported)
+        );
         found.push(violation("grant_types", rule));
     }
 }
@@ -135,7 +168,9 @@ fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>)
 /// with this grant.
 fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let is_needed = cx.settings.dcr_authorization_with_client_credentials;
-    let has_grant = metadata.texts("grant_types").any(|grant| grant == CLIENT_CREDENTIALS);
+    let has_grant = metadata
+        .texts("grant_types")
+        .any(|grant| grant == CLIENT_CREDENTIALS);
     if is_needed && !has_grant && !is_faulted(found, "grant_types") {
         let rule = format!(
             "must contain {CLIENT_CREDENTIALS}, because clients manage themselves with a token of that grant"
@@ -147,9 +182,14 @@ fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = &cx.settings.response_types_supported;
     for (index, response_type) in items(metadata, "response_types") {
-        if !is_supported_type(cx.settings, response_type) && !is_item_faulted(found, "response_types", index)
+        if !is_supported_type(cx.settings, response_type)
+            && !is_item_faulted(found, "response_types", index)
         {
-            let rule = format!("`{}` is not supported; {}", shown(response_type), choice_of(supported));
+            let rule = format!(
+                "`{}` is not supported; {}",
+                shown(response_type),
+                choice_of(supported)
+            );
             found.push(item_violation("response_types", index, rule));
         }
     }
@@ -158,14 +198,19 @@ fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Vio
 /// Whether this response type is supported, in any order of its words.
 pub(super) fn is_supported_type(settings: &Registration, response_type: &str) -> bool {
     let words = sorted_words(response_type);
-    settings.response_types_supported.iter().any(|one| sorted_words(one) == words)
+    settings
+        .response_types_supported
+        .iter()
+        .any(|one| sorted_words(one) == words)
 }
 
 /// Checks the table of RFC 7591 section 2.1 in both directions.
 fn check_agreement(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (grant, example) in [(CODE_GRANT, "code"), (IMPLICIT, "token or id_token")] {
         let has_grant = metadata.texts("grant_types").any(|one| one == grant);
-        let is_used = metadata.texts("response_types").any(|response_type| uses_grant(response_type, grant));
+        let is_used = metadata
+            .texts("response_types")
+            .any(|response_type| uses_grant(response_type, grant));
         if needs(cx, metadata, grant) && !has_grant {
             let rule = format!(
                 "must contain {grant}, which response_types requires; add it, or change response_types"
@@ -211,7 +256,11 @@ fn response_types_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<String> {
     }
     if has(IMPLICIT) {
         let is_implicit = |one: &&String| uses_grant(one, IMPLICIT) && !uses_grant(one, CODE_GRANT);
-        let supported = cx.settings.response_types_supported.iter().find(is_implicit);
+        let supported = cx
+            .settings
+            .response_types_supported
+            .iter()
+            .find(is_implicit);
         types.push(supported.cloned().unwrap_or_else(|| "token".to_owned()));
     }
     types

@@ -7,14 +7,22 @@ fn hybrid() -> Registration {
     let mut settings = Registration::default();
     settings.grant_types_supported.push("implicit".to_owned());
     let types = ["id_token token", "id_token", "code id_token"];
-    settings.response_types_supported.extend(types.map(str::to_owned));
+    settings
+        .response_types_supported
+        .extend(types.map(str::to_owned));
     settings
 }
 
 #[test]
 fn a_missing_member_is_derived_from_the_other() {
-    check(json!({}), Ok(json!({"grant_types": ["authorization_code"], "response_types": ["code"]})));
-    check(json!({"grant_types": ["client_credentials"]}), Ok(json!({"response_types": []})));
+    check(
+        json!({}),
+        Ok(json!({"grant_types": ["authorization_code"], "response_types": ["code"]})),
+    );
+    check(
+        json!({"grant_types": ["client_credentials"]}),
+        Ok(json!({"response_types": []})),
+    );
     check(
         json!({"grant_types": ["refresh_token", "authorization_code"]}),
         Ok(json!({"response_types": ["code"]})),
@@ -24,7 +32,11 @@ fn a_missing_member_is_derived_from_the_other() {
         json!({"grant_types": ["implicit"]}),
         Ok(json!({"response_types": ["id_token token"]})),
     );
-    check_with(&hybrid(), json!({"response_types": ["id_token"]}), Ok(json!({"grant_types": ["implicit"]})));
+    check_with(
+        &hybrid(),
+        json!({"response_types": ["id_token"]}),
+        Ok(json!({"grant_types": ["implicit"]})),
+    );
     check_with(
         &hybrid(),
         json!({"response_types": ["code id_token"]}),
@@ -34,11 +46,15 @@ fn a_missing_member_is_derived_from_the_other() {
 
 #[test]
 fn contradicting_members_are_rejected() {
-    let client = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
+    let client =
+        |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
     check_with(
         &hybrid(),
         client(&["authorization_code"], &["id_token"]),
-        Err(&["grant_types: implicit", "response_types: authorization_code"]),
+        Err(&[
+            "grant_types: implicit",
+            "response_types: authorization_code",
+        ]),
     );
     check_with(
         &hybrid(),
@@ -50,20 +66,37 @@ fn contradicting_members_are_rejected() {
         client(&["authorization_code"], &["code id_token"]),
         Err(&["grant_types: implicit"]),
     );
-    check(client(&["authorization_code"], &[]), Err(&["response_types: code"]));
-    check(client(&["client_credentials"], &["code"]), Err(&["grant_types: authorization_code"]));
+    check(
+        client(&["authorization_code"], &[]),
+        Err(&["response_types: code"]),
+    );
+    check(
+        client(&["client_credentials"], &["code"]),
+        Err(&["grant_types: authorization_code"]),
+    );
 }
 
 #[test]
 fn a_hybrid_flow_needs_the_code_grant_only_if_so_configured() {
-    let settings = Registration { hybrid_needs_implicit_grant: false, ..hybrid() };
-    for grants in [json!(["authorization_code"]), json!(["authorization_code", "implicit"])] {
+    let settings = Registration {
+        hybrid_needs_implicit_grant: false,
+        ..hybrid()
+    };
+    for grants in [
+        json!(["authorization_code"]),
+        json!(["authorization_code", "implicit"]),
+    ] {
         let client = json!({"grant_types": grants, "response_types": ["code id_token"]});
         check_with(&settings, client.clone(), Ok(client));
     }
     let hybrid = json!({"response_types": ["code id_token"]});
-    check_with(&settings, hybrid, Ok(json!({"grant_types": ["authorization_code"]})));
-    let implicit = json!({"grant_types": ["authorization_code"], "response_types": ["code", "id_token"]});
+    check_with(
+        &settings,
+        hybrid,
+        Ok(json!({"grant_types": ["authorization_code"]})),
+    );
+    let implicit =
+        json!({"grant_types": ["authorization_code"], "response_types": ["code", "id_token"]});
     check_with(&settings, implicit, Err(&["grant_types: implicit"]));
 }
 
@@ -77,20 +110,47 @@ fn the_order_of_words_is_irrelevant_but_kept() {
 
 #[test]
 fn only_supported_values_can_be_registered() {
-    check(json!({"grant_types": []}), Err(&["grant_types: at least one"]));
-    check(json!({"response_types": []}), Err(&["response_types: a response type with code"]));
-    check(json!({"grant_types": ["foo"]}), Err(&["grant_types: supports authorization_code, refresh_token"]));
-    check(json!({"response_types": ["token"]}), Err(&["response_types: supports only code"]));
-    check(json!({"response_types": 5}), Err(&["response_types: an array"]));
-    check(json!({"response_types": ["code", "code code"]}), Ok(json!({"response_types": ["code"]})));
-    check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: contains no supported value"]));
+    check(
+        json!({"grant_types": []}),
+        Err(&["grant_types: at least one"]),
+    );
+    check(
+        json!({"response_types": []}),
+        Err(&["response_types: a response type with code"]),
+    );
+    check(
+        json!({"grant_types": ["foo"]}),
+        Err(&["grant_types: supports authorization_code, refresh_token"]),
+    );
+    check(
+        json!({"response_types": ["token"]}),
+        Err(&["response_types: supports only code"]),
+    );
+    check(
+        json!({"response_types": 5}),
+        Err(&["response_types: an array"]),
+    );
+    check(
+        json!({"response_types": ["code", "code code"]}),
+        Ok(json!({"response_types": ["code"]})),
+    );
+    check(
+        json!({"grant_types": ["implicit"]}),
+        Err(&["grant_types: contains no supported value"]),
+    );
 }
 
 #[test]
 fn a_client_that_manages_itself_with_access_tokens_can_get_them() {
-    let settings =
-        Registration { dcr_authorization_with_client_credentials: true, ..Registration::default() };
-    check_with(&settings, json!({}), Err(&["grant_types: must contain client_credentials"]));
+    let settings = Registration {
+        dcr_authorization_with_client_credentials: true,
+        ..Registration::default()
+    };
+    check_with(
+        &settings,
+        json!({}),
+        Err(&["grant_types: must contain client_credentials"]),
+    );
     check_with(
         &settings,
         json!({"grant_types": ["authorization_code", "client_credentials"]}),
@@ -103,20 +163,35 @@ fn the_password_grant_must_be_enabled() {
     let mut settings = Registration::default();
     settings.grant_types_supported.push("password".to_owned());
     let client = json!({"grant_types": ["password"]});
-    check_with(&settings, client.clone(), Err(&["grant_types: contains no supported value"]));
+    check_with(
+        &settings,
+        client.clone(),
+        Err(&["grant_types: contains no supported value"]),
+    );
     settings.dynamic_registration_password_grant_type_enabled = true;
     check_with(&settings, client, Ok(json!({"response_types": []})));
 }
 
 #[test]
 fn the_remaining_values_of_both_lists_agree() {
-    let sent = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
+    let sent =
+        |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
     // Covers every flow that the client supports, not the flows of the server.
     let all = sent(
         &["authorization_code", "implicit", "refresh_token"],
-        &["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"],
+        &[
+            "code",
+            "id_token",
+            "id_token token",
+            "code id_token",
+            "code token",
+            "code id_token token",
+        ],
     );
-    check(all.clone(), Ok(sent(&["authorization_code", "refresh_token"], &["code"])));
+    check(
+        all.clone(),
+        Ok(sent(&["authorization_code", "refresh_token"], &["code"])),
+    );
     let both = sent(
         &["authorization_code", "implicit", "refresh_token"],
         &["code", "id_token", "id_token token", "code id_token"],
@@ -124,8 +199,15 @@ fn the_remaining_values_of_both_lists_agree() {
     check_with(&hybrid(), all, Ok(both));
     // The grant is supported, but no response type of the client needs it.
     let token = sent(&["authorization_code", "implicit"], &["code", "token"]);
-    check_with(&hybrid(), token, Ok(sent(&["authorization_code"], &["code"])));
-    let code = sent(&["authorization_code", "implicit"], &["id_token", "code code"]);
+    check_with(
+        &hybrid(),
+        token,
+        Ok(sent(&["authorization_code"], &["code"])),
+    );
+    let code = sent(
+        &["authorization_code", "implicit"],
+        &["id_token", "code code"],
+    );
     check_with(&hybrid(), code, Ok(sent(&["implicit"], &["id_token"])));
     // Lists that were inconsistent in the request are not repaired.
     check_with(
@@ -133,7 +215,10 @@ fn the_remaining_values_of_both_lists_agree() {
         sent(&["authorization_code"], &["code", "id_token", "x"]),
         Err(&["grant_types: must contain implicit"]),
     );
-    check(sent(&["refresh_token", "x"], &["code"]), Err(&["grant_types: must contain authorization_code"]));
+    check(
+        sent(&["refresh_token", "x"], &["code"]),
+        Err(&["grant_types: must contain authorization_code"]),
+    );
 }
 
 #[test]

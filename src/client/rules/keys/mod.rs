@@ -33,7 +33,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         ));
     }
     if let Some(set) = metadata.get("jwks").filter(|_| !is_faulted(found, "jwks"))
-        && let Err(rule) = jwks::check_public(set, cx.limits.jwks_keys).and_then(|()| check_links(cx, set))
+        && let Err(rule) =
+            jwks::check_public(set, cx.limits.jwks_keys).and_then(|()| check_links(cx, set))
     {
         found.push(violation("jwks", rule));
     }
@@ -41,8 +42,12 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         return;
     }
     for algorithm in ALGORITHMS {
-        let Some(alg) = metadata.text(algorithm.member) else { continue };
-        let is_supported = (algorithm.supported)(cx.settings).iter().any(|one| one == alg);
+        let Some(alg) = metadata.text(algorithm.member) else {
+            continue;
+        };
+        let is_supported = (algorithm.supported)(cx.settings)
+            .iter()
+            .any(|one| one == alg);
         let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
         if is_supported && !is_shown && !is_faulted(found, algorithm.member) {
             let rule = algorithm_fault(metadata, algorithm, alg);
@@ -59,7 +64,9 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_links(cx: &Rules<'_>, set: &Value) -> Result<(), String> {
     for (index, key) in keys(set).enumerate() {
         let Some(link) = key.get("x5u") else { continue };
-        let text = link.as_str().ok_or_else(|| format!("keys[{index}] must have a string in `x5u`"))?;
+        let text = link
+            .as_str()
+            .ok_or_else(|| format!("keys[{index}] must have a string in `x5u`"))?;
         if let Some(rule) = urls::endpoint_fault(cx.fetch, text) {
             return Err(format!("keys[{index}] has an `x5u` that {rule}"));
         }
@@ -68,19 +75,29 @@ fn check_links(cx: &Rules<'_>, set: &Value) -> Result<(), String> {
 }
 
 fn keys(set: &Value) -> impl Iterator<Item = &Value> {
-    set.get("keys").and_then(Value::as_array).into_iter().flatten()
+    set.get("keys")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Returns what is wrong with the client's keys if its member `algorithm` has the value `alg`.
-pub(super) fn algorithm_fault(metadata: &Metadata, algorithm: &Algorithm, alg: &str) -> Option<String> {
+pub(super) fn algorithm_fault(
+    metadata: &Metadata,
+    algorithm: &Algorithm,
+    alg: &str,
+) -> Option<String> {
     let work = work_of(metadata, algorithm)?;
-    (!is_symmetric(alg) && alg != "none").then(|| fault(metadata, work, &[alg])).flatten()
+    (!is_symmetric(alg) && alg != "none")
+        .then(|| fault(metadata, work, &[alg]))
+        .flatten()
 }
 
 /// Returns what the member `algorithm` needs a key of the client for, or `None` if it needs none.
 fn work_of(metadata: &Metadata, algorithm: &Algorithm) -> Option<Work> {
     // The algorithm of client assertions matters only with the method that uses it.
-    let is_idle = algorithm.member == methods::SIGNING && !methods::uses(metadata, "private_key_jwt");
+    let is_idle =
+        algorithm.member == methods::SIGNING && !methods::uses(metadata, "private_key_jwt");
     match algorithm.purpose {
         _ if algorithm.key_of == KeyOf::Server || is_idle => None,
         Purpose::Signature => Some(Work::Verify),
@@ -105,8 +122,11 @@ pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) ->
             fault(metadata, Work::Verify, &asymmetric(supported))
         }
         "self_signed_tls_client_auth" => fault(metadata, Work::Verify, &[]).or_else(|| {
-            let has_one = metadata.get("jwks").is_none_or(|set| keys(set).any(fit::has_certificates));
-            let rule = "needs a key in jwks that a certificate can contain: RSA, EC, Ed25519 or Ed448";
+            let has_one = metadata
+                .get("jwks")
+                .is_none_or(|set| keys(set).any(fit::has_certificates));
+            let rule =
+                "needs a key in jwks that a certificate can contain: RSA, EC, Ed25519 or Ed448";
             (!has_one).then(|| rule.to_owned())
         }),
         _ => None,
@@ -122,11 +142,17 @@ fn requests_fault(cx: &Rules<'_>, metadata: &Metadata) -> Option<String> {
     }
     let supported = &cx.settings.request_object_signing_alg_values_supported;
     let by_secret = secret::needs_secret(metadata) && supported.iter().any(|alg| is_symmetric(alg));
-    (!by_secret).then(|| fault(metadata, Work::Verify, &asymmetric(supported))).flatten()
+    (!by_secret)
+        .then(|| fault(metadata, Work::Verify, &asymmetric(supported)))
+        .flatten()
 }
 
 fn asymmetric(supported: &[String]) -> Vec<&str> {
-    supported.iter().map(String::as_str).filter(|alg| !is_symmetric(alg) && *alg != "none").collect()
+    supported
+        .iter()
+        .map(String::as_str)
+        .filter(|alg| !is_symmetric(alg) && *alg != "none")
+        .collect()
 }
 
 /// Returns what is wrong with the client's keys for `work` with one of `algorithms`. If no
@@ -135,11 +161,18 @@ fn fault(metadata: &Metadata, work: Work, algorithms: &[&str]) -> Option<String>
     if metadata.has("jwks_uri") {
         return None;
     }
-    let named = if algorithms.is_empty() { "it".to_owned() } else { algorithms.join(", ") };
-    let Some(set) = metadata.get("jwks") else {
-        return Some(format!("needs the client's public keys for {named}: send jwks_uri or jwks"));
+    let named = if algorithms.is_empty() {
+        "it".to_owned()
+    } else {
+        algorithms.join(", ")
     };
-    let has_one = algorithms.is_empty() || algorithms.iter().any(|alg| fit::set_can(set, work, alg));
+    let Some(set) = metadata.get("jwks") else {
+        return Some(format!(
+            "needs the client's public keys for {named}: send jwks_uri or jwks"
+        ));
+    };
+    let has_one =
+        algorithms.is_empty() || algorithms.iter().any(|alg| fit::set_can(set, work, alg));
     let (what, usage, operation) = match work {
         Work::Verify => ("to verify", "sig", "verify"),
         Work::Encrypt => ("to encrypt to", "enc", "encrypt, wrapKey or deriveKey"),

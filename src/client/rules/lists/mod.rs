@@ -30,7 +30,10 @@ const LISTS: &[List] = &[
     List {
         member: methods::FURTHER,
         is_supported: |settings, value| {
-            settings.token_endpoint_auth_methods_supported.iter().any(|one| one == value)
+            settings
+                .token_endpoint_auth_methods_supported
+                .iter()
+                .any(|one| one == value)
         },
         supported: |settings| settings.token_endpoint_auth_methods_supported.clone(),
     },
@@ -51,7 +54,9 @@ const LISTS: &[List] = &[
     },
     List {
         member: "authorization_details_types",
-        is_supported: |settings, value| is_among(&settings.authorization_details_types_supported, value),
+        is_supported: |settings, value| {
+            is_among(&settings.authorization_details_types_supported, value)
+        },
         supported: |settings| settings.authorization_details_types_supported.clone(),
     },
 ];
@@ -74,12 +79,18 @@ pub(super) fn screen(
         if metadata.texts(list.member).all(is_supported) || is_faulted(found, list.member) {
             continue;
         }
-        let (kept, dropped): (Vec<String>, Vec<String>) =
-            metadata.texts(list.member).map(str::to_owned).partition(|value| is_supported(value));
+        let (kept, dropped): (Vec<String>, Vec<String>) = metadata
+            .texts(list.member)
+            .map(str::to_owned)
+            .partition(|value| is_supported(value));
         match how {
             UnsupportedListValues::Refuse => refuse(cx, list, metadata, found),
             UnsupportedListValues::Drop if kept.is_empty() => {
-                found.push(nothing_left(list.member, &dropped, &(list.supported)(cx.settings)));
+                found.push(nothing_left(
+                    list.member,
+                    &dropped,
+                    &(list.supported)(cx.settings),
+                ));
             }
             UnsupportedListValues::Drop => {
                 metadata.set(list.member, kept);
@@ -102,7 +113,11 @@ fn refuse(cx: &Rules<'_>, list: &List, metadata: &Metadata, found: &mut Vec<Viol
     let supported = (list.supported)(cx.settings);
     for (index, value) in items(metadata, list.member) {
         if !(list.is_supported)(cx.settings, value) {
-            let rule = format!("`{}` is not supported; {}", shown(value), choice_of(&supported));
+            let rule = format!(
+                "`{}` is not supported; {}",
+                shown(value),
+                choice_of(&supported)
+            );
             found.push(item_violation(list.member, index, rule));
         }
     }
@@ -112,17 +127,33 @@ fn refuse(cx: &Rules<'_>, list: &List, metadata: &Metadata, found: &mut Vec<Viol
 const REPEATED: usize = 3;
 
 fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violation {
-    let named: Vec<String> = sent.iter().take(REPEATED).map(|value| format!("`{}`", shown(value))).collect();
-    let more = if sent.len() > REPEATED { " and others" } else { "" };
-    let rule = format!("contains no supported value ({}{more}); {}", named.join(", "), choice_of(supported));
+    let named: Vec<String> = sent
+        .iter()
+        .take(REPEATED)
+        .map(|value| format!("`{}`", shown(value)))
+        .collect();
+    let more = if sent.len() > REPEATED {
+        " and others"
+    } else {
+        ""
+    };
+    let rule = format!(
+        "contains no supported value ({}{more}); {}",
+        named.join(", "),
+        choice_of(supported)
+    );
     violation(member, rule)
 }
 
 /// Checks the single values that the server must support.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let application_types = ["web", "native"].map(str::to_owned);
-    let application = metadata.text("application_type").filter(|_| !is_faulted(found, "application_type"));
-    if let Some(value) = application.filter(|value| !application_types.iter().any(|one| one == value)) {
+    let application = metadata
+        .text("application_type")
+        .filter(|_| !is_faulted(found, "application_type"));
+    if let Some(value) =
+        application.filter(|value| !application_types.iter().any(|one| one == value))
+    {
         found.push(unsupported("application_type", value, &application_types));
     }
     // OpenID for Verifiable Presentations 1.0 section 11.1.

@@ -24,7 +24,10 @@ fn lists() -> [(&'static str, &'static str); 7] {
         ("grant_types", "authorization_code"),
         ("response_types", "code"),
         ("response_modes", "query"),
-        ("additional_token_endpoint_auth_methods", "client_secret_basic"),
+        (
+            "additional_token_endpoint_auth_methods",
+            "client_secret_basic",
+        ),
         ("default_acr_values", "urn:acr:silver"),
         ("authorized_acr_values", "urn:acr:silver"),
         ("authorization_details_types", "account"),
@@ -34,10 +37,21 @@ fn lists() -> [(&'static str, &'static str); 7] {
 #[test]
 fn unsupported_values_are_left_out_of_every_list() {
     for (member, good) in lists() {
-        for sent in [json!([good, "org.example.other"]), json!(["a", good, "b", "c"])] {
-            check_with(&narrow(), json!({member: sent}), Ok(json!({member: [good]})));
+        for sent in [
+            json!([good, "org.example.other"]),
+            json!(["a", good, "b", "c"]),
+        ] {
+            check_with(
+                &narrow(),
+                json!({member: sent}),
+                Ok(json!({member: [good]})),
+            );
         }
-        check_with(&narrow(), json!({member: [good]}), Ok(json!({member: [good]})));
+        check_with(
+            &narrow(),
+            json!({member: [good]}),
+            Ok(json!({member: [good]})),
+        );
     }
 }
 
@@ -45,22 +59,38 @@ fn unsupported_values_are_left_out_of_every_list() {
 fn a_list_without_supported_values_is_rejected_and_the_supported_ones_are_named() {
     for (member, good) in lists() {
         let told = format!("{member}: contains no supported value (`a`, `b`, `c` and others)");
-        check_with(&narrow(), json!({member: ["a", "b", "c", "d"]}), Err(&[&told]));
+        check_with(
+            &narrow(),
+            json!({member: ["a", "b", "c", "d"]}),
+            Err(&[&told]),
+        );
         check_with(
             &narrow(),
             json!({member: ["a"]}),
             Err(&[&format!("{member}: (`a`); this server supports")]),
         );
         let found = super::nothing_left(member, &["a".to_owned()], &[good.to_owned()]);
-        assert!(found.rule.ends_with(&format!("this server supports only {good}")), "{found}");
+        assert!(
+            found
+                .rule
+                .ends_with(&format!("this server supports only {good}")),
+            "{found}"
+        );
     }
 }
 
 #[test]
 fn the_operator_may_have_unsupported_values_rejected() {
-    let strict = Registration { unsupported_list_values: UnsupportedListValues::Refuse, ..narrow() };
+    let strict = Registration {
+        unsupported_list_values: UnsupportedListValues::Refuse,
+        ..narrow()
+    };
     for (member, good) in lists() {
-        check_with(&strict, json!({member: [good]}), Ok(json!({member: [good]})));
+        check_with(
+            &strict,
+            json!({member: [good]}),
+            Ok(json!({member: [good]})),
+        );
         let told = format!("{member}[1]: `a` is not supported; this server supports");
         check_with(&strict, json!({member: [good, "a"]}), Err(&[&told]));
     }
@@ -69,8 +99,15 @@ fn the_operator_may_have_unsupported_values_rejected() {
 #[test]
 fn values_set_by_scripts_are_not_repaired() {
     for (member, good) in lists() {
-        let client = with(json!({"redirect_uris": ["https://a.example/cb"]}), &json!({member: [good, "a"]}));
-        check_changed(&narrow(), client, Err(&[&format!("{member}[1]: not supported")]));
+        let client = with(
+            json!({"redirect_uris": ["https://a.example/cb"]}),
+            &json!({member: [good, "a"]}),
+        );
+        check_changed(
+            &narrow(),
+            client,
+            Err(&[&format!("{member}[1]: not supported")]),
+        );
     }
 }
 
@@ -78,14 +115,23 @@ fn values_set_by_scripts_are_not_repaired() {
 fn of_choices_only_the_supported_ones_count() {
     let chosen = json!({"token_endpoint_auth_methods_supported": ["other", "none"]});
     for how in [UnsupportedListValues::Drop, UnsupportedListValues::Refuse] {
-        let settings = Registration { unsupported_list_values: how, ..narrow() };
-        check_with(&settings, chosen.clone(), Ok(json!({"token_endpoint_auth_method": "none"})));
+        let settings = Registration {
+            unsupported_list_values: how,
+            ..narrow()
+        };
+        check_with(
+            &settings,
+            chosen.clone(),
+            Ok(json!({"token_endpoint_auth_method": "none"})),
+        );
     }
     let hopeless = json!({"token_endpoint_auth_methods_supported": ["other"]});
     check_with(
         &narrow(),
         hopeless,
-        Err(&["token_endpoint_auth_methods_supported: this server supports client_secret_basic, none"]),
+        Err(&[
+            "token_endpoint_auth_methods_supported: this server supports client_secret_basic, none",
+        ]),
     );
 }
 
@@ -98,7 +144,10 @@ fn values_without_a_list_of_the_server_are_kept() {
 #[test]
 fn a_list_of_encryption_algorithms_is_not_empty() {
     let list = "encrypted_response_enc_values_supported";
-    check(json!({list: []}), Err(&[&format!("{list}: must not be empty")]));
+    check(
+        json!({list: []}),
+        Err(&[&format!("{list}: must not be empty")]),
+    );
 }
 
 #[test]

@@ -12,7 +12,11 @@ use crate::base::model::Violation;
 use crate::client::Metadata;
 
 /// Where a browser may be sent with a response, and where it may be sent only after a logout.
-const ANSWERED: &[&str] = &["redirect_uris", "claims_redirect_uris", "claims_redirect_uri"];
+const ANSWERED: &[&str] = &[
+    "redirect_uris",
+    "claims_redirect_uris",
+    "claims_redirect_uri",
+];
 const AFTER_LOGOUT: &str = "post_logout_redirect_uris";
 
 /// Checks that only the client can receive a browser at each of the redirect URIs.
@@ -32,7 +36,9 @@ fn check_regex(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
     if !metadata.has(member) || is_faulted(found, member) {
         return;
     }
-    let is_bounded = cx.initial_access.is_some_and(|policy| policy.redirect_hosts.is_some());
+    let is_bounded = cx
+        .initial_access
+        .is_some_and(|policy| policy.redirect_hosts.is_some());
     let rule = if !cx.settings.redirect_uris_regex_enabled {
         "is disabled on this server (redirectUrisRegexEnabled); register each redirect URI"
     } else if is_bounded || !cx.settings.redirect_uri_allow_list.is_empty() {
@@ -48,10 +54,13 @@ fn check_presence(metadata: &Metadata, found: &mut Vec<Violation>) {
     if is_faulted(found, "grant_types") || is_faulted(found, "redirect_uris") {
         return;
     }
-    let redirecting = metadata.texts("grant_types").find(|grant| grants::REDIRECTING.contains(grant));
+    let redirecting = metadata
+        .texts("grant_types")
+        .find(|grant| grants::REDIRECTING.contains(grant));
     if let (Some(grant), None) = (redirecting, items(metadata, "redirect_uris").next()) {
-        let rule =
-            format!("must contain at least one URI, because grant_types has {grant}, which redirects to it");
+        let rule = format!(
+            "must contain at least one URI, because grant_types has {grant}, which redirects to it"
+        );
         found.push(violation("redirect_uris", rule));
     }
 }

@@ -9,16 +9,30 @@ fn check_uri(settings: &Registration, mut other: Value, uri: &str, expected: Res
     other["redirect_uris"] = json!([uri]);
     match expected {
         Ok(()) => check_with(settings, other, Ok(json!({"redirect_uris": [uri]}))),
-        Err(words) => check_with(settings, other, Err(&[&format!("redirect_uris[0]: {words}")])),
+        Err(words) => check_with(
+            settings,
+            other,
+            Err(&[&format!("redirect_uris[0]: {words}")]),
+        ),
     }
 }
 
 fn web(uri: &str, expected: Result<(), &str>) {
-    check_uri(&Registration::default(), json!({"application_type": "web"}), uri, expected);
+    check_uri(
+        &Registration::default(),
+        json!({"application_type": "web"}),
+        uri,
+        expected,
+    );
 }
 
 fn native(uri: &str, expected: Result<(), &str>) {
-    check_uri(&Registration::default(), json!({"application_type": "native"}), uri, expected);
+    check_uri(
+        &Registration::default(),
+        json!({"application_type": "native"}),
+        uri,
+        expected,
+    );
 }
 
 #[test]
@@ -39,24 +53,47 @@ fn a_web_client_needs_https_redirect_uris() {
 fn a_web_client_of_the_implicit_grant_is_never_on_localhost() {
     let mut settings = Registration::default();
     settings.grant_types_supported.push("implicit".to_owned());
-    settings.response_types_supported.push("id_token".to_owned());
+    settings
+        .response_types_supported
+        .push("id_token".to_owned());
     let implicit = json!({"response_types": ["id_token"]});
-    check_uri(&settings, implicit.clone(), "https://localhost/cb", Err("localhost"));
-    check_uri(&settings, implicit.clone(), "https://localhost./cb", Err("localhost"));
-    check_uri(&settings, implicit.clone(), "http://client.example/cb", Err("must be https"));
+    check_uri(
+        &settings,
+        implicit.clone(),
+        "https://localhost/cb",
+        Err("localhost"),
+    );
+    check_uri(
+        &settings,
+        implicit.clone(),
+        "https://localhost./cb",
+        Err("localhost"),
+    );
+    check_uri(
+        &settings,
+        implicit.clone(),
+        "http://client.example/cb",
+        Err("must be https"),
+    );
     check_uri(&settings, implicit, "https://client.example/cb", Ok(()));
 }
 
 #[test]
 fn a_native_client_may_use_loopback_and_its_own_scheme() {
-    for uri in
-        ["http://localhost:8080/cb", "http://127.0.0.1/cb", "http://[::1]:5000/cb", "com.example.app:/cb"]
-    {
+    for uri in [
+        "http://localhost:8080/cb",
+        "http://127.0.0.1/cb",
+        "http://[::1]:5000/cb",
+        "com.example.app:/cb",
+    ] {
         native(uri, Ok(()));
     }
     native("https://app.example.org/cb", Ok(()));
     native("http://client.example.org/cb", Err("localhost, 127.0.0.1"));
-    native("http://localhost.evil.example/cb", Err("localhost, 127.0.0.1"));
+    native(
+        "http://localhost.evil.example/cb",
+        Err("localhost, 127.0.0.1"),
+    );
     native("myapp://cb", Err("with a dot"));
     native("data:text/html,x", Err("never allowed"));
 }
@@ -69,7 +106,12 @@ fn the_operator_decides_if_standards_disagree() {
         ..Registration::default()
     };
     let client = json!({"application_type": "native"});
-    check_uri(&settings, client.clone(), "https://app.example.org/cb", Err("nativeAllowHttps"));
+    check_uri(
+        &settings,
+        client.clone(),
+        "https://app.example.org/cb",
+        Err("nativeAllowHttps"),
+    );
     check_uri(&settings, client.clone(), "myapp://cb", Ok(()));
     check_uri(&settings, client, "javascript://a.b/", Err("never allowed"));
 }
@@ -82,33 +124,71 @@ fn the_allow_and_deny_lists_apply() {
         ..Registration::default()
     };
     check_uri(&settings, json!({}), "https://a.example.org/cb", Ok(()));
-    check_uri(&settings, json!({}), "https://a.example.com/cb", Err("redirectUriAllowList"));
-    check_uri(&settings, json!({}), "https://OLD.example.org/cb", Err("redirectUriDenyList"));
+    check_uri(
+        &settings,
+        json!({}),
+        "https://a.example.com/cb",
+        Err("redirectUriAllowList"),
+    );
+    check_uri(
+        &settings,
+        json!({}),
+        "https://OLD.example.org/cb",
+        Err("redirectUriDenyList"),
+    );
     let logout = json!({
         "redirect_uris": ["https://a.example.org/cb"],
         "post_logout_redirect_uris": ["https://elsewhere.example/", "https://old.example.org/x"],
     });
-    check_with(&settings, logout, Err(&["post_logout_redirect_uris[1]: redirectUriDenyList"]));
+    check_with(
+        &settings,
+        logout,
+        Err(&["post_logout_redirect_uris[1]: redirectUriDenyList"]),
+    );
 }
 
 #[test]
 fn regular_expressions_must_be_enabled_and_do_not_bypass_the_lists() {
     let sent = || json!({"redirect_uris_regex": ".*"});
-    check(sent(), Err(&["redirect_uris_regex: redirectUrisRegexEnabled"]));
-    let on = Registration { redirect_uris_regex_enabled: true, ..Registration::default() };
+    check(
+        sent(),
+        Err(&["redirect_uris_regex: redirectUrisRegexEnabled"]),
+    );
+    let on = Registration {
+        redirect_uris_regex_enabled: true,
+        ..Registration::default()
+    };
     check_with(&on, sent(), Ok(sent()));
-    let listed = Registration { redirect_uri_allow_list: vec!["*.example".to_owned()], ..on.clone() };
-    check_with(&listed, sent(), Err(&["redirect_uris_regex: are restricted"]));
+    let listed = Registration {
+        redirect_uri_allow_list: vec!["*.example".to_owned()],
+        ..on.clone()
+    };
+    check_with(
+        &listed,
+        sent(),
+        Err(&["redirect_uris_regex: are restricted"]),
+    );
     let policy = |members: Value| serde_json::from_value::<InitialAccessPolicy>(members).unwrap();
     let hosts = policy(json!({"redirect_hosts": ["client.example"]}));
-    check_within(&hosts, &on, sent(), Err(&["redirect_uris_regex: are restricted"]));
+    check_within(
+        &hosts,
+        &on,
+        sent(),
+        Err(&["redirect_uris_regex: are restricted"]),
+    );
     check_within(&policy(json!({})), &on, sent(), Ok(sent()));
 }
 
 #[test]
 fn a_redirecting_grant_needs_a_redirect_uri() {
-    check(json!({"redirect_uris": null}), Err(&["redirect_uris: authorization_code"]));
-    check(json!({"redirect_uris": []}), Err(&["redirect_uris: authorization_code"]));
+    check(
+        json!({"redirect_uris": null}),
+        Err(&["redirect_uris: authorization_code"]),
+    );
+    check(
+        json!({"redirect_uris": []}),
+        Err(&["redirect_uris: authorization_code"]),
+    );
     check(
         json!({"redirect_uris": null, "grant_types": ["client_credentials"]}),
         Ok(json!({"redirect_uris": null})),
@@ -130,9 +210,19 @@ fn each_invalid_uri_is_named_and_duplicates_are_rejected() {
 
 #[test]
 fn other_redirects_have_the_same_rules_and_their_own_error_code() {
-    for member in ["claims_redirect_uris", "claims_redirect_uri", "post_logout_redirect_uris"] {
-        check(json!({member: ["https://a.example/x"]}), Ok(json!({member: ["https://a.example/x"]})));
-        check(json!({member: ["http://a.example/x"]}), Err(&[&format!("{member}[0]: must be https")]));
+    for member in [
+        "claims_redirect_uris",
+        "claims_redirect_uri",
+        "post_logout_redirect_uris",
+    ] {
+        check(
+            json!({member: ["https://a.example/x"]}),
+            Ok(json!({member: ["https://a.example/x"]})),
+        );
+        check(
+            json!({member: ["http://a.example/x"]}),
+            Err(&[&format!("{member}[0]: must be https")]),
+        );
         check(
             json!({"application_type": "native", member: ["com.example.app:/out"]}),
             Ok(json!({member: ["com.example.app:/out"]})),
@@ -142,23 +232,42 @@ fn other_redirects_have_the_same_rules_and_their_own_error_code() {
 
 #[test]
 fn no_redirect_uri_may_be_a_pattern_for_another_server() {
-    let members = ["redirect_uris", "claims_redirect_uris", "post_logout_redirect_uris", "request_uris"];
+    let members = [
+        "redirect_uris",
+        "claims_redirect_uris",
+        "post_logout_redirect_uris",
+        "request_uris",
+    ];
     for path in ["/*", "/cb*", "/*/cb", "/cb/*?x=1"] {
         for member in members {
             let client = json!({member: [format!("https://a.example{path}")]});
             check(client, Err(&[&format!("{member}[0]: register each URI")]));
         }
-        native(&format!("http://localhost:3000{path}"), Err("register each URI"));
+        native(
+            &format!("http://localhost:3000{path}"),
+            Err("register each URI"),
+        );
         native(&format!("com.example.app:{path}"), Err("register each URI"));
     }
     for host in ["*", "*.example.org", "a.*.example"] {
         web(&format!("https://{host}/cb"), Err("wildcard in its host"));
-        native(&format!("com.example.app://{host}/cb"), Err("wildcard in its host"));
+        native(
+            &format!("com.example.app://{host}/cb"),
+            Err("wildcard in its host"),
+        );
     }
     native("com.example.app:*", Err("register each URI"));
     web("https://a.example/%2A", Ok(()));
     web("https://a.example/cb?x=*", Ok(()));
-    let on = Registration { redirect_uri_wildcards_enabled: true, ..Registration::default() };
+    let on = Registration {
+        redirect_uri_wildcards_enabled: true,
+        ..Registration::default()
+    };
     check_uri(&on, json!({}), "https://a.example/*", Ok(()));
-    check_uri(&on, json!({}), "https://*.example.org/*", Err("wildcard in its host"));
+    check_uri(
+        &on,
+        json!({}),
+        "https://*.example.org/*",
+        Err("wildcard in its host"),
+    );
 }

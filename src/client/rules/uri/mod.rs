@@ -63,8 +63,9 @@ pub(super) fn scheme(text: &str) -> Option<&str> {
 /// The rule that it breaks.
 pub(super) fn parse(text: &str) -> Result<Uri, String> {
     check_characters(text)?;
-    let (scheme, rest) =
-        text.split_once(':').ok_or("must be an absolute URI, with a scheme such as https:")?;
+    let (scheme, rest) = text
+        .split_once(':')
+        .ok_or("must be an absolute URI, with a scheme such as https:")?;
     check_scheme(scheme)?;
     let scheme = scheme.to_ascii_lowercase();
     let (rest, fragment) = split_at_mark(rest, '#');
@@ -78,14 +79,19 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
         None => (None, hierarchy),
     };
     check_path(path)?;
-    check_brackets(rest.get(hierarchy.len() - path.len()..).unwrap_or_default(), fragment)?;
+    check_brackets(
+        rest.get(hierarchy.len() - path.len()..).unwrap_or_default(),
+        fragment,
+    )?;
     // The query belongs to the location, including its question mark.
     let path_and_query = rest.len() - (hierarchy.len() - path.len());
     let authority = authority.filter(|authority| !authority.is_empty());
     if authority.is_none() && is_web(&scheme) {
         return Err("must name a host, as in https://host/".to_owned());
     }
-    let host = authority.map(|authority| authority::read(authority, is_web(&scheme))).transpose()?;
+    let host = authority
+        .map(|authority| authority::read(authority, is_web(&scheme)))
+        .transpose()?;
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     let location = rest.get(rest.len() - path_and_query..).unwrap_or_default();
     Ok(Uri {
@@ -103,7 +109,9 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
 impl Uri {
     /// Whether the host is the local machine.
     pub(super) fn is_loopback(&self) -> bool {
-        self.host.as_deref().is_some_and(|host| authority::LOOPBACK.contains(&host))
+        self.host
+            .as_deref()
+            .is_some_and(|host| authority::LOOPBACK.contains(&host))
     }
 
     /// Whether it is plain `http` on the local machine.
@@ -149,7 +157,8 @@ fn is_web(scheme: &str) -> bool {
 }
 
 fn split_at_mark(text: &str, mark: char) -> (&str, Option<&str>) {
-    text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
+    text.split_once(mark)
+        .map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
 /// Checks the characters that a URI may contain (RFC 3986 section 2).
@@ -159,18 +168,29 @@ fn check_characters(text: &str) -> Result<(), String> {
                     write an internationalised host as an A-label (xn--..)"
             .into());
     }
-    let is_bad = |byte: &u8| matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
+    let is_bad = |byte: &u8| {
+        matches!(
+            byte,
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        )
+    };
     if let Some(bad) = text.bytes().find(is_bad) {
-        return Err(format!("has a character that RFC 3986 does not allow; write it as %{bad:02X}"));
+        return Err(format!(
+            "has a character that RFC 3986 does not allow; write it as %{bad:02X}"
+        ));
     }
     let escapes = text.split('%').skip(1);
     for escape in escapes {
-        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits = escape
+            .get(..2)
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
             return Err("has a % that is not followed by two hexadecimal digits".into());
         };
         if byte.is_ascii_control() {
-            return Err("has an encoded control character, which could break a header; remove it".into());
+            return Err(
+                "has an encoded control character, which could break a header; remove it".into(),
+            );
         }
     }
     Ok(())
@@ -181,7 +201,9 @@ fn check_characters(text: &str) -> Result<(), String> {
 fn check_brackets(path_and_query: &str, fragment: Option<&str>) -> Result<(), String> {
     let fragment = fragment.unwrap_or_default();
     if path_and_query.contains(['[', ']']) || fragment.contains(['[', ']']) {
-        return Err("has a bracket outside an IPv6 address; write %5B and %5D (RFC 3986)".to_owned());
+        return Err(
+            "has a bracket outside an IPv6 address; write %5B and %5D (RFC 3986)".to_owned(),
+        );
     }
     if fragment.contains('#') {
         Err("has two # characters; write %23 for the second (RFC 3986)".to_owned())
@@ -193,7 +215,9 @@ fn check_brackets(path_and_query: &str, fragment: Option<&str>) -> Result<(), St
 /// RFC 3986 section 3.1.
 fn check_scheme(scheme: &str) -> Result<(), String> {
     let starts_well = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
-    let rest_is_well = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let rest_is_well = scheme
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     if !starts_well || !rest_is_well {
         return Err("must be an absolute URI, with a scheme such as https:".into());
     }
@@ -208,8 +232,9 @@ fn check_scheme(scheme: &str) -> Result<(), String> {
 /// differently.
 fn check_path(path: &str) -> Result<(), String> {
     let decoded = percent_decoded(path);
-    let climbs =
-        decoded.split(|&byte| byte == b'/' || byte == b'\\').any(|part| part == b"." || part == b"..");
+    let climbs = decoded
+        .split(|&byte| byte == b'/' || byte == b'\\')
+        .any(|part| part == b"." || part == b"..");
     if climbs {
         return Err("must not have . or .. as a path segment, not even percent-encoded".into());
     }

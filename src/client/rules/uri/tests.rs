@@ -3,7 +3,10 @@ use super::*;
 fn check(text: &str, expected: Result<(), &str>) {
     match (parse(text), expected) {
         (Ok(_), Ok(())) => {}
-        (Err(rule), Err(words)) => assert!(rule.contains(words), "{text}: {rule} does not contain {words}"),
+        (Err(rule), Err(words)) => assert!(
+            rule.contains(words),
+            "{text}: {rule} does not contain {words}"
+        ),
         (result, expected) => panic!("{text}: {result:?} is not {expected:?}"),
     }
 }
@@ -30,10 +33,21 @@ fn a_uri_needs_a_scheme_and_a_host() {
     check("client.example.org/cb", Err("absolute"));
     check("//client.example.org/cb", Err("absolute"));
     check("1https://a.example", Err("absolute"));
-    for no_host in ["https://", "https:///cb", "https:/cb", "https:cb", "https:?x", "http://?x"] {
+    for no_host in [
+        "https://",
+        "https:///cb",
+        "https:/cb",
+        "https:cb",
+        "https:?x",
+        "http://?x",
+    ] {
         check(no_host, Err("must name a host"));
     }
-    for any_port in ["http://127.0.0.1:0/", "http://localhost:0/cb", "http://[::1]:0"] {
+    for any_port in [
+        "http://127.0.0.1:0/",
+        "http://localhost:0/cb",
+        "http://[::1]:0",
+    ] {
         check(any_port, Ok(()));
     }
     for port in ["0", "65536", "x", "", "80:80", "-1"] {
@@ -58,7 +72,15 @@ fn ambiguous_uris_are_rejected() {
     for host in ["a..example", "%61.example", "-a.example", "a!b"] {
         check(&format!("https://{host}/"), Err("host"));
     }
-    for path in ["/a/../b", "/./b", "/a/%2e%2E/b", "/a/%2e./", "/..%2fb", "/a%5c..", "/.."] {
+    for path in [
+        "/a/../b",
+        "/./b",
+        "/a/%2e%2E/b",
+        "/a/%2e./",
+        "/..%2fb",
+        "/a%5c..",
+        "/..",
+    ] {
         check(&format!("https://a.example{path}"), Err("segment"));
     }
 }
@@ -75,7 +97,11 @@ fn invalid_uris_are_rejected() {
     check("com.example.app://[::1]/cb", Ok(()));
     check("https://a.example/%5Bx%5D", Ok(()));
     check("https://a.example/#a#b", Err("two #"));
-    for text in ["https://a.example/a b", "com.example.app:/a b", "https://a.example/\u{e9}"] {
+    for text in [
+        "https://a.example/a b",
+        "com.example.app:/a b",
+        "https://a.example/\u{e9}",
+    ] {
         check(text, Err("ASCII"));
     }
     for bad in ["\\", "^", "`", "{", "|", "}", "<", ">", "\""] {
@@ -89,8 +115,13 @@ fn invalid_uris_are_rejected() {
 
 #[test]
 fn schemes_for_code_and_files_are_never_allowed() {
-    for uri in ["javascript:alert(1)", "JavaScript:x", "data:text/html,x", "vbscript:x", "file:///etc/passwd"]
-    {
+    for uri in [
+        "javascript:alert(1)",
+        "JavaScript:x",
+        "data:text/html,x",
+        "vbscript:x",
+        "file:///etc/passwd",
+    ] {
         check(uri, Err("never allowed"));
     }
 }
@@ -98,7 +129,13 @@ fn schemes_for_code_and_files_are_never_allowed() {
 #[test]
 fn a_uri_is_split_into_its_parts() {
     let uri = parse("HTTPS://A.example:443/x%2Dy?z#f").unwrap();
-    assert_eq!((uri.scheme.as_str(), uri.host.as_deref(), uri.port), ("https", Some("a.example"), Some(443)));
-    assert_eq!((uri.location.as_slice(), uri.fragment.as_deref()), (b"/x-y?z".as_slice(), Some("f")));
+    assert_eq!(
+        (uri.scheme.as_str(), uri.host.as_deref(), uri.port),
+        ("https", Some("a.example"), Some(443))
+    );
+    assert_eq!(
+        (uri.location.as_slice(), uri.fragment.as_deref()),
+        (b"/x-y?z".as_slice(), Some("f"))
+    );
     assert!(!uri.is_origin && parse("https://a.example").unwrap().is_origin);
 }

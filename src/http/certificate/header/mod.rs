@@ -33,14 +33,21 @@ const MALFORMED: Fault = "it has none of the supported forms";
 /// Returns the certificate in one of the `enabled` headers.
 ///
 /// Certificates in two headers are rejected, because at most one of them can come from the proxy.
-pub(super) fn read(headers: &HeaderMap, enabled: &[CertificateHeader]) -> Result<Option<Presented>, Fault> {
-    let named = enabled.iter().filter_map(|header| one(headers, *header).transpose());
+pub(super) fn read(
+    headers: &HeaderMap,
+    enabled: &[CertificateHeader],
+) -> Result<Option<Presented>, Fault> {
+    let named = enabled
+        .iter()
+        .filter_map(|header| one(headers, *header).transpose());
     let mut named = named.collect::<Result<Vec<_>, _>>()?;
     let last = named.pop();
     if named.is_empty() {
         Ok(last)
     } else {
-        Err("several headers contain a certificate; keep only one header in server.certificateHeaders")
+        Err(
+            "several headers contain a certificate; keep only one header in server.certificateHeaders",
+        )
     }
 }
 
@@ -60,28 +67,45 @@ fn one(headers: &HeaderMap, header: CertificateHeader) -> Result<Option<Presente
 /// Returns the only value of a header. Proxies send an empty value if there is no certificate.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Fault> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err("the header occurs twice");
     }
     let text = value.to_str().map_err(|_| MALFORMED)?.trim();
     // Proxies write this for a variable that is not set.
     let is_none = text.is_empty() || text == "-" || text == "(null)";
-    if text.len() > MAXIMUM_BYTES { Err("the header is too long") } else { Ok((!is_none).then_some(text)) }
+    if text.len() > MAXIMUM_BYTES {
+        Err("the header is too long")
+    } else {
+        Ok((!is_none).then_some(text))
+    }
 }
 
 /// RFC 9440 section 2.2: a byte sequence; `Client-Cert-Chain` contains a list of byte sequences.
 fn client_cert(text: &str, headers: &HeaderMap) -> Result<Presented, Fault> {
     let chain = match single(headers, &CLIENT_CERT_CHAIN)? {
-        Some(list) => list.split(',').take(MAXIMUM_CHAIN).map(byte_sequence).collect::<Result<_, _>>()?,
+        Some(list) => list
+            .split(',')
+            .take(MAXIMUM_CHAIN)
+            .map(byte_sequence)
+            .collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
-    Ok(Presented { certificate: byte_sequence(text)?, chain })
+    Ok(Presented {
+        certificate: byte_sequence(text)?,
+        chain,
+    })
 }
 
 /// `:BASE64:` (RFC 9651 section 3.3.5).
 fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
-    let inner = text.trim().strip_prefix(':').and_then(|text| text.strip_suffix(':')).ok_or(MALFORMED)?;
+    let inner = text
+        .trim()
+        .strip_prefix(':')
+        .and_then(|text| text.strip_suffix(':'))
+        .ok_or(MALFORMED)?;
     der(&STANDARD.decode(inner).map_err(|_| MALFORMED)?)
 }
 
@@ -92,13 +116,18 @@ fn x_client_cert(text: &str) -> Result<Presented, Fault> {
         Some(certificate) => certificate,
         None => der(&STANDARD.decode(text).map_err(|_| MALFORMED)?)?,
     };
-    Ok(Presented { certificate, chain: Vec::new() })
+    Ok(Presented {
+        certificate,
+        chain: Vec::new(),
+    })
 }
 
 /// Returns all elements of `X-Forwarded-Client-Cert` as one list.
 fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let values = headers.get_all(X_FORWARDED_CLIENT_CERT).iter();
-    let texts = values.map(|value| value.to_str().map_err(|_| MALFORMED)).collect::<Result<Vec<_>, _>>()?;
+    let texts = values
+        .map(|value| value.to_str().map_err(|_| MALFORMED))
+        .collect::<Result<Vec<_>, _>>()?;
     let whole = texts.join(",");
     if whole.len() > MAXIMUM_BYTES {
         Err("the header is too long")
@@ -112,19 +141,30 @@ fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 /// would swallow what our peer appends.
 fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
     let mut quotes = Quotes::default();
-    if text.chars().fold(false, |_, character| quotes.enclose(character)) {
+    if text
+        .chars()
+        .fold(false, |_, character| quotes.enclose(character))
+    {
         return Some(Err(MALFORMED));
     }
     let element = split(text, ',').pop()?;
     let member = |name: &str| {
-        let pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+        let pairs = split(element, ';')
+            .into_iter()
+            .filter_map(|pair| pair.split_once('='));
         let mut pairs = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
-        pairs.next().map(|(_, value)| value.trim().trim_matches('"')).filter(|value| !value.is_empty())
+        pairs
+            .next()
+            .map(|(_, value)| value.trim().trim_matches('"'))
+            .filter(|value| !value.is_empty())
     };
     let cert = member("Cert")?;
     let read = || {
         let certificate = certificates(cert)?.into_iter().next().ok_or(MALFORMED)?;
-        let chain = member("Chain").map(certificates).transpose()?.unwrap_or_default();
+        let chain = member("Chain")
+            .map(certificates)
+            .transpose()?
+            .unwrap_or_default();
         Ok(Presented { certificate, chain })
     };
     Some(read())
@@ -133,7 +173,8 @@ fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
 /// Returns the parts of `text` between separators that are not within quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let mut quotes = Quotes::default();
-    text.split(|character| !quotes.enclose(character) && character == separator).collect()
+    text.split(|character| !quotes.enclose(character) && character == separator)
+        .collect()
 }
 
 /// The state after reading a text: whether it ends within quotes, and whether it ends with a backslash.
@@ -155,8 +196,15 @@ impl Quotes {
 /// Returns every PEM certificate in `text`, however its lines were folded.
 fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
     let text = percent_decoded(text).ok_or(MALFORMED)?;
-    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1).take(MAXIMUM_CHAIN);
-    let bodies = blocks.map(|block| block.split_once("-----END CERTIFICATE-----").map(|(body, _)| body));
+    let blocks = text
+        .split("-----BEGIN CERTIFICATE-----")
+        .skip(1)
+        .take(MAXIMUM_CHAIN);
+    let bodies = blocks.map(|block| {
+        block
+            .split_once("-----END CERTIFICATE-----")
+            .map(|(body, _)| body)
+    });
     bodies
         .map(|body| {
             let base64: String = body.ok_or(MALFORMED)?.split_whitespace().collect();

@@ -25,7 +25,9 @@ fn check(headers: &[(&'static str, String)], expected: Result<Option<&Pair>, &st
 /// The certificate as `$ssl_client_escaped_cert` of nginx.
 fn escaped(pem: &str) -> String {
     let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
         _ => format!("%{byte:02X}"),
     };
     pem.bytes().map(byte).collect()
@@ -48,13 +50,21 @@ fn every_form_of_proxies_is_parsed() {
     let cert = escaped(&pair.pem());
     let xfcc = |value: String| check(&[("x-forwarded-client-cert", value)], Ok(Some(&pair)));
     xfcc(format!("Cert=\"{cert}\""));
-    xfcc(format!("Hash=00;Cert=\"{cert}\";Subject=\"CN=a,O=\\\"b;c\\\"\";URI=spiffe://x"));
+    xfcc(format!(
+        "Hash=00;Cert=\"{cert}\";Subject=\"CN=a,O=\\\"b;c\\\"\";URI=spiffe://x"
+    ));
     xfcc(format!("cert={cert}"));
     for none in ["", "-", "(null)"] {
         check(&[("x-clientcert", none.to_owned())], Ok(None));
         check(&[("client-cert", none.to_owned())], Ok(None));
     }
-    check(&[("x-forwarded-client-cert", "Hash=00;Subject=\"CN=a\"".to_owned())], Ok(None));
+    check(
+        &[(
+            "x-forwarded-client-cert",
+            "Hash=00;Subject=\"CN=a\"".to_owned(),
+        )],
+        Ok(None),
+    );
     check(&[], Ok(None));
 }
 
@@ -64,9 +74,18 @@ fn only_the_nearest_hop_is_trusted() {
     let element = |pair: &Pair| format!("By=x;Cert=\"{}\"", escaped(&pair.pem()));
     let list = format!("{},{}", element(&far), element(&near));
     check(&[("x-forwarded-client-cert", list)], Ok(Some(&near)));
-    let lines = [("x-forwarded-client-cert", element(&far)), ("x-forwarded-client-cert", element(&near))];
+    let lines = [
+        ("x-forwarded-client-cert", element(&far)),
+        ("x-forwarded-client-cert", element(&near)),
+    ];
     check(&lines, Ok(Some(&near)));
-    check(&[("x-forwarded-client-cert", format!("{},Hash=00", element(&far)))], Ok(None));
+    check(
+        &[(
+            "x-forwarded-client-cert",
+            format!("{},Hash=00", element(&far)),
+        )],
+        Ok(None),
+    );
 }
 
 #[test]
@@ -75,7 +94,10 @@ fn an_unclosed_quote_hides_no_elements() {
     let element = |pair: &Pair| format!("By=x;Cert=\"{}\"", escaped(&pair.pem()));
     for open in ["\"", "\"\\", "\"\\\""] {
         let list = format!("{};X={open},{}", element(&claimed), element(&real));
-        check(&[("x-forwarded-client-cert", list)], Err("none of the supported forms"));
+        check(
+            &[("x-forwarded-client-cert", list)],
+            Err("none of the supported forms"),
+        );
     }
 }
 
@@ -83,10 +105,22 @@ fn an_unclosed_quote_hides_no_elements() {
 fn ambiguous_headers_are_ignored() {
     let (one, other) = (make(PLAIN, None), make(PLAIN, None));
     let base64 = STANDARD.encode(one.der());
-    check(&[("x-clientcert", base64.clone()), ("x-clientcert", base64.clone())], Err("twice"));
-    let two = [("x-clientcert", base64.clone()), ("client-cert", byte_sequence_of(&other))];
+    check(
+        &[
+            ("x-clientcert", base64.clone()),
+            ("x-clientcert", base64.clone()),
+        ],
+        Err("twice"),
+    );
+    let two = [
+        ("x-clientcert", base64.clone()),
+        ("client-cert", byte_sequence_of(&other)),
+    ];
     check(&two, Err("several headers"));
-    check(&[("x-clientcert", base64), ("client-cert", String::new())], Ok(Some(&one)));
+    check(
+        &[("x-clientcert", base64), ("client-cert", String::new())],
+        Ok(Some(&one)),
+    );
 }
 
 #[test]
@@ -103,8 +137,14 @@ fn anything_but_a_certificate_is_rejected() {
     bad("client-cert", format!(":{base64}"));
     bad("client-cert", "::".to_owned());
     bad("x-forwarded-client-cert", "Cert=\"nonsense\"".to_owned());
-    check(&[("x-clientcert", "A".repeat(MAXIMUM_BYTES + 1))], Err("too long"));
-    check(&[("x-forwarded-client-cert", "A".repeat(MAXIMUM_BYTES + 1))], Err("too long"));
+    check(
+        &[("x-clientcert", "A".repeat(MAXIMUM_BYTES + 1))],
+        Err("too long"),
+    );
+    check(
+        &[("x-forwarded-client-cert", "A".repeat(MAXIMUM_BYTES + 1))],
+        Err("too long"),
+    );
 }
 
 #[test]
@@ -114,14 +154,33 @@ fn intermediate_certificates_are_included() {
     headers.insert("client-cert", byte_sequence_of(&leaf).parse().unwrap());
     headers.insert(
         "client-cert-chain",
-        format!("{}, {}", byte_sequence_of(&between), byte_sequence_of(&leaf)).parse().unwrap(),
+        format!(
+            "{}, {}",
+            byte_sequence_of(&between),
+            byte_sequence_of(&leaf)
+        )
+        .parse()
+        .unwrap(),
     );
-    assert_eq!(read(&headers, &[ClientCert]).unwrap().unwrap().chain.len(), 2);
+    assert_eq!(
+        read(&headers, &[ClientCert]).unwrap().unwrap().chain.len(),
+        2
+    );
     let chain = escaped(&format!("{}{}", leaf.pem(), between.pem()));
     let value = format!("Cert=\"{}\";Chain=\"{chain}\"", escaped(&leaf.pem()));
     headers.insert("x-forwarded-client-cert", value.parse().unwrap());
-    assert_eq!(read(&headers, &[XForwardedClientCert]).unwrap().unwrap().chain.len(), 2);
-    assert!(read(&headers, &[XClientCert]).unwrap().is_none(), "only what is enabled is read");
+    assert_eq!(
+        read(&headers, &[XForwardedClientCert])
+            .unwrap()
+            .unwrap()
+            .chain
+            .len(),
+        2
+    );
+    assert!(
+        read(&headers, &[XClientCert]).unwrap().is_none(),
+        "only what is enabled is read"
+    );
 }
 
 proptest::proptest! {

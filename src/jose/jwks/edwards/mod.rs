@@ -52,7 +52,11 @@ static FIELD_448: LazyLock<Option<Field>> = LazyLock::new(|| {
 
 /// Returns what is wrong with `bytes` as a public key of `curve`.
 pub(super) fn fault(curve: &str, bytes: &[u8]) -> Option<&'static str> {
-    let field = if matches!(curve, "Ed25519" | "X25519") { &*FIELD_25519 } else { &*FIELD_448 };
+    let field = if matches!(curve, "Ed25519" | "X25519") {
+        &*FIELD_25519
+    } else {
+        &*FIELD_448
+    };
     let judged = field.as_ref().and_then(|field| match curve {
         "X25519" | "X448" => field.montgomery_fault(bytes, curve == "X25519").ok(),
         _ => field.edwards_fault(bytes).ok(),
@@ -84,7 +88,14 @@ impl Field {
             Ok(small)
         };
         let (small_edwards, small_montgomery) = (small(edwards)?, small(montgomery)?);
-        Ok(Self { p, half, d: BigNum::from_hex_str(d)?, is_twisted, small_edwards, small_montgomery })
+        Ok(Self {
+            p,
+            half,
+            d: BigNum::from_hex_str(d)?,
+            is_twisted,
+            small_edwards,
+            small_montgomery,
+        })
     }
 
     /// RFC 8032 sections 5.1.3 and 5.2.3: the top bit of the last byte is the sign of `x`.
@@ -104,10 +115,15 @@ impl Field {
     fn has_x(&self, y: &BigNum) -> Result<bool, ErrorStack> {
         let mut work = BigNumContext::new()?;
         let one = BigNum::from_u32(1)?;
-        let (mut square, mut scaled, mut product) = (BigNum::new()?, BigNum::new()?, BigNum::new()?);
+        let (mut square, mut scaled, mut product) =
+            (BigNum::new()?, BigNum::new()?, BigNum::new()?);
         square.mod_sqr(y, &self.p, &mut work)?;
         scaled.mod_mul(&self.d, &square, &self.p, &mut work)?;
-        let divisor = if self.is_twisted { &scaled + &one } else { &scaled - &one };
+        let divisor = if self.is_twisted {
+            &scaled + &one
+        } else {
+            &scaled - &one
+        };
         let dividend = &square - &one;
         product.mod_mul(&dividend, &divisor, &self.p, &mut work)?;
         let mut symbol = BigNum::new()?;
@@ -121,7 +137,11 @@ impl Field {
         bytes: &[u8],
         has_spare_bit: bool,
     ) -> Result<Option<&'static str>, ErrorStack> {
-        let u = if has_spare_bit { without_top_bit(bytes)? } else { little_endian(bytes.to_vec())? };
+        let u = if has_spare_bit {
+            without_top_bit(bytes)?
+        } else {
+            little_endian(bytes.to_vec())?
+        };
         if u >= self.p {
             return Ok(Some(OFF_CURVE));
         }

@@ -21,13 +21,16 @@ pub(super) struct Attested {
 /// Verifies an attestation with the keys of its issuer.
 pub(super) async fn verify(cx: &Context<'_>, text: &str) -> Result<Attested, RegisterError> {
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let claims = token.unverified_claims().map_err(|error| invalid(error.to_string()))?;
+    let claims = token
+        .unverified_claims()
+        .map_err(|error| invalid(error.to_string()))?;
     let iss = claims.get("iss").and_then(Value::as_str);
     let attesters = cx.snapshot.trust.attesters.iter();
     // An attestation need not name its issuer. Without a name, the issuer is the attester whose key verifies
     // it.
-    let named: Vec<&Attester> =
-        attesters.filter(|attester| iss.is_none_or(|iss| attester.issuer == iss)).collect();
+    let named: Vec<&Attester> = attesters
+        .filter(|attester| iss.is_none_or(|iss| attester.issuer == iss))
+        .collect();
     let mut failure = invalid("has an `iss` that this server does not trust");
     for attester in named {
         match with(cx, &token, attester).await {
@@ -50,7 +53,11 @@ async fn with(
         required: &["sub", "exp", "cnf"],
         ..Expectations::default()
     };
-    let verified = cx.service.verifier.verify(token, &attester.source, &expected).await;
+    let verified = cx
+        .service
+        .verifier
+        .verify(token, &attester.source, &expected)
+        .await;
     verified.map_err(|error| match error {
         // The signature is already verified, so the same attester can issue a new attestation.
         TrustError::Token(JwsError::Claims(_)) if is_over(cx, token) => {
@@ -73,7 +80,11 @@ fn read(attester: &Attester, verified: &Verified<Claims>) -> Result<Attested, Re
     // The key must be public, strong, and meant for signatures.
     KeySet::parse(&json!({ "keys": [key] }), 1)
         .map_err(|rule| invalid(format!("has a `cnf.jwk` that {rule}")))?;
-    Ok(Attested { issuer: attester.issuer.clone(), subject, key: key.clone() })
+    Ok(Attested {
+        issuer: attester.issuer.clone(),
+        subject,
+        key: key.clone(),
+    })
 }
 
 fn invalid(rule: impl AsRef<str>) -> RegisterError {

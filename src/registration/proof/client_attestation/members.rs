@@ -18,11 +18,15 @@ pub(in crate::registration) fn apply(
     attested: Option<&AttestedClient>,
     mut members: Map<String, Value>,
 ) -> Result<Map<String, Value>, RegisterError> {
-    let Some(attested) = attested else { return Ok(members) };
+    let Some(attested) = attested else {
+        return Ok(members);
+    };
     name(attested, &mut members)?;
     add_key(attested, &mut members)?;
     let supported = &cx.settings().token_endpoint_auth_methods_supported;
-    let method = METHODS.into_iter().find(|method| supported.iter().any(|one| one == method));
+    let method = METHODS
+        .into_iter()
+        .find(|method| supported.iter().any(|one| one == method));
     if let (Some(method), true) = (method, is_absent(&members, "token_endpoint_auth_method")) {
         members.insert("token_endpoint_auth_method".to_owned(), method.into());
     }
@@ -41,10 +45,16 @@ fn name(attested: &AttestedClient, members: &mut Map<String, Value>) -> Result<(
     if members.get("software_id").and_then(Value::as_str) == Some(&attested.subject) {
         return Ok(());
     }
-    Err(refused("software_id", "must be the `sub` of the client attestation, or absent"))
+    Err(refused(
+        "software_id",
+        "must be the `sub` of the client attestation, or absent",
+    ))
 }
 
-fn add_key(attested: &AttestedClient, members: &mut Map<String, Value>) -> Result<(), RegisterError> {
+fn add_key(
+    attested: &AttestedClient,
+    members: &mut Map<String, Value>,
+) -> Result<(), RegisterError> {
     if !is_absent(members, "jwks_uri") {
         let rule = "cannot be used with a client attestation, because the attested key is registered in jwks";
         return Err(refused("jwks_uri", rule));
@@ -53,9 +63,14 @@ fn add_key(attested: &AttestedClient, members: &mut Map<String, Value>) -> Resul
         members.insert("jwks".to_owned(), json!({ "keys": [attested.key] }));
         return Ok(());
     }
-    let is_there = members.get("jwks").is_some_and(|jwks| jose::key_is_in(&attested.key, jwks));
+    let is_there = members
+        .get("jwks")
+        .is_some_and(|jwks| jose::key_is_in(&attested.key, jwks));
     // A value that is not a JWK Set is rejected by the rules for metadata.
-    let keys = members.get_mut("jwks").and_then(|jwks| jwks.get_mut("keys")).and_then(Value::as_array_mut);
+    let keys = members
+        .get_mut("jwks")
+        .and_then(|jwks| jwks.get_mut("keys"))
+        .and_then(Value::as_array_mut);
     if let (Some(keys), false) = (keys, is_there) {
         keys.push(attested.key.clone());
     }

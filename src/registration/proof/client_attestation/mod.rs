@@ -36,9 +36,14 @@ impl Headers {
         // A value that is not text is not a token either.
         let all = |name: &HeaderName| {
             let values = headers.get_all(name).iter();
-            values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect()
+            values
+                .map(|value| value.to_str().unwrap_or_default().to_owned())
+                .collect()
         };
-        Self { attestation: all(&ATTESTATION), proof: all(&PROOF) }
+        Self {
+            attestation: all(&ATTESTATION),
+            proof: all(&PROOF),
+        }
     }
 
     /// Whether both headers are missing.
@@ -94,11 +99,15 @@ impl AttestedClient {
 ///
 /// # Errors
 /// When the headers are invalid, or the keys of the attester cannot be fetched.
-pub async fn verify(cx: &Context<'_>, headers: &Headers) -> Result<Option<AttestedClient>, RegisterError> {
+pub async fn verify(
+    cx: &Context<'_>,
+    headers: &Headers,
+) -> Result<Option<AttestedClient>, RegisterError> {
     if cx.snapshot.trust.attesters.is_empty() || headers.are_absent() {
         return Ok(None);
     }
-    let (Some(attestation), Some(proof)) = (only(&headers.attestation), only(&headers.proof)) else {
+    let (Some(attestation), Some(proof)) = (only(&headers.attestation), only(&headers.proof))
+    else {
         let rule = "OAuth-Client-Attestation and OAuth-Client-Attestation-PoP must each be sent exactly once";
         return Err(ClientAttestationError::Invalid(rule.to_owned()).into());
     };
@@ -107,8 +116,17 @@ pub async fn verify(cx: &Context<'_>, headers: &Headers) -> Result<Option<Attest
     if let Some(problem) = proof::check_challenge(cx, proven.challenge.as_deref()).await? {
         return Err(problem);
     }
-    let attestation::Attested { issuer, subject, key } = attested;
-    Ok(Some(AttestedClient { issuer, subject, key, proof: proven.uses }))
+    let attestation::Attested {
+        issuer,
+        subject,
+        key,
+    } = attested;
+    Ok(Some(AttestedClient {
+        issuer,
+        subject,
+        key,
+        proof: proven.uses,
+    }))
 }
 
 fn only(values: &[String]) -> Option<&str> {
@@ -119,7 +137,9 @@ fn only(values: &[String]) -> Option<&str> {
 }
 
 /// Returns a challenge for a proof, or none if the operator trusts no attester.
-pub(in crate::registration) async fn challenge(cx: &Context<'_>) -> Result<Option<Secret>, RegisterError> {
+pub(in crate::registration) async fn challenge(
+    cx: &Context<'_>,
+) -> Result<Option<Secret>, RegisterError> {
     if cx.snapshot.trust.attesters.is_empty() {
         return Ok(None);
     }

@@ -37,7 +37,8 @@ pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof,
         max_age: Some(MAXIMUM_AGE),
         ..Expectations::default()
     };
-    let verified = jose::verify(&token, &keys, &expected, now).map_err(|error| invalid(error.to_string()))?;
+    let verified =
+        jose::verify(&token, &keys, &expected, now).map_err(|error| invalid(error.to_string()))?;
     let jti = verified.text("jti").unwrap_or_default();
     let owner = jose::thumbprint(key).unwrap_or_default();
     let until: Timestamp = now.plus(MAXIMUM_AGE + SKEW + 1);
@@ -63,7 +64,13 @@ pub(super) async fn check_challenge(
     challenge: Option<&str>,
 ) -> Result<Option<RegisterError>, RegisterError> {
     let is_good = match challenge {
-        Some(challenge) => cx.service.store.nonces.consume(challenge, cx.service.clock.now()).await?,
+        Some(challenge) => {
+            cx.service
+                .store
+                .nonces
+                .consume(challenge, cx.service.clock.now())
+                .await?
+        }
         None => !cx.settings().client_attestation_challenge_required,
     };
     if is_good {
@@ -74,5 +81,9 @@ pub(super) async fn check_challenge(
 }
 
 fn invalid(rule: impl AsRef<str>) -> RegisterError {
-    ClientAttestationError::Invalid(format!("the proof of the client attestation {}", rule.as_ref())).into()
+    ClientAttestationError::Invalid(format!(
+        "the proof of the client attestation {}",
+        rule.as_ref()
+    ))
+    .into()
 }

@@ -45,9 +45,17 @@ async fn nonce(
 pub(in crate::registration) async fn new_nonce(cx: &Context<'_>) -> Result<Secret, RegisterError> {
     let lifetime = cx.settings().evidence_nonce_lifetime;
     let most = cx.service.settings.limits.evidence_nonces;
-    match cx.service.store.nonces.issue(cx.service.clock.now(), lifetime, most).await {
+    match cx
+        .service
+        .store
+        .nonces
+        .issue(cx.service.clock.now(), lifetime, most)
+        .await
+    {
         Ok(nonce) => Ok(Secret::new(nonce)),
-        Err(NonceError::TooMany { retry_after }) => Err(RegisterError::TooManyNonces { retry_after }),
+        Err(NonceError::TooMany { retry_after }) => {
+            Err(RegisterError::TooManyNonces { retry_after })
+        }
         Err(NonceError::Store(error)) => Err(error.into()),
         Err(NonceError::Randomness(error)) => Err(error.into()),
     }

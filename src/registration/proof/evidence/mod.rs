@@ -22,7 +22,8 @@ pub(in crate::registration) use challenge::{new_nonce, stale};
 pub(in crate::registration) use origin::Origin;
 
 /// Members that concern the evidence. They are never part of an answer about the client.
-pub(in crate::registration) const MEMBERS: [&str; 3] = ["evidence", "evidence_nonce", "evidence_type"];
+pub(in crate::registration) const MEMBERS: [&str; 3] =
+    ["evidence", "evidence_nonce", "evidence_type"];
 
 /// The outcome of the evidence of a request.
 #[derive(Default)]
@@ -73,7 +74,11 @@ pub(in crate::registration) async fn appraise(
     if is_owed && !cx.snapshot.scripts.has(purpose.decision_hook()) {
         return Err(unappraised());
     }
-    Ok(Appraised { verdict, is_owed, uses: Some(uses) })
+    Ok(Appraised {
+        verdict,
+        is_owed,
+        uses: Some(uses),
+    })
 }
 
 /// Returns the evidence: a string that is not longer than a string in a script may be.
@@ -82,10 +87,13 @@ fn read<'a>(cx: &Context<'_>, requested: &'a Metadata) -> Result<Option<&'a str>
     match requested.get("evidence") {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= most => Ok(Some(text)),
-        Some(Value::String(text)) => {
-            Err(refused(format!("has {} bytes; at most {most} are allowed", text.len())))
-        }
-        Some(_) => Err(refused("must be a string; encode binary evidence in base64url")),
+        Some(Value::String(text)) => Err(refused(format!(
+            "has {} bytes; at most {most} are allowed",
+            text.len()
+        ))),
+        Some(_) => Err(refused(
+            "must be a string; encode binary evidence in base64url",
+        )),
     }
 }
 
@@ -106,7 +114,9 @@ async fn verdict(
         Ok(said) => Ok(said),
         Err(HookError::Refused { script }) => {
             tracing::info!(script, "a script rejected the evidence");
-            Err(refused("was appraised and does not meet the requirements of this server"))
+            Err(refused(
+                "was appraised and does not meet the requirements of this server",
+            ))
         }
         Err(error) => Err(error.into()),
     }
@@ -114,9 +124,15 @@ async fn verdict(
 
 /// Ends step 12: applies the appraisal of `createClient` or `updateClient`, and rejects the request if an
 /// appraisal was required and no script made one.
-pub(in crate::registration) fn settle(proven: Proven, decided: &Decision) -> Result<Proven, RegisterError> {
+pub(in crate::registration) fn settle(
+    proven: Proven,
+    decided: &Decision,
+) -> Result<Proven, RegisterError> {
     match &decided.attestation {
-        Some(said) => Ok(Proven { shown: attested(proven.shown, said), ..proven }),
+        Some(said) => Ok(Proven {
+            shown: attested(proven.shown, said),
+            ..proven
+        }),
         None if proven.is_evidence_owed => Err(unappraised()),
         None => Ok(proven),
     }
@@ -124,8 +140,14 @@ pub(in crate::registration) fn settle(proven: Proven, decided: &Decision) -> Res
 
 /// The verdict is `true`, or a map that later hooks see.
 fn attested(shown: Shown, said: &Value) -> Shown {
-    let attestation = Some(said.clone()).filter(Value::is_object).or(shown.attestation);
-    Shown { trust_level: shown.trust_level.max(TrustLevel::Attested), attestation, ..shown }
+    let attestation = Some(said.clone())
+        .filter(Value::is_object)
+        .or(shown.attestation);
+    Shown {
+        trust_level: shown.trust_level.max(TrustLevel::Attested),
+        attestation,
+        ..shown
+    }
 }
 
 /// The operator has to fix this configuration. Until then, registrations that need an appraisal are rejected.

@@ -21,8 +21,14 @@ pub(in crate::registration) struct Origin {
 impl Origin {
     /// Reads the facts from the verdict of a script.
     pub(in crate::registration) fn of(attestation: Option<&Value>) -> Self {
-        let Some(said) = attestation.filter(|said| said.is_object()) else { return Self::default() };
-        let named = |names: &[&str]| names.iter().find_map(|name| said.get(*name).and_then(name_of));
+        let Some(said) = attestation.filter(|said| said.is_object()) else {
+            return Self::default();
+        };
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| said.get(*name).and_then(name_of))
+        };
         Self {
             digest: Some(sha256_hex(said.to_string().as_bytes())),
             verifier: named(&["verifier"]),
@@ -36,10 +42,16 @@ impl Origin {
 fn name_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),
-        Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Value::Array(all) => all
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(" "),
         // Maps of scripts are unordered, so this list sets the order of the EAR.
         Value::Object(all) => {
-            let parts = ["developer", "build"].into_iter().filter_map(|part| all.get(part)?.as_str());
+            let parts = ["developer", "build"]
+                .into_iter()
+                .filter_map(|part| all.get(part)?.as_str());
             parts.collect::<Vec<_>>().join(" ")
         }
         _ => return None,
@@ -57,15 +69,25 @@ mod tests {
     #[test]
     fn the_verifier_is_recorded_in_every_form() {
         let names = |said: Value| {
-            let Origin { digest, verifier, policy } = Origin::of(Some(&said));
+            let Origin {
+                digest,
+                verifier,
+                policy,
+            } = Origin::of(Some(&said));
             assert_eq!(digest.map(|digest| digest.len()), Some(64));
             (verifier.unwrap_or_default(), policy.unwrap_or_default())
         };
         let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
-        assert_eq!(names(json!({"verifier": "v", "policy": "p"})), pair("v", "p"));
+        assert_eq!(
+            names(json!({"verifier": "v", "policy": "p"})),
+            pair("v", "p")
+        );
         let ear = json!({"verifier": {"build": "1", "developer": "acme"}, "policies": ["a", "b"]});
         assert_eq!(names(ear), pair("acme 1", "a b"));
-        assert_eq!(names(json!({"verifier": 5, "policies": [], "policy": "\u{e9}\n"})), pair("", "?"));
+        assert_eq!(
+            names(json!({"verifier": 5, "policies": [], "policy": "\u{e9}\n"})),
+            pair("", "?")
+        );
         assert_eq!(names(json!({"verifier": "v".repeat(1_000)})).0.len(), 512);
         assert_eq!(Origin::of(Some(&json!(true))), Origin::default());
         assert_eq!(Origin::of(None), Origin::default());

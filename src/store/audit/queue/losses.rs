@@ -34,7 +34,12 @@ struct State {
 impl Losses {
     /// No lost events and a full budget.
     pub(super) fn none() -> Self {
-        Self(Mutex::new(State { whole: Instant::now(), lost: 0, last: None, told: None }))
+        Self(Mutex::new(State {
+            whole: Instant::now(),
+            lost: 0,
+            last: None,
+            told: None,
+        }))
     }
 
     /// Takes one event from the budget of strangers and returns whether there was one left. Each event
@@ -63,7 +68,10 @@ impl Losses {
     pub(super) fn to_tell(&self, is_looked_at: bool) -> Option<(u64, Timestamp)> {
         let state = self.state();
         let is_due = is_looked_at || state.told.is_none_or(|told| told.elapsed() >= TELL);
-        state.last.filter(|_| is_due && state.lost > 0).map(|last| (state.lost, last))
+        state
+            .last
+            .filter(|_| is_due && state.lost > 0)
+            .map(|last| (state.lost, last))
     }
 
     /// Records that the log has reported `count` of them.

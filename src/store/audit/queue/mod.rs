@@ -68,7 +68,11 @@ impl AuditQueue {
 
     fn send(&self, event: AuditEvent) {
         let at = event.at;
-        if self.sender.try_send(Message::Event(Box::new(event))).is_err() {
+        if self
+            .sender
+            .try_send(Message::Event(Box::new(event)))
+            .is_err()
+        {
             self.losses.add(1, at);
         }
     }
@@ -98,8 +102,21 @@ pub struct AuditWriter {
 pub fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     let losses = Arc::new(Losses::none());
-    let queue = AuditQueue { sender, losses: Arc::clone(&losses) };
-    (queue, AuditWriter { log, receiver, losses, events: Vec::new(), waiting: Vec::new(), due: None })
+    let queue = AuditQueue {
+        sender,
+        losses: Arc::clone(&losses),
+    };
+    (
+        queue,
+        AuditWriter {
+            log,
+            receiver,
+            losses,
+            events: Vec::new(),
+            waiting: Vec::new(),
+            due: None,
+        },
+    )
 }
 
 impl AuditWriter {
@@ -172,7 +189,11 @@ impl AuditWriter {
         let lost = self.losses.to_tell(is_looked_at);
         if let Some((count, last)) = lost {
             let now = events.last().map_or(last, |event| event.at.max(last));
-            events.push(Author::default().did(Action::RefusalsLost, "", now).with("count", count));
+            events.push(
+                Author::default()
+                    .did(Action::RefusalsLost, "", now)
+                    .with("count", count),
+            );
         }
         if events.is_empty() {
             return Ok(());
@@ -180,7 +201,10 @@ impl AuditWriter {
         self.log.append_all(&events).await?;
         if let Some((count, _)) = lost {
             self.losses.told(count);
-            tracing::warn!(count, "too many rejections; audit log records only their number");
+            tracing::warn!(
+                count,
+                "too many rejections; audit log records only their number"
+            );
         }
         Ok(())
     }

@@ -26,7 +26,11 @@ impl Backend for Counting {
         self.memory.get(key)
     }
 
-    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+    fn scan(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
         self.memory.scan(range, limit)
     }
 
@@ -44,13 +48,20 @@ impl Backend for Counting {
 }
 
 fn refused(author: &Author, subject: usize) -> AuditEvent {
-    let event = author.did(Action::RegistrationRefused, subject.to_string(), Timestamp::from_unix(5));
+    let event = author.did(
+        Action::RegistrationRefused,
+        subject.to_string(),
+        Timestamp::from_unix(5),
+    );
     event.refused("invalid_redirect_uri")
 }
 
 /// A rejected request of an authenticated caller.
 fn event(subject: usize) -> AuditEvent {
-    let author = Author { actor: Some("administrator".to_owned()), ..Author::default() };
+    let author = Author {
+        actor: Some("administrator".to_owned()),
+        ..Author::default()
+    };
     refused(&author, subject)
 }
 
@@ -69,7 +80,13 @@ fn run() -> Running {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(writer.run(stop.clone()));
     tasks.close();
-    Running { queue, log, store, stop, tasks }
+    Running {
+        queue,
+        log,
+        store,
+        stop,
+        tasks,
+    }
 }
 
 impl Running {
@@ -94,7 +111,12 @@ impl Running {
 }
 
 async fn subjects(log: &AuditLog) -> Vec<String> {
-    log.page(0, 10_000).await.unwrap().into_iter().map(|logged| logged.event.subject).collect()
+    log.page(0, 10_000)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|logged| logged.event.subject)
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +130,11 @@ async fn many_rejections_share_a_change_and_keep_their_order() {
     assert_eq!(subjects(&running.log).await, expected);
     assert_eq!(running.store.changes.load(Ordering::Relaxed), 3);
     running.queue.flush().await;
-    assert_eq!(running.store.changes.load(Ordering::Relaxed), 3, "without events, nothing is written");
+    assert_eq!(
+        running.store.changes.load(Ordering::Relaxed),
+        3,
+        "without events, nothing is written"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +157,10 @@ async fn events_without_space_are_counted() {
     }
     running.queue.flush().await;
     let logged = running.log.page(0, 10_000).await.unwrap();
-    let lost: Vec<_> = logged.iter().filter(|one| one.event.action == Action::RefusalsLost).collect();
+    let lost: Vec<_> = logged
+        .iter()
+        .filter(|one| one.event.action == Action::RefusalsLost)
+        .collect();
     assert_eq!(logged.len(), MOST_WAITING + 1);
     assert_eq!(lost.len(), 1);
     assert_eq!(lost[0].event.details["count"], 10);
@@ -169,9 +198,16 @@ async fn unauthenticated_requests_cannot_displace_other_events() {
         running.queue.leave(event(turn));
     }
     running.queue.flush().await;
-    assert_eq!(running.written().await, (u64::from(BURST), 10, vec![1_000 - u64::from(BURST)]));
+    assert_eq!(
+        running.written().await,
+        (u64::from(BURST), 10, vec![1_000 - u64::from(BURST)])
+    );
     running.queue.flush().await;
-    assert_eq!(running.store.changes.load(Ordering::Relaxed), 1, "losses are reported once");
+    assert_eq!(
+        running.store.changes.load(Ordering::Relaxed),
+        1,
+        "losses are reported once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,7 +217,10 @@ async fn self_registered_clients_count_as_unauthenticated_too() {
         running.queue.leave_of_stranger(event(subject));
     }
     running.queue.flush().await;
-    assert_eq!(running.written().await, (0, u64::from(BURST), vec![1_000 - u64::from(BURST)]));
+    assert_eq!(
+        running.written().await,
+        (0, u64::from(BURST), vec![1_000 - u64::from(BURST)])
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,11 +245,19 @@ async fn the_number_of_lost_events_is_recorded_periodically_and_at_the_end() {
         running.flood(100);
         tokio::time::sleep(TELL / 100).await;
     }
-    assert_eq!(running.written().await.2.len(), 1, "the last report is old enough");
+    assert_eq!(
+        running.written().await.2.len(),
+        1,
+        "the last report is old enough"
+    );
     running.stop.cancel();
     running.tasks.wait().await;
     let (strangers, _, lost) = running.written().await;
-    assert_eq!((lost.len(), strangers + lost.iter().sum::<u64>()), (2, 5_000), "every loss is counted");
+    assert_eq!(
+        (lost.len(), strangers + lost.iter().sum::<u64>()),
+        (2, 5_000),
+        "every loss is counted"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,5 +267,9 @@ async fn a_reader_of_the_log_sees_the_number_of_lost_events() {
     running.queue.flush().await;
     running.flood(7);
     running.queue.flush().await;
-    assert_eq!(running.written().await.2, [1, 7], "even if nothing else is written with the last");
+    assert_eq!(
+        running.written().await.2,
+        [1, 7],
+        "even if nothing else is written with the last"
+    );
 }

@@ -53,22 +53,38 @@ const FORM: &str = "it must be postgres://USER:PASSWORD@HOST:PORT/DATABASE, with
                     password written as %2F, %3F, %23, %40 and %25";
 
 fn bad_url(reason: &str) -> StoreError {
-    StoreError::Setting { key: "store.url", reason: reason.to_owned() }
+    StoreError::Setting {
+        key: "store.url",
+        reason: reason.to_owned(),
+    }
 }
 
 /// Returns the URL without its `sslmode`, of which the library supports only a part of the values.
 fn take_ssl_mode(url: &str) -> (String, Option<String>) {
-    let Some((start, query)) = url.split_once('?') else { return (url.to_owned(), None) };
+    let Some((start, query)) = url.split_once('?') else {
+        return (url.to_owned(), None);
+    };
     let is_mode = |part: &&str| part.starts_with("sslmode=");
-    let mode = query.split('&').find(is_mode).and_then(|part| part.split_once('='));
+    let mode = query
+        .split('&')
+        .find(is_mode)
+        .and_then(|part| part.split_once('='));
     let rest: Vec<&str> = query.split('&').filter(|part| !is_mode(part)).collect();
-    let rest = if rest.is_empty() { start.to_owned() } else { format!("{start}?{}", rest.join("&")) };
+    let rest = if rest.is_empty() {
+        start.to_owned()
+    } else {
+        format!("{start}?{}", rest.join("&"))
+    };
     (rest, mode.map(|(_, mode)| mode.to_owned()))
 }
 
 /// Returns whether TLS is used and which servers are trusted, by the names of libpq. Without `sslmode`, a
 /// database on this machine is trusted, and a database elsewhere must prove its name.
-fn trust(mode: Option<&str>, config: &Config, has_authority: bool) -> Result<(SslMode, Trust), StoreError> {
+fn trust(
+    mode: Option<&str>,
+    config: &Config,
+    has_authority: bool,
+) -> Result<(SslMode, Trust), StoreError> {
     Ok(match mode {
         Some("disable") => (SslMode::Disable, Trust::Anybody),
         Some("prefer") => (SslMode::Prefer, Trust::Anybody),
@@ -89,14 +105,21 @@ fn is_here(host: &Host) -> bool {
         #[cfg(unix)]
         Host::Unix(_) => true,
         Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            name == "localhost"
+                || name
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|ip| ip.is_loopback())
         }
     }
 }
 
 fn password(file: &Path) -> Result<String, StoreError> {
-    let failed = |reason: String| StoreError::Setting { key: "store.passwordFile", reason };
-    let text = fs::read_to_string(file).map_err(|error| failed(format!("{}: {error}", file.display())))?;
+    let failed = |reason: String| StoreError::Setting {
+        key: "store.passwordFile",
+        reason,
+    };
+    let text =
+        fs::read_to_string(file).map_err(|error| failed(format!("{}: {error}", file.display())))?;
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() {
@@ -110,7 +133,10 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> Result<Target, String> {
-        let settings = StoreSettings { url: url.into(), ..StoreSettings::default() };
+        let settings = StoreSettings {
+            url: url.into(),
+            ..StoreSettings::default()
+        };
         Target::new(&settings).map_err(|error| error.to_string())
     }
 
@@ -123,15 +149,33 @@ mod tests {
     fn a_remote_database_must_prove_its_name_unless_configured_otherwise() {
         let far = "postgres://u:p@db.example.org/r";
         assert_eq!(mode(far, false), (SslMode::Require, Trust::SignedName));
-        assert_eq!(mode("postgres://u:p@127.0.0.1/r", false), (SslMode::Prefer, Trust::Anybody));
-        assert_eq!(mode("postgres://u@%2Frun%2Fpg/r", false), (SslMode::Prefer, Trust::Anybody));
-        assert_eq!(mode(&format!("{far}?sslmode=require"), false), (SslMode::Require, Trust::Anybody));
-        assert_eq!(mode(&format!("{far}?sslmode=require"), true), (SslMode::Require, Trust::Signed));
         assert_eq!(
-            mode(&format!("{far}?connect_timeout=3&sslmode=verify-full"), true),
+            mode("postgres://u:p@127.0.0.1/r", false),
+            (SslMode::Prefer, Trust::Anybody)
+        );
+        assert_eq!(
+            mode("postgres://u@%2Frun%2Fpg/r", false),
+            (SslMode::Prefer, Trust::Anybody)
+        );
+        assert_eq!(
+            mode(&format!("{far}?sslmode=require"), false),
+            (SslMode::Require, Trust::Anybody)
+        );
+        assert_eq!(
+            mode(&format!("{far}?sslmode=require"), true),
+            (SslMode::Require, Trust::Signed)
+        );
+        assert_eq!(
+            mode(
+                &format!("{far}?connect_timeout=3&sslmode=verify-full"),
+                true
+            ),
             (SslMode::Require, Trust::SignedName)
         );
-        assert_eq!(mode(&format!("{far}?sslmode=disable"), true), (SslMode::Disable, Trust::Anybody));
+        assert_eq!(
+            mode(&format!("{far}?sslmode=disable"), true),
+            (SslMode::Disable, Trust::Anybody)
+        );
     }
 
     #[test]
@@ -142,8 +186,13 @@ mod tests {
             "postgres://u:hidden@db/r?sslmode=maybe",
             "postgres://u:hidden@/r",
         ] {
-            let error = target(url).err().unwrap_or_else(|| panic!("{url} is accepted"));
-            assert!(error.starts_with("store.url: ") && !error.contains("hid"), "{error}");
+            let error = target(url)
+                .err()
+                .unwrap_or_else(|| panic!("{url} is accepted"));
+            assert!(
+                error.starts_with("store.url: ") && !error.contains("hid"),
+                "{error}"
+            );
         }
     }
 
@@ -156,9 +205,21 @@ mod tests {
             password_file: Some(file.clone()),
             ..StoreSettings::default()
         };
-        assert!(Target::new(&settings).err().unwrap().to_string().contains("store.passwordFile"));
+        assert!(
+            Target::new(&settings)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("store.passwordFile")
+        );
         fs::write(&file, "\n").unwrap();
-        assert!(Target::new(&settings).err().unwrap().to_string().contains("empty"));
+        assert!(
+            Target::new(&settings)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("empty")
+        );
         fs::write(&file, "a b\r\n").unwrap();
         let target = Target::new(&settings).unwrap();
         assert_eq!(target.config.get_password(), Some(&b"a b"[..]));

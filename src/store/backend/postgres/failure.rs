@@ -31,7 +31,11 @@ impl From<Error> for Failure {
             Some(code) if is_lost(code) => Self::Lost,
             Some(code) if is_gone(code) => Self::Gone(cause),
             // Classes of SQLSTATE: data exception, program limit exceeded.
-            Some(code) if ["22", "54"].iter().any(|class| code.code().starts_with(class)) => {
+            Some(code)
+                if ["22", "54"]
+                    .iter()
+                    .any(|class| code.code().starts_with(class)) =>
+            {
                 Self::Refused(cause)
             }
             Some(_) => Self::Unavailable(cause),
@@ -54,13 +58,20 @@ impl Failure {
     pub(super) fn into_error(self) -> StoreError {
         match self {
             Self::Lost => StoreError::Busy,
-            Self::Gone(cause) | Self::Refused(cause) | Self::Late(cause) | Self::Unavailable(cause) => cause,
+            Self::Gone(cause)
+            | Self::Refused(cause)
+            | Self::Late(cause)
+            | Self::Unavailable(cause) => cause,
         }
     }
 }
 
 fn is_lost(code: &SqlState) -> bool {
-    [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
+    [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+    ]
+    .contains(code)
 }
 
 /// Returns whether the database closes the connection or has become read-only. Another connection may lead
@@ -79,7 +90,9 @@ fn is_gone(code: &SqlState) -> bool {
 /// unknown name, or an invalid value.
 pub(super) fn is_refused(error: &Error) -> bool {
     let code = error.code().map_or("", SqlState::code);
-    ["0A", "22", "42"].iter().any(|class| code.starts_with(class))
+    ["0A", "22", "42"]
+        .iter()
+        .any(|class| code.starts_with(class))
 }
 
 /// Converts an error of the database.
@@ -89,7 +102,10 @@ pub(super) fn unavailable(error: &Error) -> StoreError {
 
 /// Returns the error for a database that took too long.
 pub(super) fn late(patience: Duration) -> StoreError {
-    StoreError::Unavailable(format!("the database did not answer within {} ms", patience.as_millis()))
+    StoreError::Unavailable(format!(
+        "the database did not answer within {} ms",
+        patience.as_millis()
+    ))
 }
 
 /// Returns the error with its causes. The text of the database may be in any language. Its details, which
@@ -101,5 +117,13 @@ fn text(error: &Error) -> String {
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
-    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect()
+    text.chars()
+        .map(|c| {
+            if c == ' ' || c.is_ascii_graphic() {
+                c
+            } else {
+                '?'
+            }
+        })
+        .collect()
 }

@@ -23,7 +23,8 @@ const UNLISTEN: &str = "UNLISTEN registrar_changes";
 /// The polling interval.
 const PAUSE: Duration = Duration::from_secs(1);
 
-const WATCHED: &str = "SELECT key, value FROM registrar_entries WHERE key >= $1 AND key < $2 ORDER BY key";
+const WATCHED: &str =
+    "SELECT key, value FROM registrar_entries WHERE key >= $1 AND key < $2 ORDER BY key";
 
 /// Returns whether listeners are notified when the value of `key` changes.
 pub(super) fn is_watched(key: &[u8]) -> bool {
@@ -40,7 +41,9 @@ pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
     match told {
         Ok(()) => Ok(true),
         Err(error) if error.code().is_some() => {
-            tracing::info!("LISTEN/NOTIFY is not available; polling for configuration changes every second");
+            tracing::info!(
+                "LISTEN/NOTIFY is not available; polling for configuration changes every second"
+            );
             Ok(false)
         }
         Err(error) => Err(failure::unavailable(&error)),
@@ -65,7 +68,13 @@ impl Listener {
         patience: Duration,
         look_again: mpsc::Sender<()>,
     ) -> Self {
-        Self { target, pool, patience, look_again, tasks: TaskTracker::new() }
+        Self {
+            target,
+            pool,
+            patience,
+            look_again,
+            tasks: TaskTracker::new(),
+        }
     }
 
     /// Listens until the receiver is dropped.
@@ -99,10 +108,16 @@ impl Listener {
     /// Returns a digest of all watched data.
     async fn look(&self) -> Result<[u8; 32], StoreError> {
         let range = keys::under(keys::WATCHED);
-        let rows = self.pool.query(WATCHED, &[&range.start, &range.end]).await?;
-        let columns = rows.iter().flat_map(|row| [row.try_get::<_, &[u8]>(0), row.try_get(1)]);
-        let columns: Vec<&[u8]> =
-            columns.collect::<Result<_, _>>().map_err(|error| failure::unavailable(&error))?;
+        let rows = self
+            .pool
+            .query(WATCHED, &[&range.start, &range.end])
+            .await?;
+        let columns = rows
+            .iter()
+            .flat_map(|row| [row.try_get::<_, &[u8]>(0), row.try_get(1)]);
+        let columns: Vec<&[u8]> = columns
+            .collect::<Result<_, _>>()
+            .map_err(|error| failure::unavailable(&error))?;
         let digests: Vec<u8> = columns.into_iter().flat_map(sha256).collect();
         Ok(sha256(&digests))
     }
@@ -111,7 +126,10 @@ impl Listener {
     async fn listen(&self) -> Option<tokio_postgres::Client> {
         let target = self.target.as_ref()?;
         let connecting = target.config.connect(target.tls.clone());
-        let (client, mut connection) = tokio::time::timeout(self.patience, connecting).await.ok()?.ok()?;
+        let (client, mut connection) = tokio::time::timeout(self.patience, connecting)
+            .await
+            .ok()?
+            .ok()?;
         let look_again = self.look_again.clone();
         self.tasks.spawn(async move {
             let mut messages = poll_fn(move |context| connection.poll_message(context));

@@ -70,13 +70,24 @@ impl Postgres {
         let stop = CancellationToken::new();
         let end = stop.clone().drop_guard();
         let listen_at = has_notify.then_some(target);
-        Ok(Self { pool, queue, listen_at, patience, tasks, stop, _end: end })
+        Ok(Self {
+            pool,
+            queue,
+            listen_at,
+            patience,
+            tasks,
+            stop,
+            _end: end,
+        })
     }
 
     async fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         const SQL: &str = "SELECT value FROM registrar_entries WHERE key = $1";
         let rows = self.pool.query(SQL, &[&key]).await?;
-        rows.first().map(|row| row.try_get(0)).transpose().map_err(|error| failure::unavailable(&error))
+        rows.first()
+            .map(|row| row.try_get(0))
+            .transpose()
+            .map_err(|error| failure::unavailable(&error))
     }
 
     async fn range(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Pair>, StoreError> {
@@ -86,18 +97,29 @@ impl Postgres {
             return Ok(Vec::new());
         }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.pool.query(SQL, &[&range.start, &range.end, &limit]).await?;
-        rows.iter().map(|row| pool::pair(row).map_err(|error| failure::unavailable(&error))).collect()
+        let rows = self
+            .pool
+            .query(SQL, &[&range.start, &range.end, &limit])
+            .await?;
+        rows.iter()
+            .map(|row| pool::pair(row).map_err(|error| failure::unavailable(&error)))
+            .collect()
     }
 
     async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
         let closed = || StoreError::Unavailable("the writer task has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.patience;
-        self.queue.try_send(Request { change, deadline, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => closed(),
-        })?;
+        self.queue
+            .try_send(Request {
+                change,
+                deadline,
+                answer,
+            })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
         match tokio::time::timeout_at(deadline, outcome).await {
             Ok(outcome) => outcome.map_err(|_| closed())?,
             Err(_) => Err(failure::late(self.patience)),
@@ -110,7 +132,11 @@ impl Backend for Postgres {
         self.find(key).boxed()
     }
 
-    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+    fn scan(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
         self.range(range, limit).boxed()
     }
 
@@ -119,8 +145,14 @@ impl Backend for Postgres {
     }
 
     fn facts(&self) -> Facts {
-        let waiting = self.queue.max_capacity().saturating_sub(self.queue.capacity());
-        Facts { disk_bytes: None, waiting }
+        let waiting = self
+            .queue
+            .max_capacity()
+            .saturating_sub(self.queue.capacity());
+        Facts {
+            disk_bytes: None,
+            waiting,
+        }
     }
 
     fn is_shared(&self) -> bool {
@@ -130,10 +162,15 @@ impl Backend for Postgres {
     fn watch(&self) -> Option<mpsc::Receiver<()>> {
         // A signal that is already waiting has the same meaning for the receiver.
         let (sender, receiver) = mpsc::channel(1);
-        let listener =
-            listen::Listener::new(self.listen_at.clone(), self.pool.clone(), self.patience, sender);
+        let listener = listen::Listener::new(
+            self.listen_at.clone(),
+            self.pool.clone(),
+            self.patience,
+            sender,
+        );
         let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(listener.run()).await });
+        self.tasks
+            .spawn(async move { stop.run_until_cancelled(listener.run()).await });
         Some(receiver)
     }
 }

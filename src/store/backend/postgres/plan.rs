@@ -11,7 +11,9 @@ pub(super) type Keys = BTreeSet<Vec<u8>>;
 /// Returns every key whose value `changes` depend on.
 pub(super) fn read_by(changes: &[&Change]) -> Keys {
     let expected = |expectation: &Expectation| match expectation {
-        Expectation::Absent(key) | Expectation::Value(key, _) | Expectation::Below(key, _) => key.clone(),
+        Expectation::Absent(key) | Expectation::Value(key, _) | Expectation::Below(key, _) => {
+            key.clone()
+        }
     };
     let of = |change: &Change| {
         let expected = change.expect.iter().map(expected);
@@ -47,7 +49,11 @@ impl<'a> Plan<'a> {
     ///
     /// A key without a row cannot be locked. A row is therefore inserted for each such key in `read` and
     /// deleted again, so that nobody else can give the key a value before the commit.
-    pub(super) fn new(values: &'a Values, stored: &BTreeMap<Vec<u8>, Vec<u8>>, read: &'a Keys) -> Self {
+    pub(super) fn new(
+        values: &'a Values,
+        stored: &BTreeMap<Vec<u8>, Vec<u8>>,
+        read: &'a Keys,
+    ) -> Self {
         let mut plan = Self::default();
         for (key, value) in values {
             match value {
@@ -73,14 +79,19 @@ mod tests {
     #[test]
     fn a_key_without_a_row_is_locked() {
         let stored = BTreeMap::from([(b"there".to_vec(), b"1".to_vec())]);
-        let read = ["there", "missing", "new"].map(|key| key.as_bytes().to_vec()).into();
+        let read = ["there", "missing", "new"]
+            .map(|key| key.as_bytes().to_vec())
+            .into();
         let values = Values::from([
             (b"there".to_vec(), Some(b"2".to_vec())),
             (b"new".to_vec(), Some(b"3".to_vec())),
             (b"old".to_vec(), None),
         ]);
         let plan = Plan::new(&values, &stored, &read);
-        assert_eq!(plan.insert, BTreeMap::from([(&b"missing"[..], &b""[..]), (b"new", b"3")]));
+        assert_eq!(
+            plan.insert,
+            BTreeMap::from([(&b"missing"[..], &b""[..]), (b"new", b"3")])
+        );
         assert_eq!(plan.update, BTreeMap::from([(&b"there"[..], &b"2"[..])]));
         assert_eq!(plan.delete, BTreeSet::from([&b"missing"[..], b"old"]));
     }

@@ -27,7 +27,11 @@ pub(super) struct Pool {
 
 impl Pool {
     /// Creates a pool of at most `size` connections, without opening any.
-    pub(super) fn new(target: &Target, size: usize, patience: Duration) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        target: &Target,
+        size: usize,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
         let manager = Manager::new(target.config.clone(), target.tls.clone());
         let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
             Box::pin(async move { set_up(client, patience).await.map_err(HookError::Backend) })
@@ -41,7 +45,10 @@ impl Pool {
             .post_create(set_up)
             .build()
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { connections, patience })
+        Ok(Self {
+            connections,
+            patience,
+        })
     }
 
     /// Returns a connection.
@@ -69,17 +76,24 @@ impl Pool {
                 outcome => return outcome.map_err(Failure::into_error),
             }
         }
-        self.query_once(sql, values).await.map_err(Failure::into_error)
+        self.query_once(sql, values)
+            .await
+            .map_err(Failure::into_error)
     }
 
-    async fn query_once(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+    async fn query_once(
+        &self,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
         let client = self.client().await.map_err(Failure::Unavailable)?;
         let query = async {
             let statement = client.prepare_cached(sql).await?;
             Ok(client.query(&statement, values).await?)
         };
         let outcome = tokio::time::timeout(self.patience, query).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(self.patience))));
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(self.patience))));
         if let Err(Failure::Gone(_) | Failure::Unavailable(_)) = &outcome {
             discard(client);
         }
@@ -125,7 +139,11 @@ async fn set_up(client: &ClientWrapper, patience: Duration) -> Result<(), tokio_
 }
 
 /// Sets a parameter that a database may not know or may reject.
-pub(super) async fn set(client: &Connection, name: &str, value: &str) -> Result<(), tokio_postgres::Error> {
+pub(super) async fn set(
+    client: &Connection,
+    name: &str,
+    value: &str,
+) -> Result<(), tokio_postgres::Error> {
     ask_for(client, &format!("SET {name} = {value}")).await
 }
 

@@ -20,9 +20,9 @@ const MIGRATIONS: &[&str] =
 
 /// An `integer` has four bytes in PostgreSQL and eight in `CockroachDB`.
 const VERSION: &str = "SELECT CAST(version AS bigint) FROM registrar_schema WHERE id = 1";
-const TABLE: &str =
-    "CREATE TABLE IF NOT EXISTS registrar_schema (id integer PRIMARY KEY, version integer NOT NULL)";
-const FIRST: &str = "INSERT INTO registrar_schema (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING";
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS registrar_schema (id integer PRIMARY KEY, version integer NOT NULL)";
+const FIRST: &str =
+    "INSERT INTO registrar_schema (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING";
 /// Another server may have migrated further in the meantime.
 const RAISE: &str = "UPDATE registrar_schema SET version = CAST($1 AS bigint) \
                      WHERE id = 1 AND version < CAST($1 AS bigint)";
@@ -46,7 +46,9 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
             Ok(()) => return Ok(()),
         }
     }
-    Err(StoreError::Unavailable("other servers are migrating the tables; retry later".to_owned()))
+    Err(StoreError::Unavailable(
+        "other servers are migrating the tables; retry later".to_owned(),
+    ))
 }
 
 enum Failed {

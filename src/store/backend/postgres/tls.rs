@@ -21,16 +21,29 @@ pub(super) enum Trust {
 
 /// Returns the connector for TLS with the database. `authorities` is the PEM file of trusted CAs; if it is
 /// `None`, the CAs of the system are trusted.
-pub(super) fn connector(trust: Trust, authorities: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
+pub(super) fn connector(
+    trust: Trust,
+    authorities: Option<&Path>,
+) -> Result<MakeTlsConnector, StoreError> {
     let failed = |error: ErrorStack| StoreError::Unavailable(format!("TLS: {error}"));
     let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(failed)?;
     match (trust, authorities) {
         (Trust::Anybody, _) => builder.set_verify(SslVerifyMode::NONE),
-        (Trust::Signed | Trust::SignedName, Some(file)) => builder.set_ca_file(file).map_err(|error| {
-            let reason = format!("{}: cannot be read as PEM certificates: {error}", file.display());
-            StoreError::Setting { key: "store.caFile", reason }
-        })?,
-        (Trust::Signed | Trust::SignedName, None) => trust_the_system(&mut builder).map_err(failed)?,
+        (Trust::Signed | Trust::SignedName, Some(file)) => {
+            builder.set_ca_file(file).map_err(|error| {
+                let reason = format!(
+                    "{}: cannot be read as PEM certificates: {error}",
+                    file.display()
+                );
+                StoreError::Setting {
+                    key: "store.caFile",
+                    reason,
+                }
+            })?
+        }
+        (Trust::Signed | Trust::SignedName, None) => {
+            trust_the_system(&mut builder).map_err(failed)?
+        }
     }
     let mut connector = MakeTlsConnector::new(builder.build());
     let with_name = trust == Trust::SignedName;
@@ -44,5 +57,8 @@ pub(super) fn connector(trust: Trust, authorities: Option<&Path>) -> Result<Make
 /// The built-in OpenSSL does not know where this system keeps its CAs.
 fn trust_the_system(builder: &mut SslConnectorBuilder) -> Result<(), ErrorStack> {
     let found = openssl_probe::probe();
-    builder.load_verify_locations(found.cert_file.as_deref(), found.cert_dir.first().map(AsRef::as_ref))
+    builder.load_verify_locations(
+        found.cert_file.as_deref(),
+        found.cert_dir.first().map(AsRef::as_ref),
+    )
 }

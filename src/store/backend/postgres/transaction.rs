@@ -48,14 +48,23 @@ impl<'a> Transaction<'a> {
         let read = plan::read_by(&changes);
         let mut locked = plan::written_by(&changes);
         locked.extend(read.iter().cloned());
-        Self { changes, read, locked, has_notify }
+        Self {
+            changes,
+            read,
+            locked,
+            has_notify,
+        }
     }
 
     /// Applies all changes that can be applied; none of them takes effect before the [commit].
     pub(super) async fn prepare(&mut self, client: &Client) -> Result<Outcomes, Failure> {
         let stored = self.lock(client).await?;
         let mut pending = Pending::on(|key: &[u8]| Ok(stored.get(key).cloned()));
-        let outcomes = self.changes.iter().map(|&change| pending.add(change.clone())).collect();
+        let outcomes = self
+            .changes
+            .iter()
+            .map(|&change| pending.add(change.clone()))
+            .collect();
         let values = pending.into_values();
         self.write(client, &values, &stored).await?;
         Ok(outcomes)
@@ -66,7 +75,8 @@ impl<'a> Transaction<'a> {
         let lock = client.prepare_cached(LOCK).await?;
         let keys: Vec<&[u8]> = self.locked.iter().map(Vec::as_slice).collect();
         let values: [&(dyn ToSql + Sync); 1] = [&keys];
-        let ((), rows) = try_join(client.batch_execute(BEGIN), client.query(&lock, &values)).await?;
+        let ((), rows) =
+            try_join(client.batch_execute(BEGIN), client.query(&lock, &values)).await?;
         Ok(rows.iter().map(pool::pair).collect::<Result<_, _>>()?)
     }
 
@@ -80,9 +90,14 @@ impl<'a> Transaction<'a> {
         if values.is_empty() {
             return Ok(());
         }
-        let Plan { insert, update, delete } = Plan::new(values, stored, &self.read);
+        let Plan {
+            insert,
+            update,
+            delete,
+        } = Plan::new(values, stored, &self.read);
         let rows = u64::try_from(insert.len()).unwrap_or(u64::MAX);
-        let (inserts, updates): (Columns, Columns) = (insert.into_iter().unzip(), update.into_iter().unzip());
+        let (inserts, updates): (Columns, Columns) =
+            (insert.into_iter().unzip(), update.into_iter().unzip());
         let deletes: Vec<&[u8]> = delete.into_iter().collect();
         // Once prepared, the statements are sent in this order without a pause.
         let (insert, update, delete) = try_join3(
@@ -92,8 +107,18 @@ impl<'a> Transaction<'a> {
         )
         .await?;
         let (inserted, ..) = try_join3(
-            execute(client, &insert, &[&inserts.0, &inserts.1], inserts.0.is_empty()),
-            execute(client, &update, &[&updates.0, &updates.1], updates.0.is_empty()),
+            execute(
+                client,
+                &insert,
+                &[&inserts.0, &inserts.1],
+                inserts.0.is_empty(),
+            ),
+            execute(
+                client,
+                &update,
+                &[&updates.0, &updates.1],
+                updates.0.is_empty(),
+            ),
             execute(client, &delete, &[&deletes], deletes.is_empty()),
         )
         .await?;
@@ -111,7 +136,10 @@ impl<'a> Transaction<'a> {
 
 /// Commits what was [prepared](Transaction::prepare).
 pub(super) async fn commit(client: &Client) -> Result<(), Failure> {
-    client.batch_execute("COMMIT").await.map_err(|error| Failure::from(error).at_commit())
+    client
+        .batch_execute("COMMIT")
+        .await
+        .map_err(|error| Failure::from(error).at_commit())
 }
 
 /// Keys and their values.
@@ -123,5 +151,9 @@ async fn execute(
     values: &[&(dyn ToSql + Sync)],
     is_nothing: bool,
 ) -> Result<u64, tokio_postgres::Error> {
-    if is_nothing { Ok(0) } else { client.execute(statement, values).await }
+    if is_nothing {
+        Ok(0)
+    } else {
+        client.execute(statement, values).await
+    }
 }

@@ -61,7 +61,9 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
                 // The waiting callers report the timeout themselves.
                 tracing::debug!(%error, changes = left.len(), "some changes timed out");
             }
-            Err(Failure::Refused(_)) if left.len() > 1 => return make_each(pool, left, has_notify).await,
+            Err(Failure::Refused(_)) if left.len() > 1 => {
+                return make_each(pool, left, has_notify).await;
+            }
             Err(failure) => {
                 let error = failure.into_error();
                 tracing::debug!(%error, changes = left.len(), "writing to the database failed");
@@ -76,8 +78,13 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
 /// unless they were answered before.
 fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
     let now = Instant::now();
-    let (over, left): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| request.is_over(now));
-    let outcomes = over.iter().map(|_| Err(failure::late(pool.patience))).collect();
+    let (over, left): (Vec<_>, Vec<_>) = requests
+        .into_iter()
+        .partition(|request| request.is_over(now));
+    let outcomes = over
+        .iter()
+        .map(|_| Err(failure::late(pool.patience)))
+        .collect();
     answer(over, outcomes);
     left
 }
@@ -88,7 +95,10 @@ async fn make_each(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
     for request in requests {
         let alone = [request];
         let outcomes = commit(pool, &alone, has_notify).await;
-        answer(alone, outcomes.unwrap_or_else(|failure| vec![Err(failure.into_error())]));
+        answer(
+            alone,
+            outcomes.unwrap_or_else(|failure| vec![Err(failure.into_error())]),
+        );
     }
 }
 
@@ -104,7 +114,11 @@ fn answer(requests: impl IntoIterator<Item = Request>, outcomes: Outcomes) {
 /// while the caller waits, and end early enough to answer that nothing was written.
 async fn commit(pool: &Pool, requests: &[Request], has_notify: bool) -> Result<Outcomes, Failure> {
     let begun = Instant::now();
-    let first = requests.iter().map(|request| request.deadline).min().unwrap_or(begun);
+    let first = requests
+        .iter()
+        .map(|request| request.deadline)
+        .min()
+        .unwrap_or(begun);
     let changes = requests.iter().map(|request| &request.change).collect();
     let mut transaction = Transaction::of(changes, has_notify);
     let mut turn = 0;
@@ -137,7 +151,10 @@ async fn attempt(
         return Err(late());
     }
     let end = deadline.max(now + pool.patience / SHORTEST);
-    let client = timeout_at(end, pool.client()).await.map_err(|_| late())?.map_err(Failure::Unavailable)?;
+    let client = timeout_at(end, pool.client())
+        .await
+        .map_err(|_| late())?
+        .map_err(Failure::Unavailable)?;
     let Ok(prepared) = timeout_at(end, transaction.prepare(&client)).await else {
         // It may be waiting for a lock. A transaction that ends without a commit has no effect.
         pool::discard(client);
@@ -150,7 +167,9 @@ async fn attempt(
     };
     match &outcome {
         Ok(_) => {}
-        Err(Failure::Lost | Failure::Refused(_) | Failure::Late(_)) => roll_back(client, pool.patience).await,
+        Err(Failure::Lost | Failure::Refused(_) | Failure::Late(_)) => {
+            roll_back(client, pool.patience).await
+        }
         Err(Failure::Gone(_) | Failure::Unavailable(_)) => pool::discard(client),
     }
     outcome

@@ -40,7 +40,11 @@ impl Database {
     /// Opens the database in `folder`, creating it if necessary.
     pub(in crate::store) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let open = RwLock::new(Some(open(folder, cache_bytes)?));
-        Ok(Self { folder: folder.to_owned(), cache_bytes, open })
+        Ok(Self {
+            folder: folder.to_owned(),
+            cache_bytes,
+            open,
+        })
     }
 
     /// Returns the result of `work` on the open database. `work` must be short: the database is not closed
@@ -61,8 +65,9 @@ impl Database {
     pub(in crate::store) fn reopen(&self) -> Result<(), StoreError> {
         let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if place.is_some() {
-            try_room(&self.folder)
-                .map_err(|error| StoreError::Unavailable(format!("no space left to write: {error}")))?;
+            try_room(&self.folder).map_err(|error| {
+                StoreError::Unavailable(format!("no space left to write: {error}"))
+            })?;
         }
         close(&self.folder, place.take());
         *place = Some(open(&self.folder, self.cache_bytes)?);
@@ -105,9 +110,15 @@ fn close(folder: &Path, db: Option<Db>) {
 /// Fails if there is no store or if it is already open.
 pub(in crate::store) fn lock(folder: &Path) -> Result<fs::File, StoreError> {
     let failed = |error: &std::io::Error| {
-        StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()))
+        StoreError::Unavailable(format!(
+            "there is no store in {}: {error}",
+            folder.display()
+        ))
     };
-    let file = fs::File::options().read(true).write(true).open(folder.join(LOG));
+    let file = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(folder.join(LOG));
     let file = file.map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -154,7 +165,10 @@ fn keep_private(folder: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
     match fs::read_dir(folder) {
         Ok(entries) => {
-            if entries.flatten().all(|entry| is_ours(&entry.file_name().to_string_lossy())) {
+            if entries
+                .flatten()
+                .all(|entry| is_ours(&entry.file_name().to_string_lossy()))
+            {
                 hide(folder, 0o700);
             }
             Ok(())
@@ -171,16 +185,26 @@ fn keep_private(folder: &Path) -> Result<(), StoreError> {
 
 /// Returns whether a file or folder of this name in the store's folder belongs to the store.
 fn is_ours(name: &str) -> bool {
-    let beginnings = ["snap.", "registrar.", "admin-credentials.", "copy-", "damaged-"];
+    let beginnings = [
+        "snap.",
+        "registrar.",
+        "admin-credentials.",
+        "copy-",
+        "damaged-",
+    ];
     [LOG, LONG_VALUES, "conf", "room.try", "lost+found"].contains(&name)
-        || beginnings.iter().any(|beginning| name.starts_with(beginning))
+        || beginnings
+            .iter()
+            .any(|beginning| name.starts_with(beginning))
 }
 
 /// Removes the permissions that `mode` does not have from a file or folder. A failure is logged.
 #[cfg(unix)]
 fn hide(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
-    let Ok(found) = fs::metadata(path) else { return };
+    let Ok(found) = fs::metadata(path) else {
+        return;
+    };
     let before = found.permissions().mode() & 0o777;
     if before & !mode == 0 {
         return;
@@ -211,10 +235,15 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::TempDir::new().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let give = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let give = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+        };
         let open = |folder: &Path| drop(Database::open(folder, 1 << 20).unwrap());
-        let (new, empty, foreign) =
-            (parent.path().join("a/new"), parent.path().join("b"), parent.path().join("c"));
+        let (new, empty, foreign) = (
+            parent.path().join("a/new"),
+            parent.path().join("b"),
+            parent.path().join("c"),
+        );
         for folder in [&empty, &foreign] {
             fs::create_dir(folder).unwrap();
             give(folder, 0o755);
@@ -224,10 +253,18 @@ mod tests {
             for folder in [&new, &empty, &foreign] {
                 open(folder);
                 assert_eq!(mode(&folder.join(LOG)), 0o600, "{}", folder.display());
-                assert_eq!(mode(&folder.join(LONG_VALUES)), 0o700, "{}", folder.display());
+                assert_eq!(
+                    mode(&folder.join(LONG_VALUES)),
+                    0o700,
+                    "{}",
+                    folder.display()
+                );
             }
             // A folder with other files in it does not belong to the store.
-            assert_eq!((mode(&new), mode(&empty), mode(&foreign)), (0o700, 0o700, 0o755));
+            assert_eq!(
+                (mode(&new), mode(&empty), mode(&foreign)),
+                (0o700, 0o700, 0o755)
+            );
             // As an older registrar left it.
             give(&new, 0o755);
             give(&new.join(LOG), 0o644);
@@ -251,7 +288,11 @@ mod tests {
             }
             (found, closed)
         };
-        let store = |key: &str| database.with(|db| db.insert(key, "v").and_then(|_| db.flush())).unwrap();
+        let store = |key: &str| {
+            database
+                .with(|db| db.insert(key, "v").and_then(|_| db.flush()))
+                .unwrap()
+        };
         store("k");
         thread::scope(|scope| {
             let readers = [scope.spawn(read), scope.spawn(read)];

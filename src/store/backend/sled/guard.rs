@@ -20,14 +20,18 @@ thread_local! {
 static HOOK: Once = Once::new();
 
 /// Returns the result of `work`. A panic in it is reported as damage.
-pub(in crate::store) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+pub(in crate::store) fn guarded<T>(
+    work: impl FnOnce() -> sled::Result<T>,
+) -> Result<T, StoreError> {
     HOOK.call_once(hush);
     let before = GUARDED.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
     let Ok(outcome) = outcome else {
         let place = PLACE.take();
-        return Err(StoreError::Damaged(format!("sled cannot read its files (panic at {place})")));
+        return Err(StoreError::Damaged(format!(
+            "sled cannot read its files (panic at {place})"
+        )));
     };
     outcome.map_err(|error| told(&error))
 }
@@ -36,12 +40,17 @@ pub(in crate::store) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Re
 fn hush() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |information| {
-        let is_sled = thread::current().name().is_some_and(|name| name.starts_with("sled-"));
+        let is_sled = thread::current()
+            .name()
+            .is_some_and(|name| name.starts_with("sled-"));
         if !is_sled && !GUARDED.get() {
             return before(information);
         }
         let place = information.location().map(|place| {
-            let file = place.file().rsplit_once("/src/").map_or(place.file(), |(_, file)| file);
+            let file = place
+                .file()
+                .rsplit_once("/src/")
+                .map_or(place.file(), |(_, file)| file);
             format!("{file}:{}", place.line())
         });
         PLACE.set(place.unwrap_or_default());
@@ -52,7 +61,9 @@ fn hush() {
 fn told(error: &sled::Error) -> StoreError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match error {
-        sled::Error::Corruption { .. } => StoreError::Damaged("checksum mismatch in its files".to_owned()),
+        sled::Error::Corruption { .. } => {
+            StoreError::Damaged("checksum mismatch in its files".to_owned())
+        }
         sled::Error::Unsupported(_) => {
             StoreError::Damaged("its settings file (conf) does not match the database".to_owned())
         }
@@ -74,7 +85,10 @@ mod tests {
     fn a_panic_counts_as_damage_and_its_text_is_not_shown() {
         let outcome: Result<(), _> = guarded(|| panic!("a record"));
         let error = outcome.unwrap_err().to_string();
-        assert!(error.contains("guard.rs:") && !error.contains("a record"), "{error}");
+        assert!(
+            error.contains("guard.rs:") && !error.contains("a record"),
+            "{error}"
+        );
         assert_eq!(guarded(|| Ok(1)).unwrap(), 1);
     }
 }

@@ -51,10 +51,19 @@ impl Mark {
         let text = String::from_utf8(text).unwrap_or_default();
         if let Some(version) = version(&text).filter(|version| *version != VERSION) {
             let what = path.display().to_string();
-            return Err(StoreError::Version { what, version, known: VERSION });
+            return Err(StoreError::Version {
+                what,
+                version,
+                known: VERSION,
+            });
         }
         let batches = parse(&text);
-        let damaged = || StoreError::Damaged(format!("{} was altered after it was written", path.display()));
+        let damaged = || {
+            StoreError::Damaged(format!(
+                "{} was altered after it was written",
+                path.display()
+            ))
+        };
         batches.map(Some).ok_or_else(damaged)
     }
 
@@ -63,9 +72,16 @@ impl Mark {
         let path = folder.join(NAME);
         let open = || {
             let is_there = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
-            let place = if is_there { path.clone() } else { folder.join(NEW) };
-            let mut file =
-                fs::OpenOptions::new().create(true).truncate(!is_there).write(true).open(&place)?;
+            let place = if is_there {
+                path.clone()
+            } else {
+                folder.join(NEW)
+            };
+            let mut file = fs::OpenOptions::new()
+                .create(true)
+                .truncate(!is_there)
+                .write(true)
+                .open(&place)?;
             file.write_all(line(batches).as_bytes())?;
             file.sync_all()?;
             if !is_there {
@@ -77,7 +93,10 @@ impl Mark {
             Ok(file)
         };
         let file = open().map_err(|error: std::io::Error| unavailable(&path, &error))?;
-        Ok(Self { file, flushed: Instant::now() })
+        Ok(Self {
+            file,
+            flushed: Instant::now(),
+        })
     }
 
     /// Writes `batches`. The line is as long as the previous one, so the write succeeds on a full disk.
@@ -102,13 +121,22 @@ fn line(batches: u64) -> String {
 }
 
 fn parse(text: &str) -> Option<u64> {
-    let batches = text.strip_prefix(HEAD)?.split_whitespace().nth(1)?.parse().ok()?;
+    let batches = text
+        .strip_prefix(HEAD)?
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()?;
     (line(batches) == text).then_some(batches)
 }
 
 /// The version in the file, whatever follows it.
 fn version(text: &str) -> Option<u64> {
-    text.strip_prefix(HEAD)?.split_whitespace().next()?.parse().ok()
+    text.strip_prefix(HEAD)?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -141,7 +169,14 @@ mod tests {
             // further.
             let is_version = place == HEAD.len();
             let is_right = if is_version {
-                matches!(error, StoreError::Version { version: 0, known: VERSION, .. })
+                matches!(
+                    error,
+                    StoreError::Version {
+                        version: 0,
+                        known: VERSION,
+                        ..
+                    }
+                )
             } else {
                 matches!(error, StoreError::Damaged(_))
             };
@@ -154,11 +189,21 @@ mod tests {
     #[test]
     fn a_mark_of_another_version_is_not_damaged() {
         let folder = tempfile::TempDir::new().unwrap();
-        for text in ["registrar mark 2 whatever it says\n", "registrar mark 2", "registrar mark 17 00"] {
+        for text in [
+            "registrar mark 2 whatever it says\n",
+            "registrar mark 2",
+            "registrar mark 17 00",
+        ] {
             fs::write(folder.path().join(NAME), text).unwrap();
             let error = Mark::read(folder.path()).unwrap_err().to_string();
-            assert!(error.contains("has version") && !error.contains("damaged"), "{error}");
-            assert!(error.contains(NAME) && error.contains("reads version 1"), "{error}");
+            assert!(
+                error.contains("has version") && !error.contains("damaged"),
+                "{error}"
+            );
+            assert!(
+                error.contains(NAME) && error.contains("reads version 1"),
+                "{error}"
+            );
         }
     }
 

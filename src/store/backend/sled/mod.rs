@@ -53,7 +53,11 @@ impl Sled {
             .name("store".to_owned())
             .spawn(move || writer.run(changes))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { database, queue: Some(queue), writer: Some(writer) })
+        Ok(Self {
+            database,
+            queue: Some(queue),
+            writer: Some(writer),
+        })
     }
 }
 
@@ -74,10 +78,12 @@ impl Sled {
         let closed = || StoreError::Unavailable("the writer thread has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(closed)?;
-        queue.try_send((change, answer)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => closed(),
-        })?;
+        queue
+            .try_send((change, answer))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
         outcome.await.map_err(|_| closed())?
     }
 }
@@ -94,16 +100,26 @@ fn word<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
 
 impl Backend for Sled {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        ready(self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))).boxed()
+        ready(
+            self.database
+                .with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
+        )
+        .boxed()
     }
 
-    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+    fn scan(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
         if range.start >= range.end {
             return ready(Ok(Vec::new())).boxed();
         }
         let pairs = self.database.with(|db| {
             let pairs = db.range(range).take(limit);
-            pairs.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
+            pairs
+                .map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec())))
+                .collect()
         });
         ready(pairs).boxed()
     }
@@ -118,7 +134,13 @@ impl Backend for Sled {
     }
 
     fn facts(&self) -> Facts {
-        let waiting = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
-        Facts { disk_bytes: self.database.with(Db::size_on_disk).ok(), waiting }
+        let waiting = self
+            .queue
+            .as_ref()
+            .map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        Facts {
+            disk_bytes: self.database.with(Db::size_on_disk).ok(),
+            waiting,
+        }
     }
 }

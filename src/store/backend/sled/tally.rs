@@ -34,12 +34,18 @@ pub(in crate::store) struct Content {
 impl Content {
     /// Returns the content with one more pair.
     pub(in crate::store) fn with(self, key: &[u8], value: &[u8]) -> Self {
-        Self { pairs: self.pairs.wrapping_add(1), sum: self.sum.wrapping_add(digest(key, value)) }
+        Self {
+            pairs: self.pairs.wrapping_add(1),
+            sum: self.sum.wrapping_add(digest(key, value)),
+        }
     }
 
     /// Returns the content without this pair.
     pub(in crate::store) fn without(self, key: &[u8], value: &[u8]) -> Self {
-        Self { pairs: self.pairs.wrapping_sub(1), sum: self.sum.wrapping_sub(digest(key, value)) }
+        Self {
+            pairs: self.pairs.wrapping_sub(1),
+            sum: self.sum.wrapping_sub(digest(key, value)),
+        }
     }
 
     /// How many pairs there are.
@@ -70,19 +76,35 @@ impl Tally {
 
     /// The tally after one more batch.
     pub(in crate::store) const fn then(&self, content: Content) -> Self {
-        Self { batches: self.batches.saturating_add(1), content }
+        Self {
+            batches: self.batches.saturating_add(1),
+            content,
+        }
     }
 
     pub(in crate::store) fn encode(&self) -> Vec<u8> {
-        let Self { batches, content: Content { pairs, sum } } = self;
-        [&[VERSION][..], &batches.to_be_bytes(), &pairs.to_be_bytes(), &sum.to_be_bytes()].concat()
+        let Self {
+            batches,
+            content: Content { pairs, sum },
+        } = self;
+        [
+            &[VERSION][..],
+            &batches.to_be_bytes(),
+            &pairs.to_be_bytes(),
+            &sum.to_be_bytes(),
+        ]
+        .concat()
     }
 
     /// Returns an error if `bytes` have a version other than the supported one.
     pub(in crate::store) fn other_version(bytes: &[u8]) -> Option<StoreError> {
         let version = *bytes.first().filter(|version| **version != VERSION)?;
         let what = "the tally of the stored records".to_owned();
-        Some(StoreError::Version { what, version: version.into(), known: VERSION.into() })
+        Some(StoreError::Version {
+            what,
+            version: version.into(),
+            known: VERSION.into(),
+        })
     }
 
     /// Returns `None` when `bytes` are not a tally.
@@ -93,7 +115,10 @@ impl Tally {
         let sum = u128::from_be_bytes(sum.try_into().ok()?);
         Some(Self {
             batches: u64::from_be_bytes(*batches),
-            content: Content { pairs: u64::from_be_bytes(*pairs), sum },
+            content: Content {
+                pairs: u64::from_be_bytes(*pairs),
+                sum,
+            },
         })
     }
 }
@@ -105,7 +130,9 @@ fn digest(key: &[u8], value: &[u8]) -> u128 {
     hash.update(key);
     hash.update(value);
     let digest = hash.finish();
-    digest.first_chunk().map_or(0, |half| u128::from_be_bytes(*half))
+    digest
+        .first_chunk()
+        .map_or(0, |half| u128::from_be_bytes(*half))
 }
 
 #[cfg(test)]
@@ -116,8 +143,17 @@ mod tests {
     fn the_tally_is_independent_of_order_and_detects_every_difference() {
         let both = Content::default().with(b"a", b"1").with(b"b", b"2");
         assert_eq!(both, Content::default().with(b"b", b"2").with(b"a", b"1"));
-        assert_eq!(both.without(b"a", b"1"), Content::default().with(b"b", b"2"));
-        assert!(Content::default().with(b"a", b"1").differs(both).unwrap().contains("2 records, found 1"));
+        assert_eq!(
+            both.without(b"a", b"1"),
+            Content::default().with(b"b", b"2")
+        );
+        assert!(
+            Content::default()
+                .with(b"a", b"1")
+                .differs(both)
+                .unwrap()
+                .contains("2 records, found 1")
+        );
         let other = Content::default().with(b"a", b"1").with(b"b", b"3");
         assert!(other.differs(both).unwrap().contains("differ from"));
         let moved = Content::default().with(b"a1", b"").with(b"b", b"2");
@@ -130,8 +166,13 @@ mod tests {
         assert_eq!(Tally::decode(&tally.encode()), Some(tally));
         assert_eq!(Tally::decode(&tally.encode()[1..]), None);
         assert_eq!(Tally::decode(b""), None);
-        assert!(Tally::other_version(&tally.encode()).is_none() && Tally::other_version(b"").is_none());
+        assert!(
+            Tally::other_version(&tally.encode()).is_none() && Tally::other_version(b"").is_none()
+        );
         let error = Tally::other_version(&[2, 0]).unwrap().to_string();
-        assert!(error.contains("has version 2") && !error.contains("damaged"), "{error}");
+        assert!(
+            error.contains("has version 2") && !error.contains("damaged"),
+            "{error}"
+        );
     }
 }

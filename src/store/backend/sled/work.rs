@@ -28,6 +28,10 @@ impl Work {
     /// When the work is to end.
     pub(in crate::store) fn step(&self, more: u64) -> Result<(), StoreError> {
         self.done.fetch_add(more, Ordering::SeqCst);
-        if self.is_ended.load(Ordering::SeqCst) { Err(StoreError::Ended) } else { Ok(()) }
+        if self.is_ended.load(Ordering::SeqCst) {
+            Err(StoreError::Ended)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -23,11 +23,17 @@ impl Holder {
     /// Locks the row of `key`.
     async fn of(settings: &StoreSettings, key: &str) -> Self {
         const SQL: &str = "SELECT 1 FROM registrar_entries WHERE key = $1 FOR UPDATE";
-        let (client, connection) = tokio_postgres::connect(settings.url.expose(), NoTls).await.unwrap();
+        let (client, connection) = tokio_postgres::connect(settings.url.expose(), NoTls)
+            .await
+            .unwrap();
         let tasks = TaskTracker::new();
         tasks.spawn(connection);
         client.batch_execute("BEGIN").await.unwrap();
-        assert_eq!(client.query(SQL, &[&key.as_bytes()]).await.unwrap().len(), 1, "there is a row");
+        assert_eq!(
+            client.query(SQL, &[&key.as_bytes()]).await.unwrap().len(),
+            1,
+            "there is a row"
+        );
         Self { client, tasks }
     }
 
@@ -36,7 +42,13 @@ impl Holder {
         const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks \
                            WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
         let end = Instant::now() + Duration::from_secs(20);
-        while !self.client.query_one(SQL, &[]).await.unwrap().get::<_, bool>(0) {
+        while !self
+            .client
+            .query_one(SQL, &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+        {
             assert!(Instant::now() < end, "no connection waits for the row");
             sleep(Duration::from_millis(10)).await;
         }
@@ -53,7 +65,10 @@ impl Holder {
 /// Returns a server whose changes wait for at most `patience`, with rows that others can lock.
 async fn patient(patience: Duration) -> Option<(Postgres, StoreSettings)> {
     let timeout_ms = patience.as_millis().try_into().unwrap();
-    let settings = StoreSettings { timeout_ms, ..settings().await? };
+    let settings = StoreSettings {
+        timeout_ms,
+        ..settings().await?
+    };
     let node = Postgres::open(&settings).await.unwrap();
     for key in ["busy", "held"] {
         node.apply(put(key, "old")).await.unwrap();
@@ -64,8 +79,13 @@ async fn patient(patience: Duration) -> Option<(Postgres, StoreSettings)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_change_reported_as_failed_is_not_made_later() {
     let patience = Duration::from_secs(3);
-    let Some((node, settings)) = patient(patience).await else { return };
-    let (busy, held) = (Holder::of(&settings, "busy").await, Holder::of(&settings, "held").await);
+    let Some((node, settings)) = patient(patience).await else {
+        return;
+    };
+    let (busy, held) = (
+        Holder::of(&settings, "busy").await,
+        Holder::of(&settings, "held").await,
+    );
     let late = async {
         busy.is_waited_for().await;
         // It is queued now, and attempted only when the writer has written the previous change.
@@ -86,19 +106,29 @@ async fn a_change_reported_as_failed_is_not_made_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_change_that_times_out_does_not_affect_the_others() {
     let patience = Duration::from_secs(4);
-    let Some((node, settings)) = patient(patience).await else { return };
-    let (busy, held) = (Holder::of(&settings, "busy").await, Holder::of(&settings, "held").await);
+    let Some((node, settings)) = patient(patience).await else {
+        return;
+    };
+    let (busy, held) = (
+        Holder::of(&settings, "busy").await,
+        Holder::of(&settings, "held").await,
+    );
     let both = async {
         busy.is_waited_for().await;
         let younger = async {
             sleep(patience / 2).await;
             // It is queued before the writer can accept the two of them.
-            join(node.apply(put("other", "new")), busy.release()).await.0
+            join(node.apply(put("other", "new")), busy.release())
+                .await
+                .0
         };
         join(node.apply(put("held", "new")), younger).await
     };
     let (_, (older, younger)) = join(node.apply(put("busy", "new")), both).await;
-    assert!(matches!(older, Err(StoreError::Unavailable(_))), "{older:?}");
+    assert!(
+        matches!(older, Err(StoreError::Unavailable(_))),
+        "{older:?}"
+    );
     assert!(younger.is_ok(), "{younger:?}");
     held.release().await;
 }

@@ -45,12 +45,18 @@ async fn settings() -> Option<StoreSettings> {
     sql(&url, &format!("CREATE SCHEMA {schema}")).await;
     let url = format!("{url}?options=-csearch_path%3D{schema}");
     // The tests need more time than the default on a small machine.
-    Some(StoreSettings { url: url.as_str().into(), timeout_ms: 30_000, ..StoreSettings::default() })
+    Some(StoreSettings {
+        url: url.as_str().into(),
+        timeout_ms: 30_000,
+        ..StoreSettings::default()
+    })
 }
 
 /// Executes `text` in the database at `url`.
 async fn sql(url: &str, text: &str) {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
+        .await
+        .unwrap();
     let (done, _) = tokio::join!(
         async {
             let done = client.batch_execute(text).await;
@@ -72,8 +78,16 @@ impl Place {
     /// Two servers with one database.
     pub(super) async fn two_servers() -> Option<Self> {
         let settings = settings().await?;
-        let nodes = try_join_all([Postgres::open(&settings), Postgres::open(&settings)]).await.unwrap();
-        Some(Self::on(Arc::new(InTurn { nodes, turn: AtomicUsize::new(0) }), None))
+        let nodes = try_join_all([Postgres::open(&settings), Postgres::open(&settings)])
+            .await
+            .unwrap();
+        Some(Self::on(
+            Arc::new(InTurn {
+                nodes,
+                turn: AtomicUsize::new(0),
+            }),
+            None,
+        ))
     }
 }
 
@@ -94,7 +108,11 @@ impl Backend for InTurn {
         self.next().get(key)
     }
 
-    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+    fn scan(
+        &self,
+        range: Range<Vec<u8>>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
         self.next().scan(range, limit)
     }
 
@@ -108,70 +126,128 @@ impl Backend for InTurn {
 }
 
 fn put(key: impl Into<Vec<u8>>, value: &str) -> Change {
-    Change { put: vec![(key.into(), value.into())], ..Change::default() }
+    Change {
+        put: vec![(key.into(), value.into())],
+        ..Change::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_absent_key_is_locked_until_the_commit() {
-    let Some(place) = Place::two_servers().await else { return };
+    let Some(place) = Place::two_servers().await else {
+        return;
+    };
     for round in 0..50 {
         let keys = [format!("x/{round}"), format!("y/{round}")];
         let outcomes = race(8, |turn| {
             let (backend, keys) = (Arc::clone(&place.backend), keys.clone());
             let (mine, other) = (keys[turn % 2].clone(), keys[(turn + 1) % 2].clone());
             async move {
-                let expect =
-                    vec![Expectation::Absent(mine.clone().into()), Expectation::Absent(other.into())];
-                backend.apply(Change { expect, ..put(mine, "v") }).await
+                let expect = vec![
+                    Expectation::Absent(mine.clone().into()),
+                    Expectation::Absent(other.into()),
+                ];
+                backend
+                    .apply(Change {
+                        expect,
+                        ..put(mine, "v")
+                    })
+                    .await
             }
         })
         .await;
-        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+            1,
+            "{outcomes:?}"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_need_the_same_rows_do_not_deadlock() {
-    let Some(place) = Place::two_servers().await else { return };
+    let Some(place) = Place::two_servers().await else {
+        return;
+    };
     let keys = |turn: usize| (0..20).map(move |number| format!("k/{}", (number * 7 + turn) % 20));
     let outcomes = race(100, |turn| {
         let backend = Arc::clone(&place.backend);
-        let put = keys(turn).map(|key| (key.into_bytes(), turn.to_string().into_bytes())).collect();
-        async move { backend.apply(Change { put, ..Change::default() }).await }
+        let put = keys(turn)
+            .map(|key| (key.into_bytes(), turn.to_string().into_bytes()))
+            .collect();
+        async move {
+            backend
+                .apply(Change {
+                    put,
+                    ..Change::default()
+                })
+                .await
+        }
     })
     .await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let values = place.everything().await;
     assert_eq!(values.len(), 20);
-    assert!(values.iter().all(|(_, value)| *value == values[0].1), "a change becomes visible as a whole");
+    assert!(
+        values.iter().all(|(_, value)| *value == values[0].1),
+        "a change becomes visible as a whole"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_rejected_value_does_not_affect_other_changes() {
-    let Some(place) = Place::postgres().await else { return };
+    let Some(place) = Place::postgres().await else {
+        return;
+    };
     // Longer than an index entry can be, even when it is compressed.
     let long = hex(&random::bytes::<8_000>().unwrap());
-    let mut changes: Vec<_> = (0..20).map(|number| put(format!("k/{number}"), "v")).collect();
+    let mut changes: Vec<_> = (0..20)
+        .map(|number| put(format!("k/{number}"), "v"))
+        .collect();
     changes.insert(10, put(long, "v"));
-    let outcomes = join_all(changes.into_iter().map(|change| place.backend.apply(change))).await;
-    let refused: Vec<_> = (0..outcomes.len()).filter(|at| outcomes[*at].is_err()).collect();
+    let outcomes = join_all(
+        changes
+            .into_iter()
+            .map(|change| place.backend.apply(change)),
+    )
+    .await;
+    let refused: Vec<_> = (0..outcomes.len())
+        .filter(|at| outcomes[*at].is_err())
+        .collect();
     assert_eq!(refused, [10], "{outcomes:?}");
-    assert!(matches!(&outcomes[10], Err(StoreError::Unavailable(why)) if why.contains("index row")));
+    assert!(
+        matches!(&outcomes[10], Err(StoreError::Unavailable(why)) if why.contains("index row"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tables_are_created_by_many_servers_at_once() {
-    let Some(settings) = settings().await else { return };
+    let Some(settings) = settings().await else {
+        return;
+    };
     let opened = join_all((0..8).map(|_| Postgres::open(&settings))).await;
-    assert!(opened.iter().all(Result::is_ok), "{:?}", opened.iter().find_map(|one| one.as_ref().err()));
-    sql(settings.url.expose(), "UPDATE registrar_schema SET version = 99").await;
+    assert!(
+        opened.iter().all(Result::is_ok),
+        "{:?}",
+        opened.iter().find_map(|one| one.as_ref().err())
+    );
+    sql(
+        settings.url.expose(),
+        "UPDATE registrar_schema SET version = 99",
+    )
+    .await;
     let error = Postgres::open(&settings).await.err().unwrap().to_string();
-    assert!(error.contains("version 99") && error.contains("older"), "{error}");
+    assert!(
+        error.contains("version 99") && error.contains("older"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_user_without_the_right_to_create_tables_uses_existing_ones() {
-    let Some(settings) = settings().await else { return };
+    let Some(settings) = settings().await else {
+        return;
+    };
     drop(Postgres::open(&settings).await.unwrap());
     let user = format!("u{}", hex(&random::bytes::<8>().unwrap()));
     let url = settings.url.expose().to_owned();
@@ -183,7 +259,10 @@ async fn a_user_without_the_right_to_create_tables_uses_existing_ones() {
     );
     sql(&url, &grants).await;
     let (_, host) = url.split_once('@').unwrap();
-    let as_user = StoreSettings { url: format!("postgres://{user}:p@{host}").into(), ..settings.clone() };
+    let as_user = StoreSettings {
+        url: format!("postgres://{user}:p@{host}").into(),
+        ..settings.clone()
+    };
     let node = Postgres::open(&as_user).await.unwrap();
     node.apply(put("k", "v")).await.unwrap();
     assert_eq!(node.get(b"k").await.unwrap(), Some(b"v".to_vec()));
@@ -199,13 +278,17 @@ async fn told(changed: &mut mpsc::Receiver<()>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn another_server_is_notified_of_a_patch() {
-    let Some(settings) = settings().await else { return };
+    let Some(settings) = settings().await else {
+        return;
+    };
     let [one, two] = [(); 2].map(|()| Postgres::open(&settings));
     let (one, two) = (one.await.unwrap(), two.await.unwrap());
     let mut changed = two.watch().unwrap();
     told(&mut changed).await;
     for round in 0..3 {
-        one.apply(put("p/configuration", &round.to_string())).await.unwrap();
+        one.apply(put("p/configuration", &round.to_string()))
+            .await
+            .unwrap();
         told(&mut changed).await;
         while two.get(b"p/configuration").await.unwrap() != Some(round.to_string().into()) {
             told(&mut changed).await;
@@ -226,11 +309,19 @@ async fn another_server_is_notified_of_a_patch() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn all_servers_have_one_key() {
-    let Some(settings) = settings().await else { return };
+    let Some(settings) = settings().await else {
+        return;
+    };
     let folder = TempDir::new().unwrap();
-    let with = |name: &str| StoreSettings { key_file: Some(folder.path().join(name)), ..settings.clone() };
-    let open =
-        async |settings: StoreSettings| Store::open(&settings).await.map_err(|error| error.to_string());
+    let with = |name: &str| StoreSettings {
+        key_file: Some(folder.path().join(name)),
+        ..settings.clone()
+    };
+    let open = async |settings: StoreSettings| {
+        Store::open(&settings)
+            .await
+            .map_err(|error| error.to_string())
+    };
     let error = open(settings.clone()).await.err().unwrap();
     assert!(
         error.starts_with("store.keyFile: ") && error.contains("servers on the database share"),
@@ -238,27 +329,50 @@ async fn all_servers_have_one_key() {
     );
     drop(open(with("one")).await.unwrap());
     let error = open(with("two")).await.err().unwrap();
-    assert!(error.contains("two") && error.contains("missing"), "{error}");
-    drop(Store::open(&StoreSettings { url: "memory:".into(), ..with("two") }).await);
-    let other =
-        StoreSettings { url: format!("sled:{}", folder.path().join("d").display()).into(), ..with("two") };
+    assert!(
+        error.contains("two") && error.contains("missing"),
+        "{error}"
+    );
+    drop(
+        Store::open(&StoreSettings {
+            url: "memory:".into(),
+            ..with("two")
+        })
+        .await,
+    );
+    let other = StoreSettings {
+        url: format!("sled:{}", folder.path().join("d").display()).into(),
+        ..with("two")
+    };
     drop(open(other).await.unwrap());
     let error = open(with("two")).await.err().unwrap();
-    assert!(error.contains("two") && error.contains("not the key of this store"), "{error}");
+    assert!(
+        error.contains("two") && error.contains("not the key of this store"),
+        "{error}"
+    );
     std::fs::copy(folder.path().join("one"), folder.path().join("two")).unwrap();
     open(with("two")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_database_must_prove_its_identity() {
-    let Some(settings) = settings().await else { return };
-    let Ok(folder) = std::env::var("REGISTRAR_POSTGRES") else { return };
+    let Some(settings) = settings().await else {
+        return;
+    };
+    let Ok(folder) = std::env::var("REGISTRAR_POSTGRES") else {
+        return;
+    };
     let authority = Some(Path::new(&folder).join("ca.pem"));
     let open = async |host: &str, mode: &str, authority: Option<&Path>| {
         let url = settings.url.expose().replace("127.0.0.1", host);
         let url = format!("{url}&sslmode={mode}").into();
         let ca_file = authority.map(Path::to_owned);
-        let node = Postgres::open(&StoreSettings { url, ca_file, ..settings.clone() }).await;
+        let node = Postgres::open(&StoreSettings {
+            url,
+            ca_file,
+            ..settings.clone()
+        })
+        .await;
         node.map(drop).map_err(|error| error.to_string())
     };
     let authority = authority.as_deref();
@@ -270,7 +384,9 @@ async fn the_database_must_prove_its_identity() {
         ("127.0.0.1", "prefer", None),
         ("127.0.0.1", "disable", None),
     ] {
-        open(host, mode, authority).await.unwrap_or_else(|error| panic!("{host} {mode}: {error}"));
+        open(host, mode, authority)
+            .await
+            .unwrap_or_else(|error| panic!("{host} {mode}: {error}"));
     }
     for (host, mode, authority) in [
         ("127.0.0.1", "verify-full", authority),
@@ -284,17 +400,35 @@ async fn the_database_must_prove_its_identity() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_unreachable_database_is_named_without_its_password() {
-    let Some(settings) = settings().await else { return };
+    let Some(settings) = settings().await else {
+        return;
+    };
     let url = settings.url.expose();
     let password = url.split([':', '@']).nth(2).unwrap();
-    let elsewhere = |url: String| StoreSettings { url: url.into(), ..settings.clone() };
+    let elsewhere = |url: String| StoreSettings {
+        url: url.into(),
+        ..settings.clone()
+    };
     for (url, says) in [
-        ("postgres://registrar:hid-den@127.0.0.1:1/r".to_owned(), "refused"),
-        (url.replace(password, "hid-den"), "password authentication failed"),
+        (
+            "postgres://registrar:hid-den@127.0.0.1:1/r".to_owned(),
+            "refused",
+        ),
+        (
+            url.replace(password, "hid-den"),
+            "password authentication failed",
+        ),
         (url.replace("/registrar?", "/hid-den?"), "does not exist"),
     ] {
-        let error = Postgres::open(&elsewhere(url)).await.err().unwrap().to_string();
+        let error = Postgres::open(&elsewhere(url))
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains(says), "{error}");
-        assert!(says == "does not exist" || !error.contains("hid-den"), "{error}");
+        assert!(
+            says == "does not exist" || !error.contains("hid-den"),
+            "{error}"
+        );
     }
 }

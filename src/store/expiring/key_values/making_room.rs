@@ -26,7 +26,11 @@ const SHARE: u64 = 64;
 impl ScriptValues<'_> {
     /// Ensures that there is space for one more value next to that of `key`. If necessary, expired values
     /// are removed, and then the evictable values that expire first.
-    pub(super) async fn room(&self, key: &[u8], now: Timestamp) -> Result<Expectation, KeyValueError> {
+    pub(super) async fn room(
+        &self,
+        key: &[u8],
+        now: Timestamp,
+    ) -> Result<Expectation, KeyValueError> {
         let count = Kind::KeyValue.group_count(key).unwrap_or_default();
         let (backend, most) = (&*self.store.space.backend, self.limits.entries);
         loop {
@@ -34,7 +38,8 @@ impl ScriptValues<'_> {
             if kept.unsigned_abs() < most {
                 return Ok(Expectation::Below(count, most));
             }
-            if sweep::sweep(backend, Kind::KeyValue, now, CLEARED).await? == 0 && !self.give_way(most).await?
+            if sweep::sweep(backend, Kind::KeyValue, now, CLEARED).await? == 0
+                && !self.give_way(most).await?
             {
                 return Err(KeyValueError::Full(most));
             }
@@ -47,12 +52,17 @@ impl ScriptValues<'_> {
         let backend = &*self.store.space.backend;
         let due = usize::try_from(most / SHARE).unwrap_or(usize::MAX).max(1);
         let own = [self.script.as_bytes(), b"\0"].concat();
-        let (mut left, mut met) = (Some(Kind::KeyValue.ended(Timestamp::from_unix(u64::MAX))), 0);
+        let (mut left, mut met) = (
+            Some(Kind::KeyValue.ended(Timestamp::from_unix(u64::MAX))),
+            0,
+        );
         while let Some(range) = left.filter(|_| met < due) {
             let (entries, rest) = page(backend, range, PAGE).await?;
             left = rest;
             for (entry, mark) in entries {
-                let key = Kind::KeyValue.of_expiry(&entry).filter(|key| key.starts_with(&own));
+                let key = Kind::KeyValue
+                    .of_expiry(&entry)
+                    .filter(|key| key.starts_with(&own));
                 if let Some(key) = key.filter(|_| mark == GIVES_WAY && met < due) {
                     self.remove(key, &entry).await?;
                     met += 1;
@@ -65,17 +75,34 @@ impl ScriptValues<'_> {
     /// Removes the value of `key`, unless it was changed since its `entry` in the index was read.
     async fn remove(&self, key: &[u8], entry: &[u8]) -> Result<(), StoreError> {
         let backend = &*self.store.space.backend;
-        let Some(bytes) = backend.get(&Kind::KeyValue.record(key)).await? else { return Ok(()) };
+        let Some(bytes) = backend.get(&Kind::KeyValue.record(key)).await? else {
+            return Ok(());
+        };
         let mut removal = expiring::removal(Kind::KeyValue, key, bytes, entry.to_vec());
-        removal.expect.push(Expectation::Value(entry.to_vec(), GIVES_WAY.to_vec()));
+        removal
+            .expect
+            .push(Expectation::Value(entry.to_vec(), GIVES_WAY.to_vec()));
         unless_lost(backend.apply(removal).await).map(drop)
     }
 
     /// Returns the change that protects `live`, which becomes a counter, from eviction.
     pub(super) async fn staying(&self, live: &Found<Kept>) -> Result<Change, StoreError> {
         let index = Kind::KeyValue.expiry(live.entry.expires_at, &live.entry.key);
-        let is_marked = self.store.space.backend.get(&index).await?.is_some_and(|mark| mark == GIVES_WAY);
-        let put = if is_marked { vec![(index, Vec::new())] } else { Vec::new() };
-        Ok(Change { put, ..Change::default() })
+        let is_marked = self
+            .store
+            .space
+            .backend
+            .get(&index)
+            .await?
+            .is_some_and(|mark| mark == GIVES_WAY);
+        let put = if is_marked {
+            vec![(index, Vec::new())]
+        } else {
+            Vec::new()
+        };
+        Ok(Change {
+            put,
+            ..Change::default()
+        })
     }
 }

@@ -44,7 +44,9 @@ pub enum KeyValueError {
     #[error("the value must not exceed {0} bytes as JSON")]
     Value(usize),
     /// The script has reached its limit of values, and none of them can be evicted.
-    #[error("the script has reached its limit of {0} stored values, and none of them can be evicted")]
+    #[error(
+        "the script has reached its limit of {0} stored values, and none of them can be evicted"
+    )]
     Full(u64),
     /// The existing value cannot be added to.
     #[error("the value is not a 64-bit integer, so it cannot be incremented")]
@@ -72,12 +74,19 @@ pub struct KeyValues {
 
 impl KeyValues {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
-        Self { space: Space::new(backend, Kind::KeyValue), sealing_key }
+        Self {
+            space: Space::new(backend, Kind::KeyValue),
+            sealing_key,
+        }
     }
 
     /// Returns the values of the script with this name, within `limits`.
     pub fn of<'a>(&'a self, script: &'a str, limits: KeyValueLimits) -> ScriptValues<'a> {
-        ScriptValues { store: self, script, limits }
+        ScriptValues {
+            store: self,
+            script,
+            limits,
+        }
     }
 }
 
@@ -96,12 +105,18 @@ impl ScriptValues<'_> {
     /// When the key is invalid, or the store cannot be read.
     pub async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Value>, KeyValueError> {
         let key = self.key(key)?;
-        let Some(found) = self.store.space.find(&key, now).await? else { return Ok(None) };
+        let Some(found) = self.store.space.find(&key, now).await? else {
+            return Ok(None);
+        };
         let value = match &found.entry.value {
             Kept::Sealed(sealed) => sealing::open(&self.store.sealing_key, &key, sealed)?,
             Kept::Integer => {
                 let place = own_number(&key);
-                number(&place, self.store.space.backend.get(&place).await?.as_deref())?.into()
+                number(
+                    &place,
+                    self.store.space.backend.get(&place).await?.as_deref(),
+                )?
+                .into()
             }
         };
         Ok(Some(value))
@@ -125,9 +140,16 @@ impl ScriptValues<'_> {
         }
         let (kept, start) = match value.as_i64() {
             Some(integer) => (Kept::Integer, Some(integer)),
-            None => (Kept::Sealed(sealing::seal(&self.store.sealing_key, &key, value)?), None),
+            None => (
+                Kept::Sealed(sealing::seal(&self.store.sealing_key, &key, value)?),
+                None,
+            ),
         };
-        let entry = Entry { key, value: kept, expires_at: until };
+        let entry = Entry {
+            key,
+            value: kept,
+            expires_at: until,
+        };
         until_won(|| self.try_set(&entry, start, now)).await
     }
 
@@ -171,7 +193,11 @@ impl ScriptValues<'_> {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<i64, KeyValueError> {
-        let entry = Entry { key: self.key(key)?, value: Kept::Integer, expires_at: until };
+        let entry = Entry {
+            key: self.key(key)?,
+            value: Kept::Integer,
+            expires_at: until,
+        };
         until_won(|| self.try_increment(&entry, by, now)).await
     }
 
@@ -195,10 +221,14 @@ impl ScriptValues<'_> {
                     self.staying(live).await?.and(counted)
                 }
             },
-            over_or_absent => self.storing(over_or_absent.as_ref(), entry, Some(by), now).await?,
+            over_or_absent => {
+                self.storing(over_or_absent.as_ref(), entry, Some(by), now)
+                    .await?
+            }
         };
         // The script's number is the last of those that the change counts.
-        Ok(unless_lost(space.backend.apply(change).await)?.and_then(|numbers| numbers.last().copied()))
+        Ok(unless_lost(space.backend.apply(change).await)?
+            .and_then(|numbers| numbers.last().copied()))
     }
 
     /// Stores `entry`, with `start` when it is an integer. It replaces the record that was read, or is
@@ -214,9 +244,15 @@ impl ScriptValues<'_> {
             self.store.space.replacement(seen, entry)?
         } else {
             let room = self.room(&entry.key, now).await?;
-            Change { expect: vec![room], ..Change::default() }.and(self.store.space.insertion(entry)?)
+            Change {
+                expect: vec![room],
+                ..Change::default()
+            }
+            .and(self.store.space.insertion(entry)?)
         };
-        change.count.extend(start.map(|start| (own_number(&entry.key), start)));
+        change
+            .count
+            .extend(start.map(|start| (own_number(&entry.key), start)));
         Ok(change)
     }
 

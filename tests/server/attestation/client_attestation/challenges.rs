@@ -11,12 +11,18 @@ async fn challenge(server: &TestServer) -> String {
     let answer = Answer::of(server.ask("POST", "/challenge")).await;
     answer.expect_status(200);
     assert_eq!(answer.header("cache-control"), "no-store");
-    answer.body["attestation_challenge"].as_str().expect("a challenge").to_owned()
+    answer.body["attestation_challenge"]
+        .as_str()
+        .expect("a challenge")
+        .to_owned()
 }
 
 async fn show(parties: &Parties, server: &TestServer, jti: &str, challenge: Value) -> Answer {
     let claims = with(proven(server, jti), json!({ "challenge": challenge }));
-    let headers = [(ATTESTATION, parties.attestation()), (PROOF, proof(&parties.instance, claims))];
+    let headers = [
+        (ATTESTATION, parties.attestation()),
+        (PROOF, proof(&parties.instance, claims)),
+    ];
     post(server, &headers, &minimal()).await
 }
 
@@ -31,16 +37,30 @@ fn asked(answer: &Answer) -> String {
 #[tokio::test]
 async fn a_required_challenge_is_in_the_answer() {
     let parties = Parties::new();
-    let server = parties.server(json!({"clientAttestationChallengeRequired": true})).await;
+    let server = parties
+        .server(json!({"clientAttestationChallengeRequired": true}))
+        .await;
     let first = asked(&parties.post(&server, "1", &minimal()).await);
-    show(&parties, &server, "1", json!(first)).await.expect_status(201);
+    show(&parties, &server, "1", json!(first))
+        .await
+        .expect_status(201);
     // The challenge is valid once, whatever else the proof contains.
     let second = asked(&show(&parties, &server, "2", json!(first)).await);
     assert_ne!(first, second);
     asked(&show(&parties, &server, "3", json!("made-up")).await);
     server.clock.advance(151);
     asked(&show(&parties, &server, "4", json!(second)).await);
-    assert_eq!(server.server().service().store.clients.count_all().await.unwrap(), 2);
+    assert_eq!(
+        server
+            .server()
+            .service()
+            .store
+            .clients
+            .count_all()
+            .await
+            .unwrap(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -48,13 +68,21 @@ async fn a_challenge_can_be_fetched_in_advance() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await;
-    assert_eq!(metadata.body["challenge_endpoint"], server.url("/challenge"));
+    assert_eq!(
+        metadata.body["challenge_endpoint"],
+        server.url("/challenge")
+    );
     let (first, second) = (challenge(&server).await, challenge(&server).await);
     assert_ne!(first, second);
-    show(&parties, &server, "1", json!(first)).await.expect_status(201);
+    show(&parties, &server, "1", json!(first))
+        .await
+        .expect_status(201);
     // A challenge is optional here, but one that is sent must be valid.
     asked(&show(&parties, &server, "2", json!(first)).await);
-    parties.post(&server, "3", &minimal()).await.expect_status(201);
+    parties
+        .post(&server, "3", &minimal())
+        .await
+        .expect_status(201);
 }
 
 #[tokio::test]
@@ -73,5 +101,8 @@ async fn challenges_count_towards_the_limit_of_outstanding_nonces() {
     answer.expect_error(429, &["too_many_requests"]);
     assert!(!answer.header("retry-after").is_empty());
     // A client that needs no challenge is not affected.
-    parties.post(&server, "1", &minimal()).await.expect_status(201);
+    parties
+        .post(&server, "1", &minimal())
+        .await
+        .expect_status(201);
 }

@@ -54,7 +54,15 @@ impl Parties {
 
     /// Registers `body` with both headers in their valid form.
     async fn post(&self, server: &TestServer, jti: &str, body: &Value) -> Answer {
-        post(server, &[(ATTESTATION, self.attestation()), (PROOF, self.proof(server, jti))], body).await
+        post(
+            server,
+            &[
+                (ATTESTATION, self.attestation()),
+                (PROOF, self.proof(server, jti)),
+            ],
+            body,
+        )
+        .await
     }
 }
 
@@ -74,6 +82,8 @@ fn proof(signer: &Signer, claims: Value) -> String {
 async fn post(server: &TestServer, headers: &[(&str, String)], body: &Value) -> Answer {
     let request = headers
         .iter()
-        .fold(server.ask("POST", "/register"), |request, (name, value)| request.header(*name, value));
+        .fold(server.ask("POST", "/register"), |request, (name, value)| {
+            request.header(*name, value)
+        });
     Answer::of(request.json(body)).await
 }

@@ -49,7 +49,11 @@ fn organisation() -> String {
 fn subject_dn() -> String {
     let hex = |tag: u8, text: &str| {
         let bytes = [&[tag, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-        bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat()
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02X}"))
+            .collect::<Vec<_>>()
+            .concat()
     };
     let (organisation, number) = (hex(0x0C, &organisation()), hex(0x13, "43142666000197"));
     format!(
@@ -110,7 +114,9 @@ impl Party {
     }
 
     async fn post(&self, request: &Value) -> Answer {
-        self.bank.post(&self.transport, "application/json", request.to_string()).await
+        self.bank
+            .post(&self.transport, "application/json", request.to_string())
+            .await
     }
 
     async fn register(&self, request: &Value) -> Registered {
@@ -121,7 +127,10 @@ impl Party {
 
     async fn put(&self, client: &Registered, request: Value) -> Answer {
         let body = with(request, json!({"client_id": client.id}));
-        let request = self.bank.ask("PUT", &client.uri, Some(&self.transport)).bearer_auth(&client.token);
+        let request = self
+            .bank
+            .ask("PUT", &client.uri, Some(&self.transport))
+            .bearer_auth(&client.token);
         Answer::of(request.json(&body)).await
     }
 
@@ -146,7 +155,10 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
     let party = Party::new().await;
     let request = party.request(json!({"client_name": "Not this one", "jwks_uri": null}));
     let client = party.register(&request).await;
-    assert_eq!(client.body["client_name"], "Minha Conta", "the statement takes precedence");
+    assert_eq!(
+        client.body["client_name"], "Minha Conta",
+        "the statement takes precedence"
+    );
     assert_eq!(client.body["jwks_uri"], party.jwks_uri());
     assert_eq!(client.body["tos_uri"], "https://tpp.example.com.br/tos");
     assert_eq!(client.body.get("logo_uri"), None);
@@ -158,18 +170,35 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
         (&client.body["scope"], &client.body["org_id"]),
         (&json!("openid accounts"), &json!(ORGANISATION))
     );
-    assert_eq!(party.bank.server.provenance(&client).await["trust_level"], "statement");
+    assert_eq!(
+        party.bank.server.provenance(&client).await["trust_level"],
+        "statement"
+    );
     party.read(&client).await.expect_status(200);
 
-    let answer = party.put(&client, party.request(json!({"redirect_uris": [OTHER_REDIRECT]}))).await;
+    let answer = party
+        .put(
+            &client,
+            party.request(json!({"redirect_uris": [OTHER_REDIRECT]})),
+        )
+        .await;
     answer.expect_status(200);
     assert_eq!(answer.body["redirect_uris"], json!([OTHER_REDIRECT]));
-    assert_eq!(answer.body["registration_access_token"], json!(client.token));
+    assert_eq!(
+        answer.body["registration_access_token"],
+        json!(client.token)
+    );
     assert_eq!(answer.body["registration_client_uri"], json!(client.uri));
 
-    let delete = party.bank.ask("DELETE", &client.uri, Some(&party.transport)).bearer_auth(&client.token);
+    let delete = party
+        .bank
+        .ask("DELETE", &client.uri, Some(&party.transport))
+        .bearer_auth(&client.token);
     Answer::of(delete).await.expect_status(204);
-    party.read(&client).await.expect_error(401, &["invalid_token"]);
+    party
+        .read(&client)
+        .await
+        .expect_error(401, &["invalid_token"]);
     party.register(&party.request(json!({}))).await;
 }
 
@@ -185,10 +214,17 @@ async fn the_order_of_grants_and_scopes_does_not_matter() {
         client.body["scope"], "resources accounts openid",
         "the scope payments belongs to an inactive role"
     );
-    let mut granted: Vec<&str> =
-        client.body["grant_types"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let mut granted: Vec<&str> = client.body["grant_types"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap())
+        .collect();
     granted.sort_unstable();
-    assert_eq!(granted, ["authorization_code", "client_credentials", "refresh_token"]);
+    assert_eq!(
+        granted,
+        ["authorization_code", "client_credentials", "refresh_token"]
+    );
 }
 
 #[tokio::test]
@@ -197,6 +233,12 @@ async fn omitted_scopes_are_all_scopes_of_the_active_roles() {
     let client = party.register(&party.request(json!({"scope": null}))).await;
     let granted: Vec<&str> = client.body["scope"].as_str().unwrap().split(' ').collect();
     assert_eq!(granted.len(), 16, "{granted:?}");
-    assert!(granted.contains(&"accounts") && !granted.contains(&"payments"), "{granted:?}");
-    party.put(&client, party.request(json!({"scope": "payments"}))).await.expect_error(400, METADATA);
+    assert!(
+        granted.contains(&"accounts") && !granted.contains(&"payments"),
+        "{granted:?}"
+    );
+    party
+        .put(&client, party.request(json!({"scope": "payments"})))
+        .await
+        .expect_error(400, METADATA);
 }

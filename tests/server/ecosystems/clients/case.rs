@@ -76,17 +76,24 @@ impl Case {
 /// Returns the requests of all programs; each name begins with the name of its file.
 pub(super) fn all() -> Vec<Case> {
     let folder = shipped::file("tests/fixtures/clients");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     let mut cases = Vec::new();
-    for path in files.iter().filter(|path| path.extension().is_some_and(|kind| kind == "json")) {
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "json"))
+    {
         let text = std::fs::read_to_string(path).unwrap();
-        let of_file: Vec<Case> =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let of_file: Vec<Case> = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let ecosystem = path.file_stem().unwrap().to_str().unwrap();
-        cases.extend(
-            of_file.into_iter().map(|case| Case { name: format!("{ecosystem}/{}", case.name), ..case }),
-        );
+        cases.extend(of_file.into_iter().map(|case| Case {
+            name: format!("{ecosystem}/{}", case.name),
+            ..case
+        }));
     }
     cases
 }

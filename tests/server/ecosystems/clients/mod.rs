@@ -17,14 +17,26 @@ use crate::support::{Answer, TestServer};
 async fn replay(name: &str) {
     let server = shipped::server(name).await;
     let mut faults = Vec::new();
-    let cases: Vec<Case> = case::all().into_iter().filter(|case| case.is_for(name)).collect();
+    let cases: Vec<Case> = case::all()
+        .into_iter()
+        .filter(|case| case.is_for(name))
+        .collect();
     assert!(!cases.is_empty(), "no request is for {name}");
     for case in &cases {
         let answer = send(&server, case).await;
         let found = case.expected(name).faults(case.body.as_ref(), &answer);
-        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", case.name)));
+        faults.extend(
+            found
+                .into_iter()
+                .map(|fault| format!("{}: {fault}", case.name)),
+        );
     }
-    assert!(faults.is_empty(), "{} requests, {name}:\n{}", cases.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} requests, {name}:\n{}",
+        cases.len(),
+        faults.join("\n")
+    );
 }
 
 async fn send(server: &TestServer, case: &Case) -> Answer {
@@ -72,7 +84,11 @@ async fn solid_apps() {
 fn each_request_names_its_source_and_is_sent_somewhere() {
     let mut names = BTreeSet::new();
     for case in case::all() {
-        assert!(names.insert(case.name.clone()), "{} exists twice", case.name);
+        assert!(
+            names.insert(case.name.clone()),
+            "{} exists twice",
+            case.name
+        );
         assert!(!case.source.is_empty(), "{} names no source", case.name);
         for name in case.configurations() {
             let known = ["default", "mcp", "matrix", "lti", "smart", "solid"].contains(&name);

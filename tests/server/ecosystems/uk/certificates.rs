@@ -16,7 +16,14 @@ async fn a_registration_needs_a_certificate_of_the_ecosystem() {
         Pair::self_signed(TRANSPORT),
     ];
     for shown in &strangers {
-        let answer = party.bank.post(shown, "application/jose", party.signed(party.claims(json!({})))).await;
+        let answer = party
+            .bank
+            .post(
+                shown,
+                "application/jose",
+                party.signed(party.claims(json!({}))),
+            )
+            .await;
         answer.expect_error(401, &["invalid_client"]);
     }
     party.bank.server.expect_empty().await;
@@ -37,12 +44,26 @@ async fn a_client_is_managed_with_its_own_token_and_certificate() {
         let unsigned = party.bank.ask(method, &client.uri, Some(&party.transport));
         Answer::of(unsigned).await.expect_status(401);
         party.bank.expect_no_handshake(method, &client.uri).await;
-        let neighbour = party.bank.certificate(&[("C", "GB"), ("O", "OpenBanking"), ("CN", "neighbour")]);
+        let neighbour =
+            party
+                .bank
+                .certificate(&[("C", "GB"), ("O", "OpenBanking"), ("CN", "neighbour")]);
         for shown in [&neighbour, &Pair::self_signed(TRANSPORT)] {
-            let stolen = party.bank.ask(method, &client.uri, Some(shown)).bearer_auth(&token);
-            Answer::of(stolen).await.expect_error(401, &["invalid_token"]);
+            let stolen = party
+                .bank
+                .ask(method, &client.uri, Some(shown))
+                .bearer_auth(&token);
+            Answer::of(stolen)
+                .await
+                .expect_error(401, &["invalid_token"]);
         }
     }
-    party.put(&client, &of_other, party.claims(json!({}))).await.expect_error(401, &["invalid_token"]);
-    party.manage("GET", &client, &token).await.expect_status(200);
+    party
+        .put(&client, &of_other, party.claims(json!({})))
+        .await
+        .expect_error(401, &["invalid_token"]);
+    party
+        .manage("GET", &client, &token)
+        .await
+        .expect_status(200);
 }

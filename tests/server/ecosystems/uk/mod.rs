@@ -17,8 +17,12 @@ const SOFTWARE: &str = "1ZRiKCgqCLaWpj6PcdfXYm";
 const REDIRECT: &str = "https://tpp.example.org/cb";
 const OTHER_REDIRECT: &str = "https://tpp.example.org/other";
 
-const TRANSPORT: Subject<'static> =
-    &[("C", "GB"), ("O", "OpenBanking"), ("OU", "0015800001041RHAAY"), ("CN", SOFTWARE)];
+const TRANSPORT: Subject<'static> = &[
+    ("C", "GB"),
+    ("O", "OpenBanking"),
+    ("OU", "0015800001041RHAAY"),
+    ("CN", SOFTWARE),
+];
 const TRANSPORT_DN: &str = "CN=1ZRiKCgqCLaWpj6PcdfXYm,OU=0015800001041RHAAY,O=OpenBanking,C=GB";
 
 const METADATA: &[&str] = &["invalid_client_metadata"];
@@ -44,7 +48,11 @@ impl Party {
         directory.publish(&software);
         let bank = Bank::new("uk-open-banking", directory, KEYSTORE).await;
         let transport = bank.certificate(TRANSPORT);
-        Self { bank, software, transport }
+        Self {
+            bank,
+            software,
+            transport,
+        }
     }
 
     /// Signs the statement about the software `id`.
@@ -78,7 +86,9 @@ impl Party {
     }
 
     async fn post(&self, claims: Value) -> Answer {
-        self.bank.post(&self.transport, "application/jose", self.signed(claims)).await
+        self.bank
+            .post(&self.transport, "application/jose", self.signed(claims))
+            .await
     }
 
     async fn register(&self) -> Registered {
@@ -95,7 +105,11 @@ impl Party {
         }));
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let request = self.bank.ask("POST", "/token", Some(&self.transport));
-        let parameters = [GRANT, ("client_assertion_type", kind), ("client_assertion", &*assertion)];
+        let parameters = [
+            GRANT,
+            ("client_assertion_type", kind),
+            ("client_assertion", &*assertion),
+        ];
         Answer::of(form(request, &parameters)).await
     }
 
@@ -106,13 +120,26 @@ impl Party {
     }
 
     async fn manage(&self, method: &str, client: &Registered, token: &str) -> Answer {
-        Answer::of(self.bank.ask(method, &client.uri, Some(&self.transport)).bearer_auth(token)).await
+        Answer::of(
+            self.bank
+                .ask(method, &client.uri, Some(&self.transport))
+                .bearer_auth(token),
+        )
+        .await
     }
 
     async fn put(&self, client: &Registered, token: &str, claims: Value) -> Answer {
-        let request = self.bank.ask("PUT", &client.uri, Some(&self.transport)).bearer_auth(token);
+        let request = self
+            .bank
+            .ask("PUT", &client.uri, Some(&self.transport))
+            .bearer_auth(token);
         let body = self.signed(with(claims, json!({"client_id": client.id})));
-        Answer::of(request.header("content-type", "application/jose").body(body)).await
+        Answer::of(
+            request
+                .header("content-type", "application/jose")
+                .body(body),
+        )
+        .await
     }
 }
 
@@ -130,18 +157,27 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
     assert_eq!(answer.header("content-type"), "application/json");
     let client = Registered::of(answer.body);
     assert_eq!(client.body["client_name"], "Money Helper");
-    assert_eq!(client.body["jwks_uri"], party.bank.directory.keys_of(SOFTWARE));
+    assert_eq!(
+        client.body["jwks_uri"],
+        party.bank.directory.keys_of(SOFTWARE)
+    );
     assert_eq!(
         client.body["software_statement"], claims["software_statement"],
         "the statement is returned byte for byte"
     );
     assert_eq!(client.body["redirect_uris"], json!([REDIRECT]));
-    assert_eq!(client.body["org_id"], "0015800001041RHAAY", "claims of the statement are at the top level");
+    assert_eq!(
+        client.body["org_id"], "0015800001041RHAAY",
+        "claims of the statement are at the top level"
+    );
     assert_eq!(client.body["software_roles"], json!(["AISP"]));
     for name in ["iss", "aud", "iat", "exp", "jti"] {
         assert_eq!(client.body.get(name), None, "{name}");
     }
-    assert_eq!(party.bank.server.provenance(&client).await["trust_level"], "statement");
+    assert_eq!(
+        party.bank.server.provenance(&client).await["trust_level"],
+        "statement"
+    );
 
     // DCR-002, 005, 008: management with an access token of the client credentials grant.
     let token = party.token(&client).await;
@@ -156,13 +192,28 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
         (&json!(client.id), &json!([OTHER_REDIRECT]))
     );
     // An update does not revoke tokens.
-    party.manage("GET", &client, &token).await.expect_status(200);
+    party
+        .manage("GET", &client, &token)
+        .await
+        .expect_status(200);
 
     // DCR-003, 009, 010.
-    party.manage("DELETE", &client, &token).await.expect_status(204);
-    party.manage("GET", &client, &token).await.expect_error(401, &["invalid_token"]);
-    party.put(&client, &token, party.claims(json!({}))).await.expect_error(401, &["invalid_token"]);
-    party.ask_token(&client).await.expect_error(401, &["invalid_client"]);
+    party
+        .manage("DELETE", &client, &token)
+        .await
+        .expect_status(204);
+    party
+        .manage("GET", &client, &token)
+        .await
+        .expect_error(401, &["invalid_token"]);
+    party
+        .put(&client, &token, party.claims(json!({})))
+        .await
+        .expect_error(401, &["invalid_token"]);
+    party
+        .ask_token(&client)
+        .await
+        .expect_error(401, &["invalid_client"]);
     party.register().await;
 }
 
@@ -172,7 +223,11 @@ async fn both_media_types_both_algorithms_and_certificates_are_accepted() {
         let party = Party::with(algorithm).await;
         for media_type in ["application/jose", "application/jwt"] {
             let token = party.signed(party.claims(json!({})));
-            party.bank.post(&party.transport, media_type, token).await.expect_status(201);
+            party
+                .bank
+                .post(&party.transport, media_type, token)
+                .await
+                .expect_status(201);
         }
     }
     let party = Party::new().await;
@@ -189,16 +244,27 @@ async fn both_media_types_both_algorithms_and_certificates_are_accepted() {
     let token = granted.member("access_token").as_str().unwrap();
     party.manage("GET", &client, token).await.expect_status(200);
     // The subject in the certificate of another party is rejected.
-    let foreign = with(by_name, json!({"tls_client_auth_subject_dn": "CN=another,O=OpenBanking,C=GB"}));
-    party.post(party.claims(foreign)).await.expect_error(403, &["access_denied"]);
+    let foreign = with(
+        by_name,
+        json!({"tls_client_auth_subject_dn": "CN=another,O=OpenBanking,C=GB"}),
+    );
+    party
+        .post(party.claims(foreign))
+        .await
+        .expect_error(403, &["access_denied"]);
 }
 
 #[tokio::test]
 async fn omitted_redirect_uris_are_those_of_the_statement() {
     let party = Party::new().await;
-    let answer = party.post(party.claims(json!({"redirect_uris": null}))).await;
+    let answer = party
+        .post(party.claims(json!({"redirect_uris": null})))
+        .await;
     answer.expect_status(201);
-    assert_eq!(answer.body["redirect_uris"], json!([REDIRECT, OTHER_REDIRECT]));
+    assert_eq!(
+        answer.body["redirect_uris"],
+        json!([REDIRECT, OTHER_REDIRECT])
+    );
 }
 
 #[tokio::test]
@@ -206,7 +272,10 @@ async fn a_key_that_the_software_adds_to_its_set_is_found() {
     let mut party = Party::new().await;
     party.register().await;
     party.software = Signer::new(SOFTWARE, Algorithm::Ps256);
-    party.post(party.claims(json!({}))).await.expect_error(400, METADATA);
+    party
+        .post(party.claims(json!({})))
+        .await
+        .expect_error(400, METADATA);
     party.bank.directory.publish(&party.software);
     party.bank.server.clock.advance(31);
     party.register().await;

@@ -25,8 +25,9 @@ pub(super) struct Copy(PathBuf);
 impl Copy {
     /// Copies the store in `folder`, which must not be open elsewhere in the meantime.
     pub(super) fn make(folder: &Path, work: &Work) -> Result<Self, StoreError> {
-        let failed =
-            |error: io::Error| StoreError::Unavailable(format!("cannot copy {}: {error}", folder.display()));
+        let failed = |error: io::Error| {
+            StoreError::Unavailable(format!("cannot copy {}: {error}", folder.display()))
+        };
         let copy = Self::empty(folder)?;
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -35,7 +36,9 @@ impl Copy {
             let place = copy.0.join(&name);
             if text == LONG_VALUES {
                 copy_all(&entry.path(), &place, work, failed)?;
-            } else if [LOG, SETTINGS, mark::NAME].contains(&text.as_ref()) || text.starts_with(SNAPSHOT) {
+            } else if [LOG, SETTINGS, mark::NAME].contains(&text.as_ref())
+                || text.starts_with(SNAPSHOT)
+            {
                 copy_file(&entry.path(), &place, work, failed)?;
             }
         }
@@ -62,8 +65,14 @@ impl Copy {
 pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, StoreError> {
     let mut outcome = Database::open(folder, crate::store::backend::sled::inspect::CACHE);
     let helpers = [
-        (SNAPSHOT, "its snapshot (snap.*) cannot be read; it was rebuilt from the log"),
-        (SETTINGS, "its settings (conf) cannot be read; they were reset to the defaults"),
+        (
+            SNAPSHOT,
+            "its snapshot (snap.*) cannot be read; it was rebuilt from the log",
+        ),
+        (
+            SETTINGS,
+            "its settings (conf) cannot be read; they were reset to the defaults",
+        ),
     ];
     for (name, told) in helpers {
         let Err(error) = &outcome else { break };
@@ -81,7 +90,10 @@ pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, 
 fn remove(folder: &Path, name: &str) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
-    named.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() > 0
+    named
+        .filter(|entry| fs::remove_file(entry.path()).is_ok())
+        .count()
+        > 0
 }
 
 impl Drop for Copy {
@@ -137,7 +149,10 @@ fn copy_file(
     work: &Work,
     failed: impl Fn(io::Error) -> StoreError,
 ) -> Result<(), StoreError> {
-    let (mut from, mut to) = (File::open(from).map_err(&failed)?, File::create_new(to).map_err(&failed)?);
+    let (mut from, mut to) = (
+        File::open(from).map_err(&failed)?,
+        File::create_new(to).map_err(&failed)?,
+    );
     loop {
         let copied = io::copy(&mut from.by_ref().take(PIECE), &mut to).map_err(&failed)?;
         work.step(copied)?;
@@ -162,7 +177,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(fs::metadata(copy.folder()).unwrap().permissions().mode() & 0o777, 0o700);
+            assert_eq!(
+                fs::metadata(copy.folder()).unwrap().permissions().mode() & 0o777,
+                0o700
+            );
         }
         let place = copy.folder().to_owned();
         assert!(place.starts_with(&folder) && place.join(LOG).exists());

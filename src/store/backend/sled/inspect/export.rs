@@ -55,7 +55,10 @@ pub fn export(
     let source = Source::open(folder, work, &mut found)?;
     let failed = |source: io::Error| match source.kind() {
         ErrorKind::AlreadyExists => ExportError::Exists(file.to_owned()),
-        _ => ExportError::File { file: file.to_owned(), source },
+        _ => ExportError::File {
+            file: file.to_owned(),
+            source,
+        },
     };
     let target = create(file).map_err(failed)?;
     let written = write(&source, &key, target, work, &mut found);
@@ -107,12 +110,18 @@ fn write(
     let last = format!("{}\n", serde_json::json!({ line::CLIENTS: found.clients }));
     let written = written.and_then(|()| lines.write_all(last.as_bytes()));
     let written = written.and_then(|()| lines.into_inner().map_err(io::IntoInnerError::into_error));
-    written.and_then(|file| file.sync_all()).map_err(Unwritten::File)
+    written
+        .and_then(|file| file.sync_all())
+        .map_err(Unwritten::File)
 }
 
 /// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who
 /// belongs to one server and is created anew on another.
-fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Map<String, Value>>, String> {
+fn line_of(
+    key: &[u8],
+    value: &[u8],
+    sealing: &SealingKey,
+) -> Result<Option<Map<String, Value>>, String> {
     let stored = Stored::read((key.to_vec(), value.to_vec())).map_err(|error| error.to_string())?;
     let client = stored.client();
     // A record that was pieced together from parts of different records.
@@ -123,7 +132,8 @@ fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Map<
         return Ok(None);
     }
     let line = line::of(client, sealing);
-    line.map(Some).map_err(|error| format!("the client {}: {error}", client.id))
+    line.map(Some)
+        .map_err(|error| format!("the client {}: {error}", client.id))
 }
 
 fn create(file: &Path) -> std::io::Result<fs::File> {

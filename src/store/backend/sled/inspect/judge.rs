@@ -27,7 +27,12 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(source: &'a Source, folder: &'a Path) -> Self {
-        Self { source, folder, content: Content::default(), levels: levels::none() }
+        Self {
+            source,
+            folder,
+            content: Content::default(),
+            levels: levels::none(),
+        }
     }
 
     /// Checks one record.
@@ -46,7 +51,8 @@ impl<'a> Judge<'a> {
         let stored = match Stored::read((key.to_vec(), value.to_vec())) {
             Ok(stored) if keys::client(&stored.client().id) == key => stored,
             Ok(_) => {
-                return found.fault(StoreError::corrupt(key, "it belongs to another client").to_string());
+                return found
+                    .fault(StoreError::corrupt(key, "it belongs to another client").to_string());
             }
             Err(error) => return found.fault(error.to_string()),
         };
@@ -68,7 +74,11 @@ impl<'a> Judge<'a> {
     /// Checks the stored numbers of clients by trust level against the clients read, if these numbers are
     /// kept.
     fn levels(&self, found: &mut Inspection) {
-        if self.source.get(keys::LEVELS_COUNTED).is_ok_and(|value| value.is_none()) {
+        if self
+            .source
+            .get(keys::LEVELS_COUNTED)
+            .is_ok_and(|value| value.is_none())
+        {
             return;
         }
         for (level, seen) in self.levels {
@@ -97,8 +107,9 @@ impl<'a> Judge<'a> {
         }
         self.levels(found);
         let tally = self.source.tally();
-        if let Some(fault) =
-            tally.and_then(|tally| self.whole(tally)).unwrap_or_else(|error| Some(told(error)))
+        if let Some(fault) = tally
+            .and_then(|tally| self.whole(tally))
+            .unwrap_or_else(|error| Some(told(error)))
         {
             found.fault(fault);
         }
@@ -121,7 +132,9 @@ fn told(error: StoreError) -> String {
 
 /// Reads a record that is not a client.
 fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    let ends = Kind::ALL.into_iter().any(|kind| kind.of_record(key).is_some());
+    let ends = Kind::ALL
+        .into_iter()
+        .any(|kind| kind.of_record(key).is_some());
     if ends {
         return record::decode_until::<serde_json::Value>(key, value).map(drop);
     }
@@ -167,9 +180,19 @@ mod tests {
             "tokens": {"current": ""}, "provenance": {"trust_level": "open", "configuration": "c"},
         }))
         .unwrap();
-        store.clients.insert(&client, Change::default()).await.unwrap();
-        let remove = |key| Change { delete: vec![key], ..Change::default() };
-        backend.apply(remove(client_use(&client).unwrap())).await.unwrap();
+        store
+            .clients
+            .insert(&client, Change::default())
+            .await
+            .unwrap();
+        let remove = |key| Change {
+            delete: vec![key],
+            ..Change::default()
+        };
+        backend
+            .apply(remove(client_use(&client).unwrap()))
+            .await
+            .unwrap();
         drop((store, backend));
         // The store was opened without the file of its key.
         let key = folder.path().join("some.key");

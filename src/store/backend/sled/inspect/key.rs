@@ -48,7 +48,11 @@ mod tests {
     /// Opens the store, as a start does.
     async fn open(folder: &Path) -> Result<Store, StoreError> {
         let url = format!("sled:{}", folder.display()).into();
-        Store::open(&StoreSettings { url, ..StoreSettings::default() }).await
+        Store::open(&StoreSettings {
+            url,
+            ..StoreSettings::default()
+        })
+        .await
     }
 
     #[tokio::test]
@@ -63,8 +67,14 @@ mod tests {
 
         std::fs::remove_file(&file).unwrap();
         let found = check(&folder, None).unwrap();
-        assert!(found.faults.len() == 1 && found.faults[0].contains("it is missing"), "{found:?}");
-        assert!(found.faults[0].contains("registrar store accept"), "{found:?}");
+        assert!(
+            found.faults.len() == 1 && found.faults[0].contains("it is missing"),
+            "{found:?}"
+        );
+        assert!(
+            found.faults[0].contains("registrar store accept"),
+            "{found:?}"
+        );
         let error = open(&folder).await.err().unwrap().to_string();
         assert!(error.contains("registrar store accept"), "{error}");
         assert_eq!(accept(&folder, None).unwrap(), Some(file.clone()));

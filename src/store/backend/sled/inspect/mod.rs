@@ -127,7 +127,10 @@ pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted
     let path = folder.join(mark::NAME);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(StoreError::Unavailable(format!("{}: {error}", path.display())));
+            return Err(StoreError::Unavailable(format!(
+                "{}: {error}",
+                path.display()
+            )));
         }
         _ => {}
     }

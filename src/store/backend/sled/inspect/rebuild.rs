@@ -35,7 +35,10 @@ pub(super) fn rebuild(
     lost: &mut Vec<String>,
 ) -> Result<PathBuf, StoreError> {
     let new = Copy::empty(folder)?;
-    let mut writer = Writer::new(Database::open(new.folder(), crate::store::backend::sled::inspect::CACHE)?);
+    let mut writer = Writer::new(Database::open(
+        new.folder(),
+        crate::store::backend::sled::inspect::CACHE,
+    )?);
     let mut outcome = Ok(());
     source.all(work, |met| match met {
         Met::Pair(key, value) if outcome.is_ok() => outcome = writer.take(key, value, lost),
@@ -60,7 +63,13 @@ struct Writer {
 
 impl Writer {
     fn new(database: Database) -> Self {
-        Self { database, batch: Batch::default(), waiting: 0, counts: BTreeMap::new(), last_event: 0 }
+        Self {
+            database,
+            batch: Batch::default(),
+            waiting: 0,
+            counts: BTreeMap::new(),
+            last_event: 0,
+        }
     }
 
     fn take(&mut self, key: &[u8], value: &[u8], lost: &mut Vec<String>) -> Result<(), StoreError> {
@@ -81,7 +90,9 @@ impl Writer {
             self.last_event = self.last_event.max(number(key, Some(event))?);
         }
         for kind in Kind::ALL {
-            let (Some(own), Ok(end)) = (kind.of_record(key), record::expiry(key, value)) else { continue };
+            let (Some(own), Ok(end)) = (kind.of_record(key), record::expiry(key, value)) else {
+                continue;
+            };
             self.count(kind.group_count(own).map(|count| (count, 1)));
             // The original index entry is written later, with its own value.
             self.put(&kind.expiry(end, own), &[])?;
@@ -94,7 +105,12 @@ impl Writer {
     fn client(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), StoreError>, StoreError> {
         let stored = match Stored::read((key.to_vec(), value.to_vec())) {
             Ok(stored) if keys::client(&stored.client().id) == key => stored,
-            Ok(_) => return Ok(Err(StoreError::corrupt(key, "it belongs to another client"))),
+            Ok(_) => {
+                return Ok(Err(StoreError::corrupt(
+                    key,
+                    "it belongs to another client",
+                )));
+            }
             Err(error) => return Ok(Err(error)),
         };
         let indexes = entered(stored.client());
@@ -115,7 +131,11 @@ impl Writer {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.batch.insert(key, value);
         self.waiting += 1;
-        if self.waiting >= BATCH { self.write() } else { Ok(()) }
+        if self.waiting >= BATCH {
+            self.write()
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self) -> Result<(), StoreError> {

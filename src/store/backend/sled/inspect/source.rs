@@ -32,13 +32,20 @@ pub(super) struct Source {
 
 impl Source {
     /// Opens the store in `folder` and adds what sled cannot read to `found`.
-    pub(super) fn open(folder: &Path, work: &Work, found: &mut Inspection) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        folder: &Path,
+        work: &Work,
+        found: &mut Inspection,
+    ) -> Result<Self, StoreError> {
         let lock = database::lock(folder)?;
         let copy = match Copy::make(folder, work) {
             Err(StoreError::Ended) => return Err(StoreError::Ended),
             other => other,
         };
-        let read = copy.as_ref().map_err(StoreError::clone).and_then(|copy| trial::read(copy.folder(), work));
+        let read = copy
+            .as_ref()
+            .map_err(StoreError::clone)
+            .and_then(|copy| trial::read(copy.folder(), work));
         let (reader, reason) = match read {
             Err(StoreError::Ended) => return Err(StoreError::Ended),
             Ok(read) => {
@@ -46,7 +53,11 @@ impl Source {
                 let whole = whole(read.tally, read.content, folder);
                 let reader = Reader::Sled(read.database);
                 if whole.is_ok() {
-                    return Ok(Self { reader, _copy: copy.ok(), _lock: lock });
+                    return Ok(Self {
+                        reader,
+                        _copy: copy.ok(),
+                        _lock: lock,
+                    });
                 }
                 (Some((reader, read.tally, read.content)), None)
             }
@@ -61,7 +72,11 @@ impl Source {
                 Reader::Log(log)
             }
         };
-        Ok(Self { reader, _copy: copy.ok(), _lock: lock })
+        Ok(Self {
+            reader,
+            _copy: copy.ok(),
+            _lock: lock,
+        })
     }
 
     /// Returns whether sled cannot read the whole store.
@@ -72,7 +87,9 @@ impl Source {
     /// Returns the value of `key`.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.reader {
-            Reader::Sled(database) => database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
+            Reader::Sled(database) => {
+                database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
+            }
             Reader::Log(log) => Ok(log.get(key)),
         }
     }
@@ -93,13 +110,18 @@ impl Source {
                 let mut from = Some(Vec::new());
                 while let Some(start) = from {
                     let pairs: Vec<_> = database.with(|db| {
-                        db.range(start..tally::KEY.to_vec()).take(CHUNK).collect::<sled::Result<_>>()
+                        db.range(start..tally::KEY.to_vec())
+                            .take(CHUNK)
+                            .collect::<sled::Result<_>>()
                     })?;
                     work.step(pairs.len() as u64)?;
                     for (key, value) in &pairs {
                         meet(Met::Pair(key, value));
                     }
-                    from = pairs.last().map(|(key, _)| keys::behind(key)).filter(|_| pairs.len() == CHUNK);
+                    from = pairs
+                        .last()
+                        .map(|(key, _)| keys::behind(key))
+                        .filter(|_| pairs.len() == CHUNK);
                 }
                 Ok(())
             }
@@ -116,7 +138,12 @@ fn whole(tally: Option<Tally>, content: Content, folder: &Path) -> Result<(), St
 }
 
 /// Returns whether the log has more than sled read: later batches, or more of the same batch.
-fn has_more(log: &SledLog, tally: Option<Tally>, content: Content, work: &Work) -> Result<bool, StoreError> {
+fn has_more(
+    log: &SledLog,
+    tally: Option<Tally>,
+    content: Content,
+    work: &Work,
+) -> Result<bool, StoreError> {
     let mut all = Content::default();
     log.all(tally::KEY, work, |met| {
         if let Met::Pair(key, value) = met {

@@ -66,9 +66,15 @@ pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
         if now > last.0 {
             last = (now, Instant::now());
         }
-        let patience = if now == 0 { OPENING + Duration::from_secs(size / PACE) } else { STUCK };
+        let patience = if now == 0 {
+            OPENING + Duration::from_secs(size / PACE)
+        } else {
+            STUCK
+        };
         if last.1.elapsed() > patience {
-            return Err(StoreError::Damaged(format!("sled makes no progress after the first {now} records")));
+            return Err(StoreError::Damaged(format!(
+                "sled makes no progress after the first {now} records"
+            )));
         }
     }
 }
@@ -93,5 +99,10 @@ fn read_all(folder: &Path, seen: &AtomicU64) -> Result<Read, StoreError> {
         from = last.filter(|_| count == CHUNK);
     }
     let tally = integrity::stored(&database)?;
-    Ok(Read { database, tally, content, remade })
+    Ok(Read {
+        database,
+        tally,
+        content,
+        remade,
+    })
 }

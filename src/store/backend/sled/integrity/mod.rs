@@ -56,7 +56,11 @@ impl Integrity {
         Self::open_within(database, folder, PATIENCE)
     }
 
-    fn open_within(database: &Database, folder: &Path, patience: Duration) -> Result<Self, StoreError> {
+    fn open_within(
+        database: &Database,
+        folder: &Path,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
         let marked = Mark::read(folder)?;
         let tally = match stored(database)? {
             Some(tally) => tally,
@@ -67,7 +71,12 @@ impl Integrity {
             tracing::warn!("the store's mark file (registrar.mark) is missing; creating a new one");
         }
         let mark = Mark::open(folder, tally.batches)?;
-        let mut integrity = Self { tally, mark, count: Some(Count::default()), damage: None };
+        let mut integrity = Self {
+            tally,
+            mark,
+            count: Some(Count::default()),
+            damage: None,
+        };
         let begun = Instant::now();
         while integrity.is_counting() && begun.elapsed() < patience {
             integrity.count_on(database)?;
@@ -109,7 +118,11 @@ impl Integrity {
         values: &Values,
     ) -> Result<Next, StoreError> {
         let mut content = self.tally.content();
-        let mut seen = self.count.as_ref().map(|count| count.seen).unwrap_or_default();
+        let mut seen = self
+            .count
+            .as_ref()
+            .map(|count| count.seen)
+            .unwrap_or_default();
         for (key, value) in values {
             let is_counted = self.count.as_ref().is_some_and(|count| *key < count.from);
             let old = read(key)?;
@@ -117,15 +130,22 @@ impl Integrity {
                 continue;
             }
             let change = |content: Content| {
-                let without = old.as_ref().map_or(content, |old| content.without(key, old));
-                value.as_ref().map_or(without, |value| without.with(key, value))
+                let without = old
+                    .as_ref()
+                    .map_or(content, |old| content.without(key, old));
+                value
+                    .as_ref()
+                    .map_or(without, |value| without.with(key, value))
             };
             content = change(content);
             if is_counted {
                 seen = change(seen);
             }
         }
-        Ok(Next { tally: self.tally.then(content), seen })
+        Ok(Next {
+            tally: self.tally.then(content),
+            seen,
+        })
     }
 
     /// Applies the numbers of a batch that is now on disk.
@@ -144,9 +164,15 @@ impl Integrity {
     /// # Errors
     /// When the database cannot currently be read. The remaining pairs are still to be counted.
     pub(in crate::store) fn count_on(&mut self, database: &Database) -> Result<(), StoreError> {
-        let Some(mut count) = self.count.take() else { return Ok(()) };
+        let Some(mut count) = self.count.take() else {
+            return Ok(());
+        };
         let range = count.from.clone()..tally::KEY.to_vec();
-        let pairs = database.with(|db| db.range(range).take(CHUNK).collect::<sled::Result<Vec<_>>>());
+        let pairs = database.with(|db| {
+            db.range(range)
+                .take(CHUNK)
+                .collect::<sled::Result<Vec<_>>>()
+        });
         let pairs = match pairs {
             Ok(pairs) => pairs,
             Err(StoreError::Damaged(damage)) => {
@@ -158,7 +184,9 @@ impl Integrity {
                 return Err(error);
             }
         };
-        count.seen = pairs.iter().fold(count.seen, |seen, (key, value)| seen.with(key, value));
+        count.seen = pairs
+            .iter()
+            .fold(count.seen, |seen, (key, value)| seen.with(key, value));
         match pairs.last() {
             Some((key, _)) if pairs.len() == CHUNK => {
                 count.from = keys::behind(key);
@@ -181,11 +209,14 @@ impl Integrity {
 
 /// Returns the stored tally.
 pub(in crate::store) fn stored(database: &Database) -> Result<Option<Tally>, StoreError> {
-    let Some(bytes) = database.with(|db| db.get(tally::KEY))? else { return Ok(None) };
+    let Some(bytes) = database.with(|db| db.get(tally::KEY))? else {
+        return Ok(None);
+    };
     if let Some(error) = Tally::other_version(&bytes) {
         return Err(error);
     }
-    let damaged = || StoreError::Damaged("the tally of the stored records cannot be read".to_owned());
+    let damaged =
+        || StoreError::Damaged("the tally of the stored records cannot be read".to_owned());
     Tally::decode(&bytes).map(Some).ok_or_else(damaged)
 }
 
@@ -204,10 +235,11 @@ pub(in crate::store) fn judge(tally: Tally, marked: Option<u64>) -> Result<(), S
 fn adopted(database: &Database, marked: Option<u64>) -> Result<Tally, StoreError> {
     judge(Tally::default(), marked)?;
     let content = database.with(|db| {
-        db.range(..tally::KEY.to_vec()).try_fold(Content::default(), |content, pair| {
-            let (key, value) = pair?;
-            Ok(content.with(&key, &value))
-        })
+        db.range(..tally::KEY.to_vec())
+            .try_fold(Content::default(), |content, pair| {
+                let (key, value) = pair?;
+                Ok(content.with(&key, &value))
+            })
     })?;
     if content == Content::default() {
         return Ok(Tally::default());

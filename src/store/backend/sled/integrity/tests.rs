@@ -16,7 +16,11 @@ impl Place {
         let folder = TempDir::new().unwrap();
         let database = Database::open(folder.path(), 1 << 20).unwrap();
         let integrity = Integrity::open(&database, folder.path()).unwrap();
-        let mut place = Self { folder, database, integrity };
+        let mut place = Self {
+            folder,
+            database,
+            integrity,
+        };
         let values = (0..pairs).map(|number| (key(number), Some(b"first".to_vec())));
         place.write(values.collect());
         place.integrity =
@@ -25,7 +29,10 @@ impl Place {
     }
 
     fn write(&mut self, values: Values) {
-        let read = |key: &[u8]| self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())));
+        let read = |key: &[u8]| {
+            self.database
+                .with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
+        };
         let next = self.integrity.next(read, &values).unwrap();
         let (tally, numbers) = next.pair();
         for (key, value) in values.into_iter().chain([(tally, Some(numbers))]) {
@@ -75,7 +82,10 @@ fn missing_records_are_detected() {
         place.database.with(|db| db.remove(key(at))).unwrap();
         place.count();
         let damage = place.integrity.damage().unwrap().to_string();
-        assert!(damage.contains("expected 1500 records, found 1499"), "{damage}");
+        assert!(
+            damage.contains("expected 1500 records, found 1499"),
+            "{damage}"
+        );
         assert!(Integrity::open(&place.database, place.folder.path()).is_err());
     }
 }
@@ -86,7 +96,10 @@ fn unreadable_records_do_not_count() {
     place.database.with(|db| db.remove(key(2 * CHUNK))).unwrap();
     place.integrity.count_on(&place.database).unwrap();
     place.database.close();
-    assert!(matches!(place.integrity.count_on(&place.database), Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        place.integrity.count_on(&place.database),
+        Err(StoreError::Unavailable(_))
+    ));
     assert!(place.integrity.is_counting() && place.integrity.damage().is_none());
     place.database.reopen().unwrap();
     place.count();
@@ -96,9 +109,19 @@ fn unreadable_records_do_not_count() {
 #[test]
 fn an_old_value_is_detected() {
     let mut place = Place::with(10);
-    place.database.with(|db| db.insert(key(3), "older")).unwrap();
+    place
+        .database
+        .with(|db| db.insert(key(3), "older"))
+        .unwrap();
     place.count();
-    assert!(place.integrity.damage().unwrap().to_string().contains("differ from what was last stored"));
+    assert!(
+        place
+            .integrity
+            .damage()
+            .unwrap()
+            .to_string()
+            .contains("differ from what was last stored")
+    );
 }
 
 #[test]
@@ -106,8 +129,20 @@ fn a_store_without_a_tally_is_counted_once_and_a_mark_alone_is_damage() {
     let place = Place::with(10);
     place.database.with(|db| db.remove(tally::KEY)).unwrap();
     let outcome = Integrity::open(&place.database, place.folder.path());
-    assert!(outcome.err().unwrap().to_string().contains("last 1 acknowledged batches"));
-    std::fs::remove_file(place.folder.path().join(crate::store::backend::sled::mark::NAME)).unwrap();
+    assert!(
+        outcome
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("last 1 acknowledged batches")
+    );
+    std::fs::remove_file(
+        place
+            .folder
+            .path()
+            .join(crate::store::backend::sled::mark::NAME),
+    )
+    .unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();
 }

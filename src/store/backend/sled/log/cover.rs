@@ -17,23 +17,37 @@ impl Uncovered {
 
     /// Removes the keys within `bounds` and returns the parts that were uncovered until then.
     pub(super) fn take(&mut self, bounds: &Bounds) -> Vec<Bounds> {
-        let first = self.0.range(..=bounds.from.clone()).next_back().map(|(from, _)| from.clone());
+        let first = self
+            .0
+            .range(..=bounds.from.clone())
+            .next_back()
+            .map(|(from, _)| from.clone());
         let inside = match &bounds.to {
             Some(to) if *to <= bounds.from => return Vec::new(),
-            Some(to) => self.0.range((Excluded(bounds.from.clone()), Excluded(to.clone()))),
+            Some(to) => self
+                .0
+                .range((Excluded(bounds.from.clone()), Excluded(to.clone()))),
             None => self.0.range((Excluded(bounds.from.clone()), Unbounded)),
         };
-        let met: Vec<Vec<u8>> = first.into_iter().chain(inside.map(|(from, _)| from.clone())).collect();
+        let met: Vec<Vec<u8>> = first
+            .into_iter()
+            .chain(inside.map(|(from, _)| from.clone()))
+            .collect();
         let mut taken = Vec::new();
         for from in met {
-            let Some(to) = self.0.remove(&from) else { continue };
+            let Some(to) = self.0.remove(&from) else {
+                continue;
+            };
             let start = from.clone().max(bounds.from.clone());
             let end = earlier(to.as_ref(), bounds.to.as_ref());
             if end.is_some_and(|end| *end <= start) {
                 self.0.insert(from, to);
                 continue;
             }
-            let part = Bounds { from: start.clone(), to: end.cloned() };
+            let part = Bounds {
+                from: start.clone(),
+                to: end.cloned(),
+            };
             if from < start {
                 self.0.insert(from, Some(start));
             }
@@ -49,7 +63,10 @@ impl Uncovered {
 
     /// Returns the remaining uncovered keys.
     pub(super) fn left(&self) -> impl Iterator<Item = Bounds> {
-        self.0.iter().map(|(from, to)| Bounds { from: from.clone(), to: to.clone() })
+        self.0.iter().map(|(from, to)| Bounds {
+            from: from.clone(),
+            to: to.clone(),
+        })
     }
 
     /// Returns whether any key within `bounds` is uncovered.
@@ -75,7 +92,10 @@ mod tests {
     use super::*;
 
     fn bounds(from: &str, to: &str) -> Bounds {
-        Bounds { from: from.into(), to: (!to.is_empty()).then(|| to.into()) }
+        Bounds {
+            from: from.into(),
+            to: (!to.is_empty()).then(|| to.into()),
+        }
     }
 
     #[test]
@@ -83,13 +103,21 @@ mod tests {
         let mut uncovered = Uncovered::all();
         assert_eq!(uncovered.take(&bounds("m", "")), [bounds("m", "")]);
         assert_eq!(uncovered.take(&bounds("c", "f")), [bounds("c", "f")]);
-        assert_eq!(uncovered.left().collect::<Vec<_>>(), [bounds("", "c"), bounds("f", "m")]);
-        for (within, is_met) in
-            [(bounds("c", "f"), false), (bounds("e", "g"), true), (bounds("m", ""), false)]
-        {
+        assert_eq!(
+            uncovered.left().collect::<Vec<_>>(),
+            [bounds("", "c"), bounds("f", "m")]
+        );
+        for (within, is_met) in [
+            (bounds("c", "f"), false),
+            (bounds("e", "g"), true),
+            (bounds("m", ""), false),
+        ] {
             assert_eq!(uncovered.meets(&within), is_met, "{within:?}");
         }
-        assert_eq!(uncovered.take(&bounds("a", "z")), [bounds("a", "c"), bounds("f", "m")]);
+        assert_eq!(
+            uncovered.take(&bounds("a", "z")),
+            [bounds("a", "c"), bounds("f", "m")]
+        );
         assert_eq!(uncovered.take(&bounds("", "b")), [bounds("", "a")]);
         assert_eq!(uncovered.left().count(), 0);
         assert!(uncovered.take(&bounds("", "")).is_empty());
@@ -98,7 +126,10 @@ mod tests {
     #[test]
     fn a_page_for_no_key_takes_none() {
         let mut uncovered = Uncovered::all();
-        assert!(uncovered.take(&bounds("b", "b")).is_empty() && uncovered.take(&bounds("b", "a")).is_empty());
+        assert!(
+            uncovered.take(&bounds("b", "b")).is_empty()
+                && uncovered.take(&bounds("b", "a")).is_empty()
+        );
         assert_eq!(uncovered.left().collect::<Vec<_>>(), [bounds("", "")]);
     }
 }

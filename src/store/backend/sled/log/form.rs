@@ -11,7 +11,10 @@ pub(super) fn number(bytes: &mut &[u8]) -> Option<u64> {
         short @ 0..=240 => (short.into(), rest),
         middle @ 241..=248 => {
             let (low, rest) = rest.split_first()?;
-            (240 + 256 * (u64::from(middle) - 241) + u64::from(*low), rest)
+            (
+                240 + 256 * (u64::from(middle) - 241) + u64::from(*low),
+                rest,
+            )
         }
         249 => {
             let ([high, low], rest) = rest.split_first_chunk()?;
@@ -19,7 +22,12 @@ pub(super) fn number(bytes: &mut &[u8]) -> Option<u64> {
         }
         long => {
             let (low, rest) = rest.split_at_checked(usize::from(long) - 247)?;
-            (low.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)), rest)
+            (
+                low.iter()
+                    .rev()
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+                rest,
+            )
         }
     };
     *bytes = rest;
@@ -76,8 +84,15 @@ impl<'a> Leaf<'a> {
         let from = text(rest)?;
         let to = text(rest)?;
         let is_leaf = byte(rest)? == 0;
-        let bounds = Bounds { from: from.to_vec(), to: (!to.is_empty()).then(|| to.to_vec()) };
-        is_leaf.then_some(Self { bounds, prefix: from.get(..prefix)?, rest: *rest })
+        let bounds = Bounds {
+            from: from.to_vec(),
+            to: (!to.is_empty()).then(|| to.to_vec()),
+        };
+        is_leaf.then_some(Self {
+            bounds,
+            prefix: from.get(..prefix)?,
+            rest: *rest,
+        })
     }
 
     /// Returns its pairs after `changes`.
@@ -139,7 +154,12 @@ mod tests {
 
     #[test]
     fn anything_but_a_page_is_skipped() {
-        for bytes in [&b""[..], &[0], &[0, 0, 0, 9, 1, 1, 0, 0], &[0, 0, 0, 0, 255]] {
+        for bytes in [
+            &b""[..],
+            &[0],
+            &[0, 0, 0, 9, 1, 1, 0, 0],
+            &[0, 0, 0, 0, 255],
+        ] {
             assert!(Leaf::read(bytes).is_none(), "{bytes:?}");
         }
     }

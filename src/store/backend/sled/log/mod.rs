@@ -101,7 +101,9 @@ impl SledLog {
         let behind = self.parts.partition_point(|part| *part.bounds.from <= *key);
         let part = self.parts.get(behind.checked_sub(1)?)?;
         let pairs = self.pairs(part.page?)?;
-        let at = pairs.binary_search_by(|(one, _)| one.as_slice().cmp(key)).ok()?;
+        let at = pairs
+            .binary_search_by(|(one, _)| one.as_slice().cmp(key))
+            .ok()?;
         pairs.get(at).map(|(_, value)| value.clone())
     }
 
@@ -112,7 +114,11 @@ impl SledLog {
         work: &Work,
         mut meet: impl FnMut(Met<'_>),
     ) -> Result<(), StoreError> {
-        for part in self.parts.iter().take_while(|part| *part.bounds.from < *end) {
+        for part in self
+            .parts
+            .iter()
+            .take_while(|part| *part.bounds.from < *end)
+        {
             let Some(pairs) = part.page.and_then(|page| self.pairs(page)) else {
                 meet(Met::Lost(format!("{} are lost", named(&part.bounds))));
                 continue;
@@ -124,7 +130,10 @@ impl SledLog {
                     named(&part.bounds)
                 )));
             }
-            for (key, value) in pairs.iter().filter(|(key, _)| part.bounds.holds(key) && **key < *end) {
+            for (key, value) in pairs
+                .iter()
+                .filter(|(key, _)| part.bounds.holds(key) && **key < *end)
+            {
                 meet(Met::Pair(key, value));
             }
             work.step(pairs.len() as u64)?;
@@ -134,11 +143,17 @@ impl SledLog {
 
     /// Returns where the segments are, in the order in which they were written.
     fn segments(&self, work: &Work) -> Result<Vec<(u64, u64)>, StoreError> {
-        let bytes = self.file.metadata().map_err(|error| unavailable(&error))?.len();
+        let bytes = self
+            .file
+            .metadata()
+            .map_err(|error| unavailable(&error))?
+            .len();
         let mut segments = Vec::new();
         for at in (0..bytes).step_by(SEGMENT) {
             work.step(0)?;
-            segments.extend(segment::number(&disk::segment(&self.file, at)?).map(|number| (number, at)));
+            segments.extend(
+                segment::number(&disk::segment(&self.file, at)?).map(|number| (number, at)),
+            );
         }
         segments.sort_unstable();
         Ok(segments)
@@ -156,12 +171,18 @@ impl SledLog {
             .last()
             .map(|(number, at)| disk::segment(&self.file, *at).map(|segment| (*number, segment)));
         let last = last.transpose()?;
-        let end =
-            last.and_then(|(number, segment)| Messages::of(&segment, number).last().map(|m| m.last_moment()));
+        let end = last.and_then(|(number, segment)| {
+            Messages::of(&segment, number)
+                .last()
+                .map(|m| m.last_moment())
+        });
         for (number, at) in segments {
             let segment = disk::segment(&self.file, *at)?;
             let seen = Messages::of(&segment, *number).try_for_each(|message| {
-                let needed = message.body.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+                let needed = message
+                    .body
+                    .first_chunk()
+                    .map(|bytes| u64::from_le_bytes(*bytes));
                 if message.kind == Kind::Batch && needed > end {
                     return ControlFlow::Break(());
                 }
@@ -180,11 +201,20 @@ impl SledLog {
     fn last_pages(&self, segments: &[(u64, u64)], work: &Work) -> Result<Vec<Page>, StoreError> {
         let mut pages: HashMap<u64, Page> = HashMap::new();
         self.each(segments, work, |message, at| {
-            let place = Place { at, length: message.body.len(), is_apart: message.is_apart };
+            let place = Place {
+                at,
+                length: message.body.len(),
+                is_apart: message.is_apart,
+            };
             match message.kind {
                 Kind::Page => match self.bounds(message) {
                     Some(bounds) => {
-                        let page = Page { moment: message.moment, bounds, base: place, changes: Vec::new() };
+                        let page = Page {
+                            moment: message.moment,
+                            bounds,
+                            base: place,
+                            changes: Vec::new(),
+                        };
                         pages.insert(message.page, page);
                     }
                     // An inner page, without records.
@@ -209,36 +239,69 @@ impl SledLog {
         let mut older = Vec::new();
         if uncovered.left().next().is_some() {
             self.each(segments, work, |message, at| {
-                let bounds = if message.kind == Kind::Page { self.bounds(message) } else { None };
+                let bounds = if message.kind == Kind::Page {
+                    self.bounds(message)
+                } else {
+                    None
+                };
                 if let Some(bounds) = bounds.filter(|bounds| uncovered.meets(bounds)) {
-                    let base = Place { at, length: message.body.len(), is_apart: message.is_apart };
-                    older.push(Page { moment: message.moment, bounds, base, changes: Vec::new() });
+                    let base = Place {
+                        at,
+                        length: message.body.len(),
+                        is_apart: message.is_apart,
+                    };
+                    older.push(Page {
+                        moment: message.moment,
+                        bounds,
+                        base,
+                        changes: Vec::new(),
+                    });
                 }
             })?;
         }
         let known = self.pages.len();
         self.pages.append(&mut older);
         self.give(&mut uncovered, known, true);
-        self.parts.extend(uncovered.left().map(|bounds| Part { bounds, page: None, is_old: false }));
-        self.parts.sort_by(|one, other| one.bounds.from.cmp(&other.bounds.from));
+        self.parts.extend(uncovered.left().map(|bounds| Part {
+            bounds,
+            page: None,
+            is_old: false,
+        }));
+        self.parts
+            .sort_by(|one, other| one.bounds.from.cmp(&other.bounds.from));
         Ok(())
     }
 
     /// Assigns keys to the pages starting at this index, the newest page first.
     fn give(&mut self, uncovered: &mut Uncovered, from: usize, is_old: bool) {
-        let mut order: Vec<(u64, usize)> =
-            self.pages.iter().enumerate().skip(from).map(|(index, page)| (page.moment, index)).collect();
+        let mut order: Vec<(u64, usize)> = self
+            .pages
+            .iter()
+            .enumerate()
+            .skip(from)
+            .map(|(index, page)| (page.moment, index))
+            .collect();
         order.sort_unstable_by(|one, other| other.cmp(one));
         for (_, index) in order {
-            let Some(page) = self.pages.get(index) else { continue };
+            let Some(page) = self.pages.get(index) else {
+                continue;
+            };
             let taken = uncovered.take(&page.bounds).into_iter();
-            self.parts.extend(taken.map(|bounds| Part { bounds, page: Some(index), is_old }));
+            self.parts.extend(taken.map(|bounds| Part {
+                bounds,
+                page: Some(index),
+                is_old,
+            }));
         }
     }
 
     /// Returns the range of keys of the page in a message; `None` if it is not a page with records.
     fn bounds(&self, message: &Message<'_>) -> Option<Bounds> {
-        let apart = if message.is_apart { Some(self.apart(message.body)?) } else { None };
+        let apart = if message.is_apart {
+            Some(self.apart(message.body)?)
+        } else {
+            None
+        };
         Leaf::read(apart.as_deref().unwrap_or(message.body)).map(|leaf| leaf.bounds)
     }
 
@@ -262,8 +325,14 @@ impl SledLog {
     fn body(&self, place: Place) -> Option<Vec<u8>> {
         let mut body = vec![0; place.length];
         let mut file = &self.file;
-        file.seek(SeekFrom::Start(place.at)).and_then(|_| file.read_exact(&mut body)).ok()?;
-        if place.is_apart { self.apart(&body) } else { Some(body) }
+        file.seek(SeekFrom::Start(place.at))
+            .and_then(|_| file.read_exact(&mut body))
+            .ok()?;
+        if place.is_apart {
+            self.apart(&body)
+        } else {
+            Some(body)
+        }
     }
 
     /// Reads a body from a file of its own, where it follows its checksum and its type.
@@ -271,7 +340,8 @@ impl SledLog {
         let name = i64::from_le_bytes(*name.first_chunk()?);
         let bytes = fs::read(self.long_values.join(name.to_string())).ok()?;
         let (sum, rest) = bytes.split_first_chunk()?;
-        (crc32fast::hash(rest) == u32::from_le_bytes(*sum)).then(|| rest.get(1..).map(<[u8]>::to_vec))?
+        (crc32fast::hash(rest) == u32::from_le_bytes(*sum))
+            .then(|| rest.get(1..).map(<[u8]>::to_vec))?
     }
 
     /// Returns whether there are no pages.

@@ -70,7 +70,12 @@ pub(super) struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// Returns the messages of the segment with this [`number`].
     pub(super) const fn of(segment: &'a [u8], number: u64) -> Self {
-        Self { segment, number, at: HEAD, left: TRIES * SEGMENT }
+        Self {
+            segment,
+            number,
+            at: HEAD,
+            left: TRIES * SEGMENT,
+        }
     }
 }
 
@@ -81,7 +86,11 @@ impl<'a> Iterator for Messages<'a> {
         while self.at + LONGEST_HEAD <= self.segment.len() {
             match message(self.segment, self.at, &mut self.left) {
                 Some((number, message)) if number == self.number => {
-                    self.at = if message.kind == Kind::Cap { self.segment.len() } else { message.end() };
+                    self.at = if message.kind == Kind::Cap {
+                        self.segment.len()
+                    } else {
+                        message.end()
+                    };
                     return Some(message);
                 }
                 // A message of an earlier use of the segment does not count.
@@ -97,7 +106,9 @@ impl<'a> Iterator for Messages<'a> {
 /// counts.
 pub(super) fn number(segment: &[u8]) -> Option<u64> {
     if let Some(moment) = head(segment) {
-        return moment.is_multiple_of(SEGMENT as u64).then_some(moment / SEGMENT as u64);
+        return moment
+            .is_multiple_of(SEGMENT as u64)
+            .then_some(moment / SEGMENT as u64);
     }
     let (mut at, mut left, mut newest) = (HEAD, TRIES * SEGMENT, None);
     while at + LONGEST_HEAD <= segment.len() {
@@ -155,5 +166,15 @@ fn message<'a>(segment: &'a [u8], at: usize, left: &mut usize) -> Option<(u64, M
     *left += length + LONGEST_HEAD;
     let moment = number.checked_mul(SEGMENT as u64)?.checked_add(at as u64)?;
     let at = segment.len() - rest.len();
-    Some((number, Message { kind, is_apart, page, moment, at, body }))
+    Some((
+        number,
+        Message {
+            kind,
+            is_apart,
+            page,
+            moment,
+            at,
+            body,
+        },
+    ))
 }

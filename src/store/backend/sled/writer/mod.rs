@@ -43,7 +43,12 @@ pub(in crate::store) struct Writer {
 
 impl Writer {
     pub(in crate::store) const fn new(database: Arc<Database>, integrity: Integrity) -> Self {
-        Self { database, integrity, broken: None, miscounted: None }
+        Self {
+            database,
+            integrity,
+            broken: None,
+            miscounted: None,
+        }
     }
 
     /// Writes the changes it receives until all senders are dropped.
@@ -63,7 +68,9 @@ impl Writer {
     /// Returns whether there is more to count. After a failed batch, the database may show a part of it
     /// until it is reopened. After a failed read, counting pauses and resumes with a later change.
     fn counts(&self) -> bool {
-        let is_resting = self.miscounted.is_some_and(|failed| failed.elapsed() < MENDING);
+        let is_resting = self
+            .miscounted
+            .is_some_and(|failed| failed.elapsed() < MENDING);
         self.integrity.is_counting() && self.broken.is_none() && !is_resting
     }
 
@@ -100,8 +107,10 @@ impl Writer {
         // Values that were read for the changes are not read again for the tally.
         let known = Known::default();
         let mut pending = Pending::on(|key: &[u8]| self.recall(&known, key));
-        let outcomes: Vec<_> =
-            changes.into_iter().map(|(change, answer)| (pending.add(change), answer)).collect();
+        let outcomes: Vec<_> = changes
+            .into_iter()
+            .map(|(change, answer)| (pending.add(change), answer))
+            .collect();
         let values = pending.into_values();
         let written = self.write(values, &known);
         for (outcome, answer) in outcomes {
@@ -115,7 +124,9 @@ impl Writer {
         if let Some(value) = known.borrow().get(key) {
             return Ok(value.clone());
         }
-        let value = self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))?;
+        let value = self
+            .database
+            .with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))?;
         known.borrow_mut().insert(key.to_vec(), value.clone());
         Ok(value)
     }
@@ -135,7 +146,9 @@ impl Writer {
         if values.is_empty() {
             return Ok(());
         }
-        let next = self.integrity.next(|key| self.recall(known, key), &values)?;
+        let next = self
+            .integrity
+            .next(|key| self.recall(known, key), &values)?;
         let mut batch = Batch::default();
         let tally = next.pair();
         for (key, value) in values.into_iter().chain([(tally.0, Some(tally.1))]) {
@@ -165,7 +178,10 @@ impl Writer {
         if !is_due || self.integrity.damage().is_some() {
             return;
         }
-        let opened = self.database.reopen().and_then(|()| self.integrity.reopened(&self.database));
+        let opened = self
+            .database
+            .reopen()
+            .and_then(|()| self.integrity.reopened(&self.database));
         match opened {
             Ok(()) => {
                 tracing::info!("store reopened; accepting changes again");

@@ -18,19 +18,31 @@ impl Place {
         let database = Arc::new(Database::open(folder.path(), 1 << 20).unwrap());
         let integrity = Integrity::open(&database, folder.path()).unwrap();
         let writer = Writer::new(Arc::clone(&database), integrity);
-        Self { _folder: folder, database, writer }
+        Self {
+            _folder: folder,
+            database,
+            writer,
+        }
     }
 
     /// Returns the outcome of a change that stores `value` under `key`.
     fn put(&mut self, key: &str, value: &str) -> Result<Vec<i64>, StoreError> {
         let (answer, mut outcome) = oneshot::channel();
         let put = vec![(key.into(), value.into())];
-        self.writer.commit(vec![(Change { put, ..Change::default() }, answer)]);
+        self.writer.commit(vec![(
+            Change {
+                put,
+                ..Change::default()
+            },
+            answer,
+        )]);
         outcome.try_recv().unwrap()
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))).unwrap()
+        self.database
+            .with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
+            .unwrap()
     }
 
     /// The state after a batch that failed this long ago.
@@ -45,11 +57,20 @@ fn no_write_happens_before_a_failed_database_is_reopened() {
     let mut place = Place::new();
     place.put("c/a", "first").unwrap();
     // A part of a failed batch, which the tally does not include.
-    place.database.with(|db| db.insert("c/a", "part").map(drop)).unwrap();
+    place
+        .database
+        .with(|db| db.insert("c/a", "part").map(drop))
+        .unwrap();
     place.broke(Duration::ZERO);
-    assert!(matches!(place.put("c/a", "second"), Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        place.put("c/a", "second"),
+        Err(StoreError::Unavailable(_))
+    ));
     assert_eq!(place.get(b"c/a"), Some(b"part".to_vec()));
-    place.database.with(|db| db.insert("c/a", "first").map(drop)).unwrap();
+    place
+        .database
+        .with(|db| db.insert("c/a", "first").map(drop))
+        .unwrap();
     place.broke(2 * MENDING);
     place.put("c/a", "second").unwrap();
     while place.writer.counts() {
@@ -62,12 +83,24 @@ fn no_write_happens_before_a_failed_database_is_reopened() {
 fn writes_are_confirmed_only_after_the_flush() {
     let mut place = Place::new();
     // It is visible, but its flush failed.
-    place.database.with(|db| db.insert("c/a", "seen").map(drop)).unwrap();
+    place
+        .database
+        .with(|db| db.insert("c/a", "seen").map(drop))
+        .unwrap();
     let (answer, mut outcome) = oneshot::channel();
     place.broke(Duration::ZERO);
     let expect = vec![Expectation::Value(b"c/a".to_vec(), b"seen".to_vec())];
-    place.writer.commit(vec![(Change { expect, ..Change::default() }, answer)]);
-    assert!(matches!(outcome.try_recv().unwrap(), Err(StoreError::Unavailable(_))));
+    place.writer.commit(vec![(
+        Change {
+            expect,
+            ..Change::default()
+        },
+        answer,
+    )]);
+    assert!(matches!(
+        outcome.try_recv().unwrap(),
+        Err(StoreError::Unavailable(_))
+    ));
 }
 
 #[test]
@@ -76,7 +109,10 @@ fn a_reopened_database_that_lost_records_accepts_no_writes() {
     place.put("c/a", "first").unwrap();
     let before = place.get(tally::KEY).unwrap();
     place.put("c/b", "second").unwrap();
-    place.database.with(|db| db.remove("c/b").and_then(|_| db.insert(tally::KEY, before))).unwrap();
+    place
+        .database
+        .with(|db| db.remove("c/b").and_then(|_| db.insert(tally::KEY, before)))
+        .unwrap();
     for _ in 0..2 {
         place.broke(2 * MENDING);
         let refused = place.put("c/c", "third").unwrap_err();
