@@ -16,7 +16,7 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
                 );
             }
             Some(Fault::Http) => {
-                verdict.refuse(&key, "must be https; to allow http, set fetch.allowHttp")
+                verdict.refuse(&key, "must be https; to allow http, set fetch.allowHttp");
             }
             Some(Fault::NotListed) => {
                 verdict.warn(

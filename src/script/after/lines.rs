@@ -58,7 +58,7 @@ impl Lines {
     pub(super) fn leave(&mut self, event: &Event) {
         match self.clients.get(event.client_id()) {
             Some(line) if !line.waiting.is_empty() => {
-                self.due.push_back(event.client_id().to_owned())
+                self.due.push_back(event.client_id().to_owned());
             }
             _ => drop(self.clients.remove(event.client_id())),
         }

@@ -192,7 +192,7 @@ impl Notifications {
         for event in events {
             let hook = event.hook.name();
             event.span.in_scope(|| {
-                tracing::debug!(hook, "script notification dropped: the client was deleted")
+                tracing::debug!(hook, "script notification dropped: the client was deleted");
             });
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }

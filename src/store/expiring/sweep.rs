@@ -20,7 +20,7 @@ pub(in crate::store) fn add_up(
         match outcome {
             Ok(is_removed) => *removed += usize::from(is_removed),
             Err(error @ StoreError::Corrupt { .. }) => {
-                tracing::error!(%error, "{who} was not removed")
+                tracing::error!(%error, "{who} was not removed");
             }
             Err(error) => failed = Some(error),
         }

@@ -39,10 +39,10 @@ pub(super) fn connector(
                     key: "store.caFile",
                     reason,
                 }
-            })?
+            })?;
         }
         (Trust::Signed | Trust::SignedName, None) => {
-            trust_the_system(&mut builder).map_err(failed)?
+            trust_the_system(&mut builder).map_err(failed)?;
         }
     }
     let mut connector = MakeTlsConnector::new(builder.build());

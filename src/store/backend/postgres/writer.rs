@@ -168,7 +168,7 @@ async fn attempt(
     match &outcome {
         Ok(_) => {}
         Err(Failure::Lost | Failure::Refused(_) | Failure::Late(_)) => {
-            roll_back(client, pool.patience).await
+            roll_back(client, pool.patience).await;
         }
         Err(Failure::Gone(_) | Failure::Unavailable(_)) => pool::discard(client),
     }
