@@ -44,7 +44,7 @@ fn main() {
         let handed = async {
             tokio::task::spawn_blocking(|| ())
                 .await
-                .expect("an empty job")
+                .expect("an empty job");
         };
         Box::pin(handed)
     });

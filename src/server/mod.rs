@@ -101,7 +101,6 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     Box::pin(start_with(start, Sockets::default(), host)).await
 }
 
-#[expect(clippy::too_many_lines, reason = "it is opened with the next change")]
 async fn start_with(
     start: Start,
     sockets: Sockets,

@@ -49,7 +49,7 @@ impl Devices {
         tasks.spawn(async move {
             veraison_verifier::serve(listener, &endorsement)
                 .await
-                .unwrap()
+                .unwrap();
         });
         Self {
             folder,

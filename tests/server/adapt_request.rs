@@ -9,7 +9,7 @@ use crate::support::{Answer, Signer, TestServer, minimal, registering, with};
 async fn adapting(body: &str, more: Value) -> TestServer {
     let script = format!("fn adaptRequest(request, context) {{ {body} }}");
     TestServer::scripted(&[("10-adapt.rhai", &script)], |configuration| {
-        registering(configuration, more)
+        registering(configuration, more);
     })
     .await
 }

@@ -122,9 +122,9 @@ async fn basic_credentials_are_form_encoded() {
         let request = server.ask("POST", "/token").header("authorization", value);
         let answer = Answer::of(form(request, &[GRANT])).await;
         if status == 200 {
-            answer.expect_status(200)
+            answer.expect_status(200);
         } else {
-            expect_refused(&answer, true)
+            expect_refused(&answer, true);
         }
     }
 }

@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 async fn server(change: impl FnOnce(&mut Limits)) -> TestServer {
     TestServer::configured(|configuration: &mut Configuration| {
-        change(&mut configuration.settings.limits)
+        change(&mut configuration.settings.limits);
     })
     .await
 }

@@ -22,7 +22,7 @@ async fn server(files: &Files, clients: ClientCertificates) -> TestServer {
                   }";
     let scripts = [("seen.rhai", script)];
     let mut server = TestServer::scripted(&scripts, |configuration| {
-        files.switch_on(configuration, clients)
+        files.switch_on(configuration, clients);
     })
     .await;
     server.use_client(files.client(None));

@@ -411,7 +411,7 @@ fn each(section: &str, value: &Value, visit: &mut impl FnMut(&str, &str)) {
         match value {
             Value::Object(inner) if inner.is_empty() && !is_option_table => {}
             Value::Object(inner) if !inner.is_empty() => {
-                each(&format!("{section}.{key}"), value, visit)
+                each(&format!("{section}.{key}"), value, visit);
             }
             _ => visit(section, key),
         }

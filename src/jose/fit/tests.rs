@@ -146,7 +146,7 @@ fn for_an_unknown_algorithm_the_key_decides() {
 #[test]
 fn the_algorithm_of_a_key_must_fit_its_type() {
     let check = |key: Value, expected| {
-        assert_eq!(is_consistent(key.as_object().unwrap()), expected, "{key}")
+        assert_eq!(is_consistent(key.as_object().unwrap()), expected, "{key}");
     };
     check(json!({"kty": "EC", "crv": "P-256", "alg": "ES256"}), true);
     check(json!({"kty": "EC", "crv": "P-256", "alg": "ES384"}), false);

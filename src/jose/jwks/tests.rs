@@ -28,7 +28,7 @@ fn check(keys: &[Value], expected: Result<(), &str>) {
     match (check_public(&json!({ "keys": keys }), 20), expected) {
         (Ok(()), Ok(())) => {}
         (Err(rule), Err(words)) => {
-            assert!(rule.contains(words), "'{rule}' does not contain '{words}'")
+            assert!(rule.contains(words), "'{rule}' does not contain '{words}'");
         }
         (result, expected) => panic!("{keys:?}: {result:?} is not {expected:?}"),
     }

@@ -47,7 +47,7 @@ fn other_tokens_are_recognised_by_their_type() {
             json!({ "typ": typ }),
             &json!({"software_id": "x"}),
             Some(words),
-        )
+        );
     };
     typed("at+jwt", "access token");
     typed("application/AT+JWT", "access token");

@@ -138,7 +138,7 @@ async fn the_result_of_a_notification_hook_is_ignored() {
 async fn a_failing_script_does_not_withhold_an_event_from_the_next_one_for_ever() {
     let fails = "fn clientCreated(context) { throw 1 }";
     let world = world(&[("10-a.rhai", fails), ("20-b.rhai", TELL)], |settings| {
-        settings.retry_pauses_ms = vec![1]
+        settings.retry_pauses_ms = vec![1];
     });
     let world = world.unwrap();
     tell(&world, 1);

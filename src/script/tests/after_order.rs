@@ -18,7 +18,7 @@ fn clientDeleted(context) { tell(\"deleted\", context.client); }";
 
 fn telling(script: &str, pauses: &[u64]) -> World {
     world(&[("10-a.rhai", script)], |settings| {
-        settings.retry_pauses_ms = pauses.to_vec()
+        settings.retry_pauses_ms = pauses.to_vec();
     })
     .unwrap()
 }

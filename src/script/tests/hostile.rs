@@ -144,7 +144,7 @@ async fn answers_and_log_lines_of_scripts_have_the_same_limit() {
             hook.name()
         );
         let set = load(&[("10-a.rhai", &text)], |settings| {
-            settings.limits.result_bytes = 1_000
+            settings.limits.result_bytes = 1_000;
         })
         .unwrap();
         let (facts, client) = (facts(json!({})), Metadata::default());

@@ -154,7 +154,7 @@ async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(Place { st
         store.key_values.of("b.rhai", LIMITS),
     );
     let set = async |key: &str, value: Value, until| {
-        values.set(key, &value, at(until), at(1)).await.unwrap()
+        values.set(key, &value, at(until), at(1)).await.unwrap();
     };
     let get = async |key: &str| values.get(key, at(1)).await.unwrap();
     other

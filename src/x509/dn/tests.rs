@@ -222,7 +222,7 @@ fn attributes_of_one_part_have_no_order() {
 #[test]
 fn strings_are_prepared_as_rfc_4518_says() {
     let same = |one: &str, other: &str| {
-        assert_eq!(prepare::prepare(one), prepare::prepare(other), "{one}")
+        assert_eq!(prepare::prepare(one), prepare::prepare(other), "{one}");
     };
     same("  Ab \t c ", "aB C");
     same("Stra\u{df}e", "STRASSE");

@@ -134,7 +134,7 @@ async fn a_bad_result_is_rejected() {
                     &trustee.key,
                     part(nonce, nothing()),
                     json!({"iat": START - 301}),
-                )
+                );
             },
             503,
             out,

@@ -66,7 +66,7 @@ impl Reader {
             .map(|text| ("10.rhai", text.as_str()))
             .collect();
         let server = TestServer::scripted(&scripts, |configuration| {
-            registering(configuration, members)
+            registering(configuration, members);
         })
         .await;
         let mut reader = Self {

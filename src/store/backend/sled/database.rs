@@ -236,7 +236,7 @@ mod tests {
         let parent = tempfile::TempDir::new().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let give = |path: &Path, mode| {
-            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         };
         let open = |folder: &Path| drop(Database::open(folder, 1 << 20).unwrap());
         let (new, empty, foreign) = (
