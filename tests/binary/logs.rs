@@ -17,7 +17,7 @@ fn events(log: &str) -> Vec<Value> {
 async fn answered(registrar: &Registrar, count: usize) -> Vec<Value> {
     let find = || {
         let mut events = events(&registrar.log());
-        events.retain(|event| event["message"] == "answered");
+        events.retain(|event| event["message"] == "request answered");
         events
     };
     until(async || find().len() >= count).await;
@@ -105,7 +105,7 @@ async fn a_caller_that_disconnects_is_logged_too() {
         events.iter().any(|event| {
             let message = event["message"].as_str().unwrap_or("");
             event["path"] == "/register"
-                && (message == "answered" || message.starts_with("not answered"))
+                && (message == "request answered" || message.starts_with("request not answered"))
         })
     };
     until(async || was_seen()).await;

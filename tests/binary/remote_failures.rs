@@ -228,7 +228,7 @@ fn an_untrusted_certificate_is_reported_and_can_be_trusted() {
     );
     registrar
         .cli(&["clients", "list", "--ca", "/no/such/file"])
-        .failed(1, &["--ca: /no/such/file"]);
+        .failed(1, &["--ca: cannot read /no/such/file"]);
     let plain = registrar.url("").replace("https:", "http:");
     let ran = registrar.cli(&["clients", "list", "--server", &plain]);
     assert_ne!(

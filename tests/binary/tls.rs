@@ -98,14 +98,14 @@ fn check_reads_the_tls_files() {
         );
     };
     let (own, key) = certificate(LATE);
-    refused("r.toml:4:1: server.tls.clientCa: ca.pem: can not be read");
+    refused("r.toml:4:1: server.tls.clientCa: ca.pem: cannot be read");
     write(folder, "ca.pem", b"nothing");
     refused("r.toml:4:1: server.tls.clientCa: ca.pem: no certificate found");
     write(folder, "ca.pem", &own.to_pem().expect("PEM"));
     write(folder, "server.pem", b"nothing");
     refused("r.toml:2:1: server.tls.certificate: server.pem: has no certificate");
     write(folder, "server.pem", &own.to_pem().expect("PEM"));
-    refused("r.toml:3:1: server.tls.key: server.key: can not be read");
+    refused("r.toml:3:1: server.tls.key: server.key: cannot be read");
     let locked = key
         .private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret")
         .expect("PEM");
