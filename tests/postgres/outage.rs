@@ -112,6 +112,6 @@ async fn refuses(node: &Node) {
     let ready = node.get("/readyz").await;
     assert_eq!(ready.status(), 503);
     let text = ready.text().await.unwrap();
-    assert!(text.contains("the store does not answer"), "{text}");
+    assert!(text.contains("the store does not respond"), "{text}");
     assert_eq!(node.get("/healthz").await.status(), 200);
 }

@@ -33,7 +33,7 @@ fn expect_limited(answer: &Answer, option: &str) {
         .unwrap()
         .to_owned();
     assert!(
-        said.contains(&format!("try again in {seconds} second")) && said.ends_with(option),
+        said.contains(&format!("retry in {seconds} second")) && said.ends_with(option),
         "{said}"
     );
 }

@@ -88,7 +88,7 @@ async fn a_signed_request_needs_issuer_audience_time_and_is_valid_once() {
         let again = signed(&server, &token).await;
         again.expect_error(400, REFUSED);
         assert!(
-            again.text.contains("jti: was used already"),
+            again.text.contains("jti: was already used"),
             "{}",
             again.text
         );

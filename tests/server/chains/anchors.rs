@@ -279,7 +279,7 @@ async fn unusable_anchors_are_a_configuration_error() {
             community("a", &folder.path().join("missing.pem")),
             "missing.pem' cannot be read",
         ),
-        (community("a", folder.path()), "is not a file"),
+        (community("a", folder.path()), "is not a regular file"),
         (community("a", empty.path()), "has no certificates"),
     ] {
         let live: registrar::config::Live =
