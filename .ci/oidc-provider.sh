@@ -4,16 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${REGISTRAR:-$PWD/target/release/registrar}
-work=$(mktemp -d)
-pids=()
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap stop EXIT
-
-source .ci/free_port.sh
+source .ci/beside.sh
 
 # Starts a program in the background and waits until its output contains $1.
 start() {
@@ -28,13 +19,6 @@ start() {
     cat "$work/$log"
     exit 1
 }
-
-if ! command -v npm >/dev/null; then
-    become=()
-    if [ "$(id -u)" != 0 ]; then become=(sudo); fi
-    "${become[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends nodejs npm
-fi
 
 cp examples/oidc-provider/{*.mjs,package.json} "$work"
 npm --silent --no-audit --no-fund --prefix "$work" install

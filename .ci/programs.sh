@@ -8,23 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${1:-${REGISTRAR:-$PWD/target/release/registrar}}
-work=$(mktemp -d)
-pids=()
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap stop EXIT
-
-source .ci/free_port.sh
-
-if ! command -v npm >/dev/null; then
-    become=()
-    if [ "$(id -u)" != 0 ]; then become=(sudo); fi
-    "${become[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends nodejs npm
-fi
+source .ci/beside.sh
 
 cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs "$work"
 npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install &

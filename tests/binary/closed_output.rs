@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::command;
+use crate::process::{command, server};
 
 /// A pipe whose reader is gone.
 fn closed() -> Stdio {
@@ -102,23 +102,11 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     }
 }
 
-/// A server in `folder`, on a port that the system chooses.
-fn server(folder: &TempDir) -> Command {
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::write(
-        folder.path().join("registrar.toml"),
-        "[telemetry]\nformat = \"json\"\n",
-    )
-    .expect("a configuration");
-    command(&[
-        "serve",
-        "--config",
-        &path("registrar.toml"),
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &path("data"),
-    ])
+/// A server in `folder` whose log is JSON.
+fn json_server(folder: &TempDir) -> Command {
+    let configuration = "[telemetry]\nformat = \"json\"\n";
+    std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
+    server(folder.path())
 }
 
 fn healthz(address: &str) -> u16 {
@@ -135,7 +123,7 @@ fn healthz(address: &str) -> u16 {
 #[test]
 fn a_server_keeps_running_when_nobody_reads_its_output_and_its_log_reports_the_start() {
     let folder = TempDir::new().expect("a temporary folder");
-    let mut child = server(&folder)
+    let mut child = json_server(&folder)
         .stdout(closed())
         .stderr(Stdio::piped())
         .spawn()
@@ -170,7 +158,7 @@ fn a_server_keeps_running_when_nobody_reads_its_output_and_its_log_reports_the_s
 #[test]
 fn a_server_keeps_running_when_nobody_reads_its_log() {
     let folder = TempDir::new().expect("a temporary folder");
-    let mut child = server(&folder)
+    let mut child = json_server(&folder)
         .stdout(Stdio::piped())
         .stderr(closed())
         .spawn()

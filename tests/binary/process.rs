@@ -19,6 +19,32 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// Returns the command that serves with `registrar.toml` and the data of `folder`, on a port that the system
+/// chooses.
+pub(crate) fn server(folder: &Path) -> Command {
+    let file = folder.join("registrar.toml");
+    let path = |path: &Path| path.to_str().expect("a path").to_owned();
+    let data = path(&folder.join("data"));
+    let mut command = command(&[
+        "serve",
+        "--config",
+        &path(&file),
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &data,
+    ]);
+    let configured = std::fs::read_to_string(file).unwrap_or_default();
+    if !configured.contains("rateLimitRegistrationRequestCount") {
+        // Tests register faster than the default quota for one address allows.
+        command.env(
+            "REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT",
+            "0",
+        );
+    }
+    command
+}
+
 /// A registrar that did not start.
 pub(crate) struct Refusal {
     /// Its exit code; `None` when a signal ended it, or when it was still starting at the timeout.
@@ -76,38 +102,12 @@ impl Registrar {
         prepare: impl FnOnce(&mut Command),
         patience: Option<Duration>,
     ) -> Result<Self, Refusal> {
-        let path = |name: &str| {
-            folder
-                .path()
-                .join(name)
-                .to_str()
-                .expect("a path")
-                .to_owned()
-        };
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(folder.path().join("log"))
             .expect("a log");
-        let arguments = [
-            "serve",
-            "--config",
-            &path("registrar.toml"),
-            "--listen",
-            "127.0.0.1:0",
-            "--data",
-            &path("data"),
-        ];
-        let mut command = command(&arguments);
-        let configured =
-            std::fs::read_to_string(folder.path().join("registrar.toml")).unwrap_or_default();
-        if !configured.contains("rateLimitRegistrationRequestCount") {
-            // Tests register faster than the default quota for one address allows.
-            command.env(
-                "REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT",
-                "0",
-            );
-        }
+        let mut command = server(folder.path());
         prepare(&mut command);
         let mut child = command
             .stdout(Stdio::piped())
