@@ -2,7 +2,10 @@
 //! has an audit event of its own.
 
 use futures_util::stream::{self, StreamExt};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::is_default;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
 use crate::registration::endpoint::refused;
@@ -18,17 +21,18 @@ const AT_ONCE: usize = 16;
 const TRIES: usize = 8;
 
 /// The result of a bulk deletion.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Deleted {
     /// The number of deleted clients.
     pub(super) deleted: usize,
     /// The number of clients whose deletion a script denied.
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) refused: usize,
 }
 
 /// The result for one client.
-enum Outcome {
-    Deleted,
+enum Deletion {
+    Done,
     Refused,
     /// The client was deleted concurrently, or changed so that the filter no longer matches it.
     Left,
@@ -62,9 +66,9 @@ pub(super) async fn delete(
         let mut stopped = None;
         while let Some(outcome) = outcomes.next().await {
             match outcome {
-                Ok(Outcome::Deleted) => done.deleted += 1,
-                Ok(Outcome::Refused) => done.refused += 1,
-                Ok(Outcome::Left) => {}
+                Ok(Deletion::Done) => done.deleted += 1,
+                Ok(Deletion::Refused) => done.refused += 1,
+                Ok(Deletion::Left) => {}
                 // Deletions that have started are completed.
                 Err(error) => stopped = stopped.or(Some(error)),
             }
@@ -84,7 +88,7 @@ async fn delete_one(
     caller: &Caller,
     filter: &ClientFilter,
     stored: Stored,
-) -> Result<Outcome, ManageError> {
+) -> Result<Deletion, ManageError> {
     let mut seen = stored;
     for _ in 0..TRIES {
         let id = seen.client().id.clone();
@@ -98,18 +102,18 @@ async fn delete_one(
         )
         .await
         {
-            Ok(()) => return Ok(Outcome::Deleted),
+            Ok(()) => return Ok(Deletion::Done),
             Err(ManageError::Conflict) => {}
             Err(error) if error.is_refusal() => {
                 let (author, problem) = (caller.author(None), management::endpoint::problem(error));
                 refused(cx, (&author, Action::DeletionRefused, id.as_str()), problem);
-                return Ok(Outcome::Refused);
+                return Ok(Deletion::Refused);
             }
             Err(error) => return Err(error),
         }
         match cx.service.store.clients.find(&id).await? {
             Some(found) if filter.matches(found.client()) => seen = found,
-            Some(_) | None => return Ok(Outcome::Left),
+            Some(_) | None => return Ok(Deletion::Left),
         }
     }
     Err(ManageError::Conflict)

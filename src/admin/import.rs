@@ -1,10 +1,12 @@
 //! Imports clients from the lines of an export, in batches. Each batch is stored durably as one change before
 //! the next batch is complete.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Administrator;
 use super::portable::{self, Arrived};
+use super::{Administrator, is_default};
 use crate::base::model::json;
 use crate::client::Client;
 use crate::http::body::BodyError;
@@ -24,8 +26,9 @@ const LOT: usize = 100;
 const LOT_BYTES: usize = 1 << 20;
 
 /// The result of an import.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Imported")]
+pub(super) struct ImportTally {
     /// The number of new clients.
     pub(super) imported: usize,
     /// The number of existing clients that were kept.
@@ -33,6 +36,7 @@ pub(super) struct Tally {
     /// The number of existing clients that were replaced.
     pub(super) replaced: usize,
     /// The number of clients that violate rules of this server.
+    #[serde(rename = "warnings", skip_serializing_if = "is_default")]
     pub(super) odd: usize,
 }
 
@@ -81,7 +85,7 @@ pub(super) struct Import<'a> {
     /// The handling of clients that already exist.
     pub(super) existing: Existing,
     /// The result so far.
-    pub(super) tally: Tally,
+    pub(super) tally: ImportTally,
     lot: Vec<(usize, Client)>,
     lot_bytes: usize,
 }
@@ -93,7 +97,7 @@ impl<'a> Import<'a> {
         by: &'a Administrator,
         existing: Existing,
     ) -> Self {
-        let tally = Tally {
+        let tally = ImportTally {
             imported: 0,
             skipped: 0,
             replaced: 0,

@@ -1,14 +1,11 @@
 //! The admin API. Each call requires its own scope.
 //!
-//! Every endpoint begins with [`endpoint::admit`]; its work is in the module without the prefix `endpoint_`.
+//! Every endpoint begins with [`endpoint::admit`]. Answers are types whose schemas are in the OpenAPI document.
 //! All endpoints report errors in the same form, with `error` and `error_description` (RFC 6750 section 3):
 //! 400 for a malformed request, 401 and 403 for a caller without permission, 404, 405, 408 and 413 for a body
 //! that is too slow or too large, 409 and 412 for concurrent changes, 415, and 503 with `Retry-After`.
 
-pub mod audit;
 mod bulk;
-pub mod clients;
-pub mod config;
 pub mod endpoint;
 mod export;
 mod import;
@@ -16,8 +13,6 @@ pub mod initial_access;
 pub mod openapi;
 mod portable;
 pub mod schema;
-pub mod scripts;
-pub mod used;
 
 use std::net::IpAddr;
 
@@ -49,4 +44,9 @@ impl Administrator {
     pub fn did(&self, action: Action, subject: impl Into<String>, at: Timestamp) -> AuditEvent {
         self.author().did(action, subject, at)
     }
+}
+
+/// Whether `value` is left out of an answer because it is the default.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

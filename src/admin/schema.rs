@@ -1,5 +1,7 @@
-//! The JSON Schema of a client, derived from the table of all metadata.
+//! The JSON Schema of a client, derived from the table of all metadata, and references to schemas of types whose
+//! modules do not use `schemars`.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::client::member::{Kind, MEMBERS, Member, SetBy};
@@ -24,6 +26,38 @@ pub fn client() -> Map<String, Value> {
         "additionalProperties": true,
     });
     schema.as_object().cloned().unwrap_or_default()
+}
+
+/// The path of the schemas in the OpenAPI document.
+pub(super) const COMPONENTS: &str = "/components/schemas";
+
+fn reference(name: &str) -> Schema {
+    Schema::new_ref(format!("#{COMPONENTS}/{name}"))
+}
+
+/// Returns a reference to the schema of a client.
+pub(super) fn client_reference(_: &mut SchemaGenerator) -> Schema {
+    reference("Client")
+}
+
+/// Returns a reference to the schema of a trust level.
+pub(super) fn trust_level(_: &mut SchemaGenerator) -> Schema {
+    reference("TrustLevel")
+}
+
+/// Returns a reference to the schema of a provenance.
+pub(super) fn provenance(_: &mut SchemaGenerator) -> Schema {
+    reference("Provenance")
+}
+
+/// Returns a reference to the schema of a policy.
+pub(super) fn initial_access_policy(_: &mut SchemaGenerator) -> Schema {
+    reference("InitialAccessPolicy")
+}
+
+/// Returns the schema of a policy in a request, where `null` counts as absent.
+pub(super) fn initial_access_policy_or_null(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"anyOf": [reference("InitialAccessPolicy"), {"type": "null"}]})
 }
 
 fn property(member: &Member) -> Value {

@@ -332,6 +332,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rustix", &["cli", "script"]),
     ("sd_notify", &["server/systemd"]),
     ("getrandom", &["base/random"]),
+    ("schemars", &["admin"]),
 ];
 
 /// Within a use case, only these files may use HTTP types.

@@ -196,7 +196,7 @@ pub(crate) async fn patches_of_another_server(database: &Database) {
             "op": "replace", "path": "/registration/dynamicRegistrationEnabled", "value": is_enabled,
         }]);
         let cx = Context::new(here.service());
-        registrar::admin::config::patch(
+        registrar::admin::endpoint::config::apply_patch(
             &cx,
             registrar::store::audit::Author::default(),
             operations.to_string().as_bytes(),

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use registrar::admin::config as admin;
+use registrar::admin::endpoint::config as admin;
 use registrar::base::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::live::{Document, PatchError};
@@ -77,7 +77,7 @@ fn show(server: &Server) -> Document {
 }
 
 async fn patch(server: &Server, operations: &Value) -> Result<Document, PatchError> {
-    admin::patch(
+    admin::apply_patch(
         &Context::new(server.service()),
         Author::default(),
         operations.to_string().as_bytes(),
@@ -165,7 +165,7 @@ async fn patches_in_janssens_spelling_are_accepted_unchanged() {
      "value": "anExampleConfigField_value"
      }
     ]"#;
-    let error = admin::patch(&cx(), Author::default(), example, None)
+    let error = admin::apply_patch(&cx(), Author::default(), example, None)
         .await
         .unwrap_err()
         .to_string();
@@ -181,7 +181,7 @@ async fn patches_in_janssens_spelling_are_accepted_unchanged() {
   "value": "true"
   }
  ]"#;
-    admin::patch(&cx(), Author::default(), enabled, None)
+    admin::apply_patch(&cx(), Author::default(), enabled, None)
         .await
         .unwrap();
     assert_eq!(register(&server).await, 201);
@@ -242,7 +242,7 @@ async fn of_two_patches_of_the_same_revision_one_is_rejected() {
         .collect();
     let attempts = bodies.iter().map(|body| async {
         let cx = Context::new(server.service());
-        admin::patch(
+        admin::apply_patch(
             &cx,
             Author::default(),
             body.as_bytes(),

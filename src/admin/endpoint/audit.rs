@@ -1,20 +1,94 @@
 //! `GET` on the audit log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Query, admit, store_problem};
-use crate::admin::audit;
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
+use crate::store::StoreError;
+use crate::store::audit::{Action, Logged};
 
 /// The maximum number of events on a page.
 const MOST: usize = 1_000;
+
+/// A page of the audit log.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::admin) struct AuditPage<'a> {
+    events: Vec<ShownEvent<'a>>,
+    /// The value of `after` for the next page, if more events follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+/// An event as administrators read it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditEvent")]
+struct ShownEvent<'a> {
+    #[schemars(range(min = 1))]
+    position: u64,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    time: u64,
+    #[schemars(with = "String")]
+    action: Action,
+    outcome: EventOutcome,
+    /// The error code of a rejected request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    /// The identifier of the client, token or revision that the event is about.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    /// The `client_id` of the client that did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    details: &'a Map<String, Value>,
+}
+
+/// Whether the action was done.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum EventOutcome {
+    Done,
+    Refused,
+}
+
+impl<'a> ShownEvent<'a> {
+    fn of(logged: &'a Logged) -> Self {
+        let event = &logged.event;
+        let outcome = if event.error.is_some() {
+            EventOutcome::Refused
+        } else {
+            EventOutcome::Done
+        };
+        Self {
+            position: logged.position,
+            time: event.at.unix(),
+            action: event.action,
+            outcome,
+            error: event.error.as_deref(),
+            subject: &event.subject,
+            actor: event.actor.as_deref(),
+            address: event.address,
+            correlation_id: event.correlation_id.as_deref(),
+            details: &event.details,
+        }
+    }
+}
 
 /// Returns events in the order in which they were stored: at most `limit` events after the position `after`.
 /// If more events follow, `next` is the value of `after` for the next page. A caller that follows the log
@@ -33,29 +107,27 @@ pub async fn list(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.audit_read).await?;
     let query = Query::read(&parts.uri, &["after", "limit"])?;
-    let after = query
-        .parsed("after", "the position of an event")?
-        .unwrap_or(0);
+    let after = query.parsed("after", "the position of an event")?;
     let limit = query.limit(MOST)?;
     service.refusals.flush().await;
-    let page = service
-        .store
-        .audit
-        .page(after, limit)
-        .await
-        .map_err(|error| store_problem(&error))?;
-    let last = service
-        .store
-        .audit
-        .last()
-        .await
-        .map_err(|error| store_problem(&error))?;
-    let next = page
-        .last()
-        .map(|event| event.position)
-        .filter(|position| *position < last);
-    let events: Vec<Value> = page.iter().map(audit::shown).collect();
-    let mut members = Map::from_iter([("events".to_owned(), events.into())]);
-    members.extend(next.map(|position| ("next".to_owned(), position.into())));
-    Ok(answer::json(StatusCode::OK, &members))
+    let read = read_page(&service, after.unwrap_or(0), limit).await;
+    let (events, next) = read.map_err(|error| store_problem(&error))?;
+    let page = AuditPage {
+        events: events.iter().map(ShownEvent::of).collect(),
+        next,
+    };
+    Ok(answer::json(StatusCode::OK, &page))
+}
+
+/// Returns the events after the position `after`, and the position after which the next page starts, if any.
+async fn read_page(
+    service: &Service,
+    after: u64,
+    limit: usize,
+) -> Result<(Vec<Logged>, Option<u64>), StoreError> {
+    let log = &service.store.audit;
+    let events = log.page(after, limit).await?;
+    let last = log.last().await?;
+    let end = events.last().map(|event| event.position);
+    Ok((events, end.filter(|position| *position < last)))
 }

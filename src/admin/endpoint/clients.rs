@@ -8,16 +8,16 @@ use axum::response::Response;
 use hyper::header::{ETAG, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::refusal;
-use super::refusal::{call_refused, refused};
+use super::refusal::{self, call_refused, refused};
 use super::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
-use crate::admin::bulk::{self, Deleted};
-use crate::admin::{Administrator, clients};
+use crate::admin::{Administrator, bulk, schema};
 use crate::base::clock::Timestamp;
 use crate::base::model::ClientId;
-use crate::client::{Client, TrustLevel};
+use crate::client::{Client, Provenance, TrustLevel};
 use crate::http::answer::{self, Problem};
 use crate::http::precondition;
 use crate::management::{self, Held};
@@ -42,6 +42,82 @@ const FILTERS: &[&str] = &[
     "trust_level",
 ];
 
+/// A page of clients.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::admin) struct ClientPage<'a> {
+    clients: Vec<ClientSummary<'a>>,
+    /// The value of `after` for the next page, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a str>,
+}
+
+/// A client in a list.
+#[derive(Serialize, JsonSchema)]
+struct ClientSummary<'a> {
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    software_id: Option<&'a str>,
+    client_id_issued_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<u64>,
+    #[schemars(schema_with = "schema::trust_level")]
+    trust_level: TrustLevel,
+}
+
+impl<'a> ClientSummary<'a> {
+    fn of(client: &'a Client) -> Self {
+        let metadata = client.metadata.metadata();
+        Self {
+            client_id: client.id.as_str(),
+            client_name: metadata.text("client_name"),
+            software_id: metadata.text("software_id"),
+            client_id_issued_at: client.issued_at.unix(),
+            expires_at: client.expires_at.map(Timestamp::unix),
+            last_used_at: client.last_used_at.map(Timestamp::unix),
+            trust_level: client.provenance.trust_level,
+        }
+    }
+}
+
+/// Everything that administrators can see of a client: its metadata and its provenance, but neither its secret
+/// nor the hash of a token.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::admin) struct ClientRecord<'a> {
+    client_id: &'a str,
+    client_id_issued_at: u64,
+    #[schemars(range(min = 1))]
+    revision: u64,
+    has_secret: bool,
+    #[schemars(schema_with = "schema::client_reference")]
+    metadata: &'a Map<String, Value>,
+    #[schemars(schema_with = "schema::provenance")]
+    provenance: &'a Provenance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<u64>,
+}
+
+impl<'a> ClientRecord<'a> {
+    fn of(cx: &Context<'_>, client: &'a Client) -> Self {
+        let last_used_at = cx.service.store.uses.last(client);
+        Self {
+            client_id: client.id.as_str(),
+            client_id_issued_at: client.issued_at.unix(),
+            revision: client.revision,
+            has_secret: client.secret.is_some(),
+            metadata: client.metadata.metadata().as_object(),
+            provenance: &client.provenance,
+            expires_at: client.expires_at.map(Timestamp::unix),
+            last_used_at: last_used_at.map(Timestamp::unix),
+        }
+    }
+}
+
 /// Returns a page of the clients that match all parameters, ordered by identifier. `client_id` is a prefix of
 /// the identifier, and `client_name` a part of the name. A page can be short even if more clients follow;
 /// `next` is then the value of `after` for the next page.
@@ -58,21 +134,17 @@ pub async fn list(
     let query = Query::read(&parts.uri, &[FILTERS, &["after", "limit"]].concat())?;
     let after = query.text("after").map(ClientId::parse).transpose();
     let after = after.map_err(|_| bad_request("after must be the identifier of a client"))?;
-    let (filter, limit) = (filter(&query)?, query.limit(MOST)?);
-    let page = service
-        .store
-        .clients
-        .list(&filter, after.as_ref(), limit)
-        .await;
+    let filter = filter(&query)?;
+    let limit = query.limit(MOST)?;
+    let clients = &service.store.clients;
+    let page = clients.list(&filter, after.as_ref(), limit).await;
     let page = page.map_err(|error| store_problem(&error))?;
-    let clients: Vec<Value> = page
-        .clients
-        .iter()
-        .map(|stored| clients::summary(stored.client()))
-        .collect();
-    let mut members = Map::from_iter([("clients".to_owned(), clients.into())]);
-    members.extend(page.next.map(|id| ("next".to_owned(), id.as_str().into())));
-    Ok(answer::json(StatusCode::OK, &members))
+    let found = page.clients.iter().map(Stored::client);
+    let shown = ClientPage {
+        clients: found.map(ClientSummary::of).collect(),
+        next: page.next.as_ref().map(ClientId::as_str),
+    };
+    Ok(answer::json(StatusCode::OK, &shown))
 }
 
 fn filter(query: &Query) -> Result<ClientFilter, Problem> {
@@ -217,14 +289,8 @@ pub async fn delete_all(
         done.refused,
         "clients deleted by an administrator"
     );
-    let mut members: Map<String, Value> =
-        Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
     match deleted {
-        Ok(Deleted { refused: 0, .. }) => Ok(answer::json(StatusCode::OK, &members)),
-        Ok(done) => {
-            members.insert("refused".to_owned(), done.refused.into());
-            Ok(answer::json(StatusCode::OK, &members))
-        }
+        Ok(done) => Ok(answer::json(StatusCode::OK, &done)),
         Err((error, done)) => {
             let problem = refused(management::endpoint::problem(error));
             Err(problem.member("deleted", done.deleted))
@@ -281,7 +347,7 @@ fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
 }
 
 fn detail(cx: &Context<'_>, client: &Client) -> Response {
-    let mut response = answer::json(StatusCode::OK, &clients::detail(cx, client));
+    let mut response = answer::json(StatusCode::OK, &ClientRecord::of(cx, client));
     if let Ok(tag) = HeaderValue::from_str(&entity_tag(client.revision)) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -12,11 +12,10 @@ use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
 use super::{INVALID_REQUEST, admit, read_body};
-use crate::admin::config;
 use crate::http::answer::{self, Problem};
-use crate::live::{Document, PatchError};
+use crate::live::{Document, Operations, PatchError};
 use crate::service::{Context, Service};
-use crate::store::audit::Action;
+use crate::store::audit::{Action, Author};
 use crate::store::outage;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
@@ -35,7 +34,7 @@ pub async fn get(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.config_read).await?;
-    Ok(answer_with(&config::show(&cx)))
+    Ok(answer_with(&show(&cx)))
 }
 
 /// Changes the live configuration.
@@ -52,7 +51,7 @@ pub async fn patch(
     let outcome = async {
         media_type(&parts.headers)?;
         let body = read_body(&cx, body).await?;
-        let document = config::patch(&cx, by.author(), &body, if_match(&parts.headers)).await;
+        let document = apply_patch(&cx, by.author(), &body, if_match(&parts.headers)).await;
         document.map_err(|error| problem(&error))
     };
     match outcome.await {
@@ -64,6 +63,27 @@ pub async fn patch(
             problem,
         )),
     }
+}
+
+/// Returns the configuration that applies to this request.
+pub fn show(cx: &Context<'_>) -> Document {
+    cx.snapshot.document(&cx.service.settings)
+}
+
+/// Applies the JSON Patch (RFC 6902) in `body`, durably and as a whole, and returns the configuration in force
+/// afterwards. If `expected` is set, the current revision must be in it.
+///
+/// # Errors
+/// Returns the reason why nothing was changed.
+pub async fn apply_patch(
+    cx: &Context<'_>,
+    author: Author,
+    body: &[u8],
+    expected: Option<Vec<String>>,
+) -> Result<Document, PatchError> {
+    let operations = Operations::parse(body)?;
+    let changes = &cx.service.changes;
+    changes.patch(operations, expected, author).await
 }
 
 fn answer_with(document: &Document) -> Response {

@@ -7,15 +7,16 @@ use axum::extract::State;
 use axum::response::Response;
 use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::refusal::call_refused;
 use super::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
 use crate::admin::Administrator;
-use crate::admin::initial_access::{self, MakeError};
+use crate::admin::initial_access::{self, CreateError, CreatedToken, TokenPage, TokenProperties};
 use crate::base::model::absent;
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
+use crate::store::expiring::initial_access_tokens::InitialAccessToken;
 
 /// The maximum number of tokens on a page.
 const MOST: usize = 200;
@@ -31,17 +32,17 @@ pub async fn create(
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
-    let made = make(&cx, &by, (&parts.headers, body)).await;
-    let made = made.map_err(|problem| call_refused(&cx, &parts, &by.author(), problem))?;
-    Ok(answer::json(StatusCode::CREATED, &made))
+    let created = create_from(&cx, &by, (&parts.headers, body)).await;
+    let created = created.map_err(|problem| call_refused(&cx, &parts, &by.author(), problem))?;
+    Ok(answer::json(StatusCode::CREATED, &created.answer()))
 }
 
-/// Creates the token that a body requests, and returns the members of the response.
-async fn make(
+/// Creates the token that a body requests.
+async fn create_from(
     cx: &Context<'_>,
     by: &Administrator,
     (headers, body): (&HeaderMap, Body),
-) -> Result<Map<String, Value>, Problem> {
+) -> Result<CreatedToken, Problem> {
     let mut wanted = read_object(cx, headers, body).await?;
     absent::without_null(&mut wanted);
     // The content of `attributes` in the policy belongs to the operator and is kept.
@@ -50,10 +51,8 @@ async fn make(
     }
     let wanted =
         serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
-    let made = initial_access::make(cx, by, wanted)
-        .await
-        .map_err(problem)?;
-    Ok(made.shown())
+    let created = initial_access::create(cx, by, wanted).await;
+    created.map_err(problem)
 }
 
 /// Returns a page of tokens.
@@ -69,23 +68,15 @@ pub async fn list(
     admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
     let query = Query::read(&parts.uri, &["after", "limit"])?;
     let limit = query.limit(MOST)?;
-    let page = service
-        .store
-        .initial_access_tokens
-        .page(query.text("after"), limit)
-        .await;
-    let page = page.map_err(|error| store_problem(&error))?;
-    let next = page
-        .last()
-        .filter(|_| page.len() == limit)
-        .map(|token| token.id().into());
-    let tokens: Vec<Value> = page
-        .iter()
-        .map(|token| initial_access::shown(token).into())
-        .collect();
-    let mut members = Map::from_iter([("initial_access_tokens".to_owned(), tokens.into())]);
-    members.extend(next.map(|id| ("next".to_owned(), id)));
-    Ok(answer::json(StatusCode::OK, &members))
+    let tokens = &service.store.initial_access_tokens;
+    let found = tokens.page(query.text("after"), limit).await;
+    let found = found.map_err(|error| store_problem(&error))?;
+    let last = found.last().filter(|_| found.len() == limit);
+    let page = TokenPage {
+        initial_access_tokens: found.iter().map(TokenProperties::of).collect(),
+        next: last.map(InitialAccessToken::id),
+    };
+    Ok(answer::json(StatusCode::OK, &page))
 }
 
 /// Returns one token.
@@ -106,7 +97,7 @@ pub async fn show(
         .find(&id, service.clock.now())
         .await;
     match found.map_err(|error| store_problem(&error))? {
-        Some(token) => Ok(answer::json(StatusCode::OK, &initial_access::shown(&token))),
+        Some(token) => Ok(answer::json(StatusCode::OK, &TokenProperties::of(&token))),
         None => Err(unknown("initial access token")),
     }
 }
@@ -135,11 +126,11 @@ pub async fn revoke(
     }
 }
 
-fn problem(error: MakeError) -> Problem {
+fn problem(error: CreateError) -> Problem {
     match error {
-        MakeError::Wanted(reason) => bad_request(&reason),
-        MakeError::Store(error) => store_problem(&error),
-        MakeError::Randomness(error) => {
+        CreateError::Request(reason) => bad_request(&reason),
+        CreateError::Store(error) => store_problem(&error),
+        CreateError::Randomness(error) => {
             tracing::error!(%error, "initial access token could not be created");
             Problem::server_error()
         }

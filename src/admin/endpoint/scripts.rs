@@ -6,11 +6,54 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::admit;
-use crate::admin::{openapi, schema, scripts};
+use crate::admin::{openapi, schema};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
+
+/// The loaded scripts, and statistics of their calls.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Scripts")]
+pub(in crate::admin) struct LoadedScripts<'a> {
+    /// The identifier of the set: a hash over all its files.
+    revision: &'a str,
+    /// When the set was loaded, in seconds since 1970-01-01T00:00:00Z.
+    since: u64,
+    scripts: Vec<LoadedScript<'a>>,
+    calls: Vec<ScriptCalls>,
+}
+
+/// A loaded script.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct LoadedScript<'a> {
+    /// Its file name.
+    name: &'a str,
+    /// SHA-256 of its text, in hex.
+    hash: &'a str,
+    /// The hooks that it has.
+    hooks: Vec<&'static str>,
+    warnings: &'a [String],
+}
+
+/// The calls of one script for one hook since the server started.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct ScriptCalls {
+    script: String,
+    hook: &'static str,
+    /// Calls that have ended.
+    calls: u64,
+    /// Calls that ended with a fault.
+    faults: u64,
+    /// The time that the calls took, without the time spent waiting.
+    ran_seconds: f64,
+    /// The time that the calls spent waiting for external systems and the store.
+    waited_seconds: f64,
+}
 
 /// Returns the loaded scripts.
 ///
@@ -23,7 +66,37 @@ pub async fn get(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.scripts_read).await?;
-    Ok(answer::json(StatusCode::OK, &scripts::shown(&cx)))
+    Ok(answer::json(StatusCode::OK, &loaded(&cx)))
+}
+
+fn loaded<'a>(cx: &'a Context<'_>) -> LoadedScripts<'a> {
+    let set = &cx.snapshot.scripts;
+    let mut scripts = Vec::new();
+    for script in set.scripts() {
+        scripts.push(LoadedScript {
+            name: &script.name,
+            hash: &script.hash,
+            hooks: script.hooks.iter().map(|hook| hook.name()).collect(),
+            warnings: &script.warnings,
+        });
+    }
+    let mut calls = Vec::new();
+    for counted in set.statistics() {
+        calls.push(ScriptCalls {
+            script: counted.script,
+            hook: counted.hook.name(),
+            calls: counted.calls,
+            faults: counted.faults,
+            ran_seconds: counted.ran.as_secs_f64(),
+            waited_seconds: counted.waited.as_secs_f64(),
+        });
+    }
+    LoadedScripts {
+        revision: set.revision(),
+        since: set.since().unix(),
+        scripts,
+        calls,
+    }
 }
 
 /// Returns the JSON Schema of a client.

@@ -8,12 +8,11 @@ use axum::response::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
-use serde_json::{Map, Value};
 
 use super::refusal::call_refused;
 use super::{Query, admit, bad_request, store_problem, unreadable, unsupported};
 use crate::admin::export;
-use crate::admin::import::{self, Import, ImportFault, Tally};
+use crate::admin::import::{self, Import, ImportFault, ImportTally};
 use crate::http::answer::{self, Problem};
 use crate::http::lines::Lines;
 use crate::service::{Context, Service};
@@ -83,16 +82,24 @@ pub async fn import(
     let tally = import.tally;
     tracing::info!(?tally, "clients imported by an administrator");
     match outcome {
-        Ok(()) => Ok(answer::json(StatusCode::OK, &told(tally))),
+        Ok(()) => Ok(answer::json(StatusCode::OK, &tally)),
         Err(fault) => {
             lines.drain().await;
-            let problem = refused(problem(&fault));
-            Err(told(tally)
-                .into_iter()
-                .fold(problem, |problem, (name, value)| {
-                    problem.member(&name, value)
-                }))
+            Err(with_tally(refused(problem(&fault)), tally))
         }
+    }
+}
+
+/// Adds the result so far to `problem`.
+fn with_tally(problem: Problem, tally: ImportTally) -> Problem {
+    let problem = problem
+        .member("imported", tally.imported)
+        .member("skipped", tally.skipped)
+        .member("replaced", tally.replaced);
+    if tally.odd > 0 {
+        problem.member("warnings", tally.odd)
+    } else {
+        problem
     }
 }
 
@@ -128,27 +135,6 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
     } else {
         Err(unsupported(NDJSON))
     }
-}
-
-fn told(tally: Tally) -> Map<String, Value> {
-    let Tally {
-        imported,
-        skipped,
-        replaced,
-        odd,
-    } = tally;
-    let mut members = Map::new();
-    for (name, count) in [
-        ("imported", imported),
-        ("skipped", skipped),
-        ("replaced", replaced),
-    ] {
-        members.insert(name.to_owned(), count.into());
-    }
-    if odd > 0 {
-        members.insert("warnings".to_owned(), odd.into());
-    }
-    members
 }
 
 fn problem(fault: &ImportFault) -> Problem {

@@ -6,14 +6,32 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Named, admit, bad_request, read_body, store_problem, unknown, unsupported};
-use crate::admin::used::{self, Use};
+use crate::base::clock::Timestamp;
 use crate::base::model::{ClientId, json};
 use crate::http::answer::{self, Problem};
 use crate::http::body::{self, MediaType};
 use crate::service::{Context, Service};
+
+/// The maximum number of uses per call.
+const MOST: usize = 1_000;
+
+/// A use of a client.
+struct ReportedUse {
+    id: ClientId,
+    /// The time of the use; `None` for now.
+    at: Option<Timestamp>,
+}
+
+/// The number of recorded uses.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::admin) struct Noted {
+    noted: usize,
+}
 
 /// Records that one client was used now, or at the time `at` of the body.
 ///
@@ -26,7 +44,7 @@ pub async fn one(
 ) -> Result<Response, Problem> {
     let (cx, said) = admitted(&service, request).await?;
     let id = ClientId::parse(&id).map_err(|_| unknown("client"))?;
-    let at = used::moment(&said).map_err(bad_request)?;
+    let at = parse_moment(&said).map_err(bad_request)?;
     let found = service
         .store
         .clients
@@ -34,7 +52,7 @@ pub async fn one(
         .await
         .map_err(|error| store_problem(&error))?;
     found.ok_or_else(|| unknown("client"))?;
-    used::note(&cx, &[Use { id, at }]);
+    note(&cx, &[ReportedUse { id, at }]);
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
@@ -48,10 +66,10 @@ pub async fn many(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (cx, said) = admitted(&service, request).await?;
-    let uses = used::list(&said).map_err(bad_request)?;
-    used::note(&cx, &uses);
-    let members = Map::from_iter([("noted".to_owned(), Value::from(uses.len()))]);
-    Ok(answer::json(StatusCode::ACCEPTED, &members))
+    let uses = parse_list(&said).map_err(bad_request)?;
+    note(&cx, &uses);
+    let noted = Noted { noted: uses.len() };
+    Ok(answer::json(StatusCode::ACCEPTED, &noted))
 }
 
 /// Authenticates the caller and reads the body. An empty body counts as `{}`.
@@ -77,4 +95,77 @@ async fn admitted(
     }
     let said = json::parse_integral(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     Ok((cx, said))
+}
+
+/// Records `uses`. A time in the future counts as now.
+fn note(cx: &Context<'_>, uses: &[ReportedUse]) {
+    let now = cx.service.clock.now();
+    for one in uses {
+        cx.service
+            .store
+            .uses
+            .note(&one.id, one.at.map_or(now, |at| at.min(now)));
+    }
+}
+
+/// Reads the time of one use: the member `at` of an object without other members.
+///
+/// # Errors
+/// Returns a description of the expected form.
+fn parse_moment(said: &Value) -> Result<Option<Timestamp>, &'static str> {
+    const DUE: &str =
+        "the body must be empty or {\"at\": SECONDS}, in seconds since 1970-01-01T00:00:00Z";
+    let members = said.as_object().ok_or(DUE)?;
+    at(members, &["at"]).map_err(|Unreadable| DUE)
+}
+
+/// Reads a list of uses.
+///
+/// # Errors
+/// Returns a description of the expected form.
+fn parse_list(said: &Value) -> Result<Vec<ReportedUse>, &'static str> {
+    const DUE: &str =
+        "the body must be a list of client identifiers or of {\"client_id\": ID, \"at\": SECONDS}";
+    let items = said.as_array().ok_or(DUE)?;
+    if items.len() > MOST {
+        return Err("the list must have at most 1000 items");
+    }
+    items
+        .iter()
+        .map(|item| parse_item(item).ok_or(DUE))
+        .collect()
+}
+
+fn parse_item(item: &Value) -> Option<ReportedUse> {
+    let id = |value: &Value| ClientId::parse(value.as_str()?).ok();
+    match item {
+        Value::Object(members) => {
+            let at = at(members, &["client_id", "at"]).ok()?;
+            Some(ReportedUse {
+                id: id(members.get("client_id")?)?,
+                at,
+            })
+        }
+        text => Some(ReportedUse {
+            id: id(text)?,
+            at: None,
+        }),
+    }
+}
+
+/// The value does not have the expected form.
+struct Unreadable;
+
+/// Reads the member `at` of `members`, which must not have other members than `known`.
+fn at(members: &Map<String, Value>, known: &[&str]) -> Result<Option<Timestamp>, Unreadable> {
+    if members.keys().any(|name| !known.contains(&name.as_str())) {
+        return Err(Unreadable);
+    }
+    match members.get("at") {
+        None => Ok(None),
+        Some(value) => value
+            .as_u64()
+            .map(|at| Some(Timestamp::from_unix(at)))
+            .ok_or(Unreadable),
+    }
 }

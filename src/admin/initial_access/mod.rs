@@ -2,10 +2,10 @@
 
 mod policy;
 
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Administrator;
+use super::{Administrator, schema};
 use crate::base::clock::Timestamp;
 use crate::base::random::{self, NoRandomness};
 use crate::base::secret::Secret;
@@ -16,25 +16,89 @@ use crate::store::expiring::initial_access_tokens::{InitialAccess, InitialAccess
 use crate::store::{InitialAccessTokens, StoreError};
 
 /// The request of an administrator.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Wanted {
+pub struct InitialAccessTokenRequest {
     /// A description of the token.
+    #[schemars(length(max = NOTE))]
     pub note: Option<String>,
-    /// The maximum number of clients that can be registered with the token; `None` for no limit.
+    /// The maximum number of clients that can be registered with the token. Absent: no limit.
+    #[schemars(range(min = 1, max = u64::MAX))]
     pub uses: Option<u64>,
-    /// The lifetime of the token in seconds; `None` if it is valid until revoked.
+    /// The lifetime of the token in seconds. Absent: it is valid until it is revoked.
+    #[schemars(range(min = 1, max = u64::MAX))]
     pub expires_in: Option<u64>,
     /// The limits for clients that are registered with the token.
+    #[schemars(schema_with = "schema::initial_access_policy_or_null")]
     pub policy: InitialAccessPolicy,
+}
+
+/// The properties of a token, without the token itself.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "InitialAccessToken")]
+pub struct TokenProperties<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = NOTE))]
+    note: Option<&'a str>,
+    /// The maximum number of clients that can be registered with the token. Absent: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = u64::MAX))]
+    uses: Option<u64>,
+    /// The number of clients that were registered with the token.
+    used: u64,
+    created_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    #[schemars(schema_with = "schema::initial_access_policy")]
+    policy: &'a InitialAccessPolicy,
+}
+
+impl<'a> TokenProperties<'a> {
+    /// Returns the properties of `token`.
+    pub fn of(token: &'a InitialAccessToken) -> Self {
+        Self::with(token.id(), token.grant(), token.used())
+    }
+
+    fn with(id: String, grant: &'a InitialAccess, used: u64) -> Self {
+        Self {
+            id,
+            note: grant.note.as_deref(),
+            uses: grant.uses,
+            used,
+            created_at: grant.created_at.unix(),
+            expires_at: grant.expires_at.map(Timestamp::unix),
+            policy: &grant.policy,
+        }
+    }
+}
+
+/// A new token: its properties and the token itself, which cannot be read again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "NewInitialAccessToken")]
+pub struct NewToken<'a> {
+    #[serde(flatten)]
+    properties: TokenProperties<'a>,
+    token: &'a str,
+}
+
+/// A page of tokens.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "InitialAccessTokenPage")]
+pub struct TokenPage<'a> {
+    /// The tokens.
+    pub initial_access_tokens: Vec<TokenProperties<'a>>,
+    /// The value of `after` for the next page, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Why no token was created.
 #[derive(Debug, thiserror::Error)]
-pub enum MakeError {
+pub enum CreateError {
     /// The request is invalid.
     #[error("{0}")]
-    Wanted(String),
+    Request(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,46 +108,40 @@ pub enum MakeError {
 }
 
 /// A token that has been stored. It is not read back, since it may have expired by then.
-pub struct Made {
+pub struct CreatedToken {
     id: String,
     grant: InitialAccess,
     token: Secret,
 }
 
-impl Made {
-    /// Returns its properties and the token, which cannot be read again.
-    pub fn shown(&self) -> Map<String, Value> {
-        let mut members = members(&self.id, &self.grant, 0);
-        members.insert("token".to_owned(), self.token.expose().into());
-        members
+impl CreatedToken {
+    /// Returns the answer to the administrator that created it.
+    pub fn answer(&self) -> NewToken<'_> {
+        NewToken {
+            properties: TokenProperties::with(self.id.clone(), &self.grant, 0),
+            token: self.token.expose(),
+        }
     }
 }
 
 /// The maximum number of characters of a note.
 const NOTE: usize = 256;
 
-fn wrong(reason: &str) -> MakeError {
-    MakeError::Wanted(reason.to_owned())
+fn wrong(reason: &str) -> CreateError {
+    CreateError::Request(reason.to_owned())
 }
 
 /// Creates a token.
 ///
 /// # Errors
 /// When the request is invalid, or the token cannot be stored.
-pub async fn make(cx: &Context<'_>, by: &Administrator, wanted: Wanted) -> Result<Made, MakeError> {
-    if wanted.uses == Some(0) || wanted.expires_in == Some(0) {
-        return Err(wrong(
-            "uses and expires_in must be at least 1; omit them for no limit",
-        ));
-    }
-    if wanted
-        .note
-        .as_ref()
-        .is_some_and(|note| note.chars().count() > NOTE)
-    {
-        return Err(wrong("note must have at most 256 characters"));
-    }
-    policy::check(&wanted.policy, &cx.snapshot.live).map_err(MakeError::Wanted)?;
+pub async fn create(
+    cx: &Context<'_>,
+    by: &Administrator,
+    wanted: InitialAccessTokenRequest,
+) -> Result<CreatedToken, CreateError> {
+    check(&wanted)?;
+    policy::check(&wanted.policy, &cx.snapshot.live).map_err(CreateError::Request)?;
     let now = cx.service.clock.now();
     let grant = InitialAccess {
         note: wanted.note,
@@ -93,21 +151,27 @@ pub async fn make(cx: &Context<'_>, by: &Administrator, wanted: Wanted) -> Resul
         policy: wanted.policy,
     };
     let token = random::token()?;
-    let event = by
-        .did(
-            Action::InitialAccessTokenCreated,
-            InitialAccessTokens::id_of(&token),
-            now,
-        )
-        .change()?;
-    let id = cx
-        .service
-        .store
-        .initial_access_tokens
-        .create(&token, grant.clone(), event)
+    let subject = InitialAccessTokens::id_of(&token);
+    let event = by.did(Action::InitialAccessTokenCreated, subject, now);
+    let tokens = &cx.service.store.initial_access_tokens;
+    let id = tokens
+        .create(&token, grant.clone(), event.change()?)
         .await?;
     tracing::info!(id, actor = by.client_id, "initial access token created");
-    Ok(Made { id, grant, token })
+    Ok(CreatedToken { id, grant, token })
+}
+
+/// Checks the limits of the request, except its policy.
+fn check(wanted: &InitialAccessTokenRequest) -> Result<(), CreateError> {
+    if wanted.uses == Some(0) || wanted.expires_in == Some(0) {
+        let reason = "uses and expires_in must be at least 1; omit them for no limit";
+        return Err(wrong(reason));
+    }
+    let note = wanted.note.as_deref().unwrap_or_default();
+    if note.chars().count() > NOTE {
+        return Err(wrong("note must have at most 256 characters"));
+    }
+    Ok(())
 }
 
 /// Revokes the token with the identifier `id`. Returns false if it does not exist.
@@ -129,22 +193,4 @@ pub async fn revoke(cx: &Context<'_>, by: &Administrator, id: &str) -> Result<bo
         tracing::info!(id, actor = by.client_id, "initial access token revoked");
     }
     Ok(was_there)
-}
-
-/// Returns the properties of a token, without the token itself.
-pub fn shown(token: &InitialAccessToken) -> Map<String, Value> {
-    members(&token.id(), token.grant(), token.used())
-}
-
-fn members(id: &str, grant: &InitialAccess, used: u64) -> Map<String, Value> {
-    let shown = json!({
-        "id": id, "note": grant.note, "uses": grant.uses, "used": used,
-        "created_at": grant.created_at.unix(), "expires_at": grant.expires_at.map(Timestamp::unix),
-        "policy": grant.policy,
-    });
-    let members = shown.as_object().cloned().unwrap_or_default();
-    members
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .collect()
 }

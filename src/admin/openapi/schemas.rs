@@ -1,24 +1,79 @@
 //! The schemas of the document (JSON Schema 2020-12).
 
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 
-use super::super::schema;
 use super::operation::named;
+use crate::admin::bulk::Deleted;
+use crate::admin::endpoint::audit::AuditPage;
+use crate::admin::endpoint::clients::{ClientPage, ClientRecord};
+use crate::admin::endpoint::scripts::LoadedScripts;
+use crate::admin::endpoint::used::Noted;
+use crate::admin::import::ImportTally;
+use crate::admin::initial_access::{InitialAccessTokenRequest, NewToken, TokenPage};
+use crate::admin::schema;
+use crate::client::TrustLevel;
 
 /// Returns all schemas by name.
 pub fn schemas() -> Map<String, Value> {
     let mut all = Map::from_iter([("Client".to_owned(), schema::client().into())]);
-    for part in [
-        registration(),
-        clients(),
-        initial_access(),
-        configuration(),
-        tokens(),
-        rest(),
-    ] {
+    for part in [registration(), clients(), configuration(), tokens(), rest()] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
+    all.extend(answers());
+    all.extend(requests());
     all
+}
+
+/// Returns the schemas of the answers of the admin API, from their types.
+fn answers() -> Map<String, Value> {
+    let settings = settings().for_serialize();
+    let settings = settings.with_transform(RecursiveTransform(without_null));
+    let mut generator = settings.into_generator();
+    generator.subschema_for::<AuditPage<'_>>();
+    generator.subschema_for::<ClientPage<'_>>();
+    generator.subschema_for::<ClientRecord<'_>>();
+    generator.subschema_for::<Deleted>();
+    generator.subschema_for::<ImportTally>();
+    generator.subschema_for::<NewToken<'_>>();
+    generator.subschema_for::<Noted>();
+    generator.subschema_for::<LoadedScripts<'_>>();
+    generator.subschema_for::<TokenPage<'_>>();
+    generator.take_definitions(true)
+}
+
+/// Returns the schemas of the requests to the admin API, from their types.
+fn requests() -> Map<String, Value> {
+    let mut generator = settings().for_deserialize().into_generator();
+    generator.subschema_for::<InitialAccessTokenRequest>();
+    generator.take_definitions(true)
+}
+
+fn settings() -> SchemaSettings {
+    let settings = SchemaSettings::draft2020_12();
+    let settings = settings.with(|settings| settings.definitions_path = schema::COMPONENTS.into());
+    settings.with_transform(RecursiveTransform(standard))
+}
+
+/// Removes the formats of numbers, which JSON Schema does not define, and defaults, which restate that a
+/// member is optional.
+fn standard(schema: &mut Schema) {
+    schema.remove("format");
+    schema.remove("default");
+}
+
+/// Removes the type `null`: an answer leaves out a member that is absent.
+fn without_null(schema: &mut Schema) {
+    let Some(Value::Array(types)) = schema.get_mut("type") else {
+        return;
+    };
+    types.retain(|name| name != "null");
+    if let [only] = types.as_slice() {
+        let only = only.clone();
+        schema.insert("type".to_owned(), only);
+    }
 }
 
 fn text() -> Value {
@@ -32,10 +87,6 @@ fn count() -> Value {
 
 fn texts() -> Value {
     json!({"type": "array", "items": {"type": "string"}})
-}
-
-fn list(of: &str) -> Value {
-    json!({"type": "array", "items": named(of)})
 }
 
 fn registration() -> Value {
@@ -63,43 +114,7 @@ fn registration() -> Value {
 
 fn clients() -> Value {
     json!({
-        "TrustLevel": {"enum": ["open", "token", "mtls", "statement", "attested", "operator"]},
-        "ClientSummary": {
-            "type": "object",
-            "required": ["client_id", "client_id_issued_at", "trust_level"],
-            "properties": {
-                "client_id": text(), "client_name": text(), "software_id": text(),
-                "client_id_issued_at": count(), "expires_at": count(), "last_used_at": count(),
-                "trust_level": named("TrustLevel"),
-            },
-        },
-        "Deleted": {
-            "type": "object", "required": ["deleted"], "properties": {"deleted": count(), "refused": count()},
-        },
-        "Noted": {"type": "object", "required": ["noted"], "properties": {"noted": count()}},
-        "Imported": {
-            "type": "object", "required": ["imported", "skipped", "replaced"],
-            "properties": {
-                "imported": count(), "skipped": count(), "replaced": count(),
-                "warnings": {"type": "integer", "description": "Clients that violate rules of this server."},
-            },
-        },
-        "ClientPage": {
-            "type": "object", "required": ["clients"],
-            "properties": {
-                "clients": list("ClientSummary"),
-                "next": {"type": "string", "description": "The value of after for the next page, if any."},
-            },
-        },
-        "ClientRecord": {
-            "type": "object",
-            "required": ["client_id", "client_id_issued_at", "revision", "has_secret", "metadata", "provenance"],
-            "properties": {
-                "client_id": text(), "client_id_issued_at": count(), "expires_at": count(), "last_used_at": count(),
-                "revision": {"type": "integer", "minimum": 1}, "has_secret": {"type": "boolean"},
-                "metadata": named("Client"), "provenance": named("Provenance"),
-            },
-        },
+        "TrustLevel": {"enum": TrustLevel::ALL.map(TrustLevel::as_str)},
         "Provenance": {
             "type": "object",
             "required": ["trust_level", "configuration"],
@@ -113,27 +128,6 @@ fn clients() -> Value {
                 "configuration": text(),
             },
         },
-    })
-}
-
-/// Returns `schema` extended by `null`, which counts as an absent member.
-fn or_null(schema: &Value) -> Value {
-    json!({"anyOf": [schema, {"type": "null"}]})
-}
-
-fn initial_access() -> Value {
-    let positive = json!({"type": "integer", "minimum": 1, "maximum": u64::MAX});
-    let note = json!({"type": "string", "maxLength": 256});
-    let shown = json!({
-        "id": text(), "note": note, "uses": positive, "used": count(), "created_at": count(),
-        "expires_at": count(), "policy": named("InitialAccessPolicy"),
-    });
-    let token = json!({
-        "type": "object", "required": ["id", "used", "created_at", "policy"], "properties": shown,
-    });
-    let mut told = shown.as_object().cloned().unwrap_or_default();
-    told.insert("token".to_owned(), text());
-    json!({
         "InitialAccessPolicy": {
             "description": "The limits for clients. An absent list allows everything that the server allows.",
             "type": "object", "additionalProperties": false,
@@ -144,22 +138,12 @@ fn initial_access() -> Value {
                 "attributes": or_null(&json!({"type": "object", "description": "Attributes for scripts."})),
             },
         },
-        "InitialAccessTokenRequest": {
-            "type": "object", "additionalProperties": false,
-            "properties": {
-                "note": or_null(&note), "uses": or_null(&positive), "expires_in": or_null(&positive),
-                "policy": or_null(&named("InitialAccessPolicy")),
-            },
-        },
-        "InitialAccessToken": token,
-        "NewInitialAccessToken": {
-            "type": "object", "required": ["id", "used", "created_at", "policy", "token"], "properties": told,
-        },
-        "InitialAccessTokenPage": {
-            "type": "object", "required": ["initial_access_tokens"],
-            "properties": {"initial_access_tokens": list("InitialAccessToken"), "next": text()},
-        },
     })
+}
+
+/// Returns `schema` extended by `null`, which counts as an absent member.
+fn or_null(schema: &Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
 }
 
 fn configuration() -> Value {
@@ -193,23 +177,6 @@ fn configuration() -> Value {
                 operation(&["move", "copy"], &["op", "path", "from"]),
             ]},
         },
-        "Scripts": {
-            "type": "object", "required": ["revision", "since", "scripts", "calls"],
-            "properties": {
-                "revision": text(), "since": count(),
-                "scripts": {"type": "array", "items": {
-                    "type": "object", "required": ["name", "hash", "hooks"],
-                    "properties": {"name": text(), "hash": text(), "hooks": texts(), "warnings": texts()},
-                }},
-                "calls": {"type": "array", "items": {
-                    "type": "object", "required": ["script", "hook", "calls", "faults"],
-                    "properties": {
-                        "script": text(), "hook": text(), "calls": count(), "faults": count(),
-                        "ran_seconds": {"type": "number"}, "waited_seconds": {"type": "number"},
-                    },
-                }},
-            },
-        },
     })
 }
 
@@ -237,21 +204,67 @@ fn tokens() -> Value {
 
 fn rest() -> Value {
     json!({
-        "AuditEvent": {
-            "type": "object", "required": ["position", "time", "action", "outcome"],
-            "properties": {
-                "position": {"type": "integer", "minimum": 1}, "time": count(), "action": text(),
-                "outcome": {"enum": ["done", "refused"]}, "error": text(), "subject": text(), "actor": text(),
-                "address": text(), "correlation_id": text(), "details": {"type": "object"},
-            },
-        },
-        "AuditPage": {
-            "type": "object", "required": ["events"],
-            "properties": {"events": list("AuditEvent"), "next": count()},
-        },
         "Metadata": {"type": "object", "required": ["issuer"], "properties": {"issuer": text()}},
         "Status": {"type": "object", "required": ["status"], "properties": {"status": text()}},
         "JsonSchema": {"type": "object", "required": ["$schema", "properties"]},
         "OpenApi": {"type": "object", "required": ["openapi", "info", "paths", "components"]},
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemas_from_types_have_their_names_and_bounds() {
+        let all = schemas();
+        let properties = |name: &str| all[name]["properties"].clone();
+        let request = properties("InitialAccessTokenRequest");
+        assert_eq!(
+            all["InitialAccessTokenRequest"]["additionalProperties"],
+            false
+        );
+        assert!(all["InitialAccessTokenRequest"].get("required").is_none());
+        assert_eq!(request["uses"]["type"], json!(["integer", "null"]));
+        assert_eq!(request["note"]["maxLength"], 256);
+        for bounded in [
+            &request["uses"],
+            &request["expires_in"],
+            &properties("InitialAccessToken")["uses"],
+        ] {
+            assert_eq!(bounded["minimum"], 1, "{bounded}");
+            assert_eq!(bounded["maximum"], u64::MAX, "{bounded}");
+        }
+        let created = all["NewInitialAccessToken"]["required"].clone();
+        assert_eq!(
+            created,
+            json!(["id", "used", "created_at", "policy", "token"])
+        );
+        assert_eq!(properties("AuditEvent")["position"]["minimum"], 1);
+        assert_eq!(
+            properties("AuditEvent")["outcome"]["enum"],
+            json!(["done", "refused"])
+        );
+        assert_eq!(properties("ClientRecord")["revision"]["minimum"], 1);
+        assert_eq!(
+            properties("ClientPage")["clients"]["items"],
+            named("ClientSummary")
+        );
+        assert_eq!(all["Deleted"]["required"], json!(["deleted"]));
+        assert_eq!(
+            all["Imported"]["required"],
+            json!(["imported", "skipped", "replaced"])
+        );
+        assert_eq!(all["Noted"]["required"], json!(["noted"]));
+        assert!(all["Scripts"]["properties"]["calls"]["items"]["properties"].is_object());
+    }
+
+    #[test]
+    fn no_answer_has_null() {
+        let text = Value::from(answers()).to_string();
+        assert!(
+            !text.contains("\"null\"") && !text.contains("anyOf"),
+            "{text}"
+        );
+    }
 }
