@@ -103,7 +103,7 @@ fn check_reads_the_tls_files() {
     refused("r.toml:4:1: server.tls.clientCa: ca.pem: no certificate found");
     write(folder, "ca.pem", &own.to_pem().expect("PEM"));
     write(folder, "server.pem", b"nothing");
-    refused("r.toml:2:1: server.tls.certificate: server.pem: has no certificate");
+    refused("r.toml:2:1: server.tls.certificate: server.pem: contains no certificate");
     write(folder, "server.pem", &own.to_pem().expect("PEM"));
     refused("r.toml:3:1: server.tls.key: server.key: cannot be read");
     let locked = key
@@ -111,7 +111,7 @@ fn check_reads_the_tls_files() {
         .expect("PEM");
     write(folder, "server.key", &locked);
     refused(
-        "r.toml:3:1: server.tls.key: server.key: has no private key in PEM that can be read without",
+        "r.toml:3:1: server.tls.key: server.key: contains no PEM private key that can be read without",
     );
     let other = certificate(LATE).1.private_key_to_pem_pkcs8().expect("PEM");
     write(folder, "server.key", &other);
