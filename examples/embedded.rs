@@ -1,6 +1,6 @@
 //! The registrar inside another program: without a process, without files, on a free port.
 //!
-//! `cargo run --example embedded`
+//! `cargo run -p examples --bin embedded`
 
 #![expect(
     clippy::print_stdout,

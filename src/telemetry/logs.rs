@@ -23,7 +23,7 @@ pub enum TelemetryError {
     Level(#[from] tracing_subscriber::filter::ParseError),
     /// `telemetry.otlp` cannot be used.
     #[error("telemetry.otlp: {0}")]
-    Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+    Otlp(#[from] traces::ExportError),
     /// Logging is already set up in this process.
     #[error("logging is already set up")]
     Again,

@@ -1,4 +1,7 @@
 //! The trace that a request belongs to (W3C Trace Context).
+//!
+//! This is not the propagator of `opentelemetry_sdk`: log lines have the trace identifier in binaries without
+//! the cargo feature `otlp` too, and reading it here copies nothing.
 
 /// Returns the trace identifier in the value of a `traceparent` header: 32 hex digits, and nothing else that
 /// the caller sent. Returns `None` if the value does not have exactly the form of section 3.2.

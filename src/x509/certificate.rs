@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{AlternativeNames, CertificateError, Dn, key, usage};
 use crate::base::clock::Timestamp;
+use crate::base::secret::hex;
 
 /// The maximum size of one certificate in bytes, as PEM or DER: four times the usual size.
 pub const MAXIMUM_BYTES: usize = 16 * 1024;
@@ -103,11 +104,7 @@ impl Certificate {
 
     /// Returns the SHA-256 of its DER, in hex.
     pub fn sha256(&self) -> String {
-        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
-        self.sha256
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)])
-            .collect()
+        hex(&self.sha256)
     }
 
     /// Returns the `x5t#S256` (RFC 8705 section 3.1).
@@ -148,7 +145,7 @@ impl Certificate {
             "subject": self.subject.to_string(),
             "attributes": self.subject.attributes(),
             "issuer": self.issuer.to_string(),
-            "serialNumber": serial.map(|hex| hex.to_lowercase()).unwrap_or_default(),
+            "serialNumber": serial.map(|digits| digits.to_lowercase()).unwrap_or_default(),
             "sans": {
                 "dns": self.sans.dns, "uri": self.sans.uri, "ip": addresses, "email": self.sans.email,
             },

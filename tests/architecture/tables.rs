@@ -11,7 +11,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     // Every layer writes to the log and the metrics, which depend on no layer.
     ("telemetry", &["config"]),
     ("jose", &["base/model", "base/clock", "base/secret"]),
-    ("x509", &["base/clock"]),
+    ("x509", &["base/clock", "base/secret"]),
     ("ear", &["jose", "base/model", "x509"]),
     (
         "client",
@@ -291,6 +291,8 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("josekit", &["jose"]),
     ("psl", &["client"]),
     ("regex", &["config"]),
+    ("fluent_uri", &["client"]),
+    ("percent_encoding", &["cli", "http"]),
     ("openssl", &["http", "jose", "base/secret", "store", "x509"]),
     ("tokio_openssl", &["http"]),
     ("sled", &["store/backend/sled"]),

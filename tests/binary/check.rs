@@ -69,6 +69,17 @@ fn fine(configuration: &str) {
 }
 
 #[test]
+fn a_receiver_of_traces_needs_a_binary_with_traces() {
+    let configuration = "[telemetry]\notlp = \"http://127.0.0.1:4318\"\n";
+    if cfg!(feature = "otlp") {
+        let (code, text) = said(configuration, &[], &[]);
+        assert!(code == 0 && text.contains("no errors"), "{code} {text}");
+    } else {
+        refused(configuration, "built without traces");
+    }
+}
+
+#[test]
 fn a_store_that_cannot_be_opened_is_rejected() {
     let postgres = |url: &str| format!("[store]\nurl = \"{url}\"\nkeyFile = \"FOLDER/key\"\n");
     fine(&postgres(

@@ -42,6 +42,7 @@ mod systemd;
 mod tls;
 #[cfg(unix)]
 mod torn_store;
+#[cfg(feature = "otlp")]
 mod traces;
 #[cfg(target_os = "linux")]
 mod untaken;

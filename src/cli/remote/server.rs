@@ -2,6 +2,7 @@
 
 use std::io;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::super::Failure;
@@ -191,21 +192,20 @@ pub(super) fn no_registrar(url: &str, status: u16) -> Failure {
     ))
 }
 
+/// What is encoded in a path segment: all but the unreserved characters (RFC 3986 section 2.3).
+const SEGMENT: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// Returns `id` as a path segment, percent-encoded.
 pub(in crate::cli) fn segment(id: &str) -> Result<String, Failure> {
     // URL resolution removes such a segment, and the request would then address all clients or tokens.
     if ["", ".", ".."].contains(&id) {
         return Err(Failure::Usage(format!("'{id}' is not an identifier")));
     }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encoded = |byte: u8| {
-        if plain(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    Ok(id.bytes().map(encoded).collect())
+    Ok(utf8_percent_encode(id, &SEGMENT).to_string())
 }
 
 #[cfg(test)]

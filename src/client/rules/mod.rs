@@ -6,7 +6,6 @@
 
 mod algorithms;
 mod application;
-mod authority;
 mod choices;
 mod ciba;
 mod custom;

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::Rules;
 use super::report::violation;
-use super::{Rules, authority, uri};
+use super::uri::{self, authority};
 use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::x509::dn;

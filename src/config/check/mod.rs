@@ -91,6 +91,11 @@ fn traces(settings: &Settings, verdict: &mut Verdict) {
     let Some(receiver) = &settings.telemetry.otlp else {
         return;
     };
+    if !cfg!(feature = "otlp") {
+        let reason = "cannot be used: this binary was built without traces; remove the option, or build with \
+                      the cargo feature otlp";
+        verdict.refuse("telemetry.otlp", reason);
+    }
     let is_url = Url::parse(receiver).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if !is_url {
         verdict.refuse(

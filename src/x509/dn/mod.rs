@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::der::{self, Element};
+use crate::base::secret::hex;
 use names::rfc4514_name;
 
 pub use text::{DnError, parse};
@@ -153,8 +154,7 @@ impl fmt::Display for Attribute {
             // RFC 4514 section 2.4: the value of an attribute without a short name is the hex of
             // its encoding.
             Value::Encoded(_, bytes) | Value::Opaque(bytes) => {
-                f.write_str("#")?;
-                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                write!(f, "#{}", hex(bytes))
             }
         }
     }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{HeaderMap, HeaderName};
+use percent_encoding::percent_decode_str;
 
 use crate::config::CertificateHeader;
 use crate::x509::Certificate;
@@ -195,7 +196,10 @@ impl Quotes {
 
 /// Returns every PEM certificate in `text`, however its lines were folded.
 fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
-    let text = percent_decoded(text).ok_or(MALFORMED)?;
+    // A plus sign stays as it is, since base64 contains it.
+    let text = percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| MALFORMED)?;
     let blocks = text
         .split("-----BEGIN CERTIFICATE-----")
         .skip(1)
@@ -215,18 +219,6 @@ fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
 
 fn der(bytes: &[u8]) -> Result<Certificate, Fault> {
     Certificate::from_der(bytes).map_err(|_| "it is not an X.509 certificate")
-}
-
-/// RFC 3986 section 2.1; a plus sign stays as it is, since base64 contains it.
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2)?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        bytes.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -1,0 +1,64 @@
+//! What is wrong with a text that is not a URI (RFC 3986), in words that help the sender.
+
+use fluent_uri::{ParseError, ParseErrorKind};
+
+/// The characters of ASCII that occur nowhere in a URI (RFC 3986 section 2).
+const EXCLUDED: &[char] = &['"', '<', '>', '\\', '^', '`', '{', '|', '}'];
+
+/// Returns the rule that `text` breaks, which cannot be parsed because of `error`.
+pub(super) fn broken_rule(text: &str, error: ParseError) -> String {
+    if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return "must be ASCII without spaces and control characters; \
+                write an internationalised host as an A-label (xn--..)"
+            .to_owned();
+    }
+    if let Some(at) = text.find(EXCLUDED) {
+        let bad = text.as_bytes().get(at).copied().unwrap_or_default();
+        return format!("has a character that RFC 3986 does not allow; write it as %{bad:02X}");
+    }
+    match error.kind() {
+        ParseErrorKind::InvalidPctEncodedOctet => {
+            "has a % that is not followed by two hexadecimal digits".to_owned()
+        }
+        ParseErrorKind::InvalidIpv6Addr => {
+            "has a bracket in its host, but no valid IPv6 address in it".to_owned()
+        }
+        ParseErrorKind::UnexpectedChar => misplaced(text, error.index()).to_owned(),
+    }
+}
+
+/// Returns the rule about the character at `at`, which is not allowed in that part of a URI.
+fn misplaced(text: &str, at: usize) -> &'static str {
+    let Some(colon) = text.find(':').filter(|colon| at > *colon) else {
+        return "must be an absolute URI, with a scheme such as https:";
+    };
+    let rest = text.get(colon + 1..).unwrap_or_default();
+    if let Some(after) = rest.strip_prefix("//") {
+        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let start = text.len() - after.len();
+        if at <= start + end {
+            let authority = after.get(..end).unwrap_or_default();
+            return misplaced_in_authority(authority, at.saturating_sub(start));
+        }
+    }
+    // Section 3.5: a fragment ends the URI. Section 3.2.2: brackets are only for IPv6 addresses.
+    match text.as_bytes().get(at) {
+        Some(b'#') => "has two # characters; write %23 for the second (RFC 3986)",
+        _ => "has a bracket outside an IPv6 address; write %5B and %5D (RFC 3986)",
+    }
+}
+
+fn misplaced_in_authority(authority: &str, at: usize) -> &'static str {
+    if authority.contains('@') {
+        return super::authority::USER;
+    }
+    // The colons inside the brackets of an IPv6 address do not start a port.
+    let end_of_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let after_address = authority.get(end_of_address..).unwrap_or_default();
+    let is_closed = !after_address.contains('[');
+    if is_closed && after_address.contains(':') && at > end_of_address {
+        super::authority::PORT
+    } else {
+        super::authority::BRACKET
+    }
+}
