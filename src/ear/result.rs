@@ -1,6 +1,6 @@
 //! An attestation result with uniform names, whichever verifier wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::alphabet;
@@ -92,44 +92,40 @@ pub(super) fn malformed(message: &str) -> Failure {
 /// Reads the claims of a result. Unknown claims are ignored.
 pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, Failure> {
     let named = plainly(claims)?;
-    let submods = named.get("submods").and_then(|value| value.as_object());
-    let submods = submods.filter(|all| (1..=MOST_SUBMODULES).contains(&all.len()));
-    let submods =
-        submods.ok_or_else(|| malformed("the result must have 1 to 32 submodules in `submods`"))?;
-    let submods: BTreeMap<String, Submodule> = submods
-        .iter()
-        .map(|(name, value)| Ok((name.clone(), submodule(name, value)?)))
-        .collect::<Result<_, Failure>>()?;
-    let mut policies: Vec<String> = submods
-        .values()
-        .flat_map(|part| part.policies.clone())
-        .collect();
-    policies.sort_unstable();
-    policies.dedup();
+    let submods = submodules(named.get("submods").copied())?;
+    // A submodule without information is ranked as the worst, so that it cannot hide behind another.
+    let worst = submods.values().max_by_key(|part| rank(part.status));
+    let mut policies = BTreeSet::new();
+    let mut keys = Vec::new();
+    for part in submods.values() {
+        policies.extend(part.policies.iter().cloned());
+        keys.extend(part.key.clone());
+    }
+    let profile = named.get("eat_profile").and_then(|value| value.as_str());
+    let issued_at = claims.get("iat").and_then(Value::as_u64);
     Ok(AttestationResult {
-        // A submodule without information is ranked as the worst, so that it cannot hide behind
-        // another.
-        status: submods
-            .values()
-            .map(|part| part.status)
-            .max_by_key(|tier| rank(*tier))
-            .unwrap_or(Tier::None),
-        profile: named
-            .get("eat_profile")
-            .and_then(|value| value.as_str())
-            .map(str::to_owned),
-        issued_at: claims
-            .get("iat")
-            .and_then(Value::as_u64)
-            .unwrap_or_default(),
+        status: worst.map_or(Tier::None, |part| part.status),
+        profile: profile.map(str::to_owned),
+        issued_at: issued_at.unwrap_or_default(),
         verifier: verifier(named.get("verifier_id").copied())?,
-        policies,
-        keys: submods
-            .values()
-            .filter_map(|part| part.key.clone())
-            .collect(),
+        policies: policies.into_iter().collect(),
+        keys,
         submods,
     })
+}
+
+fn submodules(value: Option<&Value>) -> Result<BTreeMap<String, Submodule>, Failure> {
+    let all = value.and_then(Value::as_object);
+    let Some(all) = all.filter(|all| (1..=MOST_SUBMODULES).contains(&all.len())) else {
+        return Err(malformed(
+            "the result must have 1 to 32 submodules in `submods`",
+        ));
+    };
+    let mut submods = BTreeMap::new();
+    for (name, value) in all {
+        submods.insert(name.clone(), submodule(name, value)?);
+    }
+    Ok(submods)
 }
 
 const fn rank(tier: Tier) -> u8 {

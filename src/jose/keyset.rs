@@ -169,36 +169,35 @@ fn verify_public(
         );
         return Err(JwsError::Algorithm(rule));
     }
-    let is_meant = |key: &&PublicKey| token.kid().is_none_or(|kid| key.kid() == Some(kid));
-    let mut meant = keys.iter().filter(is_meant).peekable();
-    if meant.peek().is_none() {
-        return Err(JwsError::UnknownKey(
-            "has a `kid` that is not in the key set of its issuer",
-        ));
-    }
-    let mut fitting = meant
-        .filter_map(|key| key.verifier(algorithm))
-        .take(most)
-        .peekable();
-    match (fitting.peek(), token.kid()) {
-        (None, Some(_)) => Err(JwsError::Algorithm(format!(
-            "is signed with {algorithm}, which does not fit the key of its `kid`"
-        ))),
-        (None, None) => Err(JwsError::UnknownKey(
-            "has an `alg` that no key of its issuer fits",
-        )),
-        (Some(_), _) => {
-            let mut verified = fitting.map(|key| {
-                *tries += 1;
-                key.verify(token.signing_input(), token.signature()).is_ok()
-            });
-            if verified.any(|is_good| is_good) {
-                Ok(())
-            } else {
-                Err(JwsError::Signature)
-            }
+    let mut is_known = false;
+    for key in keys {
+        if token.kid().is_some_and(|kid| key.kid() != Some(kid)) {
+            continue;
+        }
+        is_known = true;
+        if *tries == most {
+            break;
+        }
+        // A verifier is created when its key is first used.
+        let Some(verifier) = key.verifier(algorithm) else {
+            continue;
+        };
+        *tries += 1;
+        let verified = verifier.verify(token.signing_input(), token.signature());
+        if verified.is_ok() {
+            return Ok(());
         }
     }
+    Err(match token.kid() {
+        _ if *tries > 0 => JwsError::Signature,
+        _ if !is_known => {
+            JwsError::UnknownKey("has a `kid` that is not in the key set of its issuer")
+        }
+        Some(_) => JwsError::Algorithm(format!(
+            "is signed with {algorithm}, which does not fit the key of its `kid`"
+        )),
+        None => JwsError::UnknownKey("has an `alg` that no key of its issuer fits"),
+    })
 }
 
 /// A shared secret has no `kid`, so the token's `kid` is ignored.

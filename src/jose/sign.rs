@@ -84,24 +84,14 @@ impl SigningKey {
         if text("alg").is_some_and(|name| name != algorithm.as_str()) {
             return Err(SigningKeyError::Unfit(algorithm));
         }
-        let members = jwk.as_object().ok_or(SigningKeyError::Unreadable)?;
-        let key = Jwk::from_map(members.clone()).map_err(|_| SigningKeyError::Unreadable)?;
-        let pair: Result<Box<dyn KeyPair>, _> = match text("kty") {
-            Some("RSA") => RsaKeyPair::from_jwk(&key).map(boxed),
-            Some("EC") => EcKeyPair::from_jwk(&key).map(boxed),
-            Some("OKP") => EdKeyPair::from_jwk(&key).map(boxed),
-            _ => return Err(SigningKeyError::Unreadable),
-        };
-        let pair = pair.map_err(|_| SigningKeyError::Unreadable)?;
-        let made = Self::from_pair(&*pair, algorithm, text("kid").filter(|kid| !kid.is_empty()))?;
+        let pair = pair_of_jwk(jwk)?;
+        let kid = text("kid").filter(|kid| !kid.is_empty());
+        let made = Self::from_pair(&*pair, algorithm, kid)?;
         // The public half in the JWK would be published, so it must match the private half.
-        let published = Some(jwk).filter(|jwk| thumbprint(jwk).is_some());
-        let is_own = published
-            .is_none_or(|jwk| thumbprint(jwk) == made.public_jwk().as_ref().and_then(thumbprint));
-        if is_own {
-            Ok(made)
-        } else {
-            Err(SigningKeyError::Weak)
+        let own = made.public_jwk().as_ref().and_then(thumbprint);
+        match thumbprint(jwk) {
+            Some(published) if own != Some(published) => Err(SigningKeyError::Weak),
+            _ => Ok(made),
         }
     }
 
@@ -150,17 +140,7 @@ impl SigningKey {
         kid: Option<&str>,
     ) -> Result<Self, SigningKeyError> {
         let mut public: Map<String, Value> = pair.to_jwk_public_key().into();
-        let Ok(Some(verifier)) = PublicKey::read(&public) else {
-            return Err(SigningKeyError::Weak);
-        };
-        let unfit = SigningKeyError::Unfit(algorithm);
-        let verifier = verifier.verifier(algorithm).ok_or(unfit)?;
-        let signer = public_key::signer_of(algorithm, &pair.to_der_private_key()).ok_or(unfit)?;
-        // The library does not compare the two halves of a key that another program assembled.
-        let proof = signer.sign(b"proof").map_err(|_| SigningKeyError::Failed)?;
-        verifier
-            .verify(b"proof", &proof)
-            .map_err(|_| SigningKeyError::Weak)?;
+        let signer = proven_signer(pair, &public, algorithm)?;
         let print = thumbprint(&Value::Object(public.clone())).ok_or(SigningKeyError::Weak)?;
         public.insert("kid".to_owned(), kid.map_or(print, str::to_owned).into());
         public.insert("alg".to_owned(), algorithm.as_str().into());
@@ -199,6 +179,38 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({}, ..)", self.algorithm)
+    }
+}
+
+fn pair_of_jwk(jwk: &Value) -> Result<Box<dyn KeyPair>, SigningKeyError> {
+    let members = jwk.as_object().ok_or(SigningKeyError::Unreadable)?;
+    let key = Jwk::from_map(members.clone()).map_err(|_| SigningKeyError::Unreadable)?;
+    let pair = match members.get("kty").and_then(Value::as_str) {
+        Some("RSA") => RsaKeyPair::from_jwk(&key).map(boxed),
+        Some("EC") => EcKeyPair::from_jwk(&key).map(boxed),
+        Some("OKP") => EdKeyPair::from_jwk(&key).map(boxed),
+        _ => return Err(SigningKeyError::Unreadable),
+    };
+    pair.map_err(|_| SigningKeyError::Unreadable)
+}
+
+/// Returns the signer of `pair`, after its public half has verified a signature. The library does
+/// not compare the two halves of a key that another program assembled.
+fn proven_signer(
+    pair: &dyn KeyPair,
+    public: &Map<String, Value>,
+    algorithm: Algorithm,
+) -> Result<Box<dyn JwsSigner>, SigningKeyError> {
+    let Ok(Some(key)) = PublicKey::read(public) else {
+        return Err(SigningKeyError::Weak);
+    };
+    let unfit = SigningKeyError::Unfit(algorithm);
+    let verifier = key.verifier(algorithm).ok_or(unfit)?;
+    let signer = public_key::signer_of(algorithm, &pair.to_der_private_key()).ok_or(unfit)?;
+    let proof = signer.sign(b"proof").map_err(|_| SigningKeyError::Failed)?;
+    match verifier.verify(b"proof", &proof) {
+        Ok(()) => Ok(signer),
+        Err(_) => Err(SigningKeyError::Weak),
     }
 }
 

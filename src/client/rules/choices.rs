@@ -89,40 +89,46 @@ fn pick(
         );
         return Err(violation(choice.member, rule));
     }
-    let policy = cx
-        .initial_access
-        .and_then(|policy| policy.token_endpoint_auth_methods.as_ref());
-    let fits = |value: &&String| {
-        let is_allowed = match choice.member {
-            "token_endpoint_auth_signing_alg" => methods::can_sign(metadata, value),
-            methods::METHOD => policy.is_none_or(|allowed| allowed.contains(value)),
-            _ => true,
-        };
-        supported.contains(value) && is_allowed
-    };
-    let is_possible = |value: &&String| {
-        let has_key = choice
-            .algorithm
-            .is_none_or(|one| keys::algorithm_fault(metadata, one, value).is_none());
-        let is_usable =
-            choice.member != methods::METHOD || methods::has_what_it_needs(cx, metadata, value);
-        fits(value) && has_key && is_usable
-    };
     // The value that the client prefers comes first, then the others in the client's order. A value
     // whose requirements are not met is chosen only if there is no other, so that the error names
     // what is missing.
-    let in_order = || {
-        list.iter()
-            .filter(|one| Some(one.as_str()) == wanted)
-            .chain(list)
-    };
-    let chosen = in_order()
-        .find(is_possible)
-        .or_else(|| in_order().find(fits));
+    let preferred = list.iter().filter(|one| Some(one.as_str()) == wanted);
+    let mut chosen = None;
+    for value in preferred.chain(list) {
+        if !supported.contains(value) || !is_allowed(cx, metadata, choice, value) {
+            continue;
+        }
+        if has_what_it_needs(cx, metadata, choice, value) {
+            return Ok(value.clone());
+        }
+        chosen = chosen.or(Some(value));
+    }
     chosen.cloned().ok_or_else(|| {
         violation(
             choice.list,
             format!("contains no supported value; {}", choice_of(supported)),
         )
     })
+}
+
+/// Whether the other choices of the client and its initial access token allow `value`.
+fn is_allowed(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, value: &String) -> bool {
+    match choice.member {
+        "token_endpoint_auth_signing_alg" => methods::can_sign(metadata, value),
+        methods::METHOD => cx
+            .initial_access
+            .and_then(|policy| policy.token_endpoint_auth_methods.as_ref())
+            .is_none_or(|allowed| allowed.contains(value)),
+        _ => true,
+    }
+}
+
+/// Whether the client has the keys and members that `value` requires.
+fn has_what_it_needs(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, value: &str) -> bool {
+    if let Some(algorithm) = choice.algorithm
+        && keys::algorithm_fault(metadata, algorithm, value).is_some()
+    {
+        return false;
+    }
+    choice.member != methods::METHOD || methods::has_what_it_needs(cx, metadata, value)
 }
