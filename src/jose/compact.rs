@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, JwsError, algorithm};
+use super::{Algorithm, DecodeError, JwsError, algorithm};
 use crate::base::model::json::{self, JsonError};
 
 /// The maximum length of a token in bytes.
@@ -150,6 +150,40 @@ fn parts(text: &str) -> Result<[&str; 3], JwsError> {
             "it must have three parts in base64url, separated by dots",
         )),
     }
+}
+
+/// The content of a JWT that was not verified, so it proves nothing.
+pub struct Unverified {
+    /// The header.
+    pub header: Map<String, Value>,
+    /// The claims.
+    pub claims: Map<String, Value>,
+}
+
+/// Reads the header and the claims of a JWT in compact form, without any requirement that a verification
+/// has. The algorithm may be unknown or `none`, and the signature may be missing.
+///
+/// # Errors
+/// If it is not a JWT in compact form, or longer than [`MAXIMUM_TOKEN_BYTES`].
+pub fn decode_unverified(token: &str) -> Result<Unverified, DecodeError> {
+    if token.len() > MAXIMUM_TOKEN_BYTES {
+        return Err(DecodeError::TooLong);
+    }
+    let parts: Vec<&str> = token.split('.').collect();
+    let &[header, claims, _signature] = parts.as_slice() else {
+        return Err(DecodeError::Parts);
+    };
+    Ok(Unverified {
+        header: decode_object(header, "header")?,
+        claims: decode_object(claims, "payload")?,
+    })
+}
+
+fn decode_object(part: &str, name: &'static str) -> Result<Map<String, Value>, DecodeError> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| DecodeError::Encoding(name))?;
+    json::parse_object(&bytes).map_err(|_| DecodeError::NotAnObject(name))
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {

@@ -27,3 +27,20 @@ impl JwsError {
         matches!(self, Self::UnknownKey(_))
     }
 }
+
+/// Why the content of a JWT cannot be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// It is longer than any token that is accepted.
+    #[error("the JWT must not exceed {} bytes", super::MAXIMUM_TOKEN_BYTES)]
+    TooLong,
+    /// It does not have three parts.
+    #[error("a JWT in compact form must have three parts separated by dots")]
+    Parts,
+    /// The named part is not base64url.
+    #[error("the {0} of the JWT is not base64url")]
+    Encoding(&'static str),
+    /// The named part is not a JSON object.
+    #[error("the {0} of the JWT is not a JSON object")]
+    NotAnObject(&'static str),
+}

@@ -15,6 +15,9 @@ use super::{Compact, JwsError, jwks};
 use crate::base::model::json;
 use crate::base::secret::Secret;
 
+/// The maximum number of keys in one JWK Set of an operator, of a script or of another server.
+pub const MOST_KEYS: usize = 100;
+
 /// The maximum number of keys that are tried for one token of an issuer. Sets come from other
 /// parties, and each key takes time.
 pub const MOST_KEYS_TRIED: usize = 20;

@@ -24,10 +24,11 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use compact::{
     Compact, MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES,
+    Unverified, decode_unverified,
 };
-pub use error::JwsError;
+pub use error::{DecodeError, JwsError};
 pub use expectations::{Expectations, TypRule};
-pub use keyset::{KeySet, MOST_KEYS_TRIED, Tried};
+pub use keyset::{KeySet, MOST_KEYS, MOST_KEYS_TRIED, Tried};
 pub use sign::{SigningKey, SigningKeyError, sign};
 pub use signing_key::signing_key;
 pub use thumbprint::{key_is_in, same_key, thumbprint};

@@ -1,4 +1,4 @@
-//! The interface through which scripts reach external systems, the store and keys.
+//! The interface through which scripts reach external systems and the store.
 //!
 //! Scripts run on threads that may block, so every function here may block too. It fails when its timeout
 //! has passed. A failure is a string that a script can catch and a log may show. It says what is wrong,
@@ -6,13 +6,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::secret::Secret;
-use crate::ear;
-
-/// The functions through which scripts reach external systems, the store and keys.
+/// The functions through which scripts reach external systems and the store. Functions that need neither are
+/// in [`modules`](super::modules).
 ///
 /// The default implementation of each function fails, so an implementation provides only the functions that
 /// it supports.
@@ -102,55 +99,6 @@ pub trait Host: Send + Sync {
         let _ = (by, nonce);
         missing("attestation::consume_nonce")
     }
-
-    /// Verifies a JWT in compact form with one of the keys of a JWK Set.
-    ///
-    /// # Errors
-    /// When the JWT does not verify or does not match `expected`; the error says why.
-    fn verify_jwt(
-        &self,
-        token: &str,
-        jwks: &Value,
-        expected: &JwtExpectations,
-    ) -> Result<Jwt, String> {
-        let _ = (token, jwks, expected);
-        missing("jwt::verify")
-    }
-
-    /// Verifies an EAR attestation result with one of the keys of a JWK Set, and checks it against
-    /// `expected`.
-    ///
-    /// # Errors
-    /// The first check that fails.
-    fn verify_ear(
-        &self,
-        token: &str,
-        jwks: &Value,
-        expected: &ear::Expectations,
-    ) -> Result<ear::AttestationResult, ear::Failure> {
-        let _ = (token, jwks, expected);
-        missing("attestation::verify_ear")
-            .map_err(|message: String| ear::Failure::new(ear::Check::Token, message))
-    }
-
-    /// Signs `claims` with a configured secret: a private key as JWK or PEM, or the text of an
-    /// HMAC key.
-    ///
-    /// # Errors
-    /// When the secret is not a signing key.
-    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
-        let _ = (claims, key);
-        missing("jwt::sign")
-    }
-
-    /// Parses a certificate in PEM, and returns the members of `context.certificate`.
-    ///
-    /// # Errors
-    /// When the text is not a certificate.
-    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
-        let _ = pem;
-        missing("x509::parse")
-    }
 }
 
 /// The script that calls the host, and its timeout.
@@ -190,45 +138,6 @@ pub struct HttpAnswer {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-}
-
-/// The requirements that a JWT must meet, besides a valid signature.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct JwtExpectations {
-    /// The accepted algorithms; by default, all asymmetric algorithms.
-    pub algorithms: Vec<String>,
-    /// The required `iss`.
-    pub issuer: Option<String>,
-    /// The audience that `aud` must contain.
-    pub audience: Option<String>,
-    /// The maximum number of seconds since `iat`, which is then required.
-    pub max_age: Option<u64>,
-}
-
-impl Default for JwtExpectations {
-    fn default() -> Self {
-        let pairs = [
-            "ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384",
-            "RS512",
-        ];
-        let algorithms = pairs.map(str::to_owned).to_vec();
-        Self {
-            algorithms,
-            issuer: None,
-            audience: None,
-            max_age: None,
-        }
-    }
-}
-
-/// The content of a JWT.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jwt {
-    /// Its JOSE header.
-    pub header: Map<String, Value>,
-    /// Its claims.
-    pub claims: Map<String, Value>,
 }
 
 /// A host without any function, for scripts that are loaded only to be checked.

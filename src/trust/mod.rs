@@ -32,9 +32,6 @@ use crate::config::trust::SsaValidationType;
 use crate::jose::Algorithm;
 use given::GivenKeys;
 
-/// Maximum number of keys in one JWK Set of the configuration.
-const MOST_KEYS: usize = 100;
-
 /// The trust settings of the live configuration, with parsed keys.
 #[derive(Debug, Default)]
 pub struct Trust {

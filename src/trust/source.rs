@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Certified, MOST_KEYS};
+use super::Certified;
 use crate::base::secret::Secret;
 use crate::config::Registration;
 use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
-use crate::jose::KeySet;
+use crate::jose::{KeySet, MOST_KEYS};
 
 /// Public keys.
 #[derive(Debug, Clone)]

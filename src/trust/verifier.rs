@@ -11,7 +11,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::config::FetchSettings;
 use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, FetchError, Fetcher};
-use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, Verified};
+use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, MOST_KEYS, Verified};
 
 /// Why a token cannot be verified.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -37,9 +37,6 @@ pub struct Believed {
     /// Whether it was verified with the certificate in its header.
     pub is_certified: bool,
 }
-
-/// Maximum number of keys in a fetched set.
-const MOST_KEYS: usize = 100;
 
 /// Verifies tokens with local or remote keys.
 pub struct Verifier {

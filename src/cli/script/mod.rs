@@ -6,16 +6,12 @@ mod definitions;
 mod test;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::FileArguments;
-use crate::base::clock::Clock;
 use crate::config::Configuration;
-use crate::script::host::Host;
 use crate::script::testing::Beginning;
-use crate::server::outside::Tokens;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -123,14 +119,8 @@ impl ScriptArguments {
                 .live
                 .registration
                 .dynamic_registration_custom_attributes,
-            keys: Arc::new(keys),
         })
     }
-}
-
-/// Returns a host that really verifies and signs tokens, at the time of the world.
-fn keys(clock: Arc<dyn Clock>) -> Arc<dyn Host> {
-    Arc::new(Tokens::new(clock))
 }
 
 /// Returns the runtime for script tests and calls.

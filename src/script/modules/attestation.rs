@@ -9,12 +9,21 @@ use serde_json::{Map, Value};
 use super::super::host::Host;
 use super::super::value::{Outcome, failure, to_json};
 use super::functions::Functions;
-use super::jwt::key_set;
+use super::jwt::{algorithms, key_set};
 use super::{members, store};
+use crate::base::clock::{Clock, Timestamp};
 use crate::config::ScriptLimits;
-use crate::ear;
+use crate::ear::{self, AttestationResult, Check, Failure};
+use crate::jose::{self, Compact, Expectations, JwsError, KeySet, MOST_KEYS, TypRule};
 
-pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
+/// The permitted values of `typ` of an attestation result besides `JWT`; the header may also have none.
+const RESULT_TYPES: &[&str] = &["eat+jwt", "ear+jwt"];
+
+pub(super) fn module(
+    host: &Arc<dyn Host>,
+    clock: &Arc<dyn Clock>,
+    limits: &ScriptLimits,
+) -> Functions {
     let mut module = Functions::default();
     let (outside, most) = (Arc::clone(host), limits.store_calls);
     module.add0("new_nonce", move |cx| {
@@ -24,15 +33,13 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     module.add1("consume_nonce", move |cx, nonce: ImmutableString| {
         store(cx, most, |by| outside.consume_nonce(by, &nonce))
     });
-    let outside = Arc::clone(host);
+    let clock = Arc::clone(clock);
     module.add3(
         "verify_ear",
         move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
             let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-            let found = outside
-                .verify_ear(&token, &jwks, &expected)
-                .map_err(|failure| told(&failure))?;
-            rhai::serde::to_dynamic(found)
+            let found = verify_ear(&token, &jwks, &expected, clock.now());
+            rhai::serde::to_dynamic(found.map_err(|failure| thrown(&failure))?)
         },
     );
     module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| {
@@ -54,12 +61,48 @@ fn expectations(expected: &Dynamic) -> Outcome<ear::Expectations> {
     clippy::unnecessary_box_returns,
     reason = "every error of a script is boxed"
 )]
-fn told(failure: &ear::Failure) -> Box<EvalAltResult> {
-    let told = ScriptMap::from([
+fn thrown(failure: &Failure) -> Box<EvalAltResult> {
+    let members = ScriptMap::from([
         ("check".into(), failure.check.as_str().into()),
         ("message".into(), failure.message.clone().into()),
     ]);
-    Box::new(EvalAltResult::ErrorRuntime(told.into(), Position::NONE))
+    Box::new(EvalAltResult::ErrorRuntime(members.into(), Position::NONE))
+}
+
+/// Verifies an attestation result: [`crate::jose`] its signature and its times, [`crate::ear`] its content.
+fn verify_ear(
+    token: &str,
+    jwks: &Value,
+    expected: &ear::Expectations,
+    now: Timestamp,
+) -> Result<AttestationResult, Failure> {
+    let token = Compact::parse(token).map_err(|error| ear_failure(&error))?;
+    let algorithms =
+        algorithms(&expected.algorithms).map_err(|rule| Failure::new(Check::Expectations, rule))?;
+    let keys = KeySet::parse(jwks, MOST_KEYS)
+        .map_err(|rule| Failure::new(Check::Expectations, format!("the JWK Set {rule}")))?;
+    let expectations = Expectations {
+        algorithms: &algorithms,
+        typ: TypRule::OneOf(RESULT_TYPES),
+        required: &["iat"],
+        max_age: Some(expected.max_age),
+        ..Expectations::default()
+    };
+    let verified = jose::verify(&token, &keys, &expectations, now);
+    ear::judge(
+        verified.map_err(|error| ear_failure(&error))?.claims(),
+        expected,
+    )
+}
+
+fn ear_failure(error: &JwsError) -> Failure {
+    let check = match error {
+        JwsError::Malformed(_) => Check::Token,
+        JwsError::Algorithm(_) => Check::Algorithm,
+        JwsError::UnknownKey(_) | JwsError::Signature => Check::Signature,
+        JwsError::Claims(_) => Check::Claims,
+    };
+    Failure::new(check, format!("the result {error}"))
 }
 
 /// Returns whether `set` contains the public key `key`, compared by the members of the thumbprint (RFC
@@ -77,14 +120,14 @@ fn key_is_in(key: &Dynamic, set: &Dynamic) -> Outcome<bool> {
         .ok_or_else(|| failure("a JWK must be a map"))?;
     let wanted = thumbprint_members(key).map_err(failure)?;
     let set = key_set(set)?;
-    let keys = set
-        .get("keys")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    Ok(keys
-        .filter_map(Value::as_object)
-        .any(|key| thumbprint_members(key).is_ok_and(|members| members == wanted)))
+    let keys = set.get("keys").and_then(Value::as_array);
+    for key in keys.into_iter().flatten() {
+        let Some(key) = key.as_object() else { continue };
+        if thumbprint_members(key).is_ok_and(|members| members == wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns the values of the members that identify a public key.

@@ -1,42 +1,45 @@
 //! `jwt::decode(text)`, `jwt::verify(text, jwks, expected)`, `jwt::sign(claims, secret_name)`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rhai::{Dynamic, ImmutableString};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::host::{Host, Jwt, JwtExpectations};
 use super::super::value::{Outcome, failure, to_json};
 use super::functions::Functions;
 use super::members;
+use crate::base::clock::{Clock, Timestamp};
 use crate::base::model::json;
+use crate::base::secret::Secret;
+use crate::jose::{
+    self, Algorithm, Claims, Compact, DecodeError, Expectations, KeySet, MAXIMUM_TOKEN_BYTES,
+    MOST_KEYS, MOST_KEYS_TRIED, TypRule, Unverified, Verified,
+};
 use crate::script::load::secrets::Secrets;
 
-/// The size limit of a JWT, in bytes.
-const TOKEN_BYTES: usize = 65_536;
 /// The size limit of the claims to sign, in bytes of JSON.
 const CLAIMS_BYTES: usize = 16_384;
 
-pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions {
+pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();
     module.add1("decode", |_, token: ImmutableString| {
-        rhai::serde::to_dynamic(decode(&token).map_err(failure)?)
+        let decoded = jose::decode_unverified(&token);
+        shown_unverified(decoded.map_err(|error| failure(error.to_string()))?)
     });
-    let outside = Arc::clone(host);
+    let clock = Arc::clone(clock);
     module.add3(
         "verify",
         move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
             let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-            bounded(&token).map_err(failure)?;
-            let verified = outside
-                .verify_jwt(&token, &jwks, &expected)
-                .map_err(failure)?;
-            rhai::serde::to_dynamic(verified)
+            let verified = verify(&token, &jwks, &expected, clock.now());
+            shown(verified.map_err(failure)?.into_inner())
         },
     );
-    let (outside, secrets) = (Arc::clone(host), Arc::clone(secrets));
+    let secrets = Arc::clone(secrets);
     module.add2(
         "sign",
         move |_, claims: Dynamic, secret: ImmutableString| {
@@ -47,39 +50,22 @@ pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions 
                 )));
             }
             let key = secrets.get(&secret).map_err(failure)?;
-            outside.sign_jwt(&claims, &key).map_err(failure)
+            sign(&claims, &key).map_err(failure)
         },
     );
     module
 }
 
-/// Reads a JWT in compact form without verifying it.
-pub(in crate::script) fn decode(token: &str) -> Result<Jwt, String> {
-    bounded(token)?;
-    let parts: Vec<&str> = token.split('.').collect();
-    let &[header, claims, _signature] = parts.as_slice() else {
-        return Err("a JWT in compact form must have three parts separated by dots".to_owned());
-    };
-    Ok(Jwt {
-        header: object(header, "header")?,
-        claims: object(claims, "payload")?,
-    })
+/// Returns the map `#{ header, claims }` of a token that is not verified.
+pub(in crate::script) fn shown_unverified(token: Unverified) -> Outcome<Dynamic> {
+    let Unverified { header, claims } = token;
+    rhai::serde::to_dynamic(BTreeMap::from([("header", header), ("claims", claims)]))
 }
 
-fn object(part: &str, what: &str) -> Result<Map<String, Value>, String> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| format!("the {what} of the JWT is not base64url"))?;
-    json::parse_object(&bytes).map_err(|_| format!("the {what} of the JWT is not a JSON object"))
-}
-
-fn bounded(token: &str) -> Result<(), String> {
-    let fits = token.len() <= TOKEN_BYTES;
-    if fits {
-        Ok(())
-    } else {
-        Err(format!("the JWT must not exceed {TOKEN_BYTES} bytes"))
-    }
+/// Returns the map `#{ header, claims }` of a verified token.
+fn shown(token: Claims) -> Outcome<Dynamic> {
+    let (header, claims) = token.into_parts();
+    shown_unverified(Unverified { header, claims })
 }
 
 /// Reads a JWK Set, given as a map or as JSON text.
@@ -98,11 +84,269 @@ pub(super) fn key_set(set: &Dynamic) -> Outcome<Value> {
     ))
 }
 
-fn expectations(expected: &Dynamic) -> Outcome<JwtExpectations> {
-    let expected: JwtExpectations = serde_json::from_value(to_json(expected)?)
+/// The requirements that a script has for a JWT, besides a valid signature.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Expected {
+    /// The accepted algorithms; by default, all asymmetric algorithms.
+    algorithms: Vec<String>,
+    /// The required `iss`.
+    issuer: Option<String>,
+    /// The audience that `aud` must contain.
+    audience: Option<String>,
+    /// The maximum number of seconds since `iat`, which is then required.
+    max_age: Option<u64>,
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        let names = [
+            "ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512", "RS256", "RS384",
+            "RS512",
+        ];
+        Self {
+            algorithms: names.map(str::to_owned).to_vec(),
+            issuer: None,
+            audience: None,
+            max_age: None,
+        }
+    }
+}
+
+fn expectations(expected: &Dynamic) -> Outcome<Expected> {
+    let expected: Expected = serde_json::from_value(to_json(expected)?)
         .map_err(|error| failure(format!("invalid expectations: {error}")))?;
     if expected.algorithms.is_empty() {
         return Err(failure("algorithms must list at least one algorithm"));
     }
     Ok(expected)
+}
+
+/// Verifies `token` with one of the keys of `jwks`.
+fn verify(
+    token: &str,
+    jwks: &Value,
+    expected: &Expected,
+    now: Timestamp,
+) -> Result<Verified<Claims>, String> {
+    if token.len() > MAXIMUM_TOKEN_BYTES {
+        return Err(DecodeError::TooLong.to_string());
+    }
+    let token = Compact::parse(token).map_err(|error| format!("the JWT {error}"))?;
+    let algorithms = algorithms(&expected.algorithms)?;
+    let audiences: Vec<String> = expected.audience.iter().cloned().collect();
+    let mut required = Vec::new();
+    if expected.issuer.is_some() {
+        required.push("iss");
+    }
+    if expected.audience.is_some() {
+        required.push("aud");
+    }
+    let expectations = Expectations {
+        algorithms: &algorithms,
+        audiences: &audiences,
+        issuer: expected.issuer.as_deref(),
+        // Only the script knows which type of token this is. It sees the header.
+        typ: token.typ().map_or(TypRule::Any, TypRule::Required),
+        required: &required,
+        max_age: expected.max_age,
+        ..Expectations::default()
+    };
+    if token.algorithm().is_symmetric() {
+        return verify_with_secrets(&token, jwks, &expectations, now);
+    }
+    let keys = KeySet::parse(jwks, MOST_KEYS).map_err(|rule| format!("the JWK Set {rule}"))?;
+    verify_with(&keys, &token, &expectations, now)
+}
+
+fn verify_with(
+    keys: &KeySet,
+    token: &Compact,
+    expected: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<Verified<Claims>, String> {
+    jose::verify(token, keys, expected, now).map_err(|error| format!("the JWT {error}"))
+}
+
+/// Returns the algorithms with these names.
+pub(super) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
+    let mut algorithms = Vec::new();
+    for name in names {
+        let Some(algorithm) = Algorithm::parse(name) else {
+            let known: Vec<&str> = Algorithm::ALL.iter().map(|one| one.as_str()).collect();
+            return Err(format!(
+                "unsupported algorithm '{name}'; the supported ones are {}",
+                known.join(", ")
+            ));
+        };
+        algorithms.push(algorithm);
+    }
+    Ok(algorithms)
+}
+
+/// Verifies with the symmetric keys of `jwks` (RFC 7518 section 6.4). Public keys are ignored, so that none
+/// is ever used as a secret.
+fn verify_with_secrets(
+    token: &Compact,
+    jwks: &Value,
+    expected: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<Verified<Claims>, String> {
+    let mut failure =
+        "the JWT is signed with a shared secret, but the JWK Set contains no matching key"
+            .to_owned();
+    let keys = secret_keys(jwks, token.kid());
+    for key in keys.into_iter().take(MOST_KEYS_TRIED) {
+        let verified =
+            shared_secret(key).and_then(|secret| verify_with(&secret, token, expected, now));
+        match verified {
+            Ok(verified) => return Ok(verified),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Returns the symmetric keys of `jwks` that can be the key called `kid`.
+fn secret_keys<'a>(jwks: &'a Value, kid: Option<&str>) -> Vec<&'a Value> {
+    let keys = jwks.get("keys").and_then(Value::as_array);
+    let mut found = Vec::new();
+    for key in keys.into_iter().flatten() {
+        let is_secret = key.get("kty").and_then(Value::as_str) == Some("oct");
+        let own = key.get("kid").and_then(Value::as_str);
+        if is_secret && (own.is_none() || kid.is_none() || own == kid) {
+            found.push(key);
+        }
+    }
+    found
+}
+
+/// Returns the secret in a symmetric key.
+fn shared_secret(key: &Value) -> Result<KeySet, String> {
+    let invalid = || "`k` of a symmetric key must be a string in base64url".to_owned();
+    let encoded = key.get("k").and_then(Value::as_str).ok_or_else(invalid)?;
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| invalid())?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    KeySet::from_secret(&Secret::new(text)).map_err(|rule| format!("the key {rule}"))
+}
+
+/// Signs `claims` with a configured secret: a private key as JWK or PEM, or the text of an HMAC key.
+fn sign(claims: &Map<String, Value>, secret: &Secret) -> Result<String, String> {
+    let key = jose::signing_key(secret).map_err(|error| format!("the secret {error}"))?;
+    let header = Map::from_iter([("typ".to_owned(), "JWT".into())]);
+    jose::sign(&header, claims, &key).map_err(|error| format!("the secret {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    use crate::jose::SigningKey;
+
+    const SECRET: &str = "a shared secret of forty characters, yes";
+
+    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
+
+    fn expected(algorithm: &str) -> Expected {
+        Expected {
+            algorithms: vec![algorithm.to_owned()],
+            ..Expected::default()
+        }
+    }
+
+    fn claims(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_signed_token_verifies_with_its_type_of_key() {
+        for algorithm in [
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::Es512,
+            Algorithm::EdDsa,
+        ] {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let jwks = json!({ "keys": [key.public_jwk()] });
+            let token = sign(&claims(json!({"iss": "a"})), key.to_pem().unwrap()).unwrap();
+            let jwt = verify(&token, &jwks, &Expected::default(), NOW).unwrap();
+            assert_eq!(
+                (&jwt.claims()["iss"], &jwt.header()["typ"]),
+                (&json!("a"), &json!("JWT"))
+            );
+            assert_eq!(jwt.header()["alg"], algorithm.as_str());
+            let error = verify(&token, &jwks, &expected("PS256"), NOW).unwrap_err();
+            assert!(
+                error.starts_with("the JWT is signed with") && error.contains("PS256"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_shared_secret_is_a_symmetric_key_and_nothing_else() {
+        let token = sign(
+            &claims(json!({"iss": "a"})),
+            &Secret::new(SECRET.to_owned()),
+        )
+        .unwrap();
+        let oct = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)});
+        let jwks = json!({ "keys": [oct] });
+        assert!(verify(&token, &jwks, &expected("HS256"), NOW).is_ok());
+        assert!(verify(&token, &jwks, &Expected::default(), NOW).is_err());
+        let public = SigningKey::generate(Algorithm::Es256).unwrap().public_jwk();
+        let error = verify(
+            &token,
+            &json!({ "keys": [public] }),
+            &expected("HS256"),
+            NOW,
+        );
+        assert!(error.unwrap_err().contains("no matching key"));
+    }
+
+    #[test]
+    fn claims_must_match_the_expectations() {
+        let signed = json!({"iss": "a", "aud": "us", "iat": 999_900, "exp": 1_000_100});
+        let token = sign(&claims(signed), &Secret::new(SECRET.to_owned())).unwrap();
+        let jwks = json!({"keys": [{"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]});
+        let check = |change: fn(&mut Expected), part: Option<&str>| {
+            let mut expected = Expected {
+                audience: Some("us".to_owned()),
+                ..expected("HS256")
+            };
+            change(&mut expected);
+            let found = verify(&token, &jwks, &expected, NOW)
+                .err()
+                .unwrap_or_default();
+            assert_eq!(part.is_none(), found.is_empty(), "{found}");
+            assert!(found.contains(part.unwrap_or_default()), "{found}");
+        };
+        check(|_| {}, None);
+        check(|expected| expected.audience = None, Some("audience"));
+        check(
+            |expected| expected.audience = Some("them".to_owned()),
+            Some("them"),
+        );
+        check(
+            |expected| expected.issuer = Some("b".to_owned()),
+            Some("`iss` b"),
+        );
+        check(
+            |expected| expected.max_age = Some(99),
+            Some("older than 99 seconds"),
+        );
+        check(
+            |expected| expected.algorithms = vec!["HS265".to_owned()],
+            Some("'HS265'"),
+        );
+    }
+
+    #[test]
+    fn the_error_for_an_invalid_key_says_what_is_valid() {
+        for text in ["short", "{\"kty\": \"EC\"}", "-----BEGIN PRIVATE KEY-----"] {
+            let error = sign(&claims(json!({})), &Secret::new(text.to_owned())).unwrap_err();
+            assert!(error.starts_with("the secret "), "{error}");
+        }
+    }
 }

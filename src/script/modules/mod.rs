@@ -29,27 +29,28 @@ use super::value::context::{Context, may};
 use super::value::{Outcome, failure, to_json};
 
 pub(super) use functions::Functions;
-pub(super) use jwt::decode as decode_jwt;
+pub(super) use jwt::shown_unverified;
 pub(super) use log::{Log, readable};
 
 /// Returns all modules with the names under which scripts call them.
 pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
-    let (host, limits) = (&runtime.host, &runtime.settings.limits);
+    let (host, clock) = (&runtime.host, &runtime.clock);
+    let limits = &runtime.settings.limits;
     let modules = vec![
-        ("attestation", attestation::module(host, limits)),
+        ("attestation", attestation::module(host, clock, limits)),
         ("base64", base64::module()),
         ("clients", clients::module(host, limits)),
         ("crypto", crypto::module()),
         ("http", http::module(host, limits)),
         ("json", json::module()),
-        ("jwt", jwt::module(host, &runtime.secrets)),
+        ("jwt", jwt::module(&runtime.secrets, clock)),
         ("kv", kv::module(host, limits)),
         ("log", log::module(&Log::new(runtime))),
         ("net", net::module()),
         ("secrets", secrets::module(&runtime.secrets)),
-        ("time", time::module(&runtime.clock)),
+        ("time", time::module(clock)),
         ("uri", uri::module()),
-        ("x509", x509::module(host)),
+        ("x509", x509::module()),
     ];
     modules
         .into_iter()

@@ -1,26 +1,25 @@
 //! `x509::parse(pem)`: returns the content of a certificate.
 
-use std::sync::Arc;
+use rhai::{Dynamic, ImmutableString};
+use serde_json::Value;
 
-use rhai::ImmutableString;
-
-use super::super::host::Host;
-use super::super::value::{failure, to_script};
+use super::super::value::{Outcome, failure, to_script};
 use super::functions::Functions;
+use crate::x509::{Certificate, MAXIMUM_BYTES};
 
-/// The size limit of a certificate, in bytes of PEM.
-const CERTIFICATE_BYTES: usize = 16_384;
-
-pub(super) fn module(host: &Arc<dyn Host>) -> Functions {
+pub(super) fn module() -> Functions {
     let mut module = Functions::default();
-    let host = Arc::clone(host);
-    module.add1("parse", move |_, pem: ImmutableString| {
-        if pem.len() > CERTIFICATE_BYTES {
-            return Err(failure(format!(
-                "the certificate must not exceed {CERTIFICATE_BYTES} bytes"
-            )));
-        }
-        to_script(&host.parse_certificate(&pem).map_err(failure)?)
-    });
+    module.add1("parse", |_, pem: ImmutableString| parse(&pem));
     module
+}
+
+/// Returns the members of `context.certificate` for a certificate in PEM.
+fn parse(pem: &str) -> Outcome<Dynamic> {
+    if pem.len() > MAXIMUM_BYTES {
+        return Err(failure(format!(
+            "the certificate must not exceed {MAXIMUM_BYTES} bytes"
+        )));
+    }
+    let certificate = Certificate::from_pem(pem).map_err(|error| failure(error.to_string()))?;
+    to_script(&Value::Object(certificate.to_json()))
 }

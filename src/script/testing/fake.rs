@@ -7,15 +7,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base::clock::{Clock, ManualClock, Timestamp};
-use crate::base::secret::Secret;
-use crate::ear;
-use crate::script::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations, NoHost};
+use crate::script::host::{Caller, Host, HttpAnswer, HttpCall};
 
-/// A host with predefined responses. It delegates keys and certificates, which cannot be faked, to another
-/// host.
+/// A host with predefined responses, and with values, clients and nonces in memory.
 pub struct FakeHost {
     clock: Arc<ManualClock>,
-    keys: Arc<dyn Host>,
     world: Mutex<World>,
     changed: Condvar,
 }
@@ -35,14 +31,8 @@ struct World {
 impl FakeHost {
     /// Creates an empty world with this clock.
     pub fn new(clock: Arc<ManualClock>) -> Self {
-        Self::over(clock, Arc::new(NoHost))
-    }
-
-    /// Creates the same, with `keys` for JWTs and certificates.
-    pub fn over(clock: Arc<ManualClock>, keys: Arc<dyn Host>) -> Self {
         Self {
             clock,
-            keys,
             world: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -205,32 +195,6 @@ impl Host for FakeHost {
 
     fn consume_nonce(&self, _by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
         Ok(self.world().nonces.remove(nonce))
-    }
-
-    fn verify_jwt(
-        &self,
-        token: &str,
-        jwks: &Value,
-        expected: &JwtExpectations,
-    ) -> Result<Jwt, String> {
-        self.keys.verify_jwt(token, jwks, expected)
-    }
-
-    fn verify_ear(
-        &self,
-        token: &str,
-        jwks: &Value,
-        expected: &ear::Expectations,
-    ) -> Result<ear::AttestationResult, ear::Failure> {
-        self.keys.verify_ear(token, jwks, expected)
-    }
-
-    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
-        self.keys.sign_jwt(claims, key)
-    }
-
-    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
-        self.keys.parse_certificate(pem)
     }
 }
 

@@ -31,7 +31,7 @@ use super::value::members::{Access, Frame, Members};
 use crate::config::ScriptSettings;
 use functions::Scene;
 
-pub use world::{Beginning, FakeAnswer, FakeHttp, Fakes, Keys, World, hook};
+pub use world::{Beginning, FakeAnswer, FakeHttp, Fakes, World, hook};
 
 /// The limits of the test itself, apart from the hooks that it calls.
 const TEST_OPERATIONS: u64 = 2_000_000;

@@ -5,7 +5,6 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::super::docs::TEST_FUNCTIONS;
-use super::super::host::NoHost;
 use super::trial::Ending;
 use super::{Beginning, Fakes, Given, Suite, World, call, hook};
 use crate::config::ScriptSettings;
@@ -58,7 +57,6 @@ impl Folder {
         Beginning {
             settings,
             custom: Vec::new(),
-            keys: Arc::new(|_| Arc::new(NoHost)),
         }
     }
 

@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::hook::Hook;
-use super::super::host::{Host, HttpAnswer};
+use super::super::host::HttpAnswer;
 use super::super::load::Texts;
 use super::fake::FakeHost;
 use super::observer::Observer;
 use super::trial::{self, Given, Trial, Watch};
-use crate::base::clock::{Clock, ManualClock, Timestamp};
+use crate::base::clock::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 use crate::script::load::runtime::Runtime;
 use crate::script::load::secrets::Secrets;
@@ -25,9 +25,6 @@ const BEGINNING: Timestamp = Timestamp::from_unix(1_767_225_600);
 /// operations of a hook are limited as in the server.
 const DEADLINE_MS: u64 = 5_000;
 
-/// Creates the host that verifies and signs at the time of a clock.
-pub type Keys = Arc<dyn Fn(Arc<dyn Clock>) -> Arc<dyn Host> + Send + Sync>;
-
 /// The initial state of every world.
 #[derive(Clone)]
 pub struct Beginning {
@@ -35,8 +32,6 @@ pub struct Beginning {
     pub settings: ScriptSettings,
     /// Names of custom members.
     pub custom: Vec<String>,
-    /// Creates the host that verifies and signs.
-    pub keys: Keys,
 }
 
 /// The fakes that are set up before a hook is called.
@@ -124,14 +119,13 @@ impl World {
     /// Creates a world.
     pub fn new(beginning: &Beginning) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING));
-        let keys = (beginning.keys)(clock.clone());
         let mut settings = beginning.settings.clone();
         settings.secrets.clear();
         settings.limits.deadline_ms = settings.limits.deadline_ms.max(DEADLINE_MS);
         Self {
             settings,
             custom: beginning.custom.clone(),
-            host: Arc::new(FakeHost::over(clock.clone(), keys)),
+            host: Arc::new(FakeHost::new(clock.clone())),
             clock,
             secrets: Arc::default(),
             observer: Arc::default(),

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -8,6 +8,8 @@ use super::*;
 use crate::base::clock::{ManualClock, Timestamp};
 use crate::client::{Metadata, TrustLevel};
 use crate::config::{ScriptSettings, SecretSource};
+use crate::x509::Certificate;
+use crate::x509::testing::{PLAIN, Recipe, make};
 
 mod after;
 mod after_order;
@@ -19,7 +21,6 @@ mod docs;
 mod faults;
 mod hooks;
 mod hostile;
-mod keys;
 mod loading;
 mod logged;
 mod modules;
@@ -29,6 +30,16 @@ mod waiting;
 fn object(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
 }
+
+/// The certificate of the caller, with the members of `context.certificate`.
+static CERTIFICATE: LazyLock<Value> = LazyLock::new(|| {
+    let subject = Recipe {
+        subject: &[("CN", "a")],
+        ..PLAIN
+    };
+    let certificate = Certificate::from_pem(&make(subject, None).pem()).unwrap();
+    certificate.to_json().into()
+});
 
 /// Scripts, and the fake world that they reach.
 struct World {
@@ -63,7 +74,7 @@ fn world(
     settings.limits.deadline_ms = 20_000;
     change(&mut settings);
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
-    let host = Arc::new(FakeHost::over(clock.clone(), Arc::new(keys::Keys)));
+    let host = Arc::new(FakeHost::new(clock.clone()));
     let runtime =
         Runtime::new(&settings, clock.clone(), host.clone()).map_err(|error| error.to_string())?;
     let set = ScriptSet::load(&settings, &runtime)
@@ -105,7 +116,7 @@ fn facts(request: Value) -> Arc<Facts> {
         ),
         dcr: None,
         attestation: None,
-        certificate: Some(json!({"subject": "CN=a", "pem": keys::PEM})),
+        certificate: Some(CERTIFICATE.clone()),
         initial_access_token: None,
         http_request: HttpRequest {
             method: "POST".into(),

@@ -11,7 +11,8 @@ use super::facts::Facts;
 use super::hide::Hidden;
 use super::members::{Access, Frame, Members, too_large, weight};
 use super::{Outcome, failure, to_json, to_script};
-use crate::script::modules::decode_jwt;
+use crate::jose;
+use crate::script::modules::shown_unverified;
 use crate::script::run::permits::Turn;
 
 /// One call of one hook of one script. A clone is another handle on the same call.
@@ -192,8 +193,8 @@ impl Context {
 
     /// Returns the evidence as a JWT, not verified; `()` when it is absent or not a JWT.
     fn evidence(&self) -> Outcome<Dynamic> {
-        match self.sent_evidence().map(decode_jwt) {
-            Some(Ok(token)) => rhai::serde::to_dynamic(token),
+        match self.sent_evidence().map(jose::decode_unverified) {
+            Some(Ok(token)) => shown_unverified(token),
             Some(Err(_)) | None => Ok(Dynamic::UNIT),
         }
     }

@@ -1,9 +1,6 @@
-//! The host functions of scripts, as a server provides them: the guarded fetcher, the store, and keys.
+//! The host functions of scripts, as a server provides them: the guarded fetcher and the store.
 //!
 //! Scripts call them on threads that may block. The work itself runs on the runtime of the server.
-
-mod results;
-mod tokens;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -12,15 +9,11 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use crate::base::clock::Timestamp;
-use crate::base::secret::Secret;
-use crate::ear;
 use crate::fetch::Request;
-use crate::script::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations};
+use crate::script::host::{Caller, Host, HttpAnswer, HttpCall};
 use crate::service::Service;
 use crate::store::Indexed;
 use crate::store::expiring::key_values::{KeyValueLimits, ScriptValues};
-
-pub use tokens::Tokens;
 
 /// The host functions for the scripts of one server.
 pub struct Outside {
@@ -166,35 +159,6 @@ impl Host for Outside {
             by.timeout,
             service.store.nonces.consume(nonce, service.clock.now()),
         )
-    }
-
-    fn verify_jwt(
-        &self,
-        token: &str,
-        jwks: &Value,
-        expected: &JwtExpectations,
-    ) -> Result<Jwt, String> {
-        Tokens::new(Arc::clone(&self.service()?.clock)).verify_jwt(token, jwks, expected)
-    }
-
-    fn verify_ear(
-        &self,
-        token: &str,
-        jwks: &Value,
-        expected: &ear::Expectations,
-    ) -> Result<ear::AttestationResult, ear::Failure> {
-        let service = self
-            .service()
-            .map_err(|message| ear::Failure::new(ear::Check::Expectations, message))?;
-        results::verify(token, jwks, expected, service.clock.now())
-    }
-
-    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
-        Tokens::new(Arc::clone(&self.service()?.clock)).sign_jwt(claims, key)
-    }
-
-    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
-        Tokens::new(Arc::clone(&self.service()?.clock)).parse_certificate(pem)
     }
 }
 
