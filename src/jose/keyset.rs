@@ -186,8 +186,8 @@ fn verify_public(
             continue;
         };
         *tries += 1;
-        let verified = verifier.verify(token.signing_input(), token.signature());
-        if verified.is_ok() {
+        let outcome = verifier.verify(token.signing_input(), token.signature());
+        if outcome.is_ok() {
             return Ok(());
         }
     }

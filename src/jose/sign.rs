@@ -90,7 +90,7 @@ impl SigningKey {
         // The public half in the JWK would be published, so it must match the private half.
         let own = made.public_jwk().as_ref().and_then(thumbprint);
         match thumbprint(jwk) {
-            Some(published) if own != Some(published) => Err(SigningKeyError::Weak),
+            Some(published) if own.as_ref() != Some(&published) => Err(SigningKeyError::Weak),
             _ => Ok(made),
         }
     }
