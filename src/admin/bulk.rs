@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::is_default;
+use crate::http::answer::Problem;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
-use crate::registration::endpoint::refused;
-use crate::service::Context;
+use crate::service::{Context, refusal};
 use crate::store::audit::Action;
 use crate::store::{ClientFilter, Stored};
 
@@ -105,8 +105,8 @@ async fn delete_one(
             Ok(()) => return Ok(Deletion::Done),
             Err(ManageError::Conflict) => {}
             Err(error) if error.is_refusal() => {
-                let (author, problem) = (caller.author(None), management::endpoint::problem(error));
-                refused(cx, (&author, Action::DeletionRefused, id.as_str()), problem);
+                let (author, problem) = (caller.author(None), Problem::from(error));
+                refusal::audit(cx, &author, Action::DeletionRefused, id.as_str(), &problem);
                 return Ok(Deletion::Refused);
             }
             Err(error) => return Err(error),

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{FetchError, Fetcher, Request, Response};
 use crate::base::model::json;
+use crate::base::model::media_type::MediaType;
 
 /// The `Accept` header for JSON.
 pub const JSON: &str = "application/json";
@@ -52,13 +53,8 @@ impl Fetcher {
 
 /// Whether the type is `application/json`, or is JSON by its suffix (RFC 6839 section 3.1).
 fn is_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match essence.split_once('/') {
+    let media_type = MediaType::parse(content_type);
+    match media_type.essence.split_once('/') {
         Some(("application", subtype)) => subtype == "json" || subtype.ends_with("+json"),
         _ => false,
     }

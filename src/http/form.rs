@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use axum::body::Body;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use hyper::http::request::Parts;
 
 use super::body::{self, BodyError};
+use super::media_type;
+
+/// The media type of a form.
+const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// The maximum number of parameters in a form; no request needs more.
 const MOST_PARAMETERS: usize = 64;
@@ -33,28 +36,15 @@ pub enum FormError {
 pub struct Form(BTreeMap<String, String>);
 
 impl Form {
-    /// Reads the form in `body`.
+    /// Reads the form in the body of a request.
     ///
     /// # Errors
-    /// When the body is not a form, is larger than `limit` bytes, or takes longer than `milliseconds`.
-    pub async fn read(
-        headers: &HeaderMap,
-        body: Body,
-        limit: usize,
-        milliseconds: u64,
-    ) -> Result<Self, FormError> {
-        let is_coded = headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|coding| coding != "identity");
-        if is_coded
-            || !headers
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .is_some_and(is_form)
-        {
+    /// When the body is not a form, or was not received.
+    pub fn take(parts: &mut Parts) -> Result<Self, FormError> {
+        if !media_type::is_in_utf8(&parts.headers, MEDIA_TYPE) {
             return Err(FormError::MediaType);
         }
-        Self::parse(&body::read(body, limit, milliseconds).await?)
+        Self::parse(&body::take(parts)?)
     }
 
     /// Reads the parameters in `bytes`.
@@ -92,18 +82,6 @@ impl fmt::Debug for Form {
     }
 }
 
-fn is_form(content_type: &str) -> bool {
-    let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let charsets = parameters
-        .split(';')
-        .filter_map(|one| one.trim().split_once('='));
-    let mut charsets = charsets.filter(|(name, _)| name.eq_ignore_ascii_case("charset"));
-    essence
-        .trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        && charsets.all(|(_, charset)| charset.trim_matches('"').eq_ignore_ascii_case("utf-8"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,23 +104,5 @@ mod tests {
             !format!("{:?}", Form::parse(b"client_secret=do-not-print").unwrap())
                 .contains("do-not")
         );
-    }
-
-    #[test]
-    fn a_form_must_have_its_media_type() {
-        for form in [
-            "application/x-www-form-urlencoded",
-            "Application/X-WWW-Form-Urlencoded; charset=UTF-8",
-        ] {
-            assert!(is_form(form), "{form}");
-        }
-        for other in [
-            "application/json",
-            "",
-            "application/x-www-form-urlencoded; charset=latin1",
-            "text/plain",
-        ] {
-            assert!(!is_form(other), "{other}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 
-use super::body::{BodyError, failure};
+use super::body::BodyError;
 
 /// The lines of a body.
 pub struct Lines {
@@ -79,7 +79,7 @@ impl Lines {
         match frame.map_err(|_| BodyError::TooSlow { milliseconds })? {
             None => Ok(None),
             Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
-            Some(Err(error)) => Err(failure(error.into())),
+            Some(Err(_)) => Err(BodyError::Broken),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod failures;
 pub mod form;
 mod framing;
 pub mod lines;
+pub mod media_type;
 pub mod observe;
 mod outgoing;
 pub mod peer;

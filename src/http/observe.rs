@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::header::{
     HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
+use hyper::http::request::Parts;
 use ipnet::IpNet;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -36,6 +37,12 @@ const LOGGED: usize = 512;
 /// The [`CORRELATION_ID`] of a request. It travels with the request.
 #[derive(Debug, Clone)]
 pub struct CorrelationId(pub Arc<str>);
+
+/// Returns the correlation id of the request with this head.
+pub fn correlation_id(parts: &Parts) -> Option<String> {
+    let id = parts.extensions.get::<CorrelationId>()?;
+    Some(id.0.to_string())
+}
 
 /// How requests are classified and answered.
 #[derive(Clone)]
@@ -67,6 +74,11 @@ pub async fn observe(
         actor = Empty
     );
     let line = Observed::begin(&observer, &request, span.clone());
+    if let Some(address) = line.client {
+        request
+            .extensions_mut()
+            .insert(peer::ForwardedAddress(address));
+    }
     let traced = traces::request(&id, line.endpoint.as_str(), request.method().as_str());
     if let Some(traceparent) = only(request.headers(), &TRACEPARENT) {
         traces::continues(&traced, traceparent);

@@ -16,7 +16,7 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// first address from the right that is not itself such a proxy. Anybody could have written the addresses
 /// further left. If both headers are present and differ, a proxy has passed on a header that it does not set,
 /// and it is unclear which one. Neither counts then.
-pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_one_of(peer, trusted) {
         return peer;
@@ -103,17 +103,19 @@ fn is_port(text: &str) -> bool {
             .is_some_and(|rest| rest.bytes().all(is_plain))
 }
 
+/// The address of the client, if a trusted proxy names it. It travels with the request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForwardedAddress(pub(super) IpAddr);
+
 /// Returns the address that the request with this head came from.
-pub fn of(parts: &Parts, trusted: &[IpNet]) -> IpAddr {
-    let peer = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
-    address(
-        peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        &parts.headers,
-        trusted,
-    )
+pub fn client_address(parts: &Parts) -> IpAddr {
+    if let Some(ForwardedAddress(address)) = parts.extensions.get() {
+        return *address;
+    }
+    match parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+        Some(ConnectInfo(peer)) => peer.ip().to_canonical(),
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    }
 }
 
 /// Whether the request with this head comes from this machine itself, and no proxy passes it on.

@@ -1,21 +1,39 @@
-//! `If-Match` (RFC 9110 section 13.1.1), which prevents lost updates.
+//! Entity tags (RFC 9110 section 8.8.3), and `If-Match` (section 13.1.1), which prevents lost updates.
+
+use std::fmt::Display;
 
 use hyper::header::{HeaderMap, IF_MATCH};
 
-/// Whether the resource with the entity tag `present` may be changed: `If-Match` is missing, or contains `*`
-/// or that tag. A weak tag never matches.
-pub fn holds(headers: &HeaderMap, present: &str) -> bool {
+/// Returns the entity tag of a revision.
+pub fn entity_tag(revision: impl Display) -> String {
+    format!("\"{revision}\"")
+}
+
+/// Returns the revisions that `If-Match` names, or none if any revision matches: `If-Match` is missing, or
+/// contains `*`. A weak tag names no revision.
+pub fn expected_revisions(headers: &HeaderMap) -> Option<Vec<&str>> {
     if !headers.contains_key(IF_MATCH) {
-        return true;
+        return None;
     }
-    let lists = headers
-        .get_all(IF_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    lists
-        .flat_map(|list| list.split(','))
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag == present)
+    let mut revisions = Vec::new();
+    for value in headers.get_all(IF_MATCH) {
+        for tag in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if tag == "*" {
+                return None;
+            }
+            let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            revisions.extend(inner);
+        }
+    }
+    Some(revisions)
+}
+
+/// Whether `If-Match` permits a change of the resource whose current revision is `present`.
+pub fn permits_change(headers: &HeaderMap, present: u64) -> bool {
+    match expected_revisions(headers) {
+        None => true,
+        Some(revisions) => revisions.contains(&present.to_string().as_str()),
+    }
 }
 
 #[cfg(test)]
@@ -29,7 +47,7 @@ mod tests {
         for value in sent {
             headers.append(IF_MATCH, HeaderValue::from_static(value));
         }
-        assert_eq!(holds(&headers, "\"2\""), expected, "{sent:?}");
+        assert_eq!(permits_change(&headers, 2), expected, "{sent:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Connection;
 use super::answer::Problem;
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, Received};
 use super::waiting::Room;
 
 /// The limits for the reception of bodies.
@@ -33,35 +33,30 @@ pub struct Reception {
 }
 
 /// Receives the body of the request before the request occupies anything else, so that slow senders only
-/// hinder each other. Whoever reads the body later gets all of it at once, or the reason why it is missing.
-/// Then the request is [admitted](shed_load) or rejected.
-pub async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
-    let request = if request.body().is_end_stream() {
-        request
-    } else {
-        reception.whole(request).await
-    };
+/// hinder each other. An endpoint [takes](body::take) the body, or the reason why it is missing. Then the
+/// request is [admitted](shed_load) or rejected.
+pub async fn receive(
+    State(reception): State<Reception>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if !request.body().is_end_stream() {
+        let body = std::mem::take(request.body_mut());
+        let connection = request.extensions().get::<Arc<Connection>>();
+        let received = reception.whole(body, connection).await;
+        request.extensions_mut().insert(Received(received));
+    }
     shed_load(State(reception.permits), request, next).await
 }
 
 impl Reception {
-    /// Returns the request with its body, or with the reason why the body is missing.
-    async fn whole(&self, request: Request) -> Request {
-        let connection = request.extensions().get::<Arc<Connection>>().cloned();
-        let (parts, body) = request.into_parts();
-        let whole = body::read(body, self.body_bytes, self.body_timeout_ms);
-        let received = match self.patiently(whole, connection.as_ref()).await {
-            Ok(bytes) => Body::from(bytes),
-            Err(error) => body::refused(error),
-        };
-        Request::from_parts(parts, received)
-    }
-
-    async fn patiently(
+    /// Reads `body`. While it waits for the sender, it gives way to other requests.
+    async fn whole(
         &self,
-        whole: impl Future<Output = Result<Bytes, BodyError>>,
+        body: Body,
         connection: Option<&Arc<Connection>>,
     ) -> Result<Bytes, BodyError> {
+        let whole = body::read(body, self.body_bytes, self.body_timeout_ms);
         let mut whole = std::pin::pin!(whole);
         // Most bodies arrive together with their head.
         if let Poll::Ready(done) =

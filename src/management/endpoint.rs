@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use hyper::header::HeaderMap;
@@ -11,12 +11,12 @@ use hyper::{Method, Request, StatusCode, Uri};
 
 use super::{Held, ManageError, holder};
 use crate::http::answer::{self, Presented, Problem};
-use crate::http::precondition;
-use crate::registration::endpoint::{self as registration_endpoint, entity_tag};
+use crate::http::body::{self, BodyError};
+use crate::http::precondition::permits_change;
 use crate::registration::proof::certificate;
-use crate::registration::{self, Caller, Received};
+use crate::registration::{self, Caller, ClientInformation, Received, RegisterError};
 use crate::script::HookError;
-use crate::service::{Context, Service};
+use crate::service::{Context, Service, refusal};
 use crate::store::audit::Action;
 use crate::telemetry;
 
@@ -30,14 +30,9 @@ pub async fn get(
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
-    let outcome = async {
-        let (held, caller) = begin(&cx, &parts).await?;
-        super::read(&cx, &caller, held).await
-    };
-    outcome
-        .await
-        .map(|information| information.into_response(StatusCode::OK))
-        .map_err(problem)
+    let (held, caller) = begin(&cx, &parts).await?;
+    let information = super::read(&cx, &caller, held).await?;
+    Ok(information.into_response(StatusCode::OK))
 }
 
 /// `PUT`: replaces the registered metadata (RFC 7592 section 2.2).
@@ -49,22 +44,24 @@ pub async fn put(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let (parts, body) = request.into_parts();
-    let outcome = async {
-        let (held, caller) = begin(&cx, &parts).await?;
-        check_precondition(&parts.headers, &held)?;
-        let received = Received::read(&cx, &parts.headers, body)
-            .await
-            .map_err(registration::RegisterError::from)?;
-        Ok(
-            registration::replace(&cx, &caller, received, &held.stored, held.token.as_ref())
-                .await?,
-        )
-    };
-    let updated = outcome
-        .await
-        .map(|information| information.into_response(StatusCode::OK));
-    updated.map_err(|error| refused(&cx, &parts, Action::UpdateRefused, problem(error)))
+    let (mut parts, _) = request.into_parts();
+    let body = body::take(&mut parts);
+    let updated = update(&cx, &parts, body).await;
+    let information =
+        updated.map_err(|error| refused(&cx, &parts, Action::UpdateRefused, error))?;
+    Ok(information.into_response(StatusCode::OK))
+}
+
+async fn update(
+    cx: &Context<'_>,
+    parts: &Parts,
+    body: Result<Bytes, BodyError>,
+) -> Result<ClientInformation, ManageError> {
+    let (held, caller) = begin(cx, parts).await?;
+    check_precondition(&parts.headers, &held)?;
+    let received = Received::new(&parts.headers, body).map_err(RegisterError::from)?;
+    let token = held.token.as_ref();
+    Ok(registration::replace(cx, &caller, received, &held.stored, token).await?)
 }
 
 /// `DELETE`: deletes the client (RFC 7592 section 2.3).
@@ -77,24 +74,23 @@ pub async fn delete(
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
-    let outcome = async {
-        if !cx.settings().client_deletion_enabled {
-            return Err(ManageError::DeletionDisabled);
-        }
-        let (held, caller) = begin(&cx, &parts).await?;
-        check_precondition(&parts.headers, &held)?;
-        super::delete(&cx, &caller, held).await
-    };
-    let deleted = outcome
-        .await
-        .map(|()| answer::empty(StatusCode::NO_CONTENT));
-    deleted.map_err(|error| refused(&cx, &parts, Action::DeletionRefused, problem(error)))
+    let deleted = delete_own(&cx, &parts).await;
+    deleted.map_err(|error| refused(&cx, &parts, Action::DeletionRefused, error))?;
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+async fn delete_own(cx: &Context<'_>, parts: &Parts) -> Result<(), ManageError> {
+    if !cx.settings().client_deletion_enabled {
+        return Err(ManageError::DeletionDisabled);
+    }
+    let (held, caller) = begin(cx, parts).await?;
+    check_precondition(&parts.headers, &held)?;
+    super::delete(cx, &caller, held).await
 }
 
 fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageError> {
     let revision = held.stored.client().revision;
-    let holds = precondition::holds(headers, &entity_tag(revision));
-    if holds {
+    if permits_change(headers, revision) {
         Ok(())
     } else {
         Err(ManageError::PreconditionFailed { revision })
@@ -104,11 +100,17 @@ fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageErro
 /// Records the rejection in the audit log, under the client that the URL names. The caller may put anything
 /// into the URL, even a token by mistake, so only a value with the form of this server's identifiers is
 /// recorded.
-fn refused(cx: &Context<'_>, parts: &Parts, action: Action, problem: Problem) -> Problem {
+fn refused(cx: &Context<'_>, parts: &Parts, action: Action, error: ManageError) -> Problem {
     let named = client_id(&parts.uri).filter(|id| is_one_of_ours(id));
-    let author = Caller::of(cx, parts).author(None);
-    let what = (&author, action, named.as_deref().unwrap_or_default());
-    registration_endpoint::refused(cx, what, problem)
+    let (problem, stranger) = (Problem::from(error), refusal::stranger(parts));
+    refusal::audit(
+        cx,
+        &stranger,
+        action,
+        named.as_deref().unwrap_or_default(),
+        &problem,
+    );
+    problem
 }
 
 /// Whether `id` has the form of an identifier that this server issues.
@@ -118,7 +120,7 @@ pub fn is_one_of_ours(id: &str) -> bool {
 
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
     let id = client_id(&parts.uri);
-    let caller = Caller::of(cx, parts);
+    let caller = Caller::of(parts);
     certificate::demand_any(cx, &caller)?;
     let held = holder::authenticate(cx, id.as_deref(), &parts.headers, &caller).await?;
     let client = held.stored.client();
@@ -135,38 +137,39 @@ pub fn client_id(uri: &Uri) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Converts an error into an HTTP problem.
-pub fn problem(error: ManageError) -> Problem {
-    let description = error.to_string();
-    match error {
-        ManageError::Unauthorised(Presented::Nothing) => Problem::token_needed(
-            "a registration_access_token is required: send the client's token as a bearer token",
-        ),
-        ManageError::Unauthorised(presented) => Problem::unauthorised(presented),
-        ManageError::DeletionDisabled => {
-            Problem::method_not_allowed(&[Method::GET, Method::PUT, Method::OPTIONS])
-        }
-        ManageError::PreconditionFailed { .. } => Problem::new(
-            StatusCode::PRECONDITION_FAILED,
-            "precondition_failed",
-            &description,
-        ),
-        ManageError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
-        ManageError::Update(error) => registration_endpoint::problem(error),
-        // RFC 7592 section 2.3: of the operations here, a script can deny only a deletion.
-        ManageError::Hook(HookError::Refused { script }) => {
-            tracing::info!(script, "a script rejected the deletion of a client");
-            let description = "the policy of this server does not allow this client to be deleted";
-            Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
-        }
-        ManageError::Hook(error) => registration_endpoint::hook_problem(error),
-        ManageError::Store(error) => registration_endpoint::store_problem(&error),
-        ManageError::Randomness(_) | ManageError::Seal(_) => {
-            tracing::error!(
-                cause = description,
-                "client credentials could not be created or opened"
-            );
-            Problem::server_error()
+impl From<ManageError> for Problem {
+    fn from(error: ManageError) -> Self {
+        let description = error.to_string();
+        match error {
+            ManageError::Unauthorised(Presented::Nothing) => Self::token_needed(
+                "a registration_access_token is required: send the client's token as a bearer token",
+            ),
+            ManageError::Unauthorised(presented) => Self::unauthorised(presented),
+            ManageError::DeletionDisabled => {
+                Self::method_not_allowed(&[Method::GET, Method::PUT, Method::OPTIONS])
+            }
+            ManageError::PreconditionFailed { .. } => {
+                let status = StatusCode::PRECONDITION_FAILED;
+                Self::new(status, "precondition_failed", &description)
+            }
+            ManageError::Conflict => Self::new(StatusCode::CONFLICT, "conflict", &description),
+            ManageError::Update(error) => error.into(),
+            // RFC 7592 section 2.3: of the operations here, a script can deny only a deletion.
+            ManageError::Hook(HookError::Refused { script }) => {
+                tracing::info!(script, "a script rejected the deletion of a client");
+                let description =
+                    "the policy of this server does not allow this client to be deleted";
+                Self::new(StatusCode::FORBIDDEN, "access_denied", description)
+            }
+            ManageError::Hook(error) => error.into(),
+            ManageError::Store(error) => error.into(),
+            ManageError::Randomness(_) | ManageError::Seal(_) => {
+                tracing::error!(
+                    cause = description,
+                    "client credentials could not be created or opened"
+                );
+                Self::server_error()
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{
@@ -10,21 +10,20 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::proof::{certificate, client_attestation, initial_access};
 use super::{
     Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered,
 };
-use crate::base::model::violation::ErrorCode;
+use crate::base::model::ErrorCode;
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
-use crate::http::observe::CorrelationId;
-use crate::http::{credentials, peer};
-use crate::script::{Fault, HookError, HttpRequest};
-use crate::service::{Context, Service};
-use crate::store::audit::{Action, Author};
-use crate::store::{StoreError, outage};
+use crate::http::precondition::entity_tag;
+use crate::http::{credentials, media_type, observe, peer};
+use crate::script::HttpRequest;
+use crate::service::{Context, Service, refusal};
+use crate::store::audit::Action;
 
 /// `POST`: registers a client.
 ///
@@ -35,46 +34,32 @@ pub async fn post(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let (parts, body) = request.into_parts();
-    let caller = Caller::of(&cx, &parts);
-    let author = caller.author(None);
-    match admit(&cx, caller, (&parts.headers, body)).await {
+    let (mut parts, _) = request.into_parts();
+    let body = body::take(&mut parts);
+    let caller = Caller::of(&parts);
+    match admit(&cx, caller, &parts.headers, body).await {
         Ok(Registered::New(information)) => Ok(information.into_response(StatusCode::CREATED)),
         Ok(Registered::There(information)) => Ok(information.into_response(StatusCode::OK)),
-        Err(error) => Err(refused(
-            &cx,
-            (&author, Action::RegistrationRefused, ""),
-            problem(error),
-        )),
+        Err(error) => {
+            let (problem, stranger) = (Problem::from(error), refusal::stranger(&parts));
+            refusal::audit(&cx, &stranger, Action::RegistrationRefused, "", &problem);
+            Err(problem)
+        }
     }
-}
-
-/// Records in the audit log that `action` of `author` on `subject` was rejected.
-pub fn refused(
-    cx: &Context<'_>,
-    (author, action, subject): (&Author, Action, &str),
-    problem: Problem,
-) -> Problem {
-    let event = author.did(action, subject, cx.service.clock.now());
-    cx.service.refusals.leave(
-        event
-            .refused(problem.code())
-            .with("status", problem.status().as_u16()),
-    );
-    problem
 }
 
 /// Steps 1 to 4: the switch, the limits, the quota of the address, the credentials.
 async fn admit(
     cx: &Context<'_>,
     mut caller: Caller,
-    (headers, body): (&HeaderMap, Body),
+    headers: &HeaderMap,
+    body: Result<Bytes, BodyError>,
 ) -> Result<Registered, RegisterError> {
     if !cx.settings().dynamic_registration_enabled {
         return Err(RegisterError::Disabled);
     }
     certificate::demand(cx, &caller)?;
-    let received = Received::read(cx, headers, body).await?;
+    let received = Received::new(headers, body)?;
     let shown = initial_access::find(cx, credentials::bearer(headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
     caller.attested =
@@ -96,12 +81,9 @@ pub async fn challenge(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let caller = Caller::of(&cx, &request.into_parts().0);
-    cx.snapshot
-        .limits
-        .count_challenge(caller.address)
-        .map_err(|limited| problem(limited.into()))?;
-    match client_attestation::challenge(&cx).await.map_err(problem)? {
+    let address = peer::client_address(&request.into_parts().0);
+    cx.snapshot.limits.count_challenge(address)?;
+    match client_attestation::challenge(&cx).await? {
         None => Err(Problem::not_found()),
         Some(challenge) => {
             let member = (
@@ -114,21 +96,13 @@ pub async fn challenge(
 }
 
 impl Received {
-    /// Reads `body`, whose media type must be one of a registration.
+    /// The body of a registration request, in the form that its headers state.
     ///
     /// # Errors
-    /// When the media type is another one, or the body is too large or too slow.
-    pub async fn read(
-        cx: &Context<'_>,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<Self, BodyError> {
-        let media_type = body::media_type(headers)?;
-        let limits = &cx.service.settings.limits;
-        Ok(Self {
-            media_type,
-            bytes: body::read(body, limits.body_bytes, limits.body_timeout_ms).await?,
-        })
+    /// When the media type is not one of a registration request, or the body was not received.
+    pub fn new(headers: &HeaderMap, body: Result<Bytes, BodyError>) -> Result<Self, BodyError> {
+        let form = media_type::request_form(headers)?;
+        Ok(Self { form, bytes: body? })
     }
 }
 
@@ -150,8 +124,8 @@ pub const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestat
 
 impl Caller {
     /// Describes the caller from the head of a request.
-    pub fn of(cx: &Context<'_>, parts: &Parts) -> Self {
-        let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
+    pub fn of(parts: &Parts) -> Self {
+        let address = peer::client_address(parts);
         let shown = parts
             .headers
             .iter()
@@ -165,10 +139,7 @@ impl Caller {
             ip_address: Some(address),
         };
         let certificate = parts.extensions.get().cloned();
-        let correlation_id = parts
-            .extensions
-            .get::<CorrelationId>()
-            .map(|id| id.0.to_string());
+        let correlation_id = observe::correlation_id(parts);
         Self {
             address,
             certificate,
@@ -192,81 +163,70 @@ impl ClientInformation {
     }
 }
 
-/// Returns the `ETag` of a client's revision (RFC 9110 section 8.8.3).
-pub fn entity_tag(revision: u64) -> String {
-    format!("\"{revision}\"")
-}
-
-/// Converts an error into an HTTP problem.
-pub fn problem(error: RegisterError) -> Problem {
-    let description = error.to_string();
-    let client_error =
-        |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
-    match error {
-        RegisterError::Disabled | RegisterError::OtherCertificate { .. } => Problem::new(
-            StatusCode::FORBIDDEN,
-            ErrorCode::AccessDenied.as_str(),
-            &description,
-        ),
-        RegisterError::Body(error) => unreadable(&error),
-        RegisterError::Json(_) => client_error(ErrorCode::InvalidClientMetadata),
-        RegisterError::TooOften(limited) => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_requests",
-            &description,
-        )
-        .retry_after(limited.retry_after),
-        RegisterError::Unauthorised(Presented::Nothing) => Problem::token_needed(
-            "an initial access token is required: ask the operator of this server for one, and send it as a \
-             bearer token",
-        ),
-        RegisterError::Unauthorised(presented) => Problem::unauthorised(presented),
-        RegisterError::OtherToken => Problem::insufficient_scope(None, &description),
-        RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
-            Problem::certificate_needed(&description)
-        }
-        RegisterError::ForeignCertificate => Problem::unauthorised(Presented::OtherCertificate),
-        RegisterError::StaleEvidence(nonce) => {
-            client_error(ErrorCode::StaleEvidence).member("nonce", nonce.expose())
-        }
-        RegisterError::TooManyNonces { retry_after } => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_requests",
-            &description,
-        )
-        .retry_after(retry_after),
-        RegisterError::ClientAttestation(error) => attestation_problem(error),
-        RegisterError::Unproven(violation) => client_error(violation.code),
-        RegisterError::Metadata(violations) => {
-            let first = violations.first().map(|violation| violation.code);
-            client_error(first.unwrap_or(ErrorCode::InvalidClientMetadata))
-        }
-        RegisterError::NoKeys(cause) => {
-            tracing::error!(%cause, "cannot fetch the keys that the configuration names");
-            Problem::unavailable(
-                "the keys that verify this request are currently unavailable; retry later",
-                5,
-            )
-        }
-        RegisterError::Hook(error) => hook_problem(error),
-        RegisterError::SpoiledByScript { .. } => {
-            tracing::error!(
-                cause = description,
-                "a script left metadata that breaks the rules for client \
-                                                  metadata"
-            );
-            Problem::server_error()
-        }
-        RegisterError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
-        RegisterError::Store(error) => store_problem(&error),
-        RegisterError::Randomness(_) | RegisterError::Seal(_) => {
-            tracing::error!(
-                cause = description,
-                "client credentials could not be created"
-            );
-            Problem::server_error()
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        let description = error.to_string();
+        let refused =
+            |code: ErrorCode| Self::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
+        match error {
+            RegisterError::Disabled | RegisterError::OtherCertificate { .. } => {
+                let code = ErrorCode::AccessDenied.as_str();
+                Self::new(StatusCode::FORBIDDEN, code, &description)
+            }
+            RegisterError::Body(error) => {
+                refusal::unreadable(&error, ErrorCode::InvalidClientMetadata.as_str())
+            }
+            RegisterError::Json(_) => refused(ErrorCode::InvalidClientMetadata),
+            RegisterError::TooOften(limited) => limited.into(),
+            RegisterError::TooManyNonces { retry_after } => {
+                refusal::too_many_requests(&description, retry_after)
+            }
+            RegisterError::Unauthorised(Presented::Nothing) => Self::token_needed(NEEDS_TOKEN),
+            RegisterError::Unauthorised(presented) => Self::unauthorised(presented),
+            RegisterError::OtherToken => Self::insufficient_scope(None, &description),
+            RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
+                Self::certificate_needed(&description)
+            }
+            RegisterError::ForeignCertificate => Self::unauthorised(Presented::OtherCertificate),
+            RegisterError::StaleEvidence(nonce) => {
+                refused(ErrorCode::StaleEvidence).member("nonce", nonce.expose())
+            }
+            RegisterError::ClientAttestation(error) => attestation_problem(error),
+            RegisterError::Unproven(violation) => refused(violation.code),
+            RegisterError::Metadata(violations) => {
+                let first = violations.first().map(|violation| violation.code);
+                refused(first.unwrap_or(ErrorCode::InvalidClientMetadata))
+            }
+            RegisterError::Hook(error) => error.into(),
+            RegisterError::Conflict => Self::new(StatusCode::CONFLICT, "conflict", &description),
+            RegisterError::Store(error) => error.into(),
+            error @ (RegisterError::NoKeys(_)
+            | RegisterError::SpoiledByScript { .. }
+            | RegisterError::Randomness(_)
+            | RegisterError::Seal(_)) => failure(&error),
         }
     }
+}
+
+const NEEDS_TOKEN: &str = "an initial access token is required: ask the operator of this server for one, and \
+                           send it as a bearer token";
+
+/// Logs a failure of this server. Its cause is not shown to the client.
+fn failure(error: &RegisterError) -> Problem {
+    match error {
+        RegisterError::NoKeys(cause) => {
+            tracing::error!(%cause, "cannot fetch the keys that the configuration names");
+            let description =
+                "the keys that verify this request are currently unavailable; retry later";
+            return Problem::unavailable(description, 5);
+        }
+        RegisterError::SpoiledByScript { .. } => tracing::error!(
+            cause = %error,
+            "a script left metadata that breaks the rules for client metadata"
+        ),
+        _ => tracing::error!(cause = %error, "client credentials could not be created"),
+    }
+    Problem::server_error()
 }
 
 /// The error codes of OAuth 2.0 Attestation-Based Client Authentication.
@@ -284,92 +244,4 @@ fn attestation_problem(error: ClientAttestationError) -> Problem {
             }
         }
     }
-}
-
-fn unreadable(error: &BodyError) -> Problem {
-    let status = match error {
-        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
-        BodyError::Broken => StatusCode::BAD_REQUEST,
-        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    };
-    Problem::new(
-        status,
-        ErrorCode::InvalidClientMetadata.as_str(),
-        &error.to_string(),
-    )
-}
-
-/// Converts the outcome of a script that stopped the request into an HTTP problem.
-pub fn hook_problem(error: HookError) -> Problem {
-    match error {
-        HookError::Answered {
-            script,
-            status,
-            entity,
-        } => {
-            tracing::info!(script, status, "a script answered the request");
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            answered(status, entity)
-        }
-        HookError::Refused { script } => {
-            tracing::info!(script, "a script rejected the request");
-            let description = "the policy of this server does not allow this registration";
-            let code = ErrorCode::InvalidClientMetadata.as_str();
-            Problem::new(StatusCode::BAD_REQUEST, code, description)
-        }
-        HookError::Fault(fault) => {
-            log_fault(&fault);
-            Problem::server_error()
-        }
-        HookError::Busy => Problem::unavailable("too many scripts are running; retry later", 1),
-    }
-}
-
-/// Seconds until the client may retry, when a script answers with 503 or 429 without `retry_after`.
-const USUAL_WAIT: u64 = 5;
-/// The longest `retry_after` of a script, in seconds.
-const LONGEST_WAIT: u64 = 86_400;
-
-/// Builds the response of a script. A response that asks the client to retry says when, by `retry_after` in
-/// seconds.
-fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
-    if !matches!(
-        status,
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-    ) {
-        return Problem::with_body(status, entity);
-    }
-    let said = entity
-        .shift_remove("retry_after")
-        .and_then(|seconds| seconds.as_u64());
-    let seconds = said.map_or(USUAL_WAIT, |seconds| seconds.clamp(1, LONGEST_WAIT));
-    Problem::with_body(status, entity).retry_after(seconds)
-}
-
-fn log_fault(fault: &Fault) {
-    let Fault {
-        script,
-        hook,
-        message,
-        line,
-        column,
-        calls,
-    } = fault;
-    tracing::error!(
-        script,
-        hook,
-        line,
-        column,
-        calls,
-        cause = message,
-        "script failed"
-    );
-}
-
-/// Converts a failure of the store into an HTTP problem.
-pub fn store_problem(error: &StoreError) -> Problem {
-    outage::tell(error);
-    Problem::unavailable("the store is currently unavailable; retry later", 5)
 }

@@ -36,7 +36,7 @@ use tracing::Instrument as _;
 use crate::base::secret::Secret;
 use crate::client::{Client, Metadata, Valid};
 use crate::http::ClientCertificate;
-use crate::http::body::MediaType;
+use crate::http::media_type::RequestForm;
 use crate::script::{Hook, HttpRequest};
 use crate::service::Context;
 use crate::store::audit::Author;
@@ -114,10 +114,10 @@ impl Purpose<'_> {
     }
 }
 
-/// A body with the media type that its sender declared.
+/// A body with the form that its sender declared.
 pub struct Received {
-    /// The declared media type.
-    pub media_type: MediaType,
+    /// The declared form.
+    pub form: RequestForm,
     /// The bytes.
     pub bytes: Bytes,
 }

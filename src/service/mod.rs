@@ -2,6 +2,7 @@
 //! can change while the server runs.
 
 pub mod limits;
+pub mod refusal;
 mod steady;
 mod upstream;
 

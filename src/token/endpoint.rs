@@ -7,23 +7,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
-use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
 
 use super::introspection::Asker;
 use super::{Authenticated, Shown, TokenError, authenticate, bearer};
 use crate::base::secret::Secret;
 use crate::http::ClientCertificate;
 use crate::http::answer::{self, Presented, Problem};
-use crate::http::body::BodyError;
 use crate::http::credentials::{self, Authorization};
 use crate::http::form::{Form, FormError};
-use crate::http::observe::CorrelationId;
-use crate::http::peer;
-use crate::registration::{self, AttestationHeaders};
-use crate::service::{Context, Service};
+use crate::registration::AttestationHeaders;
+use crate::service::{Context, Service, refusal};
 use crate::store::audit::{Action, Author};
-use crate::store::outage;
 use crate::telemetry;
 
 /// `POST` on the token endpoint: issues an access token.
@@ -35,16 +31,15 @@ pub async fn token(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let outcome = async {
-        let received = Received::read(&cx, request).await?;
-        let caller = received.caller(&cx).await?;
-        count(&cx, &received, &caller)?;
-        super::grant::grant(&cx, &caller, &received.form, received.certificate.as_ref()).await
-    };
-    outcome
-        .await
-        .map(|members| answer::json(StatusCode::OK, &members))
-        .map_err(problem)
+    let members = issue(&cx, request).await?;
+    Ok(answer::json(StatusCode::OK, &members))
+}
+
+async fn issue(cx: &Context<'_>, request: Request<Body>) -> Result<Map<String, Value>, TokenError> {
+    let received = Received::take(request)?;
+    let caller = received.caller(cx).await?;
+    count(cx, &received, &caller)?;
+    super::grant::grant(cx, &caller, &received.form, received.certificate.as_ref()).await
 }
 
 /// `POST` on the introspection endpoint: describes a token.
@@ -56,15 +51,17 @@ pub async fn introspect(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let outcome = async {
-        let received = Received::read(&cx, request).await?;
-        let asker = received.asker(&cx).await?;
-        super::introspection::introspect(&cx, &asker, &received.form).await
-    };
-    outcome
-        .await
-        .map(|members| answer::json(StatusCode::OK, &members))
-        .map_err(problem)
+    let members = describe(&cx, request).await?;
+    Ok(answer::json(StatusCode::OK, &members))
+}
+
+async fn describe(
+    cx: &Context<'_>,
+    request: Request<Body>,
+) -> Result<Map<String, Value>, TokenError> {
+    let received = Received::take(request)?;
+    let asker = received.asker(cx).await?;
+    super::introspection::introspect(cx, &asker, &received.form).await
 }
 
 /// `POST` on the revocation endpoint: revokes a token.
@@ -76,15 +73,14 @@ pub async fn revoke(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let outcome = async {
-        let received = Received::read(&cx, request).await?;
-        let caller = received.caller(&cx).await?;
-        super::revocation::revoke(&cx, &caller, &received.form).await
-    };
-    outcome
-        .await
-        .map(|()| answer::empty(StatusCode::OK))
-        .map_err(problem)
+    end(&cx, request).await?;
+    Ok(answer::empty(StatusCode::OK))
+}
+
+async fn end(cx: &Context<'_>, request: Request<Body>) -> Result<(), TokenError> {
+    let received = Received::take(request)?;
+    let caller = received.caller(cx).await?;
+    super::revocation::revoke(cx, &caller, &received.form).await
 }
 
 /// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
@@ -108,25 +104,14 @@ struct Received {
 }
 
 impl Received {
-    async fn read(cx: &Context<'_>, request: Request<Body>) -> Result<Self, FormError> {
-        let (parts, body) = request.into_parts();
-        let limits = &cx.service.settings.limits;
-        let form = Form::read(
-            &parts.headers,
-            body,
-            limits.body_bytes,
-            limits.body_timeout_ms,
-        )
-        .await?;
-        let authorization = credentials::authorization(&parts.headers);
-        let certificate = parts.extensions.get().cloned();
-        let attestation = AttestationHeaders::of(&parts.headers);
+    fn take(request: Request<Body>) -> Result<Self, FormError> {
+        let (mut parts, _) = request.into_parts();
         Ok(Self {
-            author: author(cx, &parts),
-            authorization,
-            form,
-            certificate,
-            attestation,
+            form: Form::take(&mut parts)?,
+            author: refusal::stranger(&parts),
+            authorization: credentials::authorization(&parts.headers),
+            certificate: parts.extensions.get().cloned(),
+            attestation: AttestationHeaders::of(&parts.headers),
         })
     }
 
@@ -173,18 +158,6 @@ impl Received {
     }
 }
 
-/// Returns the origin of a request whose sender is not known yet.
-fn author(cx: &Context<'_>, parts: &Parts) -> Author {
-    Author {
-        actor: None,
-        address: Some(peer::of(parts, &cx.service.settings.server.trusted_proxies)),
-        correlation_id: parts
-            .extensions
-            .get::<CorrelationId>()
-            .map(|id| id.0.to_string()),
-    }
-}
-
 /// Counts a token for `caller` against the quota of its address. Administrators have no such quota, since
 /// they must be able to change it.
 fn count(cx: &Context<'_>, received: &Received, caller: &Authenticated) -> Result<(), TokenError> {
@@ -192,49 +165,37 @@ fn count(cx: &Context<'_>, received: &Received, caller: &Authenticated) -> Resul
     let Some(address) = author.address.filter(|_| !client.is_operators()) else {
         return Ok(());
     };
-    Ok(cx.snapshot.limits.count_token(address).inspect_err(|_| {
-        let event = author.did(
-            Action::TokenRefused,
-            client.id.as_str(),
-            cx.service.clock.now(),
-        );
-        cx.service
-            .refusals
-            .leave(event.refused("too_many_requests").with("status", 429));
-    })?)
+    cx.snapshot.limits.count_token(address).map_err(|limited| {
+        let (id, problem) = (client.id.as_str(), Problem::from(limited));
+        refusal::audit(cx, author, Action::TokenRefused, id, &problem);
+        limited.into()
+    })
 }
 
-fn problem(error: TokenError) -> Problem {
-    let description = error.to_string();
-    let refused = |code: &'static str| Problem::new(StatusCode::BAD_REQUEST, code, &description);
-    match error {
-        TokenError::Form(error) => {
-            Problem::new(form_status(&error), "invalid_request", &description)
-        }
-        TokenError::Request(_) => refused("invalid_request"),
-        TokenError::Client { by_header } => unauthenticated(by_header, &description),
-        TokenError::Unauthorised | TokenError::Dpop => refused("unauthorized_client"),
-        TokenError::GrantType => refused("unsupported_grant_type"),
-        TokenError::Scope(_) => refused("invalid_scope"),
-        TokenError::Bearer(presented) => Problem::unauthorised(presented),
-        TokenError::TooOften(limited) => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_requests",
-            &description,
-        )
-        .retry_after(limited.retry_after),
-        TokenError::Attestation(error) => registration::endpoint::problem(*error),
-        TokenError::Store(error) => {
-            outage::tell(&error);
-            Problem::unavailable("the store is currently unavailable; retry later", 5)
-        }
-        TokenError::Randomness(_) | TokenError::Seal(_) => {
-            tracing::error!(
-                cause = description,
-                "no token could be created, or a client secret could not \
-                                                  be opened"
-            );
-            Problem::server_error()
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        let description = error.to_string();
+        let refused = |code: &'static str| Self::new(StatusCode::BAD_REQUEST, code, &description);
+        match error {
+            TokenError::Form(FormError::Body(error)) => {
+                refusal::unreadable(&error, "invalid_request")
+            }
+            TokenError::Form(_) | TokenError::Request(_) => refused("invalid_request"),
+            TokenError::Client { by_header } => unauthenticated(by_header, &description),
+            TokenError::Unauthorised | TokenError::Dpop => refused("unauthorized_client"),
+            TokenError::GrantType => refused("unsupported_grant_type"),
+            TokenError::Scope(_) => refused("invalid_scope"),
+            TokenError::Bearer(presented) => Self::unauthorised(presented),
+            TokenError::TooOften(limited) => limited.into(),
+            TokenError::Attestation(error) => (*error).into(),
+            TokenError::Store(error) => error.into(),
+            TokenError::Randomness(_) | TokenError::Seal(_) => {
+                tracing::error!(
+                    cause = description,
+                    "no token could be created, or a client secret could not be opened"
+                );
+                Self::server_error()
+            }
         }
     }
 }
@@ -249,15 +210,5 @@ fn unauthenticated(by_header: bool, description: &str) -> Problem {
         )
     } else {
         problem
-    }
-}
-
-fn form_status(error: &FormError) -> StatusCode {
-    match error {
-        FormError::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        FormError::Body(BodyError::TooSlow { .. }) => StatusCode::REQUEST_TIMEOUT,
-        FormError::Body(_) | FormError::MediaType | FormError::Twice | FormError::TooMany => {
-            StatusCode::BAD_REQUEST
-        }
     }
 }

@@ -88,6 +88,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "client",
             "base/clock",
+            "base/model",
             "config",
             "fetch",
             "http",

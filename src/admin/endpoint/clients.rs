@@ -19,9 +19,8 @@ use crate::base::clock::Timestamp;
 use crate::base::model::ClientId;
 use crate::client::{Client, Provenance, TrustLevel};
 use crate::http::answer::{self, Problem};
-use crate::http::precondition;
+use crate::http::precondition::{entity_tag, permits_change};
 use crate::management::{self, Held};
-use crate::registration::endpoint::entity_tag;
 use crate::registration::{self, Caller};
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
@@ -149,7 +148,7 @@ pub async fn list(
 
 fn filter(query: &Query) -> Result<ClientFilter, Problem> {
     let text = |name: &str| query.text(name).map(str::to_owned);
-    let moment = |name: &str| {
+    let moment = |name: &str| -> Result<Option<Timestamp>, Problem> {
         Ok(query
             .parsed(name, "seconds since 1970-01-01T00:00:00Z")?
             .map(Timestamp::from_unix))
@@ -201,7 +200,7 @@ pub async fn replace(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let (parts, body) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let found = find(&cx, &id).await;
     let subject = refusal::subject(&id, found.is_ok());
@@ -213,10 +212,10 @@ pub async fn replace(
                 "the administrator cannot be changed; its scopes follow [admin.scopes]",
             ));
         }
-        let members = read_object(&cx, &parts.headers, body).await?;
-        let caller = caller(&cx, &parts, &by);
+        let members = read_object(&mut parts)?;
+        let caller = caller(&parts, &by);
         let replaced = registration::replace_as_operator(&cx, &caller, members, &stored).await;
-        replaced.map_err(registration::endpoint::problem)
+        replaced.map_err(Problem::from)
     };
     match outcome.await {
         Ok(client) => Ok(detail(&cx, &client)),
@@ -257,8 +256,8 @@ pub async fn delete(
             stored,
             token: None,
         };
-        let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
-        deleted.map_err(management::endpoint::problem)
+        let deleted = management::delete(&cx, &caller(&parts, &by), held).await;
+        deleted.map_err(Problem::from)
     };
     let deleted = outcome
         .await
@@ -282,7 +281,7 @@ pub async fn delete_all(
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
     let meant = meant(&parts).map_err(refused)?;
-    let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &meant).await;
+    let deleted = bulk::delete(&cx, &caller(&parts, &by), &meant).await;
     let (Ok(done) | Err((_, done))) = &deleted;
     tracing::info!(
         done.deleted,
@@ -292,7 +291,7 @@ pub async fn delete_all(
     match deleted {
         Ok(done) => Ok(answer::json(StatusCode::OK, &done)),
         Err((error, done)) => {
-            let problem = refused(management::endpoint::problem(error));
+            let problem = refused(error.into());
             Err(problem.member("deleted", done.deleted))
         }
     }
@@ -319,10 +318,10 @@ fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
 }
 
 /// Returns the administrator as the caller in the registration pipeline.
-fn caller(cx: &Context<'_>, parts: &Parts, by: &Administrator) -> Caller {
+fn caller(parts: &Parts, by: &Administrator) -> Caller {
     Caller {
         administrator: Some(by.client_id.clone()),
-        ..Caller::of(cx, parts)
+        ..Caller::of(parts)
     }
 }
 
@@ -332,7 +331,7 @@ fn denied(description: &str) -> Problem {
 }
 
 fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
-    if precondition::holds(&parts.headers, &entity_tag(client.revision)) {
+    if permits_change(&parts.headers, client.revision) {
         return Ok(());
     }
     let description = format!(

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{
-    CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
-};
+use hyper::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
-use super::{INVALID_REQUEST, admit, read_body};
+use super::{INVALID_REQUEST, admit, read_body, store_problem, unsupported};
 use crate::http::answer::{self, Problem};
+use crate::http::media_type;
+use crate::http::precondition::{entity_tag, expected_revisions};
 use crate::live::{Document, Operations, PatchError};
 use crate::service::{Context, Service};
 use crate::store::audit::{Action, Author};
-use crate::store::outage;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -46,12 +45,14 @@ pub async fn patch(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let (parts, body) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
     let outcome = async {
-        media_type(&parts.headers)?;
-        let body = read_body(&cx, body).await?;
-        let document = apply_patch(&cx, by.author(), &body, if_match(&parts.headers)).await;
+        require_patch(&parts.headers)?;
+        let body = read_body(&mut parts)?;
+        let expected = expected_revisions(&parts.headers);
+        let expected = expected.map(|tags| tags.into_iter().map(str::to_owned).collect());
+        let document = apply_patch(&cx, by.author(), &body, expected).await;
         document.map_err(|error| problem(&error))
     };
     match outcome.await {
@@ -88,7 +89,7 @@ pub async fn apply_patch(
 
 fn answer_with(document: &Document) -> Response {
     let mut response = answer::json(StatusCode::OK, &document.members);
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", document.revision)) {
+    if let Ok(tag) = HeaderValue::from_str(&entity_tag(&document.revision)) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
@@ -97,47 +98,13 @@ fn answer_with(document: &Document) -> Response {
     response
 }
 
-/// Returns the revisions that `If-Match` names (RFC 9110 section 13.1.1), or `None` if any revision matches.
-/// A weak tag never matches.
-fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
-    let lists: Vec<&HeaderValue> = headers.get_all(IF_MATCH).iter().collect();
-    let tags = lists
-        .iter()
-        .filter_map(|list| list.to_str().ok())
-        .flat_map(|list| list.split(','));
-    let tags: Vec<&str> = tags.map(str::trim).collect();
-    if lists.is_empty() || tags.contains(&"*") {
-        return None;
-    }
-    let revision = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"').map(str::to_owned);
-    Some(tags.into_iter().filter_map(revision).collect())
-}
-
 /// Rejects a body that is not declared as a JSON Patch in UTF-8.
-fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain = headers
-        .get(CONTENT_ENCODING)
-        .is_none_or(|coding| coding == "identity");
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let mut parts = value
-        .split(';')
-        .map(|part| part.trim().to_ascii_lowercase());
-    let is_patch = parts.next().is_some_and(|essence| essence == JSON_PATCH);
-    let mut charsets =
-        parts.filter_map(|part| Some(part.strip_prefix("charset=")?.trim_matches('"').to_owned()));
-    if is_plain && is_patch && charsets.all(|charset| charset == "utf-8") {
+fn require_patch(headers: &HeaderMap) -> Result<(), Problem> {
+    if media_type::is_in_utf8(headers, JSON_PATCH) {
         return Ok(());
     }
-    let description = format!("send {JSON_PATCH} in UTF-8, without Content-Encoding");
-    Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        INVALID_REQUEST,
-        &description,
-    )
-    .header(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH)))
+    let accepted = HeaderValue::from_static(JSON_PATCH);
+    Err(unsupported(JSON_PATCH).header(ACCEPT_PATCH, accepted))
 }
 
 /// Returns the HTTP error for a rejected patch (RFC 5789 section 2.2).
@@ -158,10 +125,7 @@ fn problem(error: &PatchError) -> Problem {
             (StatusCode::PRECONDITION_FAILED, "precondition_failed")
         }
         PatchError::Busy | PatchError::Ended => return Problem::unavailable(&description, 1),
-        PatchError::Store(error) => {
-            outage::tell(error);
-            return Problem::unavailable("the store is currently unavailable; retry later", 5);
-        }
+        PatchError::Store(error) => return store_problem(error),
     };
     Problem::new(status, code, &description)
 }

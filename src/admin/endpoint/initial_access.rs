@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::HeaderMap;
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 
@@ -30,9 +30,9 @@ pub async fn create(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let (parts, body) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
-    let created = create_from(&cx, &by, (&parts.headers, body)).await;
+    let created = create_from(&cx, &by, &mut parts).await;
     let created = created.map_err(|problem| call_refused(&cx, &parts, &by.author(), problem))?;
     Ok(answer::json(StatusCode::CREATED, &created.answer()))
 }
@@ -41,9 +41,9 @@ pub async fn create(
 async fn create_from(
     cx: &Context<'_>,
     by: &Administrator,
-    (headers, body): (&HeaderMap, Body),
+    parts: &mut Parts,
 ) -> Result<CreatedToken, Problem> {
-    let mut wanted = read_object(cx, headers, body).await?;
+    let mut wanted = read_object(parts)?;
     absent::without_null(&mut wanted);
     // The content of `attributes` in the policy belongs to the operator and is kept.
     if let Some(Value::Object(policy)) = wanted.get_mut("policy") {

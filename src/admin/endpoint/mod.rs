@@ -12,7 +12,7 @@ pub mod used;
 
 use std::str::FromStr;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path};
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
@@ -23,14 +23,13 @@ use super::Administrator;
 use crate::base::model::json;
 use crate::config::AdminScopes;
 use crate::http::answer::{Presented, Problem};
-use crate::http::body::{self, BodyError, MediaType};
-use crate::http::observe::CorrelationId;
-use crate::http::{ClientCertificate, credentials, peer};
+use crate::http::body::{self, BodyError};
+use crate::http::media_type::{self, RequestForm};
+use crate::http::{ClientCertificate, credentials, observe, peer};
 use crate::service::Context;
-use crate::store::audit::Author;
-use crate::store::{StoreError, outage};
+pub(super) use crate::service::refusal::store_problem;
 use crate::token::bearer::Bearer;
-use crate::{telemetry, token};
+use crate::{service, telemetry, token};
 
 /// The error code for a malformed call (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";
@@ -45,26 +44,17 @@ pub async fn admit(
     needed: fn(&AdminScopes) -> &String,
 ) -> Result<Administrator, Problem> {
     let settings = &cx.service.settings;
-    let address = peer::of(parts, &settings.server.trusted_proxies);
-    let correlation_id = parts
-        .extensions
-        .get::<CorrelationId>()
-        .map(|id| id.0.to_string());
     let bearer = match bearer(cx, parts).await {
         Ok(bearer) => bearer,
         Err(problem) => {
-            let nobody = Author {
-                actor: None,
-                address: Some(address),
-                correlation_id,
-            };
-            return Err(refusal::stranger_refused(cx, parts, &nobody, problem));
+            let stranger = service::refusal::stranger(parts);
+            return Err(refusal::stranger_refused(cx, parts, &stranger, problem));
         }
     };
     let by = Administrator {
         client_id: bearer.token.client_id.to_string(),
-        address,
-        correlation_id,
+        address: peer::client_address(parts),
+        correlation_id: observe::correlation_id(parts),
     };
     let scope = needed(&settings.admin.scopes);
     if !token::administers(bearer.client.client(), &bearer.token.scope, scope) {
@@ -85,37 +75,36 @@ async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
     bearer.ok_or_else(|| Problem::unauthorised(Presented::Invalid))
 }
 
-/// Reads the body of a call, within `limits.bodyBytes` and `limits.bodyTimeoutMs`.
+/// Takes the body of a call.
 ///
 /// # Errors
 /// 413 if the body is too large, 408 if it is too slow, 400 if it is incomplete.
-pub(super) async fn read_body(cx: &Context<'_>, body: Body) -> Result<Bytes, Problem> {
-    let limits = &cx.service.settings.limits;
-    let read = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
-    read.map_err(|error| unreadable(&error))
+pub(super) fn read_body(parts: &mut Parts) -> Result<Bytes, Problem> {
+    body::take(parts).map_err(|error| unreadable(&error))
 }
 
-/// Reads a body that is one JSON object. An empty body counts as an empty object.
+/// Takes a body that is one JSON object. An empty body counts as an empty object.
 ///
 /// # Errors
 /// As [`read_body`], also 415 for another media type and 400 if the body is not a JSON object.
-pub(super) async fn read_object(
-    cx: &Context<'_>,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Map<String, Value>, Problem> {
-    let bytes = read_body(cx, body).await?;
+pub(super) fn read_object(parts: &mut Parts) -> Result<Map<String, Value>, Problem> {
+    let bytes = read_body(parts)?;
     if bytes.is_empty() {
         return Ok(Map::new());
     }
-    match body::media_type(headers) {
-        Ok(MediaType::Json) => {}
-        Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
-    }
+    require_json(&parts.headers)?;
     let mut members =
         json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     members.values_mut().for_each(json::integral);
     Ok(members)
+}
+
+/// Rejects a body that is not declared as JSON.
+pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    match media_type::request_form(headers) {
+        Ok(RequestForm::Json) => Ok(()),
+        Ok(RequestForm::Signed) | Err(_) => Err(unsupported("application/json")),
+    }
 }
 
 /// Returns 415: only `accepted` is supported.
@@ -130,23 +119,7 @@ pub(super) fn unsupported(accepted: &str) -> Problem {
 
 /// Returns the HTTP error for a body that cannot be read.
 pub(super) fn unreadable(error: &BodyError) -> Problem {
-    let status = match error {
-        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Broken => StatusCode::BAD_REQUEST,
-        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
-        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    };
-    Problem::new(status, INVALID_REQUEST, &error.to_string())
-}
-
-/// Returns the HTTP error for a failure of the store.
-pub(super) fn store_problem(error: &StoreError) -> Problem {
-    if matches!(error, StoreError::Conflict) {
-        return Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string());
-    }
-    outage::tell(error);
-    Problem::unavailable("the store is currently unavailable; retry later", 5)
+    service::refusal::unreadable(error, INVALID_REQUEST)
 }
 
 /// Returns 404: `what` was not found.

@@ -6,8 +6,7 @@ use hyper::http::request::Parts;
 use crate::admin::Administrator;
 use crate::http::answer::Problem;
 use crate::management;
-use crate::registration::endpoint as registration_endpoint;
-use crate::service::Context;
+use crate::service::{Context, refusal};
 use crate::store::audit::{Action, AuditEvent, Author};
 
 /// Queues an audit event: `by` was denied `action` on `subject`. Returns `problem`.
@@ -17,7 +16,8 @@ pub(in crate::admin) fn refused(
     (action, subject): (Action, &str),
     problem: Problem,
 ) -> Problem {
-    registration_endpoint::refused(cx, (&by.author(), action, subject), problem)
+    refusal::audit(cx, &by.author(), action, subject, &problem);
+    problem
 }
 
 /// Queues an audit event for a rejected call of `author` that has no more specific event. The event names the

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
@@ -15,6 +15,7 @@ use crate::admin::export;
 use crate::admin::import::{self, Import, ImportFault, ImportTally};
 use crate::http::answer::{self, Problem};
 use crate::http::lines::Lines;
+use crate::http::media_type;
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
 use crate::store::transfer::import::Existing;
@@ -112,26 +113,8 @@ fn existing(parts: &Parts) -> Result<Existing, Problem> {
         Some("replace") => Existing::Replace,
         Some(_) => return Err(bad_request("existing must be refuse, skip or replace")),
     };
-    media_type(&parts.headers).map(|()| existing)
-}
-
-fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_plain = headers
-        .get(CONTENT_ENCODING)
-        .is_none_or(|coding| coding == "identity");
-    let value = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let essence = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_known = ALSO_NDJSON.contains(&essence.as_str());
-    if is_plain && is_known {
-        Ok(())
+    if media_type::is_one_of(&parts.headers, ALSO_NDJSON) {
+        Ok(existing)
     } else {
         Err(unsupported(NDJSON))
     }

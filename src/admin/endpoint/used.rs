@@ -10,11 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Named, admit, bad_request, read_body, store_problem, unknown, unsupported};
+use super::{Named, admit, bad_request, read_body, require_json, store_problem, unknown};
 use crate::base::clock::Timestamp;
 use crate::base::model::{ClientId, json};
 use crate::http::answer::{self, Problem};
-use crate::http::body::{self, MediaType};
 use crate::service::{Context, Service};
 
 /// The maximum number of uses per call.
@@ -83,16 +82,13 @@ async fn admitted(
     request: Request<Body>,
 ) -> Result<(Context<'_>, Value), Problem> {
     let cx = Context::new(service);
-    let (parts, body) = request.into_parts();
+    let (mut parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_used).await?;
-    let bytes = read_body(&cx, body).await?;
+    let bytes = read_body(&mut parts)?;
     if bytes.is_empty() {
         return Ok((cx, Map::new().into()));
     }
-    match body::media_type(&parts.headers) {
-        Ok(MediaType::Json) => {}
-        Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
-    }
+    require_json(&parts.headers)?;
     let said = json::parse_integral(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     Ok((cx, said))
 }

@@ -1,10 +1,11 @@
 //! Basic types that all other layers share: identifiers, violations, strict JSON, absent members,
-//! scope texts, and which addresses are public. Pure, no I/O.
+//! media types, scope texts, and which addresses are public. Pure, no I/O.
 
 pub mod absent;
 pub mod address;
 pub mod ids;
 pub mod json;
+pub mod media_type;
 pub mod scope;
 pub mod violation;
 

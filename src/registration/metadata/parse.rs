@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::base::model::{Violation, absent, json};
-use crate::http::body::MediaType;
+use crate::http::media_type::RequestForm;
 use crate::jose::Compact;
 use crate::registration::{Received, RegisterError};
 
@@ -19,12 +19,12 @@ pub(in crate::registration) struct Parsed {
 
 /// Reads the members of a body.
 pub(in crate::registration) fn body(received: &Received) -> Result<Parsed, RegisterError> {
-    match received.media_type {
-        MediaType::Json => Ok(Parsed {
+    match received.form {
+        RequestForm::Json => Ok(Parsed {
             members: absent::present(json::parse_object(&received.bytes)?),
             signed: None,
         }),
-        MediaType::Signed => signed(&received.bytes),
+        RequestForm::Signed => signed(&received.bytes),
     }
 }
 

@@ -1,0 +1,144 @@
+//! The HTTP form of the failures that several use cases have in common, and the audit events of rejected
+//! requests.
+
+use hyper::StatusCode;
+use hyper::http::request::Parts;
+use serde_json::{Map, Value};
+
+use super::Context;
+use super::limits::Limited;
+use crate::base::model::ErrorCode;
+use crate::http::answer::Problem;
+use crate::http::body::BodyError;
+use crate::http::{observe, peer};
+use crate::script::{Fault, HookError};
+use crate::store::audit::{Action, Author};
+use crate::store::{StoreError, outage};
+
+/// Returns the origin of a request whose sender is not authenticated.
+pub fn stranger(parts: &Parts) -> Author {
+    Author {
+        actor: None,
+        address: Some(peer::client_address(parts)),
+        correlation_id: observe::correlation_id(parts),
+    }
+}
+
+/// Records in the audit log that `action` of `author` on `subject` was rejected with `problem`.
+pub fn audit(cx: &Context<'_>, author: &Author, action: Action, subject: &str, problem: &Problem) {
+    let event = author.did(action, subject, cx.service.clock.now());
+    let status = problem.status().as_u16();
+    let event = event.refused(problem.code()).with("status", status);
+    cx.service.refusals.leave(event);
+}
+
+/// Returns the problem for a body that was not received. `code` is the error code of its endpoint for a
+/// request that is at fault.
+pub fn unreadable(error: &BodyError, code: &'static str) -> Problem {
+    let description = error.to_string();
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::GaveWay => return Problem::unavailable(&description, 1),
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Problem::new(status, code, &description)
+}
+
+/// Returns the problem for a request that may be repeated in `seconds`.
+pub fn too_many_requests(description: &str, seconds: u64) -> Problem {
+    let status = StatusCode::TOO_MANY_REQUESTS;
+    Problem::new(status, "too_many_requests", description).retry_after(seconds)
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        too_many_requests(&limited.to_string(), limited.retry_after)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        store_problem(&error)
+    }
+}
+
+/// Returns the problem for a failure of the store, and logs its cause. Only a conflict concerns the caller.
+pub fn store_problem(error: &StoreError) -> Problem {
+    if matches!(error, StoreError::Conflict) {
+        return Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string());
+    }
+    outage::tell(error);
+    Problem::unavailable("the store is currently unavailable; retry later", 5)
+}
+
+/// The outcome of a script that stopped the request.
+impl From<HookError> for Problem {
+    fn from(error: HookError) -> Self {
+        match error {
+            HookError::Answered {
+                script,
+                status,
+                entity,
+            } => {
+                tracing::info!(script, status, "a script answered the request");
+                let status =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                answered(status, entity)
+            }
+            HookError::Refused { script } => {
+                tracing::info!(script, "a script rejected the request");
+                let description = "the policy of this server does not allow this registration";
+                let code = ErrorCode::InvalidClientMetadata.as_str();
+                Self::new(StatusCode::BAD_REQUEST, code, description)
+            }
+            HookError::Fault(fault) => {
+                log_fault(&fault);
+                Self::server_error()
+            }
+            HookError::Busy => Self::unavailable("too many scripts are running; retry later", 1),
+        }
+    }
+}
+
+/// Seconds until the client may retry, when a script answers with 503 or 429 without `retry_after`.
+const USUAL_WAIT: u64 = 5;
+/// The longest `retry_after` of a script, in seconds.
+const LONGEST_WAIT: u64 = 86_400;
+
+/// Builds the response of a script. A response that asks the client to retry says when, by `retry_after` in
+/// seconds.
+fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
+    if !matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    ) {
+        return Problem::with_body(status, entity);
+    }
+    let said = entity
+        .shift_remove("retry_after")
+        .and_then(|seconds| seconds.as_u64());
+    let seconds = said.map_or(USUAL_WAIT, |seconds| seconds.clamp(1, LONGEST_WAIT));
+    Problem::with_body(status, entity).retry_after(seconds)
+}
+
+fn log_fault(fault: &Fault) {
+    let Fault {
+        script,
+        hook,
+        message,
+        line,
+        column,
+        calls,
+    } = fault;
+    tracing::error!(
+        script,
+        hook,
+        line,
+        column,
+        calls,
+        cause = message,
+        "script failed"
+    );
+}
