@@ -1,16 +1,12 @@
-//! Layers of the configuration: the defaults, the file, the patch, the environment, flags. Later layers
-//! override earlier ones. Loading reports all errors at once.
+//! Where a configuration comes from, and the loaded configuration. Loading reports all errors at once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use super::file::File;
-use super::patch::Patch;
-use super::reader::Reader;
-use super::{ConfigErrors, Live, Settings, tree, variables};
+use super::tree::{self, DEFAULTS};
+use super::{ConfigErrors, Layers, Live, Patch, Settings};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -65,20 +61,13 @@ pub type Origins = BTreeMap<String, Origin>;
 
 /// Returns the origin of every option, including options with their default.
 pub fn all_origins(known: &Origins) -> Origins {
-    let options = [
-        serde_json::to_value(Settings::default()),
-        serde_json::to_value(Live::default()),
-    ];
-    let options = options
-        .into_iter()
-        .flatten()
-        .filter_map(|value| match value {
-            Value::Object(members) => Some(members),
-            _ => None,
-        });
-    let leaves = options.flat_map(|options: Map<String, Value>| tree::leaves(&options, ""));
-    let mut all: Origins = leaves.map(|key| (key, Origin::Default)).collect();
-    all.extend(known.iter().map(|(key, origin)| (key.clone(), *origin)));
+    let mut all = Origins::new();
+    for key in tree::leaves(&DEFAULTS) {
+        all.insert(key, Origin::Default);
+    }
+    for (key, origin) in known {
+        all.insert(key.clone(), *origin);
+    }
     all
 }
 
@@ -113,27 +102,5 @@ pub(super) const PREFIX: &str = "REGISTRAR_";
 /// # Errors
 /// Returns all errors in the configuration.
 pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
-    let mut reader = sources
-        .embedded
-        .as_ref()
-        .map_or_else(Reader::new, |first| Reader::on(first));
-    if let Some(path) = &sources.file {
-        match File::read(path) {
-            Ok(file) => reader.file(&file),
-            Err(error) => reader.errors.push(error),
-        }
-    }
-    reader.patch(&sources.patch);
-    for (name, text) in &sources.environment {
-        if let Some(rest) = name.strip_prefix(PREFIX).filter(|rest| rest.contains("__")) {
-            reader.variable(name, rest, text);
-        }
-    }
-    for (key, text) in &sources.overrides {
-        reader.flag(key, text);
-    }
-    let mut configuration = reader.finish()?;
-    let strays = variables::strays(&sources.environment, &configuration.settings.scripts);
-    configuration.warnings.extend(strays);
-    Ok(configuration)
+    Layers::read(sources).configuration(&sources.patch)
 }

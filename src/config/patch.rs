@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::reader::Reader;
-use super::{Live, Origin, Origins, tree};
+use super::tree::{self, DEFAULTS};
+use super::{Live, Origin, Origins};
 
 /// Changed values of live options by key: `registration.` and a property, or `scopes`. It contains
 /// secrets in clear text, so it is for the store only.
@@ -51,44 +51,47 @@ pub fn is_of_live(key: &str) -> bool {
 
 /// Returns the keys of all live options.
 pub fn live_keys() -> Vec<String> {
-    let Value::Object(live) = serde_json::to_value(Live::default()).unwrap_or_default() else {
-        return Vec::new();
-    };
-    let properties = live
-        .get("registration")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    properties
-        .map(|(name, _)| format!("registration.{name}"))
-        .chain(["scopes".to_owned()])
-        .collect()
+    let mut keys = Vec::new();
+    for name in properties() {
+        keys.push(format!("registration.{name}"));
+    }
+    keys.push("scopes".to_owned());
+    keys
 }
 
-/// Checks that `value` is valid for the live option `key`.
-///
-/// # Errors
-/// Returns what is wrong, and the default.
-pub fn fits(key: &str, value: &Value) -> Result<(), String> {
-    Reader::new().fits(key, value.clone())
+/// Returns the names of all properties of `[registration]`.
+pub fn properties() -> impl Iterator<Item = &'static str> {
+    let registration = tree::lookup(&DEFAULTS, "registration").and_then(Value::as_object);
+    let names = registration.into_iter().flat_map(Map::keys);
+    names.map(String::as_str)
+}
+
+/// Whether `name` is a section of options that need a restart.
+pub fn is_section_of_settings(name: &str) -> bool {
+    tree::lookup(&DEFAULTS, name).is_some() && !["registration", "scopes"].contains(&name)
+}
+
+/// Whether `value` has the type of the live option `key`.
+pub fn fits(key: &str, value: &Value) -> bool {
+    let mut values = Map::new();
+    tree::put(&mut values, key, value.clone());
+    serde_json::from_value::<Live>(values.into()).is_ok()
 }
 
 /// Returns the message for an unknown live option `key`, with the option that was probably meant.
 pub fn unknown_live(key: &str) -> String {
-    tree::unknown(
-        &serde_json::to_value(Live::default()).unwrap_or_default(),
-        key,
-    )
+    tree::unknown(key)
 }
 
 /// Returns the origin that overrides the live option `key`, or a part of it, so that a patch would have no
 /// effect.
 pub fn fixed_by(origins: &Origins, key: &str) -> Option<Origin> {
     let inner = format!("{key}.");
-    let parts = origins
-        .iter()
-        .filter(|(part, _)| *part == key || part.starts_with(&inner));
-    parts
-        .map(|(_, origin)| *origin)
-        .find(|origin| matches!(origin, Origin::Environment | Origin::Flag))
+    for (part, origin) in origins {
+        let is_of_key = part == key || part.starts_with(&inner);
+        if is_of_key && matches!(origin, Origin::Environment | Origin::Flag) {
+            return Some(*origin);
+        }
+    }
+    None
 }

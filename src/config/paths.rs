@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::Verdict;
+use super::verdict::Verdict;
 
 /// `[server.paths]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

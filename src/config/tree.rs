@@ -1,8 +1,26 @@
 //! Values by dotted paths, such as `server.listen`.
 
+use std::sync::LazyLock;
+
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::nearest;
+use super::{Live, Settings, nearest};
+
+/// The defaults of all options. Their keys are the known keys.
+pub(super) static DEFAULTS: LazyLock<Value> = LazyLock::new(|| {
+    let mut defaults = members(&Settings::default());
+    defaults.extend(members(&Live::default()));
+    defaults.into()
+});
+
+/// Returns the members of `value`, which must serialise to an object.
+pub(super) fn members(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
 
 /// Returns the path of `key` in the table at `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
@@ -39,30 +57,36 @@ pub(super) fn put(values: &mut Map<String, Value>, path: &str, value: Value) {
 }
 
 /// Whether `path` leads into a table that can have any keys, which is a table that is empty by default.
-pub(super) fn is_free(defaults: &Value, path: &str) -> bool {
+pub(super) fn is_free(path: &str) -> bool {
     let parents = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
-    parents.into_iter().any(|parent| {
-        lookup(defaults, parent)
-            .and_then(Value::as_object)
-            .is_some_and(Map::is_empty)
-    })
+    let mut tables = parents.filter_map(|parent| lookup(&DEFAULTS, parent)?.as_object());
+    tables.any(Map::is_empty)
 }
 
 /// Returns the message for an unknown `path`, with the key that was probably meant.
-pub(super) fn unknown(defaults: &Value, path: &str) -> String {
+pub(super) fn unknown(path: &str) -> String {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let known = lookup(defaults, parent).and_then(Value::as_object);
+    let known = lookup(&DEFAULTS, parent).and_then(Value::as_object);
     match known.and_then(|known| nearest(key, known.keys().map(String::as_str))) {
         Some(name) => format!("unknown key; did you mean `{name}`?"),
         None => "unknown key; see config/registrar.toml for all keys".to_owned(),
     }
 }
 
-/// Returns the path of every value below `values` that is not a table with known keys.
-pub(super) fn leaves(values: &Map<String, Value>, path: &str) -> Vec<String> {
-    let below = |(key, value): (&String, &Value)| match value {
-        Value::Object(inner) if !inner.is_empty() => leaves(inner, &join(path, key)),
-        _ => vec![join(path, key)],
-    };
-    values.iter().flat_map(below).collect()
+/// Returns the path of every value in `values` that is not a table with known keys.
+pub(super) fn leaves(values: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    add_leaves(values, "", &mut paths);
+    paths
+}
+
+fn add_leaves(value: &Value, path: &str, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (key, value) in members {
+                add_leaves(value, &join(path, key), paths);
+            }
+        }
+        _ => paths.push(path.to_owned()),
+    }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Registration;
-use super::check::Verdict;
 use super::trust::{StatementIdentity, StatementValidation};
+use super::verdict::Verdict;
 
 /// `registration.udapMetadata` (HL7 FHIR "Security for Scalable Registration, Authentication, and
 /// Authorization" section 2.2).

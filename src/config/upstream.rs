@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::check::Verdict;
+use super::verdict::Verdict;
 use super::{Live, Settings, UPSTREAM};
 
 const KEY: &str = "discovery.upstream";

@@ -1,7 +1,8 @@
 //! Environment variables that look like options but are not.
 
 use super::load::PREFIX;
-use super::{Live, ScriptSettings, SecretSource, Settings, nearest, tree};
+use super::tree::{self, DEFAULTS};
+use super::{ScriptSettings, SecretSource, nearest};
 
 /// Variables that the command line reads itself.
 const OF_COMMANDS: &[&str] = &["REGISTRAR_CLIENT_ID", "REGISTRAR_CLIENT_SECRET"];
@@ -50,22 +51,14 @@ fn is_of_kubernetes(name: &str) -> bool {
 
 /// Returns the variable names of all options.
 fn variables() -> Vec<String> {
-    let values = [
-        serde_json::to_value(Settings::default()),
-        serde_json::to_value(Live::default()),
-    ];
-    let tables = values
-        .into_iter()
-        .flatten()
-        .filter_map(|value| value.as_object().cloned());
-    let keys = tables.flat_map(|table| tree::leaves(&table, ""));
-    keys.map(|key| {
-        format!(
-            "{PREFIX}{}",
-            key.split('.').map(shouted).collect::<Vec<_>>().join("__")
-        )
-    })
-    .collect()
+    let keys = tree::leaves(&DEFAULTS);
+    keys.iter().map(|key| variable(key)).collect()
+}
+
+/// Returns the variable name of the option `key`.
+fn variable(key: &str) -> String {
+    let parts: Vec<String> = key.split('.').map(shouted).collect();
+    format!("{PREFIX}{}", parts.join("__"))
 }
 
 /// Converts `headerTimeoutMs` to `HEADER_TIMEOUT_MS`.

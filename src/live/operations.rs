@@ -91,7 +91,7 @@ fn loosen(key: &str, value: &mut Value) {
         "false" => Value::Bool(false),
         digits => digits.parse::<i64>().map_or(Value::Null, Value::from),
     };
-    if !meant.is_null() && patch::fits(key, value).is_err() && patch::fits(key, &meant).is_ok() {
+    if !meant.is_null() && !patch::fits(key, value) && patch::fits(key, &meant) {
         *value = meant;
     }
 }

@@ -286,6 +286,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("regex", &["config"]),
     ("fluent_uri", &["client"]),
     ("percent_encoding", &["cli", "http"]),
+    ("serde_path_to_error", &["config"]),
     ("openssl", &["http", "jose", "base/secret", "store", "x509"]),
     ("tokio_openssl", &["http"]),
     ("sled", &["store/backend/sled"]),

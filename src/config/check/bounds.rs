@@ -1,7 +1,7 @@
 //! Checks for values of `[registration]` with which no client could register.
 
-use super::Verdict;
 use crate::config::Registration;
+use crate::config::verdict::Verdict;
 
 pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     let key = |name: &str| format!("registration.{name}");

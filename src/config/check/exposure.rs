@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use super::Verdict;
 use crate::config::registration::InitialAccessToken;
+use crate::config::verdict::Verdict;
 use crate::config::{Live, Registration, Settings};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {

@@ -1,7 +1,7 @@
 //! Check of `telemetry.level`. Without it, a misspelt level would be interpreted as the name of a part of
 //! the program, and only that part would be logged.
 
-use super::Verdict;
+use crate::config::verdict::Verdict;
 
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
 

@@ -9,27 +9,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
+use super::verdict::Verdict;
 use super::{
     FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream,
 };
 use crate::base::model::scope;
-
-/// Errors and warnings, each with its key and reason.
-#[derive(Default)]
-pub(super) struct Verdict {
-    pub(super) errors: Vec<(String, String)>,
-    pub(super) warnings: Vec<(String, String)>,
-}
-
-impl Verdict {
-    pub(super) fn refuse(&mut self, key: &str, reason: impl Into<String>) {
-        self.errors.push((key.to_owned(), reason.into()));
-    }
-
-    pub(super) fn warn(&mut self, key: &str, reason: impl Into<String>) {
-        self.warnings.push((key.to_owned(), reason.into()));
-    }
-}
 
 /// Checks the whole configuration.
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {

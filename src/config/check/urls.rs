@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::Verdict;
+use crate::config::verdict::Verdict;
 use crate::config::{FetchSettings, Live, Registration, Settings, UPSTREAM};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {

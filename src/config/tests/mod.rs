@@ -100,6 +100,51 @@ fn all_errors_are_reported_together() {
 }
 
 #[test]
+fn every_wrong_value_is_reported_once_in_order_and_where_it_is_set() {
+    let text = "[registration]\nnativeAllowHttps = 1\n[server]\nlisten = \"here\"\nlissten = 1\n\
+                [scripts.secrets]\na = { enf = \"A\" }\n[[scopes]]\nname = \"a\"\n[[scopes]]\nname = \"b\"\n";
+    let variables = [
+        // A higher layer does not hide what is wrong below it.
+        ("REGISTRAR_SERVER__LISTEN", "127.0.0.1:1"),
+        ("REGISTRAR_LIMITS__REQUESTS", "many"),
+        ("REGISTRAR_SCRIPTS__SECRETS__B__ENF", "B"),
+    ];
+    let errors = read(text, &variables, &[("server.listen", "there")]).unwrap_err();
+    let begins = [
+        "r.toml:2:1: registration.nativeAllowHttps: ",
+        "r.toml:4:1: server.listen: ",
+        "r.toml:5:1: server.lissten: ",
+        "r.toml:6:10: scripts.secrets: ",
+        "r.toml:8:1: scopes[0]: ",
+        "REGISTRAR_LIMITS__REQUESTS: limits.requests: ",
+        "REGISTRAR_SCRIPTS__SECRETS__B__ENF: scripts.secrets.B.ENF: ",
+        "flag for server.listen: server.listen: ",
+    ];
+    assert_eq!(errors.lines().count(), begins.len(), "{errors}");
+    for (line, begin) in errors.lines().zip(begins) {
+        assert!(line.starts_with(begin), "{line} does not begin {begin}");
+    }
+}
+
+#[test]
+fn another_patch_needs_no_file() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("r.toml");
+    std::fs::write(&file, "[registration]\nclientExpiryGrace = 1\n").unwrap();
+    let layers = Layers::read(&Sources {
+        file: Some(file),
+        ..Sources::default()
+    });
+    folder.close().unwrap();
+    for grace in [5, 6] {
+        let patch = Patch::from(serde_json::json!({"registration.clientExpiryGrace": grace}));
+        let configuration = layers.configuration(&patch).unwrap();
+        assert_eq!(configuration.live.registration.client_expiry_grace, grace);
+        assert_eq!(configuration.base.registration.client_expiry_grace, 1);
+    }
+}
+
+#[test]
 fn contradicting_options_are_rejected() {
     check(
         "[registration]\ndefaultSubjectType = \"pairwise\"\nsubjectTypesSupported = [\"public\"]\n",

@@ -1,11 +1,11 @@
 //! A patch of the live configuration, which is validated as a whole, stored, and then put in force.
 
-use crate::config::{self, Patch, Sources};
+use crate::config::{self, Layers, Patch};
 use crate::live::{self, Change, Document, PatchError};
 use crate::service::document_revision;
 use crate::store::audit::{Action, Author};
 
-use super::{Reloader, Whole, read};
+use super::{Reloader, Whole, read, validated};
 
 impl Reloader {
     /// Makes a change and answers it.
@@ -21,9 +21,10 @@ impl Reloader {
     }
 
     async fn patch(&mut self, change: &Change) -> Result<Document, PatchError> {
-        let current = read(&self.sources)
-            .await
-            .map_err(|cause| self.unreadable(cause))?;
+        let read = read(&self.sources).await;
+        let layers = read.map_err(|cause| self.unreadable(cause))?;
+        let current = validated(&layers, &self.sources.patch);
+        let current = current.map_err(|cause| self.unreadable(cause))?;
         // The file may have been saved a moment ago, so its current content is put in force before the patch
         // is validated.
         self.take_from(&Author::default(), &current).await;
@@ -33,7 +34,7 @@ impl Reloader {
             &self.sources.patch,
             &change.operations,
         )?;
-        let (patch, next) = self.judge(wanted).await?;
+        let (patch, next) = settled(&layers, wanted)?;
         if patch != self.sources.patch {
             self.store(patch, &next, &change.author).await?;
         }
@@ -50,27 +51,6 @@ impl Reloader {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Returns the patch to store for `wanted`, and the resulting configuration, if it is valid.
-    async fn judge(&self, wanted: Patch) -> Result<(Patch, Whole), PatchError> {
-        let first = self.with(&wanted).await?;
-        let patch = live::settle(&wanted, &first.configuration);
-        // A value that is left out now still came from the patch before it was settled.
-        let next = if patch == wanted {
-            first
-        } else {
-            self.with(&patch).await?
-        };
-        Ok((patch, next))
-    }
-
-    async fn with(&self, patch: &Patch) -> Result<Whole, PatchError> {
-        let sources = Sources {
-            patch: patch.clone(),
-            ..self.sources.clone()
-        };
-        read(&sources).await.map_err(PatchError::Invalid)
     }
 
     /// Notes what is wrong with the configuration without the patch.
@@ -126,4 +106,16 @@ impl Reloader {
     fn document(&self) -> Document {
         self.service.snapshot().document(&self.service.settings)
     }
+}
+
+/// Returns the patch to store for `wanted`, and the resulting configuration, if it is valid.
+fn settled(layers: &Layers, wanted: Patch) -> Result<(Patch, Whole), PatchError> {
+    let first = validated(layers, &wanted).map_err(PatchError::Invalid)?;
+    let patch = live::settle(&wanted, &first.configuration);
+    if patch == wanted {
+        return Ok((wanted, first));
+    }
+    // A value that is left out now still came from the patch before it was settled.
+    let next = validated(layers, &patch).map_err(PatchError::Invalid)?;
+    Ok((patch, next))
 }

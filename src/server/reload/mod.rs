@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::systemd::{self, State};
 use crate::config::patch::is_of_live;
-use crate::config::{self, Configuration, Origins, Sources};
+use crate::config::{self, Configuration, Layers, Origins, Patch, Sources};
 use crate::http::tls::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
@@ -194,7 +194,9 @@ impl Reloader {
     /// Reloads the configuration and swaps its live part. Without an `author`, the server that made the
     /// change has already recorded it.
     async fn configuration(&mut self, author: Option<Author>) {
-        match (read(&self.sources).await, author) {
+        let layers = read(&self.sources).await;
+        let next = layers.and_then(|layers| validated(&layers, &self.sources.patch));
+        match (next, author) {
             (Ok(next), Some(author)) => {
                 self.take_from(&author, &next).await;
                 self.count(Reloaded::Configuration, true);
@@ -301,12 +303,17 @@ struct Whole {
     judged: Judged,
 }
 
-/// Reads the configuration from `sources` and validates it.
-async fn read(sources: &Sources) -> Result<Whole, String> {
+/// Reads the layers of the configuration from `sources`.
+async fn read(sources: &Sources) -> Result<Layers, String> {
     let sources = sources.clone();
-    let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
-    let configuration = loaded
-        .map_err(|error| error.to_string())?
+    let layers = tokio::task::spawn_blocking(move || Layers::read(&sources)).await;
+    layers.map_err(|error| error.to_string())
+}
+
+/// Validates the configuration that `layers` result in with `patch`.
+fn validated(layers: &Layers, patch: &Patch) -> Result<Whole, String> {
+    let configuration = layers
+        .configuration(patch)
         .map_err(|errors| errors.to_string())?;
     let judged = service::judge(configuration.live.clone())?;
     Ok(Whole {

@@ -1,0 +1,231 @@
+//! Merges layers into one configuration. The type that holds a value checks it, so there is no second list
+//! of options. The origin of each value is recorded, and so is what set it, for messages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::value::MapDeserializer;
+use serde_json::{Map, Value};
+use serde_path_to_error::{Path, Segment};
+
+use super::file::File;
+use super::setting::{SetBy, Setting};
+use super::tree::{DEFAULTS, lookup, members, put};
+use super::{ConfigError, ConfigErrors, Configuration, Live, Origins, Settings, check};
+
+/// Maximum length in bytes of a default in an error message; config/registrar.toml shows longer ones.
+const LONGEST_HINT: usize = 200;
+
+/// The layers so far, as one configuration.
+#[derive(Clone, Default)]
+pub(super) struct Merged {
+    /// The file, which has the locations of its values.
+    pub(super) file: Option<Arc<File>>,
+    /// The values that are not the default.
+    values: Map<String, Value>,
+    settings: Settings,
+    pub(super) live: Live,
+    origins: Origins,
+    set_by: BTreeMap<String, SetBy>,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl Merged {
+    /// Returns a base for layers on top of `first`.
+    pub(super) fn on(first: &Configuration) -> Self {
+        let mut values = members(&first.settings);
+        values.extend(first.live.exposed());
+        Self {
+            values,
+            settings: first.settings.clone(),
+            live: first.live.clone(),
+            origins: first.origins.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a layer. Its wrong values are recorded as errors and left out.
+    pub(super) fn add(&mut self, layer: &[Setting]) {
+        if layer.is_empty() {
+            return;
+        }
+        let mut errors = BTreeMap::new();
+        for (at, setting) in layer.iter().enumerate() {
+            if let Some(reason) = setting.misplaced() {
+                errors.insert(at, self.error(setting, setting.key.clone(), reason));
+            }
+        }
+        // Each attempt finds at most one wrong value, and the next attempt leaves it out.
+        while let Err(error) = self.set(layer, &errors) {
+            let Some((at, setting)) = culprit(layer, &errors, error.path()) else {
+                // The configuration of an embedding program is wrong, not this layer.
+                self.errors.push(ConfigError {
+                    place: String::new(),
+                    key: String::new(),
+                    reason: error.to_string(),
+                });
+                break;
+            };
+            errors.insert(at, self.type_error(setting, &error));
+        }
+        self.errors.extend(errors.into_values());
+    }
+
+    /// Sets the values of `layer` that are not in `errors`, all of them or none.
+    fn set(
+        &mut self,
+        layer: &[Setting],
+        errors: &BTreeMap<usize, ConfigError>,
+    ) -> Result<(), TypeError> {
+        let valid = layer.iter().enumerate();
+        let valid = valid.filter(|(at, _)| !errors.contains_key(at));
+        let valid: Vec<&Setting> = valid.map(|(_, setting)| setting).collect();
+        let mut values = self.values.clone();
+        for setting in &valid {
+            put(&mut values, &setting.key, setting.value.clone());
+        }
+        (self.settings, self.live) = typed(&values)?;
+        self.values = values;
+        for setting in valid {
+            let key = &setting.key;
+            self.origins.insert(key.clone(), setting.set_by.origin());
+            self.set_by.insert(key.clone(), setting.set_by.clone());
+        }
+        Ok(())
+    }
+
+    /// Returns an error in `setting`. `key` is its key, or a part of its value.
+    fn error(&self, setting: &Setting, key: String, reason: String) -> ConfigError {
+        ConfigError {
+            place: self.location(&setting.set_by, &key),
+            key,
+            reason,
+        }
+    }
+
+    /// Returns an error in the type of the value of `setting`, with the default of the option. An entry of a
+    /// list of tables has a location of its own.
+    fn type_error(&self, setting: &Setting, error: &TypeError) -> ConfigError {
+        let default = lookup(&DEFAULTS, &setting.key);
+        let is_entry = matches!(default, Some(Value::Array(_)))
+            && matches!(&setting.value, Value::Array(items) if items.iter().any(Value::is_object));
+        let key = match error.path().iter().nth(setting.key.split('.').count()) {
+            Some(Segment::Seq { index }) if is_entry => format!("{}[{index}]", setting.key),
+            _ => setting.key.clone(),
+        };
+        let mut reason = error.inner().to_string();
+        if let Some(default) = default.filter(|value| !value.is_null()) {
+            let hint = format!("; the default is {default}");
+            if hint.len() <= LONGEST_HINT {
+                reason.push_str(&hint);
+            }
+        }
+        self.error(setting, key, reason)
+    }
+
+    /// Returns the configuration, checked as a whole. `base` is its live part without the layers that can
+    /// change while the server runs.
+    pub(super) fn finish(self, base: Live) -> Result<Configuration, ConfigErrors> {
+        if !self.errors.is_empty() {
+            return Err(ConfigErrors(self.errors));
+        }
+        let verdict = check::check(&self.settings, &self.live);
+        let placed = |(key, reason): (String, String)| ConfigError {
+            place: self.location_of(&key),
+            key,
+            reason,
+        };
+        if !verdict.errors.is_empty() {
+            let errors = verdict.errors.into_iter().map(placed).collect();
+            return Err(ConfigErrors(errors));
+        }
+        let warnings = verdict.warnings.into_iter().map(placed);
+        let warnings = warnings.map(|warning| warning.to_string()).collect();
+        Ok(Configuration {
+            settings: self.settings,
+            live: self.live,
+            base: Box::new(base),
+            origins: self.origins,
+            warnings,
+        })
+    }
+
+    /// Returns the location of the option that `key` (for example `scopes[1].id`) belongs to.
+    fn location_of(&self, key: &str) -> String {
+        let option = key.split('[').next().unwrap_or(key);
+        // A table that can have any keys has one location, and so has a list.
+        let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
+        for place in [key, table, option] {
+            if let Some(set_by) = self.set_by.get(place) {
+                return self.location(set_by, place);
+            }
+        }
+        String::new()
+    }
+
+    /// Returns where `set_by` sets the value with the key `key`.
+    fn location(&self, set_by: &SetBy, key: &str) -> String {
+        match set_by {
+            SetBy::File => self
+                .file
+                .as_ref()
+                .map(|file| file.place(key))
+                .unwrap_or_default(),
+            SetBy::Patch => "patch".to_owned(),
+            SetBy::Variable(name) => name.clone(),
+            SetBy::Flag => format!("flag for {key}"),
+        }
+    }
+}
+
+/// A value of a wrong type, with its path.
+type TypeError = serde_path_to_error::Error<serde_json::Error>;
+
+/// Converts `values` to the two parts of the configuration.
+fn typed(values: &Map<String, Value>) -> Result<(Settings, Live), TypeError> {
+    Ok((part(values, false)?, part(values, true)?))
+}
+
+/// Converts the sections of one part of the configuration.
+fn part<'de, T: Deserialize<'de>>(
+    values: &'de Map<String, Value>,
+    is_live: bool,
+) -> Result<T, TypeError> {
+    let sections = values
+        .iter()
+        .filter(|(key, _)| ["registration", "scopes"].contains(&key.as_str()) == is_live);
+    let sections = sections.map(|(key, value)| (key.as_str(), value));
+    serde_path_to_error::deserialize(MapDeserializer::new(sections))
+}
+
+/// Returns the setting of `layer` that sets the value at `path`, or a part of it, and is not in `errors`.
+fn culprit<'a>(
+    layer: &'a [Setting],
+    errors: &BTreeMap<usize, ConfigError>,
+    path: &Path,
+) -> Option<(usize, &'a Setting)> {
+    let mut nearest = None;
+    let mut most = 0;
+    for (at, setting) in layer.iter().enumerate() {
+        let count = shared(&setting.key, path);
+        if count > 0 && count >= most && !errors.contains_key(&at) {
+            nearest = Some((at, setting));
+            most = count;
+        }
+    }
+    nearest
+}
+
+/// Returns how many names `key` and `path` share from the start. 0: neither is within the other.
+fn shared(key: &str, path: &Path) -> usize {
+    let mut count = 0;
+    for (name, segment) in key.split('.').zip(path) {
+        match segment {
+            Segment::Map { key } if key == name => count += 1,
+            Segment::Map { .. } => return 0,
+            Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => break,
+        }
+    }
+    count
+}
