@@ -63,6 +63,9 @@ pub struct Problem {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// The `error_description` for an unknown path.
+pub const NO_SUCH_PATH: &str = "no endpoint at this path";
+
 impl Problem {
     /// A problem with this status, code and description. Unprintable characters in the description are
     /// replaced.
@@ -179,11 +182,7 @@ impl Problem {
 
     /// 404 for an unknown path.
     pub fn not_found() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "no endpoint at this path",
-        )
+        Self::new(StatusCode::NOT_FOUND, "not_found", NO_SUCH_PATH)
     }
 
     /// 500 without the cause, which is in the log under the same correlation id.

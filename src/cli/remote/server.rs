@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::Failure;
 use crate::base::secret::Secret;
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
+use crate::http::answer::NO_SUCH_PATH;
 
 /// The admin API of one server, with an access token.
 pub(in crate::cli) struct Remote {
@@ -163,9 +164,6 @@ fn done(refusal: &Value) -> String {
         format!("; before that: {}", counted.join(", "))
     }
 }
-
-/// The `error_description` that the server returns for an unknown path.
-const NO_SUCH_PATH: &str = "no endpoint at this path";
 
 /// Returns a message that explains why there is no response.
 pub(super) fn unreachable(url: &str, error: &DirectError) -> Failure {
