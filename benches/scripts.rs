@@ -8,11 +8,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use registrar::base::clock::{ManualClock, Timestamp};
 use registrar::client::{Metadata, TrustLevel};
 use registrar::config::ScriptSettings;
 use registrar::script::testing::fake::FakeHost;
-use registrar::script::{Facts, Hook, HttpRequest, Runtime, ScriptSet};
+use registrar::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts, Runtime, ScriptSet};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -154,21 +155,21 @@ fn client() -> Value {
 }
 
 fn facts(request: Map<String, Value>) -> Arc<Facts> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Arc::new(Facts {
         register_request: Metadata::new(request),
-        software_statement: None,
-        dcr: None,
-        attestation: None,
-        certificate: None,
-        initial_access_token: None,
-        http_request: HttpRequest {
-            method: "POST".to_owned(),
-            path: "/register".to_owned(),
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            ip_address: None,
-        },
-        trust_level: TrustLevel::Open,
-        custom_attributes: Vec::new(),
+        proofs: Arc::new(Proofs::none(TrustLevel::Open)),
+        request: Arc::new(RequestFacts {
+            http_request: HttpRequest {
+                method: "POST".to_owned(),
+                path: "/register".to_owned(),
+                headers,
+                ip_address: None,
+            },
+            certificate: None,
+            custom_attributes: Vec::new(),
+        }),
         settled: std::collections::BTreeSet::new(),
     })
 }

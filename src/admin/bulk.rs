@@ -45,7 +45,7 @@ enum Deletion {
 /// Returns the error that stopped the deletion, with the result until then.
 pub(super) async fn delete(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     filter: &ClientFilter,
 ) -> Result<Deleted, (ManageError, Deleted)> {
     let (mut done, mut after) = (Deleted::default(), None);
@@ -85,7 +85,7 @@ pub(super) async fn delete(
 
 async fn delete_one(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     filter: &ClientFilter,
     stored: Stored,
 ) -> Result<Deletion, ManageError> {

@@ -10,7 +10,7 @@ use super::{Administrator, is_default};
 use crate::base::model::json;
 use crate::client::Client;
 use crate::http::body::BodyError;
-use crate::http::lines::Lines;
+use crate::http::lines::BodyLines;
 use crate::service::Context;
 use crate::store::StoreError;
 use crate::store::audit::Action;
@@ -117,14 +117,14 @@ impl<'a> Import<'a> {
     ///
     /// # Errors
     /// Returns the first invalid line, or another error that ended the import.
-    pub(super) async fn run(&mut self, lines: &mut Lines) -> Result<(), ImportFault> {
+    pub(super) async fn run(&mut self, lines: &mut BodyLines) -> Result<(), ImportFault> {
         let outcome = self.read(lines).await;
         // An error here is about earlier lines, so it takes precedence.
         self.store().await?;
         outcome
     }
 
-    async fn read(&mut self, lines: &mut Lines) -> Result<(), ImportFault> {
+    async fn read(&mut self, lines: &mut BodyLines) -> Result<(), ImportFault> {
         let (mut number, mut clients) = (0, 0);
         loop {
             number += 1;
@@ -231,7 +231,7 @@ fn last_line(members: &Map<String, Value>) -> Option<u64> {
 }
 
 /// Checks that nothing follows the last line.
-async fn end(lines: &mut Lines, number: usize) -> Result<(), ImportFault> {
+async fn end(lines: &mut BodyLines, number: usize) -> Result<(), ImportFault> {
     if lines.next().await?.is_none() {
         return Ok(());
     }

@@ -14,18 +14,14 @@ pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
     let server = &cx.service.settings.server;
     let paths = &server.paths;
     let methods = methods(cx.settings(), server);
-    put_own(cx, document, ("jwks_uri", &paths.jwks));
-    if put_own(cx, document, ("token_endpoint", &paths.token)) {
+    put_own(cx, document, "jwks_uri", &paths.jwks);
+    if put_own(cx, document, "token_endpoint", &paths.token) {
         put_bound_tokens(server, document);
     }
-    if put_own(cx, document, ("revocation_endpoint", &paths.revocation)) {
+    if put_own(cx, document, "revocation_endpoint", &paths.revocation) {
         put_methods(cx.settings(), document, "revocation_endpoint", &methods);
     }
-    if put_own(
-        cx,
-        document,
-        ("introspection_endpoint", &paths.introspection),
-    ) {
+    if put_own(cx, document, "introspection_endpoint", &paths.introspection) {
         // The caller authenticates as a client, or presents an access token (RFC 7662 section 2.1), which is
         // listed by its token type.
         let proving = methods.into_iter().filter(|method| *method != "none");
@@ -36,7 +32,7 @@ pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
 
 /// Adds an endpoint of this server, unless `[discovery]` names another one. Returns whether it is an endpoint
 /// of this server.
-fn put_own(cx: &Context<'_>, document: &mut Members, (name, path): (&str, &str)) -> bool {
+fn put_own(cx: &Context<'_>, document: &mut Members, name: &str, path: &str) -> bool {
     let is_ours = !document.contains_key(name);
     if is_ours {
         super::put(document, name, cx.service.endpoint(path));

@@ -38,56 +38,29 @@ const DEMANDED: &[&str] = &[
 /// Returns the document: the upstream metadata (`theirs`), overridden by the members of `[discovery]`,
 /// overridden by the members of this server.
 pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
+    let (service, settings) = (cx.service, cx.settings());
     let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
-    let named = cx
-        .service
-        .settings
-        .discovery
-        .iter()
-        .filter(|(name, _)| *name != UPSTREAM);
-    document.extend(named.map(|(name, value)| (name.clone(), value.clone())));
-    put(&mut document, "issuer", cx.service.issuer.clone());
-    if cx.settings().dynamic_registration_enabled {
-        put(
-            &mut document,
-            "registration_endpoint",
-            cx.service.registration_endpoint(),
-        );
+    for (name, value) in &service.settings.discovery {
+        if name != UPSTREAM {
+            document.insert(name.clone(), value.clone());
+        }
+    }
+    put(&mut document, "issuer", service.issuer.clone());
+    if settings.dynamic_registration_enabled {
+        let endpoint = service.registration_endpoint();
+        put(&mut document, "registration_endpoint", endpoint);
     }
     // With an upstream authorization server, clients use its endpoints, and this server knows none of its
     // tokens.
     if theirs.is_none() {
         endpoints::put(cx, &mut document);
     }
-    // The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).
-    let listed = cx
-        .snapshot
-        .live
-        .scopes
-        .iter()
-        .filter(|scope| scope.pattern.is_none());
-    let scopes = listed.map(|scope| scope.id.clone());
-    put_list(&mut document, "scopes_supported", scopes.collect());
+    put_scopes(cx, &mut document);
     put_claims(cx, theirs, &mut document);
-    let attestation = client_attestation(cx, theirs);
-    if !attestation.is_empty()
-        && theirs.is_none_or(|theirs| !theirs.contains_key("challenge_endpoint"))
-    {
-        let challenge = cx
-            .service
-            .endpoint(&cx.service.settings.server.paths.challenge);
-        put(&mut document, "challenge_endpoint", challenge);
-    }
-    let bounded = lists(cx.settings())
-        .into_iter()
-        .filter(|(name, values)| !values.is_empty() || !OPEN.contains(name));
-    let shared = bounded.map(|(name, values)| (name, upstream::shared(theirs, name, values)));
-    for (name, values) in shared.chain(attestation) {
-        put_list(&mut document, name, values);
-    }
+    put_lists(cx, theirs, &mut document);
     let user_code = "backchannel_user_code_parameter_supported";
     let is_theirs = theirs.is_none_or(|theirs| theirs.get(user_code) == Some(&Value::Bool(true)));
-    let is_ours = cx.settings().backchannel_user_code_parameter_supported;
+    let is_ours = settings.backchannel_user_code_parameter_supported;
     put(&mut document, user_code, is_theirs && is_ours);
     // MCP clients reject a server that does not list S256. A server without PKCE states so in `[discovery]`,
     // or in its own document if it is upstream.
@@ -97,6 +70,33 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
             .or_insert_with(|| vec!["S256"].into());
     }
     document
+}
+
+/// Adds the lists of what can be registered, and what a client attestation needs.
+fn put_lists(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members) {
+    let attestation = client_attestation(cx, theirs);
+    let challenge = "challenge_endpoint";
+    let is_theirs = theirs.is_some_and(|theirs| theirs.contains_key(challenge));
+    if !attestation.is_empty() && !is_theirs {
+        let path = &cx.service.settings.server.paths.challenge;
+        put(document, challenge, cx.service.endpoint(path));
+    }
+    for (name, values) in lists(cx.settings()) {
+        if !values.is_empty() || !OPEN.contains(&name) {
+            put_list(document, name, upstream::shared(theirs, name, values));
+        }
+    }
+    for (name, values) in attestation {
+        put_list(document, name, values);
+    }
+}
+
+/// Adds the scopes. The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).
+fn put_scopes(cx: &Context<'_>, document: &mut Members) {
+    let all = cx.snapshot.live.scopes.iter();
+    let listed = all.filter(|scope| scope.pattern.is_none());
+    let names = listed.map(|scope| scope.id.clone()).collect();
+    put_list(document, "scopes_supported", names);
 }
 
 fn put(document: &mut Members, name: &str, value: impl Into<Value>) {
@@ -121,15 +121,11 @@ fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members
         return;
     }
     let mut claims: Vec<String> = vec!["sub".to_owned()];
-    for claim in cx
-        .snapshot
-        .live
-        .scopes
-        .iter()
-        .flat_map(|scope| &scope.claims)
-    {
-        if !claims.contains(claim) {
-            claims.push(claim.clone());
+    for scope in &cx.snapshot.live.scopes {
+        for claim in &scope.claims {
+            if !claims.contains(claim) {
+                claims.push(claim.clone());
+            }
         }
     }
     let has_claims = claims.len() > 1;
@@ -152,16 +148,10 @@ fn client_attestation(
     if attesters.is_empty() {
         return Vec::new();
     }
-    let names = |algorithms: &[Algorithm]| {
-        algorithms
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    let mut signed: Vec<String> = attesters
-        .iter()
-        .flat_map(|attester| names(&attester.algorithms))
-        .collect();
+    let mut signed: Vec<String> = Vec::new();
+    for attester in attesters {
+        signed.extend(names(&attester.algorithms));
+    }
     signed.sort_unstable();
     signed.dedup();
     let mut lists = vec![
@@ -176,6 +166,10 @@ fn client_attestation(
         lists.push(("client_attestation_pop_methods_supported", methods.to_vec()));
     }
     lists
+}
+
+fn names(algorithms: &[Algorithm]) -> Vec<String> {
+    algorithms.iter().map(ToString::to_string).collect()
 }
 
 /// Returns the members that list what can be registered.

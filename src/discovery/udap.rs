@@ -22,26 +22,23 @@ pub(super) fn document(
     cx: &Context<'_>,
     ours: &Members,
 ) -> Option<Result<Members, SigningKeyError>> {
-    let is_builtin =
-        cx.settings().software_statement_validation_type == StatementValidation::Builtin;
-    if !is_builtin
-        || !cx.snapshot.trust.has_certified()
-        || !ours.contains_key("registration_endpoint")
-    {
+    let settings = cx.settings();
+    let is_builtin = settings.software_statement_validation_type == StatementValidation::Builtin;
+    let has_endpoint = ours.contains_key("registration_endpoint");
+    if !is_builtin || !cx.snapshot.trust.has_certified() || !has_endpoint {
         return None;
     }
     let mut document = Members::default();
+    let mut add = |name: &str, value: Value| put(&mut document, name, value);
     let grants = grants(ours);
-    let has_credentials = grants.iter().any(|grant| grant == "client_credentials");
-    let profiles = ["udap_dcr", "udap_authn"]
-        .into_iter()
-        .chain(has_credentials.then_some("udap_authz"));
-    put(&mut document, "udap_versions_supported", vec!["1"]);
-    put(
-        &mut document,
-        "udap_profiles_supported",
-        profiles.collect::<Vec<_>>(),
-    );
+    let mut profiles = vec!["udap_dcr", "udap_authn"];
+    if grants.iter().any(|grant| grant == "client_credentials") {
+        profiles.push("udap_authz");
+    }
+    let assertions = &settings.token_endpoint_auth_signing_alg_values_supported;
+    let statements = &settings.software_statement_signing_alg_values_supported;
+    add("udap_versions_supported", vec!["1"].into());
+    add("udap_profiles_supported", profiles.into());
     put_named(cx, &mut document);
     put(&mut document, "grant_types_supported", grants);
     for name in ENDPOINTS.into_iter().chain(["scopes_supported"]) {
@@ -49,26 +46,18 @@ pub(super) fn document(
             put(&mut document, name, value.clone());
         }
     }
-    put(
-        &mut document,
+    let mut add = |name: &str, value: Value| put(&mut document, name, value);
+    add(
         "token_endpoint_auth_methods_supported",
-        vec!["private_key_jwt"],
+        vec!["private_key_jwt"].into(),
     );
-    let assertions = &cx
-        .settings()
-        .token_endpoint_auth_signing_alg_values_supported;
-    put(
-        &mut document,
+    add(
         "token_endpoint_auth_signing_alg_values_supported",
-        asymmetric(assertions),
+        asymmetric(assertions).into(),
     );
-    let statements = &cx
-        .settings()
-        .software_statement_signing_alg_values_supported;
-    put(
-        &mut document,
+    add(
         "registration_endpoint_jwt_signing_alg_values_supported",
-        asymmetric(statements),
+        asymmetric(statements).into(),
     );
     Some(signed(cx, document))
 }

@@ -28,22 +28,16 @@ pub(super) fn without_ours(theirs: &Members) -> Members {
 /// Returns the values that both servers support, since clients register here and are used there. If the
 /// upstream server has no such list, or the two lists have nothing in common, returns what can be registered.
 pub(super) fn shared(theirs: Option<&Members>, name: &str, ours: Vec<String>) -> Vec<String> {
-    let Some(values) = theirs
-        .and_then(|theirs| theirs.get(name))
-        .and_then(Value::as_array)
-    else {
+    let theirs = theirs.and_then(|theirs| theirs.get(name));
+    let Some(values) = theirs.and_then(Value::as_array) else {
         return ours;
     };
-    let known: Vec<BTreeSet<&str>> = values
-        .iter()
-        .filter_map(Value::as_str)
-        .map(|value| words(name, value))
-        .collect();
-    let both: Vec<String> = ours
-        .iter()
-        .filter(|own| known.contains(&words(name, own)))
-        .cloned()
-        .collect();
+    let mut known: Vec<BTreeSet<&str>> = Vec::new();
+    for value in values {
+        known.extend(value.as_str().map(|value| words(name, value)));
+    }
+    let is_known = |own: &&String| known.contains(&words(name, own));
+    let both: Vec<String> = ours.iter().filter(is_known).cloned().collect();
     if both.is_empty() { ours } else { both }
 }
 

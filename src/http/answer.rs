@@ -120,19 +120,19 @@ impl Problem {
     }
 
     /// 401 if the bearer token is missing or invalid; 400 if there are several (RFC 6750 section 3.1).
-    pub fn unauthorised(credentials: Presented) -> Self {
+    pub fn unauthorised(credentials: BadCredentials) -> Self {
         let (challenge, description) = match credentials {
-            Presented::Nothing => return Self::token_needed("a bearer token is required"),
-            Presented::Several => {
+            BadCredentials::Nothing => return Self::token_needed("a bearer token is required"),
+            BadCredentials::Several => {
                 let challenge = r#"Bearer realm="registrar", error="invalid_request""#;
                 return Self::new(StatusCode::BAD_REQUEST, "invalid_request", SEVERAL)
                     .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
-            Presented::Invalid => (
+            BadCredentials::Invalid => (
                 r#"Bearer realm="registrar", error="invalid_token""#,
                 "the bearer token is not valid on this server",
             ),
-            Presented::OtherCertificate => (
+            BadCredentials::OtherCertificate => (
                 r#"Bearer realm="registrar", error="invalid_token""#,
                 "the bearer token is bound to another client certificate; present the certificate of its \
                  client",
@@ -238,7 +238,7 @@ impl Problem {
 
 /// The credentials in a request that requires a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presented {
+pub enum BadCredentials {
     /// No credentials; RFC 6750 section 3.1 forbids an `error` then.
     Nothing,
     /// Invalid credentials.
@@ -251,7 +251,7 @@ pub enum Presented {
 
 /// The part of a problem that is logged. It travels with the response.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct LoggedProblem {
     /// The `error` member.
     pub code: String,
     /// The `error_description`.
@@ -266,7 +266,7 @@ impl IntoResponse for Problem {
             .get("error_description")
             .and_then(Value::as_str)
             .unwrap_or("");
-        let outcome = Outcome {
+        let outcome = LoggedProblem {
             code: self.code().to_owned(),
             description: description.to_owned(),
         };

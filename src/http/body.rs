@@ -48,15 +48,15 @@ pub(super) async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<
 
 /// The body of a request, or the reason why it is missing. It travels with the request.
 #[derive(Debug, Clone)]
-pub(super) struct Received(pub(super) Result<Bytes, BodyError>);
+pub(super) struct ReceivedBody(pub(super) Result<Bytes, BodyError>);
 
 /// Takes the body that [`receive`](super::receive::receive) has read. It is empty if the request has none.
 ///
 /// # Errors
 /// When the body was too large, too slow, or incomplete.
 pub fn take(parts: &mut Parts) -> Result<Bytes, BodyError> {
-    match parts.extensions.remove::<Received>() {
-        Some(Received(body)) => body,
+    match parts.extensions.remove::<ReceivedBody>() {
+        Some(ReceivedBody(body)) => body,
         None => Ok(Bytes::new()),
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     fn a_rejected_body_gives_the_reason() {
         let (mut parts, ()) = hyper::Request::new(()).into_parts();
         let slow = BodyError::TooSlow { milliseconds: 7 };
-        parts.extensions.insert(Received(Err(slow)));
+        parts.extensions.insert(ReceivedBody(Err(slow)));
         assert!(matches!(
             take(&mut parts),
             Err(BodyError::TooSlow { milliseconds: 7 })

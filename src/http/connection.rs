@@ -1,5 +1,6 @@
 //! One connection, from its handshake to its end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::activity::{Connection, Open};
+use super::activity::{Connection, OpenRequest};
 use super::certificate::{self, ClientCertificate};
 use super::outgoing::{Keep, Outgoing, Terms};
 use super::serve::Entrance;
@@ -85,43 +86,23 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let open = connection.open();
         let mut request = request.map(Body::new);
-        let terms = (&entrance.proxies, &*entrance.tls);
-        let address = peer.ip().to_canonical();
-        let certificate = certificate::take(request.headers_mut(), address, shown.as_ref(), terms);
-        let extensions = request.extensions_mut();
-        extensions.insert(ConnectInfo(peer));
-        extensions.insert(Arc::clone(&connection));
-        if let Some(certificate) = certificate {
-            extensions.insert(certificate);
-        }
+        describe(&mut request, peer, shown.as_ref(), entrance);
+        request.extensions_mut().insert(Arc::clone(&connection));
         let answer = router.clone().oneshot(request);
-        let terms = (Arc::clone(&connection), Arc::clone(&entrance.untaken));
+        let (connection, untaken) = (Arc::clone(&connection), Arc::clone(&entrance.untaken));
         async move {
-            answer
-                .await
-                .map(|response| finish(response, open, (&terms.0, &terms.1)))
+            let response = answer.await?;
+            Ok::<_, Infallible>(finish(response, open, &connection, &untaken))
         }
     });
-    let limit = entrance.bounds.write_timeout;
     let tasks = TaskTracker::new();
     let streams = Streams {
         connection: Arc::clone(&connection),
-        limit,
+        limit: entrance.bounds.write_timeout,
         tasks: tasks.clone(),
     };
-    let mut builder = auto::Builder::new(streams);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(entrance.bounds.header_timeout)
-        .max_buf_size(HEAD_BYTES as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_send_buf_size(SEND_BYTES)
-        .max_header_list_size(HEAD_BYTES);
-    let untaken = Arc::clone(&entrance.untaken);
+    let builder = builder(streams, entrance);
+    let (limit, untaken) = (entrance.bounds.write_timeout, Arc::clone(&entrance.untaken));
     let stream = Patient::new(stream, limit, Arc::clone(&connection), untaken);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
@@ -139,21 +120,58 @@ where
     tasks.wait().await;
 }
 
+/// Adds to the request what is known of its sender: the address of the peer, and the certificate of the client.
+fn describe(
+    request: &mut Request<Body>,
+    peer: SocketAddr,
+    shown: Option<&ClientCertificate>,
+    entrance: &Entrance,
+) {
+    let address = peer.ip().to_canonical();
+    let certificate = certificate::take(
+        request.headers_mut(),
+        address,
+        shown,
+        &entrance.proxies,
+        &entrance.tls,
+    );
+    let extensions = request.extensions_mut();
+    extensions.insert(ConnectInfo(peer));
+    if let Some(certificate) = certificate {
+        extensions.insert(certificate);
+    }
+}
+
+/// Returns the protocols of a connection with their limits.
+fn builder(streams: Streams, entrance: &Entrance) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(streams);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(entrance.bounds.header_timeout)
+        .max_buf_size(HEAD_BYTES as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(SEND_BYTES)
+        .max_header_list_size(HEAD_BYTES);
+    builder
+}
+
 /// Prepares the answer for sending. A request with a streamed body is being processed until the stream ends.
 /// An answer that is complete only has to be read. For HTTP/1.1, which sends one answer after the other,
 /// [`Patient`] counts what is left.
 fn finish(
     response: Response,
-    open: Open,
-    (connection, untaken): (&Arc<Connection>, &Arc<Untaken>),
+    open: OpenRequest,
+    connection: &Arc<Connection>,
+    untaken: &Arc<Untaken>,
 ) -> hyper::Response<Outgoing> {
-    let terms = Stream::of_task().map(|stream| {
-        let (connection, untaken) = (Arc::clone(connection), Arc::clone(untaken));
-        Terms {
-            connection,
-            untaken,
-            stream,
-        }
+    let terms = Stream::of_task().map(|stream| Terms {
+        connection: Arc::clone(connection),
+        untaken: Arc::clone(untaken),
+        stream,
     });
     let is_whole = response.body().size_hint().exact().is_some();
     let keep = if !is_whole {

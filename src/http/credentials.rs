@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
-use super::answer::Presented;
+use super::answer::BadCredentials;
 use crate::base::secret::Secret;
 
 /// The maximum length of a token in bytes; this server issues none that is longer.
@@ -16,23 +16,23 @@ const MAXIMUM_BYTES: usize = 4_096;
 ///
 /// # Errors
 /// When the header is missing, occurs more than once, or has another scheme.
-pub fn bearer(headers: &HeaderMap) -> Result<&str, Presented> {
+pub fn bearer(headers: &HeaderMap) -> Result<&str, BadCredentials> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(Presented::Nothing)?;
+    let value = values.next().ok_or(BadCredentials::Nothing)?;
     if values.next().is_some() {
-        return Err(Presented::Several);
+        return Err(BadCredentials::Several);
     }
     let (scheme, token) = value
         .to_str()
         .ok()
         .and_then(|text| text.split_once(' '))
-        .ok_or(Presented::Invalid)?;
+        .ok_or(BadCredentials::Invalid)?;
     let token = token.trim();
     let fits = !token.is_empty() && token.len() <= MAXIMUM_BYTES;
     if scheme.eq_ignore_ascii_case("bearer") && fits {
         Ok(token)
     } else {
-        Err(Presented::Invalid)
+        Err(BadCredentials::Invalid)
     }
 }
 
@@ -60,8 +60,8 @@ pub enum Authorization {
 pub fn authorization(headers: &HeaderMap) -> Authorization {
     match bearer(headers) {
         Ok(token) => Authorization::Bearer(Secret::new(token.to_owned())),
-        Err(Presented::Nothing) => Authorization::Nothing,
-        Err(Presented::Several) => Authorization::Several,
+        Err(BadCredentials::Nothing) => Authorization::Nothing,
+        Err(BadCredentials::Several) => Authorization::Several,
         Err(_) => basic(headers).unwrap_or(Authorization::Unreadable),
     }
 }
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    fn check(values: &[&'static str], expected: Result<&str, Presented>) {
+    fn check(values: &[&'static str], expected: Result<&str, BadCredentials>) {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_static(value));
@@ -112,10 +112,10 @@ mod tests {
     fn exactly_one_bearer_token_in_the_header_is_accepted() {
         check(&["Bearer abc"], Ok("abc"));
         check(&["bearer abc"], Ok("abc"));
-        check(&[], Err(Presented::Nothing));
-        check(&["Basic YTpi"], Err(Presented::Invalid));
-        check(&["Bearer "], Err(Presented::Invalid));
-        check(&["Bearer a", "Bearer b"], Err(Presented::Several));
+        check(&[], Err(BadCredentials::Nothing));
+        check(&["Basic YTpi"], Err(BadCredentials::Invalid));
+        check(&["Bearer "], Err(BadCredentials::Invalid));
+        check(&["Bearer a", "Bearer b"], Err(BadCredentials::Several));
     }
 
     #[test]

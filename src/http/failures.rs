@@ -60,19 +60,14 @@ impl Failures {
 
     fn check_at(&self, now: Instant, address: IpAddr, name: &str) -> Result<(), TooOften> {
         let parties = self.parties();
-        self.budgets(address, name)
-            .into_iter()
-            .try_for_each(|(party, gap)| {
-                let whole = parties.get(&party).map_or(now, |&whole| whole.max(now));
-                match (whole + gap)
-                    .duration_since(now)
-                    .checked_sub(self.period)
-                    .filter(|wait| !wait.is_zero())
-                {
-                    Some(wait) => Err(TooOften::for_now(wait)),
-                    None => Ok(()),
-                }
-            })
+        for (party, gap) in self.budgets(address, name) {
+            let whole = parties.get(&party).map_or(now, |&whole| whole.max(now));
+            let excess = (whole + gap).duration_since(now).checked_sub(self.period);
+            if let Some(wait) = excess.filter(|wait| !wait.is_zero()) {
+                return Err(TooOften::for_now(wait));
+            }
+        }
+        Ok(())
     }
 
     fn count_at(&self, now: Instant, address: IpAddr, name: &str) -> Result<(), TooOften> {

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use super::body::BodyError;
 
 /// The lines of a body.
-pub struct Lines {
+pub struct BodyLines {
     body: Body,
     /// The maximum length of a line, in bytes.
     limit: usize,
@@ -20,7 +20,7 @@ pub struct Lines {
     line: Vec<u8>,
 }
 
-impl Lines {
+impl BodyLines {
     /// The lines of `body`, each of at most `limit` bytes. Reading fails if a piece takes longer than
     /// `milliseconds`.
     pub const fn new(body: Body, limit: usize, milliseconds: u64) -> Self {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     async fn check(pieces: &[&'static str], expected: &[&str]) {
-        let (mut lines, mut read) = (Lines::new(body(pieces), 5, 1_000), Vec::new());
+        let (mut lines, mut read) = (BodyLines::new(body(pieces), 5, 1_000), Vec::new());
         while let Some(line) = lines.next().await.unwrap() {
             read.push(String::from_utf8(line).unwrap());
         }
@@ -123,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_is_limited_while_it_arrives() {
         for pieces in [&["123456\n"][..], &["a\n123", "456"]] {
-            let mut lines = Lines::new(body(pieces), 5, 1_000);
+            let mut lines = BodyLines::new(body(pieces), 5, 1_000);
             let mut outcome = lines.next().await;
             if matches!(&outcome, Ok(Some(line)) if line == b"a") {
                 outcome = lines.next().await;
@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_chunk_that_does_not_arrive_times_out() {
         let silent = stream::pending::<Result<Bytes, std::io::Error>>();
-        let mut lines = Lines::new(Body::from_stream(silent), 5, 7);
+        let mut lines = BodyLines::new(Body::from_stream(silent), 5, 7);
         assert!(matches!(
             lines.next().await,
             Err(BodyError::TooSlow { milliseconds: 7 })

@@ -7,7 +7,6 @@ pub mod activity;
 pub mod answer;
 pub mod below;
 pub mod body;
-mod budget;
 pub mod certificate;
 mod connection;
 pub mod credentials;

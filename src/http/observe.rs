@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::answer::Outcome;
+use super::answer::LoggedProblem;
 use super::{framing, peer};
 use crate::telemetry::meter::{self, Endpoint, Open};
 use crate::telemetry::{trace, traces};
@@ -62,9 +62,6 @@ pub async fn observe(
     next: Next,
 ) -> Response {
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-    request
-        .extensions_mut()
-        .insert(CorrelationId(Arc::clone(&id)));
     let span = tracing::info_span!(
         "request",
         correlation_id = %id,
@@ -74,11 +71,6 @@ pub async fn observe(
         actor = Empty
     );
     let line = Observed::begin(&observer, &request, span.clone());
-    if let Some(address) = line.client {
-        request
-            .extensions_mut()
-            .insert(peer::ForwardedAddress(address));
-    }
     let traced = traces::request(&id, line.endpoint.as_str(), request.method().as_str());
     if let Some(traceparent) = only(request.headers(), &TRACEPARENT) {
         traces::continues(&traced, traceparent);
@@ -86,26 +78,32 @@ pub async fn observe(
             span.record("trace_id", trace_id);
         }
     }
+    let extensions = request.extensions_mut();
+    extensions.insert(CorrelationId(Arc::clone(&id)));
+    if let Some(address) = line.client {
+        extensions.insert(peer::ForwardedAddress(address));
+    }
     let mut response = match framing::fault(&request) {
         Some(problem) => problem.into_response(),
         None => traces::within(&traced, next.run(request).instrument(span)).await,
     };
-    let outcome = response.extensions_mut().remove::<Outcome>();
-    traces::answered(
-        &traced,
-        response.status().as_u16(),
-        outcome.as_ref().map(|outcome| outcome.code.as_str()),
-    );
+    let outcome = response.extensions_mut().remove::<LoggedProblem>();
+    let code = outcome.as_ref().map(|outcome| outcome.code.as_str());
+    traces::answered(&traced, response.status().as_u16(), code);
     line.end(response.status().as_u16(), outcome);
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    put_headers(response.headers_mut(), &id, observer.is_https);
+    response
+}
+
+/// Adds the headers that all answers have.
+fn put_headers(headers: &mut HeaderMap, id: &str, is_https: bool) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(CORRELATION_ID, value);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if observer.is_https {
+    if is_https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
-    response
 }
 
 /// Returns the value of a header that occurs once, in visible ASCII.
@@ -152,17 +150,13 @@ impl Observed {
         }
     }
 
-    fn end(mut self, status: u16, outcome: Option<Outcome>) {
+    fn end(mut self, status: u16, outcome: Option<LoggedProblem>) {
         self.is_answered = true;
         let took = self.started.elapsed();
         let error = outcome.as_ref().map(|outcome| clipped(&outcome.code));
         let description = outcome.map(|outcome| clipped(&outcome.description));
-        meter::request(
-            self.endpoint,
-            &self.method,
-            (status, error.as_deref().unwrap_or("")),
-            took,
-        );
+        let code = error.as_deref().unwrap_or_default();
+        meter::request(self.endpoint, &self.method, status, code, took);
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = &self;
         let peer = self.peer.map(tracing::field::display);

@@ -12,9 +12,9 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use hyper::body::{Buf, Frame, SizeHint};
 
-use super::activity::{Connection, Open, Out};
+use super::activity::{Connection, OpenRequest, Out};
 use super::stream::Stream;
-use super::untaken::{Place, Untaken};
+use super::untaken::{UnreadAnswer, Untaken};
 
 /// A body on its way out.
 pub(super) struct Outgoing {
@@ -39,7 +39,7 @@ pub(super) enum Keep {
     /// The answer is complete.
     Out(#[expect(dead_code, reason = "dropped to end the request")] Out),
     /// The answer is produced while it is sent.
-    Open(#[expect(dead_code, reason = "dropped to end the request")] Open),
+    Open(#[expect(dead_code, reason = "dropped to end the request")] OpenRequest),
 }
 
 /// A piece of a body.
@@ -50,7 +50,7 @@ pub(super) struct Piece {
 }
 
 struct Hold {
-    _place: Place,
+    _place: UnreadAnswer,
     _keep: Option<Arc<Keep>>,
     connection: Arc<Connection>,
 }

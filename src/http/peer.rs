@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use hyper::header::{FORWARDED, HeaderMap, HeaderName, VIA};
+use hyper::header::{FORWARDED, GetAll, HeaderMap, HeaderName, HeaderValue, VIA};
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 
@@ -21,40 +21,39 @@ pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     if !is_one_of(peer, trusted) {
         return peer;
     }
-    let follow = |name: &HeaderName, read: fn(&str) -> Option<IpAddr>| {
-        headers
-            .contains_key(name)
-            .then(|| nearest(peer, headers, trusted, (name, read)))
-    };
-    match (
-        follow(&FORWARDED, forwarded),
-        follow(&X_FORWARDED_FOR, node),
-    ) {
+    let by_standard = nearest(peer, headers.get_all(FORWARDED), trusted, forwarded);
+    let by_custom = nearest(peer, headers.get_all(X_FORWARDED_FOR), trusted, node);
+    match (by_standard, by_custom) {
         (Some(one), Some(other)) if one != other => peer,
         (Some(found), _) | (None, Some(found)) => found,
         (None, None) => peer,
     }
 }
 
-/// Returns the first address from the right in a header that is not a trusted proxy.
+/// Returns the first address from the right in the `fields` of a header that is not a trusted proxy; none if
+/// there is no such header. `read` reads one element of the header.
 fn nearest(
     peer: IpAddr,
-    headers: &HeaderMap,
+    fields: GetAll<'_, HeaderValue>,
     trusted: &[IpNet],
-    (name, read): (&HeaderName, fn(&str) -> Option<IpAddr>),
-) -> IpAddr {
-    let values = headers.get_all(name).iter();
-    let named: Vec<&str> = values
-        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
-        .collect();
-    let mut nearest = peer;
-    for text in named.iter().rev().filter(|text| !text.trim().is_empty()) {
+    read: fn(&str) -> Option<IpAddr>,
+) -> Option<IpAddr> {
+    let mut elements: Vec<&str> = Vec::new();
+    let mut nearest = None;
+    for field in fields {
+        nearest = Some(peer);
+        elements.extend(field.to_str().unwrap_or("?").split(','));
+    }
+    for text in elements.iter().rev().map(|text| text.trim()) {
+        if text.is_empty() {
+            continue;
+        }
         // An address that is unreadable, or hidden on purpose, ends the chain. The last known address counts.
-        let Some(address) = read(text.trim()) else {
+        let Some(address) = read(text) else {
             return nearest;
         };
-        nearest = address;
-        if !is_one_of(nearest, trusted) {
+        nearest = Some(address);
+        if !is_one_of(address, trusted) {
             return nearest;
         }
     }
@@ -78,18 +77,20 @@ fn node(text: &str) -> Option<IpAddr> {
         .strip_prefix('"')
         .map_or(Some(text), |rest| rest.strip_suffix('"'))?;
     let address = if let Some(rest) = text.strip_prefix('[') {
-        let (address, port) = rest.split_once(']')?;
-        let has_port = port.strip_prefix(':').is_some_and(is_port);
-        let address: Ipv6Addr = address
-            .parse()
-            .ok()
-            .filter(|_| port.is_empty() || has_port)?;
-        IpAddr::V6(address)
+        let (address, rest) = rest.split_once(']')?;
+        let port = rest.strip_prefix(':');
+        if !rest.is_empty() && !port.is_some_and(is_port) {
+            return None;
+        }
+        IpAddr::V6(address.parse().ok()?)
     } else if let Ok(address) = text.parse::<IpAddr>() {
         address
     } else {
         let (address, port) = text.split_once(':')?;
-        IpAddr::V4(address.parse().ok().filter(|_| is_port(port))?)
+        if !is_port(port) {
+            return None;
+        }
+        IpAddr::V4(address.parse().ok()?)
     };
     Some(address.to_canonical())
 }
@@ -151,8 +152,6 @@ pub fn prefix(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     fn check(peer: &str, forwarded: &[&'static str], expected: &str) {

@@ -1,5 +1,7 @@
-//! The call limit of one party.
+//! The call limit of one party: of an address, or of the bearer of a credential, whatever address the bearer
+//! calls from.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +10,6 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::budget::Budgets;
 use super::peer;
 use crate::telemetry::meter;
 
@@ -17,11 +18,8 @@ const REMEMBERED: usize = 10_000;
 
 /// A limited number of calls in a period for each party.
 pub struct RateLimit {
-    limiter: DefaultKeyedRateLimiter<IpAddr>,
-    clock: DefaultClock,
-    named: Budgets,
-    /// The number of parties at which inactive ones are removed next.
-    crowd: AtomicUsize,
+    addresses: Quotas<IpAddr>,
+    names: Quotas<String>,
 }
 
 /// The party exceeded the limit.
@@ -48,10 +46,8 @@ impl RateLimit {
         let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
         let quota = Quota::with_period(interval)?.allow_burst(count);
         Some(Self {
-            limiter: RateLimiter::keyed(quota),
-            clock: DefaultClock::default(),
-            named: Budgets::new(quota),
-            crowd: AtomicUsize::new(REMEMBERED),
+            addresses: Quotas::new(quota),
+            names: Quotas::new(quota),
         })
     }
 
@@ -60,23 +56,39 @@ impl RateLimit {
     /// # Errors
     /// When the party has exceeded the limit.
     pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
-        self.forget_the_quiet();
-        self.limiter
-            .check_key(&peer::prefix(address))
-            .map_err(|not_until| {
-                let wait = not_until.wait_time_from(self.clock.now());
-                TooOften::for_now(wait)
-            })
+        self.addresses.check(&peer::prefix(address))
     }
-}
 
-impl RateLimit {
     /// Counts one call of the party called `name` against its own quota, which has the same size.
     ///
     /// # Errors
     /// When the party has exceeded the quota.
     pub fn check_named(&self, name: &str) -> Result<(), TooOften> {
-        self.named.check(name)
+        self.names.check(&name.to_owned())
+    }
+}
+
+/// A quota for each party.
+struct Quotas<K: Hash + Eq + Clone> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    clock: DefaultClock,
+    /// The number of parties at which inactive ones are removed next.
+    crowd: AtomicUsize,
+}
+
+impl<K: Hash + Eq + Clone> Quotas<K> {
+    fn new(quota: Quota) -> Self {
+        Self {
+            limiter: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            crowd: AtomicUsize::new(REMEMBERED),
+        }
+    }
+
+    fn check(&self, party: &K) -> Result<(), TooOften> {
+        self.forget_the_quiet();
+        let counted = self.limiter.check_key(party);
+        counted.map_err(|not_until| TooOften::for_now(not_until.wait_time_from(self.clock.now())))
     }
 
     /// Checks all parties, but only when there are twice as many as remained the last time. Otherwise a flood
@@ -93,7 +105,7 @@ impl RateLimit {
 impl std::fmt::Debug for RateLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RateLimit")
-            .field("parties", &self.limiter.len())
+            .field("parties", &self.addresses.limiter.len())
             .finish_non_exhaustive()
     }
 }
@@ -129,7 +141,7 @@ mod tests {
         for number in 0..u32::try_from(2 * REMEMBERED + 2).unwrap() {
             limit.check(IpAddr::V4(number.into())).unwrap();
         }
-        assert!(limit.limiter.len() <= REMEMBERED + 1, "{limit:?}");
+        assert!(limit.addresses.limiter.len() <= REMEMBERED + 1, "{limit:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Connection;
 use super::answer::Problem;
-use super::body::{self, BodyError, Received};
+use super::body::{self, BodyError, ReceivedBody};
 use super::waiting::Room;
 
 /// The limits for the reception of bodies.
@@ -44,7 +44,7 @@ pub async fn receive(
         let body = std::mem::take(request.body_mut());
         let connection = request.extensions().get::<Arc<Connection>>();
         let received = reception.whole(body, connection).await;
-        request.extensions_mut().insert(Received(received));
+        request.extensions_mut().insert(ReceivedBody(received));
     }
     shed_load(State(reception.permits), request, next).await
 }

@@ -20,11 +20,11 @@ pub(super) trait Way: Send + Sync {
 pub struct Untaken {
     bytes: usize,
     answers: usize,
-    inside: Mutex<Inside>,
+    inside: Mutex<UnreadAnswers>,
 }
 
 #[derive(Default)]
-struct Inside {
+struct UnreadAnswers {
     /// The number of the next answer. A smaller number means an earlier answer.
     next: u64,
     held: BTreeMap<(IpAddr, u64), Answer>,
@@ -40,7 +40,7 @@ struct Answer {
 }
 
 /// An answer that counts until this is dropped.
-pub(super) struct Place {
+pub(super) struct UnreadAnswer {
     untaken: Arc<Untaken>,
     key: (IpAddr, u64),
 }
@@ -57,7 +57,12 @@ impl Untaken {
 
     /// Counts an answer of `party` with a body of `bytes` bytes. Other answers give way until the limits are
     /// met.
-    pub(super) fn enter(self: &Arc<Self>, party: IpAddr, bytes: usize, way: Arc<dyn Way>) -> Place {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        party: IpAddr,
+        bytes: usize,
+        way: Arc<dyn Way>,
+    ) -> UnreadAnswer {
         let mut inside = self.inside();
         let key = (party, inside.next);
         inside.next = inside.next.wrapping_add(1);
@@ -82,7 +87,7 @@ impl Untaken {
             meter::answer_cut_off();
             way.give_way();
         }
-        Place {
+        UnreadAnswer {
             untaken: Arc::clone(self),
             key,
         }
@@ -94,12 +99,12 @@ impl Untaken {
         self.inside().bytes
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, UnreadAnswers> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inside {
+impl UnreadAnswers {
     fn insert(&mut self, key: (IpAddr, u64), answer: Answer) {
         self.bytes = self.bytes.saturating_add(answer.bytes);
         let now = self.weight(key.0).saturating_add(answer.bytes);
@@ -136,7 +141,7 @@ impl Inside {
     }
 }
 
-impl Drop for Place {
+impl Drop for UnreadAnswer {
     fn drop(&mut self) {
         self.untaken.inside().remove(self.key);
     }

@@ -9,17 +9,17 @@ use tokio_util::sync::CancellationToken;
 
 /// The waiting connections or requests.
 #[derive(Debug, Default)]
-pub struct Room(Mutex<Inside>);
+pub struct Room(Mutex<Waiters>);
 
 #[derive(Debug, Default)]
-struct Inside {
+struct Waiters {
     /// The number of the next one. A smaller number means an earlier arrival.
     next: u64,
     waiting: BTreeMap<u64, (IpAddr, CancellationToken)>,
     by_party: BTreeSet<(IpAddr, u64)>,
 }
 
-impl Inside {
+impl Waiters {
     fn remove(&mut self, number: u64) -> Option<CancellationToken> {
         let (party, dismissed) = self.waiting.remove(&number)?;
         self.by_party.remove(&(party, number));
@@ -29,12 +29,12 @@ impl Inside {
 
 /// A place in the room. Dropping it frees the place.
 #[derive(Debug)]
-pub struct Place {
+pub struct WaitingPlace {
     room: Arc<Room>,
     number: u64,
 }
 
-impl Place {
+impl WaitingPlace {
     /// Returns the number of the place. A smaller number means an earlier arrival.
     pub const fn number(&self) -> u64 {
         self.number
@@ -49,7 +49,7 @@ impl Room {
         party: IpAddr,
         dismissed: CancellationToken,
         again: Option<u64>,
-    ) -> Place {
+    ) -> WaitingPlace {
         let mut inside = self.inside();
         let number = again.unwrap_or(inside.next);
         if again.is_none() {
@@ -57,7 +57,7 @@ impl Room {
         }
         inside.waiting.insert(number, (party, dismissed));
         inside.by_party.insert((party, number));
-        Place {
+        WaitingPlace {
             room: Arc::clone(self),
             number,
         }
@@ -93,12 +93,12 @@ impl Room {
         self.len() == 0
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, Waiters> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for WaitingPlace {
     fn drop(&mut self) {
         self.room.inside().remove(self.number);
     }

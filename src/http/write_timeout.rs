@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::activity::Connection;
-use super::untaken::{Place, Untaken};
+use super::untaken::{UnreadAnswer, Untaken};
 
 /// A stream that fails when its peer has not read the written data for too long.
 ///
@@ -28,7 +28,7 @@ pub(super) struct Patient<S> {
 struct Stalled {
     until: Pin<Box<Sleep>>,
     bytes: usize,
-    _place: Place,
+    _place: UnreadAnswer,
 }
 
 impl<S> Patient<S> {

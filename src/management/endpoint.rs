@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use super::{Held, ManageError, holder};
-use crate::http::answer::{self, Presented, Problem};
+use crate::http::answer::{self, BadCredentials, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::precondition::permits_change;
 use crate::registration::proof::certificate;
@@ -118,7 +118,7 @@ pub fn is_one_of_ours(id: &str) -> bool {
     uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
 }
 
-async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
+async fn begin<'a>(cx: &Context<'_>, parts: &'a Parts) -> Result<(Held, Caller<'a>), ManageError> {
     let id = client_id(&parts.uri);
     let caller = Caller::of(parts);
     certificate::demand_any(cx, &caller)?;
@@ -141,7 +141,7 @@ impl From<ManageError> for Problem {
     fn from(error: ManageError) -> Self {
         let description = error.to_string();
         match error {
-            ManageError::Unauthorised(Presented::Nothing) => Self::token_needed(
+            ManageError::Unauthorised(BadCredentials::Nothing) => Self::token_needed(
                 "a registration_access_token is required: send the client's token as a bearer token",
             ),
             ManageError::Unauthorised(presented) => Self::unauthorised(presented),

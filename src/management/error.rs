@@ -2,7 +2,7 @@
 
 use crate::base::random::NoRandomness;
 use crate::base::secret::SealError;
-use crate::http::answer::Presented;
+use crate::http::answer::BadCredentials;
 use crate::registration::RegisterError;
 use crate::script::HookError;
 use crate::store::StoreError;
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 pub enum ManageError {
     /// The token is missing or belongs to another client, or the client does not exist.
     #[error("the token does not match any client")]
-    Unauthorised(Presented),
+    Unauthorised(BadCredentials),
     /// Deletion by clients is disabled.
     #[error("clients cannot delete themselves on this server")]
     DeletionDisabled,

@@ -8,7 +8,7 @@ use super::{Held, ManageError};
 use crate::base::model::ClientId;
 use crate::base::secret::{Secret, TokenDigest};
 use crate::client::{Client, RegistrationTokens};
-use crate::http::answer::Presented;
+use crate::http::answer::BadCredentials;
 use crate::http::credentials;
 use crate::registration::Caller;
 use crate::registration::proof::certificate;
@@ -24,41 +24,49 @@ pub(super) async fn authenticate(
     cx: &Context<'_>,
     client_id: Option<&str>,
     headers: &HeaderMap,
-    caller: &Caller,
+    caller: &Caller<'_>,
 ) -> Result<Held, ManageError> {
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
-    let refused = ManageError::Unauthorised(Presented::Invalid);
     let id = client_id.and_then(|id| ClientId::parse(id).ok());
-    let shown = TokenDigest::of(token);
-    // A record without this digest is not read, so a wrong token costs as much as an unknown client.
-    let stored = match &id {
-        Some(id) => cx.service.store.clients.find_holding(id, &shown).await?,
-        None => None,
-    };
-    // A client that the operator created has no registration access token that could manage it.
-    let stored = stored.filter(|stored| !stored.client().is_operators());
-    let matched = stored
-        .as_ref()
-        .and_then(|stored| matched(stored.client(), &shown));
-    if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
-        return by_access_token(cx, id.as_ref(), token, caller).await;
-    }
-    let (Some(stored), Some(matched)) = (stored, matched) else {
-        return Err(refused);
+    let digest = TokenDigest::of(token);
+    let own = by_registration_token(cx, id.as_ref(), &digest).await?;
+    let Some((stored, matched)) = own else {
+        if cx.settings().dcr_authorization_with_client_credentials {
+            return by_access_token(cx, id.as_ref(), token, caller).await;
+        }
+        return Err(ManageError::Unauthorised(BadCredentials::Invalid));
     };
     if !stored.client().is_usable(cx.service.clock.now()) {
-        return Err(refused);
+        return Err(ManageError::Unauthorised(BadCredentials::Invalid));
     }
     certificate::hold(cx, caller, stored.client()).await?;
-    let stored = if matched == Matched::Successor {
-        retire_previous(cx, stored, &shown).await?
-    } else {
-        stored
+    let stored = match matched {
+        Matched::Successor => retire_previous(cx, stored, &digest).await?,
+        Matched::Current | Matched::Previous => stored,
     };
     Ok(Held {
         stored,
         token: Some(Secret::new(token.to_owned())),
     })
+}
+
+/// Finds the client `id`, if the token with this digest is one of its registration access tokens.
+async fn by_registration_token(
+    cx: &Context<'_>,
+    id: Option<&ClientId>,
+    digest: &TokenDigest,
+) -> Result<Option<(Stored, Matched)>, StoreError> {
+    let Some(id) = id else {
+        return Ok(None);
+    };
+    // A record without this digest is not read, so a wrong token costs as much as an unknown client.
+    let found = cx.service.store.clients.find_holding(id, digest).await?;
+    // A client that the operator created has no registration access token that could manage it.
+    let Some(stored) = found.filter(|stored| !stored.client().is_operators()) else {
+        return Ok(None);
+    };
+    let matched = matched(stored.client(), digest);
+    Ok(matched.map(|matched| (stored, matched)))
 }
 
 /// Checks whether `token` is an access token of the client `id`. The client is found by the token, so a
@@ -67,14 +75,14 @@ async fn by_access_token(
     cx: &Context<'_>,
     id: Option<&ClientId>,
     token: &str,
-    caller: &Caller,
+    caller: &Caller<'_>,
 ) -> Result<Held, ManageError> {
-    let found = bearer::find(cx, token, caller.certificate.as_ref()).await?;
+    let found = bearer::find(cx, token, caller.certificate).await?;
     let own = found.filter(|bearer| Some(&bearer.token.client_id) == id);
     let stored = own
         .map(|bearer| bearer.client)
         .filter(|stored| !stored.client().is_operators());
-    let stored = stored.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
+    let stored = stored.ok_or(ManageError::Unauthorised(BadCredentials::Invalid))?;
     certificate::hold(cx, caller, stored.client()).await?;
     Ok(Held {
         stored,
@@ -128,11 +136,11 @@ async fn retire_previous(
             Err(error) => return Err(error.into()),
         }
         let found = clients.find(&client.id).await?;
-        stored = found.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
+        stored = found.ok_or(ManageError::Unauthorised(BadCredentials::Invalid))?;
         match matched(stored.client(), shown) {
             Some(Matched::Successor) => {}
             Some(Matched::Current | Matched::Previous) => return Ok(stored),
-            None => return Err(ManageError::Unauthorised(Presented::Invalid)),
+            None => return Err(ManageError::Unauthorised(BadCredentials::Invalid)),
         }
     }
     Err(ManageError::Conflict)

@@ -31,7 +31,7 @@ pub struct Held {
 /// When a script or the store fails, or another request changes the client at the same time.
 pub async fn read(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     held: Held,
 ) -> Result<ClientInformation, ManageError> {
     let rotates = cx.settings().rotate_registration_access_token == Rotation::OnUse;
@@ -39,14 +39,13 @@ pub async fn read(
         Some(token) if rotates => rotate(cx, held.stored, &token).await?,
         token => (held.stored.into_client(), token),
     };
-    let sealed = client
-        .secret
-        .as_ref()
-        .filter(|_| cx.settings().return_client_secret_on_read);
-    let id = client.id.as_str();
-    let secret = sealed
-        .map(|secret| cx.service.store.sealing_key.open(&secret.sealed, id))
-        .transpose()?;
+    let secret = match &client.secret {
+        Some(secret) if cx.settings().return_client_secret_on_read => {
+            let key = &cx.service.store.sealing_key;
+            Some(key.open(&secret.sealed, client.id.as_str())?)
+        }
+        _ => None,
+    };
     let information = ClientInformation::new(cx, &client, token.as_ref(), secret.as_ref());
     Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
 }
@@ -82,7 +81,7 @@ async fn rotate(
 /// # Errors
 /// When a script rejects the deletion, the store fails, or another request changes the client at the same
 /// time.
-pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(), ManageError> {
+pub async fn delete(cx: &Context<'_>, caller: &Caller<'_>, held: Held) -> Result<(), ManageError> {
     let removed = registration::remove(cx, caller, &held.stored, Change::default()).await;
     removed.map_err(|error| match error {
         RegisterError::Hook(error) => ManageError::Hook(error),

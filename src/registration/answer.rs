@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Issued, Purpose};
+use super::attempt::{Issued, Purpose};
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::client::{Client, Metadata, TrustLevel};

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{
-    AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION,
-};
-use hyper::http::request::Parts;
+use hyper::header::{ETAG, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde_json::Map;
 
@@ -17,11 +14,10 @@ use super::{
     Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered,
 };
 use crate::base::model::ErrorCode;
-use crate::http::answer::{self, Presented, Problem};
+use crate::http::answer::{self, BadCredentials, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::precondition::entity_tag;
-use crate::http::{credentials, media_type, observe, peer};
-use crate::script::HttpRequest;
+use crate::http::{credentials, peer};
 use crate::service::{Context, Service, refusal};
 use crate::store::audit::Action;
 
@@ -37,7 +33,7 @@ pub async fn post(
     let (mut parts, _) = request.into_parts();
     let body = body::take(&mut parts);
     let caller = Caller::of(&parts);
-    match admit(&cx, caller, &parts.headers, body).await {
+    match admit(&cx, caller, body).await {
         Ok(Registered::New(information)) => Ok(information.into_response(StatusCode::CREATED)),
         Ok(Registered::There(information)) => Ok(information.into_response(StatusCode::OK)),
         Err(error) => {
@@ -51,14 +47,14 @@ pub async fn post(
 /// Steps 1 to 4: the switch, the limits, the quota of the address, the credentials.
 async fn admit(
     cx: &Context<'_>,
-    mut caller: Caller,
-    headers: &HeaderMap,
+    mut caller: Caller<'_>,
     body: Result<Bytes, BodyError>,
 ) -> Result<Registered, RegisterError> {
     if !cx.settings().dynamic_registration_enabled {
         return Err(RegisterError::Disabled);
     }
     certificate::demand(cx, &caller)?;
+    let headers = caller.headers();
     let received = Received::new(headers, body)?;
     let shown = initial_access::find(cx, credentials::bearer(headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
@@ -66,7 +62,9 @@ async fn admit(
         client_attestation::verify(cx, &client_attestation::Headers::of(headers)).await?;
     caller.initial_access = match shown {
         // An attested client needs no initial access token.
-        Err(RegisterError::Unauthorised(Presented::Nothing)) if caller.attested.is_some() => None,
+        Err(RegisterError::Unauthorised(BadCredentials::Nothing)) if caller.attested.is_some() => {
+            None
+        }
         shown => shown?,
     };
     super::register(cx, &caller, received).await
@@ -95,62 +93,12 @@ pub async fn challenge(
     }
 }
 
-impl Received {
-    /// The body of a registration request, in the form that its headers state.
-    ///
-    /// # Errors
-    /// When the media type is not one of a registration request, or the body was not received.
-    pub fn new(headers: &HeaderMap, body: Result<Bytes, BodyError>) -> Result<Self, BodyError> {
-        let form = media_type::request_form(headers)?;
-        Ok(Self { form, bytes: body? })
-    }
-}
-
-/// Headers that carry credentials. Scripts do not see them.
-const CREDENTIALS: [HeaderName; 5] = [
-    AUTHORIZATION,
-    PROXY_AUTHORIZATION,
-    COOKIE,
-    ATTESTATION,
-    PROOF,
-];
-
 /// The header that carries a client attestation.
 pub const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
 /// The header that carries the proof of possession of its key.
 pub const PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
 /// The header of a response that carries the challenge for such a proof.
 pub const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
-
-impl Caller {
-    /// Describes the caller from the head of a request.
-    pub fn of(parts: &Parts) -> Self {
-        let address = peer::client_address(parts);
-        let shown = parts
-            .headers
-            .iter()
-            .filter(|(name, _)| !CREDENTIALS.contains(name));
-        let headers = shown
-            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
-        let request = HttpRequest {
-            method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
-            headers: headers.collect(),
-            ip_address: Some(address),
-        };
-        let certificate = parts.extensions.get().cloned();
-        let correlation_id = observe::correlation_id(parts);
-        Self {
-            address,
-            certificate,
-            initial_access: None,
-            attested: None,
-            request,
-            correlation_id,
-            administrator: None,
-        }
-    }
-}
 
 impl ClientInformation {
     /// Returns the response that carries this information, with the revision as its `ETag`.
@@ -181,13 +129,12 @@ impl From<RegisterError> for Problem {
             RegisterError::TooManyNonces { retry_after } => {
                 refusal::too_many_requests(&description, retry_after)
             }
-            RegisterError::Unauthorised(Presented::Nothing) => Self::token_needed(NEEDS_TOKEN),
-            RegisterError::Unauthorised(presented) => Self::unauthorised(presented),
+            RegisterError::Unauthorised(credentials) => unauthorised(credentials),
             RegisterError::OtherToken => Self::insufficient_scope(None, &description),
             RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
                 Self::certificate_needed(&description)
             }
-            RegisterError::ForeignCertificate => Self::unauthorised(Presented::OtherCertificate),
+            RegisterError::ForeignCertificate => unauthorised(BadCredentials::OtherCertificate),
             RegisterError::StaleEvidence(nonce) => {
                 refused(ErrorCode::StaleEvidence).member("nonce", nonce.expose())
             }
@@ -205,6 +152,13 @@ impl From<RegisterError> for Problem {
             | RegisterError::Randomness(_)
             | RegisterError::Seal(_)) => failure(&error),
         }
+    }
+}
+
+fn unauthorised(credentials: BadCredentials) -> Problem {
+    match credentials {
+        BadCredentials::Nothing => Problem::token_needed(NEEDS_TOKEN),
+        other => Problem::unauthorised(other),
     }
 }
 

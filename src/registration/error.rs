@@ -6,7 +6,7 @@ use crate::base::model::json::JsonError;
 use crate::base::random::NoRandomness;
 use crate::base::secret::{SealError, Secret};
 use crate::fetch::FetchError;
-use crate::http::answer::Presented;
+use crate::http::answer::BadCredentials;
 use crate::http::body::BodyError;
 use crate::script::HookError;
 use crate::service::limits::Limited;
@@ -37,7 +37,7 @@ pub enum RegisterError {
     Json(#[from] JsonError),
     /// A required initial access token is missing, or the token is invalid.
     #[error("the initial access token is missing or invalid")]
-    Unauthorised(Presented),
+    Unauthorised(BadCredentials),
     /// An access token of the token endpoint was sent instead of an initial access token.
     #[error("this access token cannot register clients; use an initial access token")]
     OtherToken,

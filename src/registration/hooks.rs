@@ -1,98 +1,49 @@
 //! Steps 12, 13, 15 and 16: the decisions of scripts, their effects, and the notifications to scripts.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tracing::Instrument as _;
 
+use super::attempt::{Attempt, Issued, Proven, Sanctioned};
 use super::metadata::sector;
 use super::proof::evidence;
-use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError};
+use super::{Caller, ClientInformation, RegisterError};
+use crate::base::model::Violation;
 use crate::base::secret::Secret;
-use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
-use crate::http::ClientCertificate;
-use crate::script::{Decision, Facts, Hook, HookError, ScriptSet};
+use crate::client::{Approved, Client, Metadata, Valid};
+use crate::script::{Decision, Facts, Hook, HookError, Proofs, ScriptSet};
 use crate::service::Context;
 use crate::store::StoreError;
-
-/// The proofs of a request, as scripts see them.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    /// `context.trustLevel`
-    pub trust_level: TrustLevel,
-    /// `context.softwareStatement`
-    pub software_statement: Option<Value>,
-    /// `context.dcr`
-    pub dcr: Option<Value>,
-    /// `context.attestation`
-    pub attestation: Option<Value>,
-    /// `context.initialAccessToken`
-    pub initial_access_token: Option<Value>,
-}
-
-impl Shown {
-    /// Returns a value without proofs, with only the trust level of the client.
-    pub const fn of(trust_level: TrustLevel) -> Self {
-        Self {
-            trust_level,
-            software_statement: None,
-            dcr: None,
-            attestation: None,
-            initial_access_token: None,
-        }
-    }
-}
-
-impl Default for Shown {
-    fn default() -> Self {
-        Self::of(TrustLevel::Open)
-    }
-}
 
 /// Returns a JWT as scripts see it.
 pub(super) fn jwt(header: &Map<String, Value>, claims: &Map<String, Value>) -> Value {
     json!({ "header": header, "claims": claims })
 }
 
-/// The metadata that the scripts decided on, ready to be stored.
-pub(super) struct Sanctioned {
-    pub(super) metadata: Approved,
-    pub(super) scripts: Vec<ScriptRef>,
-}
-
 /// Step 12: the scripts decide on `valid`.
 pub(super) async fn decide(
-    cx: &Context<'_>,
-    caller: &Caller,
-    purpose: Purpose<'_>,
+    attempt: Attempt<'_>,
     proven: &Proven,
     valid: &Valid,
 ) -> Result<Decision, RegisterError> {
-    let hook = purpose.decision_hook();
+    let (scripts, hook) = (
+        &attempt.cx.snapshot.scripts,
+        attempt.purpose.decision_hook(),
+    );
     let mut client = valid.metadata().clone();
-    if !cx.snapshot.scripts.has(hook) {
+    if !scripts.has(hook) {
         return Ok(Decision {
             client,
             decided_by: Vec::new(),
             attestation: None,
         });
     }
-    if let Purpose::Replace(stored) = purpose {
-        name(&mut client, stored.client());
+    if let Some(existing) = attempt.existing() {
+        name(&mut client, existing);
     }
-    let facts = facts(
-        cx,
-        caller,
-        &proven.shown,
-        proven.requested.metadata().clone(),
-    );
-    let mut decision = cx
-        .snapshot
-        .scripts
-        .decide(hook, facts, client)
-        .await
-        .map_err(RegisterError::Hook)?;
+    let facts = attempt.facts(&proven.proofs, proven.requested.metadata().clone());
+    let mut decision = scripts.decide(hook, facts, client).await?;
     // The identifiers of a client are shown to scripts, but are not metadata that could be approved.
     for member in NAMES {
         decision.client.remove(member);
@@ -110,12 +61,7 @@ pub(super) async fn approve(
     let scripts = decided.decided_by;
     let checked = sector::Claim::of(valid.metadata());
     let approved = match valid.approve_changed(decided.client, &proven.rules(cx)) {
-        Ok(metadata) => match sector::Claim::of(metadata.metadata()) {
-            Some(claim) if checked.as_ref() != Some(&claim) => {
-                claim.check(cx).await.map(|()| metadata)
-            }
-            _ => Ok(metadata),
-        },
+        Ok(metadata) => check_again(cx, checked.as_ref(), metadata).await,
         Err(violations) => Err(violations),
     };
     match approved {
@@ -130,13 +76,26 @@ pub(super) async fn approve(
     }
 }
 
+/// Checks the sector that `metadata` claims, unless it is the one that was `checked` before.
+async fn check_again(
+    cx: &Context<'_>,
+    checked: Option<&sector::Claim>,
+    metadata: Approved,
+) -> Result<Approved, Vec<Violation>> {
+    let claim = sector::Claim::of(metadata.metadata());
+    if let Some(claim) = claim.filter(|claim| checked != Some(claim)) {
+        claim.check(cx).await?;
+    }
+    Ok(metadata)
+}
+
 /// Step 15: lets the scripts change the response, except its credentials.
 ///
 /// # Errors
 /// When a script fails.
 pub async fn modify(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     hook: Hook,
     answer: ClientInformation,
 ) -> Result<ClientInformation, HookError> {
@@ -144,18 +103,13 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(
-        cx,
-        caller,
-        &Shown::of(answer.trust_level),
-        Metadata::default(),
-    );
+    let proofs = Arc::new(Proofs::none(answer.trust_level));
+    let facts = caller.facts(cx, &proofs, Metadata::default());
     let (mut client, members) = (answer.metadata.clone(), answer.members());
-    for (member, value) in NAMES
-        .into_iter()
-        .filter_map(|name| Some((name, members.get(name)?)))
-    {
-        client.set(member, value.clone());
+    for name in NAMES {
+        if let Some(value) = members.get(name) {
+            client.set(name, value.clone());
+        }
     }
     let members = scripts
         .modify_response(hook, members, facts, client)
@@ -167,29 +121,30 @@ pub async fn modify(
 ///
 /// # Errors
 /// When a script rejects the deletion or fails.
-pub async fn before_deletion(
+pub(super) async fn before_deletion(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     client: &Client,
 ) -> Result<(), HookError> {
     let scripts = &cx.snapshot.scripts;
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(
-        cx,
-        caller,
-        &Shown::of(client.provenance.trust_level),
-        Metadata::default(),
-    );
+    let facts = facts_about(cx, caller, client);
     scripts
         .decide(Hook::DeleteClient, facts, shown(client, None))
         .await
         .map(drop)
 }
 
+/// Returns what a hook sees of a request that contains no metadata and concerns `client`.
+pub(super) fn facts_about(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Arc<Facts> {
+    let proofs = Arc::new(Proofs::none(client.provenance.trust_level));
+    caller.facts(cx, &proofs, Metadata::default())
+}
+
 /// Step 16: the notification that scripts receive of a change, some time after the response.
-pub struct Announcement {
+pub(super) struct Announcement {
     scripts: Arc<ScriptSet>,
     hook: Hook,
     facts: Arc<Facts>,
@@ -197,14 +152,12 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Creates the notification that `purpose` was done; `None` when no script has the hook.
-    pub(super) fn of(
-        cx: &Context<'_>,
-        caller: &Caller,
-        purpose: Purpose<'_>,
-        (proven, issued): (&Proven, &Issued),
-    ) -> Option<Self> {
-        let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
+    /// Creates the notification that `attempt` succeeded; `None` when no script has the hook.
+    pub(super) fn of(attempt: Attempt<'_>, proven: &Proven, issued: &Issued) -> Option<Self> {
+        let (scripts, hook) = (
+            &attempt.cx.snapshot.scripts,
+            attempt.purpose.notification_hook(),
+        );
         if !scripts.has(hook) {
             return None;
         }
@@ -213,32 +166,25 @@ impl Announcement {
         for name in evidence::MEMBERS {
             request.remove(name);
         }
-        let facts = facts(cx, caller, &proven.shown, request);
-        let client = shown(&issued.client, issued.secret.as_ref());
         Some(Self {
             scripts: Arc::clone(scripts),
             hook,
-            facts,
-            client,
+            facts: attempt.facts(&proven.proofs, request),
+            client: shown(&issued.client, issued.secret.as_ref()),
         })
     }
 
     /// Creates the notification that `client` was deleted; `None` when no script has the hook.
-    pub fn of_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) -> Option<Self> {
+    pub(super) fn of_deletion(
+        cx: &Context<'_>,
+        caller: &Caller<'_>,
+        client: &Client,
+    ) -> Option<Self> {
         let (scripts, hook) = (&cx.snapshot.scripts, Hook::ClientDeleted);
-        if !scripts.has(hook) {
-            return None;
-        }
-        let facts = facts(
-            cx,
-            caller,
-            &Shown::of(client.provenance.trust_level),
-            Metadata::default(),
-        );
-        Some(Self {
+        scripts.has(hook).then(|| Self {
             scripts: Arc::clone(scripts),
             hook,
-            facts,
+            facts: facts_about(cx, caller, client),
             client: shown(client, None),
         })
     }
@@ -248,7 +194,7 @@ impl Announcement {
     ///
     /// # Errors
     /// The errors of `change`, in which case no script is notified.
-    pub async fn follow(
+    pub(super) async fn follow(
         self,
         cx: &Context<'_>,
         change: impl Future<Output = Result<(), StoreError>> + Send + 'static,
@@ -285,32 +231,4 @@ pub(super) fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
         metadata.set("client_secret", secret.expose());
     }
     metadata
-}
-
-/// Returns the facts of a request with the proofs `shown`, for a hook.
-pub(super) fn facts(
-    cx: &Context<'_>,
-    caller: &Caller,
-    shown: &Shown,
-    register_request: Metadata,
-) -> Arc<Facts> {
-    Arc::new(Facts {
-        register_request,
-        http_request: caller.request.clone(),
-        trust_level: shown.trust_level,
-        custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
-        settled: BTreeSet::new(),
-        software_statement: shown.software_statement.clone(),
-        dcr: shown.dcr.clone(),
-        attestation: shown.attestation.clone(),
-        certificate: caller.certificate.as_ref().map(certificate),
-        initial_access_token: shown.initial_access_token.clone(),
-    })
-}
-
-/// Returns the certificate as scripts see it, including whether it is trusted.
-fn certificate(presented: &ClientCertificate) -> Value {
-    let mut members = presented.certificate.to_json();
-    members.insert("trusted".to_owned(), presented.is_trusted.into());
-    members.into()
 }

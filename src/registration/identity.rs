@@ -4,12 +4,10 @@
 //! metadata replaces the previous metadata, and an empty `grant_types` ends the registration. Names are
 //! compared only within one entry of the configuration, so no community can change the clients of another.
 
+use super::attempt::{Attempt, Offered};
 use super::proof::statement::{Statement, unapproved};
 use super::proof::udap;
-use super::{
-    Caller, ClientInformation, Offered, RegisterError, Registered, create, remove, replace_with,
-    single_use,
-};
+use super::{ClientInformation, RegisterError, Registered, create, put_back, remove, single_use};
 use crate::base::model::Violation;
 use crate::config::trust::StatementIdentity;
 use crate::service::Context;
@@ -57,23 +55,19 @@ impl Identity {
         } else {
             clients.having(self.indexed(), MOST).await?
         };
-        Ok((
-            found
-                .into_iter()
-                .find(|stored| !stored.client().is_expired(now)),
-            seen,
-        ))
+        let mut usable = found.into_iter();
+        let first = usable.find(|stored| !stored.client().is_expired(now));
+        Ok((first, seen))
     }
 
     /// Creates, changes or deletes the client. Of several simultaneous requests, one creates it.
     pub(super) async fn register(
         &self,
-        cx: &Context<'_>,
-        caller: &Caller,
+        attempt: Attempt<'_>,
         offered: Offered,
     ) -> Result<Registered, RegisterError> {
         for _ in 0..TRIES {
-            match self.once(cx, caller, offered.clone()).await {
+            match self.try_once(attempt, offered.clone()).await {
                 Err(RegisterError::Conflict) => {}
                 outcome => return outcome,
             }
@@ -81,60 +75,63 @@ impl Identity {
         Err(RegisterError::Conflict)
     }
 
-    async fn once(
+    async fn try_once(
         &self,
-        cx: &Context<'_>,
-        caller: &Caller,
+        attempt: Attempt<'_>,
         mut offered: Offered,
     ) -> Result<Registered, RegisterError> {
-        let (there, seen) = self.find(cx).await?;
-        let ends = offered
-            .statement
-            .as_ref()
-            .is_some_and(udap::is_cancellation);
-        match there {
-            None if ends => Err(refused("must not be empty: this client is not registered")),
-            None => {
-                let alone = self.indexed().no_more_than(seen);
-                let made = Box::pin(create(cx, caller, offered, alone)).await?;
-                Ok(Registered::New(made))
+        let (cx, caller) = (attempt.cx, attempt.caller);
+        let (existing, seen) = self.find(cx).await?;
+        let statement = offered.statement.as_ref();
+        let ends = statement.is_some_and(udap::is_cancellation);
+        let Some(stored) = existing else {
+            if ends {
+                return Err(refused("must not be empty: this client is not registered"));
             }
-            // Another registration must not undo what an operator did.
-            Some(stored) if !stored.client().is_usable(cx.service.clock.now()) => Err(unapproved(
+            let alone = self.indexed().no_more_than(seen);
+            let made = Box::pin(create(attempt, offered, alone)).await?;
+            return Ok(Registered::New(made));
+        };
+        // Another registration must not undo what an operator did.
+        if !stored.client().is_usable(cx.service.clock.now()) {
+            return Err(unapproved(
                 "belongs to a client that was disabled; ask the operator of this server",
-            )),
-            Some(stored) if ends => cancel(cx, caller, offered.statement.as_ref(), &stored)
-                .await
-                .map(Registered::There),
-            Some(stored) => {
-                let id = stored.client().id.as_str();
-                let members = &mut offered.parsed.members;
-                // The statement identifies the client, as the `client_id` does in an update (RFC 7592).
-                members.entry("client_id").or_insert_with(|| id.into());
-                let replaced = Box::pin(replace_with(cx, caller, offered, &stored, None)).await?;
-                Ok(Registered::There(replaced))
-            }
+            ));
         }
+        let attempt = Attempt::replace(cx, caller, &stored);
+        let changed = if ends {
+            cancel(attempt, statement, &stored).await?
+        } else {
+            let id = stored.client().id.as_str();
+            let members = &mut offered.parsed.members;
+            // The statement identifies the client, as the `client_id` does in an update (RFC 7592).
+            members.entry("client_id").or_insert_with(|| id.into());
+            Box::pin(put_back(attempt, offered, &stored, None)).await?
+        };
+        Ok(Registered::There(changed))
     }
 }
 
 /// Ends the registration of `stored`, whose signer signed `statement`.
 async fn cancel(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     statement: Option<&Statement>,
     stored: &Stored,
 ) -> Result<ClientInformation, RegisterError> {
+    let cx = attempt.cx;
     if !cx.settings().client_deletion_enabled {
         return Err(refused(
             "must not be empty: clients cannot end their registration on this server",
         ));
     }
-    let uses = match single_use::of_statement(cx, statement) {
-        Some(one) => single_use::spend(cx, &one).await?,
+    let uses = match statement {
+        Some(statement) => {
+            let one = single_use::of_statement(cx, statement);
+            single_use::spend(cx, &one).await?
+        }
         None => Change::default(),
     };
-    remove::remove(cx, caller, stored, uses).await?;
+    remove::remove(cx, attempt.caller, stored, uses).await?;
     Ok(ClientInformation::ended(stored.client()))
 }
 

@@ -1,10 +1,11 @@
 //! Step 14: identifiers and secrets are created, and the client is stored.
 
-use super::hooks::{Announcement, Sanctioned};
+use super::RegisterError;
+use super::attempt::{Attempt, Issued, Proven, Sanctioned};
+use super::hooks::Announcement;
 use super::proof::statement::Statement;
 use super::proof::{certificate, evidence, initial_access};
 use super::single_use;
-use super::{Caller, Issued, Proven, Purpose, RegisterError};
 use crate::base::clock::Timestamp;
 use crate::base::model::{ClientId, Violation};
 use crate::base::random;
@@ -18,25 +19,27 @@ use crate::store::{Change, StoreError, Stored};
 
 /// Creates a new client with its credentials. A shared client gets no token.
 pub(super) fn create(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     proven: &Proven,
     sanctioned: Sanctioned,
     shared_as: Option<String>,
 ) -> Result<Issued, RegisterError> {
-    let id = random::client_id();
-    let now = cx.service.clock.now();
-    let expires_at = expiry(sanctioned.metadata.metadata(), now);
-    let secret = needs_secret(sanctioned.metadata.metadata())
-        .then(random::client_secret)
-        .transpose()?;
+    let (cx, now) = (attempt.cx, attempt.cx.service.clock.now());
+    let id = ClientId::parse(&random::client_id()).map_err(|_| RegisterError::Conflict)?;
+    let metadata = sanctioned.metadata.metadata();
+    let expires_at = expiry(metadata, now);
+    let secret = if needs_secret(metadata) {
+        Some(random::client_secret()?)
+    } else {
+        None
+    };
+    let sealed = match &secret {
+        Some(secret) => Some(seal(cx, secret, &id, expires_at)?),
+        None => None,
+    };
     let token = random::token()?;
-    let sealed = secret
-        .as_ref()
-        .map(|secret| seal(cx, secret, &id, expires_at))
-        .transpose()?;
     let client = Client {
-        id: ClientId::parse(&id).map_err(|_| RegisterError::Conflict)?,
+        id,
         issued_at: now,
         expires_at,
         last_used_at: None,
@@ -46,7 +49,7 @@ pub(super) fn create(
             previous: None,
         },
         revision: 1,
-        provenance: provenance(cx, caller, proven, &sanctioned),
+        provenance: provenance(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
         shared_as,
     };
@@ -60,42 +63,36 @@ pub(super) fn create(
 
 /// Creates the next revision of `stored`, whose management presented `token`.
 pub(super) fn update(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     stored: &Stored,
     token: Option<&Secret>,
-    (proven, sanctioned): (&Proven, Sanctioned),
+    proven: &Proven,
+    sanctioned: Sanctioned,
 ) -> Result<Issued, RegisterError> {
-    let before = stored.client();
-    let id = before.id.as_str();
+    let (cx, before) = (attempt.cx, stored.client());
     let metadata = sanctioned.metadata.metadata();
     let expires_at = expiry(metadata, before.issued_at);
     if expires_at.is_some_and(|end| end <= cx.service.clock.now()) {
         let rule = "is counted from client_id_issued_at, and that many seconds have already passed";
         return Err(vec![Violation::metadata("lifetime", rule)].into());
     }
-    let secret = match (&before.secret, needs_secret(metadata)) {
-        (Some(kept), true) => Some(cx.service.store.sealing_key.open(&kept.sealed, id)?),
-        (None, true) => Some(random::client_secret()?),
-        (_, false) => None,
-    };
-    let sealed = match (&before.secret, &secret) {
-        (Some(kept), Some(_)) => Some(ClientSecret {
-            sealed: kept.sealed.clone(),
-            expires_at,
-        }),
-        (None, Some(made)) => Some(seal(cx, made, id, expires_at)?),
-        (_, None) => None,
+    let (secret, sealed) = if needs_secret(metadata) {
+        let (secret, sealed) = kept_or_new(cx, before, expires_at)?;
+        (Some(secret), Some(sealed))
+    } else {
+        (None, None)
     };
     let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
     let (token, tokens) = match token {
         Some(presented) if rotates => rotated(presented)?,
         _ => (token.cloned(), before.tokens.clone()),
     };
-    let mut provenance = provenance(cx, caller, proven, &sanctioned);
-    provenance.certificate = provenance
-        .certificate
-        .or_else(|| before.provenance.certificate.clone());
+    let mut provenance = provenance(attempt, proven, &sanctioned);
+    if provenance.certificate.is_none() {
+        provenance
+            .certificate
+            .clone_from(&before.provenance.certificate);
+    }
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -115,6 +112,26 @@ pub(super) fn update(
     })
 }
 
+/// Returns the secret of `client`, or a new one if it has none.
+fn kept_or_new(
+    cx: &Context<'_>,
+    client: &Client,
+    expires_at: Option<Timestamp>,
+) -> Result<(Secret, ClientSecret), RegisterError> {
+    let Some(kept) = &client.secret else {
+        let secret = random::client_secret()?;
+        let sealed = seal(cx, &secret, &client.id, expires_at)?;
+        return Ok((secret, sealed));
+    };
+    let key = &cx.service.store.sealing_key;
+    let secret = key.open(&kept.sealed, client.id.as_str())?;
+    let sealed = ClientSecret {
+        sealed: kept.sealed.clone(),
+        expires_at,
+    };
+    Ok((secret, sealed))
+}
+
 /// Issues a new token. The presented one stays valid until the new one is first used.
 fn rotated(presented: &Secret) -> Result<(Option<Secret>, RegistrationTokens), RegisterError> {
     let next = random::token()?;
@@ -126,52 +143,43 @@ fn rotated(presented: &Secret) -> Result<(Option<Secret>, RegistrationTokens), R
 fn seal(
     cx: &Context<'_>,
     secret: &Secret,
-    id: &str,
+    id: &ClientId,
     expires_at: Option<Timestamp>,
 ) -> Result<ClientSecret, RegisterError> {
     Ok(ClientSecret {
-        sealed: cx.service.store.sealing_key.seal(secret, id)?,
+        sealed: cx.service.store.sealing_key.seal(secret, id.as_str())?,
         expires_at,
     })
 }
 
-fn provenance(
-    cx: &Context<'_>,
-    caller: &Caller,
-    proven: &Proven,
-    sanctioned: &Sanctioned,
-) -> Provenance {
-    let attestation = evidence::Origin::of(proven.shown.attestation.as_ref());
+fn provenance(attempt: Attempt<'_>, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
+    let attestation = evidence::Origin::of(proven.proofs.attestation.as_ref());
+    let (token_id, policy) = match &proven.initial_access {
+        Some(token) => (Some(token.id.clone()), Some(token.policy.clone())),
+        None => (None, None),
+    };
+    let mut scripts = proven.scripts.clone();
+    scripts.extend_from_slice(&sanctioned.scripts);
     Provenance {
-        trust_level: proven.shown.trust_level,
-        address: Some(caller.address),
-        initial_access_token: proven.initial_access.as_ref().map(|shown| shown.id.clone()),
-        initial_access_policy: proven
-            .initial_access
-            .as_ref()
-            .map(|shown| shown.policy.clone()),
+        trust_level: proven.proofs.trust_level,
+        address: Some(attempt.caller.address),
+        initial_access_token: token_id,
+        initial_access_policy: policy,
         statement: proven.statement.as_ref().map(Statement::origin),
-        certificate: certificate::origin(caller),
+        certificate: certificate::origin(attempt.caller),
         attestation_digest: attestation.digest,
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
-        scripts: proven
-            .scripts
-            .iter()
-            .chain(&sanctioned.scripts)
-            .cloned()
-            .collect(),
-        configuration: cx.snapshot.revision.clone(),
+        scripts,
+        configuration: attempt.cx.snapshot.revision.clone(),
     }
 }
 
 /// Returns the audit event of a new client.
-fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
-    let event = caller.author(None).did(
-        Action::ClientCreated,
-        client.id.as_str(),
-        cx.service.clock.now(),
-    );
+fn created(attempt: Attempt<'_>, client: &Client) -> AuditEvent {
+    let now = attempt.cx.service.clock.now();
+    let author = attempt.caller.author(None);
+    let event = author.did(Action::ClientCreated, client.id.as_str(), now);
     let event = event.with("trust_level", client.provenance.trust_level.as_str());
     match &client.provenance.initial_access_token {
         Some(id) => event.with("initial_access_token", id.as_str()),
@@ -180,13 +188,10 @@ fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
 }
 
 /// Returns the audit event of a change. It names the members that changed, without their values.
-fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) -> AuditEvent {
-    let author = caller.author(Some(client));
-    let event = author.did(
-        Action::ClientUpdated,
-        client.id.as_str(),
-        cx.service.clock.now(),
-    );
+fn updated(attempt: Attempt<'_>, before: &Client, client: &Client) -> AuditEvent {
+    let now = attempt.cx.service.clock.now();
+    let author = attempt.caller.author(Some(client));
+    let event = author.did(Action::ClientUpdated, client.id.as_str(), now);
     let changed = before
         .metadata
         .metadata()
@@ -200,68 +205,61 @@ fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) 
 /// Stores a new client, what its registration uses up, and `also`, and announces the client. When this
 /// function returns, the client survives a power failure.
 pub(super) async fn insert(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     issued: &Issued,
     proven: &Proven,
     also: Change,
 ) -> Result<(), RegisterError> {
-    let uses = single_use::change(cx, caller, proven)
-        .await?
-        .and(initial_access::one_use(cx, caller));
-    let (clients, client) = (&cx.service.store.clients, &issued.client);
-    let also = uses.and(created(cx, caller, client).change()?).and(also);
-    let stored = match Announcement::of(cx, caller, Purpose::Create, (proven, issued)) {
+    let (cx, client) = (attempt.cx, &issued.client);
+    let uses = single_use::change(attempt, proven).await?;
+    let uses = uses.and(initial_access::one_use(cx, attempt.caller));
+    let also = uses.and(created(attempt, client).change()?).and(also);
+    let clients = cx.service.store.clients.clone();
+    let stored = match Announcement::of(attempt, proven, issued) {
         None => clients.insert(client, also).await,
         Some(announcement) => {
-            let (clients, client) = (clients.clone(), client.clone());
-            announcement
-                .follow(cx, async move { clients.insert(&client, also).await })
-                .await
+            let client = client.clone();
+            let inserted = async move { clients.insert(&client, also).await };
+            announcement.follow(cx, inserted).await
         }
     };
     if matches!(stored, Err(StoreError::Conflict)) {
-        initial_access::check_left(cx, caller).await?;
+        initial_access::check_left(cx, attempt.caller).await?;
     }
-    lost(cx, caller, proven, stored).await
+    check_uses(attempt, proven, stored).await
 }
 
 /// Stores the next revision and what the request uses up, unless another request changed the client first,
 /// and announces the update.
 pub(super) async fn put_back(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     seen: &Stored,
     issued: &Issued,
     proven: &Proven,
 ) -> Result<(), RegisterError> {
-    let also = single_use::change(cx, caller, proven).await?;
-    let (clients, client) = (&cx.service.store.clients, &issued.client);
-    let also = also.and(updated(cx, caller, seen.client(), client).change()?);
-    let stored = match Announcement::of(cx, caller, Purpose::Replace(seen), (proven, issued)) {
+    let (cx, client) = (attempt.cx, &issued.client);
+    let also = single_use::change(attempt, proven).await?;
+    let also = also.and(updated(attempt, seen.client(), client).change()?);
+    let clients = cx.service.store.clients.clone();
+    let stored = match Announcement::of(attempt, proven, issued) {
         None => clients.replace(seen, client, also).await,
         Some(announcement) => {
-            let (clients, seen, client) = (clients.clone(), seen.clone(), client.clone());
-            announcement
-                .follow(
-                    cx,
-                    async move { clients.replace(&seen, &client, also).await },
-                )
-                .await
+            let (seen, client) = (seen.clone(), client.clone());
+            let replaced = async move { clients.replace(&seen, &client, also).await };
+            announcement.follow(cx, replaced).await
         }
     };
-    lost(cx, caller, proven, stored).await
+    check_uses(attempt, proven, stored).await
 }
 
 /// After a conflict, finds out which came first: a change of the client, or a use of what may be used once.
-async fn lost(
-    cx: &Context<'_>,
-    caller: &Caller,
+async fn check_uses(
+    attempt: Attempt<'_>,
     proven: &Proven,
     outcome: Result<(), StoreError>,
 ) -> Result<(), RegisterError> {
     if matches!(outcome, Err(StoreError::Conflict)) {
-        single_use::change(cx, caller, proven).await?;
+        single_use::change(attempt, proven).await?;
     }
     Ok(outcome?)
 }

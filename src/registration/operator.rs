@@ -6,13 +6,16 @@
 //! apply to the client's own next update. `updateClient` is called as usual, sees the path of the admin API
 //! in `context.httpRequest`, and may reject the update.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use super::hooks::{self, Shown};
+use super::attempt::{Attempt, Proven};
 use super::proof::initial_access::InitialAccess;
-use super::{Caller, Proven, Purpose, RegisterError, check, issue, update};
+use super::{Caller, RegisterError, check, hooks, issue, update};
 use crate::base::model::absent;
 use crate::client::{Client, Provenance, Requested};
+use crate::script::Proofs;
 use crate::service::Context;
 use crate::store::Stored;
 use crate::telemetry::meter::{self, ClientChange};
@@ -24,20 +27,21 @@ use crate::telemetry::meter::{self, ClientChange};
 /// The error of the first step that rejects the update. The client is then unchanged.
 pub async fn replace_as_operator(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     members: Map<String, Value>,
     stored: &Stored,
 ) -> Result<Client, RegisterError> {
-    let (purpose, members) = (Purpose::Replace(stored), absent::present(members));
-    update::screen_operator(cx, stored, &members)?;
-    let proven = unproven(cx, caller, members, stored);
+    let attempt = Attempt::replace(cx, caller, stored);
+    let members = absent::present(members);
+    update::screen_operator(cx, stored.client(), &members)?;
+    let proven = unproven(attempt, members, stored.client());
     let valid = check(cx, &proven).await?;
-    let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
+    let decided = hooks::decide(attempt, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
-    let mut issued = issue::update(cx, caller, stored, None, (&proven, sanctioned))?;
+    let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
-    issue::put_back(cx, caller, stored, &issued, &proven).await?;
-    meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
+    issue::put_back(attempt, stored, &issued, &proven).await?;
+    meter::client(ClientChange::Updated, proven.proofs.trust_level.as_str());
     tracing::info!(
         revision = issued.client.revision,
         "client updated by an administrator"
@@ -46,24 +50,20 @@ pub async fn replace_as_operator(
 }
 
 /// Builds the request, with the proofs that the client once presented.
-fn unproven(
-    cx: &Context<'_>,
-    caller: &Caller,
-    members: Map<String, Value>,
-    stored: &Stored,
-) -> Proven {
-    let custom = &cx.settings().dynamic_registration_custom_attributes;
-    let initial_access = InitialAccess::of(caller, Purpose::Replace(stored));
+fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) -> Proven {
+    let custom = &attempt.cx.settings().dynamic_registration_custom_attributes;
+    let initial_access = InitialAccess::of(attempt);
+    let proofs = Proofs {
+        initial_access_token: initial_access.as_ref().map(InitialAccess::attributes),
+        ..Proofs::none(client.provenance.trust_level)
+    };
     Proven {
         requested: Requested::read_as_operator(members, custom),
-        shown: Shown {
-            initial_access_token: initial_access.as_ref().map(InitialAccess::attributes),
-            ..Shown::of(stored.client().provenance.trust_level)
-        },
+        proofs: Arc::new(proofs),
         statement: None,
         initial_access,
-        registered: Purpose::Replace(stored).registered(),
-        is_certified: stored.client().is_certified(),
+        registered: Some(client.metadata.metadata().clone()),
+        is_certified: client.is_certified(),
         is_evidence_owed: false,
         scripts: Vec::new(),
         uses: Vec::new(),

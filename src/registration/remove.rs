@@ -14,36 +14,26 @@ use crate::telemetry::meter::{self, ClientChange};
 /// time.
 pub async fn remove(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     stored: &Stored,
     also: Change,
 ) -> Result<(), RegisterError> {
     let client = stored.client();
     hooks::before_deletion(cx, caller, client).await?;
-    let author = caller.author(Some(client));
-    let event = author.did(
-        Action::ClientDeleted,
-        client.id.as_str(),
-        cx.service.clock.now(),
-    );
-    let event = event
-        .with("trust_level", client.provenance.trust_level.as_str())
-        .change()?
-        .and(also);
-    let clients = &cx.service.store.clients;
+    let trust_level = client.provenance.trust_level.as_str();
+    let (author, now) = (caller.author(Some(client)), cx.service.clock.now());
+    let event = author.did(Action::ClientDeleted, client.id.as_str(), now);
+    let also = event.with("trust_level", trust_level).change()?.and(also);
+    let clients = cx.service.store.clients.clone();
     match hooks::Announcement::of_deletion(cx, caller, client) {
-        None => clients.remove(stored, event).await?,
+        None => clients.remove(stored, also).await?,
         Some(announcement) => {
-            let (clients, seen) = (clients.clone(), stored.clone());
-            announcement
-                .follow(cx, async move { clients.remove(&seen, event).await })
-                .await?;
+            let seen = stored.clone();
+            let removed = async move { clients.remove(&seen, also).await };
+            announcement.follow(cx, removed).await?;
         }
     }
-    meter::client(
-        ClientChange::Deleted,
-        client.provenance.trust_level.as_str(),
-    );
+    meter::client(ClientChange::Deleted, trust_level);
     tracing::info!("client deleted");
     Ok(())
 }

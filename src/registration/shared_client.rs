@@ -8,11 +8,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Caller, ClientInformation, Issued, Proven, RegisterError, hooks};
+use super::attempt::{Attempt, Issued, Proven};
+use super::{ClientInformation, RegisterError};
 use crate::base::secret::sha256_hex;
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::script::Hook;
 use crate::service::Context;
 use crate::store::{Change, Indexed, StoreError};
 use crate::telemetry;
@@ -30,7 +30,7 @@ impl Shared {
     /// Decides whether a client with `metadata` is shared. It must be open to anyone and have nothing of its
     /// own: no proof, no secret, no expiry.
     pub(super) fn of(cx: &Context<'_>, proven: &Proven, metadata: &Metadata) -> Self {
-        let is_open = proven.shown.trust_level == TrustLevel::Open
+        let is_open = proven.proofs.trust_level == TrustLevel::Open
             && proven.initial_access.is_none()
             && proven.statement.is_none()
             && proven.uses.is_empty();
@@ -91,8 +91,7 @@ const TRIES: usize = 8;
 
 /// Returns the client information of an existing shared client.
 pub(super) async fn answer(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     client: Client,
 ) -> Result<ClientInformation, RegisterError> {
     telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
@@ -102,8 +101,7 @@ pub(super) async fn answer(
         token: None,
         secret: None,
     };
-    let answer = ClientInformation::new(cx, &issued.client, None, None);
-    Ok(hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?)
+    super::answer(attempt, &issued).await
 }
 
 /// Returns the SHA-256, in hex, of the metadata with its members sorted by name.

@@ -3,11 +3,14 @@
 //!
 //! A use is stored together with the client, so a rejected request uses up nothing.
 
+use serde_json::{Map, Value};
+
+use super::attempt::{Attempt, Proven};
 use super::proof::evidence;
 use super::proof::signed_request::SignedRequest;
 use super::proof::statement::Statement;
 use super::proof::udap::SelfMade;
-use super::{Caller, ClientAttestationError, Proven, Purpose, RegisterError};
+use super::{ClientAttestationError, RegisterError};
 use crate::base::clock::Timestamp;
 use crate::base::model::{ErrorCode, Violation};
 use crate::service::Context;
@@ -29,53 +32,40 @@ pub(super) struct Use {
     until: Timestamp,
 }
 
-/// Returns what `purpose` uses up.
+/// Returns what `attempt` uses up.
 pub(super) fn uses(
-    cx: &Context<'_>,
-    purpose: Purpose<'_>,
+    attempt: Attempt<'_>,
     statement: Option<&Statement>,
     signed: Option<&SignedRequest>,
 ) -> Vec<Use> {
-    let now = cx.service.clock.now();
-    let is_single = cx.settings().software_statement_single_use;
-    // The client that a statement registered may present the statement again.
-    let is_own = |statement: &Statement| match purpose {
-        Purpose::Create => false,
-        Purpose::Replace(stored) => {
-            stored
-                .client()
-                .metadata
-                .metadata()
-                .text("software_statement")
-                == Some(&statement.text)
-        }
-    };
-    let is_used = |statement: &&Statement| match statement.self_made {
-        SelfMade::No => is_single && !is_own(statement),
-        // It was made for this request.
-        SelfMade::Yes | SelfMade::Udap => true,
-    };
-    let statement = of_statement(cx, statement.filter(is_used));
-    let signed = signed.map(|signed| {
-        Use::new(
-            UsedOnce::SignedRequest,
-            (&signed.claims, &signed.token),
-            now,
-        )
-    });
-    statement.into_iter().chain(signed).collect()
+    let (cx, now) = (attempt.cx, attempt.cx.service.clock.now());
+    let mut uses = Vec::new();
+    if let Some(statement) = statement {
+        let is_used = match statement.self_made {
+            SelfMade::No => {
+                cx.settings().software_statement_single_use && !is_own(attempt, statement)
+            }
+            // It was made for this request.
+            SelfMade::Yes | SelfMade::Udap => true,
+        };
+        uses.extend(is_used.then(|| of_statement(cx, statement)));
+    }
+    if let Some(SignedRequest { claims, token, .. }) = signed {
+        uses.push(Use::of_token(UsedOnce::SignedRequest, claims, token, now));
+    }
+    uses
+}
+
+/// Whether the statement registered the client that is updated, which may present it again.
+fn is_own(attempt: Attempt<'_>, statement: &Statement) -> bool {
+    let registered = attempt.existing().map(|client| client.metadata.metadata());
+    registered.and_then(|metadata| metadata.text("software_statement")) == Some(&statement.text)
 }
 
 /// Returns the use of `statement`.
-pub(super) fn of_statement(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Use> {
+pub(super) fn of_statement(cx: &Context<'_>, statement: &Statement) -> Use {
     let now = cx.service.clock.now();
-    statement.map(|statement| {
-        Use::new(
-            UsedOnce::Statement,
-            (&statement.claims, &statement.text),
-            now,
-        )
-    })
+    Use::of_token(UsedOnce::Statement, &statement.claims, &statement.text, now)
 }
 
 /// Returns the change that uses up `one`. The error offers no nonce for new evidence.
@@ -90,18 +80,14 @@ pub(super) async fn spend(cx: &Context<'_>, one: &Use) -> Result<Change, Registe
 ///
 /// # Errors
 /// When any of it was already used.
-pub(super) async fn change(
-    cx: &Context<'_>,
-    caller: &Caller,
-    proven: &Proven,
-) -> Result<Change, RegisterError> {
+pub(super) async fn change(attempt: Attempt<'_>, proven: &Proven) -> Result<Change, RegisterError> {
     let mut change = Change::default();
     for one in &proven.uses {
-        match one.change(cx).await? {
+        match one.change(attempt.cx).await? {
             Some(use_up) => change = change.and(use_up),
             None if one.what == UsedOnce::Evidence => {
                 let requested = proven.requested.metadata();
-                return Err(evidence::stale(cx, caller, &proven.shown, requested).await);
+                return Err(evidence::stale(attempt, &proven.proofs, requested).await);
             }
             None => return Err(one.used()),
         }
@@ -116,19 +102,15 @@ pub(super) async fn is_used(cx: &Context<'_>, one: &Use) -> Result<bool, Registe
 
 impl Use {
     /// The use of a token, identified by its `iss` and `jti`, or by the token itself if it has no `jti`.
-    fn new(
-        what: UsedOnce,
-        (claims, text): (&serde_json::Map<String, serde_json::Value>, &str),
-        now: Timestamp,
-    ) -> Self {
-        let claim = |name: &str| claims.get(name).and_then(serde_json::Value::as_str);
+    fn of_token(what: UsedOnce, claims: &Map<String, Value>, text: &str, now: Timestamp) -> Self {
+        let claim = |name: &str| claims.get(name).and_then(Value::as_str);
         let identifier = match claim("jti") {
             Some(jti) => vec![claim("iss").unwrap_or_default().to_owned(), jti.to_owned()],
             None => vec![signed_part(text).to_owned()],
         };
         let ends = claims
             .get("exp")
-            .and_then(serde_json::Value::as_u64)
+            .and_then(Value::as_u64)
             .map(Timestamp::from_unix);
         let until = ends.map_or(now.plus(REMEMBERED), |end| end.plus(SKEW + 1));
         Self {

@@ -28,7 +28,7 @@ pub use crate::script::load::runtime::Runtime;
 pub use crate::script::load::secrets::SecretError;
 pub use crate::script::load::set::{ScriptInfo, ScriptSet};
 pub use crate::script::run::statistics::CallStatistics;
-pub use crate::script::value::facts::{Facts, HttpRequest};
+pub use crate::script::value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 pub use hook::Hook;
 pub use load::{LoadError, LoadErrors};
 pub use outcome::{Answered, Decision, Fault, HookError};

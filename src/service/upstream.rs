@@ -27,11 +27,11 @@ pub struct Upstream {
     oauth: String,
     /// Whether the document was at `oauth` the last time.
     is_at_oauth: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<UpstreamState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct UpstreamState {
     trouble: Option<String>,
     is_compared: bool,
 }

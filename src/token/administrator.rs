@@ -16,7 +16,7 @@ use crate::client::{
 };
 use crate::config::{Registration, Scope, Settings};
 use crate::service::Service;
-use crate::store::audit::{Action, Author};
+use crate::store::audit::{Action, AuditEvent, Author};
 use crate::store::{Store, StoreError, Stored};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
@@ -62,6 +62,15 @@ pub enum AdministratorError {
     Stranger,
 }
 
+impl AdministratorError {
+    fn file(file: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            file: file.to_owned(),
+            source,
+        }
+    }
+}
+
 /// Creates the administrator if there is none, and returns the path of its credentials. An existing
 /// administrator gets the scopes of `[admin.scopes]` and keeps its secret. A client of this name that the
 /// operator did not create is left alone.
@@ -71,29 +80,24 @@ pub enum AdministratorError {
 /// # Errors
 /// When the file or the store cannot be written, or another client has the identifier.
 pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
-    let Ok(id) = ClientId::parse(CLIENT_ID) else {
-        return Ok(None);
-    };
     let metadata = metadata(&service.settings)?;
-    if let Some(stored) = service.store.clients.find(&id).await? {
+    if let Some(stored) = service.store.clients.find(&identifier()?).await? {
         follow(service, &stored, metadata).await?;
         return Ok(None);
     }
     let Some(file) = file(&service.settings) else {
         return Ok(None);
     };
-    let secret = random::client_secret()?;
-    let (now, revision) = (service.clock.now(), service.snapshot().revision.clone());
-    let client = client(&service.store, id, metadata, &secret, (now, revision))?;
+    let (secret, now) = (random::client_secret()?, service.clock.now());
+    let issue = Issue {
+        issued_at: now,
+        configuration: service.snapshot().revision.clone(),
+        revision: 1,
+    };
+    let client = client(&service.store, metadata, &secret, issue)?;
     // The file is written first: otherwise a failure could leave a client whose secret nobody knows.
-    write(&file, &secret).map_err(|source| AdministratorError::File {
-        file: file.clone(),
-        source,
-    })?;
-    let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
-    let event = event
-        .with("trust_level", TrustLevel::Operator.as_str())
-        .change()?;
+    write(&file, &secret).map_err(|source| AdministratorError::file(&file, source))?;
+    let event = created(now).change()?;
     match service.store.clients.insert(&client, event).await {
         Ok(()) => {
             tracing::info!(client_id = %client.id, file = %file.display(), "administrator created");
@@ -102,11 +106,17 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
         // Another server on this store was faster, so the file of this one is useless.
         Err(StoreError::Conflict) => {
             let removed = fs::remove_file(&file);
-            removed.map_err(|source| AdministratorError::File { file, source })?;
+            removed.map_err(|source| AdministratorError::file(&file, source))?;
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns the event of a new administrator.
+fn created(now: Timestamp) -> AuditEvent {
+    let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
+    event.with("trust_level", TrustLevel::Operator.as_str())
 }
 
 /// Gives the administrator a new secret, and returns the path of its credentials. From that moment on, the
@@ -122,51 +132,60 @@ pub async fn reset(
     now: Timestamp,
 ) -> Result<PathBuf, AdministratorError> {
     let file = file(settings).ok_or(AdministratorError::NoPlace)?;
-    let id = ClientId::parse(CLIENT_ID).map_err(|_| AdministratorError::Stranger)?;
-    let seen = store.clients.find(&id).await?;
-    let before = seen.as_ref().map(Stored::client);
-    // A token is valid only as long as its client has the same `issued_at`.
-    let issued_at = before.map_or(now, |before| now.max(before.issued_at.plus(1)));
-    let revision = before.map_or(0, |before| before.revision);
-    let configuration = before
-        .map(|before| before.provenance.configuration.clone())
-        .unwrap_or_default();
+    let seen = store.clients.find(&identifier()?).await?;
     let secret = random::client_secret()?;
-    let made = client(
-        store,
-        id,
-        metadata(settings)?,
-        &secret,
-        (issued_at, configuration),
-    )?;
-    let made = Client {
-        revision: revision.saturating_add(1),
-        ..made
-    };
-    let failed = |source| AdministratorError::File {
-        file: file.clone(),
-        source,
-    };
+    let issue = Issue::after(seen.as_ref().map(Stored::client), now);
+    let client = client(store, metadata(settings)?, &secret, issue)?;
     // The store is written between the two steps, so that the file in place is correct before and after.
-    let beside = write_beside(&file, &secret).map_err(failed)?;
+    let beside = write_beside(&file, &secret);
+    let beside = beside.map_err(|source| AdministratorError::file(&file, source))?;
     let stored = if let Some(seen) = &seen {
         let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, now);
         let event = event
-            .with("revision", made.revision)
+            .with("revision", client.revision)
             .with("changed", vec!["client_secret"]);
-        store.clients.replace(seen, &made, event.change()?).await
+        store.clients.replace(seen, &client, event.change()?).await
     } else {
-        let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
-        let event = event.with("trust_level", TrustLevel::Operator.as_str());
-        store.clients.insert(&made, event.change()?).await
+        store.clients.insert(&client, created(now).change()?).await
     };
     if stored.is_err() {
         // The error is returned below; the remaining file is useless.
         drop(fs::remove_file(&beside));
     }
     stored?;
-    put_in_place(&beside, &file).map_err(failed)?;
+    put_in_place(&beside, &file).map_err(|source| AdministratorError::file(&file, source))?;
     Ok(file)
+}
+
+/// Returns the identifier of the administrator.
+fn identifier() -> Result<ClientId, AdministratorError> {
+    ClientId::parse(CLIENT_ID).map_err(|_| AdministratorError::Stranger)
+}
+
+/// What distinguishes an administrator client from the one before it.
+struct Issue {
+    issued_at: Timestamp,
+    configuration: String,
+    revision: u64,
+}
+
+impl Issue {
+    /// The client that replaces `before` now. A token is valid only as long as its client has the same
+    /// `issued_at`.
+    fn after(before: Option<&Client>, now: Timestamp) -> Self {
+        match before {
+            Some(before) => Self {
+                issued_at: now.max(before.issued_at.plus(1)),
+                configuration: before.provenance.configuration.clone(),
+                revision: before.revision.saturating_add(1),
+            },
+            None => Self {
+                issued_at: now,
+                configuration: String::new(),
+                revision: 1,
+            },
+        }
+    }
 }
 
 /// Returns the path of the credentials: `admin.credentialsFile`, or a file in the folder of the store.
@@ -183,14 +202,16 @@ pub fn file(settings: &Settings) -> Option<PathBuf> {
 /// `[[scopes]]`.
 fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     let names = settings.admin.scopes.all();
-    let scope = |id: &&str| Scope {
-        id: (*id).to_owned(),
-        pattern: None,
-        description: None,
-        default: false,
-        claims: Vec::new(),
-    };
-    let scopes: Vec<Scope> = names.iter().map(scope).collect();
+    let mut scopes: Vec<Scope> = Vec::new();
+    for id in &names {
+        scopes.push(Scope {
+            id: (*id).to_owned(),
+            pattern: None,
+            description: None,
+            default: false,
+            claims: Vec::new(),
+        });
+    }
     let rules = Rules {
         settings: &Registration::default(),
         scopes: &scopes,
@@ -214,19 +235,18 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     Ok(valid.approve())
 }
 
-/// Builds the administrator with this time of issue and this configuration.
+/// Builds the administrator.
 fn client(
     store: &Store,
-    id: ClientId,
     metadata: Approved,
     secret: &Secret,
-    (issued_at, configuration): (Timestamp, String),
+    issue: Issue,
 ) -> Result<Client, AdministratorError> {
-    let sealed = store.sealing_key.seal(secret, id.as_str())?;
+    let sealed = store.sealing_key.seal(secret, CLIENT_ID)?;
     Ok(Client {
-        id,
+        id: identifier()?,
         metadata,
-        issued_at,
+        issued_at: issue.issued_at,
         expires_at: None,
         last_used_at: None,
         shared_as: None,
@@ -239,7 +259,7 @@ fn client(
             current: TokenDigest::of(random::token()?.expose()),
             previous: None,
         },
-        revision: 1,
+        revision: issue.revision,
         provenance: Provenance {
             trust_level: TrustLevel::Operator,
             address: None,
@@ -251,7 +271,7 @@ fn client(
             attestation_verifier: None,
             attestation_policy: None,
             scripts: Vec::new(),
-            configuration,
+            configuration: issue.configuration,
         },
     })
 }

@@ -11,10 +11,10 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::introspection::Asker;
-use super::{Authenticated, Shown, TokenError, authenticate, bearer};
+use super::{Authenticated, PresentedCredentials, TokenError, authenticate, bearer};
 use crate::base::secret::Secret;
 use crate::http::ClientCertificate;
-use crate::http::answer::{self, Presented, Problem};
+use crate::http::answer::{self, BadCredentials, Problem};
 use crate::http::credentials::{self, Authorization};
 use crate::http::form::{Form, FormError};
 use crate::registration::AttestationHeaders;
@@ -36,7 +36,7 @@ pub async fn token(
 }
 
 async fn issue(cx: &Context<'_>, request: Request<Body>) -> Result<Map<String, Value>, TokenError> {
-    let received = Received::take(request)?;
+    let received = TokenRequest::take(request)?;
     let caller = received.caller(cx).await?;
     count(cx, &received, &caller)?;
     super::grant::grant(cx, &caller, &received.form, received.certificate.as_ref()).await
@@ -59,7 +59,7 @@ async fn describe(
     cx: &Context<'_>,
     request: Request<Body>,
 ) -> Result<Map<String, Value>, TokenError> {
-    let received = Received::take(request)?;
+    let received = TokenRequest::take(request)?;
     let asker = received.asker(cx).await?;
     super::introspection::introspect(cx, &asker, &received.form).await
 }
@@ -78,7 +78,7 @@ pub async fn revoke(
 }
 
 async fn end(cx: &Context<'_>, request: Request<Body>) -> Result<(), TokenError> {
-    let received = Received::take(request)?;
+    let received = TokenRequest::take(request)?;
     let caller = received.caller(cx).await?;
     super::revocation::revoke(cx, &caller, &received.form).await
 }
@@ -95,7 +95,7 @@ pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
 }
 
 /// A request that was read completely.
-struct Received {
+struct TokenRequest {
     author: Author,
     authorization: Authorization,
     form: Form,
@@ -103,7 +103,7 @@ struct Received {
     attestation: AttestationHeaders,
 }
 
-impl Received {
+impl TokenRequest {
     fn take(request: Request<Body>) -> Result<Self, FormError> {
         let (mut parts, _) = request.into_parts();
         Ok(Self {
@@ -117,7 +117,7 @@ impl Received {
 
     async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
         let certificate = self.certificate.as_ref();
-        let shown = Shown {
+        let shown = PresentedCredentials {
             authorization: &self.authorization,
             form: &self.form,
             certificate,
@@ -153,14 +153,18 @@ impl Received {
 
     async fn bearer(&self, cx: &Context<'_>, token: &Secret) -> Result<Asker, TokenError> {
         let found = bearer::find(cx, token.expose(), self.certificate.as_ref()).await?;
-        let found = found.ok_or(TokenError::Bearer(Presented::Invalid))?;
+        let found = found.ok_or(TokenError::Bearer(BadCredentials::Invalid))?;
         Ok(Asker::new(cx, found.client.client(), &found.token.scope))
     }
 }
 
 /// Counts a token for `caller` against the quota of its address. Administrators have no such quota, since
 /// they must be able to change it.
-fn count(cx: &Context<'_>, received: &Received, caller: &Authenticated) -> Result<(), TokenError> {
+fn count(
+    cx: &Context<'_>,
+    received: &TokenRequest,
+    caller: &Authenticated,
+) -> Result<(), TokenError> {
     let (client, author) = (caller.client.client(), &received.author);
     let Some(address) = author.address.filter(|_| !client.is_operators()) else {
         return Ok(());

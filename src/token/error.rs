@@ -2,7 +2,7 @@
 
 use crate::base::random::NoRandomness;
 use crate::base::secret::SealError;
-use crate::http::answer::Presented;
+use crate::http::answer::BadCredentials;
 use crate::http::form::FormError;
 use crate::registration::RegisterError;
 use crate::service::limits::Limited;
@@ -44,7 +44,7 @@ pub enum TokenError {
     Scope(String),
     /// The bearer token of the caller is invalid.
     #[error("the bearer token is not valid on this server")]
-    Bearer(Presented),
+    Bearer(BadCredentials),
     /// Too many tokens were requested, or authentication failed too often.
     #[error(transparent)]
     TooOften(#[from] Limited),

@@ -6,6 +6,7 @@ use tracing::Instrument as _;
 use super::{Authenticated, TokenError, has_scope};
 use crate::base::model::scope;
 use crate::base::random;
+use crate::base::secret::Secret;
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::ClientCertificate;
@@ -28,28 +29,30 @@ pub(super) async fn grant(
 ) -> Result<Map<String, Value>, TokenError> {
     let client = caller.client.client();
     check_grant(caller, form)?;
-    let scope = granted_scope(cx, client, form.get("scope"))?;
-    let stands_for = AccessToken {
-        certificate: bound(client, certificate)?,
-        ..access_token(cx, client, scope)
-    };
+    let mut stands_for = access_token(cx, client, granted_scope(cx, client, form.get("scope"))?);
+    stands_for.certificate = bound(client, certificate)?;
     let token = random::token()?;
     let stored = cx.service.store.tokens.insert(&token, stands_for.clone());
     stored.instrument(step("store")).await?;
     tracing::info!(client_id = %client.id, scope = stands_for.scope, "access token issued");
-    let lifetime = stands_for
-        .expires_at
-        .unix()
-        .saturating_sub(stands_for.issued_at.unix());
+    Ok(response(&token, stands_for))
+}
+
+/// Returns the members of the response for `token`.
+fn response(token: &Secret, stands_for: AccessToken) -> Map<String, Value> {
+    let (issued, expires) = (stands_for.issued_at.unix(), stands_for.expires_at.unix());
     let mut answer = Map::from_iter([
         ("access_token".to_owned(), token.expose().into()),
         ("token_type".to_owned(), "Bearer".into()),
-        ("expires_in".to_owned(), lifetime.into()),
+        (
+            "expires_in".to_owned(),
+            expires.saturating_sub(issued).into(),
+        ),
     ]);
     if !stands_for.scope.is_empty() {
         answer.insert("scope".to_owned(), stands_for.scope.into());
     }
-    Ok(answer)
+    answer
 }
 
 /// Checks that the client requests the only grant of this endpoint, has registered it, and is authenticated.

@@ -14,7 +14,7 @@ mod introspection;
 pub mod keys;
 mod revocation;
 
-pub use client_authentication::{Authenticated, Shown, authenticate};
+pub use client_authentication::{Authenticated, PresentedCredentials, authenticate};
 pub use error::TokenError;
 
 use crate::client::Client;

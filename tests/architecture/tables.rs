@@ -335,7 +335,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
 pub(crate) const ENDPOINTS: &[(&str, &[&str])] = &[
     (
         "registration",
-        &["endpoint", "mod", "proof/client_attestation"],
+        &["endpoint", "attempt", "proof/client_attestation"],
     ),
     ("management", &["endpoint", "holder"]),
     ("token", &["endpoint"]),

@@ -22,7 +22,8 @@ async fn a_client_that_disconnects_during_its_deletion_leaves_no_trace_in_anothe
     let client = server.register(&minimal()).await;
     let service = server.server().service();
     let cx = Context::new(service);
-    let caller = Caller::of(&Request::new(()).into_parts().0);
+    let (head, ()) = Request::new(()).into_parts();
+    let caller = Caller::of(&head);
     let stored = service
         .store
         .clients

@@ -318,11 +318,8 @@ fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
 }
 
 /// Returns the administrator as the caller in the registration pipeline.
-fn caller(parts: &Parts, by: &Administrator) -> Caller {
-    Caller {
-        administrator: Some(by.client_id.clone()),
-        ..Caller::of(parts)
-    }
+fn caller<'a>(parts: &'a Parts, by: &Administrator) -> Caller<'a> {
+    Caller::of(parts).as_administrator(&by.client_id)
 }
 
 /// Returns 403: nobody may do this to a client of the operator.

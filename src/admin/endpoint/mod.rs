@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use super::Administrator;
 use crate::base::model::json;
 use crate::config::AdminScopes;
-use crate::http::answer::{Presented, Problem};
+use crate::http::answer::{BadCredentials, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::media_type::{self, RequestForm};
 use crate::http::{ClientCertificate, credentials, observe, peer};
@@ -72,7 +72,7 @@ async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
     let bearer = token::bearer::find(cx, text, certificate)
         .await
         .map_err(|error| store_problem(&error))?;
-    bearer.ok_or_else(|| Problem::unauthorised(Presented::Invalid))
+    bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid))
 }
 
 /// Takes the body of a call.

@@ -14,7 +14,7 @@ use super::{Query, admit, bad_request, store_problem, unreadable, unsupported};
 use crate::admin::export;
 use crate::admin::import::{self, Import, ImportFault, ImportTally};
 use crate::http::answer::{self, Problem};
-use crate::http::lines::Lines;
+use crate::http::lines::BodyLines;
 use crate::http::media_type;
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
@@ -77,7 +77,7 @@ pub async fn import(
     let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
     let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
     let existing = existing(&parts).map_err(refused)?;
-    let mut lines = Lines::new(body, import::LINE, service.settings.limits.body_timeout_ms);
+    let mut lines = BodyLines::new(body, import::LINE, service.settings.limits.body_timeout_ms);
     let mut import = Import::new(&cx, &by, existing);
     let outcome = import.run(&mut lines).await;
     let tally = import.tally;

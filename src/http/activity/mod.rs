@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::untaken::Way;
-use super::waiting::{Place, Room};
+use super::waiting::{Room, WaitingPlace};
 
 /// One connection, shared by the tasks that serve it and the limits that apply to it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Activity {
     quiet: Duration,
     /// When the last request finished being processed, or the last activity was seen.
     since: Instant,
-    place: Option<Place>,
+    place: Option<WaitingPlace>,
     /// The number of the last place, until there is activity: a new request alone does not make the
     /// connection younger.
     age: Option<u64>,
@@ -57,7 +57,7 @@ struct Activity {
 
 /// An open request of the connection.
 #[derive(Debug)]
-pub struct Open(Arc<Connection>);
+pub struct OpenRequest(Arc<Connection>);
 
 /// An open request that waits for its peer.
 #[derive(Debug)]
@@ -96,11 +96,11 @@ impl Connection {
     }
 
     /// Begins a request.
-    pub fn open(self: &Arc<Self>) -> Open {
+    pub fn open(self: &Arc<Self>) -> OpenRequest {
         let mut activity = self.activity();
         activity.open += 1;
         activity.work();
-        Open(Arc::clone(self))
+        OpenRequest(Arc::clone(self))
     }
 
     /// Marks an open request as waiting for its peer, until the returned guard is dropped.
@@ -205,7 +205,7 @@ impl Activity {
     }
 }
 
-impl Open {
+impl OpenRequest {
     /// The request is answered, and its caller has nothing to read.
     pub fn answered(self) {
         self.0.activity().touch();
@@ -225,7 +225,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let mut activity = self.0.activity();
         activity.open = activity.open.saturating_sub(1);

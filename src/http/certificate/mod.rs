@@ -15,7 +15,7 @@ use super::peer;
 use super::tls::Tls;
 use crate::config::CertificateHeader;
 use crate::x509::Certificate;
-use header::Presented;
+use header::ForwardedCertificate;
 
 /// A certificate whose key the caller holds.
 #[derive(Debug, Clone)]
@@ -52,7 +52,8 @@ pub(super) fn take(
     headers: &mut HeaderMap,
     peer: IpAddr,
     shown: Option<&ClientCertificate>,
-    (proxies, tls): (&Proxies, &Tls),
+    proxies: &Proxies,
+    tls: &Tls,
 ) -> Option<ClientCertificate> {
     let from_proxy = proxies.are(peer);
     let named = if from_proxy {
@@ -74,7 +75,10 @@ pub(super) fn take(
 
 /// A certificate that a proxy forwarded. If this server has no authorities, the certificate is trusted
 /// because the proxy verified it, unless it is self-issued.
-fn forwarded(Presented { certificate, chain }: Presented, tls: &Tls) -> ClientCertificate {
+fn forwarded(
+    ForwardedCertificate { certificate, chain }: ForwardedCertificate,
+    tls: &Tls,
+) -> ClientCertificate {
     let is_own_issuer = certificate.subject.is_same(&certificate.issuer);
     let word = certificate.is_valid_at(tls.now()) && !is_own_issuer;
     let is_trusted = tls.vouch_for(&certificate, &chain).unwrap_or(word);

@@ -52,13 +52,13 @@ impl TlsFault {
 
 /// The contents of the files.
 pub(super) struct Files {
-    pub(super) identity: Option<Identity>,
+    pub(super) identity: Option<ServerIdentity>,
     pub(super) anchors: Option<Anchors>,
     leaf: Option<(PathBuf, Certificate)>,
 }
 
 /// The certificate and key of the server.
-pub(super) struct Identity {
+pub(super) struct ServerIdentity {
     pub(super) certificate: X509,
     /// The certificates between it and an authority.
     pub(super) chain: Vec<X509>,
@@ -74,8 +74,11 @@ impl Files {
         });
         let anchors = anchors.transpose()?;
         let identity = match (&settings.certificate, &settings.key) {
-            (Some(certificate), Some(key)) => Some(Identity::read(certificate, key)?),
-            (Some(_), None) => return Err(TlsFault::new(KEY, Path::new(""), "is required")),
+            (Some(certificate), Some(key)) => Some(ServerIdentity::read(certificate, key)?),
+            (Some(certificate), None) => {
+                let reason = "needs its private key: set server.tls.key";
+                return Err(TlsFault::new(CERTIFICATE, certificate, reason));
+            }
             (None, _) => None,
         };
         let leaf = match (&identity, &settings.certificate) {
@@ -112,7 +115,7 @@ impl Files {
     }
 }
 
-impl Identity {
+impl ServerIdentity {
     fn read(certificate: &Path, key: &Path) -> Result<Self, TlsFault> {
         let chain = X509::stack_from_pem(&content(CERTIFICATE, certificate)?);
         let chain = chain.map_err(|_| {

@@ -234,7 +234,7 @@ impl Present {
 }
 
 fn context(
-    identity: &files::Identity,
+    identity: &files::ServerIdentity,
     asks: ClientCertificates,
 ) -> Result<SslContext, openssl::error::ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;

@@ -4,7 +4,6 @@
 //! The repaired request is checked like a request of any unknown client. The statement itself and the members
 //! that a verified statement has set cannot be changed. A client attestation is applied afterwards.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -12,10 +11,9 @@ use serde_json::{Map, Value};
 use super::merge::Merged;
 use crate::client::member::{self, SetBy};
 use crate::client::{Metadata, ScriptRef};
-use crate::registration::hooks::{self, Shown};
-use crate::registration::{Caller, Purpose, RegisterError};
-use crate::script::{Facts, Hook};
-use crate::service::Context;
+use crate::registration::attempt::Attempt;
+use crate::registration::{RegisterError, hooks};
+use crate::script::{Facts, Hook, Proofs};
 
 /// A request as the scripts left it.
 pub(in crate::registration) struct Adapted {
@@ -26,27 +24,27 @@ pub(in crate::registration) struct Adapted {
 
 /// Calls the scripts that define `adaptRequest`.
 pub(in crate::registration) async fn adapt(
-    cx: &Context<'_>,
-    caller: &Caller,
-    purpose: Purpose<'_>,
-    shown: &Shown,
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
     Merged { members, settled }: Merged,
 ) -> Result<Adapted, RegisterError> {
-    let scripts = &cx.snapshot.scripts;
+    let scripts = &attempt.cx.snapshot.scripts;
     if !scripts.has(Hook::AdaptRequest) {
         return Ok(Adapted {
             members,
             by: Vec::new(),
         });
     }
-    let request = Metadata::new(
-        members
-            .into_iter()
-            .filter(|(name, _)| may_see(name))
-            .collect(),
-    );
-    let facts = facts(cx, caller, shown, (request.clone(), settled));
-    let adapted = scripts.adapt(request, facts, registered(purpose)).await?;
+    let visible = members.into_iter().filter(|(name, _)| may_see(name));
+    let request = Metadata::new(visible.collect());
+    let facts = Arc::unwrap_or_clone(attempt.facts(proofs, request.clone()));
+    let facts = Arc::new(Facts { settled, ..facts });
+    // `context.client`: the metadata that is already registered.
+    let registered = match attempt.existing() {
+        Some(client) => hooks::shown(client, None),
+        None => Metadata::default(),
+    };
+    let adapted = scripts.adapt(request, facts, registered).await?;
     Ok(Adapted {
         members: adapted.request.into_object(),
         by: adapted.by,
@@ -57,22 +55,4 @@ pub(in crate::registration) async fn adapt(
 /// client secret; these were checked earlier.
 fn may_see(name: &str) -> bool {
     name == "client_id" || member::find(name).is_none_or(|member| member.set_by != SetBy::Server)
-}
-
-fn facts(
-    cx: &Context<'_>,
-    caller: &Caller,
-    shown: &Shown,
-    (request, settled): (Metadata, BTreeSet<String>),
-) -> Arc<Facts> {
-    let facts = Arc::unwrap_or_clone(hooks::facts(cx, caller, shown, request));
-    Arc::new(Facts { settled, ..facts })
-}
-
-/// `context.client`: the metadata that is already registered.
-fn registered(purpose: Purpose<'_>) -> Metadata {
-    match purpose {
-        Purpose::Create => Metadata::default(),
-        Purpose::Replace(stored) => hooks::shown(stored.client(), None),
-    }
 }

@@ -10,10 +10,12 @@ use crate::client::Requested;
 use crate::client::member::{self, SetBy};
 use crate::client::rules::{Privileges, retells, withhold};
 use crate::config::trust::StatementRedirectUris;
+use crate::registration::RegisterError;
+use crate::registration::attempt::Attempt;
 use crate::registration::proof::initial_access::InitialAccess;
 use crate::registration::proof::signed_request::SignedRequest;
 use crate::registration::proof::statement::Statement;
-use crate::registration::{Purpose, RegisterError};
+
 use crate::service::Context;
 
 /// Claims of a JWT (RFC 7519 section 4.1) that describe the token and never the client.
@@ -91,19 +93,18 @@ pub(in crate::registration) fn merge(
 
 /// Returns the part of `members` that the requester may ask for.
 pub(in crate::registration) fn requested(
-    cx: &Context<'_>,
-    purpose: Purpose<'_>,
+    attempt: Attempt<'_>,
     members: Map<String, Value>,
-    (statement, initial_access): (Option<&Statement>, Option<&InitialAccess>),
+    statement: Option<&Statement>,
+    initial_access: Option<&InitialAccess>,
 ) -> Requested {
+    let cx = attempt.cx;
+    let existing = attempt.existing();
     let privileges = Privileges {
         settings: cx.settings(),
         policy: initial_access.map(|shown| &shown.policy),
         vouched: &|name, value| statement.is_some_and(|it| is_vouched(cx, it, name, value)),
-        registered: match purpose {
-            Purpose::Create => None,
-            Purpose::Replace(stored) => Some(stored.client().metadata.metadata()),
-        },
+        registered: existing.map(|client| client.metadata.metadata()),
     };
     let custom = &cx.settings().dynamic_registration_custom_attributes;
     Requested::read(withhold(members, &privileges), custom)
@@ -117,34 +118,33 @@ fn is_vouched(cx: &Context<'_>, statement: &Statement, name: &str, value: &Value
 /// Returns the client metadata in the claims of `statement`: claims named like a metadata member, then claims
 /// that `softwareStatementClaims` maps to a member.
 fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
-    let may_claim = |name: &str| {
-        statement
-            .issuer
-            .as_ref()
-            .is_none_or(|issuer| issuer.may_claim(name))
-    };
-    let is_own = |name: &str| {
-        let is_servers = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
-        is_servers || REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name)
-    };
-    let present = statement
-        .claims
-        .iter()
-        .filter(|(name, value)| may_claim(name) && !absent::is_absent(value));
     let mut vouched = Map::new();
-    for (name, value) in present.filter(|(name, _)| !is_own(name)) {
-        vouched.insert(name.clone(), permitted(statement, name, value));
+    for (name, value) in &statement.claims {
+        if !is_reserved(name) && counts(statement, name, value) {
+            vouched.insert(name.clone(), permitted(statement, name, value));
+        }
     }
     for (claim, name) in &cx.settings().software_statement_claims {
-        let said = statement
-            .claims
-            .get(claim)
-            .filter(|value| may_claim(claim) && !absent::is_absent(value));
-        if let (Some(value), false) = (said, vouched.contains_key(name)) {
+        let Some(value) = statement.claims.get(claim) else {
+            continue;
+        };
+        if counts(statement, claim, value) && !vouched.contains_key(name) {
             vouched.insert(name.clone(), permitted(statement, name, value));
         }
     }
     vouched
+}
+
+/// Whether the issuer of the statement may make this claim, and the claim has a value.
+fn counts(statement: &Statement, claim: &str, value: &Value) -> bool {
+    let issuer = statement.issuer.as_ref();
+    issuer.is_none_or(|issuer| issuer.may_claim(claim)) && !absent::is_absent(value)
+}
+
+/// Whether a claim with this name is never client metadata.
+fn is_reserved(name: &str) -> bool {
+    let is_servers = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
+    is_servers || REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name)
 }
 
 /// Returns the value of a claim for the member `name`. Of a `scope`, only the scopes remain that the issuer

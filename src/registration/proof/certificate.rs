@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::client::certificate::{has_key, other_subject};
 use crate::client::{CertificateOrigin, Client, Metadata, TrustLevel};
 use crate::http::ClientCertificate;
-use crate::registration::hooks::{self, Shown};
-use crate::registration::{Caller, RegisterError};
+use crate::registration::attempt::Attempt;
+use crate::registration::{Caller, RegisterError, hooks};
 use crate::script::Hook;
 use crate::service::Context;
 use crate::x509::dn;
@@ -15,9 +15,9 @@ use crate::x509::dn;
 /// Step 4: requires a trusted certificate for a registration.
 pub(in crate::registration) fn demand(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
 ) -> Result<(), RegisterError> {
-    match &caller.certificate {
+    match caller.certificate {
         _ if !is_on(cx) => Ok(()),
         Some(certificate) if certificate.is_trusted => Ok(()),
         Some(_) => Err(RegisterError::UntrustedCertificate),
@@ -30,7 +30,7 @@ pub(in crate::registration) fn demand(
 ///
 /// # Errors
 /// When there is no certificate.
-pub fn demand_any(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
+pub fn demand_any(cx: &Context<'_>, caller: &Caller<'_>) -> Result<(), RegisterError> {
     let is_missing = is_on(cx) && caller.certificate.is_none();
     if is_missing {
         Err(RegisterError::NoCertificate)
@@ -42,13 +42,15 @@ pub fn demand_any(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError
 /// Rejects metadata that names the subject of another party: a subject in `metadata` must be the subject of a
 /// trusted certificate.
 pub(in crate::registration) fn bind(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     metadata: &Metadata,
 ) -> Result<(), RegisterError> {
-    let Some(presented) = caller.certificate.as_ref().filter(|_| is_on(cx)) else {
+    let Some(presented) = attempt.caller.certificate else {
         return Ok(());
     };
+    if !is_on(attempt.cx) {
+        return Ok(());
+    }
     match other_subject(metadata, &presented.certificate) {
         Some(Err(member)) => {
             let subject = presented.certificate.subject.to_string();
@@ -63,14 +65,15 @@ pub(in crate::registration) fn bind(
 ///
 /// # Errors
 /// When the certificate belongs to another client, or nothing shows that it belongs to this one.
-pub async fn hold(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
+pub async fn hold(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    client: &Client,
+) -> Result<(), RegisterError> {
     if !is_on(cx) {
         return Ok(());
     }
-    let presented = caller
-        .certificate
-        .as_ref()
-        .ok_or(RegisterError::NoCertificate)?;
+    let presented = caller.certificate.ok_or(RegisterError::NoCertificate)?;
     match settle(client, presented) {
         Settled::Own => Ok(()),
         Settled::Other => Err(RegisterError::ForeignCertificate),
@@ -109,15 +112,14 @@ fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
 
 /// Calls the scripts, since the registered facts establish nothing. If no script confirms that the
 /// certificate belongs to the client, it is rejected.
-async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
-    let shown = Shown::of(client.provenance.trust_level);
-    let facts = hooks::facts(cx, caller, &shown, Metadata::default());
+async fn ask(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Result<(), RegisterError> {
+    let hook = Hook::IsCertValidForClient;
+    if !cx.snapshot.scripts.has(hook) {
+        return Err(RegisterError::ForeignCertificate);
+    }
+    let facts = hooks::facts_about(cx, caller, client);
     let known = hooks::shown(client, None);
-    let said = cx
-        .snapshot
-        .scripts
-        .ask(Hook::IsCertValidForClient, facts, known)
-        .await?;
+    let said = cx.snapshot.scripts.ask(hook, facts, known).await?;
     let is_own = said.is_some_and(|answer| answer.value == Value::Bool(true));
     if is_own {
         Ok(())
@@ -127,10 +129,9 @@ async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), R
 }
 
 /// Returns the trust level of a registration with this certificate.
-pub(in crate::registration) fn trust_level(cx: &Context<'_>, caller: &Caller) -> TrustLevel {
+pub(in crate::registration) fn trust_level(cx: &Context<'_>, caller: &Caller<'_>) -> TrustLevel {
     let is_trusted = caller
         .certificate
-        .as_ref()
         .is_some_and(|certificate| certificate.is_trusted);
     if is_on(cx) && is_trusted {
         TrustLevel::Mtls
@@ -140,10 +141,9 @@ pub(in crate::registration) fn trust_level(cx: &Context<'_>, caller: &Caller) ->
 }
 
 /// Returns what the server records of a trusted certificate.
-pub(in crate::registration) fn origin(caller: &Caller) -> Option<CertificateOrigin> {
+pub(in crate::registration) fn origin(caller: &Caller<'_>) -> Option<CertificateOrigin> {
     let presented = caller
         .certificate
-        .as_ref()
         .filter(|presented| presented.is_trusted)?;
     let certificate = &presented.certificate;
     Some(CertificateOrigin {

@@ -5,10 +5,11 @@ use std::sync::Once;
 
 use serde_json::Value;
 
-use crate::client::{InitialAccessPolicy, TrustLevel};
+use crate::client::InitialAccessPolicy;
 use crate::config::registration::InitialAccessToken as Setting;
-use crate::http::answer::Presented;
-use crate::registration::{Caller, Purpose, RegisterError};
+use crate::http::answer::BadCredentials;
+use crate::registration::attempt::Attempt;
+use crate::registration::{Caller, RegisterError};
 use crate::service::Context;
 use crate::store::Change;
 use crate::store::expiring::initial_access_tokens::InitialAccessToken;
@@ -20,24 +21,21 @@ pub(in crate::registration) struct InitialAccess {
 }
 
 impl InitialAccess {
-    /// Returns the initial access token of the client that `purpose` concerns.
-    pub(in crate::registration) fn of(caller: &Caller, purpose: Purpose<'_>) -> Option<Self> {
-        match purpose {
-            Purpose::Create => {
-                let token = caller.initial_access.as_ref()?;
+    /// Returns the initial access token of the client that `attempt` concerns.
+    pub(in crate::registration) fn of(attempt: Attempt<'_>) -> Option<Self> {
+        match attempt.existing() {
+            None => {
+                let token = attempt.caller.initial_access.as_ref()?;
                 Some(Self {
                     id: token.id(),
                     policy: token.grant().policy.clone(),
                 })
             }
-            Purpose::Replace(stored) => {
-                let before = &stored.client().provenance;
-                let (id, policy) = (
-                    before.initial_access_token.clone()?,
-                    before.initial_access_policy.clone(),
-                );
+            Some(client) => {
+                let before = &client.provenance;
+                let policy = before.initial_access_policy.clone();
                 Some(Self {
-                    id,
+                    id: before.initial_access_token.clone()?,
                     policy: policy.unwrap_or_default(),
                 })
             }
@@ -50,25 +48,14 @@ impl InitialAccess {
     }
 }
 
-/// Returns the trust level of a registration with this token, or without one.
-pub(in crate::registration) const fn trust_level(
-    initial_access: Option<&InitialAccess>,
-) -> TrustLevel {
-    if initial_access.is_some() {
-        TrustLevel::Token
-    } else {
-        TrustLevel::Open
-    }
-}
-
 /// Finds the token that a registration presents, if it is valid. An invalid token is rejected even where none
 /// is required, because the caller expects it to count.
 pub(in crate::registration) async fn find(
     cx: &Context<'_>,
-    presented: Result<&str, Presented>,
+    presented: Result<&str, BadCredentials>,
 ) -> Result<Option<InitialAccessToken>, RegisterError> {
     match (cx.settings().initial_access_token, presented) {
-        (Setting::Off, _) | (Setting::Optional, Err(Presented::Nothing)) => Ok(None),
+        (Setting::Off, _) | (Setting::Optional, Err(BadCredentials::Nothing)) => Ok(None),
         (Setting::Optional | Setting::Required, Err(presented)) => {
             Err(RegisterError::Unauthorised(presented))
         }
@@ -83,7 +70,7 @@ pub(in crate::registration) async fn find(
             Err(if is_other {
                 RegisterError::OtherToken
             } else {
-                RegisterError::Unauthorised(Presented::Invalid)
+                RegisterError::Unauthorised(BadCredentials::Invalid)
             })
         }
     }
@@ -93,7 +80,7 @@ pub(in crate::registration) async fn find(
 /// presents no valid token. Callers without a token therefore cannot use up the quota of a token.
 pub(in crate::registration) fn count(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     token: Option<&InitialAccessToken>,
 ) -> Result<(), RegisterError> {
     let limits = &cx.snapshot.limits;
@@ -108,14 +95,10 @@ pub(in crate::registration) fn count(
 
 /// Warns once when many callers seem to share one quota because they connect through a proxy that is not
 /// configured.
-fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
+fn suspect_proxy(cx: &Context<'_>, caller: &Caller<'_>) {
     static SAID: Once = Once::new();
-    let is_forwarding = |name: &str| matches!(name, "x-forwarded-for" | "forwarded");
-    let is_forwarded = caller
-        .request
-        .headers
-        .iter()
-        .any(|(name, _)| is_forwarding(name));
+    let headers = caller.headers();
+    let is_forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
     if is_forwarded && cx.service.settings.server.trusted_proxies.is_empty() {
         SAID.call_once(|| {
             tracing::warn!(
@@ -128,7 +111,7 @@ fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
 }
 
 /// Returns the change that records one more use of the token of `caller`.
-pub(in crate::registration) fn one_use(cx: &Context<'_>, caller: &Caller) -> Change {
+pub(in crate::registration) fn one_use(cx: &Context<'_>, caller: &Caller<'_>) -> Change {
     let tokens = &cx.service.store.initial_access_tokens;
     caller
         .initial_access
@@ -140,7 +123,7 @@ pub(in crate::registration) fn one_use(cx: &Context<'_>, caller: &Caller) -> Cha
 /// Rejects the request if a concurrent request took the last use of the token.
 pub(in crate::registration) async fn check_left(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
 ) -> Result<(), RegisterError> {
     let Some(token) = &caller.initial_access else {
         return Ok(());
@@ -149,6 +132,6 @@ pub(in crate::registration) async fn check_left(
     let present = tokens.find(&token.id(), cx.service.clock.now()).await?;
     match present.filter(|token| token.uses_left() != Some(0)) {
         Some(_) => Ok(()),
-        None => Err(RegisterError::Unauthorised(Presented::Invalid)),
+        None => Err(RegisterError::Unauthorised(BadCredentials::Invalid)),
     }
 }

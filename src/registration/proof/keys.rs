@@ -8,43 +8,52 @@ use crate::base::model::absent;
 use crate::base::secret::Secret;
 use crate::client::{Metadata, ScriptRef};
 use crate::jose::{Compact, KeySet};
-use crate::registration::hooks::{self, Shown};
-use crate::registration::{Caller, RegisterError};
-use crate::script::{Fault, Hook, HookError};
-use crate::service::Context;
+use crate::registration::RegisterError;
+use crate::registration::attempt::Attempt;
+use crate::script::{Fault, Hook, HookError, Proofs};
 use crate::trust::{Keys, Source, TrustError, key_set};
 
-/// Calls the scripts for the keys of `token`: the first hook if it is signed with a private key, the second
-/// one for HMAC. Returns none if no script has keys.
+/// The hooks that return the keys of a kind of token.
+#[derive(Clone, Copy)]
+pub(in crate::registration) struct KeyHooks {
+    /// For a token that is signed with a private key.
+    pub(in crate::registration) jwks: Hook,
+    /// For a token that is signed with a shared secret.
+    pub(in crate::registration) hmac_secret: Hook,
+}
+
+/// Calls the scripts for the keys of `token`. Returns none if no script has keys.
 pub(in crate::registration) async fn ask(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     token: &Compact,
-    (for_jwks, for_secret): (Hook, Hook),
-    shown: &Shown,
+    hooks: KeyHooks,
+    proofs: Proofs,
 ) -> Result<Option<(Source, ScriptRef)>, RegisterError> {
     let is_symmetric = token.algorithm().is_symmetric();
-    let hook = if is_symmetric { for_secret } else { for_jwks };
-    let scripts = &cx.snapshot.scripts;
+    let hook = if is_symmetric {
+        hooks.hmac_secret
+    } else {
+        hooks.jwks
+    };
+    let scripts = &attempt.cx.snapshot.scripts;
     if !scripts.has(hook) {
         return Ok(None);
     }
-    let facts = hooks::facts(cx, caller, shown, Metadata::default());
-    let asked = scripts.ask(hook, facts, Metadata::default()).await?;
-    let Some(answer) = asked else { return Ok(None) };
+    let facts = attempt.facts(&Arc::new(proofs), Metadata::default());
+    let Some(answer) = scripts.ask(hook, facts, Metadata::default()).await? else {
+        return Ok(None);
+    };
     let read = if is_symmetric {
         secret(&answer.value)
     } else {
-        cx.snapshot.trust.given(&answer.value)
+        attempt.cx.snapshot.trust.given(&answer.value)
     };
     match read {
         Ok(source) => Ok(Some((source, answer.by))),
-        Err(rule) => Err(HookError::from(Fault::new(
-            &answer.by.name,
-            hook,
-            format!("its keys: {rule}"),
-        ))
-        .into()),
+        Err(rule) => {
+            let fault = Fault::new(&answer.by.name, hook, format!("its keys: {rule}"));
+            Err(HookError::from(fault).into())
+        }
     }
 }
 

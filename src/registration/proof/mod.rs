@@ -9,127 +9,91 @@ pub(in crate::registration) mod signed_request;
 pub(in crate::registration) mod statement;
 pub(in crate::registration) mod udap;
 
+use std::sync::Arc;
+
 use tracing::Instrument as _;
 
 use self::initial_access::InitialAccess;
 use self::signed_request::SignedRequest;
 use self::statement::Statement;
-use super::hooks::{self, Shown};
+use super::attempt::{Attempt, Offered, Proven};
 use super::metadata::{adapt, merge};
-use super::{AttestedClient, Caller, Offered, Purpose, RegisterError};
-use super::{single_use, update};
-use crate::client::{Metadata, Requested, Rules, ScriptRef, TrustLevel};
-use crate::service::Context;
+use super::{AttestedClient, RegisterError, hooks, single_use, update};
+use crate::client::TrustLevel;
+use crate::script::Proofs;
 use crate::telemetry::traces::step;
-
-/// A request whose proofs were verified. The remaining members are metadata.
-pub(super) struct Proven {
-    pub(super) requested: Requested,
-    pub(super) shown: Shown,
-    pub(super) statement: Option<Statement>,
-    pub(super) initial_access: Option<InitialAccess>,
-    /// The metadata that is already registered, if this is an update.
-    pub(super) registered: Option<Metadata>,
-    /// Whether the client is authenticated by the certificates of its statement.
-    pub(super) is_certified: bool,
-    /// Whether evidence is required that no script has appraised yet.
-    pub(super) is_evidence_owed: bool,
-    /// The scripts that returned keys, adapted the request, or appraised evidence.
-    pub(super) scripts: Vec<ScriptRef>,
-    /// What this request uses up.
-    pub(super) uses: Vec<single_use::Use>,
-}
-
-impl Proven {
-    /// Returns the rules for this request.
-    pub(super) fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
-        let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
-        let (registered, is_certified) = (self.registered.as_ref(), self.is_certified);
-        Rules {
-            initial_access,
-            registered,
-            is_certified,
-            ..cx.rules()
-        }
-    }
-}
 
 /// Runs steps 7 to 9. Every proof in the request is either verified or rejected, never ignored.
 pub(super) async fn prove(
-    cx: &Context<'_>,
-    caller: &Caller,
-    purpose: Purpose<'_>,
+    attempt: Attempt<'_>,
     Offered { parsed, statement }: Offered,
 ) -> Result<Proven, RegisterError> {
-    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref());
+    let (cx, caller) = (attempt.cx, attempt.caller);
+    let by_statement = statement.as_ref();
+    let signed = signed_request::verify(attempt, &parsed, by_statement);
     let signed = signed.instrument(step("signed request")).await?;
     let members = merge::said(parsed.members, signed.as_ref());
-    if let Purpose::Replace(stored) = purpose {
-        update::screen(cx, stored, &members)?;
+    if let Some(existing) = attempt.existing() {
+        update::screen(cx, existing, &members)?;
     }
-    let merged = merge::merge(cx, members, statement.as_ref())?;
-    udap::screen(statement.as_ref(), &merged.members)?;
-    let initial_access = InitialAccess::of(caller, purpose);
-    let shown = shown(
-        cx,
-        caller,
-        statement.as_ref(),
+    let merged = merge::merge(cx, members, by_statement)?;
+    udap::screen(by_statement, &merged.members)?;
+    let initial_access = InitialAccess::of(attempt);
+    let proofs = Arc::new(proofs(
+        attempt,
+        by_statement,
         signed.as_ref(),
         initial_access.as_ref(),
-    );
-    let adapted = adapt::adapt(cx, caller, purpose, &shown, merged).await?;
+    ));
+    let adapted = adapt::adapt(attempt, &proofs, merged).await?;
     let members = client_attestation::apply(cx, caller.attested.as_ref(), adapted.members)?;
-    let proven_by = (statement.as_ref(), initial_access.as_ref());
-    let requested = merge::requested(cx, purpose, members, proven_by);
-    let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
-    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
-    let keys_by = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone()));
-    let uses = single_use::uses(cx, purpose, statement.as_ref(), signed.as_ref());
-    let proofs = caller.attested.iter().map(AttestedClient::uses);
+    let requested = merge::requested(attempt, members, by_statement, initial_access.as_ref());
+    let appraised = evidence::appraise(attempt, &proofs, requested.metadata()).await?;
+
+    let mut scripts = Vec::new();
+    scripts.extend(by_statement.and_then(|statement| statement.keys_by.clone()));
+    scripts.extend(signed.as_ref().and_then(|signed| signed.keys_by.clone()));
+    scripts.extend(adapted.by);
+    scripts.extend(appraised.by());
+    let mut uses = single_use::uses(attempt, by_statement, signed.as_ref());
+    uses.extend(caller.attested.as_ref().map(AttestedClient::uses));
+    let is_evidence_owed = appraised.is_owed;
+    let proofs = appraised.added_to(proofs);
+    uses.extend(appraised.uses);
+    let existing = attempt.existing();
     Ok(Proven {
-        shown: appraised.over(shown),
-        scripts: keys_by.chain(adapted.by).chain(appraised.by()).collect(),
-        uses: uses
-            .into_iter()
-            .chain(proofs)
-            .chain(appraised.uses)
-            .collect(),
-        is_evidence_owed: appraised.is_owed,
-        registered: purpose.registered(),
-        is_certified: statement
-            .as_ref()
-            .is_some_and(|statement| statement.is_certified),
+        proofs,
+        scripts,
+        uses,
+        is_evidence_owed,
+        registered: existing.map(|client| client.metadata.metadata().clone()),
+        is_certified: by_statement.is_some_and(|statement| statement.is_certified),
         requested,
         statement,
         initial_access,
     })
 }
 
-/// Returns what scripts see of the proofs that need no script. The highest trust level counts.
-fn shown(
-    cx: &Context<'_>,
-    caller: &Caller,
+/// Returns what the proofs that need no script establish. The highest trust level counts.
+fn proofs(
+    attempt: Attempt<'_>,
     statement: Option<&Statement>,
     signed: Option<&SignedRequest>,
     initial_access: Option<&InitialAccess>,
-) -> Shown {
-    let is_vouched = statement.is_some_and(|statement| statement.is_vouched);
-    let levels = [
-        certificate::trust_level(cx, caller),
-        initial_access::trust_level(initial_access),
-        if is_vouched {
-            TrustLevel::Statement
-        } else {
-            TrustLevel::Open
-        },
-        if caller.attested.is_some() {
-            TrustLevel::Attested
-        } else {
-            TrustLevel::Open
-        },
-    ];
-    Shown {
-        trust_level: levels.into_iter().max().unwrap_or(TrustLevel::Open),
+) -> Proofs {
+    let caller = attempt.caller;
+    let mut trust_level = certificate::trust_level(attempt.cx, caller);
+    if initial_access.is_some() {
+        trust_level = trust_level.max(TrustLevel::Token);
+    }
+    if statement.is_some_and(|statement| statement.is_vouched) {
+        trust_level = trust_level.max(TrustLevel::Statement);
+    }
+    if caller.attested.is_some() {
+        trust_level = trust_level.max(TrustLevel::Attested);
+    }
+    Proofs {
+        trust_level,
         software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: caller.attested.as_ref().map(AttestedClient::shown),

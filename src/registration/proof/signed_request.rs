@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 
-use super::keys;
+use super::keys::{self, KeyHooks};
 use super::statement::Statement;
 use crate::base::model::Violation;
-use crate::client::ScriptRef;
+use crate::client::{ScriptRef, TrustLevel};
 use crate::jose::{Algorithm, Claims, Compact, Expectations, Verified};
-use crate::registration::hooks::{Shown, jwt};
+use crate::registration::RegisterError;
+use crate::registration::attempt::Attempt;
+use crate::registration::hooks::jwt;
 use crate::registration::metadata::parse::Parsed;
-use crate::registration::{Caller, RegisterError};
-use crate::script::Hook;
+use crate::script::{Hook, Proofs};
 use crate::service::Context;
 use crate::trust::Source;
 
@@ -27,12 +28,11 @@ pub(in crate::registration) struct SignedRequest {
 
 /// Verifies a signed request, and rejects an unsigned one where a signature is required.
 pub(in crate::registration) async fn verify(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     parsed: &Parsed,
     statement: Option<&Statement>,
 ) -> Result<Option<SignedRequest>, RegisterError> {
-    let required = cx.settings().dcr_signature_validation_enabled;
+    let required = attempt.cx.settings().dcr_signature_validation_enabled;
     let token = match (&parsed.signed, required) {
         (None, false) => return Ok(None),
         (None, true) => {
@@ -47,32 +47,29 @@ pub(in crate::registration) async fn verify(
         }
         (Some(token), true) => token,
     };
-    let (verified, keys_by) =
-        with_any_keys(cx, caller, (token, &parsed.members), statement).await?;
-    let (header, claims) = (verified.header().clone(), verified.claims().clone());
+    let (verified, keys_by) = with_any_keys(attempt, token, &parsed.members, statement).await?;
     Ok(Some(SignedRequest {
-        header,
-        claims,
+        header: verified.header().clone(),
+        claims: verified.claims().clone(),
         token: token.as_str().to_owned(),
         keys_by,
     }))
 }
 
-type Outcome = Result<(Verified<Claims>, Option<ScriptRef>), RegisterError>;
+/// The token, and the script that returned its keys.
+type WithKeys = (Verified<Claims>, Option<ScriptRef>);
 
 /// Verifies the token with the first source that is configured: the entries of the issuer, then the claims of
 /// the verified statement, then the keys for all requests, then scripts.
 async fn with_any_keys(
-    cx: &Context<'_>,
-    caller: &Caller,
-    (token, claims): (&Compact, &Map<String, Value>),
+    attempt: Attempt<'_>,
+    token: &Compact,
+    claims: &Map<String, Value>,
     statement: Option<&Statement>,
-) -> Outcome {
-    let iss = claims
-        .get("iss")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let issuers = cx.snapshot.trust.request_issuers(iss);
+) -> Result<WithKeys, RegisterError> {
+    let (cx, trust) = (attempt.cx, &attempt.cx.snapshot.trust);
+    let iss = claims.get("iss").and_then(Value::as_str);
+    let issuers = trust.request_issuers(iss.unwrap_or_default());
     if !issuers.is_empty() {
         let mut failure = refused("the request is not signed by a known issuer");
         for issuer in issuers {
@@ -83,28 +80,39 @@ async fn with_any_keys(
         }
         return Err(failure);
     }
-    let general = &cx.snapshot.trust.request_algorithms;
-    if let Some(source) = of_statement(cx, statement)? {
-        return Ok((with(cx, token, &source, general).await?, None));
+    let of_statement = of_statement(cx, statement)?;
+    let source = of_statement.as_ref().or(trust.request_source.as_ref());
+    if let Some(source) = source {
+        let verified = with(cx, token, source, &trust.request_algorithms).await?;
+        return Ok((verified, None));
     }
-    if let Some(source) = &cx.snapshot.trust.request_source {
-        return Ok((with(cx, token, source, general).await?, None));
-    }
-    // The claims are not verified yet; the script uses them to choose the keys.
-    let dcr = Some(jwt(token.unverified_header(), claims));
-    let software_statement = statement.map(|statement| jwt(&statement.header, &statement.claims));
-    let shown = Shown {
-        software_statement,
-        dcr,
-        ..Shown::default()
+    with_script_keys(attempt, token, claims, statement).await
+}
+
+async fn with_script_keys(
+    attempt: Attempt<'_>,
+    token: &Compact,
+    claims: &Map<String, Value>,
+    statement: Option<&Statement>,
+) -> Result<WithKeys, RegisterError> {
+    let hooks = KeyHooks {
+        jwks: Hook::GetDcrJwks,
+        hmac_secret: Hook::GetDcrHmacSecret,
     };
-    let hooks = (Hook::GetDcrJwks, Hook::GetDcrHmacSecret);
-    match keys::ask(cx, caller, token, hooks, &shown).await? {
-        Some((source, by)) => Ok((with(cx, token, &source, general).await?, Some(by))),
-        None => Err(refused(
+    let proofs = Proofs {
+        software_statement: statement.map(|shown| jwt(&shown.header, &shown.claims)),
+        // The claims are not verified yet; the script uses them to choose the keys.
+        dcr: Some(jwt(token.unverified_header(), claims)),
+        ..Proofs::none(TrustLevel::Open)
+    };
+    let Some((source, by)) = keys::ask(attempt, token, hooks, proofs).await? else {
+        return Err(refused(
             "this server has no keys for the signer of this request",
-        )),
-    }
+        ));
+    };
+    let algorithms = &attempt.cx.snapshot.trust.request_algorithms;
+    let verified = with(attempt.cx, token, &source, algorithms).await?;
+    Ok((verified, Some(by)))
 }
 
 /// Returns the keys that the claims of a verified statement name.

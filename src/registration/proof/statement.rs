@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::keys;
+use super::keys::{self, KeyHooks};
 use super::udap::{self, SelfMade};
 use crate::base::model::{ErrorCode, Violation};
-use crate::client::{ScriptRef, StatementOrigin};
+use crate::client::{ScriptRef, StatementOrigin, TrustLevel};
 use crate::config::trust::StatementValidation;
 use crate::jose::{Claims, Compact, Expectations, TypRule, Verified, kind};
-use crate::registration::hooks::{Shown, jwt};
+use crate::registration::RegisterError;
+use crate::registration::attempt::Attempt;
+use crate::registration::hooks::jwt;
 use crate::registration::metadata::parse::Parsed;
-use crate::registration::{Caller, RegisterError};
-use crate::script::Hook;
+use crate::script::{Hook, Proofs};
 use crate::service::Context;
 use crate::trust::{Believed, Issuer, Source, TrustError};
 
@@ -66,10 +67,10 @@ impl Statement {
 /// Verifies the statement of a request, if there is one. A statement that cannot be verified is rejected,
 /// never ignored.
 pub(in crate::registration) async fn verify(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     parsed: &Parsed,
 ) -> Result<Option<Statement>, RegisterError> {
+    let cx = attempt.cx;
     let text = match parsed.members.get("software_statement") {
         None if cx.settings().software_statement_required => {
             return Err(invalid("is required on this server"));
@@ -82,20 +83,17 @@ pub(in crate::registration) async fn verify(
     let claims = token
         .unverified_claims()
         .map_err(|error| invalid(error.to_string()))?;
-    let statement = match cx.settings().software_statement_validation_type {
+    let mut statement = match cx.settings().software_statement_validation_type {
         StatementValidation::None => unverified(&token, claims),
         StatementValidation::Builtin => builtin(cx, &token, &claims).await?,
-        StatementValidation::Script => scripted(cx, caller, &token, claims).await?,
+        StatementValidation::Script => scripted(attempt, &token, &claims).await?,
         StatementValidation::Jwks | StatementValidation::JwksUri => {
             own_keys(cx, &token, &claims).await?
         }
     };
     check_issuer(cx, &statement)?;
-    let self_made = udap::judge(cx, &parsed.members, &statement)?;
-    Ok(Some(Statement {
-        self_made,
-        ..statement
-    }))
+    statement.self_made = udap::judge(cx, &parsed.members, &statement)?;
+    Ok(Some(statement))
 }
 
 /// `none`: the claims are not verified, so they count no more than the request itself.
@@ -154,50 +152,48 @@ async fn builtin(
 /// `script`: a script returns the keys. Without a script, or with none that knows the issuer, the statement
 /// is rejected.
 async fn scripted(
-    cx: &Context<'_>,
-    caller: &Caller,
+    attempt: Attempt<'_>,
     token: &Compact,
-    claims: Map<String, Value>,
+    claims: &Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
-    iss(&claims)?;
-    let hooks = (
-        Hook::GetSoftwareStatementJwks,
-        Hook::GetSoftwareStatementHmacSecret,
-    );
-    if !cx.snapshot.scripts.has(hooks.0) && !cx.snapshot.scripts.has(hooks.1) {
-        if cx.settings().software_statement_required {
-            tracing::error!(
-                "software statements are required, but neither a script nor the configuration has keys of \
-                 their issuers"
-            );
-            return Err(invalid(
-                "cannot be verified: this server has no keys of issuers",
-            ));
-        }
-        return Err(invalid(
-            "cannot be verified: this server has no keys of issuers; register without a software statement",
-        ));
-    }
-    // The claims are not verified yet; the script uses them to choose the keys.
-    let statement = Some(jwt(token.unverified_header(), &claims));
-    let shown = Shown {
-        software_statement: statement,
-        ..Shown::default()
+    const HOOKS: KeyHooks = KeyHooks {
+        jwks: Hook::GetSoftwareStatementJwks,
+        hmac_secret: Hook::GetSoftwareStatementHmacSecret,
     };
-    let Some((source, by)) = keys::ask(cx, caller, token, hooks, &shown).await? else {
+    iss(claims)?;
+    let cx = attempt.cx;
+    let scripts = &cx.snapshot.scripts;
+    if !scripts.has(HOOKS.jwks) && !scripts.has(HOOKS.hmac_secret) {
+        return Err(no_keys(cx));
+    }
+    let proofs = Proofs {
+        // The claims are not verified yet; the script uses them to choose the keys.
+        software_statement: Some(jwt(token.unverified_header(), claims)),
+        ..Proofs::none(TrustLevel::Open)
+    };
+    let Some((source, by)) = keys::ask(attempt, token, HOOKS, proofs).await? else {
         return Err(unapproved("has an `iss` for which this server has no keys"));
     };
-    let algorithms = &cx.snapshot.trust.statement_algorithms;
-    let verified = cx
-        .service
-        .verifier
-        .verify(token, &source, &expectations(cx, algorithms))
-        .await;
+    let expected = expectations(cx, &cx.snapshot.trust.statement_algorithms);
+    let verified = cx.service.verifier.verify(token, &source, &expected).await;
     let verified = verified.map_err(|error| keys::failed(error, &|rule| invalid(rule)))?;
     Ok(Statement {
         keys_by: Some(by),
         ..accepted(token, &verified, true)?
     })
+}
+
+/// The operator has neither scripts nor keys for software statements.
+fn no_keys(cx: &Context<'_>) -> RegisterError {
+    if !cx.settings().software_statement_required {
+        return invalid(
+            "cannot be verified: this server has no keys of issuers; register without a software statement",
+        );
+    }
+    tracing::error!(
+        "software statements are required, but neither a script nor the configuration has keys of their issuers"
+    );
+    invalid("cannot be verified: this server has no keys of issuers")
 }
 
 /// `jwks`, `jwks_uri`: the statement contains its own keys, so it proves only that its sender holds them.
@@ -207,21 +203,16 @@ async fn own_keys(
     claims: &Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
     iss(claims)?;
-    let name = cx
-        .settings()
-        .software_statement_validation_claim_name
-        .as_deref()
-        .unwrap_or_default();
-    let is_url = cx.settings().software_statement_validation_type == StatementValidation::JwksUri;
-    let keys = keys::of_claim(claims, name, is_url).map_err(invalid)?;
-    let keys = keys.ok_or_else(|| invalid(format!("must have its keys in the claim `{name}`")))?;
-    let algorithms = &cx.snapshot.trust.statement_algorithms;
+    let settings = cx.settings();
+    let name = &settings.software_statement_validation_claim_name;
+    let name = name.as_deref().unwrap_or_default();
+    let is_url = settings.software_statement_validation_type == StatementValidation::JwksUri;
+    let Some(keys) = keys::of_claim(claims, name, is_url).map_err(invalid)? else {
+        return Err(invalid(format!("must have its keys in the claim `{name}`")));
+    };
+    let (source, algorithms) = (Source::of(keys), &cx.snapshot.trust.statement_algorithms);
     let expected = expectations(cx, algorithms);
-    let verified = cx
-        .service
-        .verifier
-        .verify(token, &Source::of(keys), &expected)
-        .await;
+    let verified = cx.service.verifier.verify(token, &source, &expected).await;
     // The requester chose the location of the keys, so it is at fault when they are unavailable.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
     accepted(token, &verified, false)

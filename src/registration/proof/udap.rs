@@ -75,25 +75,26 @@ fn check(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
             ));
         }
     }
-    let endpoint = cx.service.registration_endpoint();
-    let further = &cx.settings().accepted_audiences;
-    let is_us = |audience: &Value| {
-        audience
-            .as_str()
-            .is_some_and(|name| name == endpoint || further.iter().any(|own| own == name))
-    };
     let is_for_us = match claims.get("aud") {
-        Some(Value::Array(all)) => all.iter().any(is_us),
-        Some(one) => is_us(one),
+        Some(Value::Array(all)) => all.iter().any(|audience| is_this_endpoint(cx, audience)),
+        Some(one) => is_this_endpoint(cx, one),
         None => false,
     };
     if is_for_us {
-        Ok(())
-    } else {
-        Err(format!(
-            "must have the URL of this endpoint, {endpoint}, in `aud`"
-        ))
+        return Ok(());
     }
+    let endpoint = cx.service.registration_endpoint();
+    Err(format!(
+        "must have the URL of this endpoint, {endpoint}, in `aud`"
+    ))
+}
+
+fn is_this_endpoint(cx: &Context<'_>, audience: &Value) -> bool {
+    let Some(name) = audience.as_str() else {
+        return false;
+    };
+    let further = &cx.settings().accepted_audiences;
+    name == cx.service.registration_endpoint() || further.iter().any(|own| own == name)
 }
 
 /// Whether the statement requests the end of the registration.
@@ -127,35 +128,39 @@ pub(in crate::registration) fn screen(
     }
 }
 
+/// The metadata that the rules of UDAP depend on.
+struct UdapRequest<'a> {
+    members: &'a Map<String, Value>,
+    by_code: bool,
+}
+
+impl UdapRequest<'_> {
+    fn texts(&self, name: &str) -> Vec<&str> {
+        texts(self.members, name)
+    }
+
+    fn has_text(&self, name: &str) -> bool {
+        let text = self.members.get(name).and_then(Value::as_str);
+        text.is_some_and(|text| !text.is_empty())
+    }
+}
+
+fn texts<'a>(members: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
+    let items = members.get(name).and_then(Value::as_array);
+    let items = items.into_iter().flatten();
+    items.filter_map(Value::as_str).collect()
+}
+
+/// A rule: the member, whether it complies, and what is required.
+type Rule = (&'static str, bool, &'static str);
+
 fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
-    let texts = |name: &str| {
-        let items = members.get(name).and_then(Value::as_array);
-        items
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-    };
-    let is_there = |name: &str| {
-        members
-            .get(name)
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty())
-    };
-    let (grants, redirects) = (texts("grant_types"), texts("redirect_uris"));
-    let (by_code, by_credentials) = (
-        grants.contains(&"authorization_code"),
-        grants.contains(&"client_credentials"),
-    );
+    let grants = texts(members, "grant_types");
+    let by_code = grants.contains(&"authorization_code");
+    let by_credentials = grants.contains(&"client_credentials");
     let is_refreshed = grants.contains(&"refresh_token");
-    let has_mail = texts("contacts")
-        .iter()
-        .any(|contact| contact.len() > 7 && contact.starts_with("mailto:"));
-    let is_code = texts("response_types") == ["code"];
-    let is_signed = members
-        .get("token_endpoint_auth_method")
-        .is_some_and(|method| method == "private_key_jwt");
-    let rules = [
+    let requested = UdapRequest { members, by_code };
+    let grants: [Rule; 2] = [
         (
             "grant_types",
             by_code != by_credentials,
@@ -166,6 +171,20 @@ fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
             by_code || !is_refreshed,
             "must have refresh_token only together with authorization_code",
         ),
+    ];
+    let rules = grants
+        .into_iter()
+        .chain(rules_by_grant(&requested))
+        .chain(rules_for_all(&requested));
+    let broken = rules.filter(|(_, holds, _)| !holds);
+    broken.map(|(name, _, rule)| (name, rule)).collect()
+}
+
+fn rules_by_grant(requested: &UdapRequest<'_>) -> [Rule; 5] {
+    let by_code = requested.by_code;
+    let redirects = requested.texts("redirect_uris");
+    let is_code = requested.texts("response_types") == ["code"];
+    [
         (
             "redirect_uris",
             by_code != redirects.is_empty(),
@@ -183,28 +202,36 @@ fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
         ),
         (
             "response_types",
-            by_code || !members.contains_key("response_types"),
+            by_code || !requested.members.contains_key("response_types"),
             "must be absent without authorization_code",
         ),
         (
             "logo_uri",
-            !by_code || is_there("logo_uri"),
+            !by_code || requested.has_text("logo_uri"),
             "must be present with authorization_code",
         ),
+    ]
+}
+
+fn rules_for_all(requested: &UdapRequest<'_>) -> [Rule; 4] {
+    let method = requested.members.get("token_endpoint_auth_method");
+    let is_signed = method.is_some_and(|method| method == "private_key_jwt");
+    let mut contacts = requested.texts("contacts").into_iter();
+    let has_mail = contacts.any(|contact| contact.len() > 7 && contact.starts_with("mailto:"));
+    [
         (
             "token_endpoint_auth_method",
             is_signed,
             "must be private_key_jwt",
         ),
-        ("client_name", is_there("client_name"), "must be present"),
+        (
+            "client_name",
+            requested.has_text("client_name"),
+            "must be present",
+        ),
         ("contacts", has_mail, "must contain a mailto: address"),
-        ("scope", is_there("scope"), "must be present"),
-    ];
-    rules
-        .into_iter()
-        .filter(|(_, holds, _)| !holds)
-        .map(|(name, _, rule)| (name, rule))
-        .collect()
+        ("scope", requested.has_text("scope"), "must be present"),
+    ]
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ impl Asking {
         let certificate = self
             .round
             .facts
+            .request
             .certificate
             .as_ref()
             .unwrap_or(&Value::Null);

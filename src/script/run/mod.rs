@@ -176,7 +176,7 @@ impl ScriptSet {
         };
         let bytes = runtime.settings.limits.result_bytes;
         let (custom, settled) = (
-            facts.custom_attributes.iter().cloned().collect(),
+            facts.request.custom_attributes.iter().cloned().collect(),
             facts.settled.clone(),
         );
         let frame = Arc::new(Frame {

@@ -1,12 +1,15 @@
 //! The arguments of a hook in a test or a trial.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Metadata, TrustLevel, member};
-use crate::script::value::facts::{Facts, HttpRequest};
+use crate::script::value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 
 /// The arguments of a hook. The default is a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -77,28 +80,44 @@ impl Given {
     ) -> (Facts, Metadata, Map<String, Value>) {
         let client = self.client().clone();
         let response = self.response.unwrap_or_else(|| client.clone());
-        let headers = self.http_request.headers.into_iter();
         let statement = self.software_statement.map(token);
         let facts = Facts {
             register_request: Metadata::new(self.request),
             settled: statement.as_ref().map(settled).unwrap_or_default(),
-            software_statement: statement,
-            dcr: self.dcr.map(token),
-            attestation: self.attestation,
-            certificate: self.certificate,
-            initial_access_token: self.initial_access_token,
-            http_request: HttpRequest {
-                method: self.http_request.method,
-                path: self.http_request.path,
-                headers: headers
-                    .map(|(name, value)| (name.to_ascii_lowercase(), value))
-                    .collect(),
-                ip_address: self.http_request.ip_address,
-            },
-            trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
-            custom_attributes: custom.to_vec(),
+            proofs: Arc::new(Proofs {
+                trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
+                software_statement: statement,
+                dcr: self.dcr.map(token),
+                attestation: self.attestation,
+                initial_access_token: self.initial_access_token,
+            }),
+            request: Arc::new(RequestFacts {
+                http_request: self.http_request.into(),
+                certificate: self.certificate,
+                custom_attributes: custom.to_vec(),
+            }),
         };
         (facts, Metadata::new(client), response)
+    }
+}
+
+/// A header that no request can have is left out.
+impl From<GivenHttpRequest> for HttpRequest {
+    fn from(given: GivenHttpRequest) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in given.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                headers.append(name, value);
+            }
+        }
+        Self {
+            method: given.method,
+            path: given.path,
+            headers,
+            ip_address: given.ip_address,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 use std::sync::{Arc, LazyLock};
 
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -109,23 +111,27 @@ fn hooked(hook: Hook, body: &str) -> World {
 }
 
 fn facts(request: Value) -> Arc<Facts> {
+    let mut headers = HeaderMap::new();
+    headers.append("x-a", HeaderValue::from_static("1"));
+    headers.append("x-a", HeaderValue::from_static("2"));
     Arc::new(Facts {
         register_request: Metadata::new(object(request)),
-        software_statement: Some(
-            json!({"header": {"alg": "ES256"}, "claims": {"iss": "https://iss.example.org"}}),
-        ),
-        dcr: None,
-        attestation: None,
-        certificate: Some(CERTIFICATE.clone()),
-        initial_access_token: None,
-        http_request: HttpRequest {
-            method: "POST".into(),
-            path: "/register".into(),
-            headers: vec![("x-a".into(), "1".into()), ("x-a".into(), "2".into())],
-            ip_address: Some("192.0.2.1".parse().unwrap()),
-        },
-        trust_level: TrustLevel::Open,
-        custom_attributes: vec!["department".into()],
+        proofs: Arc::new(Proofs {
+            software_statement: Some(
+                json!({"header": {"alg": "ES256"}, "claims": {"iss": "https://iss.example.org"}}),
+            ),
+            ..Proofs::none(TrustLevel::Open)
+        }),
+        request: Arc::new(RequestFacts {
+            http_request: HttpRequest {
+                method: "POST".into(),
+                path: "/register".into(),
+                headers,
+                ip_address: Some("192.0.2.1".parse().unwrap()),
+            },
+            certificate: Some(CERTIFICATE.clone()),
+            custom_attributes: vec!["department".into()],
+        }),
         settled: ["software_id".to_owned(), "tos_uri".to_owned()].into(),
     })
 }

@@ -155,7 +155,7 @@ impl Context {
         self.0
             .attestation
             .said()
-            .or_else(|| self.0.facts.attestation.clone())
+            .or_else(|| self.0.facts.proofs.attestation.clone())
     }
 
     /// Stores the result with which a deciding script accepts the evidence.
@@ -204,8 +204,8 @@ impl Context {
     }
 
     fn http_request(&self) -> Outcome<Dynamic> {
-        let request = &self.0.facts.http_request;
-        let headers = joined(request.headers.iter());
+        let request = &self.0.facts.request.http_request;
+        let headers = joined(request.header_texts().iter());
         let address = request.ip_address.map(|address| address.to_string());
         to_script(&json!({
             "method": request.method, "path": request.path, "headers": headers, "ipAddress": address,
@@ -244,26 +244,26 @@ const MEMBERS: &[(&str, &[&str], Read)] = &[
         |context| Ok((*context.0.attributes).clone()),
     ),
     ("softwareStatement", &["getSoftwareStatement"], |context| {
-        Context::optional(context.0.facts.software_statement.as_ref())
+        Context::optional(context.0.facts.proofs.software_statement.as_ref())
     }),
     ("dcr", &["getDcr"], |context| {
-        Context::optional(context.0.facts.dcr.as_ref())
+        Context::optional(context.0.facts.proofs.dcr.as_ref())
     }),
     ("evidence", &["getEvidence"], Context::evidence),
     ("attestation", &["getAttestation"], |context| {
         Context::optional(context.attestation().as_ref())
     }),
     ("certificate", &["getCertificate"], |context| {
-        Context::optional(context.0.facts.certificate.as_ref())
+        Context::optional(context.0.facts.request.certificate.as_ref())
     }),
     (
         "initialAccessToken",
         &["getInitialAccessToken"],
-        |context| Context::optional(context.0.facts.initial_access_token.as_ref()),
+        |context| Context::optional(context.0.facts.proofs.initial_access_token.as_ref()),
     ),
     ("httpRequest", &["getHttpRequest"], Context::http_request),
     ("trustLevel", &["getTrustLevel"], |context| {
-        Ok(context.0.facts.trust_level.as_str().into())
+        Ok(context.0.facts.proofs.trust_level.as_str().into())
     }),
 ];
 
@@ -280,7 +280,7 @@ pub(in crate::script) fn register(module: &mut Module) {
         context.attest(&value)
     });
     module.set_native_fn("getIpAddress", |context: &mut Context| {
-        let address = context.0.facts.http_request.ip_address;
+        let address = context.0.facts.request.http_request.ip_address;
         Ok(address.map_or(Dynamic::UNIT, |address| address.to_string().into()))
     });
     module.set_native_fn(

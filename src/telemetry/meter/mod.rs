@@ -45,7 +45,7 @@ impl Drop for Open {
 
 /// Records an answered request: its endpoint, its method, the status, and the `error` of the response, which
 /// is empty for a success.
-pub fn request(endpoint: Endpoint, method: &str, (status, code): (u16, &str), took: Duration) {
+pub fn request(endpoint: Endpoint, method: &str, status: u16, code: &str, took: Duration) {
     let (endpoint, method) = (endpoint.as_str(), labels::method(method));
     let (status, code) = (status.to_string(), labels::code(code));
     counter!(names::REQUESTS, "endpoint" => endpoint, "method" => method, "status" => status, "code" => code)

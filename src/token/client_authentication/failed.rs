@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Shown;
-use super::presented::{Presented, Proof};
+use super::PresentedCredentials;
+use super::presented::{ClientProof, Presented};
 use crate::client::Client;
 use crate::service::Context;
 use crate::service::limits::Limited;
@@ -22,13 +22,13 @@ const MOST_SHOWN: usize = 40;
 /// When the caller has failed too often.
 pub(super) fn admit(
     cx: &Context<'_>,
-    shown: &Shown<'_>,
+    shown: &PresentedCredentials<'_>,
     presented: &Presented,
 ) -> Result<(), TokenError> {
     let is_costly = match presented.proof {
-        Proof::Assertion(_) | Proof::Attestation => true,
-        Proof::Nothing => shown.certificate.is_some(),
-        Proof::Basic(_) | Proof::Post(_) | Proof::Unreadable => false,
+        ClientProof::Assertion(_) | ClientProof::Attestation => true,
+        ClientProof::Nothing => shown.certificate.is_some(),
+        ClientProof::Basic(_) | ClientProof::Post(_) | ClientProof::Unreadable => false,
     };
     if !is_costly {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn admit(
 /// When the caller has failed too often.
 pub(super) fn count(
     cx: &Context<'_>,
-    shown: &Shown<'_>,
+    shown: &PresentedCredentials<'_>,
     presented: &Presented,
 ) -> Result<(), TokenError> {
     let counted = cx
@@ -60,7 +60,7 @@ pub(super) fn count(
 /// error for the caller.
 pub(super) fn fail(
     cx: &Context<'_>,
-    shown: &Shown<'_>,
+    shown: &PresentedCredentials<'_>,
     presented: &Presented,
     client: Option<&Client>,
 ) -> TokenError {
@@ -73,7 +73,7 @@ pub(super) fn fail(
             tried_client_id = tried,
             "administrator authentication failed"
         );
-        audit(cx, shown, (&tried, "invalid_client", 401));
+        audit(cx, shown, &tried, "invalid_client", 401);
     } else {
         tracing::info!(tried_client_id = tried, "client authentication failed");
     }
@@ -84,7 +84,7 @@ pub(super) fn fail(
 
 fn too_often(
     cx: &Context<'_>,
-    shown: &Shown<'_>,
+    shown: &PresentedCredentials<'_>,
     presented: &Presented,
     limited: Limited,
 ) -> TokenError {
@@ -94,20 +94,24 @@ fn too_often(
         tried_client_id = tried,
         "too many failed client authentications"
     );
-    audit(cx, shown, (&tried, "too_many_requests", 429));
+    audit(cx, shown, &tried, "too_many_requests", 429);
     TokenError::TooOften(limited)
 }
 
-fn audit(cx: &Context<'_>, shown: &Shown<'_>, (tried, error, status): (&str, &str, u16)) {
-    let event = shown
-        .author
-        .did(Action::AuthenticationRefused, tried, cx.service.clock.now());
-    cx.service
-        .refusals
-        .leave(event.refused(error).with("status", status));
+fn audit(
+    cx: &Context<'_>,
+    shown: &PresentedCredentials<'_>,
+    tried: &str,
+    error: &str,
+    status: u16,
+) {
+    let now = cx.service.clock.now();
+    let event = shown.author.did(Action::AuthenticationRefused, tried, now);
+    let event = event.refused(error).with("status", status);
+    cx.service.refusals.leave(event);
 }
 
-fn address(shown: &Shown<'_>) -> IpAddr {
+fn address(shown: &PresentedCredentials<'_>) -> IpAddr {
     shown
         .author
         .address

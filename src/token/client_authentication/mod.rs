@@ -20,10 +20,10 @@ use crate::registration::AttestationHeaders;
 use crate::service::Context;
 use crate::store::Stored;
 use crate::store::audit::Author;
-use presented::{Presented, Proof};
+use presented::{ClientProof, Presented};
 
 /// What a request presents for the authentication of its client.
-pub struct Shown<'a> {
+pub struct PresentedCredentials<'a> {
     /// The `Authorization` header.
     pub authorization: &'a Authorization,
     /// The body.
@@ -36,7 +36,7 @@ pub struct Shown<'a> {
     pub author: &'a Author,
 }
 
-impl Shown<'_> {
+impl PresentedCredentials<'_> {
     /// Whether the client uses the `Authorization` header.
     const fn is_by_header(&self) -> bool {
         !matches!(self.authorization, Authorization::Nothing)
@@ -59,7 +59,7 @@ pub struct Authenticated {
 /// authenticated, and an error if the store fails.
 pub async fn authenticate(
     cx: &Context<'_>,
-    shown: &Shown<'_>,
+    shown: &PresentedCredentials<'_>,
 ) -> Result<Authenticated, TokenError> {
     let presented = Presented::read(shown)?;
     failed::admit(cx, shown, &presented)?;
@@ -79,14 +79,18 @@ pub async fn authenticate(
         failed::count(cx, shown, &presented)?;
     }
     let method = proven?;
-    match (usable, method) {
-        (Some(client), Some(method)) if registered_method(client) == method => {}
-        _ => return Err(failed::fail(cx, shown, &presented, named)),
+    let registered = usable.map(registered_method);
+    let is_authentic = method.is_some() && method == registered;
+    match stored {
+        Some(client) if is_authentic => Ok(Authenticated {
+            client,
+            is_proven: method != Some(NONE),
+        }),
+        stored => {
+            let named = stored.as_ref().map(Stored::client);
+            Err(failed::fail(cx, shown, &presented, named))
+        }
     }
-    let is_proven = method != Some(NONE);
-    stored
-        .map(|client| Authenticated { client, is_proven })
-        .ok_or(TokenError::Unauthorised)
 }
 
 /// The method that identifies a client without authentication.
@@ -106,18 +110,18 @@ async fn prove(
     cx: &Context<'_>,
     client: Option<&Client>,
     presented: &Presented,
-    shown: &Shown<'_>,
+    shown: &PresentedCredentials<'_>,
 ) -> Result<Option<&'static str>, TokenError> {
     match &presented.proof {
-        Proof::Basic(given) => {
+        ClientProof::Basic(given) => {
             Ok(secret::matches(cx, client, given)?.then_some("client_secret_basic"))
         }
-        Proof::Post(given) => {
+        ClientProof::Post(given) => {
             Ok(secret::matches(cx, client, given)?.then_some("client_secret_post"))
         }
-        Proof::Assertion(token) => assertion::verify(cx, client, token).await,
-        Proof::Attestation => attestation::verify(cx, client, shown.attestation).await,
-        Proof::Nothing => certificate::verify(cx, client, shown.certificate).await,
-        Proof::Unreadable => Ok(None),
+        ClientProof::Assertion(token) => assertion::verify(cx, client, token).await,
+        ClientProof::Attestation => attestation::verify(cx, client, shown.attestation).await,
+        ClientProof::Nothing => certificate::verify(cx, client, shown.certificate).await,
+        ClientProof::Unreadable => Ok(None),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Shown;
+use super::PresentedCredentials;
 use crate::base::model::ClientId;
 use crate::base::secret::Secret;
 use crate::http::answer::SEVERAL;
@@ -17,11 +17,11 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub(super) struct Presented {
     /// The client that it names; none if the name cannot be that of a client.
     pub(super) client_id: Option<ClientId>,
-    pub(super) proof: Proof,
+    pub(super) proof: ClientProof,
 }
 
 /// The proof by which the client wants to authenticate.
-pub(super) enum Proof {
+pub(super) enum ClientProof {
     /// `client_secret_basic`
     Basic(Secret),
     /// `client_secret_post`
@@ -38,74 +38,70 @@ pub(super) enum Proof {
 
 impl Presented {
     /// Reads the proof in `shown` (RFC 6749 section 2.3: one method in each request).
-    pub(super) fn read(shown: &Shown<'_>) -> Result<Self, TokenError> {
+    pub(super) fn read(shown: &PresentedCredentials<'_>) -> Result<Self, TokenError> {
+        if matches!(shown.authorization, Authorization::Several) {
+            return Err(TokenError::Request(SEVERAL));
+        }
         let (secret, assertion) = (
             shown.form.get("client_secret"),
             shown.form.get("client_assertion"),
         );
-        if matches!(shown.authorization, Authorization::Several) {
-            return Err(TokenError::Request(SEVERAL));
-        }
-        let by_header = !matches!(shown.authorization, Authorization::Nothing);
-        if [by_header, secret.is_some(), assertion.is_some()]
-            .into_iter()
-            .filter(|used| *used)
-            .count()
-            > 1
-        {
+        let used = [shown.is_by_header(), secret.is_some(), assertion.is_some()];
+        if used.into_iter().map(usize::from).sum::<usize>() > 1 {
             return Err(TokenError::Request(
                 "use only one method of client authentication",
             ));
         }
-        let is_jwt = shown
-            .form
-            .get("client_assertion_type")
-            .map(|kind| kind == ASSERTION_TYPE);
-        if assertion.is_some() && is_jwt != Some(true) {
+        let assertion_type = shown.form.get("client_assertion_type");
+        if assertion.is_some() && assertion_type != Some(ASSERTION_TYPE) {
             let rule = "a client_assertion requires the client_assertion_type \
                         urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             return Err(TokenError::Request(rule));
         }
         let (own_name, proof) = match (shown.authorization, secret, assertion) {
             (Authorization::Basic { client_id, secret }, ..) => {
-                (Some(client_id.clone()), Proof::Basic(secret.clone()))
-            }
-            (Authorization::Bearer(_) | Authorization::Several | Authorization::Unreadable, ..) => {
-                (None, Proof::Unreadable)
+                (Some(client_id.clone()), ClientProof::Basic(secret.clone()))
             }
             (Authorization::Nothing, Some(secret), _) => {
-                (None, Proof::Post(Secret::new(secret.to_owned())))
+                (None, ClientProof::Post(Secret::new(secret.to_owned())))
             }
             (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
             (Authorization::Nothing, None, None) if shown.attestation.are_absent() => {
-                (None, Proof::Nothing)
+                (None, ClientProof::Nothing)
             }
-            (Authorization::Nothing, None, None) => (None, Proof::Attestation),
+            (Authorization::Nothing, None, None) => (None, ClientProof::Attestation),
+            (Authorization::Bearer(_) | Authorization::Several | Authorization::Unreadable, ..) => {
+                (None, ClientProof::Unreadable)
+            }
         };
-        let named = shown.form.get("client_id");
-        if let (Some(own), Some(named)) = (&own_name, named)
-            && own != named
-        {
-            return Err(TokenError::Request(
-                "client_id does not match the client that authenticates",
-            ));
-        }
-        let client_id = own_name
-            .as_deref()
-            .or(named)
-            .and_then(|id| ClientId::parse(id).ok());
+        let name = only_name(own_name.as_deref(), shown.form.get("client_id"))?;
+        let client_id = name.and_then(|id| ClientId::parse(id).ok());
         Ok(Self { client_id, proof })
     }
 }
 
+/// Returns the name of the client: the name in its proof, which `client_id` must not contradict, or
+/// `client_id`.
+fn only_name<'a>(
+    own: Option<&'a str>,
+    client_id: Option<&'a str>,
+) -> Result<Option<&'a str>, TokenError> {
+    match (own, client_id) {
+        (Some(own), Some(named)) if own != named => Err(TokenError::Request(
+            "client_id does not match the client that authenticates",
+        )),
+        (own, named) => Ok(own.or(named)),
+    }
+}
+
 /// Reads an assertion, and the client that it names (RFC 7523 section 3: `sub`).
-fn read_assertion(text: &str) -> (Option<String>, Proof) {
+fn read_assertion(text: &str) -> (Option<String>, ClientProof) {
     let read = Compact::parse(text).and_then(|token| Ok((token.unverified_claims()?, token)));
     match read {
         Ok((claims, token)) => {
             let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
-            (subject, Proof::Assertion(Box::new(token)))
+            (subject, ClientProof::Assertion(Box::new(token)))
         }
-        Err(_) => (None, Proof::Unreadable),
+        Err(_) => (None, ClientProof::Unreadable),
     }
 }

@@ -21,7 +21,7 @@ const MAXIMUM_CHAIN: usize = 10;
 
 /// A certificate with its chain.
 #[derive(Debug)]
-pub(super) struct Presented {
+pub(super) struct ForwardedCertificate {
     pub(super) certificate: Certificate,
     pub(super) chain: Vec<Certificate>,
 }
@@ -37,7 +37,7 @@ const MALFORMED: Fault = "it has none of the supported forms";
 pub(super) fn read(
     headers: &HeaderMap,
     enabled: &[CertificateHeader],
-) -> Result<Option<Presented>, Fault> {
+) -> Result<Option<ForwardedCertificate>, Fault> {
     let named = enabled
         .iter()
         .filter_map(|header| one(headers, *header).transpose());
@@ -52,7 +52,10 @@ pub(super) fn read(
     }
 }
 
-fn one(headers: &HeaderMap, header: CertificateHeader) -> Result<Option<Presented>, Fault> {
+fn one(
+    headers: &HeaderMap,
+    header: CertificateHeader,
+) -> Result<Option<ForwardedCertificate>, Fault> {
     match header {
         CertificateHeader::ClientCert => {
             single(headers, &CLIENT_CERT)?.map(|text| client_cert(text, headers))
@@ -85,7 +88,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
 }
 
 /// RFC 9440 section 2.2: a byte sequence; `Client-Cert-Chain` contains a list of byte sequences.
-fn client_cert(text: &str, headers: &HeaderMap) -> Result<Presented, Fault> {
+fn client_cert(text: &str, headers: &HeaderMap) -> Result<ForwardedCertificate, Fault> {
     let chain = match single(headers, &CLIENT_CERT_CHAIN)? {
         Some(list) => list
             .split(',')
@@ -94,7 +97,7 @@ fn client_cert(text: &str, headers: &HeaderMap) -> Result<Presented, Fault> {
             .collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
-    Ok(Presented {
+    Ok(ForwardedCertificate {
         certificate: byte_sequence(text)?,
         chain,
     })
@@ -112,12 +115,12 @@ fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
 
 /// PEM as written by nginx and Apache, percent-encoded or in one line; or DER in base64, as written by
 /// `HAProxy`.
-fn x_client_cert(text: &str) -> Result<Presented, Fault> {
+fn x_client_cert(text: &str) -> Result<ForwardedCertificate, Fault> {
     let certificate = match certificates(text)?.into_iter().next() {
         Some(certificate) => certificate,
         None => der(&STANDARD.decode(text).map_err(|_| MALFORMED)?)?,
     };
-    Ok(Presented {
+    Ok(ForwardedCertificate {
         certificate,
         chain: Vec::new(),
     })
@@ -140,35 +143,43 @@ fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 /// Returns the certificate of the last element. Only that one comes from our own peer. Earlier proxies wrote
 /// the elements to its left, and the client may have invented the first one. An element with an open quote
 /// would swallow what our peer appends.
-fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
+fn nearest(text: &str) -> Option<Result<ForwardedCertificate, Fault>> {
     let mut quotes = Quotes::default();
-    if text
-        .chars()
-        .fold(false, |_, character| quotes.enclose(character))
-    {
+    let mut is_open = false;
+    for character in text.chars() {
+        is_open = quotes.enclose(character);
+    }
+    if is_open {
         return Some(Err(MALFORMED));
     }
     let element = split(text, ',').pop()?;
-    let member = |name: &str| {
-        let pairs = split(element, ';')
-            .into_iter()
-            .filter_map(|pair| pair.split_once('='));
-        let mut pairs = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
-        pairs
-            .next()
-            .map(|(_, value)| value.trim().trim_matches('"'))
-            .filter(|value| !value.is_empty())
-    };
-    let cert = member("Cert")?;
-    let read = || {
-        let certificate = certificates(cert)?.into_iter().next().ok_or(MALFORMED)?;
-        let chain = member("Chain")
-            .map(certificates)
-            .transpose()?
-            .unwrap_or_default();
-        Ok(Presented { certificate, chain })
-    };
-    Some(read())
+    let certificate = member(element, "Cert")?;
+    Some(with_chain(certificate, member(element, "Chain")))
+}
+
+fn with_chain(certificate: &str, chain: Option<&str>) -> Result<ForwardedCertificate, Fault> {
+    let mut found = certificates(certificate)?.into_iter();
+    Ok(ForwardedCertificate {
+        certificate: found.next().ok_or(MALFORMED)?,
+        chain: match chain {
+            Some(chain) => certificates(chain)?,
+            None => Vec::new(),
+        },
+    })
+}
+
+/// Returns the value of the member `name` of an element; none if it is missing or empty.
+fn member<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    for pair in split(element, ';') {
+        let Some((key, value)) = pair.split_once('=') else {
+            continue;
+        };
+        if key.trim().eq_ignore_ascii_case(name) {
+            let value = value.trim().trim_matches('"');
+            return (!value.is_empty()).then_some(value);
+        }
+    }
+    None
 }
 
 /// Returns the parts of `text` between separators that are not within quotes.

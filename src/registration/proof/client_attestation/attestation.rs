@@ -21,18 +21,16 @@ pub(super) struct Attested {
 /// Verifies an attestation with the keys of its issuer.
 pub(super) async fn verify(cx: &Context<'_>, text: &str) -> Result<Attested, RegisterError> {
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let claims = token
-        .unverified_claims()
-        .map_err(|error| invalid(error.to_string()))?;
+    let claims = token.unverified_claims();
+    let claims = claims.map_err(|error| invalid(error.to_string()))?;
     let iss = claims.get("iss").and_then(Value::as_str);
-    let attesters = cx.snapshot.trust.attesters.iter();
-    // An attestation need not name its issuer. Without a name, the issuer is the attester whose key verifies
-    // it.
-    let named: Vec<&Attester> = attesters
-        .filter(|attester| iss.is_none_or(|iss| attester.issuer == iss))
-        .collect();
     let mut failure = invalid("has an `iss` that this server does not trust");
-    for attester in named {
+    for attester in &cx.snapshot.trust.attesters {
+        // An attestation need not name its issuer. Without a name, the issuer is the attester whose key
+        // verifies it.
+        if iss.is_some_and(|iss| attester.issuer != iss) {
+            continue;
+        }
         match with(cx, &token, attester).await {
             Ok(verified) => return read(attester, &verified),
             Err(error) => failure = error,

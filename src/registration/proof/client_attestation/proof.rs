@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use super::ClientAttestationError;
-use crate::base::clock::Timestamp;
 use crate::jose::{self, Algorithm, Compact, Expectations, KeySet, TypRule};
 use crate::registration::RegisterError;
 use crate::registration::proof::evidence;
@@ -19,15 +18,20 @@ const MAXIMUM_AGE: u64 = 300;
 const SKEW: u64 = 60;
 
 /// A valid proof.
-pub(super) struct Proof {
+pub(super) struct PossessionProof {
     pub(super) challenge: Option<String>,
     pub(super) uses: Use,
 }
 
 /// Verifies a proof with the attested key.
-pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof, RegisterError> {
+pub(super) fn verify(
+    cx: &Context<'_>,
+    text: &str,
+    key: &Value,
+) -> Result<PossessionProof, RegisterError> {
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let keys = KeySet::parse(&json!({ "keys": [named(key, token.kid())] }), 1).map_err(invalid)?;
+    let key_set = json!({ "keys": [named(key, token.kid())] });
+    let keys = KeySet::parse(&key_set, 1).map_err(invalid)?;
     let now = cx.service.clock.now();
     let expected = Expectations {
         algorithms: Algorithm::STATEMENTS,
@@ -37,12 +41,12 @@ pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof,
         max_age: Some(MAXIMUM_AGE),
         ..Expectations::default()
     };
-    let verified =
-        jose::verify(&token, &keys, &expected, now).map_err(|error| invalid(error.to_string()))?;
+    let verified = jose::verify(&token, &keys, &expected, now);
+    let verified = verified.map_err(|error| invalid(error.to_string()))?;
     let jti = verified.text("jti").unwrap_or_default();
     let owner = jose::thumbprint(key).unwrap_or_default();
-    let until: Timestamp = now.plus(MAXIMUM_AGE + SKEW + 1);
-    Ok(Proof {
+    let until = now.plus(MAXIMUM_AGE + SKEW + 1);
+    Ok(PossessionProof {
         challenge: verified.text("challenge").map(str::to_owned),
         uses: Use::of_proof(&owner, jti, until),
     })

@@ -1,44 +1,44 @@
 //! The error response that requests fresh evidence and carries the nonce for it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::base::secret::Secret;
 use crate::client::Metadata;
-use crate::registration::hooks::{self, Shown};
-use crate::registration::{Caller, RegisterError};
-use crate::script::Hook;
+use crate::registration::RegisterError;
+use crate::registration::attempt::Attempt;
+use crate::script::{Hook, Proofs};
 use crate::service::Context;
 use crate::store::expiring::nonces::NonceError;
 
 /// Returns `stale_evidence` with a nonce: the verifier's nonce if a script obtains one, else a nonce of this
 /// server. Returns the reason if no nonce can be issued.
 pub(in crate::registration) async fn stale(
-    cx: &Context<'_>,
-    caller: &Caller,
-    shown: &Shown,
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
     requested: &Metadata,
 ) -> RegisterError {
-    match nonce(cx, caller, shown, requested).await {
+    match nonce(attempt, proofs, requested).await {
         Ok(nonce) => RegisterError::StaleEvidence(nonce),
         Err(error) => error,
     }
 }
 
 async fn nonce(
-    cx: &Context<'_>,
-    caller: &Caller,
-    shown: &Shown,
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
     requested: &Metadata,
 ) -> Result<Secret, RegisterError> {
-    let (scripts, hook) = (&cx.snapshot.scripts, Hook::GetEvidenceNonce);
+    let (scripts, hook) = (&attempt.cx.snapshot.scripts, Hook::GetEvidenceNonce);
     if scripts.has(hook) {
-        let facts = hooks::facts(cx, caller, shown, requested.clone());
+        let facts = attempt.facts(proofs, requested.clone());
         let said = scripts.ask(hook, facts, requested.clone()).await?;
         if let Some(Value::String(nonce)) = said.map(|said| said.value) {
             return Ok(Secret::new(nonce));
         }
     }
-    new_nonce(cx).await
+    new_nonce(attempt.cx).await
 }
 
 /// Issues a nonce that this server remembers.

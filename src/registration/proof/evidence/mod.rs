@@ -8,14 +8,16 @@
 mod challenge;
 mod origin;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::base::model::Violation;
 use crate::client::{Metadata, ScriptRef, TrustLevel};
-use crate::registration::hooks::{self, Shown};
+use crate::registration::RegisterError;
+use crate::registration::attempt::{Attempt, Proven};
 use crate::registration::single_use::{self, Use};
-use crate::registration::{Caller, Proven, Purpose, RegisterError};
-use crate::script::{Answered, Decision, Hook, HookError};
+use crate::script::{Answered, Decision, Hook, HookError, Proofs};
 use crate::service::Context;
 
 pub(in crate::registration) use challenge::{new_nonce, stale};
@@ -42,36 +44,35 @@ impl Appraised {
         self.verdict.as_ref().map(|verdict| verdict.by.clone())
     }
 
-    /// Returns what later hooks see.
-    pub(in crate::registration) fn over(&self, shown: Shown) -> Shown {
+    /// Returns what later hooks see: `proofs` with this appraisal.
+    pub(in crate::registration) fn added_to(&self, proofs: Arc<Proofs>) -> Arc<Proofs> {
         match &self.verdict {
-            Some(verdict) => attested(shown, &verdict.value),
-            None => shown,
+            Some(verdict) => attested(proofs, &verdict.value),
+            None => proofs,
         }
     }
 }
 
 /// Appraises the evidence of a request, if there is any, and requires evidence where it is mandatory.
 pub(in crate::registration) async fn appraise(
-    cx: &Context<'_>,
-    caller: &Caller,
-    purpose: Purpose<'_>,
-    shown: &Shown,
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
     requested: &Metadata,
 ) -> Result<Appraised, RegisterError> {
+    let cx = attempt.cx;
     let is_required = cx.settings().dcr_attestation_evidence_required;
     let evidence = match read(cx, requested)? {
         Some(evidence) => evidence,
-        None if is_required => return Err(stale(cx, caller, shown, requested).await),
+        None if is_required => return Err(stale(attempt, proofs, requested).await),
         None => return Ok(Appraised::default()),
     };
     let uses = Use::of_evidence(evidence, cx.service.clock.now());
     if single_use::is_used(cx, &uses).await? {
-        return Err(stale(cx, caller, shown, requested).await);
+        return Err(stale(attempt, proofs, requested).await);
     }
-    let verdict = verdict(cx, caller, shown, requested).await?;
+    let verdict = verdict(attempt, proofs, requested).await?;
     let is_owed = is_required && verdict.is_none();
-    if is_owed && !cx.snapshot.scripts.has(purpose.decision_hook()) {
+    if is_owed && !cx.snapshot.scripts.has(attempt.purpose.decision_hook()) {
         return Err(unappraised());
     }
     Ok(Appraised {
@@ -100,16 +101,15 @@ fn read<'a>(cx: &Context<'_>, requested: &'a Metadata) -> Result<Option<&'a str>
 /// Returns the verdict of `verifyEvidence`; none if no script defines it, or each script leaves the decision
 /// to the next one.
 async fn verdict(
-    cx: &Context<'_>,
-    caller: &Caller,
-    shown: &Shown,
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
     requested: &Metadata,
 ) -> Result<Option<Answered>, RegisterError> {
-    let (scripts, hook) = (&cx.snapshot.scripts, Hook::VerifyEvidence);
+    let (scripts, hook) = (&attempt.cx.snapshot.scripts, Hook::VerifyEvidence);
     if !scripts.has(hook) {
         return Ok(None);
     }
-    let facts = hooks::facts(cx, caller, shown, requested.clone());
+    let facts = attempt.facts(proofs, requested.clone());
     match scripts.ask(hook, facts, requested.clone()).await {
         Ok(said) => Ok(said),
         Err(HookError::Refused { script }) => {
@@ -130,7 +130,7 @@ pub(in crate::registration) fn settle(
 ) -> Result<Proven, RegisterError> {
     match &decided.attestation {
         Some(said) => Ok(Proven {
-            shown: attested(proven.shown, said),
+            proofs: attested(proven.proofs, said),
             ..proven
         }),
         None if proven.is_evidence_owed => Err(unappraised()),
@@ -139,15 +139,13 @@ pub(in crate::registration) fn settle(
 }
 
 /// The verdict is `true`, or a map that later hooks see.
-fn attested(shown: Shown, said: &Value) -> Shown {
-    let attestation = Some(said.clone())
-        .filter(Value::is_object)
-        .or(shown.attestation);
-    Shown {
-        trust_level: shown.trust_level.max(TrustLevel::Attested),
-        attestation,
-        ..shown
+fn attested(mut proofs: Arc<Proofs>, said: &Value) -> Arc<Proofs> {
+    let changed = Arc::make_mut(&mut proofs);
+    changed.trust_level = changed.trust_level.max(TrustLevel::Attested);
+    if said.is_object() {
+        changed.attestation = Some(said.clone());
     }
+    proofs
 }
 
 /// The operator has to fix this configuration. Until then, registrations that need an appraisal are rejected.

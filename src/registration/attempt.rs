@@ -1,0 +1,285 @@
+//! One registration or update on its way through the pipeline: who attempts what, and what each step makes of
+//! it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Bytes;
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, PROXY_AUTHORIZATION};
+use hyper::http::request::Parts;
+
+use super::endpoint::{ATTESTATION, PROOF};
+use super::metadata::parse::Parsed;
+use super::proof::initial_access::InitialAccess;
+use super::proof::statement::Statement;
+use super::single_use::Use;
+use super::{AttestedClient, ClientInformation};
+use crate::base::secret::Secret;
+use crate::client::{Approved, Client, Metadata, Requested, Rules, ScriptRef};
+use crate::http::body::BodyError;
+use crate::http::media_type::{self, RequestForm};
+use crate::http::{ClientCertificate, peer};
+use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts};
+use crate::service::{Context, refusal};
+use crate::store::Stored;
+use crate::store::audit::Author;
+use crate::store::expiring::initial_access_tokens::InitialAccessToken;
+
+/// A registration or an update, with the caller that attempts it.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) cx: &'a Context<'a>,
+    pub(super) caller: &'a Caller<'a>,
+    pub(super) purpose: Purpose<'a>,
+}
+
+impl<'a> Attempt<'a> {
+    /// The registration of a new client.
+    pub(super) const fn create(cx: &'a Context<'a>, caller: &'a Caller<'a>) -> Self {
+        Self {
+            cx,
+            caller,
+            purpose: Purpose::Create,
+        }
+    }
+
+    /// The replacement of the metadata of `stored`.
+    pub(super) const fn replace(
+        cx: &'a Context<'a>,
+        caller: &'a Caller<'a>,
+        stored: &'a Stored,
+    ) -> Self {
+        Self {
+            cx,
+            caller,
+            purpose: Purpose::Replace(stored),
+        }
+    }
+
+    /// Returns the client that is replaced.
+    pub(super) fn existing(self) -> Option<&'a Client> {
+        match self.purpose {
+            Purpose::Create => None,
+            Purpose::Replace(stored) => Some(stored.client()),
+        }
+    }
+
+    /// Returns what a hook sees of the request `register_request` with these `proofs`.
+    pub(super) fn facts(self, proofs: &Arc<Proofs>, register_request: Metadata) -> Arc<Facts> {
+        self.caller.facts(self.cx, proofs, register_request)
+    }
+}
+
+/// The purpose of an attempt.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// The registration of a new client.
+    Create,
+    /// The replacement of the metadata of this client.
+    Replace(&'a Stored),
+}
+
+impl Purpose<'_> {
+    pub(super) const fn decision_hook(self) -> Hook {
+        match self {
+            Self::Create => Hook::CreateClient,
+            Self::Replace(_) => Hook::UpdateClient,
+        }
+    }
+
+    pub(super) const fn response_hook(self) -> Hook {
+        match self {
+            Self::Create => Hook::ModifyPostResponse,
+            Self::Replace(_) => Hook::ModifyPutResponse,
+        }
+    }
+
+    pub(super) const fn notification_hook(self) -> Hook {
+        match self {
+            Self::Create => Hook::ClientCreated,
+            Self::Replace(_) => Hook::ClientUpdated,
+        }
+    }
+}
+
+/// The caller of a request, as the head of the request describes it.
+pub struct Caller<'a> {
+    /// The address that the request came from.
+    pub address: IpAddr,
+    /// The client certificate whose key the caller holds.
+    pub certificate: Option<&'a ClientCertificate>,
+    /// The initial access token of the request, if it is valid.
+    pub(super) initial_access: Option<InitialAccessToken>,
+    /// The attestation of the client, which has proved that it holds the attested key.
+    pub(super) attested: Option<AttestedClient>,
+    /// The administrator who sent the request; none if it came from anyone else.
+    administrator: Option<String>,
+    /// The head of the request.
+    head: &'a Parts,
+    /// What scripts see of it, once the first of them is called.
+    seen: OnceLock<Arc<RequestFacts>>,
+}
+
+impl<'a> Caller<'a> {
+    /// Describes the caller from the head of a request.
+    pub fn of(head: &'a Parts) -> Self {
+        Self {
+            address: peer::client_address(head),
+            certificate: head.extensions.get(),
+            initial_access: None,
+            attested: None,
+            administrator: None,
+            head,
+            seen: OnceLock::new(),
+        }
+    }
+
+    /// Returns the same caller as an administrator.
+    #[must_use]
+    pub fn as_administrator(self, client_id: &str) -> Self {
+        Self {
+            administrator: Some(client_id.to_owned()),
+            ..self
+        }
+    }
+
+    /// Returns the author of the requested change: the administrator, or the client itself.
+    pub fn author(&self, client: Option<&Client>) -> Author {
+        let holder = || client.map(|client| client.id.to_string());
+        Author {
+            actor: self.administrator.clone().or_else(holder),
+            ..refusal::stranger(self.head)
+        }
+    }
+
+    /// Returns the headers of the request.
+    pub(super) const fn headers(&self) -> &'a HeaderMap {
+        &self.head.headers
+    }
+
+    /// Returns what a hook sees of the request `register_request` with these `proofs`.
+    pub(super) fn facts(
+        &self,
+        cx: &Context<'_>,
+        proofs: &Arc<Proofs>,
+        register_request: Metadata,
+    ) -> Arc<Facts> {
+        let request = self.seen.get_or_init(|| Arc::new(self.request_facts(cx)));
+        Arc::new(Facts {
+            request: Arc::clone(request),
+            proofs: Arc::clone(proofs),
+            register_request,
+            settled: BTreeSet::new(),
+        })
+    }
+
+    fn request_facts(&self, cx: &Context<'_>) -> RequestFacts {
+        let mut headers = self.head.headers.clone();
+        for name in CREDENTIALS {
+            headers.remove(name);
+        }
+        RequestFacts {
+            http_request: HttpRequest {
+                method: self.head.method.to_string(),
+                path: self.head.uri.path().to_owned(),
+                headers,
+                ip_address: Some(self.address),
+            },
+            certificate: self.certificate.map(|presented| {
+                let mut members = presented.certificate.to_json();
+                members.insert("trusted".to_owned(), presented.is_trusted.into());
+                members.into()
+            }),
+            custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
+        }
+    }
+}
+
+/// Headers that carry credentials. Scripts do not see them.
+const CREDENTIALS: [HeaderName; 5] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    COOKIE,
+    ATTESTATION,
+    PROOF,
+];
+
+/// A body with the form that its sender declared.
+pub struct Received {
+    /// The declared form.
+    pub(super) form: RequestForm,
+    /// The bytes.
+    pub(super) bytes: Bytes,
+}
+
+impl Received {
+    /// The body of a registration request, in the form that its headers state.
+    ///
+    /// # Errors
+    /// When the media type is not one of a registration request, or the body was not received.
+    pub fn new(headers: &HeaderMap, body: Result<Bytes, BodyError>) -> Result<Self, BodyError> {
+        let form = media_type::request_form(headers)?;
+        Ok(Self { form, bytes: body? })
+    }
+}
+
+/// A request that was read, with its statement verified.
+#[derive(Clone)]
+pub(super) struct Offered {
+    pub(super) parsed: Parsed,
+    pub(super) statement: Option<Statement>,
+}
+
+/// A request whose proofs were verified. The remaining members are metadata.
+pub(super) struct Proven {
+    pub(super) requested: Requested,
+    pub(super) proofs: Arc<Proofs>,
+    pub(super) statement: Option<Statement>,
+    pub(super) initial_access: Option<InitialAccess>,
+    /// The metadata that is already registered, if this is an update.
+    pub(super) registered: Option<Metadata>,
+    /// Whether the client is authenticated by the certificates of its statement.
+    pub(super) is_certified: bool,
+    /// Whether evidence is required that no script has appraised yet.
+    pub(super) is_evidence_owed: bool,
+    /// The scripts that returned keys, adapted the request, or appraised evidence.
+    pub(super) scripts: Vec<ScriptRef>,
+    /// What this request uses up.
+    pub(super) uses: Vec<Use>,
+}
+
+impl Proven {
+    /// Returns the rules for this request.
+    pub(super) fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
+        Rules {
+            initial_access: self.initial_access.as_ref().map(|shown| &shown.policy),
+            registered: self.registered.as_ref(),
+            is_certified: self.is_certified,
+            ..cx.rules()
+        }
+    }
+}
+
+/// The metadata that the scripts decided on, ready to be stored.
+pub(super) struct Sanctioned {
+    pub(super) metadata: Approved,
+    pub(super) scripts: Vec<ScriptRef>,
+}
+
+/// A client with its credentials, which only the client itself may see.
+pub(super) struct Issued {
+    pub(super) client: Client,
+    /// The registration access token of the answer; none if the client presented another token, or if the
+    /// client is shared.
+    pub(super) token: Option<Secret>,
+    pub(super) secret: Option<Secret>,
+}
+
+/// The result of a registration.
+pub enum Registered {
+    /// A new client, or a shared one.
+    New(ClientInformation),
+    /// An existing client: the statement identifies it.
+    There(ClientInformation),
+}
