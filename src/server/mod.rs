@@ -33,8 +33,10 @@ use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::server::outside::Outside;
 use crate::server::reload::{Reloader, Reloads, Requests, Watched};
+use crate::server::watch::WatchError;
 use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
-use crate::store::{Store, StoreError, audit};
+use crate::store::audit::{self, AuditWriter};
+use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::{live, token};
 
@@ -87,10 +89,7 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// # Errors
 /// When the address, the store, the scripts or the files are unavailable or invalid.
 pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
-    let outside = Arc::new(Outside::new());
-    let server = Box::pin(start_with(start, sockets, outside.clone())).await?;
-    outside.belongs_to(&server.service);
-    Ok(server)
+    Box::pin(start_with(start, sockets, None)).await
 }
 
 /// Starts a server with other external functions for scripts, for tests.
@@ -98,123 +97,197 @@ pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartErr
 /// # Errors
 /// When the address, the store, the scripts or the files are unavailable or invalid.
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
-    Box::pin(start_with(start, Sockets::default(), host)).await
+    Box::pin(start_with(start, Sockets::default(), Some(host))).await
 }
 
 async fn start_with(
     start: Start,
     sockets: Sockets,
-    host: Arc<dyn Host>,
+    host: Option<Arc<dyn Host>>,
 ) -> Result<Server, StartError> {
     meter::install();
-    let Start {
-        configuration,
+    let judged =
+        service::judge(start.configuration.live.clone()).map_err(StartError::Configuration)?;
+    let opened = Opened::open(&start, sockets).await?;
+    let sources = start.sources.or_embedded(&start.configuration);
+    let patched = Box::pin(patched(
+        (start.configuration, judged),
         sources,
-        clock,
-    } = start;
-    let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
-    let tls = open_tls(&configuration.settings, &sources, &clock)?;
-    let listeners = Listeners::open(&configuration.settings, sockets).await?;
-    let (address, admin_address) = listeners.addresses(&configuration.settings);
-    let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
-    let watched = Watched::open(&configuration.settings, &sources, &tls);
-    let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
-    // If a folder is missing, the code that reads it reports that more precisely.
-    let watched = watched?;
-    let url = configuration.settings.store.url.clone();
-    let opened = Store::open(&configuration.settings.store).await;
-    let store = opened.map_err(|source| StartError::Store { url, source })?;
-    let sources = sources.or_embedded(&configuration);
-    let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
-    let Patched {
-        configuration,
-        judged,
-        sources,
-        revision,
-    } = patched;
+        &opened.store,
+    ));
+    let assembled = Box::pin(assemble(&opened, patched.await?, start.clock, host)).await?;
+    // If a folder is missing, the code that reads it has reported that more precisely.
+    let watched = opened.watched?;
+    let administrator = Box::pin(token::administrator::ensure(&assembled.service)).await?;
+    let served = serve(assembled, opened.listeners, opened.tls, watched);
+    Ok(Server {
+        administrator,
+        ..served
+    })
+}
+
+/// What a server opens before it loads anything.
+struct Opened {
+    tls: Arc<Tls>,
+    listeners: Listeners,
+    /// The files, watched from before they are loaded.
+    watched: Result<Watched, WatchError>,
+    store: Store,
+}
+
+impl Opened {
+    async fn open(start: &Start, sockets: Sockets) -> Result<Self, StartError> {
+        let settings = &start.configuration.settings;
+        let tls = open_tls(settings, &start.sources, &start.clock)?;
+        let listeners = Listeners::open(settings, sockets).await?;
+        let watched = Watched::open(settings, &start.sources, &tls);
+        let opened = Store::open(&settings.store).await;
+        let store = opened.map_err(|source| StartError::Store {
+            url: settings.store.url.clone(),
+            source,
+        })?;
+        Ok(Self {
+            tls,
+            listeners,
+            watched,
+            store,
+        })
+    }
+}
+
+/// A service, and what its background tasks work with.
+struct Assembled {
+    service: Arc<Service>,
+    /// The sources of the configuration, and its warnings.
+    sources: Sources,
+    warnings: Vec<String>,
+    /// Requested changes of the live configuration.
+    changes: mpsc::Receiver<live::Change>,
+    /// Audit events of rejected requests.
+    refused: AuditWriter,
+}
+
+/// Loads the scripts and creates the service. Scripts use `host`, or else the parts that were opened.
+async fn assemble(
+    opened: &Opened,
+    patched: Patched,
+    clock: Arc<dyn Clock>,
+    host: Option<Arc<dyn Host>>,
+) -> Result<Assembled, StartError> {
     let Configuration {
         settings,
         origins,
         warnings,
         ..
-    } = configuration;
-    let issuer = issuer(&settings, address);
-    let entrance = entrance(&settings, &tls);
-    let patience = entrance.bounds.shutdown;
-    let (changes, requested) = live::queue();
-    let jwks = token::keys::jwks(&runtime.secrets());
+    } = patched.configuration;
+    let store = opened.store.clone();
     let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
-    let named = settings
-        .upstream()
-        .map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
-    let upstream = named.transpose()?;
+    let live = patched.judged.in_force();
+    let host = host.unwrap_or_else(|| {
+        let (fetcher, clock) = (Arc::clone(&fetcher), Arc::clone(&clock));
+        let (store, live) = (store.clone(), Arc::clone(&live));
+        Arc::new(Outside::new(&settings, store, fetcher, clock, live))
+    });
+    let scripts = load_scripts(&settings, Arc::clone(&clock), host).await?;
+    let (address, admin_address) = opened.listeners.addresses(&settings);
+    let issuer = issuer(&settings, address);
+    let (changes, requested) = live::queue();
     let (refusals, refused) = audit::queue(store.audit.clone());
     let parts = Parts {
+        jwks: token::keys::jwks(&scripts.runtime().secrets()),
+        upstream: upstream(&settings, &issuer, &clock)?,
         store,
         clock,
         fetcher,
+        live,
         changes,
         refusals,
-        jwks,
-        upstream,
         admin_address,
     };
-    let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer))
-        .with_origins(origins, revision);
-    let service = Arc::new(Service::new(settings, issuer, parts, first));
-    let administrator = Box::pin(token::administrator::ensure(&service)).await?;
-    let reloads = Arc::new(Reloads::default());
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let first = Snapshot::new(patched.judged, scripts, own_names(&settings, &issuer))
+        .with_origins(origins, patched.revision);
+    Ok(Assembled {
+        service: Arc::new(Service::new(settings, issuer, parts, first)),
+        sources: patched.sources,
+        warnings,
+        changes: requested,
+        refused,
+    })
+}
+
+/// Serves requests, and spawns all background tasks.
+fn serve(assembled: Assembled, listeners: Listeners, tls: Arc<Tls>, watched: Watched) -> Server {
+    let Assembled {
+        service,
+        sources,
+        warnings,
+        changes,
+        refused,
+    } = assembled;
+    let (address, admin_address) = listeners.addresses(&service.settings);
+    let entrance = entrance(&service.settings, &tls);
+    let patience = entrance.bounds.shutdown;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (reload, again) = mpsc::channel(1);
-    // Everything that can be reloaded.
-    let certificate = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
-    let loaded = [Reloaded::Scripts, Reloaded::Configuration]
-        .into_iter()
-        .chain(certificate);
-    let reloader = Reloader::new(
-        Arc::clone(&service),
-        (sources, warnings),
-        Arc::clone(&reloads),
-        tls,
-    );
-    tasks.spawn(reloader.run(
-        watched,
-        Requests {
-            again,
-            changes: requested,
-        },
-        stop.clone(),
-    ));
-    // While the server stops, open requests may still queue notifications and audit events.
-    let served = CancellationToken::new();
-    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
-    tasks.spawn(lifecycle::write_uses(Arc::clone(&service), served.clone()));
-    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
-    tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
-    tasks.spawn(runtime.notify(served.clone(), patience));
-    tasks.spawn(refused.run(served.clone()));
+    let reloads = Arc::new(Reloads::default());
+    note_loaded(&service, &tls);
+    let mine = Arc::clone(&service);
+    let reloader = Reloader::new(mine, sources, warnings, Arc::clone(&reloads), tls);
+    let requests = Requests { again, changes };
+    tasks.spawn(reloader.run(watched, requests, stop.clone()));
     let serving = listeners.serve(&service, reloads, entrance, &stop);
-    let following = Arc::clone(&service);
-    tasks.spawn(async move {
-        serving.await;
-        following.changes_under_way.close();
-        following.changes_under_way.wait().await;
-        served.cancel();
-    });
+    let served = CancellationToken::new();
+    tasks.spawn(finish(serving, Arc::clone(&service), served.clone()));
+    tasks.spawn(refused.run(served.clone()));
+    let runtime = Arc::clone(service.snapshot().scripts.runtime());
+    tasks.spawn(runtime.notify(served.clone(), patience));
+    spawn_lifecycle(&tasks, &service, &stop, served);
     tasks.close();
-    for what in loaded {
-        meter::loaded(what, service.clock.now().unix());
-    }
-    Ok(Server {
+    Server {
         address,
         admin_address,
         service,
         stop,
         reload,
         tasks,
-        administrator,
-    })
+        administrator: None,
+    }
+}
+
+/// Waits until `serving` has ended and all changes are complete, and then cancels `served`. Until then, open
+/// requests may queue notifications and audit events.
+async fn finish(
+    serving: impl Future<Output = ()>,
+    service: Arc<Service>,
+    served: CancellationToken,
+) {
+    serving.await;
+    service.changes_under_way.close();
+    service.changes_under_way.wait().await;
+    served.cancel();
+}
+
+/// Spawns the periodic tasks. The uses of clients are written a last time after `served`.
+fn spawn_lifecycle(
+    tasks: &TaskTracker,
+    service: &Arc<Service>,
+    stop: &CancellationToken,
+    served: CancellationToken,
+) {
+    tasks.spawn(lifecycle::sweep(Arc::clone(service), stop.clone()));
+    tasks.spawn(lifecycle::write_uses(Arc::clone(service), served));
+    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    tasks.spawn(lifecycle::look_upstream(Arc::clone(service), stop.clone()));
+}
+
+/// Records when everything that can be reloaded was loaded.
+fn note_loaded(service: &Service, tls: &Tls) {
+    let now = service.clock.now().unix();
+    meter::loaded(Reloaded::Scripts, now);
+    meter::loaded(Reloaded::Configuration, now);
+    if !tls.files().is_empty() {
+        meter::loaded(Reloaded::Certificate, now);
+    }
 }
 
 impl Server {
@@ -346,11 +419,25 @@ async fn patched(
 
 async fn load_scripts(
     settings: &Settings,
-    runtime: Arc<Runtime>,
+    clock: Arc<dyn Clock>,
+    host: Arc<dyn Host>,
 ) -> Result<Arc<ScriptSet>, StartError> {
     let settings = settings.scripts.clone();
+    let runtime = Runtime::new(&settings, clock, host)?;
     let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
     Ok(Arc::new(loaded?))
+}
+
+fn upstream(
+    settings: &Settings,
+    issuer: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Upstream>, StartError> {
+    let Some(named) = settings.upstream() else {
+        return Ok(None);
+    };
+    let upstream = Upstream::new(named, issuer, clock, &settings.fetch)?;
+    Ok(Some(upstream))
 }
 
 fn issuer(settings: &Settings, address: SocketAddr) -> String {

@@ -2,44 +2,58 @@
 //!
 //! Scripts call them on threads that may block. The work itself runs on the runtime of the server.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use crate::base::clock::Timestamp;
-use crate::fetch::Request;
+use crate::base::clock::{Clock, Timestamp};
+use crate::config::{Live, Settings};
+use crate::fetch::{Fetcher, Request};
 use crate::script::host::{Caller, Host, HttpAnswer, HttpCall};
-use crate::service::Service;
-use crate::store::Indexed;
 use crate::store::expiring::key_values::{KeyValueLimits, ScriptValues};
+use crate::store::{Indexed, Store};
 
 /// The host functions for the scripts of one server.
 pub struct Outside {
     runtime: Handle,
-    /// The server, once it exists; scripts are loaded before it.
-    service: OnceLock<Weak<Service>>,
+    store: Store,
+    fetcher: Arc<Fetcher>,
+    clock: Arc<dyn Clock>,
+    /// How much each script may store.
+    key_values: KeyValueLimits,
+    /// The maximum number of outstanding nonces.
+    nonces: u64,
+    /// The live configuration in force.
+    live: Arc<ArcSwap<Live>>,
 }
 
 impl Outside {
-    /// Host functions without a server. Must be called on the runtime of the server.
-    pub fn new() -> Self {
+    /// Host functions on these parts, within the limits of `settings`. Must be called on the runtime of the
+    /// server.
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        fetcher: Arc<Fetcher>,
+        clock: Arc<dyn Clock>,
+        live: Arc<ArcSwap<Live>>,
+    ) -> Self {
+        let limits = &settings.scripts.limits;
         Self {
             runtime: Handle::current(),
-            service: OnceLock::new(),
+            store,
+            fetcher,
+            clock,
+            key_values: KeyValueLimits {
+                entries: limits.kv_entries,
+                key_bytes: limits.kv_key_bytes,
+                value_bytes: limits.kv_value_bytes,
+            },
+            nonces: settings.limits.evidence_nonces,
+            live,
         }
-    }
-
-    /// Connects the host functions with `service`.
-    pub fn belongs_to(&self, service: &Arc<Service>) {
-        // Only the start of the server calls this, and only once.
-        let _ = self.service.set(Arc::downgrade(service));
-    }
-
-    fn service(&self) -> Result<Arc<Service>, String> {
-        let service = self.service.get().and_then(Weak::upgrade);
-        service.ok_or_else(|| "not available while scripts are loaded".to_owned())
     }
 
     /// Waits for `work`, but no longer than `timeout`.
@@ -63,27 +77,13 @@ impl Outside {
         by: &Caller<'_>,
         work: impl AsyncFnOnce(ScriptValues<'_>, Timestamp) -> Result<T, E>,
     ) -> Result<T, String> {
-        let service = self.service()?;
-        let limits = &service.settings.scripts.limits;
-        let limits = KeyValueLimits {
-            entries: limits.kv_entries,
-            key_bytes: limits.kv_key_bytes,
-            value_bytes: limits.kv_value_bytes,
-        };
-        let values = service.store.key_values.of(by.script, limits);
-        self.wait(by.timeout, work(values, service.clock.now()))
-    }
-}
-
-impl Default for Outside {
-    fn default() -> Self {
-        Self::new()
+        let values = self.store.key_values.of(by.script, self.key_values);
+        self.wait(by.timeout, work(values, self.clock.now()))
     }
 }
 
 impl Host for Outside {
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
-        let service = self.service()?;
         let request = Request {
             method: call.method.clone(),
             url: call.url.clone(),
@@ -94,7 +94,7 @@ impl Host for Outside {
         };
         let answer = self.wait(call.timeout, async {
             tokio::time::sleep(call.after).await;
-            service.fetcher.send(request).await
+            self.fetcher.send(request).await
         })?;
         Ok(HttpAnswer {
             status: answer.status,
@@ -136,29 +136,21 @@ impl Host for Outside {
     }
 
     fn count_clients(&self, by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
-        let service = self.service()?;
-        self.wait(by.timeout, service.store.clients.count(indexed(members)?))
+        self.wait(by.timeout, self.store.clients.count(indexed(members)?))
     }
 
     fn new_nonce(&self, by: &Caller<'_>) -> Result<String, String> {
-        let service = self.service()?;
-        let lifetime = service.snapshot().live.registration.evidence_nonce_lifetime;
-        let most = service.settings.limits.evidence_nonces;
+        let lifetime = self.live.load().registration.evidence_nonce_lifetime;
+        let nonces = &self.store.nonces;
         self.wait(
             by.timeout,
-            service
-                .store
-                .nonces
-                .issue(service.clock.now(), lifetime, most),
+            nonces.issue(self.clock.now(), lifetime, self.nonces),
         )
     }
 
     fn consume_nonce(&self, by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
-        let service = self.service()?;
-        self.wait(
-            by.timeout,
-            service.store.nonces.consume(nonce, service.clock.now()),
-        )
+        let nonces = &self.store.nonces;
+        self.wait(by.timeout, nonces.consume(nonce, self.clock.now()))
     }
 }
 

@@ -31,7 +31,7 @@ pub use upstream::{Members, Upstream};
 #[derive(Debug)]
 pub struct Snapshot {
     /// The live configuration.
-    pub live: Live,
+    pub live: Arc<Live>,
     /// The trust settings of the configuration, with every key parsed.
     pub trust: Arc<Trust>,
     /// The names of this server that are accepted in the `aud` of a token.
@@ -70,7 +70,7 @@ impl Snapshot {
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
         let judged = Judged {
-            live: self.live.clone(),
+            live: Arc::clone(&self.live),
             trust: Arc::clone(&self.trust),
         };
         let next = Self::with(
@@ -142,8 +142,16 @@ pub fn document_revision(live: &str, patches: u64) -> String {
 /// A live configuration that can be in force. Only [`judge`] creates it.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    live: Live,
+    live: Arc<Live>,
     trust: Arc<Trust>,
+}
+
+impl Judged {
+    /// Returns a handle to the live configuration in force, which is this one until the service of
+    /// [`Parts::live`] replaces it.
+    pub fn in_force(&self) -> Arc<ArcSwap<Live>> {
+        Arc::new(ArcSwap::new(Arc::clone(&self.live)))
+    }
 }
 
 /// Validates the patterns, keys and algorithms of a configuration that was parsed.
@@ -162,7 +170,7 @@ pub fn judge(live: Live) -> Result<Judged, String> {
         .collect();
     if lines.is_empty() {
         Ok(Judged {
-            live,
+            live: Arc::new(live),
             trust: Arc::new(trust),
         })
     } else {
@@ -178,6 +186,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The only client for outgoing requests.
     pub fetcher: Arc<Fetcher>,
+    /// The handle to the live configuration, for parts that exist before the service. The service keeps it
+    /// up to date. It leads to no scripts, so scripts can keep it.
+    pub live: Arc<ArcSwap<Live>>,
     /// The channel for changes of the live configuration.
     pub changes: Changes,
     /// The queue for audit events of rejected requests.
@@ -220,7 +231,9 @@ pub struct Service {
     pub admin_address: Option<SocketAddr>,
     /// The limit of a sweep.
     pub steady: Steady,
-    live: ArcSwap<Snapshot>,
+    snapshot: ArcSwap<Snapshot>,
+    /// The live configuration of the snapshot.
+    live: Arc<ArcSwap<Live>>,
 }
 
 impl Service {
@@ -230,6 +243,7 @@ impl Service {
             store,
             clock,
             fetcher,
+            live,
             changes,
             refusals,
             jwks,
@@ -255,19 +269,21 @@ impl Service {
             upstream,
             admin_address,
             steady: Steady::default(),
-            live: ArcSwap::from_pointee(first),
+            snapshot: ArcSwap::from_pointee(first),
+            live,
         }
     }
 
     /// Returns the current snapshot. Each request reads it once, so that no request sees two configurations
     /// or two sets of scripts.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.live.load_full()
+        self.snapshot.load_full()
     }
 
     /// Replaces the snapshot. Only the reload task calls this, so no change is lost.
     pub fn replace(&self, next: Snapshot) {
-        self.live.store(Arc::new(next));
+        self.live.store(Arc::clone(&next.live));
+        self.snapshot.store(Arc::new(next));
     }
 
     /// Returns the URL of the registration endpoint.

@@ -166,7 +166,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "server/outside",
-        &["base/clock", "fetch", "script", "service", "store"],
+        &["base/clock", "config", "fetch", "script", "store"],
     ),
     // The caller is identified by its access token. An administrator changes a client with the same
     // code as the client itself.

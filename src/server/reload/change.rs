@@ -90,7 +90,7 @@ impl Reloader {
         let patches = &self.service.store.patches;
         let live = &next.configuration.live;
         let revision = document_revision(&live.revision(), self.patches.saturating_add(1));
-        let changed = config::changed_keys(&self.service.snapshot().live, live);
+        let changed = config::changed_keys(&*self.service.snapshot().live, live);
         let event = author.did(
             Action::ConfigurationChanged,
             revision,

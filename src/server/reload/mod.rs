@@ -77,7 +77,8 @@ impl Reloader {
     /// A reloader of `tls` and of `service`, whose configuration came from `sources` with `warnings`.
     pub fn new(
         service: Arc<Service>,
-        (sources, warnings): (Sources, Vec<String>),
+        sources: Sources,
+        warnings: Vec<String>,
         reloads: Arc<Reloads>,
         tls: Arc<Tls>,
     ) -> Self {
@@ -223,7 +224,7 @@ impl Reloader {
     async fn take_from(&mut self, author: &Author, next: &Whole) {
         let present = self.service.snapshot();
         self.take(next);
-        let changed = config::changed_keys(&present.live, &next.configuration.live);
+        let changed = config::changed_keys(&*present.live, &next.configuration.live);
         if !changed.is_empty() {
             let revision = self
                 .service
