@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ServeArguments;
 use crate::base::clock::SystemClock;
-use crate::server::systemd::{self, State};
+use crate::server::systemd::{self, ServerState};
 use crate::server::{self, Server, Sockets, Start};
 use crate::telemetry;
 
@@ -53,7 +53,7 @@ async fn serve(start: Start, sockets: Sockets) -> Result<(), String> {
     server.obey_signals().map_err(|error| error.to_string())?;
     greet(&server);
     announce(&server);
-    systemd::tell(State::Ready);
+    systemd::tell(ServerState::Ready);
     server.ended().await;
     tracing::info!("server stopped");
     Ok(())

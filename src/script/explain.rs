@@ -70,20 +70,18 @@ fn wrong_answer(value: &Dynamic) -> Option<String> {
     let Ok(Value::Object(members)) = to_json(value) else {
         return Some("a thrown map must have a JSON form".to_owned());
     };
-    let code = match members.get("error") {
-        None => Some("a thrown map needs `error`"),
-        Some(code) if !code.is_string() => Some("`error` of a thrown map must be a string"),
-        Some(_) => None,
-    };
-    let is_due = |status: &Value| {
-        status
-            .as_i64()
-            .is_some_and(|status| (400..=599).contains(&status))
-    };
-    let is_wrong = members.get("status").is_some_and(|status| !is_due(status));
-    let status =
-        is_wrong.then_some("`status` of a thrown map must be a whole number from 400 to 599");
-    let wrong: Vec<&str> = code.into_iter().chain(status).collect();
+    let mut wrong = Vec::new();
+    match members.get("error") {
+        None => wrong.push("a thrown map needs `error`"),
+        Some(code) if !code.is_string() => wrong.push("`error` of a thrown map must be a string"),
+        Some(_) => {}
+    }
+    if let Some(status) = members.get("status") {
+        let number = status.as_i64();
+        if number.is_none_or(|number| !(400..=599).contains(&number)) {
+            wrong.push("`status` of a thrown map must be a whole number from 400 to 599");
+        }
+    }
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
@@ -112,11 +110,8 @@ fn kind(name: &str) -> &str {
 fn unknown_function(call: &str) -> Option<String> {
     let (name, types) = call.split_once(" (")?;
     let types = types.strip_suffix(')')?;
-    let given: Vec<&str> = types
-        .split(", ")
-        .filter(|of| !of.is_empty())
-        .map(kind)
-        .collect();
+    let types = types.split(", ").filter(|given| !given.is_empty());
+    let given: Vec<&str> = types.map(kind).collect();
     let shown = given.join(", ");
     let known = documented(name);
     if let Some(first) = known.first() {
@@ -128,22 +123,22 @@ fn unknown_function(call: &str) -> Option<String> {
         ));
     }
     let text = format!("Function not found: {name} ({shown})");
+    // An operator is not a method.
+    let is_method = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     match given.split_first() {
-        // An operator is not a method.
-        Some((&"()", _))
-            if name.starts_with(|first: char| first.is_alphabetic() || first == '_') =>
-        {
-            // The engine calls `contains` for `in`.
-            let method = format!(".{name}");
-            let next = if name == "contains" {
-                ".contains` or after `in"
-            } else {
-                method.as_str()
-            };
-            Some(format!("{text}: {}", absent(next)))
-        }
+        Some((&"()", _)) if is_method => Some(format!("{text}: {}", absent_before(name))),
         Some((&"context", rest)) => Some(unknown_method(name, rest, text)),
         _ => Some(text),
+    }
+}
+
+/// Returns the message for a method that is called on an absent value.
+fn absent_before(method: &str) -> String {
+    // The engine calls `contains` for `in`.
+    if method == "contains" {
+        absent(".contains` or after `in")
+    } else {
+        absent(&format!(".{method}"))
     }
 }
 

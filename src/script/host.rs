@@ -27,7 +27,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
+    fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {
         let _ = (by, key);
         missing("kv")
     }
@@ -38,7 +38,7 @@ pub trait Host: Send + Sync {
     /// When the script has stored too many values, or the store fails.
     fn kv_set(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         key: &str,
         value: &Value,
         seconds: u64,
@@ -51,7 +51,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
+    fn kv_delete(&self, by: &CallingScript<'_>, key: &str) -> Result<bool, String> {
         let _ = (by, key);
         missing("kv")
     }
@@ -63,7 +63,7 @@ pub trait Host: Send + Sync {
     /// When the stored value is not an integer, the sum is out of range, or the store fails.
     fn kv_increment(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         key: &str,
         amount: i64,
         seconds: u64,
@@ -76,7 +76,11 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When a member is not indexed (the error lists the indexed members), or the store fails.
-    fn count_clients(&self, by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
+    fn count_clients(
+        &self,
+        by: &CallingScript<'_>,
+        members: &Map<String, Value>,
+    ) -> Result<u64, String> {
         let _ = (by, members);
         missing("clients")
     }
@@ -85,7 +89,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When too many nonces are outstanding, or the store fails.
-    fn new_nonce(&self, by: &Caller<'_>) -> Result<String, String> {
+    fn new_nonce(&self, by: &CallingScript<'_>) -> Result<String, String> {
         let _ = by;
         missing("attestation::new_nonce")
     }
@@ -95,7 +99,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the store fails.
-    fn consume_nonce(&self, by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
+    fn consume_nonce(&self, by: &CallingScript<'_>, nonce: &str) -> Result<bool, String> {
         let _ = (by, nonce);
         missing("attestation::consume_nonce")
     }
@@ -103,7 +107,7 @@ pub trait Host: Send + Sync {
 
 /// The script that calls the host, and its timeout.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller<'a> {
+pub struct CallingScript<'a> {
     /// The file name of the script, to which the stored values belong.
     pub script: &'a str,
     /// How long the call may take.

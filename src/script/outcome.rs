@@ -23,7 +23,7 @@ pub struct Decision {
 
 /// A request that scripts have adapted.
 #[derive(Debug)]
-pub struct Adapted {
+pub struct AdaptedRequest {
     /// The request as the scripts left it.
     pub request: Metadata,
     /// The scripts that were called, in order.

@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::{self, Configuration, Settings, Sources};
+use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::http::certificate::Proxies;
 use crate::http::serve::{Bounds, Entrance};
@@ -110,12 +111,13 @@ async fn start_with(
         service::judge(start.configuration.live.clone()).map_err(StartError::Configuration)?;
     let opened = Opened::open(&start, sockets).await?;
     let sources = start.sources.or_embedded(&start.configuration);
-    let patched = Box::pin(patched(
-        (start.configuration, judged),
-        sources,
-        &opened.store,
-    ));
-    let assembled = Box::pin(assemble(&opened, patched.await?, start.clock, host)).await?;
+    let patched = patched(start.configuration, judged, sources, &opened.store);
+    let patched = Box::pin(patched).await?;
+    let (settings, clock) = (&patched.configuration.settings, start.clock);
+    let live = patched.judged.in_force();
+    let host = host.unwrap_or_else(|| opened.outside(settings, &clock, &live));
+    let scripts = load_scripts(settings, Arc::clone(&clock), host).await?;
+    let assembled = assemble(&opened, patched, clock, live, scripts)?;
     // If a folder is missing, the code that reads it has reported that more precisely.
     let watched = opened.watched?;
     let administrator = Box::pin(token::administrator::ensure(&assembled.service)).await?;
@@ -133,6 +135,7 @@ struct Opened {
     /// The files, watched from before they are loaded.
     watched: Result<Watched, WatchError>,
     store: Store,
+    fetcher: Arc<Fetcher>,
 }
 
 impl Opened {
@@ -141,17 +144,28 @@ impl Opened {
         let tls = open_tls(settings, &start.sources, &start.clock)?;
         let listeners = Listeners::open(settings, sockets).await?;
         let watched = Watched::open(settings, &start.sources, &tls);
-        let opened = Store::open(&settings.store).await;
-        let store = opened.map_err(|source| StartError::Store {
-            url: settings.store.url.clone(),
-            source,
-        })?;
+        let store = Store::open(&settings.store).await;
+        let store = store.map_err(|error| store_error(settings, error))?;
+        let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
         Ok(Self {
             tls,
             listeners,
             watched,
             store,
+            fetcher,
         })
+    }
+
+    /// Returns the external functions of scripts on the opened parts.
+    fn outside(
+        &self,
+        settings: &Settings,
+        clock: &Arc<dyn Clock>,
+        live: &Arc<ArcSwap<Live>>,
+    ) -> Arc<dyn Host> {
+        let (store, fetcher) = (self.store.clone(), Arc::clone(&self.fetcher));
+        let (clock, live) = (Arc::clone(clock), Arc::clone(live));
+        Arc::new(Outside::new(settings, store, fetcher, clock, live))
     }
 }
 
@@ -167,12 +181,13 @@ struct Assembled {
     refused: AuditWriter,
 }
 
-/// Loads the scripts and creates the service. Scripts use `host`, or else the parts that were opened.
-async fn assemble(
+/// Creates the service of all parts.
+fn assemble(
     opened: &Opened,
     patched: Patched,
     clock: Arc<dyn Clock>,
-    host: Option<Arc<dyn Host>>,
+    live: Arc<ArcSwap<Live>>,
+    scripts: Arc<ScriptSet>,
 ) -> Result<Assembled, StartError> {
     let Configuration {
         settings,
@@ -180,32 +195,23 @@ async fn assemble(
         warnings,
         ..
     } = patched.configuration;
-    let store = opened.store.clone();
-    let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
-    let live = patched.judged.in_force();
-    let host = host.unwrap_or_else(|| {
-        let (fetcher, clock) = (Arc::clone(&fetcher), Arc::clone(&clock));
-        let (store, live) = (store.clone(), Arc::clone(&live));
-        Arc::new(Outside::new(&settings, store, fetcher, clock, live))
-    });
-    let scripts = load_scripts(&settings, Arc::clone(&clock), host).await?;
     let (address, admin_address) = opened.listeners.addresses(&settings);
     let issuer = issuer(&settings, address);
     let (changes, requested) = live::queue();
-    let (refusals, refused) = audit::queue(store.audit.clone());
+    let (refusals, refused) = audit::queue(opened.store.audit.clone());
     let parts = Parts {
         jwks: token::keys::jwks(&scripts.runtime().secrets()),
         upstream: upstream(&settings, &issuer, &clock)?,
-        store,
+        store: opened.store.clone(),
         clock,
-        fetcher,
+        fetcher: Arc::clone(&opened.fetcher),
         live,
         changes,
         refusals,
         admin_address,
     };
-    let first = Snapshot::new(patched.judged, scripts, own_names(&settings, &issuer))
-        .with_origins(origins, patched.revision);
+    let first = Snapshot::new(patched.judged, scripts, own_names(&settings, &issuer));
+    let first = first.with_origins(origins, patched.revision);
     Ok(Assembled {
         service: Arc::new(Service::new(settings, issuer, parts, first)),
         sources: patched.sources,
@@ -217,28 +223,30 @@ async fn assemble(
 
 /// Serves requests, and spawns all background tasks.
 fn serve(assembled: Assembled, listeners: Listeners, tls: Arc<Tls>, watched: Watched) -> Server {
-    let Assembled {
-        service,
-        sources,
-        warnings,
-        changes,
-        refused,
-    } = assembled;
+    let service = assembled.service;
     let (address, admin_address) = listeners.addresses(&service.settings);
     let entrance = entrance(&service.settings, &tls);
-    let patience = entrance.bounds.shutdown;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let (reload, again) = mpsc::channel(1);
     let reloads = Arc::new(Reloads::default());
     note_loaded(&service, &tls);
-    let mine = Arc::clone(&service);
-    let reloader = Reloader::new(mine, sources, warnings, Arc::clone(&reloads), tls);
-    let requests = Requests { again, changes };
+    let requests = Requests {
+        again,
+        changes: assembled.changes,
+    };
+    let reloader = Reloader::new(
+        Arc::clone(&service),
+        assembled.sources,
+        assembled.warnings,
+        Arc::clone(&reloads),
+        tls,
+    );
     tasks.spawn(reloader.run(watched, requests, stop.clone()));
+    let patience = entrance.bounds.shutdown;
     let serving = listeners.serve(&service, reloads, entrance, &stop);
     let served = CancellationToken::new();
     tasks.spawn(finish(serving, Arc::clone(&service), served.clone()));
-    tasks.spawn(refused.run(served.clone()));
+    tasks.spawn(assembled.refused.run(served.clone()));
     let runtime = Arc::clone(service.snapshot().scripts.runtime());
     tasks.spawn(runtime.notify(served.clone(), patience));
     spawn_lifecycle(&tasks, &service, &stop, served);
@@ -374,47 +382,54 @@ struct Patched {
 
 /// Applies the patch from the store to the configuration.
 async fn patched(
-    (configuration, judged): (Configuration, Judged),
+    configuration: Configuration,
+    judged: Judged,
     sources: Sources,
     store: &Store,
 ) -> Result<Patched, StartError> {
     let stored = store.patches.load().await.map_err(|error| match error {
         StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
-        source => StartError::Store {
-            url: configuration.settings.store.url.clone(),
-            source,
-        },
+        error => store_error(&configuration.settings, error),
     })?;
-    let (sources, revision) = (
-        Sources {
+    let unpatched = Patched {
+        configuration,
+        judged,
+        sources: Sources {
             patch: stored.document.into(),
             ..sources
         },
-        stored.revision,
-    );
-    if sources.patch.0.is_empty() {
-        return Ok(Patched {
+        revision: stored.revision,
+    };
+    if unpatched.sources.patch.0.is_empty() {
+        return Ok(unpatched);
+    }
+    unpatched.loaded_again().await
+}
+
+impl Patched {
+    /// Loads the live configuration again, now with the patch. The settings stay.
+    async fn loaded_again(self) -> Result<Self, StartError> {
+        let again = self.sources.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
+        let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
+        let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
+        let keys = self.sources.patch.keys();
+        tracing::info!(?keys, "patched configuration values are in force");
+        let configuration = Configuration {
+            settings: self.configuration.settings,
+            ..patched
+        };
+        Ok(Self {
             configuration,
             judged,
-            sources,
-            revision,
-        });
+            ..self
+        })
     }
-    let again = sources.clone();
-    let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
-    let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
-    let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
-    tracing::info!(keys = ?sources.patch.keys(), "patched configuration values are in force");
-    let configuration = Configuration {
-        settings: configuration.settings,
-        ..patched
-    };
-    Ok(Patched {
-        configuration,
-        judged,
-        sources,
-        revision,
-    })
+}
+
+fn store_error(settings: &Settings, source: StoreError) -> StartError {
+    let url = settings.store.url.clone();
+    StartError::Store { url, source }
 }
 
 async fn load_scripts(

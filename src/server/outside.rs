@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::base::clock::{Clock, Timestamp};
 use crate::config::{Live, Settings};
 use crate::fetch::{Fetcher, Request};
-use crate::script::host::{Caller, Host, HttpAnswer, HttpCall};
+use crate::script::host::{CallingScript, Host, HttpAnswer, HttpCall};
 use crate::store::expiring::key_values::{KeyValueLimits, ScriptValues};
 use crate::store::{Indexed, Store};
 
@@ -74,7 +74,7 @@ impl Outside {
     /// Performs `work` on the key-value store of the script.
     fn kept<T, E: ToString>(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         work: impl AsyncFnOnce(ScriptValues<'_>, Timestamp) -> Result<T, E>,
     ) -> Result<T, String> {
         let values = self.store.key_values.of(by.script, self.key_values);
@@ -103,13 +103,13 @@ impl Host for Outside {
         })
     }
 
-    fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
+    fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {
         self.kept(by, async |values, now| values.get(key, now).await)
     }
 
     fn kv_set(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         key: &str,
         value: &Value,
         seconds: u64,
@@ -119,13 +119,13 @@ impl Host for Outside {
         })
     }
 
-    fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
+    fn kv_delete(&self, by: &CallingScript<'_>, key: &str) -> Result<bool, String> {
         self.kept(by, async |values, now| values.delete(key, now).await)
     }
 
     fn kv_increment(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         key: &str,
         amount: i64,
         seconds: u64,
@@ -135,11 +135,15 @@ impl Host for Outside {
         })
     }
 
-    fn count_clients(&self, by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
+    fn count_clients(
+        &self,
+        by: &CallingScript<'_>,
+        members: &Map<String, Value>,
+    ) -> Result<u64, String> {
         self.wait(by.timeout, self.store.clients.count(indexed(members)?))
     }
 
-    fn new_nonce(&self, by: &Caller<'_>) -> Result<String, String> {
+    fn new_nonce(&self, by: &CallingScript<'_>) -> Result<String, String> {
         let lifetime = self.live.load().registration.evidence_nonce_lifetime;
         let nonces = &self.store.nonces;
         self.wait(
@@ -148,7 +152,7 @@ impl Host for Outside {
         )
     }
 
-    fn consume_nonce(&self, by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
+    fn consume_nonce(&self, by: &CallingScript<'_>, nonce: &str) -> Result<bool, String> {
         let nonces = &self.store.nonces;
         self.wait(by.timeout, nonces.consume(nonce, self.clock.now()))
     }

@@ -19,10 +19,10 @@ pub fn sockets() -> std::io::Result<Vec<TcpListener>> {
 
 /// A state that is reported to the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ServerState {
     /// Requests are answered.
     Ready,
-    /// The reloadable files are being read again; [`State::Ready`] follows.
+    /// The reloadable files are being read again; [`ServerState::Ready`] follows.
     Reloading,
     /// No more requests are accepted.
     Stopping,
@@ -30,13 +30,13 @@ pub enum State {
 
 /// Notifies the service manager (`NOTIFY_SOCKET`) of the state of the server.
 #[cfg(unix)]
-pub fn tell(state: State) {
+pub fn tell(state: ServerState) {
     use sd_notify::NotifyState;
     let told = match state {
-        State::Ready => send(&[NotifyState::Ready]),
-        State::Stopping => send(&[NotifyState::Stopping]),
+        ServerState::Ready => send(&[NotifyState::Ready]),
+        ServerState::Stopping => send(&[NotifyState::Stopping]),
         // The time distinguishes an answer to this signal from an answer to an earlier one.
-        State::Reloading => {
+        ServerState::Reloading => {
             NotifyState::monotonic_usec_now().and_then(|now| send(&[NotifyState::Reloading, now]))
         }
     };
@@ -66,4 +66,4 @@ fn send(states: &[sd_notify::NotifyState<'_>]) -> std::io::Result<()> {
 
 /// There is no service manager to notify.
 #[cfg(not(unix))]
-pub fn tell(_state: State) {}
+pub fn tell(_state: ServerState) {}

@@ -8,7 +8,7 @@ use super::{Format, ScriptArguments};
 use crate::base::model::json;
 use crate::script::Hook;
 use crate::script::testing::trial::{Ending, Given, Trial};
-use crate::script::testing::{self, Beginning, Fakes, World};
+use crate::script::testing::{self, Fakes, World, WorldSettings};
 
 /// The hook to call, and the request to call it with.
 pub(super) struct Subject<'a> {
@@ -72,7 +72,7 @@ fn read(file: &Path) -> Result<(Given, Fakes), String> {
 
 /// Completes `fakes` with the current time and a placeholder for every secret. A call must neither need nor
 /// show real secrets.
-fn with_the_rest(mut fakes: Fakes, beginning: &Beginning) -> Fakes {
+fn with_the_rest(mut fakes: Fakes, beginning: &WorldSettings) -> Fakes {
     fakes
         .now
         .get_or_insert_with(|| super::super::clock().now().unix());

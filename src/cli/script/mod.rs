@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::FileArguments;
 use crate::config::Configuration;
-use crate::script::testing::Beginning;
+use crate::script::testing::WorldSettings;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -111,9 +111,9 @@ impl ScriptArguments {
     }
 
     /// Returns the initial state of the worlds that these scripts are tested in.
-    fn beginning(&self) -> Result<Beginning, String> {
+    fn beginning(&self) -> Result<WorldSettings, String> {
         let configuration = self.load()?;
-        Ok(Beginning {
+        Ok(WorldSettings {
             settings: configuration.settings.scripts,
             custom: configuration
                 .live

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ScriptArguments;
-use crate::script::testing::{Failure, Suite, Test};
+use crate::script::testing::{Suite, Test, TestFailure};
 
 pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(), String> {
     let beginning = arguments.beginning()?;
@@ -46,7 +46,7 @@ async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
 }
 
 /// Formats a failure as TAP comments.
-fn diagnostics(failure: &Failure) -> String {
+fn diagnostics(failure: &TestFailure) -> String {
     let mut lines: Vec<String> = failure
         .error
         .to_string()

@@ -12,14 +12,14 @@ use super::Event;
 
 /// The events that are queued or being delivered, with one line per client.
 #[derive(Default)]
-pub(super) struct Lines {
-    clients: HashMap<String, Line>,
+pub(super) struct ClientQueues {
+    clients: HashMap<String, ClientQueue>,
     /// The clients whose first event can be delivered, in the order in which it became ready.
     due: VecDeque<String>,
 }
 
 /// The events of one client, except the event that is being delivered or waits for a retry.
-struct Line {
+struct ClientQueue {
     waiting: VecDeque<Event>,
     /// Ends the pause before a retry, if one of the client's events waits for a retry.
     pause: Option<CancellationToken>,
@@ -27,7 +27,7 @@ struct Line {
     is_gone: bool,
 }
 
-impl Lines {
+impl ClientQueues {
     pub(super) fn is_empty(&self) -> bool {
         self.clients.is_empty()
     }
@@ -38,7 +38,7 @@ impl Lines {
             Entry::Occupied(line) => line.into_mut(),
             Entry::Vacant(place) => {
                 self.due.push_back(place.key().clone());
-                place.insert(Line {
+                place.insert(ClientQueue {
                     waiting: VecDeque::new(),
                     pause: None,
                     is_gone: false,
@@ -91,7 +91,7 @@ impl Lines {
     }
 }
 
-impl Line {
+impl ClientQueue {
     fn add(&mut self, event: Event) -> VecDeque<Event> {
         if !event.is_deletion() {
             // A deleted client does not change. This change was made before the deletion and arrived late.

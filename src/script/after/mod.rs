@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::lines::Lines;
+use self::lines::ClientQueues;
 use super::hook::Hook;
 use super::load::set::ScriptSet;
 use super::outcome::HookError;
@@ -150,7 +150,7 @@ impl Notifications {
     /// Delivers events, [`AT_ONCE`] at a time and one per client, until the queue is closed and empty.
     async fn tell_all(&self, mut receiver: UnboundedReceiver<Event>, finish: &CancellationToken) {
         let (mut told, mut paused) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut lines = Lines::default();
+        let mut lines = ClientQueues::default();
         let (mut is_open, mut is_closing) = (true, false);
         while is_open || !lines.is_empty() {
             // All queued events are read first, because a deletion among them replaces earlier ones.

@@ -10,7 +10,7 @@ mod texts;
 
 use rhai::{EvalAltResult, FuncRegistration, Module, Position, RhaiNativeFunc};
 
-use super::value::Outcome;
+use super::value::HostResult;
 
 /// Registers the functions, which take precedence over those of Rhai.
 pub(super) fn register(module: &mut Module) {
@@ -32,7 +32,7 @@ fn add_changing<A: 'static, const N: usize, const X: bool>(
 }
 
 /// Fails as Rhai does when `what` exceeds its limit. A script cannot catch this error.
-fn too_large<T>(what: &str) -> Outcome<T> {
+fn too_large<T>(what: &str) -> HostResult<T> {
     Err(Box::new(EvalAltResult::ErrorDataTooLarge(
         what.to_owned(),
         Position::NONE,

@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, ImmutableString, Module, NativeCallContext};
 
-use super::super::value::{Outcome, failure};
+use super::super::value::{HostResult, failure};
 use super::{add_changing, exceeds, too_large};
 
 /// Rhai's names, in its errors, for the limits of strings and arrays.
@@ -68,7 +68,7 @@ fn register_replace(module: &mut Module) {
 }
 
 /// Replaces each `find` by `by`, after checking the size of the result.
-fn replace(limit: usize, text: &mut ImmutableString, find: &str, by: &str) -> Outcome<()> {
+fn replace(limit: usize, text: &mut ImmutableString, find: &str, by: &str) -> HostResult<()> {
     // Rhai leaves an empty string unchanged, even when `find` is empty too.
     let found = if text.is_empty() {
         0
@@ -87,7 +87,7 @@ fn replace(limit: usize, text: &mut ImmutableString, find: &str, by: &str) -> Ou
 }
 
 /// Adds `padding` until there are `length` characters. With an empty `padding`, Rhai would never stop.
-fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> Outcome<()> {
+fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> HostResult<()> {
     let length = usize::try_from(length.max(0)).unwrap_or(usize::MAX);
     // A character has at least one byte.
     if exceeds(length, limit) {
@@ -113,7 +113,7 @@ fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> 
 
 /// Splits a string at a separator into at most the given number of parts. The first parameter is the
 /// limit of array items.
-type Cut = fn(usize, &str, &str, usize) -> Outcome<Array>;
+type Cut = fn(usize, &str, &str, usize) -> HostResult<Array>;
 
 fn register_split(module: &mut Module) {
     let cuts: [(&str, Cut); 2] = [("split", split), ("split_rev", split_rev)];
@@ -169,7 +169,7 @@ fn register_split(module: &mut Module) {
     );
 }
 
-fn split(limit: usize, text: &str, at: &str, parts: usize) -> Outcome<Array> {
+fn split(limit: usize, text: &str, at: &str, parts: usize) -> HostResult<Array> {
     // Rhai treats an empty string as one part, even when the separator is empty.
     if text.is_empty() {
         Ok(vec![text.into()])
@@ -178,7 +178,7 @@ fn split(limit: usize, text: &str, at: &str, parts: usize) -> Outcome<Array> {
     }
 }
 
-fn split_rev(limit: usize, text: &str, at: &str, parts: usize) -> Outcome<Array> {
+fn split_rev(limit: usize, text: &str, at: &str, parts: usize) -> HostResult<Array> {
     if text.is_empty() {
         Ok(vec![text.into()])
     } else {
@@ -191,7 +191,7 @@ fn one_or_more(parts: i64) -> usize {
 }
 
 /// Collects `items`, which may be endless, into an array.
-fn array(limit: usize, items: impl Iterator<Item: Into<Dynamic>>) -> Outcome<Array> {
+fn array(limit: usize, items: impl Iterator<Item: Into<Dynamic>>) -> HostResult<Array> {
     let mut array = Array::new();
     for item in items {
         if exceeds(array.len() + 1, limit) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
@@ -15,11 +15,12 @@ pub(in crate::script) struct Libraries(Arc<Shelf>);
 struct Shelf {
     /// The text of each file by the name under which it is imported.
     texts: BTreeMap<String, String>,
-    loaded: Mutex<BTreeMap<String, State>>,
+    loaded: Mutex<BTreeMap<String, Library>>,
     has_closures: AtomicBool,
 }
 
-enum State {
+/// A file below `lib/` that has been imported.
+enum Library {
     /// Its top level is running, so an import of it now is a cycle.
     Loading,
     Ready(Shared<Module>),
@@ -44,12 +45,24 @@ impl Libraries {
         self.0.has_closures.load(Ordering::Relaxed)
     }
 
-    fn note(&self, name: &str, state: State) {
-        self.0
-            .loaded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned(), state);
+    fn loaded(&self) -> MutexGuard<'_, BTreeMap<String, Library>> {
+        let loaded = self.0.loaded.lock();
+        loaded.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, name: &str, library: Library) {
+        self.loaded().insert(name.to_owned(), library);
+    }
+
+    /// Returns the message for an import of a file that does not exist.
+    fn not_found(&self, path: &str) -> String {
+        let known: Vec<&str> = self.names().collect();
+        let known = if known.is_empty() {
+            "there are none".to_owned()
+        } else {
+            known.join(", ")
+        };
+        format!("'{path}' cannot be imported, only files below lib/: {known}")
     }
 
     fn load(
@@ -58,14 +71,14 @@ impl Libraries {
         name: &str,
         text: &str,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        self.note(name, State::Loading);
+        self.note(name, Library::Loading);
         let mut ast = engine.compile(text)?;
         ast.set_source(format!("{name}.rhai"));
         self.0
             .has_closures
             .fetch_or(cycles::has_closures(&ast), Ordering::Relaxed);
         let module: Shared<Module> = Module::eval_ast_as_new(Scope::new(), &ast, engine)?.into();
-        self.note(name, State::Ready(Shared::clone(&module)));
+        self.note(name, Library::Ready(Shared::clone(&module)));
         Ok(module)
     }
 }
@@ -80,35 +93,18 @@ impl ModuleResolver for Libraries {
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         let fail =
             |message: String| Box::new(EvalAltResult::ErrorRuntime(message.into(), position));
-        match self
-            .0
-            .loaded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-        {
-            Some(State::Ready(module)) => return Ok(Shared::clone(module)),
-            Some(State::Loading) => return Err(fail(format!("'{path}' imports itself"))),
+        match self.loaded().get(path) {
+            Some(Library::Ready(module)) => return Ok(Shared::clone(module)),
+            Some(Library::Loading) => return Err(fail(format!("'{path}' imports itself"))),
             None => {}
         }
         // Only names found below lib/ are known, so no other file can be imported.
         let Some(text) = self.0.texts.get(path) else {
-            let known: Vec<&str> = self.names().collect();
-            let known = if known.is_empty() {
-                "there are none".to_owned()
-            } else {
-                known.join(", ")
-            };
-            return Err(fail(format!(
-                "'{path}' cannot be imported, only files below lib/: {known}"
-            )));
+            return Err(fail(self.not_found(path)));
         };
         self.load(engine, path, text).map_err(|error| {
-            Box::new(EvalAltResult::ErrorInModule(
-                format!("{path}.rhai"),
-                error,
-                position,
-            ))
+            let file = format!("{path}.rhai");
+            Box::new(EvalAltResult::ErrorInModule(file, error, position))
         })
     }
 }

@@ -135,11 +135,10 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     if library.is_dir() {
         read_folder(&library, "lib/", 1, &mut texts.libraries, &mut errors);
     }
-    texts.libraries = texts
-        .libraries
-        .into_iter()
-        .map(|(name, text)| (name.replace(".rhai", ""), text))
-        .collect();
+    let libraries = std::mem::take(&mut texts.libraries);
+    for (name, text) in libraries {
+        texts.libraries.insert(name.replace(".rhai", ""), text);
+    }
     if texts.scripts.len() + texts.libraries.len() > MAXIMUM_FILES {
         errors.push(LoadError::new(
             "",
@@ -182,18 +181,17 @@ fn read_folder(
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let (path, name) = (entry.path(), format!("{prefix}{name}"));
         // Editors and Kubernetes use hidden files for their own purposes.
-        if entry.file_name().to_string_lossy().starts_with('.') {
+        if name.starts_with('.') {
             continue;
         }
-        if path.is_dir() && (1..MAXIMUM_DEPTH).contains(&depth) {
-            read_folder(&path, &format!("{name}/"), depth + 1, texts, errors);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "rhai")
-            && !path.is_dir()
-        {
+        let (path, name) = (entry.path(), format!("{prefix}{name}"));
+        let is_script = path.extension().is_some_and(|suffix| suffix == "rhai");
+        if path.is_dir() {
+            if (1..MAXIMUM_DEPTH).contains(&depth) {
+                read_folder(&path, &format!("{name}/"), depth + 1, texts, errors);
+            }
+        } else if is_script {
             match read_file(&path) {
                 Ok(text) => drop(texts.insert(name, text)),
                 Err(message) => errors.push(LoadError::new(&name, message)),

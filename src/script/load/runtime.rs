@@ -12,10 +12,10 @@ use crate::base::secret::Secret;
 use crate::config::ScriptSettings;
 use crate::script::after::Notifications;
 use crate::script::host::{Host, NoHost};
-use crate::script::run::permits::Turns;
-use crate::script::run::statistics::Statistics;
+use crate::script::run::permits::Permits;
+use crate::script::run::statistics::CallCounters;
 use crate::script::run::threads::Threads;
-use crate::script::testing::observer::Observer;
+use crate::script::testing::observer::ScriptObserver;
 
 /// The state that all sets of scripts of one server share. It outlives every reload, so that limits apply
 /// across the previous and the current set.
@@ -24,11 +24,11 @@ pub struct Runtime {
     pub(in crate::script) clock: Arc<dyn Clock>,
     pub(in crate::script) host: Arc<dyn Host>,
     pub(in crate::script) secrets: Arc<Secrets>,
-    pub(in crate::script) turns: Turns,
+    pub(in crate::script) permits: Permits,
     pub(in crate::script) threads: Threads,
-    pub(in crate::script) statistics: Statistics,
+    pub(in crate::script) statistics: CallCounters,
     pub(in crate::script) notifications: Notifications,
-    pub(in crate::script) observer: Option<Arc<Observer>>,
+    pub(in crate::script) observer: Option<Arc<ScriptObserver>>,
 }
 
 impl Runtime {
@@ -51,16 +51,16 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         host: Arc<dyn Host>,
         secrets: Arc<Secrets>,
-        observer: Option<Arc<Observer>>,
+        observer: Option<Arc<ScriptObserver>>,
     ) -> Self {
         Self {
             settings: settings.clone(),
             clock,
             host,
             secrets,
-            turns: Turns::new(&settings.limits),
+            permits: Permits::new(&settings.limits),
             threads: Threads::default(),
-            statistics: Statistics::default(),
+            statistics: CallCounters::default(),
             notifications: Notifications::new(settings.limits.waiting_notifications),
             observer,
         }

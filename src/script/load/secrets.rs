@@ -25,16 +25,16 @@ pub struct SecretError {
 
 /// The secrets by name. They are read once; only tests add more.
 #[derive(Debug, Default)]
-pub(in crate::script) struct Secrets(ArcSwap<Known>);
+pub(in crate::script) struct Secrets(ArcSwap<NamedSecrets>);
 
 /// The secrets by name, and the filter that hides them in the log.
 #[derive(Debug, Default)]
-struct Known {
+struct NamedSecrets {
     named: BTreeMap<String, Secret>,
     hidden: Hidden,
 }
 
-impl Known {
+impl NamedSecrets {
     fn new(named: BTreeMap<String, Secret>) -> Self {
         let hidden = Hidden::of_secrets(
             named
@@ -60,7 +60,7 @@ impl Secrets {
                 reason,
             }),
         });
-        Ok(Self(ArcSwap::from_pointee(Known::new(
+        Ok(Self(ArcSwap::from_pointee(NamedSecrets::new(
             read.collect::<Result<_, _>>()?,
         ))))
     }
@@ -69,11 +69,11 @@ impl Secrets {
     ///
     /// # Errors
     /// When it is too short or too long.
-    pub(in crate::script) fn say(&self, name: &str, text: &str) -> Result<(), String> {
+    pub(in crate::script) fn define(&self, name: &str, text: &str) -> Result<(), String> {
         let secret = bounded(text.to_owned())?;
         let mut named = self.0.load().named.clone();
         named.insert(name.to_owned(), secret);
-        self.0.store(Arc::new(Known::new(named)));
+        self.0.store(Arc::new(NamedSecrets::new(named)));
         Ok(())
     }
 

@@ -67,54 +67,27 @@ impl ScriptSet {
         runtime: &Arc<Runtime>,
     ) -> Result<Self, LoadErrors> {
         let revision = revision(&texts);
-        let modules = SharedModules::new(runtime);
-        let libraries = Libraries::new(texts.libraries);
-        let deadline = Instant::now() + LOAD_TIME;
-        let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
-        // A value thrown by a top level appears in the log too, so secrets are removed from it.
-        let redacted = |error: LoadError| LoadError {
-            message: runtime.secrets.redact(&error.message),
-            ..error
-        };
-        for (name, text) in &texts.scripts {
-            let mut engine = modules.engine(move || over(deadline));
-            engine.set_module_resolver(libraries.clone());
-            modules.top_levels().keep(&mut engine);
-            match load::compile(&mut engine, name, text) {
-                Ok(script) => scripts.push(script.ready(&modules, &libraries)),
-                Err(wrong) => errors.extend(wrong.into_iter().map(redacted)),
+        let scripts = compile_all(texts, runtime)?;
+        let infos: Vec<ScriptInfo> = scripts.iter().map(info).collect();
+        for info in &infos {
+            if !info.warnings.is_empty() {
+                tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
             }
         }
-        if !errors.is_empty() {
-            return Err(LoadErrors(errors));
-        }
-        let infos: Vec<ScriptInfo> = scripts.iter().map(info).collect();
-        for info in infos.iter().filter(|info| !info.warnings.is_empty()) {
-            tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
-        }
-        let attributes =
-            to_script(&Value::Object(settings.attributes.clone())).map_err(|error| {
-                LoadErrors(vec![LoadError::new(
-                    "[scripts.attributes]",
-                    message(&error),
-                )])
-            })?;
-        let wanted: Vec<(&str, &[Hook])> = infos
+        let attributes = attributes(settings)?;
+        let hooks: Vec<(&str, &[Hook])> = infos
             .iter()
             .map(|info| (info.name.as_str(), info.hooks.as_slice()))
             .collect();
-        let counters = runtime.statistics.of(&wanted);
-        let (since, runtime) = (runtime.clock.now(), Arc::clone(runtime));
-        let paces = Default::default();
         Ok(Self {
             scripts,
-            paces,
+            paces: Default::default(),
             attributes: attributes.into(),
-            runtime,
-            counters,
+            counters: runtime.statistics.of(&hooks),
             infos,
             revision,
-            since,
+            since: runtime.clock.now(),
+            runtime: Arc::clone(runtime),
         })
     }
 
@@ -130,14 +103,13 @@ impl ScriptSet {
 
     /// Returns the statistics of its scripts since the server started, across reloads.
     pub fn statistics(&self) -> Vec<CallStatistics> {
-        let scripts = self.infos.iter().zip(&self.counters);
-        let read = |(info, counters): (&ScriptInfo, &Vec<(Hook, Arc<Counters>)>)| {
-            let read = counters
-                .iter()
-                .map(|(hook, counters)| counters.read(&info.name, *hook));
-            read.collect::<Vec<_>>()
-        };
-        scripts.flat_map(read).collect()
+        let mut statistics = Vec::new();
+        for (info, of_script) in self.infos.iter().zip(&self.counters) {
+            for (hook, counters) in of_script {
+                statistics.push(counters.read(&info.name, *hook));
+            }
+        }
+        statistics
     }
 
     /// Returns the counters of the script at `index` for `hook`.
@@ -175,6 +147,39 @@ impl std::fmt::Debug for ScriptSet {
             .field("scripts", &self.infos)
             .finish_non_exhaustive()
     }
+}
+
+/// Compiles all scripts and runs their top levels.
+fn compile_all(texts: Texts, runtime: &Arc<Runtime>) -> Result<Vec<Script>, LoadErrors> {
+    let modules = SharedModules::new(runtime);
+    let libraries = Libraries::new(texts.libraries);
+    let deadline = Instant::now() + LOAD_TIME;
+    let (mut scripts, mut errors) = (Vec::new(), Vec::new());
+    for (name, text) in &texts.scripts {
+        let mut engine = modules.engine(move || over(deadline));
+        engine.set_module_resolver(libraries.clone());
+        modules.top_levels().keep(&mut engine);
+        match load::compile(&mut engine, name, text) {
+            Ok(script) => scripts.push(script.ready(&modules, &libraries)),
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    if errors.is_empty() {
+        return Ok(scripts);
+    }
+    // A value thrown by a top level appears in the log too, so secrets are removed from it.
+    for error in &mut errors {
+        error.message = runtime.secrets.redact(&error.message);
+    }
+    Err(LoadErrors(errors))
+}
+
+/// Returns `context.configurationAttributes`.
+fn attributes(settings: &ScriptSettings) -> Result<Dynamic, LoadErrors> {
+    to_script(&Value::Object(settings.attributes.clone())).map_err(|error| {
+        let error = LoadError::new("[scripts.attributes]", message(&error));
+        LoadErrors(vec![error])
+    })
 }
 
 fn over(deadline: Instant) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use rhai::{Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Position};
 use serde_json::{Map, Value};
 
 use super::super::host::Host;
-use super::super::value::{Outcome, failure, to_json};
+use super::super::value::{HostResult, failure, to_json};
 use super::functions::Functions;
 use super::jwt::{algorithms, key_set};
 use super::{members, store};
@@ -49,7 +49,7 @@ pub(super) fn module(
 }
 
 /// Reads the expectations. A member that is `()` counts as absent.
-fn expectations(expected: &Dynamic) -> Outcome<ear::Expectations> {
+fn expectations(expected: &Dynamic) -> HostResult<ear::Expectations> {
     let mut members = members(expected, "the expectations")?;
     members.retain(|_, value| !value.is_null());
     serde_json::from_value(Value::Object(members))
@@ -107,7 +107,7 @@ fn ear_failure(error: &JwsError) -> Failure {
 
 /// Returns whether `set` contains the public key `key`, compared by the members of the thumbprint (RFC
 /// 7638 section 3.2). `key` is a JWK, or a `SubjectPublicKeyInfo` in base64 such as `akpub`.
-fn key_is_in(key: &Dynamic, set: &Dynamic) -> Outcome<bool> {
+fn key_is_in(key: &Dynamic, set: &Dynamic) -> HostResult<bool> {
     let key = match to_json(key)? {
         Value::String(text) => {
             let read = ear::jwk_of_text(&text);

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{
 };
 use rhai::{Dynamic, ImmutableString};
 
-use super::super::value::{Outcome, failure};
+use super::super::value::{HostResult, failure};
 use super::functions::Functions;
 use crate::script::value::bytes::Bytes;
 
@@ -46,24 +46,24 @@ pub(super) fn module() -> Functions {
     module
 }
 
-fn decode(text: &str, alphabet: &Alphabet) -> Outcome<Vec<u8>> {
+fn decode(text: &str, alphabet: &Alphabet) -> HostResult<Vec<u8>> {
     let engine = GeneralPurpose::new(alphabet, LENIENT);
     engine
         .decode(text)
         .map_err(|error| failure(format!("invalid base64: {error}")))
 }
 
-fn bytes_of(text: &str, alphabet: &Alphabet) -> Outcome<Bytes> {
+fn bytes_of(text: &str, alphabet: &Alphabet) -> HostResult<Bytes> {
     decode(text, alphabet).map(Bytes::new)
 }
 
-fn text_of(text: &str, alphabet: &Alphabet) -> Outcome<String> {
+fn text_of(text: &str, alphabet: &Alphabet) -> HostResult<String> {
     let bytes = decode(text, alphabet)?;
     String::from_utf8(bytes)
         .map_err(|_| failure("the decoded bytes are not UTF-8; decode them as bytes"))
 }
 
-fn bytes_in(value: &Dynamic) -> Outcome<Vec<u8>> {
+fn bytes_in(value: &Dynamic) -> HostResult<Vec<u8>> {
     let wrong = || {
         failure(format!(
             "the value to encode must be bytes, not a value of the type {}",

@@ -6,7 +6,7 @@ use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::super::host::Host;
-use super::super::value::{Outcome, failure};
+use super::super::value::{HostResult, failure};
 use super::functions::Functions;
 use super::{members, store};
 use crate::config::ScriptLimits;
@@ -30,7 +30,7 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     module
 }
 
-fn question(wanted: &Dynamic) -> Outcome<Map<String, Value>> {
+fn question(wanted: &Dynamic) -> HostResult<Map<String, Value>> {
     let wanted = members(wanted, "the query")?;
     if (1..=MEMBERS).contains(&wanted.len()) {
         return Ok(wanted);

@@ -3,7 +3,7 @@
 
 use rhai::ImmutableString;
 
-use super::super::value::{Outcome, failure};
+use super::super::value::{HostResult, failure};
 use super::functions::Functions;
 use crate::base::random;
 use crate::base::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
@@ -29,7 +29,7 @@ pub(super) fn module() -> Functions {
 }
 
 /// Returns 16 to 64 random bytes in base64url.
-fn random_token(bytes: i64) -> Outcome<String> {
+fn random_token(bytes: i64) -> HostResult<String> {
     let length = usize::try_from(bytes)
         .ok()
         .filter(|length| (16..=64).contains(length));

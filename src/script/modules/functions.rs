@@ -2,7 +2,7 @@
 
 use rhai::{Module, NativeCallContext};
 
-use super::super::value::Outcome;
+use super::super::value::HostResult;
 
 /// A type that can be an argument or a result.
 pub(in crate::script) trait Plain: Clone + Send + Sync + 'static {}
@@ -21,7 +21,7 @@ impl Functions {
     pub(in crate::script) fn add0<R: Plain>(
         &mut self,
         name: &str,
-        function: impl Fn(&NativeCallContext<'_>) -> Outcome<R> + Send + Sync + 'static,
+        function: impl Fn(&NativeCallContext<'_>) -> HostResult<R> + Send + Sync + 'static,
     ) {
         self.0
             .set_native_fn(name, move |cx: NativeCallContext| at(&cx, function(&cx)));
@@ -31,7 +31,7 @@ impl Functions {
     pub(in crate::script) fn add1<A: Plain, R: Plain>(
         &mut self,
         name: &str,
-        function: impl Fn(&NativeCallContext<'_>, A) -> Outcome<R> + Send + Sync + 'static,
+        function: impl Fn(&NativeCallContext<'_>, A) -> HostResult<R> + Send + Sync + 'static,
     ) {
         self.0
             .set_native_fn(name, move |cx: NativeCallContext, a: A| {
@@ -43,7 +43,7 @@ impl Functions {
     pub(in crate::script) fn add2<A: Plain, B: Plain, R: Plain>(
         &mut self,
         name: &str,
-        function: impl Fn(&NativeCallContext<'_>, A, B) -> Outcome<R> + Send + Sync + 'static,
+        function: impl Fn(&NativeCallContext<'_>, A, B) -> HostResult<R> + Send + Sync + 'static,
     ) {
         self.0
             .set_native_fn(name, move |cx: NativeCallContext, a: A, b: B| {
@@ -55,7 +55,7 @@ impl Functions {
     pub(in crate::script) fn add3<A: Plain, B: Plain, C: Plain, R: Plain>(
         &mut self,
         name: &str,
-        function: impl Fn(&NativeCallContext<'_>, A, B, C) -> Outcome<R> + Send + Sync + 'static,
+        function: impl Fn(&NativeCallContext<'_>, A, B, C) -> HostResult<R> + Send + Sync + 'static,
     ) {
         let placed = move |cx: NativeCallContext, a: A, b: B, c: C| at(&cx, function(&cx, a, b, c));
         self.0.set_native_fn(name, placed);
@@ -68,7 +68,7 @@ impl Functions {
 }
 
 /// Adds the position of the call to a failure in `outcome`.
-fn at<R>(cx: &NativeCallContext<'_>, outcome: Outcome<R>) -> Outcome<R> {
+fn at<R>(cx: &NativeCallContext<'_>, outcome: HostResult<R>) -> HostResult<R> {
     outcome.map_err(|mut error| {
         if error.position().is_none() {
             error.set_position(cx.call_position());

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::host::{Host, HttpAnswer, HttpCall};
-use super::super::value::{Outcome, failure, to_json, to_script};
+use super::super::value::{HostResult, failure, to_json, to_script};
 use super::functions::Functions;
 use super::{hook, members};
 use crate::base::model::json;
 use crate::config::ScriptLimits;
-use crate::script::run::permits::Outside;
+use crate::script::run::permits::WaitsFor;
 use crate::script::value::bytes::Bytes;
 use crate::script::value::context::{joined, may};
 
@@ -61,7 +61,7 @@ enum Body {
 }
 
 impl Body {
-    fn of(value: &Dynamic) -> Outcome<Self> {
+    fn of(value: &Dynamic) -> HostResult<Self> {
         if let Some(bytes) = Bytes::of(value) {
             return Ok(Self::Raw(bytes));
         }
@@ -82,63 +82,58 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     };
     let http = client.clone();
     module.add1("get", move |cx, url: ImmutableString| {
-        http.send(cx, wanted("GET", &url, Body::Nothing, Map::new()))
+        http.send(cx, Wanted::new("GET", &url))
     });
     let http = client.clone();
     module.add2("get", move |cx, url: ImmutableString, headers: Dynamic| {
-        http.send(
-            cx,
-            wanted(
-                "GET",
-                &url,
-                Body::Nothing,
-                members(&headers, "the headers")?,
-            ),
-        )
+        let headers = members(&headers, "the headers")?;
+        let wanted = Wanted::new("GET", &url);
+        http.send(cx, Wanted { headers, ..wanted })
     });
     let http = client.clone();
     module.add3(
         "post",
         move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
-            http.send(
-                cx,
-                wanted(
-                    "POST",
-                    &url,
-                    Body::of(&body)?,
-                    members(&headers, "the headers")?,
-                ),
-            )
+            let (body, headers) = (Body::of(&body)?, members(&headers, "the headers")?);
+            let wanted = Wanted::new("POST", &url);
+            let wanted = Wanted {
+                headers,
+                body,
+                ..wanted
+            };
+            http.send(cx, wanted)
         },
     );
-    module.add1("request", move |cx, mut request: Dynamic| {
-        // Bytes have no JSON form, so the body is taken out before the conversion.
-        let body = request
-            .as_map_mut()
-            .ok()
-            .and_then(|mut members| members.remove("body"));
-        let wanted: Wanted = serde_json::from_value(to_json(&request)?)
-            .map_err(|error| failure(format!("invalid http request: {error}")))?;
-        client.send(
-            cx,
-            Wanted {
-                body: Body::of(&body.unwrap_or_default())?,
-                ..wanted
-            },
-        )
+    module.add1("request", move |cx, request: Dynamic| {
+        client.send(cx, Wanted::of_map(request)?)
     });
     module
 }
 
-fn wanted(method: &str, url: &str, body: Body, headers: Map<String, Value>) -> Wanted {
-    let (method, url) = (Some(method.to_owned()), url.to_owned());
-    Wanted {
-        method,
-        url,
-        headers,
-        body,
-        timeout_ms: None,
-        after_ms: 0,
+impl Wanted {
+    /// A request without headers and without a body.
+    fn new(method: &str, url: &str) -> Self {
+        Self {
+            method: Some(method.to_owned()),
+            url: url.to_owned(),
+            headers: Map::new(),
+            body: Body::Nothing,
+            timeout_ms: None,
+            after_ms: 0,
+        }
+    }
+
+    /// Reads the argument of `http::request`.
+    fn of_map(mut request: Dynamic) -> HostResult<Self> {
+        // Bytes have no JSON form, so the body is taken out before the conversion.
+        let body = match request.as_map_mut() {
+            Ok(mut members) => members.remove("body").unwrap_or_default(),
+            Err(_) => Dynamic::UNIT,
+        };
+        let wanted: Self = serde_json::from_value(to_json(&request)?)
+            .map_err(|error| failure(format!("invalid http request: {error}")))?;
+        let body = Body::of(&body)?;
+        Ok(Self { body, ..wanted })
     }
 }
 
@@ -150,7 +145,7 @@ struct Client {
 }
 
 impl Client {
-    fn send(&self, cx: &NativeCallContext<'_>, wanted: Wanted) -> Outcome<ScriptMap> {
+    fn send(&self, cx: &NativeCallContext<'_>, wanted: Wanted) -> HostResult<ScriptMap> {
         let context = hook(cx)?;
         let call = self.call(wanted).map_err(failure)?;
         if !may(&context.spent().http_calls, self.calls) {
@@ -159,22 +154,20 @@ impl Client {
                 self.calls
             )));
         }
-        let send = |timeout| {
-            self.host.http(&HttpCall {
-                timeout,
-                ..call.clone()
-            })
-        };
-        let answer = context.turn().wait(Outside::Far, call.timeout, send);
+        let answer = context
+            .permit()
+            .wait(WaitsFor::Far, call.timeout, |timeout| {
+                let call = call.clone();
+                self.host.http(&HttpCall { timeout, ..call })
+            });
         let answer = answer.and_then(|answer| answer);
         self.answer(answer.map_err(failure)?)
     }
 
     /// Checks `wanted` against the limits, and returns the call to send.
     fn call(&self, wanted: Wanted) -> Result<HttpCall, String> {
-        let method = wanted
-            .method
-            .map_or_else(|| "GET".to_owned(), |method| method.to_ascii_uppercase());
+        let mut method = wanted.method.unwrap_or_else(|| "GET".to_owned());
+        method.make_ascii_uppercase();
         if !METHODS.contains(&method.as_str()) {
             return Err(format!("the method must be one of {}", METHODS.join(", ")));
         }
@@ -199,20 +192,19 @@ impl Client {
             ));
         }
         let after = Duration::from_millis(wanted.after_ms);
-        let timeout =
-            after.saturating_add(wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis));
+        let timeout = wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis);
         Ok(HttpCall {
             method,
             url: wanted.url,
             headers,
             body,
             after,
-            timeout,
+            timeout: after.saturating_add(timeout),
             answer_bytes: self.bytes,
         })
     }
 
-    fn answer(&self, answer: HttpAnswer) -> Outcome<ScriptMap> {
+    fn answer(&self, answer: HttpAnswer) -> HostResult<ScriptMap> {
         let body = String::from_utf8(answer.body)
             .map_err(|_| failure("the body of the response is not UTF-8"))?;
         let head: usize = answer

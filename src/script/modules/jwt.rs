@@ -9,7 +9,7 @@ use rhai::{Dynamic, ImmutableString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::value::{Outcome, failure, to_json};
+use super::super::value::{HostResult, failure, to_json};
 use super::functions::Functions;
 use super::members;
 use crate::base::clock::{Clock, Timestamp};
@@ -43,12 +43,7 @@ pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Function
     module.add2(
         "sign",
         move |_, claims: Dynamic, secret: ImmutableString| {
-            let claims = members(&claims, "the claims")?;
-            if Value::Object(claims.clone()).to_string().len() > CLAIMS_BYTES {
-                return Err(failure(format!(
-                    "the claims must not exceed {CLAIMS_BYTES} bytes of JSON"
-                )));
-            }
+            let claims = claims_to_sign(&claims)?;
             let key = secrets.get(&secret).map_err(failure)?;
             sign(&claims, &key).map_err(failure)
         },
@@ -57,19 +52,19 @@ pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Function
 }
 
 /// Returns the map `#{ header, claims }` of a token that is not verified.
-pub(in crate::script) fn shown_unverified(token: Unverified) -> Outcome<Dynamic> {
+pub(in crate::script) fn shown_unverified(token: Unverified) -> HostResult<Dynamic> {
     let Unverified { header, claims } = token;
     rhai::serde::to_dynamic(BTreeMap::from([("header", header), ("claims", claims)]))
 }
 
 /// Returns the map `#{ header, claims }` of a verified token.
-fn shown(token: Claims) -> Outcome<Dynamic> {
+fn shown(token: Claims) -> HostResult<Dynamic> {
     let (header, claims) = token.into_parts();
     shown_unverified(Unverified { header, claims })
 }
 
 /// Reads a JWK Set, given as a map or as JSON text.
-pub(super) fn key_set(set: &Dynamic) -> Outcome<Value> {
+pub(super) fn key_set(set: &Dynamic) -> HostResult<Value> {
     let value = match to_json(set)? {
         Value::String(text) => {
             json::parse(text.as_bytes()).map_err(|error| failure(error.to_string()))?
@@ -113,7 +108,21 @@ impl Default for Expected {
     }
 }
 
-fn expectations(expected: &Dynamic) -> Outcome<Expected> {
+impl Expected {
+    /// Returns the names of the claims that must be present.
+    fn required_claims(&self) -> Vec<&'static str> {
+        let mut required = Vec::new();
+        if self.issuer.is_some() {
+            required.push("iss");
+        }
+        if self.audience.is_some() {
+            required.push("aud");
+        }
+        required
+    }
+}
+
+fn expectations(expected: &Dynamic) -> HostResult<Expected> {
     let expected: Expected = serde_json::from_value(to_json(expected)?)
         .map_err(|error| failure(format!("invalid expectations: {error}")))?;
     if expected.algorithms.is_empty() {
@@ -134,17 +143,10 @@ fn verify(
     }
     let token = Compact::parse(token).map_err(|error| format!("the JWT {error}"))?;
     let algorithms = algorithms(&expected.algorithms)?;
-    let audiences: Vec<String> = expected.audience.iter().cloned().collect();
-    let mut required = Vec::new();
-    if expected.issuer.is_some() {
-        required.push("iss");
-    }
-    if expected.audience.is_some() {
-        required.push("aud");
-    }
+    let required = expected.required_claims();
     let expectations = Expectations {
         algorithms: &algorithms,
-        audiences: &audiences,
+        audiences: expected.audience.as_slice(),
         issuer: expected.issuer.as_deref(),
         // Only the script knows which type of token this is. It sees the header.
         typ: token.typ().map_or(TypRule::Any, TypRule::Required),
@@ -228,6 +230,17 @@ fn shared_secret(key: &Value) -> Result<KeySet, String> {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| invalid())?;
     let text = String::from_utf8(bytes).map_err(|_| invalid())?;
     KeySet::from_secret(&Secret::new(text)).map_err(|rule| format!("the key {rule}"))
+}
+
+fn claims_to_sign(claims: &Dynamic) -> HostResult<Map<String, Value>> {
+    let claims = members(claims, "the claims")?;
+    let bytes = Value::Object(claims.clone()).to_string().len();
+    if bytes > CLAIMS_BYTES {
+        return Err(failure(format!(
+            "the claims must not exceed {CLAIMS_BYTES} bytes of JSON"
+        )));
+    }
+    Ok(claims)
 }
 
 /// Signs `claims` with a configured secret: a private key as JWK or PEM, or the text of an HMAC key.

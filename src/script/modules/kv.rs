@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, ImmutableString};
+use rhai::{Dynamic, ImmutableString, NativeCallContext};
 
 use super::super::host::Host;
-use super::super::value::{Outcome, failure, to_json, to_script};
+use super::super::value::{HostResult, failure, to_json, to_script};
 use super::functions::Functions;
 use super::store;
 use crate::config::ScriptLimits;
@@ -17,44 +17,85 @@ const MOST_SECONDS: u64 = 366 * 24 * 60 * 60;
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();
-    let (outside, most) = (Arc::clone(host), limits.store_calls);
-    module.add1("get", move |cx, name: ImmutableString| {
-        let key = key(&name)?;
-        let value = store(cx, most, |by| outside.kv_get(by, key))?;
-        value.as_ref().map_or(Ok(Dynamic::UNIT), to_script)
-    });
-    let outside = Arc::clone(host);
+    let values = KeyValues {
+        host: Arc::clone(host),
+        calls: limits.store_calls,
+    };
+    let kv = values.clone();
+    module.add1("get", move |cx, key: ImmutableString| kv.get(cx, &key));
+    let kv = values.clone();
     module.add3(
         "set",
-        move |cx, name: ImmutableString, value: Dynamic, seconds: i64| {
-            let (key, value, seconds) = (key(&name)?, to_json(&value)?, lifetime(seconds)?);
-            if value.to_string().len() > VALUE_BYTES {
-                return Err(failure(format!(
-                    "the value must not exceed {VALUE_BYTES} bytes of JSON"
-                )));
-            }
-            store(cx, most, |by| outside.kv_set(by, key, &value, seconds))
+        move |cx, key: ImmutableString, value: Dynamic, seconds: i64| {
+            kv.set(cx, &key, &value, seconds)
         },
     );
-    let outside = Arc::clone(host);
-    module.add1("delete", move |cx, name: ImmutableString| {
-        let key = key(&name)?;
-        store(cx, most, |by| outside.kv_delete(by, key))
+    let kv = values.clone();
+    module.add1("delete", move |cx, key: ImmutableString| {
+        kv.delete(cx, &key)
     });
-    let outside = Arc::clone(host);
     module.add3(
         "increment",
-        move |cx, name: ImmutableString, amount: i64, seconds: i64| {
-            let (key, seconds) = (key(&name)?, lifetime(seconds)?);
-            store(cx, most, |by| {
-                outside.kv_increment(by, key, amount, seconds)
-            })
+        move |cx, key: ImmutableString, amount: i64, seconds: i64| {
+            values.increment(cx, &key, amount, seconds)
         },
     );
     module
 }
 
-fn key(name: &str) -> Outcome<&str> {
+/// The values of scripts in the store.
+#[derive(Clone)]
+struct KeyValues {
+    host: Arc<dyn Host>,
+    /// The maximum number of calls of the store per call of a hook.
+    calls: u32,
+}
+
+impl KeyValues {
+    fn get(&self, cx: &NativeCallContext<'_>, name: &str) -> HostResult<Dynamic> {
+        let key = key(name)?;
+        let value = store(cx, self.calls, |by| self.host.kv_get(by, key))?;
+        value.as_ref().map_or(Ok(Dynamic::UNIT), to_script)
+    }
+
+    fn set(
+        &self,
+        cx: &NativeCallContext<'_>,
+        name: &str,
+        value: &Dynamic,
+        seconds: i64,
+    ) -> HostResult<()> {
+        let (key, value, seconds) = (key(name)?, to_json(value)?, lifetime(seconds)?);
+        if value.to_string().len() > VALUE_BYTES {
+            return Err(failure(format!(
+                "the value must not exceed {VALUE_BYTES} bytes of JSON"
+            )));
+        }
+        store(cx, self.calls, |by| {
+            self.host.kv_set(by, key, &value, seconds)
+        })
+    }
+
+    fn delete(&self, cx: &NativeCallContext<'_>, name: &str) -> HostResult<bool> {
+        let key = key(name)?;
+        store(cx, self.calls, |by| self.host.kv_delete(by, key))
+    }
+
+    fn increment(
+        &self,
+        cx: &NativeCallContext<'_>,
+        name: &str,
+        amount: i64,
+        seconds: i64,
+    ) -> HostResult<i64> {
+        let (key, seconds) = (key(name)?, lifetime(seconds)?);
+        store(cx, self.calls, |by| {
+            self.host.kv_increment(by, key, amount, seconds)
+        })
+    }
+}
+
+fn key(name: &str) -> HostResult<&str> {
     let fits = (1..=KEY_BYTES).contains(&name.len());
     if fits {
         Ok(name)
@@ -63,7 +104,7 @@ fn key(name: &str) -> Outcome<&str> {
     }
 }
 
-fn lifetime(seconds: i64) -> Outcome<u64> {
+fn lifetime(seconds: i64) -> HostResult<u64> {
     let seconds = u64::try_from(seconds)
         .ok()
         .filter(|seconds| (1..=MOST_SECONDS).contains(seconds));

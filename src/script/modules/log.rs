@@ -9,7 +9,7 @@ use super::call;
 use super::functions::Functions;
 use crate::script::load::runtime::Runtime;
 use crate::script::load::secrets::Secrets;
-use crate::script::testing::observer::Observer;
+use crate::script::testing::observer::ScriptObserver;
 use crate::script::value::context::{Context, may};
 
 /// The size limit of one line, in bytes; longer lines are cut off.
@@ -30,7 +30,7 @@ pub(in crate::script) fn readable(text: &str) -> String {
 #[derive(Clone)]
 pub(in crate::script) struct Log {
     secrets: Arc<Secrets>,
-    observer: Option<Arc<Observer>>,
+    observer: Option<Arc<ScriptObserver>>,
 }
 
 impl Log {

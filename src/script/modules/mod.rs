@@ -22,11 +22,11 @@ use std::time::Duration;
 use rhai::{Dynamic, Module, NativeCallContext};
 use serde_json::{Map, Value};
 
-use super::host::Caller;
+use super::host::CallingScript;
 use super::load::runtime::Runtime;
-use super::run::permits::Outside;
+use super::run::permits::WaitsFor;
 use super::value::context::{Context, may};
-use super::value::{Outcome, failure, to_json};
+use super::value::{HostResult, failure, to_json};
 
 pub(super) use functions::Functions;
 pub(super) use jwt::shown_unverified;
@@ -67,7 +67,7 @@ fn call(cx: &NativeCallContext<'_>) -> Option<Context> {
 }
 
 /// Returns the same for a function that only hooks can call.
-fn hook(cx: &NativeCallContext<'_>) -> Outcome<Context> {
+fn hook(cx: &NativeCallContext<'_>) -> HostResult<Context> {
     call(cx).ok_or_else(|| {
         failure("this function can be called in hooks only, not while scripts are being loaded")
     })
@@ -77,8 +77,8 @@ fn hook(cx: &NativeCallContext<'_>) -> Outcome<Context> {
 fn store<T>(
     cx: &NativeCallContext<'_>,
     most: u32,
-    work: impl FnOnce(&Caller<'_>) -> Result<T, String>,
-) -> Outcome<T> {
+    work: impl FnOnce(&CallingScript<'_>) -> Result<T, String>,
+) -> HostResult<T> {
     let context = hook(cx)?;
     if !may(&context.spent().store_calls, most) {
         return Err(failure(format!(
@@ -86,20 +86,20 @@ fn store<T>(
         )));
     }
     let work = |timeout| {
-        work(&Caller {
+        work(&CallingScript {
             script: context.script(),
             timeout,
         })
     };
     context
-        .turn()
-        .wait(Outside::Near, STORE_TIME, work)
+        .permit()
+        .wait(WaitsFor::Near, STORE_TIME, work)
         .and_then(|found| found)
         .map_err(failure)
 }
 
 /// Returns the members of a map that a script passed; error messages call it `what`.
-fn members(value: &Dynamic, what: &str) -> Outcome<Map<String, Value>> {
+fn members(value: &Dynamic, what: &str) -> HostResult<Map<String, Value>> {
     match to_json(value)? {
         Value::Object(members) => Ok(members),
         _ => Err(failure(format!(

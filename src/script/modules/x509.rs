@@ -3,7 +3,7 @@
 use rhai::{Dynamic, ImmutableString};
 use serde_json::Value;
 
-use super::super::value::{Outcome, failure, to_script};
+use super::super::value::{HostResult, failure, to_script};
 use super::functions::Functions;
 use crate::x509::{Certificate, MAXIMUM_BYTES};
 
@@ -14,7 +14,7 @@ pub(super) fn module() -> Functions {
 }
 
 /// Returns the members of `context.certificate` for a certificate in PEM.
-fn parse(pem: &str) -> Outcome<Dynamic> {
+fn parse(pem: &str) -> HostResult<Dynamic> {
     if pem.len() > MAXIMUM_BYTES {
         return Err(failure(format!(
             "the certificate must not exceed {MAXIMUM_BYTES} bytes"

@@ -13,7 +13,7 @@ use crate::script::load::Script;
 use crate::script::load::set::ScriptSet;
 use crate::script::outcome::{Answered, Fault, HookError};
 use crate::script::value::facts::Facts;
-use crate::script::value::members::{Access, weight};
+use crate::script::value::members::{MemberAccess, weight};
 use crate::script::value::{to_json, to_script};
 
 /// The maximum number of characters of a nonce that a script returns.
@@ -40,7 +40,7 @@ impl ScriptSet {
             return Ok(None);
         }
         self.on_a_thread(hook, facts, move |asking| {
-            let client = asking.members(client, Access::ReadOnly);
+            let client = asking.members(client, MemberAccess::ReadOnly);
             for (index, script) in asking.set.with(hook) {
                 let first = asking.first_argument(script)?;
                 let returned = asking.call(index, script, first, &client)?;
@@ -83,25 +83,12 @@ impl Asking {
         let due = due(self.hook);
         let mistyped = || self.mistyped(script, due, returned.type_name());
         let value = to_json(returned).map_err(|_| mistyped())?;
-        let said = match self.hook {
-            Hook::GetSoftwareStatementJwks | Hook::GetDcrJwks => jwks(value),
-            Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => {
-                Some(value).filter(|value| value.as_str().is_some_and(|text| !text.is_empty()))
-            }
-            Hook::GetEvidenceNonce => {
-                Some(value).filter(|value| value.as_str().is_some_and(is_nonce))
-            }
-            Hook::VerifyEvidence if value == Value::Bool(false) => {
-                return Err(HookError::Refused {
-                    script: script.id.name.clone(),
-                });
-            }
-            Hook::VerifyEvidence => {
-                Some(value).filter(|value| value.is_object() || value.is_boolean())
-            }
-            _ => Some(value).filter(Value::is_boolean),
-        };
-        let said = said.ok_or_else(mistyped)?;
+        if self.hook == Hook::VerifyEvidence && value == Value::Bool(false) {
+            return Err(HookError::Refused {
+                script: script.id.name.clone(),
+            });
+        }
+        let said = as_required(self.hook, value).ok_or_else(mistyped)?;
         let bytes = said.as_object().map_or(0, weight);
         if bytes > self.round.frame.bytes {
             let message =
@@ -129,6 +116,20 @@ fn due(hook: Hook) -> &'static str {
         Hook::VerifyEvidence => "true, false, a map, or ()",
         _ => "true, false, or ()",
     }
+}
+
+/// Returns `value` in the type that `hook` requires; `None` when it has another type.
+fn as_required(hook: Hook, value: Value) -> Option<Value> {
+    let is_required = match hook {
+        Hook::GetSoftwareStatementJwks | Hook::GetDcrJwks => return jwks(value),
+        Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => {
+            value.as_str().is_some_and(|text| !text.is_empty())
+        }
+        Hook::GetEvidenceNonce => value.as_str().is_some_and(is_nonce),
+        Hook::VerifyEvidence => value.is_object() || value.is_boolean(),
+        _ => value.is_boolean(),
+    };
+    is_required.then_some(value)
 }
 
 /// Reads a JWK Set, given as a map or as text.

@@ -18,7 +18,7 @@ pub(in crate::script) fn call() -> Option<Context> {
 
 /// Returns why the call must end now, if it must.
 pub(in crate::script) fn over() -> Option<&'static str> {
-    PRESENT.with_borrow(|present| present.as_ref().and_then(|context| context.turn().over()))
+    PRESENT.with_borrow(|present| present.as_ref().and_then(|context| context.permit().over()))
 }
 
 /// Does `work` as part of the call `context`, and resets the current call afterwards, even after a panic.

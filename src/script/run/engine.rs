@@ -11,8 +11,8 @@ use crate::config::ScriptLimits;
 use crate::script::bounds;
 use crate::script::load::runtime::Runtime;
 use crate::script::modules::{self, Log};
-use crate::script::testing::observer::Observer;
-use crate::script::value::{Outcome, failure};
+use crate::script::testing::observer::ScriptObserver;
+use crate::script::value::{HostResult, failure};
 use crate::script::value::{bytes, context, members, push_on_unit};
 
 /// The number of operations between two checks of the clock. A check at each operation would make
@@ -25,7 +25,7 @@ pub(in crate::script) struct SharedModules {
     types: Shared<Module>,
     host: Vec<(&'static str, Shared<Module>)>,
     log: Log,
-    observer: Option<Arc<Observer>>,
+    observer: Option<Arc<ScriptObserver>>,
     limits: ScriptLimits,
     top_levels: TopLevels,
 }
@@ -121,7 +121,7 @@ fn limit(engine: &mut Engine, limits: &ScriptLimits) {
 
 /// Replaces `sleep`, because a native function cannot be interrupted.
 fn refuse_sleep(module: &mut Module) {
-    fn refuse() -> Outcome<()> {
+    fn refuse() -> HostResult<()> {
         Err(failure("a script cannot sleep"))
     }
     module.set_native_fn("sleep", |_: i64| refuse());

@@ -57,14 +57,14 @@ impl Pace {
 /// The time that the current thread has worked, without the time that other threads used its processor. On a
 /// busy server, a script must not count as slow.
 #[derive(Clone, Copy)]
-pub(in crate::script) struct Work {
+pub(in crate::script) struct WorkTime {
     #[cfg(unix)]
     begun: Duration,
     #[cfg(not(unix))]
     begun: Instant,
 }
 
-impl Work {
+impl WorkTime {
     /// Starts measuring now.
     pub(in crate::script) fn begin() -> Self {
         #[cfg(unix)]

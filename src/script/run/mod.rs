@@ -16,17 +16,16 @@ use std::time::Instant;
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 use serde_json::{Map, Value};
 
-use super::value::answer::Answer;
-use super::value::context::{Context, Round};
-
+use self::permits::Permit;
 use super::explain::value_of;
 use super::hook::Hook;
 use super::load::Script;
-use super::outcome::{Adapted, Decision, Fault, HookError};
-use super::value::facts::Facts;
-use super::value::members::{Access, Frame, Members};
-
 use super::load::set::ScriptSet;
+use super::outcome::{AdaptedRequest, Decision, Fault, HookError};
+use super::value::answer::ScriptAnswer;
+use super::value::context::{Context, Round};
+use super::value::facts::Facts;
+use super::value::members::{Frame, MemberAccess, Members};
 use crate::client::Metadata;
 use crate::telemetry::meter::{self, ScriptOutcome};
 use crate::telemetry::traces;
@@ -44,9 +43,9 @@ impl ScriptSet {
         client: Metadata,
     ) -> Result<Decision, HookError> {
         let access = if hook == Hook::DeleteClient {
-            Access::ReadOnly
+            MemberAccess::ReadOnly
         } else {
-            Access::Metadata
+            MemberAccess::Metadata
         };
         self.on_a_thread(hook, facts, move |asking| {
             let members = asking.members(client, access);
@@ -79,11 +78,11 @@ impl ScriptSet {
         request: Metadata,
         facts: Arc<Facts>,
         client: Metadata,
-    ) -> Result<Adapted, HookError> {
+    ) -> Result<AdaptedRequest, HookError> {
         let hook = Hook::AdaptRequest;
         self.on_a_thread(hook, facts, move |asking| {
-            let client = asking.members(client, Access::ReadOnly);
-            let request = asking.members(request, Access::Request);
+            let client = asking.members(client, MemberAccess::ReadOnly);
+            let request = asking.members(request, MemberAccess::Request);
             let mut by = Vec::new();
             for (index, script) in asking.set.with(hook) {
                 let argument = Some(Dynamic::from(request.clone()));
@@ -94,7 +93,7 @@ impl ScriptSet {
                 }
                 by.push(script.id.clone());
             }
-            Ok(Adapted {
+            Ok(AdaptedRequest {
                 request: request.take(),
                 by,
             })
@@ -116,9 +115,9 @@ impl ScriptSet {
     ) -> Result<Map<String, Value>, HookError> {
         self.on_a_thread(hook, facts, move |asking| {
             let mut response = Metadata::new(response);
-            let client = asking.members(client, Access::ReadOnly);
+            let client = asking.members(client, MemberAccess::ReadOnly);
             for (index, script) in asking.set.with(hook) {
-                let members = asking.members(response.clone(), Access::Answer);
+                let members = asking.members(response.clone(), MemberAccess::Answer);
                 let argument = Some(Dynamic::from(members.clone()));
                 if asking.pass(script, &asking.call(index, script, argument, &client)?)? {
                     response = members.take();
@@ -146,7 +145,7 @@ impl ScriptSet {
         }
         let client = client.clone();
         self.on_a_thread(hook, Arc::clone(facts), move |asking| {
-            let client = asking.members(client, Access::ReadOnly);
+            let client = asking.members(client, MemberAccess::ReadOnly);
             let script = asking.set.with(hook).find(|(at, _)| *at == index);
             script.map_or(Ok(()), |(_, script)| {
                 asking.call(index, script, None, &client).map(drop)
@@ -171,40 +170,39 @@ impl ScriptSet {
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
         let is_quick = !hook.shares_a_task() && self.pace(hook).is_quick();
-        let Some(turn) = runtime.turns.take(is_quick).await else {
+        let Some(permit) = runtime.permits.take(is_quick).await else {
             return Err(HookError::Busy);
-        };
-        let bytes = runtime.settings.limits.result_bytes;
-        let (custom, settled) = (
-            facts.request.custom_attributes.iter().cloned().collect(),
-            facts.settled.clone(),
-        );
-        let frame = Arc::new(Frame {
-            custom,
-            settled,
-            bytes,
-        });
-        let attributes = Arc::clone(&self.attributes);
-        let round = Round {
-            facts,
-            frame,
-            attributes,
-            turn,
-            attestation: Arc::default(),
         };
         let asking = Asking {
             set: Arc::clone(self),
             hook,
-            round,
+            round: self.round(facts, permit),
         };
-        let failed = |message: String| Err(HookError::Fault(Fault::new("", hook, message)));
-        if asking.round.turn.is_here() {
+        let outcome = if asking.round.permit.is_here() {
             let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
-            return done.unwrap_or_else(|_| failed("a host function panicked".to_owned()));
+            done.map_err(|_| "a host function panicked".to_owned())
+        } else {
+            let (traced, span) = (traces::current(), tracing::Span::current());
+            let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
+            runtime.threads.run(work).await
+        };
+        outcome.unwrap_or_else(|message| Err(HookError::Fault(Fault::new("", hook, message))))
+    }
+
+    /// Returns what all scripts that are called for one request at one hook share.
+    fn round(&self, facts: Arc<Facts>, permit: Arc<Permit>) -> Round {
+        let frame = Frame {
+            custom: facts.request.custom_attributes.iter().cloned().collect(),
+            settled: facts.settled.clone(),
+            bytes: self.runtime().settings.limits.result_bytes,
+        };
+        Round {
+            facts,
+            frame: Arc::new(frame),
+            attributes: Arc::clone(&self.attributes),
+            permit,
+            attestation: Arc::default(),
         }
-        let (traced, span) = (traces::current(), tracing::Span::current());
-        let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
-        runtime.threads.run(work).await.unwrap_or_else(failed)
     }
 
     /// Returns the scripts that have `hook`, with their indexes in the set.
@@ -226,16 +224,16 @@ pub(super) struct Asking {
 impl Asking {
     /// Does `work`, and records how long the hook takes.
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
-        let begun = self.round.turn.begin();
+        let begun = self.round.permit.begin();
         let done = cycles::freed(|| work(self));
         self.set
             .pace(self.hook)
-            .note(begun.done(), !self.round.turn.waited().is_zero());
+            .note(begun.done(), !self.round.permit.waited().is_zero());
         done
     }
 
     /// Wraps `values` for a script.
-    pub(super) fn members(&self, values: Metadata, access: Access) -> Members {
+    pub(super) fn members(&self, values: Metadata, access: MemberAccess) -> Members {
         Members::new(values, access, &self.round.frame)
     }
 
@@ -247,12 +245,12 @@ impl Asking {
         first: Option<Dynamic>,
         client: &Members,
     ) -> Result<Dynamic, HookError> {
-        let turn = &self.round.turn;
-        let (begun, waited) = (Instant::now(), turn.waited());
+        let permit = &self.round.permit;
+        let (begun, waited) = (Instant::now(), permit.waited());
         let traced = traces::script(&script.id.name, self.hook.name());
         let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
-            let waited = turn.waited().saturating_sub(waited);
+            let waited = permit.waited().saturating_sub(waited);
             let is_fault = matches!(outcome, Err(HookError::Fault(_)));
             counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
         }
@@ -273,33 +271,31 @@ impl Asking {
         let options = CallFnOptions::new()
             .eval_ast(false)
             .with_tag(context.clone());
-        let arguments: Vec<Dynamic> = first
-            .into_iter()
-            .chain([Dynamic::from(context.clone())])
-            .collect();
-        let name = self.hook.name();
-        let (engine, dispatch) = (&script.engine, &script.dispatch);
-        let call =
-            || engine.call_fn_with_options(options, &mut Scope::new(), dispatch, name, arguments);
-        let returned: Result<Dynamic, Box<EvalAltResult>> = current_call::during(&context, call);
-        let answered = |Answer { status, entity }| HookError::Answered {
-            script: script.id.name.clone(),
-            status,
-            entity,
+        let mut arguments: Vec<Dynamic> = first.into_iter().collect();
+        arguments.push(Dynamic::from(context.clone()));
+        let returned: Result<Dynamic, Box<EvalAltResult>> = current_call::during(&context, || {
+            let (scope, name) = (&mut Scope::new(), self.hook.name());
+            let dispatch = &script.dispatch;
+            script
+                .engine
+                .call_fn_with_options(options, scope, dispatch, name, arguments)
+        });
+        let answer = match &returned {
+            Ok(_) => context.take_answer(),
+            Err(error) => ScriptAnswer::thrown(error),
         };
-        match returned {
-            Ok(returned) => context
-                .take_answer()
-                .map_or(Ok(returned), |answer| Err(answered(answer))),
-            Err(error) => {
-                let failed = || self.failed(script, &context, &error);
-                Err(Answer::thrown(&error).map_or_else(failed, answered))
-            }
+        if let Some(ScriptAnswer { status, entity }) = answer {
+            return Err(HookError::Answered {
+                script: script.id.name.clone(),
+                status,
+                entity,
+            });
         }
+        returned.map_err(|error| self.failed(script, &context, &error))
     }
 
     fn failed(&self, script: &Script, context: &Context, error: &EvalAltResult) -> HookError {
-        if self.round.turn.gave_up() {
+        if self.round.permit.gave_up() {
             return HookError::Busy;
         }
         let fault = Fault::of(&script.id.name, self.hook.name(), error);

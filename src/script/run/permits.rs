@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::inline::Work;
+use super::inline::WorkTime;
 use super::threads;
 use crate::config::ScriptLimits;
 
 /// The slots in which scripts run.
-pub(in crate::script) struct Turns {
+pub(in crate::script) struct Permits {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     working_long: Arc<Semaphore>,
@@ -33,7 +33,7 @@ pub(in crate::script) struct Turns {
 /// The reason to end a script that gets no slot in time.
 const NO_PLACE: &str = "timed out waiting for a slot (scripts.limits.queueMs)";
 
-impl Turns {
+impl Permits {
     pub(in crate::script) fn new(limits: &ScriptLimits) -> Self {
         let processors = available_parallelism().map_or(1, usize::from);
         Self {
@@ -49,9 +49,9 @@ impl Turns {
 
     /// Waits for a slot; returns `None` when none is free in time. `is_quick` requests to run on this
     /// thread, which is possible where another thread can take over the requests of this one.
-    pub(in crate::script) async fn take(&self, is_quick: bool) -> Option<Arc<Turn>> {
+    pub(in crate::script) async fn take(&self, is_quick: bool) -> Option<Arc<Permit>> {
         let place = tokio::time::timeout(self.queue, Arc::clone(&self.running).acquire_owned());
-        Some(Arc::new(Turn {
+        Some(Arc::new(Permit {
             place: Mutex::new(Some(place.await.ok()?.ok()?)),
             running: Arc::clone(&self.running),
             waiting: Arc::clone(&self.waiting),
@@ -71,7 +71,7 @@ impl Turns {
 }
 
 /// The time budget of one request at one hook, which all called scripts share.
-pub(in crate::script) struct Turn {
+pub(in crate::script) struct Permit {
     place: Mutex<Option<OwnedSemaphorePermit>>,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
@@ -82,7 +82,7 @@ pub(in crate::script) struct Turn {
     is_here: bool,
     begun: Instant,
     /// The work of the thread since the scripts began.
-    work: OnceLock<Work>,
+    work: OnceLock<WorkTime>,
     /// How long the scripts may work.
     deadline: Duration,
     /// How long the scripts may wait for a slot, and for a processor that other threads use.
@@ -95,17 +95,17 @@ pub(in crate::script) struct Turn {
 
 /// What a script is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::script) enum Outside {
+pub(in crate::script) enum WaitsFor {
     /// An external system, which may be slow; the script frees its slot.
     Far,
     /// The server's own store; the script keeps its slot.
     Near,
 }
 
-impl Turn {
+impl Permit {
     /// Starts measuring the work of the scripts on this thread.
-    pub(in crate::script) fn begin(&self) -> Work {
-        *self.work.get_or_init(Work::begin)
+    pub(in crate::script) fn begin(&self) -> WorkTime {
+        *self.work.get_or_init(WorkTime::begin)
     }
 
     /// Returns why the script must end now, if it must.
@@ -173,7 +173,7 @@ impl Turn {
     /// When no time is left for waiting, or too many scripts are waiting.
     pub(in crate::script) fn wait<T>(
         &self,
-        outside: Outside,
+        outside: WaitsFor,
         most: Duration,
         work: impl FnOnce(Duration) -> T,
     ) -> Result<T, String> {
@@ -183,8 +183,8 @@ impl Turn {
         }
         let begun = Instant::now();
         let wait = || match outside {
-            Outside::Near => Ok(work(left)),
-            Outside::Far => self.elsewhere(|| work(left)),
+            WaitsFor::Near => Ok(work(left)),
+            WaitsFor::Far => self.elsewhere(|| work(left)),
         };
         // The other requests of this thread continue on another thread.
         let result = if self.is_here {

@@ -61,9 +61,9 @@ impl Counters {
 
 /// The counters of all sets of scripts. A script keeps its counters when it is reloaded.
 #[derive(Debug, Default)]
-pub(in crate::script) struct Statistics(Mutex<BTreeMap<(String, Hook), Arc<Counters>>>);
+pub(in crate::script) struct CallCounters(Mutex<BTreeMap<(String, Hook), Arc<Counters>>>);
 
-impl Statistics {
+impl CallCounters {
     /// Returns the counters of these scripts and hooks. Drops the counters that no set uses any longer.
     pub(in crate::script) fn of(
         &self,

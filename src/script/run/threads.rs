@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::inline::Work;
+use super::inline::WorkTime;
 
 /// How long a script may work before its thread lowers its priority.
 pub(in crate::script) const LONG: Duration = Duration::from_micros(500);
@@ -26,20 +26,20 @@ const NICENESS: i32 = 19;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads. They are created on demand and end when they are idle.
-/// [`Turns`](crate::script::run::permits::Turns) limits their number.
+/// [`Permits`](crate::script::run::permits::Permits) limits their number.
 #[derive(Default)]
-pub(in crate::script) struct Threads(Arc<Shared>);
+pub(in crate::script) struct Threads(Arc<Pool>);
 
 /// The state shared between the threads and their callers.
 #[derive(Default)]
-struct Shared {
-    line: Mutex<Line>,
+struct Pool {
+    line: Mutex<JobQueue>,
     /// Signals that there is a job, or that no more jobs will come.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Line {
+struct JobQueue {
     /// Jobs for waiting threads; never more jobs than waiting threads.
     jobs: VecDeque<Job>,
     /// The number of threads that wait for a job.
@@ -49,7 +49,7 @@ struct Line {
 
 #[derive(Clone, Copy)]
 enum At {
-    Work(Work),
+    Work(WorkTime),
     /// The thread has lowered its priority.
     LongWork,
 }
@@ -102,8 +102,8 @@ impl Drop for Threads {
     }
 }
 
-impl Shared {
-    fn line(&self) -> MutexGuard<'_, Line> {
+impl Pool {
+    fn line(&self) -> MutexGuard<'_, JobQueue> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,7 +111,7 @@ impl Shared {
     fn serve(&self, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
-            AT_WORK.set(Some(At::Work(Work::begin())));
+            AT_WORK.set(Some(At::Work(WorkTime::begin())));
             // A job that panics ends this thread, and its caller gets an error.
             job();
             if let Some(At::LongWork) = AT_WORK.take() {
@@ -125,7 +125,7 @@ impl Shared {
     fn next(&self) -> Option<Job> {
         let mut line = self.line();
         line.waiting += 1;
-        let is_idle = |line: &mut Line| line.jobs.is_empty() && !line.is_over;
+        let is_idle = |line: &mut JobQueue| line.jobs.is_empty() && !line.is_over;
         let waited = self.changed.wait_timeout_while(line, IDLE, is_idle);
         let (mut line, _) = waited.unwrap_or_else(PoisonError::into_inner);
         line.waiting -= 1;
@@ -169,7 +169,7 @@ mod tests {
 
     /// Works for `time`, as a script does, and returns the niceness and the thread after that.
     fn work(time: Duration) -> (i32, std::thread::ThreadId) {
-        let work = Work::begin();
+        let work = WorkTime::begin();
         while work.done() < time {
             works_long();
         }

@@ -7,17 +7,17 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base::clock::{Clock, ManualClock, Timestamp};
-use crate::script::host::{Caller, Host, HttpAnswer, HttpCall};
+use crate::script::host::{CallingScript, Host, HttpAnswer, HttpCall};
 
 /// A host with predefined responses, and with values, clients and nonces in memory.
 pub struct FakeHost {
     clock: Arc<ManualClock>,
-    world: Mutex<World>,
+    world: Mutex<FakeState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct World {
+struct FakeState {
     answers: BTreeMap<(String, String), HttpAnswer>,
     calls: Vec<HttpCall>,
     is_held: bool,
@@ -85,7 +85,7 @@ impl FakeHost {
         self.world().clients.push(members);
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    fn world(&self) -> MutexGuard<'_, FakeState> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,7 +124,7 @@ impl Host for FakeHost {
         })
     }
 
-    fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
+    fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {
         let world = self.world();
         let kept = world.kept.get(&(by.script.to_owned(), key.to_owned()));
         Ok(kept
@@ -134,7 +134,7 @@ impl Host for FakeHost {
 
     fn kv_set(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         key: &str,
         value: &Value,
         seconds: u64,
@@ -146,7 +146,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
+    fn kv_delete(&self, by: &CallingScript<'_>, key: &str) -> Result<bool, String> {
         let is_there = self.kv_get(by, key)?.is_some();
         self.world()
             .kept
@@ -156,7 +156,7 @@ impl Host for FakeHost {
 
     fn kv_increment(
         &self,
-        by: &Caller<'_>,
+        by: &CallingScript<'_>,
         key: &str,
         amount: i64,
         seconds: u64,
@@ -174,7 +174,11 @@ impl Host for FakeHost {
         Ok(sum)
     }
 
-    fn count_clients(&self, _by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
+    fn count_clients(
+        &self,
+        _by: &CallingScript<'_>,
+        members: &Map<String, Value>,
+    ) -> Result<u64, String> {
         let (name, value) = indexed(members)?;
         let world = self.world();
         let found = world
@@ -185,7 +189,7 @@ impl Host for FakeHost {
         Ok(u64::try_from(found).unwrap_or(u64::MAX))
     }
 
-    fn new_nonce(&self, _by: &Caller<'_>) -> Result<String, String> {
+    fn new_nonce(&self, _by: &CallingScript<'_>) -> Result<String, String> {
         let mut world = self.world();
         world.made += 1;
         let nonce = format!("nonce-{:0>36}A", world.made);
@@ -193,7 +197,7 @@ impl Host for FakeHost {
         Ok(nonce)
     }
 
-    fn consume_nonce(&self, _by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
+    fn consume_nonce(&self, _by: &CallingScript<'_>, nonce: &str) -> Result<bool, String> {
         Ok(self.world().nonces.remove(nonce))
     }
 }

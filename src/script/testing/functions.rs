@@ -8,8 +8,8 @@ use tokio::runtime::Handle;
 
 use super::super::load::Texts;
 use super::super::modules::Functions;
-use super::super::value::{Outcome, failure, to_json, to_script};
-use super::world::{FakeHttp, Fakes, World, hook};
+use super::super::value::{HostResult, failure, to_json, to_script};
+use super::world::{FakeHttp, World, hook};
 
 /// The state that the functions of one test use.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ fn assertions() -> Module {
     module.into_module()
 }
 
-fn check(condition: bool, message: &str) -> Outcome<()> {
+fn check(condition: bool, message: &str) -> HostResult<()> {
     if condition {
         Ok(())
     } else {
@@ -73,7 +73,7 @@ fn calls(module: &mut Module, scene: &Scene) {
 }
 
 impl Scene {
-    fn call(&self, script: Option<&str>, name: &str, given: &Dynamic) -> Outcome<Dynamic> {
+    fn call(&self, script: Option<&str>, name: &str, given: &Dynamic) -> HostResult<Dynamic> {
         let hook = hook(name).map_err(failure)?;
         let given = read(given, "invalid arguments of the hook")?;
         let trial = self.world.call(&self.texts, script, hook, given);
@@ -96,12 +96,8 @@ fn fakes(world: &Arc<World>) -> Module {
     );
     let here = Arc::clone(world);
     module.add1("now", move |_, seconds: i64| {
-        let now = Some(whole(seconds)?);
-        here.fake(Fakes {
-            now,
-            ..Fakes::default()
-        })
-        .map_err(failure)
+        here.fake_now(whole(seconds)?);
+        Ok(())
     });
     let here = Arc::clone(world);
     module.add1("advance", move |_, seconds: i64| {
@@ -112,31 +108,22 @@ fn fakes(world: &Arc<World>) -> Module {
     module.add2(
         "secret",
         move |_, name: ImmutableString, text: ImmutableString| {
-            let secrets = [(name.to_string(), text.to_string())].into();
-            here.fake(Fakes {
-                secrets,
-                ..Fakes::default()
-            })
-            .map_err(failure)
+            here.fake_secret(&name, &text).map_err(failure)
         },
     );
     let here = Arc::clone(world);
     module.add1("client", move |_, members: Dynamic| {
-        let clients = vec![read(&members, "invalid client")?];
-        here.fake(Fakes {
-            clients,
-            ..Fakes::default()
-        })
-        .map_err(failure)
+        here.fake_client(read(&members, "invalid client")?);
+        Ok(())
     });
     module.into_module()
 }
 
-fn whole(seconds: i64) -> Outcome<u64> {
+fn whole(seconds: i64) -> HostResult<u64> {
     u64::try_from(seconds).map_err(|_| failure("the number of seconds must be 0 or more"))
 }
 
 /// Converts `value` to the required type; error messages begin with `what`.
-fn read<T: DeserializeOwned>(value: &Dynamic, what: &str) -> Outcome<T> {
+fn read<T: DeserializeOwned>(value: &Dynamic, what: &str) -> HostResult<T> {
     serde_json::from_value(to_json(value)?).map_err(|error| failure(format!("{what}: {error}")))
 }

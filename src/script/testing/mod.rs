@@ -25,13 +25,13 @@ use super::outcome::Fault;
 use super::run::current_call;
 use super::run::cycles;
 use super::run::engine::SharedModules;
-use super::run::permits::Turn;
+use super::run::permits::Permit;
 use super::value::context::{Context, Round};
-use super::value::members::{Access, Frame, Members};
+use super::value::members::{Frame, MemberAccess, Members};
 use crate::config::ScriptSettings;
 use functions::Scene;
 
-pub use world::{Beginning, FakeAnswer, FakeHttp, Fakes, World, hook};
+pub use world::{FakeAnswer, FakeHttp, Fakes, World, WorldSettings, hook};
 
 /// The limits of the test itself, apart from the hooks that it calls.
 const TEST_OPERATIONS: u64 = 2_000_000;
@@ -40,7 +40,7 @@ const TEST_CALLS: u32 = 1_000;
 
 /// A folder of scripts with its tests.
 pub struct Suite {
-    beginning: Beginning,
+    beginning: WorldSettings,
     texts: Arc<Texts>,
     files: BTreeMap<String, String>,
     tests: Vec<Test>,
@@ -68,7 +68,7 @@ impl std::fmt::Display for Test {
 
 /// A test that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct TestFailure {
     /// The error and its position.
     pub error: LoadError,
     /// The call stack, with the outermost function first.
@@ -82,7 +82,7 @@ impl Suite {
     ///
     /// # Errors
     /// When a file cannot be read or a test does not compile.
-    pub fn load(beginning: Beginning) -> Result<Self, LoadErrors> {
+    pub fn load(beginning: WorldSettings) -> Result<Self, LoadErrors> {
         let scripts = load::read(&beginning.settings.directory)?;
         let files = load::read_tests(&beginning.settings.directory)?;
         let (world, scripts) = (Arc::new(World::new(&beginning)), Arc::new(scripts));
@@ -123,23 +123,23 @@ impl Suite {
     ///
     /// # Errors
     /// When the test fails.
-    pub async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<Failure>> {
+    pub async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<TestFailure>> {
         let (suite, test) = (Arc::clone(self), test.clone());
         let world = Arc::new(World::new(&self.beginning));
         let runtime = world.runtime(generous);
-        let turn = runtime.turns.take(false).await;
+        let permit = runtime.permits.take(false).await;
         let file = test.file.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let Some(turn) = turn else {
+            let Some(permit) = permit else {
                 return Err(suite.failed(&test, &world, "no slot was free to run the test"));
             };
-            turn.begin();
+            permit.begin();
             let modules = SharedModules::new(&runtime);
-            cycles::freed(|| suite.run_in(&test, &world, &modules, &turn))
+            cycles::freed(|| suite.run_in(&test, &world, &modules, &permit))
         });
         task.await.unwrap_or_else(|error| {
             let error = LoadError::new(&file, error.to_string());
-            Err(Box::new(Failure {
+            Err(Box::new(TestFailure {
                 error,
                 calls: String::new(),
                 log: Vec::new(),
@@ -152,10 +152,10 @@ impl Suite {
         test: &Test,
         world: &Arc<World>,
         modules: &SharedModules,
-        turn: &Arc<Turn>,
-    ) -> Result<(), Box<Failure>> {
-        let context = context(&test.file, modules, turn);
-        let over = Arc::clone(turn);
+        permit: &Arc<Permit>,
+    ) -> Result<(), Box<TestFailure>> {
+        let context = context(&test.file, modules, permit);
+        let over = Arc::clone(permit);
         let mut engine = modules.engine(move || over.over());
         engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
         let scene = Scene {
@@ -165,7 +165,7 @@ impl Suite {
         functions::register(&mut engine, &scene);
         modules.top_levels().watch_calls(&mut engine);
         let failure = |error| {
-            Box::new(Failure {
+            Box::new(TestFailure {
                 error,
                 calls: String::new(),
                 log: world.log(),
@@ -196,13 +196,13 @@ impl Suite {
             .map_err(|error| LoadError::new(&test.file, error.to_string()))
     }
 
-    fn failed(&self, test: &Test, world: &World, message: &str) -> Box<Failure> {
+    fn failed(&self, test: &Test, world: &World, message: &str) -> Box<TestFailure> {
         let fault = Fault::nowhere(&test.file, &test.name, message.to_owned());
         self.placed(fault, world)
     }
 
     /// Returns `fault` with the text of its line.
-    fn placed(&self, fault: Fault, world: &World) -> Box<Failure> {
+    fn placed(&self, fault: Fault, world: &World) -> Box<TestFailure> {
         let number = |number: usize| u16::try_from(number).unwrap_or(0);
         let position = match fault.line {
             0 => Position::NONE,
@@ -214,7 +214,7 @@ impl Suite {
             position,
             fault.message,
         );
-        Box::new(Failure {
+        Box::new(TestFailure {
             error,
             calls: fault.calls,
             log: world.log(),
@@ -236,7 +236,7 @@ impl Suite {
 /// # Errors
 /// When the scripts do not load, or no script has the hook.
 pub async fn call(
-    beginning: &Beginning,
+    beginning: &WorldSettings,
     world: &World,
     script: Option<&str>,
     hook: Hook,
@@ -256,18 +256,18 @@ fn generous(settings: &mut ScriptSettings) {
 }
 
 /// Returns the context of a test for host functions, which treat it as a hook without a request.
-fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
+fn context(file: &str, modules: &SharedModules, permit: &Arc<Permit>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
     let frame = Arc::new(Frame {
         bytes: modules.result_bytes(),
         ..Frame::default()
     });
-    let client = Members::new(Metadata::default(), Access::ReadOnly, &frame);
+    let client = Members::new(Metadata::default(), MemberAccess::ReadOnly, &frame);
     let round = Round {
         facts: Arc::new(facts),
         frame,
         attributes: Arc::default(),
-        turn: Arc::clone(turn),
+        permit: Arc::clone(permit),
         attestation: Arc::default(),
     };
     Context::new(file, &round, client, None)

@@ -8,12 +8,12 @@ const LINES: usize = 1_000;
 
 /// The lines that scripts wrote to the log, and the number of operations that they used.
 #[derive(Debug, Default)]
-pub(in crate::script) struct Observer {
+pub(in crate::script) struct ScriptObserver {
     lines: Mutex<Vec<String>>,
     operations: AtomicU64,
 }
 
-impl Observer {
+impl ScriptObserver {
     /// Keeps a line that a script wrote; lines after the first thousand are dropped.
     pub(in crate::script) fn line(&self, level: &str, text: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::super::docs::TEST_FUNCTIONS;
 use super::trial::Ending;
-use super::{Beginning, Fakes, Given, Suite, World, call, hook};
+use super::{Fakes, Given, Suite, World, WorldSettings, call, hook};
 use crate::config::ScriptSettings;
 
 const SCRIPT: &str = r#"import "lib/names" as names;
@@ -49,12 +49,12 @@ impl Folder {
         Self { folder }
     }
 
-    fn beginning(&self) -> Beginning {
+    fn beginning(&self) -> WorldSettings {
         let settings = ScriptSettings {
             directory: self.folder.path().to_owned(),
             ..ScriptSettings::default()
         };
-        Beginning {
+        WorldSettings {
             settings,
             custom: Vec::new(),
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::fake::FakeHost;
-use super::observer::Observer;
+use super::observer::ScriptObserver;
 use crate::base::model::json;
 use crate::client::Metadata;
 use crate::script::hook::Hook;
@@ -17,6 +17,7 @@ use crate::script::host::HttpCall;
 use crate::script::load::set::ScriptSet;
 use crate::script::outcome::{Fault, HookError};
 use crate::script::value::context::joined;
+use crate::script::value::facts::Facts;
 
 pub use super::given::{Given, GivenHttpRequest};
 
@@ -125,7 +126,7 @@ struct Left {
 /// The observers of what scripts do.
 pub(in crate::script) struct Watch<'a> {
     pub(in crate::script) host: &'a FakeHost,
-    pub(in crate::script) observer: &'a Observer,
+    pub(in crate::script) observer: &'a ScriptObserver,
 }
 
 /// Calls the scripts of `set` as the server would.
@@ -173,51 +174,49 @@ async fn ask(
     let registered = given.client.clone().map(Metadata::new).unwrap_or_default();
     let (facts, client, response) = given.into_parts(custom);
     let facts = Arc::new(facts);
+    let mut left = Left::default();
     match hook {
         Hook::AdaptRequest => {
-            let adapted = set
-                .adapt(facts.register_request.clone(), facts, registered)
-                .await?;
-            Ok(Left {
-                request: Some(adapted.request.into_object()),
-                ..Left::default()
-            })
+            let request = facts.register_request.clone();
+            let adapted = set.adapt(request, facts, registered).await?;
+            left.request = Some(adapted.request.into_object());
         }
         Hook::CreateClient | Hook::UpdateClient | Hook::DeleteClient => {
             let decision = set.decide(hook, facts, client).await?;
-            let (client, attestation) = (Some(decision.client.into_object()), decision.attestation);
-            Ok(Left {
-                client,
-                attestation,
-                ..Left::default()
-            })
+            left.client = Some(decision.client.into_object());
+            left.attestation = decision.attestation;
         }
         Hook::ModifyPostResponse | Hook::ModifyPutResponse | Hook::ModifyReadResponse => {
             let response = set.modify_response(hook, response, facts, client).await?;
-            Ok(Left {
-                response: Some(response),
-                ..Left::default()
-            })
+            left.response = Some(response);
         }
         Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => {
-            for index in 0..set.scripts().len() {
-                match set.tell_one(index, hook, &facts, &client).await {
-                    Err(error @ (HookError::Fault(_) | HookError::Busy)) => return Err(error),
-                    // The result and the response are ignored.
-                    Ok(()) | Err(HookError::Answered { .. } | HookError::Refused { .. }) => {}
-                }
-            }
-            Ok(Left::default())
+            notify_each(set, hook, &facts, &client).await?;
         }
-        _ => match set.ask(hook, facts, client).await? {
-            Some(said) => Ok(Left {
-                script: Some(said.by.name),
-                value: Some(said.value),
-                ..Left::default()
-            }),
-            None => Ok(Left::default()),
-        },
+        _ => {
+            if let Some(said) = set.ask(hook, facts, client).await? {
+                left.script = Some(said.by.name);
+                left.value = Some(said.value);
+            }
+        }
     }
+    Ok(left)
+}
+
+/// Notifies every script of a change to `client`. The results and the responses are ignored.
+async fn notify_each(
+    set: &Arc<ScriptSet>,
+    hook: Hook,
+    facts: &Arc<Facts>,
+    client: &Metadata,
+) -> Result<(), HookError> {
+    for index in 0..set.scripts().len() {
+        match set.tell_one(index, hook, facts, client).await {
+            Err(error @ (HookError::Fault(_) | HookError::Busy)) => return Err(error),
+            Ok(()) | Err(HookError::Answered { .. } | HookError::Refused { .. }) => {}
+        }
+    }
+    Ok(())
 }
 
 fn passed(left: Left) -> Trial {

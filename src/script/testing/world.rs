@@ -10,7 +10,7 @@ use super::super::hook::Hook;
 use super::super::host::HttpAnswer;
 use super::super::load::Texts;
 use super::fake::FakeHost;
-use super::observer::Observer;
+use super::observer::ScriptObserver;
 use super::trial::{self, Given, Trial, Watch};
 use crate::base::clock::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
@@ -27,7 +27,7 @@ const DEADLINE_MS: u64 = 5_000;
 
 /// The initial state of every world.
 #[derive(Clone)]
-pub struct Beginning {
+pub struct WorldSettings {
     /// The folder, the limits and the attributes. Its secrets are not read.
     pub settings: ScriptSettings,
     /// Names of custom members.
@@ -112,12 +112,12 @@ pub struct World {
     clock: Arc<ManualClock>,
     host: Arc<FakeHost>,
     secrets: Arc<Secrets>,
-    observer: Arc<Observer>,
+    observer: Arc<ScriptObserver>,
 }
 
 impl World {
     /// Creates a world.
-    pub fn new(beginning: &Beginning) -> Self {
+    pub fn new(beginning: &WorldSettings) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING));
         let mut settings = beginning.settings.clone();
         settings.secrets.clear();
@@ -138,7 +138,7 @@ impl World {
     /// The first invalid fake.
     pub fn fake(&self, fakes: Fakes) -> Result<(), String> {
         if let Some(now) = fakes.now {
-            self.clock.set(Timestamp::from_unix(now));
+            self.fake_now(now);
         }
         for FakeAnswer {
             method,
@@ -149,15 +149,26 @@ impl World {
             self.fake_http(&method, &url, answer)?;
         }
         for (name, text) in &fakes.secrets {
-            self.secrets
-                .say(name, text)
-                .map_err(|error| format!("the secret {name}: {error}"))?;
+            self.fake_secret(name, text)?;
         }
-        fakes
-            .clients
-            .into_iter()
-            .for_each(|client| self.host.add_client(client));
+        for client in fakes.clients {
+            self.fake_client(client);
+        }
         Ok(())
+    }
+
+    pub(super) fn fake_now(&self, seconds: u64) {
+        self.clock.set(Timestamp::from_unix(seconds));
+    }
+
+    pub(super) fn fake_secret(&self, name: &str, text: &str) -> Result<(), String> {
+        self.secrets
+            .define(name, text)
+            .map_err(|error| format!("the secret {name}: {error}"))
+    }
+
+    pub(super) fn fake_client(&self, members: Map<String, Value>) {
+        self.host.add_client(members);
     }
 
     pub(super) fn fake_http(
@@ -208,13 +219,10 @@ impl World {
         hook: Hook,
         given: Given,
     ) -> Result<Trial, String> {
-        let mut texts = texts.clone();
-        if let Some(script) = script {
-            if !texts.scripts.contains_key(script) {
-                return Err(no_script(script, texts.scripts.keys().map(String::as_str)));
-            }
-            texts.scripts.retain(|name, _| name == script);
-        }
+        let texts = match script {
+            Some(script) => only(script, texts)?,
+            None => texts.clone(),
+        };
         let mut settings = self.settings.clone();
         if let Some(attributes) = &given.attributes {
             settings.attributes.clone_from(attributes);
@@ -236,6 +244,17 @@ impl World {
         };
         Ok(trial::run(&set, hook, given, &self.custom, &watch).await)
     }
+}
+
+/// Returns `texts` with the one script called `name`.
+fn only(name: &str, texts: &Texts) -> Result<Texts, String> {
+    let Some(text) = texts.scripts.get(name) else {
+        return Err(no_script(name, texts.scripts.keys().map(String::as_str)));
+    };
+    Ok(Texts {
+        scripts: [(name.to_owned(), text.clone())].into(),
+        libraries: texts.libraries.clone(),
+    })
 }
 
 fn no_script<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {

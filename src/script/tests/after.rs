@@ -200,7 +200,7 @@ async fn hooks_with_a_shared_task_never_run_in_it() {
             world.set.pace(hook).note(Duration::ZERO, false);
         }
         let asked = world.set.on_a_thread(hook, facts(json!({})), |asking| {
-            Ok(asking.round.turn.is_here())
+            Ok(asking.round.permit.is_here())
         });
         let told = [
             Hook::DeleteClient,

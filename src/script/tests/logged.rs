@@ -11,7 +11,7 @@ use tracing::{Event, Metadata as EventMetadata, Subscriber};
 use super::super::{Facts, Hook, HookError};
 use super::{World, create, facts, hooked, object, world};
 use crate::config::{ScriptSettings, SecretSource};
-use crate::script::value::members::Access;
+use crate::script::value::members::MemberAccess;
 
 /// A layer that keeps the messages of scripts.
 #[derive(Clone, Default)]
@@ -73,8 +73,8 @@ pub(super) fn lines_in(
                 let members = |value, access| {
                     asking.members(crate::client::Metadata::new(object(value)), access)
                 };
-                let client = members(client, Access::Metadata);
-                let answer = answer.map(|answer| members(answer, Access::Answer));
+                let client = members(client, MemberAccess::Metadata);
+                let answer = answer.map(|answer| members(answer, MemberAccess::Answer));
                 let (index, script) = asking.set.with(hook).next().unwrap();
                 asking
                     .call(index, script, answer.map(Dynamic::from), &client)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::{Hook, HookError, ScriptSet};
 use super::{World, create, world};
 use crate::config::{ScriptLimits, ScriptSettings};
-use crate::script::run::permits::{Outside, Turns};
+use crate::script::run::permits::{Permits, WaitsFor};
 
 const WAITS: &str = "fn createClient(context) {
     if context.client.client_name == \"waits\" { http::get(\"https://slow.example.org/\"); }
@@ -149,17 +149,17 @@ async fn a_call_that_gets_no_slot_back_ends() {
         queue_ms: 500,
         ..ScriptLimits::default()
     };
-    let turns = Arc::new(Turns::new(&limits));
-    let turn = turns.take(false).await.unwrap();
-    assert_eq!(turn.over(), None);
+    let permits = Arc::new(Permits::new(&limits));
+    let permit = permits.take(false).await.unwrap();
+    assert_eq!(permit.over(), None);
     let runtime = tokio::runtime::Handle::current();
     let waiting = tokio::task::spawn_blocking(move || {
         // While this script waits, another script takes the only slot and keeps it.
-        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| {
-            runtime.block_on(turns.take(false))
+        let other = permit.wait(WaitsFor::Far, Duration::from_secs(1), |_| {
+            runtime.block_on(permits.take(false))
         });
         assert!(other.unwrap().is_some());
-        turn.over()
+        permit.over()
     });
     assert_eq!(
         waiting.await.unwrap(),

@@ -3,21 +3,21 @@
 use rhai::{Dynamic, EvalAltResult, ImmutableString};
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, failure, to_json};
+use super::{HostResult, failure, to_json};
 use crate::base::model::json;
 use crate::script::explain::caught;
 
 /// A status from 400 to 599 and a JSON body.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::script) struct Answer {
+pub(in crate::script) struct ScriptAnswer {
     pub(in crate::script) status: u16,
     pub(in crate::script) entity: Map<String, Value>,
 }
 
-impl Answer {
+impl ScriptAnswer {
     /// Creates the response of `createWebApplicationException(status, entity)`; `entity` is a map or JSON
     /// text.
-    pub(in crate::script) fn new(status: i64, entity: &Dynamic) -> Outcome<Self> {
+    pub(in crate::script) fn new(status: i64, entity: &Dynamic) -> HostResult<Self> {
         let entity = match entity.read_lock::<ImmutableString>() {
             Some(text) => {
                 json::parse_object(text.as_bytes()).map_err(|error| failure(error.to_string()))?
@@ -75,7 +75,7 @@ impl Answer {
     }
 }
 
-fn error_status(status: i64) -> Outcome<u16> {
+fn error_status(status: i64) -> HostResult<u16> {
     let in_range = u16::try_from(status)
         .ok()
         .filter(|status| (400..=599).contains(status));

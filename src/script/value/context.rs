@@ -6,28 +6,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rhai::{Dynamic, ImmutableString, Module};
 use serde_json::{Map, Value, json};
 
-use super::answer::Answer;
+use super::answer::ScriptAnswer;
 use super::facts::Facts;
 use super::hide::Hidden;
-use super::members::{Access, Frame, Members, too_large, weight};
-use super::{Outcome, failure, to_json, to_script};
+use super::members::{Frame, MemberAccess, Members, too_large, weight};
+use super::{HostResult, failure, to_json, to_script};
 use crate::jose;
 use crate::script::modules::shown_unverified;
-use crate::script::run::permits::Turn;
+use crate::script::run::permits::Permit;
 
 /// One call of one hook of one script. A clone is another handle on the same call.
 #[derive(Clone)]
-pub(in crate::script) struct Context(Arc<Call>);
+pub(in crate::script) struct Context(Arc<HookCall>);
 
-struct Call {
+struct HookCall {
     script: String,
     facts: Arc<Facts>,
     frame: Arc<Frame>,
     attributes: Arc<Dynamic>,
-    turn: Arc<Turn>,
+    permit: Arc<Permit>,
     register_request: Members,
     client: Members,
-    answer: Mutex<Option<Answer>>,
+    answer: Mutex<Option<ScriptAnswer>>,
     attestation: Arc<Attestation>,
     /// The response that the script may change; it contains credentials.
     response: Option<Members>,
@@ -52,7 +52,7 @@ pub(in crate::script) struct Round {
     pub(in crate::script) facts: Arc<Facts>,
     pub(in crate::script) frame: Arc<Frame>,
     pub(in crate::script) attributes: Arc<Dynamic>,
-    pub(in crate::script) turn: Arc<Turn>,
+    pub(in crate::script) permit: Arc<Permit>,
     pub(in crate::script) attestation: Arc<Attestation>,
 }
 
@@ -78,13 +78,13 @@ impl Context {
         response: Option<Members>,
     ) -> Self {
         let request = round.facts.register_request.clone();
-        Self(Arc::new(Call {
+        Self(Arc::new(HookCall {
             script: script.to_owned(),
             facts: Arc::clone(&round.facts),
             frame: Arc::clone(&round.frame),
             attributes: Arc::clone(&round.attributes),
-            turn: Arc::clone(&round.turn),
-            register_request: Members::new(request, Access::ReadOnly, &round.frame),
+            permit: Arc::clone(&round.permit),
+            register_request: Members::new(request, MemberAccess::ReadOnly, &round.frame),
             client,
             answer: Mutex::new(None),
             attestation: Arc::clone(&round.attestation),
@@ -99,8 +99,8 @@ impl Context {
     }
 
     /// Returns the time budget of the call.
-    pub(in crate::script) fn turn(&self) -> &Arc<Turn> {
-        &self.0.turn
+    pub(in crate::script) fn permit(&self) -> &Arc<Permit> {
+        &self.0.permit
     }
 
     /// Returns what the call has used of its limits.
@@ -109,7 +109,7 @@ impl Context {
     }
 
     /// Takes the response that the script has set, if any.
-    pub(in crate::script) fn take_answer(&self) -> Option<Answer> {
+    pub(in crate::script) fn take_answer(&self) -> Option<ScriptAnswer> {
         self.0
             .answer
             .lock()
@@ -117,7 +117,7 @@ impl Context {
             .take()
     }
 
-    fn give(&self, answer: Answer) -> Outcome<()> {
+    fn give(&self, answer: ScriptAnswer) -> HostResult<()> {
         let bytes = weight(&answer.entity);
         if bytes > self.0.frame.bytes {
             return Err(too_large(bytes));
@@ -159,7 +159,7 @@ impl Context {
     }
 
     /// Stores the result with which a deciding script accepts the evidence.
-    fn attest(&self, value: &Dynamic) -> Outcome<()> {
+    fn attest(&self, value: &Dynamic) -> HostResult<()> {
         let value = to_json(value)?;
         // Rhai writes the value back unchanged after a method call.
         if value == self.attestation().unwrap_or_default() {
@@ -192,18 +192,18 @@ impl Context {
     }
 
     /// Returns the evidence as a JWT, not verified; `()` when it is absent or not a JWT.
-    fn evidence(&self) -> Outcome<Dynamic> {
+    fn evidence(&self) -> HostResult<Dynamic> {
         match self.sent_evidence().map(jose::decode_unverified) {
             Some(Ok(token)) => shown_unverified(token),
             Some(Err(_)) | None => Ok(Dynamic::UNIT),
         }
     }
 
-    fn optional(value: Option<&Value>) -> Outcome<Dynamic> {
+    fn optional(value: Option<&Value>) -> HostResult<Dynamic> {
         value.map_or(Ok(Dynamic::UNIT), to_script)
     }
 
-    fn http_request(&self) -> Outcome<Dynamic> {
+    fn http_request(&self) -> HostResult<Dynamic> {
         let request = &self.0.facts.request.http_request;
         let headers = joined(request.header_texts().iter());
         let address = request.ip_address.map(|address| address.to_string());
@@ -228,10 +228,10 @@ pub(in crate::script) fn joined<'a>(
 }
 
 /// The getter of a member of `context`.
-type Read = fn(&Context) -> Outcome<Dynamic>;
+type Getter = fn(&Context) -> HostResult<Dynamic>;
 
 /// All members of `context`, with Janssen's spelling of each.
-const MEMBERS: &[(&str, &[&str], Read)] = &[
+const MEMBERS: &[(&str, &[&str], Getter)] = &[
     ("client", &["getClient"], |context| {
         Ok(Dynamic::from(context.0.client.clone()))
     }),
@@ -286,13 +286,13 @@ pub(in crate::script) fn register(module: &mut Module) {
     module.set_native_fn(
         "createWebApplicationException",
         |context: &mut Context, status: i64, entity: Dynamic| {
-            context.give(Answer::new(status, &entity)?)
+            context.give(ScriptAnswer::new(status, &entity)?)
         },
     );
     module.set_native_fn(
         "createStaleEvidenceWebApplicationException",
         |context: &mut Context, nonce: ImmutableString| {
-            context.give(Answer::stale_evidence(&nonce))
+            context.give(ScriptAnswer::stale_evidence(&nonce))
         },
     );
 }

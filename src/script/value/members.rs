@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Module};
 use serde_json::{Map, Value};
 
-use super::{Outcome, failure, to_json, to_script};
+use super::{HostResult, failure, to_json, to_script};
 use crate::client::Metadata;
 use crate::client::member::{self, MEMBERS, SetBy};
 use crate::client::rules::retells;
@@ -17,7 +17,7 @@ use crate::config::nearest;
 
 /// How a script may use members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::script) enum Access {
+pub(in crate::script) enum MemberAccess {
     /// Read and write metadata; other names are errors.
     Metadata,
     /// Read metadata.
@@ -49,21 +49,52 @@ pub(in crate::script) struct Frame {
 /// Members as scripts use them. A clone is another handle on the same members.
 #[derive(Debug, Clone)]
 pub(in crate::script) struct Members {
-    values: Arc<Mutex<Values>>,
-    access: Access,
+    values: Arc<Mutex<MemberValues>>,
+    access: MemberAccess,
     frame: Arc<Frame>,
 }
 
 #[derive(Debug, Default)]
-struct Values {
+struct MemberValues {
     members: Metadata,
     /// The approximate size of the members in bytes of JSON, once it was counted.
     weight: Option<usize>,
 }
 
+impl MemberValues {
+    /// Sets a member, or removes it if `value` is `null`. The members may not grow beyond `limit` bytes.
+    fn set(&mut self, name: &str, value: Value, limit: usize) -> HostResult<()> {
+        let present = self.members.get(name);
+        let before = present.map_or(0, |value| weight_of_member(name, value));
+        let grown = if value.is_null() {
+            0
+        } else {
+            weight_of_member(name, &value)
+        };
+        let all = self
+            .weight
+            .unwrap_or_else(|| weight(self.members.as_object()));
+        let weight = all.saturating_sub(before) + grown;
+        if grown > before && weight > limit {
+            return Err(too_large(weight));
+        }
+        self.weight = Some(weight);
+        if value.is_null() {
+            self.members.remove(name);
+        } else {
+            self.members.set(name, value);
+        }
+        Ok(())
+    }
+}
+
 impl Members {
-    pub(in crate::script) fn new(members: Metadata, access: Access, frame: &Arc<Frame>) -> Self {
-        let values = Values {
+    pub(in crate::script) fn new(
+        members: Metadata,
+        access: MemberAccess,
+        frame: &Arc<Frame>,
+    ) -> Self {
+        let values = MemberValues {
             weight: None,
             members,
         };
@@ -76,7 +107,7 @@ impl Members {
 
     /// Returns whether a script may change the members.
     pub(in crate::script) fn is_writable(&self) -> bool {
-        self.access == Access::Metadata
+        self.access == MemberAccess::Metadata
     }
 
     /// Takes the members as they are now.
@@ -98,23 +129,23 @@ impl Members {
         CREDENTIALS.into_iter().filter_map(known).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Values> {
+    fn lock(&self) -> MutexGuard<'_, MemberValues> {
         // No code of a script runs while the lock is held, so even a poisoned map is consistent.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, name: &str) -> Outcome<Dynamic> {
+    fn get(&self, name: &str) -> HostResult<Dynamic> {
         if let Some(value) = self.lock().members.get(name) {
             return to_script(value);
         }
         // A request may have members of any name.
-        if self.access == Access::Request {
+        if self.access == MemberAccess::Request {
             return Ok(Dynamic::UNIT);
         }
         self.known(name).map(|()| Dynamic::UNIT)
     }
 
-    fn set(&self, name: &str, value: &Dynamic) -> Outcome<()> {
+    fn set(&self, name: &str, value: &Dynamic) -> HostResult<()> {
         let value = to_json(value)?;
         let is_same = match self.lock().members.get(name) {
             Some(present) => *present == value,
@@ -125,38 +156,15 @@ impl Members {
             return Ok(());
         }
         // An unknown member of a request may always be removed.
-        if !(self.access == Access::Request && value.is_null() && self.known(name).is_err()) {
+        if !(self.access == MemberAccess::Request && value.is_null() && self.known(name).is_err()) {
             self.may_set(name)?;
         }
-        let mut values = self.lock();
-        let before = values
-            .members
-            .get(name)
-            .map_or(0, |value| weight_of_member(name, value));
-        let grown = if value.is_null() {
-            0
-        } else {
-            weight_of_member(name, &value)
-        };
-        let all = values
-            .weight
-            .unwrap_or_else(|| weight(values.members.as_object()));
-        let weight = all.saturating_sub(before) + grown;
-        if grown > before && weight > self.frame.bytes {
-            return Err(too_large(weight));
-        }
-        values.weight = Some(weight);
-        if value.is_null() {
-            values.members.remove(name);
-        } else {
-            values.members.set(name, value);
-        }
-        Ok(())
+        self.lock().set(name, value, self.frame.bytes)
     }
 
     /// Rejects an unknown member name: it is a typing error, and the value would be lost silently.
-    fn known(&self, name: &str) -> Outcome<()> {
-        if self.access == Access::Answer
+    fn known(&self, name: &str) -> HostResult<()> {
+        if self.access == MemberAccess::Answer
             || member::find(name).is_some()
             || self.frame.custom.contains(name)
         {
@@ -174,22 +182,24 @@ impl Members {
         }))
     }
 
-    fn may_set(&self, name: &str) -> Outcome<()> {
+    fn may_set(&self, name: &str) -> HostResult<()> {
         self.known(name)?;
         let set_by = member::find(name).map(|member| member.set_by);
         let fault = match (self.access, set_by) {
-            (Access::ReadOnly, _) => "is read-only here",
+            (MemberAccess::ReadOnly, _) => "is read-only here",
             (_, Some(SetBy::Server)) => "is set by the server and cannot be changed",
-            (Access::Request, Some(SetBy::Operator)) => {
+            (MemberAccess::Request, Some(SetBy::Operator)) => {
                 "must not be sent by a client; set it in createClient and updateClient"
             }
-            (Access::Request, _) if name == STATEMENT => {
+            (MemberAccess::Request, _) if name == STATEMENT => {
                 "is already verified and cannot be changed"
             }
-            (Access::Request, _) if self.is_settled(name) => {
+            (MemberAccess::Request, _) if self.is_settled(name) => {
                 "comes from the software statement and cannot be changed"
             }
-            (Access::Metadata | Access::Answer | Access::Request, _) => return Ok(()),
+            (MemberAccess::Metadata | MemberAccess::Answer | MemberAccess::Request, _) => {
+                return Ok(());
+            }
         };
         Err(failure(format!("'{name}' {fault}")))
     }
@@ -213,7 +223,7 @@ impl Members {
     }
 
     /// Returns a copy of all members as a map.
-    fn to_map(&self) -> Outcome<ScriptMap> {
+    fn to_map(&self) -> HostResult<ScriptMap> {
         let members = self.lock().members.clone();
         members
             .iter()

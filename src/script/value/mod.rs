@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::explain;
 
 /// The result of a host function.
-pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type HostResult<T> = Result<T, Box<EvalAltResult>>;
 
 /// Creates a failure that a script can catch.
 #[expect(
@@ -27,7 +27,7 @@ pub(super) fn failure(message: impl Into<String>) -> Box<EvalAltResult> {
 }
 
 /// Converts `value` for a script; null becomes `()`.
-pub(super) fn to_script(value: &Value) -> Outcome<Dynamic> {
+pub(super) fn to_script(value: &Value) -> HostResult<Dynamic> {
     to_dynamic(value)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn to_script(value: &Value) -> Outcome<Dynamic> {
 ///
 /// # Errors
 /// When the value has no JSON form, as a function for example.
-pub(super) fn to_json(value: &Dynamic) -> Outcome<Value> {
+pub(super) fn to_json(value: &Dynamic) -> HostResult<Value> {
     from_dynamic(value).map_err(|_| {
         failure(format!(
             "a value of the type {} has no JSON form",

@@ -2,7 +2,7 @@
 
 use rhai::{Dynamic, EvalAltResult, FuncRegistration, Module, Position};
 
-use super::Outcome;
+use super::HostResult;
 
 /// Registers `push` for `()`, the value of a member that a client did not send. It creates a list of one
 /// item, so that a script need not check first whether the list exists.
@@ -13,7 +13,7 @@ pub(in crate::script) fn register(module: &mut Module) {
 }
 
 /// Runs only when no other `push` matches, so it is also called for types that have no `push`.
-fn push(list: &mut Dynamic, item: Dynamic) -> Outcome<()> {
+fn push(list: &mut Dynamic, item: Dynamic) -> HostResult<()> {
     if !list.is_unit() {
         let call = format!("push ({}, {})", list.type_name(), item.type_name());
         return Err(Box::new(EvalAltResult::ErrorFunctionNotFound(

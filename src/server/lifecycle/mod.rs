@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use self::sweep::{remove_unused, sweep, sweep_once};
-use super::systemd::{self, State};
+use super::systemd::{self, ServerState};
 use crate::service::Service;
 use crate::telemetry::meter;
 
@@ -86,7 +86,7 @@ pub fn signals(
     Ok(async move {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return systemd::tell(State::Stopping),
+                () = stop.cancelled() => return systemd::tell(ServerState::Stopping),
                 _ = terminate.recv() => stop.cancel(),
                 _ = interrupt.recv() => stop.cancel(),
                 // A reload that is already requested will include this change.

@@ -134,15 +134,13 @@ pub async fn remove_unused(service: &Service) -> usize {
     }
 }
 
-/// Deletes the clients that are unused at `now`, at most `share` of them, and subtracts their number from the
-/// share.
-async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) -> usize {
-    let store = &service.store;
+/// Returns which clients are unused at `now`.
+fn unused_at(service: &Service, now: Timestamp) -> Unused {
     let snapshot = service.snapshot();
     let registration = &snapshot.live.registration;
     // Uses that another server noted may not be written yet.
-    let late = if store.is_shared() {
-        2 * crate::server::lifecycle::WRITE_USES.as_secs()
+    let late = if service.store.is_shared() {
+        2 * super::WRITE_USES.as_secs()
     } else {
         0
     };
@@ -150,10 +148,17 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
         let ago = lifetime?.saturating_add(late);
         Some(Timestamp::from_unix(now.unix().checked_sub(ago)?))
     };
-    let unused = Unused {
+    Unused {
         never_since: before(registration.unused_client_lifetime),
         idle_since: before(registration.inactive_client_lifetime),
-    };
+    }
+}
+
+/// Deletes the clients that are unused at `now`, at most `share` of them, and subtracts their number from the
+/// share.
+async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) -> usize {
+    let store = &service.store;
+    let unused = unused_at(service, now);
     if unused == Unused::default() {
         return 0;
     }

@@ -34,7 +34,7 @@ pub enum Audience {
 
 /// What the answers are built from.
 #[derive(Clone)]
-struct Sources {
+struct ProbeState {
     service: Arc<Service>,
     reloads: Arc<Reloads>,
     /// Whether the store answered recently.
@@ -42,7 +42,7 @@ struct Sources {
     audience: Audience,
 }
 
-impl Sources {
+impl ProbeState {
     /// Whether the sender of `request` may see more than whether the server works.
     fn may_see_more(&self, request: Request<Body>) -> bool {
         self.audience == Audience::Everyone || peer::is_local(&request.into_parts().0)
@@ -57,7 +57,7 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Audience) 
         .route(health, get(healthy))
         .route(readiness, get(ready))
         .route(numbers, get(measured))
-        .with_state(Sources {
+        .with_state(ProbeState {
             service,
             reloads,
             store: Arc::default(),
@@ -90,9 +90,9 @@ async fn healthy() -> Response {
 /// The process is ready. It stays ready when scripts or a configuration cannot be loaded, since the previous
 /// ones are still used, and when the upstream server is unavailable, since clients can still be registered.
 /// The answer reports these failures to its audience.
-async fn ready(State(sources): State<Sources>, request: Request<Body>) -> Response {
+async fn ready(State(sources): State<ProbeState>, request: Request<Body>) -> Response {
     let may_see_more = sources.may_see_more(request);
-    let Sources {
+    let ProbeState {
         service,
         reloads,
         store,
@@ -105,19 +105,26 @@ async fn ready(State(sources): State<Sources>, request: Request<Body>) -> Respon
     if !may_see_more {
         return answer::json(StatusCode::OK, &body);
     }
+    body.extend(details(&service, &reloads));
+    answer::json(StatusCode::OK, &body)
+}
+
+/// Returns the members of `/readyz` that only operators see.
+fn details(service: &Service, reloads: &Reloads) -> Map<String, Value> {
+    let mut details = Map::new();
     let scripts = &service.snapshot().scripts;
-    body.insert("scripts".to_owned(), scripts.revision().into());
-    body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
+    details.insert("scripts".to_owned(), scripts.revision().into());
+    details.insert("scriptsSince".to_owned(), scripts.since().unix().into());
     for (name, error) in reloads.failures() {
-        body.insert(name.to_owned(), error.into());
+        details.insert(name.to_owned(), error.into());
     }
     if let Some(trouble) = service.upstream.as_ref().and_then(Upstream::trouble) {
-        body.insert("upstreamError".to_owned(), trouble.into());
+        details.insert("upstreamError".to_owned(), trouble.into());
     }
     if let Some(jump) = service.steady.jump() {
-        body.insert("sweepHeld".to_owned(), jump.to_string().into());
+        details.insert("sweepHeld".to_owned(), jump.to_string().into());
     }
-    answer::json(StatusCode::OK, &body)
+    details
 }
 
 /// Checks whether the store accepts writes, by one that is flushed.
@@ -137,7 +144,7 @@ fn status(text: &str) -> Map<String, Value> {
 }
 
 /// The metrics of this process in the text format of Prometheus.
-async fn measured(State(sources): State<Sources>, request: Request<Body>) -> Response {
+async fn measured(State(sources): State<ProbeState>, request: Request<Body>) -> Response {
     if !sources.may_see_more(request) {
         let description = "metrics are available only from this machine, without a proxy: set admin.listen to \
                            serve them to other machines";

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::systemd::{self, State};
+use super::systemd::{self, ServerState};
 use crate::config::patch::is_of_live;
 use crate::config::{self, Configuration, Layers, Origins, Patch, Sources};
 use crate::http::tls::Tls;
@@ -110,11 +110,11 @@ impl Reloader {
                 Some(()) = told(&mut store) => self.adopt().await,
                 Some(change) = requests.changes.recv() => self.change(change).await,
                 Some(()) = requests.again.recv() => {
-                    systemd::tell(State::Reloading);
+                    systemd::tell(ServerState::Reloading);
                     self.configuration(Some(Author::default())).await;
                     self.scripts().await;
                     self.tls().await;
-                    systemd::tell(State::Ready);
+                    systemd::tell(ServerState::Ready);
                 }
             }
         }

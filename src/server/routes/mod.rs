@@ -141,44 +141,19 @@ fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
 /// The maximum number of concurrent imports: each holds some clients in memory as long as its sender takes.
 const IMPORTS: usize = 4;
 
+const READ: &[Method] = &[Method::GET, Method::HEAD];
+const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
+
 /// The admin API. Pages in a browser may not call it, so it has no CORS headers.
 pub fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{audit, clients, config, initial_access, scripts, transfer, used};
-    const READ: &[Method] = &[Method::GET, Method::HEAD];
-    const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
-    let tokens = "/admin/v1/initial-access-tokens";
-    let client = get(clients::show)
-        .put(clients::replace)
-        .delete(clients::delete);
+    use crate::admin::endpoint::{audit, config, scripts, transfer};
+    const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
     let configuration = get(config::get).patch(config::patch);
-    let one_token = get(initial_access::show).delete(initial_access::revoke);
-    let all_tokens = get(initial_access::list).post(initial_access::create);
-    let clients = get(clients::list).delete(clients::delete_all);
-    let routes = Router::new()
-        .route(
-            &service.settings.server.paths.config,
-            only(configuration, &[Method::GET, Method::HEAD, Method::PATCH]),
-        )
+    let config_path = &service.settings.server.paths.config;
+    let routes = admin_clients()
+        .merge(admin_tokens())
+        .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
-        .route("/admin/v1/clients", only(clients, READ_DELETE))
-        .route(
-            "/admin/v1/clients/export",
-            only(get(transfer::export), READ),
-        )
-        .route(
-            "/admin/v1/clients/{id}",
-            only(
-                client,
-                &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE],
-            ),
-        )
-        .route("/admin/v1/clients/used", post_only(post(used::many)))
-        .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
-        .route(
-            tokens,
-            only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]),
-        )
-        .route(&format!("{tokens}/{{id}}"), only(one_token, READ_DELETE))
         .route("/admin/v1/scripts", only(get(scripts::get), READ))
         .route(
             "/admin/v1/schemas/Client",
@@ -189,17 +164,46 @@ pub fn admin(service: Arc<Service>) -> Router {
             only(get(scripts::description), READ),
         );
     // The only body that is not received in advance, since it may have any length.
+    let import = post_only(post(transfer::import));
     let streamed = Router::new()
-        .route(
-            "/admin/v1/clients/import",
-            post_only(post(transfer::import)),
-        )
+        .route("/admin/v1/clients/import", import)
         .with_state(Arc::clone(&service))
         .layer(axum::middleware::from_fn_with_state(
             Arc::new(Semaphore::new(IMPORTS)),
             receive::shed_load,
         ));
     bounded(routes, service).merge(streamed)
+}
+
+/// The clients of the admin API.
+fn admin_clients() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::{clients, transfer, used};
+    const ALL: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
+    let one = get(clients::show)
+        .put(clients::replace)
+        .delete(clients::delete);
+    let every = get(clients::list).delete(clients::delete_all);
+    let export = only(get(transfer::export), READ);
+    Router::new()
+        .route("/admin/v1/clients", only(every, READ_DELETE))
+        .route("/admin/v1/clients/export", export)
+        .route("/admin/v1/clients/used", post_only(post(used::many)))
+        .route("/admin/v1/clients/{id}", only(one, ALL))
+        .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
+}
+
+/// The initial access tokens of the admin API.
+fn admin_tokens() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::initial_access;
+    const READ_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
+    let every = get(initial_access::list).post(initial_access::create);
+    let one = get(initial_access::show).delete(initial_access::revoke);
+    Router::new()
+        .route("/admin/v1/initial-access-tokens", only(every, READ_POST))
+        .route(
+            "/admin/v1/initial-access-tokens/{id}",
+            only(one, READ_DELETE),
+        )
 }
 
 /// Answers other methods with the methods that are supported.
