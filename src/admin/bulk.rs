@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::is_default;
+use crate::base::model::ClientId;
 use crate::http::answer::Problem;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
@@ -48,39 +49,45 @@ pub(super) async fn delete(
     caller: &Caller<'_>,
     filter: &ClientFilter,
 ) -> Result<Deleted, (ManageError, Deleted)> {
-    let (mut done, mut after) = (Deleted::default(), None);
+    let mut done = Deleted::default();
+    let mut after = None;
     loop {
-        let page = cx
-            .service
-            .store
-            .clients
-            .list(filter, after.as_ref(), PAGE)
-            .await;
+        let clients = &cx.service.store.clients;
+        let page = clients.list(filter, after.as_ref(), PAGE).await;
         let page = page.map_err(|error| (ManageError::Store(error), done))?;
-        let meant = page
-            .clients
-            .into_iter()
-            .filter(|stored| !stored.client().is_operators());
-        let mut outcomes = stream::iter(meant.map(|stored| delete_one(cx, caller, filter, stored)))
-            .buffer_unordered(AT_ONCE);
-        let mut stopped = None;
-        while let Some(outcome) = outcomes.next().await {
-            match outcome {
-                Ok(Deletion::Done) => done.deleted += 1,
-                Ok(Deletion::Refused) => done.refused += 1,
-                Ok(Deletion::Left) => {}
-                // Deletions that have started are completed.
-                Err(error) => stopped = stopped.or(Some(error)),
-            }
-        }
-        if let Some(error) = stopped {
-            return Err((error, done));
-        }
+        let deleted = delete_page(cx, caller, filter, page.clients, &mut done).await;
+        deleted.map_err(|error| (error, done))?;
         match page.next {
             Some(id) => after = Some(id),
             None => return Ok(done),
         }
     }
+}
+
+/// Deletes the clients of one page and adds the result to `done`. After an error, deletions that have started
+/// are completed.
+async fn delete_page(
+    cx: &Context<'_>,
+    caller: &Caller,
+    filter: &ClientFilter,
+    clients: Vec<Stored>,
+    done: &mut Deleted,
+) -> Result<(), ManageError> {
+    let meant = clients
+        .into_iter()
+        .filter(|stored| !stored.client().is_operators());
+    let deletions = meant.map(|stored| delete_one(cx, caller, filter, stored));
+    let mut deletions = stream::iter(deletions).buffer_unordered(AT_ONCE);
+    let mut outcome = Ok(());
+    while let Some(deletion) = deletions.next().await {
+        match deletion {
+            Ok(Deletion::Done) => done.deleted += 1,
+            Ok(Deletion::Refused) => done.refused += 1,
+            Ok(Deletion::Left) => {}
+            Err(error) => outcome = outcome.and(Err(error)),
+        }
+    }
+    outcome
 }
 
 async fn delete_one(
@@ -92,21 +99,15 @@ async fn delete_one(
     let mut seen = stored;
     for _ in 0..TRIES {
         let id = seen.client().id.clone();
-        match management::delete(
-            cx,
-            caller,
-            Held {
-                stored: seen,
-                token: None,
-            },
-        )
-        .await
-        {
+        let held = Held {
+            stored: seen,
+            token: None,
+        };
+        match management::delete(cx, caller, held).await {
             Ok(()) => return Ok(Deletion::Done),
             Err(ManageError::Conflict) => {}
             Err(error) if error.is_refusal() => {
-                let (author, problem) = (caller.author(None), Problem::from(error));
-                refusal::audit(cx, &author, Action::DeletionRefused, id.as_str(), &problem);
+                record_refusal(cx, caller, &id, error);
                 return Ok(Deletion::Refused);
             }
             Err(error) => return Err(error),
@@ -117,4 +118,11 @@ async fn delete_one(
         }
     }
     Err(ManageError::Conflict)
+}
+
+/// Records in the audit log that a script denied the deletion of the client `id`.
+fn record_refusal(cx: &Context<'_>, caller: &Caller, id: &ClientId, error: ManageError) {
+    let author = caller.author(None);
+    let problem = Problem::from(error);
+    refusal::audit(cx, &author, Action::DeletionRefused, id.as_str(), &problem);
 }

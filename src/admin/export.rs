@@ -67,25 +67,16 @@ async fn next(
     }
     let mut text = Vec::new();
     let Some(page) = position.pages.next().await.transpose()? else {
-        line(
-            &mut text,
-            &Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]),
-        )?;
-        return Ok(Some((
-            text,
-            Position {
-                is_over: true,
-                ..position
-            },
-        )));
+        let last = Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]);
+        line(&mut text, &last)?;
+        position.is_over = true;
+        return Ok(Some((text, position)));
     };
     for stored in page.iter().filter(|stored| !stored.client().is_operators()) {
         let client = stored.client();
-        let members = line_of(client, &service.store.sealing_key);
-        line(
-            &mut text,
-            &members.map_err(|error| ExportError::Seal(client.id.to_string(), error))?,
-        )?;
+        let members = line_of(client, &service.store.sealing_key)
+            .map_err(|error| ExportError::Seal(client.id.to_string(), error))?;
+        line(&mut text, &members)?;
         position.clients += 1;
     }
     Ok(Some((text, position)))

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::portable::{self, Arrived};
 use super::{Administrator, is_default};
+use crate::base::clock::Timestamp;
 use crate::base::model::json;
 use crate::client::Client;
 use crate::http::body::BodyError;
 use crate::http::lines::BodyLines;
 use crate::service::Context;
 use crate::store::StoreError;
-use crate::store::audit::Action;
+use crate::store::audit::{Action, AuditEvent};
 use crate::store::transfer::import::{Existing, ImportError};
 use crate::store::transfer::line;
 
@@ -129,15 +130,11 @@ impl<'a> Import<'a> {
         loop {
             number += 1;
             let line = match lines.next().await {
-                Ok(Some(line)) => line,
-                Ok(None) => return Err(ImportFault::Cut { number }),
                 Err(BodyError::TooLarge { limit }) => {
-                    return Err(ImportFault::Line {
-                        number,
-                        reason: format!("is longer than {limit} bytes"),
-                    });
+                    let reason = format!("is longer than {limit} bytes");
+                    return Err(ImportFault::Line { number, reason });
                 }
-                Err(error) => return Err(error.into()),
+                line => line?.ok_or(ImportFault::Cut { number })?,
             };
             let wrong = |reason| ImportFault::Line { number, reason };
             // The reason must not repeat the content of the line.
@@ -151,7 +148,7 @@ impl<'a> Import<'a> {
                     Err(wrong(reason))
                 };
             }
-            let arrived = portable::read(self.cx, members).map_err(wrong)?;
+            let arrived = portable::read_client(self.cx, members).map_err(wrong)?;
             self.take(number, arrived, line.len()).await?;
             clients += 1;
         }
@@ -185,41 +182,45 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         let (by, now) = (self.by, self.cx.service.clock.now());
-        let told = |client: &Client| {
-            let event = by.did(Action::ClientImported, client.id.as_str(), now);
-            let event = event.with("trust_level", client.provenance.trust_level.as_str());
-            event.with("revision", client.revision).change()
-        };
-        let stored = self
-            .cx
-            .service
-            .store
-            .clients
-            .import(&clients, self.existing, told)
-            .await;
-        let stored = stored.map_err(|error| match error {
-            ImportError::Store(error) => ImportFault::Store(error),
-            // A batch is never too long and never has the same client twice.
-            ImportError::TooMany | ImportError::Twice(_) => {
-                ImportFault::Store(StoreError::Conflict)
-            }
-        })?;
+        let event = |client: &Client| imported_event(by, client, now).change();
+        let store = &self.cx.service.store.clients;
+        let stored = store.import(&clients, self.existing, event).await;
+        let stored = stored.map_err(store_error)?;
         self.tally.imported += stored.created;
         self.tally.skipped += stored.skipped;
         self.tally.replaced += stored.replaced;
         match stored.refused.and_then(|at| numbers.get(at)) {
-            Some(&number) if self.existing == Existing::Replace => {
-                let reason =
-                    "client_id: belongs to a client of the operator, which cannot be replaced";
-                Err(ImportFault::Line {
-                    number,
-                    reason: reason.to_owned(),
-                })
-            }
-            Some(&number) => Err(ImportFault::Exists { number }),
+            Some(&number) => Err(self.refused(number)),
             None => Ok(()),
         }
     }
+
+    /// Returns the fault of a line whose client the store did not import.
+    fn refused(&self, number: usize) -> ImportFault {
+        if self.existing != Existing::Replace {
+            return ImportFault::Exists { number };
+        }
+        let reason = "client_id: belongs to a client of the operator, which cannot be replaced";
+        ImportFault::Line {
+            number,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+fn store_error(error: ImportError) -> StoreError {
+    match error {
+        ImportError::Store(error) => error,
+        // A batch is never too long and never has the same client twice.
+        ImportError::TooMany | ImportError::Twice(_) => StoreError::Conflict,
+    }
+}
+
+/// Returns the audit event of an imported client.
+fn imported_event(by: &Administrator, client: &Client, now: Timestamp) -> AuditEvent {
+    by.did(Action::ClientImported, client.id.as_str(), now)
+        .with("trust_level", client.provenance.trust_level.as_str())
+        .with("revision", client.revision)
 }
 
 /// Returns the number of clients that the last line states, or `None` for any other line.

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::base::clock::Timestamp;
-use crate::base::model::{ClientId, scope};
-use crate::base::secret::Secret;
+use crate::base::model::{ClientId, Violation, scope};
+use crate::base::secret::{SealingKey, Secret, TokenDigest};
 use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens, TrustLevel};
 use crate::config::AdminScopes;
 use crate::service::Context;
@@ -24,66 +24,91 @@ pub(super) struct Arrived {
 ///
 /// # Errors
 /// Returns the reason why the line is invalid, without its values.
-pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arrived, String> {
-    let mut members = Members(members);
+pub(super) fn read_client(
+    cx: &Context<'_>,
+    members: Map<String, Value>,
+) -> Result<Arrived, String> {
+    let mut members = UnreadMembers(members);
     let id: ClientId = members.take("client_id", "a text of 1 to 128 visible ASCII characters")?;
-    let issued_at = members.take("client_id_issued_at", SECONDS)?;
-    let expires_at = members.take_if_there("expires_at", SECONDS)?;
-    let last_used_at = members.take_if_there("last_used_at", SECONDS)?;
+    let times = times(&mut members)?;
     let shared_as = members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?;
     let secret = secret(&mut members)?;
-    let tokens: RegistrationTokens = members.take("registration_access_token_sha256", DIGESTS)?;
-    if !tokens.current.is_whole()
-        || tokens
-            .previous
-            .as_ref()
-            .is_some_and(|digest| !digest.is_whole())
-    {
-        return Err(format!(
-            "registration_access_token_sha256: must be {DIGESTS}"
-        ));
-    }
+    let tokens = registration_tokens(&mut members)?;
     let revision = members.take("revision", "a non-negative integer")?;
     let metadata: Metadata = members.take("metadata", "an object")?;
     let provenance: Provenance =
         members.take("provenance", "an object in the form of an export")?;
     members.end()?;
-    refuse_administrators(
-        &cx.service.settings.admin.scopes,
-        &id,
-        &metadata,
-        &provenance,
-    )?;
-    let (metadata, odd) = cx.rules().take_over(metadata).map_err(|violations| {
-        let texts: Vec<String> = violations
-            .into_iter()
-            .map(|one| format!("metadata.{one}"))
-            .collect();
-        texts.join("; ")
-    })?;
-    let secret = match secret {
-        None => None,
-        Some((text, expires_at)) => {
-            let sealed = cx.service.store.sealing_key.seal(&text, id.as_str());
-            let sealed = sealed.map_err(|error| format!("client_secret: {error}"))?;
-            Some(ClientSecret { sealed, expires_at })
-        }
-    };
+    let scopes = &cx.service.settings.admin.scopes;
+    refuse_administrators(scopes, &id, &metadata, &provenance)?;
+    let taken = cx.rules().take_over(metadata);
+    let (metadata, odd) = taken.map_err(|violations| listed(&violations))?;
+    let key = &cx.service.store.sealing_key;
+    let secret = secret.map(|secret| seal(key, &secret, &id)).transpose()?;
     let client = Client {
         id,
         metadata,
         shared_as,
-        issued_at,
-        expires_at,
-        last_used_at,
+        issued_at: times.issued,
+        expires_at: times.end,
+        last_used_at: times.last_used,
         secret,
         tokens,
         revision,
         provenance,
     };
-    Ok(Arrived {
-        client,
-        odd: odd.into_iter().map(|violation| violation.member).collect(),
+    let odd = odd.into_iter().map(|violation| violation.member).collect();
+    Ok(Arrived { client, odd })
+}
+
+/// The times of a client.
+struct Times {
+    issued: Timestamp,
+    end: Option<Timestamp>,
+    last_used: Option<Timestamp>,
+}
+
+fn times(members: &mut UnreadMembers) -> Result<Times, String> {
+    Ok(Times {
+        issued: members.take("client_id_issued_at", SECONDS)?,
+        end: members.take_if_there("expires_at", SECONDS)?,
+        last_used: members.take_if_there("last_used_at", SECONDS)?,
+    })
+}
+
+/// Reads the digests of the registration access tokens.
+fn registration_tokens(members: &mut UnreadMembers) -> Result<RegistrationTokens, String> {
+    let name = "registration_access_token_sha256";
+    let tokens: RegistrationTokens = members.take(name, DIGESTS)?;
+    let previous = tokens.previous.as_ref();
+    if tokens.current.is_whole() && previous.is_none_or(TokenDigest::is_whole) {
+        Ok(tokens)
+    } else {
+        Err(format!("{name}: must be {DIGESTS}"))
+    }
+}
+
+/// Returns the reason why metadata is rejected.
+fn listed(violations: &[Violation]) -> String {
+    let texts: Vec<String> = violations
+        .iter()
+        .map(|violation| format!("metadata.{violation}"))
+        .collect();
+    texts.join("; ")
+}
+
+/// A secret in clear text, and when it expires.
+struct ClearSecret {
+    text: Secret,
+    expires_at: Option<Timestamp>,
+}
+
+/// Encrypts the secret of the client `id` for this store.
+fn seal(key: &SealingKey, secret: &ClearSecret, id: &ClientId) -> Result<ClientSecret, String> {
+    let sealed = key.seal(&secret.text, id.as_str());
+    Ok(ClientSecret {
+        sealed: sealed.map_err(|error| format!("client_secret: {error}"))?,
+        expires_at: secret.expires_at,
     })
 }
 
@@ -91,13 +116,16 @@ const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
 const DIGESTS: &str = "an object with the SHA-256 of the token in base64, in the form of an export";
 
 /// Reads the secret and its expiry time; 0 means never (RFC 7591 section 3.2.1).
-fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, String> {
+fn secret(members: &mut UnreadMembers) -> Result<Option<ClearSecret>, String> {
     let text: Option<String> = members.take_if_there("client_secret", "a text")?;
     let end: Option<u64> = members.take_if_there("client_secret_expires_at", SECONDS)?;
     match (text, end) {
         (Some(text), Some(end)) if !text.is_empty() => {
-            let end = Some(end).filter(|end| *end != 0).map(Timestamp::from_unix);
-            Ok(Some((Secret::new(text), end)))
+            let ends = end != 0;
+            Ok(Some(ClearSecret {
+                text: Secret::new(text),
+                expires_at: ends.then(|| Timestamp::from_unix(end)),
+            }))
         }
         (None, None) => Ok(None),
         _ => Err(
@@ -125,20 +153,18 @@ fn refuse_administrators(
             "provenance.trust_level: clients of the operator cannot be imported".to_owned(),
         );
     }
-    let asked = metadata.text("scope").unwrap_or_default();
-    match scope::words(asked).find(|scope| scopes.all().contains(scope)) {
-        Some(_) => Err(
-            "metadata.scope: must not contain a scope of administrators ([admin.scopes])"
-                .to_owned(),
-        ),
-        None => Ok(()),
+    let mut asked = scope::words(metadata.text("scope").unwrap_or_default());
+    if asked.any(|scope| scopes.all().contains(&scope)) {
+        let reason = "metadata.scope: must not contain a scope of administrators ([admin.scopes])";
+        return Err(reason.to_owned());
     }
+    Ok(())
 }
 
 /// The members of a line that have not been read yet.
-struct Members(Map<String, Value>);
+struct UnreadMembers(Map<String, Value>);
 
-impl Members {
+impl UnreadMembers {
     fn take<T: DeserializeOwned>(&mut self, name: &str, due: &str) -> Result<T, String> {
         self.take_if_there(name, due)?
             .ok_or_else(|| format!("{name}: is missing; it must be {due}"))

@@ -61,7 +61,22 @@ pub(super) fn initial_access_policy_or_null(_: &mut SchemaGenerator) -> Schema {
 }
 
 fn property(member: &Member) -> Value {
-    let mut schema = match member.kind {
+    let mut schema = value(member.kind);
+    let mark = match member.set_by {
+        SetBy::Client | SetBy::Privileged => None,
+        // A member that is used for one request only is never returned.
+        SetBy::Request => Some("writeOnly"),
+        SetBy::Operator | SetBy::Server => Some("readOnly"),
+    };
+    if let (Some(mark), Some(members)) = (mark, schema.as_object_mut()) {
+        members.insert(mark.to_owned(), true.into());
+    }
+    schema
+}
+
+/// Returns the schema of the values of a member.
+fn value(kind: Kind) -> Value {
+    match kind {
         Kind::Text | Kind::Label => json!({"type": "string", "minLength": 1}),
         Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => {
             json!({"type": "string", "format": "uri"})
@@ -77,17 +92,7 @@ fn property(member: &Member) -> Value {
             "type": "object", "required": ["keys"],
             "properties": {"keys": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
         }),
-    };
-    let mark = match member.set_by {
-        SetBy::Client | SetBy::Privileged => None,
-        // A member that is used for one request only is never returned.
-        SetBy::Request => Some("writeOnly"),
-        SetBy::Operator | SetBy::Server => Some("readOnly"),
-    };
-    if let (Some(mark), Some(members)) = (mark, schema.as_object_mut()) {
-        members.insert(mark.to_owned(), true.into());
     }
-    schema
 }
 
 #[cfg(test)]

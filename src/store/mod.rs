@@ -73,7 +73,7 @@ pub struct Store {
 
 /// Figures about the store that are cheap to obtain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Statistics {
+pub struct StoreStatistics {
     /// Clients of each trust level, including expired clients that are not swept yet.
     pub clients: ByLevel,
     /// Bytes on disk; `None` if the backend has no disk or does not report the size.
@@ -173,10 +173,10 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn statistics(&self) -> Result<Statistics, StoreError> {
+    pub async fn statistics(&self) -> Result<StoreStatistics, StoreError> {
         let facts = self.backend.facts();
         let clients = self.clients.by_level().await?;
-        Ok(Statistics {
+        Ok(StoreStatistics {
             clients,
             disk_bytes: facts.disk_bytes,
             waiting: facts.waiting,
@@ -190,7 +190,7 @@ impl Store {
     /// When the store cannot be read or written.
     pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut met = 0;
-        for kind in keys::Kind::ALL {
+        for kind in keys::ExpiringKind::ALL {
             met += crate::store::expiring::sweep::sweep(&*self.backend, kind, at, limit).await?;
         }
         Ok(met)

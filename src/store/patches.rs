@@ -37,7 +37,7 @@ pub struct Patches {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct PatchesRecord {
     revision: u64,
     sealed: Sealed,
 }
@@ -86,16 +86,15 @@ impl ConfigurationPatches {
             return Err(PatchError::TooLong);
         }
         let stored = self.backend.get(keys::PATCHES).await?;
-        let last = stored
-            .as_deref()
-            .map(|bytes| self.read(bytes))
-            .transpose()?;
-        if last.map_or(0, |last| last.revision) != seen {
+        let current = match &stored {
+            Some(bytes) => self.read(bytes)?.revision,
+            None => 0,
+        };
+        if current != seen {
             return Err(PatchError::Conflict);
         }
         let revision = seen.saturating_add(1);
-        let sealed = sealing::seal(&self.sealing_key, keys::PATCHES, document)?;
-        let record = record::encode(keys::PATCHES, &Record { revision, sealed })?;
+        let record = self.encode(revision, document)?;
         let key = keys::PATCHES.to_vec();
         let unchanged = match stored {
             Some(bytes) => Expectation::Value(key.clone(), bytes),
@@ -125,8 +124,13 @@ impl ConfigurationPatches {
         self.backend.apply(change).await.map(drop)
     }
 
+    fn encode(&self, revision: u64, document: &Value) -> Result<Vec<u8>, StoreError> {
+        let sealed = sealing::seal(&self.sealing_key, keys::PATCHES, document)?;
+        record::encode(keys::PATCHES, &PatchesRecord { revision, sealed })
+    }
+
     fn read(&self, bytes: &[u8]) -> Result<Patches, StoreError> {
-        let record: Record = record::decode(keys::PATCHES, bytes)?;
+        let record: PatchesRecord = record::decode(keys::PATCHES, bytes)?;
         let document = sealing::open(&self.sealing_key, keys::PATCHES, &record.sealed)?;
         Ok(Patches {
             revision: record.revision,

@@ -24,7 +24,7 @@ use crate::management::{self, Held};
 use crate::registration::{self, Caller};
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
-use crate::store::{ClientFilter, Stored};
+use crate::store::{ClientFilter, Page, Stored};
 use crate::telemetry;
 
 /// The maximum number of clients on a page.
@@ -48,6 +48,16 @@ pub(in crate::admin) struct ClientPage<'a> {
     /// The value of `after` for the next page, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a str>,
+}
+
+impl<'a> ClientPage<'a> {
+    fn of(page: &'a Page) -> Self {
+        let clients = page.clients.iter().map(Stored::client);
+        Self {
+            clients: clients.map(ClientSummary::of).collect(),
+            next: page.next.as_ref().map(ClientId::as_str),
+        }
+    }
 }
 
 /// A client in a list.
@@ -131,19 +141,19 @@ pub async fn list(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let query = Query::read(&parts.uri, &[FILTERS, &["after", "limit"]].concat())?;
-    let after = query.text("after").map(ClientId::parse).transpose();
-    let after = after.map_err(|_| bad_request("after must be the identifier of a client"))?;
+    let after = after(&query)?;
     let filter = filter(&query)?;
     let limit = query.limit(MOST)?;
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await;
     let page = page.map_err(|error| store_problem(&error))?;
-    let found = page.clients.iter().map(Stored::client);
-    let shown = ClientPage {
-        clients: found.map(ClientSummary::of).collect(),
-        next: page.next.as_ref().map(ClientId::as_str),
-    };
-    Ok(answer::json(StatusCode::OK, &shown))
+    Ok(answer::json(StatusCode::OK, &ClientPage::of(&page)))
+}
+
+/// Returns the client after which the page starts.
+fn after(query: &Query) -> Result<Option<ClientId>, Problem> {
+    let after = query.text("after").map(ClientId::parse).transpose();
+    after.map_err(|_| bad_request("after must be the identifier of a client"))
 }
 
 fn filter(query: &Query) -> Result<ClientFilter, Problem> {
@@ -206,12 +216,11 @@ pub async fn replace(
     let subject = refusal::subject(&id, found.is_ok());
     let outcome = async {
         let stored = found?;
-        check_precondition(&parts, stored.client())?;
-        if stored.client().is_operators() {
-            return Err(denied(
-                "the administrator cannot be changed; its scopes follow [admin.scopes]",
-            ));
-        }
+        check_changeable(
+            &parts,
+            stored.client(),
+            "the administrator cannot be changed; its scopes follow [admin.scopes]",
+        )?;
         let members = read_object(&mut parts)?;
         let caller = caller(&parts, &by);
         let replaced = registration::replace_as_operator(&cx, &caller, members, &stored).await;
@@ -242,21 +251,16 @@ pub async fn delete(
     let subject = refusal::subject(&id, found.is_ok());
     let outcome = async {
         let stored = found?;
-        check_precondition(&parts, stored.client())?;
-        if stored.client().is_operators() {
-            let description =
-                "the administrator cannot be deleted; registrar admin reset gives it a new secret";
-            return Err(denied(description));
-        }
-        telemetry::concerns(
-            stored.client().id.as_str(),
-            stored.client().provenance.trust_level.as_str(),
-        );
-        let held = Held {
-            stored,
-            token: None,
-        };
-        let deleted = management::delete(&cx, &caller(&parts, &by), held).await;
+        let client = stored.client();
+        check_changeable(
+            &parts,
+            client,
+            "the administrator cannot be deleted; registrar admin reset gives it a new secret",
+        )?;
+        telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
+        let caller = caller(&parts, &by);
+        let token = None;
+        let deleted = management::delete(&cx, &caller, Held { stored, token }).await;
         deleted.map_err(Problem::from)
     };
     let deleted = outcome
@@ -322,24 +326,20 @@ fn caller<'a>(parts: &'a Parts, by: &Administrator) -> Caller<'a> {
     Caller::of(parts).as_administrator(&by.client_id)
 }
 
-/// Returns 403: nobody may do this to a client of the operator.
-fn denied(description: &str) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
-}
-
-fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
-    if permits_change(&parts.headers, client.revision) {
-        return Ok(());
+/// Rejects a request for another revision of `client` with 412, and for a client of the operator with 403 and
+/// the reason `denied`.
+fn check_changeable(parts: &Parts, client: &Client, denied: &str) -> Result<(), Problem> {
+    let revision = client.revision;
+    if !permits_change(&parts.headers, revision) {
+        let status = StatusCode::PRECONDITION_FAILED;
+        let description = format!("the client has changed: its current revision is {revision}");
+        return Err(Problem::new(status, "precondition_failed", &description));
     }
-    let description = format!(
-        "the client has changed: its current revision is {}",
-        client.revision
-    );
-    Err(Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        "precondition_failed",
-        &description,
-    ))
+    if client.is_operators() {
+        let status = StatusCode::FORBIDDEN;
+        return Err(Problem::new(status, "access_denied", denied));
+    }
+    Ok(())
 }
 
 fn detail(cx: &Context<'_>, client: &Client) -> Response {

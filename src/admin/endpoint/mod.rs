@@ -56,14 +56,18 @@ pub async fn admit(
         address: peer::client_address(parts),
         correlation_id: observe::correlation_id(parts),
     };
-    let scope = needed(&settings.admin.scopes);
-    if !token::administers(bearer.client.client(), &bearer.token.scope, scope) {
-        let description = format!("the access token lacks the scope {scope}");
-        let problem = Problem::insufficient_scope(Some(scope), &description);
-        return Err(refusal::stranger_refused(cx, parts, &by.author(), problem));
-    }
+    check_scope(&bearer, needed(&settings.admin.scopes))
+        .map_err(|problem| refusal::stranger_refused(cx, parts, &by.author(), problem))?;
     telemetry::acts(&by.client_id);
     Ok(by)
+}
+
+fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {
+    if token::administers(bearer.client.client(), &bearer.token.scope, scope) {
+        return Ok(());
+    }
+    let description = format!("the access token lacks the scope {scope}");
+    Err(Problem::insufficient_scope(Some(scope), &description))
 }
 
 async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {

@@ -5,6 +5,7 @@ mod policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::policy::check_policy;
 use super::{Administrator, schema};
 use crate::base::clock::Timestamp;
 use crate::base::random::{self, NoRandomness};
@@ -141,7 +142,7 @@ pub async fn create(
     wanted: InitialAccessTokenRequest,
 ) -> Result<CreatedToken, CreateError> {
     check(&wanted)?;
-    policy::check(&wanted.policy, &cx.snapshot.live).map_err(CreateError::Request)?;
+    check_policy(&wanted.policy, &cx.snapshot.live).map_err(CreateError::Request)?;
     let now = cx.service.clock.now();
     let grant = InitialAccess {
         note: wanted.note,

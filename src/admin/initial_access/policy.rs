@@ -5,63 +5,70 @@ use url::Url;
 
 use crate::client::InitialAccessPolicy;
 use crate::client::rules::{privileged_members, supported_grants};
-use crate::config::Live;
+use crate::config::{Live, Scope};
 
 /// Rejects values that no client of `live` can have, so that no useless token is issued.
 ///
 /// # Errors
 /// Returns the invalid member and the accepted values.
-pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), String> {
+pub(super) fn check_policy(policy: &InitialAccessPolicy, live: &Live) -> Result<(), String> {
     let settings = &live.registration;
-    let listed = live.scopes.iter().filter(|scope| scope.pattern.is_none());
-    let scopes: Vec<String> = listed.map(|scope| scope.id.clone()).collect();
-    let (grants, methods) = (
-        supported_grants(settings),
-        &settings.token_endpoint_auth_methods_supported,
-    );
-    hosts(policy.redirect_hosts.as_deref().unwrap_or_default())?;
+    let scopes = listed_scopes(live);
+    let grants = supported_grants(settings);
+    let methods = &settings.token_endpoint_auth_methods_supported;
     let privileged: Vec<String> = privileged_members().map(str::to_owned).collect();
-    let lists = [
-        (
-            "privileged_members",
-            &policy.privileged_members,
-            &privileged,
-        ),
-        ("scopes", &policy.scopes, &scopes),
-        ("grant_types", &policy.grant_types, &grants),
-        (
-            "token_endpoint_auth_methods",
-            &policy.token_endpoint_auth_methods,
-            methods,
-        ),
-    ];
-    let is_pattern = |member: &str, name: &str| {
-        member == "scopes"
-            && live
-                .scopes
-                .iter()
-                .any(|scope| scope.pattern.is_some() && scope.defines(name))
-    };
-    lists.into_iter().try_for_each(|(member, named, known)| {
-        let is_known = |name: &String| known.contains(name) || is_pattern(member, name);
-        let unknown = named
-            .iter()
-            .flatten()
-            .enumerate()
-            .find(|(_, name)| !is_known(name));
-        unknown.map_or(Ok(()), |(at, name)| {
-            Err(fault(member, at, name, &choice(name, known)))
-        })
-    })
+    check_hosts(policy.redirect_hosts.as_deref().unwrap_or_default())?;
+    let nothing_else = |_: &str| false;
+    let has_pattern = |name: &str| is_of_pattern(&live.scopes, name);
+    let named = policy.privileged_members.as_deref();
+    check_list("privileged_members", named, &privileged, nothing_else)?;
+    check_list("scopes", policy.scopes.as_deref(), &scopes, has_pattern)?;
+    check_list(
+        "grant_types",
+        policy.grant_types.as_deref(),
+        &grants,
+        nothing_else,
+    )?;
+    let named = policy.token_endpoint_auth_methods.as_deref();
+    check_list("token_endpoint_auth_methods", named, methods, nothing_else)
 }
 
-fn hosts(hosts: &[String]) -> Result<(), String> {
-    let odd = hosts.iter().enumerate().find(|(_, host)| !is_host(host));
-    odd.map_or(Ok(()), |(at, host)| {
-        let due =
-            "is not a host; give only the name, such as client.example.org, without scheme, port and path";
-        Err(fault("redirect_hosts", at, host, due))
-    })
+/// Returns the scopes that are not patterns.
+fn listed_scopes(live: &Live) -> Vec<String> {
+    let listed = live.scopes.iter().filter(|scope| scope.pattern.is_none());
+    listed.map(|scope| scope.id.clone()).collect()
+}
+
+/// Returns whether a pattern of `scopes` defines the scope `name`.
+fn is_of_pattern(scopes: &[Scope], name: &str) -> bool {
+    scopes
+        .iter()
+        .any(|scope| scope.pattern.is_some() && scope.defines(name))
+}
+
+/// Checks that each item of the list `named` is in `known` or is accepted anyway.
+fn check_list(
+    member: &str,
+    named: Option<&[String]>,
+    known: &[String],
+    is_accepted: impl Fn(&str) -> bool,
+) -> Result<(), String> {
+    for (at, name) in named.unwrap_or_default().iter().enumerate() {
+        if !known.contains(name) && !is_accepted(name) {
+            return Err(fault(member, at, name, &choice(name, known)));
+        }
+    }
+    Ok(())
+}
+
+fn check_hosts(hosts: &[String]) -> Result<(), String> {
+    let due = "is not a host; give only the name, such as client.example.org, without scheme, port and path";
+    for (at, host) in hosts.iter().enumerate() {
+        if !is_host(host) {
+            return Err(fault("redirect_hosts", at, host, due));
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether a redirect URI can have this host, in exactly these characters.
@@ -100,7 +107,7 @@ mod tests {
     fn said(policy: Value) -> Result<(), String> {
         let scopes = json!([{"id": "openid"}, {"id": "email"}, {"id": "access", "pattern": "patient/[A-Za-z]+[.]rs"}]);
         let live: Live = serde_json::from_value(json!({"scopes": scopes})).unwrap();
-        check(&serde_json::from_value(policy).unwrap(), &live)
+        check_policy(&serde_json::from_value(policy).unwrap(), &live)
     }
 
     #[test]

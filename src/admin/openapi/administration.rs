@@ -8,10 +8,12 @@ use crate::config::AdminScopes;
 
 /// Returns the operations for administrators.
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
-    let mut operations = clients(scopes);
+    let mut operations = many_clients(scopes);
+    operations.extend(one_client(scopes));
     operations.extend(uses(&scopes.clients_used));
     operations.extend(transfer(scopes));
     operations.extend(initial_access_tokens(&scopes.tokens_write));
+    operations.extend(one_initial_access_token(&scopes.tokens_write));
     operations.push(audit(&scopes.audit_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
@@ -62,9 +64,9 @@ fn filters() -> Vec<Value> {
     ]
 }
 
-fn clients(scopes: &AdminScopes) -> Vec<Operation> {
+fn many_clients(scopes: &AdminScopes) -> Vec<Operation> {
     let (read, write) = (scopes.clients_read.as_str(), scopes.clients_write.as_str());
-    let (all, one) = ("/admin/v1/clients", "/admin/v1/clients/{id}");
+    let all = "/admin/v1/clients";
     let mut list = filters();
     list.extend(paging(500));
     vec![
@@ -82,6 +84,27 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
             &[],
         )
         .problems(&[400]),
+        operation(
+            "delete",
+            all,
+            ("removeClients", write),
+            "Delete all clients that match all parameters.",
+        )
+        .parameters(filters())
+        .json(
+            200,
+            "The number of deleted clients, and of clients whose deletion a script denied.",
+            "Deleted",
+            &[],
+        )
+        .problems(&[400, 409, 500]),
+    ]
+}
+
+fn one_client(scopes: &AdminScopes) -> Vec<Operation> {
+    let (read, write) = (scopes.clients_read.as_str(), scopes.clients_write.as_str());
+    let one = "/admin/v1/clients/{id}";
+    vec![
         operation(
             "get",
             one,
@@ -106,30 +129,22 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
             .parameters(vec![id("The client_id of the client."), if_match()])
             .empty(204, "The client is deleted.")
             .problems(&[404, 409, 412, 500]),
-        operation(
-            "delete",
-            all,
-            ("removeClients", write),
-            "Delete all clients that match all parameters.",
-        )
-        .parameters(filters())
-        .json(
-            200,
-            "The number of deleted clients, and of clients whose deletion a script denied.",
-            "Deleted",
-            &[],
-        )
-        .problems(&[400, 409, 500]),
     ]
 }
 
-fn uses(scope: &str) -> Vec<Operation> {
+/// Returns the schemas of a body: the use of one client, and of many.
+fn reported_uses() -> (Value, Value) {
     let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970. Default: now."});
     let client_id =
         json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
     let members = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
     let item = members(&["client_id"], json!({"client_id": client_id, "at": at}));
     let items = json!({"type": "array", "maxItems": 1_000, "items": {"anyOf": [client_id, item]}});
+    (members(&[], json!({"at": at})), items)
+}
+
+fn uses(scope: &str) -> Vec<Operation> {
+    let (moment, items) = reported_uses();
     vec![
         operation(
             "post",
@@ -138,10 +153,7 @@ fn uses(scope: &str) -> Vec<Operation> {
             "Report that a client was used.",
         )
         .parameters(vec![id("The client_id of the client.")])
-        .body(
-            false,
-            &[("application/json", members(&[], json!({"at": at})))],
-        )
+        .body(false, &[("application/json", moment)])
         .empty(204, "The use is recorded.")
         .problems(&[400, 404, 408, 413, 415]),
         operation(
@@ -162,49 +174,52 @@ fn uses(scope: &str) -> Vec<Operation> {
 }
 
 fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
-    let both = [
-        scopes.clients_write.as_str(),
-        scopes.clients_export.as_str(),
-    ];
-    let lines = |description: &str| json!({"type": "string", "description": description});
+    let write = scopes.clients_write.as_str();
+    let export = scopes.clients_export.as_str();
+    vec![export_clients(export), import_clients(&[write, export])]
+}
+
+fn export_clients(scope: &str) -> Operation {
+    let lines = json!({"type": "string", "description": "The lines of the export."});
+    operation(
+        "get",
+        "/admin/v1/clients/export",
+        ("exportClients", scope),
+        "Export all clients, with their secrets in clear text.",
+    )
+    .answer(
+        200,
+        "One JSON object per line. The last has only the member clients, their number.",
+        Some((NDJSON, lines)),
+        &[],
+    )
+    .problems(&[400])
+}
+
+fn import_clients(scopes: &[&str; 2]) -> Operation {
+    let lines = json!({"type": "string", "description": "The lines of the export."});
     let existing = json!({"enum": ["refuse", "skip", "replace"], "default": "refuse"});
-    let (export, import) = ("/admin/v1/clients/export", "/admin/v1/clients/import");
-    vec![
-        operation(
-            "get",
-            export,
-            ("exportClients", both[1]),
-            "Export all clients, with their secrets in clear text.",
-        )
-        .answer(
-            200,
-            "One JSON object per line. The last has only the member clients, their number.",
-            Some((NDJSON, lines("The lines of the export."))),
-            &[],
-        )
-        .problems(&[400]),
-        operation(
-            "post",
-            import,
-            ("importClients", both[0]),
-            "Import the lines of an export of any length.",
-        )
-        .access(Access::Scopes(&both))
-        .parameters(vec![query(
-            "existing",
-            "What to do with clients that already exist.",
-            &existing,
-        )])
-        .body(true, &[(NDJSON, lines("The lines of the export."))])
-        .example(NDJSON, "{\"clients\":0}\n".into())
-        .json(
-            200,
-            "The number of imported, skipped and replaced clients.",
-            "Imported",
-            &[],
-        )
-        .problems(&[400, 408, 413, 415]),
-    ]
+    operation(
+        "post",
+        "/admin/v1/clients/import",
+        ("importClients", scopes[0]),
+        "Import the lines of an export of any length.",
+    )
+    .access(Access::Scopes(scopes))
+    .parameters(vec![query(
+        "existing",
+        "What to do with clients that already exist.",
+        &existing,
+    )])
+    .body(true, &[(NDJSON, lines)])
+    .example(NDJSON, "{\"clients\":0}\n".into())
+    .json(
+        200,
+        "The number of imported, skipped and replaced clients.",
+        "Imported",
+        &[],
+    )
+    .problems(&[400, 408, 413, 415])
 }
 
 const NDJSON: &str = "application/x-ndjson";
@@ -234,11 +249,7 @@ fn if_match() -> Value {
 }
 
 fn initial_access_tokens(scope: &str) -> Vec<Operation> {
-    let (all, one) = (
-        "/admin/v1/initial-access-tokens",
-        "/admin/v1/initial-access-tokens/{id}",
-    );
-    let identified = || vec![id("The identifier of the token, not the token itself.")];
+    let all = "/admin/v1/initial-access-tokens";
     vec![
         operation(
             "post",
@@ -270,6 +281,13 @@ fn initial_access_tokens(scope: &str) -> Vec<Operation> {
         .parameters(paging(200).to_vec())
         .json(200, "The page.", "InitialAccessTokenPage", &[])
         .problems(&[400]),
+    ]
+}
+
+fn one_initial_access_token(scope: &str) -> Vec<Operation> {
+    let one = "/admin/v1/initial-access-tokens/{id}";
+    let identified = || vec![id("The identifier of the token, not the token itself.")];
+    vec![
         operation(
             "get",
             one,

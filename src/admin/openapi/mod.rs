@@ -24,47 +24,13 @@ pub use schemas::schemas;
 /// Returns the document of this server.
 pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let settings = &cx.service.settings;
-    let issuer = Issuer::of(&cx.service.issuer);
-    let public = public::operations(&settings.server.paths, issuer.path);
-    let operations =
-        administration::operations(&settings.server.paths.config, &settings.admin.scopes);
-    let operational: Vec<Operation> = operations.into_iter().chain(probes::operations()).collect();
-    let mut paths = Map::new();
-    add(&mut paths, public, None);
-    let scheme = if settings.admin.tls { "https" } else { "http" };
-    // A listener on all addresses has no single address to name. It also serves this document, so `/` works.
-    let url = |address: SocketAddr| {
-        if address.ip().is_unspecified() {
-            "/".to_owned()
-        } else {
-            format!("{scheme}://{address}")
-        }
-    };
-    let own = cx.service.admin_address.map(url);
-    add(&mut paths, operational, own.as_deref());
-    // The well-known paths already contain the path of the issuer.
-    for (path, item) in paths
-        .iter_mut()
-        .filter(|(path, _)| path.contains("/.well-known/"))
-    {
-        debug_assert!(path.contains(issuer.path));
-        if let (false, Some(item)) = (issuer.path.is_empty(), item.as_object_mut()) {
-            item.insert("servers".to_owned(), json!([{"url": issuer.origin}]));
-        }
-    }
     let token_url = cx.service.endpoint(&settings.server.paths.token);
     let document = json!({
         "openapi": "3.1.1",
-        "info": {
-            "title": "Registrar",
-            "summary": "OAuth 2.0 / OpenID Connect Dynamic Client Registration",
-            "description": "Scripts of the operator can reject a registration, an update, a read or a \
-                deletion with any status from 400 to 599 and a JSON body of their own.",
-            "version": env!("CARGO_PKG_VERSION"),
-        },
+        "info": information(),
         "servers": [{"url": cx.service.issuer}],
-        "tags": TAGS.iter().map(|(name, text)| json!({"name": name, "description": text})).collect::<Value>(),
-        "paths": paths,
+        "tags": tags(),
+        "paths": paths(cx),
         "components": {
             "schemas": schemas(),
             "headers": operation::headers(),
@@ -72,6 +38,61 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
         },
     });
     document.as_object().cloned().unwrap_or_default()
+}
+
+fn paths(cx: &Context<'_>) -> Map<String, Value> {
+    let settings = &cx.service.settings;
+    let issuer = Issuer::of(&cx.service.issuer);
+    let public = public::operations(&settings.server.paths, issuer.path);
+    let mut operational =
+        administration::operations(&settings.server.paths.config, &settings.admin.scopes);
+    operational.extend(probes::operations());
+    let scheme = if settings.admin.tls { "https" } else { "http" };
+    let address = cx.service.admin_address;
+    let own = address.map(|address| admin_url(scheme, address));
+    let mut paths = Map::new();
+    add(&mut paths, public, None);
+    add(&mut paths, operational, own.as_deref());
+    place_well_known(&mut paths, &issuer);
+    paths
+}
+
+fn information() -> Value {
+    json!({
+        "title": "Registrar",
+        "summary": "OAuth 2.0 / OpenID Connect Dynamic Client Registration",
+        "description": "Scripts of the operator can reject a registration, an update, a read or a \
+            deletion with any status from 400 to 599 and a JSON body of their own.",
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn tags() -> Value {
+    let described = |(name, text): &(&str, &str)| json!({"name": name, "description": text});
+    TAGS.iter().map(described).collect()
+}
+
+/// Returns the URL of the admin listener. A listener on all addresses has no single address to name. It also
+/// serves this document, so `/` works.
+fn admin_url(scheme: &str, address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        "/".to_owned()
+    } else {
+        format!("{scheme}://{address}")
+    }
+}
+
+/// Sets the server of the well-known paths, which already contain the path of the issuer.
+fn place_well_known(paths: &mut Map<String, Value>, issuer: &Issuer<'_>) {
+    if issuer.path.is_empty() {
+        return;
+    }
+    for (path, item) in paths {
+        if let (true, Some(item)) = (path.contains("/.well-known/"), item.as_object_mut()) {
+            debug_assert!(path.contains(issuer.path));
+            item.insert("servers".to_owned(), json!([{"url": issuer.origin}]));
+        }
+    }
 }
 
 /// The two parts of the issuer identifier.

@@ -65,30 +65,20 @@ fn challenge(path: &str) -> Operation {
 }
 
 fn management(path: &str) -> Vec<Operation> {
-    let client_id = json!({
-        "name": "client_id", "in": "query", "required": true, "description": "The identifier of the client.",
-        "schema": {"type": "string"},
-    });
-    let if_match = json!({
-        "name": "If-Match", "in": "header", "description": "The expected revision (RFC 9110 section 13.1.1).",
-        "schema": {"type": "string"},
-    });
-    let operation = |method, id, summary: &str| {
-        Operation::new(method, path, id, summary)
-            .tag("management")
-            .access(Access::Holder)
-    };
+    let [client_id, if_match] = management_parameters();
     vec![
-        operation(
+        held(
             "get",
+            path,
             "readClient",
             "Read the registered client (RFC 7592 section 2.1).",
         )
         .parameters(vec![client_id.clone()])
         .json(200, "The client.", "ClientInformation", &["ETag"])
         .problems(&[400, 401, 409, 500, 503]),
-        operation(
+        held(
             "put",
+            path,
             "updateClient",
             "Replace the metadata of the client (RFC 7592 section 2.2).",
         )
@@ -96,8 +86,9 @@ fn management(path: &str) -> Vec<Operation> {
         .body(true, &metadata())
         .json(200, "The updated client.", "ClientInformation", &["ETag"])
         .problems(&[400, 401, 403, 408, 409, 412, 413, 415, 429, 500, 503]),
-        operation(
+        held(
             "delete",
+            path,
             "deleteClient",
             "Delete the client (RFC 7592 section 2.3).",
         )
@@ -108,6 +99,26 @@ fn management(path: &str) -> Vec<Operation> {
         )
         .problems(&[400, 401, 403, 405, 409, 412, 500, 503]),
     ]
+}
+
+/// Returns an operation that requires the registration access token of the client.
+fn held(method: &'static str, path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new(method, path, id, summary)
+        .tag("management")
+        .access(Access::Holder)
+}
+
+/// Returns the parameters that name the client and its expected revision.
+fn management_parameters() -> [Value; 2] {
+    let client_id = json!({
+        "name": "client_id", "in": "query", "required": true, "description": "The identifier of the client.",
+        "schema": {"type": "string"},
+    });
+    let if_match = json!({
+        "name": "If-Match", "in": "header", "description": "The expected revision (RFC 9110 section 13.1.1).",
+        "schema": {"type": "string"},
+    });
+    [client_id, if_match]
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -142,13 +153,9 @@ fn form(required: &str, more: &[(&str, &str)]) -> Value {
     json!({"type": "object", "required": [required], "properties": properties})
 }
 
-fn tokens(paths: &Paths) -> Vec<Operation> {
-    let operation = |path: &str, id, summary: &str| {
-        Operation::new("post", path, id, summary)
-            .tag("tokens")
-            .problems(&[400, 401, 408, 413, 429, 500, 503])
-    };
-    let grant = form(
+/// Returns the form of a token request.
+fn token_request() -> Value {
+    form(
         "grant_type",
         &[
             ("grant_type", "client_credentials"),
@@ -157,44 +164,52 @@ fn tokens(paths: &Paths) -> Vec<Operation> {
                 "The requested scopes. Default: all registered scopes.",
             ),
         ],
-    );
+    )
+}
+
+fn token_operation(path: &str, id: &str, summary: &str) -> Operation {
+    Operation::new("post", path, id, summary)
+        .tag("tokens")
+        .problems(&[400, 401, 408, 413, 429, 500, 503])
+}
+
+fn get_token(path: &str) -> Operation {
+    token_operation(
+        path,
+        "getToken",
+        "Get an access token (RFC 6749 section 4.4).",
+    )
+    .access(Access::Client)
+    .body(true, &[(FORM, token_request())])
+    .example(FORM, json!({"grant_type": "client_credentials"}))
+    .json(200, "The access token.", "AccessToken", &[])
+}
+
+fn tokens(paths: &Paths) -> Vec<Operation> {
     let hint = ("token_type_hint", "The type of the token; optional.");
+    let token = form("token", &[("token", "The token."), hint]);
     vec![
-        operation(
-            &paths.token,
-            "getToken",
-            "Get an access token (RFC 6749 section 4.4).",
-        )
-        .access(Access::Client)
-        .body(true, &[(FORM, grant)])
-        .example(FORM, json!({"grant_type": "client_credentials"}))
-        .json(200, "The access token.", "AccessToken", &[]),
-        operation(
+        get_token(&paths.token),
+        token_operation(
             &paths.introspection,
             "introspectToken",
             "Introspect a token (RFC 7662).",
         )
         .access(Access::ClientOrBearer)
-        .body(
-            true,
-            &[(FORM, form("token", &[("token", "The token."), hint]))],
-        )
+        .body(true, &[(FORM, token.clone())])
         .json(
             200,
             "The properties of the token, or active: false.",
             "Introspection",
             &[],
         ),
-        operation(
+        token_operation(
             &paths.revocation,
             "revokeToken",
             "Revoke an access token (RFC 7009).",
         )
         .access(Access::Client)
-        .body(
-            true,
-            &[(FORM, form("token", &[("token", "The token."), hint]))],
-        )
+        .body(true, &[(FORM, token)])
         .empty(
             200,
             "The token is no longer valid, if it was issued to this client.",

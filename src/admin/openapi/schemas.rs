@@ -19,7 +19,15 @@ use crate::client::TrustLevel;
 /// Returns all schemas by name.
 pub fn schemas() -> Map<String, Value> {
     let mut all = Map::from_iter([("Client".to_owned(), schema::client().into())]);
-    for part in [registration(), clients(), configuration(), tokens(), rest()] {
+    for part in [
+        registration(),
+        clients(),
+        policies(),
+        configuration(),
+        patches(),
+        tokens(),
+        rest(),
+    ] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
     all.extend(answers());
@@ -128,6 +136,16 @@ fn clients() -> Value {
                 "configuration": text(),
             },
         },
+    })
+}
+
+/// Returns `schema` extended by `null`, which counts as an absent member.
+fn or_null(schema: &Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+fn policies() -> Value {
+    json!({
         "InitialAccessPolicy": {
             "description": "The limits for clients. An absent list allows everything that the server allows.",
             "type": "object", "additionalProperties": false,
@@ -141,18 +159,7 @@ fn clients() -> Value {
     })
 }
 
-/// Returns `schema` extended by `null`, which counts as an absent member.
-fn or_null(schema: &Value) -> Value {
-    json!({"anyOf": [schema, {"type": "null"}]})
-}
-
 fn configuration() -> Value {
-    let operation = |op: &[&str], required: &[&str]| {
-        json!({
-            "type": "object", "required": required,
-            "properties": {"op": {"enum": op}, "path": text(), "from": text(), "value": true},
-        })
-    };
     json!({
         "Configuration": {
             "type": "object",
@@ -168,6 +175,17 @@ fn configuration() -> Value {
                 "revision": text(),
             },
         },
+    })
+}
+
+fn patches() -> Value {
+    let operation = |op: &[&str], required: &[&str]| {
+        json!({
+            "type": "object", "required": required,
+            "properties": {"op": {"enum": op}, "path": text(), "from": text(), "value": true},
+        })
+    };
+    json!({
         "JsonPatch": {
             "description": "RFC 6902. A path can also be just the name of a property of registration.",
             "type": "array",

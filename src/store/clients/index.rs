@@ -88,12 +88,8 @@ fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
     let software_id = metadata.text("software_id").map(Indexed::SoftwareId);
     let org_id = metadata.text("org_id").map(Indexed::OrgId);
     let shared = client.shared_as.as_deref().map(Indexed::Shared);
-    software_id
-        .into_iter()
-        .chain(org_id)
-        .chain(statement)
-        .chain(certified)
-        .chain(shared)
+    let all = [software_id, org_id, statement, certified, shared];
+    all.into_iter().flatten()
 }
 
 /// Returns the change that adds the index entries of `client`.

@@ -59,29 +59,35 @@ impl Clients {
         if self.0.get(keys::LEVELS_COUNTED).await?.is_some() {
             return Ok(());
         }
-        let (mut counts, mut left) = (none(), Some(keys::under(keys::CLIENTS)));
-        while let Some(range) = left {
-            let (pairs, rest) = page(&*self.0, range, PAGE).await?;
-            left = rest;
-            // A client that cannot be read has no level.
-            for stored in pairs.into_iter().filter_map(|pair| Stored::read(pair).ok()) {
-                count(&mut counts, stored.client());
+        let mut put = Vec::new();
+        for (level, count) in self.counted().await? {
+            if count > 0 {
+                let key = keys::level_count(level.as_str());
+                put.push((key, count.to_be_bytes().to_vec()));
             }
         }
-        let numbers = counts.into_iter().filter(|(_, count)| *count > 0);
-        let put = numbers.map(|(level, count)| {
-            (
-                keys::level_count(level.as_str()),
-                count.to_be_bytes().to_vec(),
-            )
-        });
         let change = Change {
             expect: vec![Expectation::Absent(keys::LEVELS_COUNTED.to_vec())],
-            put: put.collect(),
+            put,
             count: vec![(keys::LEVELS_COUNTED.to_vec(), 1)],
             ..Change::default()
         };
         // Another server that starts at the same time may have counted them.
         unless_lost(self.0.apply(change).await).map(drop)
+    }
+    /// Counts all clients. A client that cannot be read has no level.
+    async fn counted(&self) -> Result<ByLevel, StoreError> {
+        let mut counts = none();
+        let mut left = Some(keys::under(keys::CLIENTS));
+        while let Some(range) = left {
+            let (pairs, rest) = page(&*self.0, range, PAGE).await?;
+            left = rest;
+            for pair in pairs {
+                if let Ok(stored) = Stored::read(pair) {
+                    count(&mut counts, stored.client());
+                }
+            }
+        }
+        Ok(counts)
     }
 }

@@ -1,11 +1,13 @@
 //! Lists of clients, one page at a time: all clients may not fit in memory.
 
+use std::ops::Range;
+
 use futures_util::stream::{Stream, try_unfold};
 
 use super::index::Indexed;
 use crate::base::clock::Timestamp;
 use crate::base::model::ClientId;
-use crate::client::{Client, TrustLevel};
+use crate::client::{Client, Metadata, TrustLevel};
 use crate::store::{Clients, StoreError, Stored, keys};
 
 /// Clients that are read at a time.
@@ -35,32 +37,58 @@ pub struct ClientFilter {
 impl ClientFilter {
     /// Returns whether `client` meets all conditions.
     pub fn matches(&self, client: &Client) -> bool {
-        let metadata = client.metadata.metadata();
-        let is_named = |part: &String| {
-            let part = part.to_lowercase();
-            let names = metadata
-                .iter()
-                .filter(|(member, _)| member.split('#').next() == Some("client_name"));
-            names
-                .filter_map(|(_, name)| name.as_str())
-                .any(|name| name.to_lowercase().contains(&part))
-        };
-        let begins = |prefix: &String| client.id.as_str().starts_with(prefix.as_str());
-        let is_software = |id: &String| metadata.text("software_id") == Some(id);
-        self.client_id_prefix.as_ref().is_none_or(begins)
-            && self.software_id.as_ref().is_none_or(is_software)
-            && self.client_name_contains.as_ref().is_none_or(is_named)
-            && self
-                .trust_level
-                .is_none_or(|level| client.provenance.trust_level == level)
-            && self.issued_from.is_none_or(|from| from <= client.issued_at)
-            && self
-                .issued_before
-                .is_none_or(|before| client.issued_at < before)
-            && self
-                .expires_before
-                .is_none_or(|before| client.expires_at.is_some_and(|end| end < before))
+        let level = client.provenance.trust_level;
+        self.trust_level.is_none_or(|wanted| wanted == level)
+            && self.matches_times(client)
+            && self.matches_texts(client)
     }
+
+    fn matches_times(&self, client: &Client) -> bool {
+        let issued = client.issued_at;
+        if self.issued_from.is_some_and(|from| issued < from) {
+            return false;
+        }
+        if self.issued_before.is_some_and(|before| issued >= before) {
+            return false;
+        }
+        match (self.expires_before, client.expires_at) {
+            (None, _) => true,
+            (Some(before), Some(end)) => end < before,
+            (Some(_), None) => false,
+        }
+    }
+
+    fn matches_texts(&self, client: &Client) -> bool {
+        let metadata = client.metadata.metadata();
+        if let Some(prefix) = &self.client_id_prefix
+            && !client.id.as_str().starts_with(prefix)
+        {
+            return false;
+        }
+        if let Some(id) = &self.software_id
+            && metadata.text("software_id") != Some(id)
+        {
+            return false;
+        }
+        match &self.client_name_contains {
+            Some(part) => has_name_with(metadata, part),
+            None => true,
+        }
+    }
+}
+
+/// Returns whether a client name in any language contains `part`, ignoring case.
+fn has_name_with(metadata: &Metadata, part: &str) -> bool {
+    let part = part.to_lowercase();
+    for (member, value) in metadata.iter() {
+        let is_name = member.split('#').next() == Some("client_name");
+        if let (true, Some(name)) = (is_name, value.as_str())
+            && name.to_lowercase().contains(&part)
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Some of the matching clients, in the order of their identifiers.
@@ -113,22 +141,10 @@ impl Clients {
         filter: &ClientFilter,
         after: Option<&ClientId>,
     ) -> Result<Vec<(ClientId, Option<Stored>)>, StoreError> {
-        let index = filter
-            .software_id
-            .as_deref()
-            .map(|id| Indexed::SoftwareId(id).prefix());
+        let software_id = filter.software_id.as_deref();
+        let index = software_id.map(|id| Indexed::SoftwareId(id).prefix());
         let base = index.as_deref().unwrap_or(keys::CLIENTS);
-        let begins = filter
-            .client_id_prefix
-            .as_deref()
-            .unwrap_or_default()
-            .as_bytes();
-        let mut range = keys::under(&[base, begins].concat());
-        if let Some(id) = after {
-            range.start = range
-                .start
-                .max(keys::behind(&[base, id.as_str().as_bytes()].concat()));
-        }
+        let range = keys_of(filter, base, after);
         let pairs = self.0.scan(range, CHUNK).await?;
         let mut found = Vec::with_capacity(pairs.len());
         for (key, bytes) in pairs {
@@ -156,18 +172,38 @@ impl Clients {
         try_unfold(start, move |start| {
             let clients = clients.clone();
             async move {
-                let Some(start) = start else { return Ok(None) };
-                let pairs = clients
-                    .0
-                    .scan(start..keys::CLIENTS_END.to_vec(), size)
-                    .await?;
-                let next = pairs.last().map(|(key, _)| keys::behind(key));
-                let page = pairs
-                    .into_iter()
-                    .map(Stored::read)
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(next.map(|next| (page, Some(next))))
+                match start {
+                    Some(start) => clients.page_from(start, size).await,
+                    None => Ok(None),
+                }
             }
         })
     }
+
+    /// Returns the clients from the key `start` on, with the key at which the next page starts; `None` if
+    /// there are no more clients.
+    async fn page_from(&self, start: Vec<u8>, size: usize) -> Result<Option<Unfolded>, StoreError> {
+        let range = start..keys::CLIENTS_END.to_vec();
+        let pairs = self.0.scan(range, size).await?;
+        let Some((last, _)) = pairs.last() else {
+            return Ok(None);
+        };
+        let next = keys::behind(last);
+        let page: Result<Vec<Stored>, StoreError> = pairs.into_iter().map(Stored::read).collect();
+        Ok(Some((page?, Some(next))))
+    }
+}
+
+/// A page of all clients, and the key at which the next page starts.
+type Unfolded = (Vec<Stored>, Option<Vec<u8>>);
+
+/// Returns the keys under `base` of the clients after `after` that `filter` may match.
+fn keys_of(filter: &ClientFilter, base: &[u8], after: Option<&ClientId>) -> Range<Vec<u8>> {
+    let prefix = filter.client_id_prefix.as_deref().unwrap_or_default();
+    let mut range = keys::under(&[base, prefix.as_bytes()].concat());
+    if let Some(id) = after {
+        let behind = keys::behind(&[base, id.as_str().as_bytes()].concat());
+        range.start = range.start.max(behind);
+    }
+    range
 }

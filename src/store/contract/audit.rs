@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Map, json};
 
-use super::{Place, at, client, on_every_backend};
+use super::{TestPlace, at, client, on_every_backend};
 use crate::store::Change;
 use crate::store::audit::{Action, AuditEvent};
 
@@ -27,7 +27,7 @@ fn event(subject: &str) -> AuditEvent {
     }
 }
 
-async fn events_are_read_in_order(Place { store, .. }: Place) {
+async fn events_are_read_in_order(TestPlace { store, .. }: TestPlace) {
     assert_eq!(store.audit.last().await.unwrap(), 0);
     assert!(store.audit.page(0, 10).await.unwrap().is_empty());
     for turn in 1..=300 {
@@ -50,7 +50,7 @@ async fn events_are_read_in_order(Place { store, .. }: Place) {
     assert!(store.audit.page(u64::MAX, 10).await.unwrap().is_empty());
 }
 
-async fn an_event_is_written_with_its_change(Place { store, .. }: Place) {
+async fn an_event_is_written_with_its_change(TestPlace { store, .. }: TestPlace) {
     let one = client("one", json!({}));
     let told = || event("one").change().unwrap();
     store.clients.insert(&one, told()).await.unwrap();
@@ -61,7 +61,7 @@ async fn an_event_is_written_with_its_change(Place { store, .. }: Place) {
     assert_eq!(store.audit.page(0, 10).await.unwrap().len(), 2);
 }
 
-async fn a_reader_misses_nothing(Place { store, .. }: Place) {
+async fn a_reader_misses_nothing(TestPlace { store, .. }: TestPlace) {
     let write = async |turn: u32| store.audit.append(&event(&turn.to_string())).await.unwrap();
     let read = async {
         let mut seen = Vec::new();
@@ -77,7 +77,7 @@ async fn a_reader_misses_nothing(Place { store, .. }: Place) {
     assert_eq!(seen, (1..=200).collect::<Vec<_>>());
 }
 
-async fn the_log_is_limited(Place { store, .. }: Place) {
+async fn the_log_is_limited(TestPlace { store, .. }: TestPlace) {
     for turn in 0..30 {
         store.audit.append(&event(&turn.to_string())).await.unwrap();
     }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Place, on_every_backend};
+use super::{TestPlace, on_every_backend};
 use crate::store::StoreError;
 use crate::store::backend::{Change, Expectation, number, numbered};
 
@@ -39,7 +39,7 @@ fn count(key: &str, by: i64) -> Change {
     }
 }
 
-async fn reads_what_was_written(Place { backend, .. }: Place) {
+async fn reads_what_was_written(TestPlace { backend, .. }: TestPlace) {
     assert_eq!(backend.get(b"a").await.unwrap(), None);
     backend.apply(put("a", "1")).await.unwrap();
     backend.apply(put("a", "2")).await.unwrap();
@@ -49,7 +49,7 @@ async fn reads_what_was_written(Place { backend, .. }: Place) {
     backend.apply(Change::default()).await.unwrap();
 }
 
-async fn scans_in_order(Place { backend, .. }: Place) {
+async fn scans_in_order(TestPlace { backend, .. }: TestPlace) {
     for key in ["s/b", "s/a", "s/\u{0}", "t/a", "s/c"] {
         backend.apply(put(key, key)).await.unwrap();
     }
@@ -72,7 +72,7 @@ async fn scans_in_order(Place { backend, .. }: Place) {
     assert!(keys("x", "y", 10).await.is_empty());
 }
 
-async fn rejects_a_batch_as_a_whole(Place { backend, .. }: Place) {
+async fn rejects_a_batch_as_a_whole(TestPlace { backend, .. }: TestPlace) {
     backend
         .apply(put("r", "1").and(count("n", 5)))
         .await
@@ -127,7 +127,7 @@ async fn rejects_a_batch_as_a_whole(Place { backend, .. }: Place) {
     );
 }
 
-async fn races_have_one_winner(Place { backend, .. }: Place) {
+async fn races_have_one_winner(TestPlace { backend, .. }: TestPlace) {
     backend.apply(put("n", "0")).await.unwrap();
     for round in 0..20 {
         let (seen, next) = (round.to_string(), (round + 1).to_string());
@@ -150,7 +150,7 @@ async fn races_have_one_winner(Place { backend, .. }: Place) {
     );
 }
 
-async fn numbers_are_added_to(place: Place) {
+async fn numbers_are_added_to(place: TestPlace) {
     let backend = &place.backend;
     let mut seen: Vec<i64> = Vec::new();
     for outcome in join_all((0..200).map(|_| backend.apply(count("n", 2)))).await {
@@ -181,7 +181,7 @@ async fn numbers_are_added_to(place: Place) {
     place.expect_empty().await;
 }
 
-async fn numbers_hold_a_limit(Place { backend, .. }: Place) {
+async fn numbers_hold_a_limit(TestPlace { backend, .. }: TestPlace) {
     let one_more = || Change {
         expect: vec![Expectation::Below("n".into(), 7)],
         ..count("n", 1)
@@ -192,7 +192,7 @@ async fn numbers_hold_a_limit(Place { backend, .. }: Place) {
     assert_eq!(number(b"n", stored.as_deref()).unwrap(), 7);
 }
 
-async fn an_invalid_number_changes_nothing(Place { backend, .. }: Place) {
+async fn an_invalid_number_changes_nothing(TestPlace { backend, .. }: TestPlace) {
     backend.apply(put("n", "no number")).await.unwrap();
     let refused = backend
         .apply(put("beside", "x").and(count("m", 1)).and(count("n", 1)))
@@ -202,7 +202,7 @@ async fn an_invalid_number_changes_nothing(Place { backend, .. }: Place) {
     assert_eq!(backend.get(b"m").await.unwrap(), None);
 }
 
-async fn sequences_have_no_gap(Place { backend, .. }: Place) {
+async fn sequences_have_no_gap(TestPlace { backend, .. }: TestPlace) {
     let append = |value: String| Change {
         append: vec![("q/".into(), value.into())],
         ..Change::default()
@@ -229,7 +229,7 @@ async fn sequences_have_no_gap(Place { backend, .. }: Place) {
     }
 }
 
-async fn concurrent_checks_succeed(Place { store, .. }: Place) {
+async fn concurrent_checks_succeed(TestPlace { store, .. }: TestPlace) {
     let checks = join_all((0..20).map(|_| store.check())).await;
     assert!(checks.iter().all(Result::is_ok));
 }

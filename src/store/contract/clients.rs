@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Place, at, client, id, on_every_backend};
+use super::{TestPlace, at, client, id, on_every_backend};
 use crate::client::{Client, TrustLevel};
 use crate::store::transfer::import::{Existing, ImportError, Imported, MOST_IMPORTED};
 use crate::store::{Change, Indexed, StoreError};
@@ -23,7 +23,7 @@ fn software(software_id: &str) -> Value {
     json!({"metadata": {"software_id": software_id}})
 }
 
-async fn a_client_exists_once(Place { store, .. }: Place) {
+async fn a_client_exists_once(TestPlace { store, .. }: TestPlace) {
     let (clients, one) = (&store.clients, client("one", software("s")));
     clients.insert(&one, Change::default()).await.unwrap();
     let again = clients.insert(&one, Change::default()).await;
@@ -40,7 +40,7 @@ async fn a_client_exists_once(Place { store, .. }: Place) {
     );
 }
 
-async fn a_removed_client_leaves_nothing_behind(place: Place) {
+async fn a_removed_client_leaves_nothing_behind(place: TestPlace) {
     let clients = &place.store.clients;
     let statement = json!({
         "expires_at": 100, "metadata": {"software_id": "s", "org_id": "o"},
@@ -76,7 +76,7 @@ async fn a_removed_client_leaves_nothing_behind(place: Place) {
     place.expect_empty().await;
 }
 
-async fn values_are_counted(Place { store, .. }: Place) {
+async fn values_are_counted(TestPlace { store, .. }: TestPlace) {
     let clients = &store.clients;
     // A value that ends in another value and a zero byte is a different value.
     for (name, value) in [("a", "s"), ("b", "s"), ("c", "s\0d"), ("d", "")] {
@@ -113,7 +113,7 @@ async fn values_are_counted(Place { store, .. }: Place) {
     assert_eq!(clients.count_all().await.unwrap(), 5);
 }
 
-async fn of_many_changes_one_succeeds(Place { store, .. }: Place) {
+async fn of_many_changes_one_succeeds(TestPlace { store, .. }: TestPlace) {
     let clients = &store.clients;
     clients
         .insert(&client("one", software("first")), Change::default())
@@ -132,7 +132,9 @@ async fn of_many_changes_one_succeeds(Place { store, .. }: Place) {
     assert_eq!(clients.count_all().await.unwrap(), 1);
 }
 
-async fn changes_in_one_batch_are_made_together_or_not_at_all(Place { store, backend, .. }: Place) {
+async fn changes_in_one_batch_are_made_together_or_not_at_all(
+    TestPlace { store, backend, .. }: TestPlace,
+) {
     let beside = || Change {
         put: vec![(b"z".to_vec(), Vec::new())],
         ..Change::default()
@@ -149,7 +151,7 @@ async fn changes_in_one_batch_are_made_together_or_not_at_all(Place { store, bac
     assert_eq!(backend.get(b"z").await.unwrap(), Some(Vec::new()));
 }
 
-async fn an_import_replaces_and_is_atomic(place: Place) {
+async fn an_import_replaces_and_is_atomic(place: TestPlace) {
     let clients = &place.store.clients;
     clients
         .insert(&client("a", software("old")), Change::default())
@@ -213,7 +215,9 @@ fn nothing(_client: &Client) -> Result<Change, StoreError> {
     Ok(Change::default())
 }
 
-async fn an_import_treats_existing_clients_as_requested(Place { store, backend, .. }: Place) {
+async fn an_import_treats_existing_clients_as_requested(
+    TestPlace { store, backend, .. }: TestPlace,
+) {
     let clients = &store.clients;
     clients
         .insert(&client("b", software("old")), Change::default())
@@ -272,7 +276,7 @@ async fn an_import_treats_existing_clients_as_requested(Place { store, backend, 
     assert_eq!(clients.count(Indexed::SoftwareId("old")).await.unwrap(), 0);
 }
 
-async fn an_import_is_limited(place: Place) {
+async fn an_import_is_limited(place: TestPlace) {
     let clients = &place.store.clients;
     let many: Vec<_> = (0..=MOST_IMPORTED)
         .map(|turn| client(&format!("c{turn:04}"), json!({})))

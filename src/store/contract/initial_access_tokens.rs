@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Place, at, client, on_every_backend, race};
+use super::{TestPlace, at, client, on_every_backend, race};
 use crate::base::clock::Timestamp;
 use crate::base::secret::Secret;
 use crate::client::InitialAccessPolicy;
@@ -74,7 +74,7 @@ async fn register_many(store: &Store, token: &str) -> usize {
     20 - others
 }
 
-async fn a_token_is_found_by_itself_and_its_identifier(Place { store, .. }: Place) {
+async fn a_token_is_found_by_itself_and_its_identifier(TestPlace { store, .. }: TestPlace) {
     let tokens = &store.initial_access_tokens;
     let name = create(&store, "t", grant(Some(2), Some(100))).await;
     let found = tokens.find_by_token("t", at(99)).await.unwrap().unwrap();
@@ -105,12 +105,12 @@ async fn a_token_is_found_by_itself_and_its_identifier(Place { store, .. }: Plac
     }
 }
 
-async fn a_token_is_not_stored_in_plain_text(place: Place) {
+async fn a_token_is_not_stored_in_plain_text(place: TestPlace) {
     create(&place.store, "token-in-clear", grant(None, None)).await;
     place.expect_nowhere("token-in-clear").await;
 }
 
-async fn of_many_last_uses_one_succeeds(Place { store, .. }: Place) {
+async fn of_many_last_uses_one_succeeds(TestPlace { store, .. }: TestPlace) {
     create(&store, "t", grant(Some(1), None)).await;
     assert_eq!(register_many(&store, "t").await, 1);
     assert_eq!(store.clients.count_all().await.unwrap(), 1);
@@ -124,7 +124,7 @@ async fn of_many_last_uses_one_succeeds(Place { store, .. }: Place) {
     );
 }
 
-async fn many_uses_do_not_conflict(Place { store, .. }: Place) {
+async fn many_uses_do_not_conflict(TestPlace { store, .. }: TestPlace) {
     let limited = create(&store, "t", grant(Some(20), None)).await;
     assert_eq!(register_many(&store, "t").await, 20);
     let left = store
@@ -151,7 +151,7 @@ async fn many_uses_do_not_conflict(Place { store, .. }: Place) {
     assert_eq!((found.used(), found.uses_left()), (2, None));
 }
 
-async fn a_failed_registration_costs_no_use(Place { store, .. }: Place) {
+async fn a_failed_registration_costs_no_use(TestPlace { store, .. }: TestPlace) {
     create(&store, "t", grant(Some(2), None)).await;
     register(&store, "one", "t").await.unwrap();
     assert!(
@@ -167,7 +167,7 @@ async fn a_failed_registration_costs_no_use(Place { store, .. }: Place) {
     assert_eq!(found.uses_left(), Some(1));
 }
 
-async fn a_revoked_token_registers_nobody(place: Place) {
+async fn a_revoked_token_registers_nobody(place: TestPlace) {
     let tokens = &place.store.initial_access_tokens;
     let name = create(&place.store, "t", grant(Some(5), None)).await;
     register(&place.store, "one", "t").await.unwrap();
@@ -207,7 +207,7 @@ async fn a_revoked_token_registers_nobody(place: Place) {
     place.expect_empty().await;
 }
 
-async fn tokens_are_listed(Place { store, .. }: Place) {
+async fn tokens_are_listed(TestPlace { store, .. }: TestPlace) {
     let mut names = Vec::new();
     for turn in 0..25 {
         names.push(create(&store, &format!("t{turn}"), grant(Some(turn), None)).await);
@@ -227,7 +227,7 @@ async fn tokens_are_listed(Place { store, .. }: Place) {
     assert_eq!(seen, names);
 }
 
-async fn an_expired_token_leaves_nothing_behind(place: Place) {
+async fn an_expired_token_leaves_nothing_behind(place: TestPlace) {
     create(&place.store, "t", grant(Some(5), Some(100))).await;
     register(&place.store, "one", "t").await.unwrap();
     let one = place

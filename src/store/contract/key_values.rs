@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Place, at, on_every_backend, race};
+use super::{TestPlace, at, on_every_backend, race};
 use crate::store::expiring::key_values::{KeyValueError, KeyValueLimits};
 
 on_every_backend!(
@@ -30,7 +30,7 @@ const WIDE: KeyValueLimits = KeyValueLimits {
     value_bytes: 10_000,
 };
 
-async fn values_are_kept_until_they_expire(Place { store, .. }: Place) {
+async fn values_are_kept_until_they_expire(TestPlace { store, .. }: TestPlace) {
     let values = store.key_values.of("a.rhai", WIDE);
     let kept = [
         json!({"a": [1, null, "é"]}),
@@ -60,7 +60,7 @@ async fn values_are_kept_until_they_expire(Place { store, .. }: Place) {
     assert_eq!(values.get("k", at(150)).await.unwrap(), None);
 }
 
-async fn scripts_do_not_share_values(Place { store, .. }: Place) {
+async fn scripts_do_not_share_values(TestPlace { store, .. }: TestPlace) {
     let (one, other) = (
         store.key_values.of("a.rhai", LIMITS),
         store.key_values.of("b.rhai", LIMITS),
@@ -73,7 +73,7 @@ async fn scripts_do_not_share_values(Place { store, .. }: Place) {
     assert_eq!(one.get("1", at(1)).await.unwrap(), Some(json!("one")));
 }
 
-async fn limits_are_enforced(Place { store, .. }: Place) {
+async fn limits_are_enforced(TestPlace { store, .. }: TestPlace) {
     let values = store.key_values.of("a.rhai", LIMITS);
     let set =
         async |key: &str, value: Value, now| values.set(key, &value, at(now + 10), at(now)).await;
@@ -114,7 +114,7 @@ async fn limits_are_enforced(Place { store, .. }: Place) {
         .expect("an expired value makes space");
 }
 
-async fn entries_are_limited_under_load(Place { store, .. }: Place) {
+async fn entries_are_limited_under_load(TestPlace { store, .. }: TestPlace) {
     let limits = KeyValueLimits {
         entries: 10,
         ..WIDE
@@ -148,7 +148,9 @@ async fn entries_are_limited_under_load(Place { store, .. }: Place) {
     assert_eq!(kept().await, 10);
 }
 
-async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(Place { store, .. }: Place) {
+async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(
+    TestPlace { store, .. }: TestPlace,
+) {
     let (values, other) = (
         store.key_values.of("a.rhai", LIMITS),
         store.key_values.of("b.rhai", LIMITS),
@@ -194,7 +196,7 @@ async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(Place { st
     );
 }
 
-async fn a_flood_resets_no_quota(Place { store, .. }: Place) {
+async fn a_flood_resets_no_quota(TestPlace { store, .. }: TestPlace) {
     let values = store.key_values.of(
         "a.rhai",
         KeyValueLimits {
@@ -231,7 +233,7 @@ async fn a_flood_resets_no_quota(Place { store, .. }: Place) {
     assert_eq!(values.get("quota", at(1)).await.unwrap(), Some(json!(3)));
 }
 
-async fn numbers_are_added_to(Place { store, .. }: Place) {
+async fn numbers_are_added_to(TestPlace { store, .. }: TestPlace) {
     let values = store.key_values.of("a.rhai", WIDE);
     let add = async |by, until, now| values.increment("n", by, at(until), at(now)).await.unwrap();
     assert_eq!(add(5, 100, 1).await, 5);
@@ -259,7 +261,7 @@ async fn numbers_are_added_to(Place { store, .. }: Place) {
     assert!(matches!(refused, Err(KeyValueError::NotAnInteger)));
 }
 
-async fn no_addition_is_lost(Place { store, .. }: Place) {
+async fn no_addition_is_lost(TestPlace { store, .. }: TestPlace) {
     let add = |_| {
         let values = store.key_values.clone();
         async move {
@@ -289,7 +291,7 @@ async fn no_addition_is_lost(Place { store, .. }: Place) {
     );
 }
 
-async fn values_are_sealed(place: Place) {
+async fn values_are_sealed(place: TestPlace) {
     let values = place.store.key_values.of("a.rhai", WIDE);
     values
         .set("k", &json!({"token": "not-to-be-read"}), at(9), at(1))
@@ -314,7 +316,7 @@ async fn values_are_sealed(place: Place) {
     ));
 }
 
-async fn a_removed_value_leaves_nothing_behind(place: Place) {
+async fn a_removed_value_leaves_nothing_behind(place: TestPlace) {
     let values = place.store.key_values.of("a.rhai", WIDE);
     values.set("a", &json!("text"), at(9), at(1)).await.unwrap();
     values.set("b", &json!(5), at(9), at(1)).await.unwrap();

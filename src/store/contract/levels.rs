@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{Place, client, id, on_every_backend};
+use super::{TestPlace, client, id, on_every_backend};
 use crate::base::clock::Timestamp;
 use crate::client::{Client, TrustLevel};
 use crate::store::backend::{Change, Expectation};
@@ -41,7 +41,7 @@ async fn insert(store: &Store, client: &Client) {
         .unwrap();
 }
 
-async fn each_change_of_a_client_is_counted(Place { store, .. }: Place) {
+async fn each_change_of_a_client_is_counted(TestPlace { store, .. }: TestPlace) {
     assert_eq!(counts(&store).await, [0; 6]);
     for (number, level) in TrustLevel::ALL.into_iter().enumerate() {
         for turn in 0..=number {
@@ -89,7 +89,9 @@ async fn each_change_of_a_client_is_counted(Place { store, .. }: Place) {
     assert_eq!(counts(&store).await, [0; 6]);
 }
 
-async fn clients_of_previous_versions_are_counted_once(Place { store, backend, .. }: Place) {
+async fn clients_of_previous_versions_are_counted_once(
+    TestPlace { store, backend, .. }: TestPlace,
+) {
     for number in 0..1_234 {
         let level = if number % 3 == 0 {
             TrustLevel::Token
@@ -119,7 +121,7 @@ async fn clients_of_previous_versions_are_counted_once(Place { store, backend, .
     assert_eq!(counts(&store).await, [822, 412, 1, 0, 0, 0]);
 }
 
-async fn as_many_as_there_are_after_a_race(Place { store, .. }: Place) {
+async fn as_many_as_there_are_after_a_race(TestPlace { store, .. }: TestPlace) {
     let mut each = JoinSet::new();
     for number in 0..64 {
         let store = store.clone();

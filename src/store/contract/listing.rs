@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
-use super::{Place, at, client, id, on_every_backend};
+use super::{TestPlace, at, client, id, on_every_backend};
 use crate::client::TrustLevel;
 use crate::store::transfer::import::Existing;
 use crate::store::{Change, ClientFilter, Indexed, Store};
@@ -54,7 +54,7 @@ async fn list(store: &Store, filter: &ClientFilter, limit: usize) -> (Vec<String
     }
 }
 
-async fn pages_follow_each_other(Place { store, .. }: Place) {
+async fn pages_follow_each_other(TestPlace { store, .. }: TestPlace) {
     fill(
         &store,
         (0..25).map(|turn| (format!("p{turn:02}"), json!({}))),
@@ -73,7 +73,7 @@ async fn pages_follow_each_other(Place { store, .. }: Place) {
     assert_eq!(page.next, None);
 }
 
-async fn filters_select_clients(Place { store, .. }: Place) {
+async fn filters_select_clients(TestPlace { store, .. }: TestPlace) {
     let mtls = json!({"trust_level": "mtls"});
     let members = [
         (
@@ -167,7 +167,7 @@ async fn filters_select_clients(Place { store, .. }: Place) {
     }
 }
 
-async fn software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Place) {
+async fn software_is_found_whatever_its_digest_ends_in(TestPlace { store, .. }: TestPlace) {
     // The digests of the first two end in byte 255, which has no successor.
     let software = ["app-267", "software-222", "app-1"];
     let members = |id: &str| json!({"metadata": {"software_id": id}});
@@ -202,7 +202,7 @@ async fn software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Plac
     }
 }
 
-async fn a_search_is_limited(Place { store, .. }: Place) {
+async fn a_search_is_limited(TestPlace { store, .. }: TestPlace) {
     let is_last = |turn: u32| json!({"metadata": {"client_name": if turn == 4_499 { "last" } else { "other" }}});
     fill(
         &store,
@@ -219,7 +219,7 @@ async fn a_search_is_limited(Place { store, .. }: Place) {
     );
 }
 
-async fn an_export_has_all_clients(Place { store, .. }: Place) {
+async fn an_export_has_all_clients(TestPlace { store, .. }: TestPlace) {
     fill(
         &store,
         (0..25).map(|turn| (format!("p{turn:02}"), json!({}))),

@@ -38,19 +38,19 @@ macro_rules! on_every_backend {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
-                super::$name(crate::store::contract::Place::memory()).await;
+                super::$name(crate::store::contract::TestPlace::memory()).await;
             })+
         }
         mod sled {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
-                super::$name(crate::store::contract::Place::sled()).await;
+                super::$name(crate::store::contract::TestPlace::sled()).await;
             })+
         }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
-                if let Some(place) = crate::store::contract::Place::postgres().await {
+                if let Some(place) = crate::store::contract::TestPlace::postgres().await {
                     super::$name(place).await;
                 }
             })+
@@ -58,7 +58,7 @@ macro_rules! on_every_backend {
         mod two_servers {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
-                if let Some(place) = crate::store::contract::Place::two_servers().await {
+                if let Some(place) = crate::store::contract::TestPlace::two_servers().await {
                     super::$name(place).await;
                 }
             })+
@@ -68,14 +68,14 @@ macro_rules! on_every_backend {
 use on_every_backend;
 
 /// A store and its location.
-struct Place {
+struct TestPlace {
     store: Store,
     backend: Arc<dyn Backend>,
     /// Removed when the test ends.
     _folder: Option<TempDir>,
 }
 
-impl Place {
+impl TestPlace {
     fn memory() -> Self {
         Self::on(Arc::new(Memory::default()), None)
     }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Place, at, on_every_backend, race};
+use super::{TestPlace, at, on_every_backend, race};
 use crate::store::expiring::nonces::NonceError;
 
 on_every_backend!(
@@ -13,7 +13,7 @@ on_every_backend!(
     many_challenges_stay_limited,
 );
 
-async fn a_nonce_is_valid_once(place: Place) {
+async fn a_nonce_is_valid_once(place: TestPlace) {
     let nonces = &place.store.nonces;
     let nonce = nonces.issue(at(100), 50, 10).await.unwrap();
     assert_eq!(nonce.len(), 43, "32 bytes in base64url");
@@ -27,7 +27,7 @@ async fn a_nonce_is_valid_once(place: Place) {
     place.expect_empty().await;
 }
 
-async fn of_many_uses_of_a_nonce_one_succeeds(Place { store, .. }: Place) {
+async fn of_many_uses_of_a_nonce_one_succeeds(TestPlace { store, .. }: TestPlace) {
     let nonce = store.nonces.issue(at(1), 50, 10).await.unwrap();
     let outcomes = race(40, |_| {
         let (nonces, nonce) = (store.nonces.clone(), nonce.clone());
@@ -43,7 +43,7 @@ async fn of_many_uses_of_a_nonce_one_succeeds(Place { store, .. }: Place) {
     );
 }
 
-async fn the_oldest_entry_is_dropped(place: Place) {
+async fn the_oldest_entry_is_dropped(place: TestPlace) {
     let nonces = &place.store.nonces;
     let mut issued = Vec::new();
     for turn in 0..3 {
@@ -69,7 +69,7 @@ async fn the_oldest_entry_is_dropped(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_young_nonce_is_not_dropped(Place { store, .. }: Place) {
+async fn a_young_nonce_is_not_dropped(TestPlace { store, .. }: TestPlace) {
     for _ in 0..5 {
         store.nonces.issue(at(10), 100, 5).await.unwrap();
     }
@@ -87,7 +87,7 @@ async fn a_young_nonce_is_not_dropped(Place { store, .. }: Place) {
     assert!(matches!(none, Err(NonceError::TooMany { .. })));
 }
 
-async fn many_challenges_stay_limited(place: Place) {
+async fn many_challenges_stay_limited(place: TestPlace) {
     const MOST: u64 = 200;
     let mut given = 0;
     for now in 0..20 {

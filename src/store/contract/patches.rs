@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{Place, on_every_backend};
+use super::{TestPlace, on_every_backend};
 use crate::store::Change;
 use crate::store::patches::{MOST_BYTES, PatchError};
 
@@ -12,7 +12,7 @@ on_every_backend!(
     the_document_is_sealed_and_bounded
 );
 
-async fn a_revision_is_replaced_once(Place { store, .. }: Place) {
+async fn a_revision_is_replaced_once(TestPlace { store, .. }: TestPlace) {
     let first = store.patches.load().await.unwrap();
     assert_eq!((first.revision, first.document), (0, json!({})));
     for revision in 0..3 {
@@ -34,7 +34,7 @@ async fn a_revision_is_replaced_once(Place { store, .. }: Place) {
     }
 }
 
-async fn the_document_is_sealed_and_bounded(place: Place) {
+async fn the_document_is_sealed_and_bounded(place: TestPlace) {
     let patches = &place.store.patches;
     let long = json!("x".repeat(MOST_BYTES));
     assert!(matches!(

@@ -1,6 +1,6 @@
 //! Identifiers that may be used once.
 
-use super::{Place, at, on_every_backend, race};
+use super::{TestPlace, at, on_every_backend, race};
 use crate::store::StoreError;
 use crate::store::expiring::single_use::UsedOnce;
 
@@ -11,7 +11,7 @@ on_every_backend!(
     nothing_is_in_clear
 );
 
-async fn the_first_claim_wins(Place { store, .. }: Place) {
+async fn the_first_claim_wins(TestPlace { store, .. }: TestPlace) {
     let claim = async |what, identifier: &[&str], now| {
         store
             .single_use
@@ -43,7 +43,7 @@ async fn the_first_claim_wins(Place { store, .. }: Place) {
     );
 }
 
-async fn a_use_is_part_of_another_change(Place { store, .. }: Place) {
+async fn a_use_is_part_of_another_change(TestPlace { store, .. }: TestPlace) {
     let one_use = async |now| {
         store
             .single_use
@@ -71,7 +71,7 @@ async fn a_use_is_part_of_another_change(Place { store, .. }: Place) {
     );
 }
 
-async fn of_many_claims_one_wins(Place { store, .. }: Place) {
+async fn of_many_claims_one_wins(TestPlace { store, .. }: TestPlace) {
     for name in ["fresh", "over"] {
         if name == "over" {
             assert!(
@@ -99,7 +99,7 @@ async fn of_many_claims_one_wins(Place { store, .. }: Place) {
     }
 }
 
-async fn nothing_is_in_clear(place: Place) {
+async fn nothing_is_in_clear(place: TestPlace) {
     let identifier = ["issuer-in-clear", "jti-in-clear"];
     place
         .store

@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{Place, at, client, id, on_every_backend};
+use super::{TestPlace, at, client, id, on_every_backend};
 use crate::store::clients::expiry::Expired;
 use crate::store::expiring::key_values::KeyValueLimits;
 use crate::store::expiring::single_use::UsedOnce;
-use crate::store::keys::{self, Kind};
+use crate::store::keys::{self, ExpiringKind};
 use crate::store::{Change, Store};
 
 on_every_backend!(
@@ -19,7 +19,7 @@ on_every_backend!(
     a_page_of_unreadable_clients_does_not_keep_others_from_removal,
 );
 
-async fn expired_clients_are_removed(place: Place) {
+async fn expired_clients_are_removed(place: TestPlace) {
     let clients = &place.store.clients;
     for turn in 0..25 {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
@@ -76,7 +76,7 @@ async fn fill(store: &Store, end: u64) {
     );
 }
 
-async fn every_type_of_record_is_removed_when_it_expires(place: Place) {
+async fn every_type_of_record_is_removed_when_it_expires(place: TestPlace) {
     for end in 11..=20 {
         fill(&place.store, end).await;
     }
@@ -95,7 +95,7 @@ async fn every_type_of_record_is_removed_when_it_expires(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_record_that_was_renewed_is_kept(Place { store, .. }: Place) {
+async fn a_record_that_was_renewed_is_kept(TestPlace { store, .. }: TestPlace) {
     let claim = async |end, now| {
         store
             .single_use
@@ -116,11 +116,11 @@ async fn a_record_that_was_renewed_is_kept(Place { store, .. }: Place) {
     }
 }
 
-async fn unreadable_records_do_not_stop_a_sweep(place: Place) {
-    let entry = |key: &[u8]| (Kind::SingleUse.expiry(at(5), key), Vec::new());
+async fn unreadable_records_do_not_stop_a_sweep(place: TestPlace) {
+    let entry = |key: &[u8]| (ExpiringKind::SingleUse.expiry(at(5), key), Vec::new());
     let put = vec![
         entry(b"empty"),
-        (Kind::SingleUse.record(b"empty"), Vec::new()),
+        (ExpiringKind::SingleUse.record(b"empty"), Vec::new()),
         entry(b"nowhere"),
     ];
     place
@@ -137,7 +137,7 @@ async fn unreadable_records_do_not_stop_a_sweep(place: Place) {
 }
 
 async fn an_unreadable_client_does_not_keep_others_from_removal(
-    Place { store, backend, .. }: Place,
+    TestPlace { store, backend, .. }: TestPlace,
 ) {
     for turn in 0..25 {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
@@ -169,7 +169,7 @@ async fn an_unreadable_client_does_not_keep_others_from_removal(
 }
 
 async fn a_page_of_unreadable_clients_does_not_keep_others_from_removal(
-    Place { store, backend, .. }: Place,
+    TestPlace { store, backend, .. }: TestPlace,
 ) {
     for turn in 0..25 {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));

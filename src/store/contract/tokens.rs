@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Place, at, client, id, on_every_backend};
+use super::{TestPlace, at, client, id, on_every_backend};
 use crate::base::secret::Secret;
 use crate::store::expiring::tokens::AccessToken;
 use crate::store::{Change, Store, StoreError};
@@ -38,7 +38,7 @@ async fn is_good(store: &Store, token: &str, now: u64) -> bool {
     store.tokens.find(token, at(now)).await.unwrap().is_some()
 }
 
-async fn a_token_is_valid_until_it_expires(Place { store, .. }: Place) {
+async fn a_token_is_valid_until_it_expires(TestPlace { store, .. }: TestPlace) {
     register(&store, 1_000).await;
     give(&store, "t", "one").await.unwrap();
     assert!(matches!(
@@ -55,7 +55,7 @@ async fn a_token_is_valid_until_it_expires(Place { store, .. }: Place) {
     assert!(!is_good(&store, "u", 50).await);
 }
 
-async fn a_token_becomes_invalid_with_its_client(place: Place) {
+async fn a_token_becomes_invalid_with_its_client(place: TestPlace) {
     let store = &place.store;
     register(store, 90).await;
     give(store, "t", "one").await.unwrap();
@@ -93,7 +93,7 @@ async fn a_token_becomes_invalid_with_its_client(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_token_is_revoked_by_its_client(Place { store, .. }: Place) {
+async fn a_token_is_revoked_by_its_client(TestPlace { store, .. }: TestPlace) {
     register(&store, 1_000).await;
     give(&store, "t", "one").await.unwrap();
     assert!(!store.tokens.revoke("t", &id("two"), at(50)).await.unwrap());
@@ -103,7 +103,7 @@ async fn a_token_is_revoked_by_its_client(Place { store, .. }: Place) {
     assert!(!store.tokens.revoke("t", &id("one"), at(50)).await.unwrap());
 }
 
-async fn a_token_is_not_stored_in_plain_text(place: Place) {
+async fn a_token_is_not_stored_in_plain_text(place: TestPlace) {
     give(&place.store, "token-in-clear", "one").await.unwrap();
     place.expect_nowhere("token-in-clear").await;
 }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{Place, at, client, id, on_every_backend, race};
+use super::{TestPlace, at, client, id, on_every_backend, race};
 use crate::base::clock::Timestamp;
 use crate::client::Client;
 use crate::store::clients::index::client_use;
@@ -62,7 +62,7 @@ async fn sweep(store: &Store, unused: Unused) -> usize {
     sweep.removed()
 }
 
-async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
+async fn a_use_is_written_once_an_hour(TestPlace { store, .. }: TestPlace) {
     insert(&store, &issued("one", 1)).await;
     let use_at = async |moment| {
         store.uses.note(&id("one"), at(moment));
@@ -95,7 +95,7 @@ async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
     assert_eq!(other.uses.write().await.unwrap(), 0);
 }
 
-async fn a_noted_use_is_visible_before_it_is_written(Place { store, .. }: Place) {
+async fn a_noted_use_is_visible_before_it_is_written(TestPlace { store, .. }: TestPlace) {
     let one = issued("one", 100);
     insert(&store, &one).await;
     assert_eq!(store.uses.last(&one), None);
@@ -116,7 +116,7 @@ async fn a_noted_use_is_visible_before_it_is_written(Place { store, .. }: Place)
     );
 }
 
-async fn unused_clients_are_removed(place: Place) {
+async fn unused_clients_are_removed(place: TestPlace) {
     let store = &place.store;
     for turn in 0..25 {
         insert(store, &issued(&format!("n{turn:02}"), turn)).await;
@@ -182,7 +182,7 @@ async fn unused_clients_are_removed(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
+async fn a_use_saves_a_client_from_the_sweep(TestPlace { store, .. }: TestPlace) {
     insert(&store, &issued("one", 10)).await;
     let unused = Unused {
         never_since: Some(at(2 * DAY)),
@@ -215,7 +215,7 @@ async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
     );
 }
 
-async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
+async fn a_use_stays_with_a_client_that_is_replaced(place: TestPlace) {
     let (store, one) = (&place.store, issued("one", 1));
     insert(store, &one).await;
     store.uses.note(&one.id, at(DAY));
@@ -255,7 +255,7 @@ async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_use_of_an_unknown_client_is_not_written(place: Place) {
+async fn a_use_of_an_unknown_client_is_not_written(place: TestPlace) {
     let store = &place.store;
     store.uses.note(&id("nobody"), at(DAY));
     assert_eq!(store.uses.write().await.unwrap(), 0);
@@ -273,7 +273,7 @@ async fn a_use_of_an_unknown_client_is_not_written(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: Place) {
+async fn a_use_that_is_not_written_yet_saves_a_client_too(TestPlace { store, .. }: TestPlace) {
     let unused = Unused {
         never_since: Some(at(DAY)),
         idle_since: Some(at(DAY)),
@@ -308,7 +308,7 @@ async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: P
     );
 }
 
-async fn a_use_does_not_conflict_with_a_change_of_the_client(place: Place) {
+async fn a_use_does_not_conflict_with_a_change_of_the_client(place: TestPlace) {
     let (store, one) = (&place.store, issued("one", 1));
     insert(store, &one).await;
     let seen = store.clients.find(&one.id).await.unwrap().unwrap();
@@ -352,7 +352,7 @@ async fn a_use_does_not_conflict_with_a_change_of_the_client(place: Place) {
     place.expect_empty().await;
 }
 
-async fn an_unreadable_client_delays_nothing(Place { store, backend, .. }: Place) {
+async fn an_unreadable_client_delays_nothing(TestPlace { store, backend, .. }: TestPlace) {
     for turn in 0..25 {
         insert(&store, &issued(&format!("n{turn:02}"), turn)).await;
     }
@@ -378,7 +378,9 @@ async fn an_unreadable_client_delays_nothing(Place { store, backend, .. }: Place
     );
 }
 
-async fn a_use_of_an_unreadable_client_delays_no_other(Place { store, backend, .. }: Place) {
+async fn a_use_of_an_unreadable_client_delays_no_other(
+    TestPlace { store, backend, .. }: TestPlace,
+) {
     // So many that they are not all written at the same time.
     let names: Vec<_> = (0..250).map(|turn| format!("u{turn:03}")).collect();
     for name in &names {
@@ -421,7 +423,7 @@ async fn a_use_of_an_unreadable_client_delays_no_other(Place { store, backend, .
     );
 }
 
-async fn clients_older_than_the_index_are_entered_once(place: Place) {
+async fn clients_older_than_the_index_are_entered_once(place: TestPlace) {
     let (store, backend) = (&place.store, &place.backend);
     let operators = client(
         "o",

@@ -14,7 +14,7 @@ use crate::base::secret::{Secret, hex, sha256};
 use crate::client::InitialAccessPolicy;
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change, Expectation, number};
-use crate::store::keys::{self, Kind};
+use crate::store::keys::{self, ExpiringKind};
 use crate::store::retry::{unless_lost, until_won};
 
 /// Characters of an identifier: half of the token's digest, in hex.
@@ -78,7 +78,7 @@ pub struct InitialAccessTokens(Space<InitialAccess>);
 
 impl InitialAccessTokens {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self(Space::new(backend, Kind::InitialAccess))
+        Self(Space::new(backend, ExpiringKind::InitialAccess))
     }
 
     /// Returns the identifier under which `token` is stored.
@@ -159,7 +159,7 @@ impl InitialAccessTokens {
         if !is_id {
             return Ok(None);
         }
-        let range = keys::under(&Kind::InitialAccess.record(id.as_bytes()));
+        let range = keys::under(&ExpiringKind::InitialAccess.record(id.as_bytes()));
         let Some((stored, bytes)) = self.0.backend.scan(range, 1).await?.pop() else {
             return Ok(None);
         };
@@ -181,9 +181,9 @@ impl InitialAccessTokens {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<InitialAccessToken>, StoreError> {
-        let mut range = keys::under(&Kind::InitialAccess.record(b""));
+        let mut range = keys::under(&ExpiringKind::InitialAccess.record(b""));
         if let Some(id) = after {
-            range.start = keys::under(&Kind::InitialAccess.record(id.as_bytes())).end;
+            range.start = keys::under(&ExpiringKind::InitialAccess.record(id.as_bytes())).end;
         }
         let mut page = Vec::new();
         for (stored, bytes) in self.0.backend.scan(range, limit).await? {
@@ -225,5 +225,7 @@ impl InitialAccessTokens {
 }
 
 fn own_number(key: &[u8]) -> Vec<u8> {
-    Kind::InitialAccess.own_number(key).unwrap_or_default()
+    ExpiringKind::InitialAccess
+        .own_number(key)
+        .unwrap_or_default()
 }

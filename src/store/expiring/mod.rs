@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::backend::{Backend, Change, Expectation};
-use super::keys::Kind;
+use super::keys::ExpiringKind;
 use super::retry::{unless_lost, until_won};
 use super::{StoreError, record};
 use crate::base::clock::Timestamp;
@@ -49,13 +49,13 @@ impl<T> Found<T> {
 #[derive(Clone)]
 pub(super) struct Space<T> {
     pub(super) backend: Arc<dyn Backend>,
-    pub(super) kind: Kind,
+    pub(super) kind: ExpiringKind,
     holds: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize + DeserializeOwned> Space<T> {
     /// Returns the records of `kind`.
-    pub(super) fn new(backend: Arc<dyn Backend>, kind: Kind) -> Self {
+    pub(super) fn new(backend: Arc<dyn Backend>, kind: ExpiringKind) -> Self {
         Self {
             backend,
             kind,
@@ -186,7 +186,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
 
 /// Returns the change that removes the record of `kind` stored under `key` as `bytes`, with its index entry
 /// and the number that belongs to it.
-pub(super) fn removal(kind: Kind, key: &[u8], bytes: Vec<u8>, index: Vec<u8>) -> Change {
+pub(super) fn removal(kind: ExpiringKind, key: &[u8], bytes: Vec<u8>, index: Vec<u8>) -> Change {
     let stored = kind.record(key);
     let own_number = kind.own_number(key);
     Change {

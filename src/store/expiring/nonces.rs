@@ -11,7 +11,7 @@ use crate::base::random::{self, NoRandomness};
 use crate::base::secret::sha256;
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change, Expectation, number};
-use crate::store::keys::Kind;
+use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};
 
 /// Random bytes of a nonce.
@@ -52,7 +52,7 @@ pub struct Nonces(Space<Nonce>);
 
 impl Nonces {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self(Space::new(backend, Kind::Nonce))
+        Self(Space::new(backend, ExpiringKind::Nonce))
     }
 
     /// Issues a nonce that is valid for `lifetime` seconds: 32 random bytes in base64url.
@@ -85,7 +85,7 @@ impl Nonces {
         lifetime: u64,
         most: u64,
     ) -> Result<Option<()>, NonceError> {
-        let count = Kind::Nonce.group_count(&[]).unwrap_or_default();
+        let count = ExpiringKind::Nonce.group_count(&[]).unwrap_or_default();
         let out = number(&count, self.0.backend.get(&count).await?.as_deref())?;
         let insertion = self.0.insertion(entry)?;
         let change = if out.unsigned_abs() < most {
@@ -116,28 +116,27 @@ impl Nonces {
         now: Timestamp,
         lifetime: u64,
     ) -> Result<Option<Found<Nonce>>, NonceError> {
-        let all = Kind::Nonce.ended(Timestamp::from_unix(u64::MAX));
+        let all = ExpiringKind::Nonce.ended(Timestamp::from_unix(u64::MAX));
         let oldest = self.0.backend.scan(all, OLDEST).await?;
         let [chance] = random::bytes::<1>()?;
-        let chosen = usize::from(chance)
-            .checked_rem(oldest.len())
-            .unwrap_or_default();
-        let may_give_way =
-            |old: &Found<Nonce>| !old.is_live(now) || protected(old, lifetime) <= now;
+        let chosen = usize::from(chance).checked_rem(oldest.len());
         // When the chosen one is too recent, the very oldest may still be old enough.
-        for place in [chosen, 0] {
-            let key = oldest
-                .get(place)
-                .and_then(|(entry, _)| Kind::Nonce.of_expiry(entry));
-            let Some(key) = key else { return Ok(None) };
-            match self.0.find_any(key).await? {
-                Some(old) if may_give_way(&old) => return Ok(Some(old)),
-                Some(old) if place == 0 => {
-                    let retry_after = protected(&old, lifetime).unix() - now.unix();
-                    return Err(NonceError::TooMany { retry_after });
-                }
-                Some(_) => {}
-                None => return Ok(None),
+        for place in [chosen.unwrap_or_default(), 0] {
+            let entry = oldest.get(place);
+            let Some(key) = entry.and_then(|(entry, _)| ExpiringKind::Nonce.of_expiry(entry))
+            else {
+                return Ok(None);
+            };
+            let Some(old) = self.0.find_any(key).await? else {
+                return Ok(None);
+            };
+            let end = protected(&old, lifetime);
+            if !old.is_live(now) || end <= now {
+                return Ok(Some(old));
+            }
+            if place == 0 {
+                let retry_after = end.unix() - now.unix();
+                return Err(NonceError::TooMany { retry_after });
             }
         }
         Ok(None)

@@ -6,7 +6,7 @@ use super::{Entry, Space};
 use crate::base::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change};
-use crate::store::keys::{Kind, digest};
+use crate::store::keys::{ExpiringKind, digest};
 
 /// The type of object that is used once. The same identifier is independent in each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct SingleUse(Space<()>);
 
 impl SingleUse {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self(Space::new(backend, Kind::SingleUse))
+        Self(Space::new(backend, ExpiringKind::SingleUse))
     }
 
     /// Returns whether the object that `identifier` names is used for the first time. Of any number of

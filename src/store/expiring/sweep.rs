@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::base::clock::Timestamp;
 use crate::store::backend::{Backend, Change, Expectation};
-use crate::store::keys::Kind;
+use crate::store::keys::ExpiringKind;
 use crate::store::retry::unless_lost;
 use crate::store::{StoreError, expiring, record};
 
@@ -32,7 +32,7 @@ pub(in crate::store) fn add_up(
 /// visited: 0 when there is nothing more to do. Records that have not expired are not touched.
 pub(in crate::store) async fn sweep(
     backend: &dyn Backend,
-    kind: Kind,
+    kind: ExpiringKind,
     at: Timestamp,
     limit: usize,
 ) -> Result<usize, StoreError> {
@@ -50,7 +50,7 @@ pub(in crate::store) async fn sweep(
 
 async fn sweep_one(
     backend: &dyn Backend,
-    kind: Kind,
+    kind: ExpiringKind,
     entry: &[u8],
     at: Timestamp,
 ) -> Result<(), StoreError> {

@@ -15,7 +15,7 @@ use crate::base::secret::{Secret, sha256};
 use crate::store::StoreError;
 use crate::store::backend::Backend;
 use crate::store::clients::{Clients, Stored};
-use crate::store::keys::Kind;
+use crate::store::keys::ExpiringKind;
 
 /// What an access token grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl Tokens {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
         let clients = Clients::new(Arc::clone(&backend));
         Self {
-            space: Space::new(backend, Kind::AccessToken),
+            space: Space::new(backend, ExpiringKind::AccessToken),
             clients,
         }
     }

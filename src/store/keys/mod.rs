@@ -182,7 +182,7 @@ pub(super) fn digest(texts: &[&str]) -> [u8; 32] {
 
 /// The types of records that expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ExpiringKind {
     /// A value of a script.
     KeyValue,
     /// A nonce that was issued.
@@ -195,7 +195,7 @@ pub(super) enum Kind {
     InitialAccess,
 }
 
-impl Kind {
+impl ExpiringKind {
     /// All types.
     pub(super) const ALL: [Self; 5] = [
         Self::KeyValue,

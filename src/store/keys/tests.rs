@@ -53,7 +53,7 @@ fn a_range_contains_its_prefix_whatever_byte_it_ends_in() {
 
 #[test]
 fn a_key_can_be_decoded() {
-    for kind in Kind::ALL {
+    for kind in ExpiringKind::ALL {
         assert_eq!(
             kind.of_record(&kind.record(b"k\0\xff")),
             Some(&b"k\0\xff"[..])

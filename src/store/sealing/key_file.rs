@@ -1,5 +1,6 @@
 //! The file with the key that seals secrets. It is created at the first start, readable by its owner only.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -18,40 +19,48 @@ pub(in crate::store) const DEFAULT_NAME: &str = "registrar.key";
 ///
 /// A store that is already in use does not get a new key: its secrets would silently be lost.
 pub(in crate::store) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
-    let failed = |reason: String| StoreError::KeyFile {
-        file: file.to_owned(),
-        reason,
-    };
     match fs::read(file) {
         Ok(text) => {
             refuse_readers(file)?;
-            let text = String::from_utf8_lossy(&text);
-            let bytes = STANDARD
-                .decode(text.trim())
-                .ok()
-                .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is \
-                          lost, delete the file; the next start reports how to continue without the key";
-            let bytes = bytes.ok_or_else(|| failed(advice.to_owned()))?;
-            Ok(SealingKey::from_bytes(bytes))
+            parse(file, &text)
         }
         Err(error) if error.kind() == ErrorKind::NotFound && is_used => {
             let advice = "it is missing, and the store has secrets sealed with it; restore it from a \
                           backup. If it is lost, 'registrar store accept' continues without the sealed \
                           data of an embedded store";
-            Err(failed(advice.to_owned()))
+            Err(failed(file, advice))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let bytes = random::bytes::<32>().map_err(|error| failed(error.to_string()))?;
-            match write(file, &STANDARD.encode(bytes)) {
-                // Another server was faster; its key is used.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
-                outcome => outcome
-                    .map(|()| SealingKey::from_bytes(bytes))
-                    .map_err(|error| failed(error.to_string())),
-            }
-        }
-        Err(error) => Err(failed(error.to_string())),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(file),
+        Err(error) => Err(failed(file, error)),
+    }
+}
+
+fn failed(file: &Path, reason: impl Display) -> StoreError {
+    StoreError::KeyFile {
+        file: file.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Reads the content of the key file.
+fn parse(file: &Path, text: &[u8]) -> Result<SealingKey, StoreError> {
+    let text = String::from_utf8_lossy(text);
+    let decoded = STANDARD.decode(text.trim()).ok();
+    let bytes = decoded.and_then(|bytes| bytes.try_into().ok());
+    let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is lost, delete \
+                  the file; the next start reports how to continue without the key";
+    let bytes = bytes.ok_or_else(|| failed(file, advice))?;
+    Ok(SealingKey::from_bytes(bytes))
+}
+
+/// Creates a new key in `file`.
+fn make(file: &Path) -> Result<SealingKey, StoreError> {
+    let bytes = random::bytes::<32>().map_err(|error| failed(file, error))?;
+    match write(file, &STANDARD.encode(bytes)) {
+        Ok(()) => Ok(SealingKey::from_bytes(bytes)),
+        // Another server was faster; its key is used.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
+        Err(error) => Err(failed(file, error)),
     }
 }
 
@@ -88,22 +97,16 @@ fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
 #[cfg(unix)]
 fn refuse_readers(file: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let failed = |reason: String| StoreError::KeyFile {
-        file: file.to_owned(),
-        reason,
-    };
-    let mode = fs::metadata(file)
-        .map_err(|error| failed(error.to_string()))?
-        .permissions()
-        .mode();
+    let found = fs::metadata(file).map_err(|error| failed(file, error))?;
+    let mode = found.permissions().mode();
     let others = 0o077;
     if mode & others == 0 {
         return Ok(());
     }
-    Err(failed(format!(
-        "other users can read it (mode {:o}); restrict it to its owner: chmod 600",
-        mode & 0o777
-    )))
+    let mode = mode & 0o777;
+    let reason =
+        format!("other users can read it (mode {mode:o}); restrict it to its owner: chmod 600");
+    Err(failed(file, reason))
 }
 
 #[cfg(not(unix))]

@@ -46,14 +46,10 @@ pub fn of(client: &Client, key: &SealingKey) -> Result<Map<String, Value>, SealE
         put("shared_as", digest.as_str().into());
     }
     if let Some(ClientSecret { sealed, expires_at }) = secret {
-        put(
-            "client_secret",
-            key.open(sealed, id.as_str())?.expose().into(),
-        );
-        put(
-            "client_secret_expires_at",
-            expires_at.map_or(0, Timestamp::unix).into(),
-        );
+        let secret = key.open(sealed, id.as_str())?;
+        let end = expires_at.map_or(0, Timestamp::unix);
+        put("client_secret", secret.expose().into());
+        put("client_secret_expires_at", end.into());
     }
     put("registration_access_token_sha256", json!(tokens));
     put("revision", (*revision).into());

@@ -17,10 +17,10 @@ pub(super) const TELL: Duration = Duration::from_secs(10);
 
 /// Events that are not recorded.
 #[derive(Debug)]
-pub(super) struct Losses(Mutex<State>);
+pub(super) struct Losses(Mutex<LossState>);
 
 #[derive(Debug)]
-struct State {
+struct LossState {
     /// When the budget of strangers is full again.
     whole: Instant,
     /// Lost events that the log does not report yet.
@@ -34,7 +34,7 @@ struct State {
 impl Losses {
     /// No lost events and a full budget.
     pub(super) fn none() -> Self {
-        Self(Mutex::new(State {
+        Self(Mutex::new(LossState {
             whole: Instant::now(),
             lost: 0,
             last: None,
@@ -81,7 +81,7 @@ impl Losses {
         state.told = Some(Instant::now());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LossState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,7 +27,7 @@ const MOST_AT_ONCE: usize = 500;
 /// How long the first event waits for others to be written with it.
 const PAUSE: Duration = Duration::from_millis(250);
 
-enum Message {
+enum QueueMessage {
     Event(Box<AuditEvent>),
     /// Answered when everything queued before it is written or discarded.
     Flush(oneshot::Sender<()>),
@@ -36,13 +36,13 @@ enum Message {
 /// Accepts events that do not belong to a change.
 #[derive(Debug, Clone)]
 pub struct AuditQueue {
-    sender: mpsc::Sender<Message>,
+    sender: mpsc::Sender<QueueMessage>,
     losses: Arc<Losses>,
 }
 
-impl std::fmt::Debug for Message {
+impl std::fmt::Debug for QueueMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Message")
+        f.write_str("QueueMessage")
     }
 }
 
@@ -70,7 +70,7 @@ impl AuditQueue {
         let at = event.at;
         if self
             .sender
-            .try_send(Message::Event(Box::new(event)))
+            .try_send(QueueMessage::Event(Box::new(event)))
             .is_err()
         {
             self.losses.add(1, at);
@@ -80,7 +80,7 @@ impl AuditQueue {
     /// Returns when everything queued before is written or lost.
     pub async fn flush(&self) {
         let (told, written) = oneshot::channel();
-        if self.sender.send(Message::Flush(told)).await.is_ok() {
+        if self.sender.send(QueueMessage::Flush(told)).await.is_ok() {
             // The writer has stopped: there is nothing to wait for.
             let _ = written.await;
         }
@@ -90,7 +90,7 @@ impl AuditQueue {
 /// Writes the queued events.
 pub struct AuditWriter {
     log: AuditLog,
-    receiver: mpsc::Receiver<Message>,
+    receiver: mpsc::Receiver<QueueMessage>,
     losses: Arc<Losses>,
     events: Vec<AuditEvent>,
     waiting: Vec<oneshot::Sender<()>>,
@@ -154,13 +154,13 @@ impl AuditWriter {
         }
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: QueueMessage) {
         match message {
-            Message::Event(event) => {
+            QueueMessage::Event(event) => {
                 self.due.get_or_insert_with(|| Instant::now() + PAUSE);
                 self.events.push(*event);
             }
-            Message::Flush(told) => self.waiting.push(told),
+            QueueMessage::Flush(told) => self.waiting.push(told),
         }
     }
 

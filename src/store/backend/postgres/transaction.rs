@@ -90,39 +90,9 @@ impl<'a> Transaction<'a> {
         if values.is_empty() {
             return Ok(());
         }
-        let Plan {
-            insert,
-            update,
-            delete,
-        } = Plan::new(values, stored, &self.read);
-        let rows = u64::try_from(insert.len()).unwrap_or(u64::MAX);
-        let (inserts, updates): (Columns, Columns) =
-            (insert.into_iter().unzip(), update.into_iter().unzip());
-        let deletes: Vec<&[u8]> = delete.into_iter().collect();
-        // Once prepared, the statements are sent in this order without a pause.
-        let (insert, update, delete) = try_join3(
-            client.prepare_cached(INSERT),
-            client.prepare_cached(UPDATE),
-            client.prepare_cached(DELETE),
-        )
-        .await?;
-        let (inserted, ..) = try_join3(
-            execute(
-                client,
-                &insert,
-                &[&inserts.0, &inserts.1],
-                inserts.0.is_empty(),
-            ),
-            execute(
-                client,
-                &update,
-                &[&updates.0, &updates.1],
-                updates.0.is_empty(),
-            ),
-            execute(client, &delete, &[&deletes], deletes.is_empty()),
-        )
-        .await?;
-        if inserted < rows {
+        let plan = Plan::new(values, stored, &self.read);
+        let rows = u64::try_from(plan.insert.len()).unwrap_or(u64::MAX);
+        if send(client, plan).await? < rows {
             // Keys that were not known before are locked too when the transaction starts again.
             self.locked.extend(values.keys().cloned());
             return Err(Failure::Lost);
@@ -140,6 +110,28 @@ pub(super) async fn commit(client: &Client) -> Result<(), Failure> {
         .batch_execute("COMMIT")
         .await
         .map_err(|error| Failure::from(error).at_commit())
+}
+
+/// Sends `plan` and returns the number of inserted rows. Once prepared, the statements are sent in this order
+/// without a pause.
+async fn send(client: &Client, plan: Plan<'_>) -> Result<u64, Failure> {
+    let inserts: Columns<'_> = plan.insert.into_iter().unzip();
+    let updates: Columns<'_> = plan.update.into_iter().unzip();
+    let deletes: Vec<&[u8]> = plan.delete.into_iter().collect();
+    let (insert, update, delete) = try_join3(
+        client.prepare_cached(INSERT),
+        client.prepare_cached(UPDATE),
+        client.prepare_cached(DELETE),
+    )
+    .await?;
+    let (no_insert, no_update) = (inserts.0.is_empty(), updates.0.is_empty());
+    let (inserted, ..) = try_join3(
+        execute(client, &insert, &[&inserts.0, &inserts.1], no_insert),
+        execute(client, &update, &[&updates.0, &updates.1], no_update),
+        execute(client, &delete, &[&deletes], deletes.is_empty()),
+    )
+    .await?;
+    Ok(inserted)
 }
 
 /// Keys and their values.

@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, join_all, try_join_all};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::{Place, race};
+use super::{TestPlace, race};
 use crate::base::random;
 use crate::base::secret::hex;
 use crate::config::StoreSettings;
@@ -68,7 +68,7 @@ async fn sql(url: &str, text: &str) {
     done.unwrap();
 }
 
-impl Place {
+impl TestPlace {
     /// A server with a database.
     pub(super) async fn postgres() -> Option<Self> {
         let node = Postgres::open(&settings().await?).await.unwrap();
@@ -134,7 +134,7 @@ fn put(key: impl Into<Vec<u8>>, value: &str) -> Change {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_absent_key_is_locked_until_the_commit() {
-    let Some(place) = Place::two_servers().await else {
+    let Some(place) = TestPlace::two_servers().await else {
         return;
     };
     for round in 0..50 {
@@ -166,7 +166,7 @@ async fn an_absent_key_is_locked_until_the_commit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_need_the_same_rows_do_not_deadlock() {
-    let Some(place) = Place::two_servers().await else {
+    let Some(place) = TestPlace::two_servers().await else {
         return;
     };
     let keys = |turn: usize| (0..20).map(move |number| format!("k/{}", (number * 7 + turn) % 20));
@@ -196,7 +196,7 @@ async fn servers_that_need_the_same_rows_do_not_deadlock() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_rejected_value_does_not_affect_other_changes() {
-    let Some(place) = Place::postgres().await else {
+    let Some(place) = TestPlace::postgres().await else {
         return;
     };
     // Longer than an index entry can be, even when it is compressed.

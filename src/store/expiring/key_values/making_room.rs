@@ -3,13 +3,13 @@
 //! A value that may be evicted is marked in its entry of the expiry index, which has no value otherwise.
 //! Counters and the values that an older registrar stored are not marked and are kept.
 
-use super::{Kept, KeyValueError, ScriptValues};
+use super::{KeptValue, KeyValueError, ScriptValues};
 use crate::base::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::backend::{Change, Expectation, number, page};
 use crate::store::expiring::sweep;
 use crate::store::expiring::{self, Found};
-use crate::store::keys::Kind;
+use crate::store::keys::ExpiringKind;
 use crate::store::retry::unless_lost;
 
 /// The value of an index entry whose record may be evicted.
@@ -31,14 +31,14 @@ impl ScriptValues<'_> {
         key: &[u8],
         now: Timestamp,
     ) -> Result<Expectation, KeyValueError> {
-        let count = Kind::KeyValue.group_count(key).unwrap_or_default();
+        let count = ExpiringKind::KeyValue.group_count(key).unwrap_or_default();
         let (backend, most) = (&*self.store.space.backend, self.limits.entries);
         loop {
             let kept = number(&count, backend.get(&count).await?.as_deref())?;
             if kept.unsigned_abs() < most {
                 return Ok(Expectation::Below(count, most));
             }
-            if sweep::sweep(backend, Kind::KeyValue, now, CLEARED).await? == 0
+            if sweep::sweep(backend, ExpiringKind::KeyValue, now, CLEARED).await? == 0
                 && !self.give_way(most).await?
             {
                 return Err(KeyValueError::Full(most));
@@ -53,14 +53,14 @@ impl ScriptValues<'_> {
         let due = usize::try_from(most / SHARE).unwrap_or(usize::MAX).max(1);
         let own = [self.script.as_bytes(), b"\0"].concat();
         let (mut left, mut met) = (
-            Some(Kind::KeyValue.ended(Timestamp::from_unix(u64::MAX))),
+            Some(ExpiringKind::KeyValue.ended(Timestamp::from_unix(u64::MAX))),
             0,
         );
         while let Some(range) = left.filter(|_| met < due) {
             let (entries, rest) = page(backend, range, PAGE).await?;
             left = rest;
             for (entry, mark) in entries {
-                let key = Kind::KeyValue
+                let key = ExpiringKind::KeyValue
                     .of_expiry(&entry)
                     .filter(|key| key.starts_with(&own));
                 if let Some(key) = key.filter(|_| mark == GIVES_WAY && met < due) {
@@ -75,10 +75,10 @@ impl ScriptValues<'_> {
     /// Removes the value of `key`, unless it was changed since its `entry` in the index was read.
     async fn remove(&self, key: &[u8], entry: &[u8]) -> Result<(), StoreError> {
         let backend = &*self.store.space.backend;
-        let Some(bytes) = backend.get(&Kind::KeyValue.record(key)).await? else {
+        let Some(bytes) = backend.get(&ExpiringKind::KeyValue.record(key)).await? else {
             return Ok(());
         };
-        let mut removal = expiring::removal(Kind::KeyValue, key, bytes, entry.to_vec());
+        let mut removal = expiring::removal(ExpiringKind::KeyValue, key, bytes, entry.to_vec());
         removal
             .expect
             .push(Expectation::Value(entry.to_vec(), GIVES_WAY.to_vec()));
@@ -86,8 +86,8 @@ impl ScriptValues<'_> {
     }
 
     /// Returns the change that protects `live`, which becomes a counter, from eviction.
-    pub(super) async fn staying(&self, live: &Found<Kept>) -> Result<Change, StoreError> {
-        let index = Kind::KeyValue.expiry(live.entry.expires_at, &live.entry.key);
+    pub(super) async fn staying(&self, live: &Found<KeptValue>) -> Result<Change, StoreError> {
+        let index = ExpiringKind::KeyValue.expiry(live.entry.expires_at, &live.entry.key);
         let is_marked = self
             .store
             .space

@@ -19,7 +19,7 @@ use super::{Entry, Found, Space};
 use crate::base::clock::Timestamp;
 use crate::base::secret::{Sealed, SealingKey};
 use crate::store::backend::{Backend, Change, number};
-use crate::store::keys::Kind;
+use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};
 use crate::store::{StoreError, sealing};
 
@@ -59,7 +59,7 @@ pub enum KeyValueError {
 /// How a value is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kept {
+enum KeptValue {
     Sealed(Sealed),
     /// The integer is the number that belongs to the record.
     Integer,
@@ -68,14 +68,14 @@ enum Kept {
 /// The values of all scripts.
 #[derive(Clone)]
 pub struct KeyValues {
-    space: Space<Kept>,
+    space: Space<KeptValue>,
     sealing_key: SealingKey,
 }
 
 impl KeyValues {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
         Self {
-            space: Space::new(backend, Kind::KeyValue),
+            space: Space::new(backend, ExpiringKind::KeyValue),
             sealing_key,
         }
     }
@@ -109,8 +109,8 @@ impl ScriptValues<'_> {
             return Ok(None);
         };
         let value = match &found.entry.value {
-            Kept::Sealed(sealed) => sealing::open(&self.store.sealing_key, &key, sealed)?,
-            Kept::Integer => {
+            KeptValue::Sealed(sealed) => sealing::open(&self.store.sealing_key, &key, sealed)?,
+            KeptValue::Integer => {
                 let place = own_number(&key);
                 number(
                     &place,
@@ -139,9 +139,9 @@ impl ScriptValues<'_> {
             return Err(KeyValueError::Value(self.limits.value_bytes));
         }
         let (kept, start) = match value.as_i64() {
-            Some(integer) => (Kept::Integer, Some(integer)),
+            Some(integer) => (KeptValue::Integer, Some(integer)),
             None => (
-                Kept::Sealed(sealing::seal(&self.store.sealing_key, &key, value)?),
+                KeptValue::Sealed(sealing::seal(&self.store.sealing_key, &key, value)?),
                 None,
             ),
         };
@@ -155,13 +155,13 @@ impl ScriptValues<'_> {
 
     async fn try_set(
         &self,
-        entry: &Entry<Kept>,
+        entry: &Entry<KeptValue>,
         start: Option<i64>,
         now: Timestamp,
     ) -> Result<Option<()>, KeyValueError> {
         let seen = self.store.space.find_any(&entry.key).await?;
         let mut change = self.storing(seen.as_ref(), entry, start, now).await?;
-        let index = Kind::KeyValue.expiry(entry.expires_at, &entry.key);
+        let index = ExpiringKind::KeyValue.expiry(entry.expires_at, &entry.key);
         for (_, mark) in change.put.iter_mut().filter(|(key, _)| *key == index) {
             *mark = GIVES_WAY.to_vec();
         }
@@ -195,7 +195,7 @@ impl ScriptValues<'_> {
     ) -> Result<i64, KeyValueError> {
         let entry = Entry {
             key: self.key(key)?,
-            value: Kept::Integer,
+            value: KeptValue::Integer,
             expires_at: until,
         };
         until_won(|| self.try_increment(&entry, by, now)).await
@@ -203,7 +203,7 @@ impl ScriptValues<'_> {
 
     async fn try_increment(
         &self,
-        entry: &Entry<Kept>,
+        entry: &Entry<KeptValue>,
         by: i64,
         now: Timestamp,
     ) -> Result<Option<i64>, KeyValueError> {
@@ -211,8 +211,8 @@ impl ScriptValues<'_> {
         let seen = space.find_any(&entry.key).await?;
         let change = match &seen {
             Some(live) if live.is_live(now) => match live.entry.value {
-                Kept::Sealed(_) => return Err(KeyValueError::NotAnInteger),
-                Kept::Integer => {
+                KeptValue::Sealed(_) => return Err(KeyValueError::NotAnInteger),
+                KeptValue::Integer => {
                     let counted = Change {
                         expect: vec![space.unchanged(live)],
                         count: vec![(own_number(&entry.key), by)],
@@ -235,8 +235,8 @@ impl ScriptValues<'_> {
     /// stored as a new record if there is space for it.
     async fn storing(
         &self,
-        seen: Option<&Found<Kept>>,
-        entry: &Entry<Kept>,
+        seen: Option<&Found<KeptValue>>,
+        entry: &Entry<KeptValue>,
         start: Option<i64>,
         now: Timestamp,
     ) -> Result<Change, KeyValueError> {
@@ -265,5 +265,5 @@ impl ScriptValues<'_> {
 }
 
 fn own_number(key: &[u8]) -> Vec<u8> {
-    Kind::KeyValue.own_number(key).unwrap_or_default()
+    ExpiringKind::KeyValue.own_number(key).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::source::Source;
+use super::source::StoreSource;
 use super::{Inspection, key};
 use crate::base::secret::SealingKey;
 use crate::client::TrustLevel;
@@ -52,7 +52,7 @@ pub fn export(
     drop(database::lock(folder)?);
     let key = key_file::load_or_make(&key::place(folder, key), true)?;
     let mut found = Inspection::default();
-    let source = Source::open(folder, work, &mut found)?;
+    let source = StoreSource::open(folder, work, &mut found)?;
     let failed = |source: io::Error| match source.kind() {
         ErrorKind::AlreadyExists => ExportError::Exists(file.to_owned()),
         _ => ExportError::File {
@@ -81,7 +81,7 @@ enum Unwritten {
 
 /// Writes the clients, followed by their number.
 fn write(
-    source: &Source,
+    source: &StoreSource,
     key: &SealingKey,
     file: fs::File,
     work: &Work,
@@ -95,9 +95,7 @@ fn write(
             match line_of(pair, value, key) {
                 Ok(None) => {}
                 Ok(Some(members)) => {
-                    written = serde_json::to_writer(&mut lines, &members)
-                        .map_err(io::Error::from)
-                        .and_then(|()| lines.write_all(b"\n"));
+                    written = write_line(&mut lines, &members);
                     found.clients += 1;
                 }
                 Err(fault) => found.fault(fault),
@@ -107,12 +105,21 @@ fn write(
         Met::Lost(what) => found.fault(what),
     });
     all.map_err(Unwritten::Store)?;
-    let last = format!("{}\n", serde_json::json!({ line::CLIENTS: found.clients }));
-    let written = written.and_then(|()| lines.write_all(last.as_bytes()));
-    let written = written.and_then(|()| lines.into_inner().map_err(io::IntoInnerError::into_error));
-    written
-        .and_then(|file| file.sync_all())
-        .map_err(Unwritten::File)
+    let finished = written.and_then(|()| finish(lines, found.clients));
+    finished.map_err(Unwritten::File)
+}
+
+fn write_line(lines: &mut impl Write, members: &Map<String, Value>) -> io::Result<()> {
+    serde_json::to_writer(&mut *lines, members)?;
+    lines.write_all(b"\n")
+}
+
+/// Writes the last line, and everything to the disk.
+fn finish(mut lines: BufWriter<fs::File>, clients: u64) -> io::Result<()> {
+    let last = serde_json::json!({ line::CLIENTS: clients });
+    lines.write_all(format!("{last}\n").as_bytes())?;
+    let file = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()
 }
 
 /// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who

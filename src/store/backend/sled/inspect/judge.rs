@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Inspection;
-use super::source::Source;
+use super::source::StoreSource;
 use crate::store::audit::AuditEvent;
 use crate::store::backend::number;
 use crate::store::backend::sled::integrity;
@@ -13,12 +13,12 @@ use crate::store::clients::Stored;
 use crate::store::clients::index::entered;
 use crate::store::clients::levels::{self, ByLevel};
 use crate::store::expiring::key_values::GIVES_WAY;
-use crate::store::keys::{self, Kind};
+use crate::store::keys::{self, ExpiringKind};
 use crate::store::{StoreError, record};
 
 /// What was read so far.
 pub(super) struct Judge<'a> {
-    source: &'a Source,
+    source: &'a StoreSource,
     folder: &'a Path,
     content: Content,
     /// Clients of each trust level.
@@ -26,7 +26,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(source: &'a Source, folder: &'a Path) -> Self {
+    pub(super) fn new(source: &'a StoreSource, folder: &'a Path) -> Self {
         Self {
             source,
             folder,
@@ -132,7 +132,7 @@ fn told(error: StoreError) -> String {
 
 /// Reads a record that is not a client.
 fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-    let ends = Kind::ALL
+    let ends = ExpiringKind::ALL
         .into_iter()
         .any(|kind| kind.of_record(key).is_some());
     if ends {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::export::{ExportError, export};
 use self::judge::Judge;
-use self::source::Source;
+use self::source::StoreSource;
 use super::database::{self, Database};
 use super::log::Met;
 use super::work::Work;
@@ -72,7 +72,7 @@ pub fn is_absent(folder: &Path) -> bool {
 /// When there is no store, a server has it open, nothing of it can be read, or `work` is ended.
 pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspection, StoreError> {
     let mut found = Inspection::default();
-    let source = Source::open(folder, work, &mut found)?;
+    let source = StoreSource::open(folder, work, &mut found)?;
     let mut judge = Judge::new(&source, folder);
     source.all(work, |met| match met {
         Met::Pair(key, value) => judge.see(&mut found, key, value),
@@ -109,7 +109,7 @@ pub struct Accepted {
 /// When there is no store, a server has it open, nothing of it can be read, or the key cannot be created.
 pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted, StoreError> {
     let mut accepted = Accepted::default();
-    let source = Source::open(folder, work, &mut Inspection::default())?;
+    let source = StoreSource::open(folder, work, &mut Inspection::default())?;
     if source.is_log() {
         accepted.aside = Some(rebuild::rebuild(&source, folder, work, &mut accepted.lost)?);
     }
@@ -124,18 +124,20 @@ pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted
         db.flush()
     })?;
     drop(database);
-    let path = folder.join(mark::NAME);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(StoreError::Unavailable(format!(
-                "{}: {error}",
-                path.display()
-            )));
-        }
-        _ => {}
-    }
+    remove(&folder.join(mark::NAME))?;
     // An existing key that cannot be used is not replaced, but reported, as at the start.
     key_file::load_or_make(&file, false)?;
     accepted.another_key = is_another.then_some(file);
     Ok(accepted)
+}
+
+/// Removes a file that may be missing.
+fn remove(file: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let reason = format!("{}: {error}", file.display());
+            Err(StoreError::Unavailable(reason))
+        }
+        _ => Ok(()),
+    }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use sled::Batch;
 
 use super::copy::{self, Copy};
-use super::source::Source;
+use super::source::StoreSource;
 use crate::store::backend::number;
 use crate::store::backend::sled::database::{Database, LOG};
 use crate::store::backend::sled::log::Met;
@@ -20,7 +20,7 @@ use crate::store::backend::sled::mark;
 use crate::store::backend::sled::work::Work;
 use crate::store::clients::Stored;
 use crate::store::clients::index::entered;
-use crate::store::keys::{self, Kind};
+use crate::store::keys::{self, ExpiringKind};
 use crate::store::{StoreError, record};
 
 /// Pairs that are written at a time.
@@ -29,7 +29,7 @@ const BATCH: usize = 500;
 /// Replaces the store in `folder` with one that contains everything `source` can read. Returns where the
 /// old files are, and adds what is lost to `lost`.
 pub(super) fn rebuild(
-    source: &Source,
+    source: &StoreSource,
     folder: &Path,
     work: &Work,
     lost: &mut Vec<String>,
@@ -89,7 +89,13 @@ impl Writer {
         if let Some(event) = key.strip_prefix(keys::AUDIT) {
             self.last_event = self.last_event.max(number(key, Some(event))?);
         }
-        for kind in Kind::ALL {
+        self.expiring(key, value)?;
+        self.put(key, value)
+    }
+
+    /// Adds the index entries of a record that expires, and counts it.
+    fn expiring(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        for kind in ExpiringKind::ALL {
             let (Some(own), Ok(end)) = (kind.of_record(key), record::expiry(key, value)) else {
                 continue;
             };
@@ -97,7 +103,7 @@ impl Writer {
             // The original index entry is written later, with its own value.
             self.put(&kind.expiry(end, own), &[])?;
         }
-        self.put(key, value)
+        Ok(())
     }
 
     /// Adds the index entries of a client and counts it. The inner error tells why the client cannot be
@@ -156,6 +162,28 @@ impl Writer {
     }
 }
 
+/// Moves the files of a store other than its log.
+fn move_beside_log(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        if copy::is_beside_log(&text) || text == mark::NAME {
+            fs::rename(entry.path(), to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the names in a folder to the disk, if the file system can do that.
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    match fs::File::open(folder)?.sync_all() {
+        Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Moves the files of the store in `folder` aside and those in `new` into their place.
 fn swap(new: &Path, folder: &Path) -> io::Result<PathBuf> {
     let aside = copy::inside(folder, "damaged").map_err(io::Error::other)?;
@@ -164,23 +192,12 @@ fn swap(new: &Path, folder: &Path) -> io::Result<PathBuf> {
     if fs::hard_link(folder.join(LOG), aside.join(LOG)).is_err() {
         fs::copy(folder.join(LOG), aside.join(LOG))?;
     }
-    for (from, to) in [(folder, aside.as_path()), (new, folder)] {
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let text = name.to_string_lossy();
-            if copy::is_beside_log(&text) || text == mark::NAME {
-                fs::rename(entry.path(), to.join(&name))?;
-            }
-        }
-    }
+    move_beside_log(folder, &aside)?;
+    move_beside_log(new, folder)?;
     fs::rename(new.join(LOG), folder.join(LOG))?;
     #[cfg(unix)]
     for place in [folder, &aside] {
-        match fs::File::open(place)?.sync_all() {
-            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
-            _ => {}
-        }
+        sync(place)?;
     }
     Ok(aside)
 }

@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::Inspection;
 use super::copy::Copy;
-use super::{Inspection, trial};
+use super::trial::{self, TrialResult};
 use crate::store::backend::sled::database::{self, Database};
 use crate::store::backend::sled::integrity;
 use crate::store::backend::sled::log::{Met, SledLog};
@@ -17,20 +18,20 @@ use crate::store::{StoreError, keys};
 const CHUNK: usize = 500;
 
 /// What reads the store.
-enum Reader {
+enum StoreReader {
     Sled(Database),
     Log(SledLog),
 }
 
 /// A store that cannot be opened elsewhere in the meantime, and whose files stay unchanged.
-pub(super) struct Source {
+pub(super) struct StoreSource {
     // In the order in which they must be dropped.
-    reader: Reader,
+    reader: StoreReader,
     _copy: Option<Copy>,
     _lock: File,
 }
 
-impl Source {
+impl StoreSource {
     /// Opens the store in `folder` and adds what sled cannot read to `found`.
     pub(super) fn open(
         folder: &Path,
@@ -42,36 +43,11 @@ impl Source {
             Err(StoreError::Ended) => return Err(StoreError::Ended),
             other => other,
         };
-        let read = copy
-            .as_ref()
-            .map_err(StoreError::clone)
-            .and_then(|copy| trial::read(copy.folder(), work));
-        let (reader, reason) = match read {
-            Err(StoreError::Ended) => return Err(StoreError::Ended),
-            Ok(read) => {
-                read.remade.into_iter().for_each(|fault| found.fault(fault));
-                let whole = whole(read.tally, read.content, folder);
-                let reader = Reader::Sled(read.database);
-                if whole.is_ok() {
-                    return Ok(Self {
-                        reader,
-                        _copy: copy.ok(),
-                        _lock: lock,
-                    });
-                }
-                (Some((reader, read.tally, read.content)), None)
-            }
-            Err(error) => (None, Some(error)),
+        let trial = match &copy {
+            Ok(copy) => trial::read(copy.folder(), work),
+            Err(error) => Err(error.clone()),
         };
-        let log = SledLog::read(folder, work)?;
-        let reader = match (reader, reason) {
-            (Some((reader, tally, content)), _) if !has_more(&log, tally, content, work)? => reader,
-            (None, Some(error)) if log.is_empty() => return Err(nothing(error)),
-            (_, reason) => {
-                found.fault(said(reason));
-                Reader::Log(log)
-            }
-        };
+        let reader = reader(folder, trial, work, found)?;
         Ok(Self {
             reader,
             _copy: copy.ok(),
@@ -81,32 +57,34 @@ impl Source {
 
     /// Returns whether sled cannot read the whole store.
     pub(super) const fn is_log(&self) -> bool {
-        matches!(self.reader, Reader::Log(_))
+        matches!(self.reader, StoreReader::Log(_))
     }
 
     /// Returns the value of `key`.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.reader {
-            Reader::Sled(database) => {
+            StoreReader::Sled(database) => {
                 database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
             }
-            Reader::Log(log) => Ok(log.get(key)),
+            StoreReader::Log(log) => Ok(log.get(key)),
         }
     }
 
     /// Returns the stored tally.
     pub(super) fn tally(&self) -> Result<Option<Tally>, StoreError> {
         match &self.reader {
-            Reader::Sled(database) => integrity::stored(database),
-            Reader::Log(log) => Ok(log.get(tally::KEY).and_then(|bytes| Tally::decode(&bytes))),
+            StoreReader::Sled(database) => integrity::stored(database),
+            StoreReader::Log(log) => {
+                Ok(log.get(tally::KEY).and_then(|bytes| Tally::decode(&bytes)))
+            }
         }
     }
 
     /// Visits everything that can be read, in the order of the keys.
     pub(super) fn all(&self, work: &Work, mut meet: impl FnMut(Met<'_>)) -> Result<(), StoreError> {
         match &self.reader {
-            Reader::Log(log) => log.all(tally::KEY, work, meet),
-            Reader::Sled(database) => {
+            StoreReader::Log(log) => log.all(tally::KEY, work, meet),
+            StoreReader::Sled(database) => {
                 let mut from = Some(Vec::new());
                 while let Some(start) = from {
                     let pairs: Vec<_> = database.with(|db| {
@@ -118,15 +96,47 @@ impl Source {
                     for (key, value) in &pairs {
                         meet(Met::Pair(key, value));
                     }
-                    from = pairs
-                        .last()
-                        .map(|(key, _)| keys::behind(key))
-                        .filter(|_| pairs.len() == CHUNK);
+                    let last = pairs.last().filter(|_| pairs.len() == CHUNK);
+                    from = last.map(|(key, _)| keys::behind(key));
                 }
                 Ok(())
             }
         }
     }
+}
+
+/// Chooses what reads the store in `folder`: sled, unless its `trial` failed or the log has more than sled read.
+fn reader(
+    folder: &Path,
+    trial: Result<TrialResult, StoreError>,
+    work: &Work,
+    found: &mut Inspection,
+) -> Result<StoreReader, StoreError> {
+    let read = match trial {
+        Ok(read) => read,
+        Err(StoreError::Ended) => return Err(StoreError::Ended),
+        Err(error) => {
+            let log = SledLog::read(folder, work)?;
+            if log.is_empty() {
+                return Err(nothing(error));
+            }
+            found.fault(said(Some(error)));
+            return Ok(StoreReader::Log(log));
+        }
+    };
+    for fault in read.remade {
+        found.fault(fault);
+    }
+    let (tally, content) = (read.tally, read.content);
+    if whole(tally, content, folder).is_ok() {
+        return Ok(StoreReader::Sled(read.database));
+    }
+    let log = SledLog::read(folder, work)?;
+    if has_more(&log, tally, content, work)? {
+        found.fault(said(None));
+        return Ok(StoreReader::Log(log));
+    }
+    Ok(StoreReader::Sled(read.database))
 }
 
 /// Checks that all acknowledged data is there.

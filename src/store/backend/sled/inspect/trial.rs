@@ -28,7 +28,7 @@ const PACE: u64 = 4 << 20;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What sled read from a copy.
-pub(super) struct Read {
+pub(super) struct TrialResult {
     pub(super) database: Database,
     pub(super) tally: Option<Tally>,
     pub(super) content: Content,
@@ -40,24 +40,17 @@ pub(super) struct Read {
 ///
 /// # Errors
 /// [`StoreError::Damaged`], with the reason, when sled cannot read all of it; [`StoreError::Ended`].
-pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
+pub(super) fn read(folder: &Path, work: &Work) -> Result<TrialResult, StoreError> {
     let size = folder.join(LOG).metadata().map_or(0, |file| file.len());
-    let (place, seen) = (folder.to_owned(), Arc::new(AtomicU64::new(0)));
-    let (sender, outcome) = mpsc::channel();
-    let counter = Arc::clone(&seen);
-    thread::Builder::new()
-        .name("trial".to_owned())
-        // The receiver may be gone.
-        .spawn(move || drop(sender.send(read_all(&place, &counter))))
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let seen = Arc::new(AtomicU64::new(0));
+    let outcome = start(folder, &seen)?;
     let mut last = (0, Instant::now());
     loop {
         match outcome.recv_timeout(LOOK) {
             Ok(outcome) => return outcome,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(StoreError::Damaged(
-                    "the thread that ran sled ended without a result".to_owned(),
-                ));
+                let damage = "the thread that ran sled ended without a result";
+                return Err(StoreError::Damaged(damage.to_owned()));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
@@ -66,20 +59,39 @@ pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
         if now > last.0 {
             last = (now, Instant::now());
         }
-        let patience = if now == 0 {
-            OPENING + Duration::from_secs(size / PACE)
-        } else {
-            STUCK
-        };
-        if last.1.elapsed() > patience {
-            return Err(StoreError::Damaged(format!(
-                "sled makes no progress after the first {now} records"
-            )));
+        if last.1.elapsed() > patience(now, size) {
+            let damage = format!("sled makes no progress after the first {now} records");
+            return Err(StoreError::Damaged(damage));
         }
     }
 }
 
-fn read_all(folder: &Path, seen: &AtomicU64) -> Result<Read, StoreError> {
+/// Starts the thread, which counts in `seen` what sled has read.
+fn start(
+    folder: &Path,
+    seen: &Arc<AtomicU64>,
+) -> Result<mpsc::Receiver<Result<TrialResult, StoreError>>, StoreError> {
+    let (folder, seen) = (folder.to_owned(), Arc::clone(seen));
+    let (sender, outcome) = mpsc::channel();
+    let thread = thread::Builder::new().name("trial".to_owned());
+    // The receiver may be gone.
+    let started = thread.spawn(move || drop(sender.send(read_all(&folder, &seen))));
+    match started {
+        Ok(_) => Ok(outcome),
+        Err(error) => Err(StoreError::Unavailable(error.to_string())),
+    }
+}
+
+/// Returns how long sled may take for the next record, after `seen` records of a log of `size` bytes.
+const fn patience(seen: u64, size: u64) -> Duration {
+    if seen == 0 {
+        OPENING.saturating_add(Duration::from_secs(size / PACE))
+    } else {
+        STUCK
+    }
+}
+
+fn read_all(folder: &Path, seen: &AtomicU64) -> Result<TrialResult, StoreError> {
     let mut remade = Vec::new();
     let database = copy::open(folder, &mut remade)?;
     let (mut content, mut from) = (Content::default(), Some(Vec::new()));
@@ -99,7 +111,7 @@ fn read_all(folder: &Path, seen: &AtomicU64) -> Result<Read, StoreError> {
         from = last.filter(|_| count == CHUNK);
     }
     let tally = integrity::stored(&database)?;
-    Ok(Read {
+    Ok(TrialResult {
         database,
         tally,
         content,

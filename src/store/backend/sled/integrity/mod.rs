@@ -168,12 +168,7 @@ impl Integrity {
             return Ok(());
         };
         let range = count.from.clone()..tally::KEY.to_vec();
-        let pairs = database.with(|db| {
-            db.range(range)
-                .take(CHUNK)
-                .collect::<sled::Result<Vec<_>>>()
-        });
-        let pairs = match pairs {
+        let pairs: Vec<_> = match database.with(|db| db.range(range).take(CHUNK).collect()) {
             Ok(pairs) => pairs,
             Err(StoreError::Damaged(damage)) => {
                 self.is_damaged(damage);
@@ -184,9 +179,9 @@ impl Integrity {
                 return Err(error);
             }
         };
-        count.seen = pairs
-            .iter()
-            .fold(count.seen, |seen, (key, value)| seen.with(key, value));
+        for (key, value) in &pairs {
+            count.seen = count.seen.with(key, value);
+        }
         match pairs.last() {
             Some((key, _)) if pairs.len() == CHUNK => {
                 count.from = keys::behind(key);

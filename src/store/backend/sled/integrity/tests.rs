@@ -4,13 +4,13 @@ use tempfile::TempDir;
 
 use super::*;
 
-struct Place {
+struct TestStore {
     folder: TempDir,
     database: Database,
     integrity: Integrity,
 }
 
-impl Place {
+impl TestStore {
     /// A store with this many pairs, of which none has been counted again yet.
     fn with(pairs: usize) -> Self {
         let folder = TempDir::new().unwrap();
@@ -58,7 +58,7 @@ fn key(number: usize) -> Vec<u8> {
 
 #[test]
 fn writes_during_the_count_are_counted_once() {
-    let mut place = Place::with(3 * CHUNK);
+    let mut place = TestStore::with(3 * CHUNK);
     for turn in 0..3 {
         place.integrity.count_on(&place.database).unwrap();
         // After the counted part and before it: new, changed and removed pairs.
@@ -78,7 +78,7 @@ fn writes_during_the_count_are_counted_once() {
 #[test]
 fn missing_records_are_detected() {
     for at in [0, CHUNK, 3 * CHUNK - 1] {
-        let mut place = Place::with(3 * CHUNK);
+        let mut place = TestStore::with(3 * CHUNK);
         place.database.with(|db| db.remove(key(at))).unwrap();
         place.count();
         let damage = place.integrity.damage().unwrap().to_string();
@@ -92,7 +92,7 @@ fn missing_records_are_detected() {
 
 #[test]
 fn unreadable_records_do_not_count() {
-    let mut place = Place::with(3 * CHUNK);
+    let mut place = TestStore::with(3 * CHUNK);
     place.database.with(|db| db.remove(key(2 * CHUNK))).unwrap();
     place.integrity.count_on(&place.database).unwrap();
     place.database.close();
@@ -108,7 +108,7 @@ fn unreadable_records_do_not_count() {
 
 #[test]
 fn an_old_value_is_detected() {
-    let mut place = Place::with(10);
+    let mut place = TestStore::with(10);
     place
         .database
         .with(|db| db.insert(key(3), "older"))
@@ -126,7 +126,7 @@ fn an_old_value_is_detected() {
 
 #[test]
 fn a_store_without_a_tally_is_counted_once_and_a_mark_alone_is_damage() {
-    let place = Place::with(10);
+    let place = TestStore::with(10);
     place.database.with(|db| db.remove(tally::KEY)).unwrap();
     let outcome = Integrity::open(&place.database, place.folder.path());
     assert!(

@@ -17,48 +17,48 @@ impl Uncovered {
 
     /// Removes the keys within `bounds` and returns the parts that were uncovered until then.
     pub(super) fn take(&mut self, bounds: &Bounds) -> Vec<Bounds> {
-        let first = self
-            .0
-            .range(..=bounds.from.clone())
-            .next_back()
-            .map(|(from, _)| from.clone());
-        let inside = match &bounds.to {
-            Some(to) if *to <= bounds.from => return Vec::new(),
-            Some(to) => self
-                .0
-                .range((Excluded(bounds.from.clone()), Excluded(to.clone()))),
-            None => self.0.range((Excluded(bounds.from.clone()), Unbounded)),
-        };
-        let met: Vec<Vec<u8>> = first
-            .into_iter()
-            .chain(inside.map(|(from, _)| from.clone()))
-            .collect();
         let mut taken = Vec::new();
-        for from in met {
-            let Some(to) = self.0.remove(&from) else {
-                continue;
-            };
-            let start = from.clone().max(bounds.from.clone());
-            let end = earlier(to.as_ref(), bounds.to.as_ref());
-            if end.is_some_and(|end| *end <= start) {
-                self.0.insert(from, to);
-                continue;
-            }
-            let part = Bounds {
-                from: start.clone(),
-                to: end.cloned(),
-            };
-            if from < start {
-                self.0.insert(from, Some(start));
-            }
-            if part.to != to
-                && let Some(behind) = &part.to
-            {
-                self.0.insert(behind.clone(), to);
-            }
-            taken.push(part);
+        for from in self.beginnings(bounds) {
+            taken.extend(self.take_of(from, bounds));
         }
         taken
+    }
+
+    /// Returns where the uncovered ranges begin that `bounds` may meet.
+    fn beginnings(&self, bounds: &Bounds) -> Vec<Vec<u8>> {
+        let behind = match &bounds.to {
+            Some(to) if *to <= bounds.from => return Vec::new(),
+            Some(to) => Excluded(to.clone()),
+            None => Unbounded,
+        };
+        let first = self.0.range(..=bounds.from.clone()).next_back();
+        let inside = self.0.range((Excluded(bounds.from.clone()), behind));
+        let met = first.into_iter().chain(inside);
+        met.map(|(from, _)| from.clone()).collect()
+    }
+
+    /// Removes the keys within `bounds` from the uncovered range that begins at `from`, and returns them.
+    fn take_of(&mut self, from: Vec<u8>, bounds: &Bounds) -> Option<Bounds> {
+        let to = self.0.remove(&from)?;
+        let start = from.clone().max(bounds.from.clone());
+        let end = earlier(to.as_ref(), bounds.to.as_ref());
+        if end.is_some_and(|end| *end <= start) {
+            self.0.insert(from, to);
+            return None;
+        }
+        let part = Bounds {
+            from: start.clone(),
+            to: end.cloned(),
+        };
+        if from < start {
+            self.0.insert(from, Some(start));
+        }
+        if part.to != to
+            && let Some(behind) = &part.to
+        {
+            self.0.insert(behind.clone(), to);
+        }
+        Some(part)
     }
 
     /// Returns the remaining uncovered keys.

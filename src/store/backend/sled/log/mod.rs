@@ -19,14 +19,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use self::cover::Uncovered;
 use self::disk::unavailable;
 use self::form::{Bounds, Leaf};
-use self::segment::{Kind, Message, Messages, SEGMENT};
+use self::segment::{Message, MessageKind, Messages, SEGMENT};
 use super::database::{LOG, LONG_VALUES};
 use super::work::Work;
 use crate::store::StoreError;
@@ -37,7 +36,7 @@ const KEPT: usize = 2_048;
 
 /// Where a body is.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct BodyLocation {
     at: u64,
     length: usize,
     /// Whether the body is the name of a file.
@@ -45,11 +44,34 @@ struct Place {
 }
 
 /// The last state of a page in the log.
-struct Page {
+struct PageState {
     moment: u64,
     bounds: Bounds,
-    base: Place,
-    changes: Vec<Place>,
+    base: BodyLocation,
+    changes: Vec<BodyLocation>,
+}
+
+impl BodyLocation {
+    /// Returns where the body of `message` is, which begins at `at` in the file.
+    const fn of(message: &Message<'_>, at: u64) -> Self {
+        Self {
+            at,
+            length: message.body.len(),
+            is_apart: message.is_apart,
+        }
+    }
+}
+
+impl PageState {
+    /// Returns the state in `message`, whose body begins at `at` in the file.
+    const fn of(message: &Message<'_>, at: u64, bounds: Bounds) -> Self {
+        Self {
+            moment: message.moment,
+            bounds,
+            base: BodyLocation::of(message, at),
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// A range of keys, and the page that contains their values.
@@ -73,7 +95,7 @@ pub(in crate::store) enum Met<'a> {
 pub(in crate::store) struct SledLog {
     file: File,
     long_values: PathBuf,
-    pages: Vec<Page>,
+    pages: Vec<PageState>,
     parts: Vec<Part>,
     kept: RefCell<HashMap<usize, Rc<Vec<Pair>>>>,
 }
@@ -114,11 +136,10 @@ impl SledLog {
         work: &Work,
         mut meet: impl FnMut(Met<'_>),
     ) -> Result<(), StoreError> {
-        for part in self
-            .parts
-            .iter()
-            .take_while(|part| *part.bounds.from < *end)
-        {
+        for part in &self.parts {
+            if *part.bounds.from >= *end {
+                break;
+            }
             let Some(pairs) = part.page.and_then(|page| self.pairs(page)) else {
                 meet(Met::Lost(format!("{} are lost", named(&part.bounds))));
                 continue;
@@ -130,11 +151,10 @@ impl SledLog {
                     named(&part.bounds)
                 )));
             }
-            for (key, value) in pairs
-                .iter()
-                .filter(|(key, _)| part.bounds.holds(key) && **key < *end)
-            {
-                meet(Met::Pair(key, value));
+            for (key, value) in pairs.iter() {
+                if part.bounds.holds(key) && **key < *end {
+                    meet(Met::Pair(key, value));
+                }
             }
             work.step(pairs.len() as u64)?;
         }
@@ -151,9 +171,8 @@ impl SledLog {
         let mut segments = Vec::new();
         for at in (0..bytes).step_by(SEGMENT) {
             work.step(0)?;
-            segments.extend(
-                segment::number(&disk::segment(&self.file, at)?).map(|number| (number, at)),
-            );
+            let number = segment::number(&disk::segment(&self.file, at)?);
+            segments.extend(number.map(|number| (number, at)));
         }
         segments.sort_unstable();
         Ok(segments)
@@ -167,67 +186,54 @@ impl SledLog {
         work: &Work,
         mut see: impl FnMut(&Message<'_>, u64),
     ) -> Result<(), StoreError> {
-        let last = segments
-            .last()
-            .map(|(number, at)| disk::segment(&self.file, *at).map(|segment| (*number, segment)));
-        let last = last.transpose()?;
-        let end = last.and_then(|(number, segment)| {
-            Messages::of(&segment, number)
-                .last()
-                .map(|m| m.last_moment())
-        });
+        let end = self.last_moment(segments)?;
         for (number, at) in segments {
             let segment = disk::segment(&self.file, *at)?;
-            let seen = Messages::of(&segment, *number).try_for_each(|message| {
-                let needed = message
-                    .body
-                    .first_chunk()
-                    .map(|bytes| u64::from_le_bytes(*bytes));
-                if message.kind == Kind::Batch && needed > end {
-                    return ControlFlow::Break(());
+            for message in Messages::of(&segment, *number) {
+                let start = message.body.first_chunk();
+                let needed = start.map(|bytes| u64::from_le_bytes(*bytes));
+                if message.kind == MessageKind::Batch && needed > end {
+                    return Ok(());
                 }
                 see(&message, at + message.at as u64);
-                ControlFlow::Continue(())
-            });
-            if seen.is_break() {
-                break;
             }
             work.step(segment.len() as u64)?;
         }
         Ok(())
     }
 
+    /// Returns the last position of the last message.
+    fn last_moment(&self, segments: &[(u64, u64)]) -> Result<Option<u64>, StoreError> {
+        let Some((number, at)) = segments.last() else {
+            return Ok(None);
+        };
+        let segment = disk::segment(&self.file, *at)?;
+        let last = Messages::of(&segment, *number).last();
+        Ok(last.map(|message| message.last_moment()))
+    }
+
     /// Returns the last state of every existing page.
-    fn last_pages(&self, segments: &[(u64, u64)], work: &Work) -> Result<Vec<Page>, StoreError> {
-        let mut pages: HashMap<u64, Page> = HashMap::new();
-        self.each(segments, work, |message, at| {
-            let place = Place {
-                at,
-                length: message.body.len(),
-                is_apart: message.is_apart,
-            };
-            match message.kind {
-                Kind::Page => match self.bounds(message) {
-                    Some(bounds) => {
-                        let page = Page {
-                            moment: message.moment,
-                            bounds,
-                            base: place,
-                            changes: Vec::new(),
-                        };
-                        pages.insert(message.page, page);
-                    }
-                    // An inner page, without records.
-                    None => drop(pages.remove(&message.page)),
-                },
-                Kind::Change => {
-                    if let Some(page) = pages.get_mut(&message.page) {
-                        page.changes.push(place);
-                    }
+    fn last_pages(
+        &self,
+        segments: &[(u64, u64)],
+        work: &Work,
+    ) -> Result<Vec<PageState>, StoreError> {
+        let mut pages: HashMap<u64, PageState> = HashMap::new();
+        self.each(segments, work, |message, at| match message.kind {
+            MessageKind::Page => match self.bounds(message) {
+                Some(bounds) => {
+                    pages.insert(message.page, PageState::of(message, at, bounds));
                 }
-                Kind::Free => drop(pages.remove(&message.page)),
-                Kind::Batch | Kind::Cap | Kind::Other => {}
+                // An inner page, without records.
+                None => drop(pages.remove(&message.page)),
+            },
+            MessageKind::Change => {
+                if let Some(page) = pages.get_mut(&message.page) {
+                    page.changes.push(BodyLocation::of(message, at));
+                }
             }
+            MessageKind::Free => drop(pages.remove(&message.page)),
+            MessageKind::Batch | MessageKind::Cap | MessageKind::Other => {}
         })?;
         Ok(pages.into_values().collect())
     }
@@ -236,29 +242,7 @@ impl SledLog {
     fn divide(&mut self, segments: &[(u64, u64)], work: &Work) -> Result<(), StoreError> {
         let mut uncovered = Uncovered::all();
         self.give(&mut uncovered, 0, false);
-        let mut older = Vec::new();
-        if uncovered.left().next().is_some() {
-            self.each(segments, work, |message, at| {
-                let bounds = if message.kind == Kind::Page {
-                    self.bounds(message)
-                } else {
-                    None
-                };
-                if let Some(bounds) = bounds.filter(|bounds| uncovered.meets(bounds)) {
-                    let base = Place {
-                        at,
-                        length: message.body.len(),
-                        is_apart: message.is_apart,
-                    };
-                    older.push(Page {
-                        moment: message.moment,
-                        bounds,
-                        base,
-                        changes: Vec::new(),
-                    });
-                }
-            })?;
-        }
+        let mut older = self.older_pages(&uncovered, segments, work)?;
         let known = self.pages.len();
         self.pages.append(&mut older);
         self.give(&mut uncovered, known, true);
@@ -272,15 +256,34 @@ impl SledLog {
         Ok(())
     }
 
+    /// Returns every state of a page that has uncovered keys.
+    fn older_pages(
+        &self,
+        uncovered: &Uncovered,
+        segments: &[(u64, u64)],
+        work: &Work,
+    ) -> Result<Vec<PageState>, StoreError> {
+        let mut older = Vec::new();
+        if uncovered.left().next().is_none() {
+            return Ok(older);
+        }
+        self.each(segments, work, |message, at| {
+            if message.kind != MessageKind::Page {
+                return;
+            }
+            if let Some(bounds) = self.bounds(message)
+                && uncovered.meets(&bounds)
+            {
+                older.push(PageState::of(message, at, bounds));
+            }
+        })?;
+        Ok(older)
+    }
+
     /// Assigns keys to the pages starting at this index, the newest page first.
     fn give(&mut self, uncovered: &mut Uncovered, from: usize, is_old: bool) {
-        let mut order: Vec<(u64, usize)> = self
-            .pages
-            .iter()
-            .enumerate()
-            .skip(from)
-            .map(|(index, page)| (page.moment, index))
-            .collect();
+        let added = self.pages.iter().enumerate().skip(from);
+        let mut order: Vec<_> = added.map(|(index, page)| (page.moment, index)).collect();
         order.sort_unstable_by(|one, other| other.cmp(one));
         for (_, index) in order {
             let Some(page) = self.pages.get(index) else {
@@ -322,7 +325,7 @@ impl SledLog {
         Some(pairs)
     }
 
-    fn body(&self, place: Place) -> Option<Vec<u8>> {
+    fn body(&self, place: BodyLocation) -> Option<Vec<u8>> {
         let mut body = vec![0; place.length];
         let mut file = &self.file;
         file.seek(SeekFrom::Start(place.at))

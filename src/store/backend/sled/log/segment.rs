@@ -16,7 +16,7 @@ const TRIES: usize = 64;
 
 /// What a message does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MessageKind {
     /// Irrelevant here.
     Other,
     /// Ends the segment.
@@ -34,7 +34,7 @@ pub(super) enum Kind {
 /// A message with a valid checksum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Message<'a> {
-    pub(super) kind: Kind,
+    pub(super) kind: MessageKind,
     /// Whether the content is in a separate file, whose name is the body.
     pub(super) is_apart: bool,
     /// The number of the page.
@@ -86,7 +86,7 @@ impl<'a> Iterator for Messages<'a> {
         while self.at + LONGEST_HEAD <= self.segment.len() {
             match message(self.segment, self.at, &mut self.left) {
                 Some((number, message)) if number == self.number => {
-                    self.at = if message.kind == Kind::Cap {
+                    self.at = if message.kind == MessageKind::Cap {
                         self.segment.len()
                     } else {
                         message.end()
@@ -139,42 +139,49 @@ fn message<'a>(segment: &'a [u8], at: usize, left: &mut usize) -> Option<(u64, M
     let all = segment.get(at..)?;
     let (sum, rest) = all.split_first_chunk::<4>()?;
     let (word, mut rest) = rest.split_first()?;
-    let (kind, is_apart) = match word {
-        1 | 5 | 6 | 7 => (Kind::Other, false),
-        2 => (Kind::Cap, false),
-        3 => (Kind::Batch, false),
-        4 => (Kind::Free, false),
-        8 => (Kind::Page, false),
-        9 => (Kind::Page, true),
-        10 => (Kind::Change, false),
-        11 => (Kind::Change, true),
-        _ => return None,
-    };
+    let (kind, is_apart) = kind_of(*word)?;
     let length = usize::try_from(form::number(&mut rest)?).ok()?;
     let number = form::number(&mut rest)?;
     let page = form::number(&mut rest)?;
     let body = rest.get(..length)?;
     *left = left.checked_sub(length + LONGEST_HEAD)?;
     let named = all.get(4..all.len() - rest.len())?;
-    let mut found = crc32fast::Hasher::new();
-    found.update(body);
-    found.update(named);
-    if found.finalize() != u32::from_le_bytes(*sum) ^ u32::MAX {
+    if checksum(body, named) != u32::from_le_bytes(*sum) {
         return None;
     }
     // A valid message is not charged to the search budget.
     *left += length + LONGEST_HEAD;
     let moment = number.checked_mul(SEGMENT as u64)?.checked_add(at as u64)?;
-    let at = segment.len() - rest.len();
-    Some((
-        number,
-        Message {
-            kind,
-            is_apart,
-            page,
-            moment,
-            at,
-            body,
-        },
-    ))
+    let message = Message {
+        kind,
+        is_apart,
+        page,
+        moment,
+        at: segment.len() - rest.len(),
+        body,
+    };
+    Some((number, message))
+}
+
+/// Returns what the first byte of a message states: its kind, and whether its content is in a separate file.
+const fn kind_of(word: u8) -> Option<(MessageKind, bool)> {
+    Some(match word {
+        1 | 5 | 6 | 7 => (MessageKind::Other, false),
+        2 => (MessageKind::Cap, false),
+        3 => (MessageKind::Batch, false),
+        4 => (MessageKind::Free, false),
+        8 => (MessageKind::Page, false),
+        9 => (MessageKind::Page, true),
+        10 => (MessageKind::Change, false),
+        11 => (MessageKind::Change, true),
+        _ => return None,
+    })
+}
+
+/// Returns the checksum of a message: of its body, followed by its header.
+fn checksum(body: &[u8], header: &[u8]) -> u32 {
+    let mut found = crc32fast::Hasher::new();
+    found.update(body);
+    found.update(header);
+    found.finalize() ^ u32::MAX
 }

@@ -27,9 +27,9 @@ const MENDING: Duration = Duration::from_secs(1);
 
 /// Where the outcome of a change is sent.
 pub(in crate::store) type Answer = oneshot::Sender<Result<Vec<i64>, StoreError>>;
-type Waiting = Vec<(Change, Answer)>;
+type WaitingChanges = Vec<(Change, Answer)>;
 /// What is stored, as far as it was read for one batch.
-type Known = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
+type KnownValues = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
 
 /// The only writer.
 pub(in crate::store) struct Writer {
@@ -83,7 +83,7 @@ impl Writer {
 
     /// Returns the queued changes. It returns at once while there is more to count, and otherwise waits for
     /// a change. Returns `None` once all senders are dropped.
-    fn take(&self, changes: &mut mpsc::Receiver<(Change, Answer)>) -> Option<Waiting> {
+    fn take(&self, changes: &mut mpsc::Receiver<(Change, Answer)>) -> Option<WaitingChanges> {
         let mut taken = Vec::new();
         if !self.counts() {
             return (changes.blocking_recv_many(&mut taken, BATCH) > 0).then_some(taken);
@@ -102,10 +102,10 @@ impl Writer {
     ///
     /// A rejected change also waits for the write: a client that reads after the rejection must see the
     /// change that came first, and the rejection would be wrong if that change were never written.
-    fn commit(&mut self, changes: Waiting) {
+    fn commit(&mut self, changes: WaitingChanges) {
         self.mend();
         // Values that were read for the changes are not read again for the tally.
-        let known = Known::default();
+        let known = KnownValues::default();
         let mut pending = Pending::on(|key: &[u8]| self.recall(&known, key));
         let outcomes: Vec<_> = changes
             .into_iter()
@@ -120,7 +120,7 @@ impl Writer {
     }
 
     /// Returns the value stored under `key`, which is read once per batch.
-    fn recall(&self, known: &Known, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn recall(&self, known: &KnownValues, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         if let Some(value) = known.borrow().get(key) {
             return Ok(value.clone());
         }
@@ -135,7 +135,7 @@ impl Writer {
     ///
     /// After a failed batch, the database may contain a part of it, which the tally does not include. Until
     /// the database is reopened, it accepts nothing more, and no answer is based on what it shows.
-    fn write(&mut self, values: Values, known: &Known) -> Result<(), StoreError> {
+    fn write(&mut self, values: Values, known: &KnownValues) -> Result<(), StoreError> {
         if let Some(damage) = self.integrity.damage() {
             return Err(damage);
         }

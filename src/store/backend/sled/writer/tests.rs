@@ -6,13 +6,13 @@ use super::*;
 use crate::store::backend::Expectation;
 use crate::store::backend::sled::tally;
 
-struct Place {
+struct TestStore {
     _folder: TempDir,
     database: Arc<Database>,
     writer: Writer,
 }
 
-impl Place {
+impl TestStore {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let database = Arc::new(Database::open(folder.path(), 1 << 20).unwrap());
@@ -54,7 +54,7 @@ impl Place {
 
 #[test]
 fn no_write_happens_before_a_failed_database_is_reopened() {
-    let mut place = Place::new();
+    let mut place = TestStore::new();
     place.put("c/a", "first").unwrap();
     // A part of a failed batch, which the tally does not include.
     place
@@ -81,7 +81,7 @@ fn no_write_happens_before_a_failed_database_is_reopened() {
 
 #[test]
 fn writes_are_confirmed_only_after_the_flush() {
-    let mut place = Place::new();
+    let mut place = TestStore::new();
     // It is visible, but its flush failed.
     place
         .database
@@ -105,7 +105,7 @@ fn writes_are_confirmed_only_after_the_flush() {
 
 #[test]
 fn a_reopened_database_that_lost_records_accepts_no_writes() {
-    let mut place = Place::new();
+    let mut place = TestStore::new();
     place.put("c/a", "first").unwrap();
     let before = place.get(tally::KEY).unwrap();
     place.put("c/b", "second").unwrap();
