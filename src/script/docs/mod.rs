@@ -1,58 +1,23 @@
-//! Documentation of everything that scripts can use, for the manual and for editors.
+//! Documentation of everything that scripts can use, for the manual and for editors. The texts about host
+//! functions are in `modules`, beside the functions.
 //!
 //! One test compares these texts with the registered functions and runs every example. Another test
 //! compares them with `scripts/README.md`.
 
 mod context;
 mod definitions;
-mod functions;
 mod hooks;
-mod outside;
 mod testing;
 
 use std::fmt::Write;
 
 use super::hook::Hook;
+use super::modules;
 
+pub use super::modules::HostFunction;
 pub use context::CONTEXT_MEMBERS;
 pub use definitions::definitions;
 pub use testing::TEST_FUNCTIONS;
-
-/// A function of a host module.
-#[derive(Debug, Clone, Copy)]
-pub struct HostFunction {
-    /// The module, as in `crypto`; empty for a function outside any module.
-    pub module: &'static str,
-    /// Its name, parameters and result, as in `sha256(text: string) -> string`.
-    pub signature: &'static str,
-    /// What it does, its limits, and when it fails.
-    pub about: &'static str,
-    /// A script that evaluates to `true`.
-    pub example: &'static str,
-}
-
-impl HostFunction {
-    /// Returns the name alone.
-    pub fn name(&self) -> &'static str {
-        self.signature.split('(').next().unwrap_or_default()
-    }
-
-    /// Returns the parameters alone, as in `(text: string)`.
-    pub fn parameters(&self) -> &'static str {
-        let call = self.signature.split(" -> ").next().unwrap_or_default();
-        call.find('(')
-            .and_then(|at| call.get(at..))
-            .unwrap_or_default()
-    }
-
-    /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.
-    pub fn call(&self) -> String {
-        match self.module {
-            "" => self.signature.to_owned(),
-            module => format!("{module}::{}", self.signature),
-        }
-    }
-}
 
 /// A member of `context`.
 #[derive(Debug, Clone, Copy)]
@@ -67,26 +32,7 @@ pub struct ContextMember {
 
 /// Returns all functions of all host modules, sorted by module.
 pub fn host_functions() -> Vec<&'static HostFunction> {
-    let mut all: Vec<_> = functions::FUNCTIONS
-        .iter()
-        .chain(outside::FUNCTIONS)
-        .collect();
-    all.sort_by_key(|function| function.module);
-    all
-}
-
-const fn function(
-    module: &'static str,
-    signature: &'static str,
-    about: &'static str,
-    example: &'static str,
-) -> HostFunction {
-    HostFunction {
-        module,
-        signature,
-        about,
-        example,
-    }
+    modules::FUNCTIONS.into_iter().flatten().collect()
 }
 
 /// Returns the reference part of `scripts/README.md`.

@@ -1,6 +1,6 @@
 //! The functions that only tests of scripts can call.
 
-use super::{HostFunction, function};
+use crate::script::modules::{HostFunction, function};
 
 /// All functions that are available in tests only. Each example is a test that passes with a single
 /// script whose `createClient` returns `true`.

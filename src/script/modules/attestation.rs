@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::host::Host;
 use super::super::value::{HostResult, failure, to_json};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use super::jwt::{algorithms, key_set};
 use super::{members, store};
 use crate::base::clock::{Clock, Timestamp};
@@ -18,6 +18,46 @@ use crate::jose::{self, Compact, Expectations, JwsError, KeySet, MOST_KEYS, TypR
 
 /// The permitted values of `typ` of an attestation result besides `JWT`; the header may also have none.
 const RESULT_TYPES: &[&str] = &["eat+jwt", "ear+jwt"];
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "attestation",
+        "new_nonce() -> string",
+        "Issues a nonce for evidence: 43 characters, valid once and for `evidenceNonceLifetime` seconds. \
+         Counts towards `storeCalls`. Fails when too many nonces are outstanding.",
+        "attestation::new_nonce().len() == 43",
+    ),
+    function(
+        "attestation",
+        "consume_nonce(nonce: string) -> bool",
+        "Consumes a nonce. Returns whether this server issued it, it is not expired, and it was not consumed \
+         before. Counts towards `storeCalls`.",
+        "attestation::consume_nonce(attestation::new_nonce()) && !attestation::consume_nonce(\"another\")",
+    ),
+    function(
+        "attestation",
+        "verify_ear(token: string, jwks: map or string, expected: map) -> map",
+        "Verifies an EAR attestation result with one of the keys, and checks it against `#{ nonce, \
+         timestampOnly, maxAge, algorithms, status, requiredSubmods, claims, verifiers, policies, boundTo \
+         }`. Either `nonce`, in any variant of base64, or `timestampOnly: true` is required. The defaults \
+         are 300 seconds for `maxAge` and `\"affirming\"` for `status`, which can also be `\"warning\"`. \
+         `claims` sets the least acceptable status of single claims. `boundTo` is a JWK Set that must \
+         contain the attested key. Returns `#{ status, profile, issued_at, verifier, policies, keys, submods \
+         }`. Fails with `#{ check, message }`, where `check` is `token`, `algorithm`, `signature`, `claims`, \
+         `form`, `nonce`, `submodules`, `status`, `trust`, `verifier`, `policy`, `key` or `expectations`.",
+        "let check = \"\"; let keys = #{ keys: [#{ kty: \"EC\" }] }; try { attestation::verify_ear(\"a.b\", \
+         keys, #{ nonce: \"AAAA\" }); } catch (error) { check = error.check; } check == \"token\"",
+    ),
+    function(
+        "attestation",
+        "key_is_in(key: map or string, jwks: map or string) -> bool",
+        "Returns whether the public key is in the set, compared by the members of its thumbprint (RFC 7638). \
+         The key is a JWK, or a SubjectPublicKeyInfo in base64 such as `akpub`. Fails when the key is not a \
+         public key of type EC, OKP or RSA, or when `jwks` is not a JWK Set.",
+        "attestation::key_is_in(context.client.jwks.keys[0], context.client.jwks)",
+    ),
+];
 
 pub(super) fn module(
     host: &Arc<dyn Host>,

@@ -10,12 +10,66 @@ use base64::engine::general_purpose::{
 use rhai::{Dynamic, ImmutableString};
 
 use super::super::value::{HostResult, failure};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::script::value::bytes::Bytes;
 
 /// Decoding accepts input with and without padding.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "base64",
+        "encode(text: string) -> string",
+        "Encodes a string in base64 with padding (RFC 4648 section 4).",
+        r#"base64::encode("hi?>") == "aGk/Pg==""#,
+    ),
+    function(
+        "base64",
+        "decode(text: string) -> string",
+        "Decodes base64, with or without padding, to a string. Fails when the input is not base64, or when \
+         the decoded bytes are not UTF-8.",
+        r#"base64::decode("aGk/Pg") == "hi?>""#,
+    ),
+    function(
+        "base64",
+        "encode_url(text: string) -> string",
+        "Encodes a string in base64url without padding (RFC 4648 section 5).",
+        r#"base64::encode_url("hi?>") == "aGk_Pg""#,
+    ),
+    function(
+        "base64",
+        "decode_url(text: string) -> string",
+        "Decodes base64url, with or without padding, to a string. Fails like `decode`.",
+        r#"base64::decode_url("aGk_Pg") == "hi?>""#,
+    ),
+    function(
+        "base64",
+        "encode_bytes(bytes: bytes) -> string",
+        "Encodes bytes in base64 with padding.",
+        r#"base64::encode_bytes(base64::decode_bytes("+/8")) == "+/8=""#,
+    ),
+    function(
+        "base64",
+        "decode_bytes(text: string) -> bytes",
+        "Decodes base64 to bytes, which need not be UTF-8 and can be sent with `http`. Bytes have a `len()`. \
+         They can be as long as a string, and so longer than a blob. Fails when the input is not base64.",
+        r#"base64::decode_bytes("+/8").len() == 2"#,
+    ),
+    function(
+        "base64",
+        "encode_url_bytes(bytes: bytes) -> string",
+        "Encodes bytes in base64url without padding.",
+        r#"base64::encode_url_bytes(base64::decode_bytes("+/8=")) == "-_8""#,
+    ),
+    function(
+        "base64",
+        "decode_url_bytes(text: string) -> bytes",
+        "Decodes base64url to bytes, like `decode_bytes`.",
+        r#"base64::decode_url_bytes("-_8") == base64::decode_bytes("+/8=")"#,
+    ),
+];
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

@@ -7,12 +7,29 @@ use serde_json::{Map, Value};
 
 use super::super::host::Host;
 use super::super::value::{HostResult, failure};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use super::{members, store};
 use crate::config::ScriptLimits;
 
 /// The maximum number of members in one query.
 const MEMBERS: usize = 8;
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "clients",
+        "count(members: map) -> int",
+        "Returns how many clients have this value of `software_id` or `org_id`; pass exactly one of the two. \
+         Counts towards `storeCalls`. Fails for a member that is not indexed, and lists the indexed members.",
+        "clients::count(#{ software_id: \"known\" }) == 1",
+    ),
+    function(
+        "clients",
+        "exists(members: map) -> bool",
+        "Returns whether such a client exists. The same limits apply.",
+        "!clients::exists(#{ software_id: \"unknown\" })",
+    ),
+];
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();

@@ -4,9 +4,38 @@
 use rhai::ImmutableString;
 
 use super::super::value::{HostResult, failure};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::base::random;
 use crate::base::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "crypto",
+        "sha256(text: string) -> string",
+        "Returns the SHA-256 hash in hex.",
+        r#"crypto::sha256("abc").starts_with("ba7816bf")"#,
+    ),
+    function(
+        "crypto",
+        "hmac_sha256(key: string, text: string) -> string",
+        "Returns the HMAC-SHA-256 in hex.",
+        r#"crypto::hmac_sha256("key", "abc").starts_with("9c196e32")"#,
+    ),
+    function(
+        "crypto",
+        "random_token(bytes: int) -> string",
+        "Returns the given number of random bytes in base64url. Fails unless the number is from 16 to 64.",
+        "crypto::random_token(32).len() == 43",
+    ),
+    function(
+        "crypto",
+        "equals(one: string, other: string) -> bool",
+        "Returns whether two strings are equal, in a time that does not reveal where they differ. Use it to \
+         compare secrets.",
+        r#"crypto::equals("a", "a") && !crypto::equals("a", "b")"#,
+    ),
+];
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

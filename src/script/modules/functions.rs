@@ -1,8 +1,60 @@
-//! Adds host functions to their modules, and positions to their failures.
+//! Adds host functions to their modules, and positions to their failures. Also the form of
+//! their documentation.
 
 use rhai::{Module, NativeCallContext};
 
 use super::super::value::HostResult;
+
+/// A function of a host module.
+#[derive(Debug, Clone, Copy)]
+pub struct HostFunction {
+    /// The module, as in `crypto`; empty for a function outside any module.
+    pub module: &'static str,
+    /// Its name, parameters and result, as in `sha256(text: string) -> string`.
+    pub signature: &'static str,
+    /// What it does, its limits, and when it fails.
+    pub about: &'static str,
+    /// A script that evaluates to `true`.
+    pub example: &'static str,
+}
+
+impl HostFunction {
+    /// Returns the name alone.
+    pub fn name(&self) -> &'static str {
+        self.signature.split('(').next().unwrap_or_default()
+    }
+
+    /// Returns the parameters alone, as in `(text: string)`.
+    pub fn parameters(&self) -> &'static str {
+        let call = self.signature.split(" -> ").next().unwrap_or_default();
+        call.find('(')
+            .and_then(|at| call.get(at..))
+            .unwrap_or_default()
+    }
+
+    /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.
+    pub fn call(&self) -> String {
+        match self.module {
+            "" => self.signature.to_owned(),
+            module => format!("{module}::{}", self.signature),
+        }
+    }
+}
+
+/// Returns the documentation of a function.
+pub(in crate::script) const fn function(
+    module: &'static str,
+    signature: &'static str,
+    about: &'static str,
+    example: &'static str,
+) -> HostFunction {
+    HostFunction {
+        module,
+        signature,
+        about,
+        example,
+    }
+}
 
 /// A type that can be an argument or a result.
 pub(in crate::script) trait Plain: Clone + Send + Sync + 'static {}

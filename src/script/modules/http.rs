@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::host::{Host, HttpAnswer, HttpCall};
 use super::super::value::{HostResult, failure, to_json, to_script};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use super::{hook, members};
 use crate::base::model::json;
 use crate::config::ScriptLimits;
@@ -72,6 +72,42 @@ impl Body {
         })
     }
 }
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "http",
+        "get(url: string) -> map",
+        "Sends a GET request and returns `#{ status, headers, body, json }`, whatever the status. Header \
+         names are in lower case; `json` is `()` when the body is not JSON. The limits are `httpCalls` \
+         calls, 5 seconds for one call, `httpMs` for all calls together, and `stringBytes` for a body. Fails \
+         when the response does not arrive in time, when its body is too large or not UTF-8, and when \
+         `[fetch]` does not allow the address.",
+        "http::get(\"https://api.example.org/status\").json.ok",
+    ),
+    function(
+        "http",
+        "get(url: string, headers: map) -> map",
+        "The same with headers: at most 32, of 8192 bytes in total, in visible ASCII.",
+        "http::get(\"https://api.example.org/status\", #{ Accept: \"application/json\" }).status == 200",
+    ),
+    function(
+        "http",
+        "post(url: string, body: any, headers: map) -> map",
+        "Sends a POST request with a body. A string or bytes are sent unchanged. A map or an array is sent \
+         as JSON, with that content type unless the headers name another. The same limits apply.",
+        "http::post(\"https://api.example.org/check\", #{ name: \"K\" }, #{}).status == 204",
+    ),
+    function(
+        "http",
+        "request(request: map) -> map",
+        "Sends a request described by `#{ method, url, headers, body, timeoutMs, afterMs }`; only `url` is \
+         required. The method is GET, POST, PUT, PATCH, DELETE or HEAD. `afterMs` is a delay before the \
+         request is sent; it counts towards `httpMs` and does not hold up other scripts. The same limits \
+         apply. Fails for any other member.",
+        "http::request(#{ url: \"https://api.example.org/status\", timeoutMs: 500 }).body == `{\"ok\":true}`",
+    ),
+];
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();

@@ -3,8 +3,25 @@
 use rhai::{Dynamic, ImmutableString};
 
 use super::super::value::{failure, to_json, to_script};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::base::model::json;
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "json",
+        "parse(text: string) -> any",
+        "Parses JSON; null becomes `()`. Fails when the text is not JSON, is nested more than 32 levels \
+         deep, or has a duplicate member.",
+        r#"json::parse("[1, null]") == [1, ()]"#,
+    ),
+    function(
+        "json",
+        "stringify(value: any) -> string",
+        "Returns the value as JSON text. Fails for a value without a JSON form, such as a function.",
+        r#"json::stringify([1, ()]) == "[1,null]""#,
+    ),
+];
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

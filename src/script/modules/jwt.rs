@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::value::{HostResult, failure, to_json};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use super::members;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::model::json;
@@ -23,6 +23,35 @@ use crate::script::load::secrets::Secrets;
 
 /// The size limit of the claims to sign, in bytes of JSON.
 const CLAIMS_BYTES: usize = 16_384;
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "jwt",
+        "decode(token: string) -> map",
+        "Returns `#{ header, claims }` of a JWT in compact form without verifying it, so the claims prove \
+         nothing. Fails when the token is not a JWT or has more than 65536 bytes.",
+        "jwt::decode(\"eyJhbGciOiJub25lIn0.eyJpc3MiOiJhIn0.\").claims.iss == \"a\"",
+    ),
+    function(
+        "jwt",
+        "verify(token: string, jwks: map or string, expected: map) -> map",
+        "The same, verified with one of the keys. `expected` is `#{ algorithms, issuer, audience, maxAge }`, \
+         and each member is optional. By default, all asymmetric algorithms are accepted. `maxAge` is in \
+         seconds since `iat`. A token with an `aud` requires an `audience` that is in it. Fails when the \
+         token does not verify, is expired, or does not match `expected`.",
+        "let keys = #{ keys: [#{ kty: \"oct\", k: base64::encode_url(secrets::get(\"key\")) }] }; let token \
+         = jwt::sign(#{ iss: \"a\" }, \"key\"); jwt::verify(token, keys, #{ algorithms: [\"HS256\"], issuer: \
+         \"a\" }).claims.iss == \"a\"",
+    ),
+    function(
+        "jwt",
+        "sign(claims: map, secret: string) -> string",
+        "Returns a JWT with these claims, at most 16384 bytes, signed with the named secret: a private key \
+         as JWK or PEM, or the text of an HMAC key. Fails when the secret is not a signing key.",
+        "jwt::decode(jwt::sign(#{ iss: \"a\" }, \"key\")).claims == #{ iss: \"a\" }",
+    ),
+];
 
 pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();

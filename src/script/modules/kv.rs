@@ -6,7 +6,7 @@ use rhai::{Dynamic, ImmutableString, NativeCallContext};
 
 use super::super::host::Host;
 use super::super::value::{HostResult, failure, to_json, to_script};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use super::store;
 use crate::config::ScriptLimits;
 
@@ -14,6 +14,41 @@ const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 16_384;
 /// A year, in seconds. A value that lives longer belongs in a client or in the configuration.
 const MOST_SECONDS: u64 = 366 * 24 * 60 * 60;
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "kv",
+        "get(key: string) -> any",
+        "Returns the value that this script stored under the key, or `()` when there is none or it has \
+         expired. Values survive a restart, and belong to the file name of the script. A key has at most 256 \
+         bytes. Counts towards `storeCalls`.",
+        "kv::get(\"nothing\") == ()",
+    ),
+    function(
+        "kv",
+        "set(key: string, value: any, seconds: int)",
+        "Stores a value of at most 16384 bytes of JSON for the given number of seconds, at most a year. The \
+         same limits apply. When the script has reached `kvEntries`, the values stored with `kv::set` that \
+         expire first are dropped; counters of `kv::increment` are never dropped.",
+        "kv::set(\"seen\", #{ at: 1 }, 60); kv::get(\"seen\").at == 1",
+    ),
+    function(
+        "kv",
+        "delete(key: string) -> bool",
+        "Deletes the value under the key, and returns whether there was one. The same limits apply.",
+        "!kv::delete(\"nothing\")",
+    ),
+    function(
+        "kv",
+        "increment(key: string, by: int, seconds: int) -> int",
+        "Adds to a counter and returns the sum; no two requests get the same sum. A new counter starts at 0 \
+         and expires after the given number of seconds; an existing counter keeps its expiry. The same \
+         limits apply. Fails when the stored value is not an integer, and when the script already has \
+         `kvEntries` counters.",
+        "kv::increment(\"counter\", 1, 3600) == 1 && kv::increment(\"counter\", 2, 3600) == 3",
+    ),
+];
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::ImmutableString;
 
 use super::call;
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::script::load::runtime::Runtime;
 use crate::script::load::secrets::Secrets;
 use crate::script::testing::observer::ScriptObserver;
@@ -96,6 +96,36 @@ impl Log {
         line(&text);
     }
 }
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "log",
+        "debug(text: string)",
+        "Writes a line to the server's log, with the correlation id of the request and with `[name]` in \
+         place of a secret. One call of a hook writes at most 50 lines of 4096 bytes each. `print(text)` is \
+         the same as `info`.",
+        r#"log::debug("looked at") == ()"#,
+    ),
+    function(
+        "log",
+        "info(text: string)",
+        "The same, at the level that is enabled by default.",
+        r#"log::info("seen") == ()"#,
+    ),
+    function(
+        "log",
+        "warn(text: string)",
+        "The same, as a warning.",
+        r#"log::warn("odd") == ()"#,
+    ),
+    function(
+        "log",
+        "error(text: string)",
+        "The same, as an error.",
+        r#"log::error("broken") == ()"#,
+    ),
+];
 
 pub(super) fn module(log: &Log) -> Functions {
     let mut module = Functions::default();

@@ -28,9 +28,28 @@ use super::run::permits::WaitsFor;
 use super::value::context::{Context, may};
 use super::value::{HostResult, failure, to_json};
 
-pub(super) use functions::Functions;
+pub use functions::HostFunction;
+pub(super) use functions::{Functions, function};
 pub(super) use jwt::shown_unverified;
 pub(super) use log::{Log, readable};
+
+/// The documented functions of each module, sorted by module.
+pub(super) const FUNCTIONS: [&[HostFunction]; 14] = [
+    attestation::FUNCTIONS,
+    base64::FUNCTIONS,
+    clients::FUNCTIONS,
+    crypto::FUNCTIONS,
+    http::FUNCTIONS,
+    json::FUNCTIONS,
+    jwt::FUNCTIONS,
+    kv::FUNCTIONS,
+    log::FUNCTIONS,
+    net::FUNCTIONS,
+    secrets::FUNCTIONS,
+    time::FUNCTIONS,
+    uri::FUNCTIONS,
+    x509::FUNCTIONS,
+];
 
 /// Returns all modules with the names under which scripts call them.
 pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {

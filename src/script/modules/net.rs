@@ -6,7 +6,15 @@ use ipnet::IpNet;
 use rhai::ImmutableString;
 
 use super::super::value::failure;
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[function(
+    "net",
+    "in_cidr(address: string, cidr: string) -> bool",
+    "Returns whether an IP address is in a network. Fails when the address or the network is invalid.",
+    r#"net::in_cidr("10.1.2.3", "10.0.0.0/8")"#,
+)];
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

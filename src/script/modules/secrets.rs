@@ -5,8 +5,17 @@ use std::sync::Arc;
 use rhai::ImmutableString;
 
 use super::super::value::failure;
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::script::load::secrets::Secrets;
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[function(
+    "secrets",
+    "get(name: string) -> string",
+    "Returns the secret with this name in `[scripts.secrets]` of the configuration. It never appears in \
+         the log. Fails when no secret has that name.",
+    "secrets::get(\"key\").len() >= 8",
+)];
 
 pub(super) fn module(secrets: &Arc<Secrets>) -> Functions {
     let mut module = Functions::default();

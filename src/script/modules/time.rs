@@ -6,8 +6,30 @@ use jiff::Timestamp;
 use rhai::ImmutableString;
 
 use super::super::value::failure;
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::base::clock::Clock;
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[
+    function(
+        "time",
+        "now() -> int",
+        "Returns the seconds since 1970-01-01T00:00:00Z.",
+        "time::now() > 0",
+    ),
+    function(
+        "time",
+        "parse(text: string) -> int",
+        "Returns the seconds since 1970 for an RFC 3339 time. Fails when the text is not an RFC 3339 time.",
+        r#"time::parse("1970-01-01T01:00:00+01:00") == 0"#,
+    ),
+    function(
+        "time",
+        "format(seconds: int) -> string",
+        "Formats a time as RFC 3339 in UTC. Fails when the year does not have four digits.",
+        r#"time::format(0) == "1970-01-01T00:00:00Z""#,
+    ),
+];
 
 pub(super) fn module(clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();

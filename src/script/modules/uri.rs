@@ -4,7 +4,16 @@ use rhai::{Dynamic, ImmutableString, Map};
 use url::Url;
 
 use super::super::value::failure;
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[function(
+    "uri",
+    "parse(text: string) -> map",
+    "Returns the `scheme`, `host`, `port`, `path` and `query` of an absolute URI; an absent part is \
+         `()`. Fails when the text is not an absolute URI.",
+    r#"uri::parse("https://a.example/b").host == "a.example""#,
+)];
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

@@ -4,8 +4,17 @@ use rhai::{Dynamic, ImmutableString};
 use serde_json::Value;
 
 use super::super::value::{HostResult, failure, to_script};
-use super::functions::Functions;
+use super::functions::{Functions, HostFunction, function};
 use crate::x509::{Certificate, MAXIMUM_BYTES};
+
+/// The functions, for the manual and for editors.
+pub(super) const FUNCTIONS: &[HostFunction] = &[function(
+    "x509",
+    "parse(pem: string) -> map",
+    "Parses a certificate, and returns the members of `context.certificate`. Nothing is verified. Fails \
+         when the text is not a certificate or has more than 16384 bytes.",
+    "x509::parse(context.certificate.pem).subject == context.certificate.subject",
+)];
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();
