@@ -68,7 +68,7 @@ pub(super) async fn delete(
 /// are completed.
 async fn delete_page(
     cx: &Context<'_>,
-    caller: &Caller,
+    caller: &Caller<'_>,
     filter: &ClientFilter,
     clients: Vec<Stored>,
     done: &mut Deleted,
@@ -121,7 +121,7 @@ async fn delete_one(
 }
 
 /// Records in the audit log that a script denied the deletion of the client `id`.
-fn record_refusal(cx: &Context<'_>, caller: &Caller, id: &ClientId, error: ManageError) {
+fn record_refusal(cx: &Context<'_>, caller: &Caller<'_>, id: &ClientId, error: ManageError) {
     let author = caller.author(None);
     let problem = Problem::from(error);
     refusal::audit(cx, &author, Action::DeletionRefused, id.as_str(), &problem);
