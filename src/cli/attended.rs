@@ -31,8 +31,9 @@ pub(super) fn run<T: Send + 'static>(
     let shared = Arc::clone(&state);
     thread::Builder::new().spawn(move || drop(sender.send(work(&shared))))?;
     runtime.block_on(async {
-        let (mut signals, mut progress, mut shown) =
-            (signals, Progress::new("bytes and records"), 0);
+        let mut signals = signals;
+        let mut progress = Progress::new("bytes and records");
+        let mut shown = 0;
         loop {
             tokio::select! {
                 outcome = &mut outcome => return outcome.map_err(io::Error::other),

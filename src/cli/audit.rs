@@ -39,18 +39,15 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut after = arguments.after;
     loop {
         let events = page(&remote, after).await?;
-        if let Some(last) = events
-            .last()
-            .and_then(|event| event.get("position"))
-            .and_then(Value::as_u64)
-        {
-            after = last;
-        }
+        let last = events.last().and_then(|event| event.get("position"));
+        after = last.and_then(Value::as_u64).unwrap_or(after);
         match arguments.form.format {
             Format::Table => table.rows(events.iter().map(row).collect())?,
-            Format::Json => events
-                .iter()
-                .try_for_each(|event| output::line(&event.to_string()))?,
+            Format::Json => {
+                for event in &events {
+                    output::line(&event.to_string())?;
+                }
+            }
         }
         if events.len() >= PAGE {
             continue;
@@ -71,35 +68,27 @@ const RENEWAL: Duration = Duration::from_mins(5);
 
 async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
     let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
-    let page = remote
-        .call(Call {
-            path: "/admin/v1/audit",
-            query: &query,
-            ..Call::default()
-        })
-        .await?;
-    Ok(page
-        .get("events")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default())
+    let call = Call {
+        path: "/admin/v1/audit",
+        query: &query,
+        ..Call::default()
+    };
+    Ok(output::items(&remote.call(call).await?, "events"))
 }
 
 fn row(event: &Value) -> [String; 8] {
-    let error = event.get("error");
-    let details = event
-        .get("details")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    let details: Vec<String> = details
-        .map(|(name, value)| format!("{name}={}", cell(Some(value))))
-        .collect();
+    let mut details = Vec::new();
+    if let Some(Value::Object(members)) = event.get("details") {
+        for (name, value) in members {
+            details.push(format!("{name}={}", cell(Some(value))));
+        }
+    }
+    let outcome = event.get("error").or_else(|| event.get("outcome"));
     [
         cell(event.get("position")),
         moment::shown(event.get("time")),
         cell(event.get("action")),
-        cell(error.or_else(|| event.get("outcome"))),
+        cell(outcome),
         cell(event.get("subject")),
         cell(event.get("actor")),
         cell(event.get("address")),

@@ -46,6 +46,17 @@ pub(super) fn shown(value: Option<&Value>) -> String {
         .unwrap_or_default()
 }
 
+/// Returns the members of `value`, one per row, and shows those called `times` as times.
+pub(super) fn members(value: &Value, times: &[&str]) -> Vec<[String; 2]> {
+    let mut rows = output::members(value);
+    for [name, text] in &mut rows {
+        if times.contains(&name.as_str()) {
+            *text = shown(value.get(&*name));
+        }
+    }
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -89,24 +89,20 @@ impl<const N: usize> Table<N> {
 
     /// Writes `rows`, preceded by the heading the first time.
     pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
-        let rows: Vec<[String; N]> = rows
-            .into_iter()
-            .map(|row| row.map(|cell| tame(&cell)))
-            .collect();
-        for row in &rows {
-            for (width, cell) in self.widths.iter_mut().zip(row) {
+        let mut lines = Vec::new();
+        if let Some(names) = self.heading.take() {
+            lines.push(names.map(str::to_owned));
+        }
+        for row in rows {
+            let row = row.map(|cell| tame(&cell));
+            for (width, cell) in self.widths.iter_mut().zip(&row) {
                 *width = (*width).max(cell.width().min(WIDEST));
             }
+            lines.push(row);
         }
         let mut out = io::stdout().lock();
-        for row in self
-            .heading
-            .take()
-            .map(|names| names.map(str::to_owned))
-            .into_iter()
-            .chain(rows)
-        {
-            writeln!(out, "{}", self.aligned(&row))?;
+        for line in lines {
+            writeln!(out, "{}", self.aligned(&line))?;
         }
         Ok(out.flush()?)
     }
@@ -115,10 +111,8 @@ impl<const N: usize> Table<N> {
         let mut text = String::new();
         for (cell, width) in row.iter().zip(self.widths) {
             text.push_str(cell);
-            text.extend(std::iter::repeat_n(
-                ' ',
-                width.saturating_sub(cell.width()) + 2,
-            ));
+            let spaces = width.saturating_sub(cell.width()) + 2;
+            text.extend(std::iter::repeat_n(' ', spaces));
         }
         text.trim_end().to_owned()
     }
@@ -145,6 +139,12 @@ fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
         }
         other => rows.push([name.to_owned(), cell(Some(other))]),
     }
+}
+
+/// Returns the items of the array `name` in `page`.
+pub(super) fn items(page: &Value, name: &str) -> Vec<Value> {
+    let items = page.get(name).and_then(Value::as_array);
+    items.cloned().unwrap_or_default()
 }
 
 /// Returns `count` and `thing`, with an s for the plural.

@@ -1,6 +1,6 @@
 //! `registrar tokens`: initial access tokens (RFC 7591 section 1.2).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -100,30 +100,19 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
 
 async fn create(creation: &Creation) -> Result<(), Failure> {
     let wanted = creation.wanted()?;
-    let body = Some((
-        "application/json",
-        Value::from(wanted).to_string().into_bytes(),
-    ));
+    let body = Value::from(wanted).to_string();
     let call = Call {
         method: "POST",
         path: TOKENS,
-        body,
+        body: Some(("application/json", body.into_bytes())),
         ..Call::default()
     };
     let made = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
         Format::Json => output::json(&made)?,
         Format::Table => {
-            let rows = output::members(&made).into_iter().map(|[name, text]| {
-                let is_time = ["created_at", "expires_at"].contains(&name.as_str());
-                let text = if is_time {
-                    moment::shown(made.get(&name))
-                } else {
-                    text
-                };
-                [name, text]
-            });
-            Table::new(["MEMBER", "VALUE"]).rows(rows.collect())?;
+            let rows = moment::members(&made, &["created_at", "expires_at"]);
+            Table::new(["MEMBER", "VALUE"]).rows(rows)?;
         }
     }
     note!("registrar: the token is shown only once; copy it now");
@@ -134,16 +123,15 @@ impl Creation {
     /// Returns the body of the request.
     fn wanted(&self) -> Result<Map<String, Value>, Failure> {
         let mut wanted = Map::new();
-        wanted.extend(self.uses.map(|uses| ("uses".to_owned(), uses.into())));
-        wanted.extend(
-            self.expires_in
-                .map(|seconds| ("expires_in".to_owned(), seconds.into())),
-        );
-        wanted.extend(
-            self.note
-                .clone()
-                .map(|note| ("note".to_owned(), note.into())),
-        );
+        if let Some(uses) = self.uses {
+            wanted.insert("uses".to_owned(), uses.into());
+        }
+        if let Some(seconds) = self.expires_in {
+            wanted.insert("expires_in".to_owned(), seconds.into());
+        }
+        if let Some(note) = &self.note {
+            wanted.insert("note".to_owned(), note.as_str().into());
+        }
         let policy = self.policy.members()?;
         if !policy.is_empty() {
             wanted.insert("policy".to_owned(), policy.into());
@@ -156,11 +144,7 @@ impl Policy {
     fn members(&self) -> Result<Map<String, Value>, Failure> {
         let mut members = match &self.file {
             None => Map::new(),
-            Some(file) => {
-                let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-                let bytes = std::fs::read(file).map_err(|error| named(&error))?;
-                strict::parse_object(&bytes).map_err(|error| named(&error))?
-            }
+            Some(file) => policy_in(file)?,
         };
         let lists = [
             ("redirect_hosts", &self.redirect_hosts),
@@ -172,35 +156,40 @@ impl Policy {
             ),
             ("privileged_members", &self.privileged_members),
         ];
-        for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
-            members.insert(name.to_owned(), json!(values));
+        for (name, values) in lists {
+            if !values.is_empty() {
+                members.insert(name.to_owned(), json!(values));
+            }
         }
-        members.extend(
-            self.maximum_lifetime
-                .map(|seconds| ("maximum_lifetime".to_owned(), seconds.into())),
-        );
+        if let Some(seconds) = self.maximum_lifetime {
+            members.insert("maximum_lifetime".to_owned(), seconds.into());
+        }
         Ok(members)
     }
 }
 
+/// Reads the members of a policy from `file`.
+fn policy_in(file: &Path) -> Result<Map<String, Value>, Failure> {
+    let name = file.display();
+    let bytes = std::fs::read(file).map_err(|error| format!("{name}: {error}"))?;
+    let members = strict::parse_object(&bytes);
+    Ok(members.map_err(|error| format!("{name}: {error}"))?)
+}
+
 async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
     let remote = remote.connect(&[WRITE]).await?;
-    let (mut tokens, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    let mut tokens = Vec::new();
+    let mut after = None;
     loop {
         let mut query = vec![("limit", "200".to_owned())];
-        query.extend(after.take().map(|id| ("after", id)));
-        let page = remote
-            .call(Call {
-                path: TOKENS,
-                query: &query,
-                ..Call::default()
-            })
-            .await?;
-        let found = page
-            .get("initial_access_tokens")
-            .and_then(Value::as_array)
-            .cloned();
-        tokens.extend(found.unwrap_or_default());
+        query.extend(after.map(|id| ("after", id)));
+        let call = Call {
+            path: TOKENS,
+            query: &query,
+            ..Call::default()
+        };
+        let page = remote.call(call).await?;
+        tokens.extend(output::items(&page, "initial_access_tokens"));
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if after.is_none() {
             break;
@@ -214,16 +203,15 @@ async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
 }
 
 fn row(token: &Value) -> [String; 6] {
-    let uses = token.get("uses");
+    let uses = match token.get("uses") {
+        None => "any".to_owned(),
+        uses => cell(uses),
+    };
     [
         cell(token.get("id")),
         cell(token.get("note")),
         cell(token.get("used")),
-        if uses.is_some() {
-            cell(uses)
-        } else {
-            "any".to_owned()
-        },
+        uses,
         moment::shown(token.get("created_at")),
         moment::shown(token.get("expires_at")),
     ]

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::super::Failure;
 use super::super::output::{self, Format};
 use super::super::progress::Progress;
@@ -24,24 +26,37 @@ impl Source {
         let Some(path) = file.filter(|path| *path != Path::new("-")) else {
             return Ok(Self(Box::new(io::stdin())));
         };
-        let failed = |error: io::Error| {
-            Failure::Failed(format!("{} cannot be read: {error}", path.display()))
-        };
+        let name = path.display();
+        let failed = |error: io::Error| format!("{name} cannot be read: {error}");
         let mut file = File::open(path).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Ok(Self(Box::new(file)));
         }
         let mut lines = Lines::default();
-        while let Some(chunk) = read(&mut file).transpose().map_err(failed)? {
-            lines.add(&chunk);
+        while let Some(chunk) = read(&mut file) {
+            lines.add(&chunk.map_err(failed)?);
         }
-        let whole = lines.end();
-        whole.map_err(|reason| format!("{} {reason}; nothing was imported", path.display()))?;
+        let end = lines.end();
+        end.map_err(|reason| format!("{name} {reason}; nothing was imported"))?;
         file.rewind().map_err(failed)?;
         Ok(Self(Box::new(file)))
     }
+
+    /// Returns the chunks of the source, and shows the progress while they are read.
+    fn chunks(mut self) -> impl Iterator<Item = io::Result<Vec<u8>>> + Send + 'static {
+        let mut progress = Progress::new("lines sent");
+        let mut lines = Lines::default();
+        std::iter::from_fn(move || {
+            let chunk = read(&mut self.0)?;
+            if let Ok(bytes) = &chunk {
+                progress.add(lines.add(bytes));
+            }
+            Some(chunk)
+        })
+    }
 }
 
+/// Reads the next chunk, or returns `None` at the end.
 fn read(source: &mut impl Read) -> Option<io::Result<Vec<u8>>> {
     let mut chunk = vec![0; CHUNK];
     match source.read(&mut chunk) {
@@ -74,23 +89,21 @@ pub(super) async fn run(
         query: &query,
         body,
     };
-    let Source(mut source) = source;
-    let (mut progress, mut lines) = (Progress::new("lines sent"), Lines::default());
-    let chunks = std::iter::from_fn(move || {
-        let chunk = read(&mut source)?;
-        if let Ok(bytes) = &chunk {
-            progress.add(lines.add(bytes));
-        }
-        Some(chunk)
-    });
-    let answer = remote.upload(call, chunks).await?;
-    if format == Format::Json {
-        return output::json(&answer);
+    let answer = remote.upload(call, source.chunks()).await?;
+    match format {
+        Format::Json => output::json(&answer),
+        Format::Table => output::line(&summary(&answer)),
     }
-    let count = |name: &str| output::cell(answer.get(name));
-    let told = ["imported", "replaced", "skipped"].map(|name| format!("{} {name}", count(name)));
-    let odd = answer
-        .get("warnings")
-        .map(|odd| format!("; {odd} violate rules of this server, see its log"));
-    output::line(&format!("{}{}", told.join(", "), odd.unwrap_or_default()))
+}
+
+fn summary(answer: &Value) -> String {
+    let counts = ["imported", "replaced", "skipped"];
+    let counts = counts.map(|name| format!("{} {name}", output::cell(answer.get(name))));
+    let mut summary = counts.join(", ");
+    if let Some(odd) = answer.get("warnings") {
+        summary.push_str(&format!(
+            "; {odd} violate rules of this server, see its log"
+        ));
+    }
+    summary
 }

@@ -133,74 +133,61 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
 
 async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
     let path = format!("{CLIENTS}/{}", segment(id)?);
-    let client = remote
-        .connect(&[READ])
-        .await?
-        .call(Call {
-            path: &path,
-            ..Call::default()
-        })
-        .await?;
-    if format == Format::Json {
-        return output::json(&client);
+    let call = Call {
+        path: &path,
+        ..Call::default()
+    };
+    let client = remote.connect(&[READ]).await?.call(call).await?;
+    match format {
+        Format::Json => output::json(&client),
+        Format::Table => {
+            let rows = moment::members(&client, &["client_id_issued_at", "expires_at"]);
+            Table::new(["MEMBER", "VALUE"]).rows(rows)
+        }
     }
-    let times = ["client_id_issued_at", "expires_at"];
-    let rows = output::members(&client).into_iter().map(|[name, text]| {
-        let text = if times.contains(&name.as_str()) {
-            moment::shown(client.get(&name))
-        } else {
-            text
-        };
-        [name, text]
-    });
-    Table::new(["MEMBER", "VALUE"]).rows(rows.collect())
 }
 
 async fn delete(deletion: &Deletion) -> Result<(), Failure> {
-    let Deletion {
-        id,
-        filter,
-        yes,
-        form,
-        remote,
-    } = deletion;
-    let query = filter.query();
-    let path = match id {
-        Some(id) => format!("{CLIENTS}/{}", segment(id)?),
-        None if query.is_empty() => {
-            let message =
-                "name the clients to delete: give an ID, or a filter such as --software-id";
-            return Err(Failure::Usage(message.to_owned()));
-        }
-        None if !yes => {
-            let message = "this deletes all clients that match the filters; list them with `clients list`, \
-                           then confirm with --yes";
-            return Err(Failure::Usage(message.to_owned()));
-        }
-        None => CLIENTS.to_owned(),
-    };
+    let query = deletion.filter.query();
+    let path = deletion.path(&query)?;
     let call = Call {
         method: "DELETE",
         path: &path,
         query: &query,
         ..Call::default()
     };
-    let answer = remote.connect(&[WRITE]).await?.call(call).await?;
-    // The response to the deletion of one client has no body.
-    let answer = if answer.is_null() {
-        json!({"deleted": 1})
-    } else {
-        answer
-    };
-    match form.format {
-        Format::Json => output::json(&answer),
-        Format::Table => {
-            let refused = answer
-                .get("refused")
-                .filter(|refused| refused.as_u64() != Some(0));
-            let refused = refused.map(|refused| format!(", {refused} denied by a script"));
-            let deleted = output::cell(answer.get("deleted"));
-            output::line(&format!("{deleted} deleted{}", refused.unwrap_or_default()))
+    let mut answer = deletion.remote.connect(&[WRITE]).await?.call(call).await?;
+    if answer.is_null() {
+        // The response to the deletion of one client has no body.
+        answer = json!({"deleted": 1});
+    }
+    if deletion.form.format == Format::Json {
+        return output::json(&answer);
+    }
+    let mut line = format!("{} deleted", output::cell(answer.get("deleted")));
+    match answer.get("refused") {
+        Some(refused) if refused.as_u64() != Some(0) => {
+            line.push_str(&format!(", {refused} denied by a script"));
         }
+        _ => {}
+    }
+    output::line(&line)
+}
+
+impl Deletion {
+    /// Returns the path of the clients to delete, which `query` filters.
+    fn path(&self, query: &[(&'static str, String)]) -> Result<String, Failure> {
+        let message = match &self.id {
+            Some(id) => return Ok(format!("{CLIENTS}/{}", segment(id)?)),
+            None if query.is_empty() => {
+                "name the clients to delete: give an ID, or a filter such as --software-id"
+            }
+            None if !self.yes => {
+                "this deletes all clients that match the filters; list them with `clients list`, \
+                 then confirm with --yes"
+            }
+            None => return Ok(CLIENTS.to_owned()),
+        };
+        Err(Failure::Usage(message.to_owned()))
     }
 }

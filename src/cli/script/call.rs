@@ -27,19 +27,17 @@ pub(super) fn run(
     let (given, fakes) = read(subject.request)?;
     let world = World::new(&beginning);
     world.fake(with_the_rest(fakes, &beginning))?;
-    let before = if hook == Hook::AdaptRequest {
-        &given.request
-    } else {
-        given.client()
-    }
-    .clone();
+    let before = match hook {
+        Hook::AdaptRequest => given.request.clone(),
+        _ => given.client().clone(),
+    };
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
     match format {
-        Format::Json => say!(
-            "{:#}",
-            serde_json::to_value(&trial).map_err(|error| error.to_string())?
-        ),
+        Format::Json => {
+            let json = serde_json::to_value(&trial).map_err(|error| error.to_string())?;
+            say!("{json:#}");
+        }
         Format::Text => say!("{}", lines(subject.hook, &before, &trial).join("\n")),
     }
     match trial.outcome {
@@ -50,37 +48,35 @@ pub(super) fn run(
 
 /// Reads the request of `file`, with the context and the fakes if the file has them.
 fn read(file: &Path) -> Result<(Given, Fakes), String> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
-    let mut members = json::parse_object(&bytes).map_err(|error| named(&error))?;
+    let name = file.display();
+    let bytes = std::fs::read(file).map_err(|error| format!("{name}: {error}"))?;
+    let mut members = json::parse_object(&bytes).map_err(|error| format!("{name}: {error}"))?;
     if !members.get("request").is_some_and(Value::is_object) {
-        return Ok((
-            Given {
-                request: members,
-                ..Given::default()
-            },
-            Fakes::default(),
-        ));
+        let given = Given {
+            request: members,
+            ..Given::default()
+        };
+        return Ok((given, Fakes::default()));
     }
-    let fakes = members
-        .shift_remove("fakes")
-        .unwrap_or_else(|| Value::Object(Map::new()));
-    let fakes = serde_json::from_value(fakes).map_err(|error| named(&format!("fakes: {error}")))?;
-    let given = serde_json::from_value(Value::Object(members)).map_err(|error| named(&error))?;
+    let fakes = match members.shift_remove("fakes") {
+        Some(fakes) => serde_json::from_value(fakes),
+        None => Ok(Fakes::default()),
+    };
+    let fakes = fakes.map_err(|error| format!("{name}: fakes: {error}"))?;
+    let given = serde_json::from_value(Value::Object(members));
+    let given = given.map_err(|error| format!("{name}: {error}"))?;
     Ok((given, fakes))
 }
 
 /// Completes `fakes` with the current time and a placeholder for every secret. A call must neither need nor
 /// show real secrets.
 fn with_the_rest(mut fakes: Fakes, beginning: &WorldSettings) -> Fakes {
-    fakes
-        .now
-        .get_or_insert_with(|| super::super::clock().now().unix());
+    if fakes.now.is_none() {
+        fakes.now = Some(crate::cli::clock().now().unix());
+    }
     for name in beginning.settings.secrets.keys() {
-        fakes
-            .secrets
-            .entry(name.clone())
-            .or_insert_with(|| format!("placeholder for the secret {name}"));
+        let secret = fakes.secrets.entry(name.clone());
+        secret.or_insert_with(|| format!("placeholder for the secret {name}"));
     }
     fakes
 }
@@ -97,28 +93,19 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     if let Some(value) = &trial.value {
         lines.push(format!("  returned: {value}"));
     }
-    let after = trial
-        .client
-        .as_ref()
-        .or(trial.response.as_ref())
-        .or(trial.request.as_ref());
-    lines.extend(
-        after
-            .map(|after| difference(before, after))
-            .unwrap_or_default(),
-    );
-    lines.extend(
-        trial
-            .http
-            .iter()
-            .map(|sent| format!("  http: {} {}", sent.method, sent.url)),
-    );
-    lines.extend(trial.log.iter().map(|line| format!("  log: {line}")));
+    let after = trial.client.as_ref().or(trial.response.as_ref());
+    if let Some(after) = after.or(trial.request.as_ref()) {
+        lines.extend(difference(before, after));
+    }
+    for sent in &trial.http {
+        lines.push(format!("  http: {} {}", sent.method, sent.url));
+    }
+    for line in &trial.log {
+        lines.push(format!("  log: {line}"));
+    }
     let (whole, rest) = (trial.microseconds / 1_000, trial.microseconds % 1_000);
-    lines.push(format!(
-        "{} operations, {whole}.{rest:03} ms",
-        trial.operations
-    ));
+    let operations = trial.operations;
+    lines.push(format!("{operations} operations, {whole}.{rest:03} ms"));
     lines
 }
 
@@ -159,13 +146,11 @@ fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<St
             lines.extend(after.get(name).map(|value| format!("  + {name}: {value}")));
         }
     }
-    let is_new = |(name, _): &(&String, &Value)| !before.contains_key(*name);
-    lines.extend(
-        after
-            .iter()
-            .filter(is_new)
-            .map(|(name, value)| format!("  + {name}: {value}")),
-    );
+    for (name, value) in after {
+        if !before.contains_key(name) {
+            lines.push(format!("  + {name}: {value}"));
+        }
+    }
     if lines.is_empty() {
         lines.push("  nothing was changed".to_owned());
     }
