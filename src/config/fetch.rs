@@ -118,12 +118,12 @@ impl FromStr for AllowedHost {
             Some(colon) => rest.split_at(after_address + colon),
             None => (rest, ""),
         };
-        let port = port
-            .strip_prefix(':')
-            .map(str::parse)
-            .transpose()
-            .map_err(|_| bad())?;
-        let name = match Host::parse(host.strip_suffix('.').unwrap_or(host)).map_err(|_| bad())? {
+        let port = match port.strip_prefix(':') {
+            Some(digits) => Some(digits.parse().map_err(|_| bad())?),
+            None => None,
+        };
+        let host = Host::parse(host.strip_suffix('.').unwrap_or(host));
+        let name = match host.map_err(|_| bad())? {
             Host::Domain(name) if name.contains('*') => return Err(bad()),
             Host::Ipv4(_) | Host::Ipv6(_) if is_parent => return Err(bad()),
             host => host.to_string(),

@@ -57,10 +57,10 @@ impl Direct {
     /// # Errors
     /// When the file cannot be read, or TLS cannot be set up.
     pub fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
-        let anchors = ca
-            .map(|path| certificates("--ca", path))
-            .transpose()?
-            .unwrap_or_default();
+        let anchors = match ca {
+            Some(path) => certificates("--ca", path)?,
+            None => Vec::new(),
+        };
         let client = Client::builder()
             .redirect(Redirects::none())
             .retry(reqwest::retry::never())
@@ -79,12 +79,8 @@ impl Direct {
     /// When no complete answer arrives.
     pub async fn send(&self, request: Request) -> Result<Response, DirectError> {
         let whole = async {
-            let answer = self
-                .0
-                .execute(prepare(request)?)
-                .await
-                .map_err(|error| failure(&error))?;
-            read(answer).await
+            let answer = self.0.execute(prepare(request)?).await;
+            read(answer.map_err(|error| failure(&error))?).await
         };
         timeout(PATIENCE, whole)
             .await
@@ -117,13 +113,8 @@ impl Direct {
     {
         let mut prepared = prepare(request)?;
         *prepared.body_mut() = Some(Body::wrap_stream(futures_util::stream::iter(parts)));
-        read(
-            self.0
-                .execute(prepared)
-                .await
-                .map_err(|error| failure(&error))?,
-        )
-        .await
+        let answer = self.0.execute(prepared).await;
+        read(answer.map_err(|error| failure(&error))?).await
     }
 }
 

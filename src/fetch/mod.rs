@@ -84,17 +84,14 @@ impl Fetcher {
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
         let begun = Instant::now();
         let outcome = self.send_uncounted(request).await;
-        meter::fetch(word(&outcome), begun.elapsed());
+        meter::fetch(counted_as(&outcome), begun.elapsed());
         outcome
     }
 
     async fn send_uncounted(&self, request: Request) -> Result<Response, FetchError> {
-        let timeout = request
-            .timeout
-            .map_or(self.timeout, |asked| asked.min(self.timeout));
-        let limit = request
-            .limit
-            .map_or(self.body_bytes, |asked| asked.min(self.body_bytes));
+        let timeout = request.timeout.unwrap_or(self.timeout).min(self.timeout);
+        let limit = request.limit.unwrap_or(self.body_bytes);
+        let limit = limit.min(self.body_bytes);
         let url = self.policy.admit(&request.url)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let host = format!("{}:{port}", url.host_str().unwrap_or_default());
@@ -116,17 +113,14 @@ impl Fetcher {
         limit: usize,
     ) -> Result<Response, FetchError> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let answer = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| FetchError::of(&error, &host))?;
+        let answer = self.client.execute(request).await;
+        let answer = answer.map_err(|error| FetchError::of(&error, &host))?;
         message::read(answer, limit).await
     }
 }
 
 /// Returns the outcome of a fetch for the metrics.
-fn word(outcome: &Result<Response, FetchError>) -> FetchOutcome {
+fn counted_as(outcome: &Result<Response, FetchError>) -> FetchOutcome {
     match outcome {
         Ok(response) if (200..300).contains(&response.status) => FetchOutcome::Ok,
         Err(FetchError::Refused(_)) => FetchOutcome::Refused,

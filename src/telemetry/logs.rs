@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{Layer, MakeWriter};
@@ -55,37 +55,31 @@ where
     // Otherwise the layer would report a failed write to standard error on standard error, and panic.
     let lines = Layer::new().with_writer(writer).log_internal_errors(false);
     let lines = if is_text {
-        lines
-            .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
-            .boxed()
+        let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
+        lines.with_ansi(has_colour).boxed()
     } else {
         lines.fmt_fields(Members).event_format(Line).boxed()
     };
-    // Events of other crates below `info` quote headers, frames and records, and so secrets. Only the content
-    // of our own events is known. The steps of a trace would replace the span of the request, whose
-    // identifiers each line has.
-    let ours = filter_fn(|metadata| {
-        let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
-        is_loud && metadata.target() != traces::TARGET
-    });
     // This filter does not limit the level. Without this hint, every event of every crate would be created
     // and then dropped here.
-    let ours = ours.with_max_level_hint(LevelFilter::TRACE);
+    let safe = filter_fn(is_safe).with_max_level_hint(LevelFilter::TRACE);
     // The filter does not trim the spaces around a directive.
-    let level = settings
-        .level
-        .split(',')
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(",");
-    let filter = EnvFilter::try_new(level)?.and(ours);
+    let directives: Vec<&str> = settings.level.split(',').map(str::trim).collect();
+    let filter = EnvFilter::try_new(directives.join(","))?.and(safe);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
-    tracing_subscriber::registry()
+    let registry = tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(traces.as_ref().map(Traces::layer))
-        .try_init()
-        .map_err(|_| TelemetryError::Again)?;
+        .with(traces.as_ref().map(Traces::layer));
+    registry.try_init().map_err(|_| TelemetryError::Again)?;
     Ok(traces)
+}
+
+/// Whether an event or span may be logged. Events of other crates below `info` quote headers, frames and
+/// records, and so secrets. Only the content of our own events is known. The steps of a trace would replace
+/// the span of the request, whose identifiers each line has.
+fn is_safe(metadata: &Metadata<'_>) -> bool {
+    let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
+    is_loud && metadata.target() != traces::TARGET
 }
 
 fn is_ours(target: &str) -> bool {
