@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::output::{self, Form, Format, Table, cell};
+use super::output::{self, OutputForm, OutputFormat, Table, cell};
 use super::remote::{Call, Needs, Remote, RemoteArguments};
 use super::{Failure, moment};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct AuditArguments {
     /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -30,7 +30,7 @@ const PAGE: usize = 500;
 /// The interval between two polls for new events.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = tokio::time::Instant::now();
     let mut table = Table::new([
@@ -42,12 +42,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         let last = events.last().and_then(|event| event.get("position"));
         after = last.and_then(Value::as_u64).unwrap_or(after);
         match arguments.form.format {
-            Format::Table => table.rows(events.iter().map(row).collect())?,
-            Format::Json => {
-                for event in &events {
-                    output::line(&event.to_string())?;
-                }
-            }
+            OutputFormat::Table => table.rows(events.iter().map(row).collect())?,
+            OutputFormat::Json => lines(&events)?,
         }
         if events.len() >= PAGE {
             continue;
@@ -61,6 +57,14 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             renewed = tokio::time::Instant::now();
         }
     }
+}
+
+/// Writes each event as a line of JSON.
+fn lines(events: &[Value]) -> Result<(), Failure> {
+    for event in events {
+        output::line(&event.to_string())?;
+    }
+    Ok(())
 }
 
 /// How often the access token is renewed. It is valid for at least an hour unless configured shorter.

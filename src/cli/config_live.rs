@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::output::{self, Form, Format, Table, cell};
+use super::output::{self, OutputForm, OutputFormat, Table, cell};
 use super::remote::{Call, Needs, Remote, RemoteArguments};
 use crate::config;
 
@@ -20,7 +20,7 @@ pub(super) struct Show {
     #[arg(long)]
     origin: bool,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -34,7 +34,7 @@ pub(super) struct Set {
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     value: String,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -45,7 +45,7 @@ pub(super) struct Unset {
     #[arg(value_name = "PROPERTY")]
     property: String,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -56,7 +56,7 @@ pub(super) struct PatchArguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -83,9 +83,11 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
         }
     }
     match arguments.form.format {
-        Format::Json if arguments.option.is_none() => output::json(&document),
-        Format::Json => output::json(&options.into_iter().map(ShownOption::into_json).collect()),
-        Format::Table => table(&options, arguments.origin),
+        OutputFormat::Json if arguments.option.is_none() => output::json(&document),
+        OutputFormat::Json => {
+            output::json(&options.into_iter().map(ShownOption::into_json).collect())
+        }
+        OutputFormat::Table => table(&options, arguments.origin),
     }
 }
 
@@ -179,8 +181,10 @@ pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
     let document = patched(&remote, operations.to_string().into_bytes()).await?;
     let shown = option(&document, name);
     match arguments.form.format {
-        Format::Json => json_of(shown, &document),
-        Format::Table => output::line(&format!("{} = {}", shown.name, cell(Some(&shown.value)))),
+        OutputFormat::Json => json_of(shown, &document),
+        OutputFormat::Table => {
+            output::line(&format!("{} = {}", shown.name, cell(Some(&shown.value))))
+        }
     }
 }
 
@@ -192,11 +196,11 @@ pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
     let document = patched(&remote, operations.to_string().into_bytes()).await?;
     let shown = option(&document, name);
     match arguments.form.format {
-        Format::Json => json_of(shown, &document),
-        Format::Table if shown.value.is_null() => {
+        OutputFormat::Json => json_of(shown, &document),
+        OutputFormat::Table if shown.value.is_null() => {
             output::line(&format!("{} has no value", shown.name))
         }
-        Format::Table => output::line(&format!(
+        OutputFormat::Table => output::line(&format!(
             "{} = {} ({})",
             shown.name,
             cell(Some(&shown.value)),
@@ -265,8 +269,10 @@ pub(super) async fn patch(arguments: &PatchArguments) -> Result<(), Failure> {
     let operations = read(&arguments.file)?;
     let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations).await?;
     match arguments.form.format {
-        Format::Json => output::json(&document),
-        Format::Table => output::line(&format!("revision {}", cell(document.get("revision")))),
+        OutputFormat::Json => output::json(&document),
+        OutputFormat::Table => {
+            output::line(&format!("revision {}", cell(document.get("revision"))))
+        }
     }
 }
 

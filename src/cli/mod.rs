@@ -69,7 +69,7 @@ enum Command {
     #[command(subcommand)]
     Store(store::Command),
     /// Show the audit log of a running server: who changed what, oldest first.
-    Audit(audit::Arguments),
+    Audit(audit::AuditArguments),
     /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
         /// The name of the schema, or /components/schemas/NAME.

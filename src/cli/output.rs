@@ -46,14 +46,14 @@ pub(super) fn lost() -> Result<(), Failure> {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Form {
+pub(super) struct OutputForm {
     /// The format of the result.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    pub(super) format: Format,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Table)]
+    pub(super) format: OutputFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// Text for people.
     Table,
     /// JSON for programs.

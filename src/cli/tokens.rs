@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::output::{self, Form, Format, Table, cell};
+use super::output::{self, OutputForm, OutputFormat, Table, cell};
 use super::remote::{Call, Needs, RemoteArguments, segment};
 use super::{Failure, moment};
 use crate::base::model::json as strict;
@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// List the initial access tokens, without their values.
     List {
         #[command(flatten)]
-        form: Form,
+        form: OutputForm,
         #[command(flatten)]
         remote: RemoteArguments,
     },
@@ -46,16 +46,16 @@ pub(super) struct Creation {
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
-    policy: Policy,
+    policy: PolicyArguments,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 /// The limits for clients that are registered with the token. Omitted members set no limit.
 #[derive(Debug, Args)]
-struct Policy {
+struct PolicyArguments {
     /// A JSON file with the members of a policy. The following flags override it.
     #[arg(long = "policy", value_name = "FILE")]
     file: Option<PathBuf>,
@@ -109,8 +109,8 @@ async fn create(creation: &Creation) -> Result<(), Failure> {
     };
     let made = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
-        Format::Json => output::json(&made)?,
-        Format::Table => {
+        OutputFormat::Json => output::json(&made)?,
+        OutputFormat::Table => {
             let rows = moment::members(&made, &["created_at", "expires_at"]);
             Table::new(["MEMBER", "VALUE"]).rows(rows)?;
         }
@@ -140,7 +140,7 @@ impl Creation {
     }
 }
 
-impl Policy {
+impl PolicyArguments {
     fn members(&self) -> Result<Map<String, Value>, Failure> {
         let mut members = match &self.file {
             None => Map::new(),
@@ -176,7 +176,7 @@ fn policy_in(file: &Path) -> Result<Map<String, Value>, Failure> {
     Ok(members.map_err(|error| format!("{name}: {error}"))?)
 }
 
-async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
+async fn list(format: OutputFormat, remote: &RemoteArguments) -> Result<(), Failure> {
     let remote = remote.connect(&[WRITE]).await?;
     let mut tokens = Vec::new();
     let mut after = None;
@@ -195,7 +195,7 @@ async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
             break;
         }
     }
-    if format == Format::Json {
+    if format == OutputFormat::Json {
         return output::json(&tokens.into());
     }
     let mut table = Table::new(["ID", "NOTE", "USED", "USES", "CREATED", "EXPIRES"]);

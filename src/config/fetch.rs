@@ -113,12 +113,8 @@ impl FromStr for AllowedHost {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let after_address = rest.rfind(']').map_or(0, |bracket| bracket + 1);
-        let (host, port) = match rest.get(after_address..).and_then(|end| end.find(':')) {
-            Some(colon) => rest.split_at(after_address + colon),
-            None => (rest, ""),
-        };
-        let port = match port.strip_prefix(':') {
+        let (host, port) = split_port(rest);
+        let port = match port {
             Some(digits) => Some(digits.parse().map_err(|_| bad())?),
             None => None,
         };
@@ -133,6 +129,19 @@ impl FromStr for AllowedHost {
             port,
             is_parent,
         })
+    }
+}
+
+/// Splits `host:port`. A colon within the brackets of an IPv6 address is part of the host.
+fn split_port(text: &str) -> (&str, Option<&str>) {
+    let after_address = text.rfind(']').map_or(0, |bracket| bracket + 1);
+    let (address, rest) = text.split_at(after_address);
+    match rest.split_once(':') {
+        Some((name, port)) => {
+            let (host, _) = text.split_at(address.len() + name.len());
+            (host, Some(port))
+        }
+        None => (text, None),
     }
 }
 

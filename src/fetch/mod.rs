@@ -34,8 +34,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::FetchSettings;
 use crate::telemetry::meter::{self, FetchOutcome};
-use policy::Policy;
-use turns::Turns;
+use policy::UrlPolicy;
+use turns::FetchTurns;
 
 /// The maximum length of all headers of an answer, names and values, in bytes.
 const HEADER_BYTES: usize = 32 * 1024;
@@ -43,8 +43,8 @@ const HEADER_BYTES: usize = 32 * 1024;
 /// Sends requests to other servers, within the limits of `[fetch]`.
 pub struct Fetcher {
     client: Client,
-    policy: Policy,
-    turns: Turns,
+    policy: UrlPolicy,
+    turns: FetchTurns,
     timeout: Duration,
     body_bytes: usize,
 }
@@ -62,8 +62,8 @@ impl Fetcher {
     fn resolving(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result<Self, BuildError> {
         Ok(Self {
             client: client::build(settings, names)?,
-            policy: Policy::new(settings.clone()),
-            turns: Turns::new(settings.concurrent, settings.concurrent_per_host),
+            policy: UrlPolicy::new(settings.clone()),
+            turns: FetchTurns::new(settings.concurrent, settings.concurrent_per_host),
             timeout: Duration::from_millis(settings.timeout_ms),
             body_bytes: settings.body_bytes,
         })

@@ -4,12 +4,12 @@ use std::io::IsTerminal;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, filter_fn};
 use tracing_subscriber::fmt::{Layer, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::lines::{Line, Members};
+use super::lines::{JsonLine, JsonMembers};
 use super::traces::{self, Traces};
 use crate::config::settings::{LogFormat, TelemetrySettings};
 
@@ -20,7 +20,7 @@ pub enum TelemetryError {
     #[error(
         "telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}"
     )]
-    Level(#[from] tracing_subscriber::filter::ParseError),
+    Level(#[from] ParseError),
     /// `telemetry.otlp` cannot be used.
     #[error("telemetry.otlp: {0}")]
     Otlp(#[from] traces::ExportError),
@@ -58,20 +58,24 @@ where
         let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
         lines.with_ansi(has_colour).boxed()
     } else {
-        lines.fmt_fields(Members).event_format(Line).boxed()
+        lines.fmt_fields(JsonMembers).event_format(JsonLine).boxed()
     };
     // This filter does not limit the level. Without this hint, every event of every crate would be created
     // and then dropped here.
     let safe = filter_fn(is_safe).with_max_level_hint(LevelFilter::TRACE);
-    // The filter does not trim the spaces around a directive.
-    let directives: Vec<&str> = settings.level.split(',').map(str::trim).collect();
-    let filter = EnvFilter::try_new(directives.join(","))?.and(safe);
+    let filter = of_level(&settings.level)?.and(safe);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     let registry = tracing_subscriber::registry()
         .with(lines.with_filter(filter))
         .with(traces.as_ref().map(Traces::layer));
     registry.try_init().map_err(|_| TelemetryError::Again)?;
     Ok(traces)
+}
+
+fn of_level(level: &str) -> Result<EnvFilter, ParseError> {
+    // The filter does not trim the spaces around a directive.
+    let directives: Vec<&str> = level.split(',').map(str::trim).collect();
+    EnvFilter::try_new(directives.join(","))
 }
 
 /// Whether an event or span may be logged. Events of other crates below `info` quote headers, frames and

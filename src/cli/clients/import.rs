@@ -7,19 +7,19 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::Failure;
-use super::super::output::{self, Format};
+use super::super::output::{self, OutputFormat};
 use super::super::progress::Progress;
 use super::super::remote::{Call, Remote};
 use super::Existing;
-use super::export::Lines;
+use super::export::ExportLines;
 
 /// The number of bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// The source of an import: a file or standard input.
-pub(super) struct Source(Box<dyn Read + Send>);
+pub(super) struct ImportSource(Box<dyn Read + Send>);
 
-impl Source {
+impl ImportSource {
     /// Opens `file`, or standard input if it is missing or `-`. A regular file is checked first, so that
     /// nothing from a truncated export is stored.
     pub(super) fn open(file: Option<&Path>) -> Result<Self, Failure> {
@@ -32,7 +32,7 @@ impl Source {
         if !file.metadata().map_err(failed)?.is_file() {
             return Ok(Self(Box::new(file)));
         }
-        let mut lines = Lines::default();
+        let mut lines = ExportLines::default();
         while let Some(chunk) = read(&mut file) {
             lines.add(&chunk.map_err(failed)?);
         }
@@ -45,7 +45,7 @@ impl Source {
     /// Returns the chunks of the source, and shows the progress while they are read.
     fn chunks(mut self) -> impl Iterator<Item = io::Result<Vec<u8>>> + Send + 'static {
         let mut progress = Progress::new("lines sent");
-        let mut lines = Lines::default();
+        let mut lines = ExportLines::default();
         std::iter::from_fn(move || {
             let chunk = read(&mut self.0)?;
             if let Ok(bytes) = &chunk {
@@ -72,9 +72,9 @@ fn read(source: &mut impl Read) -> Option<io::Result<Vec<u8>>> {
 
 pub(super) async fn run(
     remote: &Remote,
-    source: Source,
+    source: ImportSource,
     existing: Existing,
-    format: Format,
+    format: OutputFormat,
 ) -> Result<(), Failure> {
     let existing = match existing {
         Existing::Refuse => "refuse",
@@ -91,8 +91,8 @@ pub(super) async fn run(
     };
     let answer = remote.upload(call, source.chunks()).await?;
     match format {
-        Format::Json => output::json(&answer),
-        Format::Table => output::line(&summary(&answer)),
+        OutputFormat::Json => output::json(&answer),
+        OutputFormat::Table => output::line(&summary(&answer)),
     }
 }
 

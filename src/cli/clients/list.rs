@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::output::{Format, Table, cell, items, line};
+use super::super::output::{OutputFormat, Table, cell, items, line};
 use super::super::remote::{Call, Remote};
 use super::super::{Failure, moment};
 use super::CLIENTS;
@@ -15,7 +15,7 @@ pub(super) async fn run(
     remote: &Remote,
     filter: &Filter,
     limit: Option<usize>,
-    format: Format,
+    format: OutputFormat,
 ) -> Result<(), Failure> {
     let mut left = limit.unwrap_or(usize::MAX);
     let mut list = ClientList::new(format);
@@ -49,10 +49,10 @@ enum ClientList {
 }
 
 impl ClientList {
-    fn new(format: Format) -> Self {
+    fn new(format: OutputFormat) -> Self {
         match format {
-            Format::Json => Self::Json(false),
-            Format::Table => Self::Table(Table::new([
+            OutputFormat::Json => Self::Json(false),
+            OutputFormat::Table => Self::Table(Table::new([
                 "CLIENT_ID",
                 "NAME",
                 "TRUST",

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::output::{self, Form, Format, Table};
+use super::output::{self, OutputForm, OutputFormat, Table};
 use super::remote::{Call, Needs, RemoteArguments, segment};
 use super::{Failure, moment};
 use filter::Filter;
@@ -28,7 +28,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
         #[command(flatten)]
-        form: Form,
+        form: OutputForm,
         #[command(flatten)]
         remote: RemoteArguments,
     },
@@ -38,12 +38,12 @@ pub(super) enum Command {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
-        form: Form,
+        form: OutputForm,
         #[command(flatten)]
         remote: RemoteArguments,
     },
     /// Delete one client, or all clients that match all filters.
-    Delete(Deletion),
+    Delete(DeleteArguments),
     /// Export all clients as JSON lines, with their secrets in clear text.
     Export {
         /// The file to create; it must not exist. It appears when the export is complete, and only its owner
@@ -62,14 +62,14 @@ pub(super) enum Command {
         #[arg(long, value_name = "WHAT", value_enum, default_value_t = Existing::Refuse)]
         existing: Existing,
         #[command(flatten)]
-        form: Form,
+        form: OutputForm,
         #[command(flatten)]
         remote: RemoteArguments,
     },
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Deletion {
+pub(super) struct DeleteArguments {
     /// The `client_id` of the client to delete.
     #[arg(value_name = "ID", conflicts_with = "Filter")]
     id: Option<String>,
@@ -79,7 +79,7 @@ pub(super) struct Deletion {
     #[arg(long, conflicts_with = "id")]
     yes: bool,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -119,7 +119,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
             form,
             remote,
         } => {
-            let source = import::Source::open(file.as_deref())?;
+            let source = import::ImportSource::open(file.as_deref())?;
             import::run(
                 &remote.connect(&[WRITE, EXPORT]).await?,
                 source,
@@ -131,7 +131,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
+async fn show(id: &str, format: OutputFormat, remote: &RemoteArguments) -> Result<(), Failure> {
     let path = format!("{CLIENTS}/{}", segment(id)?);
     let call = Call {
         path: &path,
@@ -139,15 +139,15 @@ async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), 
     };
     let client = remote.connect(&[READ]).await?.call(call).await?;
     match format {
-        Format::Json => output::json(&client),
-        Format::Table => {
+        OutputFormat::Json => output::json(&client),
+        OutputFormat::Table => {
             let rows = moment::members(&client, &["client_id_issued_at", "expires_at"]);
             Table::new(["MEMBER", "VALUE"]).rows(rows)
         }
     }
 }
 
-async fn delete(deletion: &Deletion) -> Result<(), Failure> {
+async fn delete(deletion: &DeleteArguments) -> Result<(), Failure> {
     let query = deletion.filter.query();
     let path = deletion.path(&query)?;
     let call = Call {
@@ -161,7 +161,7 @@ async fn delete(deletion: &Deletion) -> Result<(), Failure> {
         // The response to the deletion of one client has no body.
         answer = json!({"deleted": 1});
     }
-    if deletion.form.format == Format::Json {
+    if deletion.form.format == OutputFormat::Json {
         return output::json(&answer);
     }
     let mut line = format!("{} deleted", output::cell(answer.get("deleted")));
@@ -174,7 +174,7 @@ async fn delete(deletion: &Deletion) -> Result<(), Failure> {
     output::line(&line)
 }
 
-impl Deletion {
+impl DeleteArguments {
     /// Returns the path of the clients to delete, which `query` filters.
     fn path(&self, query: &[(&'static str, String)]) -> Result<String, Failure> {
         let message = match &self.id {

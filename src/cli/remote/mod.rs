@@ -51,19 +51,12 @@ impl RemoteArguments {
         for url in [&server, &admin] {
             warn_of_plain_http(url);
         }
-        let mut scopes: Vec<&str> = Vec::new();
-        for pick in needed {
-            let scope = pick(&settings.admin.scopes).as_str();
-            if !scopes.contains(&scope) {
-                scopes.push(scope);
-            }
-        }
         let token = credentials::Grant {
             http: &http,
             url: &server,
             path: &settings.server.paths.token,
         };
-        let bearer = token.ask(&credentials, &scopes.join(" ")).await?;
+        let bearer = token.ask(&credentials, &scope(needed, &settings)).await?;
         let config = settings.server.paths.config;
         Ok(Remote::new(http, admin, bearer, config))
     }
@@ -91,6 +84,18 @@ impl RemoteArguments {
             _ => server.to_owned(),
         }
     }
+}
+
+/// Returns the scopes that `needed` picks, each once.
+fn scope(needed: &[Needs], settings: &Settings) -> String {
+    let mut scopes: Vec<&str> = Vec::new();
+    for pick in needed {
+        let scope = pick(&settings.admin.scopes).as_str();
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    scopes.join(" ")
 }
 
 /// Returns the URL of a server with these settings, as seen from the same machine.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Format, ScriptArguments};
+use super::{CallFormat, ScriptArguments};
 use crate::base::model::json;
 use crate::script::Hook;
 use crate::script::testing::trial::{Ending, Given, Trial};
@@ -20,7 +20,7 @@ pub(super) struct Subject<'a> {
 pub(super) fn run(
     arguments: &ScriptArguments,
     subject: &Subject<'_>,
-    format: Format,
+    format: CallFormat,
 ) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let hook = testing::hook(subject.hook)?;
@@ -33,13 +33,13 @@ pub(super) fn run(
     };
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
-    match format {
-        Format::Json => {
-            let json = serde_json::to_value(&trial).map_err(|error| error.to_string())?;
-            say!("{json:#}");
+    let shown = match format {
+        CallFormat::Json => {
+            serde_json::to_string_pretty(&trial).map_err(|error| error.to_string())?
         }
-        Format::Text => say!("{}", lines(subject.hook, &before, &trial).join("\n")),
-    }
+        CallFormat::Text => lines(subject.hook, &before, &trial).join("\n"),
+    };
+    say!("{shown}");
     match trial.outcome {
         Ending::Fault => Err(format!("the hook {} failed", subject.hook)),
         Ending::Passed | Ending::Refused | Ending::Answered => Ok(()),
@@ -97,6 +97,12 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     if let Some(after) = after.or(trial.request.as_ref()) {
         lines.extend(difference(before, after));
     }
+    add_effort(trial, &mut lines);
+    lines
+}
+
+/// Adds the requests and log lines of the call, and what it cost.
+fn add_effort(trial: &Trial, lines: &mut Vec<String>) {
     for sent in &trial.http {
         lines.push(format!("  http: {} {}", sent.method, sent.url));
     }
@@ -106,7 +112,6 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     let (whole, rest) = (trial.microseconds / 1_000, trial.microseconds % 1_000);
     let operations = trial.operations;
     lines.push(format!("{operations} operations, {whole}.{rest:03} ms"));
-    lines
 }
 
 /// Returns the script that ended the hook, or `None` if the server did.

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{Format, ScriptArguments};
+use super::{CallFormat, ScriptArguments};
 use crate::script::{Runtime, ScriptInfo, ScriptSet};
 
-pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), String> {
+pub(super) fn run(arguments: &ScriptArguments, format: CallFormat) -> Result<(), String> {
     let configuration = arguments.load()?;
     let settings = &configuration.settings.scripts;
     let runtime = Runtime::without_host(settings, super::super::clock())
@@ -17,8 +17,8 @@ pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), Str
         )
     })?;
     match format {
-        Format::Text => table(&scripts),
-        Format::Json => list(&scripts),
+        CallFormat::Text => table(&scripts),
+        CallFormat::Json => list(&scripts),
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(super) enum Command {
         #[command(flatten)]
         scripts: ScriptArguments,
         #[command(flatten)]
-        form: Form,
+        form: CallForm,
     },
     /// Run every `fn test_*` in tests/*.rhai of the script folder. No external system is contacted.
     Test {
@@ -45,7 +45,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         script: Option<String>,
         #[command(flatten)]
-        form: Form,
+        form: CallForm,
     },
     /// Write the .d.rhai files that the Rhai language server needs to complete and check scripts.
     Definitions {
@@ -65,14 +65,14 @@ pub(super) struct ScriptArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Form {
+pub(super) struct CallForm {
     /// The format of the result.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = CallFormat::Text)]
+    format: CallFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum CallFormat {
     /// Text for people.
     Text,
     /// JSON for programs.

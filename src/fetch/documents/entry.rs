@@ -20,39 +20,39 @@ pub(super) fn print(value: &Value) -> Print {
     HASHER.hash_one(value.to_string())
 }
 
-pub(super) struct Entry<T> {
+pub(super) struct CacheEntry<T> {
     /// When the entry was last used, counted in lookups.
     pub(super) looked_at: u64,
     /// The time from which the document may be fetched again because it lacks a key.
     refetch_from: Option<Timestamp>,
-    kept: Option<Kept<T>>,
-    failed: Option<Failed>,
+    kept: Option<CachedDocument<T>>,
+    failed: Option<RecentFailure>,
     flight: Option<Flight<T>>,
 }
 
-struct Kept<T> {
+struct CachedDocument<T> {
     value: Arc<T>,
     print: Print,
     fresh_until: Timestamp,
     stale_until: Timestamp,
 }
 
-struct Failed {
+struct RecentFailure {
     error: FetchError,
     until: Timestamp,
 }
 
 /// The result of a lookup without a request to the other server.
-pub(super) enum Known<T> {
+pub(super) enum Lookup<T> {
     /// The document is fresh.
     Fresh(Arc<T>),
     /// A recent fetch failed.
-    Failed(FetchError),
+    RecentFailure(FetchError),
     /// The document must be fetched.
     Nothing,
 }
 
-impl<T> Default for Entry<T> {
+impl<T> Default for CacheEntry<T> {
     fn default() -> Self {
         Self {
             looked_at: 0,
@@ -64,17 +64,17 @@ impl<T> Default for Entry<T> {
     }
 }
 
-impl<T> Entry<T> {
-    pub(super) fn known(&self, now: Timestamp) -> Known<T> {
+impl<T> CacheEntry<T> {
+    pub(super) fn known(&self, now: Timestamp) -> Lookup<T> {
         if let Some(kept) = self.kept.as_ref().filter(|kept| now < kept.fresh_until) {
-            return Known::Fresh(Arc::clone(&kept.value));
+            return Lookup::Fresh(Arc::clone(&kept.value));
         }
         match self.failed.as_ref().filter(|failed| now < failed.until) {
             Some(failed) => match self.after(failed.error.clone(), now) {
-                Ok(value) => Known::Fresh(value),
-                Err(error) => Known::Failed(error),
+                Ok(value) => Lookup::Fresh(value),
+                Err(error) => Lookup::Failed(error),
             },
-            None => Known::Nothing,
+            None => Lookup::Nothing,
         }
     }
 
@@ -108,7 +108,7 @@ impl<T> Entry<T> {
 
     pub(super) fn keep(&mut self, value: Arc<T>, print: Print, until: (Timestamp, Timestamp)) {
         let (fresh_until, stale_until) = until;
-        self.kept = Some(Kept {
+        self.kept = Some(CachedDocument {
             value,
             print,
             fresh_until,
@@ -120,7 +120,7 @@ impl<T> Entry<T> {
     /// Records a failed fetch, unless it failed because this server was too busy.
     pub(super) fn fail(&mut self, error: &FetchError, now: Timestamp) {
         if *error != FetchError::Busy {
-            self.failed = Some(Failed {
+            self.failed = Some(RecentFailure {
                 error: error.clone(),
                 until: now.plus(FAILURE),
             });
