@@ -39,8 +39,7 @@ pub(super) async fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     let mut after = arguments.after;
     loop {
         let events = page(&remote, after).await?;
-        let last = events.last().and_then(|event| event.get("position"));
-        after = last.and_then(Value::as_u64).unwrap_or(after);
+        after = last_position(&events).unwrap_or(after);
         match arguments.form.format {
             OutputFormat::Table => table.rows(events.iter().map(row).collect())?,
             OutputFormat::Json => lines(&events)?,
@@ -57,6 +56,10 @@ pub(super) async fn run(arguments: &AuditArguments) -> Result<(), Failure> {
             renewed = tokio::time::Instant::now();
         }
     }
+}
+
+fn last_position(events: &[Value]) -> Option<u64> {
+    events.last()?.get("position")?.as_u64()
 }
 
 /// Writes each event as a line of JSON.

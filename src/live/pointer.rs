@@ -37,11 +37,19 @@ impl Target {
             (section, _) if patch::is_section_of_settings(section) => {
                 Err(start_only(Some(section)))
             }
-            (name, second) if is_property(name) => Ok(Self {
-                pointer: format!("/registration/{path}"),
-                flat: second.is_none().then(|| format!("registration.{name}")),
-            }),
+            (name, None) if is_property(name) => Ok(Self::property(name)),
+            (name, Some(_)) if is_property(name) => {
+                Ok(Self::pointer(format!("/registration/{path}")))
+            }
             (name, _) => Err(unknown(name)),
+        }
+    }
+
+    /// Returns the option that is named by its property alone. A name needs no escape in a pointer.
+    fn property(name: &str) -> Self {
+        Self {
+            pointer: format!("/registration/{name}"),
+            flat: Some(format!("registration.{name}")),
         }
     }
 

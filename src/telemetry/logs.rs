@@ -47,14 +47,9 @@ where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let is_terminal = std::io::stderr().is_terminal();
-    let is_text = match settings.format {
-        LogFormat::Auto => is_terminal,
-        LogFormat::Text => true,
-        LogFormat::Json => false,
-    };
     // Otherwise the layer would report a failed write to standard error on standard error, and panic.
     let lines = Layer::new().with_writer(writer).log_internal_errors(false);
-    let lines = if is_text {
+    let lines = if is_text(settings.format, is_terminal) {
         let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
         lines.with_ansi(has_colour).boxed()
     } else {
@@ -70,6 +65,14 @@ where
         .with(traces.as_ref().map(Traces::layer));
     registry.try_init().map_err(|_| TelemetryError::Again)?;
     Ok(traces)
+}
+
+const fn is_text(format: LogFormat, is_terminal: bool) -> bool {
+    match format {
+        LogFormat::Auto => is_terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    }
 }
 
 fn of_level(level: &str) -> Result<EnvFilter, ParseError> {

@@ -27,10 +27,7 @@ pub(super) fn run(
     let (given, fakes) = read(subject.request)?;
     let world = World::new(&beginning);
     world.fake(with_the_rest(fakes, &beginning))?;
-    let before = match hook {
-        Hook::AdaptRequest => given.request.clone(),
-        _ => given.client().clone(),
-    };
+    let before = input(hook, &given).clone();
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
     let shown = match format {
@@ -43,6 +40,14 @@ pub(super) fn run(
     match trial.outcome {
         Ending::Fault => Err(format!("the hook {} failed", subject.hook)),
         Ending::Passed | Ending::Refused | Ending::Answered => Ok(()),
+    }
+}
+
+/// Returns the members that `hook` can change.
+fn input(hook: Hook, given: &Given) -> &Map<String, Value> {
+    match hook {
+        Hook::AdaptRequest => &given.request,
+        _ => given.client(),
     }
 }
 

@@ -33,13 +33,18 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     store::check(&settings.store, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
     scripts(settings, &mut verdict);
-    supported::check(&live.registration, &mut verdict);
-    times(&live.registration, &mut verdict);
-    bounds::check(&live.registration, &mut verdict);
-    issuers::check(&live.registration, &mut verdict);
-    udap::check(&live.registration, &mut verdict);
-    scopes(live, &mut verdict);
+    registration(live, &mut verdict);
     verdict
+}
+
+/// Checks the live part.
+fn registration(live: &Live, verdict: &mut Verdict) {
+    supported::check(&live.registration, verdict);
+    times(&live.registration, verdict);
+    bounds::check(&live.registration, verdict);
+    issuers::check(&live.registration, verdict);
+    udap::check(&live.registration, verdict);
+    scopes(live, verdict);
 }
 
 fn server(settings: &Settings, verdict: &mut Verdict) {
