@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::output;
+
 /// Parses a time, in RFC 3339 or in seconds since 1970-01-01T00:00:00Z, and returns those seconds.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok();

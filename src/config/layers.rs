@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::file::File;
-use super::merged::Merged;
+use super::merged::MergedLayers;
 use super::setting::{self, Setting};
 use super::{ConfigErrors, Configuration, Patch, Sources, variables};
 

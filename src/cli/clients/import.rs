@@ -99,11 +99,9 @@ pub(super) async fn run(
 fn summary(answer: &Value) -> String {
     let counts = ["imported", "replaced", "skipped"];
     let counts = counts.map(|name| format!("{} {name}", output::cell(answer.get(name))));
-    let mut summary = counts.join(", ");
-    if let Some(odd) = answer.get("warnings") {
-        summary.push_str(&format!(
-            "; {odd} violate rules of this server, see its log"
-        ));
-    }
-    summary
+    let odd = match answer.get("warnings") {
+        Some(odd) => format!("; {odd} violate rules of this server, see its log"),
+        None => String::new(),
+    };
+    format!("{}{odd}", counts.join(", "))
 }

@@ -164,14 +164,12 @@ async fn delete(deletion: &DeleteArguments) -> Result<(), Failure> {
     if deletion.form.format == OutputFormat::Json {
         return output::json(&answer);
     }
-    let mut line = format!("{} deleted", output::cell(answer.get("deleted")));
-    match answer.get("refused") {
-        Some(refused) if refused.as_u64() != Some(0) => {
-            line.push_str(&format!(", {refused} denied by a script"));
-        }
-        _ => {}
-    }
-    output::line(&line)
+    let deleted = output::cell(answer.get("deleted"));
+    let refused = match answer.get("refused") {
+        Some(refused) if refused.as_u64() != Some(0) => format!(", {refused} denied by a script"),
+        _ => String::new(),
+    };
+    output::line(&format!("{deleted} deleted{refused}"))
 }
 
 impl DeleteArguments {

@@ -47,7 +47,7 @@ pub(super) enum Lookup<T> {
     /// The document is fresh.
     Fresh(Arc<T>),
     /// A recent fetch failed.
-    RecentFailure(FetchError),
+    Failed(FetchError),
     /// The document must be fetched.
     Nothing,
 }
