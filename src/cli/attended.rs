@@ -1,6 +1,5 @@
 //! Long-running work that cleans up after itself: SIGINT and SIGTERM ask it to end rather than kill it.
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -23,7 +22,7 @@ pub(super) fn run<T: Send + 'static>(
         .enable_all()
         .build()?;
     let state = Arc::new(Work::default());
-    let (sender, outcome) = oneshot::channel();
+    let (sender, mut outcome) = oneshot::channel();
     // The handlers are installed before there is anything to clean up.
     let signals = {
         let _guard = runtime.enter();
@@ -32,27 +31,19 @@ pub(super) fn run<T: Send + 'static>(
     let shared = Arc::clone(&state);
     thread::Builder::new().spawn(move || drop(sender.send(work(&shared))))?;
     runtime.block_on(async {
-        let ended = watch(&state, signals);
-        tokio::select! {
-            outcome = outcome => outcome.map_err(io::Error::other),
-            never = ended => match never {},
+        let (mut signals, mut progress, mut shown) =
+            (signals, Progress::new("bytes and records"), 0);
+        loop {
+            tokio::select! {
+                outcome = &mut outcome => return outcome.map_err(io::Error::other),
+                () = signals.next() => state.end(),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let done = state.done();
+            progress.add(done.saturating_sub(shown));
+            shown = done;
         }
     })
-}
-
-/// Shows the progress, and asks the work to end when a signal arrives.
-async fn watch(state: &Work, mut signals: Signals) -> Infallible {
-    let mut progress = Progress::new("bytes and records");
-    let mut shown = 0;
-    loop {
-        tokio::select! {
-            () = signals.next() => state.end(),
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        let done = state.done();
-        progress.add(done.saturating_sub(shown));
-        shown = done;
-    }
 }
 
 /// The signals that end a command.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
-use super::output::{self, OutputForm, OutputFormat, Table, cell};
+use super::output::{self, Form, Format, Table, cell};
 use super::remote::{Call, Needs, Remote, RemoteArguments};
 use super::{Failure, moment};
 
 #[derive(Debug, Args)]
-pub(super) struct AuditArguments {
+pub(super) struct Arguments {
     /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
@@ -18,7 +18,7 @@ pub(super) struct AuditArguments {
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -30,7 +30,7 @@ const PAGE: usize = 500;
 /// The interval between two polls for new events.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(arguments: &AuditArguments) -> Result<(), Failure> {
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = tokio::time::Instant::now();
     let mut table = Table::new([
@@ -39,10 +39,18 @@ pub(super) async fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     let mut after = arguments.after;
     loop {
         let events = page(&remote, after).await?;
-        after = last_position(&events).unwrap_or(after);
+        if let Some(last) = events
+            .last()
+            .and_then(|event| event.get("position"))
+            .and_then(Value::as_u64)
+        {
+            after = last;
+        }
         match arguments.form.format {
-            OutputFormat::Table => table.rows(events.iter().map(row).collect())?,
-            OutputFormat::Json => lines(&events)?,
+            Format::Table => table.rows(events.iter().map(row).collect())?,
+            Format::Json => events
+                .iter()
+                .try_for_each(|event| output::line(&event.to_string()))?,
         }
         if events.len() >= PAGE {
             continue;
@@ -58,44 +66,40 @@ pub(super) async fn run(arguments: &AuditArguments) -> Result<(), Failure> {
     }
 }
 
-fn last_position(events: &[Value]) -> Option<u64> {
-    events.last()?.get("position")?.as_u64()
-}
-
-/// Writes each event as a line of JSON.
-fn lines(events: &[Value]) -> Result<(), Failure> {
-    for event in events {
-        output::line(&event.to_string())?;
-    }
-    Ok(())
-}
-
 /// How often the access token is renewed. It is valid for at least an hour unless configured shorter.
 const RENEWAL: Duration = Duration::from_mins(5);
 
 async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
     let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
-    let call = Call {
-        path: "/admin/v1/audit",
-        query: &query,
-        ..Call::default()
-    };
-    Ok(output::items(&remote.call(call).await?, "events"))
+    let page = remote
+        .call(Call {
+            path: "/admin/v1/audit",
+            query: &query,
+            ..Call::default()
+        })
+        .await?;
+    Ok(page
+        .get("events")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default())
 }
 
 fn row(event: &Value) -> [String; 8] {
-    let mut details = Vec::new();
-    if let Some(Value::Object(members)) = event.get("details") {
-        for (name, value) in members {
-            details.push(format!("{name}={}", cell(Some(value))));
-        }
-    }
-    let outcome = event.get("error").or_else(|| event.get("outcome"));
+    let error = event.get("error");
+    let details = event
+        .get("details")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let details: Vec<String> = details
+        .map(|(name, value)| format!("{name}={}", cell(Some(value))))
+        .collect();
     [
         cell(event.get("position")),
         moment::shown(event.get("time")),
         cell(event.get("action")),
-        cell(outcome),
+        cell(error.or_else(|| event.get("outcome"))),
         cell(event.get("subject")),
         cell(event.get("actor")),
         cell(event.get("address")),

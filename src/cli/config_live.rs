@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::output::{self, OutputForm, OutputFormat, Table, cell};
+use super::output::{self, Form, Format, Table, cell};
 use super::remote::{Call, Needs, Remote, RemoteArguments};
-use crate::config;
+use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -20,7 +20,7 @@ pub(super) struct Show {
     #[arg(long)]
     origin: bool,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -34,7 +34,7 @@ pub(super) struct Set {
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     value: String,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -45,18 +45,18 @@ pub(super) struct Unset {
     #[arg(value_name = "PROPERTY")]
     property: String,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct PatchArguments {
+pub(super) struct Patch {
     /// The file of a JSON Patch (RFC 6902), or - for standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -70,137 +70,169 @@ const PATCH_BYTES: u64 = 16 * 1024 * 1024;
 pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
     let remote = arguments.remote.connect(&[READ]).await?;
     let path = remote.config.clone();
-    let call = Call {
-        path: &path,
-        ..Call::default()
-    };
-    let document = remote.call(call).await?;
+    let document = remote
+        .call(Call {
+            path: &path,
+            ..Call::default()
+        })
+        .await?;
     let mut options = options(&document);
     if let Some(prefix) = &arguments.option {
-        options.retain(|option| option.begins_with(prefix));
+        options.retain(|option| {
+            let short = option
+                .name
+                .strip_prefix("registration.")
+                .unwrap_or_default();
+            [option.name.as_str(), short]
+                .iter()
+                .any(|name| name.starts_with(prefix.as_str()))
+        });
         if options.is_empty() {
             return Err(Failure::Failed(format!("no option starts with {prefix}")));
         }
     }
-    match arguments.form.format {
-        OutputFormat::Json if arguments.option.is_none() => output::json(&document),
-        OutputFormat::Json => {
-            output::json(&options.into_iter().map(ShownOption::into_json).collect())
+    match (arguments.form.format, arguments.origin) {
+        (Format::Json, _) if arguments.option.is_none() => output::json(&document),
+        (Format::Json, _) => output::json(&options.into_iter().map(Shown::into_json).collect()),
+        (Format::Table, true) => {
+            let row = |shown: &Shown| {
+                [
+                    shown.name.clone(),
+                    cell(Some(&shown.value)),
+                    shown.origin.clone(),
+                ]
+            };
+            Table::new(["OPTION", "VALUE", "ORIGIN"]).rows(options.iter().map(row).collect())
         }
-        OutputFormat::Table => table(&options, arguments.origin),
+        (Format::Table, false) => {
+            let row = |shown: &Shown| [shown.name.clone(), cell(Some(&shown.value))];
+            Table::new(["OPTION", "VALUE"]).rows(options.iter().map(row).collect())
+        }
     }
-}
-
-fn table(options: &[ShownOption], with_origin: bool) -> Result<(), Failure> {
-    if with_origin {
-        let rows = options.iter().map(|option| {
-            let value = cell(Some(&option.value));
-            [option.name.clone(), value, option.origin.clone()]
-        });
-        return Table::new(["OPTION", "VALUE", "ORIGIN"]).rows(rows.collect());
-    }
-    let rows = options
-        .iter()
-        .map(|option| [option.name.clone(), cell(Some(&option.value))]);
-    Table::new(["OPTION", "VALUE"]).rows(rows.collect())
 }
 
 /// An option with its value and the origin of the value.
-struct ShownOption {
+struct Shown {
     name: String,
     value: Value,
     origin: String,
 }
 
-impl ShownOption {
-    /// Returns the option `name` of `document`.
-    fn new(document: &Value, name: String, value: &Value) -> Self {
-        Self {
-            origin: origin(document, &name),
-            name,
-            value: value.clone(),
-        }
-    }
-
-    /// Whether the name begins with `prefix`, with or without its section.
-    fn begins_with(&self, prefix: &str) -> bool {
-        let property = self.name.strip_prefix("registration.");
-        self.name.starts_with(prefix) || property.is_some_and(|name| name.starts_with(prefix))
-    }
-
+impl Shown {
     fn into_json(self) -> Value {
         json!({"option": self.name, "value": self.value, "origin": self.origin})
     }
 }
 
-/// Returns the origin of the option `key`, or an empty text if it is not an option.
-fn origin(document: &Value, key: &str) -> String {
-    cell(document.get("origins").and_then(|origins| origins.get(key)))
-}
-
 /// Returns the options of `document`, the live ones first.
-fn options(document: &Value) -> Vec<ShownOption> {
-    let mut options = Vec::new();
-    for (name, value) in members(document, "registration") {
-        let name = format!("registration.{name}");
-        options.push(ShownOption::new(document, name, value));
-    }
+fn options(document: &Value) -> Vec<Shown> {
+    let origins = document.get("origins").and_then(Value::as_object);
+    let origin = |key: &str| {
+        origins
+            .map(|origins| cell(origins.get(key)))
+            .unwrap_or_default()
+    };
+    let mut shown = Vec::new();
+    let mut members = |part: &str, prefix: &str, of_origin: &str| {
+        for (name, value) in document
+            .get(part)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let key = format!("{of_origin}{name}");
+            let origin = origin(&key);
+            shown.push(Shown {
+                name: format!("{prefix}{name}"),
+                value: value.clone(),
+                origin,
+            });
+        }
+    };
+    members("registration", "registration.", "registration.");
     if let Some(scopes) = document.get("scopes") {
-        options.push(ShownOption::new(document, "scopes".to_owned(), scopes));
+        shown.push(Shown {
+            name: "scopes".to_owned(),
+            value: scopes.clone(),
+            origin: origin("scopes"),
+        });
     }
-    for (section, value) in members(document, "settings") {
-        add_options(document, section, value, &mut options);
+    for (section, value) in document
+        .get("settings")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let mut found = Vec::new();
+        leaves(
+            value,
+            section,
+            &mut |key| !origin(key).is_empty(),
+            &mut found,
+        );
+        let named = found.into_iter().map(|(key, value)| {
+            let origin = origin(&key);
+            Shown {
+                name: key,
+                value,
+                origin,
+            }
+        });
+        shown.extend(named);
     }
-    options
+    shown
 }
 
-/// Returns the members of the object `name` of `document`.
-fn members<'a>(document: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    let object = document.get(name).and_then(Value::as_object);
-    object.into_iter().flatten()
-}
-
-/// Adds the options under `key` to `options`. An object with an origin of its own is one option.
-fn add_options(document: &Value, key: &str, value: &Value, options: &mut Vec<ShownOption>) {
+/// Adds the options under `key` to `found`. An object with an origin of its own is one option.
+fn leaves(
+    value: &Value,
+    key: &str,
+    is_option: &mut dyn FnMut(&str) -> bool,
+    found: &mut Vec<(String, Value)>,
+) {
     match value {
-        Value::Object(members) if !members.is_empty() && origin(document, key).is_empty() => {
+        Value::Object(members) if !is_option(key) && !members.is_empty() => {
             for (name, value) in members {
-                add_options(document, &format!("{key}.{name}"), value, options);
+                leaves(value, &format!("{key}.{name}"), is_option, found);
             }
         }
-        value => options.push(ShownOption::new(document, key.to_owned(), value)),
+        value => found.push((key.to_owned(), value.clone())),
     }
 }
 
 pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
-    let LiveOption { name, pointer } = LiveOption::named(&arguments.property)?;
+    let Place { name, pointer } = Place::of(&arguments.property)?;
     let value: Value =
         serde_json::from_str(&arguments.value).unwrap_or_else(|_| arguments.value.as_str().into());
-    let operations = json!([{"op": "add", "path": pointer, "value": value}]);
-    let remote = arguments.remote.connect(&[WRITE]).await?;
-    let document = patched(&remote, operations.to_string().into_bytes()).await?;
+    let operations = json!([{"op": "add", "path": pointer, "value": value}]).to_string();
+    let document = patched(
+        &arguments.remote.connect(&[WRITE]).await?,
+        operations.into_bytes(),
+    )
+    .await?;
     let shown = option(&document, name);
     match arguments.form.format {
-        OutputFormat::Json => json_of(shown, &document),
-        OutputFormat::Table => {
-            output::line(&format!("{} = {}", shown.name, cell(Some(&shown.value))))
-        }
+        Format::Json => json_of(shown, &document),
+        Format::Table => output::line(&format!("{} = {}", shown.name, cell(Some(&shown.value)))),
     }
 }
 
 /// Removes a patched value; the value of the file or the default is in force again.
 pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
-    let LiveOption { name, pointer } = LiveOption::named(&arguments.property)?;
-    let operations = json!([{"op": "remove", "path": pointer}]);
-    let remote = arguments.remote.connect(&[WRITE]).await?;
-    let document = patched(&remote, operations.to_string().into_bytes()).await?;
+    let Place { name, pointer } = Place::of(&arguments.property)?;
+    let operations = json!([{"op": "remove", "path": pointer}]).to_string();
+    let document = patched(
+        &arguments.remote.connect(&[WRITE]).await?,
+        operations.into_bytes(),
+    )
+    .await?;
     let shown = option(&document, name);
     match arguments.form.format {
-        OutputFormat::Json => json_of(shown, &document),
-        OutputFormat::Table if shown.value.is_null() => {
+        Format::Json => json_of(shown, &document),
+        Format::Table if shown.value.is_null() => {
             output::line(&format!("{} has no value", shown.name))
         }
-        OutputFormat::Table => output::line(&format!(
+        Format::Table => output::line(&format!(
             "{} = {} ({})",
             shown.name,
             cell(Some(&shown.value)),
@@ -209,14 +241,14 @@ pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
     }
 }
 
-/// An option that can be changed at runtime, and the JSON Pointer to it.
-struct LiveOption {
+/// The location of an option that can be changed at runtime.
+struct Place {
     name: String,
     pointer: String,
 }
 
-impl LiveOption {
-    fn named(text: &str) -> Result<Self, Failure> {
+impl Place {
+    fn of(text: &str) -> Result<Self, Failure> {
         let property = text.strip_prefix("registration.").unwrap_or(text);
         // With these characters, the JSON Pointer would point elsewhere.
         if property.is_empty() || property.contains(['/', '~']) {
@@ -224,8 +256,9 @@ impl LiveOption {
                 "'{property}' is not a property of [registration]"
             )));
         }
+        let sections = serde_json::to_value(Settings::default()).unwrap_or_default();
         let section = property.split('.').next().unwrap_or_default();
-        if config::patch::is_section_of_settings(section) {
+        if sections.get(section).is_some() {
             let message =
                 format!("{property} needs a restart: change it in the configuration file");
             return Err(Failure::Usage(message));
@@ -245,11 +278,11 @@ impl LiveOption {
 }
 
 /// Returns the option `name` of `document`.
-fn option(document: &Value, name: String) -> ShownOption {
+fn option(document: &Value, name: String) -> Shown {
     let found = options(document)
         .into_iter()
         .find(|option| option.name == name);
-    found.unwrap_or(ShownOption {
+    found.unwrap_or(Shown {
         name,
         value: Value::Null,
         origin: String::new(),
@@ -257,22 +290,22 @@ fn option(document: &Value, name: String) -> ShownOption {
 }
 
 /// Writes an option as JSON, with the revision of the configuration.
-fn json_of(shown: ShownOption, document: &Value) -> Result<(), Failure> {
-    let mut shown = shown.into_json();
-    if let (Value::Object(members), Some(revision)) = (&mut shown, document.get("revision")) {
-        members.insert("revision".to_owned(), revision.clone());
-    }
-    output::json(&shown)
+fn json_of(shown: Shown, document: &Value) -> Result<(), Failure> {
+    let mut members = shown.into_json().as_object().cloned().unwrap_or_default();
+    members.extend(
+        document
+            .get("revision")
+            .map(|revision| ("revision".to_owned(), revision.clone())),
+    );
+    output::json(&Value::Object(members))
 }
 
-pub(super) async fn patch(arguments: &PatchArguments) -> Result<(), Failure> {
+pub(super) async fn patch(arguments: &Patch) -> Result<(), Failure> {
     let operations = read(&arguments.file)?;
     let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations).await?;
     match arguments.form.format {
-        OutputFormat::Json => output::json(&document),
-        OutputFormat::Table => {
-            output::line(&format!("revision {}", cell(document.get("revision"))))
-        }
+        Format::Json => output::json(&document),
+        Format::Table => output::line(&format!("revision {}", cell(document.get("revision")))),
     }
 }
 
@@ -294,13 +327,15 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 /// Applies the patch and returns the configuration in force afterwards.
 async fn patched(remote: &Remote, operations: Vec<u8>) -> Result<Value, Failure> {
     let path = remote.config.clone();
-    let call = Call {
-        method: "PATCH",
-        path: &path,
-        body: Some(("application/json-patch+json", operations)),
-        ..Call::default()
-    };
-    remote.call(call).await
+    let body = Some(("application/json-patch+json", operations));
+    remote
+        .call(Call {
+            method: "PATCH",
+            path: &path,
+            body,
+            ..Call::default()
+        })
+        .await
 }
 
 #[cfg(test)]
@@ -309,19 +344,18 @@ mod tests {
 
     #[test]
     fn live_options_have_a_pointer_and_others_need_a_restart() {
-        let option =
-            |text: &str| LiveOption::named(text).map(|option| (option.name, option.pointer));
+        let place = |text: &str| Place::of(text).map(|place| (place.name, place.pointer));
         for text in ["clientExpiryGrace", "registration.clientExpiryGrace"] {
-            let (name, pointer) = option(text).unwrap();
+            let (name, pointer) = place(text).unwrap();
             assert_eq!(name, "registration.clientExpiryGrace");
             assert_eq!(pointer, "/registration/clientExpiryGrace");
         }
         assert_eq!(
-            option("scopes").unwrap(),
+            place("scopes").unwrap(),
             ("scopes".to_owned(), "/scopes".to_owned())
         );
         for text in ["server.listen", "telemetry", "store.url"] {
-            let Err(Failure::Usage(message)) = option(text) else {
+            let Err(Failure::Usage(message)) = place(text) else {
                 panic!("{text}")
             };
             assert!(
@@ -330,7 +364,7 @@ mod tests {
             );
         }
         for text in ["", "a/b", "registration."] {
-            assert!(matches!(option(text), Err(Failure::Usage(_))), "{text}");
+            assert!(matches!(place(text), Err(Failure::Usage(_))), "{text}");
         }
     }
 

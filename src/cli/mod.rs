@@ -69,7 +69,7 @@ enum Command {
     #[command(subcommand)]
     Store(store::Command),
     /// Show the audit log of a running server: who changed what, oldest first.
-    Audit(audit::AuditArguments),
+    Audit(audit::Arguments),
     /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
         /// The name of the schema, or /components/schemas/NAME.
@@ -89,7 +89,7 @@ enum ConfigCommand {
     /// applies again.
     Unset(config_live::Unset),
     /// Change the live configuration of a running server with a JSON Patch, applied as a whole or not at all.
-    Patch(config_live::PatchArguments),
+    Patch(config_live::Patch),
     /// Remove values that were patched while the server ran. With an embedded store, stop the server first.
     /// With a database, servers can keep running.
     Reset {
@@ -133,17 +133,21 @@ struct ServeArguments {
 impl ServeArguments {
     /// Returns the configuration sources of a server with these flags.
     fn sources(&self) -> Sources {
-        let mut flags = Vec::new();
-        if let Some(listen) = self.listen {
-            flags.push(("server.listen".to_owned(), listen.to_string()));
-        }
-        if let Some(folder) = &self.data {
-            flags.push(store_flag(folder));
-        }
-        if let Some(folder) = &self.scripts {
-            flags.push(("scripts.directory".to_owned(), text(folder)));
-        }
-        sources(&self.file, flags)
+        let listen = self
+            .listen
+            .map(|listen| ("server.listen".to_owned(), listen.to_string()));
+        let data = self
+            .data
+            .as_deref()
+            .map(|data| ("store.url".to_owned(), format!("sled:{}", text(data))));
+        let scripts = self
+            .scripts
+            .as_deref()
+            .map(|scripts| ("scripts.directory".to_owned(), text(scripts)));
+        sources(
+            &self.file,
+            listen.into_iter().chain(data).chain(scripts).collect(),
+        )
     }
 }
 
@@ -153,31 +157,30 @@ const DEFAULT_FILE: &str = "config/registrar.toml";
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     keep_memory_private();
-    let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
-    let is_server = matches!(command, Command::Serve(_));
-    let mut done = run(&command);
+    let is_server = matches!(arguments.command, None | Some(Command::Serve(_)));
+    let done = match arguments.command {
+        None => serve::run(&arguments.serve).map_err(Failure::from),
+        Some(Command::Serve(serve)) => serve::run(&serve).map_err(Failure::from),
+        Some(Command::Check(arguments)) => check::run(&arguments).map_err(Failure::from),
+        Some(Command::Store(command)) => store::run(&command).map_err(Failure::from),
+        Some(Command::Script(command)) => script::run(&command).map_err(Failure::from),
+        Some(Command::Clients(command)) => wait(clients::run(&command)),
+        Some(Command::Tokens(command)) => wait(tokens::run(&command)),
+        Some(Command::Config(command)) => configure(&command),
+        Some(Command::Admin(AdminCommand::Reset(store))) => {
+            admin_reset::run(&store).map_err(Failure::from)
+        }
+        Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
+        Some(Command::Schema { name }) => schema::run(&name),
+    };
     // The greeting of a server is not a result: failing to write it is not a failure.
-    if !is_server {
-        done = done.and_then(|()| output::lost());
-    }
-    match done {
+    match if is_server {
+        done
+    } else {
+        done.and_then(|()| output::lost())
+    } {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
-    }
-}
-
-fn run(command: &Command) -> Result<(), Failure> {
-    match command {
-        Command::Serve(arguments) => Ok(serve::run(arguments)?),
-        Command::Check(arguments) => Ok(check::run(arguments)?),
-        Command::Store(command) => Ok(store::run(command)?),
-        Command::Script(command) => Ok(script::run(command)?),
-        Command::Clients(command) => wait(clients::run(command)),
-        Command::Tokens(command) => wait(tokens::run(command)),
-        Command::Config(command) => configure(command),
-        Command::Admin(AdminCommand::Reset(store)) => Ok(admin_reset::run(store)?),
-        Command::Audit(arguments) => wait(audit::run(arguments)),
-        Command::Schema { name } => schema::run(name),
     }
 }
 
@@ -194,7 +197,9 @@ fn configure(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Set(arguments) => wait(config_live::set(arguments)),
         ConfigCommand::Unset(arguments) => wait(config_live::unset(arguments)),
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
-        ConfigCommand::Reset { store, keys } => Ok(config_reset::run(store, keys)?),
+        ConfigCommand::Reset { store, keys } => {
+            config_reset::run(store, keys).map_err(Failure::from)
+        }
     }
 }
 
@@ -239,11 +244,6 @@ fn load(sources: &Sources) -> Result<Configuration, String> {
 /// Returns the system clock, for commands that load scripts without a server.
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
-}
-
-/// Returns the flag for an embedded store in `folder`.
-fn store_flag(folder: &std::path::Path) -> (String, String) {
-    ("store.url".to_owned(), format!("sled:{}", text(folder)))
 }
 
 /// Returns a path as the text of a configuration value.

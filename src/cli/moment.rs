@@ -3,8 +3,6 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::output;
-
 /// Parses a time, in RFC 3339 or in seconds since 1970-01-01T00:00:00Z, and returns those seconds.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok();
@@ -46,17 +44,6 @@ pub(super) fn shown(value: Option<&Value>) -> String {
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .map(|it| it.to_string())
         .unwrap_or_default()
-}
-
-/// Returns the members of `value`, one per row, and shows those called `times` as times.
-pub(super) fn members(value: &Value, times: &[&str]) -> Vec<[String; 2]> {
-    let mut rows = output::members(value);
-    for [name, text] in &mut rows {
-        if times.contains(&name.as_str()) {
-            *text = shown(value.get(&*name));
-        }
-    }
-    rows
 }
 
 #[cfg(test)]

@@ -25,16 +25,24 @@ impl OfflineArguments {
         &self,
         work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, String>,
     ) -> Result<T, String> {
-        let flag = self.data.as_deref().map(super::store_flag);
-        let sources = super::sources(&self.file, flag.into_iter().collect());
-        let settings = super::load(&sources)?.settings;
+        let data = self.data.as_deref();
+        let flags = data.map(|path: &Path| {
+            (
+                "store.url".to_owned(),
+                format!("sled:{}", super::text(path)),
+            )
+        });
+        let settings =
+            super::load(&super::sources(&self.file, flags.into_iter().collect()))?.settings;
         refuse_new(&settings.store)?;
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let done = runtime.block_on(async {
-            let store = Store::open(&settings.store).await;
-            let store = store.map_err(|error| error.to_string())?;
+            let store = Store::open(&settings.store)
+                .await
+                .map_err(|error| error.to_string())?;
             work(&store, &settings).await
         });
         // The store writes files when it closes, and their owner must be set too.

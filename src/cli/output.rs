@@ -46,14 +46,14 @@ pub(super) fn lost() -> Result<(), Failure> {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OutputForm {
+pub(super) struct Form {
     /// The format of the result.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Table)]
-    pub(super) format: OutputFormat,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub(super) format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum OutputFormat {
+pub(super) enum Format {
     /// Text for people.
     Table,
     /// JSON for programs.
@@ -89,20 +89,24 @@ impl<const N: usize> Table<N> {
 
     /// Writes `rows`, preceded by the heading the first time.
     pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
-        let mut lines = Vec::new();
-        if let Some(names) = self.heading.take() {
-            lines.push(names.map(str::to_owned));
-        }
-        for row in rows {
-            let row = row.map(|cell| tame(&cell));
-            for (width, cell) in self.widths.iter_mut().zip(&row) {
+        let rows: Vec<[String; N]> = rows
+            .into_iter()
+            .map(|row| row.map(|cell| tame(&cell)))
+            .collect();
+        for row in &rows {
+            for (width, cell) in self.widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.width().min(WIDEST));
             }
-            lines.push(row);
         }
         let mut out = io::stdout().lock();
-        for line in lines {
-            writeln!(out, "{}", self.aligned(&line))?;
+        for row in self
+            .heading
+            .take()
+            .map(|names| names.map(str::to_owned))
+            .into_iter()
+            .chain(rows)
+        {
+            writeln!(out, "{}", self.aligned(&row))?;
         }
         Ok(out.flush()?)
     }
@@ -111,8 +115,10 @@ impl<const N: usize> Table<N> {
         let mut text = String::new();
         for (cell, width) in row.iter().zip(self.widths) {
             text.push_str(cell);
-            let spaces = width.saturating_sub(cell.width()) + 2;
-            text.extend(std::iter::repeat_n(' ', spaces));
+            text.extend(std::iter::repeat_n(
+                ' ',
+                width.saturating_sub(cell.width()) + 2,
+            ));
         }
         text.trim_end().to_owned()
     }
@@ -139,12 +145,6 @@ fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
         }
         other => rows.push([name.to_owned(), cell(Some(other))]),
     }
-}
-
-/// Returns the items of the array `name` in `page`.
-pub(super) fn items(page: &Value, name: &str) -> Vec<Value> {
-    let items = page.get(name).and_then(Value::as_array);
-    items.cloned().unwrap_or_default()
 }
 
 /// Returns `count` and `thing`, with an s for the plural.

@@ -76,34 +76,40 @@ fn announce(server: &Server) {
 
 /// Writes where the server listens, and a first request to try.
 fn greet(server: &Server) {
-    let service = server.service();
-    let settings = &service.settings.server;
-    let path = &settings.paths.registration;
-    let is_tls = settings.tls.is_on();
-    let listen = format!("{}://{}", scheme(is_tls), server.address());
+    let settings = &server.service().settings.server;
+    let (address, path) = (server.address(), &settings.paths.registration);
+    let scheme = if settings.tls.is_on() {
+        "https"
+    } else {
+        "http"
+    };
     // Without an issuer, the certificate is one made for a test, so curl needs its file.
-    let own = match (&settings.tls.certificate, &settings.issuer) {
-        (Some(file), None) => format!("--cacert {} ", file.display()),
-        _ => String::new(),
-    };
-    let base = match &settings.issuer {
-        Some(issuer) if is_tls => issuer,
-        _ => &listen,
-    };
-    say!("Registrar listens on {listen}\n");
+    let own = settings
+        .tls
+        .certificate
+        .as_ref()
+        .filter(|_| settings.issuer.is_none());
+    let own = own
+        .map(|file| format!("--cacert {} ", file.display()))
+        .unwrap_or_default();
+    let base = settings.issuer.clone().filter(|_| settings.tls.is_on());
+    let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
+    say!("Registrar listens on {scheme}://{address}\n");
     if let Some(admin) = server.admin_address() {
-        let scheme = scheme(service.settings.admin.tls);
+        let scheme = if server.service().settings.admin.tls {
+            "https"
+        } else {
+            "http"
+        };
         say!("The admin API, health, readiness and metrics are on {scheme}://{admin}\n");
     }
     if let Some(file) = server.administrator() {
-        let file = file.display();
-        say!("The credentials of the administrator are in {file}\n");
+        say!(
+            "The credentials of the administrator are in {}\n",
+            file.display()
+        );
     }
     say!("Register a client:\n");
     say!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
     say!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
-}
-
-const fn scheme(is_tls: bool) -> &'static str {
-    if is_tls { "https" } else { "http" }
 }

@@ -1,11 +1,11 @@
 //! `registrar tokens`: initial access tokens (RFC 7591 section 1.2).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::output::{self, OutputForm, OutputFormat, Table, cell};
+use super::output::{self, Form, Format, Table, cell};
 use super::remote::{Call, Needs, RemoteArguments, segment};
 use super::{Failure, moment};
 use crate::base::model::json as strict;
@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// List the initial access tokens, without their values.
     List {
         #[command(flatten)]
-        form: OutputForm,
+        form: Form,
         #[command(flatten)]
         remote: RemoteArguments,
     },
@@ -46,16 +46,16 @@ pub(super) struct Creation {
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
-    policy: PolicyArguments,
+    policy: Policy,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 /// The limits for clients that are registered with the token. Omitted members set no limit.
 #[derive(Debug, Args)]
-struct PolicyArguments {
+struct Policy {
     /// A JSON file with the members of a policy. The following flags override it.
     #[arg(long = "policy", value_name = "FILE")]
     file: Option<PathBuf>,
@@ -100,19 +100,30 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
 
 async fn create(creation: &Creation) -> Result<(), Failure> {
     let wanted = creation.wanted()?;
-    let body = Value::from(wanted).to_string();
+    let body = Some((
+        "application/json",
+        Value::from(wanted).to_string().into_bytes(),
+    ));
     let call = Call {
         method: "POST",
         path: TOKENS,
-        body: Some(("application/json", body.into_bytes())),
+        body,
         ..Call::default()
     };
     let made = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
-        OutputFormat::Json => output::json(&made)?,
-        OutputFormat::Table => {
-            let rows = moment::members(&made, &["created_at", "expires_at"]);
-            Table::new(["MEMBER", "VALUE"]).rows(rows)?;
+        Format::Json => output::json(&made)?,
+        Format::Table => {
+            let rows = output::members(&made).into_iter().map(|[name, text]| {
+                let is_time = ["created_at", "expires_at"].contains(&name.as_str());
+                let text = if is_time {
+                    moment::shown(made.get(&name))
+                } else {
+                    text
+                };
+                [name, text]
+            });
+            Table::new(["MEMBER", "VALUE"]).rows(rows.collect())?;
         }
     }
     note!("registrar: the token is shown only once; copy it now");
@@ -123,15 +134,16 @@ impl Creation {
     /// Returns the body of the request.
     fn wanted(&self) -> Result<Map<String, Value>, Failure> {
         let mut wanted = Map::new();
-        if let Some(uses) = self.uses {
-            wanted.insert("uses".to_owned(), uses.into());
-        }
-        if let Some(seconds) = self.expires_in {
-            wanted.insert("expires_in".to_owned(), seconds.into());
-        }
-        if let Some(note) = &self.note {
-            wanted.insert("note".to_owned(), note.as_str().into());
-        }
+        wanted.extend(self.uses.map(|uses| ("uses".to_owned(), uses.into())));
+        wanted.extend(
+            self.expires_in
+                .map(|seconds| ("expires_in".to_owned(), seconds.into())),
+        );
+        wanted.extend(
+            self.note
+                .clone()
+                .map(|note| ("note".to_owned(), note.into())),
+        );
         let policy = self.policy.members()?;
         if !policy.is_empty() {
             wanted.insert("policy".to_owned(), policy.into());
@@ -140,11 +152,15 @@ impl Creation {
     }
 }
 
-impl PolicyArguments {
+impl Policy {
     fn members(&self) -> Result<Map<String, Value>, Failure> {
         let mut members = match &self.file {
             None => Map::new(),
-            Some(file) => policy_in(file)?,
+            Some(file) => {
+                let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+                let bytes = std::fs::read(file).map_err(|error| named(&error))?;
+                strict::parse_object(&bytes).map_err(|error| named(&error))?
+            }
         };
         let lists = [
             ("redirect_hosts", &self.redirect_hosts),
@@ -156,46 +172,41 @@ impl PolicyArguments {
             ),
             ("privileged_members", &self.privileged_members),
         ];
-        for (name, values) in lists {
-            if !values.is_empty() {
-                members.insert(name.to_owned(), json!(values));
-            }
+        for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
+            members.insert(name.to_owned(), json!(values));
         }
-        if let Some(seconds) = self.maximum_lifetime {
-            members.insert("maximum_lifetime".to_owned(), seconds.into());
-        }
+        members.extend(
+            self.maximum_lifetime
+                .map(|seconds| ("maximum_lifetime".to_owned(), seconds.into())),
+        );
         Ok(members)
     }
 }
 
-/// Reads the members of a policy from `file`.
-fn policy_in(file: &Path) -> Result<Map<String, Value>, Failure> {
-    let name = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("{name}: {error}"))?;
-    let members = strict::parse_object(&bytes);
-    Ok(members.map_err(|error| format!("{name}: {error}"))?)
-}
-
-async fn list(format: OutputFormat, remote: &RemoteArguments) -> Result<(), Failure> {
+async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
     let remote = remote.connect(&[WRITE]).await?;
-    let mut tokens = Vec::new();
-    let mut after = None;
+    let (mut tokens, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);
     loop {
         let mut query = vec![("limit", "200".to_owned())];
-        query.extend(after.map(|id| ("after", id)));
-        let call = Call {
-            path: TOKENS,
-            query: &query,
-            ..Call::default()
-        };
-        let page = remote.call(call).await?;
-        tokens.extend(output::items(&page, "initial_access_tokens"));
+        query.extend(after.take().map(|id| ("after", id)));
+        let page = remote
+            .call(Call {
+                path: TOKENS,
+                query: &query,
+                ..Call::default()
+            })
+            .await?;
+        let found = page
+            .get("initial_access_tokens")
+            .and_then(Value::as_array)
+            .cloned();
+        tokens.extend(found.unwrap_or_default());
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if after.is_none() {
             break;
         }
     }
-    if format == OutputFormat::Json {
+    if format == Format::Json {
         return output::json(&tokens.into());
     }
     let mut table = Table::new(["ID", "NOTE", "USED", "USES", "CREATED", "EXPIRES"]);
@@ -203,15 +214,16 @@ async fn list(format: OutputFormat, remote: &RemoteArguments) -> Result<(), Fail
 }
 
 fn row(token: &Value) -> [String; 6] {
-    let uses = match token.get("uses") {
-        None => "any".to_owned(),
-        uses => cell(uses),
-    };
+    let uses = token.get("uses");
     [
         cell(token.get("id")),
         cell(token.get("note")),
         cell(token.get("used")),
-        uses,
+        if uses.is_some() {
+            cell(uses)
+        } else {
+            "any".to_owned()
+        },
         moment::shown(token.get("created_at")),
         moment::shown(token.get("expires_at")),
     ]

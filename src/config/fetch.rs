@@ -113,13 +113,17 @@ impl FromStr for AllowedHost {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let (host, port) = split_port(rest);
-        let port = match port {
-            Some(digits) => Some(digits.parse().map_err(|_| bad())?),
-            None => None,
+        let after_address = rest.rfind(']').map_or(0, |bracket| bracket + 1);
+        let (host, port) = match rest.get(after_address..).and_then(|end| end.find(':')) {
+            Some(colon) => rest.split_at(after_address + colon),
+            None => (rest, ""),
         };
-        let host = Host::parse(host.strip_suffix('.').unwrap_or(host));
-        let name = match host.map_err(|_| bad())? {
+        let port = port
+            .strip_prefix(':')
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| bad())?;
+        let name = match Host::parse(host.strip_suffix('.').unwrap_or(host)).map_err(|_| bad())? {
             Host::Domain(name) if name.contains('*') => return Err(bad()),
             Host::Ipv4(_) | Host::Ipv6(_) if is_parent => return Err(bad()),
             host => host.to_string(),
@@ -129,19 +133,6 @@ impl FromStr for AllowedHost {
             port,
             is_parent,
         })
-    }
-}
-
-/// Splits `host:port`. A colon within the brackets of an IPv6 address is part of the host.
-fn split_port(text: &str) -> (&str, Option<&str>) {
-    let after_address = text.rfind(']').map_or(0, |bracket| bracket + 1);
-    let (address, rest) = text.split_at(after_address);
-    match rest.split_once(':') {
-        Some((name, port)) => {
-            let (host, _) = text.split_at(address.len() + name.len());
-            (host, Some(port))
-        }
-        None => (text, None),
     }
 }
 

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use super::file::File;
-use super::merged::MergedLayers;
+use super::merged::Merged;
 use super::setting::{self, Setting};
 use super::{ConfigErrors, Configuration, Patch, Sources, variables};
 
 /// The layers below and above the patch. They are read once, and the patch between them can be replaced.
 pub struct Layers {
     /// The defaults and the file.
-    base: MergedLayers,
+    base: Merged,
     environment: Vec<(String, String)>,
     variables: Vec<Setting>,
     flags: Vec<Setting>,
@@ -22,7 +22,7 @@ impl Layers {
     /// wrong with them.
     pub fn read(sources: &Sources) -> Self {
         let embedded = sources.embedded.as_deref();
-        let mut base = embedded.map_or_else(MergedLayers::default, MergedLayers::on);
+        let mut base = embedded.map_or_else(Merged::default, Merged::on);
         match sources.file.as_deref().map(File::read) {
             Some(Ok(file)) => {
                 let values = setting::of_file(&file);

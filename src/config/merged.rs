@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::file::File;
-use super::setting::{Setting, SettingSource};
+use super::setting::{SetBy, Setting};
 use super::tree::{DEFAULTS, lookup, members, put};
 use super::{ConfigError, ConfigErrors, Configuration, Live, Origins, Settings, check};
 
@@ -19,7 +19,7 @@ const LONGEST_HINT: usize = 200;
 
 /// The layers so far, as one configuration.
 #[derive(Clone, Default)]
-pub(super) struct MergedLayers {
+pub(super) struct Merged {
     /// The file, which has the locations of its values.
     pub(super) file: Option<Arc<File>>,
     /// The values that are not the default.
@@ -27,11 +27,11 @@ pub(super) struct MergedLayers {
     settings: Settings,
     pub(super) live: Live,
     origins: Origins,
-    set_by: BTreeMap<String, SettingSource>,
+    set_by: BTreeMap<String, SetBy>,
     pub(super) errors: Vec<ConfigError>,
 }
 
-impl MergedLayers {
+impl Merged {
     /// Returns a base for layers on top of `first`.
     pub(super) fn on(first: &Configuration) -> Self {
         let mut values = members(&first.settings);
@@ -165,16 +165,16 @@ impl MergedLayers {
     }
 
     /// Returns where `set_by` sets the value with the key `key`.
-    fn location(&self, set_by: &SettingSource, key: &str) -> String {
+    fn location(&self, set_by: &SetBy, key: &str) -> String {
         match set_by {
-            SettingSource::File => self
+            SetBy::File => self
                 .file
                 .as_ref()
                 .map(|file| file.place(key))
                 .unwrap_or_default(),
-            SettingSource::Patch => "patch".to_owned(),
-            SettingSource::Variable(name) => name.clone(),
-            SettingSource::Flag => format!("flag for {key}"),
+            SetBy::Patch => "patch".to_owned(),
+            SetBy::Variable(name) => name.clone(),
+            SetBy::Flag => format!("flag for {key}"),
         }
     }
 }

@@ -14,12 +14,12 @@ pub(super) struct Setting {
     /// The key of the option, such as `server.listen`.
     pub(super) key: String,
     pub(super) value: Value,
-    pub(super) set_by: SettingSource,
+    pub(super) set_by: SetBy,
 }
 
 /// What sets a value.
 #[derive(Clone)]
-pub(super) enum SettingSource {
+pub(super) enum SetBy {
     /// The configuration file.
     File,
     /// A change made while the server was running.
@@ -30,7 +30,7 @@ pub(super) enum SettingSource {
     Flag,
 }
 
-impl SettingSource {
+impl SetBy {
     pub(super) const fn origin(&self) -> Origin {
         match self {
             Self::File => Origin::File,
@@ -44,7 +44,7 @@ impl SettingSource {
 impl Setting {
     /// Returns the reason why this layer cannot set the key, if it cannot.
     pub(super) fn misplaced(&self) -> Option<String> {
-        if matches!(self.set_by, SettingSource::Patch) && !is_live(&self.key) {
+        if matches!(self.set_by, SetBy::Patch) && !is_live(&self.key) {
             return Some("cannot be patched: it needs a restart; set it in the file".to_owned());
         }
         let is_known = lookup(&DEFAULTS, &self.key).is_some() || is_free(&self.key);
@@ -71,7 +71,7 @@ fn walk(table: &Map<String, Value>, path: &str, settings: &mut Vec<Setting>) {
             _ => settings.push(Setting {
                 key,
                 value: value.clone(),
-                set_by: SettingSource::File,
+                set_by: SetBy::File,
             }),
         }
     }
@@ -82,7 +82,7 @@ pub(super) fn of_patch(patch: &Patch) -> Vec<Setting> {
     let setting = |(key, value): (&String, &Value)| Setting {
         key: key.clone(),
         value: value.clone(),
-        set_by: SettingSource::Patch,
+        set_by: SetBy::Patch,
     };
     patch.0.iter().map(setting).collect()
 }
@@ -99,7 +99,7 @@ pub(super) fn of_environment(environment: &[(String, String)]) -> Vec<Setting> {
         settings.push(Setting {
             value: typed(&key, text),
             key,
-            set_by: SettingSource::Variable(name.clone()),
+            set_by: SetBy::Variable(name.clone()),
         });
     }
     settings
@@ -127,7 +127,7 @@ pub(super) fn of_flags(flags: &[(String, String)]) -> Vec<Setting> {
     let setting = |(key, text): &(String, String)| Setting {
         key: key.clone(),
         value: typed(key, text),
-        set_by: SettingSource::Flag,
+        set_by: SetBy::Flag,
     };
     flags.iter().map(setting).collect()
 }

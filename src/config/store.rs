@@ -60,7 +60,18 @@ pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
             "must be sled:FOLDER, postgres://..., or memory: (for tests)",
         );
     }
-    sled_folder(url, verdict);
+    let folder = url
+        .sled_folder()
+        .and_then(std::path::Path::to_str)
+        .unwrap_or_default();
+    if folder.starts_with("//") && !folder.starts_with("///") {
+        let plain = folder.trim_start_matches('/');
+        let reason = format!(
+            "must not contain // after sled:, which would mean a folder at the root of the file system; for the \
+             folder {plain} in the working directory write sled:{plain}, and for /{plain} write sled:/{plain}"
+        );
+        verdict.refuse("store.url", reason);
+    }
     if url.is_postgres() && store.key_file.is_none() {
         let reason =
             "is required with PostgreSQL; set it to a file that all servers on the database share";
@@ -71,26 +82,10 @@ pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
         ("store.timeoutMs", store.timeout_ms == 0),
         ("store.sweepSeconds", store.sweep_seconds == 0),
     ];
-    for (key, is_zero) in is_zero {
-        if is_zero {
-            verdict.refuse(key, "must be 1 or more");
-        }
+    for (key, _) in is_zero.into_iter().filter(|(_, is_zero)| *is_zero) {
+        verdict.refuse(key, "must be 1 or more");
     }
     if store.cache_bytes < 1 << 20 {
         verdict.refuse("store.cacheBytes", "must be 1048576 or more");
-    }
-}
-
-/// Rejects a URL that looks like a URL with a host.
-fn sled_folder(url: &StoreUrl, verdict: &mut Verdict) {
-    let folder = url.sled_folder().and_then(std::path::Path::to_str);
-    let folder = folder.unwrap_or_default();
-    if folder.starts_with("//") && !folder.starts_with("///") {
-        let plain = folder.trim_start_matches('/');
-        let reason = format!(
-            "must not contain // after sled:, which would mean a folder at the root of the file system; for the \
-             folder {plain} in the working directory write sled:{plain}, and for /{plain} write sled:/{plain}"
-        );
-        verdict.refuse("store.url", reason);
     }
 }

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 
 use crate::http::answer::{self, Problem};
-use crate::service::{Context, Members, Service};
+use crate::service::{Context, MetadataDocument, Service};
 
 /// Seconds until a client may retry.
 const RETRY: u64 = 10;
@@ -39,7 +39,7 @@ pub async fn udap(State(service): State<Arc<Service>>) -> Result<Response, Probl
     }
 }
 
-async fn document(cx: &Context<'_>) -> Result<Members, Problem> {
+async fn document(cx: &Context<'_>) -> Result<MetadataDocument, Problem> {
     let theirs = match &cx.service.upstream {
         Some(upstream) => Some(upstream.metadata().await.map_err(|_| not_now())?),
         None => None,
@@ -47,7 +47,7 @@ async fn document(cx: &Context<'_>) -> Result<Members, Problem> {
     Ok(super::document(cx, theirs.as_deref()))
 }
 
-fn kept(document: &Members) -> Response {
+fn kept(document: &MetadataDocument) -> Response {
     let mut response = answer::json(StatusCode::OK, document);
     response.headers_mut().insert(
         CACHE_CONTROL,

@@ -6,11 +6,11 @@ use super::put_list;
 use crate::config::settings::ServerSettings;
 use crate::config::{ClientCertificates, Registration};
 use crate::jose::Algorithm;
-use crate::service::{Context, Members};
+use crate::service::{Context, MetadataDocument};
 
 /// Adds the endpoints of this server and the methods that they accept. If `[discovery]` names an endpoint on
 /// another server, its members in `[discovery]` are kept.
-pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
+pub(super) fn put(cx: &Context<'_>, document: &mut MetadataDocument) {
     let server = &cx.service.settings.server;
     let paths = &server.paths;
     let methods = methods(cx.settings(), server);
@@ -32,7 +32,7 @@ pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
 
 /// Adds an endpoint of this server, unless `[discovery]` names another one. Returns whether it is an endpoint
 /// of this server.
-fn put_own(cx: &Context<'_>, document: &mut Members, name: &str, path: &str) -> bool {
+fn put_own(cx: &Context<'_>, document: &mut MetadataDocument, name: &str, path: &str) -> bool {
     let is_ours = !document.contains_key(name);
     if is_ours {
         super::put(document, name, cx.service.endpoint(path));
@@ -41,7 +41,7 @@ fn put_own(cx: &Context<'_>, document: &mut Members, name: &str, path: &str) -> 
 }
 
 /// RFC 8705 section 3.3: a token is bound to the certificate with which its client requests it.
-fn put_bound_tokens(server: &ServerSettings, document: &mut Members) {
+fn put_bound_tokens(server: &ServerSettings, document: &mut MetadataDocument) {
     let name = "tls_client_certificate_bound_access_tokens";
     if is_asked_for(server) || is_named(server) {
         super::put(document, name, true);
@@ -51,7 +51,12 @@ fn put_bound_tokens(server: &ServerSettings, document: &mut Members) {
 }
 
 /// Adds the methods that `endpoint` accepts, with the algorithms of signed assertions.
-fn put_methods(settings: &Registration, document: &mut Members, endpoint: &str, methods: &[&str]) {
+fn put_methods(
+    settings: &Registration,
+    document: &mut MetadataDocument,
+    endpoint: &str,
+    methods: &[&str],
+) {
     let signs = |algorithm: &Algorithm| {
         let method = if algorithm.is_symmetric() {
             "client_secret_jwt"

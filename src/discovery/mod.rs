@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::client::rules::{ALGORITHMS, supported_grants, supported_methods};
 use crate::config::{Registration, UPSTREAM};
 use crate::jose::Algorithm;
-use crate::service::{Context, Members};
+use crate::service::{Context, MetadataDocument};
 
 /// Lists that allow any value when they are empty in our configuration, so that the upstream values apply.
 const OPEN: &[&str] = &[
@@ -37,7 +37,7 @@ const DEMANDED: &[&str] = &[
 
 /// Returns the document: the upstream metadata (`theirs`), overridden by the members of `[discovery]`,
 /// overridden by the members of this server.
-pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
+pub fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> MetadataDocument {
     let (service, settings) = (cx.service, cx.settings());
     let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
     for (name, value) in &service.settings.discovery {
@@ -73,7 +73,7 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
 }
 
 /// Adds the lists of what can be registered, and what a client attestation needs.
-fn put_lists(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members) {
+fn put_lists(cx: &Context<'_>, theirs: Option<&MetadataDocument>, document: &mut MetadataDocument) {
     let attestation = client_attestation(cx, theirs);
     let challenge = "challenge_endpoint";
     let is_theirs = theirs.is_some_and(|theirs| theirs.contains_key(challenge));
@@ -92,20 +92,20 @@ fn put_lists(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members)
 }
 
 /// Adds the scopes. The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).
-fn put_scopes(cx: &Context<'_>, document: &mut Members) {
+fn put_scopes(cx: &Context<'_>, document: &mut MetadataDocument) {
     let all = cx.snapshot.live.scopes.iter();
     let listed = all.filter(|scope| scope.pattern.is_none());
     let names = listed.map(|scope| scope.id.clone()).collect();
     put_list(document, "scopes_supported", names);
 }
 
-fn put(document: &mut Members, name: &str, value: impl Into<Value>) {
+fn put(document: &mut MetadataDocument, name: &str, value: impl Into<Value>) {
     document.insert(name.to_owned(), value.into());
 }
 
 /// Replaces a list by ours. An empty list is omitted (RFC 8414 section 3.2), even if another source has
 /// values for it, unless its absence would mean something else.
-fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
+fn put_list(document: &mut MetadataDocument, name: &str, values: Vec<String>) {
     if values.is_empty() && !DEMANDED.contains(&name) {
         document.remove(name);
     } else {
@@ -115,7 +115,11 @@ fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
 
 /// Adds the claims of the scopes. The issuer of the tokens knows better, so a list of the upstream server or
 /// of `[discovery]` is kept.
-fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members) {
+fn put_claims(
+    cx: &Context<'_>,
+    theirs: Option<&MetadataDocument>,
+    document: &mut MetadataDocument,
+) {
     let name = "claims_supported";
     if theirs.is_some() || document.contains_key(name) {
         return;
@@ -142,7 +146,7 @@ fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members
 /// metadata).
 fn client_attestation(
     cx: &Context<'_>,
-    theirs: Option<&Members>,
+    theirs: Option<&MetadataDocument>,
 ) -> Vec<(&'static str, Vec<String>)> {
     let attesters = &cx.snapshot.trust.attesters;
     if attesters.is_empty() {

@@ -4,9 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::put;
+use crate::config::Registration;
 use crate::config::trust::StatementValidation;
 use crate::jose::{Algorithm, SigningKeyError};
-use crate::service::{Context, Members};
+use crate::service::{Context, MetadataDocument};
 
 /// The endpoints that the signed metadata contains.
 const ENDPOINTS: [&str; 3] = [
@@ -20,25 +21,22 @@ const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_creden
 /// Returns the UDAP document, built from `ours`; none if clients cannot register by a certificate.
 pub(super) fn document(
     cx: &Context<'_>,
-    ours: &Members,
-) -> Option<Result<Members, SigningKeyError>> {
+    ours: &MetadataDocument,
+) -> Option<Result<MetadataDocument, SigningKeyError>> {
     let settings = cx.settings();
     let is_builtin = settings.software_statement_validation_type == StatementValidation::Builtin;
     let has_endpoint = ours.contains_key("registration_endpoint");
     if !is_builtin || !cx.snapshot.trust.has_certified() || !has_endpoint {
         return None;
     }
-    let mut document = Members::default();
-    let mut add = |name: &str, value: Value| put(&mut document, name, value);
+    let mut document = MetadataDocument::default();
     let grants = grants(ours);
     let mut profiles = vec!["udap_dcr", "udap_authn"];
     if grants.iter().any(|grant| grant == "client_credentials") {
         profiles.push("udap_authz");
     }
-    let assertions = &settings.token_endpoint_auth_signing_alg_values_supported;
-    let statements = &settings.software_statement_signing_alg_values_supported;
-    add("udap_versions_supported", vec!["1"].into());
-    add("udap_profiles_supported", profiles.into());
+    put(&mut document, "udap_versions_supported", vec!["1"]);
+    put(&mut document, "udap_profiles_supported", profiles);
     put_named(cx, &mut document);
     put(&mut document, "grant_types_supported", grants);
     for name in ENDPOINTS.into_iter().chain(["scopes_supported"]) {
@@ -46,25 +44,34 @@ pub(super) fn document(
             put(&mut document, name, value.clone());
         }
     }
-    let mut add = |name: &str, value: Value| put(&mut document, name, value);
-    add(
-        "token_endpoint_auth_methods_supported",
-        vec!["private_key_jwt"].into(),
-    );
-    add(
-        "token_endpoint_auth_signing_alg_values_supported",
-        asymmetric(assertions).into(),
-    );
-    add(
-        "registration_endpoint_jwt_signing_alg_values_supported",
-        asymmetric(statements).into(),
-    );
+    put_algorithms(settings, &mut document);
     Some(signed(cx, document))
+}
+
+/// Adds how a client signs its assertions and its software statements.
+fn put_algorithms(settings: &Registration, document: &mut MetadataDocument) {
+    let assertions = &settings.token_endpoint_auth_signing_alg_values_supported;
+    let statements = &settings.software_statement_signing_alg_values_supported;
+    put(
+        document,
+        "token_endpoint_auth_methods_supported",
+        vec!["private_key_jwt"],
+    );
+    put(
+        document,
+        "token_endpoint_auth_signing_alg_values_supported",
+        asymmetric(assertions),
+    );
+    put(
+        document,
+        "registration_endpoint_jwt_signing_alg_values_supported",
+        asymmetric(statements),
+    );
 }
 
 /// Adds the members that only the operator knows. A list of supported values comes with a list of required
 /// values.
-fn put_named(cx: &Context<'_>, document: &mut Members) {
+fn put_named(cx: &Context<'_>, document: &mut MetadataDocument) {
     let named = cx.settings().udap_metadata.clone().unwrap_or_default();
     for (name, supported, required) in [
         (
@@ -85,7 +92,7 @@ fn put_named(cx: &Context<'_>, document: &mut Members) {
     }
 }
 
-fn grants(ours: &Members) -> Vec<String> {
+fn grants(ours: &MetadataDocument) -> Vec<String> {
     let all = ours.get("grant_types_supported").and_then(Value::as_array);
     let all = all.into_iter().flatten().filter_map(Value::as_str);
     all.filter(|grant| GRANTS.contains(grant))
@@ -100,7 +107,10 @@ fn asymmetric(names: &[String]) -> Vec<String> {
 }
 
 /// Returns the document with its signed part, if this server has a key for it.
-fn signed(cx: &Context<'_>, mut document: Members) -> Result<Members, SigningKeyError> {
+fn signed(
+    cx: &Context<'_>,
+    mut document: MetadataDocument,
+) -> Result<MetadataDocument, SigningKeyError> {
     let Some(signer) = &cx.snapshot.trust.metadata_signer else {
         return Ok(document);
     };

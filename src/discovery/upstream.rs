@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::base::model::absent;
-use crate::service::Members;
+use crate::service::MetadataDocument;
 
 /// Returns the upstream members, without absent ones and without those that this server replaces: the
 /// registration endpoint, also behind a client certificate (RFC 8705 section 5), and the signed form (RFC
 /// 8414 section 2.1), which repeats the unmodified document.
-pub(super) fn without_ours(theirs: &Members) -> Members {
+pub(super) fn without_ours(theirs: &MetadataDocument) -> MetadataDocument {
     let mut members = absent::present(theirs.clone());
     members.values_mut().for_each(absent::prune);
     for name in ["registration_endpoint", "signed_metadata"] {
@@ -27,7 +27,11 @@ pub(super) fn without_ours(theirs: &Members) -> Members {
 
 /// Returns the values that both servers support, since clients register here and are used there. If the
 /// upstream server has no such list, or the two lists have nothing in common, returns what can be registered.
-pub(super) fn shared(theirs: Option<&Members>, name: &str, ours: Vec<String>) -> Vec<String> {
+pub(super) fn shared(
+    theirs: Option<&MetadataDocument>,
+    name: &str,
+    ours: Vec<String>,
+) -> Vec<String> {
     let theirs = theirs.and_then(|theirs| theirs.get(name));
     let Some(values) = theirs.and_then(Value::as_array) else {
         return ours;

@@ -1,5 +1,5 @@
 //! The client of the command line, for the one server that its operator names. That server may be anywhere,
-//! in a private network and without TLS too, so [`super::UrlPolicy`] does not apply. Only the command line uses
+//! in a private network and without TLS too, so [`super::Policy`] does not apply. Only the command line uses
 //! this client. The size of answers is limited, and no redirect forwards a token to another server.
 
 use std::io;
@@ -57,10 +57,10 @@ impl Direct {
     /// # Errors
     /// When the file cannot be read, or TLS cannot be set up.
     pub fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
-        let anchors = match ca {
-            Some(path) => certificates("--ca", path)?,
-            None => Vec::new(),
-        };
+        let anchors = ca
+            .map(|path| certificates("--ca", path))
+            .transpose()?
+            .unwrap_or_default();
         let client = Client::builder()
             .redirect(Redirects::none())
             .retry(reqwest::retry::never())
@@ -79,8 +79,12 @@ impl Direct {
     /// When no complete answer arrives.
     pub async fn send(&self, request: Request) -> Result<Response, DirectError> {
         let whole = async {
-            let answer = self.0.execute(prepare(request)?).await;
-            read(answer.map_err(|error| failure(&error))?).await
+            let answer = self
+                .0
+                .execute(prepare(request)?)
+                .await
+                .map_err(|error| failure(&error))?;
+            read(answer).await
         };
         timeout(PATIENCE, whole)
             .await
@@ -113,8 +117,13 @@ impl Direct {
     {
         let mut prepared = prepare(request)?;
         *prepared.body_mut() = Some(Body::wrap_stream(futures_util::stream::iter(parts)));
-        let answer = self.0.execute(prepared).await;
-        read(answer.map_err(|error| failure(&error))?).await
+        read(
+            self.0
+                .execute(prepared)
+                .await
+                .map_err(|error| failure(&error))?,
+        )
+        .await
     }
 }
 

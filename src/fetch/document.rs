@@ -29,11 +29,12 @@ impl Fetcher {
     /// Unless the answer has status 200, a JSON media type, and one JSON value.
     pub async fn get_json(&self, url: &str, accept: &str) -> Result<Document, FetchError> {
         let headers = vec![("accept".to_owned(), accept.to_owned())];
-        let request = Request {
-            headers,
-            ..Request::get(url)
-        };
-        let response = self.send(request).await?;
+        let response = self
+            .send(Request {
+                headers,
+                ..Request::get(url)
+            })
+            .await?;
         match response.status {
             200 => {}
             status @ 300..=399 => return Err(FetchError::Redirected(status)),
@@ -59,38 +60,44 @@ fn is_json(content_type: &str) -> bool {
     }
 }
 
-/// Returns how long the response is valid, in seconds (RFC 9111 sections 4.2.1 and 4.2.3, for a private
-/// cache).
+/// RFC 9111 sections 4.2.1 and 4.2.3, for a private cache.
 fn lifetime(response: &Response) -> Option<u64> {
-    let mut maximum = None;
-    for (name, value) in &response.headers {
-        if name != "cache-control" {
-            continue;
-        }
-        for directive in value.split(',') {
-            let directive = directive.trim().to_ascii_lowercase();
-            if directive == "no-store" || directive == "no-cache" {
-                return Some(0);
-            }
-            if let Some(seconds) = directive.strip_prefix("max-age=") {
-                maximum.get_or_insert_with(|| seconds.trim_matches('"').to_owned());
-            }
-        }
+    let all = response
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "cache-control");
+    let directives: Vec<String> = all
+        .flat_map(|(_, value)| value.split(','))
+        .map(|part| part.trim().to_ascii_lowercase())
+        .collect();
+    if directives
+        .iter()
+        .any(|directive| directive == "no-store" || directive == "no-cache")
+    {
+        return Some(0);
     }
+    let maximum = directives
+        .iter()
+        .find_map(|directive| directive.strip_prefix("max-age="));
     let total = match maximum {
-        Some(seconds) => seconds.parse().ok()?,
+        Some(seconds) => seconds.trim_matches('"').parse().ok()?,
         None => until_expiry(response)?,
     };
-    let age = response.header("age").unwrap_or_default();
-    Some(total.saturating_sub(age.trim().parse().unwrap_or(0)))
+    let age = response
+        .header("age")
+        .and_then(|age| age.trim().parse().ok())
+        .unwrap_or(0);
+    Some(total.saturating_sub(age))
 }
 
 /// Returns the seconds between `Date` and `Expires`, which both come from the clock of the other server.
 fn until_expiry(response: &Response) -> Option<u64> {
     let time = |name: &str| {
         let text = response.header(name)?;
-        let time = DateTimeParser::new().parse_timestamp(text).ok()?;
-        Some(time.as_second())
+        DateTimeParser::new()
+            .parse_timestamp(text)
+            .ok()
+            .map(jiff::Timestamp::as_second)
     };
     let date = time("date")?;
     // RFC 9111 section 5.3: a value that is not a date, such as 0, means that the answer has expired.

@@ -34,8 +34,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::FetchSettings;
 use crate::telemetry::meter::{self, FetchOutcome};
-use policy::UrlPolicy;
-use turns::FetchTurns;
+use policy::Policy;
+use turns::Turns;
 
 /// The maximum length of all headers of an answer, names and values, in bytes.
 const HEADER_BYTES: usize = 32 * 1024;
@@ -43,8 +43,8 @@ const HEADER_BYTES: usize = 32 * 1024;
 /// Sends requests to other servers, within the limits of `[fetch]`.
 pub struct Fetcher {
     client: Client,
-    policy: UrlPolicy,
-    turns: FetchTurns,
+    policy: Policy,
+    turns: Turns,
     timeout: Duration,
     body_bytes: usize,
 }
@@ -62,8 +62,8 @@ impl Fetcher {
     fn resolving(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result<Self, BuildError> {
         Ok(Self {
             client: client::build(settings, names)?,
-            policy: UrlPolicy::new(settings.clone()),
-            turns: FetchTurns::new(settings.concurrent, settings.concurrent_per_host),
+            policy: Policy::new(settings.clone()),
+            turns: Turns::new(settings.concurrent, settings.concurrent_per_host),
             timeout: Duration::from_millis(settings.timeout_ms),
             body_bytes: settings.body_bytes,
         })
@@ -84,14 +84,17 @@ impl Fetcher {
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
         let begun = Instant::now();
         let outcome = self.send_uncounted(request).await;
-        meter::fetch(counted_as(&outcome), begun.elapsed());
+        meter::fetch(word(&outcome), begun.elapsed());
         outcome
     }
 
     async fn send_uncounted(&self, request: Request) -> Result<Response, FetchError> {
-        let timeout = request.timeout.unwrap_or(self.timeout).min(self.timeout);
-        let limit = request.limit.unwrap_or(self.body_bytes);
-        let limit = limit.min(self.body_bytes);
+        let timeout = request
+            .timeout
+            .map_or(self.timeout, |asked| asked.min(self.timeout));
+        let limit = request
+            .limit
+            .map_or(self.body_bytes, |asked| asked.min(self.body_bytes));
         let url = self.policy.admit(&request.url)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let host = format!("{}:{port}", url.host_str().unwrap_or_default());
@@ -113,14 +116,17 @@ impl Fetcher {
         limit: usize,
     ) -> Result<Response, FetchError> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let answer = self.client.execute(request).await;
-        let answer = answer.map_err(|error| FetchError::of(&error, &host))?;
+        let answer = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| FetchError::of(&error, &host))?;
         message::read(answer, limit).await
     }
 }
 
 /// Returns the outcome of a fetch for the metrics.
-fn counted_as(outcome: &Result<Response, FetchError>) -> FetchOutcome {
+fn word(outcome: &Result<Response, FetchError>) -> FetchOutcome {
     match outcome {
         Ok(response) if (200..300).contains(&response.status) => FetchOutcome::Ok,
         Err(FetchError::Refused(_)) => FetchOutcome::Refused,

@@ -9,19 +9,19 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 const REMEMBERED: usize = 1_024;
 
 /// The fetches that are running or queued.
-pub(super) struct FetchTurns {
+pub(super) struct Turns {
     all: Arc<Semaphore>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     per_host: usize,
 }
 
 /// A turn. Dropping it lets the next fetch begin.
-pub(super) struct FetchTurn {
+pub(super) struct Turn {
     _of_all: OwnedSemaphorePermit,
     _of_host: OwnedSemaphorePermit,
 }
 
-impl FetchTurns {
+impl Turns {
     pub(super) fn new(all: usize, per_host: usize) -> Self {
         let all = Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)));
         Self {
@@ -33,10 +33,10 @@ impl FetchTurns {
 
     /// Waits for a turn with `host`. The queue of the host comes first, so that fetches from a slow host do
     /// not delay the others.
-    pub(super) async fn wait(&self, host: &str) -> Result<FetchTurn, AcquireError> {
+    pub(super) async fn wait(&self, host: &str) -> Result<Turn, AcquireError> {
         let of_host = self.queue(host).acquire_owned().await?;
         let of_all = Arc::clone(&self.all).acquire_owned().await?;
-        Ok(FetchTurn {
+        Ok(Turn {
             _of_all: of_all,
             _of_host: of_host,
         })
@@ -61,7 +61,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_host_does_not_delay_another() {
-        let turns = FetchTurns::new(3, 2);
+        let turns = Turns::new(3, 2);
         let first = turns.wait("a").await.unwrap();
         let _second = turns.wait("a").await.unwrap();
         assert!(turns.wait("a").now_or_never().is_none());
@@ -73,7 +73,7 @@ mod tests {
 
     #[tokio::test]
     async fn hosts_without_requests_are_forgotten() {
-        let turns = FetchTurns::new(1, 1);
+        let turns = Turns::new(1, 1);
         let held = turns.wait("held").await.unwrap();
         for number in 0..3 * REMEMBERED {
             assert!(turns.wait(&format!("{number}")).now_or_never().is_none());

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 use super::activity::{Connection, OpenRequest};
 use super::certificate::{self, ClientCertificate};
-use super::outgoing::{Keep, Outgoing, Terms};
+use super::outgoing::{Keep, Outgoing, StreamTerms};
 use super::serve::Entrance;
 use super::stream::{Stream, Streams};
 use super::untaken::Untaken;
@@ -168,7 +168,7 @@ fn finish(
     connection: &Arc<Connection>,
     untaken: &Arc<Untaken>,
 ) -> hyper::Response<Outgoing> {
-    let terms = Stream::of_task().map(|stream| Terms {
+    let terms = Stream::of_task().map(|stream| StreamTerms {
         connection: Arc::clone(connection),
         untaken: Arc::clone(untaken),
         stream,

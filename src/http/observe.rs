@@ -46,7 +46,7 @@ pub fn correlation_id(parts: &Parts) -> Option<String> {
 
 /// How requests are classified and answered.
 #[derive(Clone)]
-pub struct Observer {
+pub struct RequestObserver {
     /// Returns the endpoint that a request goes to.
     pub endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
     /// Whether clients reach the server by https, and should never try without.
@@ -57,7 +57,7 @@ pub struct Observer {
 
 /// Assigns a correlation id to the request, counts it, and logs its outcome in one line.
 pub async fn observe(
-    State(observer): State<Observer>,
+    State(observer): State<RequestObserver>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -129,7 +129,7 @@ struct Observed {
 }
 
 impl Observed {
-    fn begin(observer: &Observer, request: &Request, span: Span) -> Self {
+    fn begin(observer: &RequestObserver, request: &Request, span: Span) -> Self {
         let peer = request
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()

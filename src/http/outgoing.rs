@@ -20,7 +20,7 @@ use super::untaken::{UnreadAnswer, Untaken};
 pub(super) struct Outgoing {
     body: Body,
     /// None for HTTP/1.1, which sends one answer at a time.
-    terms: Option<Terms>,
+    terms: Option<StreamTerms>,
     /// None if nothing has to be kept open.
     keep: Option<Arc<Keep>>,
     /// The last byte of the current piece.
@@ -28,7 +28,7 @@ pub(super) struct Outgoing {
 }
 
 /// The limits that apply to an answer on an HTTP/2 stream.
-pub(super) struct Terms {
+pub(super) struct StreamTerms {
     pub(super) connection: Arc<Connection>,
     pub(super) untaken: Arc<Untaken>,
     pub(super) stream: Arc<Stream>,
@@ -56,7 +56,7 @@ struct Hold {
 }
 
 impl Outgoing {
-    pub(super) fn new(body: Body, terms: Option<Terms>, keep: Option<Keep>) -> Self {
+    pub(super) fn new(body: Body, terms: Option<StreamTerms>, keep: Option<Keep>) -> Self {
         Self {
             body,
             terms,

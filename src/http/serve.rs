@@ -29,7 +29,7 @@ const GONE: Duration = Duration::from_millis(1);
 
 /// The limits for the connections of one listener.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct ConnectionBounds {
     /// The maximum number of concurrent connections. For one more, the connection that has been idle longest
     /// gives way.
     pub connections: usize,
@@ -47,7 +47,7 @@ pub struct Bounds {
     pub shutdown: Duration,
 }
 
-impl Bounds {
+impl ConnectionBounds {
     /// Returns how long a connection may be inactive. An answer that was not read in time is reset. If that
     /// does not help, the connection is closed.
     pub(super) const fn patience(&self) -> Patience {
@@ -64,7 +64,7 @@ impl Bounds {
 #[derive(Clone)]
 pub struct Entrance {
     /// The limits for connections.
-    pub bounds: Bounds,
+    pub bounds: ConnectionBounds,
     /// TLS, or plain HTTP.
     pub tls: Arc<Tls>,
     /// The trusted proxies.

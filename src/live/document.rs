@@ -47,14 +47,8 @@ fn hide_passwords(value: &mut Value) {
 /// Returns `text` with a mask for its password, or `None` if it is not a URL or has no password.
 fn without_password(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok()?;
-    let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let mut in_query = false;
-    for (name, value) in &mut pairs {
-        if name.to_ascii_lowercase().contains("password") {
-            MASK.clone_into(value);
-            in_query = true;
-        }
-    }
+    let is_password = |name: &str| name.to_ascii_lowercase().contains("password");
+    let in_query = url.query_pairs().any(|(name, _)| is_password(&name));
     if url.password().is_none() && !in_query {
         return None;
     }
@@ -62,6 +56,15 @@ fn without_password(text: &str) -> Option<String> {
         url.set_password(Some(MASK)).ok()?;
     }
     if in_query {
+        let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
+            let value = if is_password(&name) {
+                MASK.to_owned()
+            } else {
+                value.into_owned()
+            };
+            (name.into_owned(), value)
+        };
+        let pairs: Vec<(String, String)> = url.query_pairs().map(hide).collect();
         url.query_pairs_mut().clear().extend_pairs(pairs);
     }
     Some(url.into())

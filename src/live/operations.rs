@@ -5,7 +5,7 @@ use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 
 use super::PatchError;
-use super::pointer::{Target, shown};
+use super::pointer::{Place, shown};
 use crate::base::model::json::{self, JsonError};
 use crate::config::patch;
 
@@ -35,12 +35,18 @@ impl Operations {
                 "the body has more than {MOST_OPERATIONS} operations"
             )));
         }
-        let mut parsed = Vec::new();
-        for (number, operation) in (1..).zip(operations) {
-            let operation = operation_of(operation);
-            parsed.push(operation.map_err(|reason| PatchError::Operation { number, reason })?);
-        }
-        Ok(Self(parsed))
+        let parse = |(at, operation)| {
+            operation_of(operation).map_err(|reason| PatchError::Operation {
+                number: at + 1,
+                reason,
+            })
+        };
+        operations
+            .into_iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &PatchOperation> {
@@ -72,9 +78,9 @@ fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>,
     let Some(Value::String(text)) = members.get(name) else {
         return Ok(None);
     };
-    let target = Target::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
-    members.insert(name.to_owned(), target.pointer.into());
-    Ok(target.flat)
+    let place = Place::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
+    members.insert(name.to_owned(), place.pointer.into());
+    Ok(place.flat)
 }
 
 /// Converts a string to a Boolean or a number if the option `key` does not accept a string.

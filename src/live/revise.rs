@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::apply::apply;
 use super::pointer::shown;
 use super::{Operations, PatchError};
-use crate::config::patch::{fixed_by, live_keys, properties, unknown_live};
+use crate::config::patch::{fixed_by, live_keys, unknown_live};
 use crate::config::{Configuration, Patch, shows_mask};
 
 /// Returns the patch that results from applying `operations` to `current`, which was loaded with `patch`.
@@ -64,30 +64,40 @@ pub fn settle(patch: &Patch, next: &Configuration) -> Patch {
 
 /// Returns the members of a patched document. Unknown members are an error.
 fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
-    let invalid = |reason: &str| Err(PatchError::Invalid(reason.to_owned()));
     let Value::Object(members) = document else {
-        return invalid("the document must be an object");
+        return Err(PatchError::Invalid(
+            "the document must be an object".to_owned(),
+        ));
     };
-    for (section, value) in &members {
-        match (section.as_str(), value) {
-            ("registration", Value::Object(_)) | ("scopes", _) => {}
-            ("registration", _) => return invalid("registration: must be an object"),
-            (section, _) => {
-                let section = shown(section);
-                let reason = format!("{section}: cannot be patched; remove it from the document");
-                return Err(PatchError::Invalid(reason));
-            }
+    let registration = match members.get("registration") {
+        Some(Value::Object(registration)) => Some(registration),
+        Some(_) => {
+            return Err(PatchError::Invalid(
+                "registration: must be an object".to_owned(),
+            ));
         }
+        None => None,
+    };
+    if let Some(section) = members
+        .keys()
+        .find(|key| !["registration", "scopes"].contains(&key.as_str()))
+    {
+        let reason = "cannot be patched; remove it from the document";
+        return Err(PatchError::Invalid(format!("{}: {reason}", shown(section))));
     }
-    let registration = members.get("registration").and_then(Value::as_object);
-    for name in registration.into_iter().flat_map(Map::keys) {
-        if !properties().any(|property| property == name) {
-            let key = format!("registration.{name}");
-            let reason = format!("{}: {}", shown(&key), unknown_live(&key));
-            return Err(PatchError::Invalid(reason));
-        }
+    let known = live_keys();
+    let mut keys = registration
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(|key| format!("registration.{key}"));
+    match keys.find(|key| !known.contains(key)) {
+        Some(key) => Err(PatchError::Invalid(format!(
+            "{}: {}",
+            shown(&key),
+            unknown_live(&key)
+        ))),
+        None => Ok(members),
     }
-    Ok(members)
 }
 
 /// Returns the value of the live option `key`.

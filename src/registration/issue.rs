@@ -11,7 +11,7 @@ use crate::base::model::{ClientId, Violation};
 use crate::base::random;
 use crate::base::secret::{Secret, TokenDigest};
 use crate::client::rules::{expiry, needs_secret};
-use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
+use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens};
 use crate::config::registration::Rotation;
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
@@ -71,11 +71,7 @@ pub(super) fn update(
 ) -> Result<Issued, RegisterError> {
     let (cx, before) = (attempt.cx, stored.client());
     let metadata = sanctioned.metadata.metadata();
-    let expires_at = expiry(metadata, before.issued_at);
-    if expires_at.is_some_and(|end| end <= cx.service.clock.now()) {
-        let rule = "is counted from client_id_issued_at, and that many seconds have already passed";
-        return Err(vec![Violation::metadata("lifetime", rule)].into());
-    }
+    let expires_at = future_expiry(cx, metadata, before)?;
     let (secret, sealed) = if needs_secret(metadata) {
         let (secret, sealed) = kept_or_new(cx, before, expires_at)?;
         (Some(secret), Some(sealed))
@@ -110,6 +106,20 @@ pub(super) fn update(
         token,
         secret,
     })
+}
+
+/// Returns when `client` expires with this metadata, which must not have happened already.
+fn future_expiry(
+    cx: &Context<'_>,
+    metadata: &Metadata,
+    client: &Client,
+) -> Result<Option<Timestamp>, RegisterError> {
+    let expires_at = expiry(metadata, client.issued_at);
+    if expires_at.is_some_and(|end| end <= cx.service.clock.now()) {
+        let rule = "is counted from client_id_issued_at, and that many seconds have already passed";
+        return Err(vec![Violation::metadata("lifetime", rule)].into());
+    }
+    Ok(expires_at)
 }
 
 /// Returns the secret of `client`, or a new one if it has none.
@@ -153,7 +163,7 @@ fn seal(
 }
 
 fn provenance(attempt: Attempt<'_>, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
-    let attestation = evidence::Origin::of(proven.proofs.attestation.as_ref());
+    let attestation = evidence::AppraisalOrigin::of(proven.proofs.attestation.as_ref());
     let (token_id, policy) = match &proven.initial_access {
         Some(token) => (Some(token.id.clone()), Some(token.policy.clone())),
         None => (None, None),

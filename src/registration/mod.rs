@@ -44,7 +44,7 @@ use attempt::{Attempt, Issued, Offered, Proven, Sanctioned};
 use identity::Identity;
 use metadata::{parse, sector};
 use proof::{certificate, evidence, prove, statement};
-use shared_client::Shared;
+use shared_client::SharedClient;
 
 /// Runs steps 5 to 16 of a registration.
 ///
@@ -99,7 +99,7 @@ async fn create(
 ) -> Result<ClientInformation, RegisterError> {
     let cx = attempt.cx;
     let (proven, sanctioned) = decide(attempt, offered).await?;
-    let mut shared = Shared::of(cx, &proven, sanctioned.metadata.metadata());
+    let mut shared = SharedClient::of(cx, &proven, sanctioned.metadata.metadata());
     if let Some(existing) = shared.find(cx).await? {
         return shared_client::answer(attempt, existing).await;
     }

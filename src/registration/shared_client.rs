@@ -19,14 +19,14 @@ use crate::telemetry;
 
 /// A client that is shared by everyone who registers its metadata; or no such client.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct SharedClient {
     /// The digest of the metadata.
     pub(super) digest: Option<String>,
     /// The number of clients with this digest when they were counted.
     seen: u64,
 }
 
-impl Shared {
+impl SharedClient {
     /// Decides whether a client with `metadata` is shared. It must be open to anyone and have nothing of its
     /// own: no proof, no secret, no expiry.
     pub(super) fn of(cx: &Context<'_>, proven: &Proven, metadata: &Metadata) -> Self {

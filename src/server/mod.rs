@@ -27,7 +27,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::http::certificate::Proxies;
-use crate::http::serve::{Bounds, Entrance};
+use crate::http::serve::{ConnectionBounds, Entrance};
 use crate::http::tls::Tls;
 use crate::http::untaken::Untaken;
 use crate::script::host::Host;
@@ -470,7 +470,7 @@ fn issuer(settings: &Settings, address: SocketAddr) -> String {
 
 fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
     let Settings { server, limits, .. } = settings;
-    let bounds = Bounds {
+    let bounds = ConnectionBounds {
         connections: limits.connections,
         connections_per_party: limits.connections_per_address,
         header_timeout: Duration::from_millis(limits.header_timeout_ms),

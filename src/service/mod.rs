@@ -25,7 +25,7 @@ use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
 use limits::RateLimits;
 pub use steady::{Due, Jump, Steady};
-pub use upstream::{Members, Upstream};
+pub use upstream::{MetadataDocument, Upstream};
 
 /// Everything that can change while the server runs. A snapshot is never modified, only replaced.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, BuildError, FetchError, Fetcher};
 
 /// The members of a metadata document.
-pub type Members = Map<String, Value>;
+pub type MetadataDocument = Map<String, Value>;
 
 /// The server that `discovery.upstream` names.
 pub struct Upstream {
@@ -20,7 +20,7 @@ pub struct Upstream {
     named: String,
     /// The issuer identifier of this server.
     own_issuer: String,
-    documents: RemoteDocuments<Members>,
+    documents: RemoteDocuments<MetadataDocument>,
     /// OpenID Connect Discovery section 4: most servers publish their fuller document there.
     openid: String,
     /// RFC 8414 section 3.1.
@@ -73,7 +73,7 @@ impl Upstream {
     ///
     /// # Errors
     /// When the metadata is not cached and cannot be fetched, or belongs to another issuer.
-    pub async fn metadata(&self) -> Result<Arc<Members>, FetchError> {
+    pub async fn metadata(&self) -> Result<Arc<MetadataDocument>, FetchError> {
         let is_at_oauth = self.is_at_oauth.load(Ordering::Relaxed);
         let (first, second) = if is_at_oauth {
             (&self.oauth, &self.openid)
@@ -101,7 +101,7 @@ impl Upstream {
     }
 
     /// Logs when the metadata becomes unavailable, and when it is available again.
-    fn note(&self, found: &Result<Arc<Members>, FetchError>) {
+    fn note(&self, found: &Result<Arc<MetadataDocument>, FetchError>) {
         let upstream = self.named.as_str();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let trouble = found
@@ -123,7 +123,7 @@ impl Upstream {
         }
     }
 
-    fn compare(&self, members: &Members) {
+    fn compare(&self, members: &MetadataDocument) {
         let issuer = members
             .get("issuer")
             .and_then(Value::as_str)
@@ -167,7 +167,7 @@ fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSett
 
 /// Returns the document as an object, if its issuer is one of `accepted` (RFC 8414 section 3.3). A document
 /// of another issuer does not come from the server that was asked.
-fn members(document: &Value, accepted: &[String]) -> Result<Members, String> {
+fn members(document: &Value, accepted: &[String]) -> Result<MetadataDocument, String> {
     let members = document.as_object().ok_or("must be an object")?;
     let issuer = issuer(members);
     if accepted.iter().any(|one| one == issuer) {
@@ -177,7 +177,7 @@ fn members(document: &Value, accepted: &[String]) -> Result<Members, String> {
 }
 
 /// Returns the issuer without its trailing slash, since a configuration may name it without one.
-fn issuer(members: &Members) -> &str {
+fn issuer(members: &MetadataDocument) -> &str {
     members
         .get("issuer")
         .and_then(Value::as_str)

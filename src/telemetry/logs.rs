@@ -2,14 +2,14 @@
 
 use std::io::IsTerminal;
 
-use tracing::{Level, Metadata};
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{Layer, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::lines::{JsonLine, JsonMembers};
+use super::lines::{Line, Members};
 use super::traces::{self, Traces};
 use crate::config::settings::{LogFormat, TelemetrySettings};
 
@@ -20,7 +20,7 @@ pub enum TelemetryError {
     #[error(
         "telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}"
     )]
-    Level(#[from] ParseError),
+    Level(#[from] tracing_subscriber::filter::ParseError),
     /// `telemetry.otlp` cannot be used.
     #[error("telemetry.otlp: {0}")]
     Otlp(#[from] traces::ExportError),
@@ -47,46 +47,45 @@ where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
     let is_terminal = std::io::stderr().is_terminal();
-    // Otherwise the layer would report a failed write to standard error on standard error, and panic.
-    let lines = Layer::new().with_writer(writer).log_internal_errors(false);
-    let lines = if is_text(settings.format, is_terminal) {
-        let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none();
-        lines.with_ansi(has_colour).boxed()
-    } else {
-        lines.fmt_fields(JsonMembers).event_format(JsonLine).boxed()
-    };
-    // This filter does not limit the level. Without this hint, every event of every crate would be created
-    // and then dropped here.
-    let safe = filter_fn(is_safe).with_max_level_hint(LevelFilter::TRACE);
-    let filter = of_level(&settings.level)?.and(safe);
-    let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
-    let registry = tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(traces.as_ref().map(Traces::layer));
-    registry.try_init().map_err(|_| TelemetryError::Again)?;
-    Ok(traces)
-}
-
-const fn is_text(format: LogFormat, is_terminal: bool) -> bool {
-    match format {
+    let is_text = match settings.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
-    }
-}
-
-fn of_level(level: &str) -> Result<EnvFilter, ParseError> {
+    };
+    // Otherwise the layer would report a failed write to standard error on standard error, and panic.
+    let lines = Layer::new().with_writer(writer).log_internal_errors(false);
+    let lines = if is_text {
+        lines
+            .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
+            .boxed()
+    } else {
+        lines.fmt_fields(Members).event_format(Line).boxed()
+    };
+    // Events of other crates below `info` quote headers, frames and records, and so secrets. Only the content
+    // of our own events is known. The steps of a trace would replace the span of the request, whose
+    // identifiers each line has.
+    let ours = filter_fn(|metadata| {
+        let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
+        is_loud && metadata.target() != traces::TARGET
+    });
+    // This filter does not limit the level. Without this hint, every event of every crate would be created
+    // and then dropped here.
+    let ours = ours.with_max_level_hint(LevelFilter::TRACE);
     // The filter does not trim the spaces around a directive.
-    let directives: Vec<&str> = level.split(',').map(str::trim).collect();
-    EnvFilter::try_new(directives.join(","))
-}
-
-/// Whether an event or span may be logged. Events of other crates below `info` quote headers, frames and
-/// records, and so secrets. Only the content of our own events is known. The steps of a trace would replace
-/// the span of the request, whose identifiers each line has.
-fn is_safe(metadata: &Metadata<'_>) -> bool {
-    let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
-    is_loud && metadata.target() != traces::TARGET
+    let level = settings
+        .level
+        .split(',')
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(",");
+    let filter = EnvFilter::try_new(level)?.and(ours);
+    let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(traces.as_ref().map(Traces::layer))
+        .try_init()
+        .map_err(|_| TelemetryError::Again)?;
+    Ok(traces)
 }
 
 fn is_ours(target: &str) -> bool {

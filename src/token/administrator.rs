@@ -88,6 +88,15 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
     let Some(file) = file(&service.settings) else {
         return Ok(None);
     };
+    create(service, metadata, file).await
+}
+
+/// Creates the administrator, and returns the path of its credentials; none if another server was faster.
+async fn create(
+    service: &Service,
+    metadata: Approved,
+    file: PathBuf,
+) -> Result<Option<PathBuf>, AdministratorError> {
     let (secret, now) = (random::client_secret()?, service.clock.now());
     let issue = Issue {
         issued_at: now,

@@ -43,7 +43,7 @@ pub enum ClientKeys<'a> {
 }
 
 /// A token with a valid signature or the reason why it is invalid, and the number of keys that were tried.
-type TriedKeys = (Result<Signed, TrustError>, usize);
+type Outcome = (Result<Signed, TrustError>, usize);
 
 /// The cost of assertions so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Assertions {
         &self,
         token: &Compact,
         set: impl FnOnce(&Compact) -> Result<Arc<KeySet>, TrustError> + Send + 'static,
-    ) -> TriedKeys {
+    ) -> Outcome {
         let token = token.clone();
         let tried = self.apart(move || {
             let set = set(&token)?;
@@ -128,7 +128,7 @@ impl Assertions {
         }
     }
 
-    async fn with_own(&self, token: &Compact, client: &str, jwks: &Value) -> TriedKeys {
+    async fn with_own(&self, token: &Compact, client: &str, jwks: &Value) -> Outcome {
         let hash = self.kept.hasher.hash_one(jwks);
         if let Some(set) = self.kept.find(client, hash) {
             return self.tried(token, move |_| Ok(set)).await;
@@ -147,7 +147,7 @@ impl Assertions {
         token: &Compact,
         certified: Certified,
         now: Timestamp,
-    ) -> TriedKeys {
+    ) -> Outcome {
         let of_certificate = move |token: &Compact| {
             let claims = token.unverified_claims()?;
             let iss = claims.get("iss").and_then(Value::as_str);
@@ -228,7 +228,7 @@ impl Verifier {
     }
 
     /// Verifies with the key set at `url`, and fetches it once more if it does not contain the key.
-    async fn with_fetched(&self, token: &Compact, url: &str) -> Result<TriedKeys, TrustError> {
+    async fn with_fetched(&self, token: &Compact, url: &str) -> Result<Outcome, TrustError> {
         let set = self.claimed.get(url).await?;
         let seen = Arc::clone(&set);
         let tried = self.assertions.tried(token, move |_| Ok(set)).await;

@@ -72,33 +72,32 @@ impl Trust {
             ),
             ..Self::default()
         };
-        trust.add_issuers(settings, &mut faults);
+        for (at, entry) in settings.dcr_ssa_validation_configs.iter().enumerate() {
+            let key = format!("dcrSsaValidationConfigs[{at}]");
+            let supported = match entry.r#type {
+                SsaValidationType::Ssa => &trust.statement_algorithms,
+                SsaValidationType::Dcr => &trust.request_algorithms,
+            };
+            let issuer = Arc::new(Issuer::new(entry, supported, &key, &mut faults));
+            match entry.r#type {
+                SsaValidationType::Ssa => trust.statements.push(issuer),
+                SsaValidationType::Dcr => trust.requests.push(issuer),
+            }
+        }
         for (at, entry) in settings.trusted_client_attesters.iter().enumerate() {
             let key = format!("trustedClientAttesters[{at}]");
-            let attester = Attester::new(entry, &key, &mut faults);
-            trust.attesters.push(attester);
+            trust
+                .attesters
+                .push(Attester::new(entry, &key, &mut faults));
         }
-        if let Some(udap) = &settings.udap_metadata {
-            trust.metadata_signer = MetadataSigner::read(udap, &mut faults);
-        }
+        let udap = settings.udap_metadata.as_ref();
+        trust.metadata_signer =
+            udap.and_then(|settings| MetadataSigner::read(settings, &mut faults));
         trust.request_source = source::of_requests(settings, &mut faults);
         if faults.is_empty() {
             Ok(trust)
         } else {
             Err(faults)
-        }
-    }
-
-    /// Adds the entries of `dcrSsaValidationConfigs`.
-    fn add_issuers(&mut self, settings: &Registration, faults: &mut Vec<(String, String)>) {
-        for (at, entry) in settings.dcr_ssa_validation_configs.iter().enumerate() {
-            let key = format!("dcrSsaValidationConfigs[{at}]");
-            let (supported, issuers) = match entry.r#type {
-                SsaValidationType::Ssa => (&self.statement_algorithms, &mut self.statements),
-                SsaValidationType::Dcr => (&self.request_algorithms, &mut self.requests),
-            };
-            let issuer = Issuer::new(entry, supported, &key, faults);
-            issuers.push(Arc::new(issuer));
         }
     }
 

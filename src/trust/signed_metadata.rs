@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::file;
 use crate::base::clock::Timestamp;
@@ -25,11 +25,11 @@ pub struct MetadataSigner {
     /// The name in the certificate.
     base_url: String,
     /// The most recently signed metadata.
-    last: Mutex<Option<SignedMetadata>>,
+    last: Mutex<Option<Signed>>,
 }
 
 #[derive(Debug, Clone)]
-struct SignedMetadata {
+struct Signed {
     claims: Map<String, Value>,
     at: Timestamp,
     token: Arc<str>,
@@ -42,9 +42,11 @@ impl MetadataSigner {
         settings: &UdapMetadata,
         faults: &mut Vec<(String, String)>,
     ) -> Option<Self> {
-        let key = settings.signing_key.as_ref()?;
-        let certificates = settings.certificates.as_ref()?;
-        let base_url = settings.base_url.as_ref()?;
+        let (key, certificates, base_url) = (
+            settings.signing_key.as_ref()?,
+            settings.certificates.as_ref()?,
+            settings.base_url.as_ref()?,
+        );
         match read(key, certificates, base_url) {
             Ok(signer) => Some(signer),
             Err((name, reason)) => {
@@ -64,67 +66,74 @@ impl MetadataSigner {
         now: Timestamp,
     ) -> Result<Arc<str>, SigningKeyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(signed) = &*last
-            && signed.claims == claims
-            && (signed.at..signed.at.plus(SIGNED_ANEW)).contains(&now)
-        {
+        let is_fresh = |signed: &&Signed| {
+            signed.claims == claims && (signed.at..signed.at.plus(SIGNED_ANEW)).contains(&now)
+        };
+        if let Some(signed) = last.as_ref().filter(is_fresh) {
             return Ok(Arc::clone(&signed.token));
         }
-        let token: Arc<str> = self.signed(&claims, now)?.into();
-        *last = Some(SignedMetadata {
+        let mut all = claims.clone();
+        let expiry = now.plus(LIFETIME);
+        // The `jti` is derived from the claims and the time, so it is unique.
+        let jti = sha256_hex(format!("{}{}", now.unix(), Value::Object(claims.clone())).as_bytes());
+        for (name, value) in [
+            ("iss", Value::from(self.base_url.as_str())),
+            ("sub", Value::from(self.base_url.as_str())),
+            ("iat", now.unix().into()),
+            ("exp", expiry.unix().into()),
+            ("jti", jti.into()),
+        ] {
+            all.insert(name.to_owned(), value);
+        }
+        let header = json!({ "x5c": self.x5c });
+        let header = header.as_object().cloned().unwrap_or_default();
+        let token: Arc<str> = jose::sign(&header, &all, &self.key)?.into();
+        *last = Some(Signed {
             claims,
             at: now,
             token: Arc::clone(&token),
         });
         Ok(token)
     }
-
-    fn signed(
-        &self,
-        claims: &Map<String, Value>,
-        now: Timestamp,
-    ) -> Result<String, SigningKeyError> {
-        let mut all = claims.clone();
-        let expiry = now.plus(LIFETIME);
-        // The `jti` is derived from the claims and the time, so it is unique.
-        let jti = sha256_hex(format!("{}{}", now.unix(), Value::Object(claims.clone())).as_bytes());
-        let base_url = Value::from(self.base_url.as_str());
-        let own = [
-            ("iss", base_url.clone()),
-            ("sub", base_url),
-            ("iat", now.unix().into()),
-            ("exp", expiry.unix().into()),
-            ("jti", jti.into()),
-        ];
-        for (name, value) in own {
-            all.insert(name.to_owned(), value);
-        }
-        let mut header = Map::new();
-        header.insert("x5c".to_owned(), self.x5c.clone());
-        jose::sign(&header, &all, &self.key)
-    }
 }
 
-/// Reads the signer. An error has the name of the option and the reason.
 fn read(
     key: &Path,
     certificates: &Path,
     base_url: &str,
 ) -> Result<MetadataSigner, (&'static str, String)> {
-    let signer = read_key(key).map_err(|reason| ("signingKey", reason))?;
-    let chain = read_chain(certificates).map_err(|reason| ("certificates", reason))?;
+    let of_key = |reason: String| ("signingKey", reason);
+    let pem = String::from_utf8(file::read(key).map_err(of_key)?);
+    let pem = pem.map_err(|_| of_key(format!("'{}' is not a PEM file", key.display())))?;
+    if !pem.trim_start().starts_with("-----BEGIN") {
+        return Err(of_key(format!(
+            "'{}' does not contain a private key in PEM",
+            key.display()
+        )));
+    }
+    let signer = signing_key(&Secret::new(pem));
+    let signer = signer.map_err(|error| of_key(format!("'{}' {error}", key.display())))?;
+    let chain =
+        Chain::from_pem(&file::read(certificates).map_err(|reason| ("certificates", reason))?);
+    let chain = chain.map_err(|_| {
+        (
+            "certificates",
+            format!(
+                "'{}' must contain 1 to 4 certificates in PEM",
+                certificates.display()
+            ),
+        )
+    })?;
     let own = chain.signer().jwk().map(Value::Object);
-    let is_pair = match (own, signer.public_jwk()) {
-        (Some(one), Some(other)) => same_key(&one, &other),
-        _ => false,
-    };
+    let is_pair = own
+        .zip(signer.public_jwk())
+        .is_some_and(|(one, other)| same_key(&one, &other));
     if !is_pair {
-        let reason = format!(
+        return Err(of_key(format!(
             "'{}' is not the key of the first certificate in '{}'",
             key.display(),
             certificates.display()
-        );
-        return Err(("signingKey", reason));
+        )));
     }
     if !chain.signer().sans.has_uri(base_url) {
         let rule = "must exactly match a URI in the subjectAltName of the first certificate";
@@ -136,20 +145,4 @@ fn read(
         base_url: base_url.to_owned(),
         last: Mutex::default(),
     })
-}
-
-fn read_key(path: &Path) -> Result<SigningKey, String> {
-    let name = path.display();
-    let pem = String::from_utf8(file::read(path)?);
-    let pem = pem.map_err(|_| format!("'{name}' is not a PEM file"))?;
-    if !pem.trim_start().starts_with("-----BEGIN") {
-        return Err(format!("'{name}' does not contain a private key in PEM"));
-    }
-    signing_key(&Secret::new(pem)).map_err(|error| format!("'{name}' {error}"))
-}
-
-fn read_chain(path: &Path) -> Result<Chain, String> {
-    let chain = Chain::from_pem(&file::read(path)?);
-    let name = path.display();
-    chain.map_err(|_| format!("'{name}' must contain 1 to 4 certificates in PEM"))
 }

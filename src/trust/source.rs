@@ -64,14 +64,24 @@ pub(super) fn of_entry(
     key: &str,
     faults: &mut Vec<(String, String)>,
 ) -> Source {
-    let mut keys = public(entry.jwks.as_ref(), entry.jwks_uri.as_ref(), key, faults);
-    if let (None, Some(endpoint)) = (&keys, &entry.configuration_endpoint) {
-        let member = entry.configuration_endpoint_claim.as_deref();
-        keys = Some(Keys::Discovered {
-            endpoint: endpoint.clone(),
-            member: member.unwrap_or("jwks_uri").to_owned(),
-        });
-    }
+    let discovered = || {
+        let member = entry
+            .configuration_endpoint_claim
+            .as_deref()
+            .unwrap_or("jwks_uri")
+            .to_owned();
+        entry
+            .configuration_endpoint
+            .clone()
+            .map(|endpoint| Keys::Discovered { endpoint, member })
+    };
+    let known = entry
+        .jwks
+        .as_ref()
+        .and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
+    let keys = known
+        .or_else(|| entry.jwks_uri.clone().map(Keys::At))
+        .or_else(discovered);
     let secret = entry.shared_secret.as_ref();
     let secret = secret.and_then(|text| shared(text, &format!("{key}.sharedSecret"), faults));
     let anchors = entry.trust_anchors.as_deref();
@@ -90,7 +100,11 @@ pub(super) fn of_attester(
     key: &str,
     faults: &mut Vec<(String, String)>,
 ) -> Source {
-    let keys = public(entry.jwks.as_ref(), entry.jwks_uri.as_ref(), key, faults);
+    let known = entry
+        .jwks
+        .as_ref()
+        .and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
+    let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At));
     let anchors = entry.trust_anchors.as_deref();
     let certified =
         anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
@@ -101,17 +115,6 @@ pub(super) fn of_attester(
     }
 }
 
-/// Returns the keys in `jwks`, or at `jwks_uri` if there are none, of the entry `key`.
-fn public(
-    jwks: Option<&Value>,
-    jwks_uri: Option<&String>,
-    key: &str,
-    faults: &mut Vec<(String, String)>,
-) -> Option<Keys> {
-    let known = jwks.and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
-    known.or_else(|| jwks_uri.cloned().map(Keys::At))
-}
-
 /// Returns the source for signed requests whose issuer has no entry.
 pub(super) fn of_requests(
     settings: &Registration,
@@ -119,8 +122,12 @@ pub(super) fn of_requests(
 ) -> Option<Source> {
     let jwks = settings.dcr_signature_validation_jwks.as_ref();
     let known = jwks.and_then(|jwks| known(jwks, "dcrSignatureValidationJwks", faults));
-    let jwks_uri = settings.dcr_signature_validation_jwks_uri.as_ref();
-    let keys = known.or_else(|| jwks_uri.cloned().map(Keys::At));
+    let keys = known.or_else(|| {
+        settings
+            .dcr_signature_validation_jwks_uri
+            .clone()
+            .map(Keys::At)
+    });
     let secret = settings.dcr_signature_validation_shared_secret.as_ref();
     let secret = secret.and_then(|text| shared(text, "dcrSignatureValidationSharedSecret", faults));
     (keys.is_some() || secret.is_some()).then_some(Source {

@@ -95,8 +95,9 @@ impl Verifier {
         source: &Source,
         expected: &Expectations<'_>,
     ) -> Result<Verified<Claims>, TrustError> {
-        let believed = self.judge(token, source, expected).await?;
-        Ok(believed.claims)
+        self.judge(token, source, expected)
+            .await
+            .map(|believed| believed.claims)
     }
 
     /// Verifies `token` with the certificate in its header, if `source` has trusted authorities, or otherwise
@@ -110,25 +111,34 @@ impl Verifier {
         source: &Source,
         expected: &Expectations<'_>,
     ) -> Result<Believed, TrustError> {
-        if let Some(certified) = &source.certified
-            && !token.algorithm().is_symmetric()
-        {
-            match self.with_certificate(token, certified, expected) {
-                Ok(claims) => {
-                    return Ok(Believed {
-                        claims,
-                        is_certified: true,
-                    });
-                }
-                Err(error) if source.keys.is_none() => return Err(error),
-                Err(_) => {}
+        let Some(certified) = source
+            .certified
+            .as_ref()
+            .filter(|_| !token.algorithm().is_symmetric())
+        else {
+            let claims = self.with_keys(token, source, expected).await?;
+            return Ok(Believed {
+                claims,
+                is_certified: false,
+            });
+        };
+        match (
+            self.with_certificate(token, certified, expected),
+            &source.keys,
+        ) {
+            (Ok(claims), _) => Ok(Believed {
+                claims,
+                is_certified: true,
+            }),
+            (Err(error), None) => Err(error),
+            (Err(_), Some(_)) => {
+                let claims = self.with_keys(token, source, expected).await?;
+                Ok(Believed {
+                    claims,
+                    is_certified: false,
+                })
             }
         }
-        let claims = self.with_keys(token, source, expected).await?;
-        Ok(Believed {
-            claims,
-            is_certified: false,
-        })
     }
 
     /// Verifies with the key of the certificate in the header, if the certificate is trusted.
@@ -152,8 +162,11 @@ impl Verifier {
     ) -> Result<Verified<Claims>, TrustError> {
         let no_key = || TrustError::NoKey(token.algorithm());
         if token.algorithm().is_symmetric() {
-            let secret = source.secret.as_deref().ok_or_else(no_key)?;
-            return self.with(token, secret, expected);
+            return self.with(
+                token,
+                source.secret.as_deref().ok_or_else(no_key)?,
+                expected,
+            );
         }
         match source.keys.as_ref().ok_or_else(no_key)? {
             Keys::Known(set) => self.with(token, set, expected),

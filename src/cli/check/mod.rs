@@ -7,7 +7,7 @@ use std::net::TcpListener;
 
 use super::output::counted;
 use super::{FileArguments, ServeArguments};
-use crate::config::{self, Configuration, Settings, TlsSettings};
+use crate::config::{self, Settings, TlsSettings};
 use crate::fetch::Fetcher;
 use crate::http::tls::{Tls, TlsFault};
 use crate::script::{Runtime, ScriptSet};
@@ -17,43 +17,37 @@ use crate::store::{Store, StoreError};
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let file = &arguments.file;
     let configuration = super::load(&arguments.sources())?;
-    let warnings = check_configuration(file, &configuration)?;
-    say!("{}: {}", file.config.display(), verdict(warnings));
-    check_scripts(file, &configuration)
-}
-
-/// Checks the configuration and the files that it names, and returns the number of warnings.
-fn check_configuration(
-    file: &FileArguments,
-    configuration: &Configuration,
-) -> Result<usize, String> {
-    let settings = &configuration.settings;
     // Most new users do not have what it asks for yet, so it does not count as a warning.
     if let Some(advice) = configuration.advice() {
         note!("registrar: warning: {}: {advice}", file.config.display());
     }
-    let judged = service::judge(configuration.live.clone());
-    judged.map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
-    Fetcher::new(&settings.fetch).map_err(|error| error.to_string())?;
-    let tls = tls(file, &settings.server.tls)?;
-    store(file, settings)?;
-    Ok(configuration.warnings.len() + tls + addresses(file, settings))
-}
-
-/// Checks the scripts, and whether anybody can register with them.
-fn check_scripts(file: &FileArguments, configuration: &Configuration) -> Result<(), String> {
+    service::judge(configuration.live.clone())
+        .map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
+    Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;
+    let mut warnings = configuration.warnings.len();
+    warnings += tls(file, &configuration.settings.server.tls)?;
+    store(file, &configuration.settings)?;
+    warnings += addresses(file, &configuration.settings);
+    say!("{}: {}", file.config.display(), verdict(warnings));
     let settings = &configuration.settings.scripts;
-    let folder = settings.directory.display();
-    let runtime = Runtime::without_host(settings, super::clock());
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let scripts = ScriptSet::load(settings, &runtime)
-        .map_err(|errors| format!("the scripts in {folder} cannot be loaded:\n{errors}"))?;
+    let runtime =
+        Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
+    let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
+        format!(
+            "the scripts in {} cannot be loaded:\n{errors}",
+            settings.directory.display()
+        )
+    })?;
     let odd = closed::oddities(&configuration.live, &|hook| scripts.has(hook));
     for (key, reason) in &odd {
         warn(file, key, reason);
     }
     let number = counted(scripts.scripts().len(), "script");
-    say!("{folder}: {}, {number}", verdict(odd.len()));
+    say!(
+        "{}: {}, {number}",
+        settings.directory.display(),
+        verdict(odd.len())
+    );
     Ok(())
 }
 
@@ -80,12 +74,19 @@ fn store(file: &FileArguments, settings: &Settings) -> Result<(), String> {
         StoreError::Setting { key, .. } => format!("{}: {error}", config::place(&file.config, key)),
         error => error.to_string(),
     })?;
-    let credentials = settings.admin.credentials_file.as_deref();
-    match credentials.filter(|path| path.is_dir()) {
+    match settings
+        .admin
+        .credentials_file
+        .as_deref()
+        .filter(|path| path.is_dir())
+    {
         Some(folder) => {
             let key = "admin.credentialsFile";
-            let place = config::place(&file.config, key);
-            Err(format!("{place}: {key}: {} is a folder", folder.display()))
+            Err(format!(
+                "{}: {key}: {} is a folder",
+                config::place(&file.config, key),
+                folder.display()
+            ))
         }
         None => Ok(()),
     }
@@ -98,30 +99,33 @@ fn addresses(file: &FileArguments, settings: &Settings) -> usize {
         ("server.listen", Some(settings.server.listen)),
         ("admin.listen", settings.admin.listen),
     ];
-    let mut foreign = 0;
-    for (key, address) in named {
-        let Some(ip) = address.map(|address| address.ip()) else {
-            continue;
-        };
+    let foreign = named.into_iter().filter_map(|(key, address)| {
+        let address = address?;
         // Whether the port is free is not checked: a server may be running.
-        let opened = TcpListener::bind((ip, 0));
-        if opened.is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable) {
-            warn(
-                file,
-                key,
-                &format!("{ip} is not an address of this machine"),
-            );
-            foreign += 1;
-        }
+        let opened = TcpListener::bind((address.ip(), 0));
+        opened
+            .is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable)
+            .then_some((key, address))
+    });
+    let foreign: Vec<_> = foreign.collect();
+    for (key, address) in &foreign {
+        warn(
+            file,
+            key,
+            &format!("{} is not an address of this machine", address.ip()),
+        );
     }
-    foreign
+    foreign.len()
 }
 
 /// Checks the files of `[server.tls]` and returns the number of warnings about them.
 fn tls(file: &FileArguments, settings: &TlsSettings) -> Result<usize, String> {
     let told = |fault: TlsFault| {
-        let place = config::place(&file.config, fault.key);
-        format!("{place}: {}: {fault}", fault.key)
+        format!(
+            "{}: {}: {fault}",
+            config::place(&file.config, fault.key),
+            fault.key
+        )
     };
     let oddities = Tls::check(settings, super::clock().now()).map_err(told)?;
     let count = oddities.len();

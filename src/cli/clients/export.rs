@@ -50,7 +50,7 @@ async fn copy(remote: &Remote, out: &mut impl Write) -> Result<u64, Failure> {
             ..Call::default()
         })
         .await?;
-    let (mut lines, mut progress) = (ExportLines::default(), Progress::new("clients exported"));
+    let (mut lines, mut progress) = (Lines::default(), Progress::new("clients exported"));
     loop {
         let chunk = arriving
             .next()
@@ -69,13 +69,13 @@ async fn copy(remote: &Remote, out: &mut impl Write) -> Result<u64, Failure> {
 
 /// Counts the lines of an export and keeps the last one.
 #[derive(Default)]
-pub(super) struct ExportLines {
+pub(super) struct Lines {
     whole: u64,
     last: Vec<u8>,
     current: Vec<u8>,
 }
 
-impl ExportLines {
+impl Lines {
     /// Adds `chunk` and returns the number of lines that end in it.
     pub(super) fn add(&mut self, chunk: &[u8]) -> u64 {
         let mut ended: u64 = 0;
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn end(chunks: &[&str]) -> Result<u64, String> {
-        let mut lines = ExportLines::default();
+        let mut lines = Lines::default();
         for chunk in chunks {
             lines.add(chunk.as_bytes());
         }

@@ -4,59 +4,44 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::super::Failure;
-use super::super::output::{self, OutputFormat};
+use super::super::output::{self, Format};
 use super::super::progress::Progress;
 use super::super::remote::{Call, Remote};
 use super::Existing;
-use super::export::ExportLines;
+use super::export::Lines;
 
 /// The number of bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// The source of an import: a file or standard input.
-pub(super) struct ImportSource(Box<dyn Read + Send>);
+pub(super) struct Source(Box<dyn Read + Send>);
 
-impl ImportSource {
+impl Source {
     /// Opens `file`, or standard input if it is missing or `-`. A regular file is checked first, so that
     /// nothing from a truncated export is stored.
     pub(super) fn open(file: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = file.filter(|path| *path != Path::new("-")) else {
             return Ok(Self(Box::new(io::stdin())));
         };
-        let name = path.display();
-        let failed = |error: io::Error| format!("{name} cannot be read: {error}");
+        let failed = |error: io::Error| {
+            Failure::Failed(format!("{} cannot be read: {error}", path.display()))
+        };
         let mut file = File::open(path).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Ok(Self(Box::new(file)));
         }
-        let mut lines = ExportLines::default();
-        while let Some(chunk) = read(&mut file) {
-            lines.add(&chunk.map_err(failed)?);
+        let mut lines = Lines::default();
+        while let Some(chunk) = read(&mut file).transpose().map_err(failed)? {
+            lines.add(&chunk);
         }
-        let end = lines.end();
-        end.map_err(|reason| format!("{name} {reason}; nothing was imported"))?;
+        let whole = lines.end();
+        whole.map_err(|reason| format!("{} {reason}; nothing was imported", path.display()))?;
         file.rewind().map_err(failed)?;
         Ok(Self(Box::new(file)))
     }
-
-    /// Returns the chunks of the source, and shows the progress while they are read.
-    fn chunks(mut self) -> impl Iterator<Item = io::Result<Vec<u8>>> + Send + 'static {
-        let mut progress = Progress::new("lines sent");
-        let mut lines = ExportLines::default();
-        std::iter::from_fn(move || {
-            let chunk = read(&mut self.0)?;
-            if let Ok(bytes) = &chunk {
-                progress.add(lines.add(bytes));
-            }
-            Some(chunk)
-        })
-    }
 }
 
-/// Reads the next chunk, or returns `None` at the end.
 fn read(source: &mut impl Read) -> Option<io::Result<Vec<u8>>> {
     let mut chunk = vec![0; CHUNK];
     match source.read(&mut chunk) {
@@ -72,9 +57,9 @@ fn read(source: &mut impl Read) -> Option<io::Result<Vec<u8>>> {
 
 pub(super) async fn run(
     remote: &Remote,
-    source: ImportSource,
+    source: Source,
     existing: Existing,
-    format: OutputFormat,
+    format: Format,
 ) -> Result<(), Failure> {
     let existing = match existing {
         Existing::Refuse => "refuse",
@@ -89,19 +74,23 @@ pub(super) async fn run(
         query: &query,
         body,
     };
-    let answer = remote.upload(call, source.chunks()).await?;
-    match format {
-        OutputFormat::Json => output::json(&answer),
-        OutputFormat::Table => output::line(&summary(&answer)),
+    let Source(mut source) = source;
+    let (mut progress, mut lines) = (Progress::new("lines sent"), Lines::default());
+    let chunks = std::iter::from_fn(move || {
+        let chunk = read(&mut source)?;
+        if let Ok(bytes) = &chunk {
+            progress.add(lines.add(bytes));
+        }
+        Some(chunk)
+    });
+    let answer = remote.upload(call, chunks).await?;
+    if format == Format::Json {
+        return output::json(&answer);
     }
-}
-
-fn summary(answer: &Value) -> String {
-    let counts = ["imported", "replaced", "skipped"];
-    let counts = counts.map(|name| format!("{} {name}", output::cell(answer.get(name))));
-    let odd = match answer.get("warnings") {
-        Some(odd) => format!("; {odd} violate rules of this server, see its log"),
-        None => String::new(),
-    };
-    format!("{}{odd}", counts.join(", "))
+    let count = |name: &str| output::cell(answer.get(name));
+    let told = ["imported", "replaced", "skipped"].map(|name| format!("{} {name}", count(name)));
+    let odd = answer
+        .get("warnings")
+        .map(|odd| format!("; {odd} violate rules of this server, see its log"));
+    output::line(&format!("{}{}", told.join(", "), odd.unwrap_or_default()))
 }

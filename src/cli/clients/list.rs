@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::output::{OutputFormat, Table, cell, items, line};
+use super::super::output::{Format, Table, cell, line};
 use super::super::remote::{Call, Remote};
 use super::super::{Failure, moment};
 use super::CLIENTS;
@@ -15,22 +15,27 @@ pub(super) async fn run(
     remote: &Remote,
     filter: &Filter,
     limit: Option<usize>,
-    format: OutputFormat,
+    format: Format,
 ) -> Result<(), Failure> {
     let mut left = limit.unwrap_or(usize::MAX);
-    let mut list = ClientList::new(format);
+    let mut list = List::new(format);
     let mut after: Option<String> = None;
     while left > 0 {
         let mut query = filter.query();
         query.push(("limit", left.min(PAGE).to_string()));
         query.extend(after.take().map(|id| ("after", id)));
-        let call = Call {
-            path: CLIENTS,
-            query: &query,
-            ..Call::default()
-        };
-        let page = remote.call(call).await?;
-        let clients = items(&page, "clients");
+        let page = remote
+            .call(Call {
+                path: CLIENTS,
+                query: &query,
+                ..Call::default()
+            })
+            .await?;
+        let clients = page
+            .get("clients")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         left = left.saturating_sub(clients.len());
         list.add(&clients)?;
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
@@ -42,17 +47,17 @@ pub(super) async fn run(
 }
 
 /// A list that is written as it arrives.
-enum ClientList {
+enum List {
     Table(Table<6>),
     /// A JSON array; true once an element has been written.
     Json(bool),
 }
 
-impl ClientList {
-    fn new(format: OutputFormat) -> Self {
+impl List {
+    fn new(format: Format) -> Self {
         match format {
-            OutputFormat::Json => Self::Json(false),
-            OutputFormat::Table => Self::Table(Table::new([
+            Format::Json => Self::Json(false),
+            Format::Table => Self::Table(Table::new([
                 "CLIENT_ID",
                 "NAME",
                 "TRUST",
@@ -66,14 +71,14 @@ impl ClientList {
     fn add(&mut self, clients: &[Value]) -> Result<(), Failure> {
         match self {
             Self::Table(table) => table.rows(clients.iter().map(row).collect()),
-            Self::Json(has_some) => {
-                for client in clients {
-                    let before = if *has_some { "," } else { "[" };
-                    *has_some = true;
-                    line(&format!("{before}{client}"))?;
-                }
-                Ok(())
-            }
+            Self::Json(has_some) => clients.iter().try_for_each(|client| {
+                let before = if std::mem::replace(has_some, true) {
+                    ","
+                } else {
+                    "["
+                };
+                line(&format!("{before}{client}"))
+            }),
         }
     }
 

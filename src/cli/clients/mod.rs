@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::output::{self, OutputForm, OutputFormat, Table};
+use super::output::{self, Form, Format, Table};
 use super::remote::{Call, Needs, RemoteArguments, segment};
 use super::{Failure, moment};
 use filter::Filter;
@@ -28,7 +28,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
         #[command(flatten)]
-        form: OutputForm,
+        form: Form,
         #[command(flatten)]
         remote: RemoteArguments,
     },
@@ -38,12 +38,12 @@ pub(super) enum Command {
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
-        form: OutputForm,
+        form: Form,
         #[command(flatten)]
         remote: RemoteArguments,
     },
     /// Delete one client, or all clients that match all filters.
-    Delete(DeleteArguments),
+    Delete(Deletion),
     /// Export all clients as JSON lines, with their secrets in clear text.
     Export {
         /// The file to create; it must not exist. It appears when the export is complete, and only its owner
@@ -62,14 +62,14 @@ pub(super) enum Command {
         #[arg(long, value_name = "WHAT", value_enum, default_value_t = Existing::Refuse)]
         existing: Existing,
         #[command(flatten)]
-        form: OutputForm,
+        form: Form,
         #[command(flatten)]
         remote: RemoteArguments,
     },
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DeleteArguments {
+pub(super) struct Deletion {
     /// The `client_id` of the client to delete.
     #[arg(value_name = "ID", conflicts_with = "Filter")]
     id: Option<String>,
@@ -79,7 +79,7 @@ pub(super) struct DeleteArguments {
     #[arg(long, conflicts_with = "id")]
     yes: bool,
     #[command(flatten)]
-    form: OutputForm,
+    form: Form,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -119,7 +119,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
             form,
             remote,
         } => {
-            let source = import::ImportSource::open(file.as_deref())?;
+            let source = import::Source::open(file.as_deref())?;
             import::run(
                 &remote.connect(&[WRITE, EXPORT]).await?,
                 source,
@@ -131,61 +131,76 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
-async fn show(id: &str, format: OutputFormat, remote: &RemoteArguments) -> Result<(), Failure> {
+async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
     let path = format!("{CLIENTS}/{}", segment(id)?);
-    let call = Call {
-        path: &path,
-        ..Call::default()
-    };
-    let client = remote.connect(&[READ]).await?.call(call).await?;
-    match format {
-        OutputFormat::Json => output::json(&client),
-        OutputFormat::Table => {
-            let rows = moment::members(&client, &["client_id_issued_at", "expires_at"]);
-            Table::new(["MEMBER", "VALUE"]).rows(rows)
-        }
+    let client = remote
+        .connect(&[READ])
+        .await?
+        .call(Call {
+            path: &path,
+            ..Call::default()
+        })
+        .await?;
+    if format == Format::Json {
+        return output::json(&client);
     }
+    let times = ["client_id_issued_at", "expires_at"];
+    let rows = output::members(&client).into_iter().map(|[name, text]| {
+        let text = if times.contains(&name.as_str()) {
+            moment::shown(client.get(&name))
+        } else {
+            text
+        };
+        [name, text]
+    });
+    Table::new(["MEMBER", "VALUE"]).rows(rows.collect())
 }
 
-async fn delete(deletion: &DeleteArguments) -> Result<(), Failure> {
-    let query = deletion.filter.query();
-    let path = deletion.path(&query)?;
+async fn delete(deletion: &Deletion) -> Result<(), Failure> {
+    let Deletion {
+        id,
+        filter,
+        yes,
+        form,
+        remote,
+    } = deletion;
+    let query = filter.query();
+    let path = match id {
+        Some(id) => format!("{CLIENTS}/{}", segment(id)?),
+        None if query.is_empty() => {
+            let message =
+                "name the clients to delete: give an ID, or a filter such as --software-id";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        None if !yes => {
+            let message = "this deletes all clients that match the filters; list them with `clients list`, \
+                           then confirm with --yes";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        None => CLIENTS.to_owned(),
+    };
     let call = Call {
         method: "DELETE",
         path: &path,
         query: &query,
         ..Call::default()
     };
-    let mut answer = deletion.remote.connect(&[WRITE]).await?.call(call).await?;
-    if answer.is_null() {
-        // The response to the deletion of one client has no body.
-        answer = json!({"deleted": 1});
-    }
-    if deletion.form.format == OutputFormat::Json {
-        return output::json(&answer);
-    }
-    let deleted = output::cell(answer.get("deleted"));
-    let refused = match answer.get("refused") {
-        Some(refused) if refused.as_u64() != Some(0) => format!(", {refused} denied by a script"),
-        _ => String::new(),
+    let answer = remote.connect(&[WRITE]).await?.call(call).await?;
+    // The response to the deletion of one client has no body.
+    let answer = if answer.is_null() {
+        json!({"deleted": 1})
+    } else {
+        answer
     };
-    output::line(&format!("{deleted} deleted{refused}"))
-}
-
-impl DeleteArguments {
-    /// Returns the path of the clients to delete, which `query` filters.
-    fn path(&self, query: &[(&'static str, String)]) -> Result<String, Failure> {
-        let message = match &self.id {
-            Some(id) => return Ok(format!("{CLIENTS}/{}", segment(id)?)),
-            None if query.is_empty() => {
-                "name the clients to delete: give an ID, or a filter such as --software-id"
-            }
-            None if !self.yes => {
-                "this deletes all clients that match the filters; list them with `clients list`, \
-                 then confirm with --yes"
-            }
-            None => return Ok(CLIENTS.to_owned()),
-        };
-        Err(Failure::Usage(message.to_owned()))
+    match form.format {
+        Format::Json => output::json(&answer),
+        Format::Table => {
+            let refused = answer
+                .get("refused")
+                .filter(|refused| refused.as_u64() != Some(0));
+            let refused = refused.map(|refused| format!(", {refused} denied by a script"));
+            let deleted = output::cell(answer.get("deleted"));
+            output::line(&format!("{deleted} deleted{}", refused.unwrap_or_default()))
+        }
     }
 }

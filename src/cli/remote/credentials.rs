@@ -1,6 +1,6 @@
 //! The credentials of the caller, and the access token that the server issues for them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,39 +38,36 @@ pub(super) fn find(file: Option<&Path>, settings: &Settings) -> Result<Credentia
     if let Some(file) = file {
         return read(file).map_err(Failure::Failed);
     }
-    if let Some(credentials) = in_environment()? {
-        return Ok(credentials);
-    }
-    let usual = administrator::file(settings);
-    match &usual {
-        Some(file) if file.exists() => read(file).map_err(Failure::Failed),
-        _ => {
-            let missing = usual.map(|file| format!(" {} does not exist.", file.display()));
-            let missing = missing.unwrap_or_default();
-            Err(Failure::Failed(format!(
-                "no credentials found.{missing} Name a credentials file with --credentials, or set {ID} and {SECRET}"
-            )))
-        }
-    }
-}
-
-/// Returns the credentials of the environment, if it has any.
-fn in_environment() -> Result<Option<Credentials>, Failure> {
-    let value = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (set, other) = match (value(ID), value(SECRET)) {
-        (Some(client_id), Some(secret)) => {
-            return Ok(Some(Credentials {
+    match [ID, SECRET].map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) {
+        [Some(client_id), Some(secret)] => {
+            return Ok(Credentials {
                 client_id,
                 secret: Secret::new(secret),
                 place: "the environment".into(),
-            }));
+            });
         }
-        (None, None) => return Ok(None),
-        (Some(_), None) => (ID, SECRET),
-        (None, Some(_)) => (SECRET, ID),
-    };
-    let message = format!("{set} is set, but {other} is not; set both");
-    Err(Failure::Failed(message))
+        [Some(_), None] => {
+            return Err(Failure::Failed(format!(
+                "{ID} is set, but {SECRET} is not; set both"
+            )));
+        }
+        [None, Some(_)] => {
+            return Err(Failure::Failed(format!(
+                "{SECRET} is set, but {ID} is not; set both"
+            )));
+        }
+        [None, None] => {}
+    }
+    let written: Option<PathBuf> = administrator::file(settings);
+    let usual = written.filter(|file| file.exists());
+    let usual = usual.ok_or_else(|| {
+        let beside = administrator::file(settings).map(|file| format!(" {} does not exist.", file.display()));
+        format!(
+            "no credentials found.{} Name a credentials file with --credentials, or set {ID} and {SECRET}",
+            beside.unwrap_or_default()
+        )
+    })?;
+    read(&usual).map_err(Failure::Failed)
 }
 
 fn read(file: &Path) -> Result<Credentials, String> {
@@ -101,34 +98,43 @@ impl Grant<'_> {
         credentials: &Credentials,
         scope: &str,
     ) -> Result<Secret, Failure> {
-        let url = format!("{}{}", self.url, self.path);
-        let sent = self
-            .http
-            .send(request(url.clone(), credentials, scope))
-            .await;
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("grant_type", "client_credentials"), ("scope", scope)])
+            .finish();
+        let request = Request {
+            method: "POST".to_owned(),
+            url: format!("{}{}", self.url, self.path),
+            headers: vec![
+                ("authorization".to_owned(), basic(credentials)),
+                (
+                    "content-type".to_owned(),
+                    "application/x-www-form-urlencoded".to_owned(),
+                ),
+            ],
+            body: Some(body.into_bytes()),
+            ..Request::default()
+        };
+        let sent = self.http.send(request).await;
         let answer = sent.map_err(|error| server::unreachable(self.url, &error))?;
         let members: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         match (answer.status, text("access_token"), text("error")) {
             (200, Some(token), _) => Ok(Secret::new(token.to_owned())),
             (_, _, Some(code)) => {
-                let description = text("error_description").unwrap_or_default();
-                Err(self.refused(credentials, scope, code, description))
+                Err(self.refused(credentials, scope, (code, text("error_description"))))
             }
-            (status, ..) => Err(server::no_registrar(&url, status)),
+            (status, ..) => Err(server::no_registrar(
+                &format!("{}{}", self.url, self.path),
+                status,
+            )),
         }
     }
 
-    fn refused(
-        &self,
-        credentials: &Credentials,
-        scope: &str,
-        code: &str,
-        description: &str,
-    ) -> Failure {
+    fn refused(&self, who: &Credentials, scope: &str, said: (&str, Option<&str>)) -> Failure {
         let Credentials {
             client_id, place, ..
-        } = credentials;
+        } = who;
+        let (code, description) = said;
         Failure::Failed(match code {
             "invalid_client" => format!(
                 "{} rejected the credentials of {place} (client {client_id}): the secret is wrong, or the \
@@ -143,28 +149,11 @@ impl Grant<'_> {
                 )
             }
             _ => format!(
-                "{} issued no access token to the client {client_id} of {place}: {code}: {description}",
-                self.url
+                "{} issued no access token to the client {client_id} of {place}: {code}: {}",
+                self.url,
+                description.unwrap_or_default()
             ),
         })
-    }
-}
-
-/// Returns a request for an access token with `scope`.
-fn request(url: String, credentials: &Credentials, scope: &str) -> Request {
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("grant_type", "client_credentials");
-    form.append_pair("scope", scope);
-    let media_type = "application/x-www-form-urlencoded".to_owned();
-    Request {
-        method: "POST".to_owned(),
-        url,
-        headers: vec![
-            ("authorization".to_owned(), basic(credentials)),
-            ("content-type".to_owned(), media_type),
-        ],
-        body: Some(form.finish().into_bytes()),
-        ..Request::default()
     }
 }
 

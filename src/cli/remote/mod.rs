@@ -42,23 +42,38 @@ impl RemoteArguments {
     /// Connects with an access token that has only the scopes that `needed` picks.
     pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, Failure> {
         let settings = self.settings()?;
-        let http = Direct::new(self.ca.as_deref());
-        let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
+        let http =
+            Direct::new(self.ca.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
         let credentials = credentials::find(self.credentials.as_deref(), &settings)?;
         let server = self.server.clone().unwrap_or_else(|| own_url(&settings));
-        let admin = self.admin_server.clone();
-        let admin = admin.unwrap_or_else(|| self.admin_url(&settings, &server));
+        let admin = self
+            .admin_server
+            .clone()
+            .unwrap_or_else(|| self.admin_url(&settings, &server));
         for url in [&server, &admin] {
             warn_of_plain_http(url);
+        }
+        let mut scopes: Vec<&str> = Vec::new();
+        for scope in needed
+            .iter()
+            .map(|pick| pick(&settings.admin.scopes).as_str())
+        {
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
         }
         let token = credentials::Grant {
             http: &http,
             url: &server,
             path: &settings.server.paths.token,
         };
-        let bearer = token.ask(&credentials, &scope(needed, &settings)).await?;
-        let config = settings.server.paths.config;
-        Ok(Remote::new(http, admin, bearer, config))
+        let bearer = token.ask(&credentials, &scopes.join(" ")).await?;
+        Ok(Remote::new(
+            http,
+            admin,
+            bearer,
+            settings.server.paths.config,
+        ))
     }
 
     /// Returns the configuration of the server, or the defaults if no file is named and the default file does
@@ -84,18 +99,6 @@ impl RemoteArguments {
             _ => server.to_owned(),
         }
     }
-}
-
-/// Returns the scopes that `needed` picks, each once.
-fn scope(needed: &[Needs], settings: &Settings) -> String {
-    let mut scopes: Vec<&str> = Vec::new();
-    for pick in needed {
-        let scope = pick(&settings.admin.scopes).as_str();
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
-    }
-    scopes.join(" ")
 }
 
 /// Returns the URL of a server with these settings, as seen from the same machine.

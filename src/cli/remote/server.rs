@@ -46,8 +46,11 @@ impl Remote {
     pub(in crate::cli) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
         let request = self.request(call);
         let url = request.url.clone();
-        let sent = self.http.send(request).await;
-        let answer = sent.map_err(|error| unreachable(&self.base, &error))?;
+        let answer = self
+            .http
+            .send(request)
+            .await
+            .map_err(|error| unreachable(&self.base, &error))?;
         self.understood(&url, &answer)
     }
 
@@ -55,13 +58,18 @@ impl Remote {
     pub(in crate::cli) async fn open(&self, call: Call<'_>) -> Result<Arriving, Failure> {
         let request = self.request(call);
         let url = request.url.clone();
-        let opened = self.http.open(request).await;
-        let arriving = opened.map_err(|error| unreachable(&self.base, &error))?;
+        let arriving = self
+            .http
+            .open(request)
+            .await
+            .map_err(|error| unreachable(&self.base, &error))?;
         if arriving.status == 200 {
             return Ok(arriving);
         }
-        let whole = arriving.whole().await;
-        let answer = whole.map_err(|error| unreachable(&self.base, &error))?;
+        let answer = arriving
+            .whole()
+            .await
+            .map_err(|error| unreachable(&self.base, &error))?;
         self.understood(&url, &answer)?;
         Err(no_registrar(&url, answer.status))
     }
@@ -86,11 +94,14 @@ impl Remote {
                 .finish();
             url = format!("{url}?{pairs}");
         }
-        let bearer = format!("Bearer {}", self.bearer.expose());
-        let mut headers = vec![("authorization".to_owned(), bearer)];
-        if let Some((media_type, _)) = &call.body {
-            headers.push(("content-type".to_owned(), (*media_type).to_owned()));
-        }
+        let mut headers = vec![(
+            "authorization".to_owned(),
+            format!("Bearer {}", self.bearer.expose()),
+        )];
+        let media_type = call.body.as_ref().map(|(media_type, _)| *media_type);
+        headers.extend(
+            media_type.map(|media_type| ("content-type".to_owned(), media_type.to_owned())),
+        );
         Request {
             method: call.method.to_owned(),
             url,
@@ -111,14 +122,9 @@ impl Remote {
         if (200..300).contains(&answer.status) {
             return Ok(value);
         }
-        Err(self.refused(url, answer.status, &value))
-    }
-
-    /// Returns a message that explains the error response `body`.
-    fn refused(&self, url: &str, status: u16, body: &Value) -> Failure {
-        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
         let (code, description) = (text("error"), text("error_description"));
-        let message = match (status, code) {
+        Err(Failure::Failed(match (answer.status, code) {
             (401, _) => format!("{} rejected the access token: {description}", self.base),
             (403, "insufficient_scope") => format!("permission denied: {description}"),
             (404, "not_found") if description == NO_SUCH_PATH => format!(
@@ -127,35 +133,36 @@ impl Remote {
             ),
             (404, _) => description.to_owned(),
             (_, "client_exists") => {
-                let line = body.get("line");
-                let line = line
+                let line = value
+                    .get("line")
                     .map(|line| format!("line {line}: "))
                     .unwrap_or_default();
                 format!(
                     "{code}: {line}a client with this client_id already exists; use --existing skip to keep \
                      existing clients, or --existing replace to replace them{}",
-                    done(body)
+                    done(&value)
                 )
             }
-            (status, "") => return no_registrar(url, status),
-            (status, code) => format!("{code}: {description} (status {status}){}", done(body)),
-        };
-        Failure::Failed(message)
+            (status, "") => return Err(no_registrar(url, status)),
+            (status, code) => format!("{code}: {description} (status {status}){}", done(&value)),
+        }))
     }
 }
 
 /// Returns what was done before the error. A request that covers many clients is not atomic.
 fn done(refusal: &Value) -> String {
-    let mut counted = Vec::new();
-    for name in ["imported", "replaced", "skipped", "deleted"] {
-        if let Some(count) = refusal.get(name).and_then(Value::as_u64) {
-            counted.push(format!("{count} {name}"));
-        }
-    }
+    let counted = ["imported", "replaced", "skipped", "deleted"]
+        .into_iter()
+        .filter_map(|name| {
+            let count = refusal.get(name)?.as_u64()?;
+            Some(format!("{count} {name}"))
+        });
+    let counted: Vec<String> = counted.collect();
     if counted.is_empty() {
-        return String::new();
+        String::new()
+    } else {
+        format!("; before that: {}", counted.join(", "))
     }
-    format!("; before that: {}", counted.join(", "))
 }
 
 /// Returns a message that explains why there is no response.

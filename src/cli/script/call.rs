@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{CallFormat, ScriptArguments};
+use super::{Format, ScriptArguments};
 use crate::base::model::json;
 use crate::script::Hook;
 use crate::script::testing::trial::{Ending, Given, Trial};
@@ -20,68 +20,67 @@ pub(super) struct Subject<'a> {
 pub(super) fn run(
     arguments: &ScriptArguments,
     subject: &Subject<'_>,
-    format: CallFormat,
+    format: Format,
 ) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let hook = testing::hook(subject.hook)?;
     let (given, fakes) = read(subject.request)?;
     let world = World::new(&beginning);
     world.fake(with_the_rest(fakes, &beginning))?;
-    let before = input(hook, &given).clone();
+    let before = if hook == Hook::AdaptRequest {
+        &given.request
+    } else {
+        given.client()
+    }
+    .clone();
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
-    let shown = match format {
-        CallFormat::Json => {
-            serde_json::to_string_pretty(&trial).map_err(|error| error.to_string())?
-        }
-        CallFormat::Text => lines(subject.hook, &before, &trial).join("\n"),
-    };
-    say!("{shown}");
+    match format {
+        Format::Json => say!(
+            "{:#}",
+            serde_json::to_value(&trial).map_err(|error| error.to_string())?
+        ),
+        Format::Text => say!("{}", lines(subject.hook, &before, &trial).join("\n")),
+    }
     match trial.outcome {
         Ending::Fault => Err(format!("the hook {} failed", subject.hook)),
         Ending::Passed | Ending::Refused | Ending::Answered => Ok(()),
     }
 }
 
-/// Returns the members that `hook` can change.
-fn input(hook: Hook, given: &Given) -> &Map<String, Value> {
-    match hook {
-        Hook::AdaptRequest => &given.request,
-        _ => given.client(),
-    }
-}
-
 /// Reads the request of `file`, with the context and the fakes if the file has them.
 fn read(file: &Path) -> Result<(Given, Fakes), String> {
-    let name = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("{name}: {error}"))?;
-    let mut members = json::parse_object(&bytes).map_err(|error| format!("{name}: {error}"))?;
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
+    let mut members = json::parse_object(&bytes).map_err(|error| named(&error))?;
     if !members.get("request").is_some_and(Value::is_object) {
-        let given = Given {
-            request: members,
-            ..Given::default()
-        };
-        return Ok((given, Fakes::default()));
+        return Ok((
+            Given {
+                request: members,
+                ..Given::default()
+            },
+            Fakes::default(),
+        ));
     }
-    let fakes = match members.shift_remove("fakes") {
-        Some(fakes) => serde_json::from_value(fakes),
-        None => Ok(Fakes::default()),
-    };
-    let fakes = fakes.map_err(|error| format!("{name}: fakes: {error}"))?;
-    let given = serde_json::from_value(Value::Object(members));
-    let given = given.map_err(|error| format!("{name}: {error}"))?;
+    let fakes = members
+        .shift_remove("fakes")
+        .unwrap_or_else(|| Value::Object(Map::new()));
+    let fakes = serde_json::from_value(fakes).map_err(|error| named(&format!("fakes: {error}")))?;
+    let given = serde_json::from_value(Value::Object(members)).map_err(|error| named(&error))?;
     Ok((given, fakes))
 }
 
 /// Completes `fakes` with the current time and a placeholder for every secret. A call must neither need nor
 /// show real secrets.
 fn with_the_rest(mut fakes: Fakes, beginning: &WorldSettings) -> Fakes {
-    if fakes.now.is_none() {
-        fakes.now = Some(crate::cli::clock().now().unix());
-    }
+    fakes
+        .now
+        .get_or_insert_with(|| super::super::clock().now().unix());
     for name in beginning.settings.secrets.keys() {
-        let secret = fakes.secrets.entry(name.clone());
-        secret.or_insert_with(|| format!("placeholder for the secret {name}"));
+        fakes
+            .secrets
+            .entry(name.clone())
+            .or_insert_with(|| format!("placeholder for the secret {name}"));
     }
     fakes
 }
@@ -98,25 +97,29 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     if let Some(value) = &trial.value {
         lines.push(format!("  returned: {value}"));
     }
-    let after = trial.client.as_ref().or(trial.response.as_ref());
-    if let Some(after) = after.or(trial.request.as_ref()) {
-        lines.extend(difference(before, after));
-    }
-    add_effort(trial, &mut lines);
-    lines
-}
-
-/// Adds the requests and log lines of the call, and what it cost.
-fn add_effort(trial: &Trial, lines: &mut Vec<String>) {
-    for sent in &trial.http {
-        lines.push(format!("  http: {} {}", sent.method, sent.url));
-    }
-    for line in &trial.log {
-        lines.push(format!("  log: {line}"));
-    }
+    let after = trial
+        .client
+        .as_ref()
+        .or(trial.response.as_ref())
+        .or(trial.request.as_ref());
+    lines.extend(
+        after
+            .map(|after| difference(before, after))
+            .unwrap_or_default(),
+    );
+    lines.extend(
+        trial
+            .http
+            .iter()
+            .map(|sent| format!("  http: {} {}", sent.method, sent.url)),
+    );
+    lines.extend(trial.log.iter().map(|line| format!("  log: {line}")));
     let (whole, rest) = (trial.microseconds / 1_000, trial.microseconds % 1_000);
-    let operations = trial.operations;
-    lines.push(format!("{operations} operations, {whole}.{rest:03} ms"));
+    lines.push(format!(
+        "{} operations, {whole}.{rest:03} ms",
+        trial.operations
+    ));
+    lines
 }
 
 /// Returns the script that ended the hook, or `None` if the server did.
@@ -156,11 +159,13 @@ fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<St
             lines.extend(after.get(name).map(|value| format!("  + {name}: {value}")));
         }
     }
-    for (name, value) in after {
-        if !before.contains_key(name) {
-            lines.push(format!("  + {name}: {value}"));
-        }
-    }
+    let is_new = |(name, _): &(&String, &Value)| !before.contains_key(*name);
+    lines.extend(
+        after
+            .iter()
+            .filter(is_new)
+            .map(|(name, value)| format!("  + {name}: {value}")),
+    );
     if lines.is_empty() {
         lines.push("  nothing was changed".to_owned());
     }

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::{CallFormat, ScriptArguments};
+use super::{Format, ScriptArguments};
 use crate::script::{Runtime, ScriptInfo, ScriptSet};
 
-pub(super) fn run(arguments: &ScriptArguments, format: CallFormat) -> Result<(), String> {
+pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), String> {
     let configuration = arguments.load()?;
     let settings = &configuration.settings.scripts;
     let runtime = Runtime::without_host(settings, super::super::clock())
@@ -17,8 +17,8 @@ pub(super) fn run(arguments: &ScriptArguments, format: CallFormat) -> Result<(),
         )
     })?;
     match format {
-        CallFormat::Text => table(&scripts),
-        CallFormat::Json => list(&scripts),
+        Format::Text => table(&scripts),
+        Format::Json => list(&scripts),
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(super) enum Command {
         #[command(flatten)]
         scripts: ScriptArguments,
         #[command(flatten)]
-        form: CallForm,
+        form: Form,
     },
     /// Run every `fn test_*` in tests/*.rhai of the script folder. No external system is contacted.
     Test {
@@ -45,7 +45,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         script: Option<String>,
         #[command(flatten)]
-        form: CallForm,
+        form: Form,
     },
     /// Write the .d.rhai files that the Rhai language server needs to complete and check scripts.
     Definitions {
@@ -65,14 +65,14 @@ pub(super) struct ScriptArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct CallForm {
+pub(super) struct Form {
     /// The format of the result.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = CallFormat::Text)]
-    format: CallFormat,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CallFormat {
+enum Format {
     /// Text for people.
     Text,
     /// JSON for programs.

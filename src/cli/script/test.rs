@@ -13,12 +13,15 @@ pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(
     let suite = Arc::new(suite);
     let is_wanted = |test: &&Test| filter.is_none_or(|part| test.to_string().contains(part));
     let tests: Vec<&Test> = suite.tests().iter().filter(is_wanted).collect();
-    if tests.is_empty() {
-        let folder = folder.display();
-        return Err(match filter {
-            Some(part) => format!("no test in {folder} has '{part}' in its name"),
-            None => format!("{folder} has no fn test_*"),
-        });
+    match (tests.is_empty(), filter) {
+        (false, _) => {}
+        (true, Some(part)) => {
+            return Err(format!(
+                "no test in {} has '{part}' in its name",
+                folder.display()
+            ));
+        }
+        (true, None) => return Err(format!("{} has no fn test_*", folder.display())),
     }
     match super::runtime()?.block_on(run_all(&suite, &tests)) {
         0 => Ok(()),
@@ -44,13 +47,19 @@ async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
 
 /// Formats a failure as TAP comments.
 fn diagnostics(failure: &TestFailure) -> String {
-    let error = failure.error.to_string();
-    let mut lines: Vec<String> = error.lines().map(|line| format!("# {line}")).collect();
+    let mut lines: Vec<String> = failure
+        .error
+        .to_string()
+        .lines()
+        .map(str::to_owned)
+        .collect();
     if failure.calls.contains(" > ") {
-        lines.push(format!("# called: {}", failure.calls));
+        lines.push(format!("called: {}", failure.calls));
     }
-    for line in &failure.log {
-        lines.push(format!("# log: {line}"));
-    }
-    lines.join("\n")
+    lines.extend(failure.log.iter().map(|line| format!("log: {line}")));
+    lines
+        .iter()
+        .map(|line| format!("# {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

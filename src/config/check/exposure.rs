@@ -10,40 +10,27 @@ use crate::config::verdict::Verdict;
 use crate::config::{Live, Registration, Settings};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
-    let issuer = settings.server.issuer.as_deref();
-    let issuer = issuer.and_then(|issuer| Url::parse(issuer).ok());
-    listeners(settings, issuer.as_ref(), verdict);
-    for network in &settings.server.trusted_proxies {
-        if network.prefix_len() == 0 {
-            let reason =
-                format!("{network} includes every address, so any client can forge its address");
-            verdict.warn("server.trustedProxies", reason);
-        }
-    }
-    let registration = &live.registration;
-    let limit = registration.rate_limit_registration_request_count;
-    let is_unlimited = limit.is_none_or(|count| count == 0);
-    let is_public = is_public(settings.server.listen.ip(), issuer.as_ref());
-    if is_unlimited && is_open(registration) && is_public {
-        let reason = "sets no limit, so anyone on the network can register any number of clients; set a limit, or \
-                      require an initial access token or a software statement";
-        verdict.warn("registration.rateLimitRegistrationRequestCount", reason);
-    }
-}
-
-/// Checks the addresses of both listeners, and the URL of the server.
-fn listeners(settings: &Settings, issuer: Option<&Url>, verdict: &mut Verdict) {
     let server = &settings.server;
-    let admin = settings.admin.listen;
-    if let Some(admin) = admin.filter(|admin| overlap(*admin, server.listen)) {
+    if let Some(admin) = settings
+        .admin
+        .listen
+        .filter(|admin| overlap(*admin, server.listen))
+    {
         let reason = format!(
             "{admin} and server.listen ({}) cannot both be opened; choose another port, or leave it unset",
             server.listen
         );
         verdict.refuse("admin.listen", reason);
     }
-    let is_plain = issuer.is_some_and(|issuer| issuer.scheme() == "http");
-    if server.tls.is_on() && is_plain {
+    let issuer = server
+        .issuer
+        .as_deref()
+        .and_then(|issuer| Url::parse(issuer).ok());
+    if server.tls.is_on()
+        && issuer
+            .as_ref()
+            .is_some_and(|issuer| issuer.scheme() == "http")
+    {
         verdict.refuse(
             "server.issuer",
             "must be https: this server does not accept plain http when server.tls is set",
@@ -56,6 +43,22 @@ fn listeners(settings: &Settings, issuer: Option<&Url>, verdict: &mut Verdict) {
             server.listen
         );
         verdict.warn("server.issuer", reason);
+    }
+    for network in &server.trusted_proxies {
+        if network.prefix_len() == 0 {
+            let reason =
+                format!("{network} includes every address, so any client can forge its address");
+            verdict.warn("server.trustedProxies", reason);
+        }
+    }
+    let registration = &live.registration;
+    let is_unlimited = registration
+        .rate_limit_registration_request_count
+        .is_none_or(|count| count == 0);
+    if is_unlimited && is_open(registration) && is_public(server.listen.ip(), issuer.as_ref()) {
+        let reason = "sets no limit, so anyone on the network can register any number of clients; set a limit, or \
+                      require an initial access token or a software statement";
+        verdict.warn("registration.rateLimitRegistrationRequestCount", reason);
     }
 }
 

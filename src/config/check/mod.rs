@@ -2,14 +2,13 @@
 
 mod bounds;
 mod exposure;
-mod issuers;
 mod level;
-mod supported;
 mod urls;
 
 use serde_json::Value;
 use url::Url;
 
+use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
 use super::verdict::Verdict;
 use super::{
     FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream,
@@ -33,40 +32,42 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     store::check(&settings.store, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
     scripts(settings, &mut verdict);
-    registration(live, &mut verdict);
+    supported(&live.registration, &mut verdict);
+    times(&live.registration, &mut verdict);
+    bounds::check(&live.registration, &mut verdict);
+    statements(&live.registration, &mut verdict);
+    udap::check(&live.registration, &mut verdict);
+    attesters(&live.registration, &mut verdict);
+    scopes(live, &mut verdict);
     verdict
 }
 
-/// Checks the live part.
-fn registration(live: &Live, verdict: &mut Verdict) {
-    supported::check(&live.registration, verdict);
-    times(&live.registration, verdict);
-    bounds::check(&live.registration, verdict);
-    issuers::check(&live.registration, verdict);
-    udap::check(&live.registration, verdict);
-    scopes(live, verdict);
-}
-
 fn server(settings: &Settings, verdict: &mut Verdict) {
-    let Some(issuer) = &settings.server.issuer else {
-        return;
-    };
-    let key = "server.issuer";
-    let url = match Url::parse(issuer) {
-        Ok(url) => url,
-        Err(error) => return verdict.refuse(key, format!("is not a valid URL: {error}")),
-    };
-    if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        let reason = "must be an https URL, such as https://register.example.org";
-        verdict.refuse(key, reason);
-    } else if url.query().is_some() || url.fragment().is_some() {
-        let reason = "must not have a query or a fragment (RFC 8414 section 2)";
-        verdict.refuse(key, reason);
-    } else if issuer.ends_with('/') {
-        verdict.refuse(key, "must not end with a slash");
-    } else if url.scheme() == "http" {
-        let reason = "should be https: clients must reach the server over TLS (RFC 7591 section 3)";
-        verdict.warn(key, reason);
+    if let Some(issuer) = &settings.server.issuer {
+        let key = "server.issuer";
+        match Url::parse(issuer) {
+            Ok(url) if !matches!(url.scheme(), "https" | "http") || url.host().is_none() => {
+                verdict.refuse(
+                    key,
+                    "must be an https URL, such as https://register.example.org",
+                );
+            }
+            Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+                verdict.refuse(
+                    key,
+                    "must not have a query or a fragment (RFC 8414 section 2)",
+                );
+            }
+            Ok(_) if issuer.ends_with('/') => verdict.refuse(key, "must not end with a slash"),
+            Ok(url) if url.scheme() == "http" => {
+                verdict.warn(
+                    key,
+                    "should be https: clients must reach the server over TLS (RFC 7591 section 3)",
+                );
+            }
+            Ok(_) => {}
+            Err(error) => verdict.refuse(key, format!("is not a valid URL: {error}")),
+        }
     }
 }
 
@@ -159,6 +160,73 @@ fn scripts(settings: &Settings, verdict: &mut Verdict) {
     }
 }
 
+/// Checks the lists of what clients can register, and the defaults that must be in these lists.
+fn supported(registration: &Registration, verdict: &mut Verdict) {
+    let key = |name: &str| format!("registration.{name}");
+    let has = |list: &[String], value: &str| list.iter().any(|item| item == value);
+    if !has(
+        &registration.subject_types_supported,
+        &registration.default_subject_type,
+    ) {
+        verdict.refuse(
+            &key("defaultSubjectType"),
+            "must be one of subjectTypesSupported",
+        );
+    }
+    let algorithms = &registration.id_token_signing_alg_values_supported;
+    if !has(algorithms, &registration.default_signature_algorithm) {
+        verdict.refuse(
+            &key("defaultSignatureAlgorithm"),
+            "must be one of idTokenSigningAlgValuesSupported",
+        );
+    }
+    for response_type in &registration.response_types_supported {
+        let is_code = |word: &str| word == "code";
+        let is_of_code =
+            !registration.hybrid_needs_implicit_grant && response_type.split(' ').any(is_code);
+        for word in response_type.split(' ') {
+            let grant = if is_code(word) || is_of_code {
+                "authorization_code"
+            } else {
+                "implicit"
+            };
+            if word != "none" && !has(&registration.grant_types_supported, grant) {
+                let reason = format!(
+                    "'{response_type}' needs the grant type {grant} in grantTypesSupported"
+                );
+                verdict.refuse(&key("responseTypesSupported"), reason);
+            }
+        }
+    }
+    let values = serde_json::to_value(registration).unwrap_or_default();
+    for (name, list) in values.as_object().into_iter().flatten() {
+        let list: Vec<&str> = list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        if name.ends_with("AlgValuesSupported") && list.contains(&"RSA1_5") {
+            verdict.warn(
+                &key(name),
+                "contains RSA1_5, which is vulnerable to repeated attempts (RFC 8725 section 3.2)",
+            );
+        }
+        if name.ends_with("Supported") && list.iter().any(|item| item.is_empty()) {
+            verdict.refuse(&key(name), "contains an empty item; remove it");
+        }
+    }
+    if has(
+        &registration.token_endpoint_auth_signing_alg_values_supported,
+        "none",
+    ) {
+        verdict.refuse(
+            &key("tokenEndpointAuthSigningAlgValuesSupported"),
+            "must not contain none: client assertions must be signed",
+        );
+    }
+}
+
 /// Rejects times and counts that would not limit anything.
 fn times(registration: &Registration, verdict: &mut Verdict) {
     let key = |name: &str| format!("registration.{name}");
@@ -195,6 +263,96 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
     }
 }
 
+/// Checks where the keys for software statements and signed requests come from.
+fn statements(registration: &Registration, verdict: &mut Verdict) {
+    let key = |name: &str| format!("registration.{name}");
+    let claim = &registration.software_statement_validation_claim_name;
+    match registration.software_statement_validation_type {
+        StatementValidation::Jwks | StatementValidation::JwksUri if claim.is_none() => {
+            let reason =
+                "is missing: softwareStatementValidationType takes the keys from this claim";
+            verdict.refuse(&key("softwareStatementValidationClaimName"), reason);
+        }
+        StatementValidation::Jwks | StatementValidation::JwksUri => verdict.warn(
+            &key("softwareStatementValidationType"),
+            "takes the keys from the statement itself, which does not prove who issued it",
+        ),
+        StatementValidation::Builtin => {
+            let is_ssa = |entry: &SsaValidationConfig| entry.r#type == SsaValidationType::Ssa;
+            if !registration.dcr_ssa_validation_configs.iter().any(is_ssa) {
+                verdict.refuse(
+                    &key("dcrSsaValidationConfigs"),
+                    "must have an entry of type SSA: softwareStatementValidationType is builtin",
+                );
+            }
+        }
+        StatementValidation::None | StatementValidation::Script => {}
+    }
+    let entries = &registration.dcr_ssa_validation_configs;
+    for (at, entry) in entries.iter().enumerate() {
+        if entries
+            .iter()
+            .take(at)
+            .any(|earlier| earlier.id == entry.id)
+        {
+            let key = key(&format!("dcrSsaValidationConfigs[{at}].id"));
+            verdict.refuse(
+                &key,
+                format!("'{}' is a duplicate; each id must be unique", entry.id),
+            );
+        }
+        let has_keys = entry.jwks.is_some()
+            || entry.jwks_uri.is_some()
+            || entry.configuration_endpoint.is_some()
+            || entry.shared_secret.is_some()
+            || entry.trust_anchors.is_some();
+        let key = key(&format!("dcrSsaValidationConfigs[{at}]"));
+        if !has_keys {
+            let reason = "needs jwks, jwksUri, configurationEndpoint, sharedSecret or trustAnchors";
+            verdict.refuse(&key, reason);
+        }
+        // Otherwise each certificate of these authorities would be valid for every issuer.
+        if entry.trust_anchors.is_some() != entry.certificate_san.is_some() {
+            let reason = "must have both trustAnchors and certificateSan = \"iss\", or neither";
+            verdict.refuse(&key, reason);
+        }
+    }
+}
+
+/// Checks that each client attester has a unique issuer and keys.
+fn attesters(registration: &Registration, verdict: &mut Verdict) {
+    let entries = &registration.trusted_client_attesters;
+    for (at, entry) in entries.iter().enumerate() {
+        let key = format!("registration.trustedClientAttesters[{at}]");
+        if entry.issuer.is_empty()
+            || entries
+                .iter()
+                .take(at)
+                .any(|earlier| earlier.issuer == entry.issuer)
+        {
+            verdict.refuse(
+                &format!("{key}.issuer"),
+                "must not be empty, and must be unique",
+            );
+        }
+        if entry.jwks.is_some() && entry.jwks_uri.is_some() {
+            verdict.refuse(&key, "has both jwks and jwksUri; remove one of them");
+        }
+        if entry.jwks.is_none() && entry.jwks_uri.is_none() && entry.trust_anchors.is_none() {
+            verdict.refuse(&key, "needs jwks, jwksUri or trustAnchors");
+        }
+        if entry.certificate_san.is_some() && entry.trust_anchors.is_none() {
+            verdict.refuse(
+                &format!("{key}.certificateSan"),
+                "has no effect without trustAnchors; set both or neither",
+            );
+        }
+    }
+    if registration.evidence_nonce_lifetime == 0 {
+        verdict.refuse("registration.evidenceNonceLifetime", "must be 1 or more");
+    }
+}
+
 fn scopes(live: &Live, verdict: &mut Verdict) {
     for (at, defined) in live.scopes.iter().enumerate() {
         let key = format!("scopes[{at}].id");
@@ -206,10 +364,16 @@ fn scopes(live: &Live, verdict: &mut Verdict) {
                 "must not be true together with pattern, because a pattern does not name one scope";
             verdict.refuse(&format!("scopes[{at}].default"), reason);
         }
-        let mut earlier = live.scopes.iter().take(at);
-        if earlier.any(|earlier| earlier.id == defined.id) {
-            let reason = format!("'{}' is a duplicate; each id must be unique", defined.id);
-            verdict.refuse(&key, reason);
+        if live
+            .scopes
+            .iter()
+            .take(at)
+            .any(|earlier| earlier.id == defined.id)
+        {
+            verdict.refuse(
+                &key,
+                format!("'{}' is a duplicate; each id must be unique", defined.id),
+            );
         }
     }
 }

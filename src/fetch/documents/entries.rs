@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::entry::{CacheEntry, Print};
+use super::entry::{Entry, Print};
 use crate::base::clock::Timestamp;
 use crate::config::FetchSettings;
 
@@ -11,7 +11,7 @@ use crate::config::FetchSettings;
 const LIFETIME: u64 = 300;
 
 pub(super) struct Entries<T> {
-    by_url: HashMap<String, CacheEntry<T>>,
+    by_url: HashMap<String, Entry<T>>,
     /// The number of lookups so far. It determines the entry that was not used for longest.
     looks: u64,
     /// The minimum number of seconds between two fetches for an unknown key.
@@ -37,7 +37,7 @@ impl<T> Entries<T> {
 
     /// Returns the entry of `url`. If there is none, an empty entry is added, and replaces the one that was
     /// not used for longest when the limit is reached.
-    pub(super) fn find(&mut self, url: &str) -> &mut CacheEntry<T> {
+    pub(super) fn find(&mut self, url: &str) -> &mut Entry<T> {
         self.looks += 1;
         if self.by_url.len() >= self.limit && !self.by_url.contains_key(url) {
             self.forget_one();

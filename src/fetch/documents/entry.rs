@@ -20,30 +20,30 @@ pub(super) fn print(value: &Value) -> Print {
     HASHER.hash_one(value.to_string())
 }
 
-pub(super) struct CacheEntry<T> {
+pub(super) struct Entry<T> {
     /// When the entry was last used, counted in lookups.
     pub(super) looked_at: u64,
     /// The time from which the document may be fetched again because it lacks a key.
     refetch_from: Option<Timestamp>,
-    kept: Option<CachedDocument<T>>,
-    failed: Option<RecentFailure>,
+    kept: Option<Kept<T>>,
+    failed: Option<Failed>,
     flight: Option<Flight<T>>,
 }
 
-struct CachedDocument<T> {
+struct Kept<T> {
     value: Arc<T>,
     print: Print,
     fresh_until: Timestamp,
     stale_until: Timestamp,
 }
 
-struct RecentFailure {
+struct Failed {
     error: FetchError,
     until: Timestamp,
 }
 
 /// The result of a lookup without a request to the other server.
-pub(super) enum Lookup<T> {
+pub(super) enum Known<T> {
     /// The document is fresh.
     Fresh(Arc<T>),
     /// A recent fetch failed.
@@ -52,7 +52,7 @@ pub(super) enum Lookup<T> {
     Nothing,
 }
 
-impl<T> Default for CacheEntry<T> {
+impl<T> Default for Entry<T> {
     fn default() -> Self {
         Self {
             looked_at: 0,
@@ -64,17 +64,17 @@ impl<T> Default for CacheEntry<T> {
     }
 }
 
-impl<T> CacheEntry<T> {
-    pub(super) fn known(&self, now: Timestamp) -> Lookup<T> {
+impl<T> Entry<T> {
+    pub(super) fn known(&self, now: Timestamp) -> Known<T> {
         if let Some(kept) = self.kept.as_ref().filter(|kept| now < kept.fresh_until) {
-            return Lookup::Fresh(Arc::clone(&kept.value));
+            return Known::Fresh(Arc::clone(&kept.value));
         }
         match self.failed.as_ref().filter(|failed| now < failed.until) {
             Some(failed) => match self.after(failed.error.clone(), now) {
-                Ok(value) => Lookup::Fresh(value),
-                Err(error) => Lookup::Failed(error),
+                Ok(value) => Known::Fresh(value),
+                Err(error) => Known::Failed(error),
             },
-            None => Lookup::Nothing,
+            None => Known::Nothing,
         }
     }
 
@@ -108,7 +108,7 @@ impl<T> CacheEntry<T> {
 
     pub(super) fn keep(&mut self, value: Arc<T>, print: Print, until: (Timestamp, Timestamp)) {
         let (fresh_until, stale_until) = until;
-        self.kept = Some(CachedDocument {
+        self.kept = Some(Kept {
             value,
             print,
             fresh_until,
@@ -120,7 +120,7 @@ impl<T> CacheEntry<T> {
     /// Records a failed fetch, unless it failed because this server was too busy.
     pub(super) fn fail(&mut self, error: &FetchError, now: Timestamp) {
         if *error != FetchError::Busy {
-            self.failed = Some(RecentFailure {
+            self.failed = Some(Failed {
                 error: error.clone(),
                 until: now.plus(FAILURE),
             });

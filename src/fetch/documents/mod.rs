@@ -20,7 +20,7 @@ use crate::config::FetchSettings;
 use crate::fetch::{FetchError, Fetcher};
 use crate::telemetry::meter::{self, KeyLookup};
 use entries::Entries;
-use entry::{CacheEntry, Lookup};
+use entry::{Entry, Known};
 
 /// A running fetch, shared by all callers that wait for it. It completes even if they all stop waiting, so
 /// that nobody can start fetches and abandon them.
@@ -78,15 +78,15 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
             let mut entries = self.inner.entries();
             let entry = entries.find(url);
             match entry.known(now) {
-                Lookup::Fresh(value) => {
+                Known::Fresh(value) => {
                     meter::key_lookup(KeyLookup::Hit);
                     return Ok(value);
                 }
-                Lookup::Failed(error) => {
+                Known::Failed(error) => {
                     meter::key_lookup(KeyLookup::Failed);
                     return Err(error);
                 }
-                Lookup::Nothing => self.flight(entry, url),
+                Known::Nothing => self.flight(entry, url),
             }
         };
         let arrived = flight.await;
@@ -125,7 +125,7 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
     }
 
     /// Returns the running fetch of `url`, or starts one.
-    fn flight(&self, entry: &mut CacheEntry<T>, url: &str) -> Flight<T> {
+    fn flight(&self, entry: &mut Entry<T>, url: &str) -> Flight<T> {
         if let Some(flight) = entry.flight() {
             return flight;
         }

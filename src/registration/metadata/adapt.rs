@@ -16,7 +16,7 @@ use crate::registration::{RegisterError, hooks};
 use crate::script::{Facts, Hook, Proofs};
 
 /// A request as the scripts left it.
-pub(in crate::registration) struct Adapted {
+pub(in crate::registration) struct AdaptedRequest {
     pub(in crate::registration) members: Map<String, Value>,
     /// The scripts that were called.
     pub(in crate::registration) by: Vec<ScriptRef>,
@@ -27,10 +27,10 @@ pub(in crate::registration) async fn adapt(
     attempt: Attempt<'_>,
     proofs: &Arc<Proofs>,
     Merged { members, settled }: Merged,
-) -> Result<Adapted, RegisterError> {
+) -> Result<AdaptedRequest, RegisterError> {
     let scripts = &attempt.cx.snapshot.scripts;
     if !scripts.has(Hook::AdaptRequest) {
-        return Ok(Adapted {
+        return Ok(AdaptedRequest {
             members,
             by: Vec::new(),
         });
@@ -45,7 +45,7 @@ pub(in crate::registration) async fn adapt(
         None => Metadata::default(),
     };
     let adapted = scripts.adapt(request, facts, registered).await?;
-    Ok(Adapted {
+    Ok(AdaptedRequest {
         members: adapted.request.into_object(),
         by: adapted.by,
     })

@@ -71,18 +71,12 @@ pub(in crate::registration) async fn verify(
     parsed: &Parsed,
 ) -> Result<Option<Statement>, RegisterError> {
     let cx = attempt.cx;
-    let text = match parsed.members.get("software_statement") {
-        None if cx.settings().software_statement_required => {
-            return Err(invalid("is required on this server"));
-        }
-        None => return Ok(None),
-        Some(Value::String(text)) => text,
-        Some(_) => return Err(invalid("must be a string: a signed JWT in compact form")),
+    let Some(text) = sent(cx, &parsed.members)? else {
+        return Ok(None);
     };
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let claims = token
-        .unverified_claims()
-        .map_err(|error| invalid(error.to_string()))?;
+    let claims = token.unverified_claims();
+    let claims = claims.map_err(|error| invalid(error.to_string()))?;
     let mut statement = match cx.settings().software_statement_validation_type {
         StatementValidation::None => unverified(&token, claims),
         StatementValidation::Builtin => builtin(cx, &token, &claims).await?,
@@ -94,6 +88,21 @@ pub(in crate::registration) async fn verify(
     check_issuer(cx, &statement)?;
     statement.self_made = udap::judge(cx, &parsed.members, &statement)?;
     Ok(Some(statement))
+}
+
+/// Returns the statement in a request; none if there is none and none is required.
+fn sent<'a>(
+    cx: &Context<'_>,
+    members: &'a Map<String, Value>,
+) -> Result<Option<&'a str>, RegisterError> {
+    match members.get("software_statement") {
+        None if cx.settings().software_statement_required => {
+            Err(invalid("is required on this server"))
+        }
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid("must be a string: a signed JWT in compact form")),
+    }
 }
 
 /// `none`: the claims are not verified, so they count no more than the request itself.

@@ -17,7 +17,7 @@ use super::probes;
 use crate::config::Paths;
 use crate::http::answer::Problem;
 use crate::http::below;
-use crate::http::observe::{self, Observer};
+use crate::http::observe::{self, RequestObserver};
 use crate::http::receive::{self, Reception};
 use crate::service::{Context, Service};
 use crate::telemetry::meter::Endpoint;
@@ -84,7 +84,7 @@ pub fn operational(service: &Service, operations: Router) -> Router {
 }
 
 /// Adds to `router` the answers for all other paths and methods, and the layers around everything.
-fn observed(router: Router, observer: Observer, issuer_path: Arc<str>) -> Router {
+fn observed(router: Router, observer: RequestObserver, issuer_path: Arc<str>) -> Router {
     let router = router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
@@ -94,7 +94,7 @@ fn observed(router: Router, observer: Observer, issuer_path: Arc<str>) -> Router
     ))
 }
 
-fn observer(service: &Service) -> Observer {
+fn observer(service: &Service) -> RequestObserver {
     let server = &service.settings.server;
     let (paths, issuer_path) = (server.paths.clone(), own_path(&service.issuer));
     let endpoint = Arc::new(move |request: &Request<Body>| {
@@ -103,7 +103,7 @@ fn observer(service: &Service) -> Observer {
         endpoint(&paths, inner.as_deref().unwrap_or(path), request)
     });
     let is_https = service.issuer.starts_with("https:");
-    Observer {
+    RequestObserver {
         endpoint,
         is_https,
         trusted_proxies: server.trusted_proxies.clone(),

@@ -58,25 +58,34 @@ impl Presented {
                         urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             return Err(TokenError::Request(rule));
         }
-        let (own_name, proof) = match (shown.authorization, secret, assertion) {
-            (Authorization::Basic { client_id, secret }, ..) => {
-                (Some(client_id.clone()), ClientProof::Basic(secret.clone()))
-            }
-            (Authorization::Nothing, Some(secret), _) => {
-                (None, ClientProof::Post(Secret::new(secret.to_owned())))
-            }
-            (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
-            (Authorization::Nothing, None, None) if shown.attestation.are_absent() => {
-                (None, ClientProof::Nothing)
-            }
-            (Authorization::Nothing, None, None) => (None, ClientProof::Attestation),
-            (Authorization::Bearer(_) | Authorization::Several | Authorization::Unreadable, ..) => {
-                (None, ClientProof::Unreadable)
-            }
-        };
+        let (own_name, proof) = read_proof(shown, secret, assertion);
         let name = only_name(own_name.as_deref(), shown.form.get("client_id"))?;
         let client_id = name.and_then(|id| ClientId::parse(id).ok());
         Ok(Self { client_id, proof })
+    }
+}
+
+/// Reads the only proof in `shown`, and the client that it names.
+fn read_proof(
+    shown: &PresentedCredentials<'_>,
+    secret: Option<&str>,
+    assertion: Option<&str>,
+) -> (Option<String>, ClientProof) {
+    match (shown.authorization, secret, assertion) {
+        (Authorization::Basic { client_id, secret }, ..) => {
+            (Some(client_id.clone()), ClientProof::Basic(secret.clone()))
+        }
+        (Authorization::Nothing, Some(secret), _) => {
+            (None, ClientProof::Post(Secret::new(secret.to_owned())))
+        }
+        (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
+        (Authorization::Nothing, None, None) if shown.attestation.are_absent() => {
+            (None, ClientProof::Nothing)
+        }
+        (Authorization::Nothing, None, None) => (None, ClientProof::Attestation),
+        (Authorization::Bearer(_) | Authorization::Several | Authorization::Unreadable, ..) => {
+            (None, ClientProof::Unreadable)
+        }
     }
 }
 

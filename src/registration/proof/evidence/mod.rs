@@ -21,7 +21,7 @@ use crate::script::{Answered, Decision, Hook, HookError, Proofs};
 use crate::service::Context;
 
 pub(in crate::registration) use challenge::{new_nonce, stale};
-pub(in crate::registration) use origin::Origin;
+pub(in crate::registration) use origin::AppraisalOrigin;
 
 /// Members that concern the evidence. They are never part of an answer about the client.
 pub(in crate::registration) const MEMBERS: [&str; 3] =

@@ -11,14 +11,14 @@ const NAME_BYTES: usize = 512;
 
 /// The facts that identify an appraisal.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::registration) struct Origin {
+pub(in crate::registration) struct AppraisalOrigin {
     /// SHA-256 of the result as JSON, in hex.
     pub(in crate::registration) digest: Option<String>,
     pub(in crate::registration) verifier: Option<String>,
     pub(in crate::registration) policy: Option<String>,
 }
 
-impl Origin {
+impl AppraisalOrigin {
     /// Reads the facts from the verdict of a script.
     pub(in crate::registration) fn of(attestation: Option<&Value>) -> Self {
         let Some(said) = attestation.filter(|said| said.is_object()) else {
@@ -69,11 +69,11 @@ mod tests {
     #[test]
     fn the_verifier_is_recorded_in_every_form() {
         let names = |said: Value| {
-            let Origin {
+            let AppraisalOrigin {
                 digest,
                 verifier,
                 policy,
-            } = Origin::of(Some(&said));
+            } = AppraisalOrigin::of(Some(&said));
             assert_eq!(digest.map(|digest| digest.len()), Some(64));
             (verifier.unwrap_or_default(), policy.unwrap_or_default())
         };
@@ -89,7 +89,10 @@ mod tests {
             pair("", "?")
         );
         assert_eq!(names(json!({"verifier": "v".repeat(1_000)})).0.len(), 512);
-        assert_eq!(Origin::of(Some(&json!(true))), Origin::default());
-        assert_eq!(Origin::of(None), Origin::default());
+        assert_eq!(
+            AppraisalOrigin::of(Some(&json!(true))),
+            AppraisalOrigin::default()
+        );
+        assert_eq!(AppraisalOrigin::of(None), AppraisalOrigin::default());
     }
 }
