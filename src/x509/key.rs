@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use openssl::bn::{BigNumContext, BigNumRef};
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, PKeyRef, Public};
 use serde_json::{Map, Value, json};
@@ -36,23 +36,27 @@ pub(super) fn jwk(key: &PKeyRef<Public>) -> Option<Map<String, Value>> {
 
 fn elliptic(key: &PKeyRef<Public>) -> Option<Value> {
     let key = key.ec_key().ok()?;
-    let (curve, size) = match key.group().curve_name()? {
-        Nid::X9_62_PRIME256V1 => ("P-256", 32),
-        Nid::SECP384R1 => ("P-384", 48),
-        Nid::SECP521R1 => ("P-521", 66),
-        Nid::SECP256K1 => ("secp256k1", 32),
-        _ => return None,
-    };
+    let (curve, size) = curve(key.group().curve_name()?)?;
     let mut work = BigNumContext::new().ok()?;
-    let (mut x, mut y) = (
-        openssl::bn::BigNum::new().ok()?,
-        openssl::bn::BigNum::new().ok()?,
-    );
+    let mut x = BigNum::new().ok()?;
+    let mut y = BigNum::new().ok()?;
     key.public_key()
         .affine_coordinates(key.group(), &mut x, &mut y, &mut work)
         .ok()?;
-    let coordinate = |number: &BigNumRef| number.to_vec_padded(size).ok().map(|bytes| text(&bytes));
-    Some(json!({"kty": "EC", "crv": curve, "x": coordinate(&x)?, "y": coordinate(&y)?}))
+    let x = text(&x.to_vec_padded(size).ok()?);
+    let y = text(&y.to_vec_padded(size).ok()?);
+    Some(json!({"kty": "EC", "crv": curve, "x": x, "y": y}))
+}
+
+/// Returns the name of a curve in a JWK, and the number of bytes of a coordinate.
+fn curve(curve: Nid) -> Option<(&'static str, i32)> {
+    match curve {
+        Nid::X9_62_PRIME256V1 => Some(("P-256", 32)),
+        Nid::SECP384R1 => Some(("P-384", 48)),
+        Nid::SECP521R1 => Some(("P-521", 66)),
+        Nid::SECP256K1 => Some(("secp256k1", 32)),
+        _ => None,
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

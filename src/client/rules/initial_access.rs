@@ -4,9 +4,8 @@
 
 use serde_json::Value;
 
-use super::Rules;
 use super::report::{item_violation, items, shown, violation};
-use super::uri;
+use super::{Rules, methods, uri};
 use crate::base::model::Violation;
 use crate::client::{InitialAccessPolicy, Metadata, member};
 
@@ -17,29 +16,29 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     };
     check_hosts(cx, policy, metadata, found);
     if let Some(allowed) = &policy.grant_types {
-        let others = items(metadata, "grant_types")
-            .filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
-        let rule = |grant: &str| format!("`{}` is not allowed; {}", shown(grant), choice(allowed));
-        found
-            .extend(others.map(|(index, grant)| item_violation("grant_types", index, rule(grant))));
-    }
-    if let (Some(allowed), Some(method)) = (
-        &policy.token_endpoint_auth_methods,
-        metadata.text("token_endpoint_auth_method"),
-    ) && !allowed.iter().any(|one| one == method)
-    {
-        let rule = format!("`{}` is not allowed; {}", shown(method), choice(allowed));
-        found.push(violation("token_endpoint_auth_method", rule));
+        check_items("grant_types", allowed, metadata, found);
     }
     if let Some(allowed) = &policy.token_endpoint_auth_methods {
-        let member = "additional_token_endpoint_auth_methods";
-        let others =
-            items(metadata, member).filter(|(_, method)| !allowed.iter().any(|one| one == method));
-        let rule =
-            |method: &str| format!("`{}` is not allowed; {}", shown(method), choice(allowed));
-        found.extend(others.map(|(index, method)| item_violation(member, index, rule(method))));
+        if let Some(method) = metadata.text(methods::METHOD) {
+            let rule = value_fault(allowed, method);
+            found.extend(rule.map(|rule| violation(methods::METHOD, rule)));
+        }
+        check_items(methods::FURTHER, allowed, metadata, found);
     }
     check_spontaneous(policy, metadata, found);
+}
+
+/// Checks that every item of the list `member` is allowed.
+fn check_items(member: &str, allowed: &[String], metadata: &Metadata, found: &mut Vec<Violation>) {
+    for (index, text) in items(metadata, member) {
+        let rule = value_fault(allowed, text);
+        found.extend(rule.map(|rule| item_violation(member, index, rule)));
+    }
+}
+
+fn value_fault(allowed: &[String], text: &str) -> Option<String> {
+    let is_allowed = allowed.iter().any(|one| one == text);
+    (!is_allowed).then(|| format!("`{}` is not allowed; {}", shown(text), choice(allowed)))
 }
 
 /// Rejects spontaneous scopes, which would go beyond the scopes that the token allows.
@@ -80,24 +79,23 @@ fn check_hosts(
         if !member::find(name).is_some_and(|member| member.kind.leads_somewhere()) {
             continue;
         }
-        let is_kept = |text: &str| {
-            let before = cx.registered.and_then(|registered| registered.get(name));
-            let in_list = |before: &Value| {
-                before
-                    .as_array()
-                    .is_some_and(|items| items.iter().any(|item| item == text))
-            };
-            before.is_some_and(|before| before == text || in_list(before))
-        };
+        let registered = cx.registered.and_then(|registered| registered.get(name));
         let single = value.as_str().map(|text| (name.to_owned(), text));
         let listed = items(metadata, name).map(|(index, text)| (format!("{name}[{index}]"), text));
-        for (place, text) in single
-            .into_iter()
-            .chain(listed)
-            .filter(|(_, text)| !is_kept(text))
-        {
+        for (place, text) in single.into_iter().chain(listed) {
+            if registered.is_some_and(|registered| contains(registered, text)) {
+                continue;
+            }
             found.extend(host_fault(allowed, text).map(|rule| violation(&place, rule)));
         }
+    }
+}
+
+/// Whether `value` is `text`, or a list with it.
+fn contains(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| item == text),
+        single => single == text,
     }
 }
 

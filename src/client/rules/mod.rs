@@ -96,48 +96,36 @@ const CHECKS: &[Check] = &[
 /// Returns what is wrong with settings that only the rules can check, each with its key: patterns
 /// of redirect URIs, and custom attributes with the name of a standard member.
 pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
     let patterns = [
         ("redirectUriAllowList", &settings.redirect_uri_allow_list),
         ("redirectUriDenyList", &settings.redirect_uri_deny_list),
     ];
-    let bad_patterns = patterns.into_iter().flat_map(|(key, patterns)| {
-        let faults = patterns
-            .iter()
-            .filter_map(|text| Some((text, RedirectPattern::parse(text).err()?)));
-        faults
-            .map(move |(text, fault)| (format!("registration.{key}"), format!("'{text}' {fault}")))
-    });
-    let taken = settings
-        .dynamic_registration_custom_attributes
-        .iter()
-        .filter(|name| member::is_taken(name));
-    let taken = taken.map(|name| {
+    for (key, patterns) in patterns {
+        for text in patterns {
+            if let Err(fault) = RedirectPattern::parse(text) {
+                let rule = format!("'{text}' {fault}");
+                faults.push((format!("registration.{key}"), rule));
+            }
+        }
+    }
+    let attributes = &settings.dynamic_registration_custom_attributes;
+    for name in attributes.iter().filter(|name| member::is_taken(name)) {
         let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
-        (
-            key,
-            format!("'{name}' is already a standard member; remove it"),
-        )
-    });
-    let claims = settings.software_statement_claims.values();
-    let unknown = claims.filter(|name| {
-        member::find(name)
-            .is_none_or(|member| !matches!(member.set_by, SetBy::Client | SetBy::Privileged))
-            && !settings
-                .dynamic_registration_custom_attributes
-                .contains(name)
-    });
-    let unknown = unknown.map(|name| {
-        let key = "registration.softwareStatementClaims".to_owned();
-        (
-            key,
-            format!("'{name}' is not metadata that a client may set"),
-        )
-    });
-    bad_patterns
-        .chain(taken)
-        .chain(unknown)
-        .chain(privileges::settings_faults(settings))
-        .collect()
+        let rule = format!("'{name}' is already a standard member; remove it");
+        faults.push((key, rule));
+    }
+    for name in settings.software_statement_claims.values() {
+        let set_by = member::find(name).map(|member| member.set_by);
+        let is_settable = matches!(set_by, Some(SetBy::Client | SetBy::Privileged));
+        if !is_settable && !attributes.contains(name) {
+            let key = "registration.softwareStatementClaims".to_owned();
+            let rule = format!("'{name}' is not metadata that a client may set");
+            faults.push((key, rule));
+        }
+    }
+    faults.extend(privileges::settings_faults(settings));
+    faults
 }
 
 impl Rules<'_> {

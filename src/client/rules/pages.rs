@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use super::application::Application;
 use super::report::{is_faulted, violation};
 use super::uri::{self, Uri};
@@ -42,33 +44,36 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     if is_faulted(found, "redirect_uris") {
         return;
     }
-    let redirects: Vec<Uri> = metadata
-        .texts("redirect_uris")
-        .filter_map(|text| uri::parse(text).ok())
-        .collect();
+    let mut redirects = Vec::new();
+    for text in metadata.texts("redirect_uris") {
+        redirects.extend(uri::parse(text));
+    }
     // Users are never redirected to this client, so they see none of its pages on the way.
     if redirects.is_empty() {
         return;
     }
+    let how = cx.settings.page_uri_hosts;
     for (name, value) in metadata.iter() {
-        let kind = member::find(name).map(|member| member.kind);
-        let is_page = matches!(kind, Some(Kind::Page | Kind::Picture)) && !is_faulted(found, name);
-        let Some(page) = value
-            .as_str()
-            .filter(|_| is_page)
-            .and_then(|text| uri::parse(text).ok())
-        else {
+        let Some(page) = page(name, value).filter(|_| !is_faulted(found, name)) else {
             continue;
         };
         if !redirects
             .iter()
-            .any(|redirect| vouches(cx.settings.page_uri_hosts, redirect, &page))
+            .any(|redirect| vouches(how, redirect, &page))
         {
             let rule = format!(
                 "must be {due} and have the same scheme (pageUriHosts); move it there, or leave it out"
             );
             found.push(violation(name, rule));
         }
+    }
+}
+
+/// Returns the URI of a page or picture.
+fn page(name: &str, value: &Value) -> Option<Uri> {
+    match member::find(name)?.kind {
+        Kind::Page | Kind::Picture => uri::parse(value.as_str()?).ok(),
+        _ => None,
     }
 }
 

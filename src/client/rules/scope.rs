@@ -21,21 +21,14 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     if is_faulted(found, "scope") || !is_scope(&asked) {
         return;
     }
-    let is_defined = |name: &&str| cx.scopes.iter().any(|scope| scope.defines(name));
     let allowed = cx.initial_access.and_then(|policy| policy.scopes.as_ref());
-    let is_allowed =
-        |name: &&str| allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
-    let asked = scope::words(&asked).filter(is_defined);
-    let adds_defaults = cx.settings.dynamic_registration_scopes_param_enabled;
-    let default = cx
-        .scopes
-        .iter()
-        .filter(|scope| adds_defaults && scope.default)
-        .map(|scope| scope.id.as_str());
     let mut granted: Vec<&str> = Vec::new();
-    for name in asked.chain(default).filter(is_allowed) {
-        if !granted.contains(&name) {
-            granted.push(name);
+    for name in scope::words(&asked).filter(|name| is_defined(cx, name)) {
+        grant_one(name, allowed, &mut granted);
+    }
+    if cx.settings.dynamic_registration_scopes_param_enabled {
+        for default in cx.scopes.iter().filter(|scope| scope.default) {
+            grant_one(&default.id, allowed, &mut granted);
         }
     }
     if granted.is_empty() {
@@ -43,6 +36,18 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     } else {
         metadata.set("scope", granted.join(" "));
     }
+}
+
+/// Adds `name` to `granted`, once, if the initial access token allows it.
+fn grant_one<'a>(name: &'a str, allowed: Option<&Vec<String>>, granted: &mut Vec<&'a str>) {
+    let is_allowed = allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
+    if is_allowed && !granted.contains(&name) {
+        granted.push(name);
+    }
+}
+
+fn is_defined(cx: &Rules<'_>, name: &str) -> bool {
+    cx.scopes.iter().any(|scope| scope.defines(name))
 }
 
 /// Checks that every scope has the syntax of RFC 6749 and is defined. Undefined scopes never get
@@ -59,9 +64,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         found.push(violation("scope", rule));
         return;
     }
-    for name in
-        scope::words(granted).filter(|name| !cx.scopes.iter().any(|scope| scope.defines(name)))
-    {
+    for name in scope::words(granted).filter(|name| !is_defined(cx, name)) {
         found.push(violation(
             "scope",
             format!("`{}` is not defined in [[scopes]]", shown(name)),

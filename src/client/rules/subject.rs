@@ -20,33 +20,33 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     if subject_type != "pairwise" || is_faulted(found, "redirect_uris") {
         return;
     }
-    let hosts: BTreeSet<Option<String>> = metadata
-        .texts("redirect_uris")
-        .filter_map(|text| uri::parse(text).ok())
-        .map(|uri| uri.host)
-        .collect();
-    if hosts.len() > 1 && !metadata.has("sector_identifier_uri") {
-        let rule = "is required, because this pairwise client has redirect URIs on several hosts";
-        found.push(violation("sector_identifier_uri", rule));
-    }
-    // OpenID Connect Core section 8.1: the sector is the host of the redirect URIs, unless the
-    // client names another.
-    if hosts.iter().any(Option::is_none)
-        && hosts.len() == 1
-        && !metadata.has("sector_identifier_uri")
+    if !metadata.has("sector_identifier_uri")
+        && let Some(rule) = sector_fault(metadata)
     {
-        let rule = "is required, because this pairwise client has no redirect URI with a host";
         found.push(violation("sector_identifier_uri", rule));
     }
     // Without a redirect URI, the sector is the host of `jwks_uri`.
-    let is_polled = matches!(
-        metadata.text("backchannel_token_delivery_mode"),
-        Some("poll" | "ping")
-    );
-    if is_polled && !metadata.has("jwks_uri") {
-        found.push(violation(
-            "jwks_uri",
-            "is required for pairwise clients with the CIBA modes poll and ping",
-        ));
+    let mode = metadata.text("backchannel_token_delivery_mode");
+    if matches!(mode, Some("poll" | "ping")) && !metadata.has("jwks_uri") {
+        let rule = "is required for pairwise clients with the CIBA modes poll and ping";
+        found.push(violation("jwks_uri", rule));
+    }
+}
+
+/// OpenID Connect Core section 8.1: the sector is the host of the redirect URIs, unless the client
+/// names another.
+fn sector_fault(metadata: &Metadata) -> Option<&'static str> {
+    let mut hosts = BTreeSet::new();
+    for text in metadata.texts("redirect_uris") {
+        hosts.extend(uri::parse(text).map(|uri| uri.host));
+    }
+    match hosts.first() {
+        _ if hosts.len() > 1 => {
+            Some("is required, because this pairwise client has redirect URIs on several hosts")
+        }
+        Some(None) => {
+            Some("is required, because this pairwise client has no redirect URI with a host")
+        }
+        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A value of another type is rejected and never converted: `"60"` is not a number of seconds.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::report::{item_violation, shown, violation};
 use super::{Rules, custom};
@@ -65,15 +65,7 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
         (Kind::Label, Value::String(text)) => {
             too_many_characters(cx, text).or_else(|| hidden_character(text))
         }
-        // It is not shown to people, and it may be a chain of certificates in PEM.
-        (Kind::Text, Value::String(_)) if name == "evidence" => None,
-        (Kind::Text, Value::String(text)) if LONG_TEXTS.contains(&name) => hidden_character(text),
-        // The rule for scopes checks the characters.
-        (Kind::Text, Value::String(text)) if name == "scope" => {
-            too_many_bytes(text, cx.limits.scope_bytes, "scopeBytes")
-        }
-        (Kind::Text, Value::String(text)) if name == URI_NAME => uri_too_long(cx, text),
-        (Kind::Text, Value::String(text)) => text_fault(cx, text),
+        (Kind::Text, Value::String(text)) => machine_text_fault(cx, name, text),
         (Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri, Value::String(text)) => {
             uri_too_long(cx, text)
         }
@@ -81,18 +73,33 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
             return check_items(cx, (name, kind == Kind::Uris), array, found);
         }
         (Kind::Flag, Value::Bool(_)) | (Kind::Object | Kind::Jwks, Value::Object(_)) => None,
-        (Kind::Count, Value::Number(number)) => {
-            let fits = number.as_u64().is_some_and(|count| count <= LARGEST_COUNT);
-            (!fits).then(|| {
-                format!(
-                    "must be an integer from 0 to {LARGEST_COUNT}, not {}",
-                    shown(&number.to_string())
-                )
-            })
-        }
+        (Kind::Count, Value::Number(number)) => count_fault(number),
         (kind, value) => Some(format!("must be {}, not {}", due(kind), type_name(value))),
     };
     found.extend(fault.map(|rule| violation(name, rule)));
+}
+
+/// Returns what is wrong with the text of the member `name`, which is not shown to people.
+fn machine_text_fault(cx: &Rules<'_>, name: &str, text: &str) -> Option<String> {
+    match name {
+        // It may be a chain of certificates in PEM.
+        "evidence" => None,
+        // The rule for scopes checks the characters.
+        "scope" => too_many_bytes(text, cx.limits.scope_bytes, "scopeBytes"),
+        URI_NAME => uri_too_long(cx, text),
+        _ if LONG_TEXTS.contains(&name) => hidden_character(text),
+        _ => text_fault(cx, text),
+    }
+}
+
+fn count_fault(number: &Number) -> Option<String> {
+    if number.as_u64().is_some_and(|count| count <= LARGEST_COUNT) {
+        return None;
+    }
+    let sent = shown(&number.to_string());
+    Some(format!(
+        "must be an integer from 0 to {LARGEST_COUNT}, not {sent}"
+    ))
 }
 
 fn check_items(

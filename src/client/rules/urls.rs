@@ -33,7 +33,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 const OUT_OF_REACH: &str = "must name a host on the public internet";
 
 /// Returns what is wrong with a URL, if anything.
-type Fault = fn(&Rules<'_>, &str) -> Option<String>;
+type UrlFault = fn(&Rules<'_>, &str) -> Option<String>;
 
 /// Checks a page that a browser goes to. The pages of an application in development are on its
 /// developer's machine, and a native application may keep them there.
@@ -107,22 +107,10 @@ fn check_logout(
 }
 
 fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let origin: Fault = |_, text| match uri::parse(text) {
-        Err(rule) => Some(rule),
-        Ok(uri) if !uri.is_web() || !uri.is_origin => {
-            Some("must be an origin, such as https://app.example.org".to_owned())
-        }
-        Ok(_) => None,
-    };
-    // OpenID Connect Core section 6.2: a server fetches a request URI. Its fragment is a hash of
-    // the document there.
-    let request: Fault = |cx, text| {
-        let pattern = uri::parse(text)
-            .ok()
-            .and_then(|uri| redirect_uris::pattern_fault(cx, &uri));
-        fetched_fault(cx.fetch, text).or(pattern.map(str::to_owned))
-    };
-    let lists: [(&str, Fault); 2] = [("request_uris", request), ("authorized_origins", origin)];
+    let lists: [(&str, UrlFault); 2] = [
+        ("request_uris", request_fault),
+        ("authorized_origins", origin_fault),
+    ];
     for (member, fault) in lists {
         for (index, text) in items(metadata, member) {
             if !is_item_faulted(found, member, index) {
@@ -133,5 +121,25 @@ fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
     let offer = metadata.text("credential_offer_endpoint");
     if let Some(rule) = offer.and_then(|text| uri::parse(text).err()) {
         found.push(violation("credential_offer_endpoint", rule));
+    }
+}
+
+/// OpenID Connect Core section 6.2: a server fetches a request URI. Its fragment is a hash of the
+/// document there.
+fn request_fault(cx: &Rules<'_>, text: &str) -> Option<String> {
+    if let Some(rule) = fetched_fault(cx.fetch, text) {
+        return Some(rule);
+    }
+    let uri = uri::parse(text).ok()?;
+    redirect_uris::pattern_fault(cx, &uri).map(str::to_owned)
+}
+
+fn origin_fault(_: &Rules<'_>, text: &str) -> Option<String> {
+    match uri::parse(text) {
+        Err(rule) => Some(rule),
+        Ok(uri) if !uri.is_web() || !uri.is_origin => {
+            Some("must be an origin, such as https://app.example.org".to_owned())
+        }
+        Ok(_) => None,
     }
 }

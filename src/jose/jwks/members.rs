@@ -5,7 +5,7 @@
 //! But an unknown member might be the secret half of a new type of key, so none is kept or
 //! returned.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::base::model::absent::is_absent;
 
@@ -43,29 +43,33 @@ pub fn without_unknown(set: &Value) -> Option<Value> {
     let (members, keys) = (set.as_object()?, set.get("keys")?.as_array()?);
     let has_known = keys.iter().any(|key| !is_ignored(key));
     let is_kept = |key: &Value| !(has_known && is_ignored(key));
-    let is_whole = |key: &Value| {
-        key.as_object()
-            .is_none_or(|key| key.iter().all(|one| is_member(key, one)))
-    };
-    if members.len() == 1 && keys.iter().all(|key| is_kept(key) && is_whole(key)) {
+    if members.len() == 1 && keys.iter().all(|key| is_kept(key) && is_known(key)) {
         return None;
     }
-    let kept = keys.iter().filter(|key| is_kept(key)).map(|key| match key {
-        Value::Object(key) => {
-            let members = key.iter().filter(|one| is_member(key, *one));
-            Value::Object(
-                members
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-            )
+    let mut known = Vec::new();
+    for key in keys.iter().filter(|key| is_kept(key)) {
+        known.push(without_unknown_members(key));
+    }
+    Some(json!({ "keys": known }))
+}
+
+/// Whether every member of `key` is kept.
+fn is_known(key: &Value) -> bool {
+    key.as_object()
+        .is_none_or(|key| key.iter().all(|one| is_member(key, one)))
+}
+
+fn without_unknown_members(key: &Value) -> Value {
+    let Some(members) = key.as_object() else {
+        return key.clone();
+    };
+    let mut kept = Map::new();
+    for (name, value) in members {
+        if is_member(members, (name, value)) {
+            kept.insert(name.clone(), value.clone());
         }
-        other => other.clone(),
-    });
-    let keys: Vec<Value> = kept.collect();
-    Some(Value::Object(Map::from_iter([(
-        "keys".to_owned(),
-        keys.into(),
-    )])))
+    }
+    Value::Object(kept)
 }
 
 /// Whether this is a key of an unknown type with nothing else wrong.
@@ -98,8 +102,6 @@ fn of_type(kty: &str) -> Option<&'static [&'static str]> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[expect(

@@ -98,6 +98,10 @@ fn string_value(raw: &str) -> Result<String, DnError> {
     if raw.starts_with(' ') || ends_bare {
         return Err(DnError::Escape);
     }
+    String::from_utf8(unescaped(raw)?).map_err(|_| DnError::Escape)
+}
+
+fn unescaped(raw: &str) -> Result<Vec<u8>, DnError> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -110,7 +114,7 @@ fn string_value(raw: &str) -> Result<String, DnError> {
         bytes.push(byte);
         rest = left;
     }
-    String::from_utf8(bytes).map_err(|_| DnError::Escape)
+    Ok(bytes)
 }
 
 /// Parses a `hexstring` of RFC 4514 section 3.

@@ -84,32 +84,31 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             let types = response_types_for(cx, metadata);
             metadata.set("response_types", types);
         }
-        // Nothing can be derived from response types that cannot be registered.
-        (false, true)
-            if !metadata
-                .texts("response_types")
-                .all(|one| is_supported_type(cx.settings, one)) => {}
         (false, true) => {
-            let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(cx, metadata, grant)));
-            let grants: Vec<&str> = needed
-                .iter()
-                .filter(|(_, is_needed)| *is_needed)
-                .map(|(grant, _)| *grant)
-                .collect();
-            metadata.set(
-                "grant_types",
-                if grants.is_empty() {
-                    vec![CODE_GRANT]
-                } else {
-                    grants
-                },
-            );
+            // Nothing can be derived from response types that cannot be registered.
+            let is_known = metadata
+                .texts("response_types")
+                .all(|one| is_supported_type(cx.settings, one));
+            if is_known {
+                let grants = grants_for(cx, metadata);
+                metadata.set("grant_types", grants);
+            }
         }
         (false, false) => {
             metadata.set("grant_types", vec![CODE_GRANT]);
             metadata.set("response_types", vec!["code"]);
         }
     }
+}
+
+/// Returns the grant types of a client that names only its response types.
+fn grants_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<&'static str> {
+    let mut grants = REDIRECTING.to_vec();
+    grants.retain(|grant| needs(cx, metadata, grant));
+    if grants.is_empty() {
+        grants.push(CODE_GRANT);
+    }
+    grants
 }
 
 /// Removes duplicates. A repeated type adds nothing, and the response shows it once.

@@ -42,21 +42,26 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         return;
     }
     for algorithm in ALGORITHMS {
-        let Some(alg) = metadata.text(algorithm.member) else {
-            continue;
-        };
-        let is_supported = (algorithm.supported)(cx.settings)
-            .iter()
-            .any(|one| one == alg);
-        let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
-        if is_supported && !is_shown && !is_faulted(found, algorithm.member) {
-            let rule = algorithm_fault(metadata, algorithm, alg);
+        if !is_faulted(found, algorithm.member) {
+            let rule = member_fault(cx, metadata, algorithm);
             found.extend(rule.map(|rule| violation(algorithm.member, rule)));
         }
     }
     if !is_faulted(found, "request_object_signing_alg") {
         found.extend(requests_fault(cx, metadata).map(|rule| violation(SIGNED_REQUESTS, rule)));
     }
+}
+
+/// Returns what is wrong with the client's keys for the value of the member `algorithm`, if it has a
+/// supported one.
+fn member_fault(cx: &Rules<'_>, metadata: &Metadata, algorithm: &Algorithm) -> Option<String> {
+    let alg = metadata.text(algorithm.member)?;
+    let supported = (algorithm.supported)(cx.settings);
+    let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
+    if is_shown || !supported.iter().any(|one| one == alg) {
+        return None;
+    }
+    algorithm_fault(metadata, algorithm, alg)
 }
 
 /// RFC 7517 section 4.6. This server never follows `x5u`, but the upstream authorization server
