@@ -4,7 +4,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::client::member::{Kind, MEMBERS, Member, SetBy};
+use crate::client::member::{MEMBERS, Member, MemberKind, SetBy};
 
 /// Returns the schema of a client (JSON Schema 2020-12).
 pub fn client() -> Map<String, Value> {
@@ -75,20 +75,24 @@ fn property(member: &Member) -> Value {
 }
 
 /// Returns the schema of the values of a member.
-fn value(kind: Kind) -> Value {
+fn value(kind: MemberKind) -> Value {
     match kind {
-        Kind::Text | Kind::Label => json!({"type": "string", "minLength": 1}),
-        Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => {
+        MemberKind::Text | MemberKind::Label => json!({"type": "string", "minLength": 1}),
+        MemberKind::Page
+        | MemberKind::Picture
+        | MemberKind::Link
+        | MemberKind::Url
+        | MemberKind::Uri => {
             json!({"type": "string", "format": "uri"})
         }
-        Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
-        Kind::Uris => {
+        MemberKind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
+        MemberKind::Uris => {
             json!({"type": "array", "items": {"type": "string", "format": "uri", "minLength": 1}})
         }
-        Kind::Flag => json!({"type": "boolean"}),
-        Kind::Count => json!({"type": "integer", "minimum": 0}),
-        Kind::Object => json!({"type": "object"}),
-        Kind::Jwks => json!({
+        MemberKind::Flag => json!({"type": "boolean"}),
+        MemberKind::Count => json!({"type": "integer", "minimum": 0}),
+        MemberKind::Object => json!({"type": "object"}),
+        MemberKind::Jwks => json!({
             "type": "object", "required": ["keys"],
             "properties": {"keys": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
         }),

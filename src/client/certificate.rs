@@ -9,9 +9,9 @@ use super::Metadata;
 use crate::x509::{Certificate, dn};
 
 /// A metadata member that names the certificate's subject, and the comparison for it.
-type Subject = (&'static str, fn(&Certificate, &str) -> bool);
+type SubjectMember = (&'static str, fn(&Certificate, &str) -> bool);
 
-const SUBJECTS: &[Subject] = &[
+const SUBJECTS: &[SubjectMember] = &[
     ("tls_client_auth_subject_dn", |certificate, text| {
         dn::matches(text, &certificate.subject)
     }),

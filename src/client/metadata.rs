@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::member::{self, Kind};
+use super::member::{self, MemberKind};
 use crate::base::model::absent;
 
 /// Up to this number of members, a linear search is faster than hashing the name.
@@ -133,7 +133,8 @@ impl Metadata {
 
 /// Whether `name` is an object whose members a standard defines.
 fn is_structured(name: &str) -> bool {
-    member::find(name).is_some_and(|member| matches!(member.kind, Kind::Jwks | Kind::Object))
+    member::find(name)
+        .is_some_and(|member| matches!(member.kind, MemberKind::Jwks | MemberKind::Object))
 }
 
 impl PartialEq for Metadata {

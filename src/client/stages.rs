@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Metadata;
-use super::member::{self, Kind, SetBy};
+use super::member::{self, MemberKind, SetBy};
 use super::rules::Rules;
 use crate::base::model::{Violation, json};
 
@@ -51,7 +51,7 @@ impl Requested {
             .filter(|(name, _)| may_set(name))
             .collect();
         let is_count =
-            |name: &str| member::find(name).is_some_and(|member| member.kind == Kind::Count);
+            |name: &str| member::find(name).is_some_and(|member| member.kind == MemberKind::Count);
         for (_, value) in kept
             .iter_mut()
             .filter(|(name, value)| value.is_f64() && is_count(name))

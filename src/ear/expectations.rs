@@ -11,7 +11,7 @@ use super::Tier;
 /// use.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Expectations {
+pub struct AppraisalExpectations {
     /// The signature algorithms that are accepted.
     pub algorithms: Vec<String>,
     /// The nonce for which the evidence was created, in any base64 variant.
@@ -36,7 +36,7 @@ pub struct Expectations {
     pub bound_to: Option<Value>,
 }
 
-impl Default for Expectations {
+impl Default for AppraisalExpectations {
     fn default() -> Self {
         let algorithms = [
             "ES256", "ES384", "ES512", "EdDSA", "PS256", "PS384", "PS512",

@@ -57,14 +57,14 @@ impl Check {
 /// Why an attestation result is rejected. The text contains no evidence and no nonce.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub struct AppraisalFailure {
     /// The check that failed.
     pub check: Check,
     /// What is wrong.
     pub message: String,
 }
 
-impl Failure {
+impl AppraisalFailure {
     /// Returns a failure whose text is printable.
     pub fn new(check: Check, message: impl AsRef<str>) -> Self {
         Self {

@@ -16,8 +16,8 @@ mod tests;
 mod tier;
 mod vector;
 
-pub use expectations::{Expectations, Floor};
-pub use failure::{Check, Failure};
+pub use expectations::{AppraisalExpectations, Floor};
+pub use failure::{AppraisalFailure, Check};
 pub use judge::judge;
 pub use result::{AttestationResult, Submodule, VerifierId, jwk_of_text};
 pub use tier::Tier;

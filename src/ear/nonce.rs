@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::{Check, Failure};
+use super::{AppraisalFailure, Check};
 
 /// Verifiers encode one nonce in several ways, so the bytes are compared.
 const LENIENT: GeneralPurposeConfig =
@@ -16,8 +16,8 @@ const LENIENT: GeneralPurposeConfig =
 const MOST: usize = 8;
 
 /// Fails unless `eat_nonce` (RFC 9711 section 4.1) contains `expected`.
-pub(super) fn check(claims: &Map<String, Value>, expected: &str) -> Result<(), Failure> {
-    let wrong = |message: &str| Err(Failure::new(Check::Nonce, message));
+pub(super) fn check(claims: &Map<String, Value>, expected: &str) -> Result<(), AppraisalFailure> {
+    let wrong = |message: &str| Err(AppraisalFailure::new(Check::Nonce, message));
     let nonces: Vec<&str> = match claims.get("eat_nonce") {
         None => return wrong("the result has no `eat_nonce`"),
         Some(Value::String(one)) => vec![one],

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Check, Failure, Tier, vector};
+use super::{AppraisalFailure, Check, Tier, vector};
 use crate::x509;
 
 /// The maximum number of submodules of one result.
@@ -72,7 +72,7 @@ pub(super) fn plain(name: &str) -> String {
 }
 
 /// Returns `members` by their uniform names, or an error if two names become the same.
-fn plainly(members: &Map<String, Value>) -> Result<BTreeMap<String, &Value>, Failure> {
+fn plainly(members: &Map<String, Value>) -> Result<BTreeMap<String, &Value>, AppraisalFailure> {
     let mut named = BTreeMap::new();
     for (name, value) in members {
         if named.insert(plain(name), value).is_some() {
@@ -85,12 +85,12 @@ fn plainly(members: &Map<String, Value>) -> Result<BTreeMap<String, &Value>, Fai
     Ok(named)
 }
 
-pub(super) fn malformed(message: &str) -> Failure {
-    Failure::new(Check::Form, message)
+pub(super) fn malformed(message: &str) -> AppraisalFailure {
+    AppraisalFailure::new(Check::Form, message)
 }
 
 /// Reads the claims of a result. Unknown claims are ignored.
-pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, Failure> {
+pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, AppraisalFailure> {
     let named = plainly(claims)?;
     let submods = submodules(named.get("submods").copied())?;
     // A submodule without information is ranked as the worst, so that it cannot hide behind another.
@@ -114,7 +114,7 @@ pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, Fai
     })
 }
 
-fn submodules(value: Option<&Value>) -> Result<BTreeMap<String, Submodule>, Failure> {
+fn submodules(value: Option<&Value>) -> Result<BTreeMap<String, Submodule>, AppraisalFailure> {
     let all = value.and_then(Value::as_object);
     let Some(all) = all.filter(|all| (1..=MOST_SUBMODULES).contains(&all.len())) else {
         return Err(malformed(
@@ -137,7 +137,7 @@ const fn rank(tier: Tier) -> u8 {
     }
 }
 
-fn verifier(value: Option<&Value>) -> Result<VerifierId, Failure> {
+fn verifier(value: Option<&Value>) -> Result<VerifierId, AppraisalFailure> {
     let Some(value) = value else {
         return Ok(VerifierId::default());
     };
@@ -161,7 +161,7 @@ fn verifier(value: Option<&Value>) -> Result<VerifierId, Failure> {
     }
 }
 
-fn submodule(name: &str, value: &Value) -> Result<Submodule, Failure> {
+fn submodule(name: &str, value: &Value) -> Result<Submodule, AppraisalFailure> {
     let members = value
         .as_object()
         .ok_or_else(|| malformed(&format!("{name} is not an object")))?;
@@ -205,7 +205,7 @@ fn is_about_nonce(problem: &str) -> bool {
 }
 
 /// Reads `akpub`, a `SubjectPublicKeyInfo` in base64url.
-fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, Failure> {
+fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, AppraisalFailure> {
     let Some(akpub) = value.and_then(|value| value.get("akpub")) else {
         return Ok(None);
     };

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use super::{Check, Expectations, Failure, Tier, judge, jwk_of_text};
+use super::{AppraisalExpectations, AppraisalFailure, Check, Tier, judge, jwk_of_text};
 
 const NONCE: &[u8; 32] = b"0123456789abcdef0123456789ABC\xfb\xff\xbe";
 
@@ -55,7 +55,7 @@ fn merged(mut base: Value, more: Value) -> Value {
     base
 }
 
-fn expected(more: Value) -> Expectations {
+fn expected(more: Value) -> AppraisalExpectations {
     serde_json::from_value(merged(json!({ "nonce": nonce() }), more)).unwrap()
 }
 
@@ -64,7 +64,7 @@ fn check(claims: Value, more: Value, result: Result<(), (Check, &str)>) {
     let claims: Map<String, Value> = serde_json::from_value(claims).unwrap();
     match (judge(&claims, &expected(more)), result) {
         (Ok(found), Ok(())) => assert!(found.status <= Tier::Warning),
-        (Err(Failure { check, message }), Err((due, words))) => {
+        (Err(AppraisalFailure { check, message }), Err((due, words))) => {
             assert_eq!(check, due, "{message}");
             assert!(
                 message.contains(words),

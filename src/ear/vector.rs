@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::result::plain;
-use super::{Check, Expectations, Failure, Tier};
+use super::{AppraisalExpectations, AppraisalFailure, Check, Tier};
 
 /// Reads the claims of a vector by their uniform names.
-pub(super) fn read(place: &str, value: Option<&Value>) -> Result<BTreeMap<String, i8>, Failure> {
+pub(super) fn read(
+    place: &str,
+    value: Option<&Value>,
+) -> Result<BTreeMap<String, i8>, AppraisalFailure> {
     let malformed = || {
-        Failure::new(
+        AppraisalFailure::new(
             Check::Form,
             format!("the trustworthiness vector of {place} is malformed"),
         )
@@ -34,9 +37,9 @@ pub(super) fn check(
     place: &str,
     status: Tier,
     vector: &BTreeMap<String, i8>,
-    expected: &Expectations,
-) -> Result<(), Failure> {
-    let wrong = |message: String| Err(Failure::new(Check::Trust, message));
+    expected: &AppraisalExpectations,
+) -> Result<(), AppraisalFailure> {
+    let wrong = |message: String| Err(AppraisalFailure::new(Check::Trust, message));
     let worst = vector
         .iter()
         .max_by_key(|(_, value)| Tier::of_claim(**value));

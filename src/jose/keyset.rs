@@ -1,7 +1,7 @@
 //! The keys that one party signs with: either public keys or one shared secret.
 //!
 //! A public key cannot verify an HMAC, because no HMAC is ever computed with a member of
-//! [`Keys::Public`]. A token therefore cannot turn a public key into a secret (RFC 8725 section
+//! [`VerifyingKeys::Public`]. A token therefore cannot turn a public key into a secret (RFC 8725 section
 //! 3.1).
 
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::public_key::PublicKey;
 use super::shared_secret::SharedSecret;
-use super::verify::Signed;
+use super::verify::SignedToken;
 use super::{Compact, JwsError, jwks};
 use crate::base::model::json;
 use crate::base::secret::Secret;
@@ -25,7 +25,7 @@ pub const MOST_KEYS_TRIED: usize = 20;
 /// The result of a signature check.
 pub struct Tried {
     /// The token with a valid signature, or why it is rejected.
-    pub outcome: Result<Signed, JwsError>,
+    pub outcome: Result<SignedToken, JwsError>,
     /// The number of keys that were tried. Each takes time.
     pub keys: usize,
 }
@@ -33,11 +33,11 @@ pub struct Tried {
 /// Keys that are parsed and ready to verify. Reuse the set, because parsing a key costs more than
 /// using it.
 pub struct KeySet {
-    keys: Keys,
+    keys: VerifyingKeys,
     skipped: Vec<String>,
 }
 
-enum Keys {
+enum VerifyingKeys {
     Public(Vec<PublicKey>),
     Shared(SharedSecret),
 }
@@ -67,7 +67,7 @@ impl KeySet {
             return Err(skipped.into_iter().next().unwrap_or(none));
         }
         Ok(Self {
-            keys: Keys::Public(usable),
+            keys: VerifyingKeys::Public(usable),
             skipped,
         })
     }
@@ -88,14 +88,14 @@ impl KeySet {
     /// If it is shorter than 32 bytes. A longer hash needs a longer secret (RFC 7518 section 3.2).
     pub fn from_secret(secret: &Secret) -> Result<Self, String> {
         SharedSecret::new(secret).map(|shared| Self {
-            keys: Keys::Shared(shared),
+            keys: VerifyingKeys::Shared(shared),
             skipped: Vec::new(),
         })
     }
 
     /// Whether it holds a shared secret instead of public keys.
     pub const fn is_shared_secret(&self) -> bool {
-        matches!(self.keys, Keys::Shared(_))
+        matches!(self.keys, VerifyingKeys::Shared(_))
     }
 
     /// Returns what is wrong with the skipped keys of a known type.
@@ -107,8 +107,8 @@ impl KeySet {
     pub(super) fn verify(&self, token: &Compact) -> Result<(), JwsError> {
         let mut tries = 0;
         match &self.keys {
-            Keys::Public(keys) => verify_public(keys, token, MOST_KEYS_TRIED, &mut tries),
-            Keys::Shared(secret) => verify_shared(secret, token),
+            VerifyingKeys::Public(keys) => verify_public(keys, token, MOST_KEYS_TRIED, &mut tries),
+            VerifyingKeys::Shared(secret) => verify_shared(secret, token),
         }
     }
 
@@ -116,11 +116,11 @@ impl KeySet {
     pub fn check_signature(&self, token: Compact, most: usize) -> Tried {
         let mut tries = 0;
         let checked = match &self.keys {
-            Keys::Public(keys) => verify_public(keys, &token, most, &mut tries),
-            Keys::Shared(secret) => verify_shared(secret, &token),
+            VerifyingKeys::Public(keys) => verify_public(keys, &token, most, &mut tries),
+            VerifyingKeys::Shared(secret) => verify_shared(secret, &token),
         };
         Tried {
-            outcome: checked.map(|()| Signed::new(token)),
+            outcome: checked.map(|()| SignedToken::new(token)),
             keys: tries,
         }
     }
@@ -128,7 +128,7 @@ impl KeySet {
     /// Does the work of checking `times` invalid signatures of `token`, with the first public key
     /// for its algorithm. Returns how many checks it performed.
     pub fn spend(&self, token: &Compact, times: usize) -> usize {
-        let Keys::Public(keys) = &self.keys else {
+        let VerifyingKeys::Public(keys) = &self.keys else {
             return 0;
         };
         let Some(key) = keys.iter().find_map(|key| key.verifier(token.algorithm())) else {
@@ -143,8 +143,8 @@ impl KeySet {
     /// Returns the number of its keys.
     pub const fn count(&self) -> usize {
         match &self.keys {
-            Keys::Public(keys) => keys.len(),
-            Keys::Shared(_) => 1,
+            VerifyingKeys::Public(keys) => keys.len(),
+            VerifyingKeys::Shared(_) => 1,
         }
     }
 }
@@ -152,8 +152,8 @@ impl KeySet {
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.keys {
-            Keys::Public(keys) => write!(f, "KeySet({} public)", keys.len()),
-            Keys::Shared(_) => f.write_str("KeySet(shared secret)"),
+            VerifyingKeys::Public(keys) => write!(f, "KeySet({} public)", keys.len()),
+            VerifyingKeys::Shared(_) => f.write_str("KeySet(shared secret)"),
         }
     }
 }

@@ -32,4 +32,4 @@ pub use keyset::{KeySet, MOST_KEYS, MOST_KEYS_TRIED, Tried};
 pub use sign::{SigningKey, SigningKeyError, sign};
 pub use signing_key::signing_key;
 pub use thumbprint::{key_is_in, same_key, thumbprint};
-pub use verify::{Claims, Signed, Verified, verify};
+pub use verify::{Claims, SignedToken, Verified, verify};

@@ -12,7 +12,7 @@ use josekit::jws::alg::rsassa_pss::RsassaPssJwsAlgorithm;
 use josekit::jws::{JwsSigner, JwsVerifier};
 use serde_json::{Map, Value};
 
-use super::fit::{self, Work};
+use super::fit::{self, KeyTask};
 use super::{Algorithm, jwks};
 use crate::base::model::absent;
 
@@ -22,11 +22,11 @@ pub(super) struct PublicKey {
     /// `SubjectPublicKeyInfo` in DER.
     der: Vec<u8>,
     /// The algorithms that it may be used with.
-    verifiers: Vec<(Algorithm, OnceLock<Verifier>)>,
+    verifiers: Vec<(Algorithm, OnceLock<MaybeVerifier>)>,
 }
 
 /// `None` if the library does not accept the key.
-type Verifier = Option<Box<dyn JwsVerifier>>;
+type MaybeVerifier = Option<Box<dyn JwsVerifier>>;
 
 impl PublicKey {
     /// Reads a JWK. Returns `None` if it is not for verifying, or of an unknown type (RFC 7517
@@ -37,7 +37,7 @@ impl PublicKey {
         let Some(key) = jwks::key::read(members)? else {
             return Ok(None);
         };
-        let is_fit = |algorithm: &Algorithm| fit::can(members, Work::Verify, algorithm.as_str());
+        let is_fit = |algorithm: &Algorithm| fit::can(members, KeyTask::Verify, algorithm.as_str());
         let algorithms: Vec<Algorithm> = Algorithm::ALL.iter().copied().filter(is_fit).collect();
         if algorithms.is_empty() {
             return Ok(None);
@@ -99,8 +99,8 @@ const fn family(algorithm: Algorithm) -> Option<Family> {
     })
 }
 
-fn verifier_of(algorithm: Algorithm, der: &[u8]) -> Verifier {
-    fn boxed<V: JwsVerifier + 'static>(made: Result<V, josekit::JoseError>) -> Verifier {
+fn verifier_of(algorithm: Algorithm, der: &[u8]) -> MaybeVerifier {
+    fn boxed<V: JwsVerifier + 'static>(made: Result<V, josekit::JoseError>) -> MaybeVerifier {
         made.ok()
             .map(|verifier| Box::new(verifier) as Box<dyn JwsVerifier>)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Compact, Expectations, JwsError, KeySet, claims};
 use crate::base::clock::Timestamp;
 
-/// A verified value. Only [`verify()`] and [`Signed::accept`] create it.
+/// A verified value. Only [`verify()`] and [`SignedToken::accept`] create it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified<T>(T);
 
@@ -84,9 +84,9 @@ impl std::fmt::Debug for Claims {
 
 /// A token with a valid signature. Only a [`KeySet`] creates it, possibly on another thread. The
 /// claims of the token have not been checked.
-pub struct Signed(Compact);
+pub struct SignedToken(Compact);
 
-impl Signed {
+impl SignedToken {
     pub(super) const fn new(token: Compact) -> Self {
         Self(token)
     }

@@ -16,7 +16,7 @@ use super::decoy::DECOYS;
 use super::source::key_set;
 use super::{Certified, TrustError, Verifier};
 use crate::base::clock::Timestamp;
-use crate::jose::{Claims, Compact, Expectations, JwsError, KeySet, Signed, Tried, Verified};
+use crate::jose::{Claims, Compact, Expectations, JwsError, KeySet, SignedToken, Tried, Verified};
 
 /// Maximum number of keys that are tried for one assertion. A client with more keys for one algorithm must
 /// set `kid`.
@@ -43,7 +43,7 @@ pub enum ClientKeys<'a> {
 }
 
 /// A token with a valid signature or the reason why it is invalid, and the number of keys that were tried.
-type Outcome = (Result<Signed, TrustError>, usize);
+type Outcome = (Result<SignedToken, TrustError>, usize);
 
 /// The cost of assertions so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

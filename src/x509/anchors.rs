@@ -10,20 +10,20 @@ use super::{Certificate, CertificateError, Chain, ChainError};
 use crate::base::clock::Timestamp;
 
 /// The required purpose of a certificate, and the maximum number of intermediates below its anchor.
-struct Terms {
+struct AnchorTerms {
     purpose: X509PurposeId,
     intermediates: usize,
 }
 
 /// A client of a TLS connection.
-const CONNECTION: Terms = Terms {
+const CONNECTION: AnchorTerms = AnchorTerms {
     purpose: X509PurposeId::SSL_CLIENT,
     intermediates: 10,
 };
 
 /// The signer of a token. Extended key usages do not apply to it. The basic constraints, path
 /// lengths and key usages of authorities are checked for every purpose.
-const SIGNATURE: Terms = Terms {
+const SIGNATURE: AnchorTerms = AnchorTerms {
     purpose: X509PurposeId::ANY,
     intermediates: super::chain::MAXIMUM_CERTIFICATES - 1,
 };
@@ -96,7 +96,7 @@ impl Anchors {
         certificate: &Certificate,
         intermediates: &[Certificate],
         now: Timestamp,
-        terms: &Terms,
+        terms: &AnchorTerms,
     ) -> Result<bool, ErrorStack> {
         let mut chain = Stack::new()?;
         for one in intermediates.iter().take(terms.intermediates) {
@@ -116,7 +116,7 @@ impl Anchors {
     }
 
     /// Returns the store of anchors for the time `now`.
-    fn store(&self, now: Timestamp, terms: &Terms) -> Result<X509Store, ErrorStack> {
+    fn store(&self, now: Timestamp, terms: &AnchorTerms) -> Result<X509Store, ErrorStack> {
         let mut rules = X509VerifyParam::new()?;
         rules.set_purpose(terms.purpose)?;
         rules.set_depth(i32::try_from(terms.intermediates).unwrap_or(0));

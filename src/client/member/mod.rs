@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// The JSON type of a member, with the format that the type alone requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MemberKind {
     /// A non-empty string.
     Text,
     /// A human-readable string. It may be repeated as `name#tag` (RFC 7591 section 2.2).
@@ -38,7 +38,7 @@ pub enum Kind {
     Jwks,
 }
 
-impl Kind {
+impl MemberKind {
     /// Whether the member may be repeated with a language tag.
     pub const fn is_localised(self) -> bool {
         matches!(self, Self::Label | Self::Page | Self::Picture)
@@ -78,12 +78,12 @@ pub struct Member {
     /// Its name in JSON.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: MemberKind,
     /// Who may set it.
     pub set_by: SetBy,
 }
 
-const fn client(name: &'static str, kind: Kind) -> Member {
+const fn client(name: &'static str, kind: MemberKind) -> Member {
     Member {
         name,
         kind,
@@ -91,7 +91,7 @@ const fn client(name: &'static str, kind: Kind) -> Member {
     }
 }
 
-const fn request(name: &'static str, kind: Kind) -> Member {
+const fn request(name: &'static str, kind: MemberKind) -> Member {
     Member {
         name,
         kind,
@@ -99,7 +99,7 @@ const fn request(name: &'static str, kind: Kind) -> Member {
     }
 }
 
-const fn privileged(name: &'static str, kind: Kind) -> Member {
+const fn privileged(name: &'static str, kind: MemberKind) -> Member {
     Member {
         name,
         kind,
@@ -107,7 +107,7 @@ const fn privileged(name: &'static str, kind: Kind) -> Member {
     }
 }
 
-const fn operator(name: &'static str, kind: Kind) -> Member {
+const fn operator(name: &'static str, kind: MemberKind) -> Member {
     Member {
         name,
         kind,
@@ -115,7 +115,7 @@ const fn operator(name: &'static str, kind: Kind) -> Member {
     }
 }
 
-const fn server(name: &'static str, kind: Kind) -> Member {
+const fn server(name: &'static str, kind: MemberKind) -> Member {
     Member {
         name,
         kind,
@@ -164,182 +164,227 @@ fn called(name: &str) -> Option<&'static Member> {
 /// All members, in the order of a response.
 pub static MEMBERS: &[Member] = &[
     // RFC 7591 section 3.2.1, RFC 7592 section 3.
-    server("client_id", Kind::Text),
-    server("client_id_issued_at", Kind::Count),
-    server("client_secret", Kind::Text),
-    server("client_secret_expires_at", Kind::Count),
-    server("registration_access_token", Kind::Text),
-    server("registration_client_uri", Kind::Url),
+    server("client_id", MemberKind::Text),
+    server("client_id_issued_at", MemberKind::Count),
+    server("client_secret", MemberKind::Text),
+    server("client_secret_expires_at", MemberKind::Count),
+    server("registration_access_token", MemberKind::Text),
+    server("registration_client_uri", MemberKind::Url),
     // RFC 7591 section 2.
-    client("client_name", Kind::Label),
-    client("client_uri", Kind::Page),
-    client("logo_uri", Kind::Picture),
-    client("tos_uri", Kind::Page),
-    client("policy_uri", Kind::Page),
-    client("redirect_uris", Kind::Uris),
-    client("token_endpoint_auth_method", Kind::Text),
-    client("grant_types", Kind::Texts),
-    client("response_types", Kind::Texts),
-    client("scope", Kind::Text),
-    client("contacts", Kind::Texts),
-    client("jwks_uri", Kind::Url),
-    client("jwks", Kind::Jwks),
-    client("software_id", Kind::Text),
-    client("software_version", Kind::Text),
-    client("software_statement", Kind::Text),
+    client("client_name", MemberKind::Label),
+    client("client_uri", MemberKind::Page),
+    client("logo_uri", MemberKind::Picture),
+    client("tos_uri", MemberKind::Page),
+    client("policy_uri", MemberKind::Page),
+    client("redirect_uris", MemberKind::Uris),
+    client("token_endpoint_auth_method", MemberKind::Text),
+    client("grant_types", MemberKind::Texts),
+    client("response_types", MemberKind::Texts),
+    client("scope", MemberKind::Text),
+    client("contacts", MemberKind::Texts),
+    client("jwks_uri", MemberKind::Url),
+    client("jwks", MemberKind::Jwks),
+    client("software_id", MemberKind::Text),
+    client("software_version", MemberKind::Text),
+    client("software_statement", MemberKind::Text),
     // UDAP Certifications and Endorsements for Client Applications: signed JWTs.
-    client("certifications", Kind::Texts),
+    client("certifications", MemberKind::Texts),
     // OpenID Connect Dynamic Client Registration section 2.
-    client("application_type", Kind::Text),
-    client("sector_identifier_uri", Kind::Url),
-    client("subject_type", Kind::Text),
-    client("id_token_signed_response_alg", Kind::Text),
-    client("id_token_encrypted_response_alg", Kind::Text),
-    client("id_token_encrypted_response_enc", Kind::Text),
-    client("userinfo_signed_response_alg", Kind::Text),
-    client("userinfo_encrypted_response_alg", Kind::Text),
-    client("userinfo_encrypted_response_enc", Kind::Text),
-    client("request_object_signing_alg", Kind::Text),
-    client("request_object_encryption_alg", Kind::Text),
-    client("request_object_encryption_enc", Kind::Text),
-    client("token_endpoint_auth_signing_alg", Kind::Text),
-    client("default_max_age", Kind::Count),
-    client("require_auth_time", Kind::Flag),
-    client("default_acr_values", Kind::Texts),
-    client("initiate_login_uri", Kind::Link),
-    client("request_uris", Kind::Uris),
+    client("application_type", MemberKind::Text),
+    client("sector_identifier_uri", MemberKind::Url),
+    client("subject_type", MemberKind::Text),
+    client("id_token_signed_response_alg", MemberKind::Text),
+    client("id_token_encrypted_response_alg", MemberKind::Text),
+    client("id_token_encrypted_response_enc", MemberKind::Text),
+    client("userinfo_signed_response_alg", MemberKind::Text),
+    client("userinfo_encrypted_response_alg", MemberKind::Text),
+    client("userinfo_encrypted_response_enc", MemberKind::Text),
+    client("request_object_signing_alg", MemberKind::Text),
+    client("request_object_encryption_alg", MemberKind::Text),
+    client("request_object_encryption_enc", MemberKind::Text),
+    client("token_endpoint_auth_signing_alg", MemberKind::Text),
+    client("default_max_age", MemberKind::Count),
+    client("require_auth_time", MemberKind::Flag),
+    client("default_acr_values", MemberKind::Texts),
+    client("initiate_login_uri", MemberKind::Link),
+    client("request_uris", MemberKind::Uris),
     // OpenID Connect RP-Initiated, Front-Channel and Back-Channel Logout.
-    client("post_logout_redirect_uris", Kind::Uris),
-    client("frontchannel_logout_uri", Kind::Uri),
-    client("frontchannel_logout_session_required", Kind::Flag),
-    client("backchannel_logout_uri", Kind::Uri),
-    client("backchannel_logout_session_required", Kind::Flag),
+    client("post_logout_redirect_uris", MemberKind::Uris),
+    client("frontchannel_logout_uri", MemberKind::Uri),
+    client("frontchannel_logout_session_required", MemberKind::Flag),
+    client("backchannel_logout_uri", MemberKind::Uri),
+    client("backchannel_logout_session_required", MemberKind::Flag),
     // UMA 2.0 Grant section 2. Janssen spells it in the singular.
-    client("claims_redirect_uris", Kind::Uris),
-    client("claims_redirect_uri", Kind::Uris),
+    client("claims_redirect_uris", MemberKind::Uris),
+    client("claims_redirect_uri", MemberKind::Uris),
     // ETSI NFV-SEC 022.
-    client("nfv_token_signed_response_alg", Kind::Text),
-    client("nfv_token_encrypted_response_alg", Kind::Text),
-    client("nfv_token_encrypted_response_enc", Kind::Text),
+    client("nfv_token_signed_response_alg", MemberKind::Text),
+    client("nfv_token_encrypted_response_alg", MemberKind::Text),
+    client("nfv_token_encrypted_response_enc", MemberKind::Text),
     // RFC 8705.
-    client("tls_client_certificate_bound_access_tokens", Kind::Flag),
-    client("tls_client_auth_subject_dn", Kind::Text),
-    client("tls_client_auth_san_dns", Kind::Text),
-    client("tls_client_auth_san_uri", Kind::Text),
-    client("tls_client_auth_san_ip", Kind::Text),
-    client("tls_client_auth_san_email", Kind::Text),
-    client("use_mtls_endpoint_aliases", Kind::Flag),
+    client(
+        "tls_client_certificate_bound_access_tokens",
+        MemberKind::Flag,
+    ),
+    client("tls_client_auth_subject_dn", MemberKind::Text),
+    client("tls_client_auth_san_dns", MemberKind::Text),
+    client("tls_client_auth_san_uri", MemberKind::Text),
+    client("tls_client_auth_san_ip", MemberKind::Text),
+    client("tls_client_auth_san_email", MemberKind::Text),
+    client("use_mtls_endpoint_aliases", MemberKind::Flag),
     // RFC 9101, RFC 9126, RFC 9396, RFC 9449.
-    client("require_signed_request_object", Kind::Flag),
-    client("require_pushed_authorization_requests", Kind::Flag),
-    client("authorization_details_types", Kind::Texts),
-    client("dpop_bound_access_tokens", Kind::Flag),
+    client("require_signed_request_object", MemberKind::Flag),
+    client("require_pushed_authorization_requests", MemberKind::Flag),
+    client("authorization_details_types", MemberKind::Texts),
+    client("dpop_bound_access_tokens", MemberKind::Flag),
     // RFC 9701.
-    client("introspection_signed_response_alg", Kind::Text),
-    client("introspection_encrypted_response_alg", Kind::Text),
-    client("introspection_encrypted_response_enc", Kind::Text),
+    client("introspection_signed_response_alg", MemberKind::Text),
+    client("introspection_encrypted_response_alg", MemberKind::Text),
+    client("introspection_encrypted_response_enc", MemberKind::Text),
     // JARM, FAPI 2.0 Message Signing.
-    client("authorization_signed_response_alg", Kind::Text),
-    client("authorization_encrypted_response_alg", Kind::Text),
-    client("authorization_encrypted_response_enc", Kind::Text),
-    client("response_modes", Kind::Texts),
+    client("authorization_signed_response_alg", MemberKind::Text),
+    client("authorization_encrypted_response_alg", MemberKind::Text),
+    client("authorization_encrypted_response_enc", MemberKind::Text),
+    client("response_modes", MemberKind::Texts),
     // CIBA section 4.
-    client("backchannel_token_delivery_mode", Kind::Text),
-    client("backchannel_client_notification_endpoint", Kind::Url),
-    client("backchannel_authentication_request_signing_alg", Kind::Text),
-    client("backchannel_user_code_parameter", Kind::Flag),
+    client("backchannel_token_delivery_mode", MemberKind::Text),
+    client("backchannel_client_notification_endpoint", MemberKind::Url),
+    client(
+        "backchannel_authentication_request_signing_alg",
+        MemberKind::Text,
+    ),
+    client("backchannel_user_code_parameter", MemberKind::Flag),
     // OpenID Federation 1.0.
-    client("client_registration_types", Kind::Texts),
-    client("signed_jwks_uri", Kind::Url),
-    client("organization_name", Kind::Label),
-    client("organization_uri", Kind::Page),
-    client("homepage_uri", Kind::Page),
-    client("information_uri", Kind::Page),
-    client("display_name", Kind::Label),
-    client("description", Kind::Label),
-    client("keywords", Kind::Texts),
+    client("client_registration_types", MemberKind::Texts),
+    client("signed_jwks_uri", MemberKind::Url),
+    client("organization_name", MemberKind::Label),
+    client("organization_uri", MemberKind::Page),
+    client("homepage_uri", MemberKind::Page),
+    client("information_uri", MemberKind::Page),
+    client("display_name", MemberKind::Label),
+    client("description", MemberKind::Label),
+    client("keywords", MemberKind::Texts),
     // OpenID4VP, OpenID4VCI, OpenID Connect for Identity Assurance, OpenID Provider Commands.
-    client("vp_formats_supported", Kind::Object),
-    client("encrypted_response_enc_values_supported", Kind::Texts),
-    client("credential_offer_endpoint", Kind::Uri),
-    client("digest_algorithm", Kind::Text),
-    client("command_endpoint", Kind::Url),
+    client("vp_formats_supported", MemberKind::Object),
+    client("encrypted_response_enc_values_supported", MemberKind::Texts),
+    client("credential_offer_endpoint", MemberKind::Uri),
+    client("digest_algorithm", MemberKind::Text),
+    client("command_endpoint", MemberKind::Url),
     // Janssen's client schema.
-    client("lifetime", Kind::Count),
-    client("access_token_as_jwt", Kind::Flag),
-    client("access_token_signing_alg", Kind::Text),
-    client("access_token_lifetime", Kind::Count),
-    client("refresh_token_lifetime", Kind::Count),
-    client("id_token_lifetime", Kind::Count),
-    client("rpt_as_jwt", Kind::Flag),
-    client("par_lifetime", Kind::Count),
-    client("require_par", Kind::Flag),
-    client("require_pkce", Kind::Flag),
-    privileged("allow_spontaneous_scopes", Kind::Flag),
-    privileged("spontaneous_scopes", Kind::Texts),
-    privileged("additional_audience", Kind::Texts),
-    client("redirect_uris_regex", Kind::Text),
-    privileged("run_introspection_script_before_jwt_creation", Kind::Flag),
-    privileged("keep_client_authorization_after_expiration", Kind::Flag),
-    client("include_claims_in_id_token", Kind::Flag),
-    client("default_prompt_login", Kind::Flag),
-    client("authorized_acr_values", Kind::Texts),
-    client("authorized_origins", Kind::Uris),
-    privileged("claims", Kind::Texts),
-    privileged("groups", Kind::Texts),
-    privileged("org_id", Kind::Text),
-    client("id_token_token_binding_cnf", Kind::Text),
-    privileged("public_subject_identifier_attribute", Kind::Text),
-    client("additional_token_endpoint_auth_methods", Kind::Texts),
+    client("lifetime", MemberKind::Count),
+    client("access_token_as_jwt", MemberKind::Flag),
+    client("access_token_signing_alg", MemberKind::Text),
+    client("access_token_lifetime", MemberKind::Count),
+    client("refresh_token_lifetime", MemberKind::Count),
+    client("id_token_lifetime", MemberKind::Count),
+    client("rpt_as_jwt", MemberKind::Flag),
+    client("par_lifetime", MemberKind::Count),
+    client("require_par", MemberKind::Flag),
+    client("require_pkce", MemberKind::Flag),
+    privileged("allow_spontaneous_scopes", MemberKind::Flag),
+    privileged("spontaneous_scopes", MemberKind::Texts),
+    privileged("additional_audience", MemberKind::Texts),
+    client("redirect_uris_regex", MemberKind::Text),
+    privileged(
+        "run_introspection_script_before_jwt_creation",
+        MemberKind::Flag,
+    ),
+    privileged(
+        "keep_client_authorization_after_expiration",
+        MemberKind::Flag,
+    ),
+    client("include_claims_in_id_token", MemberKind::Flag),
+    client("default_prompt_login", MemberKind::Flag),
+    client("authorized_acr_values", MemberKind::Texts),
+    client("authorized_origins", MemberKind::Uris),
+    privileged("claims", MemberKind::Texts),
+    privileged("groups", MemberKind::Texts),
+    privileged("org_id", MemberKind::Text),
+    client("id_token_token_binding_cnf", MemberKind::Text),
+    privileged("public_subject_identifier_attribute", MemberKind::Text),
+    client("additional_token_endpoint_auth_methods", MemberKind::Texts),
     // Members of Janssen's schema with which a client could grant itself trust.
-    operator("trusted_client", Kind::Flag),
-    operator("persist_client_authorizations", Kind::Flag),
-    operator("disabled", Kind::Flag),
-    operator("spontaneous_scope_script_dns", Kind::Texts),
-    operator("update_token_script_dns", Kind::Texts),
-    operator("post_authn_script_dns", Kind::Texts),
-    operator("consent_gathering_script_dns", Kind::Texts),
-    operator("introspection_script_dns", Kind::Texts),
-    operator("rpt_claims_script_dns", Kind::Texts),
-    operator("ropc_script_dns", Kind::Texts),
+    operator("trusted_client", MemberKind::Flag),
+    operator("persist_client_authorizations", MemberKind::Flag),
+    operator("disabled", MemberKind::Flag),
+    operator("spontaneous_scope_script_dns", MemberKind::Texts),
+    operator("update_token_script_dns", MemberKind::Texts),
+    operator("post_authn_script_dns", MemberKind::Texts),
+    operator("consent_gathering_script_dns", MemberKind::Texts),
+    operator("introspection_script_dns", MemberKind::Texts),
+    operator("rpt_claims_script_dns", MemberKind::Texts),
+    operator("ropc_script_dns", MemberKind::Texts),
     // draft-tschofenig-oauth-attested-dclient-reg section 3.
-    request("evidence", Kind::Text),
+    request("evidence", MemberKind::Text),
     // Members of this server, since evidence is opaque: the nonce in the evidence, and its media
     // type.
-    request("evidence_nonce", Kind::Text),
-    request("evidence_type", Kind::Text),
+    request("evidence_nonce", MemberKind::Text),
+    request("evidence_type", MemberKind::Text),
     // OpenID Connect RP Metadata Choices 1.0 section 2.
-    request("subject_types_supported", Kind::Texts),
-    request("id_token_signing_alg_values_supported", Kind::Texts),
-    request("id_token_encryption_alg_values_supported", Kind::Texts),
-    request("id_token_encryption_enc_values_supported", Kind::Texts),
-    request("userinfo_signing_alg_values_supported", Kind::Texts),
-    request("userinfo_encryption_alg_values_supported", Kind::Texts),
-    request("userinfo_encryption_enc_values_supported", Kind::Texts),
-    request("request_object_signing_alg_values_supported", Kind::Texts),
+    request("subject_types_supported", MemberKind::Texts),
+    request("id_token_signing_alg_values_supported", MemberKind::Texts),
+    request(
+        "id_token_encryption_alg_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "id_token_encryption_enc_values_supported",
+        MemberKind::Texts,
+    ),
+    request("userinfo_signing_alg_values_supported", MemberKind::Texts),
+    request(
+        "userinfo_encryption_alg_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "userinfo_encryption_enc_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "request_object_signing_alg_values_supported",
+        MemberKind::Texts,
+    ),
     request(
         "request_object_encryption_alg_values_supported",
-        Kind::Texts,
+        MemberKind::Texts,
     ),
     request(
         "request_object_encryption_enc_values_supported",
-        Kind::Texts,
+        MemberKind::Texts,
     ),
-    request("token_endpoint_auth_methods_supported", Kind::Texts),
+    request("token_endpoint_auth_methods_supported", MemberKind::Texts),
     request(
         "token_endpoint_auth_signing_alg_values_supported",
-        Kind::Texts,
+        MemberKind::Texts,
     ),
     request(
         "backchannel_authentication_request_signing_alg_values_supported",
-        Kind::Texts,
+        MemberKind::Texts,
     ),
-    request("authorization_signing_alg_values_supported", Kind::Texts),
-    request("authorization_encryption_alg_values_supported", Kind::Texts),
-    request("authorization_encryption_enc_values_supported", Kind::Texts),
-    request("introspection_signing_alg_values_supported", Kind::Texts),
-    request("introspection_encryption_alg_values_supported", Kind::Texts),
-    request("introspection_encryption_enc_values_supported", Kind::Texts),
+    request(
+        "authorization_signing_alg_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "authorization_encryption_alg_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "authorization_encryption_enc_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "introspection_signing_alg_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "introspection_encryption_alg_values_supported",
+        MemberKind::Texts,
+    ),
+    request(
+        "introspection_encryption_enc_values_supported",
+        MemberKind::Texts,
+    ),
 ];
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::config::Registration;
 
 /// What an algorithm is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum AlgorithmPurpose {
     /// It signs.
     Signature,
     /// It protects the key of an encryption: the `alg` of a JWE.
@@ -28,7 +28,7 @@ pub enum KeyOf {
 
 /// A metadata member that names an algorithm.
 #[derive(Debug, Clone, Copy)]
-pub struct Algorithm {
+pub struct AlgorithmMember {
     /// The member.
     pub member: &'static str,
     /// The list that a client may send to let the server choose (RP Metadata Choices). The list has
@@ -37,7 +37,7 @@ pub struct Algorithm {
     /// The values that are supported.
     pub supported: fn(&Registration) -> &[String],
     /// The purpose of the algorithm.
-    pub purpose: Purpose,
+    pub purpose: AlgorithmPurpose,
     /// The owner of the key pair.
     pub key_of: KeyOf,
 }
@@ -47,12 +47,12 @@ const fn signature(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
-) -> Algorithm {
-    Algorithm {
+) -> AlgorithmMember {
+    AlgorithmMember {
         member,
         choices,
         supported,
-        purpose: Purpose::Signature,
+        purpose: AlgorithmPurpose::Signature,
         key_of: KeyOf::Server,
     }
 }
@@ -62,12 +62,12 @@ const fn signed_by_client(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
-) -> Algorithm {
-    Algorithm {
+) -> AlgorithmMember {
+    AlgorithmMember {
         member,
         choices,
         supported,
-        purpose: Purpose::Signature,
+        purpose: AlgorithmPurpose::Signature,
         key_of: KeyOf::Client,
     }
 }
@@ -77,12 +77,12 @@ const fn key(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
-) -> Algorithm {
-    Algorithm {
+) -> AlgorithmMember {
+    AlgorithmMember {
         member,
         choices,
         supported,
-        purpose: Purpose::KeyManagement,
+        purpose: AlgorithmPurpose::KeyManagement,
         key_of: KeyOf::Client,
     }
 }
@@ -92,12 +92,12 @@ const fn key_of_server(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
-) -> Algorithm {
-    Algorithm {
+) -> AlgorithmMember {
+    AlgorithmMember {
         member,
         choices,
         supported,
-        purpose: Purpose::KeyManagement,
+        purpose: AlgorithmPurpose::KeyManagement,
         key_of: KeyOf::Server,
     }
 }
@@ -106,18 +106,18 @@ const fn content(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
-) -> Algorithm {
-    Algorithm {
+) -> AlgorithmMember {
+    AlgorithmMember {
         member,
         choices,
         supported,
-        purpose: Purpose::Content,
+        purpose: AlgorithmPurpose::Content,
         key_of: KeyOf::Server,
     }
 }
 
 /// Every member that names an algorithm. Each `Content` entry follows its `KeyManagement` entry.
-pub const ALGORITHMS: &[Algorithm] = &[
+pub const ALGORITHMS: &[AlgorithmMember] = &[
     signature(
         "id_token_signed_response_alg",
         "id_token_signing_alg_values_supported",
@@ -235,9 +235,10 @@ pub(super) fn is_symmetric(alg: &str) -> bool {
 
 /// Returns each pair of members of an encryption: the one for its key, then the one for its
 /// content.
-pub(super) fn encryptions() -> impl Iterator<Item = (&'static Algorithm, &'static Algorithm)> {
+pub(super) fn encryptions()
+-> impl Iterator<Item = (&'static AlgorithmMember, &'static AlgorithmMember)> {
     let pairs = ALGORITHMS.iter().zip(ALGORITHMS.iter().skip(1));
-    pairs.filter(|(_, content)| content.purpose == Purpose::Content)
+    pairs.filter(|(_, content)| content.purpose == AlgorithmPurpose::Content)
 }
 
 /// Checks that every algorithm is supported, and that an encryption names both of its algorithms.

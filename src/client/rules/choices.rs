@@ -1,7 +1,7 @@
 //! OpenID Connect RP Metadata Choices 1.0: a client lists what it supports, and the server chooses
 //! a value.
 
-use super::algorithms::{ALGORITHMS, Algorithm};
+use super::algorithms::{ALGORITHMS, AlgorithmMember};
 use super::report::{choice_of, is_faulted, violation};
 use super::{Rules, keys, methods};
 use crate::base::model::Violation;
@@ -14,7 +14,7 @@ struct Choice {
     member: &'static str,
     supported: fn(&Registration) -> &[String],
     /// The algorithm that is chosen, if the member names one.
-    algorithm: Option<&'static Algorithm>,
+    algorithm: Option<&'static AlgorithmMember>,
 }
 
 /// Returns the choices. The method comes before the algorithm that has to match it.

@@ -173,13 +173,13 @@ mod tests {
 
     #[test]
     fn every_url_must_be_on_the_permitted_hosts() {
-        use crate::client::member::{Kind, MEMBERS, SetBy};
+        use crate::client::member::{MEMBERS, MemberKind, SetBy};
 
         let policy: InitialAccessPolicy =
             serde_json::from_value(json!({"redirect_hosts": ["client.example"]})).unwrap();
-        let faults = |host: &str, member: &str, kind: Kind| {
+        let faults = |host: &str, member: &str, kind: MemberKind| {
             let url = format!("https://{host}");
-            let value = if kind == Kind::Uris {
+            let value = if kind == MemberKind::Uris {
                 json!([url])
             } else {
                 json!(url)

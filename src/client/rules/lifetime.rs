@@ -101,7 +101,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::client::member::{Kind, MEMBERS};
+    use crate::client::member::{MEMBERS, MemberKind};
     use crate::client::rules::testing::{check, check_with};
     use crate::config::Registration;
 
@@ -139,7 +139,7 @@ mod tests {
         let is_lifetime = |name: &str| name.ends_with("_lifetime");
         let named = MEMBERS
             .iter()
-            .filter(|member| member.kind == Kind::Count && is_lifetime(member.name));
+            .filter(|member| member.kind == MemberKind::Count && is_lifetime(member.name));
         assert_eq!(
             named.count(),
             OF_TOKENS.len(),

@@ -35,7 +35,7 @@ mod types;
 mod uri;
 mod urls;
 
-pub use algorithms::{ALGORITHMS, Algorithm};
+pub use algorithms::{ALGORITHMS, AlgorithmMember};
 pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use methods::supported_methods;
@@ -72,10 +72,10 @@ pub struct Rules<'a> {
 }
 
 /// A rule, or the rules of one topic. Checks metadata and adds the violations.
-type Check = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
+type Rule = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
 
 /// The rules that change nothing, in the order of their messages.
-const CHECKS: &[Check] = &[
+const CHECKS: &[Rule] = &[
     redirect_uris::check,
     grants::check,
     methods::check,

@@ -11,7 +11,7 @@ use super::uri::{self, Uri};
 use super::{Rules, urls};
 use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::client::member::{self, Kind};
+use crate::client::member::{self, MemberKind};
 use crate::config::registration::PageUriHosts;
 
 /// Leaves out the pictures of an application that is being developed on its user's machine. A
@@ -26,7 +26,8 @@ pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found:
             && urls::fetched_fault(cx.fetch, text).is_some()
     };
     let local = metadata.iter().filter(|(name, value)| {
-        let is_picture = member::find(name).is_some_and(|member| member.kind == Kind::Picture);
+        let is_picture =
+            member::find(name).is_some_and(|member| member.kind == MemberKind::Picture);
         is_picture && value.as_str().is_some_and(is_local)
     });
     for name in local.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
@@ -72,7 +73,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 /// Returns the URI of a page or picture.
 fn page(name: &str, value: &Value) -> Option<Uri> {
     match member::find(name)?.kind {
-        Kind::Page | Kind::Picture => uri::parse(value.as_str()?).ok(),
+        MemberKind::Page | MemberKind::Picture => uri::parse(value.as_str()?).ok(),
         _ => None,
     }
 }

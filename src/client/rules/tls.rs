@@ -10,9 +10,9 @@ use crate::client::Metadata;
 use crate::x509::dn;
 
 /// A member that names the certificate's subject, and the check of its format.
-type Subject = (&'static str, fn(&str) -> Option<String>);
+type SubjectFormat = (&'static str, fn(&str) -> Option<String>);
 
-const SUBJECTS: &[Subject] = &[
+const SUBJECTS: &[SubjectFormat] = &[
     ("tls_client_auth_subject_dn", |text| {
         let rule = "must be an RFC 4514 distinguished name, such as CN=client,O=Example";
         dn::parse(text)
@@ -49,7 +49,7 @@ pub(super) fn has_subject(metadata: &Metadata) -> bool {
 /// Checks that `tls_client_auth` has exactly one subject in the right format, and that no client
 /// has several.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let subjects: Vec<&Subject> = SUBJECTS
+    let subjects: Vec<&SubjectFormat> = SUBJECTS
         .iter()
         .filter(|(member, _)| metadata.has(member))
         .collect();

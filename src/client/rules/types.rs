@@ -9,7 +9,7 @@ use super::{Rules, custom};
 use crate::base::model::Violation;
 use crate::base::model::json::type_name;
 use crate::client::Metadata;
-use crate::client::member::{self, Kind};
+use crate::client::member::{self, MemberKind};
 
 /// The largest integer that every JSON parser keeps exactly (RFC 7493 section 2.2).
 pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;
@@ -42,38 +42,49 @@ pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
     }
 }
 
-fn is_of_kind(kind: Kind, value: &Value) -> bool {
+fn is_of_kind(kind: MemberKind, value: &Value) -> bool {
     match kind {
-        Kind::Text
-        | Kind::Label
-        | Kind::Page
-        | Kind::Picture
-        | Kind::Link
-        | Kind::Url
-        | Kind::Uri => value.is_string(),
-        Kind::Texts | Kind::Uris => value
+        MemberKind::Text
+        | MemberKind::Label
+        | MemberKind::Page
+        | MemberKind::Picture
+        | MemberKind::Link
+        | MemberKind::Url
+        | MemberKind::Uri => value.is_string(),
+        MemberKind::Texts | MemberKind::Uris => value
             .as_array()
             .is_some_and(|items| items.iter().all(Value::is_string)),
-        Kind::Flag => value.is_boolean(),
-        Kind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
-        Kind::Object | Kind::Jwks => value.is_object(),
+        MemberKind::Flag => value.is_boolean(),
+        MemberKind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
+        MemberKind::Object | MemberKind::Jwks => value.is_object(),
     }
 }
 
-fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut Vec<Violation>) {
+fn check_member(
+    cx: &Rules<'_>,
+    name: &str,
+    typed: (MemberKind, &Value),
+    found: &mut Vec<Violation>,
+) {
     let fault = match typed {
-        (Kind::Label, Value::String(text)) => {
+        (MemberKind::Label, Value::String(text)) => {
             too_many_characters(cx, text).or_else(|| hidden_character(text))
         }
-        (Kind::Text, Value::String(text)) => machine_text_fault(cx, name, text),
-        (Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri, Value::String(text)) => {
-            uri_too_long(cx, text)
+        (MemberKind::Text, Value::String(text)) => machine_text_fault(cx, name, text),
+        (
+            MemberKind::Page
+            | MemberKind::Picture
+            | MemberKind::Link
+            | MemberKind::Url
+            | MemberKind::Uri,
+            Value::String(text),
+        ) => uri_too_long(cx, text),
+        (kind @ (MemberKind::Texts | MemberKind::Uris), Value::Array(array)) => {
+            return check_items(cx, (name, kind == MemberKind::Uris), array, found);
         }
-        (kind @ (Kind::Texts | Kind::Uris), Value::Array(array)) => {
-            return check_items(cx, (name, kind == Kind::Uris), array, found);
-        }
-        (Kind::Flag, Value::Bool(_)) | (Kind::Object | Kind::Jwks, Value::Object(_)) => None,
-        (Kind::Count, Value::Number(number)) => count_fault(number),
+        (MemberKind::Flag, Value::Bool(_))
+        | (MemberKind::Object | MemberKind::Jwks, Value::Object(_)) => None,
+        (MemberKind::Count, Value::Number(number)) => count_fault(number),
         (kind, value) => Some(format!("must be {}, not {}", due(kind), type_name(value))),
     };
     found.extend(fault.map(|rule| violation(name, rule)));
@@ -133,15 +144,19 @@ fn check_items(
 }
 
 /// Returns the expected type in words.
-const fn due(kind: Kind) -> &'static str {
+const fn due(kind: MemberKind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Label => "a string",
-        Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => "a string that is a URL",
-        Kind::Texts | Kind::Uris => "an array of strings",
-        Kind::Flag => "a Boolean (true or false)",
-        Kind::Count => "an integer of 0 or more",
-        Kind::Object => "an object",
-        Kind::Jwks => "an object that is a JWK Set",
+        MemberKind::Text | MemberKind::Label => "a string",
+        MemberKind::Page
+        | MemberKind::Picture
+        | MemberKind::Link
+        | MemberKind::Url
+        | MemberKind::Uri => "a string that is a URL",
+        MemberKind::Texts | MemberKind::Uris => "an array of strings",
+        MemberKind::Flag => "a Boolean (true or false)",
+        MemberKind::Count => "an integer of 0 or more",
+        MemberKind::Object => "an object",
+        MemberKind::Jwks => "an object that is a JWK Set",
     }
 }
 

@@ -6,7 +6,7 @@ use super::uri::Uri;
 use super::{Rules, redirect_uris, uri};
 use crate::base::model::{Violation, address};
 use crate::client::Metadata;
-use crate::client::member::{self, Kind};
+use crate::client::member::{self, MemberKind};
 use crate::config::FetchSettings;
 
 /// Checks that every URL is `https`, and that every URL that a server calls is on the public
@@ -19,9 +19,9 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             continue;
         };
         let rule = match kind {
-            Some(Kind::Page | Kind::Link) => page_fault(cx, application, text),
-            Some(Kind::Picture) => fetched_fault(cx.fetch, text),
-            Some(Kind::Url) => endpoint_fault(cx.fetch, text),
+            Some(MemberKind::Page | MemberKind::Link) => page_fault(cx, application, text),
+            Some(MemberKind::Picture) => fetched_fault(cx.fetch, text),
+            Some(MemberKind::Url) => endpoint_fault(cx.fetch, text),
             _ => None,
         };
         found.extend(rule.map(|rule| violation(name, rule)));

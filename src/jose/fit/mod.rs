@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// What another party's public key is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
+pub enum KeyTask {
     /// To verify signatures of its owner.
     Verify,
     /// To encrypt to its owner.
@@ -17,7 +17,7 @@ pub enum Work {
 }
 
 /// A type of key, and the algorithms that it can be used with.
-struct Kind {
+struct KeyType {
     kty: &'static str,
     /// Empty if the type has no curves.
     crv: &'static str,
@@ -30,8 +30,8 @@ const fn kind(
     crv: &'static str,
     verifies: &'static [&'static str],
     encrypts: &'static [&'static str],
-) -> Kind {
-    Kind {
+) -> KeyType {
+    KeyType {
         kty,
         crv,
         verifies,
@@ -56,7 +56,7 @@ const ECDH: &[&str] = &[
 const ML_DSA: &[&str] = &["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"];
 
 /// All known types of keys. secp256k1 is only for ES256K (RFC 8812 section 3.1).
-const KINDS: &[Kind] = &[
+const KINDS: &[KeyType] = &[
     kind("RSA", "", RSA_SIGNATURES, RSA_ENCRYPTIONS),
     kind("EC", "P-256", &["ES256"], ECDH),
     kind("EC", "P-384", &["ES384"], ECDH),
@@ -91,14 +91,14 @@ const KEYLESS: &[&str] = &[
 ///
 /// For an unknown algorithm, the type of the key is not considered, and its own members decide. The
 /// operator may list algorithms that only the upstream authorization server supports.
-pub fn can(jwk: &Map<String, Value>, work: Work, alg: &str) -> bool {
+pub fn can(jwk: &Map<String, Value>, work: KeyTask, alg: &str) -> bool {
     let kind = kind_of(jwk);
     let is_of_kind = kind.is_some_and(|kind| kind.algorithms(work).contains(&alg));
     (is_of_kind || !is_known(alg)) && is_bound(jwk, kind, alg) && is_for(jwk, work)
 }
 
 /// Whether one of the keys in the JWK Set `set` can do `work` with `alg`.
-pub fn set_can(set: &Value, work: Work, alg: &str) -> bool {
+pub fn set_can(set: &Value, work: KeyTask, alg: &str) -> bool {
     let keys = set.get("keys").and_then(Value::as_array);
     keys.into_iter()
         .flatten()
@@ -122,11 +122,11 @@ pub(super) fn is_consistent(jwk: &Map<String, Value>) -> bool {
     !is_known(alg) || kind.verifies.contains(&alg) || kind.encrypts.contains(&alg)
 }
 
-impl Kind {
-    const fn algorithms(&self, work: Work) -> &'static [&'static str] {
+impl KeyType {
+    const fn algorithms(&self, work: KeyTask) -> &'static [&'static str] {
         match work {
-            Work::Verify => self.verifies,
-            Work::Encrypt => self.encrypts,
+            KeyTask::Verify => self.verifies,
+            KeyTask::Encrypt => self.encrypts,
         }
     }
 }
@@ -135,7 +135,7 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     jwk.get(name).and_then(Value::as_str)
 }
 
-fn kind_of(jwk: &Map<String, Value>) -> Option<&'static Kind> {
+fn kind_of(jwk: &Map<String, Value>) -> Option<&'static KeyType> {
     let kty = text(jwk, "kty")?;
     KINDS
         .iter()
@@ -153,7 +153,7 @@ fn is_known(alg: &str) -> bool {
 
 /// RFC 7517 section 4.4: a key that names an algorithm is only for that algorithm (RFC 8725 section
 /// 3.1). The two names of one algorithm on an Edwards curve are equivalent.
-fn is_bound(jwk: &Map<String, Value>, kind: Option<&Kind>, alg: &str) -> bool {
+fn is_bound(jwk: &Map<String, Value>, kind: Option<&KeyType>, alg: &str) -> bool {
     let is_same = |bound: &str| {
         let edwards = kind
             .filter(|kind| kind.kty == "OKP")
@@ -168,17 +168,17 @@ fn is_bound(jwk: &Map<String, Value>, kind: Option<&Kind>, alg: &str) -> bool {
 /// RFC 7517 sections 4.2 and 4.3. A key without `use` and `key_ops` is for everything. The public
 /// half of a key-agreement key has no operations of its own (Web Cryptography exports it with
 /// none).
-fn is_for(jwk: &Map<String, Value>, work: Work) -> bool {
+fn is_for(jwk: &Map<String, Value>, work: KeyTask) -> bool {
     let (usage, operations): (&str, &[&str]) = match work {
-        Work::Verify => ("sig", &["verify"]),
-        Work::Encrypt => ("enc", &["encrypt", "wrapKey", "deriveKey", "deriveBits"]),
+        KeyTask::Verify => ("sig", &["verify"]),
+        KeyTask::Encrypt => ("enc", &["encrypt", "wrapKey", "deriveKey", "deriveBits"]),
     };
     let by_use = jwk
         .get("use")
         .is_none_or(|value| value.as_str() == Some(usage));
     let by_operations = jwk.get("key_ops").is_none_or(|value| {
         value.as_array().is_some_and(|named| {
-            let is_agreement = work == Work::Encrypt && text(jwk, "kty") != Some("RSA");
+            let is_agreement = work == KeyTask::Encrypt && text(jwk, "kty") != Some("RSA");
             named.is_empty() && is_agreement
                 || named
                     .iter()

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::super::Algorithm;
 use super::{
-    ECDH, KEYLESS, KINDS, ML_DSA, RSA_ENCRYPTIONS, RSA_SIGNATURES, Work, can, is_consistent,
+    ECDH, KEYLESS, KINDS, KeyTask, ML_DSA, RSA_ENCRYPTIONS, RSA_SIGNATURES, can, is_consistent,
 };
 
 fn all_algorithms() -> Vec<&'static str> {
@@ -23,7 +23,7 @@ fn all_algorithms() -> Vec<&'static str> {
 )]
 fn check(key: Value, verifies: &[&str], encrypts: &[&str]) {
     let key = key.as_object().unwrap();
-    for (work, expected) in [(Work::Verify, verifies), (Work::Encrypt, encrypts)] {
+    for (work, expected) in [(KeyTask::Verify, verifies), (KeyTask::Encrypt, encrypts)] {
         for alg in all_algorithms() {
             assert_eq!(
                 can(key, work, alg),
@@ -136,7 +136,7 @@ fn use_and_operations_restrict_a_key() {
 
 #[test]
 fn for_an_unknown_algorithm_the_key_decides() {
-    let can = |key: Value| can(key.as_object().unwrap(), Work::Encrypt, "HPKE-0");
+    let can = |key: Value| can(key.as_object().unwrap(), KeyTask::Encrypt, "HPKE-0");
     assert!(can(json!({"kty": "EC", "crv": "P-256"})));
     assert!(can(json!({"kty": "NEW", "alg": "HPKE-0", "use": "enc"})));
     assert!(!can(json!({"kty": "EC", "crv": "P-256", "alg": "ECDH-ES"})));

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::super::hook::Hook;
 use super::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
-use crate::client::member::{Kind, MEMBERS, SetBy};
+use crate::client::member::{MEMBERS, MemberKind, SetBy};
 
 /// The length limit of a documentation line, in bytes.
 const WIDTH: usize = 100;
@@ -136,19 +136,19 @@ fn hooks() -> String {
 }
 
 /// Returns the type of a member in Rhai and in words.
-const fn kind(kind: Kind) -> (&'static str, &'static str) {
+const fn kind(kind: MemberKind) -> (&'static str, &'static str) {
     match kind {
-        Kind::Text => ("String", "a string"),
-        Kind::Label => ("String", "a string shown to users"),
-        Kind::Page | Kind::Picture => ("String", "the URL of a page shown to users"),
-        Kind::Link | Kind::Url => ("String", "a URL that servers call"),
-        Kind::Uri => ("String", "a URI"),
-        Kind::Uris => ("Array", "an array of URIs"),
-        Kind::Texts => ("Array", "an array of strings"),
-        Kind::Flag => ("bool", "true or false"),
-        Kind::Count => ("int", "a whole number of 0 or more"),
-        Kind::Object => ("Map", "a map"),
-        Kind::Jwks => ("Map", "a JWK Set"),
+        MemberKind::Text => ("String", "a string"),
+        MemberKind::Label => ("String", "a string shown to users"),
+        MemberKind::Page | MemberKind::Picture => ("String", "the URL of a page shown to users"),
+        MemberKind::Link | MemberKind::Url => ("String", "a URL that servers call"),
+        MemberKind::Uri => ("String", "a URI"),
+        MemberKind::Uris => ("Array", "an array of URIs"),
+        MemberKind::Texts => ("Array", "an array of strings"),
+        MemberKind::Flag => ("bool", "true or false"),
+        MemberKind::Count => ("int", "a whole number of 0 or more"),
+        MemberKind::Object => ("Map", "a map"),
+        MemberKind::Jwks => ("Map", "a JWK Set"),
     }
 }
 

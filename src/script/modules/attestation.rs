@@ -13,7 +13,7 @@ use super::jwt::{algorithms, key_set};
 use super::{members, store};
 use crate::base::clock::{Clock, Timestamp};
 use crate::config::ScriptLimits;
-use crate::ear::{self, AttestationResult, Check, Failure};
+use crate::ear::{self, AppraisalFailure, AttestationResult, Check};
 use crate::jose::{self, Compact, Expectations, JwsError, KeySet, MOST_KEYS, TypRule};
 
 /// The permitted values of `typ` of an attestation result besides `JWT`; the header may also have none.
@@ -89,7 +89,7 @@ pub(super) fn module(
 }
 
 /// Reads the expectations. A member that is `()` counts as absent.
-fn expectations(expected: &Dynamic) -> HostResult<ear::Expectations> {
+fn expectations(expected: &Dynamic) -> HostResult<ear::AppraisalExpectations> {
     let mut members = members(expected, "the expectations")?;
     members.retain(|_, value| !value.is_null());
     serde_json::from_value(Value::Object(members))
@@ -101,7 +101,7 @@ fn expectations(expected: &Dynamic) -> HostResult<ear::Expectations> {
     clippy::unnecessary_box_returns,
     reason = "every error of a script is boxed"
 )]
-fn thrown(failure: &Failure) -> Box<EvalAltResult> {
+fn thrown(failure: &AppraisalFailure) -> Box<EvalAltResult> {
     let members = ScriptMap::from([
         ("check".into(), failure.check.as_str().into()),
         ("message".into(), failure.message.clone().into()),
@@ -113,14 +113,15 @@ fn thrown(failure: &Failure) -> Box<EvalAltResult> {
 fn verify_ear(
     token: &str,
     jwks: &Value,
-    expected: &ear::Expectations,
+    expected: &ear::AppraisalExpectations,
     now: Timestamp,
-) -> Result<AttestationResult, Failure> {
+) -> Result<AttestationResult, AppraisalFailure> {
     let token = Compact::parse(token).map_err(|error| ear_failure(&error))?;
-    let algorithms =
-        algorithms(&expected.algorithms).map_err(|rule| Failure::new(Check::Expectations, rule))?;
-    let keys = KeySet::parse(jwks, MOST_KEYS)
-        .map_err(|rule| Failure::new(Check::Expectations, format!("the JWK Set {rule}")))?;
+    let algorithms = algorithms(&expected.algorithms)
+        .map_err(|rule| AppraisalFailure::new(Check::Expectations, rule))?;
+    let keys = KeySet::parse(jwks, MOST_KEYS).map_err(|rule| {
+        AppraisalFailure::new(Check::Expectations, format!("the JWK Set {rule}"))
+    })?;
     let expectations = Expectations {
         algorithms: &algorithms,
         typ: TypRule::OneOf(RESULT_TYPES),
@@ -135,14 +136,14 @@ fn verify_ear(
     )
 }
 
-fn ear_failure(error: &JwsError) -> Failure {
+fn ear_failure(error: &JwsError) -> AppraisalFailure {
     let check = match error {
         JwsError::Malformed(_) => Check::Token,
         JwsError::Algorithm(_) => Check::Algorithm,
         JwsError::UnknownKey(_) | JwsError::Signature => Check::Signature,
         JwsError::Claims(_) => Check::Claims,
     };
-    Failure::new(check, format!("the result {error}"))
+    AppraisalFailure::new(check, format!("the result {error}"))
 }
 
 /// Returns whether `set` contains the public key `key`, compared by the members of the thumbprint (RFC

@@ -6,12 +6,12 @@
 
 use serde_json::Value;
 
-use super::algorithms::{ALGORITHMS, Algorithm, KeyOf, Purpose, is_symmetric};
+use super::algorithms::{ALGORITHMS, AlgorithmMember, AlgorithmPurpose, KeyOf, is_symmetric};
 use super::report::{is_faulted, violation};
 use super::{Rules, methods, secret, urls};
 use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::jose::fit::{self, Work};
+use crate::jose::fit::{self, KeyTask};
 use crate::jose::jwks;
 
 const SIGNED_REQUESTS: &str = "require_signed_request_object";
@@ -54,7 +54,11 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 
 /// Returns what is wrong with the client's keys for the value of the member `algorithm`, if it has a
 /// supported one.
-fn member_fault(cx: &Rules<'_>, metadata: &Metadata, algorithm: &Algorithm) -> Option<String> {
+fn member_fault(
+    cx: &Rules<'_>,
+    metadata: &Metadata,
+    algorithm: &AlgorithmMember,
+) -> Option<String> {
     let alg = metadata.text(algorithm.member)?;
     let supported = (algorithm.supported)(cx.settings);
     let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
@@ -89,7 +93,7 @@ fn keys(set: &Value) -> impl Iterator<Item = &Value> {
 /// Returns what is wrong with the client's keys if its member `algorithm` has the value `alg`.
 pub(super) fn algorithm_fault(
     metadata: &Metadata,
-    algorithm: &Algorithm,
+    algorithm: &AlgorithmMember,
     alg: &str,
 ) -> Option<String> {
     let work = work_of(metadata, algorithm)?;
@@ -99,14 +103,14 @@ pub(super) fn algorithm_fault(
 }
 
 /// Returns what the member `algorithm` needs a key of the client for, or `None` if it needs none.
-fn work_of(metadata: &Metadata, algorithm: &Algorithm) -> Option<Work> {
+fn work_of(metadata: &Metadata, algorithm: &AlgorithmMember) -> Option<KeyTask> {
     // The algorithm of client assertions matters only with the method that uses it.
     let is_idle =
         algorithm.member == methods::SIGNING && !methods::uses(metadata, "private_key_jwt");
     match algorithm.purpose {
         _ if algorithm.key_of == KeyOf::Server || is_idle => None,
-        Purpose::Signature => Some(Work::Verify),
-        Purpose::KeyManagement | Purpose::Content => Some(Work::Encrypt),
+        AlgorithmPurpose::Signature => Some(KeyTask::Verify),
+        AlgorithmPurpose::KeyManagement | AlgorithmPurpose::Content => Some(KeyTask::Encrypt),
     }
 }
 
@@ -121,12 +125,14 @@ pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) ->
     match method {
         "private_key_jwt" if has_certificates(cx, metadata) => None,
         // The rule of the algorithm's own member checks its value.
-        "private_key_jwt" if metadata.has(methods::SIGNING) => fault(metadata, Work::Verify, &[]),
+        "private_key_jwt" if metadata.has(methods::SIGNING) => {
+            fault(metadata, KeyTask::Verify, &[])
+        }
         "private_key_jwt" => {
             let supported = &cx.settings.token_endpoint_auth_signing_alg_values_supported;
-            fault(metadata, Work::Verify, &asymmetric(supported))
+            fault(metadata, KeyTask::Verify, &asymmetric(supported))
         }
-        "self_signed_tls_client_auth" => fault(metadata, Work::Verify, &[]).or_else(|| {
+        "self_signed_tls_client_auth" => fault(metadata, KeyTask::Verify, &[]).or_else(|| {
             let has_one = metadata
                 .get("jwks")
                 .is_none_or(|set| keys(set).any(fit::has_certificates));
@@ -148,7 +154,7 @@ fn requests_fault(cx: &Rules<'_>, metadata: &Metadata) -> Option<String> {
     let supported = &cx.settings.request_object_signing_alg_values_supported;
     let by_secret = secret::needs_secret(metadata) && supported.iter().any(|alg| is_symmetric(alg));
     (!by_secret)
-        .then(|| fault(metadata, Work::Verify, &asymmetric(supported)))
+        .then(|| fault(metadata, KeyTask::Verify, &asymmetric(supported)))
         .flatten()
 }
 
@@ -162,7 +168,7 @@ fn asymmetric(supported: &[String]) -> Vec<&str> {
 
 /// Returns what is wrong with the client's keys for `work` with one of `algorithms`. If no
 /// algorithm is named, checks only whether there are keys.
-fn fault(metadata: &Metadata, work: Work, algorithms: &[&str]) -> Option<String> {
+fn fault(metadata: &Metadata, work: KeyTask, algorithms: &[&str]) -> Option<String> {
     if metadata.has("jwks_uri") {
         return None;
     }
@@ -179,8 +185,8 @@ fn fault(metadata: &Metadata, work: Work, algorithms: &[&str]) -> Option<String>
     let has_one =
         algorithms.is_empty() || algorithms.iter().any(|alg| fit::set_can(set, work, alg));
     let (what, usage, operation) = match work {
-        Work::Verify => ("to verify", "sig", "verify"),
-        Work::Encrypt => ("to encrypt to", "enc", "encrypt, wrapKey or deriveKey"),
+        KeyTask::Verify => ("to verify", "sig", "verify"),
+        KeyTask::Encrypt => ("to encrypt to", "enc", "encrypt, wrapKey or deriveKey"),
     };
     (!has_one).then(|| {
         format!(

@@ -78,7 +78,7 @@ fn each_algorithm_member_requires_a_suitable_key() {
     let members: Vec<_> = members.collect();
     assert_eq!(members.len(), 8, "{members:?}");
     for algorithm in members {
-        let is_signed = algorithm.purpose == Purpose::Signature;
+        let is_signed = algorithm.purpose == AlgorithmPurpose::Signature;
         for (key, verifies, encrypts) in table() {
             let own = if is_signed { verifies } else { encrypts };
             let sent = |alg: &str| {
@@ -127,11 +127,11 @@ fn each_algorithm_member_requires_a_suitable_key() {
     }
 }
 
-const fn work(is_signed: bool) -> Work {
+const fn work(is_signed: bool) -> KeyTask {
     if is_signed {
-        Work::Verify
+        KeyTask::Verify
     } else {
-        Work::Encrypt
+        KeyTask::Encrypt
     }
 }
 

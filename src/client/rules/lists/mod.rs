@@ -8,7 +8,7 @@ use crate::config::Registration;
 use crate::config::registration::UnsupportedListValues;
 
 /// A list whose values must be supported by the server.
-struct List {
+struct SupportedList {
     member: &'static str,
     is_supported: fn(&Registration, &str) -> bool,
     /// The supported values, for a message.
@@ -16,18 +16,18 @@ struct List {
 }
 
 /// Every such list except the lists of RP Metadata Choices, from which one value is chosen.
-const LISTS: &[List] = &[
-    List {
+const LISTS: &[SupportedList] = &[
+    SupportedList {
         member: "grant_types",
         is_supported: grants::is_supported_grant,
         supported: grants::supported_grants,
     },
-    List {
+    SupportedList {
         member: "response_types",
         is_supported: grants::is_supported_type,
         supported: |settings| settings.response_types_supported.clone(),
     },
-    List {
+    SupportedList {
         member: methods::FURTHER,
         is_supported: |settings, value| {
             settings
@@ -37,22 +37,22 @@ const LISTS: &[List] = &[
         },
         supported: |settings| settings.token_endpoint_auth_methods_supported.clone(),
     },
-    List {
+    SupportedList {
         member: "response_modes",
         is_supported: |settings, value| is_among(&settings.response_modes_supported, value),
         supported: |settings| settings.response_modes_supported.clone(),
     },
-    List {
+    SupportedList {
         member: "default_acr_values",
         is_supported: |settings, value| is_among(&settings.acr_values_supported, value),
         supported: |settings| settings.acr_values_supported.clone(),
     },
-    List {
+    SupportedList {
         member: "authorized_acr_values",
         is_supported: |settings, value| is_among(&settings.acr_values_supported, value),
         supported: |settings| settings.acr_values_supported.clone(),
     },
-    List {
+    SupportedList {
         member: "authorization_details_types",
         is_supported: |settings, value| {
             is_among(&settings.authorization_details_types_supported, value)
@@ -109,7 +109,7 @@ fn let_go(member: &str, dropped: &[String], metadata: &mut Metadata) {
     }
 }
 
-fn refuse(cx: &Rules<'_>, list: &List, metadata: &Metadata, found: &mut Vec<Violation>) {
+fn refuse(cx: &Rules<'_>, list: &SupportedList, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = (list.supported)(cx.settings);
     for (index, value) in items(metadata, list.member) {
         if !(list.is_supported)(cx.settings, value) {
