@@ -54,14 +54,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Returns `bytes` in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            for half in [byte >> 4, byte & 15] {
-                text.extend(char::from_digit(half.into(), 16));
-            }
-            text
-        })
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    text
 }
 
 /// Returns the HMAC-SHA-256 of `bytes` under `key` in hex.

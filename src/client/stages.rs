@@ -42,21 +42,20 @@ impl Requested {
     }
 
     fn set_by(who: &[SetBy], object: Map<String, Value>, custom: &[String]) -> Self {
-        let may_set = |name: &str| match member::find(name) {
-            Some(member) => who.contains(&member.set_by),
-            None => custom.iter().any(|attribute| attribute == name),
-        };
-        let mut kept: Map<String, Value> = object
-            .into_iter()
-            .filter(|(name, _)| may_set(name))
-            .collect();
-        let is_count =
-            |name: &str| member::find(name).is_some_and(|member| member.kind == MemberKind::Count);
-        for (_, value) in kept
-            .iter_mut()
-            .filter(|(name, value)| value.is_f64() && is_count(name))
-        {
-            json::integral(value);
+        let mut kept = Map::new();
+        for (name, mut value) in object {
+            let member = member::find(&name);
+            let may_set = match member {
+                Some(member) => who.contains(&member.set_by),
+                None => custom.contains(&name),
+            };
+            if !may_set {
+                continue;
+            }
+            if value.is_f64() && member.is_some_and(|one| one.kind == MemberKind::Count) {
+                json::integral(&mut value);
+            }
+            kept.insert(name, value);
         }
         Self(Metadata::new(kept))
     }

@@ -100,10 +100,9 @@ fn check_policies(
     part: &Submodule,
     expected: &AppraisalExpectations,
 ) -> Result<(), AppraisalFailure> {
-    let is_known = |policy: &String| expected.policies.contains(policy);
-    if expected.policies.is_empty()
-        || !part.policies.is_empty() && part.policies.iter().all(is_known)
-    {
+    let mut applied = part.policies.iter();
+    let all_are_known = applied.all(|policy| expected.policies.contains(policy));
+    if expected.policies.is_empty() || !part.policies.is_empty() && all_are_known {
         return Ok(());
     }
     Err(AppraisalFailure::new(

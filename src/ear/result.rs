@@ -209,12 +209,12 @@ fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, AppraisalFail
     let Some(akpub) = value.and_then(|value| value.get("akpub")) else {
         return Ok(None);
     };
-    let unreadable = || malformed(&format!("the attested key of {name} cannot be read"));
-    let jwk = akpub
-        .as_str()
-        .and_then(jwk_of_text)
-        .ok_or_else(unreadable)?;
-    Ok(Some(jwk))
+    match akpub.as_str().and_then(jwk_of_text) {
+        Some(jwk) => Ok(Some(jwk)),
+        None => Err(malformed(&format!(
+            "the attested key of {name} cannot be read"
+        ))),
+    }
 }
 
 /// Returns as a JWK the public key in `text`, a `SubjectPublicKeyInfo` in base64 or base64url.

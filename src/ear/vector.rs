@@ -18,18 +18,15 @@ pub(super) fn read(
             format!("the trustworthiness vector of {place} is malformed"),
         )
     };
-    let members = match value {
-        None => return Ok(BTreeMap::new()),
-        Some(value) => value.as_object().ok_or_else(malformed)?,
+    let mut vector = BTreeMap::new();
+    let Some(value) = value else {
+        return Ok(vector);
     };
-    let claim = |(name, value): (&String, &Value)| {
-        let value = value.as_i64().and_then(|value| i8::try_from(value).ok())?;
-        Some((plain(name), value))
-    };
-    members
-        .iter()
-        .map(|member| claim(member).ok_or_else(malformed))
-        .collect()
+    for (name, value) in value.as_object().ok_or_else(malformed)? {
+        let value = value.as_i64().and_then(|value| i8::try_from(value).ok());
+        vector.insert(plain(name), value.ok_or_else(malformed)?);
+    }
+    Ok(vector)
 }
 
 /// Fails if a claim is worse than the status, or worse than the expectations allow.

@@ -88,14 +88,12 @@ impl TypRule<'_> {
             },
             Self::Required(wanted) if typ.is_some_and(|typ| is_same(typ, wanted)) => Ok(()),
             Self::Required(wanted) => Err(unexpected(wanted)),
-            Self::OneOf(wanted) => {
-                let fits = |typ| is_same(typ, "JWT") || wanted.iter().any(|one| is_same(typ, one));
-                if typ.is_none_or(fits) {
-                    Ok(())
-                } else {
-                    Err(unexpected(&wanted.join(", ")))
-                }
-            }
+            Self::OneOf(wanted) => match typ {
+                None => Ok(()),
+                Some(typ) if is_same(typ, "JWT") => Ok(()),
+                Some(typ) if wanted.iter().any(|one| is_same(typ, one)) => Ok(()),
+                Some(_) => Err(unexpected(&wanted.join(", "))),
+            },
         }
     }
 }

@@ -59,14 +59,16 @@ pub fn looks_like_other_token(
     header: &Map<String, Value>,
     claims: &Map<String, Value>,
 ) -> Option<&'static str> {
-    let by_type = header.get("typ").and_then(Value::as_str).and_then(of_typ);
-    let by_claim = || {
-        UNMISTAKABLE
-            .iter()
-            .find(|(name, _)| claims.contains_key(*name))
-            .map(|(_, kind)| *kind)
-    };
-    by_type.or_else(by_claim).or_else(|| by_absence(claims))
+    let typ = header.get("typ").and_then(Value::as_str);
+    if let Some(kind) = typ.and_then(of_typ) {
+        return Some(kind);
+    }
+    for (name, kind) in UNMISTAKABLE {
+        if claims.contains_key(*name) {
+            return Some(*kind);
+        }
+    }
+    by_absence(claims)
 }
 
 /// Recognises a token about its subject that contains no claim about software.

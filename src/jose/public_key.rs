@@ -37,24 +37,21 @@ impl PublicKey {
         let Some(key) = jwks::key::read(members)? else {
             return Ok(None);
         };
-        let is_fit = |algorithm: &Algorithm| fit::can(members, KeyTask::Verify, algorithm.as_str());
-        let algorithms: Vec<Algorithm> = Algorithm::ALL.iter().copied().filter(is_fit).collect();
-        if algorithms.is_empty() {
+        let mut verifiers = Vec::new();
+        for algorithm in Algorithm::ALL {
+            if fit::can(members, KeyTask::Verify, algorithm.as_str()) {
+                verifiers.push((*algorithm, OnceLock::new()));
+            }
+        }
+        if verifiers.is_empty() {
             return Ok(None);
         }
         let der = key
             .public_key_to_der()
             .map_err(|_| "cannot be encoded".to_owned())?;
-        let kid = members
-            .get("kid")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
-        let verifiers = algorithms
-            .into_iter()
-            .map(|algorithm| (algorithm, OnceLock::new()))
-            .collect();
+        let kid = members.get("kid").and_then(Value::as_str);
         Ok(Some(Self {
-            kid,
+            kid: kid.map(str::to_owned),
             der,
             verifiers,
         }))

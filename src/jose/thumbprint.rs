@@ -18,13 +18,11 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
         "OKP" => &["crv", "kty", "x"],
         _ => return None,
     };
-    let member = |name: &&str| {
-        Some((
-            (*name).to_owned(),
-            jwk.get(*name).filter(|value| value.is_string())?.clone(),
-        ))
-    };
-    let members: Map<String, Value> = names.iter().map(member).collect::<Option<_>>()?;
+    let mut members = Map::new();
+    for name in names {
+        let value = jwk.get(*name).filter(|value| value.is_string())?;
+        members.insert((*name).to_owned(), value.clone());
+    }
     let digest = openssl::sha::sha256(Value::Object(members).to_string().as_bytes());
     Some(URL_SAFE_NO_PAD.encode(digest))
 }

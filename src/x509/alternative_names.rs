@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use openssl::x509::{GeneralNameRef, X509Ref};
+use openssl::x509::X509Ref;
 
 /// The alternative names that can identify a client (RFC 8705 section 2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,23 +19,14 @@ pub struct AlternativeNames {
 
 impl AlternativeNames {
     pub(super) fn of(certificate: &X509Ref) -> Self {
-        let names = certificate.subject_alt_names();
-        let names = || names.iter().flatten();
-        let texts = |text: fn(&GeneralNameRef) -> Option<&str>| {
-            names()
-                .filter_map(text)
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        Self {
-            dns: texts(GeneralNameRef::dnsname),
-            uri: texts(GeneralNameRef::uri),
-            ip: names()
-                .filter_map(GeneralNameRef::ipaddress)
-                .filter_map(address)
-                .collect(),
-            email: texts(GeneralNameRef::email),
+        let mut found = Self::default();
+        for name in certificate.subject_alt_names().iter().flatten() {
+            found.dns.extend(name.dnsname().map(str::to_owned));
+            found.uri.extend(name.uri().map(str::to_owned));
+            found.ip.extend(name.ipaddress().and_then(address));
+            found.email.extend(name.email().map(str::to_owned));
         }
+        found
     }
 
     /// Whether `name` is one of the DNS names. Case is ignored, and a wildcard matches only itself.

@@ -48,15 +48,11 @@ impl Chain {
         if certificates.len() > MAXIMUM_CERTIFICATES {
             return Err(ChainError::Form);
         }
-        let read = |one: &Value| Certificate::from_der(&STANDARD.decode(one.as_str()?).ok()?).ok();
-        let mut read = certificates
-            .iter()
-            .map(|one| read(one).ok_or(ChainError::Form));
-        let signer = read.next().ok_or(ChainError::Form)??;
-        Ok(Self {
-            signer,
-            intermediates: read.collect::<Result<_, _>>()?,
-        })
+        let mut read = Vec::new();
+        for one in certificates {
+            read.push(of_base64(one).ok_or(ChainError::Form)?);
+        }
+        Self::of_certificates(read)
     }
 
     /// Parses the certificates in `pem`, the signer's first.
@@ -68,13 +64,18 @@ impl Chain {
         if found.len() > MAXIMUM_CERTIFICATES {
             return Err(ChainError::Form);
         }
-        let mut read = found
-            .into_iter()
-            .map(|one| Certificate::from_x509(one).map_err(|_| ChainError::Form));
-        let signer = read.next().ok_or(ChainError::Form)??;
+        let mut read = Vec::new();
+        for one in found {
+            read.push(Certificate::from_x509(one).map_err(|_| ChainError::Form)?);
+        }
+        Self::of_certificates(read)
+    }
+
+    fn of_certificates(certificates: Vec<Certificate>) -> Result<Self, ChainError> {
+        let mut certificates = certificates.into_iter();
         Ok(Self {
-            signer,
-            intermediates: read.collect::<Result<_, _>>()?,
+            signer: certificates.next().ok_or(ChainError::Form)?,
+            intermediates: certificates.collect(),
         })
     }
 
@@ -94,4 +95,10 @@ impl Chain {
     pub(super) fn intermediates(&self) -> &[Certificate] {
         &self.intermediates
     }
+}
+
+/// Parses one item of `x5c`.
+fn of_base64(item: &Value) -> Option<Certificate> {
+    let der = STANDARD.decode(item.as_str()?).ok()?;
+    Certificate::from_der(&der).ok()
 }

@@ -24,9 +24,8 @@ pub fn has(text: &str, wanted: &str) -> bool {
 
 /// Whether `text` is one word by RFC 6749 section 3.3: visible ASCII without `"` and `\`.
 pub fn is_word(text: &str) -> bool {
-    let fits =
-        |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
+    let mut bytes = text.bytes();
+    !text.is_empty() && bytes.all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
 #[cfg(test)]

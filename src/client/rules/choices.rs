@@ -2,7 +2,7 @@
 //! a value.
 
 use super::algorithms::{ALGORITHMS, AlgorithmMember};
-use super::report::{choice_of, is_faulted, violation};
+use super::report::{choice_of, is_faulted, shown, violation};
 use super::{Rules, keys, methods};
 use crate::base::model::Violation;
 use crate::client::Metadata;
@@ -82,12 +82,7 @@ fn pick(
     let supported = (choice.supported)(cx.settings);
     let wanted = metadata.text(choice.member);
     if let Some(wanted) = wanted.filter(|wanted| !list.iter().any(|one| one == wanted)) {
-        let rule = format!(
-            "must be one of {}, which does not have {}",
-            choice.list,
-            super::report::shown(wanted)
-        );
-        return Err(violation(choice.member, rule));
+        return Err(not_listed(choice, wanted));
     }
     // The value that the client prefers comes first, then the others in the client's order. A value
     // whose requirements are not met is chosen only if there is no other, so that the error names
@@ -109,6 +104,15 @@ fn pick(
             format!("contains no supported value; {}", choice_of(supported)),
         )
     })
+}
+
+fn not_listed(choice: &Choice, wanted: &str) -> Violation {
+    let rule = format!(
+        "must be one of {}, which does not have {}",
+        choice.list,
+        shown(wanted)
+    );
+    violation(choice.member, rule)
 }
 
 /// Whether the other choices of the client and its initial access token allow `value`.

@@ -25,10 +25,13 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
     let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time)
         .ok()
         .filter(|&one| one > 0);
-    let within = |seconds: u64| seconds.min(cx.settings.maximum_client_lifetime.unwrap_or(seconds));
+    let longest = cx.settings.maximum_client_lifetime.unwrap_or(u64::MAX);
     let default = match cx.registered {
         Some(registered) if usual.is_some() => registered.count("lifetime"),
-        _ => usual.into_iter().chain(of_token(cx)).min().map(within),
+        _ => {
+            let shortest = usual.into_iter().chain(of_token(cx)).min();
+            shortest.map(|seconds| seconds.min(longest))
+        }
     };
     if let Some(seconds) = default {
         metadata.set_default("lifetime", seconds);

@@ -16,13 +16,9 @@ pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 /// client attester is trusted.
 pub fn supported_methods(settings: &Registration) -> Vec<String> {
     let has_attesters = !settings.trusted_client_attesters.is_empty();
-    let is_possible = |method: &&String| has_attesters || *method != "attest_jwt_client_auth";
-    settings
-        .token_endpoint_auth_methods_supported
-        .iter()
-        .filter(is_possible)
-        .cloned()
-        .collect()
+    let mut methods = settings.token_endpoint_auth_methods_supported.clone();
+    methods.retain(|method| has_attesters || method != "attest_jwt_client_auth");
+    methods
 }
 
 /// Checks that the method is supported and that its requirements are met.
@@ -41,9 +37,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             check_needs(cx, &format!("{FURTHER}[{index}]"), method, metadata, found);
         }
     }
-    if metadata
-        .text(SIGNING)
-        .is_some_and(|alg| alg == "none" || !can_sign(metadata, alg))
+    if let Some(alg) = metadata.text(SIGNING)
+        && (alg == "none" || !can_sign(metadata, alg))
         && !is_faulted(found, SIGNING)
     {
         let rule = match method {

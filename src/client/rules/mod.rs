@@ -97,18 +97,7 @@ const CHECKS: &[Rule] = &[
 /// of redirect URIs, and custom attributes with the name of a standard member.
 pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     let mut faults = Vec::new();
-    let patterns = [
-        ("redirectUriAllowList", &settings.redirect_uri_allow_list),
-        ("redirectUriDenyList", &settings.redirect_uri_deny_list),
-    ];
-    for (key, patterns) in patterns {
-        for text in patterns {
-            if let Err(fault) = RedirectPattern::parse(text) {
-                let rule = format!("'{text}' {fault}");
-                faults.push((format!("registration.{key}"), rule));
-            }
-        }
-    }
+    check_patterns(settings, &mut faults);
     let attributes = &settings.dynamic_registration_custom_attributes;
     for name in attributes.iter().filter(|name| member::is_taken(name)) {
         let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
@@ -126,6 +115,21 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     }
     faults.extend(privileges::settings_faults(settings));
     faults
+}
+
+fn check_patterns(settings: &Registration, faults: &mut Vec<(String, String)>) {
+    let lists = [
+        ("redirectUriAllowList", &settings.redirect_uri_allow_list),
+        ("redirectUriDenyList", &settings.redirect_uri_deny_list),
+    ];
+    for (key, patterns) in lists {
+        for text in patterns {
+            if let Err(fault) = RedirectPattern::parse(text) {
+                let rule = format!("'{text}' {fault}");
+                faults.push((format!("registration.{key}"), rule));
+            }
+        }
+    }
 }
 
 impl Rules<'_> {
@@ -214,11 +218,14 @@ impl Rules<'_> {
         sent: Option<&Metadata>,
         mut found: Vec<Violation>,
     ) -> Result<Valid, Vec<Violation>> {
-        let is_of_request =
-            |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
-        let ending = metadata.iter().filter(|(name, _)| is_of_request(name));
-        for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
-            metadata.remove(&name);
+        let mut ending = Vec::new();
+        for (name, _) in metadata.iter() {
+            if member::find(name).is_some_and(|member| member.set_by == SetBy::Request) {
+                ending.push(name.to_owned());
+            }
+        }
+        for name in &ending {
+            metadata.remove(name);
         }
         keys::keep_public(&mut metadata);
         defaults::fill_in(self, &mut metadata, &found);

@@ -21,18 +21,22 @@ pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found:
     if !Application::of(metadata, found).may_use_loopback(cx) {
         return;
     }
-    let is_local = |text: &str| {
-        uri::parse(text).is_ok_and(|uri| uri.is_web() && uri.is_loopback())
-            && urls::fetched_fault(cx.fetch, text).is_some()
-    };
-    let local = metadata.iter().filter(|(name, value)| {
-        let is_picture =
-            member::find(name).is_some_and(|member| member.kind == MemberKind::Picture);
-        is_picture && value.as_str().is_some_and(is_local)
-    });
-    for name in local.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
-        metadata.remove(&name);
+    let mut local = Vec::new();
+    for (name, value) in metadata.iter() {
+        let is_picture = member::find(name).is_some_and(|one| one.kind == MemberKind::Picture);
+        let text = value.as_str().filter(|_| is_picture);
+        if text.is_some_and(|text| is_local(cx, text)) {
+            local.push(name.to_owned());
+        }
     }
+    for name in &local {
+        metadata.remove(name);
+    }
+}
+
+fn is_local(cx: &Rules<'_>, text: &str) -> bool {
+    uri::parse(text).is_ok_and(|uri| uri.is_web() && uri.is_loopback())
+        && urls::fetched_fault(cx.fetch, text).is_some()
 }
 
 /// `pageUriHosts`: a client must not show the pages of others.

@@ -97,9 +97,10 @@ fn undotted(uri: &Uri) -> Option<&str> {
 /// Whether the list allows `uri`. A pattern that cannot be parsed allows nothing: it is the
 /// operator's mistake, and must not allow what it was meant to block.
 pub(super) fn is_allowed(uri: &Uri, allow: &[String]) -> bool {
-    let matches =
-        |text: &String| RedirectPattern::parse(text).is_ok_and(|pattern| pattern.matches(uri));
-    allow.is_empty() || allow.iter().any(matches)
+    allow.is_empty()
+        || allow
+            .iter()
+            .any(|text| RedirectPattern::parse(text).is_ok_and(|pattern| pattern.matches(uri)))
 }
 
 /// Whether one of the patterns denies `uri`. A pattern that cannot be parsed denies every URI.

@@ -75,23 +75,20 @@ pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [V
         .filter(|(name, _)| !sent.has(name))
         .collect();
     for violation in found {
-        // A single word such as scope may be an ordinary word in a sentence.
-        let is_mentioned = |name: &str| {
-            name.contains('_')
-                && violation
-                    .rule
-                    .split([' ', ',', ';'])
-                    .any(|word| word == name)
-        };
-        let is_meant = |name: &str| base(&violation.member) == name || is_mentioned(name);
-        let meant: Vec<_> = filled_in
-            .iter()
-            .filter(|(name, _)| is_meant(name))
-            .collect();
-        for (name, value) in meant {
-            violation.rule += &origin(sent, name, value);
+        let mut origins = String::new();
+        for (name, value) in &filled_in {
+            if base(&violation.member) == *name || mentions(&violation.rule, name) {
+                origins += &origin(sent, name, value);
+            }
         }
+        violation.rule += &origins;
     }
+}
+
+/// Whether `rule` names the member `name`. A single word such as scope may be an ordinary word in a
+/// sentence.
+fn mentions(rule: &str, name: &str) -> bool {
+    name.contains('_') && rule.split([' ', ',', ';']).any(|word| word == name)
 }
 
 /// Describes where the value of a member that was not sent comes from.

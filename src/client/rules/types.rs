@@ -63,31 +63,32 @@ fn is_of_kind(kind: MemberKind, value: &Value) -> bool {
 fn check_member(
     cx: &Rules<'_>,
     name: &str,
-    typed: (MemberKind, &Value),
+    (kind, value): (MemberKind, &Value),
     found: &mut Vec<Violation>,
 ) {
-    let fault = match typed {
+    match (kind, value) {
+        (MemberKind::Texts | MemberKind::Uris, Value::Array(array)) => {
+            check_items(cx, (name, kind == MemberKind::Uris), array, found);
+        }
+        _ => {
+            let fault = single_fault(cx, name, kind, value);
+            found.extend(fault.map(|rule| violation(name, rule)));
+        }
+    }
+}
+
+/// Returns what is wrong with a value that is not an array.
+fn single_fault(cx: &Rules<'_>, name: &str, kind: MemberKind, value: &Value) -> Option<String> {
+    match (kind, value) {
         (MemberKind::Label, Value::String(text)) => {
             too_many_characters(cx, text).or_else(|| hidden_character(text))
         }
         (MemberKind::Text, Value::String(text)) => machine_text_fault(cx, name, text),
-        (
-            MemberKind::Page
-            | MemberKind::Picture
-            | MemberKind::Link
-            | MemberKind::Url
-            | MemberKind::Uri,
-            Value::String(text),
-        ) => uri_too_long(cx, text),
-        (kind @ (MemberKind::Texts | MemberKind::Uris), Value::Array(array)) => {
-            return check_items(cx, (name, kind == MemberKind::Uris), array, found);
-        }
-        (MemberKind::Flag, Value::Bool(_))
-        | (MemberKind::Object | MemberKind::Jwks, Value::Object(_)) => None,
+        (_, Value::String(text)) if is_of_kind(kind, value) => uri_too_long(cx, text),
         (MemberKind::Count, Value::Number(number)) => count_fault(number),
-        (kind, value) => Some(format!("must be {}, not {}", due(kind), type_name(value))),
-    };
-    found.extend(fault.map(|rule| violation(name, rule)));
+        _ if is_of_kind(kind, value) => None,
+        _ => Some(format!("must be {}, not {}", due(kind), type_name(value))),
+    }
 }
 
 /// Returns what is wrong with the text of the member `name`, which is not shown to people.

@@ -143,26 +143,26 @@ fn kind_of(jwk: &Map<String, Value>) -> Option<&'static KeyType> {
 }
 
 fn is_known(alg: &str) -> bool {
-    let of_keys = || {
-        KINDS
+    KEYLESS.contains(&alg)
+        || KINDS
             .iter()
-            .any(|kind| kind.verifies.contains(&alg) || kind.encrypts.contains(&alg))
-    };
-    KEYLESS.contains(&alg) || of_keys()
+            .any(|one| one.verifies.contains(&alg) || one.encrypts.contains(&alg))
 }
 
 /// RFC 7517 section 4.4: a key that names an algorithm is only for that algorithm (RFC 8725 section
 /// 3.1). The two names of one algorithm on an Edwards curve are equivalent.
 fn is_bound(jwk: &Map<String, Value>, kind: Option<&KeyType>, alg: &str) -> bool {
-    let is_same = |bound: &str| {
-        let edwards = kind
-            .filter(|kind| kind.kty == "OKP")
-            .map(|kind| kind.verifies)
-            .unwrap_or_default();
-        bound == alg || (edwards.contains(&bound) && edwards.contains(&alg))
+    let Some(bound) = jwk.get("alg") else {
+        return true;
     };
-    jwk.get("alg")
-        .is_none_or(|bound| bound.as_str().is_some_and(is_same))
+    let Some(bound) = bound.as_str() else {
+        return false;
+    };
+    let edwards = match kind {
+        Some(kind) if kind.kty == "OKP" => kind.verifies,
+        _ => &[],
+    };
+    bound == alg || (edwards.contains(&bound) && edwards.contains(&alg))
 }
 
 /// RFC 7517 sections 4.2 and 4.3. A key without `use` and `key_ops` is for everything. The public
@@ -173,20 +173,22 @@ fn is_for(jwk: &Map<String, Value>, work: KeyTask) -> bool {
         KeyTask::Verify => ("sig", &["verify"]),
         KeyTask::Encrypt => ("enc", &["encrypt", "wrapKey", "deriveKey", "deriveBits"]),
     };
-    let by_use = jwk
-        .get("use")
-        .is_none_or(|value| value.as_str() == Some(usage));
-    let by_operations = jwk.get("key_ops").is_none_or(|value| {
-        value.as_array().is_some_and(|named| {
-            let is_agreement = work == KeyTask::Encrypt && text(jwk, "kty") != Some("RSA");
-            named.is_empty() && is_agreement
-                || named
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .any(|one| operations.contains(&one))
-        })
-    });
-    by_use && by_operations
+    if jwk.get("use").is_some_and(|value| value != usage) {
+        return false;
+    }
+    let Some(named) = jwk.get("key_ops") else {
+        return true;
+    };
+    match named.as_array() {
+        None => false,
+        Some(named) if named.is_empty() => {
+            work == KeyTask::Encrypt && text(jwk, "kty") != Some("RSA")
+        }
+        Some(named) => {
+            let mut named = named.iter().filter_map(Value::as_str);
+            named.any(|one| operations.contains(&one))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -153,13 +153,12 @@ fn check_words(members: &Map<String, Value>) -> Result<(), String> {
             return Err(format!("must have a string in `{name}`, or omit it"));
         }
     }
-    let is_list = |value: &Value| {
-        value
-            .as_array()
-            .is_some_and(|operations| operations.iter().all(Value::is_string))
-    };
-    if !members.get("key_ops").is_none_or(is_list) {
-        return Err("must have an array of strings in `key_ops`, or omit it".to_owned());
+    match members.get("key_ops") {
+        None => {}
+        Some(Value::Array(operations)) if operations.iter().all(Value::is_string) => {}
+        Some(_) => {
+            return Err("must have an array of strings in `key_ops`, or omit it".to_owned());
+        }
     }
     if fit::is_consistent(members) {
         Ok(())

@@ -30,8 +30,8 @@ const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", 
 
 /// Returns the first member of `key` that only a private or symmetric key has.
 pub(super) fn private(key: &Map<String, Value>) -> Option<&'static str> {
-    let is_there = |name: &&&str| key.get(**name).is_some_and(|value| !is_absent(value));
-    PRIVATE.iter().find(is_there).copied()
+    let mut names = PRIVATE.iter().copied();
+    names.find(|name| key.get(*name).is_some_and(|value| !is_absent(value)))
 }
 
 /// Returns the JWK Set `set` without everything that is not known to be public: unknown members,
@@ -83,14 +83,15 @@ fn is_ignored(key: &Value) -> bool {
 
 /// Whether a member of `key` is kept.
 fn is_member(key: &Map<String, Value>, (name, value): (&String, &Value)) -> bool {
-    let own = || {
-        key.get("kty")
-            .and_then(Value::as_str)
-            .and_then(of_type)
-            .unwrap_or_default()
-    };
-    let is_named = |list: &[&str]| list.contains(&name.as_str());
-    !is_absent(value) && (is_named(OF_ANY) || is_named(own()) || is_named(PRIVATE))
+    if is_absent(value) {
+        return false;
+    }
+    let name = name.as_str();
+    if OF_ANY.contains(&name) || PRIVATE.contains(&name) {
+        return true;
+    }
+    let kty = key.get("kty").and_then(Value::as_str);
+    kty.and_then(of_type).is_some_and(|own| own.contains(&name))
 }
 
 fn of_type(kty: &str) -> Option<&'static [&'static str]> {

@@ -23,15 +23,13 @@ pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     let keys = keys(set, limit)?;
     let mut known = Vec::new();
     for (index, key) in keys.iter().enumerate() {
+        let faulted = |rule: String| format!("keys[{index}] {rule}");
         let members = key
             .as_object()
-            .ok_or_else(|| format!("keys[{index}] must be an object"))?;
+            .ok_or_else(|| faulted("must be an object".to_owned()))?;
         let members = absent::present_of(members);
-        check_secrecy(&members).map_err(|rule| format!("keys[{index}] {rule}"))?;
-        if key::read(&members)
-            .map_err(|rule| format!("keys[{index}] {rule}"))?
-            .is_some()
-        {
+        check_secrecy(&members).map_err(faulted)?;
+        if key::read(&members).map_err(faulted)?.is_some() {
             known.push(members);
         }
     }

@@ -24,9 +24,8 @@ struct Group {
 }
 
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
-    let is_prime = |&n: &u32| (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0);
     let mut groups: Vec<Group> = Vec::new();
-    for prime in (3..BOUND).filter(is_prime) {
+    for prime in (3..BOUND).filter(|n| is_prime(*n)) {
         match groups
             .last_mut()
             .map(|group| (group.product.checked_mul(prime), group))
@@ -43,6 +42,10 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     }
     groups
 });
+
+fn is_prime(n: u32) -> bool {
+    (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0)
+}
 
 /// Returns what is wrong with the odd modulus `n`.
 pub(super) fn fault(n: &BigNumRef) -> Result<Option<&'static str>, ErrorStack> {

@@ -52,18 +52,16 @@ fn can_answer(settings: &Registration, grant: &str) -> bool {
 /// Removes the grants whose response types were all left out, if other grants remain. The two lists
 /// must stay consistent.
 pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
-    let is_lost = |grant: &&str| {
-        REDIRECTING.contains(grant)
+    let mut kept = Vec::new();
+    for grant in metadata.texts("grant_types") {
+        let mut types = metadata.texts("response_types");
+        let is_lost = REDIRECTING.contains(&grant)
             && dropped.iter().any(|one| uses_grant(one, grant))
-            && !metadata
-                .texts("response_types")
-                .any(|one| uses_grant(one, grant))
-    };
-    let kept: Vec<String> = metadata
-        .texts("grant_types")
-        .filter(|grant| !is_lost(grant))
-        .map(str::to_owned)
-        .collect();
+            && !types.any(|one| uses_grant(one, grant));
+        if !is_lost {
+            kept.push(grant.to_owned());
+        }
+    }
     if !kept.is_empty() && metadata.has("grant_types") {
         metadata.set("grant_types", kept);
     }
@@ -254,13 +252,10 @@ fn response_types_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<String> {
         types.push("code".to_owned());
     }
     if has(IMPLICIT) {
-        let is_implicit = |one: &&String| uses_grant(one, IMPLICIT) && !uses_grant(one, CODE_GRANT);
-        let supported = cx
-            .settings
-            .response_types_supported
-            .iter()
-            .find(is_implicit);
-        types.push(supported.cloned().unwrap_or_else(|| "token".to_owned()));
+        let mut supported = cx.settings.response_types_supported.iter();
+        let implicit =
+            supported.find(|one| uses_grant(one, IMPLICIT) && !uses_grant(one, CODE_GRANT));
+        types.push(implicit.cloned().unwrap_or_else(|| "token".to_owned()));
     }
     types
 }

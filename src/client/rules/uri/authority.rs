@@ -87,13 +87,13 @@ fn address_of(host: &str) -> Result<Option<IpAddr>, String> {
 /// RFC 1123 section 2.1. The underscore is not allowed there, but it occurs in practice.
 pub(in crate::client::rules) fn is_domain_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let mut bytes = label.bytes();
+    (1..=63).contains(&label.len())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }

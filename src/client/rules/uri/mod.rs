@@ -66,7 +66,7 @@ pub(super) fn scheme(text: &str) -> Option<&str> {
 /// # Errors
 /// The rule that it breaks.
 pub(super) fn parse(text: &str) -> Result<Uri, String> {
-    let uri = fluent_uri::Uri::parse(text).map_err(|error| syntax::broken_rule(text, error))?;
+    let uri = syntax::parse(text)?;
     check_escapes(text)?;
     let scheme = uri.scheme().as_str().to_ascii_lowercase();
     check_scheme(&scheme)?;

@@ -1,12 +1,20 @@
-//! What is wrong with a text that is not a URI (RFC 3986), in words that help the sender.
+//! The syntax of RFC 3986, and what is wrong with a text that is not a URI, in words that help its sender.
 
-use fluent_uri::{ParseError, ParseErrorKind};
+use fluent_uri::{ParseError, ParseErrorKind, Uri};
 
 /// The characters of ASCII that occur nowhere in a URI (RFC 3986 section 2).
 const EXCLUDED: &[char] = &['"', '<', '>', '\\', '^', '`', '{', '|', '}'];
 
+/// Splits `text` into its parts.
+///
+/// # Errors
+/// The rule of RFC 3986 that it breaks.
+pub(super) fn parse(text: &str) -> Result<Uri<&str>, String> {
+    Uri::parse(text).map_err(|error| broken_rule(text, error))
+}
+
 /// Returns the rule that `text` breaks, which cannot be parsed because of `error`.
-pub(super) fn broken_rule(text: &str, error: ParseError) -> String {
+fn broken_rule(text: &str, error: ParseError) -> String {
     if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
         return "must be ASCII without spaces and control characters; \
                 write an internationalised host as an A-label (xn--..)"
