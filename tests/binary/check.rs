@@ -73,7 +73,10 @@ fn a_receiver_of_traces_needs_a_binary_with_traces() {
     let configuration = "[telemetry]\notlp = \"http://127.0.0.1:4318\"\n";
     if cfg!(feature = "otlp") {
         let (code, text) = said(configuration, &[], &[]);
-        assert!(code == 0 && text.contains("registrar.toml: fine\n"), "{code} {text}");
+        assert!(
+            code == 0 && text.contains("registrar.toml: fine\n"),
+            "{code} {text}"
+        );
     } else {
         refused(configuration, "built without traces");
     }

@@ -66,15 +66,15 @@ fn check_member(
     (kind, value): (MemberKind, &Value),
     found: &mut Vec<Violation>,
 ) {
-    match (kind, value) {
-        (MemberKind::Texts | MemberKind::Uris, Value::Array(array)) => {
-            check_items(cx, (name, kind == MemberKind::Uris), array, found);
-        }
-        _ => {
-            let fault = single_fault(cx, name, kind, value);
-            found.extend(fault.map(|rule| violation(name, rule)));
-        }
+    let is_list = matches!(kind, MemberKind::Texts | MemberKind::Uris);
+    if let Value::Array(array) = value
+        && is_list
+    {
+        check_items(cx, (name, kind == MemberKind::Uris), array, found);
+        return;
     }
+    let fault = single_fault(cx, name, kind, value);
+    found.extend(fault.map(|rule| violation(name, rule)));
 }
 
 /// Returns what is wrong with a value that is not an array.

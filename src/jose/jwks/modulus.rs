@@ -44,7 +44,9 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
 });
 
 fn is_prime(n: u32) -> bool {
-    (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0)
+    (2..n)
+        .take_while(|d| d * d <= n)
+        .all(|d| !n.is_multiple_of(d))
 }
 
 /// Returns what is wrong with the odd modulus `n`.

@@ -280,7 +280,10 @@ async fn unusable_anchors_are_a_configuration_error() {
             "missing.pem' cannot be read",
         ),
         (community("a", folder.path()), "is not a regular file"),
-        (community("a", empty.path()), "has no certificates"),
+        (
+            community("a", empty.path()),
+            "contains no valid certificates",
+        ),
     ] {
         let live: registrar::config::Live =
             serde_json::from_value(json!({"registration": {"dcrSsaValidationConfigs": [entry]}}))
