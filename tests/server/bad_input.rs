@@ -1,13 +1,13 @@
 //! Malicious or broken input: always the correct status, a description that says what to change, and
 //! a server that keeps running.
 
-use registrar::client::member::{Kind, MEMBERS, SetBy};
+use registrar::client::member::{MEMBERS, MemberKind, SetBy};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, minimal, with};
 
 /// Returns one value of each JSON type that `kind` is not.
-fn wrong(kind: Kind) -> Vec<Value> {
+fn wrong(kind: MemberKind) -> Vec<Value> {
     let all = [
         json!("text"),
         json!(["text"]),
@@ -18,17 +18,17 @@ fn wrong(kind: Kind) -> Vec<Value> {
         json!([1]),
     ];
     let is_right = |value: &Value| match kind {
-        Kind::Text
-        | Kind::Label
-        | Kind::Page
-        | Kind::Picture
-        | Kind::Link
-        | Kind::Url
-        | Kind::Uri => value.is_string(),
-        Kind::Texts | Kind::Uris => value == &json!(["text"]),
-        Kind::Flag => value.is_boolean(),
-        Kind::Count => value.is_u64(),
-        Kind::Object | Kind::Jwks => value.is_object(),
+        MemberKind::Text
+        | MemberKind::Label
+        | MemberKind::Page
+        | MemberKind::Picture
+        | MemberKind::Link
+        | MemberKind::Url
+        | MemberKind::Uri => value.is_string(),
+        MemberKind::Texts | MemberKind::Uris => value == &json!(["text"]),
+        MemberKind::Flag => value.is_boolean(),
+        MemberKind::Count => value.is_u64(),
+        MemberKind::Object | MemberKind::Jwks => value.is_object(),
     };
     all.into_iter().filter(|value| !is_right(value)).collect()
 }
