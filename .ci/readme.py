@@ -25,7 +25,7 @@ def blocks_of(document):
 
 def built(block):
     """Returns a block without the build, since the programs are built already."""
-    block = re.sub(r"cargo run (?:-q )?--release -p examples --bin (\w+) --", rf"{target}/\1", block)
+    block = re.sub(r"cargo run (?:-q )?--release --features examples --example (\w+) --", rf"{target}/examples/\1", block)
     return re.sub(r"cargo run --release(?: --)?", f"{target}/registrar", block)
 
 
@@ -91,7 +91,7 @@ def check_examples():
     examples = sorted(path.stem for path in (root / "examples").glob("*.rs") if path.stem not in walked)
     for example in examples:
         environment = dict(os.environ, REGISTRAR_URL="http://127.0.0.1:8080")
-        program = f"{target}/{example}"
+        program = f"{target}/examples/{example}"
         done = subprocess.run([program], cwd=root, env=environment, capture_output=True, text=True, timeout=60)
         if done.returncode:
             sys.exit(f"the example {example} failed:\n{done.stdout}{done.stderr}")

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use registrar::base::clock::{ManualClock, Timestamp};
 use registrar::client::{Metadata, TrustLevel};
+use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::ScriptSettings;
-use registrar::script::testing::fake::FakeHost;
-use registrar::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts, Runtime, ScriptSet};
+use registrar::testing::script::testing::fake::FakeHost;
+use registrar::testing::script::{
+    Facts, Hook, HttpRequest, Proofs, RequestFacts, Runtime, ScriptSet,
+};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use registrar::base::clock::{Clock as _, SystemClock};
-use registrar::base::secret::{Secret, sha256_hex};
-use registrar::jose::{Algorithm, SigningKey, SigningKeyError, sign};
+use registrar::clock::{Clock as _, SystemClock};
+use registrar::testing::base::secret::{Secret, sha256_hex};
+use registrar::testing::jose::{Algorithm, SigningKey, SigningKeyError, sign};
 use serde_json::{Map, Value, json};
 
 /// The type of the device, in `eat_profile`.

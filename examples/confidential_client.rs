@@ -1,6 +1,6 @@
 //! Registers a confidential client, then reads, updates and deletes it (RFC 7592).
 //!
-//! `cargo run` in one terminal, then in another `cargo run -p examples --bin confidential_client`.
+//! `cargo run` in one terminal, then in another `cargo run --features examples --example confidential_client`.
 
 #![expect(
     clippy::print_stdout,

@@ -1,6 +1,6 @@
 //! The registrar inside another program: without a process, without files, on a free port.
 //!
-//! `cargo run -p examples --bin embedded`
+//! `cargo run --features examples --example embedded`
 
 #![expect(
     clippy::print_stdout,

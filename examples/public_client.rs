@@ -1,6 +1,6 @@
 //! Registers a public client: a program on a user's device, which cannot keep a secret.
 //!
-//! `cargo run` in one terminal, then in another `cargo run -p examples --bin public_client`.
+//! `cargo run` in one terminal, then in another `cargo run --features examples --example public_client`.
 
 #![expect(
     clippy::print_stdout,

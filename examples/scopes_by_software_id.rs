@@ -1,7 +1,7 @@
 //! A script grants scopes according to the `software_id` of a client.
 //!
 //! The script is `examples/scripts/scopes-by-software-id/10-scopes.rhai`. This program starts a server with
-//! it, registers two clients, and prints the results: `cargo run -p examples --bin scopes_by_software_id`.
+//! it, registers two clients, and prints the results: `cargo run --features examples --example scopes_by_software_id`.
 
 #![expect(
     clippy::print_stdout,

@@ -20,9 +20,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use registrar::base::clock::{Clock as _, SystemClock, Timestamp};
-use registrar::ear::Tier;
-use registrar::jose::{self, Algorithm, Compact, Expectations, KeySet, SigningKey, TypRule};
+use registrar::clock::{Clock as _, SystemClock, Timestamp};
+use registrar::testing::ear::Tier;
+use registrar::testing::jose::{
+    self, Algorithm, Compact, Expectations, KeySet, SigningKey, TypRule,
+};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -151,7 +153,7 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
         expires_at: now.plus(LIFETIME),
         done: None,
     };
-    let id = registrar::base::random::client_id();
+    let id = registrar::testing::base::random::client_id();
     let mut sessions = verifier
         .sessions
         .lock()
@@ -176,7 +178,7 @@ fn nonce_of(query: &str) -> Option<Vec<u8>> {
         .into_owned()
         .collect();
     let sized = |size: usize| -> Option<Vec<u8>> {
-        registrar::base::random::bytes::<64>()
+        registrar::testing::base::random::bytes::<64>()
             .ok()
             .map(|bytes| bytes.into_iter().take(size).collect())
     };

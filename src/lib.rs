@@ -10,37 +10,43 @@
 #![deny(clippy::print_stderr)]
 
 // Wiring, no rules.
-pub mod cli;
+mod cli;
 pub mod server;
 
 // Use cases.
-pub mod admin;
-pub mod discovery;
-pub mod management;
-pub mod registration;
-pub mod service;
-pub mod token;
+mod admin;
+mod discovery;
+mod management;
+mod registration;
+mod service;
+mod token;
 
 // Mechanisms.
-pub mod fetch;
-pub mod http;
-pub mod live;
-pub mod script;
+mod fetch;
+mod http;
+mod live;
+mod script;
 pub mod store;
-pub mod trust;
+mod trust;
 
 // What a client is, and the modules that this depends on.
 pub mod client;
 pub mod config;
-pub mod ear;
-pub mod jose;
-pub mod x509;
+mod ear;
+mod jose;
+mod x509;
 
 // What every layer may report about its work.
-pub mod telemetry;
+mod telemetry;
 
 // Basic types: pure, no I/O.
-pub mod base;
+mod base;
+
+#[doc(hidden)]
+pub mod testing;
+
+pub use base::clock;
+pub use cli::main;
 
 /// The parsers that the targets in `fuzz/` call. Not part of the API: it changes without notice.
 #[doc(hidden)]

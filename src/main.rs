@@ -8,5 +8,5 @@ use std::process::ExitCode;
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    registrar::cli::main()
+    registrar::main()
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use registrar::base::secret::{TokenDigest, sha256_hex};
 use registrar::client::Client;
 use registrar::config::StoreSettings;
 use registrar::store::{Change, Store};
+use registrar::testing::base::secret::{TokenDigest, sha256_hex};
 use serde_json::json;
 
 /// The registration access token of all clients.

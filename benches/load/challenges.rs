@@ -2,7 +2,7 @@
 
 use registrar::config::Configuration;
 use registrar::config::trust::ClientAttester;
-use registrar::jose::{Algorithm, SigningKey};
+use registrar::testing::jose::{Algorithm, SigningKey};
 use serde_json::json;
 
 /// The maximum number of outstanding nonces: more than a run issues, so that none is rejected.

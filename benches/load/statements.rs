@@ -10,7 +10,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 use registrar::config::Configuration;
-use registrar::jose::{Algorithm, SigningKey, sign};
+use registrar::testing::jose::{Algorithm, SigningKey, sign};
 use serde_json::{Map, Value, json};
 
 use super::driver::Beside;

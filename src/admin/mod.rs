@@ -6,13 +6,13 @@
 //! that is too slow or too large, 409 and 412 for concurrent changes, 415, and 503 with `Retry-After`.
 
 mod bulk;
-pub mod endpoint;
+pub(crate) mod endpoint;
 mod export;
 mod import;
-pub mod initial_access;
-pub mod openapi;
+pub(crate) mod initial_access;
+pub(crate) mod openapi;
 mod portable;
-pub mod schema;
+pub(crate) mod schema;
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ use crate::store::audit::{Action, AuditEvent, Author};
 
 /// The authenticated caller.
 #[derive(Debug, Clone)]
-pub struct Administrator {
+pub(crate) struct Administrator {
     /// The client that the access token was issued to.
     pub client_id: String,
     /// The address of the caller.
@@ -32,7 +32,7 @@ pub struct Administrator {
 
 impl Administrator {
     /// Returns this administrator as the author of audit events.
-    pub fn author(&self) -> Author {
+    pub(crate) fn author(&self) -> Author {
         Author {
             actor: Some(self.client_id.clone()),
             address: Some(self.address),
@@ -41,7 +41,12 @@ impl Administrator {
     }
 
     /// Returns the event that this administrator did `action` to `subject`.
-    pub fn did(&self, action: Action, subject: impl Into<String>, at: Timestamp) -> AuditEvent {
+    pub(crate) fn did(
+        &self,
+        action: Action,
+        subject: impl Into<String>,
+        at: Timestamp,
+    ) -> AuditEvent {
         self.author().did(action, subject, at)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::client::member::{MEMBERS, Member, MemberKind, SetBy};
 
 /// Returns the schema of a client (JSON Schema 2020-12).
-pub fn client() -> Map<String, Value> {
+pub(crate) fn client() -> Map<String, Value> {
     let named: Map<String, Value> = MEMBERS
         .iter()
         .map(|member| (member.name.to_owned(), property(member)))

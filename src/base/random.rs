@@ -24,7 +24,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
 ///
 /// # Errors
 /// When the operating system returns no random bytes.
-pub fn text(length: usize) -> Result<String, NoRandomness> {
+pub(crate) fn text(length: usize) -> Result<String, NoRandomness> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
@@ -34,7 +34,7 @@ pub fn text(length: usize) -> Result<String, NoRandomness> {
 ///
 /// # Errors
 /// When the operating system returns no random bytes.
-pub fn token() -> Result<Secret, NoRandomness> {
+pub(crate) fn token() -> Result<Secret, NoRandomness> {
     text(32).map(Secret::new)
 }
 
@@ -45,7 +45,7 @@ pub fn token() -> Result<Secret, NoRandomness> {
 ///
 /// # Errors
 /// When the operating system returns no random bytes.
-pub fn client_secret() -> Result<Secret, NoRandomness> {
+pub(crate) fn client_secret() -> Result<Secret, NoRandomness> {
     text(64).map(Secret::new)
 }
 

@@ -41,7 +41,7 @@ impl fmt::Debug for Secret {
 ///
 /// Hashes incrementally. The one-shot call of the library looks up its implementation each time,
 /// which takes longer than hashing a token.
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = openssl::sha::Sha256::new();
     hash.update(bytes);
     hash.finish()
@@ -53,7 +53,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// Returns `bytes` in lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for half in [byte >> 4, byte & 15] {
@@ -67,14 +67,17 @@ pub fn hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// When the cryptography library fails.
-pub fn hmac_sha256_hex(key: &[u8], bytes: &[u8]) -> Result<String, openssl::error::ErrorStack> {
+pub(crate) fn hmac_sha256_hex(
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<String, openssl::error::ErrorStack> {
     let key = openssl::pkey::PKey::hmac(key)?;
     let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key)?;
     Ok(hex(&signer.sign_oneshot_to_vec(bytes)?))
 }
 
 /// Whether two texts are equal. The time taken does not reveal where they differ.
-pub fn texts_equal(one: &str, other: &str) -> bool {
+pub(crate) fn texts_equal(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 

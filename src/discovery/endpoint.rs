@@ -18,7 +18,7 @@ const RETRY: u64 = 10;
 ///
 /// # Errors
 /// 503 while the upstream metadata is unavailable.
-pub async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+pub(crate) async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     Ok(kept(&document(&cx).await?))
 }
@@ -27,7 +27,7 @@ pub async fn get(State(service): State<Arc<Service>>) -> Result<Response, Proble
 ///
 /// # Errors
 /// 404 if they cannot, 503 while the upstream metadata is unavailable.
-pub async fn udap(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+pub(crate) async fn udap(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     match super::udap::document(&cx, &document(&cx).await?) {
         None => Err(Problem::not_found()),

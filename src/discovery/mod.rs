@@ -7,7 +7,7 @@
 //! rules accept all of our values in this case as well: what can be registered, and kept in an update, must
 //! not depend on whether the metadata of another server is available.
 
-pub mod endpoint;
+pub(crate) mod endpoint;
 mod endpoints;
 mod udap;
 mod upstream;
@@ -37,7 +37,7 @@ const DEMANDED: &[&str] = &[
 
 /// Returns the document: the upstream metadata (`theirs`), overridden by the members of `[discovery]`,
 /// overridden by the members of this server.
-pub fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> MetadataDocument {
+pub(crate) fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> MetadataDocument {
     let (service, settings) = (cx.service, cx.settings());
     let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
     for (name, value) in &service.settings.discovery {

@@ -11,7 +11,7 @@ use super::Tier;
 /// use.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct AppraisalExpectations {
+pub(crate) struct AppraisalExpectations {
     /// The signature algorithms that are accepted.
     pub algorithms: Vec<String>,
     /// The nonce for which the evidence was created, in any base64 variant.
@@ -59,7 +59,7 @@ impl Default for AppraisalExpectations {
 /// The lowest acceptable tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Floor {
+pub(crate) enum Floor {
     /// Everything is as expected.
     Affirming,
     /// Some aspects may not be as expected.
@@ -68,7 +68,7 @@ pub enum Floor {
 
 impl Floor {
     /// Whether `tier` is acceptable. A tier without information never is.
-    pub const fn is_met_by(self, tier: Tier) -> bool {
+    pub(crate) const fn is_met_by(self, tier: Tier) -> bool {
         match tier {
             Tier::Affirming => true,
             Tier::Warning => matches!(self, Self::Warning),
@@ -77,7 +77,7 @@ impl Floor {
     }
 
     /// Returns its name.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Affirming => "affirming",
             Self::Warning => "warning",

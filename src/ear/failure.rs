@@ -4,7 +4,7 @@ use crate::base::model::violation::printable;
 
 /// The check that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
+pub(crate) enum Check {
     /// Whether the text is a token.
     Token,
     /// Whether it is signed with an accepted algorithm.
@@ -35,7 +35,7 @@ pub enum Check {
 
 impl Check {
     /// Returns its name, for scripts.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
             Self::Algorithm => "algorithm",
@@ -57,7 +57,7 @@ impl Check {
 /// Why an attestation result is rejected. The text contains no evidence and no nonce.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct AppraisalFailure {
+pub(crate) struct AppraisalFailure {
     /// The check that failed.
     pub check: Check,
     /// What is wrong.
@@ -66,7 +66,7 @@ pub struct AppraisalFailure {
 
 impl AppraisalFailure {
     /// Returns a failure whose text is printable.
-    pub fn new(check: Check, message: impl AsRef<str>) -> Self {
+    pub(crate) fn new(check: Check, message: impl AsRef<str>) -> Self {
         Self {
             check,
             message: printable(message.as_ref()),

@@ -10,7 +10,7 @@ use crate::jose;
 ///
 /// # Errors
 /// The first check that fails.
-pub fn judge(
+pub(crate) fn judge(
     claims: &Map<String, Value>,
     expected: &AppraisalExpectations,
 ) -> Result<AttestationResult, AppraisalFailure> {

@@ -16,8 +16,8 @@ mod tests;
 mod tier;
 mod vector;
 
-pub use expectations::{AppraisalExpectations, Floor};
-pub use failure::{AppraisalFailure, Check};
-pub use judge::judge;
-pub use result::{AttestationResult, Submodule, VerifierId, jwk_of_text};
+pub(crate) use expectations::AppraisalExpectations;
+pub(crate) use failure::{AppraisalFailure, Check};
+pub(crate) use judge::judge;
+pub(crate) use result::{AttestationResult, jwk_of_text};
 pub use tier::Tier;

@@ -17,7 +17,7 @@ const MOST_SUBMODULES: usize = 32;
 
 /// An attestation result that was accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AttestationResult {
+pub(crate) struct AttestationResult {
     /// The worst status of its submodules.
     pub status: Tier,
     /// `eat_profile`
@@ -37,7 +37,7 @@ pub struct AttestationResult {
 
 /// The verifier, as it identifies itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct VerifierId {
+pub(crate) struct VerifierId {
     /// The organisation that made it.
     pub developer: String,
     /// The version of its software.
@@ -46,7 +46,7 @@ pub struct VerifierId {
 
 /// The result for one submodule of the attester.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Submodule {
+pub(crate) struct Submodule {
     /// Its trust tier.
     pub status: Tier,
     /// The claims of its trustworthiness vector, with underscores in their names.
@@ -218,7 +218,7 @@ fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, AppraisalFail
 }
 
 /// Returns as a JWK the public key in `text`, a `SubjectPublicKeyInfo` in base64 or base64url.
-pub fn jwk_of_text(text: &str) -> Option<Value> {
+pub(crate) fn jwk_of_text(text: &str) -> Option<Value> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = text.replace('-', "+").replace('_', "/");

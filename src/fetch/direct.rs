@@ -23,7 +23,7 @@ const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why the server did not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum DirectError {
+pub(crate) enum DirectError {
     /// The host does not exist, or does not accept connections.
     #[error("{0}")]
     Unreachable(String),
@@ -42,10 +42,10 @@ pub enum DirectError {
 }
 
 /// A client for the server that the operator names.
-pub struct Direct(Client);
+pub(crate) struct Direct(Client);
 
 /// An answer whose body is read while it arrives.
-pub struct Arriving {
+pub(crate) struct Arriving {
     /// The status.
     pub status: u16,
     answer: reqwest::Response,
@@ -56,7 +56,7 @@ impl Direct {
     ///
     /// # Errors
     /// When the file cannot be read, or TLS cannot be set up.
-    pub fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
+    pub(crate) fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
         let anchors = ca
             .map(|path| certificates("--ca", path))
             .transpose()?
@@ -77,7 +77,7 @@ impl Direct {
     ///
     /// # Errors
     /// When no complete answer arrives.
-    pub async fn send(&self, request: Request) -> Result<Response, DirectError> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, DirectError> {
         let whole = async {
             let answer = self
                 .0
@@ -95,7 +95,7 @@ impl Direct {
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn open(&self, request: Request) -> Result<Arriving, DirectError> {
+    pub(crate) async fn open(&self, request: Request) -> Result<Arriving, DirectError> {
         let head = self.0.execute(prepare(request)?);
         let answer = timeout(PATIENCE, head)
             .await
@@ -111,7 +111,11 @@ impl Direct {
     ///
     /// # Errors
     /// When no complete answer arrives.
-    pub async fn upload<I>(&self, request: Request, parts: I) -> Result<Response, DirectError>
+    pub(crate) async fn upload<I>(
+        &self,
+        request: Request,
+        parts: I,
+    ) -> Result<Response, DirectError>
     where
         I: Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
     {
@@ -132,7 +136,7 @@ impl Arriving {
     ///
     /// # Errors
     /// When the answer is incomplete or times out.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, DirectError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, DirectError> {
         let chunk = timeout(PATIENCE, self.answer.chunk())
             .await
             .map_err(|_| DirectError::Timeout)?;
@@ -143,7 +147,7 @@ impl Arriving {
     ///
     /// # Errors
     /// When no complete answer arrives.
-    pub async fn whole(self) -> Result<Response, DirectError> {
+    pub(crate) async fn whole(self) -> Result<Response, DirectError> {
         timeout(PATIENCE, read(self.answer))
             .await
             .map_err(|_| DirectError::Timeout)?

@@ -9,7 +9,7 @@
 mod client;
 mod direct;
 mod document;
-pub mod documents;
+pub(crate) mod documents;
 mod error;
 mod message;
 mod policy;
@@ -19,11 +19,12 @@ mod turns;
 #[cfg(test)]
 mod tests;
 
-pub use client::BuildError;
-pub use direct::{Arriving, Direct, DirectError};
-pub use document::{Document, JSON, JWK_SET};
+pub(crate) use client::BuildError;
+pub(crate) use direct::{Arriving, Direct, DirectError};
+pub use document::{JSON, JWK_SET};
 pub use error::{FetchError, Refusal};
-pub use message::{Request, Response};
+pub use message::Request;
+pub(crate) use message::Response;
 
 use std::sync::Arc;
 use std::time::Duration;

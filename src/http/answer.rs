@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 use crate::base::model::violation::printable;
 
 /// The error for a request that authenticates twice in its head.
-pub const SEVERAL: &str = "send one Authorization header, not several";
+pub(crate) const SEVERAL: &str = "send one Authorization header, not several";
 
 /// The usual maximum number of headers in an answer.
 const HEADERS: usize = 16;
 
 /// Returns a JSON answer that must not be cached (RFC 7591 section 3.2.1).
-pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Enough capacity for an ordinary answer, so that the buffer is not moved while it grows.
     let mut text = Vec::with_capacity(1_024);
     if serde_json::to_writer(&mut text, body).is_err() {
@@ -39,7 +39,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// Returns an answer without a body that must not be cached.
-pub fn empty(status: StatusCode) -> Response {
+pub(crate) fn empty(status: StatusCode) -> Response {
     let mut response = status.into_response();
     forbid_caching(&mut response);
     response
@@ -57,19 +57,23 @@ fn forbid_caching(response: &mut Response) {
 /// An error response: a status from 400 to 599 and a JSON body with `error` and `error_description` (RFC 6749
 /// section 5.2, RFC 7591 section 3.2.2).
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     body: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The `error_description` for an unknown path.
-pub const NO_SUCH_PATH: &str = "no endpoint at this path";
+pub(crate) const NO_SUCH_PATH: &str = "no endpoint at this path";
 
 impl Problem {
     /// A problem with this status, code and description. Unprintable characters in the description are
     /// replaced.
-    pub fn new(status: StatusCode, error: impl Into<Cow<'static, str>>, description: &str) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        error: impl Into<Cow<'static, str>>,
+        description: &str,
+    ) -> Self {
         let mut body = Map::new();
         body.insert("error".to_owned(), error.into().into_owned().into());
         body.insert(
@@ -85,7 +89,7 @@ impl Problem {
 
     /// A problem with a body from another source, such as a script. `error` is added if it is missing, and
     /// unprintable characters in the description are replaced (RFC 6749 section 5.2).
-    pub fn with_body(status: StatusCode, mut body: Map<String, Value>) -> Self {
+    pub(crate) fn with_body(status: StatusCode, mut body: Map<String, Value>) -> Self {
         for member in ["error", "error_description"] {
             if let Some(Value::String(text)) = body.get_mut(member) {
                 *text = printable(text);
@@ -112,7 +116,7 @@ impl Problem {
 
     /// 401: no bearer token was presented. The description states which token is required (RFC 6750 section
     /// 3).
-    pub fn token_needed(description: &str) -> Self {
+    pub(crate) fn token_needed(description: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description).header(
             WWW_AUTHENTICATE,
             HeaderValue::from_static(r#"Bearer realm="registrar""#),
@@ -120,7 +124,7 @@ impl Problem {
     }
 
     /// 401 if the bearer token is missing or invalid; 400 if there are several (RFC 6750 section 3.1).
-    pub fn unauthorised(credentials: BadCredentials) -> Self {
+    pub(crate) fn unauthorised(credentials: BadCredentials) -> Self {
         let (challenge, description) = match credentials {
             BadCredentials::Nothing => return Self::token_needed("a bearer token is required"),
             BadCredentials::Several => {
@@ -144,7 +148,7 @@ impl Problem {
 
     /// 403: the bearer token is valid, but does not permit the request. `scope` is the required scope, if a
     /// scope would help (RFC 6750 section 3.1).
-    pub fn insufficient_scope(scope: Option<&str>, description: &str) -> Self {
+    pub(crate) fn insufficient_scope(scope: Option<&str>, description: &str) -> Self {
         let problem = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", description);
         let needed = scope
             .map(|scope| format!(r#", scope="{scope}""#))
@@ -158,14 +162,14 @@ impl Problem {
 
     /// 401: a client certificate is required. No authentication scheme is registered for certificates, so the
     /// challenge has a name of our own (RFC 9110 section 15.5.2 requires a challenge).
-    pub fn certificate_needed(description: &str) -> Self {
+    pub(crate) fn certificate_needed(description: &str) -> Self {
         let challenge = HeaderValue::from_static(r#"TLS-Client-Certificate realm="registrar""#);
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description)
             .header(WWW_AUTHENTICATE, challenge)
     }
 
     /// 405, with the methods that are allowed for this URL (RFC 9110 section 15.5.6).
-    pub fn method_not_allowed(allowed: &[Method]) -> Self {
+    pub(crate) fn method_not_allowed(allowed: &[Method]) -> Self {
         let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
         let names = names.join(", ");
         let description = format!("this URL supports only {names}");
@@ -181,12 +185,12 @@ impl Problem {
     }
 
     /// 404 for an unknown path.
-    pub fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", NO_SUCH_PATH)
     }
 
     /// 500 without the cause, which is in the log under the same correlation id.
-    pub fn server_error() -> Self {
+    pub(crate) fn server_error() -> Self {
         let description = "internal error; the cause is in the server log, under the X-Correlation-ID of this response";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -196,7 +200,7 @@ impl Problem {
     }
 
     /// 503: the client may retry in `seconds`.
-    pub fn unavailable(description: &str, seconds: u64) -> Self {
+    pub(crate) fn unavailable(description: &str, seconds: u64) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "temporarily_unavailable",
@@ -207,31 +211,31 @@ impl Problem {
 
     /// Returns the same problem with another member in its body.
     #[must_use]
-    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body.insert(name.to_owned(), value.into());
         self
     }
 
     /// Returns the same problem with another header.
     #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
     /// Returns the same problem with `Retry-After` in seconds.
     #[must_use]
-    pub fn retry_after(self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Returns the status.
-    pub const fn status(&self) -> StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Returns the `error` member, for the log.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body.get("error").and_then(Value::as_str).unwrap_or("")
     }
 }
@@ -251,7 +255,7 @@ pub enum BadCredentials {
 
 /// The part of a problem that is logged. It travels with the response.
 #[derive(Debug, Clone)]
-pub struct LoggedProblem {
+pub(crate) struct LoggedProblem {
     /// The `error` member.
     pub code: String,
     /// The `error_description`.

@@ -19,7 +19,7 @@ use super::answer::Problem;
 const WELL_KNOWN: &str = "/.well-known/";
 
 /// Returns a router that answers the requests of `router` below `issuer_path` too.
-pub fn issuer(router: Router, issuer_path: Arc<str>) -> Router {
+pub(crate) fn issuer(router: Router, issuer_path: Arc<str>) -> Router {
     if issuer_path.is_empty() {
         return router;
     }
@@ -47,7 +47,7 @@ async fn answer(inner: Router, mut request: Request<Body>, issuer_path: Arc<str>
 }
 
 /// Returns `path` without the path of the issuer; none if `path` does not contain it.
-pub fn path(path: &str, issuer_path: &str) -> Option<String> {
+pub(crate) fn path(path: &str, issuer_path: &str) -> Option<String> {
     if issuer_path.is_empty() {
         return None;
     }

@@ -54,7 +54,7 @@ pub(super) struct ReceivedBody(pub(super) Result<Bytes, BodyError>);
 ///
 /// # Errors
 /// When the body was too large, too slow, or incomplete.
-pub fn take(parts: &mut Parts) -> Result<Bytes, BodyError> {
+pub(crate) fn take(parts: &mut Parts) -> Result<Bytes, BodyError> {
     match parts.extensions.remove::<ReceivedBody>() {
         Some(ReceivedBody(body)) => body,
         None => Ok(Bytes::new()),

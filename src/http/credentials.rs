@@ -16,7 +16,7 @@ const MAXIMUM_BYTES: usize = 4_096;
 ///
 /// # Errors
 /// When the header is missing, occurs more than once, or has another scheme.
-pub fn bearer(headers: &HeaderMap) -> Result<&str, BadCredentials> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, BadCredentials> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(BadCredentials::Nothing)?;
     if values.next().is_some() {
@@ -38,7 +38,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, BadCredentials> {
 
 /// The credentials in the `Authorization` header of a client.
 #[derive(Debug)]
-pub enum Authorization {
+pub(crate) enum Authorization {
     /// No header.
     Nothing,
     /// `Basic`.
@@ -57,7 +57,7 @@ pub enum Authorization {
 }
 
 /// Reads the `Authorization` header of a client.
-pub fn authorization(headers: &HeaderMap) -> Authorization {
+pub(crate) fn authorization(headers: &HeaderMap) -> Authorization {
     match bearer(headers) {
         Ok(token) => Authorization::Bearer(Secret::new(token.to_owned())),
         Err(BadCredentials::Nothing) => Authorization::Nothing,

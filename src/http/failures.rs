@@ -18,7 +18,7 @@ const NAMES: u32 = 10;
 const REMEMBERED: usize = 100_000;
 
 /// A number of failures in a period for each address and name, and ten times as many for each address.
-pub struct Failures {
+pub(crate) struct Failures {
     /// The time after which another failure under one name is allowed.
     gap: Duration,
     period: Duration,
@@ -31,7 +31,7 @@ type Parties = HashMap<u64, Instant>;
 
 impl Failures {
     /// A quota of `count` failures in `period_seconds`; none if either is 0.
-    pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
+    pub(crate) fn new(count: u32, period_seconds: u32) -> Option<Self> {
         let period = Duration::from_secs(period_seconds.into());
         let gap = period.checked_div(count).filter(|gap| !gap.is_zero())?;
         Some(Self {
@@ -46,7 +46,7 @@ impl Failures {
     ///
     /// # Errors
     /// When too many attempts have failed.
-    pub fn check(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
+    pub(crate) fn check(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
         self.check_at(Instant::now(), address, name)
     }
 
@@ -54,7 +54,7 @@ impl Failures {
     ///
     /// # Errors
     /// When too many attempts had already failed. This failure is then not counted.
-    pub fn count(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
+    pub(crate) fn count(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
         self.count_at(Instant::now(), address, name)
     }
 

@@ -16,7 +16,7 @@ const MOST_PARAMETERS: usize = 64;
 
 /// Why a form was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum FormError {
+pub(crate) enum FormError {
     /// The body cannot be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -33,14 +33,14 @@ pub enum FormError {
 
 /// The parameters of a form. Their values may be secret, so they are not printed.
 #[derive(Default)]
-pub struct Form(BTreeMap<String, String>);
+pub(crate) struct Form(BTreeMap<String, String>);
 
 impl Form {
     /// Reads the form in the body of a request.
     ///
     /// # Errors
     /// When the body is not a form, or was not received.
-    pub fn take(parts: &mut Parts) -> Result<Self, FormError> {
+    pub(crate) fn take(parts: &mut Parts) -> Result<Self, FormError> {
         if !media_type::is_in_utf8(&parts.headers, MEDIA_TYPE) {
             return Err(FormError::MediaType);
         }
@@ -51,7 +51,7 @@ impl Form {
     ///
     /// # Errors
     /// When a parameter occurs twice, or there are too many.
-    pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, FormError> {
         let mut parameters = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(bytes) {
             if parameters
@@ -68,7 +68,7 @@ impl Form {
     }
 
     /// Returns the value of `name`. A parameter without a value counts as absent (RFC 6749 section 3.2).
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .get(name)
             .map(String::as_str)

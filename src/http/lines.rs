@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use super::body::BodyError;
 
 /// The lines of a body.
-pub struct BodyLines {
+pub(crate) struct BodyLines {
     body: Body,
     /// The maximum length of a line, in bytes.
     limit: usize,
@@ -23,7 +23,7 @@ pub struct BodyLines {
 impl BodyLines {
     /// The lines of `body`, each of at most `limit` bytes. Reading fails if a piece takes longer than
     /// `milliseconds`.
-    pub const fn new(body: Body, limit: usize, milliseconds: u64) -> Self {
+    pub(crate) const fn new(body: Body, limit: usize, milliseconds: u64) -> Self {
         Self {
             body,
             limit,
@@ -38,7 +38,7 @@ impl BodyLines {
     ///
     /// # Errors
     /// When the line is too long, a piece is too slow, or the body is incomplete.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         loop {
             if let Some(at) = self.piece.iter().position(|byte| *byte == b'\n') {
                 let end = self.piece.split_to(at + 1);
@@ -57,7 +57,7 @@ impl BodyLines {
 
     /// Reads and discards the rest of the body, for a limited time: a client that is still sending does not
     /// read an answer.
-    pub async fn drain(&mut self) {
+    pub(crate) async fn drain(&mut self) {
         let patience = Duration::from_millis(self.milliseconds);
         let rest = async { while let Ok(Some(_)) = self.more().await {} };
         // A client that never stops sending gets the answer in between.

@@ -7,7 +7,7 @@ use crate::base::model::media_type::MediaType;
 
 /// The form of a registration request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestForm {
+pub(crate) enum RequestForm {
     /// `application/json` (RFC 7591 section 3.1).
     Json,
     /// `application/jwt` or `application/jose`: a signed request.
@@ -18,7 +18,7 @@ pub enum RequestForm {
 ///
 /// # Errors
 /// When the media type is missing or unsupported, the charset is not UTF-8, or the body is compressed.
-pub fn request_form(headers: &HeaderMap) -> Result<RequestForm, BodyError> {
+pub(crate) fn request_form(headers: &HeaderMap) -> Result<RequestForm, BodyError> {
     let accepted = "send application/json, application/jwt or application/jose";
     let unsupported = |reason: String| Err(BodyError::MediaType(reason));
     if is_compressed(headers) {
@@ -43,13 +43,13 @@ pub fn request_form(headers: &HeaderMap) -> Result<RequestForm, BodyError> {
 }
 
 /// Whether the body is one of `types`, whatever its charset, and not compressed.
-pub fn is_one_of(headers: &HeaderMap, types: &[&str]) -> bool {
+pub(crate) fn is_one_of(headers: &HeaderMap, types: &[&str]) -> bool {
     let stated = content_type(headers);
     !is_compressed(headers) && types.contains(&stated.essence.as_str())
 }
 
 /// Whether the body is a `media_type` in UTF-8, and not compressed.
-pub fn is_in_utf8(headers: &HeaderMap, media_type: &str) -> bool {
+pub(crate) fn is_in_utf8(headers: &HeaderMap, media_type: &str) -> bool {
     is_one_of(headers, &[media_type]) && content_type(headers).has_charset_of(&["utf-8"])
 }
 

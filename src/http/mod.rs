@@ -3,30 +3,29 @@
 //!
 //! It knows nothing about clients or about what an endpoint does.
 
-pub mod activity;
-pub mod answer;
-pub mod below;
-pub mod body;
-pub mod certificate;
+pub(crate) mod activity;
+pub(crate) mod answer;
+pub(crate) mod below;
+pub(crate) mod body;
+pub(crate) mod certificate;
 mod connection;
-pub mod credentials;
-pub mod failures;
-pub mod form;
+pub(crate) mod credentials;
+pub(crate) mod failures;
+pub(crate) mod form;
 mod framing;
-pub mod lines;
-pub mod media_type;
-pub mod observe;
+pub(crate) mod lines;
+pub(crate) mod media_type;
+pub(crate) mod observe;
 mod outgoing;
-pub mod peer;
-pub mod precondition;
-pub mod rate;
-pub mod receive;
-pub mod serve;
+pub(crate) mod peer;
+pub(crate) mod precondition;
+pub(crate) mod rate;
+pub(crate) mod receive;
+pub(crate) mod serve;
 mod stream;
-pub mod tls;
-pub mod untaken;
-pub mod waiting;
+pub(crate) mod tls;
+pub(crate) mod untaken;
+pub(crate) mod waiting;
 mod write_timeout;
 
-pub use answer::Problem;
-pub use certificate::ClientCertificate;
+pub(crate) use certificate::ClientCertificate;

@@ -22,7 +22,7 @@ use crate::telemetry::{trace, traces};
 
 /// The header that identifies a request in its answer and in the log. A value that the caller sends is
 /// ignored, since two requests must never share an identifier.
-pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+pub(crate) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -36,17 +36,17 @@ const LOGGED: usize = 512;
 
 /// The [`CORRELATION_ID`] of a request. It travels with the request.
 #[derive(Debug, Clone)]
-pub struct CorrelationId(pub Arc<str>);
+pub(crate) struct CorrelationId(pub Arc<str>);
 
 /// Returns the correlation id of the request with this head.
-pub fn correlation_id(parts: &Parts) -> Option<String> {
+pub(crate) fn correlation_id(parts: &Parts) -> Option<String> {
     let id = parts.extensions.get::<CorrelationId>()?;
     Some(id.0.to_string())
 }
 
 /// How requests are classified and answered.
 #[derive(Clone)]
-pub struct RequestObserver {
+pub(crate) struct RequestObserver {
     /// Returns the endpoint that a request goes to.
     pub endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
     /// Whether clients reach the server by https, and should never try without.
@@ -56,7 +56,7 @@ pub struct RequestObserver {
 }
 
 /// Assigns a correlation id to the request, counts it, and logs its outcome in one line.
-pub async fn observe(
+pub(crate) async fn observe(
     State(observer): State<RequestObserver>,
     mut request: Request,
     next: Next,

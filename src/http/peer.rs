@@ -109,7 +109,7 @@ fn is_port(text: &str) -> bool {
 pub(super) struct ForwardedAddress(pub(super) IpAddr);
 
 /// Returns the address that the request with this head came from.
-pub fn client_address(parts: &Parts) -> IpAddr {
+pub(crate) fn client_address(parts: &Parts) -> IpAddr {
     if let Some(ForwardedAddress(address)) = parts.extensions.get() {
         return *address;
     }
@@ -122,7 +122,7 @@ pub fn client_address(parts: &Parts) -> IpAddr {
 /// Whether the request with this head comes from this machine itself, and no proxy passes it on.
 ///
 /// A proxy on this machine that names nobody cannot be told from its own machine.
-pub fn is_local(parts: &Parts) -> bool {
+pub(crate) fn is_local(parts: &Parts) -> bool {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let is_loopback = peer.is_some_and(|info| info.0.ip().to_canonical().is_loopback());
     let is_passed_on = [FORWARDED, X_FORWARDED_FOR, X_REAL_IP, VIA];
@@ -133,14 +133,14 @@ pub fn is_local(parts: &Parts) -> bool {
 }
 
 /// Whether `address` is in one of `networks`.
-pub fn is_one_of(address: IpAddr, networks: &[IpNet]) -> bool {
+pub(crate) fn is_one_of(address: IpAddr, networks: &[IpNet]) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))
 }
 
 /// Returns the part of `address` that belongs to one party: all of an IPv4 address, the first 64 bits of an
 /// IPv6 address.
-pub fn prefix(address: IpAddr) -> IpAddr {
+pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

@@ -5,13 +5,13 @@ use std::fmt::Display;
 use hyper::header::{HeaderMap, IF_MATCH};
 
 /// Returns the entity tag of a revision.
-pub fn entity_tag(revision: impl Display) -> String {
+pub(crate) fn entity_tag(revision: impl Display) -> String {
     format!("\"{revision}\"")
 }
 
 /// Returns the revisions that `If-Match` names, or none if any revision matches: `If-Match` is missing, or
 /// contains `*`. A weak tag names no revision.
-pub fn expected_revisions(headers: &HeaderMap) -> Option<Vec<&str>> {
+pub(crate) fn expected_revisions(headers: &HeaderMap) -> Option<Vec<&str>> {
     if !headers.contains_key(IF_MATCH) {
         return None;
     }
@@ -29,7 +29,7 @@ pub fn expected_revisions(headers: &HeaderMap) -> Option<Vec<&str>> {
 }
 
 /// Whether `If-Match` permits a change of the resource whose current revision is `present`.
-pub fn permits_change(headers: &HeaderMap, present: u64) -> bool {
+pub(crate) fn permits_change(headers: &HeaderMap, present: u64) -> bool {
     match expected_revisions(headers) {
         None => true,
         Some(revisions) => revisions.contains(&present.to_string().as_str()),

@@ -17,14 +17,14 @@ use crate::telemetry::meter;
 const REMEMBERED: usize = 10_000;
 
 /// A limited number of calls in a period for each party.
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     addresses: Quotas<IpAddr>,
     names: Quotas<String>,
 }
 
 /// The party exceeded the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooOften {
+pub(crate) struct TooOften {
     /// Seconds to wait; at least 1.
     pub retry_after: u64,
 }
@@ -41,7 +41,7 @@ impl TooOften {
 
 impl RateLimit {
     /// A limit of `count` calls in `period_seconds`; none if either is 0.
-    pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
+    pub(crate) fn new(count: u32, period_seconds: u32) -> Option<Self> {
         let count = NonZeroU32::new(count)?;
         let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
         let quota = Quota::with_period(interval)?.allow_burst(count);
@@ -55,7 +55,7 @@ impl RateLimit {
     ///
     /// # Errors
     /// When the party has exceeded the limit.
-    pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), TooOften> {
         self.addresses.check(&peer::prefix(address))
     }
 
@@ -63,7 +63,7 @@ impl RateLimit {
     ///
     /// # Errors
     /// When the party has exceeded the quota.
-    pub fn check_named(&self, name: &str) -> Result<(), TooOften> {
+    pub(crate) fn check_named(&self, name: &str) -> Result<(), TooOften> {
         self.names.check(&name.to_owned())
     }
 }

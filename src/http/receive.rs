@@ -19,7 +19,7 @@ use super::waiting::Room;
 
 /// The limits for the reception of bodies.
 #[derive(Debug, Clone)]
-pub struct Reception {
+pub(crate) struct Reception {
     /// The maximum length of one body, in bytes.
     pub body_bytes: usize,
     /// The milliseconds in which a body must arrive.
@@ -35,7 +35,7 @@ pub struct Reception {
 /// Receives the body of the request before the request occupies anything else, so that slow senders only
 /// hinder each other. An endpoint [takes](body::take) the body, or the reason why it is missing. Then the
 /// request is [admitted](shed_load) or rejected.
-pub async fn receive(
+pub(crate) async fn receive(
     State(reception): State<Reception>,
     mut request: Request,
     next: Next,
@@ -81,7 +81,7 @@ impl Reception {
 }
 
 /// Answers 503 when too many requests are being processed: a queue would only delay all of them.
-pub async fn shed_load(
+pub(crate) async fn shed_load(
     State(permits): State<Arc<Semaphore>>,
     request: Request,
     next: Next,

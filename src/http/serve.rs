@@ -29,7 +29,7 @@ const GONE: Duration = Duration::from_millis(1);
 
 /// The limits for the connections of one listener.
 #[derive(Debug, Clone, Copy)]
-pub struct ConnectionBounds {
+pub(crate) struct ConnectionBounds {
     /// The maximum number of concurrent connections. For one more, the connection that has been idle longest
     /// gives way.
     pub connections: usize,
@@ -62,7 +62,7 @@ impl ConnectionBounds {
 
 /// How one listener accepts connections.
 #[derive(Clone)]
-pub struct Entrance {
+pub(crate) struct Entrance {
     /// The limits for connections.
     pub bounds: ConnectionBounds,
     /// TLS, or plain HTTP.
@@ -74,7 +74,7 @@ pub struct Entrance {
 }
 
 /// Serves `router` on `listener` until `stop` is cancelled, then lets open requests finish.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     entrance: Entrance,

@@ -17,7 +17,7 @@ pub(super) trait Way: Send + Sync {
 }
 
 /// The unread answers of all connections of a server.
-pub struct Untaken {
+pub(crate) struct Untaken {
     bytes: usize,
     answers: usize,
     inside: Mutex<UnreadAnswers>,
@@ -47,7 +47,7 @@ pub(super) struct UnreadAnswer {
 
 impl Untaken {
     /// At most `answers` answers of at most `bytes` bytes together. A single answer is never too large.
-    pub fn new(bytes: usize, answers: usize) -> Self {
+    pub(crate) fn new(bytes: usize, answers: usize) -> Self {
         Self {
             bytes,
             answers,

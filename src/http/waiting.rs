@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The waiting connections or requests.
 #[derive(Debug, Default)]
-pub struct Room(Mutex<Waiters>);
+pub(crate) struct Room(Mutex<Waiters>);
 
 #[derive(Debug, Default)]
 struct Waiters {
@@ -29,14 +29,14 @@ impl Waiters {
 
 /// A place in the room. Dropping it frees the place.
 #[derive(Debug)]
-pub struct WaitingPlace {
+pub(crate) struct WaitingPlace {
     room: Arc<Room>,
     number: u64,
 }
 
 impl WaitingPlace {
     /// Returns the number of the place. A smaller number means an earlier arrival.
-    pub const fn number(&self) -> u64 {
+    pub(crate) const fn number(&self) -> u64 {
         self.number
     }
 }
@@ -44,7 +44,7 @@ impl WaitingPlace {
 impl Room {
     /// Adds a connection or request of `party`. `dismissed` is cancelled when it has to give way. `again` is
     /// its previous number, if it was in the room before and has not been active since.
-    pub fn enter(
+    pub(crate) fn enter(
         self: &Arc<Self>,
         party: IpAddr,
         dismissed: CancellationToken,
@@ -64,7 +64,7 @@ impl Room {
     }
 
     /// Dismisses the entry that has waited longest. Returns whether there was one.
-    pub fn dismiss_oldest(&self) -> bool {
+    pub(crate) fn dismiss_oldest(&self) -> bool {
         let mut inside = self.inside();
         let oldest = inside.waiting.first_key_value().map(|(number, _)| *number);
         let dismissed = oldest.and_then(|number| inside.remove(number));
@@ -72,7 +72,7 @@ impl Room {
     }
 
     /// Dismisses the entry of `party` that has waited longest. Returns whether there was one.
-    pub fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
+    pub(crate) fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
         let mut inside = self.inside();
         let oldest = inside
             .by_party
@@ -84,12 +84,13 @@ impl Room {
     }
 
     /// Returns the number of waiting entries.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.inside().waiting.len()
     }
 
     /// Whether no entry waits.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 

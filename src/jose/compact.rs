@@ -19,14 +19,14 @@ use super::{Algorithm, DecodeError, JwsError, algorithm};
 use crate::base::model::json::{self, JsonError};
 
 /// The maximum length of a token in bytes.
-pub const MAXIMUM_TOKEN_BYTES: usize = 65_536;
+pub(crate) const MAXIMUM_TOKEN_BYTES: usize = 65_536;
 /// The maximum length of its header in bytes of JSON, without certificates.
-pub const MAXIMUM_HEADER_BYTES: usize = 4_096;
+pub(crate) const MAXIMUM_HEADER_BYTES: usize = 4_096;
 /// The maximum length of a header with certificates (`x5c`) in bytes of JSON. Four RSA certificates
 /// with 4096 bits each take 11 KiB.
-pub const MAXIMUM_CHAIN_HEADER_BYTES: usize = 16_384;
+pub(crate) const MAXIMUM_CHAIN_HEADER_BYTES: usize = 16_384;
 /// The maximum nesting depth of the JSON in header and claims.
-pub const MAXIMUM_DEPTH: usize = 16;
+pub(crate) const MAXIMUM_DEPTH: usize = 16;
 
 /// Header members that change how the token is interpreted.
 const REFUSED: &[(&str, &str)] = &[
@@ -153,7 +153,7 @@ fn parts(text: &str) -> Result<[&str; 3], JwsError> {
 }
 
 /// The content of a JWT that was not verified, so it proves nothing.
-pub struct Unverified {
+pub(crate) struct Unverified {
     /// The header.
     pub header: Map<String, Value>,
     /// The claims.
@@ -165,7 +165,7 @@ pub struct Unverified {
 ///
 /// # Errors
 /// If it is not a JWT in compact form, or longer than [`MAXIMUM_TOKEN_BYTES`].
-pub fn decode_unverified(token: &str) -> Result<Unverified, DecodeError> {
+pub(crate) fn decode_unverified(token: &str) -> Result<Unverified, DecodeError> {
     if token.len() > MAXIMUM_TOKEN_BYTES {
         return Err(DecodeError::TooLong);
     }

@@ -30,7 +30,7 @@ impl JwsError {
 
 /// Why the content of a JWT cannot be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// It is longer than any token that is accepted.
     #[error("the JWT must not exceed {} bytes", super::MAXIMUM_TOKEN_BYTES)]
     TooLong,

@@ -16,11 +16,11 @@ use crate::base::model::json;
 use crate::base::secret::Secret;
 
 /// The maximum number of keys in one JWK Set of an operator, of a script or of another server.
-pub const MOST_KEYS: usize = 100;
+pub(crate) const MOST_KEYS: usize = 100;
 
 /// The maximum number of keys that are tried for one token of an issuer. Sets come from other
 /// parties, and each key takes time.
-pub const MOST_KEYS_TRIED: usize = 20;
+pub(crate) const MOST_KEYS_TRIED: usize = 20;
 
 /// The result of a signature check.
 pub struct Tried {

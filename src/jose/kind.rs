@@ -55,7 +55,7 @@ const REGISTERED: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 /// Types are checked first, then claims that only another type of token has. An access token
 /// without a type is recognised by the claims that it has and lacks, because a software statement
 /// contains claims about software.
-pub fn looks_like_other_token(
+pub(crate) fn looks_like_other_token(
     header: &Map<String, Value>,
     claims: &Map<String, Value>,
 ) -> Option<&'static str> {

@@ -8,10 +8,10 @@ mod claims;
 mod compact;
 mod error;
 mod expectations;
-pub mod fit;
-pub mod jwks;
+pub(crate) mod fit;
+pub(crate) mod jwks;
 mod keyset;
-pub mod kind;
+pub(crate) mod kind;
 mod public_key;
 mod shared_secret;
 mod sign;
@@ -22,14 +22,15 @@ mod thumbprint;
 mod verify;
 
 pub use algorithm::Algorithm;
-pub use compact::{
-    Compact, MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES,
-    Unverified, decode_unverified,
-};
-pub use error::{DecodeError, JwsError};
+pub use compact::Compact;
+pub(crate) use compact::{MAXIMUM_TOKEN_BYTES, Unverified, decode_unverified};
+pub(crate) use error::{DecodeError, JwsError};
 pub use expectations::{Expectations, TypRule};
-pub use keyset::{KeySet, MOST_KEYS, MOST_KEYS_TRIED, Tried};
+pub use keyset::KeySet;
+pub(crate) use keyset::{MOST_KEYS, MOST_KEYS_TRIED, Tried};
 pub use sign::{SigningKey, SigningKeyError, sign};
-pub use signing_key::signing_key;
-pub use thumbprint::{key_is_in, same_key, thumbprint};
-pub use verify::{Claims, SignedToken, Verified, verify};
+pub(crate) use signing_key::signing_key;
+pub use thumbprint::thumbprint;
+pub(crate) use thumbprint::{key_is_in, same_key};
+pub(crate) use verify::SignedToken;
+pub use verify::{Claims, Verified, verify};

@@ -9,7 +9,7 @@ use crate::base::secret::Secret;
 ///
 /// # Errors
 /// If it is a private key that cannot be used, or a text that is too short.
-pub fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
+pub(crate) fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
     let text = secret.expose().trim_start();
     if text.starts_with('{') {
         let jwk: Value = serde_json::from_str(text).map_err(|_| SigningKeyError::Unreadable)?;

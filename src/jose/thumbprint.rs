@@ -28,12 +28,12 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
 }
 
 /// Whether both are the same public key.
-pub fn same_key(one: &Value, other: &Value) -> bool {
+pub(crate) fn same_key(one: &Value, other: &Value) -> bool {
     thumbprint(one).is_some_and(|print| thumbprint(other) == Some(print))
 }
 
 /// Whether the JWK Set `jwks` contains the key `jwk`.
-pub fn key_is_in(jwk: &Value, jwks: &Value) -> bool {
+pub(crate) fn key_is_in(jwk: &Value, jwks: &Value) -> bool {
     let keys = jwks.get("keys").and_then(Value::as_array);
     keys.is_some_and(|keys| keys.iter().any(|key| same_key(jwk, key)))
 }

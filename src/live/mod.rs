@@ -16,6 +16,6 @@ mod tests;
 
 pub use document::Document;
 pub use error::PatchError;
-pub use operations::Operations;
-pub use queue::{Change, Changes, queue};
-pub use revise::{revise, settle};
+pub(crate) use operations::Operations;
+pub(crate) use queue::{Change, Changes, queue};
+pub(crate) use revise::{revise, settle};

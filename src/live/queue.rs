@@ -34,7 +34,7 @@ impl Change {
 pub struct Changes(mpsc::Sender<Change>);
 
 /// Creates a queue of changes, and its receiving side.
-pub fn queue() -> (Changes, mpsc::Receiver<Change>) {
+pub(crate) fn queue() -> (Changes, mpsc::Receiver<Change>) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     (Changes(sender), receiver)
 }

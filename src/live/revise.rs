@@ -16,7 +16,7 @@ use crate::config::{Configuration, Patch, shows_mask};
 ///
 /// # Errors
 /// Returns an error if an operation cannot be applied, or changes something that cannot be patched.
-pub fn revise(
+pub(crate) fn revise(
     current: &Configuration,
     patch: &Patch,
     operations: &Operations,
@@ -50,7 +50,7 @@ pub fn revise(
 
 /// Returns the part of `patch` to store, given the configuration `next` that it results in. Values are
 /// normalised, and values that would be the same without the patch are omitted.
-pub fn settle(patch: &Patch, next: &Configuration) -> Patch {
+pub(crate) fn settle(patch: &Patch, next: &Configuration) -> Patch {
     let (base, live) = (next.base.exposed(), next.live.exposed());
     let kept = patch.0.iter().filter_map(|(key, value)| {
         if fixed_by(&next.origins, key).is_some() {

@@ -24,7 +24,7 @@ use crate::telemetry;
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn get(
+pub(crate) async fn get(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -39,7 +39,7 @@ pub async fn get(
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn put(
+pub(crate) async fn put(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -68,7 +68,7 @@ async fn update(
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn delete(
+pub(crate) async fn delete(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -114,7 +114,7 @@ fn refused(cx: &Context<'_>, parts: &Parts, action: Action, error: ManageError) 
 }
 
 /// Whether `id` has the form of an identifier that this server issues.
-pub fn is_one_of_ours(id: &str) -> bool {
+pub(crate) fn is_one_of_ours(id: &str) -> bool {
     uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
 }
 
@@ -129,7 +129,7 @@ async fn begin<'a>(cx: &Context<'_>, parts: &'a Parts) -> Result<(Held, Caller<'
 }
 
 /// Returns the `client_id` in the query of the URL.
-pub fn client_id(uri: &Uri) -> Option<String> {
+pub(crate) fn client_id(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs

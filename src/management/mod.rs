@@ -1,11 +1,11 @@
 //! Management of a client with its own token (RFC 7592): authentication, read and delete. An update is a
 //! registration that replaces the previous one, so `PUT` calls [`crate::registration::replace`].
 
-pub mod endpoint;
+pub(crate) mod endpoint;
 mod error;
 mod holder;
 
-pub use error::ManageError;
+pub(crate) use error::ManageError;
 
 use crate::base::random;
 use crate::base::secret::{Secret, TokenDigest};
@@ -29,7 +29,7 @@ pub struct Held {
 ///
 /// # Errors
 /// When a script or the store fails, or another request changes the client at the same time.
-pub async fn read(
+pub(crate) async fn read(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     held: Held,

@@ -10,7 +10,7 @@ use crate::client::{Client, Metadata, TrustLevel};
 use crate::service::Context;
 
 /// The client information that is sent to the client.
-pub struct ClientInformation {
+pub(crate) struct ClientInformation {
     /// The identifiers and credentials of the client, or all members once a script has changed them.
     own: Map<String, Value>,
     /// The metadata in the answer, or the metadata before a script changed it.
@@ -27,7 +27,7 @@ impl ClientInformation {
     /// Builds the client information of `client`. It contains the client secret where the secret is shown. It
     /// contains the registration access token only when the client presented that token or received a new
     /// one, since the store keeps only its digest.
-    pub fn new(
+    pub(crate) fn new(
         cx: &Context<'_>,
         client: &Client,
         token: Option<&Secret>,
@@ -79,7 +79,7 @@ impl ClientInformation {
     }
 
     /// Returns all members of the answer.
-    pub fn members(&self) -> Map<String, Value> {
+    pub(crate) fn members(&self) -> Map<String, Value> {
         self.entries()
             .map(|(name, value)| (name.to_owned(), value.clone()))
             .collect()
@@ -87,7 +87,7 @@ impl ClientInformation {
 
     /// Returns the same answer with other members.
     #[must_use]
-    pub fn saying(self, members: Map<String, Value>) -> Self {
+    pub(crate) fn saying(self, members: Map<String, Value>) -> Self {
         Self {
             own: members,
             has_metadata: false,

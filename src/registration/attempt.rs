@@ -206,7 +206,7 @@ const CREDENTIALS: [HeaderName; 5] = [
 ];
 
 /// A body with the form that its sender declared.
-pub struct Received {
+pub(crate) struct Received {
     /// The declared form.
     pub(super) form: RequestForm,
     /// The bytes.
@@ -218,7 +218,10 @@ impl Received {
     ///
     /// # Errors
     /// When the media type is not one of a registration request, or the body was not received.
-    pub fn new(headers: &HeaderMap, body: Result<Bytes, BodyError>) -> Result<Self, BodyError> {
+    pub(crate) fn new(
+        headers: &HeaderMap,
+        body: Result<Bytes, BodyError>,
+    ) -> Result<Self, BodyError> {
         let form = media_type::request_form(headers)?;
         Ok(Self { form, bytes: body? })
     }
@@ -277,7 +280,7 @@ pub(super) struct Issued {
 }
 
 /// The result of a registration.
-pub enum Registered {
+pub(crate) enum Registered {
     /// A new client, or a shared one.
     New(ClientInformation),
     /// An existing client: the statement identifies it.

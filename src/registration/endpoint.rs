@@ -25,7 +25,7 @@ use crate::store::audit::Action;
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn post(
+pub(crate) async fn post(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -74,7 +74,7 @@ async fn admit(
 ///
 /// # Errors
 /// When the operator trusts no attester, or no challenge can currently be issued.
-pub async fn challenge(
+pub(crate) async fn challenge(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -94,15 +94,16 @@ pub async fn challenge(
 }
 
 /// The header that carries a client attestation.
-pub const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
+pub(crate) const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
 /// The header that carries the proof of possession of its key.
-pub const PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
+pub(crate) const PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
 /// The header of a response that carries the challenge for such a proof.
-pub const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
+pub(crate) const CHALLENGE: HeaderName =
+    HeaderName::from_static("oauth-client-attestation-challenge");
 
 impl ClientInformation {
     /// Returns the response that carries this information, with the revision as its `ETag`.
-    pub fn into_response(self, status: StatusCode) -> Response {
+    pub(crate) fn into_response(self, status: StatusCode) -> Response {
         let mut response = answer::json(status, &self);
         if let Ok(tag) = HeaderValue::from_str(&entity_tag(self.revision)) {
             response.headers_mut().insert(ETAG, tag);

@@ -93,7 +93,7 @@ async fn check_again(
 ///
 /// # Errors
 /// When a script fails.
-pub async fn modify(
+pub(crate) async fn modify(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     hook: Hook,

@@ -6,29 +6,29 @@
 
 mod answer;
 mod attempt;
-pub mod endpoint;
+pub(crate) mod endpoint;
 mod error;
-pub mod hooks;
+pub(crate) mod hooks;
 mod identity;
 mod issue;
 mod metadata;
 mod operator;
-pub mod proof;
+pub(crate) mod proof;
 mod remove;
 mod shared_client;
 mod single_use;
 mod update;
 
-pub use answer::ClientInformation;
-pub use attempt::{Caller, Received, Registered};
-pub use error::RegisterError;
-pub use operator::replace_as_operator;
-pub use proof::client_attestation::{
+pub(crate) use answer::ClientInformation;
+pub use attempt::Caller;
+pub(crate) use attempt::{Received, Registered};
+pub(crate) use error::RegisterError;
+pub(crate) use operator::replace_as_operator;
+pub(crate) use proof::client_attestation::{
     AttestedClient, ClientAttestationError, Headers as AttestationHeaders,
     verify as verify_attestation,
 };
-pub use remove::remove;
-pub use update::forbidden_members;
+pub(crate) use remove::remove;
 
 use tracing::Instrument as _;
 
@@ -50,7 +50,7 @@ use shared_client::SharedClient;
 ///
 /// # Errors
 /// The error of the first step that rejects the request. Nothing of a rejected request is stored.
-pub async fn register(
+pub(crate) async fn register(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     received: Received,
@@ -70,7 +70,7 @@ pub async fn register(
 ///
 /// # Errors
 /// The error of the first step that rejects the request. The client is then unchanged.
-pub async fn replace(
+pub(crate) async fn replace(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     received: Received,

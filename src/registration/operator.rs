@@ -25,7 +25,7 @@ use crate::telemetry::meter::{self, ClientChange};
 ///
 /// # Errors
 /// The error of the first step that rejects the update. The client is then unchanged.
-pub async fn replace_as_operator(
+pub(crate) async fn replace_as_operator(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     members: Map<String, Value>,

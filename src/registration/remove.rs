@@ -12,7 +12,7 @@ use crate::telemetry::meter::{self, ClientChange};
 /// # Errors
 /// When a script rejects the deletion, the store fails, or another request changes the client at the same
 /// time.
-pub async fn remove(
+pub(crate) async fn remove(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     stored: &Stored,

@@ -15,11 +15,6 @@ const FORBIDDEN: [&str; 4] = [
     "client_id_issued_at",
 ];
 
-/// Returns the members that a client must not send in an update (RFC 7592 section 2.2).
-pub const fn forbidden_members() -> [&'static str; 4] {
-    FORBIDDEN
-}
-
 /// Checks the members by which an update identifies its client, and the members that it must not contain.
 pub(super) fn screen(
     cx: &Context<'_>,

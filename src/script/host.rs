@@ -146,7 +146,7 @@ pub struct HttpAnswer {
 
 /// A host without any function, for scripts that are loaded only to be checked.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoHost;
+pub(crate) struct NoHost;
 
 impl Host for NoHost {}
 

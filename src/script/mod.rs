@@ -11,24 +11,24 @@
 
 mod after;
 mod bounds;
-pub mod docs;
+pub(crate) mod docs;
 mod explain;
 mod hook;
-pub mod host;
+pub(crate) mod host;
 mod load;
 mod modules;
 mod outcome;
 mod run;
-pub mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod value;
 
 pub use crate::script::load::runtime::Runtime;
-pub use crate::script::load::secrets::SecretError;
-pub use crate::script::load::set::{ScriptInfo, ScriptSet};
-pub use crate::script::run::statistics::CallStatistics;
+pub(crate) use crate::script::load::secrets::SecretError;
+pub(crate) use crate::script::load::set::ScriptInfo;
+pub use crate::script::load::set::ScriptSet;
 pub use crate::script::value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 pub use hook::Hook;
-pub use load::{LoadError, LoadErrors};
-pub use outcome::{Answered, Decision, Fault, HookError};
+pub(crate) use load::LoadErrors;
+pub(crate) use outcome::{Answered, Decision, Fault, HookError};

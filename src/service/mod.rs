@@ -1,8 +1,8 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of everything that
 //! can change while the server runs.
 
-pub mod limits;
-pub mod refusal;
+pub(crate) mod limits;
+pub(crate) mod refusal;
 mod steady;
 mod upstream;
 
@@ -24,8 +24,8 @@ use crate::store::Store;
 use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
 use limits::RateLimits;
-pub use steady::{Due, Jump, Steady};
-pub use upstream::{MetadataDocument, Upstream};
+pub(crate) use steady::{Due, Steady};
+pub(crate) use upstream::{MetadataDocument, Upstream};
 
 /// Everything that can change while the server runs. A snapshot is never modified, only replaced.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ impl Snapshot {
 
 /// Returns the revision of the [document](Snapshot::document) of a configuration with the revision `live`
 /// after `patches` patches.
-pub fn document_revision(live: &str, patches: u64) -> String {
+pub(crate) fn document_revision(live: &str, patches: u64) -> String {
     format!("{live}-{patches}")
 }
 

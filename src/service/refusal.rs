@@ -16,7 +16,7 @@ use crate::store::audit::{Action, Author};
 use crate::store::{StoreError, outage};
 
 /// Returns the origin of a request whose sender is not authenticated.
-pub fn stranger(parts: &Parts) -> Author {
+pub(crate) fn stranger(parts: &Parts) -> Author {
     Author {
         actor: None,
         address: Some(peer::client_address(parts)),
@@ -25,7 +25,13 @@ pub fn stranger(parts: &Parts) -> Author {
 }
 
 /// Records in the audit log that `action` of `author` on `subject` was rejected with `problem`.
-pub fn audit(cx: &Context<'_>, author: &Author, action: Action, subject: &str, problem: &Problem) {
+pub(crate) fn audit(
+    cx: &Context<'_>,
+    author: &Author,
+    action: Action,
+    subject: &str,
+    problem: &Problem,
+) {
     let event = author.did(action, subject, cx.service.clock.now());
     let status = problem.status().as_u16();
     let event = event.refused(problem.code()).with("status", status);
@@ -34,7 +40,7 @@ pub fn audit(cx: &Context<'_>, author: &Author, action: Action, subject: &str, p
 
 /// Returns the problem for a body that was not received. `code` is the error code of its endpoint for a
 /// request that is at fault.
-pub fn unreadable(error: &BodyError, code: &'static str) -> Problem {
+pub(crate) fn unreadable(error: &BodyError, code: &'static str) -> Problem {
     let description = error.to_string();
     let status = match error {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -47,7 +53,7 @@ pub fn unreadable(error: &BodyError, code: &'static str) -> Problem {
 }
 
 /// Returns the problem for a request that may be repeated in `seconds`.
-pub fn too_many_requests(description: &str, seconds: u64) -> Problem {
+pub(crate) fn too_many_requests(description: &str, seconds: u64) -> Problem {
     let status = StatusCode::TOO_MANY_REQUESTS;
     Problem::new(status, "too_many_requests", description).retry_after(seconds)
 }
@@ -65,7 +71,7 @@ impl From<StoreError> for Problem {
 }
 
 /// Returns the problem for a failure of the store, and logs its cause. Only a conflict concerns the caller.
-pub fn store_problem(error: &StoreError) -> Problem {
+pub(crate) fn store_problem(error: &StoreError) -> Problem {
     if matches!(error, StoreError::Conflict) {
         return Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string());
     }

@@ -12,7 +12,7 @@ use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, BuildError, FetchError, Fetcher};
 
 /// The members of a metadata document.
-pub type MetadataDocument = Map<String, Value>;
+pub(crate) type MetadataDocument = Map<String, Value>;
 
 /// The server that `discovery.upstream` names.
 pub struct Upstream {

@@ -34,7 +34,7 @@ pub enum TelemetryError {
 ///
 /// # Errors
 /// When the level is invalid, the URL cannot be used, or logging is already set up.
-pub fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryError> {
+pub(crate) fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryError> {
     init_to(settings, std::io::stderr)
 }
 

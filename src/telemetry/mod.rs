@@ -4,15 +4,16 @@
 //! time, or one of a few words. No value that a caller chose becomes a label.
 
 mod lines;
-pub mod logs;
-pub mod meter;
-pub mod trace;
-pub mod traces;
+pub(crate) mod logs;
+pub(crate) mod meter;
+pub(crate) mod trace;
+pub(crate) mod traces;
 
-pub use logs::{TelemetryError, init, init_to};
+pub(crate) use logs::init;
+pub use logs::init_to;
 
 /// Records in the log of the current request the authenticated administrator that makes it.
-pub fn acts(client_id: &str) {
+pub(crate) fn acts(client_id: &str) {
     for span in [tracing::Span::current(), traces::current()] {
         span.record("actor", client_id);
     }
@@ -20,7 +21,7 @@ pub fn acts(client_id: &str) {
 
 /// Records in the log of the current request the client that it concerns, and the trust level of the client.
 /// Only for a client that has authenticated: an identifier that a caller merely names is not recorded.
-pub fn concerns(client_id: &str, trust_level: &'static str) {
+pub(crate) fn concerns(client_id: &str, trust_level: &'static str) {
     for span in [tracing::Span::current(), traces::current()] {
         // Both in one call: each call formats the fields of the log line anew.
         tracing::record_all!(span, client_id, trust_level);

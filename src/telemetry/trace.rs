@@ -5,7 +5,7 @@
 
 /// Returns the trace identifier in the value of a `traceparent` header: 32 hex digits, and nothing else that
 /// the caller sent. Returns `None` if the value does not have exactly the form of section 3.2.
-pub fn trace_id(traceparent: &str) -> Option<&str> {
+pub(crate) fn trace_id(traceparent: &str) -> Option<&str> {
     ids(traceparent).map(|(trace, _)| trace)
 }
 

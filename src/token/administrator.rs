@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError, Stored};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
 /// only one creates the client. No registered client has such an identifier.
-pub const CLIENT_ID: &str = "administrator";
+pub(crate) const CLIENT_ID: &str = "administrator";
 
 /// The name of the credentials file in the folder of the store.
 const FILE: &str = "admin-credentials.json";
@@ -79,7 +79,7 @@ impl AdministratorError {
 ///
 /// # Errors
 /// When the file or the store cannot be written, or another client has the identifier.
-pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
+pub(crate) async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
     let metadata = metadata(&service.settings)?;
     if let Some(stored) = service.store.clients.find(&identifier()?).await? {
         follow(service, &stored, metadata).await?;
@@ -135,7 +135,7 @@ fn created(now: Timestamp) -> AuditEvent {
 /// # Errors
 /// When there is no location for the file, the file or the store cannot be written, or another process
 /// changes the administrator at the same time. In each case, the previous secret stays valid.
-pub async fn reset(
+pub(crate) async fn reset(
     store: &Store,
     settings: &Settings,
     now: Timestamp,
@@ -198,7 +198,7 @@ impl Issue {
 }
 
 /// Returns the path of the credentials: `admin.credentialsFile`, or a file in the folder of the store.
-pub fn file(settings: &Settings) -> Option<PathBuf> {
+pub(crate) fn file(settings: &Settings) -> Option<PathBuf> {
     let folder = settings
         .store
         .url

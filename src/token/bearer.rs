@@ -8,7 +8,7 @@ use crate::store::{StoreError, Stored};
 
 /// A valid access token, with the client that it was issued to.
 #[derive(Debug)]
-pub struct Bearer {
+pub(crate) struct Bearer {
     /// The content of the token.
     pub token: AccessToken,
     /// The client.
@@ -20,7 +20,7 @@ pub struct Bearer {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn find(
+pub(crate) async fn find(
     cx: &Context<'_>,
     token: &str,
     certificate: Option<&ClientCertificate>,

@@ -26,7 +26,7 @@ use crate::telemetry;
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn token(
+pub(crate) async fn token(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -46,7 +46,7 @@ async fn issue(cx: &Context<'_>, request: Request<Body>) -> Result<Map<String, V
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn introspect(
+pub(crate) async fn introspect(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -68,7 +68,7 @@ async fn describe(
 ///
 /// # Errors
 /// The problem that rejects the request.
-pub async fn revoke(
+pub(crate) async fn revoke(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -84,7 +84,7 @@ async fn end(cx: &Context<'_>, request: Request<Body>) -> Result<(), TokenError>
 }
 
 /// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
-pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
+pub(crate) async fn jwks(State(service): State<Arc<Service>>) -> Response {
     let mut response = answer::json(StatusCode::OK, &service.jwks);
     response.headers_mut().insert(
         CACHE_CONTROL,

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// Why a request at the token, introspection or revocation endpoint is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenError {
+pub(crate) enum TokenError {
     /// The body is not a readable form.
     #[error(transparent)]
     Form(#[from] FormError),

@@ -7,7 +7,7 @@ use crate::jose::{signing_key, thumbprint};
 
 /// Returns the JWK Set with the public keys of those `secrets` that are private keys. It is empty if this
 /// server signs nothing.
-pub fn jwks(secrets: &[Secret]) -> Map<String, Value> {
+pub(crate) fn jwks(secrets: &[Secret]) -> Map<String, Value> {
     let mut keys: Vec<Value> = Vec::new();
     for key in secrets
         .iter()

@@ -4,25 +4,25 @@
 //! These endpoints serve the clients that are registered on this server, so that they can manage themselves,
 //! and its administrators. Users sign in at the upstream authorization server.
 
-pub mod administrator;
-pub mod bearer;
-pub mod client_authentication;
-pub mod endpoint;
+pub(crate) mod administrator;
+pub(crate) mod bearer;
+pub(crate) mod client_authentication;
+pub(crate) mod endpoint;
 mod error;
 mod grant;
 mod introspection;
-pub mod keys;
+pub(crate) mod keys;
 mod revocation;
 
-pub use client_authentication::{Authenticated, PresentedCredentials, authenticate};
-pub use error::TokenError;
+pub(crate) use client_authentication::{Authenticated, PresentedCredentials, authenticate};
+pub(crate) use error::TokenError;
 
 use crate::client::Client;
 
 /// Whether `client` may do what requires the scope `wanted` of `[admin.scopes]`, with a token that has
 /// `scope`. Only clients that the operator created may: another client may have a scope of that name from a
 /// time when it was an ordinary scope.
-pub fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
+pub(crate) fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
     client.is_operators() && has_scope(scope, wanted)
 }
 

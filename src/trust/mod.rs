@@ -17,13 +17,14 @@ mod source;
 mod tests;
 mod verifier;
 
-pub use assertion::{ClientKeys, Effort, MOST_TRIES};
-pub use attester::Attester;
-pub use certified::{Certified, CertifiedError};
-pub use issuer::Issuer;
-pub use signed_metadata::MetadataSigner;
-pub use source::{Keys, Source, key_set};
-pub use verifier::{Believed, TrustError, Verifier};
+pub(crate) use assertion::ClientKeys;
+pub use assertion::{Effort, MOST_TRIES};
+pub(crate) use attester::Attester;
+pub(crate) use certified::Certified;
+pub(crate) use issuer::Issuer;
+pub(crate) use signed_metadata::MetadataSigner;
+pub(crate) use source::{Keys, Source, key_set};
+pub(crate) use verifier::{Believed, TrustError, Verifier};
 
 use std::sync::Arc;
 

@@ -161,7 +161,7 @@ fn shared(text: &SecretText, key: &str, faults: &mut Vec<(String, String)>) -> O
 ///
 /// # Errors
 /// Returns the rule that the set violates.
-pub fn key_set(jwks: &Value) -> Result<KeySet, String> {
+pub(crate) fn key_set(jwks: &Value) -> Result<KeySet, String> {
     match jwks.as_str() {
         Some(text) => KeySet::parse_text(text, MOST_KEYS),
         None => KeySet::parse(jwks, MOST_KEYS),

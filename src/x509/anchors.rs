@@ -33,14 +33,14 @@ const SECURITY_LEVEL: i32 = 2;
 
 /// Certificates that are trusted without proof, and that authenticate the certificates they signed.
 #[derive(Clone)]
-pub struct Anchors(Vec<X509>);
+pub(crate) struct Anchors(Vec<X509>);
 
 impl Anchors {
     /// Reads the certificates in `pem`, which must contain at least one.
     ///
     /// # Errors
     /// If there is none, or one cannot be read.
-    pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
         let found = X509::stack_from_pem(pem).map_err(|_| CertificateError::Malformed)?;
         if found.is_empty() {
             Err(CertificateError::Missing)
@@ -52,7 +52,7 @@ impl Anchors {
     /// Whether a chain leads from `certificate` to an anchor. All its certificates must be valid at
     /// `now` and allowed for their roles, and `certificate` must be allowed for the client of a TLS
     /// connection.
-    pub fn vouch_for(
+    pub(crate) fn vouch_for(
         &self,
         certificate: &Certificate,
         intermediates: &[Certificate],
@@ -72,7 +72,7 @@ impl Anchors {
     ///
     /// # Errors
     /// The condition that the chain does not meet.
-    pub fn vouch_for_signer(&self, chain: &Chain, now: Timestamp) -> Result<(), ChainError> {
+    pub(crate) fn vouch_for_signer(&self, chain: &Chain, now: Timestamp) -> Result<(), ChainError> {
         let signer = chain.signer();
         if !signer.is_valid_at(now) {
             return Err(ChainError::NotValidNow);

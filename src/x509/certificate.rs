@@ -13,7 +13,7 @@ use crate::base::clock::Timestamp;
 use crate::base::secret::hex;
 
 /// The maximum size of one certificate in bytes, as PEM or DER: four times the usual size.
-pub const MAXIMUM_BYTES: usize = 16 * 1024;
+pub(crate) const MAXIMUM_BYTES: usize = 16 * 1024;
 
 /// A parsed certificate. Parsing does not make it trusted.
 #[derive(Clone)]

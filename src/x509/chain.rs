@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Certificate;
 
 /// The maximum number of certificates in one chain: the signer's, and those below an anchor.
-pub const MAXIMUM_CERTIFICATES: usize = 4;
+pub(crate) const MAXIMUM_CERTIFICATES: usize = 4;
 
 /// Why a certificate chain is rejected. Each text continues a sentence that begins with the name of
 /// a token.
@@ -33,7 +33,7 @@ pub enum ChainError {
 
 /// A parsed chain. [`super::Anchors`] decide whether it is trusted.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub(crate) struct Chain {
     signer: Certificate,
     intermediates: Vec<Certificate>,
 }
@@ -43,7 +43,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::Form`].
-    pub fn from_x5c(x5c: &Value) -> Result<Self, ChainError> {
+    pub(crate) fn from_x5c(x5c: &Value) -> Result<Self, ChainError> {
         let certificates = x5c.as_array().ok_or(ChainError::Form)?;
         if certificates.len() > MAXIMUM_CERTIFICATES {
             return Err(ChainError::Form);
@@ -59,7 +59,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::Form`].
-    pub fn from_pem(pem: &[u8]) -> Result<Self, ChainError> {
+    pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, ChainError> {
         let found = X509::stack_from_pem(pem).map_err(|_| ChainError::Form)?;
         if found.len() > MAXIMUM_CERTIFICATES {
             return Err(ChainError::Form);
@@ -80,7 +80,7 @@ impl Chain {
     }
 
     /// Returns the value of `x5c`.
-    pub fn to_x5c(&self) -> Value {
+    pub(crate) fn to_x5c(&self) -> Value {
         let all = std::iter::once(&self.signer).chain(&self.intermediates);
         all.filter_map(|one| one.x509().to_der().ok())
             .map(|der| STANDARD.encode(der))
@@ -88,7 +88,7 @@ impl Chain {
     }
 
     /// Returns the certificate of the signing key.
-    pub const fn signer(&self) -> &Certificate {
+    pub(crate) const fn signer(&self) -> &Certificate {
         &self.signer
     }
 

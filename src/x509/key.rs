@@ -13,7 +13,7 @@ const IDENTITY: &[(&str, &[&str])] = &[("RSA", &["n", "e"]), ("EC", &["x", "y"])
 
 /// Returns a `SubjectPublicKeyInfo` in DER as a JWK, or `None` if it is not one or JWK does not
 /// define its type.
-pub fn jwk_of_spki(der: &[u8]) -> Option<Map<String, Value>> {
+pub(crate) fn jwk_of_spki(der: &[u8]) -> Option<Map<String, Value>> {
     jwk(PKey::public_key_from_der(der).ok()?.as_ref())
 }
 

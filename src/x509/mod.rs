@@ -8,7 +8,7 @@ mod anchors;
 mod certificate;
 mod chain;
 mod der;
-pub mod dn;
+pub(crate) mod dn;
 mod error;
 mod key;
 #[cfg(test)]
@@ -17,13 +17,14 @@ pub(crate) mod testing;
 mod tests;
 mod usage;
 
-pub use alternative_names::AlternativeNames;
-pub use anchors::Anchors;
-pub use certificate::{Certificate, MAXIMUM_BYTES};
-pub use chain::{Chain, ChainError, MAXIMUM_CERTIFICATES};
-pub use dn::Dn;
-pub use error::CertificateError;
-pub use key::jwk_of_spki;
+pub(crate) use alternative_names::AlternativeNames;
+pub(crate) use anchors::Anchors;
+pub use certificate::Certificate;
+pub(crate) use certificate::MAXIMUM_BYTES;
+pub(crate) use chain::{Chain, ChainError};
+pub(crate) use dn::Dn;
+pub(crate) use error::CertificateError;
+pub(crate) use key::jwk_of_spki;
 
 /// Parses `bytes` as DER and as a distinguished name, for the fuzz target `der`.
 #[doc(hidden)]

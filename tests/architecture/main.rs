@@ -74,7 +74,7 @@ fn sources() -> Vec<Source> {
             module.pop();
         }
         // `base` only has a room for each of its files.
-        if ["lib", "main"].contains(&module[0].as_str()) || module == ["base"] {
+        if ["lib", "main", "testing"].contains(&module[0].as_str()) || module == ["base"] {
             continue;
         }
         let Some(room) = room(&module) else {

@@ -3,9 +3,11 @@
 //! `tests/fixtures/jose/` has the tokens and the scripts that create and verify them.
 //! `.ci/jose.sh` has both other libraries verify new tokens of ours.
 
-use registrar::base::clock::Timestamp;
-use registrar::base::secret::Secret;
-use registrar::jose::{Algorithm, Compact, Expectations, KeySet, SigningKey, sign, verify};
+use registrar::clock::Timestamp;
+use registrar::testing::base::secret::Secret;
+use registrar::testing::jose::{
+    Algorithm, Compact, Expectations, KeySet, SigningKey, sign, verify,
+};
 use serde_json::{Map, Value, json};
 
 const SECRET: &str = "a-secret-for-tests-only-that-is-long-enough-for-each-of-the-hashes";

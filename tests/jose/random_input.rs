@@ -14,13 +14,13 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use registrar::base::clock::Timestamp;
-use registrar::base::model::json;
-use registrar::base::secret::Secret;
 use registrar::client::member::MEMBERS;
 use registrar::client::{Requested, Rules};
+use registrar::clock::Timestamp;
 use registrar::config::{Limits, Registration};
-use registrar::jose::{
+use registrar::testing::base::model::json;
+use registrar::testing::base::secret::Secret;
+use registrar::testing::jose::{
     Algorithm, Compact, Expectations, KeySet, SigningKey, sign, thumbprint, verify,
 };
 use serde_json::{Map, Value, json};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use registrar::base::clock::SystemClock;
+use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::server::{Start, start};
-use registrar::service::Context;
+use registrar::testing::service::Context;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -196,7 +196,7 @@ pub(crate) async fn patches_of_another_server(database: &Database) {
             "op": "replace", "path": "/registration/dynamicRegistrationEnabled", "value": is_enabled,
         }]);
         let cx = Context::new(here.service());
-        registrar::admin::endpoint::config::apply_patch(
+        registrar::testing::admin::endpoint::config::apply_patch(
             &cx,
             registrar::store::audit::Author::default(),
             operations.to_string().as_bytes(),

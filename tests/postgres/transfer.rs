@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use registrar::base::clock::SystemClock;
+use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::server::{Server, Start, start};
 use reqwest::{Method, RequestBuilder};

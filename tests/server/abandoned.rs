@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::poll;
 use hyper::Request;
-use registrar::base::model::ClientId;
-use registrar::management::{self, Held};
-use registrar::registration::Caller;
-use registrar::service::Context;
+use registrar::testing::base::model::ClientId;
+use registrar::testing::management::{self, Held};
+use registrar::testing::registration::Caller;
+use registrar::testing::service::Context;
 use serde_json::json;
 
 use crate::support::{TestServer, minimal};

@@ -1,7 +1,7 @@
 //! `null` and the empty string count as absent in all input: a request, a software statement, a
 //! signed request, an update, a key.
 
-use registrar::jose::Algorithm;
+use registrar::testing::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::{issuer, knowing, request};

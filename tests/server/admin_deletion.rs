@@ -132,7 +132,7 @@ async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
             key_bytes: 100,
             value_bytes: 100,
         };
-        let now = registrar::base::clock::Timestamp::from_unix(crate::support::START);
+        let now = registrar::clock::Timestamp::from_unix(crate::support::START);
         store
             .key_values
             .of("10-a.rhai", limits)

@@ -174,7 +174,7 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
         start(Start::new(configuration)).await.unwrap()
     };
     let scope = async |server: &registrar::server::Server| {
-        let id = registrar::base::model::ClientId::parse("administrator").unwrap();
+        let id = registrar::testing::base::model::ClientId::parse("administrator").unwrap();
         let stored = server
             .service()
             .store
@@ -224,7 +224,7 @@ async fn a_client_with_the_name_of_the_administrator_does_not_become_it() {
     let settings = configuration.settings.store.clone();
     start(Start::new(configuration)).await.unwrap().stop().await;
     let store = registrar::store::Store::open(&settings).await.unwrap();
-    let id = registrar::base::model::ClientId::parse("administrator").unwrap();
+    let id = registrar::testing::base::model::ClientId::parse("administrator").unwrap();
     let stored = store.clients.find(&id).await.unwrap().unwrap();
     let mut stranger = stored.client().clone();
     stranger.provenance.trust_level = registrar::client::TrustLevel::Open;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use registrar::base::clock::SystemClock;
+use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::server::{Start, start};
 use registrar::store::audit::{Action, Logged};
@@ -108,7 +108,7 @@ async fn the_removal_of_an_expired_client_is_recorded() {
         .register(&with(minimal(), json!({"lifetime": 100})))
         .await;
     let store = &server.server().service().store;
-    let at = registrar::base::clock::Timestamp::from_unix(crate::support::START + 200);
+    let at = registrar::clock::Timestamp::from_unix(crate::support::START + 200);
     assert_eq!(store.clients.sweep(at, 10).await.unwrap(), 1);
     let events = server.events(2).await;
     assert_eq!(events.len(), 1);

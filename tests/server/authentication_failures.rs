@@ -3,8 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use registrar::jose::Algorithm;
-use registrar::trust::{Effort, MOST_TRIES};
+use registrar::testing::jose::Algorithm;
+use registrar::testing::trust::{Effort, MOST_TRIES};
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -1,6 +1,6 @@
 //! A clock jump deletes nothing permanently: sweeps use a monotonic clock.
 
-use registrar::base::clock::{Clock, Timestamp};
+use registrar::clock::{Clock, Timestamp};
 use registrar::server::lifecycle::sweep_once;
 use registrar::store::expiring::key_values::KeyValueLimits;
 use registrar::store::seen::Seen;

@@ -46,7 +46,7 @@ async fn an_invalid_token_is_rejected_even_if_none_is_required() {
         server.initial_access("none-left", json!({"uses": 0})).await;
         let revoked = server.initial_access("revoked", json!({})).await;
         let tokens = &server.server().service().store.initial_access_tokens;
-        let now = registrar::base::clock::Timestamp::from_unix(START);
+        let now = registrar::clock::Timestamp::from_unix(START);
         assert!(
             tokens
                 .revoke(&revoked, now, Change::default())
@@ -339,10 +339,10 @@ async fn a_script_cannot_bypass_the_policy() {
 /// A clock that advances by one second with each reading.
 struct Hasty(std::sync::atomic::AtomicU64);
 
-impl registrar::base::clock::Clock for Hasty {
-    fn now(&self) -> registrar::base::clock::Timestamp {
+impl registrar::clock::Clock for Hasty {
+    fn now(&self) -> registrar::clock::Timestamp {
         let seconds = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        registrar::base::clock::Timestamp::from_unix(START + seconds)
+        registrar::clock::Timestamp::from_unix(START + seconds)
     }
 
     fn ticks(&self) -> std::time::Duration {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use registrar::base::clock::{ManualClock, Timestamp};
+use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::FetchSettings;
-use registrar::fetch::documents::RemoteDocuments;
-use registrar::fetch::{FetchError, Fetcher, JWK_SET, Refusal};
+use registrar::testing::fetch::documents::RemoteDocuments;
+use registrar::testing::fetch::{FetchError, Fetcher, JWK_SET, Refusal};
 use serde_json::{Value, json};
 
 use crate::support::{Origin, Reply, START, development};

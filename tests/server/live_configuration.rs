@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use registrar::admin::endpoint::config as admin;
-use registrar::base::clock::SystemClock;
+use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
-use registrar::live::{Document, PatchError};
 use registrar::server::{Server, Start, StartError, start};
-use registrar::service::Context;
 use registrar::store::audit::Author;
+use registrar::testing::admin::endpoint::config as admin;
+use registrar::testing::live::{Document, PatchError};
+use registrar::testing::service::Context;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -324,12 +324,12 @@ async fn a_registered_key_is_accepted_whoever_signed_its_certificate() {
 }
 
 trait ParseId {
-    fn parse_id(&self) -> registrar::base::model::ClientId;
+    fn parse_id(&self) -> registrar::testing::base::model::ClientId;
 }
 
 impl ParseId for String {
-    fn parse_id(&self) -> registrar::base::model::ClientId {
-        registrar::base::model::ClientId::parse(self).unwrap()
+    fn parse_id(&self) -> registrar::testing::base::model::ClientId {
+        registrar::testing::base::model::ClientId::parse(self).unwrap()
     }
 }
 

@@ -190,7 +190,7 @@ async fn a_bound_token_needs_its_certificate() {
     let granted = Answer::of(form(asked, &[GRANT, ("client_id", &client.id)])).await;
     granted.expect_status(200);
     let token = granted.member("access_token").as_str().unwrap();
-    let thumbprint = registrar::x509::Certificate::from_pem(&own.pem())
+    let thumbprint = registrar::testing::x509::Certificate::from_pem(&own.pem())
         .unwrap()
         .thumbprint();
     let asked = files.client(Some(&own)).post(server.url("/introspect"));

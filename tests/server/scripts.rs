@@ -215,7 +215,7 @@ async fn the_identifiers_of_a_client_can_be_read_but_not_changed() {
     kept.expect_error(403, &["access_denied"]);
     assert_eq!(kept.body["error_description"], json!(named));
     // The identifiers are not metadata, so they are not stored with it.
-    let id = registrar::base::model::ClientId::parse(&client.id).unwrap();
+    let id = registrar::testing::base::model::ClientId::parse(&client.id).unwrap();
     let stored = server
         .server()
         .service()
@@ -345,7 +345,7 @@ async fn only_libraries_can_be_imported() {
 async fn the_store_keeps_the_provenance_of_a_client() {
     let server = server("fn createClient(context) { true }").await;
     let client = server.register(&minimal()).await;
-    let id = registrar::base::model::ClientId::parse(&client.id).unwrap();
+    let id = registrar::testing::base::model::ClientId::parse(&client.id).unwrap();
     let stored = server
         .server()
         .service()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use registrar::jose::Algorithm;
+use registrar::testing::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{

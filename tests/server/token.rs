@@ -2,7 +2,7 @@
 //! public keys of the server.
 
 use registrar::config::SecretSource;
-use registrar::jose::{Algorithm, SigningKey};
+use registrar::testing::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
 use crate::support::{

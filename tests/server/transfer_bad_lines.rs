@@ -1,9 +1,9 @@
 //! Imports of invalid exports.
 
-use registrar::base::model::ClientId;
-use registrar::base::secret::Secret;
 use registrar::client::{Client, ClientSecret};
 use registrar::store::Change;
+use registrar::testing::base::model::ClientId;
+use registrar::testing::base::secret::Secret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -300,13 +300,13 @@ async fn a_stop_loses_no_recorded_use() {
     server.access_token(&client).await;
     let (store, id) = (server.server().service().store.clone(), client.id.clone());
     server.stop().await;
-    let id = registrar::base::model::ClientId::parse(&id).unwrap();
+    let id = registrar::testing::base::model::ClientId::parse(&id).unwrap();
     let stored = store.clients.find(&id).await.unwrap().unwrap();
     assert_eq!(
         stored
             .client()
             .last_used_at
-            .map(registrar::base::clock::Timestamp::unix),
+            .map(registrar::clock::Timestamp::unix),
         Some(START)
     );
 }

@@ -99,7 +99,7 @@ impl<'a> ShownEvent<'a> {
 /// # Errors
 /// 400 for an invalid parameter, 401 without a valid token, 403 without the required scope, 503 if the store
 /// fails.
-pub async fn list(
+pub(crate) async fn list(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {

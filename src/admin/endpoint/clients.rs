@@ -133,7 +133,7 @@ impl<'a> ClientRecord<'a> {
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn list(
+pub(crate) async fn list(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -183,7 +183,7 @@ fn filter(query: &Query) -> Result<ClientFilter, Problem> {
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn show(
+pub(crate) async fn show(
     State(service): State<Arc<Service>>,
     Named(id): Named,
     request: Request<Body>,
@@ -204,7 +204,7 @@ pub async fn show(
 /// 400 with every violated rule; 401 without a valid token; 403 without the required scope, or for the
 /// administrator's own client; 404; 409 if the client was changed concurrently; 412 if `If-Match` names
 /// another revision; 408 and 413; 415 for a body that is not `application/json`.
-pub async fn replace(
+pub(crate) async fn replace(
     State(service): State<Arc<Service>>,
     Named(id): Named,
     request: Request<Body>,
@@ -239,7 +239,7 @@ pub async fn replace(
 /// 401 without a valid token; 403 without the required scope, or for the administrator's own client; 404; 409
 /// if the client was changed concurrently; 412 if `If-Match` names another revision; the response of a
 /// script.
-pub async fn delete(
+pub(crate) async fn delete(
     State(service): State<Arc<Service>>,
     Named(id): Named,
     request: Request<Body>,
@@ -276,7 +276,7 @@ pub async fn delete(
 /// # Errors
 /// 400 without a filter; 401 without a valid token; 403 without the required scope; 500 and 503 if a script
 /// or the store fails, with the number of clients that are already `deleted`.
-pub async fn delete_all(
+pub(crate) async fn delete_all(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {

@@ -26,7 +26,7 @@ const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn get(
+pub(crate) async fn get(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -40,7 +40,7 @@ pub async fn get(
 ///
 /// # Errors
 /// Returns the problem to answer with. Nothing is changed then.
-pub async fn patch(
+pub(crate) async fn patch(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {

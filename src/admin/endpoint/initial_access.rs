@@ -25,7 +25,7 @@ const MOST: usize = 200;
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn create(
+pub(crate) async fn create(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -59,7 +59,7 @@ async fn create_from(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn list(
+pub(crate) async fn list(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -83,7 +83,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn show(
+pub(crate) async fn show(
     State(service): State<Arc<Service>>,
     Named(id): Named,
     request: Request<Body>,
@@ -106,7 +106,7 @@ pub async fn show(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn revoke(
+pub(crate) async fn revoke(
     State(service): State<Arc<Service>>,
     Named(id): Named,
     request: Request<Body>,

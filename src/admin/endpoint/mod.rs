@@ -1,14 +1,14 @@
 //! Access control for the admin API, and the parts that its endpoints share. A call requires an access token
 //! of the token endpoint with the scope of the call (RFC 6750).
 
-pub mod audit;
-pub mod clients;
-pub mod config;
-pub mod initial_access;
+pub(crate) mod audit;
+pub(crate) mod clients;
+pub(crate) mod config;
+pub(crate) mod initial_access;
 pub(in crate::admin) mod refusal;
-pub mod scripts;
-pub mod transfer;
-pub mod used;
+pub(crate) mod scripts;
+pub(crate) mod transfer;
+pub(crate) mod used;
 
 use std::str::FromStr;
 
@@ -38,7 +38,7 @@ pub(super) const INVALID_REQUEST: &str = "invalid_request";
 ///
 /// # Errors
 /// 401 without a valid token; 403 without the scope that `needed` picks.
-pub async fn admit(
+pub(crate) async fn admit(
     cx: &Context<'_>,
     parts: &Parts,
     needed: fn(&AdminScopes) -> &String,
@@ -140,7 +140,7 @@ pub(super) fn bad_request(description: &str) -> Problem {
 }
 
 /// The last segment of a path, which is the identifier of a resource.
-pub struct Named(pub String);
+pub(crate) struct Named(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;

@@ -59,7 +59,7 @@ struct ScriptCalls {
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn get(
+pub(crate) async fn get(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -103,7 +103,7 @@ fn loaded<'a>(cx: &'a Context<'_>) -> LoadedScripts<'a> {
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn client_schema(
+pub(crate) async fn client_schema(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -117,7 +117,7 @@ pub async fn client_schema(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn description(
+pub(crate) async fn description(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {

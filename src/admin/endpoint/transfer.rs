@@ -31,7 +31,7 @@ const ALSO_NDJSON: &[&str] = &[NDJSON, "application/ndjson", "application/jsonl"
 /// # Errors
 /// 400 if there are parameters, 401 without a valid token, 403 without the required scope, 503 if the store
 /// fails.
-pub async fn export(
+pub(crate) async fn export(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -66,7 +66,7 @@ pub async fn export(
 /// 400 with the number of the invalid `line`, 401 without a valid token, 403 without the required scopes, 408
 /// if the body stalls, 415 for another media type, 503 if the store fails. Lines before the error are
 /// imported, and the response has the number of these clients.
-pub async fn import(
+pub(crate) async fn import(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {

@@ -36,7 +36,7 @@ pub(in crate::admin) struct Noted {
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn one(
+pub(crate) async fn one(
     State(service): State<Arc<Service>>,
     Named(id): Named,
     request: Request<Body>,
@@ -60,7 +60,7 @@ pub async fn one(
 ///
 /// # Errors
 /// Returns the problem to answer with.
-pub async fn many(
+pub(crate) async fn many(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {

@@ -19,7 +19,7 @@ use crate::store::{InitialAccessTokens, StoreError};
 /// The request of an administrator.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct InitialAccessTokenRequest {
+pub(crate) struct InitialAccessTokenRequest {
     /// A description of the token.
     #[schemars(length(max = NOTE))]
     pub note: Option<String>,
@@ -37,7 +37,7 @@ pub struct InitialAccessTokenRequest {
 /// The properties of a token, without the token itself.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "InitialAccessToken")]
-pub struct TokenProperties<'a> {
+pub(crate) struct TokenProperties<'a> {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = NOTE))]
@@ -57,7 +57,7 @@ pub struct TokenProperties<'a> {
 
 impl<'a> TokenProperties<'a> {
     /// Returns the properties of `token`.
-    pub fn of(token: &'a InitialAccessToken) -> Self {
+    pub(crate) fn of(token: &'a InitialAccessToken) -> Self {
         Self::with(token.id(), token.grant(), token.used())
     }
 
@@ -77,7 +77,7 @@ impl<'a> TokenProperties<'a> {
 /// A new token: its properties and the token itself, which cannot be read again.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "NewInitialAccessToken")]
-pub struct NewToken<'a> {
+pub(crate) struct NewToken<'a> {
     #[serde(flatten)]
     properties: TokenProperties<'a>,
     token: &'a str,
@@ -86,7 +86,7 @@ pub struct NewToken<'a> {
 /// A page of tokens.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "InitialAccessTokenPage")]
-pub struct TokenPage<'a> {
+pub(crate) struct TokenPage<'a> {
     /// The tokens.
     pub initial_access_tokens: Vec<TokenProperties<'a>>,
     /// The value of `after` for the next page, if any.
@@ -96,7 +96,7 @@ pub struct TokenPage<'a> {
 
 /// Why no token was created.
 #[derive(Debug, thiserror::Error)]
-pub enum CreateError {
+pub(crate) enum CreateError {
     /// The request is invalid.
     #[error("{0}")]
     Request(String),
@@ -109,7 +109,7 @@ pub enum CreateError {
 }
 
 /// A token that has been stored. It is not read back, since it may have expired by then.
-pub struct CreatedToken {
+pub(crate) struct CreatedToken {
     id: String,
     grant: InitialAccess,
     token: Secret,
@@ -117,7 +117,7 @@ pub struct CreatedToken {
 
 impl CreatedToken {
     /// Returns the answer to the administrator that created it.
-    pub fn answer(&self) -> NewToken<'_> {
+    pub(crate) fn answer(&self) -> NewToken<'_> {
         NewToken {
             properties: TokenProperties::with(self.id.clone(), &self.grant, 0),
             token: self.token.expose(),
@@ -136,7 +136,7 @@ fn wrong(reason: &str) -> CreateError {
 ///
 /// # Errors
 /// When the request is invalid, or the token cannot be stored.
-pub async fn create(
+pub(crate) async fn create(
     cx: &Context<'_>,
     by: &Administrator,
     wanted: InitialAccessTokenRequest,
@@ -179,7 +179,11 @@ fn check(wanted: &InitialAccessTokenRequest) -> Result<(), CreateError> {
 ///
 /// # Errors
 /// When the store fails.
-pub async fn revoke(cx: &Context<'_>, by: &Administrator, id: &str) -> Result<bool, StoreError> {
+pub(crate) async fn revoke(
+    cx: &Context<'_>,
+    by: &Administrator,
+    id: &str,
+) -> Result<bool, StoreError> {
     let now = cx.service.clock.now();
     let event = by
         .did(Action::InitialAccessTokenRevoked, id, now)

@@ -19,10 +19,10 @@ use crate::config::AdminScopes;
 use crate::service::Context;
 use operation::{Operation, TAGS};
 
-pub use schemas::schemas;
+pub(crate) use schemas::schemas;
 
 /// Returns the document of this server.
-pub fn document(cx: &Context<'_>) -> Map<String, Value> {
+pub(crate) fn document(cx: &Context<'_>) -> Map<String, Value> {
     let settings = &cx.service.settings;
     let token_url = cx.service.endpoint(&settings.server.paths.token);
     let document = json!({

@@ -17,7 +17,7 @@ use crate::admin::schema;
 use crate::client::TrustLevel;
 
 /// Returns all schemas by name.
-pub fn schemas() -> Map<String, Value> {
+pub(crate) fn schemas() -> Map<String, Value> {
     let mut all = Map::from_iter([("Client".to_owned(), schema::client().into())]);
     for part in [
         registration(),

@@ -10,12 +10,12 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 /// Whether a member with this value is absent.
-pub fn is_absent(value: &Value) -> bool {
+pub(crate) fn is_absent(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
 /// Returns `members` without the absent ones.
-pub fn present(mut members: Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn present(mut members: Map<String, Value>) -> Map<String, Value> {
     if members.values().any(is_absent) {
         members.retain(|_, value| !is_absent(value));
     }
@@ -23,7 +23,7 @@ pub fn present(mut members: Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Returns `members` without the absent ones, and clones them only if necessary.
-pub fn present_of(members: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
+pub(crate) fn present_of(members: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     if members.values().any(is_absent) {
         Cow::Owned(present(members.clone()))
     } else {
@@ -33,12 +33,12 @@ pub fn present_of(members: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
 
 /// Removes the members that are `null`. The empty string stays: it must be an error where an absent member
 /// allows everything.
-pub fn without_null(members: &mut Map<String, Value>) {
+pub(crate) fn without_null(members: &mut Map<String, Value>) {
     members.retain(|_, value| !value.is_null());
 }
 
 /// Removes the absent members of every object in `value`, at any depth. Array items stay.
-pub fn prune(value: &mut Value) {
+pub(crate) fn prune(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|_, member| !is_absent(member));

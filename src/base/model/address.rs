@@ -53,7 +53,7 @@ const SPECIAL_NETWORKS: &[&str] = &[
 const SPECIAL_NAMES: &[&str] = &["localhost", "local", "internal", "home.arpa"];
 
 /// Whether `address` is not on the public internet.
-pub fn is_special(address: IpAddr) -> bool {
+pub(crate) fn is_special(address: IpAddr) -> bool {
     static NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
         SPECIAL_NETWORKS
             .iter()
@@ -65,7 +65,7 @@ pub fn is_special(address: IpAddr) -> bool {
 
 /// Whether `name`, in lower case, cannot be a name of the public internet: a single label, or a
 /// name reserved for local machines.
-pub fn is_special_name(name: &str) -> bool {
+pub(crate) fn is_special_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_below = |end: &str| {
         name.strip_suffix(end)

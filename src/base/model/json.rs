@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::{Map, Number, Value};
 
 /// The maximum nesting of arrays and objects. A JWK Set in a client's metadata has a depth of 4.
-pub const MAXIMUM_DEPTH: usize = 32;
+pub(crate) const MAXIMUM_DEPTH: usize = 32;
 
 /// Why a body is not a JSON object.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,10 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
 ///
 /// # Errors
 /// If it is not UTF-8, not JSON, not an object, nested deeper than `depth` or ambiguous.
-pub fn parse_object_within(body: &[u8], depth: usize) -> Result<Map<String, Value>, JsonError> {
+pub(crate) fn parse_object_within(
+    body: &[u8],
+    depth: usize,
+) -> Result<Map<String, Value>, JsonError> {
     match parse_within(body, depth)? {
         Value::Object(members) => Ok(members),
         Value::Array(_) => Err(JsonError::NotAnObject("an array")),
@@ -66,7 +69,7 @@ pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
 ///
 /// # Errors
 /// If it is not UTF-8, not JSON, nested deeper than `depth` or ambiguous.
-pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
+pub(crate) fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 {
         at: error.valid_up_to(),
     })?;
@@ -84,7 +87,7 @@ pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_integral(body: &[u8]) -> Result<Value, JsonError> {
+pub(crate) fn parse_integral(body: &[u8]) -> Result<Value, JsonError> {
     let mut value = parse(body)?;
     integral(&mut value);
     Ok(value)
@@ -92,7 +95,7 @@ pub fn parse_integral(body: &[u8]) -> Result<Value, JsonError> {
 
 /// Writes every whole number in `value` as an integer. JSON Schema treats `86400.0` as an integer,
 /// and programs in languages with a single number type send it.
-pub fn integral(value: &mut Value) {
+pub(crate) fn integral(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if let Some(whole) = whole(number) {
@@ -120,7 +123,7 @@ fn whole(number: &Number) -> Option<Number> {
 }
 
 /// Returns the name of the JSON type of `value` for messages.
-pub const fn type_name(value: &Value) -> &'static str {
+pub(crate) const fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a Boolean",

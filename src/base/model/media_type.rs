@@ -2,7 +2,7 @@
 
 /// A media type as a message states it, such as `application/json; charset=utf-8`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MediaType<'a> {
+pub(crate) struct MediaType<'a> {
     /// The type and the subtype, in lower case.
     pub essence: String,
     parameters: &'a str,
@@ -10,7 +10,7 @@ pub struct MediaType<'a> {
 
 impl<'a> MediaType<'a> {
     /// Reads `text`, which need not be a media type.
-    pub fn parse(text: &'a str) -> Self {
+    pub(crate) fn parse(text: &'a str) -> Self {
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
         Self {
             essence: essence.trim().to_ascii_lowercase(),
@@ -19,7 +19,7 @@ impl<'a> MediaType<'a> {
     }
 
     /// Whether each charset that it states is one of `names`. A media type without a charset states none.
-    pub fn has_charset_of(&self, names: &[&str]) -> bool {
+    pub(crate) fn has_charset_of(&self, names: &[&str]) -> bool {
         for parameter in self.parameters.split(';') {
             let Some((name, value)) = parameter.trim().split_once('=') else {
                 continue;

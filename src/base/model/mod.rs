@@ -1,13 +1,13 @@
 //! Basic types that all other layers share: identifiers, violations, strict JSON, absent members,
 //! media types, scope texts, and which addresses are public. Pure, no I/O.
 
-pub mod absent;
-pub mod address;
-pub mod ids;
-pub mod json;
-pub mod media_type;
-pub mod scope;
-pub mod violation;
+pub(crate) mod absent;
+pub(crate) mod address;
+pub(crate) mod ids;
+pub(crate) mod json;
+pub(crate) mod media_type;
+pub(crate) mod scope;
+pub(crate) mod violation;
 
-pub use ids::{BadClientId, ClientId};
-pub use violation::{ErrorCode, Violation};
+pub use ids::ClientId;
+pub(crate) use violation::{ErrorCode, Violation};

@@ -5,12 +5,12 @@
 //! text is read, and scopes are stored and returned with single spaces.
 
 /// Returns the words of a scope text.
-pub fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
 /// Returns `text` with single spaces between its words, or `None` if it has them already.
-pub fn normal(text: &str) -> Option<String> {
+pub(crate) fn normal(text: &str) -> Option<String> {
     let is_single = text
         .split(' ')
         .all(|word| !word.is_empty() && !word.contains(char::is_whitespace));
@@ -18,12 +18,12 @@ pub fn normal(text: &str) -> Option<String> {
 }
 
 /// Whether `text` contains the word `wanted`.
-pub fn has(text: &str, wanted: &str) -> bool {
+pub(crate) fn has(text: &str, wanted: &str) -> bool {
     words(text).any(|word| word == wanted)
 }
 
 /// Whether `text` is one word by RFC 6749 section 3.3: visible ASCII without `"` and `\`.
-pub fn is_word(text: &str) -> bool {
+pub(crate) fn is_word(text: &str) -> bool {
     let mut bytes = text.bytes();
     !text.is_empty() && bytes.all(|byte| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }

@@ -76,7 +76,7 @@ impl fmt::Display for Violation {
 /// Returns `text` with a replacement for every character that RFC 6749 section 5.2 forbids in
 /// `error_description` (anything but printable ASCII, and `"` and `\`), so that the text can also
 /// be used in a header.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '"' | '\\' => '\'',

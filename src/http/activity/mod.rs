@@ -14,7 +14,7 @@ use super::waiting::{Room, WaitingPlace};
 
 /// One connection, shared by the tasks that serve it and the limits that apply to it.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     party: IpAddr,
     room: Arc<Room>,
     dismissed: CancellationToken,
@@ -57,22 +57,22 @@ struct Activity {
 
 /// An open request of the connection.
 #[derive(Debug)]
-pub struct OpenRequest(Arc<Connection>);
+pub(crate) struct OpenRequest(Arc<Connection>);
 
 /// An open request that waits for its peer.
 #[derive(Debug)]
-pub struct Waiting(Arc<Connection>);
+pub(crate) struct Waiting(Arc<Connection>);
 
 /// A request whose answer is ready and not yet read.
 #[derive(Debug)]
-pub struct Out {
+pub(crate) struct Out {
     connection: Arc<Connection>,
     number: u64,
 }
 
 impl Connection {
     /// A connection of `party` that waits for its first request in `room`.
-    pub fn new(room: &Arc<Room>, party: IpAddr) -> Arc<Self> {
+    pub(crate) fn new(room: &Arc<Room>, party: IpAddr) -> Arc<Self> {
         let dismissed = CancellationToken::new();
         let place = room.enter(party, dismissed.clone(), None);
         let activity = Activity {
@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// Begins a request.
-    pub fn open(self: &Arc<Self>) -> OpenRequest {
+    pub(crate) fn open(self: &Arc<Self>) -> OpenRequest {
         let mut activity = self.activity();
         activity.open += 1;
         activity.work();
@@ -104,18 +104,18 @@ impl Connection {
     }
 
     /// Marks an open request as waiting for its peer, until the returned guard is dropped.
-    pub fn wait(self: &Arc<Self>) -> Waiting {
+    pub(crate) fn wait(self: &Arc<Self>) -> Waiting {
         self.rest(&mut self.activity());
         Waiting(Arc::clone(self))
     }
 
     /// Records activity: the peer did what it was expected to do.
-    pub fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.activity().touch();
     }
 
     /// Returns the party at the other end.
-    pub const fn party(&self) -> IpAddr {
+    pub(crate) const fn party(&self) -> IpAddr {
         self.party
     }
 
@@ -135,7 +135,7 @@ impl Connection {
     }
 
     /// Returns when the connection has to give way to others.
-    pub async fn dismissed(&self) {
+    pub(crate) async fn dismissed(&self) {
         self.dismissed.cancelled().await;
     }
 
@@ -207,12 +207,12 @@ impl Activity {
 
 impl OpenRequest {
     /// The request is answered, and its caller has nothing to read.
-    pub fn answered(self) {
+    pub(crate) fn answered(self) {
         self.0.activity().touch();
     }
 
     /// The answer is ready, and starts to wait for its caller.
-    pub fn out(self) -> Out {
+    pub(crate) fn out(self) -> Out {
         let connection = Arc::clone(&self.0);
         let mut activity = connection.activity();
         let number = activity.next_out;

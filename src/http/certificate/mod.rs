@@ -30,7 +30,7 @@ pub struct ClientCertificate {
 
 /// The proxies that may forward the certificates of their clients, and the headers that they use.
 #[derive(Debug, Clone, Default)]
-pub struct Proxies {
+pub(crate) struct Proxies {
     /// Their addresses.
     pub trusted: Vec<IpNet>,
     /// The headers that they set.
@@ -39,7 +39,7 @@ pub struct Proxies {
 
 impl Proxies {
     /// Whether `peer` is one of these proxies.
-    pub fn are(&self, peer: IpAddr) -> bool {
+    pub(crate) fn are(&self, peer: IpAddr) -> bool {
         peer::is_one_of(peer, &self.trusted)
     }
 }

@@ -23,7 +23,7 @@ use crate::x509::{Anchors, Certificate};
 use files::Files;
 use stream::TlsStream;
 
-pub use files::TlsFault;
+pub(crate) use files::TlsFault;
 
 /// Forward secrecy and authenticated encryption only (RFC 9325 section 4.2); TLS 1.3 has nothing else.
 const CIPHERS_1_2: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -50,7 +50,7 @@ struct Present {
 
 /// A failed handshake.
 #[derive(Debug, thiserror::Error)]
-pub enum HandshakeError {
+pub(crate) enum HandshakeError {
     /// The listener does not use TLS.
     #[error("this listener does not use TLS")]
     Off,

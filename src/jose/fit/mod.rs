@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// What another party's public key is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyTask {
+pub(crate) enum KeyTask {
     /// To verify signatures of its owner.
     Verify,
     /// To encrypt to its owner.
@@ -91,14 +91,14 @@ const KEYLESS: &[&str] = &[
 ///
 /// For an unknown algorithm, the type of the key is not considered, and its own members decide. The
 /// operator may list algorithms that only the upstream authorization server supports.
-pub fn can(jwk: &Map<String, Value>, work: KeyTask, alg: &str) -> bool {
+pub(crate) fn can(jwk: &Map<String, Value>, work: KeyTask, alg: &str) -> bool {
     let kind = kind_of(jwk);
     let is_of_kind = kind.is_some_and(|kind| kind.algorithms(work).contains(&alg));
     (is_of_kind || !is_known(alg)) && is_bound(jwk, kind, alg) && is_for(jwk, work)
 }
 
 /// Whether one of the keys in the JWK Set `set` can do `work` with `alg`.
-pub fn set_can(set: &Value, work: KeyTask, alg: &str) -> bool {
+pub(crate) fn set_can(set: &Value, work: KeyTask, alg: &str) -> bool {
     let keys = set.get("keys").and_then(Value::as_array);
     keys.into_iter()
         .flatten()
@@ -108,7 +108,7 @@ pub fn set_can(set: &Value, work: KeyTask, alg: &str) -> bool {
 
 /// Whether a certificate can contain the key `jwk`, with which a client authenticates in TLS: the
 /// key must be able to create signatures.
-pub fn has_certificates(jwk: &Value) -> bool {
+pub(crate) fn has_certificates(jwk: &Value) -> bool {
     jwk.as_object()
         .and_then(kind_of)
         .is_some_and(|kind| !kind.verifies.is_empty())

@@ -39,7 +39,7 @@ pub(super) fn private(key: &Map<String, Value>) -> Option<&'static str> {
 /// nothing to remove.
 ///
 /// Members of private keys stay, so that the set is rejected and its sender learns why.
-pub fn without_unknown(set: &Value) -> Option<Value> {
+pub(crate) fn without_unknown(set: &Value) -> Option<Value> {
     let (members, keys) = (set.as_object()?, set.get("keys")?.as_array()?);
     let has_known = keys.iter().any(|key| !is_ignored(key));
     let is_kept = |key: &Value| !(has_known && is_ignored(key));

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-pub use members::without_unknown;
+pub(crate) use members::without_unknown;
 
 use crate::base::model::absent;
 
@@ -19,7 +19,7 @@ use crate::base::model::absent;
 ///
 /// # Errors
 /// The rule that it breaks. The text contains no part of a key.
-pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
+pub(crate) fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     let keys = keys(set, limit)?;
     let mut known = Vec::new();
     for (index, key) in keys.iter().enumerate() {

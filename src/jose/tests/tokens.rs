@@ -1,8 +1,7 @@
 //! The format of tokens, and input that must not pass as a signature (RFC 7515 section 7.1).
 
-use super::super::{
-    MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES,
-};
+use super::super::MAXIMUM_TOKEN_BYTES;
+use super::super::compact::{MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES};
 use super::*;
 use crate::base::secret::Secret;
 

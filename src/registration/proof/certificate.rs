@@ -30,7 +30,7 @@ pub(in crate::registration) fn demand(
 ///
 /// # Errors
 /// When there is no certificate.
-pub fn demand_any(cx: &Context<'_>, caller: &Caller<'_>) -> Result<(), RegisterError> {
+pub(crate) fn demand_any(cx: &Context<'_>, caller: &Caller<'_>) -> Result<(), RegisterError> {
     let is_missing = is_on(cx) && caller.certificate.is_none();
     if is_missing {
         Err(RegisterError::NoCertificate)
@@ -65,7 +65,7 @@ pub(in crate::registration) fn bind(
 ///
 /// # Errors
 /// When the certificate belongs to another client, or nothing shows that it belongs to this one.
-pub async fn hold(
+pub(crate) async fn hold(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     client: &Client,

@@ -1,6 +1,6 @@
 //! Steps 7 to 9: verifies the proofs in a request. The remaining members are metadata.
 
-pub mod certificate;
+pub(crate) mod certificate;
 pub(in crate::registration) mod client_attestation;
 pub(in crate::registration) mod evidence;
 pub(in crate::registration) mod initial_access;

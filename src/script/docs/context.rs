@@ -11,7 +11,7 @@ const fn member(name: &'static str, spelling: &'static str, about: &'static str)
 }
 
 /// All members of `context`.
-pub static CONTEXT_MEMBERS: &[ContextMember] = &[
+pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "client",
         "getClient()",

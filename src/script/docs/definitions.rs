@@ -13,7 +13,7 @@ use crate::client::member::{MEMBERS, MemberKind, SetBy};
 const WIDTH: usize = 100;
 
 /// Returns the text of each file by file name.
-pub fn definitions() -> BTreeMap<String, String> {
+pub(crate) fn definitions() -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, Vec<&HostFunction>> = BTreeMap::new();
     for function in host_functions().into_iter().chain(TEST_FUNCTIONS) {
         modules.entry(function.module).or_default().push(function);

@@ -9,19 +9,21 @@ mod definitions;
 mod hooks;
 mod testing;
 
+#[cfg(test)]
 use std::fmt::Write;
 
+#[cfg(test)]
 use super::hook::Hook;
 use super::modules;
 
-pub use super::modules::HostFunction;
-pub use context::CONTEXT_MEMBERS;
-pub use definitions::definitions;
-pub use testing::TEST_FUNCTIONS;
+pub(crate) use super::modules::HostFunction;
+pub(crate) use context::CONTEXT_MEMBERS;
+pub(crate) use definitions::definitions;
+pub(crate) use testing::TEST_FUNCTIONS;
 
 /// A member of `context`.
 #[derive(Debug, Clone, Copy)]
-pub struct ContextMember {
+pub(crate) struct ContextMember {
     /// Its name, as in `client`, or a call, as in `createWebApplicationException(status, entity)`.
     pub name: &'static str,
     /// Janssen's spelling.
@@ -31,18 +33,20 @@ pub struct ContextMember {
 }
 
 /// Returns all functions of all host modules, sorted by module.
-pub fn host_functions() -> Vec<&'static HostFunction> {
+pub(crate) fn host_functions() -> Vec<&'static HostFunction> {
     modules::FUNCTIONS.into_iter().flatten().collect()
 }
 
-/// Returns the reference part of `scripts/README.md`.
-pub fn reference() -> String {
+/// Returns the reference part of `scripts/README.md`, for the test that compares them.
+#[cfg(test)]
+pub(crate) fn reference() -> String {
     let mut text = String::new();
     // Writing to a `String` does not fail.
     let _ = write_reference(&mut text);
     text
 }
 
+#[cfg(test)]
 fn write_reference(text: &mut String) -> std::fmt::Result {
     text.write_str("### Hooks\n\n| Hook | When it is called, and what it returns |\n|---|---|\n")?;
     for hook in Hook::ALL {
@@ -75,6 +79,7 @@ fn write_reference(text: &mut String) -> std::fmt::Result {
     write_functions(text, &TEST_FUNCTIONS.iter().collect::<Vec<_>>())
 }
 
+#[cfg(test)]
 fn write_functions(text: &mut String, functions: &[&HostFunction]) -> std::fmt::Result {
     for function in functions {
         let example = function.example.replace('|', "\\|");

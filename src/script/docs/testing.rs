@@ -4,7 +4,7 @@ use crate::script::modules::{HostFunction, function};
 
 /// All functions that are available in tests only. Each example is a test that passes with a single
 /// script whose `createClient` returns `true`.
-pub static TEST_FUNCTIONS: &[HostFunction] = &[
+pub(crate) static TEST_FUNCTIONS: &[HostFunction] = &[
     function(
         "",
         "assert(condition: bool)",

@@ -7,7 +7,7 @@ use super::super::value::HostResult;
 
 /// A function of a host module.
 #[derive(Debug, Clone, Copy)]
-pub struct HostFunction {
+pub(crate) struct HostFunction {
     /// The module, as in `crypto`; empty for a function outside any module.
     pub module: &'static str,
     /// Its name, parameters and result, as in `sha256(text: string) -> string`.
@@ -20,12 +20,12 @@ pub struct HostFunction {
 
 impl HostFunction {
     /// Returns the name alone.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.signature.split('(').next().unwrap_or_default()
     }
 
     /// Returns the parameters alone, as in `(text: string)`.
-    pub fn parameters(&self) -> &'static str {
+    pub(crate) fn parameters(&self) -> &'static str {
         let call = self.signature.split(" -> ").next().unwrap_or_default();
         call.find('(')
             .and_then(|at| call.get(at..))
@@ -33,7 +33,8 @@ impl HostFunction {
     }
 
     /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.
-    pub fn call(&self) -> String {
+    #[cfg(test)]
+    pub(crate) fn call(&self) -> String {
         match self.module {
             "" => self.signature.to_owned(),
             module => format!("{module}::{}", self.signature),

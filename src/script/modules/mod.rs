@@ -28,7 +28,7 @@ use super::run::permits::WaitsFor;
 use super::value::context::{Context, may};
 use super::value::{HostResult, failure, to_json};
 
-pub use functions::HostFunction;
+pub(crate) use functions::HostFunction;
 pub(super) use functions::{Functions, function};
 pub(super) use jwt::shown_unverified;
 pub(super) use log::{Log, readable};

@@ -14,7 +14,7 @@ use crate::script::value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 /// The arguments of a hook. The default is a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Given {
+pub(crate) struct Given {
     /// `context.registerRequest`
     #[serde(alias = "registerRequest")]
     pub request: Map<String, Value>,
@@ -69,7 +69,7 @@ impl Default for GivenHttpRequest {
 
 impl Given {
     /// Returns the client before the hook.
-    pub fn client(&self) -> &Map<String, Value> {
+    pub(crate) fn client(&self) -> &Map<String, Value> {
         self.client.as_ref().unwrap_or(&self.request)
     }
 

@@ -2,13 +2,13 @@
 //!
 //! Tests reach no other system, no store, and no secret of the configuration.
 
-pub mod fake;
+pub(crate) mod fake;
 mod functions;
 pub(in crate::script) mod given;
 pub(in crate::script) mod observer;
 #[cfg(test)]
 mod tests;
-pub mod trial;
+pub(crate) mod trial;
 mod world;
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use super::value::members::{Frame, MemberAccess, Members};
 use crate::config::ScriptSettings;
 use functions::Scene;
 
-pub use world::{FakeAnswer, FakeHttp, Fakes, World, WorldSettings, hook};
+pub(crate) use world::{Fakes, World, WorldSettings, hook};
 
 /// The limits of the test itself, apart from the hooks that it calls.
 const TEST_OPERATIONS: u64 = 2_000_000;
@@ -39,7 +39,7 @@ const TEST_MILLISECONDS: u64 = 30_000;
 const TEST_CALLS: u32 = 1_000;
 
 /// A folder of scripts with its tests.
-pub struct Suite {
+pub(crate) struct Suite {
     beginning: WorldSettings,
     texts: Arc<Texts>,
     files: BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub struct Suite {
 
 /// One test.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Test {
+pub(crate) struct Test {
     /// Its file, relative to the folder of the scripts.
     pub file: String,
     /// Its function.
@@ -68,7 +68,7 @@ impl std::fmt::Display for Test {
 
 /// A test that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestFailure {
+pub(crate) struct TestFailure {
     /// The error and its position.
     pub error: LoadError,
     /// The call stack, with the outermost function first.
@@ -82,7 +82,7 @@ impl Suite {
     ///
     /// # Errors
     /// When a file cannot be read or a test does not compile.
-    pub fn load(beginning: WorldSettings) -> Result<Self, LoadErrors> {
+    pub(crate) fn load(beginning: WorldSettings) -> Result<Self, LoadErrors> {
         let scripts = load::read(&beginning.settings.directory)?;
         let files = load::read_tests(&beginning.settings.directory)?;
         let (world, scripts) = (Arc::new(World::new(&beginning)), Arc::new(scripts));
@@ -115,7 +115,7 @@ impl Suite {
     }
 
     /// Returns the tests, file by file, in the order in which they are written.
-    pub fn tests(&self) -> &[Test] {
+    pub(crate) fn tests(&self) -> &[Test] {
         &self.tests
     }
 
@@ -123,7 +123,7 @@ impl Suite {
     ///
     /// # Errors
     /// When the test fails.
-    pub async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<TestFailure>> {
+    pub(crate) async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<TestFailure>> {
         let (suite, test) = (Arc::clone(self), test.clone());
         let world = Arc::new(World::new(&self.beginning));
         let runtime = world.runtime(generous);
@@ -235,7 +235,7 @@ impl Suite {
 ///
 /// # Errors
 /// When the scripts do not load, or no script has the hook.
-pub async fn call(
+pub(crate) async fn call(
     beginning: &WorldSettings,
     world: &World,
     script: Option<&str>,

@@ -19,12 +19,12 @@ use crate::script::outcome::{Fault, HookError};
 use crate::script::value::context::joined;
 use crate::script::value::facts::Facts;
 
-pub use super::given::{Given, GivenHttpRequest};
+pub(crate) use super::given::Given;
 
 /// How a hook ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Ending {
+pub(crate) enum Ending {
     /// Every script accepted the request, returned the requested value, or was notified.
     Passed,
     /// A script returned `false`.
@@ -38,7 +38,7 @@ pub enum Ending {
 /// The result of a trial call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Trial {
+pub(crate) struct Trial {
     /// How it ended.
     pub outcome: Ending,
     /// The script that ended it, or that returned the requested value.
@@ -75,7 +75,7 @@ pub struct Trial {
 
 /// A call of `http`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// The method.
     pub method: String,
     /// The URL.

@@ -27,7 +27,7 @@ const DEADLINE_MS: u64 = 5_000;
 
 /// The initial state of every world.
 #[derive(Clone)]
-pub struct WorldSettings {
+pub(crate) struct WorldSettings {
     /// The folder, the limits and the attributes. Its secrets are not read.
     pub settings: ScriptSettings,
     /// Names of custom members.
@@ -37,7 +37,7 @@ pub struct WorldSettings {
 /// The fakes that are set up before a hook is called.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Fakes {
+pub(crate) struct Fakes {
     /// The time of day, in seconds since 1970.
     pub now: Option<u64>,
     /// Responses for `http`.
@@ -51,7 +51,7 @@ pub struct Fakes {
 /// The response to one request of `http`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FakeAnswer {
+pub(crate) struct FakeAnswer {
     /// The method.
     pub method: String,
     /// The complete URL.
@@ -63,7 +63,7 @@ pub struct FakeAnswer {
 /// A response of `http`, with a body as text or as JSON.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FakeHttp {
+pub(crate) struct FakeHttp {
     /// The status.
     pub status: u16,
     /// The headers.
@@ -106,7 +106,7 @@ impl FakeHttp {
 }
 
 /// A fake world.
-pub struct World {
+pub(crate) struct World {
     settings: ScriptSettings,
     custom: Vec<String>,
     clock: Arc<ManualClock>,
@@ -117,7 +117,7 @@ pub struct World {
 
 impl World {
     /// Creates a world.
-    pub fn new(beginning: &WorldSettings) -> Self {
+    pub(crate) fn new(beginning: &WorldSettings) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING));
         let mut settings = beginning.settings.clone();
         settings.secrets.clear();
@@ -136,7 +136,7 @@ impl World {
     ///
     /// # Errors
     /// The first invalid fake.
-    pub fn fake(&self, fakes: Fakes) -> Result<(), String> {
+    pub(crate) fn fake(&self, fakes: Fakes) -> Result<(), String> {
         if let Some(now) = fakes.now {
             self.fake_now(now);
         }
@@ -271,7 +271,7 @@ fn no_script<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> St
 ///
 /// # Errors
 /// When there is none; the error suggests the nearest name or lists all hooks.
-pub fn hook(name: &str) -> Result<Hook, String> {
+pub(crate) fn hook(name: &str) -> Result<Hook, String> {
     let names = Hook::ALL.map(Hook::name);
     Hook::named(name).ok_or_else(|| match nearest(name, names) {
         Some(near) => format!("unknown hook '{name}'; did you mean '{near}'?"),

@@ -12,22 +12,23 @@ use std::time::Duration;
 
 use metrics::{Gauge, counter, gauge, histogram};
 
-pub use labels::{
+pub(crate) use labels::{
     ClientChange, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome, WriteOutcome,
 };
-pub use recorder::{add_up, install, text};
+pub use recorder::text;
+pub(crate) use recorder::{add_up, install};
 
 /// Counts a request or a connection as open until it is dropped.
-pub struct Open(Gauge);
+pub(crate) struct Open(Gauge);
 
 impl Open {
     /// Counts a request.
-    pub fn request() -> Self {
+    pub(crate) fn request() -> Self {
         Self::count(gauge!(names::REQUESTS_OPEN))
     }
 
     /// Counts a connection.
-    pub fn connection() -> Self {
+    pub(crate) fn connection() -> Self {
         Self::count(gauge!(names::CONNECTIONS_OPEN))
     }
 
@@ -45,7 +46,7 @@ impl Drop for Open {
 
 /// Records an answered request: its endpoint, its method, the status, and the `error` of the response, which
 /// is empty for a success.
-pub fn request(endpoint: Endpoint, method: &str, status: u16, code: &str, took: Duration) {
+pub(crate) fn request(endpoint: Endpoint, method: &str, status: u16, code: &str, took: Duration) {
     let (endpoint, method) = (endpoint.as_str(), labels::method(method));
     let (status, code) = (status.to_string(), labels::code(code));
     counter!(names::REQUESTS, "endpoint" => endpoint, "method" => method, "status" => status, "code" => code)
@@ -54,17 +55,22 @@ pub fn request(endpoint: Endpoint, method: &str, status: u16, code: &str, took: 
 }
 
 /// Records an aborted response: the client did not read it in time, or had too many unread responses.
-pub fn answer_cut_off() {
+pub(crate) fn answer_cut_off() {
     counter!(names::ANSWERS_CUT_OFF).increment(1);
 }
 
 /// Records a request that was rejected by a rate limit.
-pub fn rate_limited() {
+pub(crate) fn rate_limited() {
     counter!(names::RATE_LIMITED).increment(1);
 }
 
 /// Records a call of `hook` of the script with this file name.
-pub fn script_call(script: &str, hook: &'static str, outcome: ScriptOutcome, took: Duration) {
+pub(crate) fn script_call(
+    script: &str,
+    hook: &'static str,
+    outcome: ScriptOutcome,
+    took: Duration,
+) {
     let (name, outcome) = (script.to_owned(), outcome.as_str());
     counter!(names::SCRIPT_CALLS, "script" => name.clone(), "hook" => hook, "outcome" => outcome)
         .increment(1);
@@ -72,13 +78,13 @@ pub fn script_call(script: &str, hook: &'static str, outcome: ScriptOutcome, too
 }
 
 /// Records that `what` was loaded at the start or reloaded, at the time `at` in seconds since 1970.
-pub fn loaded(what: Reloaded, at: u64) {
+pub(crate) fn loaded(what: Reloaded, at: u64) {
     gauge!(names::RELOAD_GOOD, "what" => what.as_str()).set(1.0);
     gauge!(names::RELOAD_SUCCESS, "what" => what.as_str()).set(large(at));
 }
 
 /// Records an attempt to reload `what`. `succeeded` is the time of a success in seconds since 1970.
-pub fn reload(what: Reloaded, succeeded: Option<u64>) {
+pub(crate) fn reload(what: Reloaded, succeeded: Option<u64>) {
     let outcome = if succeeded.is_some() { "ok" } else { "failed" };
     counter!(names::RELOADS, "what" => what.as_str(), "outcome" => outcome).increment(1);
     match succeeded {
@@ -88,48 +94,48 @@ pub fn reload(what: Reloaded, succeeded: Option<u64>) {
 }
 
 /// Records a fetch from an external host.
-pub fn fetch(outcome: FetchOutcome, took: Duration) {
+pub(crate) fn fetch(outcome: FetchOutcome, took: Duration) {
     counter!(names::FETCHES, "outcome" => outcome.as_str()).increment(1);
     histogram!(names::FETCH_SECONDS).record(took);
 }
 
 /// Records a lookup of external keys.
-pub fn key_lookup(found: KeyLookup) {
+pub(crate) fn key_lookup(found: KeyLookup) {
     counter!(names::KEY_LOOKUPS, "outcome" => found.as_str()).increment(1);
 }
 
 /// Records a requested change of the store.
-pub fn store_write(outcome: WriteOutcome) {
+pub(crate) fn store_write(outcome: WriteOutcome) {
     counter!(names::STORE_WRITES, "outcome" => outcome.as_str()).increment(1);
 }
 
 /// Records a flush of the store: the number of its changes, its duration, and the number of changes queued
 /// afterwards.
-pub fn store_batch(changes: usize, took: Duration, waiting: usize) {
+pub(crate) fn store_batch(changes: usize, took: Duration, waiting: usize) {
     histogram!(names::STORE_BATCH_CHANGES).record(number(changes));
     histogram!(names::STORE_FLUSH_SECONDS).record(took);
     gauge!(names::STORE_QUEUE).set(number(waiting));
 }
 
 /// Records a change of a client of this trust level.
-pub fn client(change: ClientChange, trust_level: &'static str) {
+pub(crate) fn client(change: ClientChange, trust_level: &'static str) {
     counter!(names::CLIENTS, "change" => change.as_str(), "trust_level" => trust_level)
         .increment(1);
 }
 
 /// Records the removal of `count` expired clients.
-pub fn clients_expired(count: usize) {
+pub(crate) fn clients_expired(count: usize) {
     counter!(names::CLIENTS_EXPIRED).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 /// Records by how many seconds the clock is implausibly far ahead, so that sweeps are suspended; 0 if they
 /// are not.
-pub fn sweep_held(seconds: u64) {
+pub(crate) fn sweep_held(seconds: u64) {
     gauge!(names::SWEEP_HELD).set(large(seconds));
 }
 
 /// Records the number of registered clients by trust level, and the size of the store on disk, if it has one.
-pub fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
+pub(crate) fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
     for &(trust_level, count) in clients {
         gauge!(names::CLIENTS_STORED, "trust_level" => trust_level).set(large(count));
     }
@@ -140,13 +146,13 @@ pub fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
 
 /// Records the number of events queued for scripts, and the number of events that were given up since the
 /// start.
-pub fn notifications(waiting: u64, lost: u64) {
+pub(crate) fn notifications(waiting: u64, lost: u64) {
     gauge!(names::NOTIFICATIONS_WAITING).set(large(waiting));
     counter!(names::NOTIFICATIONS_LOST).absolute(lost);
 }
 
 /// Records audit events that could not be stored.
-pub fn audit_lost(count: u64) {
+pub(crate) fn audit_lost(count: u64) {
     counter!(names::AUDIT_LOST).increment(count);
 }
 

@@ -24,7 +24,7 @@ const CHANGES: &[f64] = &[
 ///
 /// If an embedding program has already installed a recorder for the `metrics` crate, that recorder stays: the
 /// metrics go there, and `/metrics` is not available.
-pub fn install() {
+pub(crate) fn install() {
     HANDLE.get_or_init(|| {
         let recorder = builder()?.build_recorder();
         let handle = recorder.handle();
@@ -70,7 +70,7 @@ pub fn text() -> Option<String> {
 
 /// Aggregates the measurements since the last call. Until then, every single measurement is kept, so this
 /// must be called regularly even if nobody reads the metrics.
-pub fn add_up() {
+pub(crate) fn add_up() {
     if let Some(Some(handle)) = HANDLE.get() {
         handle.run_upkeep();
     }

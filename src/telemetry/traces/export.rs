@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::TARGET;
 
-pub use opentelemetry_otlp::ExporterBuildError as ExportError;
+pub(crate) use opentelemetry_otlp::ExporterBuildError as ExportError;
 
 /// How long spans are collected before they are sent.
 const DELAY: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use without as export;
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
-pub use export::{ExportError, Traces};
+pub(crate) use export::{ExportError, Traces};
 
 use super::trace;
 
@@ -35,7 +35,7 @@ tokio::task_local! {
 }
 
 /// Creates the span of a new request.
-pub fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Span {
+pub(crate) fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Span {
     let method = METHODS
         .iter()
         .find(|known| **known == method)
@@ -60,7 +60,7 @@ pub fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Sp
 
 /// Puts the span of a request into the trace of its `traceparent`, if the value has exactly the form of W3C
 /// Trace Context.
-pub fn continues(request: &Span, traceparent: &str) {
+pub(crate) fn continues(request: &Span, traceparent: &str) {
     if request.is_disabled() {
         return;
     }
@@ -70,7 +70,7 @@ pub fn continues(request: &Span, traceparent: &str) {
 }
 
 /// Runs `work` within the span `request`.
-pub async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
     if request.is_disabled() {
         return work.await;
     }
@@ -81,7 +81,7 @@ pub async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
 }
 
 /// Records the outcome of a request in its span.
-pub fn answered(request: &Span, status: u16, error: Option<&str>) {
+pub(crate) fn answered(request: &Span, status: u16, error: Option<&str>) {
     // An unsigned integer would be sent as text.
     request.record("http.response.status_code", i64::from(status));
     if let Some(error) = error {
@@ -93,18 +93,18 @@ pub fn answered(request: &Span, status: u16, error: Option<&str>) {
 }
 
 /// Returns the span of the request that this task processes, to be entered on another thread.
-pub fn current() -> Span {
+pub(crate) fn current() -> Span {
     REQUEST
         .try_with(Span::clone)
         .unwrap_or_else(|_| Span::none())
 }
 
 /// Creates the span of a step of a request.
-pub fn step(name: &'static str) -> Span {
+pub(crate) fn step(name: &'static str) -> Span {
     tracing::info_span!(target: TARGET, "step", otel.name = name)
 }
 
 /// Creates the span of a call of a script.
-pub fn script(name: &str, hook: &str) -> Span {
+pub(crate) fn script(name: &str, hook: &str) -> Span {
     tracing::info_span!(target: TARGET, "script", otel.name = format!("{hook} {name}"))
 }

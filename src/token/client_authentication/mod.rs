@@ -23,7 +23,7 @@ use crate::store::audit::Author;
 use presented::{ClientProof, Presented};
 
 /// What a request presents for the authentication of its client.
-pub struct PresentedCredentials<'a> {
+pub(crate) struct PresentedCredentials<'a> {
     /// The `Authorization` header.
     pub authorization: &'a Authorization,
     /// The body.
@@ -45,7 +45,7 @@ impl PresentedCredentials<'_> {
 
 /// An authenticated or identified client.
 #[derive(Debug)]
-pub struct Authenticated {
+pub(crate) struct Authenticated {
     /// The client.
     pub client: Stored,
     /// Whether the client was authenticated. A client with the method `none` is only identified.
@@ -57,7 +57,7 @@ pub struct Authenticated {
 /// # Errors
 /// [`TokenError::Request`] if it uses several methods at once, [`TokenError::Client`] if it is unknown or not
 /// authenticated, and an error if the store fails.
-pub async fn authenticate(
+pub(crate) async fn authenticate(
     cx: &Context<'_>,
     shown: &PresentedCredentials<'_>,
 ) -> Result<Authenticated, TokenError> {

@@ -14,7 +14,7 @@ use super::der::{self, Element};
 use crate::base::secret::hex;
 use names::rfc4514_name;
 
-pub use text::{DnError, parse};
+pub(crate) use text::parse;
 
 /// A distinguished name, the most specific part first, as in RFC 4514.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ enum Value {
 /// order, each with the same attributes. Case and repeated spaces are ignored.
 ///
 /// A registered name that is not valid in RFC 4514 matches nothing.
-pub fn matches(registered: &str, subject: &Dn) -> bool {
+pub(crate) fn matches(registered: &str, subject: &Dn) -> bool {
     parse(registered).is_ok_and(|registered| registered.is_same(subject))
 }
 

@@ -11,7 +11,7 @@ const MAXIMUM_ATTRIBUTES: usize = 64;
 
 /// Why a text is not a distinguished name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DnError {
+pub(crate) enum DnError {
     /// A part has no `=`, or an empty side.
     #[error("each part must be an attribute and its value, such as CN=client")]
     NoAttribute,
@@ -38,7 +38,7 @@ pub enum DnError {
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn parse(text: &str) -> Result<Dn, DnError> {
+pub(crate) fn parse(text: &str) -> Result<Dn, DnError> {
     let mut parts = vec![Vec::new()];
     let mut rest = text;
     for _ in 0..MAXIMUM_ATTRIBUTES {

@@ -1,8 +1,8 @@
 //! Two servers that get requests at the same time.
 
 use futures_util::future::join_all;
-use registrar::base::clock::{Clock, SystemClock};
-use registrar::jose::{Algorithm, SigningKey, sign};
+use registrar::clock::{Clock, SystemClock};
+use registrar::testing::jose::{Algorithm, SigningKey, sign};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;

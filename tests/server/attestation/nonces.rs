@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt as _, stream};
-use registrar::base::clock::Timestamp;
+use registrar::clock::Timestamp;
 use serde_json::json;
 
 use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};

@@ -160,9 +160,10 @@ async fn the_shipped_configuration_registers_both_types_of_clients() {
 async fn a_client_registers_gets_tokens_updates_and_cancels_itself() {
     let community = Community::new(json!({})).await;
     let server = &community.server;
-    let certification = Signer::new("certifier", registrar::jose::Algorithm::Es256).token(json!({
-        "certification_uris": ["https://certifier.example/2026"], "padding": "x".repeat(4_000),
-    }));
+    let certification =
+        Signer::new("certifier", registrar::testing::jose::Algorithm::Es256).token(json!({
+            "certification_uris": ["https://certifier.example/2026"], "padding": "x".repeat(4_000),
+        }));
     let statement = community.client.sign(community.claims("1", json!({})));
     let answer = post(
         server,

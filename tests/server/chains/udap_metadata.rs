@@ -1,6 +1,6 @@
 //! `/.well-known/udap`.
 
-use registrar::jose::{Claims, Compact, Expectations, KeySet, Verified, verify};
+use registrar::testing::jose::{Claims, Compact, Expectations, KeySet, Verified, verify};
 use serde_json::{Value, json};
 
 use super::anchors::community;
@@ -83,7 +83,7 @@ fn read(server: &TestServer, party: &Party, token: &Value) -> Verified<Claims> {
     let token = Compact::parse(token.as_str().unwrap()).unwrap();
     assert_eq!(token.unverified_header()["x5c"], party.x5c());
     let keys = KeySet::parse(&party.signer().jwks(), 1).unwrap();
-    let now = registrar::base::clock::Timestamp::from_unix(server.now());
+    let now = registrar::clock::Timestamp::from_unix(server.now());
     verify(&token, &keys, &Expectations::default(), now).unwrap()
 }
 
@@ -136,7 +136,7 @@ async fn mismatching_files_are_a_configuration_error() {
             let named = json!({"baseUrl": base, "signingKey": key, "certificates": chain});
             let live =
                 serde_json::from_value(json!({"registration": {"udapMetadata": named}})).unwrap();
-            let faults = registrar::service::judge(live).err();
+            let faults = registrar::testing::service::judge(live).err();
             match expected {
                 None => assert_eq!(faults, None),
                 Some(expected) => {

@@ -105,7 +105,8 @@ impl Pair {
 
     /// Returns its key as a JWK Set.
     pub(crate) fn jwks(&self) -> Value {
-        let certificate = registrar::x509::Certificate::from_x509(self.x509.clone()).unwrap();
+        let certificate =
+            registrar::testing::x509::Certificate::from_x509(self.x509.clone()).unwrap();
         json!({"keys": [certificate.jwk().unwrap()]})
     }
 }

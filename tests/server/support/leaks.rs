@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use memchr::memmem::Finder;
 use registrar::config::settings::{LogFormat, TelemetrySettings};
-use registrar::telemetry::{self, meter};
+use registrar::testing::telemetry::{self, meter};
 use serde_json::Value;
 
 /// Secret members of answers.

@@ -10,10 +10,10 @@ mod tokens;
 use std::path::Path;
 use std::sync::Arc;
 
-use registrar::base::clock::{Clock, ManualClock, Timestamp};
+use registrar::clock::{Clock, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
-use registrar::script::testing::fake::FakeHost;
 use registrar::server::{self, Server, Start};
+use registrar::testing::script::testing::fake::FakeHost;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -243,7 +243,8 @@ impl TestServer {
 
     /// Returns the provenance of the stored client.
     pub(crate) async fn provenance(&self, client: &Registered) -> Value {
-        let id = registrar::base::model::ClientId::parse(&client.id).expect("an identifier");
+        let id =
+            registrar::testing::base::model::ClientId::parse(&client.id).expect("an identifier");
         let found = self
             .server()
             .service()

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use registrar::base::secret::Secret;
-use registrar::jose::{Algorithm, SigningKey, sign};
+use registrar::testing::base::secret::Secret;
+use registrar::testing::jose::{Algorithm, SigningKey, sign};
 use serde_json::{Map, Value, json};
 
 use super::{START, with};

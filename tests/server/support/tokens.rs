@@ -1,8 +1,8 @@
 //! Access tokens from the token endpoint, and initial access tokens.
 
-use registrar::base::secret::Secret;
 use registrar::store::Change;
 use registrar::store::expiring::initial_access_tokens::InitialAccess;
+use registrar::testing::base::secret::Secret;
 use serde_json::{Value, json};
 
 use super::{Answer, Registered, TestServer, with};

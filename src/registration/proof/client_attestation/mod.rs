@@ -21,18 +21,18 @@ use crate::registration::single_use::Use;
 use crate::service::Context;
 use crate::store::StoreError;
 
-pub use error::ClientAttestationError;
+pub(crate) use error::ClientAttestationError;
 pub(in crate::registration) use members::apply;
 
 /// The values of the two headers of a request. Either header may be missing or repeated.
-pub struct Headers {
+pub(crate) struct Headers {
     attestation: Vec<String>,
     proof: Vec<String>,
 }
 
 impl Headers {
     /// Reads the headers from the head of a request.
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         // A value that is not text is not a token either.
         let all = |name: &HeaderName| {
             let values = headers.get_all(name).iter();
@@ -47,14 +47,14 @@ impl Headers {
     }
 
     /// Whether both headers are missing.
-    pub const fn are_absent(&self) -> bool {
+    pub(crate) const fn are_absent(&self) -> bool {
         self.attestation.is_empty() && self.proof.is_empty()
     }
 }
 
 /// A client that was attested, and has proved that it holds its key.
 #[derive(Debug, Clone)]
-pub struct AttestedClient {
+pub(crate) struct AttestedClient {
     /// The issuer of the attestation.
     issuer: String,
     /// The name that the issuer gives it; no `client_id` exists yet.
@@ -72,12 +72,12 @@ impl AttestedClient {
     }
 
     /// Returns the issuer of the attestation.
-    pub fn issuer(&self) -> &str {
+    pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
     /// Returns the name that the issuer gives the client.
-    pub fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> &str {
         &self.subject
     }
 
@@ -85,7 +85,7 @@ impl AttestedClient {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn use_proof(&self, cx: &Context<'_>) -> Result<bool, StoreError> {
+    pub(crate) async fn use_proof(&self, cx: &Context<'_>) -> Result<bool, StoreError> {
         self.proof.claim(cx).await
     }
 
@@ -99,7 +99,7 @@ impl AttestedClient {
 ///
 /// # Errors
 /// When the headers are invalid, or the keys of the attester cannot be fetched.
-pub async fn verify(
+pub(crate) async fn verify(
     cx: &Context<'_>,
     headers: &Headers,
 ) -> Result<Option<AttestedClient>, RegisterError> {

@@ -1,6 +1,6 @@
 //! Requests that break a rule of Open Finance Brasil are rejected.
 
-use registrar::jose::Algorithm;
+use registrar::testing::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::{

@@ -4,7 +4,7 @@
 mod certificates;
 mod rules;
 
-use registrar::jose::Algorithm;
+use registrar::testing::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::directory::{Bank, Directory, present, unique};
