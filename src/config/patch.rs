@@ -68,7 +68,10 @@ pub fn properties() -> impl Iterator<Item = &'static str> {
 
 /// Whether `name` is a section of options that need a restart.
 pub fn is_section_of_settings(name: &str) -> bool {
-    tree::lookup(&DEFAULTS, name).is_some() && !["registration", "scopes"].contains(&name)
+    let is_section = DEFAULTS
+        .as_object()
+        .is_some_and(|sections| sections.contains_key(name));
+    is_section && !["registration", "scopes"].contains(&name)
 }
 
 /// Whether `value` has the type of the live option `key`.

@@ -11,7 +11,7 @@ const SKEW: u64 = 60;
 /// any asymmetric algorithm, an `iss`, and no audience except this server.
 ///
 /// ```
-/// use registrar::jose::Expectations;
+/// use registrar::testing::jose::Expectations;
 /// let expected = Expectations { max_age: Some(300), required: &["iss", "jti"], ..Expectations::default() };
 /// ```
 #[derive(Debug, Clone, Copy)]

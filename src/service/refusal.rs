@@ -75,6 +75,11 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
     if matches!(error, StoreError::Conflict) {
         return Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string());
     }
+    store_unavailable(error)
+}
+
+/// Returns 503 for a failure of the store, and logs its cause.
+pub(crate) fn store_unavailable(error: &StoreError) -> Problem {
     outage::tell(error);
     Problem::unavailable("the store is currently unavailable; retry later", 5)
 }

@@ -192,7 +192,8 @@ impl From<TokenError> for Problem {
             TokenError::Bearer(presented) => Self::unauthorised(presented),
             TokenError::TooOften(limited) => limited.into(),
             TokenError::Attestation(error) => (*error).into(),
-            TokenError::Store(error) => error.into(),
+            // A conflict too: RFC 6749 section 5.2 has no code for it, and clients retry after 503.
+            TokenError::Store(error) => refusal::store_unavailable(&error),
             TokenError::Randomness(_) | TokenError::Seal(_) => {
                 tracing::error!(
                     cause = description,

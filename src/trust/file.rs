@@ -1,5 +1,7 @@
 //! Reads files that the configuration names.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 /// Maximum size of a file, in bytes.
@@ -18,12 +20,16 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
     if !metadata.is_file() {
         return Err(format!("'{name}' is not a regular file; name a PEM file"));
     }
-    if metadata.len() > MOST_BYTES {
+    // The length of the metadata need not be what can be read.
+    let mut bytes = Vec::new();
+    let opened = File::open(file).map_err(failed)?;
+    let bounded = opened.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    if bounded.map_err(failed)? as u64 > MOST_BYTES {
         return Err(format!(
             "'{name}' is larger than {MOST_BYTES} bytes; remove certificates that are not needed"
         ));
     }
-    std::fs::read(file).map_err(failed)
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -207,6 +207,11 @@ impl Quotes {
 
 /// Returns every PEM certificate in `text`, however its lines were folded.
 fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
+    let is_escape =
+        |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err(MALFORMED);
+    }
     // A plus sign stays as it is, since base64 contains it.
     let text = percent_decode_str(text)
         .decode_utf8()
