@@ -11,7 +11,7 @@ use crate::base::model::absent;
 /// Up to this number of members, a linear search is faster than hashing the name.
 const FEW: usize = 48;
 
-/// The members of a client's metadata. None of them is [absent]. In a JWK Set or another object
+/// The members of a client's metadata. None of them is absent. In a JWK Set or another object
 /// that a standard defines, no member is absent either.
 ///
 /// A clone is cheap: the members are copied only when one of two owners changes them. A request is

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Compact, Expectations, JwsError, KeySet, claims};
 use crate::base::clock::Timestamp;
 
-/// A verified value. Only [`verify()`] and [`SignedToken::accept`] create it.
+/// A verified value. Only `verify()` and `SignedToken::accept` create it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified<T>(T);
 
@@ -108,7 +108,7 @@ impl SignedToken {
 /// Verifies `token`: the signature first, and only then its claims (RFC 7515 section 5.2).
 ///
 /// # Errors
-/// The first check that fails. If [`JwsError::is_unknown_key`] is true, one refresh of the key set
+/// The first check that fails. If `JwsError::is_unknown_key` is true, one refresh of the key set
 /// is worthwhile.
 pub fn verify(
     token: &Compact,

@@ -38,10 +38,10 @@ pub(crate) fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, Telem
     init_to(settings, std::io::stderr)
 }
 
-/// As [`init`], with the log lines sent to `writer`.
+/// As `init`, with the log lines sent to `writer`.
 ///
 /// # Errors
-/// As [`init`].
+/// As `init`.
 pub fn init_to<W>(settings: &TelemetrySettings, writer: W) -> Result<Option<Traces>, TelemetryError>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,

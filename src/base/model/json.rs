@@ -34,7 +34,7 @@ pub enum JsonError {
 /// Parses `body` as one JSON object.
 ///
 /// # Errors
-/// If it is not UTF-8, not JSON, not an object, nested deeper than [`MAXIMUM_DEPTH`] or ambiguous.
+/// If it is not UTF-8, not JSON, not an object, nested deeper than `MAXIMUM_DEPTH` or ambiguous.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
     parse_object_within(body, MAXIMUM_DEPTH)
 }
@@ -60,7 +60,7 @@ pub(crate) fn parse_object_within(
 /// Parses `body` as one JSON value.
 ///
 /// # Errors
-/// If it is not UTF-8, not JSON, nested deeper than [`MAXIMUM_DEPTH`] or ambiguous.
+/// If it is not UTF-8, not JSON, nested deeper than `MAXIMUM_DEPTH` or ambiguous.
 pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
     parse_within(body, MAXIMUM_DEPTH)
 }

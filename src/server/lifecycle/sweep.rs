@@ -46,7 +46,7 @@ pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
 }
 
 /// Deletes every client whose grace period is over, every other expired record, and the oldest events of an
-/// audit log that exceeds its limit. What expired while no server was observing the time [is held](Due).
+/// audit log that exceeds its limit. What expired while no server was observing the time is held.
 pub async fn sweep_once(service: &Service) {
     let (store, most) = (&service.store, service.settings.store.audit_events);
     if let Some(due) = look(service).await {

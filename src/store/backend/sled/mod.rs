@@ -1,7 +1,7 @@
 //! The embedded store: one sled tree, and one thread that writes to it.
 //!
 //! Reads go to the tree directly. They are short, and most are served from its cache. Changes go to the
-//! [writer](crate::store::backend::sled::writer).
+//! writer.
 
 pub(in crate::store) mod database;
 pub(in crate::store) mod guard;
