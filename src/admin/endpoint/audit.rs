@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Query, admit, store_problem};
+use super::{Query, admit};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 use crate::store::StoreError;
@@ -111,7 +111,7 @@ pub(crate) async fn list(
     let limit = query.limit(MOST)?;
     service.refusals.flush().await;
     let read = read_page(&service, after.unwrap_or(0), limit).await;
-    let (events, next) = read.map_err(|error| store_problem(&error))?;
+    let (events, next) = read?;
     let page = AuditPage {
         events: events.iter().map(ShownEvent::of).collect(),
         next,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::refusal::{self, call_refused, refused};
-use super::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use super::{Named, Query, admit, bad_request, read_object, unknown};
 use crate::admin::{Administrator, bulk, schema};
 use crate::base::clock::Timestamp;
 use crate::base::model::ClientId;
@@ -146,7 +146,7 @@ pub(crate) async fn list(
     let limit = query.limit(MOST)?;
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await;
-    let page = page.map_err(|error| store_problem(&error))?;
+    let page = page?;
     Ok(answer::json(StatusCode::OK, &ClientPage::of(&page)))
 }
 
@@ -352,13 +352,7 @@ fn detail(cx: &Context<'_>, client: &Client) -> Response {
 
 async fn find(cx: &Context<'_>, id: &str) -> Result<Stored, Problem> {
     let id = identifier(id)?;
-    let found = cx
-        .service
-        .store
-        .clients
-        .find(&id)
-        .await
-        .map_err(|error| store_problem(&error))?;
+    let found = cx.service.store.clients.find(&id).await?;
     found.ok_or_else(|| unknown("client"))
 }
 

@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use serde_json::Value;
 
 use super::refusal::call_refused;
-use super::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use super::{Named, Query, admit, bad_request, read_object, unknown};
 use crate::admin::Administrator;
 use crate::admin::initial_access::{self, CreateError, CreatedToken, TokenPage, TokenProperties};
 use crate::base::model::absent;
@@ -70,7 +70,7 @@ pub(crate) async fn list(
     let limit = query.limit(MOST)?;
     let tokens = &service.store.initial_access_tokens;
     let found = tokens.page(query.text("after"), limit).await;
-    let found = found.map_err(|error| store_problem(&error))?;
+    let found = found?;
     let last = found.last().filter(|_| found.len() == limit);
     let page = TokenPage {
         initial_access_tokens: found.iter().map(TokenProperties::of).collect(),
@@ -96,7 +96,7 @@ pub(crate) async fn show(
         .initial_access_tokens
         .find(&id, service.clock.now())
         .await;
-    match found.map_err(|error| store_problem(&error))? {
+    match found? {
         Some(token) => Ok(answer::json(StatusCode::OK, &TokenProperties::of(&token))),
         None => Err(unknown("initial access token")),
     }
@@ -122,14 +122,14 @@ pub(crate) async fn revoke(
             &by.author(),
             unknown("initial access token"),
         )),
-        Err(error) => Err(store_problem(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn problem(error: CreateError) -> Problem {
     match error {
         CreateError::Request(reason) => bad_request(&reason),
-        CreateError::Store(error) => store_problem(&error),
+        CreateError::Store(error) => error.into(),
         CreateError::Randomness(error) => {
             tracing::error!(%error, "initial access token could not be created");
             Problem::server_error()

@@ -73,9 +73,7 @@ fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {
 async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
     let text = credentials::bearer(&parts.headers).map_err(Problem::unauthorised)?;
     let certificate = parts.extensions.get::<ClientCertificate>();
-    let bearer = token::bearer::find(cx, text, certificate)
-        .await
-        .map_err(|error| store_problem(&error))?;
+    let bearer = token::bearer::find(cx, text, certificate).await?;
     bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid))
 }
 

@@ -41,12 +41,7 @@ pub(crate) async fn export(
     Query::read(&parts.uri, &[])?;
     // No caller gets the secrets without an event in the audit log.
     let event = by.did(Action::ClientsExported, "", service.clock.now());
-    service
-        .store
-        .audit
-        .append(&event)
-        .await
-        .map_err(|error| store_problem(&error))?;
+    service.store.audit.append(&event).await?;
     tracing::info!("export of all clients started by an administrator");
     let mut response = Response::new(Body::from_stream(export::lines(&service)));
     response

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Named, admit, bad_request, read_body, require_json, store_problem, unknown};
+use super::{Named, admit, bad_request, read_body, require_json, unknown};
 use crate::base::clock::Timestamp;
 use crate::base::model::{ClientId, json};
 use crate::http::answer::{self, Problem};
@@ -44,12 +44,7 @@ pub(crate) async fn one(
     let (cx, said) = admitted(&service, request).await?;
     let id = ClientId::parse(&id).map_err(|_| unknown("client"))?;
     let at = parse_moment(&said).map_err(bad_request)?;
-    let found = service
-        .store
-        .clients
-        .find(&id)
-        .await
-        .map_err(|error| store_problem(&error))?;
+    let found = service.store.clients.find(&id).await?;
     found.ok_or_else(|| unknown("client"))?;
     note(&cx, &[ReportedUse { id, at }]);
     Ok(answer::empty(StatusCode::NO_CONTENT))
