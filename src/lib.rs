@@ -51,7 +51,7 @@ pub use cli::main;
 /// The parsers that the targets in `fuzz/` call. Not part of the API: it changes without notice.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::base::model::json::parse as json;
+    pub use crate::base::json::parse as json;
     pub use crate::client::rules::fuzz_uri as uri;
     pub use crate::http::certificate::fuzz_header as certificate_header;
     pub use crate::jose::Compact;

@@ -10,16 +10,16 @@ pub mod admin {
 }
 pub mod base {
     pub mod model {
-        pub use crate::base::model::ClientId;
+        pub use crate::base::ClientId;
         pub mod json {
-            pub use crate::base::model::json::{parse, parse_object};
+            pub use crate::base::json::{parse, parse_object};
         }
     }
     pub mod random {
         pub use crate::base::random::{bytes, client_id};
     }
     pub mod secret {
-        pub use crate::base::secret::{Secret, TokenDigest, sha256_hex};
+        pub use crate::base::{Secret, TokenDigest, sha256_hex};
     }
 }
 pub mod ear {

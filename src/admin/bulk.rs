@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::is_default;
-use crate::base::model::ClientId;
+use crate::base::ClientId;
 use crate::http::answer::Problem;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;

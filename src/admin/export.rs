@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use serde_json::{Map, Value};
 
-use crate::base::secret::SealError;
+use crate::base::SealError;
 use crate::service::Service;
 use crate::store::transfer::line::{CLIENTS, of as line_of};
 use crate::store::{StoreError, Stored};

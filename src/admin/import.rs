@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 
 use super::portable::{self, Arrived};
 use super::{Administrator, is_default};
-use crate::base::clock::Timestamp;
-use crate::base::model::json;
+use crate::base::{Timestamp, json};
 use crate::client::Client;
 use crate::http::body::BodyError;
 use crate::http::lines::BodyLines;

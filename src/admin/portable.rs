@@ -4,9 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::base::clock::Timestamp;
-use crate::base::model::{ClientId, Violation, scope};
-use crate::base::secret::{SealingKey, Secret, TokenDigest};
+use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens, TrustLevel};
 use crate::config::AdminScopes;
 use crate::service::Context;

@@ -1,6 +1,22 @@
-//! Basic types that every other module builds on: the time, identifiers and JSON, random values, secrets.
+//! Basic types that every other module builds on: the time, identifiers, violations, strict JSON, absent members,
+//! media types, scope texts, which addresses are public, random values and secrets. Pure, no I/O.
 
+pub(crate) mod absent;
+pub(crate) mod address;
 pub mod clock;
-pub(crate) mod model;
+mod ids;
+pub(crate) mod json;
+mod media_type;
 pub(crate) mod random;
-pub(crate) mod secret;
+pub(crate) mod scope;
+mod secret;
+mod violation;
+
+pub(crate) use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use ids::ClientId;
+pub(crate) use json::JsonError;
+pub(crate) use media_type::MediaType;
+pub(crate) use random::NoRandomness;
+pub(crate) use secret::{SealError, Sealed, SealingKey, hex, hmac_sha256_hex, sha256, texts_equal};
+pub use secret::{Secret, TokenDigest, sha256_hex};
+pub(crate) use violation::{ErrorCode, Violation, printable};

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::{Clock, SystemClock};
 use crate::config::{self, Configuration, Sources};
 use failure::Failure;
 use offline::OfflineArguments;

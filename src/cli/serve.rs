@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ServeArguments;
-use crate::base::clock::SystemClock;
+use crate::base::SystemClock;
 use crate::server::systemd::{self, ServerState};
 use crate::server::{self, Server, Sockets, Start};
 use crate::telemetry;

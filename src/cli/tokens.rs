@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::output::{self, Form, Format, Table, cell};
 use super::remote::{Call, Needs, RemoteArguments, segment};
 use super::{Failure, moment};
-use crate::base::model::json as strict;
+use crate::base::json as strict;
 
 /// The path of initial access tokens in the admin API.
 const TOKENS: &str = "/admin/v1/initial-access-tokens";

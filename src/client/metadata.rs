@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::member::{self, MemberKind};
-use crate::base::model::absent;
+use crate::base::absent;
 
 /// Up to this number of members, a linear search is faster than hashing the name.
 const FEW: usize = 48;

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Approved, InitialAccessPolicy};
-use crate::base::clock::Timestamp;
-use crate::base::model::ClientId;
-use crate::base::secret::{Sealed, TokenDigest};
+use crate::base::{ClientId, Sealed, Timestamp, TokenDigest};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::Metadata;
 use super::member::{self, MemberKind, SetBy};
 use super::rules::Rules;
-use crate::base::model::{Violation, json};
+use crate::base::{Violation, json};
 
 /// The requested metadata: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Live;
 use super::settings::ServerSettings;
 use super::verdict::Verdict;
-use crate::base::model::scope;
+use crate::base::scope;
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

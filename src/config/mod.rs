@@ -80,9 +80,6 @@ impl Live {
     /// only in a secret have the same identifier.
     pub fn revision(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        crate::base::secret::sha256_hex(&text)
-            .chars()
-            .take(12)
-            .collect()
+        crate::base::sha256_hex(&text).chars().take(12).collect()
     }
 }

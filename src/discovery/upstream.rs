@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::base::model::absent;
+use crate::base::absent;
 use crate::service::MetadataDocument;
 
 /// Returns the upstream members, without absent ones and without those that this server replaces: the

@@ -1,6 +1,6 @@
 //! Why an attestation result is rejected.
 
-use crate::base::model::violation::printable;
+use crate::base::printable;
 
 /// The check that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

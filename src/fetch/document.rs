@@ -4,8 +4,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
 use super::{FetchError, Fetcher, Request, Response};
-use crate::base::model::json;
-use crate::base::model::media_type::MediaType;
+use crate::base::{MediaType, json};
 
 /// The `Accept` header for JSON.
 pub const JSON: &str = "application/json";

@@ -6,7 +6,7 @@
 use url::{Host, Url};
 
 use super::error::Refusal;
-use crate::base::model::address;
+use crate::base::address;
 use crate::config::FetchSettings;
 
 /// The maximum length of a URL, in bytes.

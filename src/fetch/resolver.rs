@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
 use super::error::Refusal;
-use crate::base::model::address;
+use crate::base::address;
 use crate::config::FetchSettings;
 
 /// The maximum number of concurrent lookups. A hanging lookup holds a thread until the system gives up,

@@ -12,7 +12,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::base::model::violation::printable;
+use crate::base::printable;
 
 /// The error for a request that authenticates twice in its head.
 pub(crate) const SEVERAL: &str = "send one Authorization header, not several";

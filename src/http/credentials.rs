@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
 use super::answer::BadCredentials;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// The maximum length of a token in bytes; this server issues none that is longer.
 const MAXIMUM_BYTES: usize = 4_096;

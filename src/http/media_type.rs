@@ -3,7 +3,7 @@
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::body::BodyError;
-use crate::base::model::media_type::MediaType;
+use crate::base::MediaType;
 
 /// The form of a registration request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Expectations, JwsError};
-use crate::base::clock::Timestamp;
-use crate::base::model::violation::printable;
+use crate::base::{Timestamp, printable};
 
 /// The maximum length of `iss`, `sub` and `jti`, in bytes. They become keys of caches and of the
 /// record of used tokens.

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Algorithm, DecodeError, JwsError, algorithm};
-use crate::base::model::json::{self, JsonError};
+use crate::base::{JsonError, json};
 
 /// The maximum length of a token in bytes.
 pub(crate) const MAXIMUM_TOKEN_BYTES: usize = 65_536;

@@ -12,8 +12,7 @@ use super::public_key::PublicKey;
 use super::shared_secret::SharedSecret;
 use super::verify::SignedToken;
 use super::{Compact, JwsError, jwks};
-use crate::base::model::json;
-use crate::base::secret::Secret;
+use crate::base::{Secret, json};
 
 /// The maximum number of keys in one JWK Set of an operator, of a script or of another server.
 pub(crate) const MOST_KEYS: usize = 100;

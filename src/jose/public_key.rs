@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::fit::{self, KeyTask};
 use super::{Algorithm, jwks};
-use crate::base::model::absent;
+use crate::base::absent;
 
 /// A key that verifies signatures.
 pub(super) struct PublicKey {

@@ -5,7 +5,7 @@ use josekit::jws::alg::hmac::{HmacJwsAlgorithm, HmacJwsSigner};
 use subtle::ConstantTimeEq;
 
 use super::Algorithm;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// A secret, ready for every HMAC that it is long enough for.
 pub(super) struct SharedSecret(Vec<(Algorithm, HmacJwsSigner)>);

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::public_key::{self, PublicKey};
 use super::{Algorithm, shared_secret, thumbprint};
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// The size of generated RSA keys, in bits.
 const RSA_BITS: u32 = 2_048;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Algorithm, SigningKey, SigningKeyError};
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// Returns the key in `secret`: a private key as JWK or PEM, or the text of an HMAC key.
 ///

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value};
 
 use super::{Compact, Expectations, JwsError, KeySet, claims};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 /// A verified value. Only `verify()` and `SignedToken::accept` create it.
 #[derive(Debug, Clone, PartialEq)]

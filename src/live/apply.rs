@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::pointer::shown;
 use super::{Operations, PatchError};
-use crate::base::model::json::MAXIMUM_DEPTH;
+use crate::base::json::MAXIMUM_DEPTH;
 
 /// Maximum size of the document as JSON, in bytes.
 pub(super) const MOST_BYTES: usize = 1 << 20;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::PatchError;
 use super::pointer::{Place, shown};
-use crate::base::model::json::{self, JsonError};
+use crate::base::{JsonError, json};
 use crate::config::patch;
 
 /// Maximum number of operations in one request.

@@ -1,7 +1,6 @@
 //! The errors of client management.
 
-use crate::base::random::NoRandomness;
-use crate::base::secret::SealError;
+use crate::base::{NoRandomness, SealError};
 use crate::http::answer::BadCredentials;
 use crate::registration::RegisterError;
 use crate::script::HookError;

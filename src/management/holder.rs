@@ -5,8 +5,7 @@
 use hyper::header::HeaderMap;
 
 use super::{Held, ManageError};
-use crate::base::model::ClientId;
-use crate::base::secret::{Secret, TokenDigest};
+use crate::base::{ClientId, Secret, TokenDigest};
 use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::BadCredentials;
 use crate::http::credentials;

@@ -7,8 +7,7 @@ mod holder;
 
 pub(crate) use error::ManageError;
 
-use crate::base::random;
-use crate::base::secret::{Secret, TokenDigest};
+use crate::base::{Secret, TokenDigest, random};
 use crate::client::{Client, RegistrationTokens};
 use crate::config::registration::Rotation;
 use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};

@@ -4,8 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::attempt::{Issued, Purpose};
-use crate::base::clock::Timestamp;
-use crate::base::secret::Secret;
+use crate::base::{Secret, Timestamp};
 use crate::client::{Client, Metadata, TrustLevel};
 use crate::service::Context;
 

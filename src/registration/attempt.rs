@@ -15,7 +15,7 @@ use super::proof::initial_access::InitialAccess;
 use super::proof::statement::Statement;
 use super::single_use::Use;
 use super::{AttestedClient, ClientInformation};
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::client::{Approved, Client, Metadata, Requested, Rules, ScriptRef};
 use crate::http::body::BodyError;
 use crate::http::media_type::{self, RequestForm};

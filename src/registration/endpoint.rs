@@ -13,7 +13,7 @@ use super::proof::{certificate, client_attestation, initial_access};
 use super::{
     Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered,
 };
-use crate::base::model::ErrorCode;
+use crate::base::ErrorCode;
 use crate::http::answer::{self, BadCredentials, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::precondition::entity_tag;

@@ -1,10 +1,7 @@
 //! The errors of a registration.
 
 use super::ClientAttestationError;
-use crate::base::model::Violation;
-use crate::base::model::json::JsonError;
-use crate::base::random::NoRandomness;
-use crate::base::secret::{SealError, Secret};
+use crate::base::{JsonError, NoRandomness, SealError, Secret, Violation};
 use crate::fetch::FetchError;
 use crate::http::answer::BadCredentials;
 use crate::http::body::BodyError;

@@ -8,7 +8,7 @@ use super::attempt::{Attempt, Offered};
 use super::proof::statement::{Statement, unapproved};
 use super::proof::udap;
 use super::{ClientInformation, RegisterError, Registered, create, put_back, remove, single_use};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::config::trust::StatementIdentity;
 use crate::service::Context;
 use crate::store::{Change, Indexed, Stored};

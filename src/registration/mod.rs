@@ -32,7 +32,7 @@ pub(crate) use remove::remove;
 
 use tracing::Instrument as _;
 
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::client::Valid;
 use crate::service::Context;
 use crate::store::{Change, Stored};

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::attempt::{Attempt, Proven};
 use super::proof::initial_access::InitialAccess;
 use super::{Caller, RegisterError, check, hooks, issue, update};
-use crate::base::model::absent;
+use crate::base::absent;
 use crate::client::{Client, Provenance, Requested};
 use crate::script::Proofs;
 use crate::service::Context;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::attempt::{Attempt, Issued, Proven};
 use super::{ClientInformation, RegisterError};
-use crate::base::secret::sha256_hex;
+use crate::base::sha256_hex;
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, Metadata, TrustLevel};
 use crate::service::Context;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::RegisterError;
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Client;
 use crate::service::Context;
 

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::base::clock::{Clock, SystemClock};
+use crate::base::{Clock, SystemClock};
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::http::certificate::Proxies;

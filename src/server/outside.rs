@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp};
 use crate::config::{Live, Settings};
 use crate::fetch::{Fetcher, Request};
 use crate::script::host::{CallingScript, Host, HttpAnswer, HttpCall};

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
-use crate::base::clock::Clock;
+use crate::base::Clock;
 use crate::client::Rules;
 use crate::config::{Live, Origins, Settings};
 use crate::fetch::documents::RemoteDocuments;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Context;
 use super::limits::Limited;
-use crate::base::model::ErrorCode;
+use crate::base::ErrorCode;
 use crate::http::answer::Problem;
 use crate::http::body::BodyError;
 use crate::http::{observe, peer};

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp};
 use crate::store::seen::Seen;
 use crate::store::{Store, StoreError};
 
@@ -184,7 +184,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::clock::ManualClock;
+    use crate::base::ManualClock;
 
     const START: Timestamp = Timestamp::from_unix(1_767_225_600);
     const DAY: u64 = 86_400;

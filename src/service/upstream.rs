@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::base::clock::Clock;
+use crate::base::Clock;
 use crate::config::FetchSettings;
 use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, BuildError, FetchError, Fetcher};

@@ -40,9 +40,7 @@ pub use patches::ConfigurationPatches;
 
 use tokio::sync::mpsc;
 
-use crate::base::clock::Timestamp;
-use crate::base::random;
-use crate::base::secret::SealingKey;
+use crate::base::{SealingKey, Timestamp, random};
 use crate::config::StoreSettings;
 
 /// The store of one server.

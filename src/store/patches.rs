@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::backend::{Backend, Change, Expectation};
 use super::{StoreError, keys, record, sealing};
-use crate::base::secret::{Sealed, SealingKey};
+use crate::base::{Sealed, SealingKey};
 
 /// Maximum number of bytes of the document.
 pub const MOST_BYTES: usize = 1 << 20;

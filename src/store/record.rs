@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 /// The version that is written.
 const VERSION: u8 = 1;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::Change;
 use super::{Store, StoreError, keys, record};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 /// The recorded time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

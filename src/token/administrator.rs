@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::base::clock::Timestamp;
-use crate::base::model::{ClientId, Violation};
-use crate::base::random::{self, NoRandomness};
-use crate::base::secret::{SealError, Secret, TokenDigest};
+use crate::base::{
+    ClientId, NoRandomness, SealError, Secret, Timestamp, TokenDigest, Violation, random,
+};
 use crate::client::{
     Approved, Client, ClientSecret, Provenance, RegistrationTokens, Requested, Rules, TrustLevel,
 };

@@ -1,6 +1,6 @@
 //! Authentication by an access token of this server (RFC 6750, RFC 8705 section 3).
 
-use crate::base::secret::texts_equal;
+use crate::base::texts_equal;
 use crate::http::ClientCertificate;
 use crate::service::Context;
 use crate::store::expiring::tokens::AccessToken;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::introspection::Asker;
 use super::{Authenticated, PresentedCredentials, TokenError, authenticate, bearer};
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::http::ClientCertificate;
 use crate::http::answer::{self, BadCredentials, Problem};
 use crate::http::credentials::{self, Authorization};

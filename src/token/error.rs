@@ -1,7 +1,6 @@
 //! The errors of the token, introspection and revocation endpoints (RFC 6749 section 5.2).
 
-use crate::base::random::NoRandomness;
-use crate::base::secret::SealError;
+use crate::base::{NoRandomness, SealError};
 use crate::http::answer::BadCredentials;
 use crate::http::form::FormError;
 use crate::registration::RegisterError;

@@ -4,9 +4,7 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
 use super::{Authenticated, TokenError, has_scope};
-use crate::base::model::scope;
-use crate::base::random;
-use crate::base::secret::Secret;
+use crate::base::{Secret, random, scope};
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::ClientCertificate;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{TokenError, administers, bearer};
-use crate::base::model::ClientId;
+use crate::base::ClientId;
 use crate::client::Client;
 use crate::http::form::Form;
 use crate::service::Context;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::jose::{signing_key, thumbprint};
 
 /// Returns the JWK Set with the public keys of those `secrets` that are private keys. It is empty if this

@@ -28,5 +28,5 @@ pub(crate) fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
 
 /// Whether `scope` contains the word `wanted` (RFC 6749 section 3.3).
 fn has_scope(scope: &str, wanted: &str) -> bool {
-    crate::base::model::scope::has(scope, wanted)
+    crate::base::scope::has(scope, wanted)
 }

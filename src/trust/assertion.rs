@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::decoy::DECOYS;
 use super::source::key_set;
 use super::{Certified, TrustError, Verifier};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::jose::{Claims, Compact, Expectations, JwsError, KeySet, SignedToken, Tried, Verified};
 
 /// Maximum number of keys that are tried for one assertion. A client with more keys for one algorithm must

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::file;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::config::trust::CertificateSan;
 use crate::jose::{Compact, KeySet};
 use crate::x509::{Anchors, Certificate, Chain, ChainError};

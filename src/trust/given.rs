@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::source::{Keys, Source, key_set};
-use crate::base::secret::sha256_hex;
+use crate::base::sha256_hex;
 use crate::jose::KeySet;
 
 /// Maximum number of cached key sets. If scripts return more different sets, they are parsed again.

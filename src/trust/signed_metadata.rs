@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::file;
-use crate::base::clock::Timestamp;
-use crate::base::secret::{Secret, sha256_hex};
+use crate::base::{Secret, Timestamp, sha256_hex};
 use crate::config::udap::UdapMetadata;
 use crate::jose::{self, SigningKey, SigningKeyError, same_key, signing_key};
 use crate::x509::Chain;

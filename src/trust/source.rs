@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Certified;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::config::Registration;
 use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
 use crate::jose::{KeySet, MOST_KEYS};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::assertion::Assertions;
 use super::certified::{Certified, CertifiedError};
 use super::source::{Keys, Source};
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
 use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, FetchError, Fetcher};

@@ -7,7 +7,7 @@ use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509StoreContextRef};
 
 use super::{Certificate, CertificateError, Chain, ChainError};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 /// The required purpose of a certificate, and the maximum number of intermediates below its anchor.
 struct AnchorTerms {

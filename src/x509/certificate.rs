@@ -9,8 +9,7 @@ use openssl::x509::{X509, X509NameRef, X509Ref};
 use serde_json::{Map, Value, json};
 
 use super::{AlternativeNames, CertificateError, Dn, key, usage};
-use crate::base::clock::Timestamp;
-use crate::base::secret::hex;
+use crate::base::{Timestamp, hex};
 
 /// The maximum size of one certificate in bytes, as PEM or DER: four times the usual size.
 pub(crate) const MAXIMUM_BYTES: usize = 16 * 1024;

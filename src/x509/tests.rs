@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::testing::{NOW, PLAIN, Pair, Recipe, elliptic, make, make_for};
 use super::*;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 const AUTHORITY: Recipe<'static> = Recipe {
     subject: &[("CN", "authority")],

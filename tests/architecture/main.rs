@@ -73,8 +73,7 @@ fn sources() -> Vec<Source> {
         if module.last().is_some_and(|last| last == "mod") {
             module.pop();
         }
-        // `base` only has a room for each of its files.
-        if ["lib", "main", "testing"].contains(&module[0].as_str()) || module == ["base"] {
+        if ["lib", "main", "testing"].contains(&module[0].as_str()) {
             continue;
         }
         let Some(room) = room(&module) else {

@@ -20,7 +20,7 @@ use hyper::{StatusCode, Uri};
 use serde_json::{Map, Value};
 
 use super::Administrator;
-use crate::base::model::json;
+use crate::base::json;
 use crate::config::AdminScopes;
 use crate::http::answer::{BadCredentials, Problem};
 use crate::http::body::{self, BodyError};

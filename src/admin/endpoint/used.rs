@@ -11,8 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Named, admit, bad_request, read_body, require_json, unknown};
-use crate::base::clock::Timestamp;
-use crate::base::model::{ClientId, json};
+use crate::base::{ClientId, Timestamp, json};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use self::policy::check_policy;
 use super::{Administrator, schema};
-use crate::base::clock::Timestamp;
-use crate::base::random::{self, NoRandomness};
-use crate::base::secret::Secret;
+use crate::base::{NoRandomness, Secret, Timestamp, random};
 use crate::client::InitialAccessPolicy;
 use crate::service::Context;
 use crate::store::audit::Action;

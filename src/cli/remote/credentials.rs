@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::Failure;
 use super::server;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::config::Settings;
 use crate::fetch::{Direct, Request};
 use crate::token::administrator;

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::super::Failure;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
 use crate::http::answer::NO_SUCH_PATH;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{Format, ScriptArguments};
-use crate::base::model::json;
+use crate::base::json;
 use crate::script::Hook;
 use crate::script::testing::trial::{Ending, Given, Trial};
 use crate::script::testing::{self, Fakes, World, WorldSettings};

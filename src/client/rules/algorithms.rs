@@ -2,7 +2,7 @@
 
 use super::Rules;
 use super::report::{is_faulted, unsupported, violation};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
 

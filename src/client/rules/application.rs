@@ -3,7 +3,7 @@
 
 use super::uri::{self, Uri};
 use super::{Rules, report};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::config::registration::DefaultApplicationType;
 

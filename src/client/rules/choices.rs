@@ -4,7 +4,7 @@
 use super::algorithms::{ALGORITHMS, AlgorithmMember};
 use super::report::{choice_of, is_faulted, shown, violation};
 use super::{Rules, keys, methods};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Rules;
 use super::report::violation;
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::{Metadata, member};
 
 /// Checks a member that no specification names. It must be a custom attribute that the operator

@@ -3,7 +3,7 @@
 
 use super::algorithms::encryptions;
 use super::{Rules, application, grants, lifetime};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 
 /// The default content encryption of OpenID Connect Dynamic Client Registration section 2.

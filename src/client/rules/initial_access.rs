@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::report::{item_violation, items, shown, violation};
 use super::{Rules, methods, uri};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::{InitialAccessPolicy, Metadata, member};
 
 /// Checks that everything is within the limits of the token.

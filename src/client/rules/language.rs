@@ -9,7 +9,7 @@ use oxilangtag::LanguageTag;
 
 use super::Rules;
 use super::report::violation;
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::{Metadata, member};
 
 /// Checks that language tags are valid in BCP 47, that none is repeated in any case, and that there

@@ -2,8 +2,7 @@
 
 use super::Rules;
 use super::report::{is_faulted, violation};
-use crate::base::clock::Timestamp;
-use crate::base::model::Violation;
+use crate::base::{Timestamp, Violation};
 use crate::client::Metadata;
 
 /// Removes a requested lifetime that does not apply: if the operator forbids such requests, or if

@@ -4,7 +4,7 @@
 use super::algorithms::is_symmetric;
 use super::report::{is_faulted, is_item_faulted, items, unsupported, violation};
 use super::{Rules, keys, tls};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
 

@@ -45,7 +45,7 @@ pub use secret::needs_secret;
 
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::config::registration::UnsupportedListValues;
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use redirect_pattern::RedirectPattern;

@@ -9,7 +9,7 @@ use super::application::Application;
 use super::report::{is_faulted, violation};
 use super::uri::{self, Uri};
 use super::{Rules, urls};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::client::member::{self, MemberKind};
 use crate::config::registration::PageUriHosts;

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::choices;
-use crate::base::model::Violation;
-use crate::base::model::violation::printable;
+use crate::base::{Violation, printable};
 use crate::client::Metadata;
 
 /// The number of characters of a client's text that a response repeats.

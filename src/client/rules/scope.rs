@@ -2,7 +2,7 @@
 
 use super::Rules;
 use super::report::{is_faulted, shown, violation};
-use crate::base::model::{Violation, scope};
+use crate::base::{Violation, scope};
 use crate::client::Metadata;
 
 /// Writes `scope` with single spaces between its words. A scope without words becomes absent.

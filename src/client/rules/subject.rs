@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::report::{is_faulted, unsupported, violation};
 use super::{Rules, uri};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 
 /// Checks that the type is supported, and that a pairwise client belongs to one sector.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Rules;
-use crate::base::model::{ErrorCode, Violation};
+use crate::base::{ErrorCode, Violation};
 use crate::client::{InitialAccessPolicy, Metadata, Requested};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 

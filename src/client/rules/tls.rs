@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Rules;
 use super::report::violation;
 use super::uri::{self, authority};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::x509::dn;
 

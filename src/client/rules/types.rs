@@ -6,8 +6,7 @@ use serde_json::{Number, Value};
 
 use super::report::{item_violation, shown, violation};
 use super::{Rules, custom};
-use crate::base::model::Violation;
-use crate::base::model::json::type_name;
+use crate::base::{Violation, json::type_name};
 use crate::client::Metadata;
 use crate::client::member::{self, MemberKind};
 

@@ -4,7 +4,7 @@ use super::application::Application;
 use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
 use super::uri::Uri;
 use super::{Rules, redirect_uris, uri};
-use crate::base::model::{Violation, address};
+use crate::base::{Violation, address};
 use crate::client::Metadata;
 use crate::client::member::{self, MemberKind};
 use crate::config::FetchSettings;

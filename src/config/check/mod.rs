@@ -13,7 +13,7 @@ use super::verdict::Verdict;
 use super::{
     FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream,
 };
-use crate::base::model::scope;
+use crate::base::scope;
 
 /// Checks the whole configuration.
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::entry::{Entry, Print};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::config::FetchSettings;
 
 /// Seconds for which a document is kept if its server states no lifetime.

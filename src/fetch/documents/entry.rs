@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use super::Flight;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::fetch::FetchError;
 
 /// Seconds for which a document is not fetched again after a failure.

@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, Shared};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
-use crate::base::clock::Clock;
+use crate::base::Clock;
 use crate::config::FetchSettings;
 use crate::fetch::{FetchError, Fetcher};
 use crate::telemetry::meter::{self, KeyLookup};

@@ -6,7 +6,7 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::config::TlsSettings;
 use crate::x509::{Anchors, Certificate};
 

@@ -17,7 +17,7 @@ use openssl::ssl::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::certificate::ClientCertificate;
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp};
 use crate::config::{ClientCertificates, TlsSettings};
 use crate::x509::{Anchors, Certificate};
 use files::Files;

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::model::absent::is_absent;
+use crate::base::absent::is_absent;
 
 /// Members that any public key may have: those of RFC 7517 section 4, `ext` of Web Cryptography,
 /// and the members of OpenID Federation 1.0 section 8.7 for the validity period of a key.

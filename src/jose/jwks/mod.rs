@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use members::without_unknown;
 
-use crate::base::model::absent;
+use crate::base::absent;
 
 /// Checks that `set` is a JWK Set of at most `limit` public keys, at least one of which can be
 /// used. Keys of an unknown type are not checked (RFC 7517 section 5).

@@ -2,7 +2,7 @@
 
 use super::super::MOST_KEYS_TRIED;
 use super::*;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// Returns a valid token of `key` with `kid` in its header.
 fn signed(key: &SigningKey, kid: &Value) -> String {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::sign::sign_bytes;
 use super::{Algorithm, Compact, Expectations, JwsError, KeySet, SigningKey, TypRule, verify};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 /// The current time of all tests.
 const NOW: u64 = 1_700_000_000;

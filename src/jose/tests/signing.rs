@@ -2,7 +2,7 @@
 
 use super::super::{SigningKeyError, key_is_in, same_key, sign, thumbprint};
 use super::*;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// RFC 8037 appendix A.1. The public half is in the fixtures.
 const EDWARDS_PRIVATE: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";

@@ -3,7 +3,7 @@
 use super::super::MAXIMUM_TOKEN_BYTES;
 use super::super::compact::{MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES};
 use super::*;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// Checks a token against the key that signed it.
 fn check_form(text: &str, result: Result<(), (&str, &str)>) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::base::model::{Violation, absent, scope};
+use crate::base::{Violation, absent, scope};
 use crate::client::Requested;
 use crate::client::member::{self, SetBy};
 use crate::client::rules::{Privileges, retells, withhold};

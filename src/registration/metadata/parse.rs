@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::model::{Violation, absent, json};
+use crate::base::{Violation, absent, json};
 use crate::http::media_type::RequestForm;
 use crate::jose::Compact;
 use crate::registration::{Received, RegisterError};

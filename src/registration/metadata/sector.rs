@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::base::model::Violation;
-use crate::base::model::json::type_name;
+use crate::base::{Violation, json::type_name};
 use crate::client::Metadata;
 use crate::fetch;
 use crate::service::Context;

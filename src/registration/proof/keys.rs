@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::base::model::absent;
-use crate::base::secret::Secret;
+use crate::base::{Secret, absent};
 use crate::client::{Metadata, ScriptRef};
 use crate::jose::{Compact, KeySet};
 use crate::registration::RegisterError;

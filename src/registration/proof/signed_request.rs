@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::keys::{self, KeyHooks};
 use super::statement::Statement;
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::{ScriptRef, TrustLevel};
 use crate::jose::{Algorithm, Claims, Compact, Expectations, Verified};
 use crate::registration::RegisterError;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::keys::{self, KeyHooks};
 use super::udap::{self, SelfMade};
-use crate::base::model::{ErrorCode, Violation};
+use crate::base::{ErrorCode, Violation};
 use crate::client::{ScriptRef, StatementOrigin, TrustLevel};
 use crate::config::trust::StatementValidation;
 use crate::jose::{Claims, Compact, Expectations, TypRule, Verified, kind};

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::statement::{Statement, invalid};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::config::trust::StatementIdentity;
 use crate::registration::RegisterError;
 use crate::service::Context;

@@ -19,7 +19,7 @@ use super::run::current_call;
 use super::run::cycles;
 use super::run::engine::SharedModules;
 use super::value::message;
-use crate::base::secret::sha256_hex;
+use crate::base::sha256_hex;
 use crate::client::ScriptRef;
 use crate::config::nearest;
 

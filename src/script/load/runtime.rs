@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::secrets::{SecretError, Secrets};
-use crate::base::clock::Clock;
-use crate::base::secret::Secret;
+use crate::base::{Clock, Secret};
 use crate::config::ScriptSettings;
 use crate::script::after::Notifications;
 use crate::script::host::{Host, NoHost};

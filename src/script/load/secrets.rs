@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::config::{SecretSource, nearest};
 use crate::script::value::hide::Hidden;
 

@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use super::library::Libraries;
 use super::runtime::Runtime;
-use crate::base::clock::Timestamp;
-use crate::base::secret::sha256_hex;
+use crate::base::{Timestamp, sha256_hex};
 use crate::config::ScriptSettings;
 use crate::script::hook::Hook;
 use crate::script::load::{self, LoadError, LoadErrors, Script, Texts};

@@ -11,7 +11,7 @@ use super::super::value::{HostResult, failure, to_json};
 use super::functions::{Functions, HostFunction, function};
 use super::jwt::{algorithms, key_set};
 use super::{members, store};
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::{Clock, Timestamp};
 use crate::config::ScriptLimits;
 use crate::ear::{self, AppraisalFailure, AttestationResult, Check};
 use crate::jose::{self, Compact, Expectations, JwsError, KeySet, MOST_KEYS, TypRule};

@@ -5,8 +5,7 @@ use rhai::ImmutableString;
 
 use super::super::value::{HostResult, failure};
 use super::functions::{Functions, HostFunction, function};
-use crate::base::random;
-use crate::base::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
+use crate::base::{hmac_sha256_hex, random, sha256_hex, texts_equal};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

@@ -11,7 +11,7 @@ use super::super::host::{Host, HttpAnswer, HttpCall};
 use super::super::value::{HostResult, failure, to_json, to_script};
 use super::functions::{Functions, HostFunction, function};
 use super::{hook, members};
-use crate::base::model::json;
+use crate::base::json;
 use crate::config::ScriptLimits;
 use crate::script::run::permits::WaitsFor;
 use crate::script::value::bytes::Bytes;

@@ -4,7 +4,7 @@ use rhai::{Dynamic, ImmutableString};
 
 use super::super::value::{failure, to_json, to_script};
 use super::functions::{Functions, HostFunction, function};
-use crate::base::model::json;
+use crate::base::json;
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

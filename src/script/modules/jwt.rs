@@ -12,9 +12,7 @@ use serde_json::{Map, Value};
 use super::super::value::{HostResult, failure, to_json};
 use super::functions::{Functions, HostFunction, function};
 use super::members;
-use crate::base::clock::{Clock, Timestamp};
-use crate::base::model::json;
-use crate::base::secret::Secret;
+use crate::base::{Clock, Secret, Timestamp, json};
 use crate::jose::{
     self, Algorithm, Claims, Compact, DecodeError, Expectations, KeySet, MAXIMUM_TOKEN_BYTES,
     MOST_KEYS, MOST_KEYS_TRIED, TypRule, Unverified, Verified,

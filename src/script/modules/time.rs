@@ -7,7 +7,7 @@ use rhai::ImmutableString;
 
 use super::super::value::failure;
 use super::functions::{Functions, HostFunction, function};
-use crate::base::clock::Clock;
+use crate::base::Clock;
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

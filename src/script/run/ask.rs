@@ -6,7 +6,7 @@ use rhai::Dynamic;
 use serde_json::Value;
 
 use super::Asking;
-use crate::base::model::json;
+use crate::base::json;
 use crate::client::Metadata;
 use crate::script::hook::Hook;
 use crate::script::load::Script;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::clock::{Clock, ManualClock, Timestamp};
+use crate::base::{Clock, ManualClock, Timestamp};
 use crate::script::host::{CallingScript, Host, HttpAnswer, HttpCall};
 
 /// A host with predefined responses, and with values, clients and nonces in memory.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::fake::FakeHost;
 use super::observer::ScriptObserver;
-use crate::base::model::json;
+use crate::base::json;
 use crate::client::Metadata;
 use crate::script::hook::Hook;
 use crate::script::host::HttpCall;

@@ -12,7 +12,7 @@ use super::super::load::Texts;
 use super::fake::FakeHost;
 use super::observer::ScriptObserver;
 use super::trial::{self, Given, Trial, Watch};
-use crate::base::clock::{ManualClock, Timestamp};
+use crate::base::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 use crate::script::load::runtime::Runtime;
 use crate::script::load::secrets::Secrets;

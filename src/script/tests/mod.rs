@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::testing::fake::FakeHost;
 use super::*;
-use crate::base::clock::{ManualClock, Timestamp};
+use crate::base::{ManualClock, Timestamp};
 use crate::client::{Metadata, TrustLevel};
 use crate::config::{ScriptSettings, SecretSource};
 use crate::x509::Certificate;

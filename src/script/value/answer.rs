@@ -4,7 +4,7 @@ use rhai::{Dynamic, EvalAltResult, ImmutableString};
 use serde_json::{Map, Value, json};
 
 use super::{HostResult, failure, to_json};
-use crate::base::model::json;
+use crate::base::json;
 use crate::script::explain::caught;
 
 /// A status from 400 to 599 and a JSON body.

@@ -8,7 +8,7 @@ use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use crate::base::secret::{Secret, hex};
+use crate::base::{Secret, hex};
 
 /// The depth of nested structures in which a value is recognised, such as JSON text in a printed map.
 const DEPTH: usize = 2;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::client::Client;
 use crate::service::{Due, Service};
 use crate::store::audit::{Action, Author};

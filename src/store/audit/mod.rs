@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use super::backend::{Backend, Change, number, numbered};
 use super::{StoreError, keys, record};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 pub use queue::{AuditQueue, AuditWriter, queue};
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use futures_util::future::join_all;
 
 use super::removal;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::store::audit::{Action, Author};
 use crate::store::backend::{Change, page};
 use crate::store::expiring::sweep::add_up;

@@ -5,8 +5,7 @@ use std::ops::Range;
 use futures_util::stream::{Stream, try_unfold};
 
 use super::index::Indexed;
-use crate::base::clock::Timestamp;
-use crate::base::model::ClientId;
+use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Metadata, TrustLevel};
 use crate::store::{Clients, StoreError, Stored, keys};
 

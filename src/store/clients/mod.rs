@@ -12,8 +12,7 @@ use std::sync::Arc;
 use self::index::{Indexed, entered, removed};
 use super::backend::{Backend, Change, Expectation, Pair, number};
 use super::{StoreError, keys, record};
-use crate::base::model::ClientId;
-use crate::base::secret::TokenDigest;
+use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
 
 /// A client as it was read, with the bytes that must be unchanged when it is changed.

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::Stored;
 use super::index::client_use;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::client::Client;
 use crate::store::backend::{Change, Pair, page};
 use crate::store::expiring::sweep::add_up;

@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 
 use super::Clients;
-use crate::base::clock::Timestamp;
-use crate::base::model::ClientId;
+use crate::base::{ClientId, Timestamp};
 use crate::client::Client;
 use crate::store::StoreError;
 use crate::store::retry::{unless_lost, until_won};

@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::{TestPlace, at, client, on_every_backend, race};
-use crate::base::clock::Timestamp;
-use crate::base::secret::Secret;
+use crate::base::{Secret, Timestamp};
 use crate::client::InitialAccessPolicy;
 use crate::store::expiring::initial_access_tokens::{InitialAccess, InitialAccessToken};
 use crate::store::{Change, Store, StoreError};

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{TestPlace, client, id, on_every_backend};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::client::{Client, TrustLevel};
 use crate::store::backend::{Change, Expectation};
 use crate::store::{Store, keys};

@@ -27,9 +27,7 @@ use super::Store;
 use super::backend::memory::Memory;
 use super::backend::sled::Sled;
 use super::backend::{Backend, Pair};
-use crate::base::clock::Timestamp;
-use crate::base::model::ClientId;
-use crate::base::secret::SealingKey;
+use crate::base::{ClientId, SealingKey, Timestamp};
 use crate::client::Client;
 
 /// Runs each of these functions as a test with every backend.

@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{at, client, id, open, store};
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::client::InitialAccessPolicy;
 use crate::store::audit::{Action, Author};
 use crate::store::expiring::initial_access_tokens::InitialAccess;

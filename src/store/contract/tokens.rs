@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{TestPlace, at, client, id, on_every_backend};
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::store::expiring::tokens::AccessToken;
 use crate::store::{Change, Store, StoreError};
 

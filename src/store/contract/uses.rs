@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{TestPlace, at, client, id, on_every_backend, race};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::client::Client;
 use crate::store::clients::index::client_use;
 use crate::store::clients::unused::Unused;

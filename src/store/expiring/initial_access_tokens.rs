@@ -9,8 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Found, Space};
-use crate::base::clock::Timestamp;
-use crate::base::secret::{Secret, hex, sha256};
+use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::InitialAccessPolicy;
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change, Expectation, number};

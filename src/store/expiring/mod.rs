@@ -18,7 +18,7 @@ use super::backend::{Backend, Change, Expectation};
 use super::keys::ExpiringKind;
 use super::retry::{unless_lost, until_won};
 use super::{StoreError, record};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 
 /// A record that expires.
 #[derive(Debug, Clone)]

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Found, Space};
-use crate::base::clock::Timestamp;
-use crate::base::random::{self, NoRandomness};
-use crate::base::secret::sha256;
+use crate::base::{NoRandomness, Timestamp, random, sha256};
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change, Expectation, number};
 use crate::store::keys::ExpiringKind;

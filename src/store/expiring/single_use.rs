@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Entry, Space};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change};
 use crate::store::keys::{ExpiringKind, digest};

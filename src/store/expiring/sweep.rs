@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::store::backend::{Backend, Change, Expectation};
 use crate::store::keys::ExpiringKind;
 use crate::store::retry::unless_lost;

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Space};
-use crate::base::clock::Timestamp;
-use crate::base::model::ClientId;
-use crate::base::secret::{Secret, sha256};
+use crate::base::{ClientId, Secret, Timestamp, sha256};
 use crate::store::StoreError;
 use crate::store::backend::Backend;
 use crate::store::clients::{Clients, Stored};

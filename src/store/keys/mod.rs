@@ -30,9 +30,7 @@
 
 use std::ops::Range;
 
-use crate::base::clock::Timestamp;
-use crate::base::model::ClientId;
-use crate::base::secret::sha256;
+use crate::base::{ClientId, Timestamp, sha256};
 
 /// The sequence of the audit log.
 pub(super) const AUDIT: &[u8] = b"a/";

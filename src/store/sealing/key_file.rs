@@ -8,8 +8,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::random;
-use crate::base::secret::SealingKey;
+use crate::base::{SealingKey, random};
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.
@@ -121,7 +120,7 @@ fn refuse_readers(_file: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::secret::Secret;
+    use crate::base::Secret;
 
     #[test]
     fn a_key_is_created_once_and_kept() {

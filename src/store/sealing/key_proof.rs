@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::base::secret::{Sealed, SealingKey};
+use crate::base::{Sealed, SealingKey};
 use crate::store::backend::{Backend, Change, Expectation};
 use crate::store::{StoreError, keys, record, sealing};
 

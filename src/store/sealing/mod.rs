@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use crate::base::secret::{Sealed, SealingKey, Secret};
+use crate::base::{Sealed, SealingKey, Secret};
 
 /// Seals `value` so that it opens only under the same `key` of the store.
 pub(super) fn seal<T: Serialize>(

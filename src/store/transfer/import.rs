@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::model::ClientId;
+use crate::base::ClientId;
 use crate::client::Client;
 use crate::store::backend::Change;
 use crate::store::clients::{insertion, replacement};

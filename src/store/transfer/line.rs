@@ -6,8 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::clock::Timestamp;
-use crate::base::secret::{SealError, SealingKey};
+use crate::base::{SealError, SealingKey, Timestamp};
 use crate::client::{Client, ClientSecret};
 
 /// The only member of the last line: the number of clients before it. If it is missing, the export was

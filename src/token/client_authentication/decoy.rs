@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::jose::KeySet;
 use crate::trust::Source;
 

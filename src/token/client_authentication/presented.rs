@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::PresentedCredentials;
-use crate::base::model::ClientId;
-use crate::base::secret::Secret;
+use crate::base::{ClientId, Secret};
 use crate::http::answer::SEVERAL;
 use crate::http::credentials::Authorization;
 use crate::jose::Compact;

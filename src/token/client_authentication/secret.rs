@@ -1,6 +1,6 @@
 //! `client_secret_basic`, `client_secret_post` (RFC 6749 section 2.3.1).
 
-use crate::base::secret::{SealError, Secret};
+use crate::base::{SealError, Secret};
 use crate::client::Client;
 use crate::service::Context;
 

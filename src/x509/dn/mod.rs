@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::der::{self, Element};
-use crate::base::secret::hex;
+use crate::base::hex;
 use names::rfc4514_name;
 
 pub(crate) use text::parse;

@@ -5,7 +5,7 @@ use super::Rules;
 use super::report::{
     choice_of, is_faulted, is_item_faulted, item_violation, items, shown, violation,
 };
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::algorithms::{ALGORITHMS, AlgorithmMember, AlgorithmPurpose, KeyOf, is_symmetric};
 use super::report::{is_faulted, violation};
 use super::{Rules, methods, secret, urls};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::jose::fit::{self, KeyTask};
 use crate::jose::jwks;

@@ -2,7 +2,7 @@
 
 use super::report::{choice_of, is_faulted, item_violation, items, shown, unsupported, violation};
 use super::{Rules, ciba, grants, methods};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
 use crate::config::registration::UnsupportedListValues;

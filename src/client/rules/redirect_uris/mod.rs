@@ -8,7 +8,7 @@ use super::redirect_pattern::{is_allowed, is_denied};
 use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
 use super::uri::{self, Uri};
 use super::{Rules, grants};
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::Metadata;
 
 /// Where a browser may be sent with a response, and where it may be sent only after a logout.

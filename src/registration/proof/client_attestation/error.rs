@@ -1,6 +1,6 @@
 //! The errors of client attestations.
 
-use crate::base::secret::Secret;
+use crate::base::Secret;
 
 /// Why a client attestation is rejected. Each reason has its own error code.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::AttestedClient;
-use crate::base::model::{Violation, absent};
+use crate::base::{Violation, absent};
 use crate::jose;
 use crate::registration::RegisterError;
 use crate::service::Context;

@@ -14,7 +14,7 @@ use hyper::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
 use super::evidence;
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::registration::RegisterError;
 use crate::registration::endpoint::{ATTESTATION, PROOF};
 use crate::registration::single_use::Use;

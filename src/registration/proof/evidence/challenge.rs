@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::base::secret::Secret;
+use crate::base::Secret;
 use crate::client::Metadata;
 use crate::registration::RegisterError;
 use crate::registration::attempt::Attempt;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::base::model::Violation;
+use crate::base::Violation;
 use crate::client::{Metadata, ScriptRef, TrustLevel};
 use crate::registration::RegisterError;
 use crate::registration::attempt::{Attempt, Proven};

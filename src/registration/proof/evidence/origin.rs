@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use crate::base::model::violation::printable;
-use crate::base::secret::sha256_hex;
+use crate::base::{printable, sha256_hex};
 
 /// The maximum length of the name of a verifier or a policy, in bytes.
 const NAME_BYTES: usize = 512;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::telemetry::meter;
 
 /// Events of strangers that may be written at once after a quiet time.

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::losses::{BURST, GAP, TELL};
 use super::*;
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::store::audit::Logged;
 use crate::store::backend::memory::Memory;
 use crate::store::backend::{Backend, Change, Facts, Pair};

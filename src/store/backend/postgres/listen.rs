@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::connect::Target;
 use super::failure;
 use super::pool::Pool;
-use crate::base::secret::sha256;
+use crate::base::sha256;
 use crate::store::{StoreError, keys};
 
 /// What the writer sends in a transaction that changed watched data.

@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::base::secret::sha256_hex;
+use crate::base::sha256_hex;
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.

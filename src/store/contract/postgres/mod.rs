@@ -16,8 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{TestPlace, race};
-use crate::base::random;
-use crate::base::secret::hex;
+use crate::base::{hex, random};
 use crate::config::StoreSettings;
 use crate::store::backend::postgres::Postgres;
 use crate::store::backend::{Backend, Change, Expectation, Facts, Pair};

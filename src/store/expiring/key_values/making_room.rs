@@ -4,7 +4,7 @@
 //! Counters and the values that an older registrar stored are not marked and are kept.
 
 use super::{KeptValue, KeyValueError, ScriptValues};
-use crate::base::clock::Timestamp;
+use crate::base::Timestamp;
 use crate::store::StoreError;
 use crate::store::backend::{Change, Expectation, number, page};
 use crate::store::expiring::sweep;

@@ -16,8 +16,7 @@ use serde_json::Value;
 
 pub(in crate::store) use self::making_room::GIVES_WAY;
 use super::{Entry, Found, Space};
-use crate::base::clock::Timestamp;
-use crate::base::secret::{Sealed, SealingKey};
+use crate::base::{Sealed, SealingKey, Timestamp};
 use crate::store::backend::{Backend, Change, number};
 use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};

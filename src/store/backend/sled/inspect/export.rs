@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::source::StoreSource;
 use super::{Inspection, key};
-use crate::base::secret::SealingKey;
+use crate::base::SealingKey;
 use crate::client::TrustLevel;
 use crate::store::backend::sled::database;
 use crate::store::backend::sled::log::Met;

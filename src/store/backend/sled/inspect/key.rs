@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::secret::Sealed;
+use crate::base::Sealed;
 use crate::store::sealing::{self, key_file};
 use crate::store::{StoreError, keys, record};
 
