@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, join};
 use tokio::net::TcpListener;
@@ -12,8 +13,10 @@ use super::probes::{self, Audience};
 use super::reload::Reloads;
 use super::routes;
 use crate::config::Settings;
-use crate::http::serve::{self, Entrance};
+use crate::http::certificate::Proxies;
+use crate::http::serve::{self, ConnectionBounds, Entrance};
 use crate::http::tls::Tls;
+use crate::http::untaken::Untaken;
 use crate::service::Service;
 
 /// Sockets that are already open. The server listens on them instead of on the configured addresses.
@@ -35,12 +38,13 @@ impl Listeners {
     /// Listens on `sockets`, or on the addresses of `settings` where a socket is missing.
     pub(super) async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
         let public = listen(settings.server.listen, sockets.public).await?;
-        // A second open socket is meant for the admin listener.
-        let opened = sockets
-            .admin
-            .as_ref()
-            .and_then(|socket| socket.local_addr().ok());
-        let admin = match settings.admin.listen.or(opened) {
+        let admin = match (settings.admin.listen, &sockets.admin) {
+            (Some(address), _) => Some(address),
+            // A second open socket is meant for the admin listener.
+            (None, Some(socket)) => socket.local_addr().ok(),
+            (None, None) => None,
+        };
+        let admin = match admin {
             Some(address) => Some(listen(address, sockets.admin).await?),
             None => None,
         };
@@ -49,14 +53,15 @@ impl Listeners {
 
     /// Returns the actual addresses, since a configured port may be 0.
     pub(super) fn addresses(&self, settings: &Settings) -> (SocketAddr, Option<SocketAddr>) {
-        let admin = self
-            .admin
-            .as_ref()
-            .and_then(|listener| listener.local_addr().ok());
-        (
-            self.public.local_addr().unwrap_or(settings.server.listen),
-            admin,
-        )
+        let public = match self.public.local_addr() {
+            Ok(address) => address,
+            Err(_) => settings.server.listen,
+        };
+        let admin = match &self.admin {
+            Some(listener) => listener.local_addr().ok(),
+            None => None,
+        };
+        (public, admin)
     }
 
     /// Serves each listener until `stop` is cancelled and the open requests have ended.
@@ -64,39 +69,73 @@ impl Listeners {
         self,
         service: &Arc<Service>,
         reloads: Arc<Reloads>,
-        entrance: Entrance,
+        tls: &Arc<Tls>,
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()> {
-        let audience = if self.admin.is_some() {
-            Audience::Everyone
-        } else {
-            Audience::ThisMachine
-        };
-        let probes = probes::router(Arc::clone(service), reloads, audience);
+        let probes = probes::router(Arc::clone(service), reloads, self.audience());
         let operations = probes.merge(routes::admin(Arc::clone(service)));
+        let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
-            let router = routes::public(Arc::clone(service), Some(operations));
-            return serve::serve(self.public, router, entrance, stop.clone()).boxed();
-        };
-        // Probes present no certificate.
-        let tls = if service.settings.admin.tls {
-            entrance.tls.lenient()
-        } else {
-            Tls::off(Arc::clone(&service.clock))
-        };
-        let operators = Entrance {
-            tls: Arc::new(tls),
-            ..entrance.clone()
+            let router = routes::public(service, Some(operations));
+            return serve::serve(self.public, router, clients, stop.clone()).boxed();
         };
         let operational = routes::operational(service, operations);
-        let public = routes::public(Arc::clone(service), None);
+        let operators = operators_entrance(service, &clients);
         let admin = serve::serve(admin, operational, operators, stop.clone());
+        let router = routes::public(service, None);
         join(
             admin,
-            serve::serve(self.public, public, entrance, stop.clone()),
+            serve::serve(self.public, router, clients, stop.clone()),
         )
         .map(drop)
         .boxed()
+    }
+
+    /// Returns which callers of the probes may see everything.
+    const fn audience(&self) -> Audience {
+        if self.admin.is_some() {
+            Audience::Everyone
+        } else {
+            Audience::ThisMachine
+        }
+    }
+}
+
+/// Returns how the listener for clients accepts connections.
+fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
+    let Settings { server, limits, .. } = settings;
+    let bounds = ConnectionBounds {
+        connections: limits.connections,
+        connections_per_party: limits.connections_per_address,
+        header_timeout: Duration::from_millis(limits.header_timeout_ms),
+        body_timeout: Duration::from_millis(limits.body_timeout_ms),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms),
+        shutdown: Duration::from_millis(limits.shutdown_ms),
+    };
+    let proxies = Proxies {
+        trusted: server.trusted_proxies.clone(),
+        headers: server.certificate_headers.clone(),
+    };
+    let untaken = Arc::new(Untaken::new(limits.answer_bytes, limits.requests));
+    Entrance {
+        bounds,
+        tls: Arc::clone(tls),
+        proxies,
+        untaken,
+    }
+}
+
+/// Returns how the admin listener accepts connections, beside the one for `clients`.
+fn operators_entrance(service: &Service, clients: &Entrance) -> Entrance {
+    // Probes present no certificate.
+    let tls = if service.settings.admin.tls {
+        clients.tls.lenient()
+    } else {
+        Tls::off(Arc::clone(&service.clock))
+    };
+    Entrance {
+        tls: Arc::new(tls),
+        ..clients.clone()
     }
 }
 
@@ -106,10 +145,14 @@ async fn listen(
     socket: Option<std::net::TcpListener>,
 ) -> Result<TcpListener, StartError> {
     let listener = match socket {
-        Some(socket) => socket
-            .set_nonblocking(true)
-            .and_then(|()| TcpListener::from_std(socket)),
+        Some(socket) => adopt(socket),
         None => TcpListener::bind(address).await,
     };
     listener.map_err(|source| StartError::Listen { address, source })
+}
+
+/// Takes over a socket that is already open.
+fn adopt(socket: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
 }

@@ -45,7 +45,7 @@ fn answered(server: &TestServer) -> BTreeSet<String> {
         Audience::Everyone,
     );
     let admin = routes::admin(Arc::clone(service));
-    let public = routes::public(Arc::clone(service), None);
+    let public = routes::public(service, None);
     let mut all = BTreeSet::new();
     for router in [operational, admin, public] {
         all.extend(routed(&format!("{router:?}")));

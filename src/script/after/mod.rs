@@ -4,7 +4,7 @@
 //! retried after a pause. The next scripts wait meanwhile, and so do later events of the same client.
 //! Nothing here can fail the request, whose response has been sent.
 
-mod lines;
+mod queues;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::lines::ClientQueues;
+use self::queues::ClientQueues;
 use super::hook::Hook;
 use super::load::set::ScriptSet;
 use super::outcome::HookError;
@@ -54,6 +54,14 @@ struct Event {
     _places: OwnedSemaphorePermit,
 }
 
+/// The result of delivering an event to its scripts.
+enum Delivery {
+    /// No script is left: each has received the event, or was given up.
+    Done(Event),
+    /// A script has failed, and will be retried after this pause.
+    Retry(Event, Duration),
+}
+
 impl ScriptSet {
     /// Queues a change to `client` for every script that has `hook`. The scripts run some time after this
     /// function has returned. Never fails: an event that does not fit into the queue is logged and counted.
@@ -61,32 +69,25 @@ impl ScriptSet {
         if !self.has(hook) {
             return;
         }
-        let bytes = weight(client.as_object()) + weight(facts.register_request.as_object());
-        let places = u32::try_from(1 + bytes / BYTES_OF_A_PLACE).unwrap_or(u32::MAX);
         let notifications = &self.runtime().notifications;
-        match Arc::clone(&notifications.places).try_acquire_many_owned(places) {
-            Ok(places) => {
-                let span = tracing::Span::current();
-                let set = Arc::clone(self);
-                let event = Event {
-                    set,
-                    hook,
-                    facts,
-                    client,
-                    next: 0,
-                    tries: 0,
-                    span,
-                    _places: places,
-                };
-                notifications.send(event);
-            }
-            Err(_) => {
-                notifications.lose(
-                    hook,
-                    "the queue is full (scripts.limits.waitingNotifications)",
-                );
-            }
-        }
+        let bytes = weight(client.as_object()) + weight(facts.register_request.as_object());
+        let Some(places) = notifications.take_places(bytes) else {
+            notifications.lose(
+                hook,
+                "the queue is full (scripts.limits.waitingNotifications)",
+            );
+            return;
+        };
+        notifications.send(Event {
+            set: Arc::clone(self),
+            hook,
+            facts,
+            client,
+            next: 0,
+            tries: 0,
+            span: tracing::Span::current(),
+            _places: places,
+        });
     }
 }
 
@@ -109,6 +110,13 @@ impl Notifications {
 
     pub(super) fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Takes the slots of the queue for an event with `bytes` of metadata, if so many are free.
+    fn take_places(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let places = u32::try_from(1 + bytes / BYTES_OF_A_PLACE).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&self.places).try_acquire_many_owned(places);
+        taken.ok()
     }
 
     fn send(&self, event: Event) {
@@ -138,7 +146,7 @@ impl Notifications {
             tokio::time::sleep(patience).await;
         };
         tokio::select! {
-            () = self.tell_all(receiver, &finish) => {}
+            () = self.deliver_all(receiver, &finish) => {}
             () = end => {
                 let left = self.waiting();
                 self.lost.fetch_add(left, Ordering::Relaxed);
@@ -148,41 +156,63 @@ impl Notifications {
     }
 
     /// Delivers events, [`AT_ONCE`] at a time and one per client, until the queue is closed and empty.
-    async fn tell_all(&self, mut receiver: UnboundedReceiver<Event>, finish: &CancellationToken) {
-        let (mut told, mut paused) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut lines = ClientQueues::default();
-        let (mut is_open, mut is_closing) = (true, false);
-        while is_open || !lines.is_empty() {
-            // All queued events are read first, because a deletion among them replaces earlier ones.
-            for _ in 0..receiver.len() {
-                let Ok(event) = receiver.try_recv() else {
-                    break;
-                };
-                self.forgo(lines.add(event));
-            }
-            while told.len() < AT_ONCE
-                && let Some(event) = lines.take_due()
+    async fn deliver_all(
+        &self,
+        mut receiver: UnboundedReceiver<Event>,
+        finish: &CancellationToken,
+    ) {
+        let (mut deliveries, mut pauses) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut queues = ClientQueues::default();
+        let mut is_open = true;
+        while is_open || !queues.is_empty() {
+            self.add_received(&mut receiver, &mut queues);
+            while deliveries.len() < AT_ONCE
+                && let Some(event) = queues.take_due()
             {
-                told.push(self.advance(event));
+                deliveries.push(self.deliver(event));
             }
             tokio::select! {
-                () = finish.cancelled(), if !is_closing => {
-                    receiver.close();
-                    is_closing = true;
-                }
+                () = finish.cancelled(), if !receiver.is_closed() => receiver.close(),
                 event = receiver.recv(), if is_open => match event {
-                    Some(event) => self.forgo(lines.add(event)),
+                    Some(event) => self.forgo(queues.add(event)),
                     None => is_open = false,
                 },
-                Some((event, pause)) = told.next() => if let Some(pause) = pause {
-                    let end = finish.child_token();
-                    lines.pause(&event, &end);
-                    paused.push(after(event, pause, end));
-                } else {
-                    lines.leave(&event);
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                },
-                Some(event) = paused.next() => self.forgo(lines.resume(event)),
+                Some(delivery) = deliveries.next() => {
+                    pauses.extend(self.end_delivery(delivery, &mut queues, finish));
+                }
+                Some(event) = pauses.next() => self.forgo(queues.resume(event)),
+            }
+        }
+    }
+
+    /// Moves all received events to the queues of their clients. This happens before the next delivery,
+    /// because a deletion among them replaces earlier events.
+    fn add_received(&self, receiver: &mut UnboundedReceiver<Event>, queues: &mut ClientQueues) {
+        for _ in 0..receiver.len() {
+            let Ok(event) = receiver.try_recv() else {
+                return;
+            };
+            self.forgo(queues.add(event));
+        }
+    }
+
+    /// Notes in `queues` how `delivery` ended. Returns the pause before a retry, which `finish` cuts short.
+    fn end_delivery(
+        &self,
+        delivery: Delivery,
+        queues: &mut ClientQueues,
+        finish: &CancellationToken,
+    ) -> Option<impl Future<Output = Event> + use<>> {
+        match delivery {
+            Delivery::Done(event) => {
+                queues.leave(&event);
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                None
+            }
+            Delivery::Retry(event, pause) => {
+                let end = finish.child_token();
+                queues.pause(&event, &end);
+                Some(event.after(pause, end))
             }
         }
     }
@@ -198,32 +228,22 @@ impl Notifications {
         }
     }
 
-    /// Delivers `event` to its remaining scripts. Returns it, with a pause when a script has failed and
-    /// will be retried.
-    async fn advance(&self, mut event: Event) -> (Event, Option<Duration>) {
+    /// Delivers `event` to its remaining scripts, until one of them has to be retried.
+    async fn deliver(&self, mut event: Event) -> Delivery {
         while event.set.has_script(event.next) {
-            let failure = event.tell_next().await;
-            let pauses = &event.set.runtime().settings.retry_pauses_ms;
-            let pause = pauses.get(event.tries).copied();
-            match (failure, pause) {
-                (None, _) => (event.next, event.tries) = (event.next + 1, 0),
-                (Some(cause), Some(pause)) => {
-                    let (hook, tries) = (event.hook.name(), event.tries + 1);
-                    event.span.in_scope(|| {
-                        tracing::warn!(hook, tries, pause, %cause, "script notification failed; retrying");
-                    });
-                    event.tries += 1;
-                    return (event, Some(Duration::from_millis(pause)));
-                }
-                (Some(cause), None) => {
-                    event
-                        .span
-                        .in_scope(|| self.lose(event.hook, &cause.to_string()));
-                    (event.next, event.tries) = (event.next + 1, 0);
-                }
+            let Some(cause) = event.tell_next().await else {
+                event.pass_on();
+                continue;
+            };
+            if let Some(pause) = event.retry_after(&cause) {
+                return Delivery::Retry(event, pause);
             }
+            event
+                .span
+                .in_scope(|| self.lose(event.hook, &cause.to_string()));
+            event.pass_on();
         }
-        (event, None)
+        Delivery::Done(event)
     }
 }
 
@@ -243,15 +263,34 @@ impl Event {
         let told = self
             .set
             .tell_one(self.next, self.hook, &self.facts, &self.client);
-        let told = tracing::Instrument::instrument(told, self.span.clone());
-        told.await
-            .err()
-            .filter(|error| matches!(error, HookError::Fault(_) | HookError::Busy))
+        let told = tracing::Instrument::instrument(told, self.span.clone()).await;
+        match told {
+            Err(error @ (HookError::Fault(_) | HookError::Busy)) => Some(error),
+            _ => None,
+        }
     }
-}
 
-/// Returns `event` after a pause, which `end` can cut short.
-async fn after(event: Event, pause: Duration, end: CancellationToken) -> Event {
-    let _ = tokio::time::timeout(pause, end.cancelled()).await;
-    event
+    /// Turns to the script after the next one.
+    const fn pass_on(&mut self) {
+        self.next += 1;
+        self.tries = 0;
+    }
+
+    /// Counts a failure of the next script. Returns the pause before its retry; none if this was the last.
+    fn retry_after(&mut self, cause: &HookError) -> Option<Duration> {
+        let pauses = &self.set.runtime().settings.retry_pauses_ms;
+        let pause = *pauses.get(self.tries)?;
+        self.tries += 1;
+        let (hook, tries) = (self.hook.name(), self.tries);
+        self.span.in_scope(
+            || tracing::warn!(hook, tries, pause, %cause, "script notification failed; retrying"),
+        );
+        Some(Duration::from_millis(pause))
+    }
+
+    /// Returns the event after a pause, which `end` can cut short.
+    async fn after(self, pause: Duration, end: CancellationToken) -> Self {
+        let _ = tokio::time::timeout(pause, end.cancelled()).await;
+        self
+    }
 }

@@ -69,13 +69,15 @@ pub async fn sweep_once(service: &Service) {
 async fn look(service: &Service) -> Option<Due> {
     let patience = service.settings.store.clock_jump_hold_seconds;
     let before = service.steady.jump();
-    let due = service
-        .steady
-        .look(&service.store, &*service.clock, patience)
-        .await;
-    let due = due
-        .inspect_err(|error| tracing::error!(%error, "sweep failed: nothing was deleted"))
-        .ok()?;
+    let steady = &service.steady;
+    let looked = steady.look(&service.store, &*service.clock, patience).await;
+    let due = match looked {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::error!(%error, "sweep failed: nothing was deleted");
+            return None;
+        }
+    };
     meter::sweep_held(due.jump.map_or(0, |jump| jump.ahead));
     match (before, due.jump) {
         (None, Some(jump)) => tracing::error!("clock jump: {jump}"),
@@ -111,12 +113,7 @@ async fn remove_expired(store: &Store, before: Timestamp, share: &mut usize) -> 
         }
         give_way().await;
     }
-    let removed = expired.removed();
-    *share = share.saturating_sub(removed);
-    if removed > 0 {
-        tracing::info!(removed, "expired clients deleted");
-    }
-    removed
+    spend(share, expired.removed(), "expired clients")
 }
 
 /// Yields to other tasks, the shutdown among them: a page of clients that all stay is read without ever
@@ -162,13 +159,8 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
     if unused == Unused::default() {
         return 0;
     }
-    // The latest uses must be written before unused clients are deleted.
-    if let Err(error) = store.uses.write().await {
-        tracing::error!(%error, "cannot write client uses; unused clients are not deleted");
+    if !uses_are_current(store).await {
         return 0;
-    }
-    if let Err(error) = store.uses.enter_all(SWEPT_AT_ONCE).await {
-        tracing::error!(%error, "cannot index the uses of clients from an older store");
     }
     let mut sweep = unused.sweep();
     while !sweep.is_over() && sweep.removed() < *share {
@@ -182,10 +174,27 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
         }
         give_way().await;
     }
-    let removed = sweep.removed();
+    spend(share, sweep.removed(), "unused clients")
+}
+
+/// Writes the latest uses of clients, as must happen before unused clients are deleted. Returns whether that
+/// succeeded.
+async fn uses_are_current(store: &Store) -> bool {
+    if let Err(error) = store.uses.write().await {
+        tracing::error!(%error, "cannot write client uses; unused clients are not deleted");
+        return false;
+    }
+    if let Err(error) = store.uses.enter_all(SWEPT_AT_ONCE).await {
+        tracing::error!(%error, "cannot index the uses of clients from an older store");
+    }
+    true
+}
+
+/// Subtracts the number of deleted clients from the share, and returns it.
+fn spend(share: &mut usize, removed: usize, what: &str) -> usize {
     *share = share.saturating_sub(removed);
     if removed > 0 {
-        tracing::info!(removed, "unused clients deleted");
+        tracing::info!(removed, "{what} deleted");
     }
     removed
 }

@@ -25,11 +25,24 @@ use crate::{discovery, management, registration, token};
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.
-pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
-    let observer = observer(&service);
+pub fn public(service: &Arc<Service>, operations: Option<Router>) -> Router {
     let paths = &service.settings.server.paths;
+    // Pages in a browser never have the credentials of a client, so these endpoints have no CORS headers.
+    let routes = open_to_pages(paths)
+        .route(&paths.token, post_only(post(token::endpoint::token)))
+        .route(
+            &paths.introspection,
+            post_only(post(token::endpoint::introspect)),
+        )
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+    let clients = bounded(routes, Arc::clone(service));
+    observed(clients.merge(operations.unwrap_or_default()), service)
+}
+
+/// The endpoints that pages of any origin may call.
+fn open_to_pages(paths: &Paths) -> Router<Arc<Service>> {
     let document = || readable(get(discovery::endpoint::get));
-    let open = Router::new()
+    Router::new()
         .route(&paths.registration, any(registered))
         .route("/.well-known/oauth-authorization-server", document())
         .route("/.well-known/openid-configuration", document())
@@ -45,19 +58,6 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         )
         .layer(cors::cors())
         .layer(MapRequestLayer::new(cors::bounded))
-        // Pages in a browser never have the credentials of a client.
-        .route(&paths.token, post_only(post(token::endpoint::token)))
-        .route(
-            &paths.introspection,
-            post_only(post(token::endpoint::introspect)),
-        )
-        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
-    let issuer_path = own_path(&service.issuer);
-    observed(
-        bounded(open, service).merge(operations.unwrap_or_default()),
-        observer,
-        issuer_path,
-    )
 }
 
 /// Limits the concurrent requests to `routes`. The body of each request is received first.
@@ -80,16 +80,17 @@ fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
 
 /// The router of the admin listener.
 pub fn operational(service: &Service, operations: Router) -> Router {
-    observed(operations, observer(service), own_path(&service.issuer))
+    observed(operations, service)
 }
 
 /// Adds to `router` the answers for all other paths and methods, and the layers around everything.
-fn observed(router: Router, observer: RequestObserver, issuer_path: Arc<str>) -> Router {
+fn observed(router: Router, service: &Service) -> Router {
     let router = router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
-    below::issuer(router, issuer_path).layer(axum::middleware::from_fn_with_state(
-        observer,
+    let below = below::issuer(router, own_path(&service.issuer));
+    below.layer(axum::middleware::from_fn_with_state(
+        observer(service),
         observe::observe,
     ))
 }
@@ -146,7 +147,7 @@ const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
 
 /// The admin API. Pages in a browser may not call it, so it has no CORS headers.
 pub fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{audit, config, scripts, transfer};
+    use crate::admin::endpoint::{audit, config, scripts};
     const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
     let configuration = get(config::get).patch(config::patch);
     let config_path = &service.settings.server.paths.config;
@@ -163,16 +164,21 @@ pub fn admin(service: Arc<Service>) -> Router {
             "/admin/v1/openapi.json",
             only(get(scripts::description), READ),
         );
-    // The only body that is not received in advance, since it may have any length.
-    let import = post_only(post(transfer::import));
-    let streamed = Router::new()
+    bounded(routes, Arc::clone(&service)).merge(admin_import(service))
+}
+
+/// The import of the admin API. Its body is the only one that is not received in advance, since it may have any
+/// length.
+fn admin_import(service: Arc<Service>) -> Router {
+    let import = post_only(post(crate::admin::endpoint::transfer::import));
+    let permits = Arc::new(Semaphore::new(IMPORTS));
+    Router::new()
         .route("/admin/v1/clients/import", import)
-        .with_state(Arc::clone(&service))
+        .with_state(service)
         .layer(axum::middleware::from_fn_with_state(
-            Arc::new(Semaphore::new(IMPORTS)),
+            permits,
             receive::shed_load,
-        ));
-    bounded(routes, service).merge(streamed)
+        ))
 }
 
 /// The clients of the admin API.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Event;
 
-/// The events that are queued or being delivered, with one line per client.
+/// The events that are queued or being delivered, with one queue per client.
 #[derive(Default)]
 pub(super) struct ClientQueues {
     clients: HashMap<String, ClientQueue>,
@@ -34,8 +34,8 @@ impl ClientQueues {
 
     /// Adds `event`, the latest event of its client. Returns the events that are no longer delivered.
     pub(super) fn add(&mut self, event: Event) -> VecDeque<Event> {
-        let line = match self.clients.entry(event.client_id().to_owned()) {
-            Entry::Occupied(line) => line.into_mut(),
+        let queue = match self.clients.entry(event.client_id().to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 self.due.push_back(place.key().clone());
                 place.insert(ClientQueue {
@@ -45,7 +45,7 @@ impl ClientQueues {
                 })
             }
         };
-        line.add(event)
+        queue.add(event)
     }
 
     /// Returns the next event to deliver, if one is ready. Other events of the same client wait for it.
@@ -57,7 +57,7 @@ impl ClientQueues {
     /// Notes that `event` was delivered or given up, so that the next event of its client can be delivered.
     pub(super) fn leave(&mut self, event: &Event) {
         match self.clients.get(event.client_id()) {
-            Some(line) if !line.waiting.is_empty() => {
+            Some(queue) if !queue.waiting.is_empty() => {
                 self.due.push_back(event.client_id().to_owned());
             }
             _ => drop(self.clients.remove(event.client_id())),
@@ -67,26 +67,26 @@ impl ClientQueues {
     /// Notes that `event` has failed and will be retried after a pause that `end` can cut short. A deletion
     /// of its client does not wait for the retry.
     pub(super) fn pause(&mut self, event: &Event, end: &CancellationToken) {
-        let Some(line) = self.clients.get_mut(event.client_id()) else {
+        let Some(queue) = self.clients.get_mut(event.client_id()) else {
             return;
         };
-        if line.is_deletion_next() {
+        if queue.is_deletion_next() {
             end.cancel();
         }
-        line.pause = Some(end.clone());
+        queue.pause = Some(end.clone());
     }
 
     /// Queues `event` for a retry after its pause. Returns it instead when a deletion replaces it.
     pub(super) fn resume(&mut self, event: Event) -> Option<Event> {
-        let Some(line) = self.clients.get_mut(event.client_id()) else {
+        let Some(queue) = self.clients.get_mut(event.client_id()) else {
             return Some(event);
         };
-        line.pause = None;
+        queue.pause = None;
         self.due.push_back(event.client_id().to_owned());
-        if line.is_deletion_next() {
+        if queue.is_deletion_next() {
             return Some(event);
         }
-        line.waiting.push_front(event);
+        queue.waiting.push_front(event);
         None
     }
 }

@@ -1,0 +1,261 @@
+//! The start of a server: its parts are opened in the order in which they depend on one another, and become
+//! its service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+
+use super::listeners::Listeners;
+use super::outside::Outside;
+use super::reload::Watched;
+use super::watch::WatchError;
+use super::{Sockets, Start, StartError};
+use crate::base::Clock;
+use crate::config::{self, Configuration, Live, Settings, Sources};
+use crate::fetch::Fetcher;
+use crate::http::tls::Tls;
+use crate::script::host::Host;
+use crate::script::{Runtime, ScriptSet};
+use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
+use crate::store::audit::{self, AuditWriter};
+use crate::store::{Store, StoreError};
+use crate::{live, token};
+
+/// A service, and what the tasks of its server work with.
+pub(super) struct Prepared {
+    pub(super) service: Arc<Service>,
+    pub(super) listeners: Listeners,
+    pub(super) tls: Arc<Tls>,
+    /// The files, watched from before they were loaded.
+    pub(super) watched: Watched,
+    /// The sources of the configuration, and its warnings.
+    pub(super) sources: Sources,
+    pub(super) warnings: Vec<String>,
+    /// Requested changes of the live configuration.
+    pub(super) changes: mpsc::Receiver<live::Change>,
+    /// Audit events of rejected requests.
+    pub(super) refused: AuditWriter,
+}
+
+/// Opens all parts except the given `sockets` and `host`, and creates the service of them.
+pub(super) async fn prepare(
+    start: Start,
+    sockets: Sockets,
+    host: Option<Arc<dyn Host>>,
+) -> Result<Prepared, StartError> {
+    let judged = service::judge(start.configuration.live.clone());
+    let judged = judged.map_err(StartError::Configuration)?;
+    let opened = Opened::open(&start, sockets).await?;
+    let unpatched = Configured {
+        sources: start.sources.or_embedded(&start.configuration),
+        configuration: start.configuration,
+        judged,
+        patches: 0,
+    };
+    let configured = Box::pin(unpatched.patched(&opened.store)).await?;
+    let live = configured.judged.in_force();
+    let settings = &configured.configuration.settings;
+    let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
+    let scripts = load_scripts(settings, Arc::clone(&start.clock), host).await?;
+    opened.prepare(configured, start.clock, live, scripts)
+}
+
+/// What a server opens before it loads anything.
+struct Opened {
+    tls: Arc<Tls>,
+    listeners: Listeners,
+    watched: Result<Watched, WatchError>,
+    store: Store,
+    fetcher: Arc<Fetcher>,
+}
+
+impl Opened {
+    async fn open(start: &Start, sockets: Sockets) -> Result<Self, StartError> {
+        let settings = &start.configuration.settings;
+        let tls = open_tls(settings, &start.sources, &start.clock)?;
+        let listeners = Listeners::open(settings, sockets).await?;
+        let watched = Watched::open(settings, &start.sources, &tls);
+        let store = Store::open(&settings.store).await;
+        let store = store.map_err(|error| store_error(settings, error))?;
+        let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
+        Ok(Self {
+            tls,
+            listeners,
+            watched,
+            store,
+            fetcher,
+        })
+    }
+
+    /// Returns the external functions of scripts on the opened parts.
+    fn outside(
+        &self,
+        settings: &Settings,
+        clock: &Arc<dyn Clock>,
+        live: &Arc<ArcSwap<Live>>,
+    ) -> Arc<dyn Host> {
+        let (store, fetcher) = (self.store.clone(), Arc::clone(&self.fetcher));
+        let (clock, live) = (Arc::clone(clock), Arc::clone(live));
+        Arc::new(Outside::new(settings, store, fetcher, clock, live))
+    }
+
+    /// Creates the service of all parts.
+    fn prepare(
+        self,
+        configured: Configured,
+        clock: Arc<dyn Clock>,
+        live: Arc<ArcSwap<Live>>,
+        scripts: Arc<ScriptSet>,
+    ) -> Result<Prepared, StartError> {
+        let settings = &configured.configuration.settings;
+        let (address, admin_address) = self.listeners.addresses(settings);
+        let issuer = issuer(settings, address);
+        let (changes, requested) = live::queue();
+        let (refusals, refused) = audit::queue(self.store.audit.clone());
+        let parts = Parts {
+            jwks: token::keys::jwks(&scripts.runtime().secrets()),
+            upstream: upstream(settings, &issuer, &clock)?,
+            store: self.store,
+            clock,
+            fetcher: self.fetcher,
+            live,
+            changes,
+            refusals,
+            admin_address,
+        };
+        Ok(Prepared {
+            listeners: self.listeners,
+            tls: self.tls,
+            // If a folder is missing, the code that reads it has reported that more precisely.
+            watched: self.watched?,
+            sources: configured.sources.clone(),
+            warnings: configured.configuration.warnings.clone(),
+            changes: requested,
+            refused,
+            service: Arc::new(configured.service(issuer, parts, scripts)),
+        })
+    }
+}
+
+/// A valid configuration with its sources.
+struct Configured {
+    configuration: Configuration,
+    judged: Judged,
+    sources: Sources,
+    /// The number of patches in the store; 0 if there were none.
+    patches: u64,
+}
+
+impl Configured {
+    /// Applies the patch from `store`.
+    async fn patched(mut self, store: &Store) -> Result<Self, StartError> {
+        let stored = match store.patches.load().await {
+            Ok(stored) => stored,
+            Err(error @ StoreError::Corrupt { .. }) => {
+                return Err(StartError::Patch(error.to_string()));
+            }
+            Err(error) => return Err(store_error(&self.configuration.settings, error)),
+        };
+        self.patches = stored.revision;
+        self.sources.patch = stored.document.into();
+        if self.sources.patch.0.is_empty() {
+            return Ok(self);
+        }
+        self.loaded_again().await
+    }
+
+    /// Loads the live configuration again, now with the patch. The settings stay.
+    async fn loaded_again(self) -> Result<Self, StartError> {
+        let again = self.sources.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
+        let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
+        let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
+        let keys = self.sources.patch.keys();
+        tracing::info!(?keys, "patched configuration values are in force");
+        let configuration = Configuration {
+            settings: self.configuration.settings,
+            ..patched
+        };
+        Ok(Self {
+            configuration,
+            judged,
+            ..self
+        })
+    }
+
+    /// Creates the service with this configuration and `scripts` in force.
+    fn service(self, issuer: String, parts: Parts, scripts: Arc<ScriptSet>) -> Service {
+        let Configuration {
+            settings, origins, ..
+        } = self.configuration;
+        let first = Snapshot::new(self.judged, scripts, own_names(&settings, &issuer));
+        let first = first.with_origins(origins, self.patches);
+        Service::new(settings, issuer, parts, first)
+    }
+}
+
+fn open_tls(
+    settings: &Settings,
+    sources: &Sources,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<Tls>, StartError> {
+    match Tls::open(&settings.server.tls, Arc::clone(clock)) {
+        Ok(tls) => Ok(Arc::new(tls)),
+        Err(fault) => {
+            let place = match &sources.file {
+                Some(file) => format!("{}: ", config::place(file, fault.key)),
+                None => String::new(),
+            };
+            Err(StartError::Tls { place, fault })
+        }
+    }
+}
+
+/// Returns the names of this server that are accepted in the `aud` of a token.
+fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
+    let paths = &settings.server.paths;
+    vec![
+        issuer.to_owned(),
+        format!("{issuer}{}", paths.registration),
+        format!("{issuer}{}", paths.token),
+    ]
+}
+
+fn store_error(settings: &Settings, source: StoreError) -> StartError {
+    let url = settings.store.url.clone();
+    StartError::Store { url, source }
+}
+
+async fn load_scripts(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    host: Arc<dyn Host>,
+) -> Result<Arc<ScriptSet>, StartError> {
+    let settings = settings.scripts.clone();
+    let runtime = Runtime::new(&settings, clock, host)?;
+    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
+    Ok(Arc::new(loaded?))
+}
+
+fn upstream(
+    settings: &Settings,
+    issuer: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Upstream>, StartError> {
+    let Some(named) = settings.upstream() else {
+        return Ok(None);
+    };
+    let upstream = Upstream::new(named, issuer, clock, &settings.fetch)?;
+    Ok(Some(upstream))
+}
+
+fn issuer(settings: &Settings, address: SocketAddr) -> String {
+    let server = &settings.server;
+    match &server.issuer {
+        Some(issuer) => issuer.clone(),
+        None if server.tls.is_on() => format!("https://{address}"),
+        None => format!("http://{address}"),
+    }
+}
