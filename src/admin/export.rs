@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
-use serde_json::{Map, Value};
 
 use crate::base::SealError;
 use crate::service::Service;
-use crate::store::transfer::line::{CLIENTS, of as line_of};
+use crate::store::transfer::{CLIENTS, ClientLine, append_line};
 use crate::store::{StoreError, Stored};
 
 /// The number of clients in memory at a time.
@@ -67,23 +66,17 @@ async fn next(
     }
     let mut text = Vec::new();
     let Some(page) = position.pages.next().await.transpose()? else {
-        let last = Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]);
-        line(&mut text, &last)?;
+        let last = serde_json::json!({ CLIENTS: position.clients });
+        append_line(&mut text, &last)?;
         position.is_over = true;
         return Ok(Some((text, position)));
     };
     for stored in page.iter().filter(|stored| !stored.client().is_operators()) {
         let client = stored.client();
-        let members = line_of(client, &service.store.sealing_key)
+        let members = ClientLine::new(client, &service.store.sealing_key)
             .map_err(|error| ExportError::Seal(client.id.to_string(), error))?;
-        line(&mut text, &members)?;
+        append_line(&mut text, &members)?;
         position.clients += 1;
     }
     Ok(Some((text, position)))
-}
-
-fn line(text: &mut Vec<u8>, members: &Map<String, Value>) -> Result<(), serde_json::Error> {
-    serde_json::to_writer(&mut *text, members)?;
-    text.push(b'\n');
-    Ok(())
 }

@@ -14,8 +14,7 @@ use crate::http::lines::BodyLines;
 use crate::service::Context;
 use crate::store::StoreError;
 use crate::store::audit::{Action, AuditEvent};
-use crate::store::transfer::import::{Existing, ImportError};
-use crate::store::transfer::line;
+use crate::store::transfer::{self, Existing, ImportError};
 
 /// The maximum length of a line in bytes. A client usually needs a few kilobytes; the maximum is as long as
 /// the longest request and the longest statement together.
@@ -225,7 +224,7 @@ fn imported_event(by: &Administrator, client: &Client, now: Timestamp) -> AuditE
 /// Returns the number of clients that the last line states, or `None` for any other line.
 fn last_line(members: &Map<String, Value>) -> Option<u64> {
     members
-        .get(line::CLIENTS)
+        .get(transfer::CLIENTS)
         .filter(|_| members.len() == 1)?
         .as_u64()
 }

@@ -1,4 +1,4 @@
-//! Reads a client from a [line](crate::store::transfer::line) of an export. Error messages never contain values of the
+//! Reads a client from a [line](crate::store::transfer::ClientLine) of an export. Error messages never contain values of the
 //! line.
 
 use serde::de::DeserializeOwned;
@@ -26,52 +26,65 @@ pub(super) fn read_client(
     cx: &Context<'_>,
     members: Map<String, Value>,
 ) -> Result<Arrived, String> {
-    let mut members = UnreadMembers(members);
-    let id: ClientId = members.take("client_id", "a text of 1 to 128 visible ASCII characters")?;
-    let times = times(&mut members)?;
-    let shared_as = members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?;
-    let secret = secret(&mut members)?;
-    let tokens = registration_tokens(&mut members)?;
-    let revision = members.take("revision", "a non-negative integer")?;
-    let metadata: Metadata = members.take("metadata", "an object")?;
-    let provenance: Provenance =
-        members.take("provenance", "an object in the form of an export")?;
-    members.end()?;
-    let scopes = &cx.service.settings.admin.scopes;
-    refuse_administrators(scopes, &id, &metadata, &provenance)?;
-    let taken = cx.rules().take_over(metadata);
-    let (metadata, odd) = taken.map_err(|violations| listed(&violations))?;
-    let key = &cx.service.store.sealing_key;
-    let secret = secret.map(|secret| seal(key, &secret, &id)).transpose()?;
-    let client = Client {
-        id,
-        metadata,
-        shared_as,
-        issued_at: times.issued,
-        expires_at: times.end,
-        last_used_at: times.last_used,
-        secret,
-        tokens,
-        revision,
-        provenance,
+    let line = PortableClient::read(members)?;
+    refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
+    let taken = cx.rules().take_over(line.metadata);
+    let (metadata, violations) = taken.map_err(|violations| listed(&violations))?;
+    let secret = match &line.secret {
+        Some(secret) => Some(seal(&cx.service.store.sealing_key, secret, &line.id)?),
+        None => None,
     };
-    let odd = odd.into_iter().map(|violation| violation.member).collect();
-    Ok(Arrived { client, odd })
-}
-
-/// The times of a client.
-struct Times {
-    issued: Timestamp,
-    end: Option<Timestamp>,
-    last_used: Option<Timestamp>,
-}
-
-fn times(members: &mut UnreadMembers) -> Result<Times, String> {
-    Ok(Times {
-        issued: members.take("client_id_issued_at", SECONDS)?,
-        end: members.take_if_there("expires_at", SECONDS)?,
-        last_used: members.take_if_there("last_used_at", SECONDS)?,
+    let client = Client {
+        id: line.id,
+        metadata,
+        shared_as: line.shared_as,
+        issued_at: line.issued_at,
+        expires_at: line.expires_at,
+        last_used_at: line.last_used_at,
+        secret,
+        tokens: line.tokens,
+        revision: line.revision,
+        provenance: line.provenance,
+    };
+    let odd = violations.into_iter().map(|violation| violation.member);
+    Ok(Arrived {
+        client,
+        odd: odd.collect(),
     })
+}
+
+/// The members of a line. They have the form of an export, and no rule was applied to them.
+struct PortableClient {
+    id: ClientId,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    shared_as: Option<String>,
+    secret: Option<ClearSecret>,
+    tokens: RegistrationTokens,
+    revision: u64,
+    metadata: Metadata,
+    provenance: Provenance,
+}
+
+impl PortableClient {
+    fn read(members: Map<String, Value>) -> Result<Self, String> {
+        let mut members = UnreadMembers(members);
+        let line = Self {
+            id: members.take("client_id", "a text of 1 to 128 visible ASCII characters")?,
+            issued_at: members.take("client_id_issued_at", SECONDS)?,
+            expires_at: members.take_if_there("expires_at", SECONDS)?,
+            last_used_at: members.take_if_there("last_used_at", SECONDS)?,
+            shared_as: members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?,
+            secret: secret(&mut members)?,
+            tokens: registration_tokens(&mut members)?,
+            revision: members.take("revision", "a non-negative integer")?,
+            metadata: members.take("metadata", "an object")?,
+            provenance: members.take("provenance", "an object in the form of an export")?,
+        };
+        members.end()?;
+        Ok(line)
+    }
 }
 
 /// Reads the digests of the registration access tokens.
@@ -134,24 +147,19 @@ fn secret(members: &mut UnreadMembers) -> Result<Option<ClearSecret>, String> {
 }
 
 /// Rejects administrators: otherwise every caller with the scopes for an import could become one.
-fn refuse_administrators(
-    scopes: &AdminScopes,
-    id: &ClientId,
-    metadata: &Metadata,
-    provenance: &Provenance,
-) -> Result<(), String> {
+fn refuse_administrators(scopes: &AdminScopes, line: &PortableClient) -> Result<(), String> {
     // The identifier is reserved even if there is no administrator: the next start would give it all scopes.
-    if id.as_str() == administrator::CLIENT_ID {
+    if line.id.as_str() == administrator::CLIENT_ID {
         return Err(
             "client_id: is reserved for the administrator, which cannot be imported".to_owned(),
         );
     }
-    if provenance.trust_level == TrustLevel::Operator {
+    if line.provenance.trust_level == TrustLevel::Operator {
         return Err(
             "provenance.trust_level: clients of the operator cannot be imported".to_owned(),
         );
     }
-    let mut asked = scope::words(metadata.text("scope").unwrap_or_default());
+    let mut asked = scope::words(line.metadata.text("scope").unwrap_or_default());
     if asked.any(|scope| scopes.all().contains(&scope)) {
         let reason = "metadata.scope: must not contain a scope of administrators ([admin.scopes])";
         return Err(reason.to_owned());

@@ -85,30 +85,32 @@ impl ConfigurationPatches {
         if document.to_string().len() > MOST_BYTES {
             return Err(PatchError::TooLong);
         }
-        let stored = self.backend.get(keys::PATCHES).await?;
-        let current = match &stored {
-            Some(bytes) => self.read(bytes)?.revision,
-            None => 0,
-        };
-        if current != seen {
-            return Err(PatchError::Conflict);
-        }
+        let unchanged = self.expect_revision(seen).await?;
         let revision = seen.saturating_add(1);
         let record = self.encode(revision, document)?;
-        let key = keys::PATCHES.to_vec();
-        let unchanged = match stored {
-            Some(bytes) => Expectation::Value(key.clone(), bytes),
-            None => Expectation::Absent(key.clone()),
-        };
         let change = Change {
             expect: vec![unchanged],
-            put: vec![(key, record)],
+            put: vec![(keys::PATCHES.to_vec(), record)],
             ..Change::default()
         };
         match self.backend.apply(change.and(also)).await {
             Ok(_) => Ok(revision),
             Err(StoreError::Conflict) => Err(PatchError::Conflict),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Checks that `seen` is the current revision. Returns the expectation that the document stays as it is.
+    async fn expect_revision(&self, seen: u64) -> Result<Expectation, PatchError> {
+        let key = keys::PATCHES.to_vec();
+        let (current, unchanged) = match self.backend.get(keys::PATCHES).await? {
+            Some(bytes) => (self.read(&bytes)?.revision, Expectation::Value(key, bytes)),
+            None => (0, Expectation::Absent(key)),
+        };
+        if current == seen {
+            Ok(unchanged)
+        } else {
+            Err(PatchError::Conflict)
         }
     }
 

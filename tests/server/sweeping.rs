@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use registrar::client::Client;
 use registrar::store::Change;
-use registrar::store::transfer::import::{Existing, MOST_IMPORTED};
+use registrar::store::transfer::{Existing, MOST_IMPORTED};
 use serde_json::json;
 
 use crate::support::{START, TestServer};

@@ -213,22 +213,31 @@ pub(crate) async fn replace(
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let found = find(&cx, &id).await;
     let subject = refusal::subject(&id, found.is_ok());
-    let outcome = async {
-        let stored = found?;
-        check_changeable(
-            &parts,
-            stored.client(),
-            "the administrator cannot be changed; its scopes follow [admin.scopes]",
-        )?;
-        let members = read_object(&mut parts)?;
-        let caller = caller(&parts, &by);
-        let replaced = registration::replace_as_operator(&cx, &caller, members, &stored).await;
-        replaced.map_err(Problem::from)
+    let replaced = match found {
+        Ok(stored) => replace_found(&cx, &mut parts, &by, &stored).await,
+        Err(problem) => Err(problem),
     };
-    match outcome.await {
+    match replaced {
         Ok(client) => Ok(detail(&cx, &client)),
         Err(problem) => Err(refused(&cx, &by, (Action::UpdateRefused, subject), problem)),
     }
+}
+
+async fn replace_found(
+    cx: &Context<'_>,
+    parts: &mut Parts,
+    by: &Administrator,
+    stored: &Stored,
+) -> Result<Client, Problem> {
+    check_changeable(
+        parts,
+        stored.client(),
+        "the administrator cannot be changed; its scopes follow [admin.scopes]",
+    )?;
+    let members = read_object(parts)?;
+    let caller = caller(parts, by);
+    let client = registration::replace_as_operator(cx, &caller, members, stored).await?;
+    Ok(client)
 }
 
 /// Deletes one client, as if the client had requested it: the hook `deleteClient` can deny it. A client that
@@ -248,24 +257,38 @@ pub(crate) async fn delete(
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let found = find(&cx, &id).await;
     let subject = refusal::subject(&id, found.is_ok());
-    let outcome = async {
-        let stored = found?;
-        let client = stored.client();
-        check_changeable(
-            &parts,
-            client,
-            "the administrator cannot be deleted; registrar admin reset gives it a new secret",
-        )?;
-        telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
-        let caller = caller(&parts, &by);
-        let token = None;
-        let deleted = management::delete(&cx, &caller, Held { stored, token }).await;
-        deleted.map_err(Problem::from)
+    let deleted = match found {
+        Ok(stored) => delete_found(&cx, &parts, &by, stored).await,
+        Err(problem) => Err(problem),
     };
-    let deleted = outcome
-        .await
-        .map(|()| answer::empty(StatusCode::NO_CONTENT));
-    deleted.map_err(|problem| refused(&cx, &by, (Action::DeletionRefused, subject), problem))
+    match deleted {
+        Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
+        Err(problem) => {
+            let action = (Action::DeletionRefused, subject);
+            Err(refused(&cx, &by, action, problem))
+        }
+    }
+}
+
+async fn delete_found(
+    cx: &Context<'_>,
+    parts: &Parts,
+    by: &Administrator,
+    stored: Stored,
+) -> Result<(), Problem> {
+    let client = stored.client();
+    check_changeable(
+        parts,
+        client,
+        "the administrator cannot be deleted; registrar admin reset gives it a new secret",
+    )?;
+    telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
+    let held = Held {
+        stored,
+        token: None,
+    };
+    management::delete(cx, &caller(parts, by), held).await?;
+    Ok(())
 }
 
 /// Deletes all clients that match all parameters, which are the filters of a list. At least one filter is

@@ -11,14 +11,14 @@ use hyper::{Request, StatusCode};
 
 use super::refusal::call_refused;
 use super::{Query, admit, bad_request, store_problem, unreadable, unsupported};
-use crate::admin::export;
 use crate::admin::import::{self, Import, ImportFault, ImportTally};
+use crate::admin::{Administrator, export};
 use crate::http::answer::{self, Problem};
 use crate::http::lines::BodyLines;
 use crate::http::media_type;
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
-use crate::store::transfer::import::Existing;
+use crate::store::transfer::Existing;
 
 /// JSON texts, one per line (<https://github.com/ndjson/ndjson-spec>).
 const NDJSON: &str = "application/x-ndjson";
@@ -67,9 +67,7 @@ pub(crate) async fn import(
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
-    // An import sets the secrets and the trust level of clients, so it requires both scopes.
-    admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
+    let by = admit_import(&cx, &parts).await?;
     let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
     let existing = existing(&parts).map_err(refused)?;
     let mut lines = BodyLines::new(body, import::LINE, service.settings.limits.body_timeout_ms);
@@ -84,6 +82,12 @@ pub(crate) async fn import(
             Err(with_tally(refused(problem(&fault)), tally))
         }
     }
+}
+
+/// Admits a caller with both scopes for an import, which sets the secrets and the trust level of clients.
+async fn admit_import(cx: &Context<'_>, parts: &Parts) -> Result<Administrator, Problem> {
+    admit(cx, parts, |scopes| &scopes.clients_write).await?;
+    admit(cx, parts, |scopes| &scopes.clients_export).await
 }
 
 /// Adds the result so far to `problem`.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{TestPlace, at, client, id, on_every_backend};
 use crate::client::{Client, TrustLevel};
-use crate::store::transfer::import::{Existing, ImportError, Imported, MOST_IMPORTED};
+use crate::store::transfer::{Existing, ImportError, Imported, MOST_IMPORTED};
 use crate::store::{Change, Indexed, StoreError};
 
 on_every_backend!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{TestPlace, at, client, id, on_every_backend};
 use crate::client::TrustLevel;
-use crate::store::transfer::import::Existing;
+use crate::store::transfer::Existing;
 use crate::store::{Change, ClientFilter, Indexed, Store};
 
 on_every_backend!(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Found, Space};
 use crate::base::{NoRandomness, Timestamp, random, sha256};
 use crate::store::StoreError;
-use crate::store::backend::{Backend, Change, Expectation, number};
+use crate::store::backend::{Backend, Change, Expectation, Pair, number};
 use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};
 
@@ -120,12 +120,7 @@ impl Nonces {
         let chosen = usize::from(chance).checked_rem(oldest.len());
         // When the chosen one is too recent, the very oldest may still be old enough.
         for place in [chosen.unwrap_or_default(), 0] {
-            let entry = oldest.get(place);
-            let Some(key) = entry.and_then(|(entry, _)| ExpiringKind::Nonce.of_expiry(entry))
-            else {
-                return Ok(None);
-            };
-            let Some(old) = self.0.find_any(key).await? else {
+            let Some(old) = self.find_listed(oldest.get(place)).await? else {
                 return Ok(None);
             };
             let end = protected(&old, lifetime);
@@ -138,6 +133,17 @@ impl Nonces {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the nonce that an entry of the expiry index names.
+    async fn find_listed(&self, entry: Option<&Pair>) -> Result<Option<Found<Nonce>>, StoreError> {
+        let Some((entry, _)) = entry else {
+            return Ok(None);
+        };
+        match ExpiringKind::Nonce.of_expiry(entry) {
+            Some(key) => self.0.find_any(key).await,
+            None => Ok(None),
+        }
     }
 
     /// Returns whether `nonce` was issued and is still valid, and invalidates it. Of any number of

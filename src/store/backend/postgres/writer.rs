@@ -145,34 +145,49 @@ async fn attempt(
     transaction: &mut Transaction<'_>,
     deadline: Instant,
 ) -> Result<Outcomes, Failure> {
-    let late = || Failure::Late(failure::late(pool.patience));
     let now = Instant::now();
     if deadline <= now {
-        return Err(late());
+        return Err(too_late(pool));
     }
     let end = deadline.max(now + pool.patience / SHORTEST);
-    let client = timeout_at(end, pool.client())
-        .await
-        .map_err(|_| late())?
-        .map_err(Failure::Unavailable)?;
+    let client = connection(pool, end).await?;
     let Ok(prepared) = timeout_at(end, transaction.prepare(&client)).await else {
         // It may be waiting for a lock. A transaction that ends without a commit has no effect.
         pool::discard(client);
-        return Err(late());
+        return Err(too_late(pool));
     };
     let outcome = match prepared {
-        Ok(_) if deadline <= Instant::now() => Err(late()),
+        Ok(_) if deadline <= Instant::now() => Err(too_late(pool)),
         Ok(outcomes) => finish(pool, &client).await.map(|()| outcomes),
         Err(failure) => Err(failure),
     };
-    match &outcome {
-        Ok(_) => {}
-        Err(Failure::Lost | Failure::Refused(_) | Failure::Late(_)) => {
-            roll_back(client, pool.patience).await;
-        }
-        Err(Failure::Gone(_) | Failure::Unavailable(_)) => pool::discard(client),
+    if let Err(failure) = &outcome {
+        clean_up(pool, client, failure).await;
     }
     outcome
+}
+
+fn too_late(pool: &Pool) -> Failure {
+    Failure::Late(failure::late(pool.patience))
+}
+
+/// Returns a connection to the database, if there is one before `end`.
+async fn connection(pool: &Pool, end: Instant) -> Result<Client, Failure> {
+    match timeout_at(end, pool.client()).await {
+        Ok(Ok(client)) => Ok(client),
+        Ok(Err(error)) => Err(Failure::Unavailable(error)),
+        Err(_) => Err(too_late(pool)),
+    }
+}
+
+/// Ends the transaction of `client` after `failure`: the connection stays usable, or it is closed.
+async fn clean_up(pool: &Pool, client: Client, failure: &Failure) {
+    match failure {
+        Failure::Lost | Failure::Refused(_) | Failure::Late(_) => {
+            roll_back(client, pool.patience).await;
+        }
+        Failure::Gone(_) | Failure::Unavailable(_) => pool::discard(client),
+    }
 }
 
 /// Commits. Without an answer, it is unknown whether the commit succeeded.

@@ -4,8 +4,6 @@ use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
-
 use super::source::StoreSource;
 use super::{Inspection, key};
 use crate::base::SealingKey;
@@ -15,7 +13,7 @@ use crate::store::backend::sled::log::Met;
 use crate::store::backend::sled::work::Work;
 use crate::store::clients::Stored;
 use crate::store::sealing::key_file;
-use crate::store::transfer::line;
+use crate::store::transfer::{CLIENTS, ClientLine, append_line};
 use crate::store::{StoreError, keys};
 
 /// Why there is no export.
@@ -94,8 +92,8 @@ fn write(
             found.records += 1;
             match line_of(pair, value, key) {
                 Ok(None) => {}
-                Ok(Some(members)) => {
-                    written = write_line(&mut lines, &members);
+                Ok(Some(line)) => {
+                    written = lines.write_all(&line);
                     found.clients += 1;
                 }
                 Err(fault) => found.fault(fault),
@@ -109,14 +107,9 @@ fn write(
     finished.map_err(Unwritten::File)
 }
 
-fn write_line(lines: &mut impl Write, members: &Map<String, Value>) -> io::Result<()> {
-    serde_json::to_writer(&mut *lines, members)?;
-    lines.write_all(b"\n")
-}
-
 /// Writes the last line, and everything to the disk.
 fn finish(mut lines: BufWriter<fs::File>, clients: u64) -> io::Result<()> {
-    let last = serde_json::json!({ line::CLIENTS: clients });
+    let last = serde_json::json!({ CLIENTS: clients });
     lines.write_all(format!("{last}\n").as_bytes())?;
     let file = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()
@@ -124,11 +117,7 @@ fn finish(mut lines: BufWriter<fs::File>, clients: u64) -> io::Result<()> {
 
 /// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who
 /// belongs to one server and is created anew on another.
-fn line_of(
-    key: &[u8],
-    value: &[u8],
-    sealing: &SealingKey,
-) -> Result<Option<Map<String, Value>>, String> {
+fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Vec<u8>>, String> {
     let stored = Stored::read((key.to_vec(), value.to_vec())).map_err(|error| error.to_string())?;
     let client = stored.client();
     // A record that was pieced together from parts of different records.
@@ -138,9 +127,11 @@ fn line_of(
     if client.provenance.trust_level == TrustLevel::Operator {
         return Ok(None);
     }
-    let line = line::of(client, sealing);
-    line.map(Some)
-        .map_err(|error| format!("the client {}: {error}", client.id))
+    let line = ClientLine::new(client, sealing)
+        .map_err(|error| format!("the client {}: {error}", client.id))?;
+    let mut text = Vec::new();
+    append_line(&mut text, &line).map_err(|error| error.to_string())?;
+    Ok(Some(text))
 }
 
 fn create(file: &Path) -> std::io::Result<fs::File> {

@@ -116,19 +116,26 @@ pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted
     drop(source);
     let database = Database::open(folder, CACHE)?;
     let file = key::place(folder, key);
-    let proof = database.with(|db| Ok(db.get(keys::KEY_PROOF)?.map(|value| value.to_vec())))?;
-    let is_another = key::check(proof, &file).is_err();
-    database.with(|db| {
-        db.remove(tally::KEY)?;
-        db.remove(keys::KEY_PROOF)?;
-        db.flush()
-    })?;
+    let is_another = forget_past(&database, &file)?;
     drop(database);
     remove(&folder.join(mark::NAME))?;
     // An existing key that cannot be used is not replaced, but reported, as at the start.
     key_file::load_or_make(&file, false)?;
     accepted.another_key = is_another.then_some(file);
     Ok(accepted)
+}
+
+/// Removes what the store knows of its past: its tally, and the proof of its key. Returns whether the key in
+/// `file` was not the key of the proof.
+fn forget_past(database: &Database, file: &Path) -> Result<bool, StoreError> {
+    let proof = database.with(|db| Ok(db.get(keys::KEY_PROOF)?.map(|value| value.to_vec())))?;
+    let is_another = key::check(proof, file).is_err();
+    database.with(|db| {
+        db.remove(tally::KEY)?;
+        db.remove(keys::KEY_PROOF)?;
+        db.flush()
+    })?;
+    Ok(is_another)
 }
 
 /// Removes a file that may be missing.

@@ -37,6 +37,30 @@ struct Count {
     seen: Content,
 }
 
+/// Whether there is more to count.
+enum CountState {
+    Unfinished,
+    Finished,
+}
+
+impl Count {
+    /// Counts the next pairs of `database`.
+    fn advance(&mut self, database: &Database) -> Result<CountState, StoreError> {
+        let range = self.from.clone()..tally::KEY.to_vec();
+        let pairs: Vec<_> = database.with(|db| db.range(range).take(CHUNK).collect())?;
+        for (key, value) in &pairs {
+            self.seen = self.seen.with(key, value);
+        }
+        match pairs.last() {
+            Some((key, _)) if pairs.len() == CHUNK => {
+                self.from = keys::behind(key);
+                Ok(CountState::Unfinished)
+            }
+            _ => Ok(CountState::Finished),
+        }
+    }
+}
+
 /// The numbers after a batch, once it is written.
 pub(in crate::store) struct Next {
     tally: Tally,
@@ -164,34 +188,18 @@ impl Integrity {
     /// # Errors
     /// When the database cannot currently be read. The remaining pairs are still to be counted.
     pub(in crate::store) fn count_on(&mut self, database: &Database) -> Result<(), StoreError> {
-        let Some(mut count) = self.count.take() else {
+        let Some(count) = &mut self.count else {
             return Ok(());
         };
-        let range = count.from.clone()..tally::KEY.to_vec();
-        let pairs: Vec<_> = match database.with(|db| db.range(range).take(CHUNK).collect()) {
-            Ok(pairs) => pairs,
-            Err(StoreError::Damaged(damage)) => {
-                self.is_damaged(damage);
-                return Ok(());
-            }
-            Err(error) => {
-                self.count = Some(count);
-                return Err(error);
-            }
+        let damage = match count.advance(database) {
+            Ok(CountState::Unfinished) => return Ok(()),
+            Ok(CountState::Finished) => count.seen.differs(self.tally.content()),
+            Err(StoreError::Damaged(damage)) => Some(damage),
+            Err(error) => return Err(error),
         };
-        for (key, value) in &pairs {
-            count.seen = count.seen.with(key, value);
-        }
-        match pairs.last() {
-            Some((key, _)) if pairs.len() == CHUNK => {
-                count.from = keys::behind(key);
-                self.count = Some(count);
-            }
-            _ => {
-                if let Some(damage) = count.seen.differs(self.tally.content()) {
-                    self.is_damaged(damage);
-                }
-            }
+        self.count = None;
+        if let Some(damage) = damage {
+            self.is_damaged(damage);
         }
         Ok(())
     }

@@ -136,31 +136,54 @@ fn head(segment: &[u8]) -> Option<u64> {
 
 /// Returns the message that begins at `at`, and the number of the segment that it was written for.
 fn message<'a>(segment: &'a [u8], at: usize, left: &mut usize) -> Option<(u64, Message<'a>)> {
-    let all = segment.get(at..)?;
-    let (sum, rest) = all.split_first_chunk::<4>()?;
-    let (word, mut rest) = rest.split_first()?;
-    let (kind, is_apart) = kind_of(*word)?;
-    let length = usize::try_from(form::number(&mut rest)?).ok()?;
-    let number = form::number(&mut rest)?;
-    let page = form::number(&mut rest)?;
-    let body = rest.get(..length)?;
-    *left = left.checked_sub(length + LONGEST_HEAD)?;
-    let named = all.get(4..all.len() - rest.len())?;
-    if checksum(body, named) != u32::from_le_bytes(*sum) {
+    let (sum, summed) = segment.get(at..)?.split_first_chunk::<4>()?;
+    let mut rest = summed;
+    let header = Header::read(&mut rest)?;
+    let body = rest.get(..header.length)?;
+    *left = left.checked_sub(header.length + LONGEST_HEAD)?;
+    let header_bytes = summed.get(..summed.len() - rest.len())?;
+    if checksum(body, header_bytes) != u32::from_le_bytes(*sum) {
         return None;
     }
     // A valid message is not charged to the search budget.
-    *left += length + LONGEST_HEAD;
-    let moment = number.checked_mul(SEGMENT as u64)?.checked_add(at as u64)?;
+    *left += header.length + LONGEST_HEAD;
+    let begin = header.segment.checked_mul(SEGMENT as u64)?;
     let message = Message {
-        kind,
-        is_apart,
-        page,
-        moment,
+        kind: header.kind,
+        is_apart: header.is_apart,
+        page: header.page,
+        moment: begin.checked_add(at as u64)?,
         at: segment.len() - rest.len(),
         body,
     };
-    Some((number, message))
+    Some((header.segment, message))
+}
+
+/// The header of a message, which follows its checksum.
+struct Header {
+    kind: MessageKind,
+    is_apart: bool,
+    /// Bytes of the body.
+    length: usize,
+    /// The number of the segment that the message was written for.
+    segment: u64,
+    page: u64,
+}
+
+impl Header {
+    /// Reads the header at the beginning of `bytes`, which are the body and what follows it afterwards.
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (word, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let (kind, is_apart) = kind_of(*word)?;
+        Some(Self {
+            kind,
+            is_apart,
+            length: usize::try_from(form::number(bytes)?).ok()?,
+            segment: form::number(bytes)?,
+            page: form::number(bytes)?,
+        })
+    }
 }
 
 /// Returns what the first byte of a message states: its kind, and whether its content is in a separate file.

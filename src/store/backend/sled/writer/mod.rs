@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
 use super::integrity::Integrity;
-use crate::store::backend::Change;
 use crate::store::backend::pending::{Pending, Values};
+use crate::store::backend::{Change, Pair};
 use crate::store::error::StoreError;
 use crate::telemetry::meter;
 
@@ -136,27 +136,14 @@ impl Writer {
     /// After a failed batch, the database may contain a part of it, which the tally does not include. Until
     /// the database is reopened, it accepts nothing more, and no answer is based on what it shows.
     fn write(&mut self, values: Values, known: &KnownValues) -> Result<(), StoreError> {
-        if let Some(damage) = self.integrity.damage() {
-            return Err(damage);
-        }
-        if self.broken.is_some() {
-            let reason = "the last write failed; the database will be reopened shortly";
-            return Err(StoreError::Unavailable(reason.to_owned()));
-        }
+        self.check_writable()?;
         if values.is_empty() {
             return Ok(());
         }
         let next = self
             .integrity
             .next(|key| self.recall(known, key), &values)?;
-        let mut batch = Batch::default();
-        let tally = next.pair();
-        for (key, value) in values.into_iter().chain([(tally.0, Some(tally.1))]) {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
+        let batch = batch(values, next.pair());
         let written = self.database.with(|db| {
             db.apply_batch(batch)?;
             db.flush().map(drop)
@@ -169,6 +156,18 @@ impl Writer {
             }
         }
         written
+    }
+
+    /// Checks that the database accepts changes.
+    fn check_writable(&self) -> Result<(), StoreError> {
+        if let Some(damage) = self.integrity.damage() {
+            return Err(damage);
+        }
+        if self.broken.is_some() {
+            let reason = "the last write failed; the database will be reopened shortly";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
+        Ok(())
     }
 
     /// Reopens a database after a failed batch. Retries from time to time until it succeeds.
@@ -193,6 +192,19 @@ impl Writer {
             }
         }
     }
+}
+
+/// Returns the batch that writes `values` and the tally of the store.
+fn batch(values: Values, (tally_key, tally): Pair) -> Batch {
+    let mut batch = Batch::default();
+    for (key, value) in values {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch.insert(tally_key, tally);
+    batch
 }
 
 #[cfg(test)]

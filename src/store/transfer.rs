@@ -1,0 +1,228 @@
+//! Clients that move between stores: a client as a line of an export, and the import of clients.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::backend::Change;
+use super::clients::{Clients, Stored, insertion, replacement};
+use super::error::StoreError;
+use super::retry::{unless_lost, until_won};
+use crate::base::{ClientId, SealError, SealingKey, Timestamp};
+use crate::client::{Approved, Client, ClientSecret, Provenance, RegistrationTokens};
+
+/// The only member of the last line: the number of clients before it. If it is missing, the export was
+/// truncated.
+pub const CLIENTS: &str = "clients";
+
+/// Appends a line with the JSON of `members` to `text`.
+///
+/// # Errors
+/// When `members` cannot be written as JSON.
+pub fn append_line(text: &mut Vec<u8>, members: &impl Serialize) -> Result<(), serde_json::Error> {
+    serde_json::to_writer(&mut *text, members)?;
+    text.push(b'\n');
+    Ok(())
+}
+
+/// A client as a line of an export: everything that another store needs so that the client continues to
+/// work there.
+///
+/// The line contains the secret in clear, since another store seals with another key. Of the registration
+/// access token, only the digest is stored.
+#[derive(Serialize)]
+pub struct ClientLine<'a> {
+    client_id: &'a str,
+    client_id_issued_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_as: Option<&'a str>,
+    #[serde(flatten)]
+    secret: Option<ClearSecret>,
+    registration_access_token_sha256: &'a RegistrationTokens,
+    revision: u64,
+    metadata: &'a Approved,
+    provenance: &'a Provenance,
+}
+
+/// The secret of a client in clear text. 0 means that it never expires (RFC 7591 section 3.2.1).
+#[derive(Serialize)]
+struct ClearSecret {
+    client_secret: String,
+    client_secret_expires_at: u64,
+}
+
+impl<'a> ClientLine<'a> {
+    /// Returns the line of `client`, whose secret opens with `key`.
+    ///
+    /// # Errors
+    /// When the secret does not open with `key`.
+    pub fn new(client: &'a Client, key: &SealingKey) -> Result<Self, SealError> {
+        // Destructured, so that a new field of a client forces a decision about the export.
+        let Client {
+            id,
+            metadata,
+            shared_as,
+            issued_at,
+            expires_at,
+            last_used_at,
+            secret,
+            tokens,
+            revision,
+            provenance,
+        } = client;
+        let secret = match secret {
+            Some(secret) => Some(ClearSecret::open(secret, id, key)?),
+            None => None,
+        };
+        Ok(Self {
+            client_id: id.as_str(),
+            client_id_issued_at: *issued_at,
+            expires_at: *expires_at,
+            last_used_at: *last_used_at,
+            shared_as: shared_as.as_deref(),
+            secret,
+            registration_access_token_sha256: tokens,
+            revision: *revision,
+            metadata,
+            provenance,
+        })
+    }
+}
+
+impl ClearSecret {
+    fn open(secret: &ClientSecret, id: &ClientId, key: &SealingKey) -> Result<Self, SealError> {
+        let ClientSecret { sealed, expires_at } = secret;
+        Ok(Self {
+            client_secret: key.open(sealed, id.as_str())?.expose().to_owned(),
+            client_secret_expires_at: expires_at.map_or(0, Timestamp::unix),
+        })
+    }
+}
+
+/// Maximum number of clients in one import request.
+pub const MOST_IMPORTED: usize = 500;
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// There are too many clients.
+    #[error(
+        "at most {MOST_IMPORTED} clients can be imported at a time; send the rest in another request"
+    )]
+    TooMany,
+    /// Two clients have the same identifier.
+    #[error("the client {0} occurs twice; remove one of the two")]
+    Twice(ClientId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What happens to a client that already exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// It is kept, and neither it nor any later client is imported.
+    #[default]
+    Refuse,
+    /// It is kept.
+    Skip,
+    /// It is replaced. A client that the administrator defined is kept, and neither it nor any later client
+    /// is imported.
+    Replace,
+}
+
+/// The result of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Clients that did not exist before.
+    pub created: usize,
+    /// Clients that already existed and were kept unchanged.
+    pub skipped: usize,
+    /// Clients that were replaced by another state of the same client.
+    pub replaced: usize,
+    /// The position of the first existing client that had to be kept: neither it nor any later client was
+    /// imported.
+    pub refused: Option<usize>,
+}
+
+impl Clients {
+    /// Stores `clients` as one change, each together with what `also` returns for it. `existing` determines
+    /// what happens to clients that already exist. The secrets of the clients open only with the key with
+    /// which they were sealed.
+    ///
+    /// # Errors
+    /// When there are too many clients, a client occurs twice, or the store fails. Nothing is stored then.
+    pub async fn import(
+        &self,
+        clients: &[Client],
+        existing: Existing,
+        also: impl Fn(&Client) -> Result<Change, StoreError>,
+    ) -> Result<Imported, ImportError> {
+        if clients.len() > MOST_IMPORTED {
+            return Err(ImportError::TooMany);
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = clients.iter().find(|client| !seen.insert(&client.id)) {
+            return Err(ImportError::Twice(twice.id.clone()));
+        }
+        until_won(|| self.try_import(clients, existing, &also)).await
+    }
+
+    async fn try_import(
+        &self,
+        clients: &[Client],
+        existing: Existing,
+        also: &impl Fn(&Client) -> Result<Change, StoreError>,
+    ) -> Result<Option<Imported>, ImportError> {
+        let (mut imported, mut change) = (Imported::default(), Change::default());
+        for (at, client) in clients.iter().enumerate() {
+            let seen = self.find(&client.id).await?;
+            let part = match Treatment::of(seen.as_ref(), existing) {
+                Treatment::Create => {
+                    imported.created += 1;
+                    insertion(client)?
+                }
+                Treatment::Replace(seen) => {
+                    imported.replaced += 1;
+                    replacement(seen, client)?
+                }
+                Treatment::Skip => {
+                    imported.skipped += 1;
+                    continue;
+                }
+                Treatment::Refuse => {
+                    imported.refused = Some(at);
+                    break;
+                }
+            };
+            change = change.and(part).and(also(client)?);
+        }
+        let applied = self.0.apply(change).await;
+        Ok(unless_lost(applied)?.map(|_| imported))
+    }
+}
+
+/// What an import does with one client.
+enum Treatment<'a> {
+    Create,
+    Replace(&'a Stored),
+    Skip,
+    Refuse,
+}
+
+impl<'a> Treatment<'a> {
+    /// Returns what happens to a client that is stored as `seen`.
+    fn of(seen: Option<&'a Stored>, existing: Existing) -> Self {
+        match (seen, existing) {
+            (None, _) => Self::Create,
+            // A client that the administrator defined is kept, whatever an import contains.
+            (Some(seen), Existing::Replace) if !seen.client().is_operators() => Self::Replace(seen),
+            (Some(_), Existing::Skip) => Self::Skip,
+            (Some(_), Existing::Refuse | Existing::Replace) => Self::Refuse,
+        }
+    }
+}
