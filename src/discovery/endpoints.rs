@@ -24,9 +24,10 @@ pub(super) fn put(cx: &Context<'_>, document: &mut MetadataDocument) {
     if put_own(cx, document, "introspection_endpoint", &paths.introspection) {
         // The caller authenticates as a client, or presents an access token (RFC 7662 section 2.1), which is
         // listed by its token type.
-        let proving = methods.into_iter().filter(|method| *method != "none");
-        let taken: Vec<&str> = proving.chain(["Bearer"]).collect();
-        put_methods(cx.settings(), document, "introspection_endpoint", &taken);
+        let mut accepted = methods;
+        accepted.retain(|method| *method != "none");
+        accepted.push("Bearer");
+        put_methods(cx.settings(), document, "introspection_endpoint", &accepted);
     }
 }
 
@@ -57,39 +58,46 @@ fn put_methods(
     endpoint: &str,
     methods: &[&str],
 ) {
-    let signs = |algorithm: &Algorithm| {
+    let mut signed = Vec::new();
+    for algorithm in algorithms(settings) {
         let method = if algorithm.is_symmetric() {
             "client_secret_jwt"
         } else {
             "private_key_jwt"
         };
-        methods.contains(&method)
-    };
-    let signed = algorithms(settings)
-        .filter(signs)
-        .map(|algorithm| algorithm.as_str().to_owned());
-    let named = methods.iter().map(|&method| method.to_owned());
+        if methods.contains(&method) {
+            signed.push(algorithm.as_str().to_owned());
+        }
+    }
+    let named = methods.iter().map(|&method| method.to_owned()).collect();
     put_list(
         document,
         &format!("{endpoint}_auth_methods_supported"),
-        named.collect(),
+        named,
     );
     put_list(
         document,
         &format!("{endpoint}_auth_signing_alg_values_supported"),
-        signed.collect(),
+        signed,
     );
 }
 
 /// Returns the methods that the endpoints of this server accept.
 fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a str> {
-    let is_signed = |is_symmetric: bool| {
-        algorithms(settings).any(|algorithm| algorithm.is_symmetric() == is_symmetric)
-    };
-    let is_taken = |method: &str| match method {
+    let mut accepted = Vec::new();
+    for method in &settings.token_endpoint_auth_methods_supported {
+        if is_accepted(method, settings, server) {
+            accepted.push(method.as_str());
+        }
+    }
+    accepted
+}
+
+fn is_accepted(method: &str, settings: &Registration, server: &ServerSettings) -> bool {
+    match method {
         "none" | "client_secret_basic" | "client_secret_post" => true,
-        "client_secret_jwt" => is_signed(true),
-        "private_key_jwt" => is_signed(false),
+        "client_secret_jwt" => algorithms(settings).any(Algorithm::is_symmetric),
+        "private_key_jwt" => algorithms(settings).any(|algorithm| !algorithm.is_symmetric()),
         "tls_client_auth" => {
             (is_asked_for(server) && server.tls.client_ca.is_some()) || is_named(server)
         }
@@ -97,20 +105,13 @@ fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a s
         "attest_jwt_client_auth" => !settings.trusted_client_attesters.is_empty(),
         // Such a method can be registered, for use at an upstream server.
         _ => false,
-    };
-    let supported = settings
-        .token_endpoint_auth_methods_supported
-        .iter()
-        .map(String::as_str);
-    supported.filter(|&method| is_taken(method)).collect()
+    }
 }
 
 /// Returns the algorithms of client assertions that can be verified.
 fn algorithms(settings: &Registration) -> impl Iterator<Item = Algorithm> {
-    let names = settings
-        .token_endpoint_auth_signing_alg_values_supported
-        .iter();
-    names.filter_map(|name| Algorithm::parse(name))
+    let names = &settings.token_endpoint_auth_signing_alg_values_supported;
+    names.iter().filter_map(|name| Algorithm::parse(name))
 }
 
 /// Whether this server itself requests client certificates.

@@ -39,7 +39,10 @@ const DEMANDED: &[&str] = &[
 /// overridden by the members of this server.
 pub(crate) fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> MetadataDocument {
     let (service, settings) = (cx.service, cx.settings());
-    let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
+    let mut document = match theirs {
+        Some(theirs) => upstream::without_ours(theirs),
+        None => MetadataDocument::new(),
+    };
     for (name, value) in &service.settings.discovery {
         if name != UPSTREAM {
             document.insert(name.clone(), value.clone());
@@ -58,10 +61,7 @@ pub(crate) fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> M
     put_scopes(cx, &mut document);
     put_claims(cx, theirs, &mut document);
     put_lists(cx, theirs, &mut document);
-    let user_code = "backchannel_user_code_parameter_supported";
-    let is_theirs = theirs.is_none_or(|theirs| theirs.get(user_code) == Some(&Value::Bool(true)));
-    let is_ours = settings.backchannel_user_code_parameter_supported;
-    put(&mut document, user_code, is_theirs && is_ours);
+    put_user_code(settings, theirs, &mut document);
     // MCP clients reject a server that does not list S256. A server without PKCE states so in `[discovery]`,
     // or in its own document if it is upstream.
     if theirs.is_none() {
@@ -91,11 +91,29 @@ fn put_lists(cx: &Context<'_>, theirs: Option<&MetadataDocument>, document: &mut
     }
 }
 
+/// Adds whether user codes are supported: with an upstream server, only if it supports them too.
+fn put_user_code(
+    settings: &Registration,
+    theirs: Option<&MetadataDocument>,
+    document: &mut MetadataDocument,
+) {
+    let name = "backchannel_user_code_parameter_supported";
+    let is_theirs = match theirs {
+        Some(theirs) => theirs.get(name) == Some(&Value::Bool(true)),
+        None => true,
+    };
+    let is_ours = settings.backchannel_user_code_parameter_supported;
+    put(document, name, is_theirs && is_ours);
+}
+
 /// Adds the scopes. The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).
 fn put_scopes(cx: &Context<'_>, document: &mut MetadataDocument) {
-    let all = cx.snapshot.live.scopes.iter();
-    let listed = all.filter(|scope| scope.pattern.is_none());
-    let names = listed.map(|scope| scope.id.clone()).collect();
+    let mut names = Vec::new();
+    for scope in &cx.snapshot.live.scopes {
+        if scope.pattern.is_none() {
+            names.push(scope.id.clone());
+        }
+    }
     put_list(document, "scopes_supported", names);
 }
 
@@ -209,8 +227,9 @@ fn lists(settings: &Registration) -> Vec<(&'static str, Vec<String>)> {
             settings.authorization_details_types_supported.clone(),
         ),
     ];
-    let algorithms = ALGORITHMS
-        .iter()
-        .map(|algorithm| (algorithm.choices, (algorithm.supported)(settings).to_vec()));
-    plain.into_iter().chain(algorithms).collect()
+    let mut lists = Vec::from(plain);
+    for algorithm in ALGORITHMS {
+        lists.push((algorithm.choices, (algorithm.supported)(settings).to_vec()));
+    }
+    lists
 }

@@ -32,7 +32,7 @@ pub(super) fn document(
     let mut document = MetadataDocument::default();
     let grants = grants(ours);
     let mut profiles = vec!["udap_dcr", "udap_authn"];
-    if grants.iter().any(|grant| grant == "client_credentials") {
+    if grants.contains(&"client_credentials") {
         profiles.push("udap_authz");
     }
     put(&mut document, "udap_versions_supported", vec!["1"]);
@@ -92,18 +92,25 @@ fn put_named(cx: &Context<'_>, document: &mut MetadataDocument) {
     }
 }
 
-fn grants(ours: &MetadataDocument) -> Vec<String> {
-    let all = ours.get("grant_types_supported").and_then(Value::as_array);
-    let all = all.into_iter().flatten().filter_map(Value::as_str);
-    all.filter(|grant| GRANTS.contains(grant))
-        .map(str::to_owned)
-        .collect()
+fn grants(ours: &MetadataDocument) -> Vec<&str> {
+    let Some(Value::Array(all)) = ours.get("grant_types_supported") else {
+        return Vec::new();
+    };
+    let mut grants: Vec<&str> = all.iter().filter_map(Value::as_str).collect();
+    grants.retain(|grant| GRANTS.contains(grant));
+    grants
 }
 
-fn asymmetric(names: &[String]) -> Vec<String> {
-    let is_one =
-        |name: &&String| Algorithm::parse(name).is_some_and(|algorithm| !algorithm.is_symmetric());
-    names.iter().filter(is_one).cloned().collect()
+fn asymmetric(names: &[String]) -> Vec<&str> {
+    let mut found = Vec::new();
+    for name in names {
+        if let Some(algorithm) = Algorithm::parse(name)
+            && !algorithm.is_symmetric()
+        {
+            found.push(name.as_str());
+        }
+    }
+    found
 }
 
 /// Returns the document with its signed part, if this server has a key for it.
@@ -114,8 +121,12 @@ fn signed(
     let Some(signer) = &cx.snapshot.trust.metadata_signer else {
         return Ok(document);
     };
-    let endpoint = |name: &&str| Some(((*name).to_owned(), document.get(*name)?.clone()));
-    let claims: Map<String, Value> = ENDPOINTS.iter().filter_map(endpoint).collect();
+    let mut claims = Map::new();
+    for name in ENDPOINTS {
+        if let Some(value) = document.get(name) {
+            claims.insert(name.to_owned(), value.clone());
+        }
+    }
     let token = signer.sign(claims, cx.service.clock.now())?;
     put(&mut document, "signed_metadata", &*token);
     Ok(document)

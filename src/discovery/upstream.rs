@@ -16,10 +16,7 @@ pub(super) fn without_ours(theirs: &MetadataDocument) -> MetadataDocument {
     for name in ["registration_endpoint", "signed_metadata"] {
         members.remove(name);
     }
-    let aliases = members
-        .get_mut("mtls_endpoint_aliases")
-        .and_then(Value::as_object_mut);
-    if let Some(aliases) = aliases {
+    if let Some(Value::Object(aliases)) = members.get_mut("mtls_endpoint_aliases") {
         aliases.remove("registration_endpoint");
     }
     members
@@ -32,16 +29,18 @@ pub(super) fn shared(
     name: &str,
     ours: Vec<String>,
 ) -> Vec<String> {
-    let theirs = theirs.and_then(|theirs| theirs.get(name));
-    let Some(values) = theirs.and_then(Value::as_array) else {
+    let list = theirs.and_then(|theirs| theirs.get(name));
+    let Some(Value::Array(values)) = list else {
         return ours;
     };
     let mut known: Vec<BTreeSet<&str>> = Vec::new();
     for value in values {
-        known.extend(value.as_str().map(|value| words(name, value)));
+        if let Some(value) = value.as_str() {
+            known.push(words(name, value));
+        }
     }
-    let is_known = |own: &&String| known.contains(&words(name, own));
-    let both: Vec<String> = ours.iter().filter(is_known).cloned().collect();
+    let mut both = ours.clone();
+    both.retain(|own| known.contains(&words(name, own)));
     if both.is_empty() { ours } else { both }
 }
 

@@ -50,6 +50,10 @@ pub(super) fn build(
     names: Arc<dyn Resolve>,
 ) -> Result<Client, BuildError> {
     let guarded = Guarded::new(settings.clone(), names);
+    let anchors = match &settings.ca_file {
+        Some(path) => certificates("fetch.caFile", path)?,
+        None => Vec::new(),
+    };
     Client::builder()
         .dns_resolver(Arc::new(guarded))
         .redirect(Policy::none())
@@ -60,16 +64,9 @@ pub(super) fn build(
         .connect_timeout(CONNECT.min(Duration::from_millis(settings.timeout_ms)))
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE)
-        .tls_certs_merge(trust_anchors(settings)?)
+        .tls_certs_merge(anchors)
         .build()
         .map_err(BuildError::Client)
-}
-
-fn trust_anchors(settings: &FetchSettings) -> Result<Vec<Certificate>, BuildError> {
-    settings
-        .ca_file
-        .as_deref()
-        .map_or_else(|| Ok(Vec::new()), |path| certificates("fetch.caFile", path))
 }
 
 /// Reads the certificates in the PEM file of the option or flag `name`.

@@ -57,10 +57,10 @@ impl Direct {
     /// # Errors
     /// When the file cannot be read, or TLS cannot be set up.
     pub(crate) fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
-        let anchors = ca
-            .map(|path| certificates("--ca", path))
-            .transpose()?
-            .unwrap_or_default();
+        let anchors = match ca {
+            Some(path) => certificates("--ca", path)?,
+            None => Vec::new(),
+        };
         let client = Client::builder()
             .redirect(Redirects::none())
             .retry(reqwest::retry::never())
@@ -78,17 +78,7 @@ impl Direct {
     /// # Errors
     /// When no complete answer arrives.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, DirectError> {
-        let whole = async {
-            let answer = self
-                .0
-                .execute(prepare(request)?)
-                .await
-                .map_err(|error| failure(&error))?;
-            read(answer).await
-        };
-        timeout(PATIENCE, whole)
-            .await
-            .map_err(|_| DirectError::Timeout)?
+        in_time(self.exchange(prepare(request)?)).await
     }
 
     /// Sends `request` and returns the answer when its head has arrived.
@@ -96,11 +86,7 @@ impl Direct {
     /// # Errors
     /// When there is no answer.
     pub(crate) async fn open(&self, request: Request) -> Result<Arriving, DirectError> {
-        let head = self.0.execute(prepare(request)?);
-        let answer = timeout(PATIENCE, head)
-            .await
-            .map_err(|_| DirectError::Timeout)?;
-        let answer = answer.map_err(|error| failure(&error))?;
+        let answer = in_time(self.head(prepare(request)?)).await?;
         Ok(Arriving {
             status: answer.status().as_u16(),
             answer,
@@ -121,13 +107,17 @@ impl Direct {
     {
         let mut prepared = prepare(request)?;
         *prepared.body_mut() = Some(Body::wrap_stream(futures_util::stream::iter(parts)));
-        read(
-            self.0
-                .execute(prepared)
-                .await
-                .map_err(|error| failure(&error))?,
-        )
-        .await
+        self.exchange(prepared).await
+    }
+
+    async fn exchange(&self, request: reqwest::Request) -> Result<Response, DirectError> {
+        read(self.head(request).await?).await
+    }
+
+    /// Sends `request` and waits for the head of its answer.
+    async fn head(&self, request: reqwest::Request) -> Result<reqwest::Response, DirectError> {
+        let answered = self.0.execute(request).await;
+        answered.map_err(|error| failure(&error))
     }
 }
 
@@ -137,10 +127,11 @@ impl Arriving {
     /// # Errors
     /// When the answer is incomplete or times out.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, DirectError> {
-        let chunk = timeout(PATIENCE, self.answer.chunk())
-            .await
-            .map_err(|_| DirectError::Timeout)?;
-        Ok(chunk.map_err(|error| failure(&error))?.map(Vec::from))
+        match timeout(PATIENCE, self.answer.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk.map(Vec::from)),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err(DirectError::Timeout),
+        }
     }
 
     /// Returns the whole answer. Meant for error responses.
@@ -148,22 +139,26 @@ impl Arriving {
     /// # Errors
     /// When no complete answer arrives.
     pub(crate) async fn whole(self) -> Result<Response, DirectError> {
-        timeout(PATIENCE, read(self.answer))
-            .await
-            .map_err(|_| DirectError::Timeout)?
+        in_time(read(self.answer)).await
     }
 }
 
+/// Waits for `work` for a limited time.
+async fn in_time<T>(work: impl Future<Output = Result<T, DirectError>>) -> Result<T, DirectError> {
+    let done = timeout(PATIENCE, work).await;
+    done.unwrap_or(Err(DirectError::Timeout))
+}
+
 fn prepare(request: Request) -> Result<reqwest::Request, DirectError> {
-    let url = Url::parse(&request.url)
-        .map_err(|_| DirectError::Unsendable("the URL is invalid".into()))?;
+    let Ok(url) = Url::parse(&request.url) else {
+        return Err(DirectError::Unsendable("the URL is invalid".into()));
+    };
     message::prepare(url, request).map_err(|refusal| DirectError::Unsendable(refusal.to_string()))
 }
 
 async fn read(answer: reqwest::Response) -> Result<Response, DirectError> {
-    message::read(answer, ANSWER_BYTES)
-        .await
-        .map_err(|error| DirectError::Broken(error.to_string()))
+    let whole = message::read(answer, ANSWER_BYTES).await;
+    whole.map_err(|error| DirectError::Broken(error.to_string()))
 }
 
 /// Converts an error together with its causes. The operator sees all of them. The first text is left out,
@@ -182,9 +177,10 @@ fn failure(error: &reqwest::Error) -> DirectError {
         .iter()
         .any(|text| text.contains("certificate") || text.contains("SSL"));
     // The last cause is what happened; the previous ones describe where.
-    let last = causes
-        .pop()
-        .unwrap_or_else(|| "connection failed".to_owned());
+    let last = match causes.pop() {
+        Some(last) => last,
+        None => "connection failed".to_owned(),
+    };
     match (is_tls, error.is_connect(), error.is_timeout()) {
         (true, ..) => DirectError::Tls(last),
         (_, true, true) => DirectError::Unreachable(format!(

@@ -28,12 +28,11 @@ impl Fetcher {
     /// Unless the answer has status 200, a JSON media type, and one JSON value.
     pub async fn get_json(&self, url: &str, accept: &str) -> Result<Document, FetchError> {
         let headers = vec![("accept".to_owned(), accept.to_owned())];
-        let response = self
-            .send(Request {
-                headers,
-                ..Request::get(url)
-            })
-            .await?;
+        let request = Request {
+            headers,
+            ..Request::get(url)
+        };
+        let response = self.send(request).await?;
         match response.status {
             200 => {}
             status @ 300..=399 => return Err(FetchError::Redirected(status)),
@@ -61,48 +60,46 @@ fn is_json(content_type: &str) -> bool {
 
 /// RFC 9111 sections 4.2.1 and 4.2.3, for a private cache.
 fn lifetime(response: &Response) -> Option<u64> {
-    let all = response
+    let mut maximum = None;
+    for (_, value) in response
         .headers
         .iter()
-        .filter(|(name, _)| name == "cache-control");
-    let directives: Vec<String> = all
-        .flat_map(|(_, value)| value.split(','))
-        .map(|part| part.trim().to_ascii_lowercase())
-        .collect();
-    if directives
-        .iter()
-        .any(|directive| directive == "no-store" || directive == "no-cache")
+        .filter(|(name, _)| name == "cache-control")
     {
-        return Some(0);
+        for directive in value.split(',') {
+            let directive = directive.trim().to_ascii_lowercase();
+            if directive == "no-store" || directive == "no-cache" {
+                return Some(0);
+            }
+            if let (None, Some(seconds)) = (&maximum, directive.strip_prefix("max-age=")) {
+                maximum = Some(seconds.trim_matches('"').to_owned());
+            }
+        }
     }
-    let maximum = directives
-        .iter()
-        .find_map(|directive| directive.strip_prefix("max-age="));
     let total = match maximum {
-        Some(seconds) => seconds.trim_matches('"').parse().ok()?,
+        Some(seconds) => seconds.parse().ok()?,
         None => until_expiry(response)?,
     };
-    let age = response
-        .header("age")
-        .and_then(|age| age.trim().parse().ok())
-        .unwrap_or(0);
+    let age = match response.header("age") {
+        Some(age) => age.trim().parse().unwrap_or(0),
+        None => 0,
+    };
     Some(total.saturating_sub(age))
 }
 
 /// Returns the seconds between `Date` and `Expires`, which both come from the clock of the other server.
 fn until_expiry(response: &Response) -> Option<u64> {
-    let time = |name: &str| {
-        let text = response.header(name)?;
-        DateTimeParser::new()
-            .parse_timestamp(text)
-            .ok()
-            .map(jiff::Timestamp::as_second)
-    };
-    let date = time("date")?;
+    let date = seconds_of(response.header("date")?)?;
+    let expires = response.header("expires")?;
     // RFC 9111 section 5.3: a value that is not a date, such as 0, means that the answer has expired.
-    response.header("expires")?;
-    let expires = time("expires").unwrap_or(date);
+    let expires = seconds_of(expires).unwrap_or(date);
     Some(u64::try_from(expires.saturating_sub(date)).unwrap_or(0))
+}
+
+/// Returns the Unix time of a date in a header.
+fn seconds_of(date: &str) -> Option<i64> {
+    let moment = DateTimeParser::new().parse_timestamp(date).ok()?;
+    Some(moment.as_second())
 }
 
 #[cfg(test)]

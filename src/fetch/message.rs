@@ -56,10 +56,10 @@ impl Request {
 /// Omits the headers, the body and the query, which may contain credentials.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self
-            .url
-            .split_once('?')
-            .map_or(self.url.as_str(), |(before, _)| before);
+        let url = match self.url.split_once('?') {
+            Some((before, _)) => before,
+            None => self.url.as_str(),
+        };
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("url", &url)
@@ -81,10 +81,8 @@ pub struct Response {
 impl Response {
     /// Returns the value of the first header called `name`, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(own, _)| own == name)
-            .map(|(_, value)| value.as_str())
+        let (_, value) = self.headers.iter().find(|(own, _)| own == name)?;
+        Some(value)
     }
 }
 
@@ -127,20 +125,20 @@ pub(super) async fn read(
 ) -> Result<Response, FetchError> {
     let too_large = FetchError::TooLarge { limit };
     let headers = headers(answer.headers())?;
-    if answer
-        .content_length()
-        .is_some_and(|length| usize::try_from(length).map_or(true, |it| it > limit))
+    if let Some(length) = answer.content_length()
+        && length > limit as u64
     {
         return Err(too_large);
     }
     let status = answer.status().as_u16();
     let host = answer.url().host_str().unwrap_or_default().to_owned();
     let mut body = Vec::new();
-    while let Some(chunk) = answer
-        .chunk()
-        .await
-        .map_err(|error| FetchError::of(&error, &host))?
-    {
+    loop {
+        let chunk = match answer.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => break,
+            Err(error) => return Err(FetchError::of(&error, &host)),
+        };
         if chunk.len() > limit.saturating_sub(body.len()) {
             return Err(too_large);
         }
@@ -154,18 +152,16 @@ pub(super) async fn read(
 }
 
 fn headers(map: &HeaderMap) -> Result<Vec<(String, String)>, FetchError> {
-    let bytes: usize = map
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    if bytes > HEADER_BYTES {
-        return Err(FetchError::TooLarge {
-            limit: HEADER_BYTES,
-        });
+    let mut bytes = 0;
+    let mut headers = Vec::with_capacity(map.len());
+    for (name, value) in map {
+        bytes += name.as_str().len() + value.len();
+        if bytes > HEADER_BYTES {
+            let limit = HEADER_BYTES;
+            return Err(FetchError::TooLarge { limit });
+        }
+        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        headers.push((name.as_str().to_owned(), text));
     }
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    Ok(map
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), text(value)))
-        .collect())
+    Ok(headers)
 }

@@ -90,12 +90,8 @@ impl Fetcher {
     }
 
     async fn send_uncounted(&self, request: Request) -> Result<Response, FetchError> {
-        let timeout = request
-            .timeout
-            .map_or(self.timeout, |asked| asked.min(self.timeout));
-        let limit = request
-            .limit
-            .map_or(self.body_bytes, |asked| asked.min(self.body_bytes));
+        let timeout = within(request.timeout, self.timeout);
+        let limit = within(request.limit, self.body_bytes);
         let url = self.policy.admit(&request.url)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let host = format!("{}:{port}", url.host_str().unwrap_or_default());
@@ -117,12 +113,18 @@ impl Fetcher {
         limit: usize,
     ) -> Result<Response, FetchError> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let answer = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| FetchError::of(&error, &host))?;
-        message::read(answer, limit).await
+        match self.client.execute(request).await {
+            Ok(answer) => message::read(answer, limit).await,
+            Err(error) => Err(FetchError::of(&error, &host)),
+        }
+    }
+}
+
+/// Returns the requested limit, but at most `maximum`.
+fn within<T: Ord>(requested: Option<T>, maximum: T) -> T {
+    match requested {
+        Some(requested) => requested.min(maximum),
+        None => maximum,
     }
 }
 

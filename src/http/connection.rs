@@ -77,47 +77,49 @@ async fn converse<S>(stream: S, shown: Option<ClientCertificate>, visit: Visit, 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Visit {
-        peer,
-        connection,
-        router,
-        stop,
-    } = visit;
-    let service = service_fn(|request: Request<Incoming>| {
-        let open = connection.open();
-        let mut request = request.map(Body::new);
-        describe(&mut request, peer, shown.as_ref(), entrance);
-        request.extensions_mut().insert(Arc::clone(&connection));
-        let answer = router.clone().oneshot(request);
-        let (connection, untaken) = (Arc::clone(&connection), Arc::clone(&entrance.untaken));
-        async move {
-            let response = answer.await?;
-            Ok::<_, Infallible>(finish(response, open, &connection, &untaken))
-        }
-    });
     let tasks = TaskTracker::new();
-    let streams = Streams {
-        connection: Arc::clone(&connection),
-        limit: entrance.bounds.write_timeout,
-        tasks: tasks.clone(),
-    };
-    let builder = builder(streams, entrance);
-    let (limit, untaken) = (entrance.bounds.write_timeout, Arc::clone(&entrance.untaken));
-    let stream = Patient::new(stream, limit, Arc::clone(&connection), untaken);
+    let builder = builder(&visit, entrance, tasks.clone());
+    let stream = Patient::new(
+        stream,
+        entrance.bounds.write_timeout,
+        Arc::clone(&visit.connection),
+        Arc::clone(&entrance.untaken),
+    );
+    let service = service_fn(|request| answer(request, shown.as_ref(), &visit, entrance));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
-        () = stop.cancelled() => {
+        () = visit.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%peer, %error, "connection ended early");
+        tracing::debug!(peer = %visit.peer, %error, "connection ended early");
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Passes one request to the router, and prepares the answer for sending.
+fn answer(
+    request: Request<Incoming>,
+    shown: Option<&ClientCertificate>,
+    visit: &Visit,
+    entrance: &Entrance,
+) -> impl Future<Output = Result<hyper::Response<Outgoing>, Infallible>> + use<> {
+    let open = visit.connection.open();
+    let mut request = request.map(Body::new);
+    describe(&mut request, visit.peer, shown, entrance);
+    let connection = Arc::clone(&visit.connection);
+    request.extensions_mut().insert(Arc::clone(&connection));
+    let answer = visit.router.clone().oneshot(request);
+    let untaken = Arc::clone(&entrance.untaken);
+    async move {
+        let response = answer.await?;
+        Ok(finish(response, open, &connection, &untaken))
+    }
 }
 
 /// Adds to the request what is known of its sender: the address of the peer, and the certificate of the client.
@@ -142,8 +144,13 @@ fn describe(
     }
 }
 
-/// Returns the protocols of a connection with their limits.
-fn builder(streams: Streams, entrance: &Entrance) -> auto::Builder<Streams> {
+/// Returns the protocols of a connection with their limits. Streams of HTTP/2 are among `tasks`.
+fn builder(visit: &Visit, entrance: &Entrance, tasks: TaskTracker) -> auto::Builder<Streams> {
+    let streams = Streams {
+        connection: Arc::clone(&visit.connection),
+        limit: entrance.bounds.write_timeout,
+        tasks,
+    };
     let mut builder = auto::Builder::new(streams);
     builder
         .http1()

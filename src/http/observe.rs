@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
@@ -62,37 +62,50 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
-    let span = tracing::info_span!(
+    let span = log_span(&id);
+    let line = Observed::begin(&observer, &request, span.clone());
+    let traced = traces::request(&id, line.endpoint.as_str(), request.method().as_str());
+    join_trace(request.headers(), &traced, &span);
+    describe(&mut request, &id, line.client);
+    let mut response = match framing::fault(&request) {
+        Some(problem) => problem.into_response(),
+        None => traces::within(&traced, next.run(request).instrument(span)).await,
+    };
+    line.end(&traced, &mut response);
+    put_headers(response.headers_mut(), &id, observer.is_https);
+    response
+}
+
+/// Creates the span of a request in the log. Every line that is logged in it has its identifiers.
+fn log_span(id: &str) -> Span {
+    tracing::info_span!(
         "request",
         correlation_id = %id,
         trace_id = Empty,
         client_id = Empty,
         trust_level = Empty,
         actor = Empty
-    );
-    let line = Observed::begin(&observer, &request, span.clone());
-    let traced = traces::request(&id, line.endpoint.as_str(), request.method().as_str());
-    if let Some(traceparent) = only(request.headers(), &TRACEPARENT) {
-        traces::continues(&traced, traceparent);
-        if let Some(trace_id) = trace::trace_id(traceparent) {
-            span.record("trace_id", trace_id);
-        }
+    )
+}
+
+/// Joins the trace that the caller names, in the exported span and in the span of the log.
+fn join_trace(headers: &HeaderMap, traced: &Span, span: &Span) {
+    let Some(traceparent) = only(headers, &TRACEPARENT) else {
+        return;
+    };
+    traces::continues(traced, traceparent);
+    if let Some(trace_id) = trace::trace_id(traceparent) {
+        span.record("trace_id", trace_id);
     }
+}
+
+/// Adds to the request its correlation id, and the address of the client if a trusted proxy names it.
+fn describe(request: &mut Request, id: &Arc<str>, client: Option<IpAddr>) {
     let extensions = request.extensions_mut();
-    extensions.insert(CorrelationId(Arc::clone(&id)));
-    if let Some(address) = line.client {
+    extensions.insert(CorrelationId(Arc::clone(id)));
+    if let Some(address) = client {
         extensions.insert(peer::ForwardedAddress(address));
     }
-    let mut response = match framing::fault(&request) {
-        Some(problem) => problem.into_response(),
-        None => traces::within(&traced, next.run(request).instrument(span)).await,
-    };
-    let outcome = response.extensions_mut().remove::<LoggedProblem>();
-    let code = outcome.as_ref().map(|outcome| outcome.code.as_str());
-    traces::answered(&traced, response.status().as_u16(), code);
-    line.end(response.status().as_u16(), outcome);
-    put_headers(response.headers_mut(), &id, observer.is_https);
-    response
 }
 
 /// Adds the headers that all answers have.
@@ -130,35 +143,47 @@ struct Observed {
 
 impl Observed {
     fn begin(observer: &RequestObserver, request: &Request, span: Span) -> Self {
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0);
-        let proxy = peer.filter(|peer| peer::is_one_of(peer.ip(), &observer.trusted_proxies));
+        let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = info.map(|info| info.0);
+        let proxies = &observer.trusted_proxies;
+        let client = match peer {
+            Some(peer) if peer::is_one_of(peer.ip(), proxies) => {
+                Some(peer::address(peer.ip(), request.headers(), proxies))
+            }
+            _ => None,
+        };
         Self {
             span,
             endpoint: (observer.endpoint)(request),
             method: clipped(request.method().as_str()),
             path: clipped(request.uri().path()),
             peer,
-            client: proxy.map(|proxy| {
-                peer::address(proxy.ip(), request.headers(), &observer.trusted_proxies)
-            }),
+            client,
             started: Instant::now(),
             is_answered: false,
             _open: Open::request(),
         }
     }
 
-    fn end(mut self, status: u16, outcome: Option<LoggedProblem>) {
+    /// Records the answer in the trace, in the metrics and in the log.
+    fn end(mut self, traced: &Span, response: &mut Response) {
         self.is_answered = true;
         let took = self.started.elapsed();
-        let error = outcome.as_ref().map(|outcome| clipped(&outcome.code));
-        let description = outcome.map(|outcome| clipped(&outcome.description));
+        let status = response.status().as_u16();
+        let problem = response.extensions_mut().remove::<LoggedProblem>();
+        let exact = problem.as_ref().map(|problem| problem.code.as_str());
+        traces::answered(traced, status, exact);
+        let error = exact.map(clipped);
+        let description = problem.as_ref().map(|it| clipped(&it.description));
         let code = error.as_deref().unwrap_or_default();
         meter::request(self.endpoint, &self.method, status, code, took);
+        self.log(status, took, error.as_deref(), description.as_deref());
+    }
+
+    /// Logs the line of an answered request.
+    fn log(&self, status: u16, took: Duration, error: Option<&str>, description: Option<&str>) {
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let Self { method, path, .. } = &self;
+        let Self { method, path, .. } = self;
         let peer = self.peer.map(tracing::field::display);
         let client_address = self.client.map(tracing::field::display);
         let endpoint = self.endpoint.as_str();
@@ -199,28 +224,24 @@ impl Drop for Observed {
             return;
         }
         let Self { method, path, .. } = &*self;
-        let (endpoint, peer) = (
-            self.endpoint.as_str(),
-            self.peer.map(tracing::field::display),
-        );
-        let _entered = self.span.enter();
+        let endpoint = self.endpoint.as_str();
+        let peer = self.peer.map(tracing::field::display);
         let client_address = self.client.map(tracing::field::display);
+        let _entered = self.span.enter();
         tracing::info!(
             endpoint,
             method,
             path,
             peer,
             client_address,
-            "request not answered: the caller \
-                                                                      closed the connection"
+            "request not answered: the caller closed the connection"
         );
     }
 }
 
 fn clipped(text: &str) -> String {
-    let end = text
-        .char_indices()
-        .nth(LOGGED)
-        .map_or(text.len(), |(end, _)| end);
-    text.get(..end).unwrap_or_default().to_owned()
+    match text.char_indices().nth(LOGGED) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text.to_owned(),
+    }
 }

@@ -91,23 +91,29 @@ pub(crate) async fn serve(
         let Some((stream, peer, guest)) = admitted else {
             continue;
         };
-        let (door, cut) = (Arc::clone(&door), cut.clone());
-        let connection = Arc::clone(&guest.connection);
         let visit = Visit {
             peer,
-            connection,
+            connection: Arc::clone(&guest.connection),
             router: router.clone(),
             stop: stop.clone(),
         };
-        tasks.spawn(async move {
-            let _open = Open::connection();
-            let held = connection::hold(stream, visit, &door.entrance);
-            cut.run_until_cancelled(held).await;
-            drop(guest);
-        });
+        tasks.spawn(serve_guest(stream, visit, guest, cut.clone()));
     }
     // A new connection is refused at once from now on, so that its client can use another server.
     drop(listener);
+    drain(&tasks, shutdown, &cut).await;
+}
+
+/// Serves an accepted connection until it ends or `cut` is cancelled.
+async fn serve_guest(stream: TcpStream, visit: Visit, guest: Guest, cut: CancellationToken) {
+    let _open = Open::connection();
+    let held = connection::hold(stream, visit, &guest.door.entrance);
+    cut.run_until_cancelled(held).await;
+    drop(guest);
+}
+
+/// Waits for the open connections to end, and ends them after the time `shutdown`.
+async fn drain(tasks: &TaskTracker, shutdown: Duration, cut: &CancellationToken) {
     tasks.close();
     if tokio::time::timeout(shutdown, tasks.wait()).await.is_err() {
         tracing::warn!(

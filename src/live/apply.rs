@@ -19,8 +19,9 @@ pub(super) const MOST_BYTES: usize = 1 << 20;
 pub(super) fn apply(document: &mut Value, operations: &Operations) -> Result<(), PatchError> {
     for (at, operation) in operations.iter().enumerate() {
         let number = at + 1;
-        json_patch::patch(document, slice::from_ref(operation))
-            .map_err(|error| refused(number, operation, &error.kind))?;
+        if let Err(error) = json_patch::patch(document, slice::from_ref(operation)) {
+            return Err(refused(number, operation, &error.kind));
+        }
         if is_deeper(document, MAXIMUM_DEPTH) {
             let reason = format!("the document would be nested deeper than {MAXIMUM_DEPTH} levels");
             return Err(PatchError::Operation { number, reason });

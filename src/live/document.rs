@@ -56,15 +56,12 @@ fn without_password(text: &str) -> Option<String> {
         url.set_password(Some(MASK)).ok()?;
     }
     if in_query {
-        let hide = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-            let value = if is_password(&name) {
-                MASK.to_owned()
-            } else {
-                value.into_owned()
-            };
-            (name.into_owned(), value)
-        };
-        let pairs: Vec<(String, String)> = url.query_pairs().map(hide).collect();
+        let mut pairs = Vec::new();
+        for (name, value) in url.query_pairs() {
+            let is_hidden = is_password(&name);
+            let value = if is_hidden { MASK } else { &*value };
+            pairs.push((name.into_owned(), value.to_owned()));
+        }
         url.query_pairs_mut().clear().extend_pairs(pairs);
     }
     Some(url.into())

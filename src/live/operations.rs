@@ -5,7 +5,7 @@ use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 
 use super::PatchError;
-use super::pointer::{Place, shown};
+use super::pointer::{Target, shown};
 use crate::base::{JsonError, json};
 use crate::config::patch;
 
@@ -35,18 +35,17 @@ impl Operations {
                 "the body has more than {MOST_OPERATIONS} operations"
             )));
         }
-        let parse = |(at, operation)| {
-            operation_of(operation).map_err(|reason| PatchError::Operation {
-                number: at + 1,
-                reason,
-            })
-        };
-        operations
-            .into_iter()
-            .enumerate()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let mut parsed = Vec::with_capacity(operations.len());
+        for (at, operation) in operations.into_iter().enumerate() {
+            match operation_of(operation) {
+                Ok(operation) => parsed.push(operation),
+                Err(reason) => {
+                    let number = at + 1;
+                    return Err(PatchError::Operation { number, reason });
+                }
+            }
+        }
+        Ok(Self(parsed))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &PatchOperation> {
@@ -78,9 +77,9 @@ fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>,
     let Some(Value::String(text)) = members.get(name) else {
         return Ok(None);
     };
-    let place = Place::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
-    members.insert(name.to_owned(), place.pointer.into());
-    Ok(place.flat)
+    let target = Target::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
+    members.insert(name.to_owned(), target.pointer.into());
+    Ok(target.flat)
 }
 
 /// Converts a string to a Boolean or a number if the option `key` does not accept a string.
@@ -89,9 +88,12 @@ fn loosen(key: &str, value: &mut Value) {
     let meant = match text.as_str() {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
-        digits => digits.parse::<i64>().map_or(Value::Null, Value::from),
+        digits => match digits.parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) => return,
+        },
     };
-    if !meant.is_null() && !patch::fits(key, value) && patch::fits(key, &meant) {
+    if !patch::fits(key, value) && patch::fits(key, &meant) {
         *value = meant;
     }
 }

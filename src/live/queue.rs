@@ -57,17 +57,17 @@ impl Changes {
         author: Author,
     ) -> Result<Document, PatchError> {
         let (answer, outcome) = oneshot::channel();
-        self.0
-            .try_send(Change {
-                operations,
-                expected,
-                author,
-                answer,
-            })
-            .map_err(|error| match error {
-                TrySendError::Full(_) => PatchError::Busy,
-                TrySendError::Closed(_) => PatchError::Ended,
-            })?;
-        outcome.await.map_err(|_| PatchError::Ended)?
+        let change = Change {
+            operations,
+            expected,
+            author,
+            answer,
+        };
+        match self.0.try_send(change) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(PatchError::Busy),
+            Err(TrySendError::Closed(_)) => return Err(PatchError::Ended),
+        }
+        outcome.await.unwrap_or(Err(PatchError::Ended))
     }
 }

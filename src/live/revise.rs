@@ -52,14 +52,17 @@ pub(crate) fn revise(
 /// normalised, and values that would be the same without the patch are omitted.
 pub(crate) fn settle(patch: &Patch, next: &Configuration) -> Patch {
     let (base, live) = (next.base.exposed(), next.live.exposed());
-    let kept = patch.0.iter().filter_map(|(key, value)| {
+    let mut kept = Patch::default();
+    for (key, value) in &patch.0 {
         if fixed_by(&next.origins, key).is_some() {
-            return Some((key.clone(), value.clone()));
+            kept.0.insert(key.clone(), value.clone());
+        } else if let Some(value) = option(&live, key)
+            && option(&base, key) != Some(value)
+        {
+            kept.0.insert(key.clone(), value.clone());
         }
-        let value = option(&live, key)?;
-        (option(&base, key) != Some(value)).then(|| (key.clone(), value.clone()))
-    });
-    Patch(kept.collect())
+    }
+    kept
 }
 
 /// Returns the members of a patched document. Unknown members are an error.
@@ -69,35 +72,36 @@ fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
             "the document must be an object".to_owned(),
         ));
     };
-    let registration = match members.get("registration") {
-        Some(Value::Object(registration)) => Some(registration),
-        Some(_) => {
-            return Err(PatchError::Invalid(
-                "registration: must be an object".to_owned(),
-            ));
-        }
-        None => None,
-    };
-    if let Some(section) = members
-        .keys()
-        .find(|key| !["registration", "scopes"].contains(&key.as_str()))
+    if let Some(registration) = members.get("registration")
+        && !registration.is_object()
     {
-        let reason = "cannot be patched; remove it from the document";
-        return Err(PatchError::Invalid(format!("{}: {reason}", shown(section))));
+        let reason = "registration: must be an object".to_owned();
+        return Err(PatchError::Invalid(reason));
     }
+    for section in members.keys() {
+        if section != "registration" && section != "scopes" {
+            let reason = "cannot be patched; remove it from the document";
+            return Err(PatchError::Invalid(format!("{}: {reason}", shown(section))));
+        }
+    }
+    check_names(&members)?;
+    Ok(members)
+}
+
+/// Checks that the names in `registration` are names of options.
+fn check_names(members: &Map<String, Value>) -> Result<(), PatchError> {
+    let Some(Value::Object(registration)) = members.get("registration") else {
+        return Ok(());
+    };
     let known = live_keys();
-    let mut keys = registration
-        .into_iter()
-        .flat_map(Map::keys)
-        .map(|key| format!("registration.{key}"));
-    match keys.find(|key| !known.contains(key)) {
-        Some(key) => Err(PatchError::Invalid(format!(
-            "{}: {}",
-            shown(&key),
-            unknown_live(&key)
-        ))),
-        None => Ok(members),
+    for name in registration.keys() {
+        let key = format!("registration.{name}");
+        if !known.contains(&key) {
+            let reason = unknown_live(&key);
+            return Err(PatchError::Invalid(format!("{}: {reason}", shown(&key))));
+        }
     }
+    Ok(())
 }
 
 /// Returns the value of the live option `key`.

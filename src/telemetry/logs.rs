@@ -2,11 +2,12 @@
 
 use std::io::IsTerminal;
 
-use tracing::Level;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{Layer, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::lines::{Line, Members};
@@ -46,38 +47,13 @@ pub fn init_to<W>(settings: &TelemetrySettings, writer: W) -> Result<Option<Trac
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let is_terminal = std::io::stderr().is_terminal();
-    let is_text = match settings.format {
-        LogFormat::Auto => is_terminal,
-        LogFormat::Text => true,
-        LogFormat::Json => false,
-    };
-    // Otherwise the layer would report a failed write to standard error on standard error, and panic.
-    let lines = Layer::new().with_writer(writer).log_internal_errors(false);
-    let lines = if is_text {
-        lines
-            .with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none())
-            .boxed()
-    } else {
-        lines.fmt_fields(Members).event_format(Line).boxed()
-    };
-    // Events of other crates below `info` quote headers, frames and records, and so secrets. Only the content
-    // of our own events is known. The steps of a trace would replace the span of the request, whose
-    // identifiers each line has.
-    let ours = filter_fn(|metadata| {
-        let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
-        is_loud && metadata.target() != traces::TARGET
-    });
-    // This filter does not limit the level. Without this hint, every event of every crate would be created
+    let lines = lines(settings.format, writer);
+    // This filter does not limit the level. Without the hint, every event of every crate would be created
     // and then dropped here.
-    let ours = ours.with_max_level_hint(LevelFilter::TRACE);
+    let ours = filter_fn(is_logged).with_max_level_hint(LevelFilter::TRACE);
     // The filter does not trim the spaces around a directive.
-    let level = settings
-        .level
-        .split(',')
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(",");
+    let directives: Vec<&str> = settings.level.split(',').map(str::trim).collect();
+    let level = directives.join(",");
     let filter = EnvFilter::try_new(level)?.and(ours);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     tracing_subscriber::registry()
@@ -86,6 +62,36 @@ where
         .try_init()
         .map_err(|_| TelemetryError::Again)?;
     Ok(traces)
+}
+
+/// Returns the layer that writes log lines to `writer`: text, or one JSON object per line.
+fn lines<S, W>(format: LogFormat, writer: W) -> Box<dyn tracing_subscriber::Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let is_terminal = std::io::stderr().is_terminal();
+    let is_text = match format {
+        LogFormat::Auto => is_terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    // Otherwise the layer would report a failed write to standard error on standard error, and panic.
+    let lines = Layer::new().with_writer(writer).log_internal_errors(false);
+    if is_text {
+        let has_colours = is_terminal && std::env::var_os("NO_COLOR").is_none();
+        lines.with_ansi(has_colours).boxed()
+    } else {
+        lines.fmt_fields(Members).event_format(Line).boxed()
+    }
+}
+
+/// Whether an event or a span appears in the log. Events of other crates below `info` quote headers, frames
+/// and records, and so secrets. Only the content of our own events is known. The steps of a trace would
+/// replace the span of the request, whose identifiers each line has.
+fn is_logged(metadata: &Metadata<'_>) -> bool {
+    let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
+    is_loud && metadata.target() != traces::TARGET
 }
 
 fn is_ours(target: &str) -> bool {

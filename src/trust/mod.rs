@@ -29,7 +29,7 @@ pub(crate) use verifier::{Believed, TrustError, Verifier};
 use std::sync::Arc;
 
 use crate::config::Registration;
-use crate::config::trust::SsaValidationType;
+use crate::config::trust::{SsaValidationConfig, SsaValidationType};
 use crate::jose::Algorithm;
 use given::GivenKeys;
 
@@ -60,45 +60,49 @@ impl Trust {
     /// Returns all errors: the key of the option and the reason.
     pub fn new(settings: &Registration) -> Result<Self, Vec<(String, String)>> {
         let mut faults = Vec::new();
-        let mut trust = Self {
-            statement_algorithms: algorithms(
-                "softwareStatementSigningAlgValuesSupported",
-                &settings.software_statement_signing_alg_values_supported,
-                &mut faults,
-            ),
-            request_algorithms: algorithms(
-                "dcrSigningAlgValuesSupported",
-                &settings.dcr_signing_alg_values_supported,
-                &mut faults,
-            ),
-            ..Self::default()
-        };
-        for (at, entry) in settings.dcr_ssa_validation_configs.iter().enumerate() {
-            let key = format!("dcrSsaValidationConfigs[{at}]");
-            let supported = match entry.r#type {
-                SsaValidationType::Ssa => &trust.statement_algorithms,
-                SsaValidationType::Dcr => &trust.request_algorithms,
-            };
-            let issuer = Arc::new(Issuer::new(entry, supported, &key, &mut faults));
-            match entry.r#type {
-                SsaValidationType::Ssa => trust.statements.push(issuer),
-                SsaValidationType::Dcr => trust.requests.push(issuer),
-            }
-        }
+        let mut trust = Self::with_algorithms(settings, &mut faults);
+        trust.add_issuers(&settings.dcr_ssa_validation_configs, &mut faults);
         for (at, entry) in settings.trusted_client_attesters.iter().enumerate() {
             let key = format!("trustedClientAttesters[{at}]");
-            trust
-                .attesters
-                .push(Attester::new(entry, &key, &mut faults));
+            let attester = Attester::new(entry, &key, &mut faults);
+            trust.attesters.push(attester);
         }
-        let udap = settings.udap_metadata.as_ref();
-        trust.metadata_signer =
-            udap.and_then(|settings| MetadataSigner::read(settings, &mut faults));
+        if let Some(udap) = &settings.udap_metadata {
+            trust.metadata_signer = MetadataSigner::read(udap, &mut faults);
+        }
         trust.request_source = source::of_requests(settings, &mut faults);
         if faults.is_empty() {
             Ok(trust)
         } else {
             Err(faults)
+        }
+    }
+
+    fn with_algorithms(settings: &Registration, faults: &mut Vec<(String, String)>) -> Self {
+        Self {
+            statement_algorithms: algorithms(
+                "softwareStatementSigningAlgValuesSupported",
+                &settings.software_statement_signing_alg_values_supported,
+                faults,
+            ),
+            request_algorithms: algorithms(
+                "dcrSigningAlgValuesSupported",
+                &settings.dcr_signing_alg_values_supported,
+                faults,
+            ),
+            ..Self::default()
+        }
+    }
+
+    fn add_issuers(&mut self, entries: &[SsaValidationConfig], faults: &mut Vec<(String, String)>) {
+        for (at, entry) in entries.iter().enumerate() {
+            let key = format!("dcrSsaValidationConfigs[{at}]");
+            let (supported, issuers) = match entry.r#type {
+                SsaValidationType::Ssa => (&self.statement_algorithms, &mut self.statements),
+                SsaValidationType::Dcr => (&self.request_algorithms, &mut self.requests),
+            };
+            let issuer = Issuer::new(entry, supported, &key, faults);
+            issuers.push(Arc::new(issuer));
         }
     }
 
@@ -111,9 +115,8 @@ impl Trust {
     /// certificates. Returns `None` if the entry no longer exists.
     pub fn certified(&self, id: &str, subject: &str) -> Option<Source> {
         let entry = self.statements.iter().find(|issuer| issuer.id == id)?;
-        Some(Source::certified(
-            entry.source.certified.as_ref()?.of(subject),
-        ))
+        let certified = entry.source.certified.as_ref()?;
+        Some(Source::certified(certified.of(subject)))
     }
 
     /// Whether a client can use a certificate instead of a registered key.
@@ -138,11 +141,8 @@ impl Trust {
 }
 
 fn named(issuers: &[Arc<Issuer>], iss: &str) -> Vec<Arc<Issuer>> {
-    issuers
-        .iter()
-        .filter(|issuer| issuer.is_for(iss))
-        .map(Arc::clone)
-        .collect()
+    let named = issuers.iter().filter(|issuer| issuer.is_for(iss));
+    named.map(Arc::clone).collect()
 }
 
 /// Returns the algorithms called `names`. An unknown name is added to `faults` for `key`.

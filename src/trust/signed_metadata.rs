@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::file;
 use crate::base::{Secret, Timestamp, sha256_hex};
@@ -46,7 +46,7 @@ impl MetadataSigner {
             settings.certificates.as_ref()?,
             settings.base_url.as_ref()?,
         );
-        match read(key, certificates, base_url) {
+        match load(key, certificates, base_url) {
             Ok(signer) => Some(signer),
             Err((name, reason)) => {
                 faults.push((format!("registration.udapMetadata.{name}"), reason));
@@ -65,27 +65,15 @@ impl MetadataSigner {
         now: Timestamp,
     ) -> Result<Arc<str>, SigningKeyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = |signed: &&Signed| {
-            signed.claims == claims && (signed.at..signed.at.plus(SIGNED_ANEW)).contains(&now)
-        };
-        if let Some(signed) = last.as_ref().filter(is_fresh) {
+        if let Some(signed) = &*last
+            && signed.claims == claims
+            && signed.is_fresh(now)
+        {
             return Ok(Arc::clone(&signed.token));
         }
-        let mut all = claims.clone();
-        let expiry = now.plus(LIFETIME);
-        // The `jti` is derived from the claims and the time, so it is unique.
-        let jti = sha256_hex(format!("{}{}", now.unix(), Value::Object(claims.clone())).as_bytes());
-        for (name, value) in [
-            ("iss", Value::from(self.base_url.as_str())),
-            ("sub", Value::from(self.base_url.as_str())),
-            ("iat", now.unix().into()),
-            ("exp", expiry.unix().into()),
-            ("jti", jti.into()),
-        ] {
-            all.insert(name.to_owned(), value);
-        }
-        let header = json!({ "x5c": self.x5c });
-        let header = header.as_object().cloned().unwrap_or_default();
+        let mut header = Map::new();
+        header.insert("x5c".to_owned(), self.x5c.clone());
+        let all = self.with_registered_claims(&claims, now);
         let token: Arc<str> = jose::sign(&header, &all, &self.key)?.into();
         *last = Some(Signed {
             claims,
@@ -94,54 +82,83 @@ impl MetadataSigner {
         });
         Ok(token)
     }
+
+    /// Returns `claims` with the issuer, the lifetime and the identifier of a JWT that is issued at `now`.
+    fn with_registered_claims(
+        &self,
+        claims: &Map<String, Value>,
+        now: Timestamp,
+    ) -> Map<String, Value> {
+        // The `jti` is derived from the claims and the time, so it is unique.
+        let unique = format!("{}{}", now.unix(), Value::Object(claims.clone()));
+        let mut all = claims.clone();
+        for (name, value) in [
+            ("iss", Value::from(self.base_url.as_str())),
+            ("sub", Value::from(self.base_url.as_str())),
+            ("iat", now.unix().into()),
+            ("exp", now.plus(LIFETIME).unix().into()),
+            ("jti", sha256_hex(unique.as_bytes()).into()),
+        ] {
+            all.insert(name.to_owned(), value);
+        }
+        all
+    }
 }
 
-fn read(
+impl Signed {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        (self.at..self.at.plus(SIGNED_ANEW)).contains(&now)
+    }
+}
+
+/// Loads the key and its certificates. An error comes with the name of the option that causes it.
+fn load(
     key: &Path,
     certificates: &Path,
     base_url: &str,
 ) -> Result<MetadataSigner, (&'static str, String)> {
-    let of_key = |reason: String| ("signingKey", reason);
-    let pem = String::from_utf8(file::read(key).map_err(of_key)?);
-    let pem = pem.map_err(|_| of_key(format!("'{}' is not a PEM file", key.display())))?;
-    if !pem.trim_start().starts_with("-----BEGIN") {
-        return Err(of_key(format!(
-            "'{}' does not contain a private key in PEM",
-            key.display()
-        )));
-    }
-    let signer = signing_key(&Secret::new(pem));
-    let signer = signer.map_err(|error| of_key(format!("'{}' {error}", key.display())))?;
-    let chain =
-        Chain::from_pem(&file::read(certificates).map_err(|reason| ("certificates", reason))?);
-    let chain = chain.map_err(|_| {
-        (
-            "certificates",
-            format!(
-                "'{}' must contain 1 to 4 certificates in PEM",
-                certificates.display()
-            ),
-        )
-    })?;
-    let own = chain.signer().jwk().map(Value::Object);
-    let is_pair = own
-        .zip(signer.public_jwk())
-        .is_some_and(|(one, other)| same_key(&one, &other));
-    if !is_pair {
-        return Err(of_key(format!(
-            "'{}' is not the key of the first certificate in '{}'",
-            key.display(),
-            certificates.display()
-        )));
+    let signing_key = read_key(key).map_err(|reason| ("signingKey", reason))?;
+    let chain = read_chain(certificates).map_err(|reason| ("certificates", reason))?;
+    if !is_pair(&signing_key, &chain) {
+        let (key, certificates) = (key.display(), certificates.display());
+        let reason = format!("'{key}' is not the key of the first certificate in '{certificates}'");
+        return Err(("signingKey", reason));
     }
     if !chain.signer().sans.has_uri(base_url) {
         let rule = "must exactly match a URI in the subjectAltName of the first certificate";
         return Err(("baseUrl", rule.to_owned()));
     }
     Ok(MetadataSigner {
-        key: signer,
+        key: signing_key,
         x5c: chain.to_x5c(),
         base_url: base_url.to_owned(),
         last: Mutex::default(),
     })
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, String> {
+    let name = path.display();
+    let Ok(pem) = String::from_utf8(file::read(path)?) else {
+        return Err(format!("'{name}' is not a PEM file"));
+    };
+    if !pem.trim_start().starts_with("-----BEGIN") {
+        return Err(format!("'{name}' does not contain a private key in PEM"));
+    }
+    signing_key(&Secret::new(pem)).map_err(|error| format!("'{name}' {error}"))
+}
+
+fn read_chain(path: &Path) -> Result<Chain, String> {
+    let Ok(chain) = Chain::from_pem(&file::read(path)?) else {
+        let name = path.display();
+        return Err(format!("'{name}' must contain 1 to 4 certificates in PEM"));
+    };
+    Ok(chain)
+}
+
+/// Whether `key` is the key of the first certificate.
+fn is_pair(key: &SigningKey, chain: &Chain) -> bool {
+    let (Some(certified), Some(own)) = (chain.signer().jwk(), key.public_jwk()) else {
+        return false;
+    };
+    same_key(&Value::Object(certified), &own)
 }

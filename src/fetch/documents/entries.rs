@@ -63,12 +63,8 @@ impl<T> Entries<T> {
         (value, print): (&Arc<T>, Print),
         lifetime: Option<u64>,
     ) {
-        let fresh_until = now.plus(
-            lifetime
-                .unwrap_or(LIFETIME)
-                .min(self.maximum)
-                .max(self.minimum),
-        );
+        let stated = lifetime.unwrap_or(LIFETIME);
+        let fresh_until = now.plus(stated.min(self.maximum).max(self.minimum));
         let stale_until = fresh_until.plus(self.stale);
         self.find(url)
             .keep(Arc::clone(value), print, (fresh_until, stale_until));

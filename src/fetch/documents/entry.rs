@@ -66,44 +66,42 @@ impl<T> Default for Entry<T> {
 
 impl<T> Entry<T> {
     pub(super) fn known(&self, now: Timestamp) -> Known<T> {
-        if let Some(kept) = self.kept.as_ref().filter(|kept| now < kept.fresh_until) {
+        if let Some(kept) = &self.kept
+            && now < kept.fresh_until
+        {
             return Known::Fresh(Arc::clone(&kept.value));
         }
-        match self.failed.as_ref().filter(|failed| now < failed.until) {
-            Some(failed) => match self.after(failed.error.clone(), now) {
+        match &self.failed {
+            Some(failed) if now < failed.until => match self.after(failed.error.clone(), now) {
                 Ok(value) => Known::Fresh(value),
                 Err(error) => Known::Failed(error),
             },
-            None => Known::Nothing,
+            _ => Known::Nothing,
         }
     }
 
     /// Returns the document to use after a fetch failed with `error`: the previous one, if the other server
     /// is unavailable and has not been so for too long (RFC 5861 section 4).
     pub(super) fn after(&self, error: FetchError, now: Timestamp) -> Result<Arc<T>, FetchError> {
-        match self
-            .kept
-            .as_ref()
-            .filter(|kept| error.is_outage() && now < kept.stale_until)
-        {
-            Some(kept) => Ok(Arc::clone(&kept.value)),
-            None => Err(error),
+        match &self.kept {
+            Some(kept) if error.is_outage() && now < kept.stale_until => {
+                Ok(Arc::clone(&kept.value))
+            }
+            _ => Err(error),
         }
     }
 
     /// Returns the cached document, if it differs from `seen`.
     pub(super) fn newer_than(&self, seen: &Arc<T>) -> Option<Arc<T>> {
-        let kept = self
-            .kept
-            .as_ref()
-            .filter(|kept| !Arc::ptr_eq(&kept.value, seen));
-        kept.map(|kept| Arc::clone(&kept.value))
+        let kept = self.kept.as_ref()?;
+        let is_newer = !Arc::ptr_eq(&kept.value, seen);
+        is_newer.then(|| Arc::clone(&kept.value))
     }
 
     /// Returns the cached document, if its text is the same.
     pub(super) fn same(&self, print: Print) -> Option<Arc<T>> {
-        let kept = self.kept.as_ref().filter(|kept| kept.print == print);
-        kept.map(|kept| Arc::clone(&kept.value))
+        let kept = self.kept.as_ref()?;
+        (kept.print == print).then(|| Arc::clone(&kept.value))
     }
 
     pub(super) fn keep(&mut self, value: Arc<T>, print: Print, until: (Timestamp, Timestamp)) {
@@ -142,10 +140,9 @@ impl<T> Entry<T> {
 
     /// Returns the running fetch. One that ended without a result was aborted.
     pub(super) fn flight(&self) -> Option<Flight<T>> {
-        self.flight
-            .as_ref()
-            .filter(|flight| flight.peek().is_none())
-            .cloned()
+        let flight = self.flight.as_ref()?;
+        let is_running = flight.peek().is_none();
+        is_running.then(|| flight.clone())
     }
 
     pub(super) fn set_flight(&mut self, flight: Flight<T>) {

@@ -15,8 +15,9 @@ use futures_util::future::{BoxFuture, Shared};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
-use crate::base::Clock;
+use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
+use crate::fetch::document::Document;
 use crate::fetch::{FetchError, Fetcher};
 use crate::telemetry::meter::{self, KeyLookup};
 use entries::Entries;
@@ -89,11 +90,15 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
                 Known::Nothing => self.flight(entry, url),
             }
         };
-        let arrived = flight.await;
-        let is_arrived = arrived.is_ok();
-        let found = arrived.or_else(|error| self.inner.entries().find(url).after(error, now));
+        let error = match flight.await {
+            Ok(value) => {
+                meter::key_lookup(KeyLookup::Miss);
+                return Ok(value);
+            }
+            Err(error) => error,
+        };
+        let found = self.inner.entries().find(url).after(error, now);
         meter::key_lookup(match &found {
-            Ok(_) if is_arrived => KeyLookup::Miss,
             Ok(_) => KeyLookup::Stale,
             Err(_) => KeyLookup::Failed,
         });
@@ -121,7 +126,8 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
             self.flight(entry, url)
         };
         let value = flight.await?;
-        Ok(Some(value).filter(|value| !Arc::ptr_eq(value, seen)))
+        let is_changed = !Arc::ptr_eq(&value, seen);
+        Ok(is_changed.then_some(value))
     }
 
     /// Returns the running fetch of `url`, or starts one.
@@ -130,14 +136,10 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
             return flight;
         }
         let (inner, url) = (Arc::clone(&self.inner), url.to_owned());
-        let task = self
-            .inner
-            .tasks
-            .spawn(async move { inner.fetch(&url).await });
-        let flight = task
-            .map(|outcome| outcome.unwrap_or(Err(FetchError::Broken)))
-            .boxed()
-            .shared();
+        let tasks = &self.inner.tasks;
+        let task = tasks.spawn(async move { inner.fetch(&url).await });
+        let fetched = task.map(|outcome| outcome.unwrap_or(Err(FetchError::Broken)));
+        let flight = fetched.boxed().shared();
         entry.set_flight(flight.clone());
         flight
     }
@@ -151,14 +153,13 @@ impl RemoteDocuments<Value> {
     /// When the document is unavailable, or has no such member.
     pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
         let document = self.get(url).await?;
-        let text = document
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty());
-        let text = text.map(str::to_owned);
-        text.ok_or_else(|| {
-            FetchError::Unusable(format!("must be an object with a string '{name}'"))
-        })
+        match document.get(name) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            _ => {
+                let reason = format!("must be an object with a string '{name}'");
+                Err(FetchError::Unusable(reason))
+            }
+        }
     }
 }
 
@@ -168,24 +169,30 @@ impl<T> Inner<T> {
     }
 
     async fn fetch(&self, url: &str) -> Result<Arc<T>, FetchError> {
-        let outcome = self.fetcher.get_json(url, self.accept).await;
+        let fetched = self.fetcher.get_json(url, self.accept).await;
         let now = self.clock.now();
-        let outcome = outcome.and_then(|document| {
-            let print = entry::print(&document.value);
-            let kept = self.entries().find(url).same(print);
-            let value = match kept {
-                Some(value) => value,
-                None => Arc::new((self.parse)(&document.value).map_err(FetchError::Unusable)?),
-            };
-            self.entries()
-                .keep(url, now, (&value, print), document.lifetime);
-            Ok(value)
-        });
+        let outcome = match fetched {
+            Ok(document) => self.keep(url, &document, now),
+            Err(error) => Err(error),
+        };
         if let Err(error) = &outcome {
             tracing::debug!(%error, "document fetch failed");
             self.entries().find(url).fail(error, now);
         }
         self.entries().find(url).land();
         outcome
+    }
+
+    /// Caches a document that was fetched at `now`. It is parsed only if its text has changed.
+    fn keep(&self, url: &str, document: &Document, now: Timestamp) -> Result<Arc<T>, FetchError> {
+        let print = entry::print(&document.value);
+        let kept = self.entries().find(url).same(print);
+        let value = match kept {
+            Some(value) => value,
+            None => Arc::new((self.parse)(&document.value).map_err(FetchError::Unusable)?),
+        };
+        let mut entries = self.entries();
+        entries.keep(url, now, (&value, print), document.lifetime);
+        Ok(value)
     }
 }
