@@ -32,13 +32,12 @@ async fn answer(inner: Router, mut request: Request<Body>, issuer_path: Arc<str>
     let Some(path) = path(request.uri().path(), &issuer_path) else {
         return Problem::not_found().into_response();
     };
-    let query = request
-        .uri()
-        .query()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
+    let target = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
     let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = format!("{path}{query}").parse().ok();
+    parts.path_and_query = target.parse().ok();
     let Ok(uri) = Uri::from_parts(parts) else {
         return Problem::not_found().into_response();
     };
@@ -51,17 +50,15 @@ pub(crate) fn path(path: &str, issuer_path: &str) -> Option<String> {
     if issuer_path.is_empty() {
         return None;
     }
-    let below = path
-        .strip_prefix(issuer_path)
-        .filter(|rest| rest.starts_with('/'));
-    let behind = || {
-        let document = path.strip_suffix(issuer_path)?;
-        document
-            .strip_prefix(WELL_KNOWN)
-            .filter(|name| !name.is_empty() && !name.contains('/'))?;
-        Some(document)
-    };
-    below.or_else(behind).map(str::to_owned)
+    if let Some(rest) = path.strip_prefix(issuer_path)
+        && rest.starts_with('/')
+    {
+        return Some(rest.to_owned());
+    }
+    let document = path.strip_suffix(issuer_path)?;
+    let name = document.strip_prefix(WELL_KNOWN)?;
+    let is_document = !name.is_empty() && !name.contains('/');
+    is_document.then(|| document.to_owned())
 }
 
 #[cfg(test)]

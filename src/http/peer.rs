@@ -44,7 +44,8 @@ fn nearest(
         nearest = Some(peer);
         elements.extend(field.to_str().unwrap_or("?").split(','));
     }
-    for text in elements.iter().rev().map(|text| text.trim()) {
+    for element in elements.iter().rev() {
+        let text = element.trim();
         if text.is_empty() {
             continue;
         }
@@ -62,20 +63,23 @@ fn nearest(
 
 /// Returns the `for` of an element of `Forwarded` (RFC 7239 section 4).
 fn forwarded(element: &str) -> Option<IpAddr> {
-    let mut pairs = element
-        .split(';')
-        .filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .find(|(name, _)| name.eq_ignore_ascii_case("for"))
-        .and_then(|(_, value)| node(value))
+    for pair in element.split(';') {
+        if let Some((name, value)) = pair.trim().split_once('=')
+            && name.eq_ignore_ascii_case("for")
+        {
+            return node(value);
+        }
+    }
+    None
 }
 
 /// Returns the address of a node (RFC 7239 section 6), as proxies write it: with or without quotes, brackets
 /// and a port. Returns none for `unknown` and for obfuscated identifiers.
 fn node(text: &str) -> Option<IpAddr> {
-    let text = text
-        .strip_prefix('"')
-        .map_or(Some(text), |rest| rest.strip_suffix('"'))?;
+    let text = match text.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"')?,
+        None => text,
+    };
     let address = if let Some(rest) = text.strip_prefix('[') {
         let (address, rest) = rest.split_once(']')?;
         let port = rest.strip_prefix(':');

@@ -25,6 +25,24 @@ impl Waiters {
         self.by_party.remove(&(party, number));
         Some(dismissed)
     }
+
+    /// Returns the number of the entry of `party` that has waited longest.
+    fn oldest_of(&self, party: IpAddr) -> Option<u64> {
+        let mut of_party = self.by_party.range((party, 0)..=(party, u64::MAX));
+        let (_, number) = of_party.next()?;
+        Some(*number)
+    }
+
+    /// Dismisses an entry. Returns whether there was one.
+    fn dismiss(&mut self, number: Option<u64>) -> bool {
+        match number.and_then(|number| self.remove(number)) {
+            Some(dismissed) => {
+                dismissed.cancel();
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// A place in the room. Dropping it frees the place.
@@ -67,20 +85,14 @@ impl Room {
     pub(crate) fn dismiss_oldest(&self) -> bool {
         let mut inside = self.inside();
         let oldest = inside.waiting.first_key_value().map(|(number, _)| *number);
-        let dismissed = oldest.and_then(|number| inside.remove(number));
-        dismissed.inspect(CancellationToken::cancel).is_some()
+        inside.dismiss(oldest)
     }
 
     /// Dismisses the entry of `party` that has waited longest. Returns whether there was one.
     pub(crate) fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
         let mut inside = self.inside();
-        let oldest = inside
-            .by_party
-            .range((party, 0)..=(party, u64::MAX))
-            .next()
-            .map(|(_, number)| *number);
-        let dismissed = oldest.and_then(|number| inside.remove(number));
-        dismissed.inspect(CancellationToken::cancel).is_some()
+        let oldest = inside.oldest_of(party);
+        inside.dismiss(oldest)
     }
 
     /// Returns the number of waiting entries.

@@ -82,8 +82,10 @@ impl<S> Patient<S> {
                 self.connection.set_stuck(true);
                 let way = Arc::clone(&self.connection);
                 let place = self.untaken.enter(self.connection.party(), bytes, way);
-                let until =
-                    before.map_or_else(|| Box::pin(sleep(self.limit)), |stalled| stalled.until);
+                let until = match before {
+                    Some(stalled) => stalled.until,
+                    None => Box::pin(sleep(self.limit)),
+                };
                 Stalled {
                     until,
                     bytes,

@@ -79,13 +79,13 @@ struct Sets {
 
 impl Assertions {
     pub(super) fn new() -> Self {
-        let places = thread::available_parallelism()
-            .map_or(1, |processors| processors.get() / 2)
-            .max(1);
-        let places = Arc::new(Semaphore::new(places));
+        let processors = match thread::available_parallelism() {
+            Ok(processors) => processors.get(),
+            Err(_) => 1,
+        };
         Self {
             kept: Arc::default(),
-            places,
+            places: Arc::new(Semaphore::new((processors / 2).max(1))),
             read: AtomicU64::new(0),
             tried: AtomicU64::new(0),
         }
@@ -116,15 +116,13 @@ impl Assertions {
             let set = set(&token)?;
             Ok(set.check_signature(token, MOST_TRIES))
         });
-        match tried
-            .await
-            .unwrap_or_else(|| Err(JwsError::Signature.into()))
-        {
-            Ok(Tried { outcome, keys }) => {
+        match tried.await {
+            Some(Ok(Tried { outcome, keys })) => {
                 self.count_tries(keys);
                 (outcome.map_err(TrustError::from), keys)
             }
-            Err(error) => (Err(error), 0),
+            Some(Err(error)) => (Err(error), 0),
+            None => (Err(JwsError::Signature.into()), 0),
         }
     }
 
@@ -159,10 +157,9 @@ impl Assertions {
     /// Makes a failure as expensive as trying the maximum number of keys.
     async fn spend(&self, token: &Compact, tries: usize) {
         let (token, times) = (token.clone(), MOST_TRIES.saturating_sub(tries));
-        let spent = self.apart(move || {
-            DECOYS
-                .as_ref()
-                .map_or(0, |decoys| decoys.spend(&token, times))
+        let spent = self.apart(move || match &*DECOYS {
+            Some(decoys) => decoys.spend(&token, times),
+            None => 0,
         });
         self.count_tries(spent.await.unwrap_or(0));
     }
@@ -176,8 +173,8 @@ impl Assertions {
 impl KeptSets {
     fn find(&self, client: &str, hash: u64) -> Option<Arc<KeySet>> {
         let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = sets.by_client.get(client).filter(|(kept, _)| *kept == hash);
-        kept.map(|(_, set)| Arc::clone(set))
+        let (kept, set) = sets.by_client.get(client)?;
+        (*kept == hash).then(|| Arc::clone(set))
     }
 
     fn keep(&self, client: String, hash: u64, set: Arc<KeySet>) -> Arc<KeySet> {
@@ -209,10 +206,10 @@ impl Verifier {
             ClientKeys::Here { client, jwks } => {
                 self.assertions.with_own(token, client, jwks).await
             }
-            ClientKeys::At(url) => self
-                .with_fetched(token, url)
-                .await
-                .unwrap_or_else(|error| (Err(error), 0)),
+            ClientKeys::At(url) => match self.with_fetched(token, url).await {
+                Ok(tried) => tried,
+                Err(error) => (Err(error), 0),
+            },
             ClientKeys::Certified(certified) => {
                 self.assertions
                     .with_certificate(token, certified, self.now())

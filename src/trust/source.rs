@@ -64,29 +64,30 @@ pub(super) fn of_entry(
     key: &str,
     faults: &mut Vec<(String, String)>,
 ) -> Source {
-    let discovered = || {
-        let member = entry
-            .configuration_endpoint_claim
-            .as_deref()
-            .unwrap_or("jwks_uri")
-            .to_owned();
-        entry
-            .configuration_endpoint
-            .clone()
-            .map(|endpoint| Keys::Discovered { endpoint, member })
+    let known = configured(
+        entry.jwks.as_ref(),
+        &format!("{key}.jwks"),
+        entry.jwks_uri.as_ref(),
+        faults,
+    );
+    let keys = match &entry.configuration_endpoint {
+        Some(endpoint) if known.is_none() => {
+            let member = entry.configuration_endpoint_claim.as_deref();
+            Some(Keys::Discovered {
+                endpoint: endpoint.clone(),
+                member: member.unwrap_or("jwks_uri").to_owned(),
+            })
+        }
+        _ => known,
     };
-    let known = entry
-        .jwks
-        .as_ref()
-        .and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
-    let keys = known
-        .or_else(|| entry.jwks_uri.clone().map(Keys::At))
-        .or_else(discovered);
-    let secret = entry.shared_secret.as_ref();
-    let secret = secret.and_then(|text| shared(text, &format!("{key}.sharedSecret"), faults));
-    let anchors = entry.trust_anchors.as_deref();
-    let certified =
-        anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
+    let secret = match &entry.shared_secret {
+        Some(text) => shared(text, &format!("{key}.sharedSecret"), faults),
+        None => None,
+    };
+    let certified = match &entry.trust_anchors {
+        Some(file) => Certified::read(file, entry.certificate_san, key, faults),
+        None => None,
+    };
     Source {
         keys,
         secret,
@@ -100,14 +101,16 @@ pub(super) fn of_attester(
     key: &str,
     faults: &mut Vec<(String, String)>,
 ) -> Source {
-    let known = entry
-        .jwks
-        .as_ref()
-        .and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
-    let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At));
-    let anchors = entry.trust_anchors.as_deref();
-    let certified =
-        anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
+    let keys = configured(
+        entry.jwks.as_ref(),
+        &format!("{key}.jwks"),
+        entry.jwks_uri.as_ref(),
+        faults,
+    );
+    let certified = match &entry.trust_anchors {
+        Some(file) => Certified::read(file, entry.certificate_san, key, faults),
+        None => None,
+    };
     Source {
         keys,
         secret: None,
@@ -120,16 +123,16 @@ pub(super) fn of_requests(
     settings: &Registration,
     faults: &mut Vec<(String, String)>,
 ) -> Option<Source> {
-    let jwks = settings.dcr_signature_validation_jwks.as_ref();
-    let known = jwks.and_then(|jwks| known(jwks, "dcrSignatureValidationJwks", faults));
-    let keys = known.or_else(|| {
-        settings
-            .dcr_signature_validation_jwks_uri
-            .clone()
-            .map(Keys::At)
-    });
-    let secret = settings.dcr_signature_validation_shared_secret.as_ref();
-    let secret = secret.and_then(|text| shared(text, "dcrSignatureValidationSharedSecret", faults));
+    let keys = configured(
+        settings.dcr_signature_validation_jwks.as_ref(),
+        "dcrSignatureValidationJwks",
+        settings.dcr_signature_validation_jwks_uri.as_ref(),
+        faults,
+    );
+    let secret = match &settings.dcr_signature_validation_shared_secret {
+        Some(text) => shared(text, "dcrSignatureValidationSharedSecret", faults),
+        None => None,
+    };
     (keys.is_some() || secret.is_some()).then_some(Source {
         keys,
         secret,
@@ -137,7 +140,17 @@ pub(super) fn of_requests(
     })
 }
 
-fn known(jwks: &Value, key: &str, faults: &mut Vec<(String, String)>) -> Option<Keys> {
+/// Returns the keys of the configured JWK Set, or of the one at `url`. Errors are added to `faults` for
+/// `key`.
+fn configured(
+    jwks: Option<&Value>,
+    key: &str,
+    url: Option<&String>,
+    faults: &mut Vec<(String, String)>,
+) -> Option<Keys> {
+    let Some(jwks) = jwks else {
+        return url.cloned().map(Keys::At);
+    };
     match key_set(jwks) {
         Ok(set) => Some(Keys::Known(Arc::new(set))),
         Err(reason) => {

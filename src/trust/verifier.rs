@@ -95,9 +95,8 @@ impl Verifier {
         source: &Source,
         expected: &Expectations<'_>,
     ) -> Result<Verified<Claims>, TrustError> {
-        self.judge(token, source, expected)
-            .await
-            .map(|believed| believed.claims)
+        let believed = self.judge(token, source, expected).await?;
+        Ok(believed.claims)
     }
 
     /// Verifies `token` with the certificate in its header, if `source` has trusted authorities, or otherwise
@@ -111,34 +110,25 @@ impl Verifier {
         source: &Source,
         expected: &Expectations<'_>,
     ) -> Result<Believed, TrustError> {
-        let Some(certified) = source
-            .certified
-            .as_ref()
-            .filter(|_| !token.algorithm().is_symmetric())
-        else {
-            let claims = self.with_keys(token, source, expected).await?;
-            return Ok(Believed {
-                claims,
-                is_certified: false,
-            });
-        };
-        match (
-            self.with_certificate(token, certified, expected),
-            &source.keys,
-        ) {
-            (Ok(claims), _) => Ok(Believed {
-                claims,
-                is_certified: true,
-            }),
-            (Err(error), None) => Err(error),
-            (Err(_), Some(_)) => {
-                let claims = self.with_keys(token, source, expected).await?;
-                Ok(Believed {
-                    claims,
-                    is_certified: false,
-                })
+        if let Some(certified) = &source.certified
+            && !token.algorithm().is_symmetric()
+        {
+            match self.with_certificate(token, certified, expected) {
+                Ok(claims) => {
+                    return Ok(Believed {
+                        claims,
+                        is_certified: true,
+                    });
+                }
+                Err(error) if source.keys.is_none() => return Err(error),
+                Err(_) => {}
             }
         }
+        let claims = self.with_keys(token, source, expected).await?;
+        Ok(Believed {
+            claims,
+            is_certified: false,
+        })
     }
 
     /// Verifies with the key of the certificate in the header, if the certificate is trusted.

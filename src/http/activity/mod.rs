@@ -183,11 +183,8 @@ impl Activity {
     /// Returns when to check again; none if the connection has been inactive for too long.
     fn end(&self, patience: Patience) -> Option<Instant> {
         let now = Instant::now();
-        let is_overdue = |since: &Instant| *since + patience.answer <= now;
-        if self
-            .out
-            .first_key_value()
-            .is_some_and(|(_, since)| is_overdue(since))
+        if let Some((_, since)) = self.out.first_key_value()
+            && *since + patience.answer <= now
         {
             return None;
         }

@@ -67,12 +67,10 @@ pub(super) struct ServerIdentity {
 
 impl Files {
     pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsFault> {
-        let anchors = settings.client_ca.as_deref().map(|file| {
-            let pem = content(CLIENT_CA, file)?;
-            Anchors::from_pem(&pem)
-                .map_err(|error| TlsFault::new(CLIENT_CA, file, error.to_string()))
-        });
-        let anchors = anchors.transpose()?;
+        let anchors = match &settings.client_ca {
+            Some(file) => Some(read_anchors(file)?),
+            None => None,
+        };
         let identity = match (&settings.certificate, &settings.key) {
             (Some(certificate), Some(key)) => Some(ServerIdentity::read(certificate, key)?),
             (Some(certificate), None) => {
@@ -131,14 +129,10 @@ impl ServerIdentity {
             TlsFault::new(CERTIFICATE, certificate, reason)
         })?;
         let secret = private_key(key)?;
-        let is_pair = leaf
-            .public_key()
-            .is_ok_and(|public| public.public_eq(&secret));
-        if !is_pair {
-            let reason = format!(
-                "is not the key of the first certificate in {}",
-                certificate.display()
-            );
+        let public = leaf.public_key();
+        if !public.is_ok_and(|public| public.public_eq(&secret)) {
+            let certificate = certificate.display();
+            let reason = format!("is not the key of the first certificate in {certificate}");
             return Err(TlsFault::new(KEY, key, reason));
         }
         Ok(Self {
@@ -152,6 +146,11 @@ impl ServerIdentity {
 fn read(x509: X509, file: &Path) -> Result<Certificate, TlsFault> {
     Certificate::from_x509(x509)
         .map_err(|error| TlsFault::new(CERTIFICATE, file, error.to_string()))
+}
+
+fn read_anchors(file: &Path) -> Result<Anchors, TlsFault> {
+    let pem = content(CLIENT_CA, file)?;
+    Anchors::from_pem(&pem).map_err(|error| TlsFault::new(CLIENT_CA, file, error.to_string()))
 }
 
 fn private_key(file: &Path) -> Result<PKey<Private>, TlsFault> {

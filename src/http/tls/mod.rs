@@ -14,6 +14,7 @@ use openssl::ssl::{
     AlpnError, Ssl, SslAcceptor, SslContext, SslMethod, SslOptions, SslRef, SslSessionCacheMode,
     SslVerifyMode, SslVersion, select_next_proto,
 };
+use openssl::x509::X509;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::certificate::ClientCertificate;
@@ -134,11 +135,8 @@ impl Tls {
             client_ca,
             client_certificates: _,
         } = &self.settings;
-        [certificate, key, client_ca]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+        let named = [certificate, key, client_ca].into_iter().flatten();
+        named.cloned().collect()
     }
 
     /// Whether the listener uses TLS.
@@ -149,10 +147,8 @@ impl Tls {
     /// Whether `certificate` is valid now and signed by an authority; `None` if there are no authorities.
     pub fn vouch_for(&self, certificate: &Certificate, chain: &[Certificate]) -> Option<bool> {
         let present = self.present.load();
-        present
-            .anchors
-            .as_ref()
-            .map(|anchors| anchors.vouch_for(certificate, chain, self.now()))
+        let anchors = present.anchors.as_ref()?;
+        Some(anchors.vouch_for(certificate, chain, self.now()))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -182,22 +178,27 @@ impl Tls {
 
     /// Returns the certificate whose key the peer has proved to hold.
     fn shown(&self, ssl: &SslRef) -> Option<ClientCertificate> {
-        let read = |x509| {
-            Certificate::from_x509(x509)
-                .inspect_err(|error| tracing::info!(%error, "client certificate rejected"))
-        };
-        let certificate = read(ssl.peer_certificate()?).ok()?;
-        let chain: Vec<Certificate> = ssl
-            .peer_cert_chain()
-            .into_iter()
-            .flatten()
-            .filter_map(|x509| read(x509.to_owned()).ok())
-            .collect();
+        let certificate = parsed(ssl.peer_certificate()?)?;
+        let mut chain = Vec::new();
+        for x509 in ssl.peer_cert_chain().into_iter().flatten() {
+            chain.extend(parsed(x509.to_owned()));
+        }
         let is_trusted = self.vouch_for(&certificate, &chain).unwrap_or(false);
         Some(ClientCertificate {
             certificate: Arc::new(certificate),
             is_trusted,
         })
+    }
+}
+
+/// Parses a certificate that a peer presented.
+fn parsed(x509: X509) -> Option<Certificate> {
+    match Certificate::from_x509(x509) {
+        Ok(certificate) => Some(certificate),
+        Err(error) => {
+            tracing::info!(%error, "client certificate rejected");
+            None
+        }
     }
 }
 

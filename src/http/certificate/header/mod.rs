@@ -26,6 +26,10 @@ pub(super) struct ForwardedCertificate {
     pub(super) chain: Vec<Certificate>,
 }
 
+/// The lines around a certificate in PEM.
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
 /// Why a header contains no certificate.
 type Fault = &'static str;
 
@@ -38,10 +42,10 @@ pub(super) fn read(
     headers: &HeaderMap,
     enabled: &[CertificateHeader],
 ) -> Result<Option<ForwardedCertificate>, Fault> {
-    let named = enabled
-        .iter()
-        .filter_map(|header| one(headers, *header).transpose());
-    let mut named = named.collect::<Result<Vec<_>, _>>()?;
+    let mut named = Vec::new();
+    for header in enabled {
+        named.extend(one(headers, *header)?);
+    }
     let last = named.pop();
     if named.is_empty() {
         Ok(last)
@@ -56,16 +60,21 @@ fn one(
     headers: &HeaderMap,
     header: CertificateHeader,
 ) -> Result<Option<ForwardedCertificate>, Fault> {
-    match header {
-        CertificateHeader::ClientCert => {
-            single(headers, &CLIENT_CERT)?.map(|text| client_cert(text, headers))
-        }
-        CertificateHeader::XForwardedClientCert => {
-            forwarded_elements(headers)?.and_then(|text| nearest(&text))
-        }
-        CertificateHeader::XClientCert => single(headers, &X_CLIENT_CERT)?.map(x_client_cert),
-    }
-    .transpose()
+    let presented = match header {
+        CertificateHeader::ClientCert => match single(headers, &CLIENT_CERT)? {
+            Some(text) => client_cert(text, headers)?,
+            None => return Ok(None),
+        },
+        CertificateHeader::XForwardedClientCert => match forwarded_elements(headers)? {
+            Some(text) => return nearest(&text),
+            None => return Ok(None),
+        },
+        CertificateHeader::XClientCert => match single(headers, &X_CLIENT_CERT)? {
+            Some(text) => x_client_cert(text)?,
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(presented))
 }
 
 /// Returns the only value of a header. Proxies send an empty value if there is no certificate.
@@ -89,14 +98,12 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
 
 /// RFC 9440 section 2.2: a byte sequence; `Client-Cert-Chain` contains a list of byte sequences.
 fn client_cert(text: &str, headers: &HeaderMap) -> Result<ForwardedCertificate, Fault> {
-    let chain = match single(headers, &CLIENT_CERT_CHAIN)? {
-        Some(list) => list
-            .split(',')
-            .take(MAXIMUM_CHAIN)
-            .map(byte_sequence)
-            .collect::<Result<_, _>>()?,
-        None => Vec::new(),
-    };
+    let mut chain = Vec::new();
+    if let Some(list) = single(headers, &CLIENT_CERT_CHAIN)? {
+        for text in list.split(',').take(MAXIMUM_CHAIN) {
+            chain.push(byte_sequence(text)?);
+        }
+    }
     Ok(ForwardedCertificate {
         certificate: byte_sequence(text)?,
         chain,
@@ -105,12 +112,8 @@ fn client_cert(text: &str, headers: &HeaderMap) -> Result<ForwardedCertificate, 
 
 /// `:BASE64:` (RFC 9651 section 3.3.5).
 fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
-    let inner = text
-        .trim()
-        .strip_prefix(':')
-        .and_then(|text| text.strip_suffix(':'))
-        .ok_or(MALFORMED)?;
-    der(&STANDARD.decode(inner).map_err(|_| MALFORMED)?)
+    let opened = text.trim().strip_prefix(':').ok_or(MALFORMED)?;
+    der_in_base64(opened.strip_suffix(':').ok_or(MALFORMED)?)
 }
 
 /// PEM as written by nginx and Apache, percent-encoded or in one line; or DER in base64, as written by
@@ -118,7 +121,7 @@ fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
 fn x_client_cert(text: &str) -> Result<ForwardedCertificate, Fault> {
     let certificate = match certificates(text)?.into_iter().next() {
         Some(certificate) => certificate,
-        None => der(&STANDARD.decode(text).map_err(|_| MALFORMED)?)?,
+        None => der_in_base64(text)?,
     };
     Ok(ForwardedCertificate {
         certificate,
@@ -128,10 +131,10 @@ fn x_client_cert(text: &str) -> Result<ForwardedCertificate, Fault> {
 
 /// Returns all elements of `X-Forwarded-Client-Cert` as one list.
 fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
-    let values = headers.get_all(X_FORWARDED_CLIENT_CERT).iter();
-    let texts = values
-        .map(|value| value.to_str().map_err(|_| MALFORMED))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut texts = Vec::new();
+    for value in headers.get_all(X_FORWARDED_CLIENT_CERT) {
+        texts.push(value.to_str().map_err(|_| MALFORMED)?);
+    }
     let whole = texts.join(",");
     if whole.len() > MAXIMUM_BYTES {
         Err("the header is too long")
@@ -143,18 +146,20 @@ fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 /// Returns the certificate of the last element. Only that one comes from our own peer. Earlier proxies wrote
 /// the elements to its left, and the client may have invented the first one. An element with an open quote
 /// would swallow what our peer appends.
-fn nearest(text: &str) -> Option<Result<ForwardedCertificate, Fault>> {
+fn nearest(text: &str) -> Result<Option<ForwardedCertificate>, Fault> {
     let mut quotes = Quotes::default();
     let mut is_open = false;
     for character in text.chars() {
         is_open = quotes.enclose(character);
     }
     if is_open {
-        return Some(Err(MALFORMED));
+        return Err(MALFORMED);
     }
-    let element = split(text, ',').pop()?;
-    let certificate = member(element, "Cert")?;
-    Some(with_chain(certificate, member(element, "Chain")))
+    let element = split(text, ',').pop().unwrap_or_default();
+    match member(element, "Cert") {
+        Some(certificate) => with_chain(certificate, member(element, "Chain")).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn with_chain(certificate: &str, chain: Option<&str>) -> Result<ForwardedCertificate, Fault> {
@@ -213,24 +218,20 @@ fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
         return Err(MALFORMED);
     }
     // A plus sign stays as it is, since base64 contains it.
-    let text = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| MALFORMED)?;
-    let blocks = text
-        .split("-----BEGIN CERTIFICATE-----")
-        .skip(1)
-        .take(MAXIMUM_CHAIN);
-    let bodies = blocks.map(|block| {
-        block
-            .split_once("-----END CERTIFICATE-----")
-            .map(|(body, _)| body)
-    });
-    bodies
-        .map(|body| {
-            let base64: String = body.ok_or(MALFORMED)?.split_whitespace().collect();
-            der(&STANDARD.decode(base64).map_err(|_| MALFORMED)?)
-        })
-        .collect()
+    let Ok(text) = percent_decode_str(text).decode_utf8() else {
+        return Err(MALFORMED);
+    };
+    let mut certificates = Vec::new();
+    for block in text.split(BEGIN).skip(1).take(MAXIMUM_CHAIN) {
+        let (body, _) = block.split_once(END).ok_or(MALFORMED)?;
+        let base64: String = body.split_whitespace().collect();
+        certificates.push(der_in_base64(&base64)?);
+    }
+    Ok(certificates)
+}
+
+fn der_in_base64(text: &str) -> Result<Certificate, Fault> {
+    der(&STANDARD.decode(text).map_err(|_| MALFORMED)?)
 }
 
 fn der(bytes: &[u8]) -> Result<Certificate, Fault> {
