@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Live;
+use super::Verdict;
 use super::settings::ServerSettings;
-use super::verdict::Verdict;
 use crate::base::scope;
 
 /// `[admin]`

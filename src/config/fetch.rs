@@ -91,9 +91,10 @@ impl AllowedHost {
     fn names(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         if self.is_parent {
-            return host
-                .strip_suffix(&self.name)
-                .is_some_and(|rest| rest.ends_with('.'));
+            return match host.strip_suffix(&self.name) {
+                Some(rest) => rest.ends_with('.'),
+                None => false,
+            };
         }
         host == self.name
     }
@@ -108,32 +109,44 @@ impl FromStr for AllowedHost {
     type Err = BadHost;
 
     fn from_str(text: &str) -> Result<Self, BadHost> {
-        let bad = || BadHost(text.to_owned());
+        Self::parse(text).ok_or_else(|| BadHost(text.to_owned()))
+    }
+}
+
+impl AllowedHost {
+    fn parse(text: &str) -> Option<Self> {
         let (is_parent, rest) = match text.strip_prefix("*.") {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let after_address = rest.rfind(']').map_or(0, |bracket| bracket + 1);
-        let (host, port) = match rest.get(after_address..).and_then(|end| end.find(':')) {
-            Some(colon) => rest.split_at(after_address + colon),
-            None => (rest, ""),
+        let (host, port) = match colon_before_port(rest) {
+            Some(colon) => {
+                let (host, port) = rest.split_at(colon);
+                (host, Some(port.trim_start_matches(':').parse().ok()?))
+            }
+            None => (rest, None),
         };
-        let port = port
-            .strip_prefix(':')
-            .map(str::parse)
-            .transpose()
-            .map_err(|_| bad())?;
-        let name = match Host::parse(host.strip_suffix('.').unwrap_or(host)).map_err(|_| bad())? {
-            Host::Domain(name) if name.contains('*') => return Err(bad()),
-            Host::Ipv4(_) | Host::Ipv6(_) if is_parent => return Err(bad()),
-            host => host.to_string(),
-        };
-        Ok(Self {
-            name,
+        let host = Host::parse(host.strip_suffix('.').unwrap_or(host)).ok()?;
+        match &host {
+            Host::Domain(name) if name.contains('*') => return None,
+            Host::Ipv4(_) | Host::Ipv6(_) if is_parent => return None,
+            _ => {}
+        }
+        Some(Self {
+            name: host.to_string(),
             port,
             is_parent,
         })
     }
+}
+
+/// Returns where the colon before a port is. An IPv6 address has colons too, in brackets.
+fn colon_before_port(text: &str) -> Option<usize> {
+    let after_address = match text.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => 0,
+    };
+    Some(after_address + text.get(after_address..)?.find(':')?)
 }
 
 impl TryFrom<String> for AllowedHost {
@@ -156,7 +169,10 @@ impl fmt::Display for AllowedHost {
             f.write_str("*.")?;
         }
         f.write_str(&self.name)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
     }
 }
 

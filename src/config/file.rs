@@ -60,12 +60,11 @@ impl File {
             return self.name.clone();
         };
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .chars()
-            .rev()
-            .take_while(|character| *character != '\n')
-            .count()
-            + 1;
+        let in_line = match before.rsplit_once('\n') {
+            Some((_, in_line)) => in_line,
+            None => before,
+        };
+        let column = in_line.chars().count() + 1;
         format!("{}:{line}:{column}", self.name)
     }
 
@@ -73,11 +72,8 @@ impl File {
         let mut members = Map::new();
         for (key, item) in table.iter() {
             let path = join(path, key);
-            let span = table
-                .key(key)
-                .and_then(toml_edit::Key::span)
-                .or_else(|| item.span());
-            if let Some(span) = span {
+            let of_key = table.key(key).and_then(toml_edit::Key::span);
+            if let Some(span) = of_key.or_else(|| item.span()) {
                 self.spans.insert(path.clone(), span);
             }
             let value = self.item(item, &path);
@@ -91,19 +87,20 @@ impl File {
             return Value::Object(self.table(table, path));
         }
         if let Some(tables) = item.as_array_of_tables() {
-            let tables = tables.iter().enumerate();
-            return tables
-                .map(|(at, table)| {
-                    let path = format!("{path}[{at}]");
-                    if let Some(span) = table.span() {
-                        self.spans.insert(path.clone(), span);
-                    }
-                    Value::Object(self.table(table, &path))
-                })
-                .collect();
+            let mut values = Vec::new();
+            for (at, table) in tables.iter().enumerate() {
+                let path = format!("{path}[{at}]");
+                if let Some(span) = table.span() {
+                    self.spans.insert(path.clone(), span);
+                }
+                values.push(Value::Object(self.table(table, &path)));
+            }
+            return Value::Array(values);
         }
-        item.as_value()
-            .map_or(Value::Null, |value| self.value(value, path))
+        match item.as_value() {
+            Some(value) => self.value(value, path),
+            None => Value::Null,
+        }
     }
 
     fn value(&mut self, value: &toml_edit::Value, path: &str) -> Value {
@@ -132,13 +129,19 @@ fn scalar(value: &toml_edit::Value) -> Value {
 /// Parses the value of an environment variable or a flag as TOML, or treats it as a string if it is not
 /// valid TOML.
 pub(super) fn loose_value(text: &str) -> Value {
-    let file = File::parse(String::new(), format!("value = {text}\n"));
-    let value = file.ok().and_then(|mut file| file.values.remove("value"));
-    value.unwrap_or_else(|| text.into())
+    if let Ok(mut file) = File::parse(String::new(), format!("value = {text}\n"))
+        && let Some(value) = file.values.remove("value")
+    {
+        return value;
+    }
+    text.into()
 }
 
 /// Returns the location of `key` in the file at `path`, as `FILE:LINE:COLUMN`. Used for errors that are
 /// found when the configuration is applied.
 pub fn place(path: &Path, key: &str) -> String {
-    File::read(path).map_or_else(|error| error.place, |file| file.place(key))
+    match File::read(path) {
+        Ok(file) => file.place(key),
+        Err(error) => error.place,
+    }
 }

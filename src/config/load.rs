@@ -1,12 +1,18 @@
-//! Where a configuration comes from, and the loaded configuration. Loading reports all errors at once.
+//! Where a configuration comes from, its layers, and the loaded configuration. The layers are the defaults,
+//! the file, the patch, the environment and the flags; later layers override earlier ones. Loading reports all
+//! errors at once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::file::File;
+use super::merged::Merged;
+use super::setting::{self, Setting};
 use super::tree::{self, DEFAULTS};
-use super::{ConfigErrors, Layers, Live, Patch, Settings};
+use super::{ConfigErrors, Live, Patch, Settings, upstream, variables};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +96,7 @@ impl Configuration {
     /// Returns advice for an operator who runs a server with this configuration, in addition to its
     /// warnings.
     pub fn advice(&self) -> Option<String> {
-        super::upstream::advice(&self.settings, &self.live)
+        upstream::advice(&self.settings, &self.live)
     }
 }
 
@@ -103,4 +109,52 @@ pub(super) const PREFIX: &str = "REGISTRAR_";
 /// Returns all errors in the configuration.
 pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
     Layers::read(sources).configuration(&sources.patch)
+}
+
+/// The layers below and above the patch. They are read once, and the patch between them can be replaced.
+pub struct Layers {
+    /// The defaults and the file.
+    base: Merged,
+    environment: Vec<(String, String)>,
+    variables: Vec<Setting>,
+    flags: Vec<Setting>,
+}
+
+impl Layers {
+    /// Reads the layers of `sources`, except the patch. [`configuration`](Self::configuration) reports what is
+    /// wrong with them.
+    pub fn read(sources: &Sources) -> Self {
+        let embedded = sources.embedded.as_deref();
+        let mut base = embedded.map_or_else(Merged::default, Merged::on);
+        match sources.file.as_deref().map(File::read) {
+            Some(Ok(file)) => {
+                let values = setting::of_file(&file);
+                base.file = Some(Arc::new(file));
+                base.add(&values);
+            }
+            Some(Err(error)) => base.errors.push(error),
+            None => {}
+        }
+        Self {
+            base,
+            environment: sources.environment.clone(),
+            variables: setting::of_environment(&sources.environment),
+            flags: setting::of_flags(&sources.overrides),
+        }
+    }
+
+    /// Returns the configuration with `patch`. Nothing is read again.
+    ///
+    /// # Errors
+    /// Returns all errors in all layers.
+    pub fn configuration(&self, patch: &Patch) -> Result<Configuration, ConfigErrors> {
+        let mut merged = self.base.clone();
+        merged.add(&setting::of_patch(patch));
+        merged.add(&self.variables);
+        merged.add(&self.flags);
+        let mut configuration = merged.finish(self.base.live.clone())?;
+        let strays = variables::strays(&self.environment, &configuration.settings.scripts);
+        configuration.warnings.extend(strays);
+        Ok(configuration)
+    }
 }

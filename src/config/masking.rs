@@ -21,11 +21,13 @@ impl Live {
             SHARED_SECRET,
             registration.dcr_signature_validation_shared_secret.as_ref(),
         );
-        let entries = entries_of(&mut values)
-            .iter_mut()
-            .filter_map(Value::as_object_mut);
+        let entries = entries_of(&mut values).iter_mut();
         for (values, entry) in entries.zip(&registration.dcr_ssa_validation_configs) {
-            reveal(Some(values), "sharedSecret", entry.shared_secret.as_ref());
+            reveal(
+                values.as_object_mut(),
+                "sharedSecret",
+                entry.shared_secret.as_ref(),
+            );
         }
         values
     }
@@ -47,16 +49,14 @@ impl Live {
             SHARED_SECRET,
             registration.dcr_signature_validation_shared_secret.as_ref(),
         );
-        for values in entries_of(values)
-            .iter_mut()
-            .filter_map(Value::as_object_mut)
-        {
-            let is_same =
-                |entry: &&SsaValidationConfig| values.get("id") == Some(&entry.id.as_str().into());
-            let entry = registration.dcr_ssa_validation_configs.iter().find(is_same);
-            let secret = entry.and_then(|entry| entry.shared_secret.as_ref());
+        for values in entries_of(values) {
+            let id = values.get("id").and_then(Value::as_str);
+            let is_same = |entry: &&SsaValidationConfig| id == Some(entry.id.as_str());
+            let Some(entry) = registration.dcr_ssa_validation_configs.iter().find(is_same) else {
+                continue;
+            };
             for name in ["sharedSecret", "shared_secret"] {
-                reveal(Some(values), name, secret);
+                reveal(values.as_object_mut(), name, entry.shared_secret.as_ref());
             }
         }
     }
@@ -64,7 +64,9 @@ impl Live {
 
 /// Replaces the mask with `secret`.
 fn reveal(values: Option<&mut Map<String, Value>>, name: &str, secret: Option<&SecretText>) {
-    if let (Some(shown), Some(secret)) = (values.and_then(|values| values.get_mut(name)), secret)
+    if let Some(values) = values
+        && let Some(shown) = values.get_mut(name)
+        && let Some(secret) = secret
         && shown == MASK
     {
         *shown = secret.expose().into();
@@ -76,9 +78,13 @@ fn registration_of(values: &mut Map<String, Value>) -> Option<&mut Map<String, V
 }
 
 fn entries_of(values: &mut Map<String, Value>) -> &mut [Value] {
-    let entries =
-        registration_of(values).and_then(|values| values.get_mut(ENTRIES)?.as_array_mut());
-    entries.map(Vec::as_mut_slice).unwrap_or_default()
+    let Some(registration) = registration_of(values) else {
+        return &mut [];
+    };
+    match registration.get_mut(ENTRIES) {
+        Some(Value::Array(entries)) => entries,
+        _ => &mut [],
+    }
 }
 
 /// Whether `value` contains a mask.

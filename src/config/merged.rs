@@ -78,12 +78,13 @@ impl Merged {
         layer: &[Setting],
         errors: &BTreeMap<usize, ConfigError>,
     ) -> Result<(), TypeError> {
-        let valid = layer.iter().enumerate();
-        let valid = valid.filter(|(at, _)| !errors.contains_key(at));
-        let valid: Vec<&Setting> = valid.map(|(_, setting)| setting).collect();
+        let mut valid = Vec::new();
         let mut values = self.values.clone();
-        for setting in &valid {
-            put(&mut values, &setting.key, setting.value.clone());
+        for (at, setting) in layer.iter().enumerate() {
+            if !errors.contains_key(&at) {
+                put(&mut values, &setting.key, setting.value.clone());
+                valid.push(setting);
+            }
         }
         (self.settings, self.live) = typed(&values)?;
         self.values = values;
@@ -131,17 +132,13 @@ impl Merged {
             return Err(ConfigErrors(self.errors));
         }
         let verdict = check::check(&self.settings, &self.live);
-        let placed = |(key, reason): (String, String)| ConfigError {
-            place: self.location_of(&key),
-            key,
-            reason,
-        };
         if !verdict.errors.is_empty() {
-            let errors = verdict.errors.into_iter().map(placed).collect();
-            return Err(ConfigErrors(errors));
+            return Err(ConfigErrors(self.located(verdict.errors)));
         }
-        let warnings = verdict.warnings.into_iter().map(placed);
-        let warnings = warnings.map(|warning| warning.to_string()).collect();
+        let mut warnings = Vec::new();
+        for warning in self.located(verdict.warnings) {
+            warnings.push(warning.to_string());
+        }
         Ok(Configuration {
             settings: self.settings,
             live: self.live,
@@ -151,11 +148,27 @@ impl Merged {
         })
     }
 
+    /// Adds its location to each key and reason.
+    fn located(&self, reasons: Vec<(String, String)>) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        for (key, reason) in reasons {
+            errors.push(ConfigError {
+                place: self.location_of(&key),
+                key,
+                reason,
+            });
+        }
+        errors
+    }
+
     /// Returns the location of the option that `key` (for example `scopes[1].id`) belongs to.
     fn location_of(&self, key: &str) -> String {
         let option = key.split('[').next().unwrap_or(key);
         // A table that can have any keys has one location, and so has a list.
-        let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
+        let table = match key.rsplit_once('.') {
+            Some((table, _)) => table,
+            None => key,
+        };
         for place in [key, table, option] {
             if let Some(set_by) = self.set_by.get(place) {
                 return self.location(set_by, place);
@@ -167,11 +180,10 @@ impl Merged {
     /// Returns where `set_by` sets the value with the key `key`.
     fn location(&self, set_by: &SetBy, key: &str) -> String {
         match set_by {
-            SetBy::File => self
-                .file
-                .as_ref()
-                .map(|file| file.place(key))
-                .unwrap_or_default(),
+            SetBy::File => match &self.file {
+                Some(file) => file.place(key),
+                None => String::new(),
+            },
             SetBy::Patch => "patch".to_owned(),
             SetBy::Variable(name) => name.clone(),
             SetBy::Flag => format!("flag for {key}"),
@@ -192,11 +204,13 @@ fn part<'de, T: Deserialize<'de>>(
     values: &'de Map<String, Value>,
     is_live: bool,
 ) -> Result<T, TypeError> {
-    let sections = values
-        .iter()
-        .filter(|(key, _)| ["registration", "scopes"].contains(&key.as_str()) == is_live);
-    let sections = sections.map(|(key, value)| (key.as_str(), value));
-    serde_path_to_error::deserialize(MapDeserializer::new(sections))
+    let mut sections = Vec::new();
+    for (key, value) in values {
+        if ["registration", "scopes"].contains(&key.as_str()) == is_live {
+            sections.push((key.as_str(), value));
+        }
+    }
+    serde_path_to_error::deserialize(MapDeserializer::new(sections.into_iter()))
 }
 
 /// Returns the setting of `layer` that sets the value at `path`, or a part of it, and is not in `errors`.

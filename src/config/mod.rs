@@ -6,12 +6,9 @@
 
 pub mod admin;
 mod check;
-mod choices;
-mod difference;
 mod error;
 pub mod fetch;
 mod file;
-mod layers;
 mod load;
 mod masking;
 mod merged;
@@ -24,7 +21,6 @@ mod setting;
 pub mod settings;
 mod store;
 mod store_url;
-mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -33,17 +29,13 @@ pub mod trust;
 pub mod udap;
 mod upstream;
 mod variables;
-mod verdict;
 
 pub use crate::config::masking::shows_mask;
-pub use crate::config::suggest::nearest;
 pub use admin::{AdminScopes, AdminSettings};
-pub use difference::changed_keys;
 pub use error::{ConfigError, ConfigErrors};
 pub use fetch::{AllowedHost, FetchSettings};
 pub use file::place;
-pub use layers::Layers;
-pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
+pub use load::{Configuration, Layers, Origin, Origins, Sources, all_origins, load};
 pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::{ClientAssertionAudience, Registration};
@@ -53,6 +45,9 @@ pub use settings::{Limits, Settings, UPSTREAM};
 pub use store::StoreSettings;
 pub use store_url::StoreUrl;
 pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
+pub use tree::{changed_keys, nearest};
+
+use error::Verdict;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::verdict::Verdict;
+use super::Verdict;
 
 /// `[server.paths]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,13 +66,13 @@ pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
             verdict.refuse(&key, "is not a valid path; use a path such as /register");
         }
         let is_own = *name == "config" && path.as_str() == CONFIG;
-        if let Some(reserved) = RESERVED
-            .iter()
-            .find(|reserved| path.starts_with(**reserved) && !is_own)
-        {
-            verdict.refuse(&key, format!("{reserved} is reserved; choose another path"));
+        for reserved in RESERVED {
+            if path.starts_with(reserved) && !is_own {
+                verdict.refuse(&key, format!("{reserved} is reserved; choose another path"));
+            }
         }
-        if let Some((other, _)) = named.iter().take(at).find(|(_, earlier)| earlier == path) {
+        let mut earlier = named.iter().take(at);
+        if let Some((other, _)) = earlier.find(|(_, earlier)| earlier == path) {
             verdict.refuse(
                 &key,
                 format!("is the same as server.paths.{other}; choose another path"),

@@ -47,8 +47,10 @@ impl Setting {
         if matches!(self.set_by, SetBy::Patch) && !is_live(&self.key) {
             return Some("cannot be patched: it needs a restart; set it in the file".to_owned());
         }
-        let is_known = lookup(&DEFAULTS, &self.key).is_some() || is_free(&self.key);
-        (!is_known).then(|| unknown(&self.key))
+        if lookup(&DEFAULTS, &self.key).is_some() || is_free(&self.key) {
+            return None;
+        }
+        Some(unknown(&self.key))
     }
 }
 
@@ -91,16 +93,16 @@ pub(super) fn of_patch(patch: &Patch) -> Vec<Setting> {
 pub(super) fn of_environment(environment: &[(String, String)]) -> Vec<Setting> {
     let mut settings = Vec::new();
     for (name, text) in environment {
-        let option = name.strip_prefix(PREFIX);
-        let Some(option) = option.filter(|option| option.contains("__")) else {
-            continue;
-        };
-        let key = key_of_variable(option);
-        settings.push(Setting {
-            value: typed(&key, text),
-            key,
-            set_by: SetBy::Variable(name.clone()),
-        });
+        if let Some(option) = name.strip_prefix(PREFIX)
+            && option.contains("__")
+        {
+            let key = key_of_variable(option);
+            settings.push(Setting {
+                value: typed(&key, text),
+                key,
+                set_by: SetBy::Variable(name.clone()),
+            });
+        }
     }
     settings
 }
@@ -110,8 +112,10 @@ fn key_of_variable(option: &str) -> String {
     let plain = |text: &str| text.replace('_', "").to_lowercase();
     let mut path = String::new();
     for part in option.split("__") {
-        let table = lookup(&DEFAULTS, &path).and_then(Value::as_object);
-        let known = table.and_then(|table| table.keys().find(|key| plain(key) == plain(part)));
+        let known = match lookup(&DEFAULTS, &path) {
+            Some(Value::Object(table)) => table.keys().find(|key| plain(key) == plain(part)),
+            _ => None,
+        };
         path = match known {
             Some(key) => join(&path, key),
             // The members of metadata documents are not known here. All of them are in lower case.

@@ -86,14 +86,18 @@ impl Default for ServerSettings {
 /// Reads a list of networks. A single address does not need a prefix length.
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    let network = |text: String| match text.parse::<IpAddr>() {
-        Ok(address) => Ok(IpNet::from(address.to_canonical())),
-        Err(_) => text.parse::<IpNet>().map_err(|_| {
+    let mut networks = Vec::new();
+    for text in texts {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            networks.push(IpNet::from(address.to_canonical()));
+        } else if let Ok(network) = text.parse::<IpNet>() {
+            networks.push(network);
+        } else {
             let reason = "is not an address or a network such as 10.0.0.1 or 10.0.0.0/8";
-            D::Error::custom(format!("{text:?} {reason}"))
-        }),
-    };
-    texts.into_iter().map(network).collect()
+            return Err(D::Error::custom(format!("{text:?} {reason}")));
+        }
+    }
+    Ok(networks)
 }
 
 /// `[limits]`: limits for one request, and for all requests together.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::StoreUrl;
-use super::verdict::Verdict;
+use super::Verdict;
 
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,39 +53,44 @@ impl Default for StoreSettings {
 }
 
 pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
-    let url = &store.url;
-    if !url.is_postgres() && !url.is_memory() && url.sled_folder().is_none() {
-        verdict.refuse(
-            "store.url",
-            "must be sled:FOLDER, postgres://..., or memory: (for tests)",
-        );
+    check_url(&store.url, verdict);
+    if store.url.is_postgres() && store.key_file.is_none() {
+        let reason =
+            "is required with PostgreSQL; set it to a file that all servers on the database share";
+        verdict.refuse("store.keyFile", reason);
     }
-    let folder = url
-        .sled_folder()
-        .and_then(std::path::Path::to_str)
-        .unwrap_or_default();
+    for (key, is_zero) in [
+        ("store.connections", store.connections == 0),
+        ("store.timeoutMs", store.timeout_ms == 0),
+        ("store.sweepSeconds", store.sweep_seconds == 0),
+    ] {
+        if is_zero {
+            verdict.refuse(key, "must be 1 or more");
+        }
+    }
+    if store.cache_bytes < 1 << 20 {
+        verdict.refuse("store.cacheBytes", "must be 1048576 or more");
+    }
+}
+
+fn check_url(url: &StoreUrl, verdict: &mut Verdict) {
+    let key = "store.url";
+    let Some(folder) = url.sled_folder() else {
+        if !url.is_postgres() && !url.is_memory() {
+            verdict.refuse(
+                key,
+                "must be sled:FOLDER, postgres://..., or memory: (for tests)",
+            );
+        }
+        return;
+    };
+    let folder = folder.to_str().unwrap_or_default();
     if folder.starts_with("//") && !folder.starts_with("///") {
         let plain = folder.trim_start_matches('/');
         let reason = format!(
             "must not contain // after sled:, which would mean a folder at the root of the file system; for the \
              folder {plain} in the working directory write sled:{plain}, and for /{plain} write sled:/{plain}"
         );
-        verdict.refuse("store.url", reason);
-    }
-    if url.is_postgres() && store.key_file.is_none() {
-        let reason =
-            "is required with PostgreSQL; set it to a file that all servers on the database share";
-        verdict.refuse("store.keyFile", reason);
-    }
-    let is_zero = [
-        ("store.connections", store.connections == 0),
-        ("store.timeoutMs", store.timeout_ms == 0),
-        ("store.sweepSeconds", store.sweep_seconds == 0),
-    ];
-    for (key, _) in is_zero.into_iter().filter(|(_, is_zero)| *is_zero) {
-        verdict.refuse(key, "must be 1 or more");
-    }
-    if store.cache_bytes < 1 << 20 {
-        verdict.refuse("store.cacheBytes", "must be 1048576 or more");
+        verdict.refuse(key, reason);
     }
 }

@@ -20,10 +20,10 @@ impl StoreUrl {
 
     /// Returns the folder of sled, if the URL names one.
     pub fn sled_folder(&self) -> Option<&Path> {
-        self.0
-            .strip_prefix("sled:")
-            .filter(|folder| !folder.is_empty())
-            .map(Path::new)
+        match self.0.strip_prefix("sled:") {
+            None | Some("") => None,
+            Some(folder) => Some(Path::new(folder)),
+        }
     }
 
     /// Whether the URL names a store in memory.
@@ -33,9 +33,7 @@ impl StoreUrl {
 
     /// Whether the URL names a PostgreSQL database.
     pub fn is_postgres(&self) -> bool {
-        ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| self.0.starts_with(scheme))
+        self.0.starts_with("postgres://") || self.0.starts_with("postgresql://")
     }
 
     /// Returns the type of the store in one word.
@@ -60,10 +58,11 @@ impl StoreUrl {
             _ => rest.to_owned(),
         };
         let mut parts = rest.split_inclusive(['?', '&']);
-        let first = parts.next().unwrap_or_default().to_owned();
-        parts.fold(format!("{scheme}://{first}"), |shown, part| {
-            shown + hide_password(part).as_str()
-        })
+        let mut shown = format!("{scheme}://{}", parts.next().unwrap_or_default());
+        for part in parts {
+            shown.push_str(&hide_password(part));
+        }
+        shown
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Live;
+use super::Verdict;
 use super::settings::ServerSettings;
-use super::verdict::Verdict;
 
 /// `[server.tls]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -1,11 +1,12 @@
-//! Values by dotted paths, such as `server.listen`.
+//! Values by dotted paths, such as `server.listen`: looking them up, comparing them, and suggesting the path
+//! that was meant.
 
 use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Live, Settings, nearest};
+use super::{Live, Settings};
 
 /// The defaults of all options. Their keys are the known keys.
 pub(super) static DEFAULTS: LazyLock<Value> = LazyLock::new(|| {
@@ -36,8 +37,11 @@ pub(super) fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     if path.is_empty() {
         return Some(values);
     }
-    path.split('.')
-        .try_fold(values, |value, key| value.as_object()?.get(key))
+    let mut value = values;
+    for key in path.split('.') {
+        value = value.as_object()?.get(key)?;
+    }
+    Some(value)
 }
 
 /// Stores `value` at `path`, and creates the tables on the way.
@@ -58,19 +62,26 @@ pub(super) fn put(values: &mut Map<String, Value>, path: &str, value: Value) {
 
 /// Whether `path` leads into a table that can have any keys, which is a table that is empty by default.
 pub(super) fn is_free(path: &str) -> bool {
-    let parents = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
-    let mut tables = parents.filter_map(|parent| lookup(&DEFAULTS, parent)?.as_object());
-    tables.any(Map::is_empty)
+    for (dot, _) in path.match_indices('.') {
+        let (parent, _) = path.split_at(dot);
+        if let Some(Value::Object(table)) = lookup(&DEFAULTS, parent)
+            && table.is_empty()
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Returns the message for an unknown `path`, with the key that was probably meant.
 pub(super) fn unknown(path: &str) -> String {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
-    let known = lookup(&DEFAULTS, parent).and_then(Value::as_object);
-    match known.and_then(|known| nearest(key, known.keys().map(String::as_str))) {
-        Some(name) => format!("unknown key; did you mean `{name}`?"),
-        None => "unknown key; see config/registrar.toml for all keys".to_owned(),
+    if let Some(Value::Object(known)) = lookup(&DEFAULTS, parent)
+        && let Some(name) = nearest(key, known.keys().map(String::as_str))
+    {
+        return format!("unknown key; did you mean `{name}`?");
     }
+    "unknown key; see config/registrar.toml for all keys".to_owned()
 }
 
 /// Returns the path of every value in `values` that is not a table with known keys.
@@ -88,5 +99,79 @@ fn add_leaves(value: &Value, path: &str, paths: &mut Vec<String>) {
             }
         }
         _ => paths.push(path.to_owned()),
+    }
+}
+
+/// Returns the name in `known` that `name` is probably a misspelling of.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    let wanted = plain(name);
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&wanted, &plain(candidate));
+    let scored = known.into_iter().map(|name| (distance(name), name));
+    let (distance, candidate) = scored.min_by_key(|(distance, _)| *distance)?;
+    // Up to a third of the letters can be wrong. Beyond that it is a different word.
+    (distance <= name.len() / 3).then_some(candidate)
+}
+
+/// Returns the keys whose values differ, such as `limits.bodyBytes`.
+pub fn changed_keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
+    let tree = |part: &T| serde_json::to_value(part).unwrap_or_default();
+    let mut keys = Vec::new();
+    compare("", &tree(before), &tree(after), &mut keys);
+    keys
+}
+
+fn compare(path: &str, before: &Value, after: &Value, keys: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for (key, value) in before {
+                let other = after.get(key).unwrap_or(&Value::Null);
+                compare(&join(path, key), value, other, keys);
+            }
+            for (key, value) in after {
+                if !before.contains_key(key) {
+                    compare(&join(path, key), &Value::Null, value, keys);
+                }
+            }
+        }
+        _ if before != after => keys.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_that_changed_is_named() {
+        let before = Settings::default();
+        let mut after = before.clone();
+        assert_eq!(changed_keys(&before, &after), [""; 0]);
+        after.limits.body_bytes = 5;
+        after.discovery.insert(
+            "service_documentation".to_owned(),
+            "https://a.example".into(),
+        );
+        assert_eq!(
+            changed_keys(&before, &after),
+            ["limits.bodyBytes", "discovery.service_documentation"]
+        );
+        assert_eq!(changed_keys(&after, &before).len(), 2);
+    }
+
+    #[test]
+    fn a_misspelling_is_recognised_and_another_word_is_not() {
+        let known = ["grantTypesSupported", "listen", "scope"];
+        assert_eq!(
+            nearest("grantTypeSupported", known),
+            Some("grantTypesSupported")
+        );
+        assert_eq!(
+            nearest("grant_types_supported", known),
+            Some("grantTypesSupported")
+        );
+        assert_eq!(nearest("listen_on", known), Some("listen"));
+        assert_eq!(nearest("colour", known), None);
     }
 }

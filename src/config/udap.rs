@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Registration;
+use super::Verdict;
 use super::trust::{StatementIdentity, StatementValidation};
-use super::verdict::Verdict;
 
 /// `registration.udapMetadata` (HL7 FHIR "Security for Scalable Registration, Authentication, and
 /// Authorization" section 2.2).
@@ -57,8 +57,9 @@ fn metadata(settings: &UdapMetadata, verdict: &mut Verdict) {
         ("signingKey", settings.signing_key.is_some()),
         ("certificates", settings.certificates.is_some()),
     ];
-    if signs.iter().any(|(_, is_there)| *is_there) {
-        for (name, _) in signs.iter().filter(|(_, is_there)| !is_there) {
+    let is_signed = signs.iter().any(|(_, is_there)| *is_there);
+    for (name, is_there) in signs {
+        if is_signed && !is_there {
             let reason =
                 "is missing: to sign the metadata, set all of baseUrl, signingKey and certificates";
             verdict.refuse(&key(name), reason);

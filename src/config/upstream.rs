@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::verdict::Verdict;
+use super::Verdict;
 use super::{Live, Settings, UPSTREAM};
 
 const KEY: &str = "discovery.upstream";
@@ -13,13 +13,14 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
     let Some(value) = settings.discovery.get(UPSTREAM) else {
         return;
     };
-    let Some(url) = value
-        .as_str()
-        .and_then(|text| Url::parse(text).ok())
-        .filter(is_plain)
-    else {
-        let reason = "must be the URL of an authorization server, such as https://as.example.org";
-        return verdict.refuse(KEY, reason);
+    let text = value.as_str().unwrap_or_default();
+    let url = match Url::parse(text) {
+        Ok(url) if is_plain(&url) => url,
+        _ => {
+            let reason =
+                "must be the URL of an authorization server, such as https://as.example.org";
+            return verdict.refuse(KEY, reason);
+        }
     };
     if url.scheme() == "http" {
         verdict.warn(
@@ -27,17 +28,13 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
             "is fetched over http: an attacker on the network can change the published metadata; use https",
         );
     }
-    let named = value.as_str().unwrap_or_default().trim_end_matches('/');
-    if settings.server.issuer.as_deref() == Some(named) {
+    let upstream = text.trim_end_matches('/');
+    if settings.server.issuer.as_deref() == Some(upstream) {
         let reason = "is the URL of this server, which would fetch its own metadata; \
                       set the address of the upstream server behind the proxy";
         verdict.refuse(KEY, reason);
     }
-    if settings
-        .discovery
-        .get("issuer")
-        .is_some_and(Value::is_string)
-    {
+    if let Some(Value::String(_)) = settings.discovery.get("issuer") {
         verdict.warn(
             "discovery.issuer",
             "is ignored: the published issuer is always server.issuer",
@@ -49,16 +46,11 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
 /// for grants that need one.
 pub(super) fn advice(settings: &Settings, live: &Live) -> Option<String> {
     let name = "authorization_endpoint";
-    let is_elsewhere =
+    let is_known =
         settings.discovery.contains_key(UPSTREAM) || settings.discovery.contains_key(name);
     let begins_there = |grant: &String| matches!(grant.as_str(), "authorization_code" | "implicit");
-    if is_elsewhere
-        || !live
-            .registration
-            .grant_types_supported
-            .iter()
-            .any(begins_there)
-    {
+    let mut grants = live.registration.grant_types_supported.iter();
+    if is_known || !grants.any(begins_there) {
         return None;
     }
     Some(format!(

@@ -14,22 +14,24 @@ pub(super) fn strays(environment: &[(String, String)], scripts: &ScriptSettings)
         let is_it = |source: &SecretSource| matches!(source, SecretSource::Env(variable) if variable == name);
         scripts.secrets.values().any(is_it)
     };
-    let names = environment.iter().map(|(name, _)| name.as_str());
-    let strays = names.filter(|name| {
-        let is_ours = name
-            .strip_prefix(PREFIX)
-            .is_some_and(|rest| !rest.contains("__"));
-        is_ours && !OF_COMMANDS.contains(name) && !is_secret(name) && !is_of_kubernetes(name)
-    });
-    strays.map(stray).collect()
+    let mut strays = Vec::new();
+    for (name, _) in environment {
+        let Some(rest) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        let is_used =
+            OF_COMMANDS.contains(&name.as_str()) || is_secret(name) || is_of_kubernetes(rest);
+        if !rest.contains("__") && !is_used {
+            strays.push(stray(name));
+        }
+    }
+    strays
 }
 
 fn stray(name: &str) -> String {
     let options = variables();
-    let known = options
-        .iter()
-        .map(String::as_str)
-        .chain(OF_COMMANDS.iter().copied());
+    let mut known: Vec<&str> = options.iter().map(String::as_str).collect();
+    known.extend(OF_COMMANDS);
     match nearest(name, known) {
         Some(meant) => {
             format!("{name}: this environment variable is not read; did you mean {meant}?")
@@ -40,13 +42,16 @@ fn stray(name: &str) -> String {
     }
 }
 
-/// Whether Kubernetes sets this variable for a service called `registrar`.
-fn is_of_kubernetes(name: &str) -> bool {
-    let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-    ["SERVICE_HOST", "SERVICE_PORT", "PORT"].iter().any(|own| {
-        rest.strip_prefix(own)
-            .is_some_and(|more| more.is_empty() || more.starts_with('_'))
-    })
+/// Whether Kubernetes sets the variable with this name after `REGISTRAR_` for a service called `registrar`.
+fn is_of_kubernetes(rest: &str) -> bool {
+    for own in ["SERVICE_HOST", "SERVICE_PORT", "PORT"] {
+        if let Some(more) = rest.strip_prefix(own)
+            && (more.is_empty() || more.starts_with('_'))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Returns the variable names of all options.

@@ -5,34 +5,50 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
+use crate::config::Verdict;
 use crate::config::registration::InitialAccessToken;
-use crate::config::verdict::Verdict;
+use crate::config::settings::ServerSettings;
 use crate::config::{Live, Registration, Settings};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     let server = &settings.server;
-    if let Some(admin) = settings
-        .admin
-        .listen
-        .filter(|admin| overlap(*admin, server.listen))
+    let issuer = match &server.issuer {
+        Some(issuer) => Url::parse(issuer).ok(),
+        None => None,
+    };
+    listeners(settings, verdict);
+    server_url(server, issuer.as_ref(), verdict);
+    for network in &server.trusted_proxies {
+        if network.prefix_len() == 0 {
+            let reason =
+                format!("{network} includes every address, so any client can forge its address");
+            verdict.warn("server.trustedProxies", reason);
+        }
+    }
+    if is_public(server.listen.ip(), issuer.as_ref()) {
+        registrations(&live.registration, verdict);
+    }
+}
+
+/// Checks that the system can open both listeners.
+fn listeners(settings: &Settings, verdict: &mut Verdict) {
+    let public = settings.server.listen;
+    if let Some(admin) = settings.admin.listen
+        && overlap(admin, public)
     {
         let reason = format!(
-            "{admin} and server.listen ({}) cannot both be opened; choose another port, or leave it unset",
-            server.listen
+            "{admin} and server.listen ({public}) cannot both be opened; choose another port, or leave it unset"
         );
         verdict.refuse("admin.listen", reason);
     }
-    let issuer = server
-        .issuer
-        .as_deref()
-        .and_then(|issuer| Url::parse(issuer).ok());
-    if server.tls.is_on()
-        && issuer
-            .as_ref()
-            .is_some_and(|issuer| issuer.scheme() == "http")
-    {
+}
+
+/// Checks that the URL of the server leads to it.
+fn server_url(server: &ServerSettings, issuer: Option<&Url>, verdict: &mut Verdict) {
+    let key = "server.issuer";
+    if server.tls.is_on() && issuer.is_some_and(|issuer| issuer.scheme() == "http") {
         verdict.refuse(
-            "server.issuer",
+            key,
             "must be https: this server does not accept plain http when server.tls is set",
         );
     }
@@ -42,20 +58,17 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
              cannot reach; set it to the URL that clients use",
             server.listen
         );
-        verdict.warn("server.issuer", reason);
+        verdict.warn(key, reason);
     }
-    for network in &server.trusted_proxies {
-        if network.prefix_len() == 0 {
-            let reason =
-                format!("{network} includes every address, so any client can forge its address");
-            verdict.warn("server.trustedProxies", reason);
-        }
-    }
-    let registration = &live.registration;
-    let is_unlimited = registration
-        .rate_limit_registration_request_count
-        .is_none_or(|count| count == 0);
-    if is_unlimited && is_open(registration) && is_public(server.listen.ip(), issuer.as_ref()) {
+}
+
+/// Warns if anyone on the network can register any number of clients.
+fn registrations(registration: &Registration, verdict: &mut Verdict) {
+    let is_limited = matches!(
+        registration.rate_limit_registration_request_count,
+        Some(1..)
+    );
+    if !is_limited && is_open(registration) {
         let reason = "sets no limit, so anyone on the network can register any number of clients; set a limit, or \
                       require an initial access token or a software statement";
         verdict.warn("registration.rateLimitRegistrationRequestCount", reason);

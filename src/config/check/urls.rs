@@ -1,24 +1,25 @@
 //! Checks of the URLs in `[registration]` and `[discovery]`. Each must be valid, and the server must be
 //! allowed to fetch the URLs that it fetches.
 
+use serde_json::Value;
 use url::Url;
 
-use crate::config::verdict::Verdict;
+use crate::config::Verdict;
 use crate::config::{FetchSettings, Live, Registration, Settings, UPSTREAM};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     for (key, url) in fetched(&live.registration) {
         match fault(&settings.fetch, url) {
-            Some(Fault::Unreadable) => {
+            Some(UrlFault::Unreadable) => {
                 verdict.refuse(
                     &key,
                     "must be an https URL, such as https://directory.example.org/jwks",
                 );
             }
-            Some(Fault::Http) => {
+            Some(UrlFault::Http) => {
                 verdict.refuse(&key, "must be https; to allow http, set fetch.allowHttp");
             }
-            Some(Fault::NotListed) => {
+            Some(UrlFault::NotListed) => {
                 verdict.warn(
                     &key,
                     "cannot be fetched: this host is not in fetch.allowedHosts",
@@ -27,12 +28,8 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
             None => {}
         }
     }
-    for (name, value) in settings
-        .discovery
-        .iter()
-        .filter(|(name, _)| *name != UPSTREAM && is_url(name))
-    {
-        if value.as_str().is_none_or(|text| read(text).is_none()) {
+    for (name, value) in &settings.discovery {
+        if name != UPSTREAM && is_url(name) && !is_http_url(value) {
             let key = format!("discovery.{name}");
             verdict.warn(
                 &key,
@@ -44,49 +41,55 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
 
 /// Returns every URL of `registration` that the server fetches, with its key.
 fn fetched(registration: &Registration) -> Vec<(String, &str)> {
-    let key = |name: &str| format!("registration.{name}");
-    let jwks_uri = registration.dcr_signature_validation_jwks_uri.as_deref();
-    let mut all: Vec<_> = jwks_uri
-        .map(|url| (key("dcrSignatureValidationJwksUri"), url))
-        .into_iter()
-        .collect();
-    for (at, entry) in registration.dcr_ssa_validation_configs.iter().enumerate() {
-        let urls = [
-            ("jwksUri", &entry.jwks_uri),
-            ("configurationEndpoint", &entry.configuration_endpoint),
-        ];
-        let named = urls
-            .into_iter()
-            .filter_map(|(name, url)| Some((name, url.as_deref()?)));
-        all.extend(
-            named.map(|(name, url)| (key(&format!("dcrSsaValidationConfigs[{at}].{name}")), url)),
-        );
+    let mut urls = vec![(
+        "dcrSignatureValidationJwksUri".to_owned(),
+        &registration.dcr_signature_validation_jwks_uri,
+    )];
+    for (at, issuer) in registration.dcr_ssa_validation_configs.iter().enumerate() {
+        let key = format!("dcrSsaValidationConfigs[{at}]");
+        urls.push((format!("{key}.jwksUri"), &issuer.jwks_uri));
+        let document = &issuer.configuration_endpoint;
+        urls.push((format!("{key}.configurationEndpoint"), document));
     }
-    for (at, entry) in registration.trusted_client_attesters.iter().enumerate() {
-        let url = entry.jwks_uri.as_deref();
-        all.extend(url.map(|url| (key(&format!("trustedClientAttesters[{at}].jwksUri")), url)));
+    for (at, attester) in registration.trusted_client_attesters.iter().enumerate() {
+        let key = format!("trustedClientAttesters[{at}].jwksUri");
+        urls.push((key, &attester.jwks_uri));
     }
-    all
+    let mut named = Vec::new();
+    for (name, url) in urls {
+        if let Some(url) = url {
+            named.push((format!("registration.{name}"), url.as_str()));
+        }
+    }
+    named
 }
 
-enum Fault {
+/// Why a URL cannot be fetched.
+enum UrlFault {
     Unreadable,
     Http,
     NotListed,
 }
 
-fn fault(fetch: &FetchSettings, text: &str) -> Option<Fault> {
+fn fault(fetch: &FetchSettings, text: &str) -> Option<UrlFault> {
     let Some(url) = read(text) else {
-        return Some(Fault::Unreadable);
+        return Some(UrlFault::Unreadable);
     };
     if url.scheme() == "http" && !fetch.allow_http {
-        return Some(Fault::Http);
+        return Some(UrlFault::Http);
+    }
+    if fetch.allowed_hosts.is_empty() {
+        return None;
     }
     let host = url.host_str().unwrap_or_default();
-    let is_listed = url
-        .port_or_known_default()
-        .is_some_and(|port| fetch.lists(host, port));
-    (!fetch.allowed_hosts.is_empty() && !is_listed).then_some(Fault::NotListed)
+    match url.port_or_known_default() {
+        Some(port) if fetch.lists(host, port) => None,
+        _ => Some(UrlFault::NotListed),
+    }
+}
+
+fn is_http_url(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| read(text).is_some())
 }
 
 fn read(text: &str) -> Option<Url> {

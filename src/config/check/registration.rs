@@ -1,0 +1,261 @@
+//! Checks of `[registration]`: what clients can register, times and counts that limit nothing, and where keys
+//! come from.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use crate::config::Verdict;
+use crate::config::trust::{
+    ClientAttester, SsaValidationConfig, SsaValidationType, StatementValidation,
+};
+use crate::config::{Registration, udap};
+
+pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
+    default_values(registration, verdict);
+    for response_type in &registration.response_types_supported {
+        grants_of(response_type, registration, verdict);
+    }
+    listed_values(registration, verdict);
+    times(registration, verdict);
+    empty_lists(registration, verdict);
+    periods(registration, verdict);
+    statement_keys(registration, verdict);
+    let mut ids = HashSet::new();
+    for (at, issuer) in registration.dcr_ssa_validation_configs.iter().enumerate() {
+        let key = key(&format!("dcrSsaValidationConfigs[{at}]"));
+        if !ids.insert(issuer.id.as_str()) {
+            let reason = format!("'{}' is a duplicate; each id must be unique", issuer.id);
+            verdict.refuse(&format!("{key}.id"), reason);
+        }
+        statement_issuer(issuer, &key, verdict);
+    }
+    udap::check(registration, verdict);
+    attesters(registration, verdict);
+}
+
+fn key(name: &str) -> String {
+    format!("registration.{name}")
+}
+
+fn has(list: &[String], value: &str) -> bool {
+    list.iter().any(|item| item == value)
+}
+
+/// Checks that each default value is one that clients can register.
+fn default_values(registration: &Registration, verdict: &mut Verdict) {
+    let subject_types = &registration.subject_types_supported;
+    if !has(subject_types, &registration.default_subject_type) {
+        verdict.refuse(
+            &key("defaultSubjectType"),
+            "must be one of subjectTypesSupported",
+        );
+    }
+    let algorithms = &registration.id_token_signing_alg_values_supported;
+    if !has(algorithms, &registration.default_signature_algorithm) {
+        verdict.refuse(
+            &key("defaultSignatureAlgorithm"),
+            "must be one of idTokenSigningAlgValuesSupported",
+        );
+    }
+}
+
+/// Checks that clients can register the grant types that a response type needs.
+fn grants_of(response_type: &str, registration: &Registration, verdict: &mut Verdict) {
+    let has_code = response_type.split(' ').any(|word| word == "code");
+    let is_of_code = has_code && !registration.hybrid_needs_implicit_grant;
+    for word in response_type.split(' ') {
+        let grant = if word == "code" || is_of_code {
+            "authorization_code"
+        } else {
+            "implicit"
+        };
+        if word != "none" && !has(&registration.grant_types_supported, grant) {
+            let reason =
+                format!("'{response_type}' needs the grant type {grant} in grantTypesSupported");
+            verdict.refuse(&key("responseTypesSupported"), reason);
+        }
+    }
+}
+
+/// Checks the lists for values that are empty or unsafe.
+fn listed_values(registration: &Registration, verdict: &mut Verdict) {
+    if let Ok(Value::Object(members)) = serde_json::to_value(registration) {
+        for (name, value) in &members {
+            let Value::Array(items) = value else { continue };
+            if name.ends_with("AlgValuesSupported") && items.contains(&Value::from("RSA1_5")) {
+                let reason = "contains RSA1_5, which is vulnerable to repeated attempts (RFC 8725 section 3.2)";
+                verdict.warn(&key(name), reason);
+            }
+            if name.ends_with("Supported") && items.contains(&Value::from("")) {
+                verdict.refuse(&key(name), "contains an empty item; remove it");
+            }
+        }
+    }
+    let for_assertions = &registration.token_endpoint_auth_signing_alg_values_supported;
+    if has(for_assertions, "none") {
+        verdict.refuse(
+            &key("tokenEndpointAuthSigningAlgValuesSupported"),
+            "must not contain none: client assertions must be signed",
+        );
+    }
+}
+
+/// Rejects times and counts that would not limit anything.
+fn times(registration: &Registration, verdict: &mut Verdict) {
+    if registration.dynamic_registration_expiration_time < -1 {
+        let reason = "must be a number of seconds, or 0 or -1 if clients never expire";
+        verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
+    }
+    if registration.maximum_client_lifetime == Some(0) {
+        verdict.refuse(
+            &key("maximumClientLifetime"),
+            "must be 1 or more; leave it unset for no maximum",
+        );
+    }
+    let least = [
+        (
+            "unusedClientLifetime",
+            registration.unused_client_lifetime,
+            60,
+            "uses are stored with a delay",
+        ),
+        (
+            "inactiveClientLifetime",
+            registration.inactive_client_lifetime,
+            7_200,
+            "last use is recorded only to the hour",
+        ),
+    ];
+    for (name, lifetime, least, why) in least {
+        if lifetime.is_some_and(|seconds| seconds < least) {
+            let reason =
+                format!("must be at least {least}: {why}. Leave it unset to keep unused clients");
+            verdict.refuse(&key(name), reason);
+        }
+    }
+}
+
+/// Warns about lists that let no client register if they are empty.
+fn empty_lists(registration: &Registration, verdict: &mut Verdict) {
+    let grants = &registration.grant_types_supported;
+    let methods = &registration.token_endpoint_auth_methods_supported;
+    for (name, list) in [
+        ("grantTypesSupported", grants),
+        ("tokenEndpointAuthMethodsSupported", methods),
+    ] {
+        if list.is_empty() {
+            verdict.warn(
+                &key(name),
+                "is empty, so no client can register; leave it unset for the defaults",
+            );
+        }
+    }
+}
+
+/// Rejects periods of 0 seconds, with which a quota means nothing.
+fn periods(registration: &Registration, verdict: &mut Verdict) {
+    if registration.maximum_token_lifetime == 0 {
+        verdict.refuse(&key("maximumTokenLifetime"), "must be 1 or more");
+    }
+    let periods = [
+        (
+            "rateLimitRegistrationPeriodInSeconds",
+            registration.rate_limit_registration_period_in_seconds,
+        ),
+        (
+            "rateLimitTokenPeriodInSeconds",
+            registration.rate_limit_token_period_in_seconds,
+        ),
+        (
+            "rateLimitAuthenticationFailurePeriodInSeconds",
+            registration.rate_limit_authentication_failure_period_in_seconds,
+        ),
+    ];
+    for (name, seconds) in periods {
+        if seconds == 0 {
+            verdict.refuse(
+                &key(name),
+                "must be 1 or more; for no limit, set the request or failure count to 0",
+            );
+        }
+    }
+}
+
+/// Checks that the keys for software statements come from somewhere.
+fn statement_keys(registration: &Registration, verdict: &mut Verdict) {
+    let claim = &registration.software_statement_validation_claim_name;
+    match registration.software_statement_validation_type {
+        StatementValidation::Jwks | StatementValidation::JwksUri if claim.is_none() => {
+            let reason =
+                "is missing: softwareStatementValidationType takes the keys from this claim";
+            verdict.refuse(&key("softwareStatementValidationClaimName"), reason);
+        }
+        StatementValidation::Jwks | StatementValidation::JwksUri => verdict.warn(
+            &key("softwareStatementValidationType"),
+            "takes the keys from the statement itself, which does not prove who issued it",
+        ),
+        StatementValidation::Builtin => {
+            let is_ssa = |entry: &SsaValidationConfig| entry.r#type == SsaValidationType::Ssa;
+            if !registration.dcr_ssa_validation_configs.iter().any(is_ssa) {
+                verdict.refuse(
+                    &key("dcrSsaValidationConfigs"),
+                    "must have an entry of type SSA: softwareStatementValidationType is builtin",
+                );
+            }
+        }
+        StatementValidation::None | StatementValidation::Script => {}
+    }
+}
+
+/// Checks that the issuer of software statements or signed requests at `key` has keys.
+fn statement_issuer(issuer: &SsaValidationConfig, key: &str, verdict: &mut Verdict) {
+    let has_keys = issuer.jwks.is_some()
+        || issuer.jwks_uri.is_some()
+        || issuer.configuration_endpoint.is_some()
+        || issuer.shared_secret.is_some()
+        || issuer.trust_anchors.is_some();
+    if !has_keys {
+        let reason = "needs jwks, jwksUri, configurationEndpoint, sharedSecret or trustAnchors";
+        verdict.refuse(key, reason);
+    }
+    // Otherwise each certificate of these authorities would be valid for every issuer.
+    if issuer.trust_anchors.is_some() != issuer.certificate_san.is_some() {
+        let reason = "must have both trustAnchors and certificateSan = \"iss\", or neither";
+        verdict.refuse(key, reason);
+    }
+}
+
+/// Checks the client attesters and the lifetime of their nonces.
+fn attesters(registration: &Registration, verdict: &mut Verdict) {
+    let mut issuers = HashSet::new();
+    for (at, attester) in registration.trusted_client_attesters.iter().enumerate() {
+        let key = key(&format!("trustedClientAttesters[{at}]"));
+        if attester.issuer.is_empty() || !issuers.insert(attester.issuer.as_str()) {
+            verdict.refuse(
+                &format!("{key}.issuer"),
+                "must not be empty, and must be unique",
+            );
+        }
+        attester_keys(attester, &key, verdict);
+    }
+    if registration.evidence_nonce_lifetime == 0 {
+        verdict.refuse(&key("evidenceNonceLifetime"), "must be 1 or more");
+    }
+}
+
+/// Checks that the client attester at `key` has keys, and only one source of them.
+fn attester_keys(attester: &ClientAttester, key: &str, verdict: &mut Verdict) {
+    if attester.jwks.is_some() && attester.jwks_uri.is_some() {
+        verdict.refuse(key, "has both jwks and jwksUri; remove one of them");
+    }
+    if attester.jwks.is_none() && attester.jwks_uri.is_none() && attester.trust_anchors.is_none() {
+        verdict.refuse(key, "needs jwks, jwksUri or trustAnchors");
+    }
+    if attester.certificate_san.is_some() && attester.trust_anchors.is_none() {
+        verdict.refuse(
+            &format!("{key}.certificateSan"),
+            "has no effect without trustAnchors; set both or neither",
+        );
+    }
+}
