@@ -13,8 +13,7 @@ use super::{Held, ManageError, holder};
 use crate::http::answer::{self, BadCredentials, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::precondition::permits_change;
-use crate::registration::proof::certificate;
-use crate::registration::{self, Caller, ClientInformation, Received, RegisterError};
+use crate::registration::{self, Caller, ClientInformation, Received, RegisterError, certificate};
 use crate::script::HookError;
 use crate::service::{Context, Service, refusal};
 use crate::store::audit::Action;
@@ -46,10 +45,10 @@ pub(crate) async fn put(
     let cx = Context::new(&service);
     let (mut parts, _) = request.into_parts();
     let body = body::take(&mut parts);
-    let updated = update(&cx, &parts, body).await;
-    let information =
-        updated.map_err(|error| refused(&cx, &parts, Action::UpdateRefused, error))?;
-    Ok(information.into_response(StatusCode::OK))
+    match update(&cx, &parts, body).await {
+        Ok(information) => Ok(information.into_response(StatusCode::OK)),
+        Err(error) => Err(refused(&cx, &parts, Action::UpdateRefused, error)),
+    }
 }
 
 async fn update(
@@ -74,9 +73,10 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
-    let deleted = delete_own(&cx, &parts).await;
-    deleted.map_err(|error| refused(&cx, &parts, Action::DeletionRefused, error))?;
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    match delete_own(&cx, &parts).await {
+        Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
+        Err(error) => Err(refused(&cx, &parts, Action::DeletionRefused, error)),
+    }
 }
 
 async fn delete_own(cx: &Context<'_>, parts: &Parts) -> Result<(), ManageError> {
@@ -101,21 +101,21 @@ fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageErro
 /// into the URL, even a token by mistake, so only a value with the form of this server's identifiers is
 /// recorded.
 fn refused(cx: &Context<'_>, parts: &Parts, action: Action, error: ManageError) -> Problem {
-    let named = client_id(&parts.uri).filter(|id| is_one_of_ours(id));
     let (problem, stranger) = (Problem::from(error), refusal::stranger(parts));
-    refusal::audit(
-        cx,
-        &stranger,
-        action,
-        named.as_deref().unwrap_or_default(),
-        &problem,
-    );
+    let target = match client_id(&parts.uri) {
+        Some(id) if is_one_of_ours(&id) => id,
+        _ => String::new(),
+    };
+    refusal::audit(cx, &stranger, action, &target, &problem);
     problem
 }
 
 /// Whether `id` has the form of an identifier that this server issues.
 pub(crate) fn is_one_of_ours(id: &str) -> bool {
-    uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
+    match uuid::Uuid::try_parse(id) {
+        Ok(uuid) => uuid.hyphenated().to_string() == id,
+        Err(_) => false,
+    }
 }
 
 async fn begin<'a>(cx: &Context<'_>, parts: &'a Parts) -> Result<(Held, Caller<'a>), ManageError> {
@@ -132,9 +132,8 @@ async fn begin<'a>(cx: &Context<'_>, parts: &'a Parts) -> Result<(Held, Caller<'
 pub(crate) fn client_id(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-    pairs
-        .find(|(name, _)| name == "client_id")
-        .map(|(_, value)| value.into_owned())
+    let (_, id) = pairs.find(|(name, _)| name == "client_id")?;
+    Some(id.into_owned())
 }
 
 impl From<ManageError> for Problem {

@@ -9,11 +9,10 @@ use crate::base::{ClientId, Secret, TokenDigest};
 use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::BadCredentials;
 use crate::http::credentials;
-use crate::registration::Caller;
-use crate::registration::proof::certificate;
+use crate::registration::{Caller, certificate};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
-use crate::token::bearer;
+use crate::token;
 
 /// Finds the client that the request names and checks that the token belongs to it.
 ///
@@ -28,25 +27,38 @@ pub(super) async fn authenticate(
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
     let id = client_id.and_then(|id| ClientId::parse(id).ok());
     let digest = TokenDigest::of(token);
-    let own = by_registration_token(cx, id.as_ref(), &digest).await?;
-    let Some((stored, matched)) = own else {
-        if cx.settings().dcr_authorization_with_client_credentials {
-            return by_access_token(cx, id.as_ref(), token, caller).await;
+    match by_registration_token(cx, id.as_ref(), &digest).await? {
+        Some((stored, matched)) => {
+            let stored = admit(cx, caller, stored, matched, &digest).await?;
+            let token = Some(Secret::new(token.to_owned()));
+            Ok(Held { stored, token })
         }
-        return Err(ManageError::Unauthorised(BadCredentials::Invalid));
-    };
+        None if cx.settings().dcr_authorization_with_client_credentials => {
+            by_access_token(cx, id.as_ref(), token, caller).await
+        }
+        None => Err(INVALID),
+    }
+}
+
+/// The same error in every case, so that an attacker cannot tell them apart.
+const INVALID: ManageError = ManageError::Unauthorised(BadCredentials::Invalid);
+
+/// Admits the client `stored`, which presented the registration access token with this digest.
+async fn admit(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    stored: Stored,
+    matched: Matched,
+    digest: &TokenDigest,
+) -> Result<Stored, ManageError> {
     if !stored.client().is_usable(cx.service.clock.now()) {
-        return Err(ManageError::Unauthorised(BadCredentials::Invalid));
+        return Err(INVALID);
     }
     certificate::hold(cx, caller, stored.client()).await?;
-    let stored = match matched {
-        Matched::Successor => retire_previous(cx, stored, &digest).await?,
-        Matched::Current | Matched::Previous => stored,
-    };
-    Ok(Held {
-        stored,
-        token: Some(Secret::new(token.to_owned())),
-    })
+    match matched {
+        Matched::Successor => retire_previous(cx, stored, digest).await,
+        Matched::Current | Matched::Previous => Ok(stored),
+    }
 }
 
 /// Finds the client `id`, if the token with this digest is one of its registration access tokens.
@@ -61,11 +73,14 @@ async fn by_registration_token(
     // A record without this digest is not read, so a wrong token costs as much as an unknown client.
     let found = cx.service.store.clients.find_holding(id, digest).await?;
     // A client that the operator created has no registration access token that could manage it.
-    let Some(stored) = found.filter(|stored| !stored.client().is_operators()) else {
-        return Ok(None);
+    let stored = match found {
+        Some(stored) if !stored.client().is_operators() => stored,
+        _ => return Ok(None),
     };
-    let matched = matched(stored.client(), digest);
-    Ok(matched.map(|matched| (stored, matched)))
+    match matched(stored.client(), digest) {
+        Some(matched) => Ok(Some((stored, matched))),
+        None => Ok(None),
+    }
 }
 
 /// Checks whether `token` is an access token of the client `id`. The client is found by the token, so a
@@ -76,12 +91,13 @@ async fn by_access_token(
     token: &str,
     caller: &Caller<'_>,
 ) -> Result<Held, ManageError> {
-    let found = bearer::find(cx, token, caller.certificate).await?;
-    let own = found.filter(|bearer| Some(&bearer.token.client_id) == id);
-    let stored = own
-        .map(|bearer| bearer.client)
-        .filter(|stored| !stored.client().is_operators());
-    let stored = stored.ok_or(ManageError::Unauthorised(BadCredentials::Invalid))?;
+    let Some(bearer) = token::find_bearer(cx, token, caller.certificate).await? else {
+        return Err(INVALID);
+    };
+    let stored = bearer.client;
+    if Some(&bearer.token.client_id) != id || stored.client().is_operators() {
+        return Err(INVALID);
+    }
     certificate::hold(cx, caller, stored.client()).await?;
     Ok(Held {
         stored,
@@ -134,12 +150,11 @@ async fn retire_previous(
             Ok(()) | Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
-        let found = clients.find(&client.id).await?;
-        stored = found.ok_or(ManageError::Unauthorised(BadCredentials::Invalid))?;
+        stored = clients.find(&client.id).await?.ok_or(INVALID)?;
         match matched(stored.client(), shown) {
             Some(Matched::Successor) => {}
             Some(Matched::Current | Matched::Previous) => return Ok(stored),
-            None => return Err(ManageError::Unauthorised(BadCredentials::Invalid)),
+            None => return Err(INVALID),
         }
     }
     Err(ManageError::Conflict)

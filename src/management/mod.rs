@@ -2,18 +2,61 @@
 //! registration that replaces the previous one, so `PUT` calls [`crate::registration::replace`].
 
 pub(crate) mod endpoint;
-mod error;
 mod holder;
 
-pub(crate) use error::ManageError;
-
-use crate::base::{Secret, TokenDigest, random};
-use crate::client::{Client, RegistrationTokens};
+use crate::base::{NoRandomness, SealError, Secret};
+use crate::client::Client;
 use crate::config::registration::Rotation;
+use crate::http::answer::BadCredentials;
 use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};
-use crate::script::Hook;
+use crate::script::{Hook, HookError};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
+
+/// Why a management request is rejected.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    /// The token is missing or belongs to another client, or the client does not exist.
+    #[error("the token does not match any client")]
+    Unauthorised(BadCredentials),
+    /// Deletion by clients is disabled.
+    #[error("clients cannot delete themselves on this server")]
+    DeletionDisabled,
+    /// `If-Match` names another revision (RFC 9110 section 13.1.1).
+    #[error("the client has changed: its current revision is {revision}")]
+    PreconditionFailed {
+        /// The current revision.
+        revision: u64,
+    },
+    /// Another request changed the client first.
+    #[error("another request changed the client at the same time; read it and retry")]
+    Conflict,
+    /// The update was rejected for a reason for which a registration is rejected.
+    #[error(transparent)]
+    Update(#[from] RegisterError),
+    /// A script rejected the request, or failed.
+    #[error("a script rejected the request or failed")]
+    Hook(#[from] HookError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// No token could be created.
+    #[error("no token could be created")]
+    Randomness(#[from] NoRandomness),
+    /// The client secret could not be opened.
+    #[error("a client secret could not be opened")]
+    Seal(#[from] SealError),
+}
+
+impl ManageError {
+    /// Whether a script rejected the request. A rejection is not a failure.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Hook(HookError::Refused { .. } | HookError::Answered { .. })
+        )
+    }
+}
 
 /// An authenticated client, and the token that authenticated it.
 pub struct Held {
@@ -55,19 +98,13 @@ async fn rotate(
     stored: Stored,
     presented: &Secret,
 ) -> Result<(Client, Option<Secret>), ManageError> {
-    let next = random::token()?;
-    let mut client = stored.client().clone();
-    client.tokens = RegistrationTokens {
-        current: TokenDigest::of(next.expose()),
-        previous: Some(TokenDigest::of(presented.expose())),
+    let (next, tokens) = registration::rotate_token(presented)?;
+    let client = Client {
+        tokens,
+        ..stored.client().clone()
     };
-    match cx
-        .service
-        .store
-        .clients
-        .replace(&stored, &client, Change::default())
-        .await
-    {
+    let clients = &cx.service.store.clients;
+    match clients.replace(&stored, &client, Change::default()).await {
         Ok(()) => Ok((client, Some(next))),
         Err(StoreError::Conflict) => Err(ManageError::Conflict),
         Err(error) => Err(error.into()),
@@ -81,11 +118,11 @@ async fn rotate(
 /// When a script rejects the deletion, the store fails, or another request changes the client at the same
 /// time.
 pub async fn delete(cx: &Context<'_>, caller: &Caller<'_>, held: Held) -> Result<(), ManageError> {
-    let removed = registration::remove(cx, caller, &held.stored, Change::default()).await;
-    removed.map_err(|error| match error {
-        RegisterError::Hook(error) => ManageError::Hook(error),
-        RegisterError::Conflict => ManageError::Conflict,
-        RegisterError::Store(error) => ManageError::Store(error),
-        other => ManageError::Update(other),
-    })
+    match registration::remove(cx, caller, &held.stored, Change::default()).await {
+        Ok(()) => Ok(()),
+        Err(RegisterError::Hook(error)) => Err(ManageError::Hook(error)),
+        Err(RegisterError::Conflict) => Err(ManageError::Conflict),
+        Err(RegisterError::Store(error)) => Err(ManageError::Store(error)),
+        Err(other) => Err(ManageError::Update(other)),
+    }
 }

@@ -3,9 +3,9 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::attempt::{Issued, Purpose};
-use crate::base::{Secret, Timestamp};
-use crate::client::{Client, Metadata, TrustLevel};
+use super::{Issued, Purpose};
+use crate::base::Secret;
+use crate::client::{Client, ClientSecret, Metadata, TrustLevel};
 use crate::service::Context;
 
 /// The client information that is sent to the client.
@@ -32,30 +32,24 @@ impl ClientInformation {
         token: Option<&Secret>,
         secret: Option<&Secret>,
     ) -> Self {
-        let mut members = Map::new();
-        let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+        let mut own = Map::new();
+        let mut put = |name: &str, value: Value| drop(own.insert(name.to_owned(), value));
         put("client_id", client.id.as_str().into());
         put("client_id_issued_at", client.issued_at.unix().into());
         if let Some(secret) = secret {
-            let expires_at = client.secret.as_ref().and_then(|secret| secret.expires_at);
             put("client_secret", secret.expose().into());
-            put(
-                "client_secret_expires_at",
-                expires_at.map_or(0, Timestamp::unix).into(),
-            );
+            put("client_secret_expires_at", secret_expiry(client).into());
         }
         if let Some(token) = token {
             put("registration_access_token", token.expose().into());
         }
         // Either both members or neither (OpenID Connect Dynamic Client Registration section 3.2).
         if client.shared_as.is_none() {
-            put(
-                "registration_client_uri",
-                registration_client_uri(cx, client).into(),
-            );
+            let uri = registration_client_uri(cx, client);
+            put("registration_client_uri", uri.into());
         }
         Self {
-            own: members,
+            own,
             metadata: client.metadata.metadata().clone(),
             has_metadata: true,
             trust_level: client.provenance.trust_level,
@@ -114,11 +108,23 @@ pub(super) fn build(cx: &Context<'_>, issued: &Issued, purpose: Purpose<'_>) -> 
         // A secret that this update creates is shown once, like the secret of a registration.
         Purpose::Replace(stored) => stored.client().secret.is_none(),
     };
-    let shown = issued
-        .secret
-        .as_ref()
-        .filter(|_| is_new || cx.settings().return_client_secret_on_read);
-    ClientInformation::new(cx, &issued.client, issued.token.as_ref(), shown)
+    let secret = if is_new || cx.settings().return_client_secret_on_read {
+        issued.secret.as_ref()
+    } else {
+        None
+    };
+    ClientInformation::new(cx, &issued.client, issued.token.as_ref(), secret)
+}
+
+/// Returns the `client_secret_expires_at` of `client`: 0 if the secret does not expire (RFC 7591 section 3.2.1).
+fn secret_expiry(client: &Client) -> u64 {
+    match &client.secret {
+        Some(ClientSecret {
+            expires_at: Some(end),
+            ..
+        }) => end.unix(),
+        _ => 0,
+    }
 }
 
 /// Returns the URL at which the client is managed. It stays the same as long as the client exists.

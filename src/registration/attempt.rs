@@ -8,13 +8,11 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, PROXY_AUTHORIZATION};
 use hyper::http::request::Parts;
+use serde_json::Value;
 
 use super::endpoint::{ATTESTATION, PROOF};
-use super::metadata::parse::Parsed;
-use super::proof::initial_access::InitialAccess;
-use super::proof::statement::Statement;
-use super::single_use::Use;
-use super::{AttestedClient, ClientInformation};
+use super::proof::{InitialAccess, Statement};
+use super::{AttestedClient, ClientInformation, Parsed, Use};
 use crate::base::Secret;
 use crate::client::{Approved, Client, Metadata, Requested, Rules, ScriptRef};
 use crate::http::body::BodyError;
@@ -146,9 +144,13 @@ impl<'a> Caller<'a> {
 
     /// Returns the author of the requested change: the administrator, or the client itself.
     pub fn author(&self, client: Option<&Client>) -> Author {
-        let holder = || client.map(|client| client.id.to_string());
+        let actor = match (&self.administrator, client) {
+            (Some(administrator), _) => Some(administrator.clone()),
+            (None, Some(client)) => Some(client.id.to_string()),
+            (None, None) => None,
+        };
         Author {
-            actor: self.administrator.clone().or_else(holder),
+            actor,
             ..refusal::stranger(self.head)
         }
     }
@@ -186,14 +188,17 @@ impl<'a> Caller<'a> {
                 headers,
                 ip_address: Some(self.address),
             },
-            certificate: self.certificate.map(|presented| {
-                let mut members = presented.certificate.to_json();
-                members.insert("trusted".to_owned(), presented.is_trusted.into());
-                members.into()
-            }),
+            certificate: self.certificate.map(certificate_facts),
             custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
         }
     }
+}
+
+/// Returns what scripts see of a client certificate.
+fn certificate_facts(presented: &ClientCertificate) -> Value {
+    let mut members = presented.certificate.to_json();
+    members.insert("trusted".to_owned(), presented.is_trusted.into());
+    members.into()
 }
 
 /// Headers that carry credentials. Scripts do not see them.

@@ -57,9 +57,13 @@ async fn admit(
     let headers = caller.headers();
     let received = Received::new(headers, body)?;
     let shown = initial_access::find(cx, credentials::bearer(headers)).await;
-    initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
-    caller.attested =
-        client_attestation::verify(cx, &client_attestation::Headers::of(headers)).await?;
+    let counted = match &shown {
+        Ok(Some(token)) => Some(token),
+        _ => None,
+    };
+    initial_access::count(cx, &caller, counted)?;
+    let attestation = client_attestation::Headers::of(headers);
+    caller.attested = client_attestation::verify(cx, &attestation).await?;
     caller.initial_access = match shown {
         // An attested client needs no initial access token.
         Err(RegisterError::Unauthorised(BadCredentials::Nothing)) if caller.attested.is_some() => {
@@ -114,52 +118,80 @@ impl ClientInformation {
 
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
-        let description = error.to_string();
-        let refused =
-            |code: ErrorCode| Self::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
         match error {
-            RegisterError::Disabled | RegisterError::OtherCertificate { .. } => {
-                let code = ErrorCode::AccessDenied.as_str();
-                Self::new(StatusCode::FORBIDDEN, code, &description)
-            }
             RegisterError::Body(error) => {
                 refusal::unreadable(&error, ErrorCode::InvalidClientMetadata.as_str())
             }
-            RegisterError::Json(_) => refused(ErrorCode::InvalidClientMetadata),
-            RegisterError::TooOften(limited) => limited.into(),
-            RegisterError::TooManyNonces { retry_after } => {
-                refusal::too_many_requests(&description, retry_after)
-            }
-            RegisterError::Unauthorised(credentials) => unauthorised(credentials),
-            RegisterError::OtherToken => Self::insufficient_scope(None, &description),
-            RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
-                Self::certificate_needed(&description)
-            }
-            RegisterError::ForeignCertificate => unauthorised(BadCredentials::OtherCertificate),
-            RegisterError::StaleEvidence(nonce) => {
-                refused(ErrorCode::StaleEvidence).member("nonce", nonce.expose())
-            }
             RegisterError::ClientAttestation(error) => attestation_problem(error),
-            RegisterError::Unproven(violation) => refused(violation.code),
-            RegisterError::Metadata(violations) => {
-                let first = violations.first().map(|violation| violation.code);
-                refused(first.unwrap_or(ErrorCode::InvalidClientMetadata))
-            }
+            RegisterError::TooOften(limited) => limited.into(),
             RegisterError::Hook(error) => error.into(),
-            RegisterError::Conflict => Self::new(StatusCode::CONFLICT, "conflict", &description),
             RegisterError::Store(error) => error.into(),
-            error @ (RegisterError::NoKeys(_)
+            RegisterError::Json(_)
+            | RegisterError::Unproven(_)
+            | RegisterError::Metadata(_)
+            | RegisterError::StaleEvidence(_) => bad_request(&error),
+            RegisterError::TooManyNonces { .. } | RegisterError::Conflict => retry(&error),
+            RegisterError::NoKeys(_)
             | RegisterError::SpoiledByScript { .. }
             | RegisterError::Randomness(_)
-            | RegisterError::Seal(_)) => failure(&error),
+            | RegisterError::Seal(_) => failure(&error),
+            RegisterError::Disabled
+            | RegisterError::Unauthorised(_)
+            | RegisterError::OtherToken
+            | RegisterError::NoCertificate
+            | RegisterError::UntrustedCertificate
+            | RegisterError::OtherCertificate { .. }
+            | RegisterError::ForeignCertificate => not_permitted(&error),
         }
     }
 }
 
-fn unauthorised(credentials: BadCredentials) -> Problem {
-    match credentials {
-        BadCredentials::Nothing => Problem::token_needed(NEEDS_TOKEN),
-        other => Problem::unauthorised(other),
+/// The content of the request is rejected (RFC 7591 section 3.2.2).
+fn bad_request(error: &RegisterError) -> Problem {
+    let code = match error {
+        RegisterError::Unproven(violation) => violation.code,
+        RegisterError::Metadata(violations) => match violations.first() {
+            Some(first) => first.code,
+            None => ErrorCode::InvalidClientMetadata,
+        },
+        RegisterError::StaleEvidence(_) => ErrorCode::StaleEvidence,
+        _ => ErrorCode::InvalidClientMetadata,
+    };
+    let problem = Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &error.to_string());
+    match error {
+        RegisterError::StaleEvidence(nonce) => problem.member("nonce", nonce.expose()),
+        _ => problem,
+    }
+}
+
+/// The same request can succeed later.
+fn retry(error: &RegisterError) -> Problem {
+    let description = error.to_string();
+    match error {
+        RegisterError::TooManyNonces { retry_after } => {
+            refusal::too_many_requests(&description, *retry_after)
+        }
+        _ => Problem::new(StatusCode::CONFLICT, "conflict", &description),
+    }
+}
+
+/// The caller does not have the credentials for its request, or nobody may make it.
+fn not_permitted(error: &RegisterError) -> Problem {
+    let description = error.to_string();
+    match error {
+        RegisterError::Unauthorised(BadCredentials::Nothing) => Problem::token_needed(NEEDS_TOKEN),
+        RegisterError::Unauthorised(presented) => Problem::unauthorised(*presented),
+        RegisterError::ForeignCertificate => {
+            Problem::unauthorised(BadCredentials::OtherCertificate)
+        }
+        RegisterError::OtherToken => Problem::insufficient_scope(None, &description),
+        RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
+            Problem::certificate_needed(&description)
+        }
+        _ => {
+            let code = ErrorCode::AccessDenied.as_str();
+            Problem::new(StatusCode::FORBIDDEN, code, &description)
+        }
     }
 }
 

@@ -125,6 +125,18 @@ impl From<Vec<Violation>> for RegisterError {
     }
 }
 
+/// Rejects the request if there are `violations`.
+///
+/// # Errors
+/// All of them.
+pub(super) fn reject_any(violations: Vec<Violation>) -> Result<(), RegisterError> {
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(violations.into())
+    }
+}
+
 /// The maximum length of a description in bytes: enough for a dozen violations, and small enough for any
 /// client.
 const MAXIMUM_DESCRIPTION: usize = 2_000;

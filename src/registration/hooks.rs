@@ -5,10 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tracing::Instrument as _;
 
-use super::attempt::{Attempt, Issued, Proven, Sanctioned};
-use super::metadata::sector;
-use super::proof::evidence;
-use super::{Caller, ClientInformation, RegisterError};
+use super::{
+    Attempt, Caller, ClientInformation, Issued, Proven, RegisterError, Sanctioned, evidence, sector,
+};
 use crate::base::{Secret, Violation};
 use crate::client::{Approved, Client, Metadata, Valid};
 use crate::script::{Decision, Facts, Hook, HookError, Proofs, ScriptSet};
@@ -82,8 +81,9 @@ async fn check_again(
     metadata: Approved,
 ) -> Result<Approved, Vec<Violation>> {
     let claim = sector::Claim::of(metadata.metadata());
-    if let Some(claim) = claim.filter(|claim| checked != Some(claim)) {
-        claim.check(cx).await?;
+    match claim {
+        Some(claim) if checked != Some(&claim) => claim.check(cx).await?,
+        _ => {}
     }
     Ok(metadata)
 }
@@ -130,10 +130,9 @@ pub(super) async fn before_deletion(
         return Ok(());
     }
     let facts = facts_about(cx, caller, client);
-    scripts
-        .decide(Hook::DeleteClient, facts, shown(client, None))
-        .await
-        .map(drop)
+    let decided = scripts.decide(Hook::DeleteClient, facts, shown(client, None));
+    decided.await?;
+    Ok(())
 }
 
 /// Returns what a hook sees of a request that contains no metadata and concerns `client`.
@@ -180,7 +179,10 @@ impl Announcement {
         client: &Client,
     ) -> Option<Self> {
         let (scripts, hook) = (&cx.snapshot.scripts, Hook::ClientDeleted);
-        scripts.has(hook).then(|| Self {
+        if !scripts.has(hook) {
+            return None;
+        }
+        Some(Self {
             scripts: Arc::clone(scripts),
             hook,
             facts: facts_about(cx, caller, client),
@@ -203,12 +205,11 @@ impl Announcement {
             self.scripts.tell(self.hook, self.facts, self.client);
             Ok(())
         };
-        let done = cx
-            .service
-            .changes_under_way
-            .spawn(both.in_current_span())
-            .await;
-        done.unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".to_owned())))
+        let changes = &cx.service.changes_under_way;
+        match changes.spawn(both.in_current_span()).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(StoreError::Unavailable("the server is stopping".to_owned())),
+        }
     }
 }
 

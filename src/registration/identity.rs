@@ -4,10 +4,12 @@
 //! metadata replaces the previous metadata, and an empty `grant_types` ends the registration. Names are
 //! compared only within one entry of the configuration, so no community can change the clients of another.
 
-use super::attempt::{Attempt, Offered};
-use super::proof::statement::{Statement, unapproved};
-use super::proof::udap;
-use super::{ClientInformation, RegisterError, Registered, create, put_back, remove, single_use};
+use super::proof::statement::unapproved;
+use super::proof::{Statement, udap};
+use super::{
+    Attempt, ClientInformation, Offered, RegisterError, Registered, create, put_back, remove,
+    single_use,
+};
 use crate::base::Violation;
 use crate::config::trust::StatementIdentity;
 use crate::service::Context;
@@ -30,13 +32,13 @@ impl Identity {
     /// Returns the name of the signer of `statement`, if names are compared and the certificates of the
     /// statement establish it.
     pub(super) fn of(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Self> {
-        let statement = statement
-            .filter(|_| cx.settings().software_statement_identity == StatementIdentity::Subject)?;
+        if cx.settings().software_statement_identity != StatementIdentity::Subject {
+            return None;
+        }
+        let statement = statement?;
         let entry = statement.certified_by()?.id.clone();
-        Some(Self {
-            entry,
-            subject: statement.claims.get("iss")?.as_str()?.to_owned(),
-        })
+        let subject = statement.claims.get("iss")?.as_str()?.to_owned();
+        Some(Self { entry, subject })
     }
 
     fn indexed(&self) -> Indexed<'_> {
@@ -50,13 +52,11 @@ impl Identity {
     async fn find(&self, cx: &Context<'_>) -> Result<(Option<Stored>, u64), RegisterError> {
         let (clients, now) = (&cx.service.store.clients, cx.service.clock.now());
         let seen = clients.count(self.indexed()).await?;
-        let found = if seen == 0 {
-            Vec::new()
-        } else {
-            clients.having(self.indexed(), MOST).await?
-        };
-        let mut usable = found.into_iter();
-        let first = usable.find(|stored| !stored.client().is_expired(now));
+        if seen == 0 {
+            return Ok((None, seen));
+        }
+        let mut found = clients.having(self.indexed(), MOST).await?.into_iter();
+        let first = found.find(|stored| !stored.client().is_expired(now));
         Ok((first, seen))
     }
 
@@ -78,44 +78,66 @@ impl Identity {
     async fn try_once(
         &self,
         attempt: Attempt<'_>,
-        mut offered: Offered,
+        offered: Offered,
     ) -> Result<Registered, RegisterError> {
-        let (cx, caller) = (attempt.cx, attempt.caller);
-        let (existing, seen) = self.find(cx).await?;
-        let statement = offered.statement.as_ref();
-        let ends = statement.is_some_and(udap::is_cancellation);
-        let Some(stored) = existing else {
-            if ends {
-                return Err(refused("must not be empty: this client is not registered"));
+        let (existing, seen) = self.find(attempt.cx).await?;
+        match existing {
+            None => {
+                let alone = self.indexed().no_more_than(seen);
+                let created = create_first(attempt, offered, alone).await?;
+                Ok(Registered::New(created))
             }
-            let alone = self.indexed().no_more_than(seen);
-            let made = Box::pin(create(attempt, offered, alone)).await?;
-            return Ok(Registered::New(made));
-        };
-        // Another registration must not undo what an operator did.
-        if !stored.client().is_usable(cx.service.clock.now()) {
-            return Err(unapproved(
-                "belongs to a client that was disabled; ask the operator of this server",
-            ));
+            Some(stored) => {
+                let attempt = Attempt::replace(attempt.cx, attempt.caller, &stored);
+                let changed = change_existing(attempt, offered, &stored).await?;
+                Ok(Registered::There(changed))
+            }
         }
-        let attempt = Attempt::replace(cx, caller, &stored);
-        let changed = if ends {
-            cancel(attempt, statement, &stored).await?
-        } else {
-            let id = stored.client().id.as_str();
-            let members = &mut offered.parsed.members;
-            // The statement identifies the client, as the `client_id` does in an update (RFC 7592).
-            members.entry("client_id").or_insert_with(|| id.into());
-            Box::pin(put_back(attempt, offered, &stored, None)).await?
-        };
-        Ok(Registered::There(changed))
     }
+}
+
+/// Creates the client of a name that no client has; `alone` is the condition that this is still the case.
+async fn create_first(
+    attempt: Attempt<'_>,
+    offered: Offered,
+    alone: Change,
+) -> Result<ClientInformation, RegisterError> {
+    match &offered.statement {
+        Some(statement) if udap::is_cancellation(statement) => {
+            Err(refused("must not be empty: this client is not registered"))
+        }
+        _ => Box::pin(create(attempt, offered, alone)).await,
+    }
+}
+
+/// Replaces the metadata of `stored`, or ends its registration.
+async fn change_existing(
+    attempt: Attempt<'_>,
+    mut offered: Offered,
+    stored: &Stored,
+) -> Result<ClientInformation, RegisterError> {
+    let client = stored.client();
+    // Another registration must not undo what an operator did.
+    if !client.is_usable(attempt.cx.service.clock.now()) {
+        return Err(unapproved(
+            "belongs to a client that was disabled; ask the operator of this server",
+        ));
+    }
+    if let Some(statement) = &offered.statement
+        && udap::is_cancellation(statement)
+    {
+        return cancel(attempt, statement, stored).await;
+    }
+    // The statement identifies the client, as the `client_id` does in an update (RFC 7592).
+    let client_id = offered.parsed.members.entry("client_id");
+    client_id.or_insert_with(|| client.id.as_str().into());
+    Box::pin(put_back(attempt, offered, stored, None)).await
 }
 
 /// Ends the registration of `stored`, whose signer signed `statement`.
 async fn cancel(
     attempt: Attempt<'_>,
-    statement: Option<&Statement>,
+    statement: &Statement,
     stored: &Stored,
 ) -> Result<ClientInformation, RegisterError> {
     let cx = attempt.cx;
@@ -124,14 +146,9 @@ async fn cancel(
             "must not be empty: clients cannot end their registration on this server",
         ));
     }
-    let uses = match statement {
-        Some(statement) => {
-            let one = single_use::of_statement(cx, statement);
-            single_use::spend(cx, &one).await?
-        }
-        None => Change::default(),
-    };
-    remove::remove(cx, attempt.caller, stored, uses).await?;
+    let statement_use = single_use::of_statement(cx, statement);
+    let uses = single_use::spend(cx, &statement_use).await?;
+    remove(cx, attempt.caller, stored, uses).await?;
     Ok(ClientInformation::ended(stored.client()))
 }
 

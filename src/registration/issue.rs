@@ -1,14 +1,15 @@
 //! Step 14: identifiers and secrets are created, and the client is stored.
 
-use super::RegisterError;
-use super::attempt::{Attempt, Issued, Proven, Sanctioned};
 use super::hooks::Announcement;
-use super::proof::statement::Statement;
-use super::proof::{certificate, evidence, initial_access};
-use super::single_use;
-use crate::base::{ClientId, Secret, Timestamp, TokenDigest, Violation, random};
+use super::proof::{Statement, initial_access};
+use super::{
+    Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, certificate, evidence, single_use,
+};
+use crate::base::{ClientId, NoRandomness, Secret, Timestamp, TokenDigest, Violation, random};
 use crate::client::rules::{expiry, needs_secret};
-use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens};
+use crate::client::{
+    CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens,
+};
 use crate::config::registration::Rotation;
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
@@ -26,34 +27,28 @@ pub(super) fn create(
     let metadata = sanctioned.metadata.metadata();
     let expires_at = expiry(metadata, now);
     let secret = if needs_secret(metadata) {
-        Some(random::client_secret()?)
+        Some(new_secret(cx, &id, expires_at)?)
     } else {
         None
     };
-    let sealed = match &secret {
-        Some(secret) => Some(seal(cx, secret, &id, expires_at)?),
-        None => None,
-    };
-    let token = random::token()?;
+    let (secret, sealed) = secret.unzip();
+    let (token, tokens) = first_token()?;
+    let is_shared = shared_as.is_some();
     let client = Client {
         id,
         issued_at: now,
         expires_at,
         last_used_at: None,
         secret: sealed,
-        tokens: RegistrationTokens {
-            current: TokenDigest::of(token.expose()),
-            previous: None,
-        },
+        tokens,
         revision: 1,
         provenance: provenance(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
         shared_as,
     };
-    let token = client.shared_as.is_none().then_some(token);
     Ok(Issued {
         client,
-        token,
+        token: if is_shared { None } else { Some(token) },
         secret,
     })
 }
@@ -69,23 +64,13 @@ pub(super) fn update(
     let (cx, before) = (attempt.cx, stored.client());
     let metadata = sanctioned.metadata.metadata();
     let expires_at = future_expiry(cx, metadata, before)?;
-    let (secret, sealed) = if needs_secret(metadata) {
-        let (secret, sealed) = kept_or_new(cx, before, expires_at)?;
-        (Some(secret), Some(sealed))
+    let secret = if needs_secret(metadata) {
+        Some(kept_or_new(cx, before, expires_at)?)
     } else {
-        (None, None)
+        None
     };
-    let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
-    let (token, tokens) = match token {
-        Some(presented) if rotates => rotated(presented)?,
-        _ => (token.cloned(), before.tokens.clone()),
-    };
-    let mut provenance = provenance(attempt, proven, &sanctioned);
-    if provenance.certificate.is_none() {
-        provenance
-            .certificate
-            .clone_from(&before.provenance.certificate);
-    }
+    let (secret, sealed) = secret.unzip();
+    let (token, tokens) = next_tokens(cx, before, token)?;
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -95,7 +80,7 @@ pub(super) fn update(
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
-        provenance,
+        provenance: provenance(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
     };
     Ok(Issued {
@@ -126,9 +111,7 @@ fn kept_or_new(
     expires_at: Option<Timestamp>,
 ) -> Result<(Secret, ClientSecret), RegisterError> {
     let Some(kept) = &client.secret else {
-        let secret = random::client_secret()?;
-        let sealed = seal(cx, &secret, &client.id, expires_at)?;
-        return Ok((secret, sealed));
+        return new_secret(cx, &client.id, expires_at);
     };
     let key = &cx.service.store.sealing_key;
     let secret = key.open(&kept.sealed, client.id.as_str())?;
@@ -139,24 +122,57 @@ fn kept_or_new(
     Ok((secret, sealed))
 }
 
-/// Issues a new token. The presented one stays valid until the new one is first used.
-fn rotated(presented: &Secret) -> Result<(Option<Secret>, RegistrationTokens), RegisterError> {
-    let next = random::token()?;
-    let current = TokenDigest::of(next.expose());
-    let previous = Some(TokenDigest::of(presented.expose()));
-    Ok((Some(next), RegistrationTokens { current, previous }))
-}
-
-fn seal(
+/// Creates a secret for the client `id`, and the sealed form that is stored.
+fn new_secret(
     cx: &Context<'_>,
-    secret: &Secret,
     id: &ClientId,
     expires_at: Option<Timestamp>,
-) -> Result<ClientSecret, RegisterError> {
-    Ok(ClientSecret {
-        sealed: cx.service.store.sealing_key.seal(secret, id.as_str())?,
-        expires_at,
-    })
+) -> Result<(Secret, ClientSecret), RegisterError> {
+    let secret = random::client_secret()?;
+    let sealed = cx.service.store.sealing_key.seal(&secret, id.as_str())?;
+    Ok((secret, ClientSecret { sealed, expires_at }))
+}
+
+/// Issues the first registration access token of a client.
+fn first_token() -> Result<(Secret, RegistrationTokens), NoRandomness> {
+    let token = random::token()?;
+    let tokens = RegistrationTokens {
+        current: TokenDigest::of(token.expose()),
+        previous: None,
+    };
+    Ok((token, tokens))
+}
+
+/// Returns the registration access token for the answer to an update that presented `presented`, and what is
+/// stored of the tokens.
+fn next_tokens(
+    cx: &Context<'_>,
+    before: &Client,
+    presented: Option<&Secret>,
+) -> Result<(Option<Secret>, RegistrationTokens), NoRandomness> {
+    let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
+    match presented {
+        Some(presented) if rotates => {
+            let (next, tokens) = rotate_token(presented)?;
+            Ok((Some(next), tokens))
+        }
+        kept => Ok((kept.cloned(), before.tokens.clone())),
+    }
+}
+
+/// Issues a new registration access token. The presented one stays valid until the new one is first used.
+///
+/// # Errors
+/// When no token can be created.
+pub(crate) fn rotate_token(
+    presented: &Secret,
+) -> Result<(Secret, RegistrationTokens), NoRandomness> {
+    let next = random::token()?;
+    let tokens = RegistrationTokens {
+        current: TokenDigest::of(next.expose()),
+        previous: Some(TokenDigest::of(presented.expose())),
+    };
+    Ok((next, tokens))
 }
 
 fn provenance(attempt: Attempt<'_>, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
@@ -173,12 +189,20 @@ fn provenance(attempt: Attempt<'_>, proven: &Proven, sanctioned: &Sanctioned) ->
         initial_access_token: token_id,
         initial_access_policy: policy,
         statement: proven.statement.as_ref().map(Statement::origin),
-        certificate: certificate::origin(attempt.caller),
+        certificate: certificate_origin(attempt),
         attestation_digest: attestation.digest,
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
+    }
+}
+
+/// Returns the certificate of the caller, or the recorded one if an update presents none.
+fn certificate_origin(attempt: Attempt<'_>) -> Option<CertificateOrigin> {
+    match (certificate::origin(attempt.caller), attempt.existing()) {
+        (None, Some(before)) => before.provenance.certificate.clone(),
+        (presented, _) => presented,
     }
 }
 
@@ -192,6 +216,14 @@ fn created(attempt: Attempt<'_>, client: &Client) -> AuditEvent {
         Some(id) => event.with("initial_access_token", id.as_str()),
         None => event,
     }
+}
+
+/// Returns the audit event of a deletion.
+pub(super) fn deleted(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> AuditEvent {
+    let now = cx.service.clock.now();
+    let author = caller.author(Some(client));
+    let event = author.did(Action::ClientDeleted, client.id.as_str(), now);
+    event.with("trust_level", client.provenance.trust_level.as_str())
 }
 
 /// Returns the audit event of a change. It names the members that changed, without their values.

@@ -12,9 +12,7 @@ pub(crate) mod hooks;
 mod identity;
 mod issue;
 mod metadata;
-mod operator;
 pub(crate) mod proof;
-mod remove;
 mod shared_client;
 mod single_use;
 mod update;
@@ -23,28 +21,31 @@ pub(crate) use answer::ClientInformation;
 pub use attempt::Caller;
 pub(crate) use attempt::{Received, Registered};
 pub(crate) use error::RegisterError;
-pub(crate) use operator::replace_as_operator;
+pub(crate) use issue::rotate_token;
+pub(crate) use proof::certificate;
 pub(crate) use proof::client_attestation::{
     AttestedClient, ClientAttestationError, Headers as AttestationHeaders,
     verify as verify_attestation,
 };
-pub(crate) use remove::remove;
+pub(crate) use update::replace_as_operator;
 
 use tracing::Instrument as _;
 
 use crate::base::Secret;
-use crate::client::Valid;
+use crate::client::{Client, Valid};
 use crate::service::Context;
 use crate::store::{Change, Stored};
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
 use crate::telemetry::traces::step;
 
-use attempt::{Attempt, Issued, Offered, Proven, Sanctioned};
+use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
+use error::reject_any;
 use identity::Identity;
-use metadata::{parse, sector};
-use proof::{certificate, evidence, prove, statement};
+use metadata::{Parsed, sector};
+use proof::{evidence, prove, statement};
 use shared_client::SharedClient;
+use single_use::Use;
 
 /// Runs steps 5 to 16 of a registration.
 ///
@@ -58,9 +59,10 @@ pub(crate) async fn register(
     let attempt = Attempt::create(cx, caller);
     let offered = read(attempt, &received).await?;
     match Identity::of(cx, offered.statement.as_ref()) {
-        None => create(attempt, offered, Change::default())
-            .await
-            .map(Registered::New),
+        None => {
+            let created = create(attempt, offered, Change::default()).await?;
+            Ok(Registered::New(created))
+        }
         Some(identity) => Box::pin(identity.register(attempt, offered)).await,
     }
 }
@@ -82,9 +84,39 @@ pub(crate) async fn replace(
     put_back(attempt, offered, stored, token).await
 }
 
+/// Deletes the client, with `also` in the same change. Its identifier, secret and tokens are invalid when
+/// this function returns.
+///
+/// # Errors
+/// When a script rejects the deletion, the store fails, or another request changes the client at the same
+/// time.
+pub(crate) async fn remove(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    stored: &Stored,
+    also: Change,
+) -> Result<(), RegisterError> {
+    let client = stored.client();
+    hooks::before_deletion(cx, caller, client).await?;
+    let also = issue::deleted(cx, caller, client).change()?.and(also);
+    let clients = cx.service.store.clients.clone();
+    match hooks::Announcement::of_deletion(cx, caller, client) {
+        None => clients.remove(stored, also).await?,
+        Some(announcement) => {
+            let seen = stored.clone();
+            let removed = async move { clients.remove(&seen, also).await };
+            announcement.follow(cx, removed).await?;
+        }
+    }
+    let trust_level = client.provenance.trust_level.as_str();
+    meter::client(ClientChange::Deleted, trust_level);
+    tracing::info!("client deleted");
+    Ok(())
+}
+
 /// Runs steps 5 and 6.
 async fn read(attempt: Attempt<'_>, received: &Received) -> Result<Offered, RegisterError> {
-    let parsed = step("parse").in_scope(|| parse::body(received))?;
+    let parsed = step("parse").in_scope(|| metadata::parse(received))?;
     let statement = statement::verify(attempt, &parsed)
         .instrument(step("statement"))
         .await?;
@@ -100,26 +132,33 @@ async fn create(
     let cx = attempt.cx;
     let (proven, sanctioned) = decide(attempt, offered).await?;
     let mut shared = SharedClient::of(cx, &proven, sanctioned.metadata.metadata());
-    if let Some(existing) = shared.find(cx).await? {
-        return shared_client::answer(attempt, existing).await;
+    if let Some(existing) = shared.answer(attempt).await? {
+        return Ok(existing);
     }
     let issued = issue::create(attempt, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer(attempt, &issued).await?;
     let also = shared.alone().and(also);
     let inserted = issue::insert(attempt, &issued, &proven, also);
-    let inserted = inserted.instrument(step("store")).await;
-    if matches!(inserted, Err(RegisterError::Conflict)) {
+    match inserted.instrument(step("store")).await {
+        Ok(()) => {}
         // Another request may have registered the same metadata at the same time. After any other failure, a
         // client found now may be a part of this one.
-        let existing = shared.find(cx).await?.ok_or(RegisterError::Conflict)?;
-        return shared_client::answer(attempt, existing).await;
+        Err(RegisterError::Conflict) => {
+            let existing = shared.answer(attempt).await?;
+            return existing.ok_or(RegisterError::Conflict);
+        }
+        Err(error) => return Err(error),
     }
-    inserted?;
-    let trust_level = proven.proofs.trust_level.as_str();
-    telemetry::concerns(issued.client.id.as_str(), trust_level);
-    meter::client(ClientChange::Registered, trust_level);
-    tracing::debug!(revision = issued.client.revision, "client registered");
+    report_created(&issued.client);
     Ok(answer)
+}
+
+/// Writes the new client to the log and the metrics.
+fn report_created(client: &Client) {
+    let trust_level = client.provenance.trust_level.as_str();
+    telemetry::concerns(client.id.as_str(), trust_level);
+    meter::client(ClientChange::Registered, trust_level);
+    tracing::debug!(revision = client.revision, "client registered");
 }
 
 /// Runs steps 7 to 16 of an update.

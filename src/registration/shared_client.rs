@@ -8,13 +8,12 @@
 
 use serde_json::{Map, Value};
 
-use super::attempt::{Attempt, Issued, Proven};
-use super::{ClientInformation, RegisterError};
+use super::{Attempt, ClientInformation, Issued, Proven, RegisterError};
 use crate::base::sha256_hex;
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, Metadata, TrustLevel};
 use crate::service::Context;
-use crate::store::{Change, Indexed, StoreError};
+use crate::store::{Change, Indexed, StoreError, Stored};
 use crate::telemetry;
 
 /// A client that is shared by everyone who registers its metadata; or no such client.
@@ -44,33 +43,43 @@ impl SharedClient {
         }
     }
 
-    /// Finds the existing client. Another registration of it counts as a use.
-    pub(super) async fn find(&mut self, cx: &Context<'_>) -> Result<Option<Client>, RegisterError> {
-        let Some(digest) = &self.digest else {
-            return Ok(None);
-        };
-        let (store, now) = (&cx.service.store, cx.service.clock.now());
-        let value = Indexed::Shared(digest);
+    /// Returns the answer with the existing client; none if there is no such client. Another registration of
+    /// it counts as a use.
+    pub(super) async fn answer(
+        &mut self,
+        attempt: Attempt<'_>,
+    ) -> Result<Option<ClientInformation>, RegisterError> {
+        let (cx, now) = (attempt.cx, attempt.cx.service.clock.now());
         for _ in 0..TRIES {
-            self.seen = store.clients.count(value).await?;
-            if self.seen == 0 {
-                return Ok(None);
-            }
-            let mut found = store.clients.having(value, MOST).await?.into_iter();
-            let Some(found) = found.find(|stored| stored.client().is_usable(now)) else {
+            let Some(found) = self.find(cx).await? else {
                 return Ok(None);
             };
             // The use is noted first, so that the client is not deleted as unused while it is confirmed.
-            store.uses.note(&found.client().id, now);
+            cx.service.store.uses.note(&found.client().id, now);
             // The client may be visible before it is on disk, but everyone who receives it must be able to
             // rely on it.
-            match store.clients.confirm(&found).await {
-                Ok(()) => return Ok(Some(found.into_client())),
+            match cx.service.store.clients.confirm(&found).await {
+                Ok(()) => return Ok(Some(answer(attempt, found.into_client()).await?)),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(RegisterError::Conflict)
+    }
+
+    /// Finds a client with this metadata that can be used, and counts the clients with this metadata.
+    async fn find(&mut self, cx: &Context<'_>) -> Result<Option<Stored>, StoreError> {
+        let Some(digest) = &self.digest else {
+            return Ok(None);
+        };
+        let (clients, now) = (&cx.service.store.clients, cx.service.clock.now());
+        let value = Indexed::Shared(digest);
+        self.seen = clients.count(value).await?;
+        if self.seen == 0 {
+            return Ok(None);
+        }
+        let mut found = clients.having(value, MOST).await?.into_iter();
+        Ok(found.find(|stored| stored.client().is_usable(now)))
     }
 
     /// Returns the condition that nobody registers the same metadata at the same time.
@@ -90,10 +99,7 @@ const MOST: usize = 8;
 const TRIES: usize = 8;
 
 /// Returns the client information of an existing shared client.
-pub(super) async fn answer(
-    attempt: Attempt<'_>,
-    client: Client,
-) -> Result<ClientInformation, RegisterError> {
+async fn answer(attempt: Attempt<'_>, client: Client) -> Result<ClientInformation, RegisterError> {
     telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
     tracing::info!("an identical public client already exists; it is shared");
     let issued = Issued {
@@ -113,12 +119,13 @@ fn digest(metadata: &Metadata) -> String {
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut members: Vec<_> = members
-                .iter()
-                .map(|(name, value)| (name.clone(), sorted(value)))
-                .collect();
-            members.sort_by(|(one, _), (other, _)| one.cmp(other));
-            Map::from_iter(members).into()
+            let mut entries: Vec<_> = members.iter().collect();
+            entries.sort_by_key(|(name, _)| *name);
+            let mut ordered = Map::new();
+            for (name, value) in entries {
+                ordered.insert(name.clone(), sorted(value));
+            }
+            ordered.into()
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
         other => other.clone(),

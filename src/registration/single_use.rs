@@ -5,12 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use super::attempt::{Attempt, Proven};
-use super::proof::evidence;
-use super::proof::signed_request::SignedRequest;
-use super::proof::statement::Statement;
 use super::proof::udap::SelfMade;
-use super::{ClientAttestationError, RegisterError};
+use super::proof::{SignedRequest, Statement};
+use super::{Attempt, ClientAttestationError, Proven, RegisterError, evidence};
 use crate::base::{ErrorCode, Timestamp, Violation};
 use crate::service::Context;
 use crate::store::expiring::single_use::UsedOnce;
@@ -47,7 +44,9 @@ pub(super) fn uses(
             // It was made for this request.
             SelfMade::Yes | SelfMade::Udap => true,
         };
-        uses.extend(is_used.then(|| of_statement(cx, statement)));
+        if is_used {
+            uses.push(of_statement(cx, statement));
+        }
     }
     if let Some(SignedRequest { claims, token, .. }) = signed {
         uses.push(Use::of_token(UsedOnce::SignedRequest, claims, token, now));
@@ -57,8 +56,10 @@ pub(super) fn uses(
 
 /// Whether the statement registered the client that is updated, which may present it again.
 fn is_own(attempt: Attempt<'_>, statement: &Statement) -> bool {
-    let registered = attempt.existing().map(|client| client.metadata.metadata());
-    registered.and_then(|metadata| metadata.text("software_statement")) == Some(&statement.text)
+    let Some(registered) = attempt.existing() else {
+        return false;
+    };
+    registered.metadata.metadata().text("software_statement") == Some(&statement.text)
 }
 
 /// Returns the use of `statement`.
@@ -72,7 +73,10 @@ pub(super) fn of_statement(cx: &Context<'_>, statement: &Statement) -> Use {
 /// # Errors
 /// When it was already used.
 pub(super) async fn spend(cx: &Context<'_>, one: &Use) -> Result<Change, RegisterError> {
-    one.change(cx).await?.ok_or_else(|| one.used())
+    match one.change(cx).await? {
+        Some(change) => Ok(change),
+        None => Err(one.used()),
+    }
 }
 
 /// Returns the change that uses up everything that `proven` uses.
@@ -107,11 +111,10 @@ impl Use {
             Some(jti) => vec![claim("iss").unwrap_or_default().to_owned(), jti.to_owned()],
             None => vec![signed_part(text).to_owned()],
         };
-        let ends = claims
-            .get("exp")
-            .and_then(Value::as_u64)
-            .map(Timestamp::from_unix);
-        let until = ends.map_or(now.plus(REMEMBERED), |end| end.plus(SKEW + 1));
+        let until = match claims.get("exp").and_then(Value::as_u64) {
+            Some(exp) => Timestamp::from_unix(exp).plus(SKEW + 1),
+            None => now.plus(REMEMBERED),
+        };
         Self {
             what,
             identifier,

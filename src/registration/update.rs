@@ -1,11 +1,23 @@
-//! What RFC 7592 section 2.2 requires of an update beyond the rules for a registration.
+//! What RFC 7592 section 2.2 requires of an update beyond the rules for a registration, and the update by an
+//! administrator, which runs the steps of any update without those that verify proofs.
+//!
+//! An administrator presents no statement, evidence or certificate of the client, and none is required. The
+//! trust level of the client stays as it was. The limits of its initial access token still apply, since they
+//! apply to the client's own next update. `updateClient` is called as usual, sees the path of the admin API
+//! in `context.httpRequest`, and may reject the update.
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::RegisterError;
-use crate::base::Violation;
-use crate::client::Client;
+use super::proof::InitialAccess;
+use super::{Attempt, Caller, Proven, RegisterError, Sanctioned, check, hooks, issue, reject_any};
+use crate::base::{Violation, absent};
+use crate::client::{Client, Provenance, Requested};
+use crate::script::Proofs;
 use crate::service::Context;
+use crate::store::Stored;
+use crate::telemetry::meter::{self, ClientChange};
 
 /// The members that a client must not send in an update.
 const FORBIDDEN: [&str; 4] = [
@@ -25,36 +37,25 @@ pub(super) fn screen(
     if !members.contains_key("client_id") {
         violations.insert(0, Violation::metadata("client_id", OWN_ID));
     }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations.into())
-    }
+    reject_any(violations)
 }
 
 /// Checks an update by an administrator, whose URL already identifies the client. A statement speaks only for
 /// the client that presents it, so an administrator may only repeat the registered one.
-pub(super) fn screen_operator(
+fn screen_operator(
     cx: &Context<'_>,
     client: &Client,
     members: &Map<String, Value>,
 ) -> Result<(), RegisterError> {
     let mut violations = own_members(cx, client, members)?;
     let name = "software_statement";
-    let registered = client.metadata.metadata().get(name);
-    if members
-        .get(name)
-        .is_some_and(|sent| Some(sent) != registered)
-    {
+    let sent = members.get(name);
+    if sent.is_some() && sent != client.metadata.metadata().get(name) {
         let rule = "must be omitted, or be the registered statement of the client: only the client itself \
                     can present another one";
         violations.push(Violation::metadata(name, rule));
     }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations.into())
-    }
+    reject_any(violations)
 }
 
 const OWN_ID: &str = "must be present and be the identifier of this client";
@@ -67,8 +68,9 @@ fn own_members(
 ) -> Result<Vec<Violation>, RegisterError> {
     let mut violations = Vec::new();
     let id = client.id.as_str();
-    let sent_id = members.get("client_id");
-    if sent_id.is_some_and(|value| value.as_str() != Some(id)) {
+    if let Some(sent) = members.get("client_id")
+        && sent.as_str() != Some(id)
+    {
         violations.push(Violation::metadata("client_id", OWN_ID));
     }
     if cx.settings().refuse_server_members_in_update {
@@ -98,4 +100,70 @@ fn is_current_secret(
     let key = &cx.service.store.sealing_key;
     let current = key.open(&secret.sealed, client.id.as_str())?;
     Ok(current.matches(text))
+}
+
+/// Replaces the metadata of `stored` by `members`, and returns the updated client. Members that only the
+/// operator may set are applied, and deleted if they are omitted.
+///
+/// # Errors
+/// The error of the first step that rejects the update. The client is then unchanged.
+pub(crate) async fn replace_as_operator(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    members: Map<String, Value>,
+    stored: &Stored,
+) -> Result<Client, RegisterError> {
+    let attempt = Attempt::replace(cx, caller, stored);
+    let members = absent::present(members);
+    screen_operator(cx, stored.client(), &members)?;
+    let proven = unproven(attempt, members, stored.client());
+    let sanctioned = sanction(attempt, &proven).await?;
+    let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
+    issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
+    issue::put_back(attempt, stored, &issued, &proven).await?;
+    let (client, trust_level) = (issued.client, proven.proofs.trust_level);
+    meter::client(ClientChange::Updated, trust_level.as_str());
+    tracing::info!(
+        revision = client.revision,
+        "client updated by an administrator"
+    );
+    Ok(client)
+}
+
+/// Runs the steps of an update that need no proof: every rule, then the scripts.
+async fn sanction(attempt: Attempt<'_>, proven: &Proven) -> Result<Sanctioned, RegisterError> {
+    let valid = check(attempt.cx, proven).await?;
+    let decided = hooks::decide(attempt, proven, &valid).await?;
+    hooks::approve(attempt.cx, proven, valid, decided).await
+}
+
+/// Builds the request, with the proofs that the client once presented.
+fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) -> Proven {
+    let custom = &attempt.cx.settings().dynamic_registration_custom_attributes;
+    let initial_access = InitialAccess::of(attempt);
+    let mut proofs = Proofs::none(client.provenance.trust_level);
+    if let Some(token) = &initial_access {
+        proofs.initial_access_token = Some(token.attributes());
+    }
+    Proven {
+        requested: Requested::read_as_operator(members, custom),
+        proofs: Arc::new(proofs),
+        statement: None,
+        initial_access,
+        registered: Some(client.metadata.metadata().clone()),
+        is_certified: client.is_certified(),
+        is_evidence_owed: false,
+        scripts: Vec::new(),
+        uses: Vec::new(),
+    }
+}
+
+/// Keeps the origin and the proofs of the client, and records the scripts and the configuration that decided
+/// now.
+fn kept(before: &Provenance, now: Provenance) -> Provenance {
+    Provenance {
+        scripts: now.scripts,
+        configuration: now.configuration,
+        ..before.clone()
+    }
 }

@@ -115,7 +115,7 @@ impl Opened {
         let (changes, requested) = live::queue();
         let (refusals, refused) = audit::queue(self.store.audit.clone());
         let parts = Parts {
-            jwks: token::keys::jwks(&scripts.runtime().secrets()),
+            jwks: token::public_keys(&scripts.runtime().secrets()),
             upstream: upstream(settings, &issuer, &clock)?,
             store: self.store,
             clock,

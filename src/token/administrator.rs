@@ -15,7 +15,7 @@ use crate::client::{
 };
 use crate::config::{Registration, Scope, Settings};
 use crate::service::Service;
-use crate::store::audit::{Action, AuditEvent, Author};
+use crate::store::audit::{Action, Author};
 use crate::store::{Store, StoreError, Stored};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
@@ -62,11 +62,19 @@ pub enum AdministratorError {
 }
 
 impl AdministratorError {
-    fn file(file: &Path, source: std::io::Error) -> Self {
-        Self::File {
+    /// Returns the conversion of an error of the operating system about `file`.
+    fn of_file(file: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::File {
             file: file.to_owned(),
             source,
         }
+    }
+}
+
+impl From<Vec<Violation>> for AdministratorError {
+    fn from(violations: Vec<Violation>) -> Self {
+        let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
+        Self::Scopes(texts.join("; "))
     }
 }
 
@@ -104,27 +112,40 @@ async fn create(
     };
     let client = client(&service.store, metadata, &secret, issue)?;
     // The file is written first: otherwise a failure could leave a client whose secret nobody knows.
-    write(&file, &secret).map_err(|source| AdministratorError::file(&file, source))?;
-    let event = created(now).change()?;
-    match service.store.clients.insert(&client, event).await {
-        Ok(()) => {
-            tracing::info!(client_id = %client.id, file = %file.display(), "administrator created");
-            Ok(Some(file))
-        }
+    write(&file, &secret).map_err(AdministratorError::of_file(&file))?;
+    match insert(&service.store, &client, now).await {
+        Ok(()) => {}
         // Another server on this store was faster, so the file of this one is useless.
         Err(StoreError::Conflict) => {
-            let removed = fs::remove_file(&file);
-            removed.map_err(|source| AdministratorError::file(&file, source))?;
-            Ok(None)
+            fs::remove_file(&file).map_err(AdministratorError::of_file(&file))?;
+            return Ok(None);
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
     }
+    tracing::info!(client_id = %client.id, file = %file.display(), "administrator created");
+    Ok(Some(file))
 }
 
-/// Returns the event of a new administrator.
-fn created(now: Timestamp) -> AuditEvent {
+/// Stores a new administrator.
+async fn insert(store: &Store, client: &Client, now: Timestamp) -> Result<(), StoreError> {
     let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
-    event.with("trust_level", TrustLevel::Operator.as_str())
+    let event = event.with("trust_level", TrustLevel::Operator.as_str());
+    store.clients.insert(client, event.change()?).await
+}
+
+/// Stores the next revision of the administrator, in which the member `changed` is another.
+async fn replace(
+    store: &Store,
+    seen: &Stored,
+    client: &Client,
+    changed: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, now);
+    let event = event
+        .with("revision", client.revision)
+        .with("changed", vec![changed]);
+    store.clients.replace(seen, client, event.change()?).await
 }
 
 /// Gives the administrator a new secret, and returns the path of its credentials. From that moment on, the
@@ -145,23 +166,17 @@ pub(crate) async fn reset(
     let issue = Issue::after(seen.as_ref().map(Stored::client), now);
     let client = client(store, metadata(settings)?, &secret, issue)?;
     // The store is written between the two steps, so that the file in place is correct before and after.
-    let beside = write_beside(&file, &secret);
-    let beside = beside.map_err(|source| AdministratorError::file(&file, source))?;
-    let stored = if let Some(seen) = &seen {
-        let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, now);
-        let event = event
-            .with("revision", client.revision)
-            .with("changed", vec!["client_secret"]);
-        store.clients.replace(seen, &client, event.change()?).await
-    } else {
-        store.clients.insert(&client, created(now).change()?).await
+    let beside = write_beside(&file, &secret).map_err(AdministratorError::of_file(&file))?;
+    let stored = match &seen {
+        Some(seen) => replace(store, seen, &client, "client_secret", now).await,
+        None => insert(store, &client, now).await,
     };
-    if stored.is_err() {
-        // The error is returned below; the remaining file is useless.
+    if let Err(error) = stored {
+        // The remaining file is useless. What matters is why the store was not written.
         drop(fs::remove_file(&beside));
+        return Err(error.into());
     }
-    stored?;
-    put_in_place(&beside, &file).map_err(|source| AdministratorError::file(&file, source))?;
+    put_in_place(&beside, &file).map_err(AdministratorError::of_file(&file))?;
     Ok(file)
 }
 
@@ -198,28 +213,17 @@ impl Issue {
 
 /// Returns the path of the credentials: `admin.credentialsFile`, or a file in the folder of the store.
 pub(crate) fn file(settings: &Settings) -> Option<PathBuf> {
-    let folder = settings
-        .store
-        .url
-        .sled_folder()
-        .map(|folder| folder.join(FILE));
-    settings.admin.credentials_file.clone().or(folder)
+    match &settings.admin.credentials_file {
+        Some(file) => Some(file.clone()),
+        None => Some(settings.store.url.sled_folder()?.join(FILE)),
+    }
 }
 
 /// Returns metadata that is valid by the general rules, with the scopes of administrators instead of
 /// `[[scopes]]`.
 fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     let names = settings.admin.scopes.all();
-    let mut scopes: Vec<Scope> = Vec::new();
-    for id in &names {
-        scopes.push(Scope {
-            id: (*id).to_owned(),
-            pattern: None,
-            description: None,
-            default: false,
-            claims: Vec::new(),
-        });
-    }
+    let scopes: Vec<Scope> = names.iter().map(|name| scope(name)).collect();
     let rules = Rules {
         settings: &Registration::default(),
         scopes: &scopes,
@@ -229,18 +233,28 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
         registered: None,
         is_certified: false,
     };
-    let members = json!({
-        "client_name": "Registrar administrator",
-        "grant_types": ["client_credentials"],
-        "token_endpoint_auth_method": "client_secret_basic",
-        "scope": names.join(" "),
-    });
-    let requested = Requested::read(members.as_object().cloned().unwrap_or_default(), &[]);
-    let valid = rules.validate(requested).map_err(|violations| {
-        let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
-        AdministratorError::Scopes(texts.join("; "))
-    })?;
+    let members = Map::from_iter([
+        ("client_name".to_owned(), "Registrar administrator".into()),
+        ("grant_types".to_owned(), json!(["client_credentials"])),
+        (
+            "token_endpoint_auth_method".to_owned(),
+            "client_secret_basic".into(),
+        ),
+        ("scope".to_owned(), names.join(" ").into()),
+    ]);
+    let valid = rules.validate(Requested::read(members, &[]))?;
     Ok(valid.approve())
+}
+
+/// Returns the definition of a scope of administrators.
+fn scope(name: &str) -> Scope {
+    Scope {
+        id: name.to_owned(),
+        pattern: None,
+        description: None,
+        default: false,
+        claims: Vec::new(),
+    }
 }
 
 /// Builds the administrator.
@@ -290,12 +304,12 @@ async fn follow(
     stored: &Stored,
     metadata: Approved,
 ) -> Result<(), AdministratorError> {
-    let scope = |metadata: &Approved| metadata.metadata().text("scope").map(str::to_owned);
     let before = stored.client();
     if !before.is_operators() {
         return Err(AdministratorError::Stranger);
     }
-    if scope(&before.metadata) == scope(&metadata) {
+    let own_scope = before.metadata.metadata().text("scope");
+    if own_scope == metadata.metadata().text("scope") {
         return Ok(());
     }
     let client = Client {
@@ -303,12 +317,8 @@ async fn follow(
         revision: before.revision.saturating_add(1),
         ..before.clone()
     };
-    let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, service.clock.now());
-    let event = event
-        .with("revision", client.revision)
-        .with("changed", vec!["scope"])
-        .change()?;
-    match service.store.clients.replace(stored, &client, event).await {
+    let now = service.clock.now();
+    match replace(&service.store, stored, &client, "scope", now).await {
         // Another server on this store makes the same change at the same time.
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
@@ -353,7 +363,8 @@ fn put_in_place(beside: &Path, file: &Path) -> std::io::Result<()> {
 }
 
 fn folder(file: &Path) -> &Path {
-    file.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }

@@ -11,7 +11,7 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::introspection::Asker;
-use super::{Authenticated, PresentedCredentials, TokenError, authenticate, bearer};
+use super::{Authenticated, PresentedCredentials, TokenError, authenticate, find_bearer};
 use crate::base::Secret;
 use crate::http::ClientCertificate;
 use crate::http::answer::{self, BadCredentials, Problem};
@@ -80,7 +80,7 @@ pub(crate) async fn revoke(
 async fn end(cx: &Context<'_>, request: Request<Body>) -> Result<(), TokenError> {
     let received = TokenRequest::take(request)?;
     let caller = received.caller(cx).await?;
-    super::revocation::revoke(cx, &caller, &received.form).await
+    super::introspection::revoke(cx, &caller, &received.form).await
 }
 
 /// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
@@ -128,10 +128,8 @@ impl TokenRequest {
         if caller.is_proven {
             let client = caller.client.client();
             telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
-            cx.service
-                .store
-                .uses
-                .note(&client.id, cx.service.clock.now());
+            let (uses, now) = (&cx.service.store.uses, cx.service.clock.now());
+            uses.note(&client.id, now);
         }
         Ok(caller)
     }
@@ -152,9 +150,11 @@ impl TokenRequest {
     }
 
     async fn bearer(&self, cx: &Context<'_>, token: &Secret) -> Result<Asker, TokenError> {
-        let found = bearer::find(cx, token.expose(), self.certificate.as_ref()).await?;
-        let found = found.ok_or(TokenError::Bearer(BadCredentials::Invalid))?;
-        Ok(Asker::new(cx, found.client.client(), &found.token.scope))
+        let found = find_bearer(cx, token.expose(), self.certificate.as_ref()).await?;
+        let Some(bearer) = found else {
+            return Err(TokenError::Bearer(BadCredentials::Invalid));
+        };
+        Ok(Asker::new(cx, bearer.client.client(), &bearer.token.scope))
     }
 }
 
@@ -166,14 +166,16 @@ fn count(
     caller: &Authenticated,
 ) -> Result<(), TokenError> {
     let (client, author) = (caller.client.client(), &received.author);
-    let Some(address) = author.address.filter(|_| !client.is_operators()) else {
+    let address = match author.address {
+        Some(address) if !client.is_operators() => address,
+        _ => return Ok(()),
+    };
+    let Err(limited) = cx.snapshot.limits.count_token(address) else {
         return Ok(());
     };
-    cx.snapshot.limits.count_token(address).map_err(|limited| {
-        let (id, problem) = (client.id.as_str(), Problem::from(limited));
-        refusal::audit(cx, author, Action::TokenRefused, id, &problem);
-        limited.into()
-    })
+    let (id, problem) = (client.id.as_str(), Problem::from(limited));
+    refusal::audit(cx, author, Action::TokenRefused, id, &problem);
+    Err(limited.into())
 }
 
 impl From<TokenError> for Problem {

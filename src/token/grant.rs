@@ -90,20 +90,24 @@ fn granted_scope(
     // A token request follows RFC 6749 strictly: one space between two words.
     for word in asked.split(' ') {
         if word.is_empty() || !has_scope(&registered, word) {
-            let own = if registered.is_empty() {
-                "no scope"
-            } else {
-                &registered
-            };
-            return Err(TokenError::Scope(format!(
-                "this client registered {own}; request only registered scopes"
-            )));
+            return Err(not_registered(&registered));
         }
         if !granted.contains(&word) {
             granted.push(word);
         }
     }
     Ok(granted.join(" "))
+}
+
+fn not_registered(registered: &str) -> TokenError {
+    let own = if registered.is_empty() {
+        "no scope"
+    } else {
+        registered
+    };
+    TokenError::Scope(format!(
+        "this client registered {own}; request only registered scopes"
+    ))
 }
 
 /// Returns the registered scopes of `client`. Scopes of administrators are left out unless the operator
@@ -114,28 +118,30 @@ fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
         return registered.to_owned();
     }
     let administering = scopes.all();
-    let own: Vec<&str> = scope::words(registered)
-        .filter(|word| !administering.contains(word))
-        .collect();
+    let words = scope::words(registered);
+    let own: Vec<&str> = words.filter(|word| !administering.contains(word)).collect();
     own.join(" ")
 }
 
 /// Returns the content of a token of `client` that is issued now.
 fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken {
     let now = cx.service.clock.now();
-    let usual = cx.settings().access_token_lifetime;
-    let own = client
-        .metadata
-        .metadata()
-        .count("access_token_lifetime")
-        .filter(|&seconds| seconds > 0);
-    let end = now.plus(own.map_or(usual, |own| own.min(usual)));
+    let most = cx.settings().access_token_lifetime;
+    let lifetime = match client.metadata.metadata().count("access_token_lifetime") {
+        Some(own) if own > 0 => own.min(most),
+        _ => most,
+    };
+    let end = now.plus(lifetime);
+    let expires_at = match client.expires_at {
+        Some(last) => last.min(end),
+        None => end,
+    };
     AccessToken {
         client_id: client.id.clone(),
         client_issued_at: client.issued_at,
         scope,
         issued_at: now,
-        expires_at: client.expires_at.map_or(end, |last| last.min(end)),
+        expires_at,
         certificate: None,
     }
 }
@@ -145,16 +151,15 @@ fn bound(
     client: &Client,
     certificate: Option<&ClientCertificate>,
 ) -> Result<Option<String>, TokenError> {
-    if !client
-        .metadata
-        .metadata()
-        .flag("tls_client_certificate_bound_access_tokens")
-    {
+    let metadata = client.metadata.metadata();
+    if !metadata.flag("tls_client_certificate_bound_access_tokens") {
         return Ok(None);
     }
-    let rule = "this client gets only tokens that are bound to its certificate; connect with that \
-                certificate";
-    certificate
-        .map(|shown| Some(shown.certificate.thumbprint()))
-        .ok_or(TokenError::Request(rule))
+    match certificate {
+        Some(shown) => Ok(Some(shown.certificate.thumbprint())),
+        None => Err(TokenError::Request(
+            "this client gets only tokens that are bound to its certificate; connect with that \
+             certificate",
+        )),
+    }
 }

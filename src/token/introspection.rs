@@ -1,8 +1,8 @@
-//! Introspection (RFC 7662).
+//! What a client can do with an existing token: introspection (RFC 7662) and revocation (RFC 7009).
 
 use serde_json::{Map, Value, json};
 
-use super::{TokenError, administers, bearer};
+use super::{Authenticated, Bearer, TokenError, administers, find_unbound_bearer};
 use crate::base::ClientId;
 use crate::client::Client;
 use crate::http::form::Form;
@@ -38,22 +38,21 @@ pub(super) async fn introspect(
     asker: &Asker,
     form: &Form,
 ) -> Result<Map<String, Value>, TokenError> {
-    let token = form
-        .get("token")
-        .ok_or(TokenError::Request("the parameter `token` is missing"))?;
-    let found = bearer::find_unbound(cx, token).await?;
-    let shown = found.map(|bearer| bearer.token);
-    let shown = shown.filter(|token| asker.sees_all || token.client_id == asker.client_id);
-    Ok(match shown {
-        Some(token) => {
-            cx.service
-                .store
-                .uses
-                .note(&token.client_id, cx.service.clock.now());
-            described(cx, &token)
+    let found = find_unbound_bearer(cx, named_token(form)?).await?;
+    match found {
+        Some(Bearer { token, .. }) if asker.sees_all || token.client_id == asker.client_id => {
+            let (uses, now) = (&cx.service.store.uses, cx.service.clock.now());
+            uses.note(&token.client_id, now);
+            Ok(described(cx, &token))
         }
-        None => Map::from_iter([("active".to_owned(), false.into())]),
-    })
+        _ => Ok(Map::from_iter([("active".to_owned(), false.into())])),
+    }
+}
+
+/// Returns the token that a request names.
+fn named_token(form: &Form) -> Result<&str, TokenError> {
+    form.get("token")
+        .ok_or(TokenError::Request("the parameter `token` is missing"))
 }
 
 fn described(cx: &Context<'_>, token: &AccessToken) -> Map<String, Value> {
@@ -74,4 +73,22 @@ fn described(cx: &Context<'_>, token: &AccessToken) -> Map<String, Value> {
         put("cnf", json!({ "x5t#S256": thumbprint }));
     }
     members
+}
+
+/// Revokes a token of `caller`. A token of another client, or one that is no longer valid, is left alone
+/// without an error (RFC 7009 section 2.2).
+///
+/// # Errors
+/// When no token is named, or the store cannot be written.
+pub(super) async fn revoke(
+    cx: &Context<'_>,
+    caller: &Authenticated,
+    form: &Form,
+) -> Result<(), TokenError> {
+    let (tokens, now) = (&cx.service.store.tokens, cx.service.clock.now());
+    let id = &caller.client.client().id;
+    if tokens.revoke(named_token(form)?, id, now).await? {
+        tracing::info!(client_id = %id, "access token revoked");
+    }
+    Ok(())
 }

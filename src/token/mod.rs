@@ -5,19 +5,24 @@
 //! and its administrators. Users sign in at the upstream authorization server.
 
 pub(crate) mod administrator;
-pub(crate) mod bearer;
-pub(crate) mod client_authentication;
+mod client_authentication;
 pub(crate) mod endpoint;
 mod error;
 mod grant;
 mod introspection;
-pub(crate) mod keys;
-mod revocation;
 
-pub(crate) use client_authentication::{Authenticated, PresentedCredentials, authenticate};
-pub(crate) use error::TokenError;
+use serde_json::{Map, Value};
 
+use crate::base::{Secret, texts_equal};
 use crate::client::Client;
+use crate::http::ClientCertificate;
+use crate::jose::{signing_key, thumbprint};
+use crate::service::Context;
+use crate::store::expiring::tokens::AccessToken;
+use crate::store::{StoreError, Stored};
+
+use client_authentication::{Authenticated, PresentedCredentials, authenticate};
+use error::TokenError;
 
 /// Whether `client` may do what requires the scope `wanted` of `[admin.scopes]`, with a token that has
 /// `scope`. Only clients that the operator created may: another client may have a scope of that name from a
@@ -29,4 +34,85 @@ pub(crate) fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
 /// Whether `scope` contains the word `wanted` (RFC 6749 section 3.3).
 fn has_scope(scope: &str, wanted: &str) -> bool {
     crate::base::scope::has(scope, wanted)
+}
+
+/// A valid access token, with the client that it was issued to.
+#[derive(Debug)]
+pub(crate) struct Bearer {
+    /// The content of the token.
+    pub token: AccessToken,
+    /// The client.
+    pub client: Stored,
+}
+
+/// Finds the bearer of `token` (RFC 6750, RFC 8705 section 3), if the token is valid: it has not expired and
+/// was not revoked, its client exists and is usable, and the token is presented with the certificate that it
+/// is bound to.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn find_bearer(
+    cx: &Context<'_>,
+    token: &str,
+    certificate: Option<&ClientCertificate>,
+) -> Result<Option<Bearer>, StoreError> {
+    let Some(bearer) = find_unbound_bearer(cx, token).await? else {
+        return Ok(None);
+    };
+    let is_bound_here = match (&bearer.token.certificate, certificate) {
+        (None, _) => true,
+        (Some(bound), Some(shown)) => texts_equal(bound, &shown.certificate.thumbprint()),
+        (Some(_), None) => false,
+    };
+    Ok(if is_bound_here { Some(bearer) } else { None })
+}
+
+/// Finds the bearer regardless of the certificate that the token is bound to, for a caller that asks about
+/// another client's token.
+async fn find_unbound_bearer(cx: &Context<'_>, token: &str) -> Result<Option<Bearer>, StoreError> {
+    let now = cx.service.clock.now();
+    match cx.service.store.tokens.find(token, now).await? {
+        Some((token, client)) if client.client().is_usable(now) => {
+            Ok(Some(Bearer { token, client }))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Returns the JWK Set (RFC 7517) with the public keys of those `secrets` that are private keys. It is empty if
+/// this server signs nothing.
+pub(crate) fn public_keys(secrets: &[Secret]) -> Map<String, Value> {
+    let mut keys: Vec<Value> = Vec::new();
+    for secret in secrets {
+        let Ok(key) = signing_key(secret) else {
+            continue;
+        };
+        let Some(key) = key.public_jwk() else {
+            continue;
+        };
+        let own = thumbprint(&key);
+        if !keys.iter().any(|other| thumbprint(other) == own) {
+            keys.push(key);
+        }
+    }
+    Map::from_iter([("keys".to_owned(), keys.into())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::{Algorithm, SigningKey};
+
+    #[test]
+    fn only_public_keys_are_published_and_each_once() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let (pem, text) = (
+            key.to_pem().unwrap().clone(),
+            Secret::new("a shared secret".to_owned()),
+        );
+        let set = public_keys(&[pem.clone(), text.clone(), pem]);
+        assert_eq!(set["keys"], Value::Array(vec![key.public_jwk().unwrap()]));
+        assert!(set["keys"][0].get("d").is_none());
+        assert_eq!(public_keys(&[text])["keys"], Value::Array(Vec::new()));
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) use certified::Certified;
 pub(crate) use issuer::Issuer;
 pub(crate) use signed_metadata::MetadataSigner;
 pub(crate) use source::{Keys, Source, key_set};
-pub(crate) use verifier::{Believed, TrustError, Verifier};
+pub(crate) use verifier::{TrustError, Verifier};
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ use crate::http::media_type::{self, RequestForm};
 use crate::http::{ClientCertificate, credentials, observe, peer};
 use crate::service::Context;
 pub(super) use crate::service::refusal::store_problem;
-use crate::token::bearer::Bearer;
+use crate::token::Bearer;
 use crate::{service, telemetry, token};
 
 /// The error code for a malformed call (RFC 6750 section 3.1).
@@ -73,7 +73,7 @@ fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {
 async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
     let text = credentials::bearer(&parts.headers).map_err(Problem::unauthorised)?;
     let certificate = parts.extensions.get::<ClientCertificate>();
-    let bearer = token::bearer::find(cx, text, certificate).await?;
+    let bearer = token::find_bearer(cx, text, certificate).await?;
     bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid))
 }
 

@@ -10,12 +10,8 @@ use crate::client::Requested;
 use crate::client::member::{self, SetBy};
 use crate::client::rules::{Privileges, retells, withhold};
 use crate::config::trust::StatementRedirectUris;
-use crate::registration::RegisterError;
-use crate::registration::attempt::Attempt;
-use crate::registration::proof::initial_access::InitialAccess;
-use crate::registration::proof::signed_request::SignedRequest;
-use crate::registration::proof::statement::Statement;
-
+use crate::registration::proof::{InitialAccess, SignedRequest, Statement};
+use crate::registration::{Attempt, RegisterError, reject_any};
 use crate::service::Context;
 
 /// Claims of a JWT (RFC 7519 section 4.1) that describe the token and never the client.
@@ -69,19 +65,18 @@ pub(in crate::registration) fn merge(
             settled: BTreeSet::new(),
         });
     };
-    let mut vouched = claims(cx, statement);
+    let mut vouched = claimed_members(cx, statement);
     if cx.settings().software_statement_redirect_uris == StatementRedirectUris::Subset {
         narrow(&mut vouched, &members)?;
     }
     let is_retold =
         |name: &str| !vouched.contains_key(name) && vouched.keys().any(|own| retells(name, own));
     members.retain(|name, _| !is_retold(name));
-    let settled = if statement.is_verified {
-        vouched.keys().cloned().collect()
-    } else {
-        BTreeSet::new()
-    };
+    let mut settled = BTreeSet::new();
     for (name, value) in vouched {
+        if statement.is_verified {
+            settled.insert(name.clone());
+        }
         members.insert(name, value);
     }
     grant(&mut members, automatic(cx, statement));
@@ -112,12 +107,12 @@ pub(in crate::registration) fn requested(
 
 /// Whether `statement` gives the member `name` this value, and an issuer that the operator trusts signed it.
 fn is_vouched(cx: &Context<'_>, statement: &Statement, name: &str, value: &Value) -> bool {
-    statement.is_vouched && claims(cx, statement).get(name) == Some(value)
+    statement.is_vouched && claimed_members(cx, statement).get(name) == Some(value)
 }
 
 /// Returns the client metadata in the claims of `statement`: claims named like a metadata member, then claims
 /// that `softwareStatementClaims` maps to a member.
-fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
+fn claimed_members(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
     let mut vouched = Map::new();
     for (name, value) in &statement.claims {
         if !is_reserved(name) && counts(statement, name, value) {
@@ -137,30 +132,41 @@ fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
 
 /// Whether the issuer of the statement may make this claim, and the claim has a value.
 fn counts(statement: &Statement, claim: &str, value: &Value) -> bool {
-    let issuer = statement.issuer.as_ref();
-    issuer.is_none_or(|issuer| issuer.may_claim(claim)) && !absent::is_absent(value)
+    let may_claim = match &statement.issuer {
+        Some(issuer) => issuer.may_claim(claim),
+        None => true,
+    };
+    may_claim && !absent::is_absent(value)
 }
 
 /// Whether a claim with this name is never client metadata.
 fn is_reserved(name: &str) -> bool {
-    let is_servers = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
-    is_servers || REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name)
+    if REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name) {
+        return true;
+    }
+    match member::find(name) {
+        Some(member) => member.set_by == SetBy::Server,
+        None => false,
+    }
 }
 
 /// Returns the value of a claim for the member `name`. Of a `scope`, only the scopes remain that the issuer
 /// may grant. If none remains, the request of the client cannot add any.
 fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
-    let allowed = statement
-        .issuer
-        .as_ref()
-        .and_then(|issuer| issuer.scopes.as_ref());
-    match (name, allowed, value.as_str()) {
-        ("scope", Some(allowed), Some(asked)) => {
-            let kept = scope::words(asked).filter(|word| allowed.iter().any(|own| own == word));
-            kept.collect::<Vec<_>>().join(" ").into()
+    let allowed = match &statement.issuer {
+        Some(issuer) if name == "scope" => &issuer.scopes,
+        _ => &None,
+    };
+    let (Some(allowed), Value::String(asked)) = (allowed, value) else {
+        return value.clone();
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    for word in scope::words(asked) {
+        if allowed.iter().any(|own| own == word) {
+            kept.push(word);
         }
-        _ => value.clone(),
     }
+    kept.join(" ").into()
 }
 
 /// `softwareStatementRedirectUris = "subset"`: the client gets those redirect URIs of the statement that the
@@ -173,14 +179,13 @@ fn narrow(
         return Ok(());
     };
     let (asked, all) = (items(asked), items(all));
-    let outside = asked
-        .iter()
-        .enumerate()
-        .filter(|(_, uri)| !all.contains(uri));
-    let violations: Vec<Violation> = outside.map(|(index, _)| not_vouched(index)).collect();
-    if !violations.is_empty() {
-        return Err(violations.into());
+    let mut violations = Vec::new();
+    for (index, uri) in asked.iter().enumerate() {
+        if !all.contains(uri) {
+            violations.push(not_vouched(index));
+        }
     }
+    reject_any(violations)?;
     vouched.insert(REDIRECT_URIS.to_owned(), asked.to_vec().into());
     Ok(())
 }
@@ -189,9 +194,10 @@ const REDIRECT_URIS: &str = "redirect_uris";
 
 /// Returns the items of a list. A value that is not a list is its only item.
 fn items(value: &Value) -> &[Value] {
-    value
-        .as_array()
-        .map_or(std::slice::from_ref(value), Vec::as_slice)
+    match value {
+        Value::Array(items) => items,
+        one => std::slice::from_ref(one),
+    }
 }
 
 fn not_vouched(index: usize) -> Violation {
@@ -203,17 +209,14 @@ fn not_vouched(index: usize) -> Violation {
 /// Returns the scopes that clients of the statement's issuer get without asking. A statement that only claims
 /// to be from that issuer grants none.
 fn automatic<'a>(cx: &'a Context<'_>, statement: &Statement) -> &'a [String] {
-    let iss = statement
-        .claims
-        .get("iss")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let trusted = cx
-        .settings()
-        .trusted_ssa_issuers
-        .get(iss)
-        .filter(|_| statement.is_vouched);
-    trusted.map_or(&[], |trusted| &trusted.automatically_granted_scopes)
+    let iss: &str = match statement.claims.get("iss") {
+        Some(Value::String(iss)) => iss,
+        _ => "",
+    };
+    match cx.settings().trusted_ssa_issuers.get(iss) {
+        Some(trusted) if statement.is_vouched => &trusted.automatically_granted_scopes,
+        _ => &[],
+    }
 }
 
 fn grant(members: &mut Map<String, Value>, granted: &[String]) {
@@ -223,12 +226,15 @@ fn grant(members: &mut Map<String, Value>, granted: &[String]) {
         // A value of another type: the rules reject it.
         Some(_) => return,
     };
-    let missing = granted
-        .iter()
-        .filter(|own| !scope::has(asked, own))
-        .map(String::as_str);
-    let words: Vec<&str> = scope::words(asked).chain(missing).collect();
-    if !granted.is_empty() {
-        members.insert("scope".to_owned(), words.join(" ").into());
+    if granted.is_empty() {
+        return;
     }
+    let mut words: Vec<&str> = scope::words(asked).collect();
+    for own in granted {
+        if !scope::has(asked, own) {
+            words.push(own);
+        }
+    }
+    let scope = words.join(" ");
+    members.insert("scope".to_owned(), scope.into());
 }

@@ -29,16 +29,14 @@ impl Claim {
     /// Reads the claim from `metadata`; none if it names no sector.
     pub(in crate::registration) fn of(metadata: &Metadata) -> Option<Self> {
         let file = metadata.text(MEMBER)?.to_owned();
-        let redirect_uris = metadata.texts("redirect_uris").enumerate();
-        let mut members: Vec<(String, String)> = redirect_uris
-            .map(|(at, uri)| (format!("redirect_uris[{at}]"), uri.to_owned()))
-            .collect();
-        if let Some(name) = backchannel_member(metadata) {
-            members.extend(
-                metadata
-                    .text(name)
-                    .map(|uri| (name.to_owned(), uri.to_owned())),
-            );
+        let mut members = Vec::new();
+        for (at, uri) in metadata.texts("redirect_uris").enumerate() {
+            members.push((format!("redirect_uris[{at}]"), uri.to_owned()));
+        }
+        if let Some(name) = backchannel_member(metadata)
+            && let Some(uri) = metadata.text(name)
+        {
+            members.push((name.to_owned(), uri.to_owned()));
         }
         Some(Self { file, members })
     }
@@ -51,16 +49,17 @@ impl Claim {
         &self,
         cx: &Context<'_>,
     ) -> Result<(), Vec<Violation>> {
-        let file = self
-            .fetch(cx)
-            .await
-            .map_err(|rule| vec![Violation::metadata(MEMBER, rule)])?;
-        let missing = self.members.iter().filter(|(_, uri)| !file.contains(uri));
-        let violations: Vec<Violation> = missing
-            .map(|(place, _)| {
-                Violation::metadata(place.as_str(), format!("must be in the file at {MEMBER}"))
-            })
-            .collect();
+        let file = match self.fetch(cx).await {
+            Ok(file) => file,
+            Err(rule) => return Err(vec![Violation::metadata(MEMBER, rule)]),
+        };
+        let mut violations = Vec::new();
+        for (location, uri) in &self.members {
+            if !file.contains(uri) {
+                let rule = format!("must be in the file at {MEMBER}");
+                violations.push(Violation::metadata(location.as_str(), rule));
+            }
+        }
         if violations.is_empty() {
             Ok(())
         } else {
@@ -69,9 +68,10 @@ impl Claim {
     }
 
     async fn fetch(&self, cx: &Context<'_>) -> Result<BTreeSet<String>, String> {
-        let document = cx.service.fetcher.get_json(&self.file, fetch::JSON).await;
-        let document = document.map_err(|error| format!("cannot be fetched: {error}"))?;
-        read(document.value)
+        match cx.service.fetcher.get_json(&self.file, fetch::JSON).await {
+            Ok(document) => read(document.value),
+            Err(error) => Err(format!("cannot be fetched: {error}")),
+        }
     }
 }
 
@@ -91,14 +91,15 @@ fn read(file: Value) -> Result<BTreeSet<String>, String> {
     let Value::Array(items) = file else {
         return Err(format!("{due}; the file is {}", type_name(&file)));
     };
-    let text = |item| match item {
-        Value::String(uri) => Ok(uri),
-        other => Err(format!(
-            "{due}; the file has {} in the array",
-            type_name(&other)
-        )),
-    };
-    items.into_iter().map(text).collect()
+    let mut uris = BTreeSet::new();
+    for item in items {
+        let Value::String(uri) = item else {
+            let found = type_name(&item);
+            return Err(format!("{due}; the file has {found} in the array"));
+        };
+        uris.insert(uri);
+    }
+    Ok(uris)
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use serde_json::Value;
 use crate::client::certificate::{has_key, other_subject};
 use crate::client::{CertificateOrigin, Client, Metadata, TrustLevel};
 use crate::http::ClientCertificate;
-use crate::registration::attempt::Attempt;
-use crate::registration::{Caller, RegisterError, hooks};
+use crate::registration::{Attempt, Caller, RegisterError, hooks};
 use crate::script::Hook;
 use crate::service::Context;
 use crate::x509::dn;
@@ -119,32 +118,26 @@ async fn ask(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Result<(
     }
     let facts = hooks::facts_about(cx, caller, client);
     let known = hooks::shown(client, None);
-    let said = cx.snapshot.scripts.ask(hook, facts, known).await?;
-    let is_own = said.is_some_and(|answer| answer.value == Value::Bool(true));
-    if is_own {
-        Ok(())
-    } else {
-        Err(RegisterError::ForeignCertificate)
+    match cx.snapshot.scripts.ask(hook, facts, known).await? {
+        Some(answer) if answer.value == Value::Bool(true) => Ok(()),
+        _ => Err(RegisterError::ForeignCertificate),
     }
 }
 
 /// Returns the trust level of a registration with this certificate.
 pub(in crate::registration) fn trust_level(cx: &Context<'_>, caller: &Caller<'_>) -> TrustLevel {
-    let is_trusted = caller
-        .certificate
-        .is_some_and(|certificate| certificate.is_trusted);
-    if is_on(cx) && is_trusted {
-        TrustLevel::Mtls
-    } else {
-        TrustLevel::Open
+    match caller.certificate {
+        Some(certificate) if certificate.is_trusted && is_on(cx) => TrustLevel::Mtls,
+        _ => TrustLevel::Open,
     }
 }
 
 /// Returns what the server records of a trusted certificate.
 pub(in crate::registration) fn origin(caller: &Caller<'_>) -> Option<CertificateOrigin> {
-    let presented = caller
-        .certificate
-        .filter(|presented| presented.is_trusted)?;
+    let presented = caller.certificate?;
+    if !presented.is_trusted {
+        return None;
+    }
     let certificate = &presented.certificate;
     Some(CertificateOrigin {
         subject: certificate.subject.to_string(),

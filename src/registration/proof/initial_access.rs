@@ -8,8 +8,7 @@ use serde_json::Value;
 use crate::client::InitialAccessPolicy;
 use crate::config::registration::InitialAccessToken as Setting;
 use crate::http::answer::BadCredentials;
-use crate::registration::attempt::Attempt;
-use crate::registration::{Caller, RegisterError};
+use crate::registration::{Attempt, Caller, RegisterError};
 use crate::service::Context;
 use crate::store::Change;
 use crate::store::expiring::initial_access_tokens::InitialAccessToken;
@@ -65,13 +64,11 @@ pub(in crate::registration) async fn find(
             if let Some(found) = tokens.find_by_token(token, now).await? {
                 return Ok(Some(found));
             }
-            // The token is valid for another purpose (RFC 6750 section 3.1).
-            let is_other = cx.service.store.tokens.find(token, now).await?.is_some();
-            Err(if is_other {
-                RegisterError::OtherToken
-            } else {
-                RegisterError::Unauthorised(BadCredentials::Invalid)
-            })
+            match cx.service.store.tokens.find(token, now).await? {
+                // The token is valid for another purpose (RFC 6750 section 3.1).
+                Some(_) => Err(RegisterError::OtherToken),
+                None => Err(RegisterError::Unauthorised(BadCredentials::Invalid)),
+            }
         }
     }
 }
@@ -113,11 +110,10 @@ fn suspect_proxy(cx: &Context<'_>, caller: &Caller<'_>) {
 /// Returns the change that records one more use of the token of `caller`.
 pub(in crate::registration) fn one_use(cx: &Context<'_>, caller: &Caller<'_>) -> Change {
     let tokens = &cx.service.store.initial_access_tokens;
-    caller
-        .initial_access
-        .as_ref()
-        .map(|token| tokens.one_use(token))
-        .unwrap_or_default()
+    match &caller.initial_access {
+        Some(token) => tokens.one_use(token),
+        None => Change::default(),
+    }
 }
 
 /// Rejects the request if a concurrent request took the last use of the token.
@@ -130,8 +126,8 @@ pub(in crate::registration) async fn check_left(
     };
     let tokens = &cx.service.store.initial_access_tokens;
     let present = tokens.find(&token.id(), cx.service.clock.now()).await?;
-    match present.filter(|token| token.uses_left() != Some(0)) {
-        Some(_) => Ok(()),
-        None => Err(RegisterError::Unauthorised(BadCredentials::Invalid)),
+    match present {
+        Some(token) if token.uses_left() != Some(0) => Ok(()),
+        _ => Err(RegisterError::Unauthorised(BadCredentials::Invalid)),
     }
 }

@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 use crate::base::{Secret, absent};
 use crate::client::{Metadata, ScriptRef};
 use crate::jose::{Compact, KeySet};
-use crate::registration::RegisterError;
-use crate::registration::attempt::Attempt;
-use crate::script::{Fault, Hook, HookError, Proofs};
+use crate::registration::{Attempt, RegisterError};
+use crate::script::{Answered, Fault, Hook, HookError, Proofs};
 use crate::trust::{Keys, Source, TrustError, key_set};
 
 /// The hooks that return the keys of a kind of token.
@@ -39,21 +38,24 @@ pub(in crate::registration) async fn ask(
         return Ok(None);
     }
     let facts = attempt.facts(&Arc::new(proofs), Metadata::default());
-    let Some(answer) = scripts.ask(hook, facts, Metadata::default()).await? else {
+    let Some(Answered { value, by }) = scripts.ask(hook, facts, Metadata::default()).await? else {
         return Ok(None);
     };
     let read = if is_symmetric {
-        secret(&answer.value)
+        secret(&value)
     } else {
-        attempt.cx.snapshot.trust.given(&answer.value)
+        attempt.cx.snapshot.trust.given(&value)
     };
     match read {
-        Ok(source) => Ok(Some((source, answer.by))),
-        Err(rule) => {
-            let fault = Fault::new(&answer.by.name, hook, format!("its keys: {rule}"));
-            Err(HookError::from(fault).into())
-        }
+        Ok(source) => Ok(Some((source, by))),
+        Err(rule) => Err(unusable(&by, hook, &rule)),
     }
+}
+
+/// A script returned keys that cannot be used.
+fn unusable(by: &ScriptRef, hook: Hook, rule: &str) -> RegisterError {
+    let fault = Fault::new(&by.name, hook, format!("its keys: {rule}"));
+    HookError::from(fault).into()
 }
 
 /// Returns the source for an HMAC secret that a script returned.
@@ -73,8 +75,9 @@ pub(in crate::registration) fn of_claim(
     name: &str,
     is_url: bool,
 ) -> Result<Option<Keys>, String> {
-    match claims.get(name).filter(|value| !absent::is_absent(value)) {
+    match claims.get(name) {
         None => Ok(None),
+        Some(value) if absent::is_absent(value) => Ok(None),
         Some(Value::String(url)) if is_url => Ok(Some(Keys::Claimed(url.clone()))),
         Some(_) if is_url => Err(format!("must have a URL in the claim `{name}`")),
         Some(set) => match key_set(set) {

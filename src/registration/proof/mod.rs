@@ -9,16 +9,16 @@ pub(in crate::registration) mod signed_request;
 pub(in crate::registration) mod statement;
 pub(in crate::registration) mod udap;
 
+pub(in crate::registration) use self::initial_access::InitialAccess;
+pub(in crate::registration) use self::signed_request::SignedRequest;
+pub(in crate::registration) use self::statement::Statement;
+
 use std::sync::Arc;
 
 use tracing::Instrument as _;
 
-use self::initial_access::InitialAccess;
-use self::signed_request::SignedRequest;
-use self::statement::Statement;
-use super::attempt::{Attempt, Offered, Proven};
-use super::metadata::{adapt, merge};
-use super::{AttestedClient, RegisterError, hooks, single_use, update};
+use super::metadata::{self, merge};
+use super::{Attempt, AttestedClient, Offered, Proven, RegisterError, hooks, single_use, update};
 use crate::client::TrustLevel;
 use crate::script::Proofs;
 use crate::telemetry::traces::step;
@@ -39,20 +39,20 @@ pub(super) async fn prove(
     let merged = merge::merge(cx, members, by_statement)?;
     udap::screen(by_statement, &merged.members)?;
     let initial_access = InitialAccess::of(attempt);
-    let proofs = Arc::new(proofs(
-        attempt,
-        by_statement,
-        signed.as_ref(),
-        initial_access.as_ref(),
-    ));
-    let adapted = adapt::adapt(attempt, &proofs, merged).await?;
+    let token = initial_access.as_ref();
+    let proofs = Arc::new(proofs(attempt, by_statement, signed.as_ref(), token));
+    let adapted = metadata::adapt(attempt, &proofs, merged).await?;
     let members = client_attestation::apply(cx, caller.attested.as_ref(), adapted.members)?;
-    let requested = merge::requested(attempt, members, by_statement, initial_access.as_ref());
+    let requested = merge::requested(attempt, members, by_statement, token);
     let appraised = evidence::appraise(attempt, &proofs, requested.metadata()).await?;
 
     let mut scripts = Vec::new();
-    scripts.extend(by_statement.and_then(|statement| statement.keys_by.clone()));
-    scripts.extend(signed.as_ref().and_then(|signed| signed.keys_by.clone()));
+    if let Some(statement) = by_statement {
+        scripts.extend(statement.keys_by.clone());
+    }
+    if let Some(signed) = &signed {
+        scripts.extend(signed.keys_by.clone());
+    }
     scripts.extend(adapted.by);
     scripts.extend(appraised.by());
     let mut uses = single_use::uses(attempt, by_statement, signed.as_ref());
@@ -86,7 +86,10 @@ fn proofs(
     if initial_access.is_some() {
         trust_level = trust_level.max(TrustLevel::Token);
     }
-    if statement.is_some_and(|statement| statement.is_vouched) {
+    if let Some(Statement {
+        is_vouched: true, ..
+    }) = statement
+    {
         trust_level = trust_level.max(TrustLevel::Statement);
     }
     if caller.attested.is_some() {

@@ -1,5 +1,7 @@
 //! Step 7: the signature of the request as a whole.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::keys::{self, KeyHooks};
@@ -7,13 +9,10 @@ use super::statement::Statement;
 use crate::base::Violation;
 use crate::client::{ScriptRef, TrustLevel};
 use crate::jose::{Algorithm, Claims, Compact, Expectations, Verified};
-use crate::registration::RegisterError;
-use crate::registration::attempt::Attempt;
-use crate::registration::hooks::jwt;
-use crate::registration::metadata::parse::Parsed;
+use crate::registration::{Attempt, Parsed, RegisterError, hooks};
 use crate::script::{Hook, Proofs};
 use crate::service::Context;
-use crate::trust::Source;
+use crate::trust::{Issuer, Source};
 
 /// A signed request that was accepted.
 #[derive(Clone)]
@@ -68,17 +67,14 @@ async fn with_any_keys(
     statement: Option<&Statement>,
 ) -> Result<WithKeys, RegisterError> {
     let (cx, trust) = (attempt.cx, &attempt.cx.snapshot.trust);
-    let iss = claims.get("iss").and_then(Value::as_str);
-    let issuers = trust.request_issuers(iss.unwrap_or_default());
+    let iss: &str = match claims.get("iss") {
+        Some(Value::String(iss)) => iss,
+        _ => "",
+    };
+    let issuers = trust.request_issuers(iss);
     if !issuers.is_empty() {
-        let mut failure = refused("the request is not signed by a known issuer");
-        for issuer in issuers {
-            match with(cx, token, &issuer.source, &issuer.algorithms).await {
-                Ok(verified) => return Ok((verified, None)),
-                Err(error) => failure = error,
-            }
-        }
-        return Err(failure);
+        let verified = with_issuers(cx, token, issuers).await?;
+        return Ok((verified, None));
     }
     let of_statement = of_statement(cx, statement)?;
     let source = of_statement.as_ref().or(trust.request_source.as_ref());
@@ -87,6 +83,22 @@ async fn with_any_keys(
         return Ok((verified, None));
     }
     with_script_keys(attempt, token, claims, statement).await
+}
+
+/// Verifies the token with the keys of one of `issuers`, of which there is at least one.
+async fn with_issuers(
+    cx: &Context<'_>,
+    token: &Compact,
+    issuers: Vec<Arc<Issuer>>,
+) -> Result<Verified<Claims>, RegisterError> {
+    let mut failure = refused("the request is not signed by a known issuer");
+    for issuer in issuers {
+        match with(cx, token, &issuer.source, &issuer.algorithms).await {
+            Ok(verified) => return Ok(verified),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 async fn with_script_keys(
@@ -100,9 +112,9 @@ async fn with_script_keys(
         hmac_secret: Hook::GetDcrHmacSecret,
     };
     let proofs = Proofs {
-        software_statement: statement.map(|shown| jwt(&shown.header, &shown.claims)),
+        software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         // The claims are not verified yet; the script uses them to choose the keys.
-        dcr: Some(jwt(token.unverified_header(), claims)),
+        dcr: Some(hooks::jwt(token.unverified_header(), claims)),
         ..Proofs::none(TrustLevel::Open)
     };
     let Some((source, by)) = keys::ask(attempt, token, hooks, proofs).await? else {
@@ -120,8 +132,9 @@ fn of_statement(
     cx: &Context<'_>,
     statement: Option<&Statement>,
 ) -> Result<Option<Source>, RegisterError> {
-    let Some(statement) = statement.filter(|statement| statement.is_verified) else {
-        return Ok(None);
+    let claims = match statement {
+        Some(statement) if statement.is_verified => &statement.claims,
+        _ => return Ok(None),
     };
     let settings = cx.settings();
     let names = [
@@ -136,11 +149,10 @@ fn of_statement(
     ];
     for (name, is_url) in names {
         let Some(name) = name else { continue };
-        let keys = keys::of_claim(&statement.claims, name, is_url);
-        if let Some(keys) =
-            keys.map_err(|rule| refused(format!("the software statement {rule}")))?
-        {
-            return Ok(Some(Source::of(keys)));
+        match keys::of_claim(claims, name, is_url) {
+            Ok(None) => {}
+            Ok(Some(keys)) => return Ok(Some(Source::of(keys))),
+            Err(rule) => return Err(refused(format!("the software statement {rule}"))),
         }
     }
     Ok(None)

@@ -9,14 +9,11 @@ use super::udap::{self, SelfMade};
 use crate::base::{ErrorCode, Violation};
 use crate::client::{ScriptRef, StatementOrigin, TrustLevel};
 use crate::config::trust::StatementValidation;
-use crate::jose::{Claims, Compact, Expectations, TypRule, Verified, kind};
-use crate::registration::RegisterError;
-use crate::registration::attempt::Attempt;
-use crate::registration::hooks::jwt;
-use crate::registration::metadata::parse::Parsed;
+use crate::jose::{Algorithm, Claims, Compact, Expectations, TypRule, Verified, kind};
+use crate::registration::{Attempt, Parsed, RegisterError, hooks};
 use crate::script::{Hook, Proofs};
 use crate::service::Context;
-use crate::trust::{Believed, Issuer, Source, TrustError};
+use crate::trust::{Issuer, Source, TrustError};
 
 /// A software statement that was accepted.
 #[derive(Clone)]
@@ -49,11 +46,9 @@ impl Statement {
 
     /// Returns the origin that is recorded with the client.
     pub(in crate::registration) fn origin(&self) -> StatementOrigin {
-        let text = |name: &str| {
-            self.claims
-                .get(name)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
+        let text = |name: &str| match self.claims.get(name) {
+            Some(Value::String(text)) => Some(text.clone()),
+            _ => None,
         };
         StatementOrigin {
             iss: text("iss").unwrap_or_default(),
@@ -75,8 +70,9 @@ pub(in crate::registration) async fn verify(
         return Ok(None);
     };
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let claims = token.unverified_claims();
-    let claims = claims.map_err(|error| invalid(error.to_string()))?;
+    let claims = token
+        .unverified_claims()
+        .map_err(|error| invalid(error.to_string()))?;
     let mut statement = match cx.settings().software_statement_validation_type {
         StatementValidation::None => unverified(&token, claims),
         StatementValidation::Builtin => builtin(cx, &token, &claims).await?,
@@ -127,24 +123,16 @@ async fn builtin(
     token: &Compact,
     claims: &Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
-    let issuers = cx.snapshot.trust.statement_issuers(iss(claims)?);
+    let verifier = &cx.service.verifier;
     let mut failure = unapproved("has an `iss` that this server does not know");
-    for issuer in issuers {
+    for issuer in cx.snapshot.trust.statement_issuers(iss(claims)?) {
         let expected = expectations(cx, &issuer.algorithms);
-        match cx
-            .service
-            .verifier
-            .judge(token, &issuer.source, &expected)
-            .await
-        {
-            Ok(Believed {
-                claims,
-                is_certified,
-            }) => {
-                let accepted = accepted(token, &claims, true)?;
+        match verifier.judge(token, &issuer.source, &expected).await {
+            Ok(believed) => {
+                let accepted = accepted(token, &believed.claims, true)?;
                 return Ok(Statement {
                     issuer: Some(issuer),
-                    is_certified,
+                    is_certified: believed.is_certified,
                     ..accepted
                 });
             }
@@ -175,16 +163,13 @@ async fn scripted(
     if !scripts.has(HOOKS.jwks) && !scripts.has(HOOKS.hmac_secret) {
         return Err(no_keys(cx));
     }
-    let proofs = Proofs {
-        // The claims are not verified yet; the script uses them to choose the keys.
-        software_statement: Some(jwt(token.unverified_header(), claims)),
-        ..Proofs::none(TrustLevel::Open)
-    };
+    let mut proofs = Proofs::none(TrustLevel::Open);
+    // The claims are not verified yet; the script uses them to choose the keys.
+    proofs.software_statement = Some(hooks::jwt(token.unverified_header(), claims));
     let Some((source, by)) = keys::ask(attempt, token, HOOKS, proofs).await? else {
         return Err(unapproved("has an `iss` for which this server has no keys"));
     };
-    let expected = expectations(cx, &cx.snapshot.trust.statement_algorithms);
-    let verified = cx.service.verifier.verify(token, &source, &expected).await;
+    let verified = verify_with(cx, token, &source).await;
     let verified = verified.map_err(|error| keys::failed(error, &|rule| invalid(rule)))?;
     Ok(Statement {
         keys_by: Some(by),
@@ -213,18 +198,28 @@ async fn own_keys(
 ) -> Result<Statement, RegisterError> {
     iss(claims)?;
     let settings = cx.settings();
-    let name = &settings.software_statement_validation_claim_name;
-    let name = name.as_deref().unwrap_or_default();
+    let name: &str = match &settings.software_statement_validation_claim_name {
+        Some(name) => name,
+        None => "",
+    };
     let is_url = settings.software_statement_validation_type == StatementValidation::JwksUri;
     let Some(keys) = keys::of_claim(claims, name, is_url).map_err(invalid)? else {
         return Err(invalid(format!("must have its keys in the claim `{name}`")));
     };
-    let (source, algorithms) = (Source::of(keys), &cx.snapshot.trust.statement_algorithms);
-    let expected = expectations(cx, algorithms);
-    let verified = cx.service.verifier.verify(token, &source, &expected).await;
+    let verified = verify_with(cx, token, &Source::of(keys)).await;
     // The requester chose the location of the keys, so it is at fault when they are unavailable.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
     accepted(token, &verified, false)
+}
+
+/// Verifies a statement whose issuer has no entry in the configuration.
+async fn verify_with(
+    cx: &Context<'_>,
+    token: &Compact,
+    source: &Source,
+) -> Result<Verified<Claims>, TrustError> {
+    let expected = expectations(cx, &cx.snapshot.trust.statement_algorithms);
+    cx.service.verifier.verify(token, source, &expected).await
 }
 
 fn accepted(
@@ -255,39 +250,35 @@ fn accepted(
 /// `trustedSsaIssuers`: if the operator names any issuer, all others are rejected.
 fn check_issuer(cx: &Context<'_>, statement: &Statement) -> Result<(), RegisterError> {
     let trusted = &cx.settings().trusted_ssa_issuers;
-    let is_trusted =
-        trusted.is_empty() || iss(&statement.claims).is_ok_and(|iss| trusted.contains_key(iss));
-    if is_trusted {
-        Ok(())
-    } else {
-        Err(unapproved("has an `iss` that this server does not trust"))
+    if trusted.is_empty() {
+        return Ok(());
+    }
+    match iss(&statement.claims) {
+        Ok(iss) if trusted.contains_key(iss) => Ok(()),
+        _ => Err(unapproved("has an `iss` that this server does not trust")),
     }
 }
 
-fn expectations<'a>(
-    cx: &'a Context<'_>,
-    algorithms: &'a [crate::jose::Algorithm],
-) -> Expectations<'a> {
+fn expectations<'a>(cx: &'a Context<'_>, algorithms: &'a [Algorithm]) -> Expectations<'a> {
+    let typ = match &cx.settings().software_statement_typ {
+        Some(required) => TypRule::Required(required),
+        None => TypRule::Any,
+    };
     Expectations {
         algorithms,
         audiences: &cx.snapshot.audiences,
         max_age: cx.settings().software_statement_maximum_age,
-        typ: cx
-            .settings()
-            .software_statement_typ
-            .as_deref()
-            .map_or(TypRule::Any, TypRule::Required),
+        typ,
         ..Expectations::default()
     }
 }
 
 /// Returns the issuer that a statement names, which is mandatory here (RFC 7591 section 2.3).
 fn iss(claims: &Map<String, Value>) -> Result<&str, RegisterError> {
-    let iss = claims
-        .get("iss")
-        .and_then(Value::as_str)
-        .filter(|iss| !iss.is_empty());
-    iss.ok_or_else(|| invalid("must have a string in `iss`"))
+    match claims.get("iss") {
+        Some(Value::String(iss)) if !iss.is_empty() => Ok(iss),
+        _ => Err(invalid("must have a string in `iss`")),
+    }
 }
 
 pub(in crate::registration) fn invalid(rule: impl Into<String>) -> RegisterError {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::statement::{Statement, invalid};
 use crate::base::Violation;
 use crate::config::trust::StatementIdentity;
-use crate::registration::RegisterError;
+use crate::registration::{RegisterError, reject_any};
 use crate::service::Context;
 
 /// The only version of UDAP.
@@ -46,19 +46,17 @@ pub(in crate::registration) fn judge(
     if !statement.is_certified || !counts {
         return Ok(SelfMade::No);
     }
-    check(cx, &statement.claims).map_err(invalid)?;
-    Ok(if version.is_some() {
-        SelfMade::Udap
-    } else {
-        SelfMade::Yes
-    })
+    check_single_purpose(cx, &statement.claims).map_err(invalid)?;
+    match version {
+        Some(_) => Ok(SelfMade::Udap),
+        None => Ok(SelfMade::Yes),
+    }
 }
 
 /// Checks that the statement is made for this request alone: by the client, for this endpoint, valid for five
 /// minutes at most, with a `jti`.
-fn check(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
+fn check_single_purpose(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let time = |name: &str| claims.get(name).and_then(Value::as_f64);
     if text("sub").is_none() || text("sub") != text("iss") {
         return Err(
             "must have the same value in `sub` as in `iss`: the client signs for itself".to_owned(),
@@ -67,43 +65,53 @@ fn check(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
     if text("jti").is_none() {
         return Err("must have a `jti`, a new one for each request".to_owned());
     }
-    match (time("iat"), time("exp")) {
-        (Some(made), Some(ends)) if ends - made <= MOST_SECONDS => {}
-        _ => {
-            return Err(format!(
-                "must have `iat`, and an `exp` at most {MOST_SECONDS} seconds later"
-            ));
-        }
+    if !is_short_lived(claims) {
+        return Err(format!(
+            "must have `iat`, and an `exp` at most {MOST_SECONDS} seconds later"
+        ));
     }
-    let is_for_us = match claims.get("aud") {
-        Some(Value::Array(all)) => all.iter().any(|audience| is_this_endpoint(cx, audience)),
-        Some(one) => is_this_endpoint(cx, one),
-        None => false,
-    };
-    if is_for_us {
-        return Ok(());
+    if !is_for_this_endpoint(cx, claims) {
+        let endpoint = cx.service.registration_endpoint();
+        return Err(format!(
+            "must have the URL of this endpoint, {endpoint}, in `aud`"
+        ));
     }
-    let endpoint = cx.service.registration_endpoint();
-    Err(format!(
-        "must have the URL of this endpoint, {endpoint}, in `aud`"
-    ))
+    Ok(())
 }
 
-fn is_this_endpoint(cx: &Context<'_>, audience: &Value) -> bool {
-    let Some(name) = audience.as_str() else {
-        return false;
+fn is_short_lived(claims: &Map<String, Value>) -> bool {
+    let time = |name: &str| claims.get(name).and_then(Value::as_f64);
+    match (time("iat"), time("exp")) {
+        (Some(made), Some(ends)) => ends - made <= MOST_SECONDS,
+        _ => false,
+    }
+}
+
+/// Whether an audience of the statement is the registration endpoint, or another accepted name of this server.
+fn is_for_this_endpoint(cx: &Context<'_>, claims: &Map<String, Value>) -> bool {
+    let audiences = match claims.get("aud") {
+        Some(Value::Array(all)) => all.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => return false,
     };
+    let endpoint = cx.service.registration_endpoint();
     let further = &cx.settings().accepted_audiences;
-    name == cx.service.registration_endpoint() || further.iter().any(|own| own == name)
+    for audience in audiences {
+        if let Value::String(name) = audience
+            && (*name == endpoint || further.contains(name))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the statement requests the end of the registration.
 pub(in crate::registration) fn is_cancellation(statement: &Statement) -> bool {
-    let grants = statement
-        .claims
-        .get("grant_types")
-        .and_then(Value::as_array);
-    grants.is_some_and(Vec::is_empty)
+    match statement.claims.get("grant_types") {
+        Some(Value::Array(grants)) => grants.is_empty(),
+        _ => false,
+    }
 }
 
 /// Checks what UDAP requires of the metadata beyond the rules for any registration.
@@ -114,17 +122,9 @@ pub(in crate::registration) fn screen(
     statement: Option<&Statement>,
     members: &Map<String, Value>,
 ) -> Result<(), RegisterError> {
-    if statement.is_none_or(|statement| statement.self_made != SelfMade::Udap) {
-        return Ok(());
-    }
-    let violations: Vec<Violation> = faults(members)
-        .into_iter()
-        .map(|(name, rule)| Violation::metadata(name, rule))
-        .collect();
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        Err(violations.into())
+    match statement {
+        Some(statement) if statement.self_made == SelfMade::Udap => reject_any(violations(members)),
+        _ => Ok(()),
     }
 }
 
@@ -140,27 +140,31 @@ impl UdapRequest<'_> {
     }
 
     fn has_text(&self, name: &str) -> bool {
-        let text = self.members.get(name).and_then(Value::as_str);
-        text.is_some_and(|text| !text.is_empty())
+        match self.members.get(name) {
+            Some(Value::String(text)) => !text.is_empty(),
+            _ => false,
+        }
     }
 }
 
 fn texts<'a>(members: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
-    let items = members.get(name).and_then(Value::as_array);
-    let items = items.into_iter().flatten();
-    items.filter_map(Value::as_str).collect()
+    match members.get(name) {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// A rule: the member, whether it complies, and what is required.
-type Rule = (&'static str, bool, &'static str);
+type UdapRule = (&'static str, bool, &'static str);
 
-fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
+/// Returns the broken rules.
+fn violations(members: &Map<String, Value>) -> Vec<Violation> {
     let grants = texts(members, "grant_types");
     let by_code = grants.contains(&"authorization_code");
     let by_credentials = grants.contains(&"client_credentials");
     let is_refreshed = grants.contains(&"refresh_token");
     let requested = UdapRequest { members, by_code };
-    let grants: [Rule; 2] = [
+    let mut rules: Vec<UdapRule> = vec![
         (
             "grant_types",
             by_code != by_credentials,
@@ -172,15 +176,18 @@ fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
             "must have refresh_token only together with authorization_code",
         ),
     ];
-    let rules = grants
-        .into_iter()
-        .chain(rules_by_grant(&requested))
-        .chain(rules_for_all(&requested));
-    let broken = rules.filter(|(_, holds, _)| !holds);
-    broken.map(|(name, _, rule)| (name, rule)).collect()
+    rules.extend(rules_by_grant(&requested));
+    rules.extend(rules_for_all(&requested));
+    let mut violations = Vec::new();
+    for (name, complies, rule) in rules {
+        if !complies {
+            violations.push(Violation::metadata(name, rule));
+        }
+    }
+    violations
 }
 
-fn rules_by_grant(requested: &UdapRequest<'_>) -> [Rule; 5] {
+fn rules_by_grant(requested: &UdapRequest<'_>) -> [UdapRule; 5] {
     let by_code = requested.by_code;
     let redirects = requested.texts("redirect_uris");
     let is_code = requested.texts("response_types") == ["code"];
@@ -213,7 +220,7 @@ fn rules_by_grant(requested: &UdapRequest<'_>) -> [Rule; 5] {
     ]
 }
 
-fn rules_for_all(requested: &UdapRequest<'_>) -> [Rule; 4] {
+fn rules_for_all(requested: &UdapRequest<'_>) -> [UdapRule; 4] {
     let method = requested.members.get("token_endpoint_auth_method");
     let is_signed = method.is_some_and(|method| method == "private_key_jwt");
     let mut contacts = requested.texts("contacts").into_iter();
@@ -253,8 +260,8 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .retain(|_, value| !value.is_null());
-        let found = faults(members.as_object().unwrap());
-        let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+        let found = violations(members.as_object().unwrap());
+        let names: Vec<&str> = found.iter().map(|broken| &*broken.member).collect();
         assert_eq!(names, expected, "{more}");
     }
 

@@ -33,11 +33,11 @@ pub(super) fn admit(
     if !is_costly {
         return Ok(());
     }
-    let checked = cx
-        .snapshot
-        .limits
-        .check_failures(address(shown), name(presented));
-    checked.map_err(|limited| too_often(cx, shown, presented, limited))
+    let limits = &cx.snapshot.limits;
+    match limits.check_failures(address(shown), name(presented)) {
+        Ok(()) => Ok(()),
+        Err(limited) => Err(too_often(cx, shown, presented, limited)),
+    }
 }
 
 /// Counts a failure that is answered with its own reason.
@@ -49,11 +49,11 @@ pub(super) fn count(
     shown: &PresentedCredentials<'_>,
     presented: &Presented,
 ) -> Result<(), TokenError> {
-    let counted = cx
-        .snapshot
-        .limits
-        .count_failure(address(shown), name(presented));
-    counted.map_err(|limited| too_often(cx, shown, presented, limited))
+    let limits = &cx.snapshot.limits;
+    match limits.count_failure(address(shown), name(presented)) {
+        Ok(()) => Ok(()),
+        Err(limited) => Err(too_often(cx, shown, presented, limited)),
+    }
 }
 
 /// Counts, logs and audits a failed authentication. `client` is the named client, if it exists. Returns the
@@ -112,15 +112,18 @@ fn audit(
 }
 
 fn address(shown: &PresentedCredentials<'_>) -> IpAddr {
-    shown
-        .author
-        .address
-        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    match shown.author.address {
+        Some(address) => address,
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    }
 }
 
 /// Returns the named client; empty if the name cannot be that of a client.
 fn name(presented: &Presented) -> &str {
-    presented.client_id.as_ref().map_or("", |id| id.as_str())
+    match &presented.client_id {
+        Some(id) => id.as_str(),
+        None => "",
+    }
 }
 
 /// Returns what is recorded of the client that was tried.

@@ -4,12 +4,9 @@
 //! Every failure gets the same answer after the same work, whether or not the client exists.
 
 mod assertion;
-mod attestation;
-mod certificate;
-mod decoy;
 mod failed;
+mod methods;
 mod presented;
-mod secret;
 
 use super::TokenError;
 use crate::client::{self, Client};
@@ -18,8 +15,8 @@ use crate::http::credentials::Authorization;
 use crate::http::form::Form;
 use crate::registration::AttestationHeaders;
 use crate::service::Context;
-use crate::store::Stored;
 use crate::store::audit::Author;
+use crate::store::{StoreError, Stored};
 use presented::{ClientProof, Presented};
 
 /// What a request presents for the authentication of its client.
@@ -63,45 +60,46 @@ pub(crate) async fn authenticate(
 ) -> Result<Authenticated, TokenError> {
     let presented = Presented::read(shown)?;
     failed::admit(cx, shown, &presented)?;
-    let stored = match &presented.client_id {
-        Some(id) => cx.service.store.clients.find(id).await?,
-        None => None,
+    let stored = find_named(cx, &presented).await?;
+    let usable = match &stored {
+        Some(stored) if stored.client().is_usable(cx.service.clock.now()) => Some(stored.client()),
+        _ => None,
     };
-    if stored.is_none() {
-        drop(client::decoy::read());
-    }
-    let named = stored.as_ref().map(Stored::client);
-    let usable = named.filter(|client| client.is_usable(cx.service.clock.now()));
-    let proven = prove(cx, usable, &presented, shown).await;
-    if let Err(TokenError::Attestation(error)) = &proven
-        && error.is_invalid_attestation()
-    {
-        failed::count(cx, shown, &presented)?;
-    }
-    let method = proven?;
-    let registered = usable.map(registered_method);
-    let is_authentic = method.is_some() && method == registered;
+    let method = prove(cx, usable, &presented, shown).await?;
+    let is_authentic = method.is_some() && method == usable.map(registered_method);
     match stored {
         Some(client) if is_authentic => Ok(Authenticated {
             client,
             is_proven: method != Some(NONE),
         }),
-        stored => {
-            let named = stored.as_ref().map(Stored::client);
+        named => {
+            let named = named.as_ref().map(Stored::client);
             Err(failed::fail(cx, shown, &presented, named))
         }
     }
+}
+
+/// Finds the client that the request names. If there is none, the work is the same.
+async fn find_named(cx: &Context<'_>, presented: &Presented) -> Result<Option<Stored>, StoreError> {
+    let found = match &presented.client_id {
+        Some(id) => cx.service.store.clients.find(id).await?,
+        None => None,
+    };
+    if found.is_none() {
+        drop(client::decoy::read());
+    }
+    Ok(found)
 }
 
 /// The method that identifies a client without authentication.
 const NONE: &str = "none";
 
 fn registered_method(client: &Client) -> &str {
-    client
+    let method = client
         .metadata
         .metadata()
-        .text("token_endpoint_auth_method")
-        .unwrap_or("client_secret_basic")
+        .text("token_endpoint_auth_method");
+    method.unwrap_or("client_secret_basic")
 }
 
 /// Returns the method by which `client` authenticates; none if it does not. The work is the same if the
@@ -114,14 +112,25 @@ async fn prove(
 ) -> Result<Option<&'static str>, TokenError> {
     match &presented.proof {
         ClientProof::Basic(given) => {
-            Ok(secret::matches(cx, client, given)?.then_some("client_secret_basic"))
+            let is_own = methods::secret_matches(cx, client, given)?;
+            Ok(is_own.then_some("client_secret_basic"))
         }
         ClientProof::Post(given) => {
-            Ok(secret::matches(cx, client, given)?.then_some("client_secret_post"))
+            let is_own = methods::secret_matches(cx, client, given)?;
+            Ok(is_own.then_some("client_secret_post"))
         }
         ClientProof::Assertion(token) => assertion::verify(cx, client, token).await,
-        ClientProof::Attestation => attestation::verify(cx, client, shown.attestation).await,
-        ClientProof::Nothing => certificate::verify(cx, client, shown.certificate).await,
+        ClientProof::Attestation => {
+            let verified = methods::verify_attestation(cx, client, shown.attestation).await;
+            // Its answer states the reason, and it counts like any other failure.
+            if let Err(TokenError::Attestation(error)) = &verified
+                && error.is_invalid_attestation()
+            {
+                failed::count(cx, shown, presented)?;
+            }
+            verified
+        }
+        ClientProof::Nothing => methods::verify_certificate(cx, client, shown.certificate).await,
         ClientProof::Unreadable => Ok(None),
     }
 }

@@ -46,7 +46,7 @@ impl Presented {
             shown.form.get("client_assertion"),
         );
         let used = [shown.is_by_header(), secret.is_some(), assertion.is_some()];
-        if used.into_iter().map(usize::from).sum::<usize>() > 1 {
+        if used.iter().filter(|is_used| **is_used).count() > 1 {
             return Err(TokenError::Request(
                 "use only one method of client authentication",
             ));
@@ -104,12 +104,15 @@ fn only_name<'a>(
 
 /// Reads an assertion, and the client that it names (RFC 7523 section 3: `sub`).
 fn read_assertion(text: &str) -> (Option<String>, ClientProof) {
-    let read = Compact::parse(text).and_then(|token| Ok((token.unverified_claims()?, token)));
-    match read {
-        Ok((claims, token)) => {
-            let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
-            (subject, ClientProof::Assertion(Box::new(token)))
-        }
-        Err(_) => (None, ClientProof::Unreadable),
-    }
+    let Ok(token) = Compact::parse(text) else {
+        return (None, ClientProof::Unreadable);
+    };
+    let Ok(claims) = token.unverified_claims() else {
+        return (None, ClientProof::Unreadable);
+    };
+    let subject = match claims.get("sub") {
+        Some(Value::String(subject)) => Some(subject.clone()),
+        _ => None,
+    };
+    (subject, ClientProof::Assertion(Box::new(token)))
 }

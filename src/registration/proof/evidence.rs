@@ -5,23 +5,16 @@
 //! in step 12, which set `context.attestation`. Where evidence is required and no script has appraised it,
 //! the request is rejected: a script that lets a request pass may not have checked its evidence.
 
-mod challenge;
-mod origin;
-
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::base::Violation;
+use crate::base::{Secret, Violation, printable, sha256_hex};
 use crate::client::{Metadata, ScriptRef, TrustLevel};
-use crate::registration::RegisterError;
-use crate::registration::attempt::{Attempt, Proven};
-use crate::registration::single_use::{self, Use};
+use crate::registration::{Attempt, Proven, RegisterError, Use, single_use};
 use crate::script::{Answered, Decision, Hook, HookError, Proofs};
 use crate::service::Context;
-
-pub(in crate::registration) use challenge::{new_nonce, stale};
-pub(in crate::registration) use origin::AppraisalOrigin;
+use crate::store::expiring::nonces::NonceError;
 
 /// Members that concern the evidence. They are never part of an answer about the client.
 pub(in crate::registration) const MEMBERS: [&str; 3] =
@@ -159,4 +152,147 @@ fn unappraised() -> RegisterError {
 
 fn refused(rule: impl Into<String>) -> RegisterError {
     RegisterError::Unproven(Violation::metadata("evidence", rule))
+}
+
+/// Returns `stale_evidence` with a nonce: the verifier's nonce if a script obtains one, else a nonce of this
+/// server. Returns the reason if no nonce can be issued.
+pub(in crate::registration) async fn stale(
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
+    requested: &Metadata,
+) -> RegisterError {
+    match nonce(attempt, proofs, requested).await {
+        Ok(nonce) => RegisterError::StaleEvidence(nonce),
+        Err(error) => error,
+    }
+}
+
+async fn nonce(
+    attempt: Attempt<'_>,
+    proofs: &Arc<Proofs>,
+    requested: &Metadata,
+) -> Result<Secret, RegisterError> {
+    let (scripts, hook) = (&attempt.cx.snapshot.scripts, Hook::GetEvidenceNonce);
+    if scripts.has(hook) {
+        let facts = attempt.facts(proofs, requested.clone());
+        let said = scripts.ask(hook, facts, requested.clone()).await?;
+        if let Some(Answered {
+            value: Value::String(nonce),
+            ..
+        }) = said
+        {
+            return Ok(Secret::new(nonce));
+        }
+    }
+    new_nonce(attempt.cx).await
+}
+
+/// Issues a nonce that this server remembers.
+pub(in crate::registration) async fn new_nonce(cx: &Context<'_>) -> Result<Secret, RegisterError> {
+    let lifetime = cx.settings().evidence_nonce_lifetime;
+    let most = cx.service.settings.limits.evidence_nonces;
+    let (nonces, now) = (&cx.service.store.nonces, cx.service.clock.now());
+    match nonces.issue(now, lifetime, most).await {
+        Ok(nonce) => Ok(Secret::new(nonce)),
+        Err(NonceError::TooMany { retry_after }) => {
+            Err(RegisterError::TooManyNonces { retry_after })
+        }
+        Err(NonceError::Store(error)) => Err(error.into()),
+        Err(NonceError::Randomness(error)) => Err(error.into()),
+    }
+}
+
+/// The maximum length of the name of a verifier or a policy, in bytes.
+const NAME_BYTES: usize = 512;
+
+/// What the server records of an appraisal: who made it, by which policy, and a digest of the result. The
+/// evidence itself reveals more about a device than is needed later.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::registration) struct AppraisalOrigin {
+    /// SHA-256 of the result as JSON, in hex.
+    pub(in crate::registration) digest: Option<String>,
+    pub(in crate::registration) verifier: Option<String>,
+    pub(in crate::registration) policy: Option<String>,
+}
+
+impl AppraisalOrigin {
+    /// Reads the facts from the verdict of a script.
+    pub(in crate::registration) fn of(attestation: Option<&Value>) -> Self {
+        let Some(said @ Value::Object(members)) = attestation else {
+            return Self::default();
+        };
+        Self {
+            digest: Some(sha256_hex(said.to_string().as_bytes())),
+            verifier: first_name(members, &["verifier"]),
+            policy: first_name(members, &["policy", "policies"]),
+        }
+    }
+}
+
+/// Returns the name in the first of `members` that has one.
+fn first_name(said: &Map<String, Value>, members: &[&str]) -> Option<String> {
+    for member in members {
+        if let Some(value) = said.get(*member)
+            && let Some(name) = name_of(value)
+        {
+            return Some(name);
+        }
+    }
+    None
+}
+
+/// Returns a name. Several names are joined into one text: a verifier has a developer and a build
+/// (draft-ietf-rats-ear), and there may be several policies.
+fn name_of(value: &Value) -> Option<String> {
+    let parts: Vec<&Value> = match value {
+        Value::String(_) => vec![value],
+        Value::Array(all) => all.iter().collect(),
+        // Maps of scripts are unordered, so this list sets the order of the EAR.
+        Value::Object(all) => ["developer", "build"]
+            .iter()
+            .filter_map(|part| all.get(*part))
+            .collect(),
+        _ => return None,
+    };
+    let texts: Vec<&str> = parts.into_iter().filter_map(Value::as_str).collect();
+    let text = texts.join(" ");
+    let name: String = printable(text.trim()).chars().take(NAME_BYTES).collect();
+    if name.is_empty() { None } else { Some(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_verifier_is_recorded_in_every_form() {
+        let names = |said: Value| {
+            let AppraisalOrigin {
+                digest,
+                verifier,
+                policy,
+            } = AppraisalOrigin::of(Some(&said));
+            assert_eq!(digest.map(|digest| digest.len()), Some(64));
+            (verifier.unwrap_or_default(), policy.unwrap_or_default())
+        };
+        let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        assert_eq!(
+            names(json!({"verifier": "v", "policy": "p"})),
+            pair("v", "p")
+        );
+        let ear = json!({"verifier": {"build": "1", "developer": "acme"}, "policies": ["a", "b"]});
+        assert_eq!(names(ear), pair("acme 1", "a b"));
+        assert_eq!(
+            names(json!({"verifier": 5, "policies": [], "policy": "\u{e9}\n"})),
+            pair("", "?")
+        );
+        assert_eq!(names(json!({"verifier": "v".repeat(1_000)})).0.len(), 512);
+        assert_eq!(
+            AppraisalOrigin::of(Some(&json!(true))),
+            AppraisalOrigin::default()
+        );
+        assert_eq!(AppraisalOrigin::of(None), AppraisalOrigin::default());
+    }
 }
