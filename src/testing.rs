@@ -49,7 +49,7 @@ pub mod registration {
 pub mod script {
     pub use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts, Runtime, ScriptSet};
     pub mod host {
-        pub use crate::script::host::HttpAnswer;
+        pub use crate::script::HttpAnswer;
     }
     pub mod testing {
         pub mod fake {

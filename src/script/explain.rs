@@ -3,10 +3,10 @@
 use rhai::{Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap};
 use serde_json::Value;
 
-use super::docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
-use super::modules::readable;
-use super::value::to_json;
 use crate::config::nearest;
+use crate::script::{
+    CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions, readable, to_json,
+};
 
 /// Returns a better message than `text`, which is the engine's message, where there is one.
 pub(super) fn explained(error: &EvalAltResult, text: &str) -> Option<String> {
@@ -42,7 +42,7 @@ pub(super) fn thrown(value: &Dynamic) -> String {
         return "the script threw ()".to_owned();
     }
     if let Ok(Value::Object(members)) = to_json(value)
-        && let Some(message) = caught(&members)
+        && let Some(message) = caught_message(&members)
     {
         return message.to_owned();
     }
@@ -51,11 +51,13 @@ pub(super) fn thrown(value: &Dynamic) -> String {
 
 /// Returns the engine's message of a fault that a script has caught and thrown again. Such a map also has
 /// the member `error`, but it describes the script and must not reach a client.
-pub(super) fn caught(members: &serde_json::Map<String, Value>) -> Option<&str> {
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    text("error")
-        .filter(|kind| kind.starts_with("Error"))
-        .and_then(|_| text("message"))
+pub(super) fn caught_message(members: &serde_json::Map<String, Value>) -> Option<&str> {
+    let kind = members.get("error")?.as_str()?;
+    if kind.starts_with("Error") {
+        members.get("message")?.as_str()
+    } else {
+        None
+    }
 }
 
 /// Returns what is wrong with a map that was meant as a response. Its values are not shown, because they
@@ -110,19 +112,16 @@ fn kind(name: &str) -> &str {
 fn unknown_function(call: &str) -> Option<String> {
     let (name, types) = call.split_once(" (")?;
     let types = types.strip_suffix(')')?;
-    let types = types.split(", ").filter(|given| !given.is_empty());
-    let given: Vec<&str> = types.map(kind).collect();
-    let shown = given.join(", ");
-    let known = documented(name);
-    if let Some(first) = known.first() {
-        let forms: Vec<&str> = known.iter().map(|function| function.parameters()).collect();
-        let (module, name) = (first.module, first.name());
-        return Some(format!(
-            "{module}::{name} takes {}, not ({shown})",
-            forms.join(" or ")
-        ));
+    let mut given = Vec::new();
+    for of_argument in types.split(", ") {
+        if !of_argument.is_empty() {
+            given.push(kind(of_argument));
+        }
     }
-    let text = format!("Function not found: {name} ({shown})");
+    if let Some(message) = wrong_arguments(&documented(name), &given) {
+        return Some(message);
+    }
+    let text = format!("Function not found: {name} ({})", given.join(", "));
     // An operator is not a method.
     let is_method = name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     match given.split_first() {
@@ -130,6 +129,19 @@ fn unknown_function(call: &str) -> Option<String> {
         Some((&"context", rest)) => Some(unknown_method(name, rest, text)),
         _ => Some(text),
     }
+}
+
+/// Returns the message for a host function that has only the forms `known`; none if there are none.
+fn wrong_arguments(known: &[&HostFunction], given: &[&str]) -> Option<String> {
+    let first = known.first()?;
+    let forms: Vec<&str> = known.iter().map(|function| function.parameters()).collect();
+    Some(format!(
+        "{}::{} takes {}, not ({})",
+        first.module,
+        first.name(),
+        forms.join(" or "),
+        given.join(", ")
+    ))
 }
 
 /// Returns the message for a method that is called on an absent value.
@@ -144,19 +156,18 @@ fn absent_before(method: &str) -> String {
 
 /// Returns the host functions that are called `name` in the text that the engine has read.
 fn documented(name: &str) -> Vec<&'static HostFunction> {
-    // Functions outside modules exist in tests only. Elsewhere the name may be a function of the script.
-    let of_tests = TEST_FUNCTIONS
-        .iter()
-        .filter(|function| !function.module.is_empty());
-    let is_called = |function: &&HostFunction| {
+    let mut documented = Vec::new();
+    for function in host_functions().into_iter().chain(TEST_FUNCTIONS) {
+        // Functions outside modules exist in tests only. Elsewhere the name may be a function of the script.
+        if function.module.is_empty() {
+            continue;
+        }
         let call = format!("{}::{}(", function.module, function.name());
-        readable(&call).strip_suffix('(') == Some(name)
-    };
-    host_functions()
-        .into_iter()
-        .chain(of_tests)
-        .filter(is_called)
-        .collect()
+        if readable(&call).strip_suffix('(') == Some(name) {
+            documented.push(function);
+        }
+    }
+    documented
 }
 
 /// Explains a call of a method that `context` does not have, or not with these arguments.
@@ -188,22 +199,16 @@ fn unknown_property(said: &str) -> Option<String> {
 
 /// Explains an access to a member of `context` that does not exist or cannot be set.
 fn unknown_member(name: &str) -> String {
-    let names = CONTEXT_MEMBERS
-        .iter()
-        .map(|member| member.name)
-        .filter(|known| !known.contains('('));
-    if names.clone().any(|known| known == name) {
+    let mut names: Vec<&str> = CONTEXT_MEMBERS.iter().map(|member| member.name).collect();
+    names.retain(|known| !known.contains('('));
+    if names.contains(&name) {
         return format!("context.{name} cannot be set");
     }
-    match nearest(name, names.clone()) {
-        Some(near) => format!("context has no member called '{name}'; did you mean '{near}'?"),
-        None => {
-            format!(
-                "context has no member called '{name}'; it has {}",
-                names.collect::<Vec<_>>().join(", ")
-            )
-        }
-    }
+    let advice = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("it has {}", names.join(", ")),
+    };
+    format!("context has no member called '{name}'; {advice}")
 }
 
 /// Returns the message for a script that uses an absent value.

@@ -1,4 +1,4 @@
-//! The hooks at which the server calls scripts.
+//! The hooks at which the server calls scripts, with their documentation.
 
 /// A point at which the server calls a function of the scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,5 +109,75 @@ impl Hook {
     /// Returns the hook whose function has this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+}
+
+const ADAPT_REQUEST: &str = "After a registration or an update was read and its software statement was merged into it, \
+     before any default is filled in and before any rule is checked. `true`: continue with \
+     `request` as it is now; `false`: 400 `invalid_client_metadata`. The changed request is \
+     validated like any other. Members set by a verified statement cannot be changed. \
+     `context.client` is the client as it is registered, and has no members when the client is \
+     new. An update by an administrator is not adapted.";
+
+impl Hook {
+    /// Describes when the server calls the hook and what it does with the result.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::AdaptRequest => ADAPT_REQUEST,
+            Self::CreateClient => {
+                "Before a client is stored. `true`: continue; `false`: 400 `invalid_client_metadata`."
+            }
+            Self::UpdateClient => {
+                "The same before an update is stored. An update by an administrator has a path that begins \
+                 with `/admin/` in `context.httpRequest`, and no statement."
+            }
+            Self::DeleteClient => {
+                "Before a client is deleted, by the client itself or by an administrator. `true`: continue; \
+                 `false`: 403 `access_denied`. `context.client` is read-only."
+            }
+            Self::ModifyPostResponse => {
+                "Before the response to a registration is sent. `true`: keep the changes to `response`; \
+                 `false`: discard them. Credentials and identifiers cannot be changed."
+            }
+            Self::ModifyPutResponse => "The same for an update.",
+            Self::ModifyReadResponse => "The same for a read.",
+            Self::GetSoftwareStatementJwks => {
+                "Returns the keys for a software statement, as a map or JSON text that is a JWK Set; `()`: \
+                 ask the next script. The statement is not verified yet: use its `iss` to find the keys, and \
+                 trust none of its other claims."
+            }
+            Self::GetSoftwareStatementHmacSecret => {
+                "Returns the HMAC key for a software statement, as a string; `()`: ask the next script."
+            }
+            Self::GetDcrJwks => {
+                "Returns the keys for a signed request, in the same way as for a software statement."
+            }
+            Self::GetDcrHmacSecret => {
+                "Returns the HMAC key for a signed request, in the same way as for a software statement."
+            }
+            Self::GetEvidenceNonce => {
+                "Returns a nonce for evidence, when the verifier issues its own nonces: 1 to 1024 visible \
+                 ASCII characters; `()`: ask the next script."
+            }
+            Self::VerifyEvidence => {
+                "Appraises evidence, before any metadata rule is checked. `true`, or a map that becomes \
+                 `context.attestation`: the evidence is accepted, and the trust level is `attested`; \
+                 `false`: 400; `()`: ask the next script."
+            }
+            Self::IsCertValidForClient => {
+                "Decides whether a certificate belongs to the client, where its subject alone does not \
+                 settle the question. `true` or `false`; `()`: ask the next script."
+            }
+            Self::ClientCreated => {
+                "After a client was stored and the response was sent. The result is ignored. A fault is \
+                 retried after each of `retryPausesMs`, so the hook may be called more than once. Later \
+                 events of the same client wait for it."
+            }
+            Self::ClientUpdated => "The same after an update.",
+            Self::ClientDeleted => {
+                "The same after a deletion, which replaces earlier events of the client that are still \
+                 queued."
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! a request ends with the set with which it began.
 //!
 //! This module is independent of HTTP and of the store. Its inputs and outputs are plain values, and
-//! scripts reach everything else through [`host::Host`]. A script that waits there does not hold up other
+//! scripts reach everything else through [`Host`]. A script that waits there does not hold up other
 //! scripts.
 
 mod after;
@@ -14,7 +14,7 @@ mod bounds;
 pub(crate) mod docs;
 mod explain;
 mod hook;
-pub(crate) mod host;
+mod host;
 mod load;
 mod modules;
 mod outcome;
@@ -24,11 +24,40 @@ pub(crate) mod testing;
 mod tests;
 mod value;
 
-pub use crate::script::load::runtime::Runtime;
-pub(crate) use crate::script::load::secrets::SecretError;
-pub(crate) use crate::script::load::set::ScriptInfo;
-pub use crate::script::load::set::ScriptSet;
-pub use crate::script::value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 pub use hook::Hook;
+pub use host::HttpAnswer;
+pub(crate) use host::{CallingScript, Host, HttpCall};
 pub(crate) use load::LoadErrors;
+pub use load::runtime::Runtime;
+pub(crate) use load::secrets::SecretError;
+pub(crate) use load::set::ScriptInfo;
+pub use load::set::ScriptSet;
 pub(crate) use outcome::{Answered, Decision, Fault, HookError};
+pub use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
+
+// What the parts of this module use of one another.
+use after::Notifications;
+use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
+use explain::{caught_message, value_of};
+use host::NoHost;
+use load::library::Libraries;
+use load::secrets::Secrets;
+use load::{LoadError, SCRIPT_MODULE, Script, Texts};
+use modules::{Functions, Log, function, readable, shown_unverified};
+use outcome::Adaptation;
+use run::cycles::TopLevels;
+use run::engine::{SharedModules, current_call_is_over, during_call};
+use run::inline::{Pace, WorkTime};
+use run::permits::{Permit, Permits, WaitsFor};
+use run::statistics::{CallCounters, CallStatistics, Counters};
+use run::threads::Threads;
+use run::{Asking, cycles, threads};
+use testing::ScriptObserver;
+use value::answer::ScriptAnswer;
+use value::context::{Context, Round, count_use, joined_headers, register_context};
+use value::hide::Hidden;
+use value::members::{Frame, MemberAccess, Members, json_size, register_members, result_too_large};
+use value::{
+    Bytes, HostResult, error_message, failure, register_bytes, register_push_on_unit, to_json,
+    to_script,
+};

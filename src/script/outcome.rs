@@ -5,10 +5,8 @@ use std::fmt;
 use rhai::EvalAltResult;
 use serde_json::{Map, Value};
 
-use super::hook::Hook;
-use super::value::message;
-
 use crate::client::{Metadata, ScriptRef};
+use crate::script::{Hook, error_message};
 
 /// The decision when all scripts have accepted the request.
 #[derive(Debug)]
@@ -23,7 +21,7 @@ pub struct Decision {
 
 /// A request that scripts have adapted.
 #[derive(Debug)]
-pub struct AdaptedRequest {
+pub struct Adaptation {
     /// The request as the scripts left it.
     pub request: Metadata,
     /// The scripts that were called, in order.
@@ -149,7 +147,7 @@ impl Fault {
             line: position.line().unwrap_or(0),
             column: position.position().unwrap_or(0),
             calls: calls.join(" > "),
-            ..Self::nowhere(file, function, message(inner))
+            ..Self::nowhere(file, function, error_message(inner))
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use crate::base::{Clock, Timestamp};
 use crate::config::{Live, Settings};
 use crate::fetch::{Fetcher, Request};
-use crate::script::host::{CallingScript, Host, HttpAnswer, HttpCall};
+use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
 use crate::store::expiring::key_values::{KeyValueLimits, ScriptValues};
 use crate::store::{Indexed, Store};
 

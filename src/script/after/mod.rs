@@ -16,13 +16,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use self::queues::ClientQueues;
-use super::hook::Hook;
-use super::load::set::ScriptSet;
-use super::outcome::HookError;
-use super::value::facts::Facts;
-use super::value::members::weight;
 use crate::client::Metadata;
+use crate::script::{Facts, Hook, HookError, ScriptSet, json_size};
+use queues::ClientQueues;
 
 /// The number of events that are delivered at the same time. It is small, so that requests are not held
 /// up.
@@ -70,7 +66,7 @@ impl ScriptSet {
             return;
         }
         let notifications = &self.runtime().notifications;
-        let bytes = weight(client.as_object()) + weight(facts.register_request.as_object());
+        let bytes = json_size(client.as_object()) + json_size(facts.register_request.as_object());
         let Some(places) = notifications.take_places(bytes) else {
             notifications.lose(
                 hook,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Event;
+use crate::script::after::Event;
 
 /// The events that are queued or being delivered, with one queue per client.
 #[derive(Default)]

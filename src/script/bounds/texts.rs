@@ -1,9 +1,11 @@
-//! `replace`, `pad`, `split`, `split_rev` and `to_chars` of strings.
+//! `replace`, `pad`, `split`, `split_rev`, `to_chars` and `chars` of strings.
+
+use std::ops::{Range, RangeInclusive};
 
 use rhai::{Array, Dynamic, ImmutableString, Module, NativeCallContext};
 
-use super::super::value::{HostResult, failure};
-use super::{add_changing, exceeds, too_large};
+use crate::script::bounds::{add_changing, exceeds, too_large};
+use crate::script::{HostResult, failure};
 
 /// Rhai's names, in its errors, for the limits of strings and arrays.
 const LONG_TEXT: &str = "Length of string";
@@ -12,6 +14,7 @@ const LARGE_ARRAY: &str = "Size of array/BLOB";
 pub(super) fn register(module: &mut Module) {
     register_replace(module);
     register_split(module);
+    register_chars(module);
     add_changing(
         module,
         "pad",
@@ -24,45 +27,39 @@ pub(super) fn register(module: &mut Module) {
     );
 }
 
+/// A parameter that can be a string or a character.
+trait StringOrChar: Clone + Send + Sync + 'static {
+    /// Returns the text; a character is encoded in `buffer`.
+    fn text<'a>(&'a self, buffer: &'a mut [u8; 4]) -> &'a str;
+}
+
+impl StringOrChar for ImmutableString {
+    fn text<'a>(&'a self, _: &'a mut [u8; 4]) -> &'a str {
+        self
+    }
+}
+
+impl StringOrChar for char {
+    fn text<'a>(&'a self, buffer: &'a mut [u8; 4]) -> &'a str {
+        self.encode_utf8(buffer)
+    }
+}
+
 fn register_replace(module: &mut Module) {
+    add_replace::<ImmutableString, ImmutableString>(module);
+    add_replace::<ImmutableString, char>(module);
+    add_replace::<char, ImmutableString>(module);
+    add_replace::<char, char>(module);
+}
+
+fn add_replace<F: StringOrChar, B: StringOrChar>(module: &mut Module) {
     add_changing(
         module,
         "replace",
-        |cx: NativeCallContext,
-         text: &mut ImmutableString,
-         find: ImmutableString,
-         by: ImmutableString| { replace(cx.engine().max_string_size(), text, &find, &by) },
-    );
-    add_changing(
-        module,
-        "replace",
-        |cx: NativeCallContext, text: &mut ImmutableString, find: ImmutableString, by: char| {
-            replace(
-                cx.engine().max_string_size(),
-                text,
-                &find,
-                by.encode_utf8(&mut [0; 4]),
-            )
-        },
-    );
-    add_changing(
-        module,
-        "replace",
-        |cx: NativeCallContext, text: &mut ImmutableString, find: char, by: ImmutableString| {
-            replace(
-                cx.engine().max_string_size(),
-                text,
-                find.encode_utf8(&mut [0; 4]),
-                &by,
-            )
-        },
-    );
-    add_changing(
-        module,
-        "replace",
-        |cx: NativeCallContext, text: &mut ImmutableString, find: char, by: char| {
-            let (find, by) = (find.to_string(), by.to_string());
-            replace(cx.engine().max_string_size(), text, &find, &by)
+        |cx: NativeCallContext, text: &mut ImmutableString, find: F, by: B| {
+            let (mut first, mut second) = ([0; 4], [0; 4]);
+            let (find, by) = (find.text(&mut first), by.text(&mut second));
+            replace(cx.engine().max_string_size(), text, find, by)
         },
     );
 }
@@ -118,40 +115,8 @@ type Cut = fn(usize, &str, &str, usize) -> HostResult<Array>;
 fn register_split(module: &mut Module) {
     let cuts: [(&str, Cut); 2] = [("split", split), ("split_rev", split_rev)];
     for (name, cut) in cuts {
-        module.set_native_fn(
-            name,
-            move |cx: NativeCallContext, text: ImmutableString, at: ImmutableString| {
-                cut(cx.engine().max_array_size(), &text, &at, usize::MAX)
-            },
-        );
-        module.set_native_fn(
-            name,
-            move |cx: NativeCallContext, text: ImmutableString, at: char| {
-                cut(
-                    cx.engine().max_array_size(),
-                    &text,
-                    at.encode_utf8(&mut [0; 4]),
-                    usize::MAX,
-                )
-            },
-        );
-        module.set_native_fn(
-            name,
-            move |cx: NativeCallContext, text: ImmutableString, at: ImmutableString, parts: i64| {
-                cut(cx.engine().max_array_size(), &text, &at, one_or_more(parts))
-            },
-        );
-        module.set_native_fn(
-            name,
-            move |cx: NativeCallContext, text: ImmutableString, at: char, parts: i64| {
-                cut(
-                    cx.engine().max_array_size(),
-                    &text,
-                    at.encode_utf8(&mut [0; 4]),
-                    one_or_more(parts),
-                )
-            },
-        );
+        add_split::<ImmutableString>(module, name, cut);
+        add_split::<char>(module, name, cut);
     }
     module.set_native_fn("split", |cx: NativeCallContext, text: ImmutableString| {
         let limit = cx.engine().max_array_size();
@@ -165,6 +130,24 @@ fn register_split(module: &mut Module) {
         "to_chars",
         |cx: NativeCallContext, text: ImmutableString| {
             array(cx.engine().max_array_size(), text.chars())
+        },
+    );
+}
+
+/// Adds `cut` with a separator of the type `P`, without and with a number of parts.
+fn add_split<P: StringOrChar>(module: &mut Module, name: &str, cut: Cut) {
+    module.set_native_fn(
+        name,
+        move |cx: NativeCallContext, text: ImmutableString, at: P| {
+            let limit = cx.engine().max_array_size();
+            cut(limit, &text, at.text(&mut [0; 4]), usize::MAX)
+        },
+    );
+    module.set_native_fn(
+        name,
+        move |cx: NativeCallContext, text: ImmutableString, at: P, parts: i64| {
+            let limit = cx.engine().max_array_size();
+            cut(limit, &text, at.text(&mut [0; 4]), one_or_more(parts))
         },
     );
 }
@@ -202,6 +185,84 @@ fn array(limit: usize, items: impl Iterator<Item: Into<Dynamic>>) -> HostResult<
     Ok(array)
 }
 
+/// `chars`: iterates over a limited number of characters of a string, from a position on.
+///
+/// Rhai's own iterator holds a copy of the characters, four bytes each. The copy is cloned with the
+/// iterator and counts towards no limit, and an array may hold thousands of iterators. This iterator
+/// shares the string instead.
+#[derive(Clone)]
+struct Characters {
+    text: ImmutableString,
+    /// The byte offset of the next character.
+    at: usize,
+    left: usize,
+}
+
+impl Characters {
+    /// Returns at most `most` characters from the index `from` on; a negative index counts from the end.
+    fn new(text: ImmutableString, from: i64, most: i64) -> Self {
+        let mut number = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
+        if from < 0 {
+            number = text.chars().count().saturating_sub(number);
+        }
+        let at = match text.char_indices().nth(number) {
+            Some((at, _)) => at,
+            None => text.len(),
+        };
+        Self {
+            text,
+            at,
+            left: usize::try_from(most.max(0)).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn all(text: ImmutableString) -> Self {
+        Self::new(text, 0, i64::MAX)
+    }
+
+    /// Returns the characters whose indexes are in `numbers`.
+    fn within(text: ImmutableString, numbers: &Range<i64>) -> Self {
+        let from = numbers.start.max(0);
+        Self::new(text, from, numbers.end.saturating_sub(from))
+    }
+}
+
+impl Iterator for Characters {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        self.left = self.left.checked_sub(1)?;
+        let next = self.text.get(self.at..)?.chars().next()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+}
+
+fn register_chars(module: &mut Module) {
+    module.set_custom_type::<Characters>("Characters");
+    module.set_iterator::<Characters>();
+    module.set_getter_fn("chars", |text: &mut ImmutableString| {
+        Ok(Characters::all(text.clone()))
+    });
+    module.set_native_fn("chars", |text: ImmutableString| Ok(Characters::all(text)));
+    module.set_native_fn("chars", |text: ImmutableString, from: i64| {
+        Ok(Characters::new(text, from, i64::MAX))
+    });
+    module.set_native_fn("chars", |text: ImmutableString, from: i64, most: i64| {
+        Ok(Characters::new(text, from, most))
+    });
+    module.set_native_fn("chars", |text: ImmutableString, numbers: Range<i64>| {
+        Ok(Characters::within(text, &numbers))
+    });
+    module.set_native_fn(
+        "chars",
+        |text: ImmutableString, numbers: RangeInclusive<i64>| {
+            let end = numbers.end().saturating_add(1);
+            Ok(Characters::within(text, &(*numbers.start()..end)))
+        },
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,5 +272,13 @@ mod tests {
         assert_eq!(array(3, "a,b,c".split(',')).unwrap().len(), 3);
         let endless = array(3, std::iter::repeat("a"));
         assert!(endless.unwrap_err().to_string().contains("too large"));
+    }
+
+    #[test]
+    fn copying_characters_does_not_copy_the_text() {
+        let characters = Characters::all("grün".into());
+        let copy = characters.clone();
+        assert!(copy.text.ptr_eq(&characters.text));
+        assert_eq!(copy.collect::<String>(), "grün");
     }
 }

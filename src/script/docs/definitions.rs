@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::super::hook::Hook;
-use super::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
 use crate::client::member::{MEMBERS, MemberKind, SetBy};
+use crate::script::Hook;
+use crate::script::docs::{
+    CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions,
+};
 
 /// The length limit of a documentation line, in bytes.
 const WIDTH: usize = 100;
@@ -19,10 +21,10 @@ pub(crate) fn definitions() -> BTreeMap<String, String> {
         modules.entry(function.module).or_default().push(function);
     }
     let tests = modules.remove("").unwrap_or_default();
-    let mut files: BTreeMap<String, String> = modules
-        .iter()
-        .map(|(name, functions)| (format!("{name}.d.rhai"), module(name, functions)))
-        .collect();
+    let mut files = BTreeMap::new();
+    for (name, functions) in &modules {
+        files.insert(format!("{name}.d.rhai"), module(name, functions));
+    }
     files.insert("__registrar__.d.rhai".to_owned(), context());
     files.insert("__hooks__.d.rhai".to_owned(), hooks());
     files.insert("__tests__.d.rhai".to_owned(), module("static", &tests));
@@ -119,12 +121,15 @@ fn context_member(member: &ContextMember) -> Vec<String> {
 fn hooks() -> String {
     let mut text = "module static;\n".to_owned();
     for hook in Hook::ALL {
-        let parameters = hook.parameters().iter().map(|name| match *name {
-            "context" => "context: Context".to_owned(),
-            "response" | "request" => format!("{name}: Members"),
-            other => format!("{other}: ?"),
-        });
-        let parameters = parameters.collect::<Vec<_>>().join(", ");
+        let mut parameters = Vec::new();
+        for name in hook.parameters() {
+            parameters.push(match *name {
+                "context" => "context: Context".to_owned(),
+                "response" | "request" => format!("{name}: Members"),
+                other => format!("{other}: ?"),
+            });
+        }
+        let parameters = parameters.join(", ");
         let about = format!("A hook that a script can define. {}", hook.about());
         item(
             &mut text,
@@ -188,18 +193,15 @@ fn declaration(signature: &str) -> String {
         None => (signature, String::new()),
     };
     let (name, parameters) = head.split_once('(').unwrap_or((head, ")"));
-    let parameters = parameters
-        .trim_end_matches(')')
-        .split(", ")
-        .filter(|parameter| !parameter.is_empty());
-    let parameters = parameters.map(|parameter| match parameter.split_once(": ") {
-        Some((name, of)) => format!("{name}: {}", type_name(of)),
-        None => format!("{parameter}: ?"),
-    });
-    format!(
-        "fn {name}({}){result};",
-        parameters.collect::<Vec<_>>().join(", ")
-    )
+    let mut declared = Vec::new();
+    for parameter in parameters.trim_end_matches(')').split(", ") {
+        match parameter.split_once(": ") {
+            Some((name, of)) => declared.push(format!("{name}: {}", type_name(of))),
+            None if parameter.is_empty() => {}
+            None => declared.push(format!("{parameter}: ?")),
+        }
+    }
+    format!("fn {name}({}){result};", declared.join(", "))
 }
 
 fn type_name(name: &str) -> &str {

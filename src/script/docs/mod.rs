@@ -4,22 +4,17 @@
 //! One test compares these texts with the registered functions and runs every example. Another test
 //! compares them with `scripts/README.md`.
 
-mod context;
 mod definitions;
-mod hooks;
-mod testing;
 
 #[cfg(test)]
 use std::fmt::Write;
 
 #[cfg(test)]
-use super::hook::Hook;
-use super::modules;
+use crate::script::Hook;
+use crate::script::{function, modules};
 
 pub(crate) use super::modules::HostFunction;
-pub(crate) use context::CONTEXT_MEMBERS;
 pub(crate) use definitions::definitions;
-pub(crate) use testing::TEST_FUNCTIONS;
 
 /// A member of `context`.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +26,173 @@ pub(crate) struct ContextMember {
     /// Its description.
     pub about: &'static str,
 }
+
+const fn member(name: &'static str, spelling: &'static str, about: &'static str) -> ContextMember {
+    ContextMember {
+        name,
+        spelling,
+        about,
+    }
+}
+
+/// All members of `context`.
+pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
+    member(
+        "client",
+        "getClient()",
+        "The client that will be stored, read and written by the names of its JSON members: \
+         `context.client.contacts.push(\"a@example.org\")`, `context.client[\"client_name#fr\"] = \"Nom\"`. \
+         An absent member is `()`, and `push` turns it into a list of one item; setting a member to `()` \
+         removes it. An unknown member name is a fault whose message suggests the nearest name. `client_id` \
+         and `client_id_issued_at` are present once the client has them, so not in `createClient`, and \
+         cannot be changed. The client is read-only in hooks that store nothing. `client_secret` is present \
+         only in `clientCreated` and `clientUpdated`, and never appears in the log.",
+    ),
+    member(
+        "registerRequest",
+        "getRegisterRequest()",
+        "The request, after its proofs were merged into it and `adaptRequest` has changed it. Read-only. \
+         `evidence` is a string here, and absent in the hooks that run after the response.",
+    ),
+    member(
+        "configurationAttributes",
+        "getConfigurationAttibutes()",
+        "`[scripts.attributes]` of the configuration, as a map.",
+    ),
+    member(
+        "httpRequest",
+        "getHttpRequest()",
+        "`#{ method, path, headers, ipAddress }`. Header names are in lower case, and headers with \
+         credentials are left out.",
+    ),
+    member(
+        "trustLevel",
+        "getTrustLevel()",
+        "`open`, `token`, `mtls`, `statement`, `attested` or `operator`.",
+    ),
+    member(
+        "softwareStatement",
+        "getSoftwareStatement()",
+        "The software statement as `#{ header, claims }`, or `()`. It is verified, with two exceptions. It \
+         is not verified yet in `getSoftwareStatementJwks` and `getSoftwareStatementHmacSecret`, which \
+         return the keys for that. It is never verified with `softwareStatementValidationType = \"none\"`.",
+    ),
+    member(
+        "dcr",
+        "getDcr()",
+        "The signed request as `#{ header, claims }`, or `()`. It is verified, except in `getDcrJwks` and \
+         `getDcrHmacSecret`, which return the keys for that.",
+    ),
+    member(
+        "evidence",
+        "getEvidence()",
+        "The attestation evidence as `#{ header, claims }`, not verified, when it is a JWT; otherwise `()`.",
+    ),
+    member(
+        "attestation",
+        "getAttestation()",
+        "The result of appraising the evidence, or `()`. When `createClient` or `updateClient` appraises \
+         evidence itself, it sets this member to `true` or to a map to accept the evidence.",
+    ),
+    member(
+        "certificate",
+        "getCertificate()",
+        "The client's certificate, or `()`: `#{ subject, attributes, issuer, serialNumber, sans, sha256, \
+         thumbprint, pem, validity, jwk, trusted }`. `attributes` maps the name of each subject attribute to \
+         the list of its values: `context.certificate.attributes.UID[0]`.",
+    ),
+    member(
+        "initialAccessToken",
+        "getInitialAccessToken()",
+        "The attributes of the initial access token, or `()`.",
+    ),
+    member(
+        "createWebApplicationException(status, entity)",
+        "createWebApplicationException(status, entity)",
+        "Sets the response: a status from 400 to 599, and a body that is a map or JSON text. The server \
+         sends it whatever the hook returns.",
+    ),
+    member(
+        "createStaleEvidenceWebApplicationException(nonce)",
+        "createStaleEvidenceWebApplicationException(nonce)",
+        "Sets the response to 400 `stale_evidence` with this nonce.",
+    ),
+];
+
+/// All functions that are available in tests only. Each example is a test that passes with a single
+/// script whose `createClient` returns `true`.
+pub(crate) static TEST_FUNCTIONS: &[HostFunction] = &[
+    function(
+        "",
+        "assert(condition: bool)",
+        "Fails the test unless the condition is true.",
+        "assert(1 + 1 == 2);",
+    ),
+    function(
+        "",
+        "assert(condition: bool, message: string)",
+        "The same, with a message for the failure.",
+        "assert(1 + 1 == 2, \"numbers are broken\");",
+    ),
+    function(
+        "",
+        "assert_eq(left: any, right: any)",
+        "Fails the test and shows both values, unless they are the same JSON. The order of members does not \
+         matter.",
+        "assert_eq(#{ a: 1, b: [2] }, #{ b: [2], a: 1 });",
+    ),
+    function(
+        "",
+        "run(hook: string, given: map) -> map",
+        "Calls a hook of all scripts in order, as the server does. `given` and the result are described in \
+         the section on tests. Fails when no script has the hook, and when the scripts do not load.",
+        "assert_eq(run(\"createClient\", #{ request: #{ client_name: \"K\" } }).outcome, \"passed\");",
+    ),
+    function(
+        "",
+        "run(hook: string) -> map",
+        "The same with an empty request.",
+        "assert_eq(run(\"createClient\").client, #{});",
+    ),
+    function(
+        "",
+        "run_script(script: string, hook: string, given: map) -> map",
+        "The same, with only the script of this file name.",
+        "assert_eq(run_script(\"10-a.rhai\", \"createClient\", #{}).outcome, \"passed\");",
+    ),
+    function(
+        "fake",
+        "http(method: string, url: string, answer: map)",
+        "From now on, `http` gets this response to this method and URL: `#{ status, headers, json, body }`, \
+         each optional. A request without a fake response fails, as if the server were unreachable.",
+        "fake::http(\"GET\", \"https://a.example/\", #{ json: #{ ok: true } }); \
+         assert(http::get(\"https://a.example/\").json.ok);",
+    ),
+    function(
+        "fake",
+        "now(seconds: int)",
+        "Sets the clock, which does not advance by itself. A test begins at 2026-01-01T00:00:00Z.",
+        "fake::now(86400); assert_eq(time::format(time::now()), \"1970-01-02T00:00:00Z\");",
+    ),
+    function(
+        "fake",
+        "advance(seconds: int)",
+        "Moves the clock forward.",
+        "let then = time::now(); fake::advance(60); assert_eq(time::now() - then, 60);",
+    ),
+    function(
+        "fake",
+        "secret(name: string, text: string)",
+        "Defines a secret of at least 8 bytes. Tests never read the secrets of the configuration.",
+        "fake::secret(\"key\", \"not a secret\"); assert_eq(secrets::get(\"key\"), \"not a secret\");",
+    ),
+    function(
+        "fake",
+        "client(members: map)",
+        "Adds a client that `clients` finds.",
+        "fake::client(#{ software_id: \"a\" }); assert(clients::exists(#{ software_id: \"a\" }));",
+    ),
+];
 
 /// Returns all functions of all host modules, sorted by module.
 pub(crate) fn host_functions() -> Vec<&'static HostFunction> {

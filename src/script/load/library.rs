@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
-use crate::script::run::cycles;
+use crate::script::cycles;
 
 /// The files below `lib/`. A clone is another handle on the same files.
 #[derive(Clone)]

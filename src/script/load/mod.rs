@@ -12,16 +12,11 @@ use std::path::Path;
 
 use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
-use self::library::Libraries;
-use super::hook::Hook;
-use super::modules::readable;
-use super::run::current_call;
-use super::run::cycles;
-use super::run::engine::SharedModules;
-use super::value::message;
 use crate::base::sha256_hex;
 use crate::client::ScriptRef;
 use crate::config::nearest;
+use crate::script::{Hook, SharedModules, current_call_is_over, cycles, error_message, readable};
+use library::Libraries;
 
 /// The size limit of one file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
@@ -63,19 +58,16 @@ impl LoadError {
         position: Position,
         message: impl Into<String>,
     ) -> Self {
-        let line = position.line().unwrap_or(0);
-        let text = line
-            .checked_sub(1)
-            .and_then(|line| source.lines().nth(line))
-            .unwrap_or("")
-            .trim_end();
-        let column = position.position().unwrap_or(0);
-        Self {
-            line,
-            column,
-            text: text.to_owned(),
-            ..Self::new(file, message)
+        let mut error = Self::new(file, message);
+        if let Some(line) = position.line() {
+            error.line = line;
+            let text = source.lines().nth(line.saturating_sub(1));
+            error.text = String::from(text.unwrap_or_default().trim_end());
         }
+        if let Some(column) = position.position() {
+            error.column = column;
+        }
+        error
     }
 }
 
@@ -121,8 +113,6 @@ pub(super) struct Texts {
 
 /// Reads all scripts of `directory` and all files below its `lib/`.
 pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
-    let mut texts = Texts::default();
-    let mut errors = Vec::new();
     if !directory.is_dir() {
         let missing = LoadError::new(
             &directory.display().to_string(),
@@ -130,23 +120,24 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
         );
         return Err(LoadErrors(vec![missing]));
     }
-    read_folder(directory, "", 0, &mut texts.scripts, &mut errors);
-    let library = directory.join("lib");
-    if library.is_dir() {
-        read_folder(&library, "lib/", 1, &mut texts.libraries, &mut errors);
+    let mut errors = Vec::new();
+    let mut scripts = BTreeMap::new();
+    read_folder(directory, "", 0, &mut scripts, &mut errors);
+    let mut files = BTreeMap::new();
+    let folder = directory.join("lib");
+    if folder.is_dir() {
+        read_folder(&folder, "lib/", 1, &mut files, &mut errors);
     }
-    let libraries = std::mem::take(&mut texts.libraries);
-    for (name, text) in libraries {
-        texts.libraries.insert(name.replace(".rhai", ""), text);
+    let mut libraries = BTreeMap::new();
+    for (name, text) in files {
+        libraries.insert(name.replace(".rhai", ""), text);
     }
-    if texts.scripts.len() + texts.libraries.len() > MAXIMUM_FILES {
-        errors.push(LoadError::new(
-            "",
-            format!("too many files; the limit is {MAXIMUM_FILES}"),
-        ));
+    if scripts.len() + libraries.len() > MAXIMUM_FILES {
+        let message = format!("too many files; the limit is {MAXIMUM_FILES}");
+        errors.push(LoadError::new("", message));
     }
     if errors.is_empty() {
-        Ok(texts)
+        Ok(Texts { scripts, libraries })
     } else {
         Err(LoadErrors(errors))
     }
@@ -186,26 +177,30 @@ fn read_folder(
             continue;
         }
         let (path, name) = (entry.path(), format!("{prefix}{name}"));
-        let is_script = path.extension().is_some_and(|suffix| suffix == "rhai");
         if path.is_dir() {
             if (1..MAXIMUM_DEPTH).contains(&depth) {
                 read_folder(&path, &format!("{name}/"), depth + 1, texts, errors);
             }
-        } else if is_script {
-            match read_file(&path) {
-                Ok(text) => drop(texts.insert(name, text)),
-                Err(message) => errors.push(LoadError::new(&name, message)),
-            }
+            continue;
+        }
+        match read_script(&path) {
+            Some(Ok(text)) => drop(texts.insert(name, text)),
+            Some(Err(message)) => errors.push(LoadError::new(&name, message)),
+            None => {}
         }
     }
 }
 
+/// Reads a file if it is a script.
+fn read_script(path: &Path) -> Option<Result<String, String>> {
+    (path.extension()? == "rhai").then(|| read_file(path))
+}
+
 fn read_file(path: &Path) -> Result<String, String> {
-    let bytes = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if bytes > MAXIMUM_BYTES {
+    let text = read_text(path).map_err(|error| error.to_string())?;
+    let Some(text) = text else {
         return Err(format!("the file is larger than {MAXIMUM_BYTES} bytes"));
-    }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    };
     // Many programs empty a file before they write it. An empty script would be valid and decide nothing,
     // so for a moment every client could register.
     if text.trim().is_empty() {
@@ -215,6 +210,14 @@ fn read_file(path: &Path) -> Result<String, String> {
         );
     }
     Ok(readable(&text))
+}
+
+/// Returns the text of a file; none if it is too large.
+fn read_text(path: &Path) -> std::io::Result<Option<String>> {
+    if fs::metadata(path)?.len() > MAXIMUM_BYTES {
+        return Ok(None);
+    }
+    fs::read_to_string(path).map(Some)
 }
 
 /// A script that is ready to be called.
@@ -250,7 +253,7 @@ impl Compiled {
             warnings,
             has_closures,
         } = self;
-        let mut engine = modules.engine(current_call::over);
+        let mut engine = modules.engine(current_call_is_over);
         if has_closures || libraries.have_closures() {
             modules.top_levels().watch_calls(&mut engine);
         }
@@ -312,10 +315,10 @@ pub(super) fn evaluate(
     name: &str,
     text: &str,
 ) -> Result<Shared<Module>, LoadError> {
-    let module = Module::eval_ast_as_new(Scope::new(), ast, engine);
-    module
-        .map(Into::into)
-        .map_err(|error| failed(name, text, &error))
+    match Module::eval_ast_as_new(Scope::new(), ast, engine) {
+        Ok(module) => Ok(module.into()),
+        Err(error) => Err(failed(name, text, &error)),
+    }
 }
 
 /// Returns the error of the top level of `name`.
@@ -323,10 +326,18 @@ fn failed(name: &str, text: &str, error: &EvalAltResult) -> LoadError {
     match error {
         EvalAltResult::ErrorInModule(library, inner, position) => {
             let place = inner.position();
-            let message = format!("{library}:{place:?}: {}", message(inner.unwrap_inner()));
+            let message = format!(
+                "{library}:{place:?}: {}",
+                error_message(inner.unwrap_inner())
+            );
             LoadError::at(name, text, *position, message)
         }
-        error => LoadError::at(name, text, error.position(), message(error.unwrap_inner())),
+        error => LoadError::at(
+            name,
+            text,
+            error.position(),
+            error_message(error.unwrap_inner()),
+        ),
     }
 }
 
@@ -364,38 +375,50 @@ fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>>
 
 /// Returns the position at which the function called `name` is declared.
 pub(super) fn declaration(text: &str, name: &str) -> Position {
-    let found = text.lines().enumerate().find_map(|(number, line)| {
-        let at = line.find("fn ")?;
-        let after = line.get(at + 3..)?.trim_start().strip_prefix(name)?;
-        after.trim_start().starts_with('(').then_some((number, at))
-    });
-    let place = found.and_then(|(line, column)| {
-        Some((
-            u16::try_from(line + 1).ok()?,
-            u16::try_from(column + 1).ok()?,
-        ))
-    });
-    place.map_or(Position::NONE, |(line, column)| Position::new(line, column))
+    for (number, line) in (1..=u16::MAX).zip(text.lines()) {
+        if let Some(column) = declared_at(line, name) {
+            return Position::new(number, column);
+        }
+    }
+    Position::NONE
+}
+
+/// Returns the column, from 1, at which a line declares the function called `name`.
+fn declared_at(line: &str, name: &str) -> Option<u16> {
+    let at = line.find("fn ")?;
+    let after = line.get(at + 3..)?.trim_start().strip_prefix(name)?;
+    if !after.trim_start().starts_with('(') {
+        return None;
+    }
+    u16::try_from(at + 1).ok()
 }
 
 /// Returns warnings about functions that may have been meant as hooks and would silently never be called.
 fn near_hooks(ast: &AST) -> Vec<String> {
     let names = Hook::ALL.map(Hook::name);
-    let near = |name: &str| {
-        let hook = nearest(name, names).filter(|_| !names.contains(&name) && name.len() > 6)?;
-        Some(format!(
-            "the function {name} is never called; did you mean the hook {hook}?"
-        ))
-    };
-    ast.iter_functions()
-        .filter_map(|function| near(function.name))
-        .collect()
+    let mut warnings = Vec::new();
+    for function in ast.iter_functions() {
+        let name = function.name;
+        // A short name is similar to a hook by chance.
+        if names.contains(&name) || name.len() <= 6 {
+            continue;
+        }
+        if let Some(hook) = nearest(name, names) {
+            warnings.push(format!(
+                "the function {name} is never called; did you mean the hook {hook}?"
+            ));
+        }
+    }
+    warnings
 }
 
 fn dispatch(hooks: &[Hook]) -> String {
-    let function = |hook: &Hook| {
+    let mut functions = Vec::new();
+    for hook in hooks {
         let (name, parameters) = (hook.name(), hook.parameters().join(", "));
-        format!("fn {name}({parameters}) {{ {SCRIPT_MODULE}::{name}({parameters}) }}\n")
-    };
-    hooks.iter().map(function).collect()
+        functions.push(format!(
+            "fn {name}({parameters}) {{ {SCRIPT_MODULE}::{name}({parameters}) }}"
+        ));
+    }
+    functions.join("\n")
 }

@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::secrets::{SecretError, Secrets};
 use crate::base::{Clock, Secret};
 use crate::config::ScriptSettings;
-use crate::script::after::Notifications;
-use crate::script::host::{Host, NoHost};
-use crate::script::run::permits::Permits;
-use crate::script::run::statistics::CallCounters;
-use crate::script::run::threads::Threads;
-use crate::script::testing::observer::ScriptObserver;
+use crate::script::{
+    CallCounters, Host, NoHost, Notifications, Permits, ScriptObserver, SecretError, Secrets,
+    Threads,
+};
 
 /// The state that all sets of scripts of one server share. It outlives every reload, so that limits apply
 /// across the previous and the current set.

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::base::Secret;
 use crate::config::{SecretSource, nearest};
-use crate::script::value::hide::Hidden;
+use crate::script::Hidden;
 
 /// A shorter secret could be guessed, and would match texts that are not secret.
 const LEAST_BYTES: usize = 8;
@@ -36,11 +36,9 @@ struct NamedSecrets {
 
 impl NamedSecrets {
     fn new(named: BTreeMap<String, Secret>) -> Self {
-        let hidden = Hidden::of_secrets(
-            named
-                .iter()
-                .map(|(name, secret)| (name.as_str(), secret.expose())),
-        );
+        let texts = named.iter();
+        let texts = texts.map(|(name, secret)| (name.as_str(), secret.expose()));
+        let hidden = Hidden::of_secrets(texts);
         Self { named, hidden }
     }
 }
@@ -53,16 +51,15 @@ impl Secrets {
     pub(in crate::script) fn read(
         sources: &BTreeMap<String, SecretSource>,
     ) -> Result<Self, SecretError> {
-        let read = sources.iter().map(|(name, source)| match read(source) {
-            Ok(secret) => Ok((name.clone(), secret)),
-            Err(reason) => Err(SecretError {
-                name: name.clone(),
-                reason,
-            }),
-        });
-        Ok(Self(ArcSwap::from_pointee(NamedSecrets::new(
-            read.collect::<Result<_, _>>()?,
-        ))))
+        let mut named = BTreeMap::new();
+        for (name, source) in sources {
+            let name = name.clone();
+            match read(source) {
+                Ok(secret) => drop(named.insert(name, secret)),
+                Err(reason) => return Err(SecretError { name, reason }),
+            }
+        }
+        Ok(Self(ArcSwap::from_pointee(NamedSecrets::new(named))))
     }
 
     /// Defines the secret called `name`.
@@ -82,24 +79,17 @@ impl Secrets {
     /// # Errors
     /// When no secret has that name; the error lists the names.
     pub(in crate::script) fn get(&self, name: &str) -> Result<Secret, String> {
-        let known = self.0.load();
-        let secrets = &known.named;
-        secrets.get(name).cloned().ok_or_else(|| {
-            let known = secrets.keys().map(String::as_str);
-            match nearest(name, known.clone()) {
-                Some(near) => format!("unknown secret '{name}'; did you mean '{near}'?"),
-                None if secrets.is_empty() => {
-                    format!("unknown secret '{name}'; [scripts.secrets] is empty")
-                }
-                None => {
-                    let known: Vec<&str> = known.collect();
-                    format!(
-                        "unknown secret '{name}'; [scripts.secrets] defines {}",
-                        known.join(", ")
-                    )
-                }
-            }
-        })
+        let secrets = self.0.load();
+        if let Some(secret) = secrets.named.get(name) {
+            return Ok(secret.clone());
+        }
+        let known: Vec<&str> = secrets.named.keys().map(String::as_str).collect();
+        let advice = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean '{near}'?"),
+            None if known.is_empty() => "[scripts.secrets] is empty".to_owned(),
+            None => format!("[scripts.secrets] defines {}", known.join(", ")),
+        };
+        Err(format!("unknown secret '{name}'; {advice}"))
     }
 
     /// Returns all secrets.

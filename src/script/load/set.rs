@@ -7,16 +7,12 @@ use std::time::{Duration, Instant};
 use rhai::Dynamic;
 use serde_json::Value;
 
-use super::library::Libraries;
-use super::runtime::Runtime;
 use crate::base::{Timestamp, sha256_hex};
 use crate::config::ScriptSettings;
-use crate::script::hook::Hook;
-use crate::script::load::{self, LoadError, LoadErrors, Script, Texts};
-use crate::script::run::engine::SharedModules;
-use crate::script::run::inline::Pace;
-use crate::script::run::statistics::{CallStatistics, Counters};
-use crate::script::value::{message, to_script};
+use crate::script::{
+    CallStatistics, Counters, Hook, Libraries, LoadError, LoadErrors, Pace, Runtime, Script,
+    SharedModules, Texts, error_message, load, to_script,
+};
 
 /// The time limit for all top levels together.
 const LOAD_TIME: Duration = Duration::from_secs(10);
@@ -74,15 +70,16 @@ impl ScriptSet {
             }
         }
         let attributes = attributes(settings)?;
-        let hooks: Vec<(&str, &[Hook])> = infos
-            .iter()
-            .map(|info| (info.name.as_str(), info.hooks.as_slice()))
-            .collect();
+        let mut counters = Vec::new();
+        for info in &infos {
+            counters.push(runtime.statistics.of_script(&info.name, &info.hooks));
+        }
+        runtime.statistics.drop_unused();
         Ok(Self {
             scripts,
             paces: Default::default(),
             attributes: attributes.into(),
-            counters: runtime.statistics.of(&hooks),
+            counters,
             infos,
             revision,
             since: runtime.clock.now(),
@@ -113,8 +110,9 @@ impl ScriptSet {
 
     /// Returns the counters of the script at `index` for `hook`.
     pub(in crate::script) fn counters(&self, index: usize, hook: Hook) -> Option<&Counters> {
-        let counters = self.counters.get(index)?.iter().find(|(of, _)| *of == hook);
-        counters.map(|(_, counters)| counters.as_ref())
+        let mut of_script = self.counters.get(index)?.iter();
+        let (_, counters) = of_script.find(|(of, _)| *of == hook)?;
+        Some(counters)
     }
 
     /// Returns how long `hook` takes.
@@ -176,7 +174,7 @@ fn compile_all(texts: Texts, runtime: &Arc<Runtime>) -> Result<Vec<Script>, Load
 /// Returns `context.configurationAttributes`.
 fn attributes(settings: &ScriptSettings) -> Result<Dynamic, LoadErrors> {
     to_script(&Value::Object(settings.attributes.clone())).map_err(|error| {
-        let error = LoadError::new("[scripts.attributes]", message(&error));
+        let error = LoadError::new("[scripts.attributes]", error_message(&error));
         LoadErrors(vec![error])
     })
 }
@@ -195,12 +193,10 @@ fn info(script: &Script) -> ScriptInfo {
 }
 
 fn revision(texts: &Texts) -> String {
-    let all: BTreeMap<&str, String> = texts
-        .scripts
-        .iter()
-        .chain(&texts.libraries)
-        .map(|(name, text)| (name.as_str(), sha256_hex(text.as_bytes())))
-        .collect();
+    let mut all: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, text) in texts.scripts.iter().chain(&texts.libraries) {
+        all.insert(name, sha256_hex(text.as_bytes()));
+    }
     let text = serde_json::to_vec(&all).unwrap_or_default();
     sha256_hex(&text).chars().take(12).collect()
 }

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use rhai::{Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Position};
 use serde_json::{Map, Value};
 
-use super::super::host::Host;
-use super::super::value::{HostResult, failure, to_json};
-use super::functions::{Functions, HostFunction, function};
-use super::jwt::{algorithms, key_set};
-use super::{members, store};
 use crate::base::{Clock, Timestamp};
 use crate::config::ScriptLimits;
 use crate::ear::{self, AppraisalFailure, AttestationResult, Check};
 use crate::jose::{self, Compact, Expectations, JwsError, KeySet, MOST_KEYS, TypRule};
+use crate::script::modules::{
+    Functions, HostFunction, algorithms, function, key_set, members, store,
+};
+use crate::script::{Host, HostResult, failure, to_json};
 
 /// The permitted values of `typ` of an attestation result besides `JWT`; the header may also have none.
 const RESULT_TYPES: &[&str] = &["eat+jwt", "ear+jwt"];
@@ -65,7 +64,27 @@ pub(super) fn module(
     limits: &ScriptLimits,
 ) -> Functions {
     let mut module = Functions::default();
-    let (outside, most) = (Arc::clone(host), limits.store_calls);
+    add_nonces(&mut module, host, limits.store_calls);
+    let clock = Arc::clone(clock);
+    module.add3(
+        "verify_ear",
+        move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
+            let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
+            match verify_ear(&token, &jwks, &expected, clock.now()) {
+                Ok(found) => rhai::serde::to_dynamic(found),
+                Err(failure) => Err(thrown(&failure)),
+            }
+        },
+    );
+    module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| {
+        key_is_in(&key, &set)
+    });
+    module
+}
+
+/// Adds the functions of nonces, each of which calls the store.
+fn add_nonces(module: &mut Functions, host: &Arc<dyn Host>, most: u32) {
+    let outside = Arc::clone(host);
     module.add0("new_nonce", move |cx| {
         store(cx, most, |by| outside.new_nonce(by))
     });
@@ -73,19 +92,6 @@ pub(super) fn module(
     module.add1("consume_nonce", move |cx, nonce: ImmutableString| {
         store(cx, most, |by| outside.consume_nonce(by, &nonce))
     });
-    let clock = Arc::clone(clock);
-    module.add3(
-        "verify_ear",
-        move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
-            let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-            let found = verify_ear(&token, &jwks, &expected, clock.now());
-            rhai::serde::to_dynamic(found.map_err(|failure| thrown(&failure))?)
-        },
-    );
-    module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| {
-        key_is_in(&key, &set)
-    });
-    module
 }
 
 /// Reads the expectations. A member that is `()` counts as absent.
@@ -129,11 +135,10 @@ fn verify_ear(
         max_age: Some(expected.max_age),
         ..Expectations::default()
     };
-    let verified = jose::verify(&token, &keys, &expectations, now);
-    ear::judge(
-        verified.map_err(|error| ear_failure(&error))?.claims(),
-        expected,
-    )
+    match jose::verify(&token, &keys, &expectations, now) {
+        Ok(verified) => ear::judge(verified.claims(), expected),
+        Err(error) => Err(ear_failure(&error)),
+    }
 }
 
 fn ear_failure(error: &JwsError) -> AppraisalFailure {
@@ -149,21 +154,14 @@ fn ear_failure(error: &JwsError) -> AppraisalFailure {
 /// Returns whether `set` contains the public key `key`, compared by the members of the thumbprint (RFC
 /// 7638 section 3.2). `key` is a JWK, or a `SubjectPublicKeyInfo` in base64 such as `akpub`.
 fn key_is_in(key: &Dynamic, set: &Dynamic) -> HostResult<bool> {
-    let key = match to_json(key)? {
-        Value::String(text) => {
-            let read = ear::jwk_of_text(&text);
-            read.ok_or_else(|| failure("the text is not a SubjectPublicKeyInfo in base64"))?
-        }
-        jwk => jwk,
-    };
-    let key = key
-        .as_object()
-        .ok_or_else(|| failure("a JWK must be a map"))?;
-    let wanted = thumbprint_members(key).map_err(failure)?;
+    let key = jwk(key)?;
+    let wanted = thumbprint_members(&key).map_err(failure)?;
     let set = key_set(set)?;
-    let keys = set.get("keys").and_then(Value::as_array);
-    for key in keys.into_iter().flatten() {
-        let Some(key) = key.as_object() else { continue };
+    let Some(Value::Array(keys)) = set.get("keys") else {
+        return Ok(false);
+    };
+    for key in keys {
+        let Value::Object(key) = key else { continue };
         if thumbprint_members(key).is_ok_and(|members| members == wanted) {
             return Ok(true);
         }
@@ -171,9 +169,24 @@ fn key_is_in(key: &Dynamic, set: &Dynamic) -> HostResult<bool> {
     Ok(false)
 }
 
+/// Reads a public key, given as a JWK or as a `SubjectPublicKeyInfo` in base64.
+fn jwk(key: &Dynamic) -> HostResult<Map<String, Value>> {
+    let jwk = match to_json(key)? {
+        Value::String(text) => match ear::jwk_of_text(&text) {
+            Some(jwk) => jwk,
+            None => return Err(failure("the text is not a SubjectPublicKeyInfo in base64")),
+        },
+        jwk => jwk,
+    };
+    match jwk {
+        Value::Object(members) => Ok(members),
+        _ => Err(failure("a JWK must be a map")),
+    }
+}
+
 /// Returns the values of the members that identify a public key.
 fn thumbprint_members(key: &Map<String, Value>) -> Result<Vec<&str>, String> {
-    let text = |name: &str| key.get(name).and_then(Value::as_str);
+    let text = |name: &str| key.get(name)?.as_str();
     let names: &[&str] = match text("kty") {
         Some("EC") => &["kty", "crv", "x", "y"],
         Some("OKP") => &["kty", "crv", "x"],

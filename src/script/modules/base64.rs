@@ -9,9 +9,8 @@ use base64::engine::general_purpose::{
 };
 use rhai::{Dynamic, ImmutableString};
 
-use super::super::value::{HostResult, failure};
-use super::functions::{Functions, HostFunction, function};
-use crate::script::value::bytes::Bytes;
+use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{Bytes, HostResult, failure};
 
 /// Decoding accepts input with and without padding.
 const LENIENT: GeneralPurposeConfig =

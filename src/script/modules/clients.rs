@@ -5,11 +5,9 @@ use std::sync::Arc;
 use rhai::Dynamic;
 use serde_json::{Map, Value};
 
-use super::super::host::Host;
-use super::super::value::{HostResult, failure};
-use super::functions::{Functions, HostFunction, function};
-use super::{members, store};
 use crate::config::ScriptLimits;
+use crate::script::modules::{Functions, HostFunction, function, members, store};
+use crate::script::{Host, HostResult, failure};
 
 /// The maximum number of members in one query.
 const MEMBERS: usize = 8;

@@ -3,9 +3,9 @@
 
 use rhai::ImmutableString;
 
-use super::super::value::{HostResult, failure};
-use super::functions::{Functions, HostFunction, function};
 use crate::base::{hmac_sha256_hex, random, sha256_hex, texts_equal};
+use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{HostResult, failure};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

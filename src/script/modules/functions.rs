@@ -3,7 +3,7 @@
 
 use rhai::{Module, NativeCallContext};
 
-use super::super::value::HostResult;
+use crate::script::HostResult;
 
 /// A function of a host module.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,10 @@ impl HostFunction {
     /// Returns the parameters alone, as in `(text: string)`.
     pub(crate) fn parameters(&self) -> &'static str {
         let call = self.signature.split(" -> ").next().unwrap_or_default();
-        call.find('(')
-            .and_then(|at| call.get(at..))
-            .unwrap_or_default()
+        match call.find('(') {
+            Some(at) => call.get(at..).unwrap_or_default(),
+            None => "",
+        }
     }
 
     /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.

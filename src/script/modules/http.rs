@@ -7,15 +7,13 @@ use rhai::{Dynamic, ImmutableString, Map as ScriptMap, NativeCallContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::host::{Host, HttpAnswer, HttpCall};
-use super::super::value::{HostResult, failure, to_json, to_script};
-use super::functions::{Functions, HostFunction, function};
-use super::{hook, members};
 use crate::base::json;
 use crate::config::ScriptLimits;
-use crate::script::run::permits::WaitsFor;
-use crate::script::value::bytes::Bytes;
-use crate::script::value::context::{joined, may};
+use crate::script::modules::{Functions, HostFunction, function, hook, members};
+use crate::script::{
+    Bytes, Host, HostResult, HttpAnswer, HttpCall, WaitsFor, count_use, failure, joined_headers,
+    to_json, to_script,
+};
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 /// The headers that the HTTP client sets itself to frame the request.
@@ -71,6 +69,20 @@ impl Body {
             value => Self::Json(value),
         })
     }
+
+    /// Returns the bytes to send. Adds the content type of JSON to `headers`, unless they name another.
+    fn into_bytes(self, headers: &mut Vec<(String, String)>) -> Option<Vec<u8>> {
+        match self {
+            Self::Nothing => None,
+            Self::Raw(bytes) => Some(bytes),
+            Self::Json(value) => {
+                if !headers.iter().any(|(name, _)| name == "content-type") {
+                    headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                }
+                Some(value.to_string().into_bytes())
+            }
+        }
+    }
 }
 
 /// The functions, for the manual and for editors.
@@ -111,7 +123,7 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();
-    let client = Client {
+    let client = HttpCaller {
         host: Arc::clone(host),
         calls: limits.http_calls,
         bytes: limits.string_bytes,
@@ -122,22 +134,13 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     });
     let http = client.clone();
     module.add2("get", move |cx, url: ImmutableString, headers: Dynamic| {
-        let headers = members(&headers, "the headers")?;
-        let wanted = Wanted::new("GET", &url);
-        http.send(cx, Wanted { headers, ..wanted })
+        http.send(cx, Wanted::new("GET", &url).with_headers(&headers)?)
     });
     let http = client.clone();
     module.add3(
         "post",
         move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
-            let (body, headers) = (Body::of(&body)?, members(&headers, "the headers")?);
-            let wanted = Wanted::new("POST", &url);
-            let wanted = Wanted {
-                headers,
-                body,
-                ..wanted
-            };
-            http.send(cx, wanted)
+            http.send(cx, Wanted::post(&url, &body)?.with_headers(&headers)?)
         },
     );
     module.add1("request", move |cx, request: Dynamic| {
@@ -159,6 +162,19 @@ impl Wanted {
         }
     }
 
+    fn post(url: &str, body: &Dynamic) -> HostResult<Self> {
+        let body = Body::of(body)?;
+        Ok(Self {
+            body,
+            ..Self::new("POST", url)
+        })
+    }
+
+    fn with_headers(self, headers: &Dynamic) -> HostResult<Self> {
+        let headers = members(headers, "the headers")?;
+        Ok(Self { headers, ..self })
+    }
+
     /// Reads the argument of `http::request`.
     fn of_map(mut request: Dynamic) -> HostResult<Self> {
         // Bytes have no JSON form, so the body is taken out before the conversion.
@@ -174,17 +190,17 @@ impl Wanted {
 }
 
 #[derive(Clone)]
-struct Client {
+struct HttpCaller {
     host: Arc<dyn Host>,
     calls: u32,
     bytes: usize,
 }
 
-impl Client {
+impl HttpCaller {
     fn send(&self, cx: &NativeCallContext<'_>, wanted: Wanted) -> HostResult<ScriptMap> {
         let context = hook(cx)?;
         let call = self.call(wanted).map_err(failure)?;
-        if !may(&context.spent().http_calls, self.calls) {
+        if !count_use(&context.spent().http_calls, self.calls) {
             return Err(failure(format!(
                 "more than {} http calls (scripts.limits.httpCalls)",
                 self.calls
@@ -196,8 +212,10 @@ impl Client {
                 let call = call.clone();
                 self.host.http(&HttpCall { timeout, ..call })
             });
-        let answer = answer.and_then(|answer| answer);
-        self.answer(answer.map_err(failure)?)
+        match answer {
+            Ok(Ok(answer)) => self.answer(answer),
+            Ok(Err(error)) | Err(error) => Err(failure(error)),
+        }
     }
 
     /// Checks `wanted` against the limits, and returns the call to send.
@@ -211,16 +229,7 @@ impl Client {
             return Err(format!("the URL must not exceed {URL_BYTES} bytes"));
         }
         let mut headers = headers(wanted.headers)?;
-        let body = match wanted.body {
-            Body::Nothing => None,
-            Body::Raw(bytes) => Some(bytes),
-            Body::Json(value) => {
-                if !headers.iter().any(|(name, _)| name == "content-type") {
-                    headers.push(("content-type".to_owned(), "application/json".to_owned()));
-                }
-                Some(value.to_string().into_bytes())
-            }
-        };
+        let body = wanted.body.into_bytes(&mut headers);
         if body.as_ref().is_some_and(|body| body.len() > self.bytes) {
             return Err(format!(
                 "the body must not exceed {} bytes (scripts.limits.stringBytes)",
@@ -228,7 +237,10 @@ impl Client {
             ));
         }
         let after = Duration::from_millis(wanted.after_ms);
-        let timeout = wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis);
+        let timeout = match wanted.timeout_ms {
+            Some(milliseconds) => Duration::from_millis(milliseconds),
+            None => USUAL_TIME,
+        };
         Ok(HttpCall {
             method,
             url: wanted.url,
@@ -241,13 +253,13 @@ impl Client {
     }
 
     fn answer(&self, answer: HttpAnswer) -> HostResult<ScriptMap> {
-        let body = String::from_utf8(answer.body)
-            .map_err(|_| failure("the body of the response is not UTF-8"))?;
-        let head: usize = answer
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
+        let Ok(body) = String::from_utf8(answer.body) else {
+            return Err(failure("the body of the response is not UTF-8"));
+        };
+        let mut head = 0;
+        for (name, value) in &answer.headers {
+            head += name.len() + value.len();
+        }
         if body.len().max(head) > self.bytes {
             let message = format!(
                 "the response has more than {} bytes (scripts.limits.stringBytes)",
@@ -261,7 +273,7 @@ impl Client {
             ("status".into(), i64::from(answer.status).into()),
             (
                 "headers".into(),
-                to_script(&Value::Object(joined(answer.headers.iter())))?,
+                to_script(&Value::Object(joined_headers(answer.headers.iter())))?,
             ),
             ("json".into(), to_script(&json)?),
             ("body".into(), body.into()),
@@ -271,10 +283,10 @@ impl Client {
 
 /// Checks the headers, and returns them with names in lower case.
 fn headers(wanted: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
-    let bytes: usize = wanted
-        .iter()
-        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
-        .sum();
+    let mut bytes = 0;
+    for (name, value) in &wanted {
+        bytes += name.len() + value.as_str().map_or(0, str::len);
+    }
     if wanted.len() > HEADERS || bytes > HEADER_BYTES {
         return Err(format!(
             "a request must not exceed {HEADERS} headers of {HEADER_BYTES} bytes in total"

@@ -2,9 +2,9 @@
 
 use rhai::{Dynamic, ImmutableString};
 
-use super::super::value::{failure, to_json, to_script};
-use super::functions::{Functions, HostFunction, function};
 use crate::base::json;
+use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{failure, to_json, to_script};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

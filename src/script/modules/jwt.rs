@@ -9,15 +9,13 @@ use rhai::{Dynamic, ImmutableString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::value::{HostResult, failure, to_json};
-use super::functions::{Functions, HostFunction, function};
-use super::members;
 use crate::base::{Clock, Secret, Timestamp, json};
 use crate::jose::{
     self, Algorithm, Claims, Compact, DecodeError, Expectations, KeySet, MAXIMUM_TOKEN_BYTES,
     MOST_KEYS, MOST_KEYS_TRIED, TypRule, Unverified, Verified,
 };
-use crate::script::load::secrets::Secrets;
+use crate::script::modules::{Functions, HostFunction, function, members};
+use crate::script::{HostResult, Secrets, failure, to_json};
 
 /// The size limit of the claims to sign, in bytes of JSON.
 const CLAIMS_BYTES: usize = 16_384;
@@ -53,28 +51,28 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
 
 pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();
-    module.add1("decode", |_, token: ImmutableString| {
-        let decoded = jose::decode_unverified(&token);
-        shown_unverified(decoded.map_err(|error| failure(error.to_string()))?)
-    });
+    module.add1(
+        "decode",
+        |_, token: ImmutableString| match jose::decode_unverified(&token) {
+            Ok(decoded) => shown_unverified(decoded),
+            Err(error) => Err(failure(error.to_string())),
+        },
+    );
     let clock = Arc::clone(clock);
     module.add3(
         "verify",
         move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
             let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-            let verified = verify(&token, &jwks, &expected, clock.now());
-            shown(verified.map_err(failure)?.into_inner())
+            match verify(&token, &jwks, &expected, clock.now()) {
+                Ok(verified) => shown(verified.into_inner()),
+                Err(error) => Err(failure(error)),
+            }
         },
     );
     let secrets = Arc::clone(secrets);
-    module.add2(
-        "sign",
-        move |_, claims: Dynamic, secret: ImmutableString| {
-            let claims = claims_to_sign(&claims)?;
-            let key = secrets.get(&secret).map_err(failure)?;
-            sign(&claims, &key).map_err(failure)
-        },
-    );
+    module.add2("sign", move |_, claims: Dynamic, name: ImmutableString| {
+        sign_with(&secrets, &name, &claims)
+    });
     module
 }
 
@@ -238,11 +236,13 @@ fn verify_with_secrets(
 
 /// Returns the symmetric keys of `jwks` that can be the key called `kid`.
 fn secret_keys<'a>(jwks: &'a Value, kid: Option<&str>) -> Vec<&'a Value> {
-    let keys = jwks.get("keys").and_then(Value::as_array);
     let mut found = Vec::new();
-    for key in keys.into_iter().flatten() {
-        let is_secret = key.get("kty").and_then(Value::as_str) == Some("oct");
-        let own = key.get("kid").and_then(Value::as_str);
+    let Some(Value::Array(keys)) = jwks.get("keys") else {
+        return found;
+    };
+    for key in keys {
+        let text = |name: &str| key.get(name)?.as_str();
+        let (is_secret, own) = (text("kty") == Some("oct"), text("kid"));
         if is_secret && (own.is_none() || kid.is_none() || own == kid) {
             found.push(key);
         }
@@ -252,11 +252,22 @@ fn secret_keys<'a>(jwks: &'a Value, kid: Option<&str>) -> Vec<&'a Value> {
 
 /// Returns the secret in a symmetric key.
 fn shared_secret(key: &Value) -> Result<KeySet, String> {
-    let invalid = || "`k` of a symmetric key must be a string in base64url".to_owned();
-    let encoded = key.get("k").and_then(Value::as_str).ok_or_else(invalid)?;
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| invalid())?;
-    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    let Some(text) = key.get("k").and_then(text_in_base64url) else {
+        return Err("`k` of a symmetric key must be a string in base64url".to_owned());
+    };
     KeySet::from_secret(&Secret::new(text)).map_err(|rule| format!("the key {rule}"))
+}
+
+fn text_in_base64url(encoded: &Value) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded.as_str()?).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// Signs `claims` with the secret called `name`.
+fn sign_with(secrets: &Secrets, name: &str, claims: &Dynamic) -> HostResult<String> {
+    let claims = claims_to_sign(claims)?;
+    let key = secrets.get(name).map_err(failure)?;
+    sign(&claims, &key).map_err(failure)
 }
 
 fn claims_to_sign(claims: &Dynamic) -> HostResult<Map<String, Value>> {

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, ImmutableString, NativeCallContext};
 
-use super::super::host::Host;
-use super::super::value::{HostResult, failure, to_json, to_script};
-use super::functions::{Functions, HostFunction, function};
-use super::store;
 use crate::config::ScriptLimits;
+use crate::script::modules::{Functions, HostFunction, function, store};
+use crate::script::{Host, HostResult, failure, to_json, to_script};
 
 const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 16_384;
@@ -52,7 +50,7 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();
-    let values = KeyValues {
+    let values = StoredValues {
         host: Arc::clone(host),
         calls: limits.store_calls,
     };
@@ -80,13 +78,13 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
 
 /// The values of scripts in the store.
 #[derive(Clone)]
-struct KeyValues {
+struct StoredValues {
     host: Arc<dyn Host>,
     /// The maximum number of calls of the store per call of a hook.
     calls: u32,
 }
 
-impl KeyValues {
+impl StoredValues {
     fn get(&self, cx: &NativeCallContext<'_>, name: &str) -> HostResult<Dynamic> {
         let key = key(name)?;
         let value = store(cx, self.calls, |by| self.host.kv_get(by, key))?;

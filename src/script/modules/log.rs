@@ -5,12 +5,8 @@ use std::sync::Arc;
 
 use rhai::ImmutableString;
 
-use super::call;
-use super::functions::{Functions, HostFunction, function};
-use crate::script::load::runtime::Runtime;
-use crate::script::load::secrets::Secrets;
-use crate::script::testing::observer::ScriptObserver;
-use crate::script::value::context::{Context, may};
+use crate::script::modules::{Functions, HostFunction, call, function};
+use crate::script::{Context, Runtime, ScriptObserver, Secrets, count_use};
 
 /// The size limit of one line, in bytes; longer lines are cut off.
 const LINE_BYTES: usize = 4_096;
@@ -79,7 +75,7 @@ impl Log {
 
     fn write(&self, call: Option<&Context>, level: &str, text: &str, line: impl FnOnce(&str)) {
         // While a script is being loaded there is no call, and therefore no limit per call.
-        if call.is_some_and(|call| !may(&call.spent().lines, LINES)) {
+        if call.is_some_and(|call| !count_use(&call.spent().lines, LINES)) {
             return;
         }
         let text = self.secrets.redact(text);

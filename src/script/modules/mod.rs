@@ -19,18 +19,17 @@ mod x509;
 
 use std::time::Duration;
 
-use rhai::{Dynamic, Module, NativeCallContext};
+use rhai::{Dynamic, NativeCallContext};
 use serde_json::{Map, Value};
 
-use super::host::CallingScript;
-use super::load::runtime::Runtime;
-use super::run::permits::WaitsFor;
-use super::value::context::{Context, may};
-use super::value::{HostResult, failure, to_json};
+use crate::script::{
+    CallingScript, Context, HostResult, Runtime, WaitsFor, count_use, failure, to_json,
+};
 
 pub(crate) use functions::HostFunction;
 pub(super) use functions::{Functions, function};
 pub(super) use jwt::shown_unverified;
+use jwt::{algorithms, key_set};
 pub(super) use log::{Log, readable};
 
 /// The documented functions of each module, sorted by module.
@@ -52,10 +51,10 @@ pub(super) const FUNCTIONS: [&[HostFunction]; 14] = [
 ];
 
 /// Returns all modules with the names under which scripts call them.
-pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
+pub(super) fn all(runtime: &Runtime) -> [(&'static str, Functions); FUNCTIONS.len()] {
     let (host, clock) = (&runtime.host, &runtime.clock);
     let limits = &runtime.settings.limits;
-    let modules = vec![
+    [
         ("attestation", attestation::module(host, clock, limits)),
         ("base64", base64::module()),
         ("clients", clients::module(host, limits)),
@@ -70,11 +69,7 @@ pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
         ("time", time::module(clock)),
         ("uri", uri::module()),
         ("x509", x509::module()),
-    ];
-    modules
-        .into_iter()
-        .map(|(name, functions)| (name, functions.into_module()))
-        .collect()
+    ]
 }
 
 /// The timeout of one store call.
@@ -99,22 +94,21 @@ fn store<T>(
     work: impl FnOnce(&CallingScript<'_>) -> Result<T, String>,
 ) -> HostResult<T> {
     let context = hook(cx)?;
-    if !may(&context.spent().store_calls, most) {
+    if !count_use(&context.spent().store_calls, most) {
         return Err(failure(format!(
             "more than {most} store calls (scripts.limits.storeCalls)"
         )));
     }
-    let work = |timeout| {
-        work(&CallingScript {
-            script: context.script(),
-            timeout,
-        })
-    };
-    context
+    let script = context.script();
+    let found = context
         .permit()
-        .wait(WaitsFor::Near, STORE_TIME, work)
-        .and_then(|found| found)
-        .map_err(failure)
+        .wait(WaitsFor::Near, STORE_TIME, |timeout| {
+            work(&CallingScript { script, timeout })
+        });
+    match found {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) | Err(error) => Err(failure(error)),
+    }
 }
 
 /// Returns the members of a map that a script passed; error messages call it `what`.

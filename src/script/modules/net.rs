@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rhai::ImmutableString;
 
-use super::super::value::failure;
-use super::functions::{Functions, HostFunction, function};
+use crate::script::failure;
+use crate::script::modules::{Functions, HostFunction, function};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use rhai::ImmutableString;
 
-use super::super::value::failure;
-use super::functions::{Functions, HostFunction, function};
-use crate::script::load::secrets::Secrets;
+use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{Secrets, failure};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use rhai::ImmutableString;
 
-use super::super::value::failure;
-use super::functions::{Functions, HostFunction, function};
 use crate::base::Clock;
+use crate::script::failure;
+use crate::script::modules::{Functions, HostFunction, function};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

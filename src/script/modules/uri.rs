@@ -3,8 +3,8 @@
 use rhai::{Dynamic, ImmutableString, Map};
 use url::Url;
 
-use super::super::value::failure;
-use super::functions::{Functions, HostFunction, function};
+use crate::script::failure;
+use crate::script::modules::{Functions, HostFunction, function};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(

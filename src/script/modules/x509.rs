@@ -3,8 +3,8 @@
 use rhai::{Dynamic, ImmutableString};
 use serde_json::Value;
 
-use super::super::value::{HostResult, failure, to_script};
-use super::functions::{Functions, HostFunction, function};
+use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{HostResult, failure, to_script};
 use crate::x509::{Certificate, MAXIMUM_BYTES};
 
 /// The functions, for the manual and for editors.

@@ -5,16 +5,12 @@ use std::sync::Arc;
 use rhai::Dynamic;
 use serde_json::Value;
 
-use super::Asking;
 use crate::base::json;
 use crate::client::Metadata;
-use crate::script::hook::Hook;
-use crate::script::load::Script;
-use crate::script::load::set::ScriptSet;
-use crate::script::outcome::{Answered, Fault, HookError};
-use crate::script::value::facts::Facts;
-use crate::script::value::members::{MemberAccess, weight};
-use crate::script::value::{to_json, to_script};
+use crate::script::{
+    Answered, Asking, Facts, Fault, Hook, HookError, MemberAccess, Script, ScriptSet, json_size,
+    to_json, to_script,
+};
 
 /// The maximum number of characters of a nonce that a script returns.
 const NONCE_CHARACTERS: usize = 1_024;
@@ -63,16 +59,13 @@ impl Asking {
         if self.hook != Hook::IsCertValidForClient {
             return Ok(None);
         }
-        let certificate = self
-            .round
-            .facts
-            .request
-            .certificate
-            .as_ref()
-            .unwrap_or(&Value::Null);
-        let certificate =
-            to_script(certificate).map_err(|error| self.wrong(script, error.to_string()))?;
-        Ok(Some(certificate))
+        let Some(certificate) = &self.round.facts.request.certificate else {
+            return Ok(Some(Dynamic::UNIT));
+        };
+        match to_script(certificate) {
+            Ok(certificate) => Ok(Some(certificate)),
+            Err(error) => Err(self.wrong(script, error.to_string())),
+        }
     }
 
     /// Returns the value of `script` in the type that the hook requires; `None` when it returned `()`.
@@ -89,7 +82,7 @@ impl Asking {
             });
         }
         let said = as_required(self.hook, value).ok_or_else(mistyped)?;
-        let bytes = said.as_object().map_or(0, weight);
+        let bytes = said.as_object().map_or(0, json_size);
         if bytes > self.round.frame.bytes {
             let message =
                 format!("the result has {bytes} bytes of JSON (scripts.limits.resultBytes)");

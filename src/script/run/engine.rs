@@ -1,19 +1,19 @@
-//! Creates all engines.
+//! Creates all engines, and knows the call that each thread is running.
+//!
+//! One engine serves all calls of a script, because creating an engine takes as long as an ordinary hook.
+//! An engine gets the data of the call that it runs from the thread.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, Module, OptimizationLevel, Shared};
 
-use super::current_call;
-use super::cycles::TopLevels;
 use crate::config::ScriptLimits;
-use crate::script::bounds;
-use crate::script::load::runtime::Runtime;
-use crate::script::modules::{self, Log};
-use crate::script::testing::observer::ScriptObserver;
-use crate::script::value::{HostResult, failure};
-use crate::script::value::{bytes, context, members, push_on_unit};
+use crate::script::{
+    Context, HostResult, Log, Runtime, ScriptObserver, TopLevels, bounds, failure, modules,
+    register_bytes, register_context, register_members, register_push_on_unit,
+};
 
 /// The number of operations between two checks of the clock. A check at each operation would make
 /// scripts take half as long again.
@@ -33,19 +33,20 @@ pub(in crate::script) struct SharedModules {
 impl SharedModules {
     pub(in crate::script) fn new(runtime: &Runtime) -> Self {
         let mut types = Module::new();
-        context::register(&mut types);
-        members::register(&mut types);
-        bytes::register(&mut types);
+        register_context(&mut types);
+        register_members(&mut types);
+        register_bytes(&mut types);
         bounds::register(&mut types);
-        push_on_unit::register(&mut types);
+        register_push_on_unit(&mut types);
         refuse_sleep(&mut types);
-        let host = modules::all(runtime)
-            .into_iter()
-            .map(|(name, module)| (name, module.into()));
+        let mut host = Vec::new();
+        for (name, functions) in modules::all(runtime) {
+            host.push((name, functions.into_module().into()));
+        }
         Self {
             standard: StandardPackage::new().as_shared_module(),
             types: types.into(),
-            host: host.collect(),
+            host,
             log: Log::new(runtime),
             observer: runtime.observer.clone(),
             limits: runtime.settings.limits.clone(),
@@ -79,10 +80,25 @@ impl SharedModules {
             engine.register_static_module(*name, Shared::clone(module));
         }
         limit(&mut engine, &self.limits);
+        self.log_output(&mut engine);
+        self.watch_progress(&mut engine, over);
+        engine
+    }
+
+    /// Writes what scripts print to the log.
+    fn log_output(&self, engine: &mut Engine) {
         let log = self.log.clone();
-        engine.on_print(move |text| log.info(current_call::call().as_ref(), text));
+        engine.on_print(move |text| log.info(current_call().as_ref(), text));
         let log = self.log.clone();
-        engine.on_debug(move |text, _, _| log.debug(current_call::call().as_ref(), text));
+        engine.on_debug(move |text, _, _| log.debug(current_call().as_ref(), text));
+    }
+
+    /// Ends a script once `over` returns a reason. An observer counts its operations.
+    fn watch_progress(
+        &self,
+        engine: &mut Engine,
+        over: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
+    ) {
         let look = move |count| {
             if count % OPERATIONS_BETWEEN_LOOKS == 0 {
                 over().map(Into::into)
@@ -97,7 +113,6 @@ impl SharedModules {
                 look(count)
             }),
         };
-        engine
     }
 }
 
@@ -126,4 +141,33 @@ fn refuse_sleep(module: &mut Module) {
     }
     module.set_native_fn("sleep", |_: i64| refuse());
     module.set_native_fn("sleep", |_: f64| refuse());
+}
+
+thread_local! {
+    static PRESENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+}
+
+/// Returns the call that this thread is running; `None` while scripts are being loaded.
+pub(in crate::script) fn current_call() -> Option<Context> {
+    PRESENT.with_borrow(Clone::clone)
+}
+
+/// Returns why the call must end now, if it must.
+pub(in crate::script) fn current_call_is_over() -> Option<&'static str> {
+    PRESENT.with_borrow(|present| present.as_ref().and_then(|context| context.permit().over()))
+}
+
+/// Does `work` as part of the call `context`, and resets the current call afterwards, even after a panic.
+pub(in crate::script) fn during_call<T>(context: &Context, work: impl FnOnce() -> T) -> T {
+    let _before = Before(PRESENT.replace(Some(context.clone())));
+    work()
+}
+
+/// The call that the thread was running before.
+struct Before(Option<Context>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        PRESENT.set(self.0.take());
+    }
 }

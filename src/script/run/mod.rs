@@ -1,7 +1,6 @@
 //! Calls scripts, one after the other, on a thread that may block.
 
 pub(in crate::script) mod ask;
-pub(in crate::script) mod current_call;
 pub(in crate::script) mod cycles;
 pub(in crate::script) mod engine;
 pub(in crate::script) mod inline;
@@ -16,19 +15,15 @@ use std::time::Instant;
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 use serde_json::{Map, Value};
 
-use self::permits::Permit;
-use super::explain::value_of;
-use super::hook::Hook;
-use super::load::Script;
-use super::load::set::ScriptSet;
-use super::outcome::{AdaptedRequest, Decision, Fault, HookError};
-use super::value::answer::ScriptAnswer;
-use super::value::context::{Context, Round};
-use super::value::facts::Facts;
-use super::value::members::{Frame, MemberAccess, Members};
 use crate::client::Metadata;
+use crate::script::{
+    Adaptation, Context, Decision, Facts, Fault, Frame, Hook, HookError, HostResult, MemberAccess,
+    Members, Round, Script, ScriptAnswer, ScriptSet, value_of,
+};
 use crate::telemetry::meter::{self, ScriptOutcome};
 use crate::telemetry::traces;
+use engine::during_call;
+use permits::Permit;
 
 impl ScriptSet {
     /// Calls every script that has `hook`, in order, until one does not accept the request. Each script
@@ -78,7 +73,7 @@ impl ScriptSet {
         request: Metadata,
         facts: Arc<Facts>,
         client: Metadata,
-    ) -> Result<AdaptedRequest, HookError> {
+    ) -> Result<Adaptation, HookError> {
         let hook = Hook::AdaptRequest;
         self.on_a_thread(hook, facts, move |asking| {
             let client = asking.members(client, MemberAccess::ReadOnly);
@@ -93,7 +88,7 @@ impl ScriptSet {
                 }
                 by.push(script.id.clone());
             }
-            Ok(AdaptedRequest {
+            Ok(Adaptation {
                 request: request.take(),
                 by,
             })
@@ -136,20 +131,18 @@ impl ScriptSet {
         facts: &Arc<Facts>,
         client: &Metadata,
     ) -> Result<(), HookError> {
-        let has_hook = self
-            .scripts
-            .get(index)
-            .is_some_and(|script| script.hooks.contains(&hook));
-        if !has_hook {
+        let mut with_hook = self.with(hook);
+        if !with_hook.any(|(at, _)| at == index) {
             return Ok(());
         }
         let client = client.clone();
         self.on_a_thread(hook, Arc::clone(facts), move |asking| {
             let client = asking.members(client, MemberAccess::ReadOnly);
-            let script = asking.set.with(hook).find(|(at, _)| *at == index);
-            script.map_or(Ok(()), |(_, script)| {
-                asking.call(index, script, None, &client).map(drop)
-            })
+            if let Some(script) = asking.set.scripts.get(index) {
+                // What a script returns has no meaning after the response.
+                let _returned = asking.call(index, script, None, &client)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -173,35 +166,38 @@ impl ScriptSet {
         let Some(permit) = runtime.permits.take(is_quick).await else {
             return Err(HookError::Busy);
         };
-        let asking = Asking {
-            set: Arc::clone(self),
-            hook,
-            round: self.round(facts, permit),
-        };
+        let asking = self.asking(hook, facts, permit);
         let outcome = if asking.round.permit.is_here() {
-            let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
-            done.map_err(|_| "a host function panicked".to_owned())
+            asking.timed_here(work)
         } else {
             let (traced, span) = (traces::current(), tracing::Span::current());
             let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
             runtime.threads.run(work).await
         };
-        outcome.unwrap_or_else(|message| Err(HookError::Fault(Fault::new("", hook, message))))
+        match outcome {
+            Ok(done) => done,
+            Err(message) => Err(HookError::Fault(Fault::new("", hook, message))),
+        }
     }
 
-    /// Returns what all scripts that are called for one request at one hook share.
-    fn round(&self, facts: Arc<Facts>, permit: Arc<Permit>) -> Round {
+    /// Returns what all scripts that are called for one request at `hook` share.
+    fn asking(self: &Arc<Self>, hook: Hook, facts: Arc<Facts>, permit: Arc<Permit>) -> Asking {
         let frame = Frame {
             custom: facts.request.custom_attributes.iter().cloned().collect(),
             settled: facts.settled.clone(),
             bytes: self.runtime().settings.limits.result_bytes,
         };
-        Round {
+        let round = Round {
             facts,
             frame: Arc::new(frame),
             attributes: Arc::clone(&self.attributes),
             permit,
             attestation: Arc::default(),
+        };
+        Asking {
+            set: Arc::clone(self),
+            hook,
+            round,
         }
     }
 
@@ -230,6 +226,12 @@ impl Asking {
             .pace(self.hook)
             .note(begun.done(), !self.round.permit.waited().is_zero());
         done
+    }
+
+    /// Does the same on this thread, which a panic must not end.
+    fn timed_here<T>(&self, work: impl FnOnce(&Self) -> T) -> Result<T, String> {
+        let done = catch_unwind(AssertUnwindSafe(|| self.timed(work)));
+        done.map_err(|_| "a host function panicked".to_owned())
     }
 
     /// Wraps `values` for a script.
@@ -268,18 +270,7 @@ impl Asking {
     ) -> Result<Dynamic, HookError> {
         let response = first.clone().and_then(Dynamic::try_cast::<Members>);
         let context = Context::new(&script.id.name, &self.round, client.clone(), response);
-        let options = CallFnOptions::new()
-            .eval_ast(false)
-            .with_tag(context.clone());
-        let mut arguments: Vec<Dynamic> = first.into_iter().collect();
-        arguments.push(Dynamic::from(context.clone()));
-        let returned: Result<Dynamic, Box<EvalAltResult>> = current_call::during(&context, || {
-            let (scope, name) = (&mut Scope::new(), self.hook.name());
-            let dispatch = &script.dispatch;
-            script
-                .engine
-                .call_fn_with_options(options, scope, dispatch, name, arguments)
-        });
+        let returned = self.returned(script, first, &context);
         let answer = match &returned {
             Ok(_) => context.take_answer(),
             Err(error) => ScriptAnswer::thrown(error),
@@ -292,6 +283,25 @@ impl Asking {
             });
         }
         returned.map_err(|error| self.failed(script, &context, &error))
+    }
+
+    /// Returns what the function of the hook returns.
+    fn returned(
+        &self,
+        script: &Script,
+        first: Option<Dynamic>,
+        context: &Context,
+    ) -> HostResult<Dynamic> {
+        let options = CallFnOptions::new()
+            .eval_ast(false)
+            .with_tag(context.clone());
+        let mut arguments: Vec<Dynamic> = first.into_iter().collect();
+        arguments.push(Dynamic::from(context.clone()));
+        let (engine, dispatch) = (&script.engine, &script.dispatch);
+        let (mut scope, name) = (Scope::new(), self.hook.name());
+        during_call(context, || {
+            engine.call_fn_with_options(options, &mut scope, dispatch, name, arguments)
+        })
     }
 
     fn failed(&self, script: &Script, context: &Context, error: &EvalAltResult) -> HookError {

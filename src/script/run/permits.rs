@@ -16,9 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::inline::WorkTime;
-use super::threads;
 use crate::config::ScriptLimits;
+use crate::script::{WorkTime, threads};
 
 /// The slots in which scripts run.
 pub(in crate::script) struct Permits {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::script::hook::Hook;
+use crate::script::Hook;
 
 /// The statistics of one script at one hook since the server started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,21 +64,28 @@ impl Counters {
 pub(in crate::script) struct CallCounters(Mutex<BTreeMap<(String, Hook), Arc<Counters>>>);
 
 impl CallCounters {
-    /// Returns the counters of these scripts and hooks. Drops the counters that no set uses any longer.
-    pub(in crate::script) fn of(
+    /// Returns the counters of the hooks of a script.
+    pub(in crate::script) fn of_script(
         &self,
-        wanted: &[(&str, &[Hook])],
-    ) -> Vec<Vec<(Hook, Arc<Counters>)>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut of = |script: &str, hook: Hook| {
+        script: &str,
+        hooks: &[Hook],
+    ) -> Vec<(Hook, Arc<Counters>)> {
+        let mut all = self.all();
+        let mut found = Vec::new();
+        for &hook in hooks {
             let counters = all.entry((script.to_owned(), hook)).or_default();
-            (hook, Arc::clone(counters))
-        };
-        let found = wanted
-            .iter()
-            .map(|&(script, hooks)| hooks.iter().map(|&hook| of(script, hook)).collect())
-            .collect();
-        all.retain(|_, counters| Arc::strong_count(counters) > 1);
+            found.push((hook, Arc::clone(counters)));
+        }
         found
+    }
+
+    /// Drops the counters that no set uses any longer.
+    pub(in crate::script) fn drop_unused(&self) {
+        self.all()
+            .retain(|_, counters| Arc::strong_count(counters) > 1);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<(String, Hook), Arc<Counters>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

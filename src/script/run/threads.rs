@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::inline::WorkTime;
+use crate::script::WorkTime;
 
 /// How long a script may work before its thread lowers its priority.
 pub(in crate::script) const LONG: Duration = Duration::from_micros(500);
@@ -28,11 +28,11 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The threads. They are created on demand and end when they are idle.
 /// [`Permits`](crate::script::run::permits::Permits) limits their number.
 #[derive(Default)]
-pub(in crate::script) struct Threads(Arc<Pool>);
+pub(in crate::script) struct Threads(Arc<ThreadPool>);
 
 /// The state shared between the threads and their callers.
 #[derive(Default)]
-struct Pool {
+struct ThreadPool {
     line: Mutex<JobQueue>,
     /// Signals that there is a job, or that no more jobs will come.
     changed: Condvar,
@@ -102,7 +102,7 @@ impl Drop for Threads {
     }
 }
 
-impl Pool {
+impl ThreadPool {
     fn line(&self) -> MutexGuard<'_, JobQueue> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }

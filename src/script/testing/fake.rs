@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, ManualClock, Timestamp};
-use crate::script::host::{CallingScript, Host, HttpAnswer, HttpCall};
+use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
 
 /// A host with predefined responses, and with values, clients and nonces in memory.
 pub struct FakeHost {
@@ -111,25 +111,19 @@ impl Host for FakeHost {
                 call.timeout.as_millis()
             ));
         }
-        let answer = self
-            .world()
-            .answers
-            .get(&(call.method.clone(), call.url.clone()))
-            .cloned();
-        answer.ok_or_else(|| {
-            format!(
-                "no fake response is defined for {} {}",
-                call.method, call.url
-            )
-        })
+        let (method, url) = (&call.method, &call.url);
+        match self.world().answers.get(&(method.clone(), url.clone())) {
+            Some(answer) => Ok(answer.clone()),
+            None => Err(format!("no fake response is defined for {method} {url}")),
+        }
     }
 
     fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {
         let world = self.world();
-        let kept = world.kept.get(&(by.script.to_owned(), key.to_owned()));
-        Ok(kept
-            .filter(|(_, end)| *end > self.clock.now())
-            .map(|(value, _)| value.clone()))
+        match world.kept.get(&(by.script.to_owned(), key.to_owned())) {
+            Some((value, end)) if *end > self.clock.now() => Ok(Some(value.clone())),
+            _ => Ok(None),
+        }
     }
 
     fn kv_set(

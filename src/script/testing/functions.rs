@@ -6,10 +6,8 @@ use rhai::{Dynamic, Engine, ImmutableString, Module};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use super::super::load::Texts;
-use super::super::modules::Functions;
-use super::super::value::{HostResult, failure, to_json, to_script};
-use super::world::{FakeHttp, World, hook};
+use crate::script::testing::{FakeHttp, World, hook};
+use crate::script::{Functions, HostResult, Texts, failure, to_json, to_script};
 
 /// The state that the functions of one test use.
 #[derive(Clone)]
@@ -79,8 +77,10 @@ impl Scene {
         let trial = self.world.call(&self.texts, script, hook, given);
         // A test runs on a thread that may block.
         let trial = Handle::current().block_on(trial).map_err(failure)?;
-        let trial = serde_json::to_value(&trial).map_err(|error| failure(error.to_string()))?;
-        to_script(&trial)
+        match serde_json::to_value(&trial) {
+            Ok(trial) => to_script(&trial),
+            Err(error) => Err(failure(error.to_string())),
+        }
     }
 }
 
@@ -95,16 +95,6 @@ fn fakes(world: &Arc<World>) -> Module {
         },
     );
     let here = Arc::clone(world);
-    module.add1("now", move |_, seconds: i64| {
-        here.fake_now(whole(seconds)?);
-        Ok(())
-    });
-    let here = Arc::clone(world);
-    module.add1("advance", move |_, seconds: i64| {
-        here.advance(whole(seconds)?);
-        Ok(())
-    });
-    let here = Arc::clone(world);
     module.add2(
         "secret",
         move |_, name: ImmutableString, text: ImmutableString| {
@@ -116,7 +106,22 @@ fn fakes(world: &Arc<World>) -> Module {
         here.fake_client(read(&members, "invalid client")?);
         Ok(())
     });
+    add_times(&mut module, world);
     module.into_module()
+}
+
+/// Adds the functions that set the time of day.
+fn add_times(module: &mut Functions, world: &Arc<World>) {
+    let here = Arc::clone(world);
+    module.add1("now", move |_, seconds: i64| {
+        here.fake_now(whole(seconds)?);
+        Ok(())
+    });
+    let here = Arc::clone(world);
+    module.add1("advance", move |_, seconds: i64| {
+        here.advance(whole(seconds)?);
+        Ok(())
+    });
 }
 
 fn whole(seconds: i64) -> HostResult<u64> {

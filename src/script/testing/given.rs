@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Metadata, TrustLevel, member};
-use crate::script::value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
+use crate::script::{Facts, HttpRequest, Proofs, RequestFacts};
 
 /// The arguments of a hook. The default is a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -79,11 +79,18 @@ impl Given {
         custom: &[String],
     ) -> (Facts, Metadata, Map<String, Value>) {
         let client = self.client().clone();
-        let response = self.response.unwrap_or_else(|| client.clone());
+        let response = match self.response {
+            Some(response) => response,
+            None => client.clone(),
+        };
         let statement = self.software_statement.map(token);
+        let settled = match &statement {
+            Some(statement) => settled(statement),
+            None => BTreeSet::new(),
+        };
         let facts = Facts {
             register_request: Metadata::new(self.request),
-            settled: statement.as_ref().map(settled).unwrap_or_default(),
+            settled,
             proofs: Arc::new(Proofs {
                 trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
                 software_statement: statement,
@@ -133,7 +140,13 @@ fn token(said: Map<String, Value>) -> Value {
 
 /// Returns the members that the claims of `statement` set.
 fn settled(statement: &Value) -> BTreeSet<String> {
-    let claims = statement.get("claims").and_then(Value::as_object);
-    let names = claims.into_iter().flatten().map(|(name, _)| name.clone());
-    names.filter(|name| member::find(name).is_some()).collect()
+    let mut settled = BTreeSet::new();
+    if let Some(Value::Object(claims)) = statement.get("claims") {
+        for name in claims.keys() {
+            if member::find(name).is_some() {
+                settled.insert(name.clone());
+            }
+        }
+    }
+    settled
 }

@@ -5,7 +5,6 @@
 pub(crate) mod fake;
 mod functions;
 pub(in crate::script) mod given;
-pub(in crate::script) mod observer;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trial;
@@ -15,22 +14,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::client::Metadata;
-use rhai::{AST, CallFnOptions, Engine, Position, Scope};
+use rhai::{AST, CallFnOptions, Dynamic, Engine, Position, Scope};
 
-use self::trial::{Given, Trial};
-use super::hook::Hook;
-use super::load::library::Libraries;
-use super::load::{self, LoadError, LoadErrors, SCRIPT_MODULE, Texts};
-use super::outcome::Fault;
-use super::run::current_call;
-use super::run::cycles;
-use super::run::engine::SharedModules;
-use super::run::permits::Permit;
-use super::value::context::{Context, Round};
-use super::value::members::{Frame, MemberAccess, Members};
 use crate::config::ScriptSettings;
 use functions::Scene;
 
+use crate::script::{
+    Context, Fault, Frame, Hook, HostResult, Libraries, LoadError, LoadErrors, MemberAccess,
+    Members, Permit, Round, SCRIPT_MODULE, SharedModules, Texts, cycles, during_call, load,
+};
+use fake::FakeHost;
+use trial::{Given, Trial, Watch};
+use world::FakeHttp;
+
+pub(in crate::script) use world::ScriptObserver;
 pub(crate) use world::{Fakes, World, WorldSettings, hook};
 
 /// The limits of the test itself, apart from the hooks that it calls.
@@ -75,6 +72,17 @@ pub(crate) struct TestFailure {
     pub calls: String,
     /// The log lines.
     pub log: Vec<String>,
+}
+
+impl TestFailure {
+    /// A failure before any function was called.
+    const fn early(error: LoadError, log: Vec<String>) -> Self {
+        Self {
+            error,
+            calls: String::new(),
+            log,
+        }
+    }
 }
 
 impl Suite {
@@ -137,14 +145,13 @@ impl Suite {
             let modules = SharedModules::new(&runtime);
             cycles::freed(|| suite.run_in(&test, &world, &modules, &permit))
         });
-        task.await.unwrap_or_else(|error| {
-            let error = LoadError::new(&file, error.to_string());
-            Err(Box::new(TestFailure {
-                error,
-                calls: String::new(),
-                log: Vec::new(),
-            }))
-        })
+        match task.await {
+            Ok(done) => done,
+            Err(error) => {
+                let error = LoadError::new(&file, error.to_string());
+                Err(Box::new(TestFailure::early(error, Vec::new())))
+            }
+        }
     }
 
     fn run_in(
@@ -154,7 +161,27 @@ impl Suite {
         modules: &SharedModules,
         permit: &Arc<Permit>,
     ) -> Result<(), Box<TestFailure>> {
+        let mut engine = self.engine(world, modules, permit);
+        let dispatch = match self.prepare(&mut engine, test) {
+            Ok(dispatch) => dispatch,
+            Err(error) => return Err(Box::new(TestFailure::early(error, world.log()))),
+        };
         let context = context(&test.file, modules, permit);
+        let options = CallFnOptions::new()
+            .eval_ast(false)
+            .with_tag(context.clone());
+        let mut scope = Scope::new();
+        let done: HostResult<Dynamic> = during_call(&context, || {
+            engine.call_fn_with_options(options, &mut scope, &dispatch, &test.name, ())
+        });
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.placed(Fault::of(&test.file, &test.name, &error), world)),
+        }
+    }
+
+    /// Creates the engine of one test.
+    fn engine(&self, world: &Arc<World>, modules: &SharedModules, permit: &Arc<Permit>) -> Engine {
         let over = Arc::clone(permit);
         let mut engine = modules.engine(move || over.over());
         engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
@@ -164,24 +191,7 @@ impl Suite {
         };
         functions::register(&mut engine, &scene);
         modules.top_levels().watch_calls(&mut engine);
-        let failure = |error| {
-            Box::new(TestFailure {
-                error,
-                calls: String::new(),
-                log: world.log(),
-            })
-        };
-        let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
-        let options = CallFnOptions::new()
-            .eval_ast(false)
-            .with_tag(context.clone());
-        let call =
-            || engine.call_fn_with_options(options, &mut Scope::new(), &dispatch, &test.name, ());
-        let done: Result<rhai::Dynamic, _> = current_call::during(&context, call);
-        match done {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.placed(Fault::of(&test.file, &test.name, &error), world)),
-        }
+        engine
     }
 
     /// Runs the top level of the file, and creates the function that calls the test.
@@ -223,11 +233,11 @@ impl Suite {
 
     /// Returns the text of a test or of a library.
     fn text(&self, file: &str) -> &str {
-        let library = || self.texts.libraries.get(file.trim_end_matches(".rhai"));
-        self.files
-            .get(file)
-            .or_else(library)
-            .map_or("", String::as_str)
+        let library = file.trim_end_matches(".rhai");
+        match self.files.get(file) {
+            Some(text) => text,
+            None => self.texts.libraries.get(library).map_or("", String::as_str),
+        }
     }
 }
 
@@ -275,17 +285,13 @@ fn context(file: &str, modules: &SharedModules, permit: &Arc<Permit>) -> Context
 
 /// Collects the tests of one file. A test with parameters is an error.
 fn tests_of(ast: &AST, file: &str, text: &str, tests: &mut Vec<Test>, errors: &mut Vec<LoadError>) {
-    let mut found: Vec<(Position, &str, usize)> = ast
-        .iter_functions()
-        .filter(|function| function.name.starts_with("test_"))
-        .map(|function| {
-            (
-                load::declaration(text, function.name),
-                function.name,
-                function.params.len(),
-            )
-        })
-        .collect();
+    let mut found: Vec<(Position, &str, usize)> = Vec::new();
+    for function in ast.iter_functions() {
+        let name = function.name;
+        if name.starts_with("test_") {
+            found.push((load::declaration(text, name), name, function.params.len()));
+        }
+    }
     found.sort_by_key(|(place, name, _)| (place.line(), place.position(), name.to_owned()));
     for (place, name, parameters) in found {
         if parameters == 0 {

@@ -8,16 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::fake::FakeHost;
-use super::observer::ScriptObserver;
 use crate::base::json;
 use crate::client::Metadata;
-use crate::script::hook::Hook;
-use crate::script::host::HttpCall;
-use crate::script::load::set::ScriptSet;
-use crate::script::outcome::{Fault, HookError};
-use crate::script::value::context::joined;
-use crate::script::value::facts::Facts;
+use crate::script::testing::{FakeHost, ScriptObserver};
+use crate::script::{Facts, Fault, Hook, HookError, HttpCall, ScriptSet, joined_headers};
 
 pub(crate) use super::given::Given;
 
@@ -92,23 +86,22 @@ pub(crate) struct Sent {
 
 impl Sent {
     fn of(call: &HttpCall) -> Self {
-        let text = call.body.clone().map(String::from_utf8);
-        let (body, base64) = match text {
-            None => (None, None),
-            Some(Ok(text)) => (Some(text), None),
-            Some(Err(bytes)) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
-        };
-        let json = body
-            .as_ref()
-            .and_then(|body| json::parse(body.as_bytes()).ok());
-        Self {
+        let mut sent = Self {
             method: call.method.clone(),
             url: call.url.clone(),
-            headers: joined(call.headers.iter()),
-            body,
-            base64,
-            json,
+            headers: joined_headers(call.headers.iter()),
+            body: None,
+            base64: None,
+            json: None,
+        };
+        if let Some(bytes) = &call.body {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => sent.body = Some(text.to_owned()),
+                Err(_) => sent.base64 = Some(STANDARD.encode(bytes)),
+            }
+            sent.json = json::parse(bytes).ok();
         }
+        sent
     }
 }
 
@@ -149,14 +142,9 @@ pub(in crate::script) async fn run(
         Ok(left) => passed(left),
         Err(error) => stopped(error, hook),
     };
+    let calls = watch.host.calls();
     Trial {
-        http: watch
-            .host
-            .calls()
-            .iter()
-            .skip(before.0)
-            .map(Sent::of)
-            .collect(),
+        http: calls.iter().skip(before.0).map(Sent::of).collect(),
         log: watch.observer.lines_from(before.1),
         operations: watch.observer.operations().saturating_sub(before.2),
         microseconds: microseconds(took),
@@ -174,33 +162,67 @@ async fn ask(
     let registered = given.client.clone().map(Metadata::new).unwrap_or_default();
     let (facts, client, response) = given.into_parts(custom);
     let facts = Arc::new(facts);
-    let mut left = Left::default();
     match hook {
-        Hook::AdaptRequest => {
-            let request = facts.register_request.clone();
-            let adapted = set.adapt(request, facts, registered).await?;
-            left.request = Some(adapted.request.into_object());
-        }
+        Hook::AdaptRequest => adapt(set, facts, registered).await,
         Hook::CreateClient | Hook::UpdateClient | Hook::DeleteClient => {
-            let decision = set.decide(hook, facts, client).await?;
-            left.client = Some(decision.client.into_object());
-            left.attestation = decision.attestation;
+            decide(set, hook, facts, client).await
         }
         Hook::ModifyPostResponse | Hook::ModifyPutResponse | Hook::ModifyReadResponse => {
             let response = set.modify_response(hook, response, facts, client).await?;
-            left.response = Some(response);
+            Ok(Left {
+                response: Some(response),
+                ..Left::default()
+            })
         }
         Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => {
             notify_each(set, hook, &facts, &client).await?;
+            Ok(Left::default())
         }
-        _ => {
-            if let Some(said) = set.ask(hook, facts, client).await? {
-                left.script = Some(said.by.name);
-                left.value = Some(said.value);
-            }
-        }
+        _ => request_value(set, hook, facts, client).await,
     }
-    Ok(left)
+}
+
+async fn adapt(
+    set: &Arc<ScriptSet>,
+    facts: Arc<Facts>,
+    registered: Metadata,
+) -> Result<Left, HookError> {
+    let request = facts.register_request.clone();
+    let adapted = set.adapt(request, facts, registered).await?;
+    Ok(Left {
+        request: Some(adapted.request.into_object()),
+        ..Left::default()
+    })
+}
+
+async fn decide(
+    set: &Arc<ScriptSet>,
+    hook: Hook,
+    facts: Arc<Facts>,
+    client: Metadata,
+) -> Result<Left, HookError> {
+    let decision = set.decide(hook, facts, client).await?;
+    Ok(Left {
+        client: Some(decision.client.into_object()),
+        attestation: decision.attestation,
+        ..Left::default()
+    })
+}
+
+async fn request_value(
+    set: &Arc<ScriptSet>,
+    hook: Hook,
+    facts: Arc<Facts>,
+    client: Metadata,
+) -> Result<Left, HookError> {
+    let Some(said) = set.ask(hook, facts, client).await? else {
+        return Ok(Left::default());
+    };
+    Ok(Left {
+        script: Some(said.by.name),
+        value: Some(said.value),
+        ..Left::default()
+    })
 }
 
 /// Notifies every script of a change to `client`. The results and the responses are ignored.
@@ -260,7 +282,7 @@ fn stopped(error: HookError, hook: Hook) -> Trial {
 }
 
 fn failed(fault: Fault, entity: Option<Map<String, Value>>) -> Trial {
-    let place = |number: usize| Some(number).filter(|number| *number > 0);
+    let place = |number: usize| (number > 0).then_some(number);
     Trial {
         script: Some(fault.script),
         status: Some(500),

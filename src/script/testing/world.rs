@@ -1,22 +1,16 @@
 //! A fake world around scripts: a clock that stands still, predefined responses, and fake secrets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::hook::Hook;
-use super::super::host::HttpAnswer;
-use super::super::load::Texts;
-use super::fake::FakeHost;
-use super::observer::ScriptObserver;
-use super::trial::{self, Given, Trial, Watch};
 use crate::base::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
-use crate::script::load::runtime::Runtime;
-use crate::script::load::secrets::Secrets;
-use crate::script::load::set::ScriptSet;
+use crate::script::testing::{FakeHost, Given, Trial, Watch, trial};
+use crate::script::{Hook, HttpAnswer, Runtime, ScriptSet, Secrets, Texts};
 
 /// The time at which a world begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp::from_unix(1_767_225_600);
@@ -277,4 +271,41 @@ pub(crate) fn hook(name: &str) -> Result<Hook, String> {
         Some(near) => format!("unknown hook '{name}'; did you mean '{near}'?"),
         None => format!("unknown hook '{name}'; the hooks are: {}", names.join(", ")),
     })
+}
+
+/// The maximum number of log lines that are kept.
+const LINES: usize = 1_000;
+
+/// Observes what scripts do, for tests and trials of scripts; a server has no observer. Keeps the lines that
+/// scripts wrote to the log, and the number of operations that they used.
+#[derive(Debug, Default)]
+pub(in crate::script) struct ScriptObserver {
+    lines: Mutex<Vec<String>>,
+    operations: AtomicU64,
+}
+
+impl ScriptObserver {
+    /// Keeps a line that a script wrote; lines after the first thousand are dropped.
+    pub(in crate::script) fn line(&self, level: &str, text: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() < LINES {
+            lines.push(format!("{level}: {text}"));
+        }
+    }
+
+    /// Counts one more operation.
+    pub(in crate::script) fn count(&self) {
+        self.operations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the number of operations so far.
+    pub(in crate::script) fn operations(&self) -> u64 {
+        self.operations.load(Ordering::Relaxed)
+    }
+
+    /// Returns the lines from `index` on.
+    pub(in crate::script) fn lines_from(&self, index: usize) -> Vec<String> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().skip(index).cloned().collect()
+    }
 }

@@ -3,9 +3,8 @@
 use rhai::{Dynamic, EvalAltResult, ImmutableString};
 use serde_json::{Map, Value, json};
 
-use super::{HostResult, failure, to_json};
 use crate::base::json;
-use crate::script::explain::caught;
+use crate::script::{HostResult, caught_message, failure, to_json};
 
 /// A status from 400 to 599 and a JSON body.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,9 +64,9 @@ impl ScriptAnswer {
             Some(status) => status.as_i64()?,
             None => 400,
         };
-        entity
-            .get("error")
-            .filter(|code| code.is_string() && caught(&entity).is_none())?;
+        if !entity.get("error")?.is_string() || caught_message(&entity).is_some() {
+            return None;
+        }
         Some(Self {
             status: error_status(status).ok()?,
             entity,
@@ -76,12 +75,10 @@ impl ScriptAnswer {
 }
 
 fn error_status(status: i64) -> HostResult<u16> {
-    let in_range = u16::try_from(status)
-        .ok()
-        .filter(|status| (400..=599).contains(status));
-    in_range.ok_or_else(|| {
-        failure(format!(
+    match u16::try_from(status) {
+        Ok(number @ 400..=599) => Ok(number),
+        _ => Err(failure(format!(
             "the status of a response must be from 400 to 599, not {status}"
-        ))
-    })
+        ))),
+    }
 }

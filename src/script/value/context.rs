@@ -1,19 +1,16 @@
 //! `context`: the argument that every hook has.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rhai::{Dynamic, ImmutableString, Module};
 use serde_json::{Map, Value, json};
 
-use super::answer::ScriptAnswer;
-use super::facts::Facts;
-use super::hide::Hidden;
-use super::members::{Frame, MemberAccess, Members, too_large, weight};
-use super::{HostResult, failure, to_json, to_script};
 use crate::jose;
-use crate::script::modules::shown_unverified;
-use crate::script::run::permits::Permit;
+use crate::script::{
+    Facts, Frame, Hidden, HostResult, MemberAccess, Members, Permit, ScriptAnswer, failure,
+    json_size, result_too_large, shown_unverified, to_json, to_script,
+};
 
 /// One call of one hook of one script. A clone is another handle on the same call.
 #[derive(Clone)]
@@ -43,7 +40,7 @@ pub(in crate::script) struct Spent {
 }
 
 /// Counts one more use, and returns whether it is one of the first `most`.
-pub(in crate::script) fn may(counter: &AtomicU32, most: u32) -> bool {
+pub(in crate::script) fn count_use(counter: &AtomicU32, most: u32) -> bool {
     counter.fetch_add(1, Ordering::Relaxed) < most
 }
 
@@ -62,10 +59,11 @@ pub(in crate::script) struct Attestation(Mutex<Option<Value>>);
 
 impl Attestation {
     pub(in crate::script) fn said(&self) -> Option<Value> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.value().clone()
+    }
+
+    fn value(&self) -> MutexGuard<'_, Option<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,52 +108,54 @@ impl Context {
 
     /// Takes the response that the script has set, if any.
     pub(in crate::script) fn take_answer(&self) -> Option<ScriptAnswer> {
-        self.0
-            .answer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.answer().take()
+    }
+
+    fn answer(&self) -> MutexGuard<'_, Option<ScriptAnswer>> {
+        let answer = &self.0.answer;
+        answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give(&self, answer: ScriptAnswer) -> HostResult<()> {
-        let bytes = weight(&answer.entity);
+        let bytes = json_size(&answer.entity);
         if bytes > self.0.frame.bytes {
-            return Err(too_large(bytes));
+            return Err(result_too_large(bytes));
         }
-        *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *self.answer() = Some(answer);
         Ok(())
     }
 
     /// Removes the evidence of the request and the credentials of the client from `text`, in whatever form
     /// they are written there, so that they never appear in the log.
     pub(in crate::script) fn conceal(&self, text: &str) -> String {
-        let shown = std::iter::once(&self.0.client).chain(&self.0.response);
-        let credentials: Vec<(&str, String)> = shown.flat_map(Members::credentials).collect();
-        let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence));
-        let hidden = credentials
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain(evidence);
+        let mut credentials = self.0.client.credentials();
+        if let Some(response) = &self.0.response {
+            credentials.extend(response.credentials());
+        }
+        let mut hidden: Vec<(&str, &str)> = Vec::new();
+        for (name, value) in &credentials {
+            hidden.push((name, value));
+        }
+        if let Some(evidence) = self.sent_evidence() {
+            hidden.push(("evidence", evidence));
+        }
         // A value that is longer than the text cannot be in it, and evidence may be long.
-        Hidden::new(hidden.filter(|(_, value)| value.len() <= text.len())).conceal(text)
+        hidden.retain(|(_, value)| value.len() <= text.len());
+        Hidden::new(hidden).conceal(text)
     }
 
     fn sent_evidence(&self) -> Option<&str> {
-        let evidence = self
-            .0
-            .facts
-            .register_request
-            .get("evidence")
-            .and_then(Value::as_str);
-        evidence.filter(|evidence| !evidence.is_empty())
+        let request = &self.0.facts.register_request;
+        let evidence = request.get("evidence")?.as_str()?;
+        (!evidence.is_empty()).then_some(evidence)
     }
 
     /// Returns the result of appraising the evidence, by a previous script or by this one.
     fn attestation(&self) -> Option<Value> {
-        self.0
-            .attestation
-            .said()
-            .or_else(|| self.0.facts.proofs.attestation.clone())
+        match self.0.attestation.said() {
+            Some(said) => Some(said),
+            None => self.0.facts.proofs.attestation.clone(),
+        }
     }
 
     /// Stores the result with which a deciding script accepts the evidence.
@@ -173,39 +173,40 @@ impl Context {
                 "'attestation' cannot be set: the request has no evidence",
             ));
         }
-        let bytes = value.as_object().map_or(0, weight);
+        let bytes = value.as_object().map_or(0, json_size);
         if bytes > self.0.frame.bytes {
-            return Err(too_large(bytes));
+            return Err(result_too_large(bytes));
         }
         if !value.is_object() && value != Value::Bool(true) {
             return Err(failure(
                 "'attestation' must be true, or a map with the appraisal of the evidence",
             ));
         }
-        *self
-            .0
-            .attestation
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(value);
+        *self.0.attestation.value() = Some(value);
         Ok(())
     }
 
     /// Returns the evidence as a JWT, not verified; `()` when it is absent or not a JWT.
     fn evidence(&self) -> HostResult<Dynamic> {
-        match self.sent_evidence().map(jose::decode_unverified) {
-            Some(Ok(token)) => shown_unverified(token),
-            Some(Err(_)) | None => Ok(Dynamic::UNIT),
+        let Some(evidence) = self.sent_evidence() else {
+            return Ok(Dynamic::UNIT);
+        };
+        match jose::decode_unverified(evidence) {
+            Ok(token) => shown_unverified(token),
+            Err(_) => Ok(Dynamic::UNIT),
         }
     }
 
     fn optional(value: Option<&Value>) -> HostResult<Dynamic> {
-        value.map_or(Ok(Dynamic::UNIT), to_script)
+        match value {
+            Some(value) => to_script(value),
+            None => Ok(Dynamic::UNIT),
+        }
     }
 
     fn http_request(&self) -> HostResult<Dynamic> {
         let request = &self.0.facts.request.http_request;
-        let headers = joined(request.header_texts().iter());
+        let headers = joined_headers(request.header_texts().iter());
         let address = request.ip_address.map(|address| address.to_string());
         to_script(&json!({
             "method": request.method, "path": request.path, "headers": headers, "ipAddress": address,
@@ -214,7 +215,7 @@ impl Context {
 }
 
 /// Returns headers as one object. Several fields of one name become one list (RFC 9110 section 5.3).
-pub(in crate::script) fn joined<'a>(
+pub(in crate::script) fn joined_headers<'a>(
     fields: impl Iterator<Item = &'a (String, String)>,
 ) -> Map<String, Value> {
     let mut headers: Map<String, Value> = Map::new();
@@ -268,7 +269,7 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
 ];
 
 /// Registers the type of `context`.
-pub(in crate::script) fn register(module: &mut Module) {
+pub(in crate::script) fn register_context(module: &mut Module) {
     module.set_custom_type::<Context>("Context");
     for &(name, spellings, read) in MEMBERS {
         module.set_getter_fn(name, move |context: &mut Context| read(context));

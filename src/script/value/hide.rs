@@ -21,12 +21,12 @@ pub(in crate::script) struct Hidden(Vec<(Secret, String)>);
 impl Hidden {
     /// Hides `values`, each with its name.
     pub(in crate::script) fn new<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let hide = |(name, value): (&'a str, &'a str)| {
-            forms(value)
-                .into_iter()
-                .map(move |form| (Secret::new(form), format!("[{name}]")))
-        };
-        let mut hidden: Vec<(Secret, String)> = values.into_iter().flat_map(hide).collect();
+        let mut hidden = Vec::new();
+        for (name, value) in values {
+            for form in forms(value) {
+                hidden.push((Secret::new(form), format!("[{name}]")));
+            }
+        }
         hidden.sort_by_key(|(form, _)| Reverse(form.expose().len()));
         Self(hidden)
     }
@@ -36,27 +36,25 @@ impl Hidden {
     pub(in crate::script) fn of_secrets<'a>(
         secrets: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
-        let secrets: Vec<(&str, &str)> = secrets.into_iter().collect();
-        let encoded: Vec<(&str, String)> = secrets
-            .iter()
-            .flat_map(|(name, secret)| encodings(secret).into_iter().map(|form| (*name, form)))
-            .collect();
-        Self::new(
-            secrets
-                .into_iter()
-                .chain(encoded.iter().map(|(name, form)| (*name, form.as_str()))),
-        )
+        let mut all = Vec::new();
+        for (name, secret) in secrets {
+            all.push((name, secret.to_owned()));
+            for form in encodings(secret) {
+                all.push((name, form));
+            }
+        }
+        Self::new(all.iter().map(|(name, form)| (*name, form.as_str())))
     }
 
     /// Returns `text` with each value replaced by its name.
     pub(in crate::script) fn conceal(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (form, shown)| {
+        let mut text = text.to_owned();
+        for (form, shown) in &self.0 {
             if text.contains(form.expose()) {
-                text.replace(form.expose(), shown)
-            } else {
-                text
+                text = text.replace(form.expose(), shown);
             }
-        })
+        }
+        text
     }
 }
 
@@ -65,10 +63,10 @@ impl Hidden {
 fn forms(value: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([value.to_owned()]);
     for _ in 0..DEPTH {
-        let written: Vec<String> = forms
-            .iter()
-            .flat_map(|form| [printed(form), json(form)])
-            .collect();
+        let mut written = Vec::new();
+        for form in &forms {
+            written.extend([printed(form), json(form)]);
+        }
         forms.extend(written);
     }
     forms
@@ -81,10 +79,11 @@ fn encodings(secret: &str) -> BTreeSet<String> {
     let in_hex = hex(secret.as_bytes());
     let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let spaced = percent.replace('+', "%20");
-    let base64 = [STANDARD_NO_PAD, URL_SAFE_NO_PAD]
-        .into_iter()
-        .flat_map(|encoding| (0..3).map(move |before| within_base64(&encoding, secret, before)));
-    let mut forms: BTreeSet<String> = base64.collect();
+    let mut forms = BTreeSet::new();
+    for before in 0..3 {
+        forms.insert(within_base64(&STANDARD_NO_PAD, secret, before));
+        forms.insert(within_base64(&URL_SAFE_NO_PAD, secret, before));
+    }
     forms.extend([lower, upper, in_hex.to_uppercase(), in_hex, spaced, percent]);
     forms.retain(|form| form.len() >= secret.len() && form != secret);
     forms
@@ -108,10 +107,8 @@ fn json(text: &str) -> String {
 }
 
 fn unquoted(written: &str) -> String {
-    let inside = written
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    inside.unwrap_or(written).to_owned()
+    let rest = written.strip_prefix('"').unwrap_or(written);
+    rest.strip_suffix('"').unwrap_or(rest).to_owned()
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Module};
 use serde_json::{Map, Value};
 
-use super::{HostResult, failure, to_json, to_script};
 use crate::client::Metadata;
 use crate::client::member::{self, MEMBERS, SetBy};
 use crate::client::rules::retells;
 use crate::config::nearest;
+use crate::script::{HostResult, failure, to_json, to_script};
 
 /// How a script may use members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,18 +65,19 @@ impl MemberValues {
     /// Sets a member, or removes it if `value` is `null`. The members may not grow beyond `limit` bytes.
     fn set(&mut self, name: &str, value: Value, limit: usize) -> HostResult<()> {
         let present = self.members.get(name);
-        let before = present.map_or(0, |value| weight_of_member(name, value));
+        let before = present.map_or(0, |value| json_size_of_member(name, value));
         let grown = if value.is_null() {
             0
         } else {
-            weight_of_member(name, &value)
+            json_size_of_member(name, &value)
         };
-        let all = self
-            .weight
-            .unwrap_or_else(|| weight(self.members.as_object()));
+        let all = match self.weight {
+            Some(counted) => counted,
+            None => json_size(self.members.as_object()),
+        };
         let weight = all.saturating_sub(before) + grown;
         if grown > before && weight > limit {
-            return Err(too_large(weight));
+            return Err(result_too_large(weight));
         }
         self.weight = Some(weight);
         if value.is_null() {
@@ -118,15 +119,15 @@ impl Members {
     /// Returns the credentials among the members, each with its name.
     pub(in crate::script) fn credentials(&self) -> Vec<(&'static str, String)> {
         let values = self.lock();
-        let known = |name: &'static str| {
-            let value = values
-                .members
-                .get(name)?
-                .as_str()
-                .filter(|value| !value.is_empty())?;
-            Some((name, value.to_owned()))
-        };
-        CREDENTIALS.into_iter().filter_map(known).collect()
+        let mut credentials = Vec::new();
+        for name in CREDENTIALS {
+            if let Some(Value::String(value)) = values.members.get(name)
+                && !value.is_empty()
+            {
+                credentials.push((name, value.clone()));
+            }
+        }
+        credentials
     }
 
     fn lock(&self) -> MutexGuard<'_, MemberValues> {
@@ -142,7 +143,8 @@ impl Members {
         if self.access == MemberAccess::Request {
             return Ok(Dynamic::UNIT);
         }
-        self.known(name).map(|()| Dynamic::UNIT)
+        self.known(name)?;
+        Ok(Dynamic::UNIT)
     }
 
     fn set(&self, name: &str, value: &Dynamic) -> HostResult<()> {
@@ -215,20 +217,21 @@ impl Members {
     }
 
     fn keys(&self) -> Array {
-        self.lock()
-            .members
-            .iter()
-            .map(|(name, _)| Dynamic::from(name.to_owned()))
-            .collect()
+        let mut keys = Array::new();
+        for (name, _) in self.lock().members.iter() {
+            keys.push(Dynamic::from(name.to_owned()));
+        }
+        keys
     }
 
     /// Returns a copy of all members as a map.
     fn to_map(&self) -> HostResult<ScriptMap> {
         let members = self.lock().members.clone();
-        members
-            .iter()
-            .map(|(name, value)| Ok((name.into(), to_script(value)?)))
-            .collect()
+        let mut map = ScriptMap::new();
+        for (name, value) in members.iter() {
+            map.insert(name.into(), to_script(value)?);
+        }
+        Ok(map)
     }
 }
 
@@ -237,43 +240,43 @@ impl Members {
     clippy::unnecessary_box_returns,
     reason = "every error of a script is boxed"
 )]
-pub(in crate::script) fn too_large(bytes: usize) -> Box<EvalAltResult> {
+pub(in crate::script) fn result_too_large(bytes: usize) -> Box<EvalAltResult> {
     failure(format!(
         "the result is too large: {bytes} bytes of JSON (scripts.limits.resultBytes)"
     ))
 }
 
 /// Returns the approximate size of `members` in bytes of JSON.
-pub(in crate::script) fn weight(members: &Map<String, Value>) -> usize {
-    members
-        .iter()
-        .map(|(name, value)| weight_of_member(name, value))
-        .sum::<usize>()
-        + 2
+pub(in crate::script) fn json_size(members: &Map<String, Value>) -> usize {
+    let mut bytes = 2;
+    for (name, value) in members {
+        bytes += json_size_of_member(name, value);
+    }
+    bytes
 }
 
-fn weight_of_member(name: &str, value: &Value) -> usize {
-    name.len() + weight_of_value(value) + 4
+fn json_size_of_member(name: &str, value: &Value) -> usize {
+    name.len() + json_size_of_value(value) + 4
 }
 
-fn weight_of_value(value: &Value) -> usize {
+fn json_size_of_value(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
         Value::Number(_) => 20,
         Value::String(text) => text.len() + 2,
         Value::Array(items) => {
-            items
-                .iter()
-                .map(|item| weight_of_value(item) + 1)
-                .sum::<usize>()
-                + 2
+            let mut bytes = 2;
+            for item in items {
+                bytes += json_size_of_value(item) + 1;
+            }
+            bytes
         }
-        Value::Object(members) => weight(members),
+        Value::Object(members) => json_size(members),
     }
 }
 
 /// Registers the type of members.
-pub(in crate::script) fn register(module: &mut Module) {
+pub(in crate::script) fn register_members(module: &mut Module) {
     module.set_custom_type::<Members>("Members");
     module.set_indexer_get_fn(|members: &mut Members, name: ImmutableString| members.get(&name));
     module.set_indexer_set_fn(
@@ -298,12 +301,13 @@ pub(in crate::script) fn register(module: &mut Module) {
 
 /// Returns the getter of a member: `getRedirectUris` for `redirect_uris`.
 fn getter(name: &str) -> String {
-    let capital = |word: &str| {
+    let mut getter = "get".to_owned();
+    for word in name.split('_') {
         let mut letters = word.chars();
-        letters
-            .next()
-            .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
-            .unwrap_or_default()
-    };
-    format!("get{}", name.split('_').map(capital).collect::<String>())
+        if let Some(first) = letters.next() {
+            getter.push(first.to_ascii_uppercase());
+            getter.push_str(letters.as_str());
+        }
+    }
+    getter
 }

@@ -6,24 +6,24 @@
 //! and the reason is kept for `/readyz`.
 
 mod change;
-mod watched;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::systemd::{self, ServerState};
+use super::watch::{self, Guard, WatchError};
 use crate::config::patch::is_of_live;
-use crate::config::{self, Configuration, Layers, Origins, Patch, Sources};
+use crate::config::{self, Configuration, Layers, Origins, Patch, Settings, Sources};
 use crate::http::tls::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
 use crate::service::{self, Judged, Service};
 use crate::store::audit::{Action, AuditEvent, Author};
 use crate::telemetry::meter::{self, Reloaded};
-
-pub use watched::Watched;
 
 /// Why the last reload of each type failed.
 #[derive(Debug, Default)]
@@ -51,6 +51,32 @@ impl Reloads {
 
 fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+}
+
+/// How long files must stay unchanged before they are read.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The watched files. Dropping a guard stops watching.
+pub struct Watched {
+    scripts: (Guard, mpsc::Receiver<()>),
+    configuration: (Guard, mpsc::Receiver<()>),
+    tls: (Guard, mpsc::Receiver<()>),
+}
+
+impl Watched {
+    /// Watches the scripts of `settings`, the file of `sources` and the files of `tls`. This starts before
+    /// they are loaded, so that no change is missed.
+    ///
+    /// # Errors
+    /// When the files cannot be watched.
+    pub fn open(settings: &Settings, sources: &Sources, tls: &Tls) -> Result<Self, WatchError> {
+        let files: Vec<PathBuf> = sources.file.clone().into_iter().collect();
+        Ok(Self {
+            scripts: watch::watch(std::slice::from_ref(&settings.scripts.directory), QUIET)?,
+            configuration: watch::watch(&files, QUIET)?,
+            tls: watch::watch(&tls.files(), QUIET)?,
+        })
+    }
 }
 
 /// Requests to the task, besides changed files.

@@ -1,24 +1,29 @@
-//! The routes: which path and method belong to which endpoint, and the layers around them.
-
-mod cors;
+//! The routes: which path and method belong to which endpoint, and the layers around them, with what pages of
+//! other origins may do (CORS).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
+use hyper::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Method, Request};
 use tokio::sync::Semaphore;
 use tower::util::MapRequestLayer;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use super::probes;
 use crate::config::Paths;
 use crate::http::answer::Problem;
 use crate::http::below;
-use crate::http::observe::{self, RequestObserver};
+use crate::http::observe::{self, CORRELATION_ID, RequestObserver};
 use crate::http::receive::{self, Reception};
+use crate::registration::endpoint::CHALLENGE;
 use crate::service::{Context, Service};
 use crate::telemetry::meter::Endpoint;
 use crate::{discovery, management, registration, token};
@@ -56,8 +61,8 @@ fn open_to_pages(paths: &Paths) -> Router<Arc<Service>> {
             &paths.challenge,
             post_only(post(registration::endpoint::challenge)),
         )
-        .layer(cors::cors())
-        .layer(MapRequestLayer::new(cors::bounded))
+        .layer(cors())
+        .layer(MapRequestLayer::new(without_long_lists))
 }
 
 /// Limits the concurrent requests to `routes`. The body of each request is received first.
@@ -270,4 +275,37 @@ fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
 /// Answers other methods with the reading methods as the only supported ones.
 fn readable(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
     only(routes, &[Method::GET, Method::HEAD, Method::OPTIONS])
+}
+
+/// The maximum length of all header names that a page may request, in bytes.
+const NAMES_BYTES: usize = 2_048;
+
+/// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may do depends on
+/// the token that it sends, not on the page that it runs in. This layer answers every `OPTIONS` request.
+///
+/// Libraries add headers of their own (`mcp-protocol-version`, `traceparent`), so every requested header is
+/// allowed. Without credentials, a header grants nothing that a program outside a browser could not send too.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            ETAG,
+            WWW_AUTHENTICATE,
+            RETRY_AFTER,
+            CORRELATION_ID,
+            CHALLENGE,
+        ])
+        .max_age(Duration::from_hours(1))
+}
+
+/// Removes a list of requested headers that is longer than any page needs, so that the answer does not repeat
+/// it.
+fn without_long_lists(mut request: Request<Body>) -> Request<Body> {
+    let asked = request.headers().get_all(ACCESS_CONTROL_REQUEST_HEADERS);
+    if asked.iter().map(HeaderValue::len).sum::<usize>() > NAMES_BYTES {
+        request.headers_mut().remove(ACCESS_CONTROL_REQUEST_HEADERS);
+    }
+    request
 }
