@@ -1,5 +1,5 @@
 //! The client of the command line, for the one server that its operator names. That server may be anywhere,
-//! in a private network and without TLS too, so [`super::Policy`] does not apply. Only the command line uses
+//! in a private network and without TLS too, so [`super::UrlPolicy`] does not apply. Only the command line uses
 //! this client. The size of answers is limited, and no redirect forwards a token to another server.
 
 use std::io;

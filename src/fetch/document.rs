@@ -14,7 +14,7 @@ pub const JWK_SET: &str = "application/jwk-set+json, application/json";
 
 /// A JSON document, and how long it is valid according to its server.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Document {
+pub struct FetchedDocument {
     /// The JSON value.
     pub value: Value,
     /// The lifetime in seconds; none if its server states none that can be understood.
@@ -26,7 +26,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// Unless the answer has status 200, a JSON media type, and one JSON value.
-    pub async fn get_json(&self, url: &str, accept: &str) -> Result<Document, FetchError> {
+    pub async fn get_json(&self, url: &str, accept: &str) -> Result<FetchedDocument, FetchError> {
         let headers = vec![("accept".to_owned(), accept.to_owned())];
         let request = Request {
             headers,
@@ -42,7 +42,7 @@ impl Fetcher {
             return Err(FetchError::MediaType);
         }
         let value = json::parse(&response.body).map_err(|_| FetchError::NotJson)?;
-        Ok(Document {
+        Ok(FetchedDocument {
             value,
             lifetime: lifetime(&response),
         })

@@ -13,7 +13,6 @@ pub(crate) mod documents;
 mod error;
 mod message;
 mod policy;
-mod resolver;
 mod turns;
 
 #[cfg(test)]
@@ -35,7 +34,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::FetchSettings;
 use crate::telemetry::meter::{self, FetchOutcome};
-use policy::Policy;
+use document::FetchedDocument;
+use policy::UrlPolicy;
 use turns::Turns;
 
 /// The maximum length of all headers of an answer, names and values, in bytes.
@@ -44,7 +44,7 @@ const HEADER_BYTES: usize = 32 * 1024;
 /// Sends requests to other servers, within the limits of `[fetch]`.
 pub struct Fetcher {
     client: Client,
-    policy: Policy,
+    policy: UrlPolicy,
     turns: Turns,
     timeout: Duration,
     body_bytes: usize,
@@ -56,14 +56,14 @@ impl Fetcher {
     /// # Errors
     /// When `fetch.caFile` cannot be read, or TLS cannot be set up.
     pub fn new(settings: &FetchSettings) -> Result<Self, BuildError> {
-        Self::resolving(settings, Arc::new(resolver::System::default()))
+        Self::resolving(settings, Arc::new(client::SystemResolver::default()))
     }
 
     /// A fetcher that resolves names with `names`, whose addresses are checked like those of the system.
     fn resolving(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result<Self, BuildError> {
         Ok(Self {
             client: client::build(settings, names)?,
-            policy: Policy::new(settings.clone()),
+            policy: UrlPolicy::new(settings.clone()),
             turns: Turns::new(settings.concurrent, settings.concurrent_per_host),
             timeout: Duration::from_millis(settings.timeout_ms),
             body_bytes: settings.body_bytes,

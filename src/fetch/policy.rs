@@ -16,11 +16,11 @@ const URL_BYTES: usize = 8 * 1024;
 const FIRST_FREE_PORT: u16 = 1024;
 
 /// The rules of `[fetch]` for URLs.
-pub(super) struct Policy {
+pub(super) struct UrlPolicy {
     settings: FetchSettings,
 }
 
-impl Policy {
+impl UrlPolicy {
     pub(super) const fn new(settings: FetchSettings) -> Self {
         Self { settings }
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn check(settings: &FetchSettings, url: &str, expected: Result<&str, Refusal>) {
-        let policy = Policy::new(settings.clone());
+        let policy = UrlPolicy::new(settings.clone());
         let host = policy
             .admit(url)
             .map(|url| url.host_str().unwrap().to_owned());

@@ -27,14 +27,14 @@ pub(crate) struct Untaken {
 struct UnreadAnswers {
     /// The number of the next answer. A smaller number means an earlier answer.
     next: u64,
-    held: BTreeMap<(IpAddr, u64), Answer>,
+    held: BTreeMap<(IpAddr, u64), HeldAnswer>,
     bytes: usize,
     /// The bytes of each party, and the parties ordered by bytes.
     parties: HashMap<IpAddr, usize>,
     heaviest: BTreeSet<(usize, IpAddr)>,
 }
 
-struct Answer {
+struct HeldAnswer {
     bytes: usize,
     way: Arc<dyn Way>,
 }
@@ -68,7 +68,7 @@ impl Untaken {
         inside.next = inside.next.wrapping_add(1);
         inside.insert(
             key,
-            Answer {
+            HeldAnswer {
                 bytes: bytes.saturating_add(HEAD_BYTES),
                 way,
             },
@@ -105,14 +105,14 @@ impl Untaken {
 }
 
 impl UnreadAnswers {
-    fn insert(&mut self, key: (IpAddr, u64), answer: Answer) {
+    fn insert(&mut self, key: (IpAddr, u64), answer: HeldAnswer) {
         self.bytes = self.bytes.saturating_add(answer.bytes);
         let now = self.weight(key.0).saturating_add(answer.bytes);
         self.weigh(key.0, now);
         self.held.insert(key, answer);
     }
 
-    fn remove(&mut self, key: (IpAddr, u64)) -> Option<Answer> {
+    fn remove(&mut self, key: (IpAddr, u64)) -> Option<HeldAnswer> {
         let answer = self.held.remove(&key)?;
         self.bytes = self.bytes.saturating_sub(answer.bytes);
         let now = self.weight(key.0).saturating_sub(answer.bytes);
@@ -120,7 +120,7 @@ impl UnreadAnswers {
         Some(answer)
     }
 
-    fn remove_oldest_of_heaviest(&mut self) -> Option<Answer> {
+    fn remove_oldest_of_heaviest(&mut self) -> Option<HeldAnswer> {
         let party = self.heaviest.last()?.1;
         let oldest = *self.held.range((party, 0)..=(party, u64::MAX)).next()?.0;
         self.remove(oldest)

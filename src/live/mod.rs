@@ -4,11 +4,9 @@
 //! This module knows the names of options, but not what they do. It knows nothing about HTTP or about the
 //! requester.
 
-mod apply;
 mod document;
 mod error;
 mod operations;
-mod pointer;
 mod queue;
 mod revise;
 #[cfg(test)]

@@ -18,13 +18,13 @@ use tracing_subscriber::registry::LookupSpan;
 /// An event with its time, level and target, and the innermost span that it is in.
 pub(super) struct Line;
 
-impl<S> FormatEvent<S, Members> for Line
+impl<S> FormatEvent<S, JsonFields> for Line
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, Members>,
+        context: &FmtContext<'_, S, JsonFields>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -42,7 +42,7 @@ where
         if let Some(span) = span {
             writer.write_str(",\"span\":{\"name\":")?;
             json(&mut writer, span.name())?;
-            if let Some(members) = span.extensions().get::<FormattedFields<Members>>() {
+            if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
                 writer.write_str(members)?;
             }
             writer.write_char('}')?;
@@ -52,9 +52,9 @@ where
 }
 
 /// Fields as members of a JSON object, each with a comma before it, so that more of them can be appended.
-pub(super) struct Members;
+pub(super) struct JsonFields;
 
-impl<'writer> FormatFields<'writer> for Members {
+impl<'writer> FormatFields<'writer> for JsonFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
         let mut visitor = Visitor {
             writer,
@@ -168,7 +168,7 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let layer = Layer::new()
-            .fmt_fields(Members)
+            .fmt_fields(JsonFields)
             .event_format(Line)
             .with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);

@@ -10,7 +10,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::lines::{Line, Members};
+use super::lines::{JsonFields, Line};
 use super::traces::{self, Traces};
 use crate::config::settings::{LogFormat, TelemetrySettings};
 
@@ -82,7 +82,7 @@ where
         let has_colours = is_terminal && std::env::var_os("NO_COLOR").is_none();
         lines.with_ansi(has_colours).boxed()
     } else {
-        lines.fmt_fields(Members).event_format(Line).boxed()
+        lines.fmt_fields(JsonFields).event_format(Line).boxed()
     }
 }
 

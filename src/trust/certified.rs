@@ -1,15 +1,19 @@
 //! Signers that are identified by certificates of configured authorities.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::file;
 use crate::base::Timestamp;
 use crate::config::trust::CertificateSan;
 use crate::jose::{Compact, KeySet};
 use crate::x509::{Anchors, Certificate, Chain, ChainError};
+
+/// Maximum size of a file, in bytes.
+const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Trusted authorities, and the name that a certificate must have.
 #[derive(Debug, Clone)]
@@ -66,7 +70,7 @@ impl Certified {
             Some(CertificateSan::Iss) => Name::Issuer,
             None => Name::Any,
         };
-        match read(file) {
+        match read_anchors(file) {
             Ok(anchors) => Some(Self {
                 anchors: Arc::new(anchors),
                 name,
@@ -120,11 +124,56 @@ impl Certified {
     }
 }
 
-fn read(file: &Path) -> Result<Anchors, String> {
-    Anchors::from_pem(&file::read(file)?).map_err(|_| {
+fn read_anchors(file: &Path) -> Result<Anchors, String> {
+    Anchors::from_pem(&read_file(file)?).map_err(|_| {
         format!(
             "'{}' contains no valid certificates; use a PEM file",
             file.display()
         )
     })
+}
+
+/// Reads `file`, which must be a regular file. Otherwise a change of the configuration could name a device
+/// with endless content.
+///
+/// # Errors
+/// Returns the reason if the file cannot be read or is too large. Reading only its beginning would silently
+/// ignore the certificates at its end.
+pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, String> {
+    let name = file.display();
+    let failed = |error: std::io::Error| format!("'{name}' cannot be read: {error}");
+    let metadata = std::fs::metadata(file).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(format!("'{name}' is not a regular file; name a PEM file"));
+    }
+    // The length of the metadata need not be what can be read.
+    let mut bytes = Vec::new();
+    let opened = File::open(file).map_err(failed)?;
+    let bounded = opened.take(MOST_BYTES + 1).read_to_end(&mut bytes);
+    if bounded.map_err(failed)? as u64 > MOST_BYTES {
+        return Err(format!(
+            "'{name}' is larger than {MOST_BYTES} bytes; remove certificates that are not needed"
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_to_its_end_or_rejected() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("ca.pem");
+        let mut content = vec![b' '; 1024 * 1024];
+        std::fs::write(&path, &content).unwrap();
+        assert_eq!(read_file(&path).unwrap(), content);
+        content.push(b' ');
+        std::fs::write(&path, &content).unwrap();
+        let error = read_file(&path).unwrap_err();
+        assert!(error.contains("is larger than 1048576 bytes"), "{error}");
+        let error = read_file(folder.path()).unwrap_err();
+        assert!(error.contains("is not a regular file"), "{error}");
+    }
 }

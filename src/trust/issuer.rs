@@ -1,7 +1,7 @@
-//! An entry of `dcrSsaValidationConfigs`.
+//! The entries of `dcrSsaValidationConfigs` and `trustedClientAttesters`.
 
 use super::source::{self, Source};
-use crate::config::trust::SsaValidationConfig;
+use crate::config::trust::{ClientAttester, SsaValidationConfig};
 use crate::jose::Algorithm;
 
 /// A configured issuer, with its keys and what it can assert.
@@ -54,6 +54,37 @@ impl Issuer {
         match &self.allowed_claims {
             Some(allowed) => allowed.iter().any(|claim| claim == name),
             None => true,
+        }
+    }
+}
+
+/// A trusted client attester with its keys.
+#[derive(Debug)]
+pub struct Attester {
+    /// The `iss` of its attestations.
+    pub issuer: String,
+    /// The accepted signature algorithms.
+    pub algorithms: Vec<Algorithm>,
+    /// Its keys.
+    pub source: Source,
+}
+
+impl Attester {
+    /// Parses `entry` with the option key `key`. Errors are added to `faults`.
+    pub(super) fn new(
+        entry: &ClientAttester,
+        key: &str,
+        faults: &mut Vec<(String, String)>,
+    ) -> Self {
+        let algorithms = match &entry.algorithms {
+            Some(names) => super::algorithms(&format!("{key}.algorithms"), names, faults),
+            None => Algorithm::STATEMENTS.to_vec(),
+        };
+        let source = source::of_attester(entry, key, faults);
+        Self {
+            issuer: entry.issuer.clone(),
+            algorithms,
+            source,
         }
     }
 }

@@ -5,11 +5,7 @@
 //! fetches remote keys and verifies signatures. This module knows nothing about clients.
 
 mod assertion;
-mod attester;
 mod certified;
-mod decoy;
-mod file;
-mod given;
 mod issuer;
 mod signed_metadata;
 mod source;
@@ -19,9 +15,8 @@ mod verifier;
 
 pub(crate) use assertion::ClientKeys;
 pub use assertion::{Effort, MOST_TRIES};
-pub(crate) use attester::Attester;
 pub(crate) use certified::Certified;
-pub(crate) use issuer::Issuer;
+pub(crate) use issuer::{Attester, Issuer};
 pub(crate) use signed_metadata::MetadataSigner;
 pub(crate) use source::{Keys, Source, key_set};
 pub(crate) use verifier::{TrustError, Verifier};
@@ -31,7 +26,7 @@ use std::sync::Arc;
 use crate::config::Registration;
 use crate::config::trust::{SsaValidationConfig, SsaValidationType};
 use crate::jose::Algorithm;
-use given::GivenKeys;
+use source::GivenKeys;
 
 /// The trust settings of the live configuration, with parsed keys.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use super::file;
+use super::certified::read_file;
 use crate::base::{Secret, Timestamp, sha256_hex};
 use crate::config::udap::UdapMetadata;
 use crate::jose::{self, SigningKey, SigningKeyError, same_key, signing_key};
@@ -138,7 +138,7 @@ fn load(
 
 fn read_key(path: &Path) -> Result<SigningKey, String> {
     let name = path.display();
-    let Ok(pem) = String::from_utf8(file::read(path)?) else {
+    let Ok(pem) = String::from_utf8(read_file(path)?) else {
         return Err(format!("'{name}' is not a PEM file"));
     };
     if !pem.trim_start().starts_with("-----BEGIN") {
@@ -148,7 +148,7 @@ fn read_key(path: &Path) -> Result<SigningKey, String> {
 }
 
 fn read_chain(path: &Path) -> Result<Chain, String> {
-    let Ok(chain) = Chain::from_pem(&file::read(path)?) else {
+    let Ok(chain) = Chain::from_pem(&read_file(path)?) else {
         let name = path.display();
         return Err(format!("'{name}' must contain 1 to 4 certificates in PEM"));
     };

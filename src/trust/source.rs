@@ -1,11 +1,12 @@
 //! Sources of the keys for a signature.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 use super::Certified;
-use crate::base::Secret;
+use crate::base::{Secret, sha256_hex};
 use crate::config::Registration;
 use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
 use crate::jose::{KeySet, MOST_KEYS};
@@ -178,5 +179,38 @@ pub(crate) fn key_set(jwks: &Value) -> Result<KeySet, String> {
     match jwks.as_str() {
         Some(text) => KeySet::parse_text(text, MOST_KEYS),
         None => KeySet::parse(jwks, MOST_KEYS),
+    }
+}
+
+/// Maximum number of cached key sets. If scripts return more different sets, they are parsed again.
+const KEPT: usize = 256;
+
+/// Cache of the key sets that scripts return, by the digest of their text. Scripts usually return the same
+/// text each time.
+#[derive(Debug, Default)]
+pub(super) struct GivenKeys(Mutex<HashMap<String, Arc<KeySet>>>);
+
+impl GivenKeys {
+    /// Returns the source for `jwks`.
+    ///
+    /// # Errors
+    /// Returns the rule that the set violates.
+    pub(super) fn source(&self, jwks: &Value) -> Result<Source, String> {
+        let name = sha256_hex(jwks.to_string().as_bytes());
+        let kept = self.kept().get(&name).cloned();
+        if let Some(set) = kept {
+            return Ok(Source::of(Keys::Known(set)));
+        }
+        let set = Arc::new(key_set(jwks)?);
+        let mut kept = self.kept();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(name, Arc::clone(&set));
+        Ok(Source::of(Keys::Known(set)))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Arc<KeySet>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

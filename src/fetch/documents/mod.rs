@@ -6,7 +6,6 @@
 //! once.
 
 mod entries;
-mod entry;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,11 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
-use crate::fetch::document::Document;
-use crate::fetch::{FetchError, Fetcher};
+use crate::fetch::{FetchError, FetchedDocument, Fetcher};
 use crate::telemetry::meter::{self, KeyLookup};
-use entries::Entries;
-use entry::{Entry, Known};
+use entries::{CachedDocument, Entries, Known};
 
 /// A running fetch, shared by all callers that wait for it. It completes even if they all stop waiting, so
 /// that nobody can start fetches and abandon them.
@@ -131,7 +128,7 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
     }
 
     /// Returns the running fetch of `url`, or starts one.
-    fn flight(&self, entry: &mut Entry<T>, url: &str) -> Flight<T> {
+    fn flight(&self, entry: &mut CachedDocument<T>, url: &str) -> Flight<T> {
         if let Some(flight) = entry.flight() {
             return flight;
         }
@@ -184,8 +181,13 @@ impl<T> Inner<T> {
     }
 
     /// Caches a document that was fetched at `now`. It is parsed only if its text has changed.
-    fn keep(&self, url: &str, document: &Document, now: Timestamp) -> Result<Arc<T>, FetchError> {
-        let print = entry::print(&document.value);
+    fn keep(
+        &self,
+        url: &str,
+        document: &FetchedDocument,
+        now: Timestamp,
+    ) -> Result<Arc<T>, FetchError> {
+        let print = entries::print(&document.value);
         let kept = self.entries().find(url).same(print);
         let value = match kept {
             Some(value) => value,

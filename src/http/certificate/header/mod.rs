@@ -31,9 +31,9 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
 /// Why a header contains no certificate.
-type Fault = &'static str;
+type HeaderFault = &'static str;
 
-const MALFORMED: Fault = "it has none of the supported forms";
+const MALFORMED: HeaderFault = "it has none of the supported forms";
 
 /// Returns the certificate in one of the `enabled` headers.
 ///
@@ -41,7 +41,7 @@ const MALFORMED: Fault = "it has none of the supported forms";
 pub(super) fn read(
     headers: &HeaderMap,
     enabled: &[CertificateHeader],
-) -> Result<Option<ForwardedCertificate>, Fault> {
+) -> Result<Option<ForwardedCertificate>, HeaderFault> {
     let mut named = Vec::new();
     for header in enabled {
         named.extend(one(headers, *header)?);
@@ -59,7 +59,7 @@ pub(super) fn read(
 fn one(
     headers: &HeaderMap,
     header: CertificateHeader,
-) -> Result<Option<ForwardedCertificate>, Fault> {
+) -> Result<Option<ForwardedCertificate>, HeaderFault> {
     let presented = match header {
         CertificateHeader::ClientCert => match single(headers, &CLIENT_CERT)? {
             Some(text) => client_cert(text, headers)?,
@@ -78,7 +78,7 @@ fn one(
 }
 
 /// Returns the only value of a header. Proxies send an empty value if there is no certificate.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Fault> {
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, HeaderFault> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -97,7 +97,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
 }
 
 /// RFC 9440 section 2.2: a byte sequence; `Client-Cert-Chain` contains a list of byte sequences.
-fn client_cert(text: &str, headers: &HeaderMap) -> Result<ForwardedCertificate, Fault> {
+fn client_cert(text: &str, headers: &HeaderMap) -> Result<ForwardedCertificate, HeaderFault> {
     let mut chain = Vec::new();
     if let Some(list) = single(headers, &CLIENT_CERT_CHAIN)? {
         for text in list.split(',').take(MAXIMUM_CHAIN) {
@@ -111,14 +111,14 @@ fn client_cert(text: &str, headers: &HeaderMap) -> Result<ForwardedCertificate, 
 }
 
 /// `:BASE64:` (RFC 9651 section 3.3.5).
-fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
+fn byte_sequence(text: &str) -> Result<Certificate, HeaderFault> {
     let opened = text.trim().strip_prefix(':').ok_or(MALFORMED)?;
     der_in_base64(opened.strip_suffix(':').ok_or(MALFORMED)?)
 }
 
 /// PEM as written by nginx and Apache, percent-encoded or in one line; or DER in base64, as written by
 /// `HAProxy`.
-fn x_client_cert(text: &str) -> Result<ForwardedCertificate, Fault> {
+fn x_client_cert(text: &str) -> Result<ForwardedCertificate, HeaderFault> {
     let certificate = match certificates(text)?.into_iter().next() {
         Some(certificate) => certificate,
         None => der_in_base64(text)?,
@@ -130,7 +130,7 @@ fn x_client_cert(text: &str) -> Result<ForwardedCertificate, Fault> {
 }
 
 /// Returns all elements of `X-Forwarded-Client-Cert` as one list.
-fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, HeaderFault> {
     let mut texts = Vec::new();
     for value in headers.get_all(X_FORWARDED_CLIENT_CERT) {
         texts.push(value.to_str().map_err(|_| MALFORMED)?);
@@ -146,7 +146,7 @@ fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 /// Returns the certificate of the last element. Only that one comes from our own peer. Earlier proxies wrote
 /// the elements to its left, and the client may have invented the first one. An element with an open quote
 /// would swallow what our peer appends.
-fn nearest(text: &str) -> Result<Option<ForwardedCertificate>, Fault> {
+fn nearest(text: &str) -> Result<Option<ForwardedCertificate>, HeaderFault> {
     let mut quotes = Quotes::default();
     let mut is_open = false;
     for character in text.chars() {
@@ -162,7 +162,7 @@ fn nearest(text: &str) -> Result<Option<ForwardedCertificate>, Fault> {
     }
 }
 
-fn with_chain(certificate: &str, chain: Option<&str>) -> Result<ForwardedCertificate, Fault> {
+fn with_chain(certificate: &str, chain: Option<&str>) -> Result<ForwardedCertificate, HeaderFault> {
     let mut found = certificates(certificate)?.into_iter();
     Ok(ForwardedCertificate {
         certificate: found.next().ok_or(MALFORMED)?,
@@ -211,7 +211,7 @@ impl Quotes {
 }
 
 /// Returns every PEM certificate in `text`, however its lines were folded.
-fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
+fn certificates(text: &str) -> Result<Vec<Certificate>, HeaderFault> {
     let is_escape =
         |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
     if !text.split('%').skip(1).all(is_escape) {
@@ -230,11 +230,11 @@ fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
     Ok(certificates)
 }
 
-fn der_in_base64(text: &str) -> Result<Certificate, Fault> {
+fn der_in_base64(text: &str) -> Result<Certificate, HeaderFault> {
     der(&STANDARD.decode(text).map_err(|_| MALFORMED)?)
 }
 
-fn der(bytes: &[u8]) -> Result<Certificate, Fault> {
+fn der(bytes: &[u8]) -> Result<Certificate, HeaderFault> {
     Certificate::from_der(bytes).map_err(|_| "it is not an X.509 certificate")
 }
 
