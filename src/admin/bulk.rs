@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::is_default;
 use crate::base::ClientId;
-use crate::http::answer::Problem;
+use crate::http::Problem;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
 use crate::service::{Context, refusal};

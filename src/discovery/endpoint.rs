@@ -7,7 +7,7 @@ use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 
-use crate::http::answer::{self, Problem};
+use crate::http::{Problem, answer};
 use crate::service::{Context, MetadataDocument, Service};
 
 /// Seconds until a client may retry.

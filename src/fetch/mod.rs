@@ -21,6 +21,7 @@ mod tests;
 pub(crate) use client::BuildError;
 pub(crate) use direct::{Arriving, Direct, DirectError};
 pub use document::{JSON, JWK_SET};
+pub(crate) use documents::RemoteDocuments;
 pub use error::{FetchError, Refusal};
 pub use message::Request;
 pub(crate) use message::Response;
@@ -33,7 +34,7 @@ use reqwest::dns::Resolve;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::FetchSettings;
-use crate::telemetry::meter::{self, FetchOutcome};
+use crate::telemetry::{FetchOutcome, meter};
 use document::FetchedDocument;
 use policy::UrlPolicy;
 use turns::Turns;

@@ -17,8 +17,7 @@ use tracing::{Instrument, Span};
 
 use super::answer::LoggedProblem;
 use super::{framing, peer};
-use crate::telemetry::meter::{self, Endpoint, Open};
-use crate::telemetry::{trace, traces};
+use crate::telemetry::{Endpoint, OpenCount, meter, trace, traces};
 
 /// The header that identifies a request in its answer and in the log. A value that the caller sends is
 /// ignored, since two requests must never share an identifier.
@@ -138,7 +137,7 @@ struct Observed {
     client: Option<IpAddr>,
     started: Instant,
     is_answered: bool,
-    _open: Open,
+    _open: OpenCount,
 }
 
 impl Observed {
@@ -161,7 +160,7 @@ impl Observed {
             client,
             started: Instant::now(),
             is_answered: false,
-            _open: Open::request(),
+            _open: OpenCount::request(),
         }
     }
 

@@ -19,7 +19,7 @@ use super::peer;
 use super::tls::Tls;
 use super::untaken::Untaken;
 use super::waiting::Room;
-use crate::telemetry::meter::Open;
+use crate::telemetry::OpenCount;
 
 /// The pause after a failed accept, and between two searches for a connection that can give way.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -106,7 +106,7 @@ pub(crate) async fn serve(
 
 /// Serves an accepted connection until it ends or `cut` is cancelled.
 async fn serve_guest(stream: TcpStream, visit: Visit, guest: Guest, cut: CancellationToken) {
-    let _open = Open::connection();
+    let _open = OpenCount::connection();
     let held = connection::hold(stream, visit, &guest.door.entrance);
     cut.run_until_cancelled(held).await;
     drop(guest);

@@ -10,9 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use super::{Held, ManageError, holder};
-use crate::http::answer::{self, BadCredentials, Problem};
-use crate::http::body::{self, BodyError};
-use crate::http::precondition::permits_change;
+use crate::http::{BadCredentials, BodyError, Problem, answer, body, permits_change};
 use crate::registration::{self, Caller, ClientInformation, Received, RegisterError, certificate};
 use crate::script::HookError;
 use crate::service::{Context, Service, refusal};

@@ -7,7 +7,7 @@ mod holder;
 use crate::base::{NoRandomness, SealError, Secret};
 use crate::client::Client;
 use crate::config::registration::Rotation;
-use crate::http::answer::BadCredentials;
+use crate::http::BadCredentials;
 use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};
 use crate::script::{Hook, HookError};
 use crate::service::Context;

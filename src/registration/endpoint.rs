@@ -14,10 +14,9 @@ use super::{
     Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered,
 };
 use crate::base::ErrorCode;
-use crate::http::answer::{self, BadCredentials, Problem};
-use crate::http::body::{self, BodyError};
-use crate::http::precondition::entity_tag;
-use crate::http::{credentials, peer};
+use crate::http::{
+    BadCredentials, BodyError, Problem, answer, body, credentials, entity_tag, peer,
+};
 use crate::service::{Context, Service, refusal};
 use crate::store::audit::Action;
 

@@ -3,10 +3,9 @@
 use super::ClientAttestationError;
 use crate::base::{JsonError, NoRandomness, SealError, Secret, Violation};
 use crate::fetch::FetchError;
-use crate::http::answer::BadCredentials;
-use crate::http::body::BodyError;
+use crate::http::{BadCredentials, BodyError};
 use crate::script::HookError;
-use crate::service::limits::Limited;
+use crate::service::Limited;
 use crate::store::StoreError;
 
 impl RegisterError {

@@ -36,8 +36,7 @@ use crate::client::{Client, Valid};
 use crate::service::Context;
 use crate::store::{Change, Stored};
 use crate::telemetry;
-use crate::telemetry::meter::{self, ClientChange};
-use crate::telemetry::traces::step;
+use crate::telemetry::{ClientChange, meter, traces::step};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
 use error::reject_any;

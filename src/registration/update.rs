@@ -17,7 +17,7 @@ use crate::client::{Client, Provenance, Requested};
 use crate::script::Proofs;
 use crate::service::Context;
 use crate::store::Stored;
-use crate::telemetry::meter::{self, ClientChange};
+use crate::telemetry::{ClientChange, meter};
 
 /// The members that a client must not send in an update.
 const FORBIDDEN: [&str; 4] = [

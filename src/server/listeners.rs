@@ -13,10 +13,7 @@ use super::probes::{self, Audience};
 use super::reload::Reloads;
 use super::routes;
 use crate::config::Settings;
-use crate::http::certificate::Proxies;
-use crate::http::serve::{self, ConnectionBounds, Entrance};
-use crate::http::tls::Tls;
-use crate::http::untaken::Untaken;
+use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
 use crate::service::Service;
 
 /// Sockets that are already open. The server listens on them instead of on the configured addresses.

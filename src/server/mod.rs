@@ -26,12 +26,12 @@ use tokio_util::task::TaskTracker;
 use crate::base::{Clock, SystemClock};
 use crate::config::{Configuration, Sources, StoreUrl};
 use crate::fetch;
-use crate::http::tls::{Tls, TlsFault};
+use crate::http::{Tls, TlsFault};
 use crate::script::{Host, LoadErrors, SecretError};
 use crate::service::Service;
 use crate::store::StoreError;
 use crate::store::audit::AuditWriter;
-use crate::telemetry::meter::{self, Reloaded};
+use crate::telemetry::{Reloaded, meter};
 use crate::token::administrator::{self, AdministratorError};
 
 use listeners::Listeners;

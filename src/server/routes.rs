@@ -19,13 +19,14 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use super::probes;
 use crate::config::Paths;
-use crate::http::answer::Problem;
-use crate::http::below;
-use crate::http::observe::{self, CORRELATION_ID, RequestObserver};
-use crate::http::receive::{self, Reception};
+use crate::http::{
+    Problem, Reception, RequestObserver, below,
+    observe::{self, CORRELATION_ID},
+    receive,
+};
 use crate::registration::endpoint::CHALLENGE;
 use crate::service::{Context, Service};
-use crate::telemetry::meter::Endpoint;
+use crate::telemetry::Endpoint;
 use crate::{discovery, management, registration, token};
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no

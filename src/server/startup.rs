@@ -15,7 +15,7 @@ use super::{Sockets, Start, StartError};
 use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::fetch::Fetcher;
-use crate::http::tls::Tls;
+use crate::http::Tls;
 use crate::script::{Host, Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
 use crate::store::audit::{self, AuditWriter};

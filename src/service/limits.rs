@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::Registration;
-use crate::http::failures::Failures;
-use crate::http::rate::{RateLimit, TooOften};
+use crate::http::{Failures, RateLimit, TooOften};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

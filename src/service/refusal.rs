@@ -5,12 +5,9 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 
-use super::Context;
-use super::limits::Limited;
+use super::{Context, Limited};
 use crate::base::ErrorCode;
-use crate::http::answer::Problem;
-use crate::http::body::BodyError;
-use crate::http::{observe, peer};
+use crate::http::{BodyError, Problem, observe, peer};
 use crate::script::{Fault, HookError};
 use crate::store::audit::{Action, Author};
 use crate::store::{StoreError, outage};

@@ -8,8 +8,7 @@ use url::Url;
 
 use crate::base::Clock;
 use crate::config::FetchSettings;
-use crate::fetch::documents::RemoteDocuments;
-use crate::fetch::{self, BuildError, FetchError, Fetcher};
+use crate::fetch::{self, BuildError, FetchError, Fetcher, RemoteDocuments};
 
 /// The members of a metadata document.
 pub(crate) type MetadataDocument = Map<String, Value>;

@@ -11,6 +11,10 @@ pub(crate) mod traces;
 
 pub(crate) use logs::init;
 pub use logs::init_to;
+pub(crate) use meter::{
+    ClientChange, Endpoint, FetchOutcome, KeyLookup, OpenCount, Reloaded, ScriptOutcome,
+    WriteOutcome,
+};
 
 /// Records in the log of the current request the authenticated administrator that makes it.
 pub(crate) fn acts(client_id: &str) {

@@ -13,10 +13,9 @@ use serde_json::{Map, Value};
 use super::introspection::Asker;
 use super::{Authenticated, PresentedCredentials, TokenError, authenticate, find_bearer};
 use crate::base::Secret;
-use crate::http::ClientCertificate;
-use crate::http::answer::{self, BadCredentials, Problem};
-use crate::http::credentials::{self, Authorization};
-use crate::http::form::{Form, FormError};
+use crate::http::{
+    Authorization, BadCredentials, ClientCertificate, Form, FormError, Problem, answer, credentials,
+};
 use crate::registration::AttestationHeaders;
 use crate::service::{Context, Service, refusal};
 use crate::store::audit::{Action, Author};

@@ -1,10 +1,9 @@
 //! The errors of the token, introspection and revocation endpoints (RFC 6749 section 5.2).
 
 use crate::base::{NoRandomness, SealError};
-use crate::http::answer::BadCredentials;
-use crate::http::form::FormError;
+use crate::http::{BadCredentials, FormError};
 use crate::registration::RegisterError;
-use crate::service::limits::Limited;
+use crate::service::Limited;
 use crate::store::StoreError;
 
 /// Why a request at the token, introspection or revocation endpoint is rejected.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Authenticated, Bearer, TokenError, administers, find_unbound_bearer};
 use crate::base::ClientId;
 use crate::client::Client;
-use crate::http::form::Form;
+use crate::http::Form;
 use crate::service::Context;
 use crate::store::expiring::tokens::AccessToken;
 

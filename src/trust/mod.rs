@@ -26,6 +26,8 @@ use std::sync::Arc;
 use crate::config::Registration;
 use crate::config::trust::{SsaValidationConfig, SsaValidationType};
 use crate::jose::Algorithm;
+use assertion::Assertions;
+use certified::CertifiedError;
 use source::GivenKeys;
 
 /// The trust settings of the live configuration, with parsed keys.

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::assertion::Assertions;
-use super::certified::{Certified, CertifiedError};
-use super::source::{Keys, Source};
+use super::{Assertions, Certified, CertifiedError, Keys, Source};
 use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
-use crate::fetch::documents::RemoteDocuments;
-use crate::fetch::{self, FetchError, Fetcher};
+use crate::fetch::{self, FetchError, Fetcher, RemoteDocuments};
 use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, MOST_KEYS, Verified};
 
 /// Why a token cannot be verified.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Query, admit};
-use crate::http::answer::{self, Problem};
+use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 use crate::store::StoreError;
 use crate::store::audit::{Action, Logged};

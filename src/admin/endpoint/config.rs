@@ -10,9 +10,7 @@ use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
 use super::{INVALID_REQUEST, admit, read_body, store_problem, unsupported};
-use crate::http::answer::{self, Problem};
-use crate::http::media_type;
-use crate::http::precondition::{entity_tag, expected_revisions};
+use crate::http::{Problem, answer, entity_tag, expected_revisions, media_type};
 use crate::live::{Document, Operations, PatchError};
 use crate::service::{Context, Service};
 use crate::store::audit::{Action, Author};

@@ -14,7 +14,7 @@ use super::{Named, Query, admit, bad_request, read_object, unknown};
 use crate::admin::Administrator;
 use crate::admin::initial_access::{self, CreateError, CreatedToken, TokenPage, TokenProperties};
 use crate::base::absent;
-use crate::http::answer::{self, Problem};
+use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 use crate::store::expiring::initial_access_tokens::InitialAccessToken;
 

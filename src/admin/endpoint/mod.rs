@@ -22,10 +22,10 @@ use serde_json::{Map, Value};
 use super::Administrator;
 use crate::base::json;
 use crate::config::AdminScopes;
-use crate::http::answer::{BadCredentials, Problem};
-use crate::http::body::{self, BodyError};
-use crate::http::media_type::{self, RequestForm};
-use crate::http::{ClientCertificate, credentials, observe, peer};
+use crate::http::{
+    BadCredentials, BodyError, ClientCertificate, Problem, RequestForm, body, credentials,
+    media_type, observe, peer,
+};
 use crate::service::Context;
 pub(super) use crate::service::refusal::store_problem;
 use crate::token::Bearer;

@@ -4,7 +4,7 @@ use axum::extract::MatchedPath;
 use hyper::http::request::Parts;
 
 use crate::admin::Administrator;
-use crate::http::answer::Problem;
+use crate::http::Problem;
 use crate::management;
 use crate::service::{Context, refusal};
 use crate::store::audit::{Action, AuditEvent, Author};

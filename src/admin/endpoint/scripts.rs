@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::admit;
 use crate::admin::{openapi, schema};
-use crate::http::answer::{self, Problem};
+use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 
 /// The loaded scripts, and statistics of their calls.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{Named, admit, bad_request, read_body, require_json, unknown};
 use crate::base::{ClientId, Timestamp, json};
-use crate::http::answer::{self, Problem};
+use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 
 /// The maximum number of uses per call.

@@ -9,7 +9,7 @@ use super::output::counted;
 use super::{FileArguments, ServeArguments};
 use crate::config::{self, Settings, TlsSettings};
 use crate::fetch::Fetcher;
-use crate::http::tls::{Tls, TlsFault};
+use crate::http::{Tls, TlsFault};
 use crate::script::{Runtime, ScriptSet};
 use crate::service;
 use crate::store::{Store, StoreError};

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
 use crate::fetch::{FetchError, FetchedDocument, Fetcher};
-use crate::telemetry::meter::{self, KeyLookup};
+use crate::telemetry::{KeyLookup, meter};
 use entries::{CachedDocument, Entries, Known};
 
 /// A running fetch, shared by all callers that wait for it. It completes even if they all stop waiting, so

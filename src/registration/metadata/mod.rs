@@ -14,7 +14,7 @@ use super::{Received, RegisterError, hooks};
 use crate::base::{Violation, absent, json};
 use crate::client::member::{self, SetBy};
 use crate::client::{Metadata, ScriptRef};
-use crate::http::media_type::RequestForm;
+use crate::http::RequestForm;
 use crate::jose::Compact;
 use crate::script::{Facts, Hook, Proofs};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::client::InitialAccessPolicy;
 use crate::config::registration::InitialAccessToken as Setting;
-use crate::http::answer::BadCredentials;
+use crate::http::BadCredentials;
 use crate::registration::{Attempt, Caller, RegisterError};
 use crate::service::Context;
 use crate::store::Change;

@@ -20,8 +20,7 @@ use crate::script::{
     Adaptation, Context, Decision, Facts, Fault, Frame, Hook, HookError, HostResult, MemberAccess,
     Members, Round, Script, ScriptAnswer, ScriptSet, value_of,
 };
-use crate::telemetry::meter::{self, ScriptOutcome};
-use crate::telemetry::traces;
+use crate::telemetry::{ScriptOutcome, meter, traces};
 use engine::during_call;
 use permits::Permit;
 

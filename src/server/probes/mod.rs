@@ -14,8 +14,7 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::reload::Reloads;
-use crate::http::answer::{self, Problem};
-use crate::http::peer;
+use crate::http::{Problem, answer, peer};
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
 use recent::Recent;

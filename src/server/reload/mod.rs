@@ -18,12 +18,12 @@ use super::systemd::{self, ServerState};
 use super::watch::{self, Guard, WatchError};
 use crate::config::patch::is_of_live;
 use crate::config::{self, Configuration, Layers, Origins, Patch, Settings, Sources};
-use crate::http::tls::Tls;
+use crate::http::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
 use crate::service::{self, Judged, Service};
 use crate::store::audit::{Action, AuditEvent, Author};
-use crate::telemetry::meter::{self, Reloaded};
+use crate::telemetry::{Reloaded, meter};
 
 /// Why the last reload of each type failed.
 #[derive(Debug, Default)]

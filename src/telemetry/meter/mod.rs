@@ -19,9 +19,9 @@ pub use recorder::text;
 pub(crate) use recorder::{add_up, install};
 
 /// Counts a request or a connection as open until it is dropped.
-pub(crate) struct Open(Gauge);
+pub(crate) struct OpenCount(Gauge);
 
-impl Open {
+impl OpenCount {
     /// Counts a request.
     pub(crate) fn request() -> Self {
         Self::count(gauge!(names::REQUESTS_OPEN))
@@ -38,7 +38,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenCount {
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }

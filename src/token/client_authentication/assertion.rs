@@ -221,7 +221,7 @@ static DECOY: LazyLock<Option<Arc<KeySet>>> = LazyLock::new(|| {
 
 /// Returns the secret that belongs to no client. An HMAC assertion for a client that does not exist, or has no
 /// secret, is verified with it, so that it costs as much as for a client with a secret. The result is ignored.
-/// For public keys, see `trust/decoy.rs`.
+/// For public keys, see `trust/assertion.rs`.
 fn decoy() -> Source {
     Source {
         secret: DECOY.clone(),

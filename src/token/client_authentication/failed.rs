@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::PresentedCredentials;
 use super::presented::{ClientProof, Presented};
 use crate::client::Client;
-use crate::service::Context;
-use crate::service::limits::Limited;
+use crate::service::{Context, Limited};
 use crate::store::audit::Action;
 use crate::token::TokenError;
 

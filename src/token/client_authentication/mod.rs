@@ -10,9 +10,7 @@ mod presented;
 
 use super::TokenError;
 use crate::client::{self, Client};
-use crate::http::ClientCertificate;
-use crate::http::credentials::Authorization;
-use crate::http::form::Form;
+use crate::http::{Authorization, ClientCertificate, Form};
 use crate::registration::AttestationHeaders;
 use crate::service::Context;
 use crate::store::audit::Author;

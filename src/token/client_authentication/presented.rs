@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::PresentedCredentials;
 use crate::base::{ClientId, Secret};
-use crate::http::answer::SEVERAL;
-use crate::http::credentials::Authorization;
+use crate::http::{Authorization, answer::SEVERAL};
 use crate::jose::Compact;
 use crate::token::TokenError;
 

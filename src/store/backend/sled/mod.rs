@@ -27,7 +27,7 @@ use self::integrity::Integrity;
 use self::writer::{Answer, Writer};
 use super::{Backend, Change, Facts, Pair};
 use crate::store::error::StoreError;
-use crate::telemetry::meter::{self, WriteOutcome};
+use crate::telemetry::{WriteOutcome, meter};
 
 /// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;
