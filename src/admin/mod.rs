@@ -7,7 +7,6 @@
 
 mod bulk;
 pub(crate) mod endpoint;
-mod export;
 mod import;
 pub(crate) mod initial_access;
 pub(crate) mod openapi;

@@ -110,8 +110,7 @@ pub(crate) async fn list(
     let after = query.parsed("after", "the position of an event")?;
     let limit = query.limit(MOST)?;
     service.refusals.flush().await;
-    let read = read_page(&service, after.unwrap_or(0), limit).await;
-    let (events, next) = read?;
+    let (events, next) = read_page(&service, after.unwrap_or(0), limit).await?;
     let page = AuditPage {
         events: events.iter().map(ShownEvent::of).collect(),
         next,

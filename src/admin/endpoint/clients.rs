@@ -143,38 +143,48 @@ pub(crate) async fn list(
     let filter = filter(&query)?;
     let limit = query.limit(MOST)?;
     let clients = &service.store.clients;
-    let page = clients.list(&filter, after.as_ref(), limit).await;
-    let page = page?;
+    let page = clients.list(&filter, after.as_ref(), limit).await?;
     Ok(answer::json(StatusCode::OK, &ClientPage::of(&page)))
 }
 
 /// Returns the client after which the page starts.
 fn after(query: &Query) -> Result<Option<ClientId>, Problem> {
-    let after = query.text("after").map(ClientId::parse).transpose();
-    after.map_err(|_| bad_request("after must be the identifier of a client"))
+    let Some(text) = query.text("after") else {
+        return Ok(None);
+    };
+    match ClientId::parse(text) {
+        Ok(id) => Ok(Some(id)),
+        Err(_) => Err(bad_request("after must be the identifier of a client")),
+    }
 }
 
 fn filter(query: &Query) -> Result<ClientFilter, Problem> {
     let text = |name: &str| query.text(name).map(str::to_owned);
-    let moment = |name: &str| -> Result<Option<Timestamp>, Problem> {
-        Ok(query
-            .parsed(name, "seconds since 1970-01-01T00:00:00Z")?
-            .map(Timestamp::from_unix))
-    };
-    let level = |text: &str| {
-        serde_json::from_value::<TrustLevel>(json!(text)).map_err(|_| {
-            bad_request("trust_level must be open, token, mtls, statement, attested or operator")
-        })
-    };
     Ok(ClientFilter {
         client_id_prefix: text("client_id"),
         software_id: text("software_id"),
         client_name_contains: text("client_name"),
-        trust_level: query.text("trust_level").map(level).transpose()?,
-        issued_from: moment("issued_from")?,
-        issued_before: moment("issued_before")?,
-        expires_before: moment("expires_before")?,
+        trust_level: trust_level(query)?,
+        issued_from: moment(query, "issued_from")?,
+        issued_before: moment(query, "issued_before")?,
+        expires_before: moment(query, "expires_before")?,
     })
+}
+
+fn trust_level(query: &Query) -> Result<Option<TrustLevel>, Problem> {
+    let Some(text) = query.text("trust_level") else {
+        return Ok(None);
+    };
+    let Ok(level) = serde_json::from_value(json!(text)) else {
+        let due = "trust_level must be open, token, mtls, statement, attested or operator";
+        return Err(bad_request(due));
+    };
+    Ok(Some(level))
+}
+
+fn moment(query: &Query, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let seconds = query.parsed(name, "seconds since 1970-01-01T00:00:00Z")?;
+    Ok(seconds.map(Timestamp::from_unix))
 }
 
 /// Returns one client: its metadata and its provenance.

@@ -69,8 +69,7 @@ pub(crate) async fn list(
     let query = Query::read(&parts.uri, &["after", "limit"])?;
     let limit = query.limit(MOST)?;
     let tokens = &service.store.initial_access_tokens;
-    let found = tokens.page(query.text("after"), limit).await;
-    let found = found?;
+    let found = tokens.page(query.text("after"), limit).await?;
     let last = found.last().filter(|_| found.len() == limit);
     let page = TokenPage {
         initial_access_tokens: found.iter().map(TokenProperties::of).collect(),

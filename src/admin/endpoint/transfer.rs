@@ -5,23 +5,29 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::refusal::call_refused;
 use super::{Query, admit, bad_request, store_problem, unreadable, unsupported};
+use crate::admin::Administrator;
 use crate::admin::import::{self, Import, ImportFault, ImportTally};
-use crate::admin::{Administrator, export};
+use crate::base::SealError;
 use crate::http::{BodyLines, Problem, answer, media_type};
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
-use crate::store::transfer::Existing;
+use crate::store::transfer::{CLIENTS, ClientLine, Existing, append_line};
+use crate::store::{StoreError, Stored};
 
 /// JSON texts, one per line (<https://github.com/ndjson/ndjson-spec>).
 const NDJSON: &str = "application/x-ndjson";
 /// Other names for the same media type.
 const ALSO_NDJSON: &[&str] = &[NDJSON, "application/ndjson", "application/jsonl"];
+
+/// The number of clients in memory at a time.
+const EXPORTED_AT_ONCE: usize = 100;
 
 /// Returns all clients: a stream of JSON objects, one per line, with the secrets in clear text. The last line
 /// has only the member `clients`, their number. A response without this line is truncated.
@@ -41,7 +47,7 @@ pub(crate) async fn export(
     let event = by.did(Action::ClientsExported, "", service.clock.now());
     service.store.audit.append(&event).await?;
     tracing::info!("export of all clients started by an administrator");
-    let mut response = Response::new(Body::from_stream(export::lines(&service)));
+    let mut response = Response::new(Body::from_stream(export_lines(&service)));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
@@ -49,6 +55,75 @@ pub(crate) async fn export(
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Why an export ends before its last line.
+#[derive(Debug, thiserror::Error)]
+enum ExportFault {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A secret cannot be decrypted.
+    #[error("the secret of the client {0}: {1}")]
+    Seal(String, SealError),
+    /// A line cannot be written.
+    #[error("a line cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The remaining pages, and the number of clients written so far.
+struct ExportPosition {
+    pages: BoxStream<'static, Result<Vec<Stored>, StoreError>>,
+    clients: u64,
+    is_over: bool,
+}
+
+/// Returns the lines of all clients, ordered by identifier, in chunks. The last line has their number; an
+/// export without it is truncated. Clients that the operator created, such as the administrator, belong to
+/// their server and are left out.
+fn export_lines(
+    service: &Arc<Service>,
+) -> impl futures_util::Stream<Item = Result<Vec<u8>, ExportFault>> + Send + use<> {
+    let service = Arc::clone(service);
+    let pages = service.store.clients.pages(EXPORTED_AT_ONCE).boxed();
+    try_unfold(
+        ExportPosition {
+            pages,
+            clients: 0,
+            is_over: false,
+        },
+        move |position| {
+            let service = Arc::clone(&service);
+            async move {
+                let next = next_lines(&service, position).await;
+                next.inspect_err(|error| tracing::error!(%error, "client export aborted"))
+            }
+        },
+    )
+}
+
+async fn next_lines(
+    service: &Service,
+    mut position: ExportPosition,
+) -> Result<Option<(Vec<u8>, ExportPosition)>, ExportFault> {
+    if position.is_over {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    let Some(page) = position.pages.next().await.transpose()? else {
+        let last = serde_json::json!({ CLIENTS: position.clients });
+        append_line(&mut text, &last)?;
+        position.is_over = true;
+        return Ok(Some((text, position)));
+    };
+    for stored in page.iter().filter(|stored| !stored.client().is_operators()) {
+        let client = stored.client();
+        let members = ClientLine::new(client, &service.store.sealing_key)
+            .map_err(|error| ExportFault::Seal(client.id.to_string(), error))?;
+        append_line(&mut text, &members)?;
+        position.clients += 1;
+    }
+    Ok(Some((text, position)))
 }
 
 /// Imports the lines of an export. `existing` selects the handling of clients that already exist: `refuse`

@@ -91,10 +91,8 @@ async fn admitted(
 fn note(cx: &Context<'_>, uses: &[ReportedUse]) {
     let now = cx.service.clock.now();
     for one in uses {
-        cx.service
-            .store
-            .uses
-            .note(&one.id, one.at.map_or(now, |at| at.min(now)));
+        let at = one.at.unwrap_or(now).min(now);
+        cx.service.store.uses.note(&one.id, at);
     }
 }
 
@@ -127,20 +125,15 @@ fn parse_list(said: &Value) -> Result<Vec<ReportedUse>, &'static str> {
 }
 
 fn parse_item(item: &Value) -> Option<ReportedUse> {
-    let id = |value: &Value| ClientId::parse(value.as_str()?).ok();
-    match item {
+    let (id, at) = match item {
         Value::Object(members) => {
             let at = at(members, &["client_id", "at"]).ok()?;
-            Some(ReportedUse {
-                id: id(members.get("client_id")?)?,
-                at,
-            })
+            (members.get("client_id")?, at)
         }
-        text => Some(ReportedUse {
-            id: id(text)?,
-            at: None,
-        }),
-    }
+        id => (id, None),
+    };
+    let id = ClientId::parse(id.as_str()?).ok()?;
+    Some(ReportedUse { id, at })
 }
 
 /// The value does not have the expected form.
@@ -151,11 +144,11 @@ fn at(members: &Map<String, Value>, known: &[&str]) -> Result<Option<Timestamp>,
     if members.keys().any(|name| !known.contains(&name.as_str())) {
         return Err(Unreadable);
     }
-    match members.get("at") {
-        None => Ok(None),
-        Some(value) => value
-            .as_u64()
-            .map(|at| Some(Timestamp::from_unix(at)))
-            .ok_or(Unreadable),
+    let Some(value) = members.get("at") else {
+        return Ok(None);
+    };
+    match value.as_u64() {
+        Some(at) => Ok(Some(Timestamp::from_unix(at))),
+        None => Err(Unreadable),
     }
 }

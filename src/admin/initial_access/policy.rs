@@ -74,10 +74,14 @@ fn check_hosts(hosts: &[String]) -> Result<(), String> {
 /// Returns whether a redirect URI can have this host, in exactly these characters.
 fn is_host(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let host = Url::parse(&format!("https://{text}/"))
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned));
-    text.bytes().all(is_plain) && host.is_some_and(|host| host.eq_ignore_ascii_case(text))
+    if !text.bytes().all(is_plain) {
+        return false;
+    }
+    let Ok(url) = Url::parse(&format!("https://{text}/")) else {
+        return false;
+    };
+    let host = url.host_str();
+    host.is_some_and(|host| host.eq_ignore_ascii_case(text))
 }
 
 /// Returns the message about the item at index `at` of a member.

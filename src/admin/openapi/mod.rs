@@ -7,7 +7,6 @@
 
 mod administration;
 mod operation;
-mod probes;
 mod public;
 mod schemas;
 
@@ -46,7 +45,7 @@ fn paths(cx: &Context<'_>) -> Map<String, Value> {
     let public = public::operations(&settings.server.paths, issuer.path);
     let mut operational =
         administration::operations(&settings.server.paths.config, &settings.admin.scopes);
-    operational.extend(probes::operations());
+    operational.extend(public::probes());
     let scheme = if settings.admin.tls { "https" } else { "http" };
     let address = cx.service.admin_address;
     let own = address.map(|address| admin_url(scheme, address));
@@ -123,17 +122,19 @@ fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Optio
             .entry(operation.path.clone())
             .or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
-            item.extend(server.map(|url| ("servers".to_owned(), json!([{"url": url}]))));
+            if let Some(url) = server {
+                item.insert("servers".to_owned(), json!([{"url": url}]));
+            }
             item.insert(operation.method.to_owned(), operation.into_json());
         }
     }
 }
 
 fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
-    let named: Map<String, Value> = described(scopes)
-        .into_iter()
-        .map(|(scope, text)| (scope.clone(), text.into()))
-        .collect();
+    let mut named = Map::new();
+    for (scope, text) in described(scopes) {
+        named.insert(scope.clone(), text.into());
+    }
     json!({
         "initialAccessToken": {
             "type": "http", "scheme": "bearer", "description": "An initial access token (RFC 7591 section 1.2).",

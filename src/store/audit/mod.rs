@@ -204,10 +204,11 @@ impl AuditLog {
             .0
             .scan(numbered(keys::AUDIT, first)..end, limit)
             .await?;
-        pairs
-            .into_iter()
-            .map(|(key, bytes)| logged(&key, &bytes))
-            .collect()
+        let mut events = Vec::with_capacity(pairs.len());
+        for (key, bytes) in pairs {
+            events.push(logged(&key, &bytes)?);
+        }
+        Ok(events)
     }
 
     /// Returns the position of the last event; 0 when there was none.
@@ -227,31 +228,23 @@ impl AuditLog {
     pub async fn trim(&self, most: u64, limit: usize) -> Result<usize, StoreError> {
         let kept_from = self.last().await?.saturating_sub(most).saturating_add(1);
         let old = numbered(keys::AUDIT, 0)..numbered(keys::AUDIT, kept_from);
-        let delete: Vec<_> = self
-            .0
-            .scan(old, limit)
-            .await?
-            .into_iter()
-            .map(|(key, _)| key)
-            .collect();
-        let removed = delete.len();
+        let mut change = Change::default();
+        for (key, _) in self.0.scan(old, limit).await? {
+            change.delete.push(key);
+        }
+        let removed = change.delete.len();
         if removed > 0 {
-            self.0
-                .apply(Change {
-                    delete,
-                    ..Change::default()
-                })
-                .await?;
+            self.0.apply(change).await?;
         }
         Ok(removed)
     }
 }
 
 fn logged(key: &[u8], bytes: &[u8]) -> Result<Logged, StoreError> {
-    let position = key
-        .strip_prefix(keys::AUDIT)
-        .and_then(|number| number.try_into().ok());
-    let position = position.ok_or_else(|| StoreError::corrupt(key, "its key is not a number"))?;
+    let number = key.strip_prefix(keys::AUDIT).unwrap_or_default();
+    let Ok(position) = number.try_into() else {
+        return Err(StoreError::corrupt(key, "its key is not a number"));
+    };
     Ok(Logged {
         position: u64::from_be_bytes(position),
         event: record::decode(key, bytes)?,

@@ -31,6 +31,15 @@ pub enum Expectation {
     Below(Vec<u8>, u64),
 }
 
+impl Expectation {
+    /// Returns the key whose value is expected.
+    pub(super) fn key(&self) -> &[u8] {
+        match self {
+            Self::Absent(key) | Self::Value(key, _) | Self::Below(key, _) => key,
+        }
+    }
+}
+
 /// A change. It is applied as a whole if every expectation is met, and otherwise not at all. Its parts are
 /// applied in the order of its members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,8 +122,10 @@ pub(super) async fn page(
     limit: usize,
 ) -> Result<(Vec<Pair>, Option<Range<Vec<u8>>>), StoreError> {
     let pairs = backend.scan(range.clone(), limit).await?;
-    let last = pairs.last().filter(|_| pairs.len() >= limit);
-    let left = last.map(|(key, _)| keys::behind(key)..range.end);
+    let left = match pairs.last() {
+        Some((last, _)) if pairs.len() >= limit => Some(keys::behind(last)..range.end),
+        _ => None,
+    };
     Ok((pairs, left))
 }
 
@@ -127,8 +138,8 @@ pub(super) fn numbered(sequence: &[u8], number: u64) -> Vec<u8> {
 /// Decodes the number that is stored under `key` as `value`.
 pub(super) fn number(key: &[u8], value: Option<&[u8]>) -> Result<i64, StoreError> {
     let Some(bytes) = value else { return Ok(0) };
-    bytes
-        .try_into()
-        .map(i64::from_be_bytes)
-        .map_err(|_| StoreError::corrupt(key, "it is not a number"))
+    match bytes.try_into() {
+        Ok(bytes) => Ok(i64::from_be_bytes(bytes)),
+        Err(_) => Err(StoreError::corrupt(key, "it is not a number")),
+    }
 }

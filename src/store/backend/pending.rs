@@ -37,21 +37,16 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
             pending: self,
             values: Values::new(),
         };
-        staged
-            .values
-            .extend(change.delete.into_iter().map(|key| (key, None)));
-        staged.values.extend(
-            change
-                .put
-                .into_iter()
-                .map(|(key, value)| (key, Some(value))),
-        );
-        let count = |(key, by)| staged.count(key, by);
-        let numbers = change
-            .count
-            .into_iter()
-            .map(count)
-            .collect::<Result<_, _>>()?;
+        for key in change.delete {
+            staged.values.insert(key, None);
+        }
+        for (key, value) in change.put {
+            staged.values.insert(key, Some(value));
+        }
+        let mut numbers = Vec::with_capacity(change.count.len());
+        for (key, by) in change.count {
+            numbers.push(staged.count(key, by)?);
+        }
         for value in change.append {
             staged.append(value)?;
         }
@@ -72,15 +67,16 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
             Expectation::Below(key, most) => {
                 let found = number(key, self.value(key)?.as_deref())?;
                 // A number below 0 is below every other.
-                u64::try_from(found).map_or(true, |found| found < *most)
+                found < 0 || found.unsigned_abs() < *most
             }
         })
     }
 
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.values
-            .get(key)
-            .map_or_else(|| (self.stored)(key), |pending| Ok(pending.clone()))
+        match self.values.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => (self.stored)(key),
+        }
     }
 }
 
@@ -92,11 +88,10 @@ struct Staged<'a, R> {
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
     fn number(&self, key: &[u8]) -> Result<i64, StoreError> {
-        let value = self
-            .values
-            .get(key)
-            .map_or_else(|| self.pending.value(key), |value| Ok(value.clone()));
-        number(key, value?.as_deref())
+        match self.values.get(key) {
+            Some(value) => number(key, value.as_deref()),
+            None => number(key, self.pending.value(key)?.as_deref()),
+        }
     }
 
     fn count(&mut self, key: Vec<u8>, by: i64) -> Result<i64, StoreError> {

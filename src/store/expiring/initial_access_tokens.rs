@@ -47,8 +47,7 @@ pub struct InitialAccessToken {
 impl InitialAccessToken {
     /// Its identifier, from which the token cannot be derived.
     pub fn id(&self) -> String {
-        let key = String::from_utf8_lossy(&self.found.entry.key);
-        key.chars().take(ID_LENGTH).collect()
+        id_of_digest(&String::from_utf8_lossy(&self.found.entry.key))
     }
 
     /// Its settings.
@@ -71,6 +70,10 @@ fn digest(token: &Secret) -> String {
     hex(&sha256(token.expose().as_bytes()))
 }
 
+fn id_of_digest(digest: &str) -> String {
+    digest.chars().take(ID_LENGTH).collect()
+}
+
 /// The initial access tokens.
 #[derive(Clone)]
 pub struct InitialAccessTokens(Space<InitialAccess>);
@@ -82,7 +85,7 @@ impl InitialAccessTokens {
 
     /// Returns the identifier under which `token` is stored.
     pub fn id_of(token: &Secret) -> String {
-        digest(token).chars().take(ID_LENGTH).collect()
+        id_of_digest(&digest(token))
     }
 
     /// Stores the settings of `token`, together with `also`, and returns its identifier.
@@ -124,21 +127,24 @@ impl InitialAccessTokens {
         let Some(found) = self.0.find(digest.as_bytes(), now).await? else {
             return Ok(None);
         };
-        Ok(Some(self.counted(found).await?).filter(|token| token.uses_left() != Some(0)))
+        let token = self.counted(found).await?;
+        if token.uses_left() == Some(0) {
+            Ok(None)
+        } else {
+            Ok(Some(token))
+        }
     }
 
     /// Returns the change that counts one more use of `token`, for [`crate::store::Clients::insert`]. That fails
     /// with [`StoreError::Conflict`] when the token was revoked or used up in the meantime.
     pub fn one_use(&self, token: &InitialAccessToken) -> Change {
         let used = own_number(&token.found.entry.key);
-        let below = token
-            .grant()
-            .uses
-            .map(|uses| Expectation::Below(used.clone(), uses));
+        let mut expect = vec![self.0.unchanged(&token.found)];
+        if let Some(uses) = token.grant().uses {
+            expect.push(Expectation::Below(used.clone(), uses));
+        }
         Change {
-            expect: std::iter::once(self.0.unchanged(&token.found))
-                .chain(below)
-                .collect(),
+            expect,
             count: vec![(used, 1)],
             ..Change::default()
         }
@@ -164,7 +170,7 @@ impl InitialAccessTokens {
         };
         let found = self.0.read(&stored, bytes)?;
         if found.is_live(now) {
-            self.counted(found).await.map(Some)
+            Ok(Some(self.counted(found).await?))
         } else {
             Ok(None)
         }
@@ -210,7 +216,8 @@ impl InitialAccessTokens {
             return Ok(Some(false));
         };
         let removal = self.0.removal(&token.found).and(also);
-        unless_lost(self.0.backend.apply(removal).await.map(|_| true))
+        let removed = self.0.backend.apply(removal).await;
+        Ok(unless_lost(removed)?.map(|_| true))
     }
 
     async fn counted(&self, found: Found<InitialAccess>) -> Result<InitialAccessToken, StoreError> {

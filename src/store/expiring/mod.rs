@@ -75,8 +75,10 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     /// Returns the record under `key`, whether it has expired or not.
     pub(super) async fn find_any(&self, key: &[u8]) -> Result<Option<Found<T>>, StoreError> {
         let stored = self.kind.record(key);
-        let found = self.backend.get(&stored).await?;
-        found.map(|bytes| self.read(&stored, bytes)).transpose()
+        match self.backend.get(&stored).await? {
+            Some(bytes) => Ok(Some(self.read(&stored, bytes)?)),
+            None => Ok(None),
+        }
     }
 
     /// Decodes the record that is stored as `bytes`.
@@ -113,7 +115,8 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
             Some(over) => self.replacement(&over, entry)?,
             None => self.insertion(entry)?,
         };
-        unless_lost(self.backend.apply(change).await.map(|_| true))
+        let stored = self.backend.apply(change).await;
+        Ok(unless_lost(stored)?.map(|_| true))
     }
 
     /// Removes and returns the record under `key` if it has not expired at `now`. Of any number of
@@ -126,13 +129,8 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         let Some(found) = self.find(key, now).await? else {
             return Ok(Some(None));
         };
-        let removal = self.removal(&found);
-        unless_lost(
-            self.backend
-                .apply(removal)
-                .await
-                .map(|_| Some(found.entry.value)),
-        )
+        let removed = self.backend.apply(self.removal(&found)).await;
+        Ok(unless_lost(removed)?.map(|_| Some(found.entry.value)))
     }
 
     /// Returns the change that stores `entry`, expecting that its key is absent.
@@ -141,9 +139,9 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         change
             .expect
             .push(Expectation::Absent(self.kind.record(&entry.key)));
-        change
-            .count
-            .extend(self.kind.group_count(&entry.key).map(|count| (count, 1)));
+        if let Some(count) = self.kind.group_count(&entry.key) {
+            change.count.push((count, 1));
+        }
         Ok(change)
     }
 
@@ -188,15 +186,14 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
 /// and the number that belongs to it.
 pub(super) fn removal(kind: ExpiringKind, key: &[u8], bytes: Vec<u8>, index: Vec<u8>) -> Change {
     let stored = kind.record(key);
-    let own_number = kind.own_number(key);
-    Change {
+    let mut removal = Change {
         expect: vec![Expectation::Value(stored.clone(), bytes)],
-        delete: [stored, index].into_iter().chain(own_number).collect(),
-        count: kind
-            .group_count(key)
-            .map(|count| (count, -1))
-            .into_iter()
-            .collect(),
+        delete: vec![stored, index],
         ..Change::default()
+    };
+    removal.delete.extend(kind.own_number(key));
+    if let Some(count) = kind.group_count(key) {
+        removal.count.push((count, -1));
     }
+    removal
 }

@@ -85,17 +85,16 @@ impl SingleUse {
         let entry = entry(what, identifier, expires_at);
         match self.0.find_any(&entry.key).await? {
             Some(found) if found.is_live(now) => Ok(None),
-            Some(over) => self.0.replacement(&over, &entry).map(Some),
-            None => self.0.insertion(&entry).map(Some),
+            Some(over) => Ok(Some(self.0.replacement(&over, &entry)?)),
+            None => Ok(Some(self.0.insertion(&entry)?)),
         }
     }
 }
 
 /// Only the common digest of the parts of `identifier` is stored.
 fn entry(what: UsedOnce, identifier: &[&str], expires_at: Timestamp) -> Entry<()> {
-    let parts: Vec<&str> = std::iter::once(what.name())
-        .chain(identifier.iter().copied())
-        .collect();
+    let mut parts = vec![what.name()];
+    parts.extend(identifier);
     Entry {
         key: digest(&parts).to_vec(),
         value: (),

@@ -25,7 +25,10 @@ pub(in crate::store) fn add_up(
             Err(error) => failed = Some(error),
         }
     }
-    failed.map_or(Ok(()), Err)
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }
 
 /// Removes at most `limit` records of `kind` that have expired at `at`. Returns how many index entries it
@@ -38,13 +41,11 @@ pub(in crate::store) async fn sweep(
 ) -> Result<usize, StoreError> {
     let entries = backend.scan(kind.ended(at), limit).await?;
     // All at once, so that they share a flush.
-    let outcomes = join_all(
-        entries
-            .iter()
-            .map(|(entry, _)| sweep_one(backend, kind, entry, at)),
-    )
-    .await;
-    outcomes.into_iter().collect::<Result<(), _>>()?;
+    let each = entries.iter();
+    let each = each.map(|(entry, _)| sweep_one(backend, kind, entry, at));
+    for outcome in join_all(each).await {
+        outcome?;
+    }
     Ok(entries.len())
 }
 

@@ -1,14 +1,16 @@
-//! Interprets `store.url`: the parameters of libpq that this server supports.
+//! Interprets `store.url`: the parameters of libpq that this server supports, and TLS to the database, with
+//! the same OpenSSL as everywhere else.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::tls::{self, Trust};
 use crate::config::StoreSettings;
 use crate::store::StoreError;
 
@@ -44,7 +46,7 @@ impl Target {
             .connect_timeout(patience)
             .keepalives_idle(KEEPALIVE)
             .tcp_user_timeout(patience * 2);
-        let tls = tls::connector(trust, settings.ca_file.as_deref())?;
+        let tls = connector(trust, settings.ca_file.as_deref())?;
         Ok(Self { config, tls })
     }
 }
@@ -64,18 +66,19 @@ fn take_ssl_mode(url: &str) -> (String, Option<String>) {
     let Some((start, query)) = url.split_once('?') else {
         return (url.to_owned(), None);
     };
-    let is_mode = |part: &&str| part.starts_with("sslmode=");
-    let mode = query
-        .split('&')
-        .find(is_mode)
-        .and_then(|part| part.split_once('='));
-    let rest: Vec<&str> = query.split('&').filter(|part| !is_mode(part)).collect();
-    let rest = if rest.is_empty() {
+    let (mut mode, mut others) = (None, Vec::new());
+    for part in query.split('&') {
+        match part.strip_prefix("sslmode=") {
+            Some(value) => drop(mode.get_or_insert(value.to_owned())),
+            None => others.push(part),
+        }
+    }
+    let rest = if others.is_empty() {
         start.to_owned()
     } else {
-        format!("{start}?{}", rest.join("&"))
+        format!("{start}?{}", others.join("&"))
     };
-    (rest, mode.map(|(_, mode)| mode.to_owned()))
+    (rest, mode)
 }
 
 /// Returns whether TLS is used and which servers are trusted, by the names of libpq. Without `sslmode`, a
@@ -126,6 +129,58 @@ fn password(file: &Path) -> Result<String, StoreError> {
         return Err(failed(format!("{}: the file is empty", file.display())));
     }
     Ok(password.to_owned())
+}
+
+/// Which servers are trusted to be the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Any server: TLS protects only against passive eavesdroppers.
+    Anybody,
+    /// A server with a certificate signed by a trusted CA.
+    Signed,
+    /// A server with such a certificate for the name of the host.
+    SignedName,
+}
+
+/// Returns the connector for TLS with the database. `authorities` is the PEM file of trusted CAs; if it is
+/// `None`, the CAs of the system are trusted.
+fn connector(trust: Trust, authorities: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
+    let failed = |error: ErrorStack| StoreError::Unavailable(format!("TLS: {error}"));
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(failed)?;
+    match (trust, authorities) {
+        (Trust::Anybody, _) => builder.set_verify(SslVerifyMode::NONE),
+        (Trust::Signed | Trust::SignedName, Some(file)) => {
+            builder.set_ca_file(file).map_err(|error| {
+                let reason = format!(
+                    "{}: cannot be read as PEM certificates: {error}",
+                    file.display()
+                );
+                StoreError::Setting {
+                    key: "store.caFile",
+                    reason,
+                }
+            })?;
+        }
+        (Trust::Signed | Trust::SignedName, None) => {
+            trust_the_system(&mut builder).map_err(failed)?;
+        }
+    }
+    let mut connector = MakeTlsConnector::new(builder.build());
+    let with_name = trust == Trust::SignedName;
+    connector.set_callback(move |connection, _| {
+        connection.set_verify_hostname(with_name);
+        Ok(())
+    });
+    Ok(connector)
+}
+
+/// The built-in OpenSSL does not know where this system keeps its CAs.
+fn trust_the_system(builder: &mut SslConnectorBuilder) -> Result<(), ErrorStack> {
+    let found = openssl_probe::probe();
+    builder.load_verify_locations(
+        found.cert_file.as_deref(),
+        found.cert_dir.first().map(AsRef::as_ref),
+    )
 }
 
 #[cfg(test)]

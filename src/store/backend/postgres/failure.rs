@@ -30,14 +30,8 @@ impl From<Error> for Failure {
         match error.code() {
             Some(code) if is_lost(code) => Self::Lost,
             Some(code) if is_gone(code) => Self::Gone(cause),
-            // Classes of SQLSTATE: data exception, program limit exceeded.
-            Some(code)
-                if ["22", "54"]
-                    .iter()
-                    .any(|class| code.code().starts_with(class)) =>
-            {
-                Self::Refused(cause)
-            }
+            // Data exception, program limit exceeded.
+            Some(code) if ["22", "54"].contains(&class(code)) => Self::Refused(cause),
             Some(_) => Self::Unavailable(cause),
             None => Self::Gone(cause),
         }
@@ -83,20 +77,31 @@ fn is_gone(code: &SqlState) -> bool {
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::READ_ONLY_SQL_TRANSACTION,
     ];
-    closing.contains(code) || code.code().starts_with("08")
+    closing.contains(code) || class(code) == "08"
+}
+
+/// Returns the class of SQLSTATE.
+fn class(code: &SqlState) -> &str {
+    code.code().get(..2).unwrap_or_default()
 }
 
 /// Returns whether the database rejected the statement itself: an unsupported feature, unknown syntax, an
 /// unknown name, or an invalid value.
 pub(super) fn is_refused(error: &Error) -> bool {
-    let code = error.code().map_or("", SqlState::code);
-    ["0A", "22", "42"]
-        .iter()
-        .any(|class| code.starts_with(class))
+    match error.code() {
+        Some(code) => ["0A", "22", "42"].contains(&class(code)),
+        None => false,
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        unavailable(&error)
+    }
 }
 
 /// Converts an error of the database.
-pub(super) fn unavailable(error: &Error) -> StoreError {
+fn unavailable(error: &Error) -> StoreError {
     StoreError::Unavailable(text(error))
 }
 

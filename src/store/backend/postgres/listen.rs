@@ -10,7 +10,6 @@ use tokio_postgres::AsyncMessage;
 use tokio_util::task::TaskTracker;
 
 use super::connect::Target;
-use super::failure;
 use super::pool::Pool;
 use crate::base::sha256;
 use crate::store::{StoreError, keys};
@@ -46,7 +45,7 @@ pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
             );
             Ok(false)
         }
-        Err(error) => Err(failure::unavailable(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -112,13 +111,12 @@ impl Listener {
             .pool
             .query(WATCHED, &[&range.start, &range.end])
             .await?;
-        let columns = rows
-            .iter()
-            .flat_map(|row| [row.try_get::<_, &[u8]>(0), row.try_get(1)]);
-        let columns: Vec<&[u8]> = columns
-            .collect::<Result<_, _>>()
-            .map_err(|error| failure::unavailable(&error))?;
-        let digests: Vec<u8> = columns.into_iter().flat_map(sha256).collect();
+        let mut digests = Vec::new();
+        for row in &rows {
+            let (key, value): (&[u8], &[u8]) = (row.try_get(0)?, row.try_get(1)?);
+            digests.extend(sha256(key));
+            digests.extend(sha256(value));
+        }
         Ok(sha256(&digests))
     }
 

@@ -8,10 +8,8 @@
 mod connect;
 mod failure;
 mod listen;
-mod plan;
 mod pool;
 mod schema;
-mod tls;
 mod transaction;
 mod writer;
 
@@ -20,6 +18,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -84,10 +83,10 @@ impl Postgres {
     async fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         const SQL: &str = "SELECT value FROM registrar_entries WHERE key = $1";
         let rows = self.pool.query(SQL, &[&key]).await?;
-        rows.first()
-            .map(|row| row.try_get(0))
-            .transpose()
-            .map_err(|error| failure::unavailable(&error))
+        match rows.first() {
+            Some(row) => Ok(Some(row.try_get(0)?)),
+            None => Ok(None),
+        }
     }
 
     async fn range(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Pair>, StoreError> {
@@ -101,30 +100,32 @@ impl Postgres {
             .pool
             .query(SQL, &[&range.start, &range.end, &limit])
             .await?;
-        rows.iter()
-            .map(|row| pool::pair(row).map_err(|error| failure::unavailable(&error)))
-            .collect()
+        Ok(rows.iter().map(pool::pair).collect::<Result<_, _>>()?)
     }
 
     async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
-        let closed = || StoreError::Unavailable("the writer task has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.patience;
-        self.queue
-            .try_send(Request {
-                change,
-                deadline,
-                answer,
-            })
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => closed(),
-            })?;
+        let request = Request {
+            change,
+            deadline,
+            answer,
+        };
+        match self.queue.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreError::Busy),
+            Err(TrySendError::Closed(_)) => return Err(stopped()),
+        }
         match tokio::time::timeout_at(deadline, outcome).await {
-            Ok(outcome) => outcome.map_err(|_| closed())?,
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(stopped()),
             Err(_) => Err(failure::late(self.patience)),
         }
     }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer task has stopped".to_owned())
 }
 
 impl Backend for Postgres {

@@ -57,7 +57,7 @@ impl Pool {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
             PoolError::Timeout(_) => failure::late(self.patience),
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-                failure::unavailable(&error)
+                error.into()
             }
             other => StoreError::Unavailable(other.to_string()),
         })
@@ -91,9 +91,10 @@ impl Pool {
             let statement = client.prepare_cached(sql).await?;
             Ok(client.query(&statement, values).await?)
         };
-        let outcome = tokio::time::timeout(self.patience, query).await;
-        let outcome =
-            outcome.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(self.patience))));
+        let outcome = match tokio::time::timeout(self.patience, query).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Unavailable(failure::late(self.patience))),
+        };
         if let Err(Failure::Gone(_) | Failure::Unavailable(_)) = &outcome {
             discard(client);
         }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use deadpool_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::failure;
 use super::pool::{self, Pool};
 use crate::store::StoreError;
 
@@ -69,7 +68,7 @@ impl From<tokio_postgres::Error> for Failed {
         ];
         match error.code() {
             Some(code) if lost.contains(code) => Self::Lost,
-            _ => Self::Store(failure::unavailable(&error)),
+            _ => Self::Store(error.into()),
         }
     }
 }
@@ -89,7 +88,8 @@ async fn migrate_once(pool: &Pool) -> Result<(), Failed> {
 /// Returns the version of the tables, or `None` when there are none.
 async fn found(client: &Client) -> Result<Option<i64>, Failed> {
     match client.query_opt(VERSION, &[]).await {
-        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+        Ok(Some(row)) => Ok(Some(row.try_get(0)?)),
+        Ok(None) => Ok(None),
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -116,11 +116,17 @@ async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
 /// Returns the steps for tables of this version.
 fn steps(version: i64) -> Result<&'static [&'static str], Failed> {
     let known = MIGRATIONS.len();
-    usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)).ok_or_else(|| {
-        let reason = format!(
-            "the database tables have version {version}, but this registrar supports versions up to \
-             {known}: it is older than the registrar that created them; upgrade this registrar"
-        );
-        Failed::Store(StoreError::Setting { key: "store.url", reason })
-    })
+    if let Ok(version) = usize::try_from(version)
+        && let Some(steps) = MIGRATIONS.get(version..)
+    {
+        return Ok(steps);
+    }
+    let reason = format!(
+        "the database tables have version {version}, but this registrar supports versions up to \
+         {known}: it is older than the registrar that created them; upgrade this registrar"
+    );
+    Err(Failed::Store(StoreError::Setting {
+        key: "store.url",
+        reason,
+    }))
 }

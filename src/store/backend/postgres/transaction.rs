@@ -3,7 +3,7 @@
 //! All existing rows are locked in key order before anything is written, so two servers never deadlock. A
 //! missing row is inserted. If somebody else has inserted it in the meantime, the transaction starts again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::Client;
 use futures_util::future::{try_join, try_join3};
@@ -12,7 +12,6 @@ use tokio_postgres::types::ToSql;
 
 use super::failure::Failure;
 use super::listen;
-use super::plan::{self, Keys, Plan};
 use super::pool;
 use crate::store::StoreError;
 use crate::store::backend::Change;
@@ -45,8 +44,8 @@ impl<'a> Transaction<'a> {
     /// Creates the transaction of `changes`. Listeners are notified if the database [supports
     /// it](listen::is_possible).
     pub(super) fn of(changes: Vec<&'a Change>, has_notify: bool) -> Self {
-        let read = plan::read_by(&changes);
-        let mut locked = plan::written_by(&changes);
+        let read = read_by(&changes);
+        let mut locked = written_by(&changes);
         locked.extend(read.iter().cloned());
         Self {
             changes,
@@ -60,11 +59,10 @@ impl<'a> Transaction<'a> {
     pub(super) async fn prepare(&mut self, client: &Client) -> Result<Outcomes, Failure> {
         let stored = self.lock(client).await?;
         let mut pending = Pending::on(|key: &[u8]| Ok(stored.get(key).cloned()));
-        let outcomes = self
-            .changes
-            .iter()
-            .map(|&change| pending.add(change.clone()))
-            .collect();
+        let mut outcomes = Vec::with_capacity(self.changes.len());
+        for &change in &self.changes {
+            outcomes.push(pending.add(change.clone()));
+        }
         let values = pending.into_values();
         self.write(client, &values, &stored).await?;
         Ok(outcomes)
@@ -147,5 +145,99 @@ async fn execute(
         Ok(0)
     } else {
         client.execute(statement, values).await
+    }
+}
+
+/// Keys, in the order in which they are locked.
+type Keys = BTreeSet<Vec<u8>>;
+
+/// Returns every key whose value `changes` depend on.
+fn read_by(changes: &[&Change]) -> Keys {
+    let mut keys = Keys::new();
+    for change in changes {
+        for expectation in &change.expect {
+            keys.insert(expectation.key().to_owned());
+        }
+        for (counter, _) in &change.count {
+            keys.insert(counter.clone());
+        }
+        for (sequence, _) in &change.append {
+            keys.insert(sequence.clone());
+        }
+    }
+    keys
+}
+
+/// Returns every key that `changes` write, except those of appended values, which are not known yet.
+fn written_by(changes: &[&Change]) -> Keys {
+    let mut keys = Keys::new();
+    for change in changes {
+        keys.extend(change.delete.iter().cloned());
+        for (key, _) in &change.put {
+            keys.insert(key.clone());
+        }
+    }
+    keys
+}
+
+/// The rows to write.
+#[derive(Default)]
+struct Plan<'a> {
+    /// Rows that must not exist yet.
+    insert: BTreeMap<&'a [u8], &'a [u8]>,
+    /// Rows that exist.
+    update: BTreeMap<&'a [u8], &'a [u8]>,
+    /// Rows that must not exist afterwards.
+    delete: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> Plan<'a> {
+    /// Plans how `values` are written on top of what is `stored`.
+    ///
+    /// A key without a row cannot be locked. A row is therefore inserted for each such key in `read` and
+    /// deleted again, so that nobody else can give the key a value before the commit.
+    fn new(values: &'a Values, stored: &BTreeMap<Vec<u8>, Vec<u8>>, read: &'a Keys) -> Self {
+        let mut plan = Self::default();
+        for (key, value) in values {
+            match value {
+                Some(value) if stored.contains_key(key) => drop(plan.update.insert(key, value)),
+                Some(value) => drop(plan.insert.insert(key, value)),
+                None => drop(plan.delete.insert(key)),
+            }
+        }
+        for key in read {
+            let has_row = stored.contains_key(key);
+            let gets_value = matches!(values.get(key), Some(Some(_)));
+            if !has_row && !gets_value {
+                plan.insert.insert(key, b"");
+                plan.delete.insert(key);
+            }
+        }
+        plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_without_a_row_is_locked() {
+        let stored = BTreeMap::from([(b"there".to_vec(), b"1".to_vec())]);
+        let read = ["there", "missing", "new"]
+            .map(|key| key.as_bytes().to_vec())
+            .into();
+        let values = Values::from([
+            (b"there".to_vec(), Some(b"2".to_vec())),
+            (b"new".to_vec(), Some(b"3".to_vec())),
+            (b"old".to_vec(), None),
+        ]);
+        let plan = Plan::new(&values, &stored, &read);
+        assert_eq!(
+            plan.insert,
+            BTreeMap::from([(&b"missing"[..], &b""[..]), (b"new", b"3")])
+        );
+        assert_eq!(plan.update, BTreeMap::from([(&b"there"[..], &b"2"[..])]));
+        assert_eq!(plan.delete, BTreeSet::from([&b"missing"[..], b"old"]));
     }
 }

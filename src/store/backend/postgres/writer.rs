@@ -67,8 +67,7 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
             Err(failure) => {
                 let error = failure.into_error();
                 tracing::debug!(%error, changes = left.len(), "writing to the database failed");
-                let outcomes = left.iter().map(|_| Err(error.clone())).collect();
-                return answer(left, outcomes);
+                return answer_all(left, &error);
             }
         }
     }
@@ -81,11 +80,7 @@ fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
     let (over, left): (Vec<_>, Vec<_>) = requests
         .into_iter()
         .partition(|request| request.is_over(now));
-    let outcomes = over
-        .iter()
-        .map(|_| Err(failure::late(pool.patience)))
-        .collect();
-    answer(over, outcomes);
+    answer_all(over, &failure::late(pool.patience));
     left
 }
 
@@ -94,11 +89,10 @@ fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
 async fn make_each(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
     for request in requests {
         let alone = [request];
-        let outcomes = commit(pool, &alone, has_notify).await;
-        answer(
-            alone,
-            outcomes.unwrap_or_else(|failure| vec![Err(failure.into_error())]),
-        );
+        match commit(pool, &alone, has_notify).await {
+            Ok(outcomes) => answer(alone, outcomes),
+            Err(failure) => answer_all(alone, &failure.into_error()),
+        }
     }
 }
 
@@ -106,6 +100,13 @@ fn answer(requests: impl IntoIterator<Item = Request>, outcomes: Outcomes) {
     for (request, outcome) in requests.into_iter().zip(outcomes) {
         // The caller may have gone; the change is made all the same.
         let _ = request.answer.send(outcome);
+    }
+}
+
+/// Answers all of `requests` that nothing was written.
+fn answer_all(requests: impl IntoIterator<Item = Request>, error: &StoreError) {
+    for request in requests {
+        let _ = request.answer.send(Err(error.clone()));
     }
 }
 
@@ -193,7 +194,10 @@ async fn clean_up(pool: &Pool, client: Client, failure: &Failure) {
 /// Commits. Without an answer, it is unknown whether the commit succeeded.
 async fn finish(pool: &Pool, client: &Client) -> Result<(), Failure> {
     let committed = tokio::time::timeout(pool.patience, transaction::commit(client)).await;
-    committed.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(pool.patience))))
+    match committed {
+        Ok(committed) => committed,
+        Err(_) => Err(Failure::Unavailable(failure::late(pool.patience))),
+    }
 }
 
 /// Rolls back the transaction, or closes the connection if that fails.

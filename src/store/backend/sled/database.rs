@@ -53,11 +53,19 @@ impl Database {
         &self,
         work: impl FnOnce(&Db) -> sled::Result<T>,
     ) -> Result<T, StoreError> {
-        let closed = || StoreError::Unavailable("the database is being reopened".to_owned());
         // Reopening may take a while, so callers do not wait for it.
-        let open = self.open.try_read().map_err(|_| closed())?;
-        let db = open.as_ref().ok_or_else(closed)?;
-        guarded(|| work(db))
+        if let Ok(open) = self.open.try_read()
+            && let Some(db) = open.as_ref()
+        {
+            return guarded(|| work(db));
+        }
+        let reason = "the database is being reopened";
+        Err(StoreError::Unavailable(reason.to_owned()))
+    }
+
+    /// Returns the value of `key`.
+    pub(in crate::store) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
     }
 
     /// Closes the database and reopens it if there is space to write. Only the writer calls this method, so
@@ -147,13 +155,13 @@ fn open(folder: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
         .cache_capacity(cache_bytes)
         // The writer flushes; a second, automatic flush would only add cost.
         .flush_every_ms(None);
-    let opened = guarded(|| settings.open()).map_err(|error| match error {
+    let opened = match guarded(|| settings.open()) {
         // sled 0.34 reports with this text that another process holds the folder's lock.
-        StoreError::Unavailable(text) if text.contains("could not acquire lock") => {
-            StoreError::Locked(folder.to_owned())
+        Err(StoreError::Unavailable(text)) if text.contains("could not acquire lock") => {
+            Err(StoreError::Locked(folder.to_owned()))
         }
-        other => other,
-    });
+        opened => opened,
+    };
     hide(&folder.join(LOG), 0o600);
     hide(&folder.join(LONG_VALUES), 0o700);
     opened

@@ -41,62 +41,36 @@ impl Mark {
     /// older registrar that created the file in place could be stopped there and leave it empty.
     pub(in crate::store) fn read(folder: &Path) -> Result<Option<u64>, StoreError> {
         let path = folder.join(NAME);
-        let mut text = Vec::new();
-        match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut text)) {
+        let text = match read_beginning(&path) {
+            Ok(text) if text.is_empty() => return Ok(None),
+            Ok(text) => String::from_utf8(text).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unavailable(&path, &error)),
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
-        }
-        let text = String::from_utf8(text).unwrap_or_default();
-        if let Some(version) = version(&text).filter(|version| *version != VERSION) {
-            let what = path.display().to_string();
-            return Err(StoreError::Version {
-                what,
+        };
+        let path = path.display();
+        match (version(&text), parse(&text)) {
+            (Some(version), _) if version != VERSION => Err(StoreError::Version {
+                what: path.to_string(),
                 version,
                 known: VERSION,
-            });
+            }),
+            (_, Some(batches)) => Ok(Some(batches)),
+            (_, None) => {
+                let damage = format!("{path} was altered after it was written");
+                Err(StoreError::Damaged(damage))
+            }
         }
-        let batches = parse(&text);
-        let damaged = || {
-            StoreError::Damaged(format!(
-                "{} was altered after it was written",
-                path.display()
-            ))
-        };
-        batches.map(Some).ok_or_else(damaged)
     }
 
     /// Opens or creates the file and writes `batches` to it.
     pub(in crate::store) fn open(folder: &Path, batches: u64) -> Result<Self, StoreError> {
-        let path = folder.join(NAME);
-        let open = || {
-            let is_there = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
-            let place = if is_there {
-                path.clone()
-            } else {
-                folder.join(NEW)
-            };
-            let mut file = fs::OpenOptions::new()
-                .create(true)
-                .truncate(!is_there)
-                .write(true)
-                .open(&place)?;
-            file.write_all(line(batches).as_bytes())?;
-            file.sync_all()?;
-            if !is_there {
-                fs::rename(&place, &path)?;
-            }
-            // The name of the file must survive a power cut too.
-            #[cfg(unix)]
-            File::open(folder)?.sync_all()?;
-            Ok(file)
-        };
-        let file = open().map_err(|error: std::io::Error| unavailable(&path, &error))?;
-        Ok(Self {
-            file,
-            flushed: Instant::now(),
-        })
+        match create(folder, batches) {
+            Ok(file) => Ok(Self {
+                file,
+                flushed: Instant::now(),
+            }),
+            Err(error) => Err(unavailable(&folder.join(NAME), &error)),
+        }
     }
 
     /// Writes `batches`. The line is as long as the previous one, so the write succeeds on a full disk.
@@ -109,6 +83,37 @@ impl Mark {
         }
         Ok(())
     }
+}
+
+fn read_beginning(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(LONGEST).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Opens the file in `folder` and writes `batches` to it, or creates it beside its final path.
+fn create(folder: &Path, batches: u64) -> std::io::Result<File> {
+    let path = folder.join(NAME);
+    let is_there = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+    let place = if is_there {
+        path.clone()
+    } else {
+        folder.join(NEW)
+    };
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(!is_there)
+        .write(true)
+        .open(&place)?;
+    file.write_all(line(batches).as_bytes())?;
+    file.sync_all()?;
+    if !is_there {
+        fs::rename(&place, &path)?;
+    }
+    // The name of the file must survive a power cut too.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(file)
 }
 
 fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {

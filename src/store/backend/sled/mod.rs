@@ -20,6 +20,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use sled::Db;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use self::database::Database;
@@ -75,17 +76,24 @@ impl Drop for Sled {
 impl Sled {
     /// Passes `change` to the writer and waits until it is written.
     async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
-        let closed = || StoreError::Unavailable("the writer thread has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or_else(closed)?;
-        queue
-            .try_send((change, answer))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => closed(),
-            })?;
-        outcome.await.map_err(|_| closed())?
+        let Some(queue) = &self.queue else {
+            return Err(stopped());
+        };
+        match queue.try_send((change, answer)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(StoreError::Busy),
+            Err(TrySendError::Closed(_)) => return Err(stopped()),
+        }
+        match outcome.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(stopped()),
+        }
     }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer thread has stopped".to_owned())
 }
 
 /// Returns the outcome of a change as a metric label.
@@ -100,11 +108,7 @@ fn word<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
 
 impl Backend for Sled {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        ready(
-            self.database
-                .with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
-        )
-        .boxed()
+        ready(self.database.get(key)).boxed()
     }
 
     fn scan(
@@ -116,10 +120,12 @@ impl Backend for Sled {
             return ready(Ok(Vec::new())).boxed();
         }
         let pairs = self.database.with(|db| {
-            let pairs = db.range(range).take(limit);
-            pairs
-                .map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec())))
-                .collect()
+            let mut pairs = Vec::new();
+            for pair in db.range(range).take(limit) {
+                let (key, value) = pair?;
+                pairs.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(pairs)
         });
         ready(pairs).boxed()
     }
@@ -134,10 +140,10 @@ impl Backend for Sled {
     }
 
     fn facts(&self) -> Facts {
-        let waiting = self
-            .queue
-            .as_ref()
-            .map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        let waiting = match &self.queue {
+            Some(queue) => queue.max_capacity() - queue.capacity(),
+            None => 0,
+        };
         Facts {
             disk_bytes: self.database.with(Db::size_on_disk).ok(),
             waiting,

@@ -48,6 +48,22 @@ impl Content {
         }
     }
 
+    /// Returns the content after the value of `key` has changed from `old` to `new`.
+    pub(in crate::store) fn changed(
+        mut self,
+        key: &[u8],
+        old: Option<&[u8]>,
+        new: Option<&[u8]>,
+    ) -> Self {
+        if let Some(old) = old {
+            self = self.without(key, old);
+        }
+        if let Some(new) = new {
+            self = self.with(key, new);
+        }
+        self
+    }
+
     /// How many pairs there are.
     pub(in crate::store) const fn pairs(&self) -> u64 {
         self.pairs

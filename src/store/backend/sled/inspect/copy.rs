@@ -88,12 +88,13 @@ pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, 
 
 /// Removes the files whose names begin with `name`. Returns whether there was one.
 fn remove(folder: &Path, name: &str) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
-    named
-        .filter(|entry| fs::remove_file(entry.path()).is_ok())
-        .count()
-        > 0
+    let mut is_removed = false;
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(name) {
+            is_removed |= fs::remove_file(entry.path()).is_ok();
+        }
+    }
+    is_removed
 }
 
 impl Drop for Copy {

@@ -5,13 +5,12 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::source::StoreSource;
-use super::{Inspection, key};
+use super::{Inspection, key_file_of, read_client};
 use crate::base::SealingKey;
 use crate::client::TrustLevel;
 use crate::store::backend::sled::database;
 use crate::store::backend::sled::log::Met;
 use crate::store::backend::sled::work::Work;
-use crate::store::clients::Stored;
 use crate::store::sealing::key_file;
 use crate::store::transfer::{CLIENTS, ClientLine, append_line};
 use crate::store::{StoreError, keys};
@@ -48,7 +47,7 @@ pub fn export(
 ) -> Result<Inspection, ExportError> {
     // Checked first, because a missing key is not the problem where there is no store.
     drop(database::lock(folder)?);
-    let key = key_file::load_or_make(&key::place(folder, key), true)?;
+    let key = key_file::load_or_make(&key_file_of(folder, key), true)?;
     let mut found = Inspection::default();
     let source = StoreSource::open(folder, work, &mut found)?;
     let failed = |source: io::Error| match source.kind() {
@@ -118,12 +117,8 @@ fn finish(mut lines: BufWriter<fs::File>, clients: u64) -> io::Result<()> {
 /// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who
 /// belongs to one server and is created anew on another.
 fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Vec<u8>>, String> {
-    let stored = Stored::read((key.to_vec(), value.to_vec())).map_err(|error| error.to_string())?;
+    let stored = read_client(key, value).map_err(|error| error.to_string())?;
     let client = stored.client();
-    // A record that was pieced together from parts of different records.
-    if keys::client(&client.id) != key {
-        return Err(StoreError::corrupt(key, "it belongs to another client").to_string());
-    }
     if client.provenance.trust_level == TrustLevel::Operator {
         return Ok(None);
     }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::Inspection;
+use serde_json::Value;
+
 use super::source::StoreSource;
+use super::{Inspection, read_client};
 use crate::store::audit::AuditEvent;
 use crate::store::backend::number;
 use crate::store::backend::sled::integrity;
-use crate::store::backend::sled::mark::Mark;
-use crate::store::backend::sled::tally::{Content, Tally};
-use crate::store::clients::Stored;
+use crate::store::backend::sled::tally::Content;
 use crate::store::clients::index::entered;
 use crate::store::clients::levels::{self, ByLevel};
 use crate::store::expiring::key_values::GIVES_WAY;
@@ -48,12 +48,8 @@ impl<'a> Judge<'a> {
 
     /// Checks a client and its entries in the indexes.
     fn client(&mut self, found: &mut Inspection, key: &[u8], value: &[u8]) {
-        let stored = match Stored::read((key.to_vec(), value.to_vec())) {
-            Ok(stored) if keys::client(&stored.client().id) == key => stored,
-            Ok(_) => {
-                return found
-                    .fault(StoreError::corrupt(key, "it belongs to another client").to_string());
-            }
+        let stored = match read_client(key, value) {
+            Ok(stored) => stored,
             Err(error) => return found.fault(error.to_string()),
         };
         found.clients += 1;
@@ -61,7 +57,7 @@ impl<'a> Judge<'a> {
         for (entry, _) in entered(stored.client()).put {
             // The sweep adds a client that was stored before the index of uses existed.
             let is_use = entry.starts_with(keys::USES);
-            if !is_use && self.source.get(&entry).is_ok_and(|value| value.is_none()) {
+            if !is_use && self.source.is_missing(&entry) {
                 let id = &stored.client().id;
                 found.fault(format!(
                     "the client {id} is missing from an index: there is no entry {}",
@@ -74,19 +70,13 @@ impl<'a> Judge<'a> {
     /// Checks the stored numbers of clients by trust level against the clients read, if these numbers are
     /// kept.
     fn levels(&self, found: &mut Inspection) {
-        if self
-            .source
-            .get(keys::LEVELS_COUNTED)
-            .is_ok_and(|value| value.is_none())
-        {
+        if self.source.is_missing(keys::LEVELS_COUNTED) {
             return;
         }
         for (level, seen) in self.levels {
             let level = level.as_str();
-            let key = keys::level_count(level);
-            let counted = self.source.get(&key);
-            let counted = counted.and_then(|value| number(&key, value.as_deref()));
-            if counted.is_ok_and(|count| count.unsigned_abs() != seen) {
+            let counted = self.counted(&keys::level_count(level));
+            if counted.is_some_and(|count| count != seen) {
                 found.fault(format!(
                     "{seen} clients of the trust level {level} can be read, but the store counted a \
                      different number"
@@ -95,31 +85,32 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Returns the number that is stored under `key`, if it can be read.
+    fn counted(&self, key: &[u8]) -> Option<u64> {
+        let value = self.source.get(key).ok()?;
+        let count = number(key, value.as_deref()).ok()?;
+        Some(count.unsigned_abs())
+    }
+
     /// Compares everything that was read with the numbers that the store keeps.
     pub(super) fn end(self, found: &mut Inspection) {
-        let counted = self.source.get(keys::CLIENT_COUNT);
-        let counted = counted.and_then(|value| number(keys::CLIENT_COUNT, value.as_deref()));
-        if counted.is_ok_and(|count| count.unsigned_abs() != found.clients) {
+        let counted = self.counted(keys::CLIENT_COUNT);
+        if counted.is_some_and(|count| count != found.clients) {
             found.fault(format!(
                 "{} clients can be read, but the store counted a different number",
                 found.clients
             ));
         }
         self.levels(found);
-        let tally = self.source.tally();
-        if let Some(fault) = tally
-            .and_then(|tally| self.whole(tally))
-            .unwrap_or_else(|error| Some(told(error)))
-        {
-            found.fault(fault);
+        if let Err(error) = self.check_whole() {
+            found.fault(told(error));
         }
     }
 
-    /// Returns which acknowledged data is missing.
-    fn whole(&self, tally: Option<Tally>) -> Result<Option<String>, StoreError> {
-        integrity::judge(tally.unwrap_or_default(), Mark::read(self.folder)?)?;
-        // A store that an older registrar without a tally created has none yet.
-        Ok(tally.and_then(|tally| self.content.differs(tally.content())))
+    /// Checks that no acknowledged data is missing.
+    fn check_whole(&self) -> Result<(), StoreError> {
+        let tally = self.source.tally()?;
+        integrity::check_whole(tally, self.content, self.folder)
     }
 }
 
@@ -136,23 +127,18 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         .into_iter()
         .any(|kind| kind.of_record(key).is_some());
     if ends {
-        return record::decode_until::<serde_json::Value>(key, value).map(drop);
+        record::decode_until::<Value>(key, value)?;
+    } else if [keys::PATCHES, keys::KEY_PROOF, keys::SEEN].contains(&key) {
+        record::decode::<Value>(key, value)?;
+    } else if key == keys::AUDIT || key.starts_with(keys::NUMBERS) {
+        number(key, Some(value))?;
+    } else if key.starts_with(keys::AUDIT) {
+        record::decode::<AuditEvent>(key, value)?;
+    } else if !value.is_empty() && value != GIVES_WAY {
+        // Index entries have no value, except for those of values that may be evicted.
+        return Err(StoreError::corrupt(key, "its key is of an unknown type"));
     }
-    if [keys::PATCHES, keys::KEY_PROOF, keys::SEEN].contains(&key) {
-        return record::decode::<serde_json::Value>(key, value).map(drop);
-    }
-    if key == keys::AUDIT || key.starts_with(keys::NUMBERS) {
-        return number(key, Some(value)).map(drop);
-    }
-    if key.starts_with(keys::AUDIT) {
-        return record::decode::<AuditEvent>(key, value).map(drop);
-    }
-    // Index entries have no value, except for those of values that may be evicted.
-    if value.is_empty() || value == GIVES_WAY {
-        Ok(())
-    } else {
-        Err(StoreError::corrupt(key, "its key is of an unknown type"))
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 mod copy;
 mod export;
 mod judge;
-mod key;
 mod rebuild;
 mod source;
 mod trial;
@@ -23,8 +22,10 @@ use super::database::{self, Database};
 use super::log::Met;
 use super::work::Work;
 use super::{mark, tally};
-use crate::store::sealing::key_file;
-use crate::store::{StoreError, keys};
+use crate::base::Sealed;
+use crate::store::clients::Stored;
+use crate::store::sealing::{self, key_file};
+use crate::store::{StoreError, keys, record};
 
 /// Bytes of memory for the pages of a copy.
 const CACHE: u64 = 32 << 20;
@@ -82,7 +83,8 @@ pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspectio
     // The first start creates the key before it stores anything.
     if found.records > 0 {
         let proof = source.get(keys::KEY_PROOF);
-        if let Err(error) = proof.and_then(|proof| key::check(proof, &key::place(folder, key))) {
+        let file = key_file_of(folder, key);
+        if let Err(error) = proof.and_then(|proof| check_key(proof, &file)) {
             found.fault(error.to_string());
         }
     }
@@ -115,7 +117,7 @@ pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted
     }
     drop(source);
     let database = Database::open(folder, CACHE)?;
-    let file = key::place(folder, key);
+    let file = key_file_of(folder, key);
     let is_another = forget_past(&database, &file)?;
     drop(database);
     remove(&folder.join(mark::NAME))?;
@@ -125,11 +127,48 @@ pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted
     Ok(accepted)
 }
 
+/// Returns the file with the key of the secrets: the file `named`, or the default file in the folder.
+fn key_file_of(folder: &Path, named: Option<&Path>) -> PathBuf {
+    match named {
+        Some(file) => file.to_owned(),
+        None => folder.join(key_file::DEFAULT_NAME),
+    }
+}
+
+/// Checks that the key in `file` exists and opens the `proof` of the store's key, as a start does. After it
+/// was accepted, a store has no proof until it is started.
+fn check_key(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreError> {
+    let key = key_file::load_or_make(file, true)?;
+    let Some(proof) = proof else { return Ok(()) };
+    let sealed: Sealed = record::decode(keys::KEY_PROOF, &proof)?;
+    match sealing::open::<String>(&key, keys::KEY_PROOF, &sealed) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(StoreError::KeyFile {
+            file: file.to_owned(),
+            reason:
+                "it is not the key of this store; restore it from a backup. If the key is lost, \
+                     'registrar store accept' continues without what it sealed"
+                    .to_owned(),
+        }),
+    }
+}
+
+/// Reads the client that is stored under `key`. A record that was pieced together from parts of different
+/// records may belong to another client.
+fn read_client(key: &[u8], value: &[u8]) -> Result<Stored, StoreError> {
+    let stored = Stored::read((key.to_vec(), value.to_vec()))?;
+    if keys::client(&stored.client().id) == key {
+        Ok(stored)
+    } else {
+        Err(StoreError::corrupt(key, "it belongs to another client"))
+    }
+}
+
 /// Removes what the store knows of its past: its tally, and the proof of its key. Returns whether the key in
 /// `file` was not the key of the proof.
 fn forget_past(database: &Database, file: &Path) -> Result<bool, StoreError> {
-    let proof = database.with(|db| Ok(db.get(keys::KEY_PROOF)?.map(|value| value.to_vec())))?;
-    let is_another = key::check(proof, file).is_err();
+    let proof = database.get(keys::KEY_PROOF)?;
+    let is_another = check_key(proof, file).is_err();
     database.with(|db| {
         db.remove(tally::KEY)?;
         db.remove(keys::KEY_PROOF)?;
@@ -146,5 +185,80 @@ fn remove(file: &Path) -> Result<(), StoreError> {
             Err(StoreError::Unavailable(reason))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StoreSettings;
+    use crate::store::Store;
+
+    fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError> {
+        super::check(folder, key, &Work::default())
+    }
+
+    /// Returns the file of a replaced key.
+    fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
+        super::accept(folder, key, &Work::default()).map(|accepted| accepted.another_key)
+    }
+
+    /// Opens the store, as a start does.
+    async fn open(folder: &Path) -> Result<Store, StoreError> {
+        let url = format!("sled:{}", folder.display()).into();
+        Store::open(&StoreSettings {
+            url,
+            ..StoreSettings::default()
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_wrong_key_is_a_fault_until_it_is_accepted() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let folder = parent.path().join("data");
+        let file = folder.join(key_file::DEFAULT_NAME);
+        drop(open(&folder).await.unwrap());
+        assert!(check(&folder, None).unwrap().is_fine());
+        assert_eq!(accept(&folder, None).unwrap(), None, "nothing was lost");
+        drop(open(&folder).await.unwrap());
+
+        std::fs::remove_file(&file).unwrap();
+        let found = check(&folder, None).unwrap();
+        assert!(
+            found.faults.len() == 1 && found.faults[0].contains("it is missing"),
+            "{found:?}"
+        );
+        assert!(
+            found.faults[0].contains("registrar store accept"),
+            "{found:?}"
+        );
+        let error = open(&folder).await.err().unwrap().to_string();
+        assert!(error.contains("registrar store accept"), "{error}");
+        assert_eq!(accept(&folder, None).unwrap(), Some(file.clone()));
+        assert!(check(&folder, None).unwrap().is_fine());
+        drop(open(&folder).await.unwrap());
+
+        std::fs::remove_file(&file).unwrap();
+        key_file::load_or_make(&file, false).unwrap();
+        let found = check(&folder, None).unwrap();
+        assert!(
+            found.faults.len() == 1 && found.faults[0].contains("not the key of this store"),
+            "{found:?}"
+        );
+        assert_eq!(accept(&folder, None).unwrap(), Some(file));
+        drop(open(&folder).await.unwrap());
+        assert!(check(&folder, None).unwrap().is_fine());
+    }
+
+    #[tokio::test]
+    async fn the_key_is_where_the_configuration_says() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let folder = parent.path().join("data");
+        drop(open(&folder).await.unwrap());
+        let elsewhere = parent.path().join("elsewhere.key");
+        std::fs::rename(folder.join(key_file::DEFAULT_NAME), &elsewhere).unwrap();
+        assert!(check(&folder, Some(&elsewhere)).unwrap().is_fine());
+        assert!(!check(&folder, None).unwrap().is_fine());
     }
 }

@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use sled::Batch;
 
 use super::copy::{self, Copy};
+use super::read_client;
 use super::source::StoreSource;
+use crate::client::Client;
 use crate::store::backend::number;
 use crate::store::backend::sled::database::{Database, LOG};
 use crate::store::backend::sled::log::Met;
 use crate::store::backend::sled::mark;
 use crate::store::backend::sled::work::Work;
-use crate::store::clients::Stored;
 use crate::store::clients::index::entered;
 use crate::store::keys::{self, ExpiringKind};
 use crate::store::{StoreError, record};
@@ -45,7 +46,8 @@ pub(super) fn rebuild(
         Met::Pair(..) => {}
         Met::Lost(what) => lost.push(what),
     })?;
-    outcome.and_then(|()| writer.end())?;
+    outcome?;
+    writer.end()?;
     let failed = |error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
     swap(new.folder(), folder).map_err(failed)
 }
@@ -76,11 +78,14 @@ impl Writer {
         if keys::follows_from_records(key) {
             return Ok(());
         }
-        if key.starts_with(keys::CLIENTS)
-            && let Err(error) = self.client(key, value)?
-        {
-            lost.push(error.to_string());
-            return Ok(());
+        if key.starts_with(keys::CLIENTS) {
+            match read_client(key, value) {
+                Ok(stored) => self.client(stored.client())?,
+                Err(error) => {
+                    lost.push(error.to_string());
+                    return Ok(());
+                }
+            }
         }
         if key == keys::AUDIT {
             self.last_event = self.last_event.max(number(key, Some(value))?);
@@ -106,25 +111,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds the index entries of a client and counts it. The inner error tells why the client cannot be
-    /// read.
-    fn client(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), StoreError>, StoreError> {
-        let stored = match Stored::read((key.to_vec(), value.to_vec())) {
-            Ok(stored) if keys::client(&stored.client().id) == key => stored,
-            Ok(_) => {
-                return Ok(Err(StoreError::corrupt(
-                    key,
-                    "it belongs to another client",
-                )));
-            }
-            Err(error) => return Ok(Err(error)),
-        };
-        let indexes = entered(stored.client());
+    /// Adds the index entries of a client and counts it.
+    fn client(&mut self, client: &Client) -> Result<(), StoreError> {
+        let indexes = entered(client);
         self.count(indexes.count);
         for (key, value) in indexes.put {
             self.put(&key, &value)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     fn count(&mut self, counts: impl IntoIterator<Item = (Vec<u8>, i64)>) {
@@ -158,7 +152,8 @@ impl Writer {
             }
         }
         self.write()?;
-        self.database.with(|db| db.flush().map(drop))
+        self.database.with(|db| db.flush())?;
+        Ok(())
     }
 }
 

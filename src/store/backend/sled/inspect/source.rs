@@ -9,7 +9,6 @@ use super::trial::{self, TrialResult};
 use crate::store::backend::sled::database::{self, Database};
 use crate::store::backend::sled::integrity;
 use crate::store::backend::sled::log::{Met, SledLog};
-use crate::store::backend::sled::mark::Mark;
 use crate::store::backend::sled::tally::{self, Content, Tally};
 use crate::store::backend::sled::work::Work;
 use crate::store::{StoreError, keys};
@@ -60,12 +59,15 @@ impl StoreSource {
         matches!(self.reader, StoreReader::Log(_))
     }
 
+    /// Returns whether `key` is known to have no value.
+    pub(super) fn is_missing(&self, key: &[u8]) -> bool {
+        matches!(self.get(key), Ok(None))
+    }
+
     /// Returns the value of `key`.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.reader {
-            StoreReader::Sled(database) => {
-                database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
-            }
+            StoreReader::Sled(database) => database.get(key),
             StoreReader::Log(log) => Ok(log.get(key)),
         }
     }
@@ -74,35 +76,42 @@ impl StoreSource {
     pub(super) fn tally(&self) -> Result<Option<Tally>, StoreError> {
         match &self.reader {
             StoreReader::Sled(database) => integrity::stored(database),
-            StoreReader::Log(log) => {
-                Ok(log.get(tally::KEY).and_then(|bytes| Tally::decode(&bytes)))
-            }
+            StoreReader::Log(log) => Ok(logged_tally(log)),
         }
     }
 
     /// Visits everything that can be read, in the order of the keys.
-    pub(super) fn all(&self, work: &Work, mut meet: impl FnMut(Met<'_>)) -> Result<(), StoreError> {
+    pub(super) fn all(&self, work: &Work, meet: impl FnMut(Met<'_>)) -> Result<(), StoreError> {
         match &self.reader {
             StoreReader::Log(log) => log.all(tally::KEY, work, meet),
-            StoreReader::Sled(database) => {
-                let mut from = Some(Vec::new());
-                while let Some(start) = from {
-                    let pairs: Vec<_> = database.with(|db| {
-                        db.range(start..tally::KEY.to_vec())
-                            .take(CHUNK)
-                            .collect::<sled::Result<_>>()
-                    })?;
-                    work.step(pairs.len() as u64)?;
-                    for (key, value) in &pairs {
-                        meet(Met::Pair(key, value));
-                    }
-                    let last = pairs.last().filter(|_| pairs.len() == CHUNK);
-                    from = last.map(|(key, _)| keys::behind(key));
-                }
-                Ok(())
-            }
+            StoreReader::Sled(database) => all_of_sled(database, work, meet),
         }
     }
+}
+
+fn all_of_sled(
+    database: &Database,
+    work: &Work,
+    mut meet: impl FnMut(Met<'_>),
+) -> Result<(), StoreError> {
+    let mut from = Vec::new();
+    loop {
+        let range = from..tally::KEY.to_vec();
+        let pairs: Vec<_> = database.with(|db| db.range(range).take(CHUNK).collect())?;
+        work.step(pairs.len() as u64)?;
+        for (key, value) in &pairs {
+            meet(Met::Pair(key, value));
+        }
+        match pairs.last() {
+            Some((last, _)) if pairs.len() == CHUNK => from = keys::behind(last),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Returns the tally in a log, if it has a valid one.
+fn logged_tally(log: &SledLog) -> Option<Tally> {
+    Tally::decode(&log.get(tally::KEY)?)
 }
 
 /// Chooses what reads the store in `folder`: sled, unless its `trial` failed or the log has more than sled read.
@@ -128,7 +137,7 @@ fn reader(
         found.fault(fault);
     }
     let (tally, content) = (read.tally, read.content);
-    if whole(tally, content, folder).is_ok() {
+    if integrity::check_whole(tally, content, folder).is_ok() {
         return Ok(StoreReader::Sled(read.database));
     }
     let log = SledLog::read(folder, work)?;
@@ -137,14 +146,6 @@ fn reader(
         return Ok(StoreReader::Log(log));
     }
     Ok(StoreReader::Sled(read.database))
-}
-
-/// Checks that all acknowledged data is there.
-fn whole(tally: Option<Tally>, content: Content, folder: &Path) -> Result<(), StoreError> {
-    integrity::judge(tally.unwrap_or_default(), Mark::read(folder)?)?;
-    // A store that an older registrar without a tally created has none yet.
-    let differs = tally.and_then(|tally| content.differs(tally.content()));
-    differs.map_or(Ok(()), |damage| Err(StoreError::Damaged(damage)))
 }
 
 /// Returns whether the log has more than sled read: later batches, or more of the same batch.
@@ -160,9 +161,9 @@ fn has_more(
             all = all.with(key, value);
         }
     })?;
-    let batches = |tally: Option<Tally>| tally.map_or(0, |tally| tally.batches);
-    let logged = batches(log.get(tally::KEY).and_then(|bytes| Tally::decode(&bytes)));
-    Ok((logged, all.pairs()) > (batches(tally), content.pairs()))
+    let logged = logged_tally(log).unwrap_or_default().batches;
+    let read = tally.unwrap_or_default().batches;
+    Ok((logged, all.pairs()) > (read, content.pairs()))
 }
 
 fn nothing(error: StoreError) -> StoreError {

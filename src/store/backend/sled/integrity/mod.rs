@@ -113,16 +113,19 @@ impl Integrity {
 
     /// Checks again after the database was reopened. A database that lost data stays damaged.
     pub(in crate::store) fn reopened(&mut self, database: &Database) -> Result<(), StoreError> {
-        let tally = stored(database).and_then(|tally| {
-            let tally = tally.unwrap_or_default();
-            judge(tally, Some(self.tally.batches)).map(|()| tally)
-        });
+        let tally = self.read_again(database);
         if let Err(StoreError::Damaged(damage)) = &tally {
             self.is_damaged(damage.clone());
         }
         self.tally = tally?;
         self.count = Some(Count::default());
         Ok(())
+    }
+
+    fn read_again(&self, database: &Database) -> Result<Tally, StoreError> {
+        let tally = stored(database)?.unwrap_or_default();
+        judge(tally, Some(self.tally.batches))?;
+        Ok(tally)
     }
 
     /// Returns why the store rejects changes; `None` if it does not.
@@ -142,28 +145,19 @@ impl Integrity {
         values: &Values,
     ) -> Result<Next, StoreError> {
         let mut content = self.tally.content();
-        let mut seen = self
-            .count
-            .as_ref()
-            .map(|count| count.seen)
-            .unwrap_or_default();
+        // Keys before `uncounted` were counted.
+        let (mut seen, uncounted) = match &self.count {
+            Some(count) => (count.seen, count.from.as_slice()),
+            None => (Content::default(), &[][..]),
+        };
         for (key, value) in values {
-            let is_counted = self.count.as_ref().is_some_and(|count| *key < count.from);
             let old = read(key)?;
             if old == *value {
                 continue;
             }
-            let change = |content: Content| {
-                let without = old
-                    .as_ref()
-                    .map_or(content, |old| content.without(key, old));
-                value
-                    .as_ref()
-                    .map_or(without, |value| without.with(key, value))
-            };
-            content = change(content);
-            if is_counted {
-                seen = change(seen);
+            content = content.changed(key, old.as_deref(), value.as_deref());
+            if key.as_slice() < uncounted {
+                seen = seen.changed(key, old.as_deref(), value.as_deref());
             }
         }
         Ok(Next {
@@ -212,15 +206,33 @@ impl Integrity {
 
 /// Returns the stored tally.
 pub(in crate::store) fn stored(database: &Database) -> Result<Option<Tally>, StoreError> {
-    let Some(bytes) = database.with(|db| db.get(tally::KEY))? else {
+    let Some(bytes) = database.get(tally::KEY)? else {
         return Ok(None);
     };
     if let Some(error) = Tally::other_version(&bytes) {
         return Err(error);
     }
-    let damaged =
-        || StoreError::Damaged("the tally of the stored records cannot be read".to_owned());
-    Tally::decode(&bytes).map(Some).ok_or_else(damaged)
+    let Some(tally) = Tally::decode(&bytes) else {
+        let damage = "the tally of the stored records cannot be read";
+        return Err(StoreError::Damaged(damage.to_owned()));
+    };
+    Ok(Some(tally))
+}
+
+/// Checks that `content`, which is everything that was read from the store in `folder`, is all of its
+/// acknowledged data.
+pub(in crate::store) fn check_whole(
+    tally: Option<Tally>,
+    content: Content,
+    folder: &Path,
+) -> Result<(), StoreError> {
+    judge(tally.unwrap_or_default(), Mark::read(folder)?)?;
+    // A store that an older registrar without a tally created has none yet.
+    let Some(tally) = tally else { return Ok(()) };
+    match content.differs(tally.content()) {
+        Some(damage) => Err(StoreError::Damaged(damage)),
+        None => Ok(()),
+    }
 }
 
 /// Checks that no acknowledged batch is missing.
@@ -238,11 +250,12 @@ pub(in crate::store) fn judge(tally: Tally, marked: Option<u64>) -> Result<(), S
 fn adopted(database: &Database, marked: Option<u64>) -> Result<Tally, StoreError> {
     judge(Tally::default(), marked)?;
     let content = database.with(|db| {
-        db.range(..tally::KEY.to_vec())
-            .try_fold(Content::default(), |content, pair| {
-                let (key, value) = pair?;
-                Ok(content.with(&key, &value))
-            })
+        let mut content = Content::default();
+        for pair in db.range(..tally::KEY.to_vec()) {
+            let (key, value) = pair?;
+            content = content.with(&key, &value);
+        }
+        Ok(content)
     })?;
     if content == Content::default() {
         return Ok(Tally::default());

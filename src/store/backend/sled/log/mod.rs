@@ -11,7 +11,6 @@
 //! after a kill.
 
 mod cover;
-mod disk;
 mod form;
 mod segment;
 
@@ -23,7 +22,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use self::cover::Uncovered;
-use self::disk::unavailable;
 use self::form::{Bounds, Leaf};
 use self::segment::{Message, MessageKind, Messages, SEGMENT};
 use super::database::{LOG, LONG_VALUES};
@@ -126,7 +124,7 @@ impl SledLog {
         let at = pairs
             .binary_search_by(|(one, _)| one.as_slice().cmp(key))
             .ok()?;
-        pairs.get(at).map(|(_, value)| value.clone())
+        Some(pairs.get(at)?.1.clone())
     }
 
     /// Visits everything before the key `end`.
@@ -140,7 +138,11 @@ impl SledLog {
             if *part.bounds.from >= *end {
                 break;
             }
-            let Some(pairs) = part.page.and_then(|page| self.pairs(page)) else {
+            let pairs = match part.page {
+                Some(page) => self.pairs(page),
+                None => None,
+            };
+            let Some(pairs) = pairs else {
                 meet(Met::Lost(format!("{} are lost", named(&part.bounds))));
                 continue;
             };
@@ -163,16 +165,12 @@ impl SledLog {
 
     /// Returns where the segments are, in the order in which they were written.
     fn segments(&self, work: &Work) -> Result<Vec<(u64, u64)>, StoreError> {
-        let bytes = self
-            .file
-            .metadata()
-            .map_err(|error| unavailable(&error))?
-            .len();
         let mut segments = Vec::new();
-        for at in (0..bytes).step_by(SEGMENT) {
+        for at in (0..segment::file_length(&self.file)?).step_by(SEGMENT) {
             work.step(0)?;
-            let number = segment::number(&disk::segment(&self.file, at)?);
-            segments.extend(number.map(|number| (number, at)));
+            if let Some(number) = segment::number(&segment::read(&self.file, at)?) {
+                segments.push((number, at));
+            }
         }
         segments.sort_unstable();
         Ok(segments)
@@ -188,7 +186,7 @@ impl SledLog {
     ) -> Result<(), StoreError> {
         let end = self.last_moment(segments)?;
         for (number, at) in segments {
-            let segment = disk::segment(&self.file, *at)?;
+            let segment = segment::read(&self.file, *at)?;
             for message in Messages::of(&segment, *number) {
                 let start = message.body.first_chunk();
                 let needed = start.map(|bytes| u64::from_le_bytes(*bytes));
@@ -207,7 +205,7 @@ impl SledLog {
         let Some((number, at)) = segments.last() else {
             return Ok(None);
         };
-        let segment = disk::segment(&self.file, *at)?;
+        let segment = segment::read(&self.file, *at)?;
         let last = Messages::of(&segment, *number).last();
         Ok(last.map(|message| message.last_moment()))
     }
@@ -246,11 +244,13 @@ impl SledLog {
         let known = self.pages.len();
         self.pages.append(&mut older);
         self.give(&mut uncovered, known, true);
-        self.parts.extend(uncovered.left().map(|bounds| Part {
-            bounds,
-            page: None,
-            is_old: false,
-        }));
+        for bounds in uncovered.left() {
+            self.parts.push(Part {
+                bounds,
+                page: None,
+                is_old: false,
+            });
+        }
         self.parts
             .sort_by(|one, other| one.bounds.from.cmp(&other.bounds.from));
         Ok(())
@@ -282,30 +282,33 @@ impl SledLog {
 
     /// Assigns keys to the pages starting at this index, the newest page first.
     fn give(&mut self, uncovered: &mut Uncovered, from: usize, is_old: bool) {
-        let added = self.pages.iter().enumerate().skip(from);
-        let mut order: Vec<_> = added.map(|(index, page)| (page.moment, index)).collect();
+        let mut order = Vec::new();
+        for (index, page) in self.pages.iter().enumerate().skip(from) {
+            order.push((page.moment, index));
+        }
         order.sort_unstable_by(|one, other| other.cmp(one));
         for (_, index) in order {
             let Some(page) = self.pages.get(index) else {
                 continue;
             };
-            let taken = uncovered.take(&page.bounds).into_iter();
-            self.parts.extend(taken.map(|bounds| Part {
-                bounds,
-                page: Some(index),
-                is_old,
-            }));
+            for bounds in uncovered.take(&page.bounds) {
+                self.parts.push(Part {
+                    bounds,
+                    page: Some(index),
+                    is_old,
+                });
+            }
         }
     }
 
     /// Returns the range of keys of the page in a message; `None` if it is not a page with records.
     fn bounds(&self, message: &Message<'_>) -> Option<Bounds> {
-        let apart = if message.is_apart {
-            Some(self.apart(message.body)?)
+        if message.is_apart {
+            let body = self.apart(message.body)?;
+            Some(Leaf::read(&body)?.bounds)
         } else {
-            None
-        };
-        Leaf::read(apart.as_deref().unwrap_or(message.body)).map(|leaf| leaf.bounds)
+            Some(Leaf::read(message.body)?.bounds)
+        }
     }
 
     /// Returns the records of a page.
@@ -328,9 +331,8 @@ impl SledLog {
     fn body(&self, place: BodyLocation) -> Option<Vec<u8>> {
         let mut body = vec![0; place.length];
         let mut file = &self.file;
-        file.seek(SeekFrom::Start(place.at))
-            .and_then(|_| file.read_exact(&mut body))
-            .ok()?;
+        file.seek(SeekFrom::Start(place.at)).ok()?;
+        file.read_exact(&mut body).ok()?;
         if place.is_apart {
             self.apart(&body)
         } else {
@@ -343,8 +345,10 @@ impl SledLog {
         let name = i64::from_le_bytes(*name.first_chunk()?);
         let bytes = fs::read(self.long_values.join(name.to_string())).ok()?;
         let (sum, rest) = bytes.split_first_chunk()?;
-        (crc32fast::hash(rest) == u32::from_le_bytes(*sum))
-            .then(|| rest.get(1..).map(<[u8]>::to_vec))?
+        if crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
+            return None;
+        }
+        Some(rest.get(1..)?.to_vec())
     }
 
     /// Returns whether there are no pages.

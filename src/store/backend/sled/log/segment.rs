@@ -3,7 +3,11 @@
 //! sled considers a segment finished at the first message with an invalid checksum. Most of what follows is
 //! usually intact, so the segment is searched for the next message with a valid one.
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
 use super::form;
+use crate::store::StoreError;
 
 /// Bytes of a segment.
 pub(super) const SEGMENT: usize = 512 << 10;
@@ -13,6 +17,49 @@ const HEAD: usize = 20;
 const LONGEST_HEAD: usize = 32;
 /// How many times the length of a segment may be checksummed while searching for messages.
 const TRIES: usize = 64;
+
+/// The unit in which a disk can or cannot be read, in bytes.
+const SECTOR: usize = 4_096;
+
+/// Returns the bytes of the segment of `file` that begins at `at`. Bytes that the disk cannot read are 0.
+pub(super) fn read(file: &File, at: u64) -> Result<Vec<u8>, StoreError> {
+    if let Ok(bytes) = read_whole(file, at) {
+        return Ok(bytes);
+    }
+    let length = file_length(file)?.saturating_sub(at);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(SEGMENT).min(SEGMENT)];
+    let mut place = at;
+    for sector in bytes.chunks_mut(SECTOR) {
+        if read_sector(file, place, sector).is_err() {
+            sector.fill(0);
+        }
+        place += sector.len() as u64;
+    }
+    Ok(bytes)
+}
+
+/// Returns the length of the log in bytes.
+pub(super) fn file_length(file: &File) -> Result<u64, StoreError> {
+    match file.metadata() {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) => {
+            let reason = format!("the log cannot be read: {error}");
+            Err(StoreError::Unavailable(reason))
+        }
+    }
+}
+
+fn read_whole(mut file: &File, at: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(SEGMENT);
+    file.seek(SeekFrom::Start(at))?;
+    file.take(SEGMENT as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_sector(mut file: &File, at: u64, sector: &mut [u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(sector)
+}
 
 /// What a message does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

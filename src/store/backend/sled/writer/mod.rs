@@ -75,10 +75,13 @@ impl Writer {
     }
 
     fn count(&mut self) {
-        self.miscounted = self.integrity.count_on(&self.database).err().map(|error| {
-            tracing::warn!(%error, "counting the stored records failed; retrying");
-            Instant::now()
-        });
+        self.miscounted = match self.integrity.count_on(&self.database) {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!(%error, "counting the stored records failed; retrying");
+                Some(Instant::now())
+            }
+        };
     }
 
     /// Returns the queued changes. It returns at once while there is more to count, and otherwise waits for
@@ -107,10 +110,10 @@ impl Writer {
         // Values that were read for the changes are not read again for the tally.
         let known = KnownValues::default();
         let mut pending = Pending::on(|key: &[u8]| self.recall(&known, key));
-        let outcomes: Vec<_> = changes
-            .into_iter()
-            .map(|(change, answer)| (pending.add(change), answer))
-            .collect();
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for (change, answer) in changes {
+            outcomes.push((pending.add(change), answer));
+        }
         let values = pending.into_values();
         let written = self.write(values, &known);
         for (outcome, answer) in outcomes {
@@ -124,9 +127,7 @@ impl Writer {
         if let Some(value) = known.borrow().get(key) {
             return Ok(value.clone());
         }
-        let value = self
-            .database
-            .with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))?;
+        let value = self.database.get(key)?;
         known.borrow_mut().insert(key.to_vec(), value.clone());
         Ok(value)
     }
@@ -146,7 +147,8 @@ impl Writer {
         let batch = batch(values, next.pair());
         let written = self.database.with(|db| {
             db.apply_batch(batch)?;
-            db.flush().map(drop)
+            db.flush()?;
+            Ok(())
         });
         match &written {
             Ok(()) => self.integrity.written(&next),
@@ -170,6 +172,11 @@ impl Writer {
         Ok(())
     }
 
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        self.database.reopen()?;
+        self.integrity.reopened(&self.database)
+    }
+
     /// Reopens a database after a failed batch. Retries from time to time until it succeeds.
     fn mend(&mut self) {
         let is_due = self.broken.is_some_and(|tried| tried.elapsed() >= MENDING);
@@ -177,11 +184,7 @@ impl Writer {
         if !is_due || self.integrity.damage().is_some() {
             return;
         }
-        let opened = self
-            .database
-            .reopen()
-            .and_then(|()| self.integrity.reopened(&self.database));
-        match opened {
+        match self.reopen() {
             Ok(()) => {
                 tracing::info!("store reopened; accepting changes again");
                 self.broken = None;

@@ -7,20 +7,28 @@
 //! value that was [set](ScriptValues::set) is evicted when space is needed, the earliest expiry first. A
 //! counter is never evicted: a quota that a stranger could have forgotten would not be a quota.
 
-mod making_room;
-
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(in crate::store) use self::making_room::GIVES_WAY;
-use super::{Entry, Found, Space};
+use super::{Entry, Found, Space, sweep};
 use crate::base::{Sealed, SealingKey, Timestamp};
-use crate::store::backend::{Backend, Change, number};
+use crate::store::backend::{Backend, Change, Expectation, number, page};
 use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};
 use crate::store::{StoreError, sealing};
+
+/// The value of an index entry whose record may be evicted.
+pub(in crate::store) const GIVES_WAY: &[u8] = b"\x01";
+
+/// Expired values that are removed at a time.
+const CLEARED: usize = 256;
+/// Index entries that are read at a time.
+const PAGE: usize = 500;
+/// Divisor of the limit: this fraction of the values may be evicted at a time, since searching for them is
+/// expensive.
+const SHARE: u64 = 64;
 
 /// How much one script may store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,8 +169,10 @@ impl ScriptValues<'_> {
         let seen = self.store.space.find_any(&entry.key).await?;
         let mut change = self.storing(seen.as_ref(), entry, start, now).await?;
         let index = ExpiringKind::KeyValue.expiry(entry.expires_at, &entry.key);
-        for (_, mark) in change.put.iter_mut().filter(|(key, _)| *key == index) {
-            *mark = GIVES_WAY.to_vec();
+        for (key, mark) in &mut change.put {
+            if *key == index {
+                *mark = GIVES_WAY.to_vec();
+            }
         }
         Ok(unless_lost(self.store.space.backend.apply(change).await)?.map(drop))
     }
@@ -249,9 +259,9 @@ impl ScriptValues<'_> {
             }
             .and(self.store.space.insertion(entry)?)
         };
-        change
-            .count
-            .extend(start.map(|start| (own_number(&entry.key), start)));
+        if let Some(start) = start {
+            change.count.push((own_number(&entry.key), start));
+        }
         Ok(change)
     }
 
@@ -260,6 +270,80 @@ impl ScriptValues<'_> {
             return Err(KeyValueError::Key(self.limits.key_bytes));
         }
         Ok([self.script.as_bytes(), b"\0", key.as_bytes()].concat())
+    }
+}
+
+// Making space for one more value of a script that has reached its limit. A value that may be evicted is
+// marked in its entry of the expiry index, which has no value otherwise. Counters and the values that an
+// older registrar stored are not marked and are kept.
+impl ScriptValues<'_> {
+    /// Ensures that there is space for one more value next to that of `key`. If necessary, expired values
+    /// are removed, and then the evictable values that expire first.
+    async fn room(&self, key: &[u8], now: Timestamp) -> Result<Expectation, KeyValueError> {
+        let count = ExpiringKind::KeyValue.group_count(key).unwrap_or_default();
+        let (backend, most) = (&*self.store.space.backend, self.limits.entries);
+        loop {
+            let kept = number(&count, backend.get(&count).await?.as_deref())?;
+            if kept.unsigned_abs() < most {
+                return Ok(Expectation::Below(count, most));
+            }
+            if sweep::sweep(backend, ExpiringKind::KeyValue, now, CLEARED).await? == 0
+                && !self.give_way(most).await?
+            {
+                return Err(KeyValueError::Full(most));
+            }
+        }
+    }
+
+    /// Removes some of this script's evictable values, the earliest expiry first. Returns whether there
+    /// were any.
+    async fn give_way(&self, most: u64) -> Result<bool, StoreError> {
+        let backend = &*self.store.space.backend;
+        let due = usize::try_from(most / SHARE).unwrap_or(usize::MAX).max(1);
+        let own = [self.script.as_bytes(), b"\0"].concat();
+        let mut left = Some(ExpiringKind::KeyValue.ended(Timestamp::from_unix(u64::MAX)));
+        let mut met = 0;
+        while let Some(range) = left {
+            let (entries, rest) = page(backend, range, PAGE).await?;
+            left = rest;
+            for (entry, mark) in entries {
+                if mark == GIVES_WAY
+                    && let Some(key) = ExpiringKind::KeyValue.of_expiry(&entry)
+                    && key.starts_with(&own)
+                {
+                    self.remove(key, &entry).await?;
+                    met += 1;
+                    if met >= due {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(met > 0)
+    }
+
+    /// Removes the value of `key`, unless it was changed since its `entry` in the index was read.
+    async fn remove(&self, key: &[u8], entry: &[u8]) -> Result<(), StoreError> {
+        let backend = &*self.store.space.backend;
+        let Some(bytes) = backend.get(&ExpiringKind::KeyValue.record(key)).await? else {
+            return Ok(());
+        };
+        let mut removal = super::removal(ExpiringKind::KeyValue, key, bytes, entry.to_vec());
+        removal
+            .expect
+            .push(Expectation::Value(entry.to_vec(), GIVES_WAY.to_vec()));
+        unless_lost(backend.apply(removal).await).map(drop)
+    }
+
+    /// Returns the change that protects `live`, which becomes a counter, from eviction.
+    async fn staying(&self, live: &Found<KeptValue>) -> Result<Change, StoreError> {
+        let index = ExpiringKind::KeyValue.expiry(live.entry.expires_at, &live.entry.key);
+        let mark = self.store.space.backend.get(&index).await?;
+        let mut change = Change::default();
+        if mark.as_deref() == Some(GIVES_WAY) {
+            change.put.push((index, Vec::new()));
+        }
+        Ok(change)
     }
 }
 
