@@ -32,7 +32,7 @@ pub(super) struct Deleted {
 }
 
 /// The result for one client.
-enum Deletion {
+enum DeletionOutcome {
     Done,
     Refused,
     /// The client was deleted concurrently, or changed so that the filter no longer matches it.
@@ -81,9 +81,9 @@ async fn delete_page(
     let mut outcome = Ok(());
     while let Some(deletion) = deletions.next().await {
         match deletion {
-            Ok(Deletion::Done) => done.deleted += 1,
-            Ok(Deletion::Refused) => done.refused += 1,
-            Ok(Deletion::Left) => {}
+            Ok(DeletionOutcome::Done) => done.deleted += 1,
+            Ok(DeletionOutcome::Refused) => done.refused += 1,
+            Ok(DeletionOutcome::Left) => {}
             Err(error) => outcome = outcome.and(Err(error)),
         }
     }
@@ -95,7 +95,7 @@ async fn delete_one(
     caller: &Caller<'_>,
     filter: &ClientFilter,
     stored: Stored,
-) -> Result<Deletion, ManageError> {
+) -> Result<DeletionOutcome, ManageError> {
     let mut seen = stored;
     for _ in 0..TRIES {
         let id = seen.client().id.clone();
@@ -104,17 +104,17 @@ async fn delete_one(
             token: None,
         };
         match management::delete(cx, caller, held).await {
-            Ok(()) => return Ok(Deletion::Done),
+            Ok(()) => return Ok(DeletionOutcome::Done),
             Err(ManageError::Conflict) => {}
             Err(error) if error.is_refusal() => {
                 record_refusal(cx, caller, &id, error);
-                return Ok(Deletion::Refused);
+                return Ok(DeletionOutcome::Refused);
             }
             Err(error) => return Err(error),
         }
         match cx.service.store.clients.find(&id).await? {
             Some(found) if filter.matches(found.client()) => seen = found,
-            Some(_) | None => return Ok(Deletion::Left),
+            Some(_) | None => return Ok(DeletionOutcome::Left),
         }
     }
     Err(ManageError::Conflict)

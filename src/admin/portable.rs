@@ -60,7 +60,7 @@ struct PortableClient {
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     shared_as: Option<String>,
-    secret: Option<ClearSecret>,
+    secret: Option<ImportedSecret>,
     tokens: RegistrationTokens,
     revision: u64,
     metadata: Metadata,
@@ -109,13 +109,13 @@ fn listed(violations: &[Violation]) -> String {
 }
 
 /// A secret in clear text, and when it expires.
-struct ClearSecret {
+struct ImportedSecret {
     text: Secret,
     expires_at: Option<Timestamp>,
 }
 
 /// Encrypts the secret of the client `id` for this store.
-fn seal(key: &SealingKey, secret: &ClearSecret, id: &ClientId) -> Result<ClientSecret, String> {
+fn seal(key: &SealingKey, secret: &ImportedSecret, id: &ClientId) -> Result<ClientSecret, String> {
     let sealed = key.seal(&secret.text, id.as_str());
     Ok(ClientSecret {
         sealed: sealed.map_err(|error| format!("client_secret: {error}"))?,
@@ -127,13 +127,13 @@ const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
 const DIGESTS: &str = "an object with the SHA-256 of the token in base64, in the form of an export";
 
 /// Reads the secret and its expiry time; 0 means never (RFC 7591 section 3.2.1).
-fn secret(members: &mut UnreadMembers) -> Result<Option<ClearSecret>, String> {
+fn secret(members: &mut UnreadMembers) -> Result<Option<ImportedSecret>, String> {
     let text: Option<String> = members.take_if_there("client_secret", "a text")?;
     let end: Option<u64> = members.take_if_there("client_secret_expires_at", SECONDS)?;
     match (text, end) {
         (Some(text), Some(end)) if !text.is_empty() => {
             let ends = end != 0;
-            Ok(Some(ClearSecret {
+            Ok(Some(ImportedSecret {
                 text: Secret::new(text),
                 expires_at: ends.then(|| Timestamp::from_unix(end)),
             }))

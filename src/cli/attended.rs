@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::progress::Progress;
-use crate::store::backend::sled::work::Work;
+use crate::store::backend::sled::Work;
 
 /// The interval between two updates of the progress.
 const LOOK: Duration = Duration::from_millis(200);

@@ -9,8 +9,8 @@ use super::offline::{give_back, refuse_new};
 use super::output::counted;
 use super::{FileArguments, attended};
 use crate::config::StoreSettings;
+use crate::store::backend::sled::Work;
 use crate::store::backend::sled::inspect::{self, Inspection};
-use crate::store::backend::sled::work::Work;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

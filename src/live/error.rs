@@ -72,12 +72,12 @@ const fn source_of(origin: Origin) -> &'static str {
     }
 }
 
-impl From<patches::PatchError> for PatchError {
-    fn from(error: patches::PatchError) -> Self {
+impl From<patches::StorePatchError> for PatchError {
+    fn from(error: patches::StorePatchError) -> Self {
         match error {
-            patches::PatchError::Conflict => Self::Conflict,
-            patches::PatchError::TooLong => Self::TooLong(patches::MOST_BYTES),
-            patches::PatchError::Store(error) => Self::Store(error),
+            patches::StorePatchError::Conflict => Self::Conflict,
+            patches::StorePatchError::TooLong => Self::TooLong(patches::MOST_BYTES),
+            patches::StorePatchError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::backend::{Backend, Change, Expectation};
-use super::{StoreError, keys, record, sealing};
 use crate::base::{Sealed, SealingKey};
+use crate::store::{Backend, Change, Expectation, StoreError, keys, record, sealing};
 
 /// Maximum number of bytes of the document.
 pub const MOST_BYTES: usize = 1 << 20;
 
 /// Why the document is not stored.
 #[derive(Debug, thiserror::Error)]
-pub enum PatchError {
+pub enum StorePatchError {
     /// Somebody else has changed the document since it was read.
     #[error("the configuration was changed concurrently; read it again, then retry")]
     Conflict,
@@ -75,15 +74,15 @@ impl ConfigurationPatches {
     /// Returns the new revision.
     ///
     /// # Errors
-    /// [`PatchError::Conflict`] when `seen` is no longer the current revision.
+    /// [`StorePatchError::Conflict`] when `seen` is no longer the current revision.
     pub async fn replace(
         &self,
         seen: u64,
         document: &Value,
         also: Change,
-    ) -> Result<u64, PatchError> {
+    ) -> Result<u64, StorePatchError> {
         if document.to_string().len() > MOST_BYTES {
-            return Err(PatchError::TooLong);
+            return Err(StorePatchError::TooLong);
         }
         let unchanged = self.expect_revision(seen).await?;
         let revision = seen.saturating_add(1);
@@ -95,13 +94,13 @@ impl ConfigurationPatches {
         };
         match self.backend.apply(change.and(also)).await {
             Ok(_) => Ok(revision),
-            Err(StoreError::Conflict) => Err(PatchError::Conflict),
+            Err(StoreError::Conflict) => Err(StorePatchError::Conflict),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Checks that `seen` is the current revision. Returns the expectation that the document stays as it is.
-    async fn expect_revision(&self, seen: u64) -> Result<Expectation, PatchError> {
+    async fn expect_revision(&self, seen: u64) -> Result<Expectation, StorePatchError> {
         let key = keys::PATCHES.to_vec();
         let (current, unchanged) = match self.backend.get(keys::PATCHES).await? {
             Some(bytes) => (self.read(&bytes)?.revision, Expectation::Value(key, bytes)),
@@ -110,7 +109,7 @@ impl ConfigurationPatches {
         if current == seen {
             Ok(unchanged)
         } else {
-            Err(PatchError::Conflict)
+            Err(StorePatchError::Conflict)
         }
     }
 

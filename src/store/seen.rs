@@ -3,9 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::backend::Change;
-use super::{Store, StoreError, keys, record};
 use crate::base::Timestamp;
+use crate::store::{Change, Store, StoreError, keys, record};
 
 /// The recorded time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +21,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn seen(&self) -> Result<Option<Seen>, StoreError> {
-        let stored = self.backend.get(keys::SEEN).await?;
-        stored
-            .map(|bytes| record::decode(keys::SEEN, &bytes))
-            .transpose()
+        match self.backend.get(keys::SEEN).await? {
+            Some(bytes) => Ok(Some(record::decode(keys::SEEN, &bytes)?)),
+            None => Ok(None),
+        }
     }
 
     /// Records the time in the store.

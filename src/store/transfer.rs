@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::backend::Change;
-use super::clients::{Clients, Stored, insertion, replacement};
-use super::error::StoreError;
-use super::retry::{unless_lost, until_won};
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
 use crate::client::{Approved, Client, ClientSecret, Provenance, RegistrationTokens};
+use crate::store::clients::{insertion, replacement};
+use crate::store::retry::{unless_lost, until_won};
+use crate::store::{Change, Clients, StoreError, Stored};
 
 /// The only member of the last line: the number of clients before it. If it is missing, the export was
 /// truncated.

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Query, admit};
+use crate::admin::endpoint::{Query, admit};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 use crate::store::StoreError;

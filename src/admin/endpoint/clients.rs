@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::refusal::{self, call_refused, refused};
-use super::{Named, Query, admit, bad_request, read_object, unknown};
+use crate::admin::endpoint::{Named, Query, admit, bad_request, read_object, unknown};
 use crate::admin::{Administrator, bulk, schema};
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Provenance, TrustLevel};

@@ -9,7 +9,7 @@ use hyper::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
-use super::{INVALID_REQUEST, admit, read_body, store_problem, unsupported};
+use crate::admin::endpoint::{INVALID_REQUEST, admit, read_body, store_problem, unsupported};
 use crate::http::{Problem, answer, entity_tag, expected_revisions, media_type};
 use crate::live::{Document, Operations, PatchError};
 use crate::service::{Context, Service};

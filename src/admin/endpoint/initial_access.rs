@@ -10,8 +10,8 @@ use hyper::{Request, StatusCode};
 use serde_json::Value;
 
 use super::refusal::call_refused;
-use super::{Named, Query, admit, bad_request, read_object, unknown};
 use crate::admin::Administrator;
+use crate::admin::endpoint::{Named, Query, admit, bad_request, read_object, unknown};
 use crate::admin::initial_access::{self, CreateError, CreatedToken, TokenPage, TokenProperties};
 use crate::base::absent;
 use crate::http::{Problem, answer};

@@ -9,7 +9,7 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::admit;
+use crate::admin::endpoint::admit;
 use crate::admin::{openapi, schema};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};

@@ -11,8 +11,8 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::refusal::call_refused;
-use super::{Query, admit, bad_request, store_problem, unreadable, unsupported};
 use crate::admin::Administrator;
+use crate::admin::endpoint::{Query, admit, bad_request, store_problem, unreadable, unsupported};
 use crate::admin::import::{self, Import, ImportFault, ImportTally};
 use crate::base::SealError;
 use crate::http::{BodyLines, Problem, answer, media_type};

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Named, admit, bad_request, read_body, require_json, unknown};
+use crate::admin::endpoint::{Named, admit, bad_request, read_body, require_json, unknown};
 use crate::base::{ClientId, Timestamp, json};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};

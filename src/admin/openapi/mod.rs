@@ -41,7 +41,7 @@ pub(crate) fn document(cx: &Context<'_>) -> Map<String, Value> {
 
 fn paths(cx: &Context<'_>) -> Map<String, Value> {
     let settings = &cx.service.settings;
-    let issuer = Issuer::of(&cx.service.issuer);
+    let issuer = IssuerParts::of(&cx.service.issuer);
     let public = public::operations(&settings.server.paths, issuer.path);
     let mut operational =
         administration::operations(&settings.server.paths.config, &settings.admin.scopes);
@@ -82,7 +82,7 @@ fn admin_url(scheme: &str, address: SocketAddr) -> String {
 }
 
 /// Sets the server of the well-known paths, which already contain the path of the issuer.
-fn place_well_known(paths: &mut Map<String, Value>, issuer: &Issuer<'_>) {
+fn place_well_known(paths: &mut Map<String, Value>, issuer: &IssuerParts<'_>) {
     if issuer.path.is_empty() {
         return;
     }
@@ -95,12 +95,12 @@ fn place_well_known(paths: &mut Map<String, Value>, issuer: &Issuer<'_>) {
 }
 
 /// The two parts of the issuer identifier.
-struct Issuer<'a> {
+struct IssuerParts<'a> {
     origin: &'a str,
     path: &'a str,
 }
 
-impl<'a> Issuer<'a> {
+impl<'a> IssuerParts<'a> {
     fn of(issuer: &'a str) -> Self {
         let begin = issuer.find("://").map_or(0, |at| at + 3);
         let path = issuer
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn an_issuer_is_split_into_origin_and_path() {
         let parts = |issuer: &'static str| {
-            let Issuer { origin, path } = Issuer::of(issuer);
+            let IssuerParts { origin, path } = IssuerParts::of(issuer);
             (origin, path)
         };
         assert_eq!(parts("https://a.example"), ("https://a.example", ""));

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::backend::{Backend, Change, number, numbered};
-use super::{StoreError, keys, record};
 use crate::base::Timestamp;
+use crate::store::backend::{Backend, Change, number, numbered};
+use crate::store::{StoreError, keys, record};
 
 pub use queue::{AuditQueue, AuditWriter, queue};
 

@@ -7,9 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use super::pending::Pending;
-use super::{Backend, Change, Facts, Pair};
-use crate::store::error::StoreError;
+use super::{Backend, Change, Facts, Pair, Pending};
+use crate::store::StoreError;
 
 /// Keys and values in memory.
 #[derive(Default)]

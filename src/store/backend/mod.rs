@@ -15,6 +15,7 @@ use std::ops::Range;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
+use self::pending::{Pending, Values};
 use super::{StoreError, keys};
 
 /// A key with its value.

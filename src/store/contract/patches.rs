@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{TestPlace, on_every_backend};
 use crate::store::Change;
-use crate::store::patches::{MOST_BYTES, PatchError};
+use crate::store::patches::{MOST_BYTES, StorePatchError};
 
 on_every_backend!(
     a_revision_is_replaced_once,
@@ -26,7 +26,7 @@ async fn a_revision_is_replaced_once(TestPlace { store, .. }: TestPlace) {
         for (document, outcome) in documents.iter().zip(join_all(attempts).await) {
             match outcome {
                 Ok(next) => assert_eq!((next, winner.replace(document)), (revision + 1, None)),
-                Err(error) => assert!(matches!(error, PatchError::Conflict), "{error}"),
+                Err(error) => assert!(matches!(error, StorePatchError::Conflict), "{error}"),
             }
         }
         let now = store.patches.load().await.unwrap();
@@ -39,7 +39,7 @@ async fn the_document_is_sealed_and_bounded(place: TestPlace) {
     let long = json!("x".repeat(MOST_BYTES));
     assert!(matches!(
         patches.replace(0, &long, Change::default()).await,
-        Err(PatchError::TooLong)
+        Err(StorePatchError::TooLong)
     ));
     place.expect_empty().await;
     patches

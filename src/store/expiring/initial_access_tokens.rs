@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Found, Space};
+use super::{ExpiringRecord, Found, Space};
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::InitialAccessPolicy;
-use crate::store::StoreError;
-use crate::store::backend::{Backend, Change, Expectation, number};
-use crate::store::keys::{self, ExpiringKind};
+use crate::store::backend::number;
+use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};
+use crate::store::{Backend, Change, Expectation, StoreError, keys};
 
 /// Characters of an identifier: half of the token's digest, in hex.
 const ID_LENGTH: usize = 32;
@@ -102,7 +102,7 @@ impl InitialAccessTokens {
         let (digest, id) = (digest(token), Self::id_of(token));
         // In the index, a token that never expires is at the end of time.
         let expires_at = grant.expires_at.unwrap_or(Timestamp::from_unix(u64::MAX));
-        let entry = Entry {
+        let entry = ExpiringRecord {
             key: digest.into_bytes(),
             value: grant,
             expires_at,

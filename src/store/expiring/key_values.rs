@@ -12,9 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Entry, Found, Space, sweep};
+use super::{ExpiringRecord, Found, Space};
 use crate::base::{Sealed, SealingKey, Timestamp};
 use crate::store::backend::{Backend, Change, Expectation, number, page};
+use crate::store::expiring::{removal, sweep};
 use crate::store::keys::ExpiringKind;
 use crate::store::retry::{unless_lost, until_won};
 use crate::store::{StoreError, sealing};
@@ -152,7 +153,7 @@ impl ScriptValues<'_> {
                 None,
             ),
         };
-        let entry = Entry {
+        let entry = ExpiringRecord {
             key,
             value: kept,
             expires_at: until,
@@ -162,7 +163,7 @@ impl ScriptValues<'_> {
 
     async fn try_set(
         &self,
-        entry: &Entry<KeptValue>,
+        entry: &ExpiringRecord<KeptValue>,
         start: Option<i64>,
         now: Timestamp,
     ) -> Result<Option<()>, KeyValueError> {
@@ -202,7 +203,7 @@ impl ScriptValues<'_> {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<i64, KeyValueError> {
-        let entry = Entry {
+        let entry = ExpiringRecord {
             key: self.key(key)?,
             value: KeptValue::Integer,
             expires_at: until,
@@ -212,7 +213,7 @@ impl ScriptValues<'_> {
 
     async fn try_increment(
         &self,
-        entry: &Entry<KeptValue>,
+        entry: &ExpiringRecord<KeptValue>,
         by: i64,
         now: Timestamp,
     ) -> Result<Option<i64>, KeyValueError> {
@@ -245,7 +246,7 @@ impl ScriptValues<'_> {
     async fn storing(
         &self,
         seen: Option<&Found<KeptValue>>,
-        entry: &Entry<KeptValue>,
+        entry: &ExpiringRecord<KeptValue>,
         start: Option<i64>,
         now: Timestamp,
     ) -> Result<Change, KeyValueError> {
@@ -328,7 +329,7 @@ impl ScriptValues<'_> {
         let Some(bytes) = backend.get(&ExpiringKind::KeyValue.record(key)).await? else {
             return Ok(());
         };
-        let mut removal = super::removal(ExpiringKind::KeyValue, key, bytes, entry.to_vec());
+        let mut removal = removal(ExpiringKind::KeyValue, key, bytes, entry.to_vec());
         removal
             .expect
             .push(Expectation::Value(entry.to_vec(), GIVES_WAY.to_vec()));

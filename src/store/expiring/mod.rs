@@ -14,15 +14,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::backend::{Backend, Change, Expectation};
 use super::keys::ExpiringKind;
 use super::retry::{unless_lost, until_won};
-use super::{StoreError, record};
 use crate::base::Timestamp;
+use crate::store::{Backend, Change, Expectation, StoreError, record};
 
 /// A record that expires.
 #[derive(Debug, Clone)]
-pub(super) struct Entry<T> {
+pub(super) struct ExpiringRecord<T> {
     /// Its key among the records of its type.
     pub(super) key: Vec<u8>,
     /// Its value.
@@ -34,7 +33,7 @@ pub(super) struct Entry<T> {
 /// A record as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]
 pub(super) struct Found<T> {
-    pub(super) entry: Entry<T>,
+    pub(super) entry: ExpiringRecord<T>,
     bytes: Vec<u8>,
 }
 
@@ -86,7 +85,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         let (value, expires_at) = record::decode_until(stored, &bytes)?;
         let key = self.kind.of_record(stored).unwrap_or_default().to_vec();
         Ok(Found {
-            entry: Entry {
+            entry: ExpiringRecord {
                 key,
                 value,
                 expires_at,
@@ -99,7 +98,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     /// stored. Of any number of concurrent calls, one stores its entry.
     pub(super) async fn insert_new(
         &self,
-        entry: &Entry<T>,
+        entry: &ExpiringRecord<T>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         until_won(|| self.try_insert(entry, now)).await
@@ -107,7 +106,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
 
     async fn try_insert(
         &self,
-        entry: &Entry<T>,
+        entry: &ExpiringRecord<T>,
         now: Timestamp,
     ) -> Result<Option<bool>, StoreError> {
         let change = match self.find_any(&entry.key).await? {
@@ -134,7 +133,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     }
 
     /// Returns the change that stores `entry`, expecting that its key is absent.
-    pub(super) fn insertion(&self, entry: &Entry<T>) -> Result<Change, StoreError> {
+    pub(super) fn insertion(&self, entry: &ExpiringRecord<T>) -> Result<Change, StoreError> {
         let mut change = self.writing(entry)?;
         change
             .expect
@@ -149,7 +148,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     pub(super) fn replacement(
         &self,
         seen: &Found<T>,
-        entry: &Entry<T>,
+        entry: &ExpiringRecord<T>,
     ) -> Result<Change, StoreError> {
         let mut change = self.writing(entry)?;
         change.expect.push(self.unchanged(seen));
@@ -171,7 +170,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         Expectation::Value(self.kind.record(&seen.entry.key), seen.bytes.clone())
     }
 
-    fn writing(&self, entry: &Entry<T>) -> Result<Change, StoreError> {
+    fn writing(&self, entry: &ExpiringRecord<T>) -> Result<Change, StoreError> {
         let stored = self.kind.record(&entry.key);
         let record = record::encode_until(&stored, &entry.value, entry.expires_at)?;
         let index = (self.kind.expiry(entry.expires_at, &entry.key), Vec::new());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Found, Space};
+use super::{ExpiringRecord, Found, Space};
 use crate::base::{NoRandomness, Timestamp, random, sha256};
 use crate::store::StoreError;
 use crate::store::backend::{Backend, Change, Expectation, Pair, number};
@@ -68,7 +68,7 @@ impl Nonces {
     ) -> Result<String, NonceError> {
         let nonce = random::text(BYTES)?;
         let value = Nonce { issued_at: now };
-        let entry = Entry {
+        let entry = ExpiringRecord {
             key: key(&nonce),
             value,
             expires_at: now.plus(lifetime),
@@ -79,7 +79,7 @@ impl Nonces {
 
     async fn try_issue(
         &self,
-        entry: &Entry<Nonce>,
+        entry: &ExpiringRecord<Nonce>,
         lifetime: u64,
         most: u64,
     ) -> Result<Option<()>, NonceError> {

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Space};
+use super::{ExpiringRecord, Space};
 use crate::base::Timestamp;
-use crate::store::StoreError;
-use crate::store::backend::{Backend, Change};
 use crate::store::keys::{ExpiringKind, digest};
+use crate::store::{Backend, Change, StoreError};
 
 /// The type of object that is used once. The same identifier is independent in each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +91,10 @@ impl SingleUse {
 }
 
 /// Only the common digest of the parts of `identifier` is stored.
-fn entry(what: UsedOnce, identifier: &[&str], expires_at: Timestamp) -> Entry<()> {
+fn entry(what: UsedOnce, identifier: &[&str], expires_at: Timestamp) -> ExpiringRecord<()> {
     let mut parts = vec![what.name()];
     parts.extend(identifier);
-    Entry {
+    ExpiringRecord {
         key: digest(&parts).to_vec(),
         value: (),
         expires_at,

@@ -8,12 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Space};
+use super::{ExpiringRecord, Space};
 use crate::base::{ClientId, Secret, Timestamp, sha256};
-use crate::store::StoreError;
-use crate::store::backend::Backend;
-use crate::store::clients::{Clients, Stored};
 use crate::store::keys::ExpiringKind;
+use crate::store::{Backend, Clients, StoreError, Stored};
 
 /// What an access token grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +54,7 @@ impl Tokens {
     /// when the store cannot be written.
     pub async fn insert(&self, token: &Secret, stands_for: AccessToken) -> Result<(), StoreError> {
         let expires_at = stands_for.expires_at;
-        let entry = Entry {
+        let entry = ExpiringRecord {
             key: key(token.expose()),
             value: stands_for,
             expires_at,

@@ -87,15 +87,15 @@ fn trust(
     mode: Option<&str>,
     config: &Config,
     has_authority: bool,
-) -> Result<(SslMode, Trust), StoreError> {
+) -> Result<(SslMode, ServerTrust), StoreError> {
     Ok(match mode {
-        Some("disable") => (SslMode::Disable, Trust::Anybody),
-        Some("prefer") => (SslMode::Prefer, Trust::Anybody),
-        Some("require") if has_authority => (SslMode::Require, Trust::Signed),
-        Some("require") => (SslMode::Require, Trust::Anybody),
-        Some("verify-ca") => (SslMode::Require, Trust::Signed),
-        None if config.get_hosts().iter().all(is_here) => (SslMode::Prefer, Trust::Anybody),
-        Some("verify-full") | None => (SslMode::Require, Trust::SignedName),
+        Some("disable") => (SslMode::Disable, ServerTrust::Anybody),
+        Some("prefer") => (SslMode::Prefer, ServerTrust::Anybody),
+        Some("require") if has_authority => (SslMode::Require, ServerTrust::Signed),
+        Some("require") => (SslMode::Require, ServerTrust::Anybody),
+        Some("verify-ca") => (SslMode::Require, ServerTrust::Signed),
+        None if config.get_hosts().iter().all(is_here) => (SslMode::Prefer, ServerTrust::Anybody),
+        Some("verify-full") | None => (SslMode::Require, ServerTrust::SignedName),
         Some(_) => {
             let reason = "sslmode must be disable, prefer, require, verify-ca or verify-full";
             return Err(bad_url(reason));
@@ -133,7 +133,7 @@ fn password(file: &Path) -> Result<String, StoreError> {
 
 /// Which servers are trusted to be the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
+enum ServerTrust {
     /// Any server: TLS protects only against passive eavesdroppers.
     Anybody,
     /// A server with a certificate signed by a trusted CA.
@@ -144,12 +144,15 @@ enum Trust {
 
 /// Returns the connector for TLS with the database. `authorities` is the PEM file of trusted CAs; if it is
 /// `None`, the CAs of the system are trusted.
-fn connector(trust: Trust, authorities: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
+fn connector(
+    trust: ServerTrust,
+    authorities: Option<&Path>,
+) -> Result<MakeTlsConnector, StoreError> {
     let failed = |error: ErrorStack| StoreError::Unavailable(format!("TLS: {error}"));
     let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(failed)?;
     match (trust, authorities) {
-        (Trust::Anybody, _) => builder.set_verify(SslVerifyMode::NONE),
-        (Trust::Signed | Trust::SignedName, Some(file)) => {
+        (ServerTrust::Anybody, _) => builder.set_verify(SslVerifyMode::NONE),
+        (ServerTrust::Signed | ServerTrust::SignedName, Some(file)) => {
             builder.set_ca_file(file).map_err(|error| {
                 let reason = format!(
                     "{}: cannot be read as PEM certificates: {error}",
@@ -161,12 +164,12 @@ fn connector(trust: Trust, authorities: Option<&Path>) -> Result<MakeTlsConnecto
                 }
             })?;
         }
-        (Trust::Signed | Trust::SignedName, None) => {
+        (ServerTrust::Signed | ServerTrust::SignedName, None) => {
             trust_the_system(&mut builder).map_err(failed)?;
         }
     }
     let mut connector = MakeTlsConnector::new(builder.build());
-    let with_name = trust == Trust::SignedName;
+    let with_name = trust == ServerTrust::SignedName;
     connector.set_callback(move |connection, _| {
         connection.set_verify_hostname(with_name);
         Ok(())
@@ -195,7 +198,7 @@ mod tests {
         Target::new(&settings).map_err(|error| error.to_string())
     }
 
-    fn mode(url: &str, has_authority: bool) -> (SslMode, Trust) {
+    fn mode(url: &str, has_authority: bool) -> (SslMode, ServerTrust) {
         let (url, mode) = take_ssl_mode(url);
         trust(mode.as_deref(), &url.parse().unwrap(), has_authority).unwrap()
     }
@@ -203,33 +206,36 @@ mod tests {
     #[test]
     fn a_remote_database_must_prove_its_name_unless_configured_otherwise() {
         let far = "postgres://u:p@db.example.org/r";
-        assert_eq!(mode(far, false), (SslMode::Require, Trust::SignedName));
+        assert_eq!(
+            mode(far, false),
+            (SslMode::Require, ServerTrust::SignedName)
+        );
         assert_eq!(
             mode("postgres://u:p@127.0.0.1/r", false),
-            (SslMode::Prefer, Trust::Anybody)
+            (SslMode::Prefer, ServerTrust::Anybody)
         );
         assert_eq!(
             mode("postgres://u@%2Frun%2Fpg/r", false),
-            (SslMode::Prefer, Trust::Anybody)
+            (SslMode::Prefer, ServerTrust::Anybody)
         );
         assert_eq!(
             mode(&format!("{far}?sslmode=require"), false),
-            (SslMode::Require, Trust::Anybody)
+            (SslMode::Require, ServerTrust::Anybody)
         );
         assert_eq!(
             mode(&format!("{far}?sslmode=require"), true),
-            (SslMode::Require, Trust::Signed)
+            (SslMode::Require, ServerTrust::Signed)
         );
         assert_eq!(
             mode(
                 &format!("{far}?connect_timeout=3&sslmode=verify-full"),
                 true
             ),
-            (SslMode::Require, Trust::SignedName)
+            (SslMode::Require, ServerTrust::SignedName)
         );
         assert_eq!(
             mode(&format!("{far}?sslmode=disable"), true),
-            (SslMode::Disable, Trust::Anybody)
+            (SslMode::Disable, ServerTrust::Anybody)
         );
     }
 

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// Why a transaction was not committed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum TransactionFailure {
     /// Another transaction interfered; nothing was written, and a retry may succeed.
     Lost,
     /// The connection was lost before anything was written; another connection may work.
@@ -24,7 +24,7 @@ pub(super) enum Failure {
     Unavailable(StoreError),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for TransactionFailure {
     fn from(error: Error) -> Self {
         let cause = unavailable(&error);
         match error.code() {
@@ -38,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-impl Failure {
+impl TransactionFailure {
     /// Converts a failure of a commit. Without an answer, it is unknown whether the commit succeeded, so it
     /// must not be retried.
     pub(super) fn at_commit(self) -> Self {

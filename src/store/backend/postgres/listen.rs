@@ -10,7 +10,7 @@ use tokio_postgres::AsyncMessage;
 use tokio_util::task::TaskTracker;
 
 use super::connect::Target;
-use super::pool::Pool;
+use super::pool::ConnectionPool;
 use crate::base::sha256;
 use crate::store::{StoreError, keys};
 
@@ -31,7 +31,7 @@ pub(super) fn is_watched(key: &[u8]) -> bool {
 }
 
 /// Returns whether this database supports LISTEN/NOTIFY. Not all databases that speak the protocol do.
-pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
+pub(super) async fn is_possible(pool: &ConnectionPool) -> Result<bool, StoreError> {
     let client = pool.client().await?;
     let told = match client.batch_execute(LISTEN).await {
         Ok(()) => client.batch_execute(UNLISTEN).await,
@@ -52,7 +52,7 @@ pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
 /// Watches the data under watched keys.
 pub(super) struct Listener {
     target: Option<Target>,
-    pool: Pool,
+    pool: ConnectionPool,
     patience: Duration,
     look_again: mpsc::Sender<()>,
     tasks: TaskTracker,
@@ -63,7 +63,7 @@ impl Listener {
     /// notifications](is_possible), it only polls.
     pub(super) fn new(
         target: Option<Target>,
-        pool: Pool,
+        pool: ConnectionPool,
         patience: Duration,
         look_again: mpsc::Sender<()>,
     ) -> Self {

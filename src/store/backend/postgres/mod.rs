@@ -25,19 +25,19 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use self::connect::Target;
-use self::pool::Pool;
-use self::writer::Request;
+use self::pool::ConnectionPool;
+use self::writer::QueuedChange;
 use super::{Backend, Change, Facts, Pair};
 use crate::config::StoreSettings;
-use crate::store::error::StoreError;
+use crate::store::StoreError;
 
 /// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;
 
 /// Keys and values in PostgreSQL.
 pub(in crate::store) struct Postgres {
-    pool: Pool,
-    queue: mpsc::Sender<Request>,
+    pool: ConnectionPool,
+    queue: mpsc::Sender<QueuedChange>,
     /// Where to listen; `None` if the database does not support notifications.
     listen_at: Option<Target>,
     patience: Duration,
@@ -60,7 +60,7 @@ impl Postgres {
     pub(in crate::store) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let target = Target::new(settings)?;
         let patience = Duration::from_millis(settings.timeout_ms);
-        let pool = Pool::new(&target, settings.connections, patience)?;
+        let pool = ConnectionPool::new(&target, settings.connections, patience)?;
         schema::migrate(&pool).await?;
         let has_notify = listen::is_possible(&pool).await?;
         let (queue, requests) = mpsc::channel(QUEUE);
@@ -106,7 +106,7 @@ impl Postgres {
     async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.patience;
-        let request = Request {
+        let request = QueuedChange {
             change,
             deadline,
             answer,

@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client as Connection, Row};
 
 use super::connect::Target;
-use super::failure::{self, Failure};
+use super::failure::{self, TransactionFailure};
 use crate::store::StoreError;
 use crate::store::backend::Pair;
 
@@ -19,13 +19,13 @@ const TRIES: usize = 3;
 
 /// Connections to one database.
 #[derive(Clone)]
-pub(super) struct Pool {
+pub(super) struct ConnectionPool {
     connections: deadpool_postgres::Pool,
     /// How long to wait for a connection or an answer.
     pub(super) patience: Duration,
 }
 
-impl Pool {
+impl ConnectionPool {
     /// Creates a pool of at most `size` connections, without opening any.
     pub(super) fn new(
         target: &Target,
@@ -72,30 +72,35 @@ impl Pool {
         for _ in 1..TRIES {
             match self.query_once(sql, values).await {
                 // The connection was closed while it was idle, which is noticed only now.
-                Err(Failure::Gone(_) | Failure::Lost) => {}
-                outcome => return outcome.map_err(Failure::into_error),
+                Err(TransactionFailure::Gone(_) | TransactionFailure::Lost) => {}
+                outcome => return outcome.map_err(TransactionFailure::into_error),
             }
         }
         self.query_once(sql, values)
             .await
-            .map_err(Failure::into_error)
+            .map_err(TransactionFailure::into_error)
     }
 
     async fn query_once(
         &self,
         sql: &str,
         values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, Failure> {
-        let client = self.client().await.map_err(Failure::Unavailable)?;
+    ) -> Result<Vec<Row>, TransactionFailure> {
+        let client = self
+            .client()
+            .await
+            .map_err(TransactionFailure::Unavailable)?;
         let query = async {
             let statement = client.prepare_cached(sql).await?;
             Ok(client.query(&statement, values).await?)
         };
         let outcome = match tokio::time::timeout(self.patience, query).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Failure::Unavailable(failure::late(self.patience))),
+            Err(_) => Err(TransactionFailure::Unavailable(failure::late(
+                self.patience,
+            ))),
         };
-        if let Err(Failure::Gone(_) | Failure::Unavailable(_)) = &outcome {
+        if let Err(TransactionFailure::Gone(_) | TransactionFailure::Unavailable(_)) = &outcome {
             discard(client);
         }
         outcome

@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::pool::{self, Pool};
+use super::pool::{self, ConnectionPool};
 use crate::store::StoreError;
 
 /// The steps from each version of the tables to the next. Each can be repeated, even by another server at
@@ -37,11 +37,11 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Brings the tables up to date.
-pub(super) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
+pub(super) async fn migrate(pool: &ConnectionPool) -> Result<(), StoreError> {
     for turn in 1..TRIES {
         match migrate_once(pool).await {
-            Err(Failed::Lost) => tokio::time::sleep(PAUSE * turn).await,
-            Err(Failed::Store(error)) => return Err(error),
+            Err(MigrationFailure::Lost) => tokio::time::sleep(PAUSE * turn).await,
+            Err(MigrationFailure::Store(error)) => return Err(error),
             Ok(()) => return Ok(()),
         }
     }
@@ -50,13 +50,13 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
     ))
 }
 
-enum Failed {
+enum MigrationFailure {
     /// Another server did the same at the same time.
     Lost,
     Store(StoreError),
 }
 
-impl From<tokio_postgres::Error> for Failed {
+impl From<tokio_postgres::Error> for MigrationFailure {
     fn from(error: tokio_postgres::Error) -> Self {
         // `IF NOT EXISTS` of PostgreSQL checks first and creates afterwards.
         let lost = [
@@ -73,8 +73,8 @@ impl From<tokio_postgres::Error> for Failed {
     }
 }
 
-async fn migrate_once(pool: &Pool) -> Result<(), Failed> {
-    let client = pool.client().await.map_err(Failed::Store)?;
+async fn migrate_once(pool: &ConnectionPool) -> Result<(), MigrationFailure> {
+    let client = pool.client().await.map_err(MigrationFailure::Store)?;
     let version = found(&client).await?;
     if let Some([]) = version.map(steps).transpose()? {
         return Ok(());
@@ -86,7 +86,7 @@ async fn migrate_once(pool: &Pool) -> Result<(), Failed> {
 }
 
 /// Returns the version of the tables, or `None` when there are none.
-async fn found(client: &Client) -> Result<Option<i64>, Failed> {
+async fn found(client: &Client) -> Result<Option<i64>, MigrationFailure> {
     match client.query_opt(VERSION, &[]).await {
         Ok(Some(row)) => Ok(Some(row.try_get(0)?)),
         Ok(None) => Ok(None),
@@ -95,7 +95,7 @@ async fn found(client: &Client) -> Result<Option<i64>, Failed> {
     }
 }
 
-async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
+async fn bring_up_to_date(client: &Client) -> Result<(), MigrationFailure> {
     pool::set(client, "statement_timeout", PATIENCE).await?;
     pool::set(client, "lock_timeout", PATIENCE).await?;
     // YugabyteDB would hash the keys, but ranges are read in key order.
@@ -114,7 +114,7 @@ async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
 }
 
 /// Returns the steps for tables of this version.
-fn steps(version: i64) -> Result<&'static [&'static str], Failed> {
+fn steps(version: i64) -> Result<&'static [&'static str], MigrationFailure> {
     let known = MIGRATIONS.len();
     if let Ok(version) = usize::try_from(version)
         && let Some(steps) = MIGRATIONS.get(version..)
@@ -125,7 +125,7 @@ fn steps(version: i64) -> Result<&'static [&'static str], Failed> {
         "the database tables have version {version}, but this registrar supports versions up to \
          {known}: it is older than the registrar that created them; upgrade this registrar"
     );
-    Err(Failed::Store(StoreError::Setting {
+    Err(MigrationFailure::Store(StoreError::Setting {
         key: "store.url",
         reason,
     }))

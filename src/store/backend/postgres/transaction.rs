@@ -10,12 +10,11 @@ use futures_util::future::{try_join, try_join3};
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
-use super::failure::Failure;
+use super::failure::TransactionFailure;
 use super::listen;
 use super::pool;
 use crate::store::StoreError;
-use crate::store::backend::Change;
-use crate::store::backend::pending::{Pending, Values};
+use crate::store::backend::{Change, Pending, Values};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK: &str = "SELECT key, value FROM registrar_entries \
@@ -35,8 +34,8 @@ pub(super) type Outcomes = Vec<Result<Vec<i64>, StoreError>>;
 /// Changes that are written together.
 pub(super) struct Transaction<'a> {
     changes: Vec<&'a Change>,
-    read: Keys,
-    locked: Keys,
+    read: LockKeys,
+    locked: LockKeys,
     has_notify: bool,
 }
 
@@ -56,7 +55,10 @@ impl<'a> Transaction<'a> {
     }
 
     /// Applies all changes that can be applied; none of them takes effect before the [commit].
-    pub(super) async fn prepare(&mut self, client: &Client) -> Result<Outcomes, Failure> {
+    pub(super) async fn prepare(
+        &mut self,
+        client: &Client,
+    ) -> Result<Outcomes, TransactionFailure> {
         let stored = self.lock(client).await?;
         let mut pending = Pending::on(|key: &[u8]| Ok(stored.get(key).cloned()));
         let mut outcomes = Vec::with_capacity(self.changes.len());
@@ -69,7 +71,10 @@ impl<'a> Transaction<'a> {
     }
 
     /// Begins and locks the existing rows.
-    async fn lock(&self, client: &Client) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Failure> {
+    async fn lock(
+        &self,
+        client: &Client,
+    ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, TransactionFailure> {
         let lock = client.prepare_cached(LOCK).await?;
         let keys: Vec<&[u8]> = self.locked.iter().map(Vec::as_slice).collect();
         let values: [&(dyn ToSql + Sync); 1] = [&keys];
@@ -84,7 +89,7 @@ impl<'a> Transaction<'a> {
         client: &Client,
         values: &Values,
         stored: &BTreeMap<Vec<u8>, Vec<u8>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), TransactionFailure> {
         if values.is_empty() {
             return Ok(());
         }
@@ -93,7 +98,7 @@ impl<'a> Transaction<'a> {
         if send(client, plan).await? < rows {
             // Keys that were not known before are locked too when the transaction starts again.
             self.locked.extend(values.keys().cloned());
-            return Err(Failure::Lost);
+            return Err(TransactionFailure::Lost);
         }
         if self.has_notify && values.keys().any(|key| listen::is_watched(key)) {
             client.batch_execute(listen::NOTIFY).await?;
@@ -103,16 +108,16 @@ impl<'a> Transaction<'a> {
 }
 
 /// Commits what was [prepared](Transaction::prepare).
-pub(super) async fn commit(client: &Client) -> Result<(), Failure> {
+pub(super) async fn commit(client: &Client) -> Result<(), TransactionFailure> {
     client
         .batch_execute("COMMIT")
         .await
-        .map_err(|error| Failure::from(error).at_commit())
+        .map_err(|error| TransactionFailure::from(error).at_commit())
 }
 
 /// Sends `plan` and returns the number of inserted rows. Once prepared, the statements are sent in this order
 /// without a pause.
-async fn send(client: &Client, plan: Plan<'_>) -> Result<u64, Failure> {
+async fn send(client: &Client, plan: Plan<'_>) -> Result<u64, TransactionFailure> {
     let inserts: Columns<'_> = plan.insert.into_iter().unzip();
     let updates: Columns<'_> = plan.update.into_iter().unzip();
     let deletes: Vec<&[u8]> = plan.delete.into_iter().collect();
@@ -149,11 +154,11 @@ async fn execute(
 }
 
 /// Keys, in the order in which they are locked.
-type Keys = BTreeSet<Vec<u8>>;
+type LockKeys = BTreeSet<Vec<u8>>;
 
 /// Returns every key whose value `changes` depend on.
-fn read_by(changes: &[&Change]) -> Keys {
-    let mut keys = Keys::new();
+fn read_by(changes: &[&Change]) -> LockKeys {
+    let mut keys = LockKeys::new();
     for change in changes {
         for expectation in &change.expect {
             keys.insert(expectation.key().to_owned());
@@ -169,8 +174,8 @@ fn read_by(changes: &[&Change]) -> Keys {
 }
 
 /// Returns every key that `changes` write, except those of appended values, which are not known yet.
-fn written_by(changes: &[&Change]) -> Keys {
-    let mut keys = Keys::new();
+fn written_by(changes: &[&Change]) -> LockKeys {
+    let mut keys = LockKeys::new();
     for change in changes {
         keys.extend(change.delete.iter().cloned());
         for (key, _) in &change.put {
@@ -196,7 +201,7 @@ impl<'a> Plan<'a> {
     ///
     /// A key without a row cannot be locked. A row is therefore inserted for each such key in `read` and
     /// deleted again, so that nobody else can give the key a value before the commit.
-    fn new(values: &'a Values, stored: &BTreeMap<Vec<u8>, Vec<u8>>, read: &'a Keys) -> Self {
+    fn new(values: &'a Values, stored: &BTreeMap<Vec<u8>, Vec<u8>>, read: &'a LockKeys) -> Self {
         let mut plan = Self::default();
         for (key, value) in values {
             match value {

@@ -6,11 +6,10 @@ use deadpool_postgres::Client;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::failure::{self, Failure};
-use super::pool::{self, Pool};
+use super::failure::{self, TransactionFailure};
+use super::pool::{self, ConnectionPool};
 use super::transaction::{self, Outcomes, Transaction};
-use crate::store::StoreError;
-use crate::store::backend::Change;
+use crate::store::{Change, StoreError};
 
 /// Changes that share one transaction.
 const BATCH: usize = 256;
@@ -24,14 +23,14 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(30);
 const SHORTEST: u32 = 4;
 
 /// A change and the caller that waits for it.
-pub(super) struct Request {
+pub(super) struct QueuedChange {
     pub(super) change: Change,
     /// When the caller is answered that nothing was written.
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Vec<i64>, StoreError>>,
 }
 
-impl Request {
+impl QueuedChange {
     /// Returns whether no caller waits for the change any more at `now`.
     fn is_over(&self, now: Instant) -> bool {
         self.answer.is_closed() || self.deadline <= now
@@ -39,7 +38,11 @@ impl Request {
 }
 
 /// Writes the changes it receives until all senders are dropped.
-pub(super) async fn run(pool: Pool, mut requests: mpsc::Receiver<Request>, has_notify: bool) {
+pub(super) async fn run(
+    pool: ConnectionPool,
+    mut requests: mpsc::Receiver<QueuedChange>,
+    has_notify: bool,
+) {
     let mut waiting = Vec::new();
     while requests.recv_many(&mut waiting, BATCH).await > 0 {
         make(&pool, std::mem::take(&mut waiting), has_notify).await;
@@ -48,7 +51,7 @@ pub(super) async fn run(pool: Pool, mut requests: mpsc::Receiver<Request>, has_n
 
 /// Applies all of `requests` that can be applied and answers them. If the deadline of some passes before
 /// that, the others continue without them.
-async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
+async fn make(pool: &ConnectionPool, requests: Vec<QueuedChange>, has_notify: bool) {
     let mut left = requests;
     loop {
         left = those_who_wait(pool, left);
@@ -57,11 +60,11 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
         }
         match commit(pool, &left, has_notify).await {
             Ok(outcomes) => return answer(left, outcomes),
-            Err(Failure::Late(error)) => {
+            Err(TransactionFailure::Late(error)) => {
                 // The waiting callers report the timeout themselves.
                 tracing::debug!(%error, changes = left.len(), "some changes timed out");
             }
-            Err(Failure::Refused(_)) if left.len() > 1 => {
+            Err(TransactionFailure::Refused(_)) if left.len() > 1 => {
                 return make_each(pool, left, has_notify).await;
             }
             Err(failure) => {
@@ -75,7 +78,7 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
 
 /// Returns the `requests` whose callers still wait. The others are answered now that nothing was written,
 /// unless they were answered before.
-fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
+fn those_who_wait(pool: &ConnectionPool, requests: Vec<QueuedChange>) -> Vec<QueuedChange> {
     let now = Instant::now();
     let (over, left): (Vec<_>, Vec<_>) = requests
         .into_iter()
@@ -86,7 +89,7 @@ fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
 
 /// Applies each of `requests` on its own: the database rejects a value in one of them, which must not
 /// affect the others.
-async fn make_each(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
+async fn make_each(pool: &ConnectionPool, requests: Vec<QueuedChange>, has_notify: bool) {
     for request in requests {
         let alone = [request];
         match commit(pool, &alone, has_notify).await {
@@ -96,7 +99,7 @@ async fn make_each(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
     }
 }
 
-fn answer(requests: impl IntoIterator<Item = Request>, outcomes: Outcomes) {
+fn answer(requests: impl IntoIterator<Item = QueuedChange>, outcomes: Outcomes) {
     for (request, outcome) in requests.into_iter().zip(outcomes) {
         // The caller may have gone; the change is made all the same.
         let _ = request.answer.send(outcome);
@@ -104,7 +107,7 @@ fn answer(requests: impl IntoIterator<Item = Request>, outcomes: Outcomes) {
 }
 
 /// Answers all of `requests` that nothing was written.
-fn answer_all(requests: impl IntoIterator<Item = Request>, error: &StoreError) {
+fn answer_all(requests: impl IntoIterator<Item = QueuedChange>, error: &StoreError) {
     for request in requests {
         let _ = request.answer.send(Err(error.clone()));
     }
@@ -113,7 +116,11 @@ fn answer_all(requests: impl IntoIterator<Item = Request>, error: &StoreError) {
 /// Commits `requests` in one transaction, which starts again when another transaction interferes. A
 /// database that aborts the later of two transactions may do so many times. Attempts therefore continue
 /// while the caller waits, and end early enough to answer that nothing was written.
-async fn commit(pool: &Pool, requests: &[Request], has_notify: bool) -> Result<Outcomes, Failure> {
+async fn commit(
+    pool: &ConnectionPool,
+    requests: &[QueuedChange],
+    has_notify: bool,
+) -> Result<Outcomes, TransactionFailure> {
     let begun = Instant::now();
     let first = requests
         .iter()
@@ -127,8 +134,8 @@ async fn commit(pool: &Pool, requests: &[Request], has_notify: bool) -> Result<O
         turn += 1;
         let outcome = attempt(pool, &mut transaction, first).await;
         let goes_on = match outcome {
-            Err(Failure::Lost) => begun.elapsed() < pool.patience / 2,
-            Err(Failure::Gone(_)) => turn < TRIES,
+            Err(TransactionFailure::Lost) => begun.elapsed() < pool.patience / 2,
+            Err(TransactionFailure::Gone(_)) => turn < TRIES,
             _ => false,
         };
         if !goes_on {
@@ -142,10 +149,10 @@ async fn commit(pool: &Pool, requests: &[Request], has_notify: bool) -> Result<O
 /// was written and may retry, so the transaction is not committed after that. The attempt may last slightly
 /// longer: a series of close deadlines would otherwise leave no time for the remaining changes.
 async fn attempt(
-    pool: &Pool,
+    pool: &ConnectionPool,
     transaction: &mut Transaction<'_>,
     deadline: Instant,
-) -> Result<Outcomes, Failure> {
+) -> Result<Outcomes, TransactionFailure> {
     let now = Instant::now();
     if deadline <= now {
         return Err(too_late(pool));
@@ -168,35 +175,37 @@ async fn attempt(
     outcome
 }
 
-fn too_late(pool: &Pool) -> Failure {
-    Failure::Late(failure::late(pool.patience))
+fn too_late(pool: &ConnectionPool) -> TransactionFailure {
+    TransactionFailure::Late(failure::late(pool.patience))
 }
 
 /// Returns a connection to the database, if there is one before `end`.
-async fn connection(pool: &Pool, end: Instant) -> Result<Client, Failure> {
+async fn connection(pool: &ConnectionPool, end: Instant) -> Result<Client, TransactionFailure> {
     match timeout_at(end, pool.client()).await {
         Ok(Ok(client)) => Ok(client),
-        Ok(Err(error)) => Err(Failure::Unavailable(error)),
+        Ok(Err(error)) => Err(TransactionFailure::Unavailable(error)),
         Err(_) => Err(too_late(pool)),
     }
 }
 
 /// Ends the transaction of `client` after `failure`: the connection stays usable, or it is closed.
-async fn clean_up(pool: &Pool, client: Client, failure: &Failure) {
+async fn clean_up(pool: &ConnectionPool, client: Client, failure: &TransactionFailure) {
     match failure {
-        Failure::Lost | Failure::Refused(_) | Failure::Late(_) => {
+        TransactionFailure::Lost | TransactionFailure::Refused(_) | TransactionFailure::Late(_) => {
             roll_back(client, pool.patience).await;
         }
-        Failure::Gone(_) | Failure::Unavailable(_) => pool::discard(client),
+        TransactionFailure::Gone(_) | TransactionFailure::Unavailable(_) => pool::discard(client),
     }
 }
 
 /// Commits. Without an answer, it is unknown whether the commit succeeded.
-async fn finish(pool: &Pool, client: &Client) -> Result<(), Failure> {
+async fn finish(pool: &ConnectionPool, client: &Client) -> Result<(), TransactionFailure> {
     let committed = tokio::time::timeout(pool.patience, transaction::commit(client)).await;
     match committed {
         Ok(committed) => committed,
-        Err(_) => Err(Failure::Unavailable(failure::late(pool.patience))),
+        Err(_) => Err(TransactionFailure::Unavailable(failure::late(
+            pool.patience,
+        ))),
     }
 }
 

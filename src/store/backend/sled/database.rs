@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use sled::Db;
 
 use super::guard::guarded;
-use crate::store::error::StoreError;
+use crate::store::StoreError;
 
 /// sled's log file, which sled locks.
 pub(in crate::store) const LOG: &str = "db";

@@ -10,7 +10,7 @@ pub(in crate::store) mod integrity;
 pub(in crate::store) mod log;
 pub(in crate::store) mod mark;
 pub(in crate::store) mod tally;
-pub mod work;
+mod work;
 pub(in crate::store) mod writer;
 
 use std::ops::Range;
@@ -23,11 +23,15 @@ use sled::Db;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use self::database::Database;
+use self::database::{Database, LOG, LONG_VALUES};
 use self::integrity::Integrity;
-use self::writer::{Answer, Writer};
+use self::log::{Met, SledLog};
+use self::mark::Mark;
+use self::tally::{Content, Tally};
+pub use self::work::Work;
+use self::writer::{AnswerSender, Writer};
 use super::{Backend, Change, Facts, Pair};
-use crate::store::error::StoreError;
+use crate::store::StoreError;
 use crate::telemetry::{WriteOutcome, meter};
 
 /// Changes that may be queued for the writer; further ones are rejected.
@@ -37,7 +41,7 @@ const QUEUE: usize = 4_096;
 pub(in crate::store) struct Sled {
     database: Arc<Database>,
     /// `None` once the store is being closed.
-    queue: Option<mpsc::Sender<(Change, Answer)>>,
+    queue: Option<mpsc::Sender<(Change, AnswerSender)>>,
     writer: Option<std::thread::JoinHandle<()>>,
 }
 

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::random;
 use crate::store::StoreError;
-use crate::store::backend::sled::database::{Database, LOG, LONG_VALUES};
-use crate::store::backend::sled::mark;
-use crate::store::backend::sled::work::Work;
+use crate::store::backend::sled::{Database, LOG, LONG_VALUES, Work, mark};
 
 /// The prefix of the names of sled's snapshots, which record how much of the log was read at the last
 /// start.
@@ -63,7 +61,7 @@ impl Copy {
 /// Opens the copy in `folder`. If sled cannot open it, this removes files that sled can recreate from its
 /// log and reports them in `faults`.
 pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, StoreError> {
-    let mut outcome = Database::open(folder, crate::store::backend::sled::inspect::CACHE);
+    let mut outcome = Database::open(folder, super::CACHE);
     let helpers = [
         (
             SNAPSHOT,
@@ -81,7 +79,7 @@ pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, 
             continue;
         }
         faults.push(told.to_owned());
-        outcome = Database::open(folder, crate::store::backend::sled::inspect::CACHE);
+        outcome = Database::open(folder, super::CACHE);
     }
     outcome
 }

@@ -4,20 +4,17 @@ use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::source::StoreSource;
-use super::{Inspection, key_file_of, read_client};
 use crate::base::SealingKey;
 use crate::client::TrustLevel;
-use crate::store::backend::sled::database;
-use crate::store::backend::sled::log::Met;
-use crate::store::backend::sled::work::Work;
+use crate::store::backend::sled::inspect::{Inspection, StoreSource, key_file_of, read_client};
+use crate::store::backend::sled::{Met, Work, database};
 use crate::store::sealing::key_file;
 use crate::store::transfer::{CLIENTS, ClientLine, append_line};
 use crate::store::{StoreError, keys};
 
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]
-pub enum ExportError {
+pub enum StoreExportError {
     /// Nothing can be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,15 +41,15 @@ pub fn export(
     key: Option<&Path>,
     file: &Path,
     work: &Work,
-) -> Result<Inspection, ExportError> {
+) -> Result<Inspection, StoreExportError> {
     // Checked first, because a missing key is not the problem where there is no store.
     drop(database::lock(folder)?);
     let key = key_file::load_or_make(&key_file_of(folder, key), true)?;
     let mut found = Inspection::default();
     let source = StoreSource::open(folder, work, &mut found)?;
     let failed = |source: io::Error| match source.kind() {
-        ErrorKind::AlreadyExists => ExportError::Exists(file.to_owned()),
-        _ => ExportError::File {
+        ErrorKind::AlreadyExists => StoreExportError::Exists(file.to_owned()),
+        _ => StoreExportError::File {
             file: file.to_owned(),
             source,
         },
@@ -64,7 +61,7 @@ pub fn export(
         drop(fs::remove_file(file));
     }
     written.map_err(|error| match error {
-        Unwritten::Store(error) => ExportError::Store(error),
+        Unwritten::Store(error) => StoreExportError::Store(error),
         Unwritten::File(error) => failed(error),
     })?;
     Ok(found)

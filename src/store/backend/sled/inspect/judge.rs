@@ -4,17 +4,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::source::StoreSource;
-use super::{Inspection, read_client};
 use crate::store::audit::AuditEvent;
 use crate::store::backend::number;
-use crate::store::backend::sled::integrity;
-use crate::store::backend::sled::tally::Content;
+use crate::store::backend::sled::inspect::{Inspection, StoreSource, read_client};
+use crate::store::backend::sled::{Content, integrity};
 use crate::store::clients::index::entered;
-use crate::store::clients::levels::{self, ByLevel};
+use crate::store::clients::levels;
 use crate::store::expiring::key_values::GIVES_WAY;
-use crate::store::keys::{self, ExpiringKind};
-use crate::store::{StoreError, record};
+use crate::store::keys::ExpiringKind;
+use crate::store::{ByLevel, StoreError, keys, record};
 
 /// What was read so far.
 pub(super) struct Judge<'a> {

@@ -15,17 +15,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-pub use self::export::{ExportError, export};
+pub use self::export::{StoreExportError, export};
 use self::judge::Judge;
 use self::source::StoreSource;
-use super::database::{self, Database};
-use super::log::Met;
-use super::work::Work;
-use super::{mark, tally};
 use crate::base::Sealed;
-use crate::store::clients::Stored;
+use crate::store::backend::sled::{Database, Met, Work, database, mark, tally};
 use crate::store::sealing::{self, key_file};
-use crate::store::{StoreError, keys, record};
+use crate::store::{StoreError, Stored, keys, record};
 
 /// Bytes of memory for the pages of a copy.
 const CACHE: u64 = 32 << 20;

@@ -12,17 +12,13 @@ use std::path::{Path, PathBuf};
 use sled::Batch;
 
 use super::copy::{self, Copy};
-use super::read_client;
-use super::source::StoreSource;
 use crate::client::Client;
 use crate::store::backend::number;
-use crate::store::backend::sled::database::{Database, LOG};
-use crate::store::backend::sled::log::Met;
-use crate::store::backend::sled::mark;
-use crate::store::backend::sled::work::Work;
+use crate::store::backend::sled::inspect::{CACHE, StoreSource, read_client};
+use crate::store::backend::sled::{Database, LOG, Met, Work, mark};
 use crate::store::clients::index::entered;
-use crate::store::keys::{self, ExpiringKind};
-use crate::store::{StoreError, record};
+use crate::store::keys::ExpiringKind;
+use crate::store::{StoreError, keys, record};
 
 /// Pairs that are written at a time.
 const BATCH: usize = 500;
@@ -36,10 +32,7 @@ pub(super) fn rebuild(
     lost: &mut Vec<String>,
 ) -> Result<PathBuf, StoreError> {
     let new = Copy::empty(folder)?;
-    let mut writer = Writer::new(Database::open(
-        new.folder(),
-        crate::store::backend::sled::inspect::CACHE,
-    )?);
+    let mut writer = StoreRebuilder::new(Database::open(new.folder(), CACHE)?);
     let mut outcome = Ok(());
     source.all(work, |met| match met {
         Met::Pair(key, value) if outcome.is_ok() => outcome = writer.take(key, value, lost),
@@ -53,7 +46,7 @@ pub(super) fn rebuild(
 }
 
 /// Writes a store, record by record.
-struct Writer {
+struct StoreRebuilder {
     database: Database,
     batch: Batch,
     waiting: usize,
@@ -63,7 +56,7 @@ struct Writer {
     last_event: i64,
 }
 
-impl Writer {
+impl StoreRebuilder {
     fn new(database: Database) -> Self {
         Self {
             database,

@@ -6,11 +6,9 @@ use std::path::Path;
 use super::Inspection;
 use super::copy::Copy;
 use super::trial::{self, TrialResult};
-use crate::store::backend::sled::database::{self, Database};
-use crate::store::backend::sled::integrity;
-use crate::store::backend::sled::log::{Met, SledLog};
-use crate::store::backend::sled::tally::{self, Content, Tally};
-use crate::store::backend::sled::work::Work;
+use crate::store::backend::sled::{
+    Content, Database, Met, SledLog, Tally, Work, database, integrity, tally,
+};
 use crate::store::{StoreError, keys};
 
 /// Pairs that are read at a time.

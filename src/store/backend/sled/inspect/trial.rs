@@ -10,10 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::copy;
-use crate::store::backend::sled::database::{Database, LOG};
-use crate::store::backend::sled::integrity;
-use crate::store::backend::sled::tally::{self, Content, Tally};
-use crate::store::backend::sled::work::Work;
+use crate::store::backend::sled::{Content, Database, LOG, Tally, Work, integrity, tally};
 use crate::store::{StoreError, keys};
 
 /// Pairs that are read at a time.

@@ -8,13 +8,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::database::Database;
-use super::mark::Mark;
-use super::tally::{self, Content, Tally};
-use crate::store::StoreError;
-use crate::store::backend::Pair;
-use crate::store::backend::pending::Values;
-use crate::store::keys;
+use super::{Content, Database, Mark, Tally, tally};
+use crate::store::backend::{Pair, Values};
+use crate::store::{StoreError, keys};
 
 /// Pairs that are counted at a time.
 const CHUNK: usize = 500;

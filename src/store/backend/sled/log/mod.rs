@@ -24,8 +24,7 @@ use std::rc::Rc;
 use self::cover::Uncovered;
 use self::form::{Bounds, Leaf};
 use self::segment::{Message, MessageKind, Messages, SEGMENT};
-use super::database::{LOG, LONG_VALUES};
-use super::work::Work;
+use super::{LOG, LONG_VALUES, Work};
 use crate::store::StoreError;
 use crate::store::backend::Pair;
 

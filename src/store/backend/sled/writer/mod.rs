@@ -13,11 +13,9 @@ use sled::Batch;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::Database;
-use super::integrity::Integrity;
-use crate::store::backend::pending::{Pending, Values};
-use crate::store::backend::{Change, Pair};
-use crate::store::error::StoreError;
+use super::{Database, Integrity};
+use crate::store::StoreError;
+use crate::store::backend::{Change, Pair, Pending, Values};
 use crate::telemetry::meter;
 
 /// Changes that share one flush.
@@ -26,8 +24,8 @@ const BATCH: usize = 1_024;
 const MENDING: Duration = Duration::from_secs(1);
 
 /// Where the outcome of a change is sent.
-pub(in crate::store) type Answer = oneshot::Sender<Result<Vec<i64>, StoreError>>;
-type WaitingChanges = Vec<(Change, Answer)>;
+pub(in crate::store) type AnswerSender = oneshot::Sender<Result<Vec<i64>, StoreError>>;
+type WaitingChanges = Vec<(Change, AnswerSender)>;
 /// What is stored, as far as it was read for one batch.
 type KnownValues = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
 
@@ -52,7 +50,7 @@ impl Writer {
     }
 
     /// Writes the changes it receives until all senders are dropped.
-    pub(in crate::store) fn run(&mut self, mut changes: mpsc::Receiver<(Change, Answer)>) {
+    pub(in crate::store) fn run(&mut self, mut changes: mpsc::Receiver<(Change, AnswerSender)>) {
         while let Some(taken) = self.take(&mut changes) {
             if !taken.is_empty() {
                 let (count, started) = (taken.len(), Instant::now());
@@ -86,7 +84,7 @@ impl Writer {
 
     /// Returns the queued changes. It returns at once while there is more to count, and otherwise waits for
     /// a change. Returns `None` once all senders are dropped.
-    fn take(&self, changes: &mut mpsc::Receiver<(Change, Answer)>) -> Option<WaitingChanges> {
+    fn take(&self, changes: &mut mpsc::Receiver<(Change, AnswerSender)>) -> Option<WaitingChanges> {
         let mut taken = Vec::new();
         if !self.counts() {
             return (changes.blocking_recv_many(&mut taken, BATCH) > 0).then_some(taken);
