@@ -9,8 +9,8 @@ use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
-use super::{Held, ManageError, holder};
 use crate::http::{BadCredentials, BodyError, Problem, answer, body, permits_change};
+use crate::management::{self, Held, ManageError, holder};
 use crate::registration::{self, Caller, ClientInformation, Received, RegisterError, certificate};
 use crate::script::HookError;
 use crate::service::{Context, Service, refusal};
@@ -28,7 +28,7 @@ pub(crate) async fn get(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let (held, caller) = begin(&cx, &parts).await?;
-    let information = super::read(&cx, &caller, held).await?;
+    let information = management::read(&cx, &caller, held).await?;
     Ok(information.into_response(StatusCode::OK))
 }
 
@@ -83,7 +83,7 @@ async fn delete_own(cx: &Context<'_>, parts: &Parts) -> Result<(), ManageError> 
     }
     let (held, caller) = begin(cx, parts).await?;
     check_precondition(&parts.headers, &held)?;
-    super::delete(cx, &caller, held).await
+    management::delete(cx, &caller, held).await
 }
 
 fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageError> {

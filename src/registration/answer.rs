@@ -3,9 +3,9 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{Issued, Purpose};
 use crate::base::Secret;
 use crate::client::{Client, ClientSecret, Metadata, TrustLevel};
+use crate::registration::{Issued, Purpose};
 use crate::service::Context;
 
 /// The client information that is sent to the client.

@@ -10,12 +10,13 @@ use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, PROXY_AUTHORIZ
 use hyper::http::request::Parts;
 use serde_json::Value;
 
-use super::endpoint::{ATTESTATION, PROOF};
-use super::proof::{InitialAccess, Statement};
-use super::{AttestedClient, ClientInformation, Parsed, Use};
 use crate::base::Secret;
 use crate::client::{Approved, Client, Metadata, Requested, Rules, ScriptRef};
 use crate::http::{BodyError, ClientCertificate, RequestForm, media_type, peer};
+use crate::registration::{
+    ATTESTATION_HEADER, AttestedClient, ClientInformation, PROOF_HEADER, Parsed, Statement,
+    TokenPolicy, Use,
+};
 use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts};
 use crate::service::{Context, refusal};
 use crate::store::Stored;
@@ -204,8 +205,8 @@ const CREDENTIALS: [HeaderName; 5] = [
     AUTHORIZATION,
     PROXY_AUTHORIZATION,
     COOKIE,
-    ATTESTATION,
-    PROOF,
+    ATTESTATION_HEADER,
+    PROOF_HEADER,
 ];
 
 /// A body with the form that its sender declared.
@@ -242,7 +243,7 @@ pub(super) struct Proven {
     pub(super) requested: Requested,
     pub(super) proofs: Arc<Proofs>,
     pub(super) statement: Option<Statement>,
-    pub(super) initial_access: Option<InitialAccess>,
+    pub(super) initial_access: Option<TokenPolicy>,
     /// The metadata that is already registered, if this is an update.
     pub(super) registered: Option<Metadata>,
     /// Whether the client is authenticated by the certificates of its statement.

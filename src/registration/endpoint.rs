@@ -5,17 +5,18 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{ETAG, HeaderName, HeaderValue};
+use hyper::header::{ETAG, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde_json::Map;
 
-use super::proof::{certificate, client_attestation, initial_access};
-use super::{
-    Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered,
-};
 use crate::base::ErrorCode;
 use crate::http::{
     BadCredentials, BodyError, Problem, answer, body, credentials, entity_tag, peer,
+};
+use crate::registration::{
+    self, AttestationHeaders, CHALLENGE_HEADER, Caller, ClientAttestationError, ClientInformation,
+    Received, RegisterError, Registered, certificate, client_attestation, initial_access,
+    verify_attestation,
 };
 use crate::service::{Context, Service, refusal};
 use crate::store::audit::Action;
@@ -61,8 +62,8 @@ async fn admit(
         _ => None,
     };
     initial_access::count(cx, &caller, counted)?;
-    let attestation = client_attestation::Headers::of(headers);
-    caller.attested = client_attestation::verify(cx, &attestation).await?;
+    let attestation = AttestationHeaders::of(headers);
+    caller.attested = verify_attestation(cx, &attestation).await?;
     caller.initial_access = match shown {
         // An attested client needs no initial access token.
         Err(RegisterError::Unauthorised(BadCredentials::Nothing)) if caller.attested.is_some() => {
@@ -70,7 +71,7 @@ async fn admit(
         }
         shown => shown?,
     };
-    super::register(cx, &caller, received).await
+    registration::register(cx, &caller, received).await
 }
 
 /// `POST` on the challenge endpoint: issues a challenge for the proof of a client attestation.
@@ -95,14 +96,6 @@ pub(crate) async fn challenge(
         }
     }
 }
-
-/// The header that carries a client attestation.
-pub(crate) const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
-/// The header that carries the proof of possession of its key.
-pub(crate) const PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
-/// The header of a response that carries the challenge for such a proof.
-pub(crate) const CHALLENGE: HeaderName =
-    HeaderName::from_static("oauth-client-attestation-challenge");
 
 impl ClientInformation {
     /// Returns the response that carries this information, with the revision as its `ETag`.
@@ -225,7 +218,7 @@ fn attestation_problem(error: ClientAttestationError) -> Problem {
         ClientAttestationError::Challenge(challenge) => {
             let problem = refused("use_attestation_challenge");
             match HeaderValue::from_str(challenge.expose()) {
-                Ok(challenge) => problem.header(CHALLENGE, challenge),
+                Ok(challenge) => problem.header(CHALLENGE_HEADER, challenge),
                 Err(_) => problem,
             }
         }

@@ -1,9 +1,9 @@
 //! The errors of a registration.
 
-use super::ClientAttestationError;
 use crate::base::{JsonError, NoRandomness, SealError, Secret, Violation};
 use crate::fetch::FetchError;
 use crate::http::{BadCredentials, BodyError};
+use crate::registration::ClientAttestationError;
 use crate::script::HookError;
 use crate::service::Limited;
 use crate::store::StoreError;

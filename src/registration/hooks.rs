@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tracing::Instrument as _;
 
-use super::{
-    Attempt, Caller, ClientInformation, Issued, Proven, RegisterError, Sanctioned, evidence, sector,
-};
 use crate::base::{Secret, Violation};
 use crate::client::{Approved, Client, Metadata, Valid};
+use crate::registration::{
+    Attempt, Caller, ClientInformation, Issued, Proven, RegisterError, Sanctioned, evidence, sector,
+};
 use crate::script::{Decision, Facts, Hook, HookError, Proofs, ScriptSet};
 use crate::service::Context;
 use crate::store::StoreError;

@@ -4,14 +4,12 @@
 //! metadata replaces the previous metadata, and an empty `grant_types` ends the registration. Names are
 //! compared only within one entry of the configuration, so no community can change the clients of another.
 
-use super::proof::statement::unapproved;
-use super::proof::{Statement, udap};
-use super::{
-    Attempt, ClientInformation, Offered, RegisterError, Registered, create, put_back, remove,
-    single_use,
-};
 use crate::base::Violation;
 use crate::config::trust::StatementIdentity;
+use crate::registration::{
+    Attempt, ClientInformation, Offered, RegisterError, Registered, Statement, create, put_back,
+    remove, single_use, statement, udap,
+};
 use crate::service::Context;
 use crate::store::{Change, Indexed, Stored};
 
@@ -119,7 +117,7 @@ async fn change_existing(
     let client = stored.client();
     // Another registration must not undo what an operator did.
     if !client.is_usable(attempt.cx.service.clock.now()) {
-        return Err(unapproved(
+        return Err(statement::unapproved(
             "belongs to a client that was disabled; ask the operator of this server",
         ));
     }

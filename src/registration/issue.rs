@@ -1,16 +1,14 @@
 //! Step 14: identifiers and secrets are created, and the client is stored.
 
-use super::hooks::Announcement;
-use super::proof::{Statement, initial_access};
-use super::{
-    Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, certificate, evidence, single_use,
-};
 use crate::base::{ClientId, NoRandomness, Secret, Timestamp, TokenDigest, Violation, random};
-use crate::client::rules::{expiry, needs_secret};
 use crate::client::{
-    CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens,
+    CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens, rules,
 };
 use crate::config::registration::Rotation;
+use crate::registration::{
+    Announcement, Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement,
+    certificate, evidence, initial_access, single_use,
+};
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
 use crate::store::{Change, StoreError, Stored};
@@ -25,8 +23,8 @@ pub(super) fn create(
     let (cx, now) = (attempt.cx, attempt.cx.service.clock.now());
     let id = ClientId::parse(&random::client_id()).map_err(|_| RegisterError::Conflict)?;
     let metadata = sanctioned.metadata.metadata();
-    let expires_at = expiry(metadata, now);
-    let secret = if needs_secret(metadata) {
+    let expires_at = rules::expiry(metadata, now);
+    let secret = if rules::needs_secret(metadata) {
         Some(new_secret(cx, &id, expires_at)?)
     } else {
         None
@@ -64,7 +62,7 @@ pub(super) fn update(
     let (cx, before) = (attempt.cx, stored.client());
     let metadata = sanctioned.metadata.metadata();
     let expires_at = future_expiry(cx, metadata, before)?;
-    let secret = if needs_secret(metadata) {
+    let secret = if rules::needs_secret(metadata) {
         Some(kept_or_new(cx, before, expires_at)?)
     } else {
         None
@@ -96,7 +94,7 @@ fn future_expiry(
     metadata: &Metadata,
     client: &Client,
 ) -> Result<Option<Timestamp>, RegisterError> {
-    let expires_at = expiry(metadata, client.issued_at);
+    let expires_at = rules::expiry(metadata, client.issued_at);
     if expires_at.is_some_and(|end| end <= cx.service.clock.now()) {
         let rule = "is counted from client_id_issued_at, and that many seconds have already passed";
         return Err(vec![Violation::metadata("lifetime", rule)].into());

@@ -24,8 +24,8 @@ pub(crate) use error::RegisterError;
 pub(crate) use issue::rotate_token;
 pub(crate) use proof::certificate;
 pub(crate) use proof::client_attestation::{
-    AttestedClient, ClientAttestationError, Headers as AttestationHeaders,
-    verify as verify_attestation,
+    AttestationHeaders, AttestedClient, CHALLENGE_HEADER, ClientAttestationError,
+    verify_attestation,
 };
 pub(crate) use update::replace_as_operator;
 
@@ -35,14 +35,19 @@ use crate::base::Secret;
 use crate::client::{Client, Valid};
 use crate::service::Context;
 use crate::store::{Change, Stored};
-use crate::telemetry;
-use crate::telemetry::{ClientChange, meter, traces::step};
+use crate::telemetry::{self, ClientChange, meter, traces};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
 use error::reject_any;
+use hooks::Announcement;
 use identity::Identity;
-use metadata::{Parsed, sector};
-use proof::{evidence, prove, statement};
+use metadata::{Parsed, merge, sector};
+
+use proof::client_attestation::{ATTESTATION_HEADER, PROOF_HEADER};
+use proof::{
+    SelfMade, SignedRequest, Statement, TokenPolicy, client_attestation, evidence, initial_access,
+    prove, statement, udap,
+};
 use shared_client::SharedClient;
 use single_use::Use;
 
@@ -99,7 +104,7 @@ pub(crate) async fn remove(
     hooks::before_deletion(cx, caller, client).await?;
     let also = issue::deleted(cx, caller, client).change()?.and(also);
     let clients = cx.service.store.clients.clone();
-    match hooks::Announcement::of_deletion(cx, caller, client) {
+    match Announcement::of_deletion(cx, caller, client) {
         None => clients.remove(stored, also).await?,
         Some(announcement) => {
             let seen = stored.clone();
@@ -115,9 +120,9 @@ pub(crate) async fn remove(
 
 /// Runs steps 5 and 6.
 async fn read(attempt: Attempt<'_>, received: &Received) -> Result<Offered, RegisterError> {
-    let parsed = step("parse").in_scope(|| metadata::parse(received))?;
+    let parsed = traces::step("parse").in_scope(|| metadata::parse(received))?;
     let statement = statement::verify(attempt, &parsed)
-        .instrument(step("statement"))
+        .instrument(traces::step("statement"))
         .await?;
     Ok(Offered { parsed, statement })
 }
@@ -138,7 +143,7 @@ async fn create(
     let answer = answer(attempt, &issued).await?;
     let also = shared.alone().and(also);
     let inserted = issue::insert(attempt, &issued, &proven, also);
-    match inserted.instrument(step("store")).await {
+    match inserted.instrument(traces::step("store")).await {
         Ok(()) => {}
         // Another request may have registered the same metadata at the same time. After any other failure, a
         // client found now may be a part of this one.
@@ -171,7 +176,7 @@ async fn put_back(
     let issued = issue::update(attempt, stored, token, &proven, sanctioned)?;
     let answer = answer(attempt, &issued).await?;
     let put_back = issue::put_back(attempt, stored, &issued, &proven);
-    put_back.instrument(step("store")).await?;
+    put_back.instrument(traces::step("store")).await?;
     meter::client(ClientChange::Updated, proven.proofs.trust_level.as_str());
     tracing::debug!(revision = issued.client.revision, "client updated");
     Ok(answer)
@@ -183,7 +188,9 @@ async fn decide(
     offered: Offered,
 ) -> Result<(Proven, Sanctioned), RegisterError> {
     let proven = prove(attempt, offered).await?;
-    let valid = check(attempt.cx, &proven).instrument(step("rules")).await?;
+    let valid = check(attempt.cx, &proven)
+        .instrument(traces::step("rules"))
+        .await?;
     certificate::bind(attempt, valid.metadata())?;
     let decided = hooks::decide(attempt, &proven, &valid).await?;
     let proven = evidence::settle(proven, &decided)?;

@@ -8,10 +8,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Attempt, ClientInformation, Issued, Proven, RegisterError};
 use crate::base::sha256_hex;
-use crate::client::rules::{expiry, needs_secret};
-use crate::client::{Client, Metadata, TrustLevel};
+use crate::client::{Client, Metadata, TrustLevel, rules};
+use crate::registration::{self, Attempt, ClientInformation, Issued, Proven, RegisterError};
 use crate::service::Context;
 use crate::store::{Change, Indexed, StoreError, Stored};
 use crate::telemetry;
@@ -34,8 +33,8 @@ impl SharedClient {
             && proven.statement.is_none()
             && proven.uses.is_empty();
         let is_public = metadata.text("token_endpoint_auth_method") == Some("none")
-            && !needs_secret(metadata)
-            && expiry(metadata, cx.service.clock.now()).is_none();
+            && !rules::needs_secret(metadata)
+            && rules::expiry(metadata, cx.service.clock.now()).is_none();
         let is_shared = cx.settings().reuse_identical_public_clients && is_open && is_public;
         Self {
             digest: is_shared.then(|| digest(metadata)),
@@ -107,7 +106,7 @@ async fn answer(attempt: Attempt<'_>, client: Client) -> Result<ClientInformatio
         token: None,
         secret: None,
     };
-    super::answer(attempt, &issued).await
+    registration::answer(attempt, &issued).await
 }
 
 /// Returns the SHA-256, in hex, of the metadata with its members sorted by name.

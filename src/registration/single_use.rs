@@ -5,10 +5,11 @@
 
 use serde_json::{Map, Value};
 
-use super::proof::udap::SelfMade;
-use super::proof::{SignedRequest, Statement};
-use super::{Attempt, ClientAttestationError, Proven, RegisterError, evidence};
 use crate::base::{ErrorCode, Timestamp, Violation};
+use crate::registration::{
+    Attempt, ClientAttestationError, Proven, RegisterError, SelfMade, SignedRequest, Statement,
+    evidence,
+};
 use crate::service::Context;
 use crate::store::expiring::single_use::UsedOnce;
 use crate::store::{Change, StoreError};

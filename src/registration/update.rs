@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::proof::InitialAccess;
-use super::{Attempt, Caller, Proven, RegisterError, Sanctioned, check, hooks, issue, reject_any};
 use crate::base::{Violation, absent};
 use crate::client::{Client, Provenance, Requested};
+use crate::registration::{
+    Attempt, Caller, Proven, RegisterError, Sanctioned, TokenPolicy, check, hooks, issue,
+    reject_any,
+};
 use crate::script::Proofs;
 use crate::service::Context;
 use crate::store::Stored;
@@ -140,7 +142,7 @@ async fn sanction(attempt: Attempt<'_>, proven: &Proven) -> Result<Sanctioned, R
 /// Builds the request, with the proofs that the client once presented.
 fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) -> Proven {
     let custom = &attempt.cx.settings().dynamic_registration_custom_attributes;
-    let initial_access = InitialAccess::of(attempt);
+    let initial_access = TokenPolicy::of(attempt);
     let mut proofs = Proofs::none(client.provenance.trust_level);
     if let Some(token) = &initial_access {
         proofs.initial_access_token = Some(token.attributes());

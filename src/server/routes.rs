@@ -24,7 +24,7 @@ use crate::http::{
     observe::{self, CORRELATION_ID},
     receive,
 };
-use crate::registration::endpoint::CHALLENGE;
+use crate::registration::CHALLENGE_HEADER;
 use crate::service::{Context, Service};
 use crate::telemetry::Endpoint;
 use crate::{discovery, management, registration, token};
@@ -296,7 +296,7 @@ fn cors() -> CorsLayer {
             WWW_AUTHENTICATE,
             RETRY_AFTER,
             CORRELATION_ID,
-            CHALLENGE,
+            CHALLENGE_HEADER,
         ])
         .max_age(Duration::from_hours(1))
 }

@@ -10,8 +10,6 @@ use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::introspection::Asker;
-use super::{Authenticated, PresentedCredentials, TokenError, authenticate, find_bearer};
 use crate::base::Secret;
 use crate::http::{
     Authorization, BadCredentials, ClientCertificate, Form, FormError, Problem, answer, credentials,
@@ -20,6 +18,10 @@ use crate::registration::AttestationHeaders;
 use crate::service::{Context, Service, refusal};
 use crate::store::audit::{Action, Author};
 use crate::telemetry;
+use crate::token::{
+    Authenticated, PresentedCredentials, TokenError, authenticate, find_bearer, grant,
+    introspection,
+};
 
 /// `POST` on the token endpoint: issues an access token.
 ///
@@ -38,7 +40,7 @@ async fn issue(cx: &Context<'_>, request: Request<Body>) -> Result<Map<String, V
     let received = TokenRequest::take(request)?;
     let caller = received.caller(cx).await?;
     count(cx, &received, &caller)?;
-    super::grant::grant(cx, &caller, &received.form, received.certificate.as_ref()).await
+    grant::issue_token(cx, &caller, &received.form, received.certificate.as_ref()).await
 }
 
 /// `POST` on the introspection endpoint: describes a token.
@@ -60,7 +62,7 @@ async fn describe(
 ) -> Result<Map<String, Value>, TokenError> {
     let received = TokenRequest::take(request)?;
     let asker = received.asker(cx).await?;
-    super::introspection::introspect(cx, &asker, &received.form).await
+    introspection::introspect(cx, &asker, &received.form).await
 }
 
 /// `POST` on the revocation endpoint: revokes a token.
@@ -79,7 +81,7 @@ pub(crate) async fn revoke(
 async fn end(cx: &Context<'_>, request: Request<Body>) -> Result<(), TokenError> {
     let received = TokenRequest::take(request)?;
     let caller = received.caller(cx).await?;
-    super::introspection::revoke(cx, &caller, &received.form).await
+    introspection::revoke(cx, &caller, &received.form).await
 }
 
 /// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
@@ -135,7 +137,7 @@ impl TokenRequest {
 
     /// Determines the party that introspects: an authenticated client, or the bearer of an access token (RFC
     /// 7662 section 2.1).
-    async fn asker(&self, cx: &Context<'_>) -> Result<Asker, TokenError> {
+    async fn asker(&self, cx: &Context<'_>) -> Result<introspection::Asker, TokenError> {
         if let Authorization::Bearer(token) = &self.authorization {
             return self.bearer(cx, token).await;
         }
@@ -145,15 +147,23 @@ impl TokenRequest {
         }
         let client = who.client.client();
         let scope = client.metadata.metadata().text("scope").unwrap_or_default();
-        Ok(Asker::new(cx, client, scope))
+        Ok(introspection::Asker::new(cx, client, scope))
     }
 
-    async fn bearer(&self, cx: &Context<'_>, token: &Secret) -> Result<Asker, TokenError> {
+    async fn bearer(
+        &self,
+        cx: &Context<'_>,
+        token: &Secret,
+    ) -> Result<introspection::Asker, TokenError> {
         let found = find_bearer(cx, token.expose(), self.certificate.as_ref()).await?;
         let Some(bearer) = found else {
             return Err(TokenError::Bearer(BadCredentials::Invalid));
         };
-        Ok(Asker::new(cx, bearer.client.client(), &bearer.token.scope))
+        Ok(introspection::Asker::new(
+            cx,
+            bearer.client.client(),
+            &bearer.token.scope,
+        ))
     }
 }
 

@@ -3,14 +3,14 @@
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use super::{Authenticated, TokenError, has_scope};
+use super::{Authenticated, TokenError};
 use crate::base::{Secret, random, scope};
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::{ClientCertificate, Form};
 use crate::service::Context;
 use crate::store::expiring::tokens::AccessToken;
-use crate::telemetry::traces::step;
+use crate::telemetry::traces;
 
 const GRANT: &str = "client_credentials";
 
@@ -18,7 +18,7 @@ const GRANT: &str = "client_credentials";
 ///
 /// # Errors
 /// When the client is not allowed what it requests, or the store cannot store the token.
-pub(super) async fn grant(
+pub(super) async fn issue_token(
     cx: &Context<'_>,
     caller: &Authenticated,
     form: &Form,
@@ -30,7 +30,7 @@ pub(super) async fn grant(
     stands_for.certificate = bound(client, certificate)?;
     let token = random::token()?;
     let stored = cx.service.store.tokens.insert(&token, stands_for.clone());
-    stored.instrument(step("store")).await?;
+    stored.instrument(traces::step("store")).await?;
     tracing::info!(client_id = %client.id, scope = stands_for.scope, "access token issued");
     Ok(response(&token, stands_for))
 }
@@ -88,7 +88,7 @@ fn granted_scope(
     let mut granted: Vec<&str> = Vec::new();
     // A token request follows RFC 6749 strictly: one space between two words.
     for word in asked.split(' ') {
-        if word.is_empty() || !has_scope(&registered, word) {
+        if word.is_empty() || !scope::has(&registered, word) {
             return Err(not_registered(&registered));
         }
         if !granted.contains(&word) {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Authenticated, Bearer, TokenError, administers, find_unbound_bearer};
 use crate::base::ClientId;
 use crate::client::Client;
 use crate::http::Form;
 use crate::service::Context;
 use crate::store::expiring::tokens::AccessToken;
+use crate::token::{Authenticated, Bearer, TokenError, administers, find_unbound_bearer};
 
 /// The party that introspects a token.
 pub(super) struct Asker {

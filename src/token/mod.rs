@@ -7,33 +7,81 @@
 pub(crate) mod administrator;
 mod client_authentication;
 pub(crate) mod endpoint;
-mod error;
 mod grant;
 mod introspection;
 
 use serde_json::{Map, Value};
 
-use crate::base::{Secret, texts_equal};
+use crate::base::{NoRandomness, SealError, Secret, scope, texts_equal};
 use crate::client::Client;
-use crate::http::ClientCertificate;
+use crate::http::{BadCredentials, ClientCertificate, FormError};
 use crate::jose::{signing_key, thumbprint};
-use crate::service::Context;
+use crate::registration::RegisterError;
+use crate::service::{Context, Limited};
 use crate::store::expiring::tokens::AccessToken;
 use crate::store::{StoreError, Stored};
 
 use client_authentication::{Authenticated, PresentedCredentials, authenticate};
-use error::TokenError;
+
+/// Why a request at the token, introspection or revocation endpoint is rejected.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// The body is not a readable form.
+    #[error(transparent)]
+    Form(#[from] FormError),
+    /// The request is invalid. The text states what is required.
+    #[error("{0}")]
+    Request(&'static str),
+    /// The client is unknown, or did not authenticate. All these cases have the same answer, so that nobody
+    /// learns which clients exist.
+    #[error("client authentication failed: use the method that the client registered")]
+    Client {
+        /// Whether the client used the `Authorization` header.
+        by_header: bool,
+    },
+    /// The client is not allowed to use the grant.
+    #[error(
+        "this client did not register both the grant type client_credentials and a method that \
+         authenticates it"
+    )]
+    Unauthorised,
+    /// Every token of the client must be bound to a key (RFC 9449 section 5.2), which this server does not
+    /// support.
+    #[error(
+        "this client registered dpop_bound_access_tokens, but this server cannot bind tokens to a DPoP key"
+    )]
+    Dpop,
+    /// This server does not support the grant.
+    #[error("this endpoint supports only the grant type client_credentials")]
+    GrantType,
+    /// The client requested a scope that it did not register.
+    #[error("{0}")]
+    Scope(String),
+    /// The bearer token of the caller is invalid.
+    #[error("the bearer token is not valid on this server")]
+    Bearer(BadCredentials),
+    /// Too many tokens were requested, or authentication failed too often.
+    #[error(transparent)]
+    TooOften(#[from] Limited),
+    /// A client attestation is rejected, for a reason that reveals nothing about clients.
+    #[error(transparent)]
+    Attestation(Box<RegisterError>),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// No token could be created.
+    #[error("no token could be created")]
+    Randomness(#[from] NoRandomness),
+    /// A client secret could not be opened.
+    #[error("a client secret could not be opened")]
+    Seal(#[from] SealError),
+}
 
 /// Whether `client` may do what requires the scope `wanted` of `[admin.scopes]`, with a token that has
 /// `scope`. Only clients that the operator created may: another client may have a scope of that name from a
 /// time when it was an ordinary scope.
 pub(crate) fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
-    client.is_operators() && has_scope(scope, wanted)
-}
-
-/// Whether `scope` contains the word `wanted` (RFC 6749 section 3.3).
-fn has_scope(scope: &str, wanted: &str) -> bool {
-    crate::base::scope::has(scope, wanted)
+    client.is_operators() && scope::has(scope, wanted)
 }
 
 /// A valid access token, with the client that it was issued to.

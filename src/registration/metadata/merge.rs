@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::base::{Violation, absent, scope};
-use crate::client::Requested;
-use crate::client::member::{self, SetBy};
-use crate::client::rules::{Privileges, retells, withhold};
+use crate::client::{Requested, member, rules};
 use crate::config::trust::StatementRedirectUris;
-use crate::registration::proof::{InitialAccess, SignedRequest, Statement};
-use crate::registration::{Attempt, RegisterError, reject_any};
+use crate::registration::{
+    Attempt, RegisterError, SignedRequest, Statement, TokenPolicy, reject_any,
+};
 use crate::service::Context;
 
 /// Claims of a JWT (RFC 7519 section 4.1) that describe the token and never the client.
@@ -42,7 +41,7 @@ pub(in crate::registration) fn said(
 }
 
 /// A request with its statement applied.
-pub(in crate::registration) struct Merged {
+pub(in crate::registration) struct MergedRequest {
     pub(in crate::registration) members: Map<String, Value>,
     /// The members that a verified statement has set.
     pub(in crate::registration) settled: BTreeSet<String>,
@@ -58,9 +57,9 @@ pub(in crate::registration) fn merge(
     cx: &Context<'_>,
     mut members: Map<String, Value>,
     statement: Option<&Statement>,
-) -> Result<Merged, RegisterError> {
+) -> Result<MergedRequest, RegisterError> {
     let Some(statement) = statement else {
-        return Ok(Merged {
+        return Ok(MergedRequest {
             members,
             settled: BTreeSet::new(),
         });
@@ -69,8 +68,9 @@ pub(in crate::registration) fn merge(
     if cx.settings().software_statement_redirect_uris == StatementRedirectUris::Subset {
         narrow(&mut vouched, &members)?;
     }
-    let is_retold =
-        |name: &str| !vouched.contains_key(name) && vouched.keys().any(|own| retells(name, own));
+    let is_retold = |name: &str| {
+        !vouched.contains_key(name) && vouched.keys().any(|own| rules::retells(name, own))
+    };
     members.retain(|name, _| !is_retold(name));
     let mut settled = BTreeSet::new();
     for (name, value) in vouched {
@@ -80,7 +80,7 @@ pub(in crate::registration) fn merge(
         members.insert(name, value);
     }
     grant(&mut members, automatic(cx, statement));
-    Ok(Merged {
+    Ok(MergedRequest {
         members: absent::present(members),
         settled,
     })
@@ -91,18 +91,18 @@ pub(in crate::registration) fn requested(
     attempt: Attempt<'_>,
     members: Map<String, Value>,
     statement: Option<&Statement>,
-    initial_access: Option<&InitialAccess>,
+    initial_access: Option<&TokenPolicy>,
 ) -> Requested {
     let cx = attempt.cx;
     let existing = attempt.existing();
-    let privileges = Privileges {
+    let privileges = rules::Privileges {
         settings: cx.settings(),
         policy: initial_access.map(|shown| &shown.policy),
         vouched: &|name, value| statement.is_some_and(|it| is_vouched(cx, it, name, value)),
         registered: existing.map(|client| client.metadata.metadata()),
     };
     let custom = &cx.settings().dynamic_registration_custom_attributes;
-    Requested::read(withhold(members, &privileges), custom)
+    Requested::read(rules::withhold(members, &privileges), custom)
 }
 
 /// Whether `statement` gives the member `name` this value, and an issuer that the operator trusts signed it.
@@ -145,7 +145,7 @@ fn is_reserved(name: &str) -> bool {
         return true;
     }
     match member::find(name) {
-        Some(member) => member.set_by == SetBy::Server,
+        Some(member) => member.set_by == member::SetBy::Server,
         None => false,
     }
 }

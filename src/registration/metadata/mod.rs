@@ -8,14 +8,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::merge::Merged;
-use super::attempt::Attempt;
-use super::{Received, RegisterError, hooks};
+use self::merge::MergedRequest;
 use crate::base::{Violation, absent, json};
-use crate::client::member::{self, SetBy};
-use crate::client::{Metadata, ScriptRef};
+use crate::client::{Metadata, ScriptRef, member};
 use crate::http::RequestForm;
 use crate::jose::Compact;
+use crate::registration::{Attempt, Received, RegisterError, hooks};
 use crate::script::{Facts, Hook, Proofs};
 
 /// A body that was read and is not yet verified.
@@ -74,7 +72,7 @@ pub(super) struct ScriptedRequest {
 pub(super) async fn adapt(
     attempt: Attempt<'_>,
     proofs: &Arc<Proofs>,
-    Merged { members, settled }: Merged,
+    MergedRequest { members, settled }: MergedRequest,
 ) -> Result<ScriptedRequest, RegisterError> {
     let scripts = &attempt.cx.snapshot.scripts;
     if !scripts.has(Hook::AdaptRequest) {
@@ -101,7 +99,7 @@ pub(super) async fn adapt(
 /// client secret; these were checked earlier.
 fn may_see(name: &str) -> bool {
     match member::find(name) {
-        Some(member) => name == "client_id" || member.set_by != SetBy::Server,
+        Some(member) => name == "client_id" || member.set_by != member::SetBy::Server,
         None => true,
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::base::{Violation, json::type_name};
+use crate::base::{Violation, json};
 use crate::client::Metadata;
 use crate::fetch;
 use crate::service::Context;
@@ -89,12 +89,12 @@ fn backchannel_member(metadata: &Metadata) -> Option<&'static str> {
 fn read(file: Value) -> Result<BTreeSet<String>, String> {
     let due = "must point to a JSON array of strings, the URIs of the sector";
     let Value::Array(items) = file else {
-        return Err(format!("{due}; the file is {}", type_name(&file)));
+        return Err(format!("{due}; the file is {}", json::type_name(&file)));
     };
     let mut uris = BTreeSet::new();
     for item in items {
         let Value::String(uri) = item else {
-            let found = type_name(&item);
+            let found = json::type_name(&item);
             return Err(format!("{due}; the file has {found} in the array"));
         };
         uris.insert(uri);

@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use crate::client::certificate::{has_key, other_subject};
-use crate::client::{CertificateOrigin, Client, Metadata, TrustLevel};
+use crate::client::{CertificateOrigin, Client, Metadata, TrustLevel, certificate};
 use crate::http::ClientCertificate;
 use crate::registration::{Attempt, Caller, RegisterError, hooks};
 use crate::script::Hook;
@@ -50,7 +49,7 @@ pub(in crate::registration) fn bind(
     if !is_on(attempt.cx) {
         return Ok(());
     }
-    match other_subject(metadata, &presented.certificate) {
+    match certificate::other_subject(metadata, &presented.certificate) {
         Some(Err(member)) => {
             let subject = presented.certificate.subject.to_string();
             Err(RegisterError::OtherCertificate { member, subject })
@@ -97,10 +96,10 @@ enum Settled {
 fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
     let (metadata, certificate) = (client.metadata.metadata(), &presented.certificate);
     let origin = client.provenance.certificate.as_ref();
-    match other_subject(metadata, certificate) {
+    match certificate::other_subject(metadata, certificate) {
         Some(Ok(())) if presented.is_trusted => Settled::Own,
         Some(_) => Settled::Other,
-        None if has_key(metadata, certificate) => Settled::Own,
+        None if certificate::has_key(metadata, certificate) => Settled::Own,
         None if !presented.is_trusted => Settled::Open,
         None if origin.is_some_and(|origin| dn::matches(&origin.subject, &certificate.subject)) => {
             Settled::Own

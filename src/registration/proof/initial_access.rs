@@ -14,12 +14,12 @@ use crate::store::Change;
 use crate::store::expiring::initial_access_tokens::InitialAccessToken;
 
 /// The initial access token of a client, at its registration and at each update.
-pub(in crate::registration) struct InitialAccess {
+pub(in crate::registration) struct TokenPolicy {
     pub(in crate::registration) id: String,
     pub(in crate::registration) policy: InitialAccessPolicy,
 }
 
-impl InitialAccess {
+impl TokenPolicy {
     /// Returns the initial access token of the client that `attempt` concerns.
     pub(in crate::registration) fn of(attempt: Attempt<'_>) -> Option<Self> {
         match attempt.existing() {

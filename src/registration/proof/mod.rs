@@ -9,19 +9,22 @@ pub(in crate::registration) mod signed_request;
 pub(in crate::registration) mod statement;
 pub(in crate::registration) mod udap;
 
-pub(in crate::registration) use self::initial_access::InitialAccess;
+pub(in crate::registration) use self::initial_access::TokenPolicy;
 pub(in crate::registration) use self::signed_request::SignedRequest;
 pub(in crate::registration) use self::statement::Statement;
+pub(in crate::registration) use self::udap::SelfMade;
 
 use std::sync::Arc;
 
 use tracing::Instrument as _;
 
-use super::metadata::{self, merge};
-use super::{Attempt, AttestedClient, Offered, Proven, RegisterError, hooks, single_use, update};
 use crate::client::TrustLevel;
+use crate::registration::{
+    Attempt, AttestedClient, Offered, Proven, RegisterError, hooks, merge, metadata, single_use,
+    update,
+};
 use crate::script::Proofs;
-use crate::telemetry::traces::step;
+use crate::telemetry::traces;
 
 /// Runs steps 7 to 9. Every proof in the request is either verified or rejected, never ignored.
 pub(super) async fn prove(
@@ -31,14 +34,14 @@ pub(super) async fn prove(
     let (cx, caller) = (attempt.cx, attempt.caller);
     let by_statement = statement.as_ref();
     let signed = signed_request::verify(attempt, &parsed, by_statement);
-    let signed = signed.instrument(step("signed request")).await?;
+    let signed = signed.instrument(traces::step("signed request")).await?;
     let members = merge::said(parsed.members, signed.as_ref());
     if let Some(existing) = attempt.existing() {
         update::screen(cx, existing, &members)?;
     }
     let merged = merge::merge(cx, members, by_statement)?;
     udap::screen(by_statement, &merged.members)?;
-    let initial_access = InitialAccess::of(attempt);
+    let initial_access = TokenPolicy::of(attempt);
     let token = initial_access.as_ref();
     let proofs = Arc::new(proofs(attempt, by_statement, signed.as_ref(), token));
     let adapted = metadata::adapt(attempt, &proofs, merged).await?;
@@ -79,7 +82,7 @@ fn proofs(
     attempt: Attempt<'_>,
     statement: Option<&Statement>,
     signed: Option<&SignedRequest>,
-    initial_access: Option<&InitialAccess>,
+    initial_access: Option<&TokenPolicy>,
 ) -> Proofs {
     let caller = attempt.caller;
     let mut trust_level = certificate::trust_level(attempt.cx, caller);
@@ -100,6 +103,6 @@ fn proofs(
         software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: caller.attested.as_ref().map(AttestedClient::shown),
-        initial_access_token: initial_access.map(InitialAccess::attributes),
+        initial_access_token: initial_access.map(TokenPolicy::attributes),
     }
 }

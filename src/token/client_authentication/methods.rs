@@ -3,8 +3,7 @@
 
 use super::{NONE, registered_method};
 use crate::base::{SealError, Secret};
-use crate::client::certificate::other_subject;
-use crate::client::{Client, Metadata};
+use crate::client::{Client, Metadata, certificate};
 use crate::http::ClientCertificate;
 use crate::registration::{self, AttestationHeaders, AttestedClient};
 use crate::service::Context;
@@ -96,7 +95,10 @@ pub(super) async fn verify_certificate(
     match (registered_method(client), certificate) {
         (NONE, _) => Ok(Some(NONE)),
         ("tls_client_auth", Some(shown)) => {
-            let is_own = matches!(other_subject(metadata, &shown.certificate), Some(Ok(())));
+            let is_own = matches!(
+                certificate::other_subject(metadata, &shown.certificate),
+                Some(Ok(()))
+            );
             Ok((shown.is_trusted && is_own).then_some("tls_client_auth"))
         }
         ("self_signed_tls_client_auth", Some(shown)) => {

@@ -14,10 +14,18 @@ use serde_json::{Map, Value, json};
 use super::evidence;
 use crate::base::{Secret, Violation, absent};
 use crate::jose;
-use crate::registration::endpoint::{ATTESTATION, PROOF};
 use crate::registration::{RegisterError, Use};
 use crate::service::Context;
 use crate::store::StoreError;
+
+/// The header that carries a client attestation.
+pub(crate) const ATTESTATION_HEADER: HeaderName =
+    HeaderName::from_static("oauth-client-attestation");
+/// The header that carries the proof of possession of its key.
+pub(crate) const PROOF_HEADER: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
+/// The header of a response that carries the challenge for such a proof.
+pub(crate) const CHALLENGE_HEADER: HeaderName =
+    HeaderName::from_static("oauth-client-attestation-challenge");
 
 /// Why a client attestation is rejected. Each reason has its own error code.
 #[derive(Debug, thiserror::Error)]
@@ -34,17 +42,17 @@ pub enum ClientAttestationError {
 }
 
 /// The values of the two headers of a request. Either header may be missing or repeated.
-pub(crate) struct Headers {
+pub(crate) struct AttestationHeaders {
     attestation: Vec<String>,
     proof: Vec<String>,
 }
 
-impl Headers {
+impl AttestationHeaders {
     /// Reads the headers from the head of a request.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self {
-            attestation: all_values(headers, &ATTESTATION),
-            proof: all_values(headers, &PROOF),
+            attestation: all_values(headers, &ATTESTATION_HEADER),
+            proof: all_values(headers, &PROOF_HEADER),
         }
     }
 
@@ -110,9 +118,9 @@ impl AttestedClient {
 ///
 /// # Errors
 /// When the headers are invalid, or the keys of the attester cannot be fetched.
-pub(crate) async fn verify(
+pub(crate) async fn verify_attestation(
     cx: &Context<'_>,
-    headers: &Headers,
+    headers: &AttestationHeaders,
 ) -> Result<Option<AttestedClient>, RegisterError> {
     if cx.snapshot.trust.attesters.is_empty() || headers.are_absent() {
         return Ok(None);
