@@ -99,7 +99,7 @@ pub(super) fn value_of(name: &str) -> String {
 fn kind(name: &str) -> &str {
     match name.rsplit("::").next().unwrap_or(name) {
         "Members" => "a client",
-        "Context" => "context",
+        "Context" | "HookContext" => "context",
         "Bytes" => "bytes",
         "&str | ImmutableString | String" => "string",
         "i64" => "int",

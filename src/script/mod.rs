@@ -32,7 +32,7 @@ pub use load::runtime::Runtime;
 pub(crate) use load::secrets::SecretError;
 pub(crate) use load::set::ScriptInfo;
 pub use load::set::ScriptSet;
-pub(crate) use outcome::{Answered, Decision, Fault, HookError};
+pub(crate) use outcome::{Answered, Decision, HookError, ScriptFault};
 pub use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 
 // What the parts of this module use of one another.
@@ -54,7 +54,7 @@ use run::threads::Threads;
 use run::{Asking, cycles, threads};
 use testing::ScriptObserver;
 use value::answer::ScriptAnswer;
-use value::context::{Context, Round, count_use, joined_headers, register_context};
+use value::context::{HookContext, Round, count_use, joined_headers, register_context};
 use value::hide::Hidden;
 use value::members::{Frame, MemberAccess, Members, json_size, register_members, result_too_large};
 use value::{

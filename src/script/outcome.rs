@@ -66,7 +66,7 @@ pub enum HookError {
     },
     /// The script failed.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Fault(#[from] ScriptFault),
     /// Too many scripts are running.
     #[error("too many scripts are running")]
     Busy,
@@ -74,7 +74,7 @@ pub enum HookError {
 
 /// The failure of a script, for the log and never for the client.
 #[derive(Debug)]
-pub struct Fault {
+pub struct ScriptFault {
     /// The file name of the script, or of the library in which it failed.
     pub script: String,
     /// The hook, or the test, that was called.
@@ -89,7 +89,7 @@ pub struct Fault {
     pub calls: String,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ScriptFault {
     /// Writes `10-a.rhai:2:5: createClient: the script threw 5`, without the position when it is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.script.is_empty() {
@@ -103,9 +103,9 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for ScriptFault {}
 
-impl Fault {
+impl ScriptFault {
     /// Creates a fault without a position.
     pub fn new(script: &str, hook: Hook, message: String) -> Self {
         Self::nowhere(script, hook.name(), message)

@@ -8,12 +8,9 @@ use futures_util::future::{BoxFuture, FutureExt, join};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
-use super::probes::{self, Audience};
-use super::reload::Reloads;
-use super::routes;
 use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
+use crate::server::{Audience, Reloads, StartError, probes, routes};
 use crate::service::Service;
 
 /// Sockets that are already open. The server listens on them instead of on the configured addresses.

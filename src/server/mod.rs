@@ -36,7 +36,9 @@ use crate::token::administrator::{self, AdministratorError};
 
 use listeners::Listeners;
 pub use listeners::Sockets;
-use reload::{Reloader, Reloads, Requests};
+use outside::Outside;
+use probes::Audience;
+use reload::{Reloader, Reloads, Requests, Watched};
 use startup::Prepared;
 use watch::WatchError;
 

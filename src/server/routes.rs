@@ -263,14 +263,16 @@ async fn registered(
 /// Returns the methods of the registration URL: `POST` only without a client, `DELETE` only where clients may
 /// delete themselves. The error for a forbidden deletion uses the same list.
 fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
-    let post = (!is_management).then_some(Method::POST);
-    let delete = has_deletion.then_some(Method::DELETE);
-    let always = [Method::GET, Method::PUT];
-    post.into_iter()
-        .chain(always)
-        .chain(delete)
-        .chain([Method::OPTIONS])
-        .collect()
+    let mut allowed = Vec::with_capacity(5);
+    if !is_management {
+        allowed.push(Method::POST);
+    }
+    allowed.extend([Method::GET, Method::PUT]);
+    if has_deletion {
+        allowed.push(Method::DELETE);
+    }
+    allowed.push(Method::OPTIONS);
+    allowed
 }
 
 /// Answers other methods with the reading methods as the only supported ones.

@@ -7,16 +7,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use super::listeners::Listeners;
-use super::outside::Outside;
-use super::reload::Watched;
-use super::watch::WatchError;
-use super::{Sockets, Start, StartError};
 use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::script::{Host, Runtime, ScriptSet};
+use crate::server::{Listeners, Outside, Sockets, Start, StartError, WatchError, Watched};
 use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
 use crate::store::audit::{self, AuditWriter};
 use crate::store::{Store, StoreError};

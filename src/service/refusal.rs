@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Context, Limited};
 use crate::base::ErrorCode;
 use crate::http::{BodyError, Problem, observe, peer};
-use crate::script::{Fault, HookError};
+use crate::script::{HookError, ScriptFault};
 use crate::store::audit::{Action, Author};
 use crate::store::{StoreError, outage};
 
@@ -131,8 +131,8 @@ fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
     Problem::with_body(status, entity).retry_after(seconds)
 }
 
-fn log_fault(fault: &Fault) {
-    let Fault {
+fn log_fault(fault: &ScriptFault) {
+    let ScriptFault {
         script,
         hook,
         message,

@@ -8,7 +8,7 @@ use crate::base::{Secret, absent};
 use crate::client::{Metadata, ScriptRef};
 use crate::jose::{Compact, KeySet};
 use crate::registration::{Attempt, RegisterError};
-use crate::script::{Answered, Fault, Hook, HookError, Proofs};
+use crate::script::{Answered, Hook, HookError, Proofs, ScriptFault};
 use crate::trust::{Keys, Source, TrustError, key_set};
 
 /// The hooks that return the keys of a kind of token.
@@ -54,7 +54,7 @@ pub(in crate::registration) async fn ask(
 
 /// A script returned keys that cannot be used.
 fn unusable(by: &ScriptRef, hook: Hook, rule: &str) -> RegisterError {
-    let fault = Fault::new(&by.name, hook, format!("its keys: {rule}"));
+    let fault = ScriptFault::new(&by.name, hook, format!("its keys: {rule}"));
     HookError::from(fault).into()
 }
 

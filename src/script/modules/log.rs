@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rhai::ImmutableString;
 
 use crate::script::modules::{Functions, HostFunction, call, function};
-use crate::script::{Context, Runtime, ScriptObserver, Secrets, count_use};
+use crate::script::{HookContext, Runtime, ScriptObserver, Secrets, count_use};
 
 /// The size limit of one line, in bytes; longer lines are cut off.
 const LINE_BYTES: usize = 4_096;
@@ -37,7 +37,7 @@ impl Log {
         }
     }
 
-    pub(in crate::script) fn debug(&self, call: Option<&Context>, text: &str) {
+    pub(in crate::script) fn debug(&self, call: Option<&HookContext>, text: &str) {
         self.write(
             call,
             "debug",
@@ -46,7 +46,7 @@ impl Log {
         );
     }
 
-    pub(in crate::script) fn info(&self, call: Option<&Context>, text: &str) {
+    pub(in crate::script) fn info(&self, call: Option<&HookContext>, text: &str) {
         self.write(
             call,
             "info",
@@ -55,7 +55,7 @@ impl Log {
         );
     }
 
-    fn warn(&self, call: Option<&Context>, text: &str) {
+    fn warn(&self, call: Option<&HookContext>, text: &str) {
         self.write(
             call,
             "warn",
@@ -64,7 +64,7 @@ impl Log {
         );
     }
 
-    fn error(&self, call: Option<&Context>, text: &str) {
+    fn error(&self, call: Option<&HookContext>, text: &str) {
         self.write(
             call,
             "error",
@@ -73,7 +73,7 @@ impl Log {
         );
     }
 
-    fn write(&self, call: Option<&Context>, level: &str, text: &str, line: impl FnOnce(&str)) {
+    fn write(&self, call: Option<&HookContext>, level: &str, text: &str, line: impl FnOnce(&str)) {
         // While a script is being loaded there is no call, and therefore no limit per call.
         if call.is_some_and(|call| !count_use(&call.spent().lines, LINES)) {
             return;

@@ -23,7 +23,7 @@ use rhai::{Dynamic, NativeCallContext};
 use serde_json::{Map, Value};
 
 use crate::script::{
-    CallingScript, Context, HostResult, Runtime, WaitsFor, count_use, failure, to_json,
+    CallingScript, HookContext, HostResult, Runtime, WaitsFor, count_use, failure, to_json,
 };
 
 pub(crate) use functions::HostFunction;
@@ -76,12 +76,13 @@ pub(super) fn all(runtime: &Runtime) -> [(&'static str, Functions); FUNCTIONS.le
 const STORE_TIME: Duration = Duration::from_secs(2);
 
 /// Returns the call of a hook that a host function serves; `None` while scripts are being loaded.
-fn call(cx: &NativeCallContext<'_>) -> Option<Context> {
-    cx.tag().and_then(|tag| tag.clone().try_cast::<Context>())
+fn call(cx: &NativeCallContext<'_>) -> Option<HookContext> {
+    cx.tag()
+        .and_then(|tag| tag.clone().try_cast::<HookContext>())
 }
 
 /// Returns the same for a function that only hooks can call.
-fn hook(cx: &NativeCallContext<'_>) -> HostResult<Context> {
+fn hook(cx: &NativeCallContext<'_>) -> HostResult<HookContext> {
     call(cx).ok_or_else(|| {
         failure("this function can be called in hooks only, not while scripts are being loaded")
     })

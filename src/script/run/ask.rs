@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::base::json;
 use crate::client::Metadata;
 use crate::script::{
-    Answered, Asking, Facts, Fault, Hook, HookError, MemberAccess, Script, ScriptSet, json_size,
-    to_json, to_script,
+    Answered, Asking, Facts, Hook, HookError, MemberAccess, Script, ScriptFault, ScriptSet,
+    json_size, to_json, to_script,
 };
 
 /// The maximum number of characters of a nonce that a script returns.
@@ -92,7 +92,7 @@ impl Asking {
     }
 
     fn wrong(&self, script: &Script, message: String) -> HookError {
-        HookError::Fault(Fault::new(&script.id.name, self.hook, message))
+        HookError::Fault(ScriptFault::new(&script.id.name, self.hook, message))
     }
 }
 

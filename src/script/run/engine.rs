@@ -11,7 +11,7 @@ use rhai::{Engine, Module, OptimizationLevel, Shared};
 
 use crate::config::ScriptLimits;
 use crate::script::{
-    Context, HostResult, Log, Runtime, ScriptObserver, TopLevels, bounds, failure, modules,
+    HookContext, HostResult, Log, Runtime, ScriptObserver, TopLevels, bounds, failure, modules,
     register_bytes, register_context, register_members, register_push_on_unit,
 };
 
@@ -144,11 +144,11 @@ fn refuse_sleep(module: &mut Module) {
 }
 
 thread_local! {
-    static PRESENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+    static PRESENT: RefCell<Option<HookContext>> = const { RefCell::new(None) };
 }
 
 /// Returns the call that this thread is running; `None` while scripts are being loaded.
-pub(in crate::script) fn current_call() -> Option<Context> {
+pub(in crate::script) fn current_call() -> Option<HookContext> {
     PRESENT.with_borrow(Clone::clone)
 }
 
@@ -158,13 +158,13 @@ pub(in crate::script) fn current_call_is_over() -> Option<&'static str> {
 }
 
 /// Does `work` as part of the call `context`, and resets the current call afterwards, even after a panic.
-pub(in crate::script) fn during_call<T>(context: &Context, work: impl FnOnce() -> T) -> T {
+pub(in crate::script) fn during_call<T>(context: &HookContext, work: impl FnOnce() -> T) -> T {
     let _before = Before(PRESENT.replace(Some(context.clone())));
     work()
 }
 
 /// The call that the thread was running before.
-struct Before(Option<Context>);
+struct Before(Option<HookContext>);
 
 impl Drop for Before {
     fn drop(&mut self) {

@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 
 use crate::client::Metadata;
 use crate::script::{
-    Adaptation, Context, Decision, Facts, Fault, Frame, Hook, HookError, HostResult, MemberAccess,
-    Members, Round, Script, ScriptAnswer, ScriptSet, value_of,
+    Adaptation, Decision, Facts, Frame, Hook, HookContext, HookError, HostResult, MemberAccess,
+    Members, Round, Script, ScriptAnswer, ScriptFault, ScriptSet, value_of,
 };
 use crate::telemetry::{ScriptOutcome, meter, traces};
 use engine::during_call;
@@ -175,7 +175,7 @@ impl ScriptSet {
         };
         match outcome {
             Ok(done) => done,
-            Err(message) => Err(HookError::Fault(Fault::new("", hook, message))),
+            Err(message) => Err(HookError::Fault(ScriptFault::new("", hook, message))),
         }
     }
 
@@ -268,7 +268,7 @@ impl Asking {
         client: &Members,
     ) -> Result<Dynamic, HookError> {
         let response = first.clone().and_then(Dynamic::try_cast::<Members>);
-        let context = Context::new(&script.id.name, &self.round, client.clone(), response);
+        let context = HookContext::new(&script.id.name, &self.round, client.clone(), response);
         let returned = self.returned(script, first, &context);
         let answer = match &returned {
             Ok(_) => context.take_answer(),
@@ -289,7 +289,7 @@ impl Asking {
         &self,
         script: &Script,
         first: Option<Dynamic>,
-        context: &Context,
+        context: &HookContext,
     ) -> HostResult<Dynamic> {
         let options = CallFnOptions::new()
             .eval_ast(false)
@@ -303,14 +303,14 @@ impl Asking {
         })
     }
 
-    fn failed(&self, script: &Script, context: &Context, error: &EvalAltResult) -> HookError {
+    fn failed(&self, script: &Script, context: &HookContext, error: &EvalAltResult) -> HookError {
         if self.round.permit.gave_up() {
             return HookError::Busy;
         }
-        let fault = Fault::of(&script.id.name, self.hook.name(), error);
+        let fault = ScriptFault::of(&script.id.name, self.hook.name(), error);
         // A thrown value appears in the log too, so secrets are removed from it.
         let message = context.conceal(&self.set.runtime().secrets.redact(&fault.message));
-        HookError::Fault(Fault { message, ..fault })
+        HookError::Fault(ScriptFault { message, ..fault })
     }
 
     /// Returns whether the script returned `true`.
@@ -332,7 +332,7 @@ impl Asking {
             self.hook.name(),
             value_of(found)
         );
-        HookError::Fault(Fault::new(&script.id.name, self.hook, message))
+        HookError::Fault(ScriptFault::new(&script.id.name, self.hook, message))
     }
 }
 

@@ -20,8 +20,8 @@ use crate::config::ScriptSettings;
 use functions::Scene;
 
 use crate::script::{
-    Context, Fault, Frame, Hook, HostResult, Libraries, LoadError, LoadErrors, MemberAccess,
-    Members, Permit, Round, SCRIPT_MODULE, SharedModules, Texts, cycles, during_call, load,
+    Frame, Hook, HookContext, HostResult, Libraries, LoadError, LoadErrors, MemberAccess, Members,
+    Permit, Round, SCRIPT_MODULE, ScriptFault, SharedModules, Texts, cycles, during_call, load,
 };
 use fake::FakeHost;
 use trial::{Given, Trial, Watch};
@@ -176,7 +176,7 @@ impl Suite {
         });
         match done {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.placed(Fault::of(&test.file, &test.name, &error), world)),
+            Err(error) => Err(self.placed(ScriptFault::of(&test.file, &test.name, &error), world)),
         }
     }
 
@@ -207,12 +207,12 @@ impl Suite {
     }
 
     fn failed(&self, test: &Test, world: &World, message: &str) -> Box<TestFailure> {
-        let fault = Fault::nowhere(&test.file, &test.name, message.to_owned());
+        let fault = ScriptFault::nowhere(&test.file, &test.name, message.to_owned());
         self.placed(fault, world)
     }
 
     /// Returns `fault` with the text of its line.
-    fn placed(&self, fault: Fault, world: &World) -> Box<TestFailure> {
+    fn placed(&self, fault: ScriptFault, world: &World) -> Box<TestFailure> {
         let number = |number: usize| u16::try_from(number).unwrap_or(0);
         let position = match fault.line {
             0 => Position::NONE,
@@ -266,7 +266,7 @@ fn generous(settings: &mut ScriptSettings) {
 }
 
 /// Returns the context of a test for host functions, which treat it as a hook without a request.
-fn context(file: &str, modules: &SharedModules, permit: &Arc<Permit>) -> Context {
+fn context(file: &str, modules: &SharedModules, permit: &Arc<Permit>) -> HookContext {
     let (facts, ..) = Given::default().into_parts(&[]);
     let frame = Arc::new(Frame {
         bytes: modules.result_bytes(),
@@ -280,7 +280,7 @@ fn context(file: &str, modules: &SharedModules, permit: &Arc<Permit>) -> Context
         permit: Arc::clone(permit),
         attestation: Arc::default(),
     };
-    Context::new(file, &round, client, None)
+    HookContext::new(file, &round, client, None)
 }
 
 /// Collects the tests of one file. A test with parameters is an error.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::base::json;
 use crate::client::Metadata;
 use crate::script::testing::{FakeHost, ScriptObserver};
-use crate::script::{Facts, Fault, Hook, HookError, HttpCall, ScriptSet, joined_headers};
+use crate::script::{Facts, Hook, HookError, HttpCall, ScriptFault, ScriptSet, joined_headers};
 
 pub(crate) use super::given::Given;
 
@@ -275,13 +275,13 @@ fn stopped(error: HookError, hook: Hook) -> Trial {
         },
         HookError::Fault(fault) => failed(fault, code("server_error")),
         HookError::Busy => failed(
-            Fault::new("", hook, HookError::Busy.to_string()),
+            ScriptFault::new("", hook, HookError::Busy.to_string()),
             code("server_error"),
         ),
     }
 }
 
-fn failed(fault: Fault, entity: Option<Map<String, Value>>) -> Trial {
+fn failed(fault: ScriptFault, entity: Option<Map<String, Value>>) -> Trial {
     let place = |number: usize| (number > 0).then_some(number);
     Trial {
         script: Some(fault.script),

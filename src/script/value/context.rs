@@ -14,7 +14,7 @@ use crate::script::{
 
 /// One call of one hook of one script. A clone is another handle on the same call.
 #[derive(Clone)]
-pub(in crate::script) struct Context(Arc<HookCall>);
+pub(in crate::script) struct HookContext(Arc<HookCall>);
 
 struct HookCall {
     script: String,
@@ -67,7 +67,7 @@ impl Attestation {
     }
 }
 
-impl Context {
+impl HookContext {
     /// Creates the context of a call of `script` about `client`, and about a response if the hook has one.
     pub(in crate::script) fn new(
         script: &str,
@@ -229,7 +229,7 @@ pub(in crate::script) fn joined_headers<'a>(
 }
 
 /// The getter of a member of `context`.
-type Getter = fn(&Context) -> HostResult<Dynamic>;
+type Getter = fn(&HookContext) -> HostResult<Dynamic>;
 
 /// All members of `context`, with Janssen's spelling of each.
 const MEMBERS: &[(&str, &[&str], Getter)] = &[
@@ -245,24 +245,28 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
         |context| Ok((*context.0.attributes).clone()),
     ),
     ("softwareStatement", &["getSoftwareStatement"], |context| {
-        Context::optional(context.0.facts.proofs.software_statement.as_ref())
+        HookContext::optional(context.0.facts.proofs.software_statement.as_ref())
     }),
     ("dcr", &["getDcr"], |context| {
-        Context::optional(context.0.facts.proofs.dcr.as_ref())
+        HookContext::optional(context.0.facts.proofs.dcr.as_ref())
     }),
-    ("evidence", &["getEvidence"], Context::evidence),
+    ("evidence", &["getEvidence"], HookContext::evidence),
     ("attestation", &["getAttestation"], |context| {
-        Context::optional(context.attestation().as_ref())
+        HookContext::optional(context.attestation().as_ref())
     }),
     ("certificate", &["getCertificate"], |context| {
-        Context::optional(context.0.facts.request.certificate.as_ref())
+        HookContext::optional(context.0.facts.request.certificate.as_ref())
     }),
     (
         "initialAccessToken",
         &["getInitialAccessToken"],
-        |context| Context::optional(context.0.facts.proofs.initial_access_token.as_ref()),
+        |context| HookContext::optional(context.0.facts.proofs.initial_access_token.as_ref()),
     ),
-    ("httpRequest", &["getHttpRequest"], Context::http_request),
+    (
+        "httpRequest",
+        &["getHttpRequest"],
+        HookContext::http_request,
+    ),
     ("trustLevel", &["getTrustLevel"], |context| {
         Ok(context.0.facts.proofs.trust_level.as_str().into())
     }),
@@ -270,29 +274,30 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
 
 /// Registers the type of `context`.
 pub(in crate::script) fn register_context(module: &mut Module) {
-    module.set_custom_type::<Context>("Context");
+    module.set_custom_type::<HookContext>("Context");
     for &(name, spellings, read) in MEMBERS {
-        module.set_getter_fn(name, move |context: &mut Context| read(context));
+        module.set_getter_fn(name, move |context: &mut HookContext| read(context));
         for &spelling in spellings {
-            module.set_native_fn(spelling, move |context: &mut Context| read(context));
+            module.set_native_fn(spelling, move |context: &mut HookContext| read(context));
         }
     }
-    module.set_setter_fn("attestation", |context: &mut Context, value: Dynamic| {
-        context.attest(&value)
-    });
-    module.set_native_fn("getIpAddress", |context: &mut Context| {
+    module.set_setter_fn(
+        "attestation",
+        |context: &mut HookContext, value: Dynamic| context.attest(&value),
+    );
+    module.set_native_fn("getIpAddress", |context: &mut HookContext| {
         let address = context.0.facts.request.http_request.ip_address;
         Ok(address.map_or(Dynamic::UNIT, |address| address.to_string().into()))
     });
     module.set_native_fn(
         "createWebApplicationException",
-        |context: &mut Context, status: i64, entity: Dynamic| {
+        |context: &mut HookContext, status: i64, entity: Dynamic| {
             context.give(ScriptAnswer::new(status, &entity)?)
         },
     );
     module.set_native_fn(
         "createStaleEvidenceWebApplicationException",
-        |context: &mut Context, nonce: ImmutableString| {
+        |context: &mut HookContext, nonce: ImmutableString| {
             context.give(ScriptAnswer::stale_evidence(&nonce))
         },
     );

@@ -2,10 +2,9 @@
 
 use crate::config::{self, Layers, Patch};
 use crate::live::{self, Change, Document, PatchError};
+use crate::server::reload::{Reloader, Whole, read_layers, validated};
 use crate::service::document_revision;
 use crate::store::audit::{Action, Author};
-
-use super::{Reloader, Whole, read, validated};
 
 impl Reloader {
     /// Makes a change and answers it.
@@ -21,7 +20,7 @@ impl Reloader {
     }
 
     async fn patch(&mut self, change: &Change) -> Result<Document, PatchError> {
-        let read = read(&self.sources).await;
+        let read = read_layers(&self.sources).await;
         let layers = read.map_err(|cause| self.unreadable(cause))?;
         let current = validated(&layers, &self.sources.patch);
         let current = current.map_err(|cause| self.unreadable(cause))?;

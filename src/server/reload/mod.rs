@@ -41,11 +41,14 @@ impl Reloads {
             ("configurationError", &self.configuration),
             ("tlsError", &self.tls),
         ];
-        let failed = |(name, slot): (&'static str, &Mutex<Option<String>>)| {
+        let mut failures = Vec::new();
+        for (name, slot) in kinds {
             let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            slot.clone().map(|error| (name, error))
-        };
-        kinds.into_iter().filter_map(failed).collect()
+            if let Some(error) = &*slot {
+                failures.push((name, error.clone()));
+            }
+        }
+        failures
     }
 }
 
@@ -221,7 +224,7 @@ impl Reloader {
     /// Reloads the configuration and swaps its live part. Without an `author`, the server that made the
     /// change has already recorded it.
     async fn configuration(&mut self, author: Option<Author>) {
-        let layers = read(&self.sources).await;
+        let layers = read_layers(&self.sources).await;
         let next = layers.and_then(|layers| validated(&layers, &self.sources.patch));
         match (next, author) {
             (Ok(next), Some(author)) => {
@@ -316,12 +319,14 @@ async fn told(store: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
 
 /// Returns the next origins of the live part, and the current origins of the settings.
 fn origins(present: &Origins, next: &Origins) -> Origins {
-    let settings = present.iter().filter(|(key, _)| !is_of_live(key));
-    let live = next.iter().filter(|(key, _)| is_of_live(key));
-    settings
-        .chain(live)
-        .map(|(key, origin)| (key.clone(), *origin))
-        .collect()
+    let mut origins = present.clone();
+    origins.retain(|key, _| !is_of_live(key));
+    for (key, origin) in next {
+        if is_of_live(key) {
+            origins.insert(key.clone(), *origin);
+        }
+    }
+    origins
 }
 
 /// A valid configuration, with its validated live part.
@@ -331,7 +336,7 @@ struct Whole {
 }
 
 /// Reads the layers of the configuration from `sources`.
-async fn read(sources: &Sources) -> Result<Layers, String> {
+async fn read_layers(sources: &Sources) -> Result<Layers, String> {
     let sources = sources.clone();
     let layers = tokio::task::spawn_blocking(move || Layers::read(&sources)).await;
     layers.map_err(|error| error.to_string())

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::event::{AccessKind, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
@@ -126,19 +126,30 @@ fn concerns(subject: &Path, path: &Path) -> bool {
     is_swap || is_named || (subject.is_dir() && path != subject)
 }
 
-/// Signals every event except those caused by reading a file.
-fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::Sender<()>) {
-    let is_other = event.as_ref().is_ok_and(|event| {
-        let concerned = |path: &PathBuf| subjects.iter().any(|subject| concerns(subject, path));
-        !event.paths.is_empty() && !event.paths.iter().any(concerned)
-    });
-    let is_reading = event.as_ref().is_ok_and(|event| {
-        matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(notify::event::AccessMode::Write)))
-    });
-    if !is_reading && !is_other {
-        // A signal that is already waiting covers this change too.
-        let _ = changed.try_send(());
+/// Returns whether `event` can affect one of `subjects`. An event without paths can.
+fn is_about(event: &Event, subjects: &[PathBuf]) -> bool {
+    let concerned = |path: &PathBuf| subjects.iter().any(|subject| concerns(subject, path));
+    event.paths.is_empty() || event.paths.iter().any(concerned)
+}
+
+/// Returns whether an event was caused by reading a file.
+const fn is_reading(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+        EventKind::Access(_) => true,
+        _ => false,
     }
+}
+
+/// Signals every event of `subjects`, except those caused by reading a file.
+fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::Sender<()>) {
+    if let Ok(event) = event
+        && (is_reading(event.kind) || !is_about(event, subjects))
+    {
+        return;
+    }
+    // A signal that is already waiting covers this change too.
+    let _ = changed.try_send(());
 }
 
 /// Passes a signal on when no other follows it within `quiet`.
