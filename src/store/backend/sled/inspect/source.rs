@@ -122,14 +122,7 @@ fn reader(
     let read = match trial {
         Ok(read) => read,
         Err(StoreError::Ended) => return Err(StoreError::Ended),
-        Err(error) => {
-            let log = SledLog::read(folder, work)?;
-            if log.is_empty() {
-                return Err(nothing(error));
-            }
-            found.fault(said(Some(error)));
-            return Ok(StoreReader::Log(log));
-        }
+        Err(error) => return log_instead(folder, error, work, found),
     };
     for fault in read.remade {
         found.fault(fault);
@@ -144,6 +137,21 @@ fn reader(
         return Ok(StoreReader::Log(log));
     }
     Ok(StoreReader::Sled(read.database))
+}
+
+/// Reads the log of a store that sled cannot read because of `error`.
+fn log_instead(
+    folder: &Path,
+    error: StoreError,
+    work: &Work,
+    found: &mut Inspection,
+) -> Result<StoreReader, StoreError> {
+    let log = SledLog::read(folder, work)?;
+    if log.is_empty() {
+        return Err(nothing(error));
+    }
+    found.fault(said(Some(error)));
+    Ok(StoreReader::Log(log))
 }
 
 /// Returns whether the log has more than sled read: later batches, or more of the same batch.
