@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::output::{self, Form, Format, Table, cell};
-use super::remote::{Call, Needs, Remote, RemoteArguments};
-use super::{Failure, moment};
+use crate::cli::{
+    CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
+    write_line,
+};
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct AuditArguments {
     /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
@@ -18,7 +20,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -30,28 +32,22 @@ const PAGE: usize = 500;
 /// The interval between two polls for new events.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// How often the access token is renewed. It is valid for at least an hour unless configured shorter.
+const RENEWAL: Duration = Duration::from_mins(5);
+
+pub(super) async fn run(arguments: &AuditArguments) -> Result<(), CommandFailure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
-    let mut renewed = tokio::time::Instant::now();
+    let mut renewed = Instant::now();
     let mut table = Table::new([
         "POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS", "DETAILS",
     ]);
     let mut after = arguments.after;
     loop {
-        let events = page(&remote, after).await?;
-        if let Some(last) = events
-            .last()
-            .and_then(|event| event.get("position"))
-            .and_then(Value::as_u64)
-        {
-            after = last;
-        }
-        match arguments.form.format {
-            Format::Table => table.rows(events.iter().map(row).collect())?,
-            Format::Json => events
-                .iter()
-                .try_for_each(|event| output::line(&event.to_string()))?,
-        }
+        let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
+        let page = remote.get("/admin/v1/audit", &query).await?;
+        let events = items(&page, "events");
+        write_events(events, arguments.form.format, &mut table)?;
+        after = last_position(events).unwrap_or(after);
         if events.len() >= PAGE {
             continue;
         }
@@ -61,45 +57,42 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         tokio::time::sleep(PAUSE).await;
         if renewed.elapsed() > RENEWAL {
             remote = arguments.remote.connect(&[READ]).await?;
-            renewed = tokio::time::Instant::now();
+            renewed = Instant::now();
         }
     }
 }
 
-/// How often the access token is renewed. It is valid for at least an hour unless configured shorter.
-const RENEWAL: Duration = Duration::from_mins(5);
+fn write_events(
+    events: &[Value],
+    format: Format,
+    table: &mut Table<8>,
+) -> Result<(), CommandFailure> {
+    if format == Format::Table {
+        return table.rows(events.iter().map(row).collect());
+    }
+    for event in events {
+        write_line(&event.to_string())?;
+    }
+    Ok(())
+}
 
-async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
-    let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
-    let page = remote
-        .call(Call {
-            path: "/admin/v1/audit",
-            query: &query,
-            ..Call::default()
-        })
-        .await?;
-    Ok(page
-        .get("events")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default())
+fn last_position(events: &[Value]) -> Option<u64> {
+    events.last()?.get("position")?.as_u64()
 }
 
 fn row(event: &Value) -> [String; 8] {
-    let error = event.get("error");
-    let details = event
-        .get("details")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    let details: Vec<String> = details
-        .map(|(name, value)| format!("{name}={}", cell(Some(value))))
-        .collect();
+    let outcome = event.get("error").or_else(|| event.get("outcome"));
+    let mut details = Vec::new();
+    if let Some(Value::Object(members)) = event.get("details") {
+        for (name, value) in members {
+            details.push(format!("{name}={}", cell(Some(value))));
+        }
+    }
     [
         cell(event.get("position")),
         moment::shown(event.get("time")),
         cell(event.get("action")),
-        cell(error.or_else(|| event.get("outcome"))),
+        cell(outcome),
         cell(event.get("subject")),
         cell(event.get("actor")),
         cell(event.get("address")),

@@ -1,18 +1,20 @@
 //! `registrar config show`, `set`, `unset` and `patch`: the live configuration of a running server.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Failure;
-use super::output::{self, Form, Format, Table, cell};
-use super::remote::{Call, Needs, Remote, RemoteArguments};
+use crate::cli::{
+    Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell,
+    write_json, write_line,
+};
 use crate::config::Settings;
 
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(super) struct ShowArguments {
     /// Show only options that start with this prefix, such as dynamicRegistration, registration.dcr or store.
     #[arg(value_name = "OPTION")]
     option: Option<String>,
@@ -20,13 +22,13 @@ pub(super) struct Show {
     #[arg(long)]
     origin: bool,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Set {
+pub(super) struct SetArguments {
     /// A property of [registration], such as dynamicRegistrationEnabled, or scopes.
     #[arg(value_name = "PROPERTY")]
     property: String,
@@ -34,29 +36,29 @@ pub(super) struct Set {
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     value: String,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Unset {
+pub(super) struct UnsetArguments {
     /// A property of [registration], such as dynamicRegistrationEnabled, or scopes.
     #[arg(value_name = "PROPERTY")]
     property: String,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Patch {
+pub(super) struct PatchArguments {
     /// The file of a JSON Patch (RFC 6902), or - for standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
@@ -67,201 +69,161 @@ const WRITE: Needs = |scopes| &scopes.config_write;
 /// The maximum number of bytes read from a patch. The limit of the server is lower.
 const PATCH_BYTES: u64 = 16 * 1024 * 1024;
 
-pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
+pub(super) async fn show(arguments: &ShowArguments) -> Result<(), CommandFailure> {
     let remote = arguments.remote.connect(&[READ]).await?;
-    let path = remote.config.clone();
-    let document = remote
-        .call(Call {
-            path: &path,
-            ..Call::default()
-        })
-        .await?;
-    let mut options = options(&document);
+    let document = remote.get(&remote.config, &[]).await?;
+    let mut shown = options(&document);
     if let Some(prefix) = &arguments.option {
-        options.retain(|option| {
-            let short = option
-                .name
-                .strip_prefix("registration.")
-                .unwrap_or_default();
-            [option.name.as_str(), short]
-                .iter()
-                .any(|name| name.starts_with(prefix.as_str()))
-        });
-        if options.is_empty() {
-            return Err(Failure::Failed(format!("no option starts with {prefix}")));
+        shown.retain(|option| option.has_prefix(prefix));
+        if shown.is_empty() {
+            return Err(CommandFailure::Failed(format!(
+                "no option starts with {prefix}"
+            )));
         }
     }
-    match (arguments.form.format, arguments.origin) {
-        (Format::Json, _) if arguments.option.is_none() => output::json(&document),
-        (Format::Json, _) => output::json(&options.into_iter().map(Shown::into_json).collect()),
-        (Format::Table, true) => {
-            let row = |shown: &Shown| {
-                [
-                    shown.name.clone(),
-                    cell(Some(&shown.value)),
-                    shown.origin.clone(),
-                ]
-            };
-            Table::new(["OPTION", "VALUE", "ORIGIN"]).rows(options.iter().map(row).collect())
-        }
-        (Format::Table, false) => {
-            let row = |shown: &Shown| [shown.name.clone(), cell(Some(&shown.value))];
-            Table::new(["OPTION", "VALUE"]).rows(options.iter().map(row).collect())
-        }
+    match arguments.form.format {
+        Format::Json if arguments.option.is_none() => write_json(&document),
+        Format::Json => write_json(&shown.into_iter().map(ShownOption::into_json).collect()),
+        Format::Table => write_table(shown, arguments.origin),
     }
 }
 
+fn write_table(shown: Vec<ShownOption>, has_origin: bool) -> Result<(), CommandFailure> {
+    let rows = shown.into_iter().map(ShownOption::into_row);
+    if has_origin {
+        return Table::new(["OPTION", "VALUE", "ORIGIN"]).rows(rows.collect());
+    }
+    let short = rows.map(|[name, value, _]| [name, value]);
+    Table::new(["OPTION", "VALUE"]).rows(short.collect())
+}
+
 /// An option with its value and the origin of the value.
-struct Shown {
+struct ShownOption {
     name: String,
     value: Value,
     origin: String,
 }
 
-impl Shown {
+impl ShownOption {
+    /// Returns the option of this name in `document`.
+    fn new(document: &Value, name: String, value: Value) -> Self {
+        let origin = origin(document, &name);
+        Self {
+            name,
+            value,
+            origin,
+        }
+    }
+
+    /// Whether the name, or that of the property of `[registration]`, starts with `prefix`.
+    fn has_prefix(&self, prefix: &str) -> bool {
+        let property = self.name.strip_prefix("registration.").unwrap_or_default();
+        self.name.starts_with(prefix) || property.starts_with(prefix)
+    }
+
     fn into_json(self) -> Value {
         json!({"option": self.name, "value": self.value, "origin": self.origin})
+    }
+
+    fn into_row(self) -> [String; 3] {
+        [self.name, cell(Some(&self.value)), self.origin]
     }
 }
 
 /// Returns the options of `document`, the live ones first.
-fn options(document: &Value) -> Vec<Shown> {
-    let origins = document.get("origins").and_then(Value::as_object);
-    let origin = |key: &str| {
-        origins
-            .map(|origins| cell(origins.get(key)))
-            .unwrap_or_default()
-    };
+fn options(document: &Value) -> Vec<ShownOption> {
     let mut shown = Vec::new();
-    let mut members = |part: &str, prefix: &str, of_origin: &str| {
-        for (name, value) in document
-            .get(part)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            let key = format!("{of_origin}{name}");
-            let origin = origin(&key);
-            shown.push(Shown {
-                name: format!("{prefix}{name}"),
-                value: value.clone(),
-                origin,
-            });
+    if let Some(Value::Object(properties)) = document.get("registration") {
+        for (name, value) in properties {
+            let name = format!("registration.{name}");
+            shown.push(ShownOption::new(document, name, value.clone()));
         }
-    };
-    members("registration", "registration.", "registration.");
-    if let Some(scopes) = document.get("scopes") {
-        shown.push(Shown {
-            name: "scopes".to_owned(),
-            value: scopes.clone(),
-            origin: origin("scopes"),
-        });
     }
-    for (section, value) in document
-        .get("settings")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let mut found = Vec::new();
-        leaves(
-            value,
-            section,
-            &mut |key| !origin(key).is_empty(),
-            &mut found,
-        );
-        let named = found.into_iter().map(|(key, value)| {
-            let origin = origin(&key);
-            Shown {
-                name: key,
-                value,
-                origin,
-            }
-        });
-        shown.extend(named);
+    if let Some(scopes) = document.get("scopes") {
+        let name = "scopes".to_owned();
+        shown.push(ShownOption::new(document, name, scopes.clone()));
+    }
+    if let Some(Value::Object(sections)) = document.get("settings") {
+        for (section, value) in sections {
+            add_settings(document, section, value, &mut shown);
+        }
     }
     shown
 }
 
-/// Adds the options under `key` to `found`. An object with an origin of its own is one option.
-fn leaves(
-    value: &Value,
-    key: &str,
-    is_option: &mut dyn FnMut(&str) -> bool,
-    found: &mut Vec<(String, Value)>,
-) {
+/// Adds the options under `key` to `shown`. An object with an origin of its own is one option.
+fn add_settings(document: &Value, key: &str, value: &Value, shown: &mut Vec<ShownOption>) {
     match value {
-        Value::Object(members) if !is_option(key) && !members.is_empty() => {
+        Value::Object(members) if !members.is_empty() && origin(document, key).is_empty() => {
             for (name, value) in members {
-                leaves(value, &format!("{key}.{name}"), is_option, found);
+                add_settings(document, &format!("{key}.{name}"), value, shown);
             }
         }
-        value => found.push((key.to_owned(), value.clone())),
+        value => shown.push(ShownOption::new(document, key.to_owned(), value.clone())),
     }
 }
 
-pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
-    let Place { name, pointer } = Place::of(&arguments.property)?;
-    let value: Value =
-        serde_json::from_str(&arguments.value).unwrap_or_else(|_| arguments.value.as_str().into());
-    let operations = json!([{"op": "add", "path": pointer, "value": value}]).to_string();
-    let document = patched(
-        &arguments.remote.connect(&[WRITE]).await?,
-        operations.into_bytes(),
-    )
-    .await?;
-    let shown = option(&document, name);
+/// Returns the origin of the option `key`, or an empty text if it has none.
+fn origin(document: &Value, key: &str) -> String {
+    let origins = document.get("origins");
+    cell(origins.and_then(|origins| origins.get(key)))
+}
+
+pub(super) async fn set(arguments: &SetArguments) -> Result<(), CommandFailure> {
+    let option = LiveOption::parse(&arguments.property)?;
+    let value: Value = match serde_json::from_str(&arguments.value) {
+        Ok(value) => value,
+        Err(_) => arguments.value.as_str().into(),
+    };
+    let operation = json!({"op": "add", "path": option.pointer, "value": value});
+    let remote = arguments.remote.connect(&[WRITE]).await?;
+    let document = patched(&remote, json!([operation]).to_string().into_bytes()).await?;
+    let shown = option.find(&document);
     match arguments.form.format {
-        Format::Json => json_of(shown, &document),
-        Format::Table => output::line(&format!("{} = {}", shown.name, cell(Some(&shown.value)))),
+        Format::Json => write_with_revision(shown, &document),
+        Format::Table => write_line(&format!("{} = {}", shown.name, cell(Some(&shown.value)))),
     }
 }
 
 /// Removes a patched value; the value of the file or the default is in force again.
-pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
-    let Place { name, pointer } = Place::of(&arguments.property)?;
-    let operations = json!([{"op": "remove", "path": pointer}]).to_string();
-    let document = patched(
-        &arguments.remote.connect(&[WRITE]).await?,
-        operations.into_bytes(),
-    )
-    .await?;
-    let shown = option(&document, name);
-    match arguments.form.format {
-        Format::Json => json_of(shown, &document),
-        Format::Table if shown.value.is_null() => {
-            output::line(&format!("{} has no value", shown.name))
-        }
-        Format::Table => output::line(&format!(
-            "{} = {} ({})",
-            shown.name,
-            cell(Some(&shown.value)),
-            shown.origin
-        )),
+pub(super) async fn unset(arguments: &UnsetArguments) -> Result<(), CommandFailure> {
+    let option = LiveOption::parse(&arguments.property)?;
+    let operation = json!({"op": "remove", "path": option.pointer});
+    let remote = arguments.remote.connect(&[WRITE]).await?;
+    let document = patched(&remote, json!([operation]).to_string().into_bytes()).await?;
+    let shown = option.find(&document);
+    if arguments.form.format == Format::Json {
+        return write_with_revision(shown, &document);
     }
+    if shown.value.is_null() {
+        return write_line(&format!("{} has no value", shown.name));
+    }
+    let [name, value, origin] = shown.into_row();
+    write_line(&format!("{name} = {value} ({origin})"))
 }
 
-/// The location of an option that can be changed at runtime.
-struct Place {
+/// An option that can be changed at runtime.
+struct LiveOption {
+    /// The name, with its section.
     name: String,
+    /// Where it is in the document of the live configuration (RFC 6901).
     pointer: String,
 }
 
-impl Place {
-    fn of(text: &str) -> Result<Self, Failure> {
+impl LiveOption {
+    fn parse(text: &str) -> Result<Self, CommandFailure> {
         let property = text.strip_prefix("registration.").unwrap_or(text);
         // With these characters, the JSON Pointer would point elsewhere.
         if property.is_empty() || property.contains(['/', '~']) {
-            return Err(Failure::Usage(format!(
-                "'{property}' is not a property of [registration]"
-            )));
+            let message = format!("'{property}' is not a property of [registration]");
+            return Err(CommandFailure::Usage(message));
         }
         let sections = serde_json::to_value(Settings::default()).unwrap_or_default();
         let section = property.split('.').next().unwrap_or_default();
         if sections.get(section).is_some() {
             let message =
                 format!("{property} needs a restart: change it in the configuration file");
-            return Err(Failure::Usage(message));
+            return Err(CommandFailure::Usage(message));
         }
         if property == "scopes" {
             return Ok(Self {
@@ -269,73 +231,72 @@ impl Place {
                 pointer: "/scopes".to_owned(),
             });
         }
-        let pointer = format!("/registration/{property}");
         Ok(Self {
             name: format!("registration.{property}"),
-            pointer,
+            pointer: format!("/registration/{property}"),
         })
     }
-}
 
-/// Returns the option `name` of `document`.
-fn option(document: &Value, name: String) -> Shown {
-    let found = options(document)
-        .into_iter()
-        .find(|option| option.name == name);
-    found.unwrap_or(Shown {
-        name,
-        value: Value::Null,
-        origin: String::new(),
-    })
+    /// Returns this option of `document`, or null if it has no value there.
+    fn find(self, document: &Value) -> ShownOption {
+        let mut options = options(document).into_iter();
+        match options.find(|option| option.name == self.name) {
+            Some(option) => option,
+            None => ShownOption {
+                name: self.name,
+                value: Value::Null,
+                origin: String::new(),
+            },
+        }
+    }
 }
 
 /// Writes an option as JSON, with the revision of the configuration.
-fn json_of(shown: Shown, document: &Value) -> Result<(), Failure> {
-    let mut members = shown.into_json().as_object().cloned().unwrap_or_default();
-    members.extend(
-        document
-            .get("revision")
-            .map(|revision| ("revision".to_owned(), revision.clone())),
-    );
-    output::json(&Value::Object(members))
+fn write_with_revision(shown: ShownOption, document: &Value) -> Result<(), CommandFailure> {
+    let mut option = shown.into_json();
+    if let Value::Object(members) = &mut option
+        && let Some(revision) = document.get("revision")
+    {
+        members.insert("revision".to_owned(), revision.clone());
+    }
+    write_json(&option)
 }
 
-pub(super) async fn patch(arguments: &Patch) -> Result<(), Failure> {
-    let operations = read(&arguments.file)?;
-    let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations).await?;
+pub(super) async fn patch(arguments: &PatchArguments) -> Result<(), CommandFailure> {
+    let operations = read_patch(&arguments.file).map_err(|error| {
+        CommandFailure::Failed(format!(
+            "{} cannot be read: {error}",
+            arguments.file.display()
+        ))
+    })?;
+    let remote = arguments.remote.connect(&[WRITE]).await?;
+    let document = patched(&remote, operations).await?;
     match arguments.form.format {
-        Format::Json => output::json(&document),
-        Format::Table => output::line(&format!("revision {}", cell(document.get("revision")))),
+        Format::Json => write_json(&document),
+        Format::Table => write_line(&format!("revision {}", cell(document.get("revision")))),
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::Failed(format!("{} cannot be read: {error}", file.display()));
-    let mut operations = Vec::new();
-    let length = if file == Path::new("-") {
-        std::io::stdin()
-            .take(PATCH_BYTES)
-            .read_to_end(&mut operations)
+fn read_patch(file: &Path) -> io::Result<Vec<u8>> {
+    let source: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(io::stdin())
     } else {
-        std::fs::File::open(file)
-            .and_then(|file| file.take(PATCH_BYTES).read_to_end(&mut operations))
+        Box::new(File::open(file)?)
     };
-    length.map_err(failed)?;
+    let mut operations = Vec::new();
+    source.take(PATCH_BYTES).read_to_end(&mut operations)?;
     Ok(operations)
 }
 
 /// Applies the patch and returns the configuration in force afterwards.
-async fn patched(remote: &Remote, operations: Vec<u8>) -> Result<Value, Failure> {
-    let path = remote.config.clone();
-    let body = Some(("application/json-patch+json", operations));
-    remote
-        .call(Call {
-            method: "PATCH",
-            path: &path,
-            body,
-            ..Call::default()
-        })
-        .await
+async fn patched(remote: &Remote, operations: Vec<u8>) -> Result<Value, CommandFailure> {
+    let call = Call {
+        method: "PATCH",
+        path: &remote.config,
+        body: Some(("application/json-patch+json", operations)),
+        ..Call::default()
+    };
+    remote.call(call).await
 }
 
 #[cfg(test)]
@@ -344,7 +305,8 @@ mod tests {
 
     #[test]
     fn live_options_have_a_pointer_and_others_need_a_restart() {
-        let place = |text: &str| Place::of(text).map(|place| (place.name, place.pointer));
+        let place =
+            |text: &str| LiveOption::parse(text).map(|option| (option.name, option.pointer));
         for text in ["clientExpiryGrace", "registration.clientExpiryGrace"] {
             let (name, pointer) = place(text).unwrap();
             assert_eq!(name, "registration.clientExpiryGrace");
@@ -355,7 +317,7 @@ mod tests {
             ("scopes".to_owned(), "/scopes".to_owned())
         );
         for text in ["server.listen", "telemetry", "store.url"] {
-            let Err(Failure::Usage(message)) = place(text) else {
+            let Err(CommandFailure::Usage(message)) = place(text) else {
                 panic!("{text}")
             };
             assert!(
@@ -364,7 +326,10 @@ mod tests {
             );
         }
         for text in ["", "a/b", "registration."] {
-            assert!(matches!(place(text), Err(Failure::Usage(_))), "{text}");
+            assert!(
+                matches!(place(text), Err(CommandFailure::Usage(_))),
+                "{text}"
+            );
         }
     }
 

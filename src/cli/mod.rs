@@ -4,35 +4,35 @@
 #[macro_use]
 mod output;
 
-mod admin_reset;
-mod attended;
 mod audit;
 mod check;
 mod clients;
 mod config_live;
-mod config_reset;
-mod failure;
 mod moment;
 mod offline;
-mod progress;
 mod remote;
-mod schema;
 mod script;
 mod serve;
 mod store;
 mod tokens;
 
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use serde_json::{Map, Value};
 
-use crate::base::{Clock, SystemClock};
+use crate::admin::openapi;
+use crate::base::{Clock, SystemClock, json};
 use crate::config::{self, Configuration, Sources};
-use failure::Failure;
 use offline::OfflineArguments;
+use output::{
+    Format, OutputForm, Progress, Table, cell, counted, items, member_table, write_json, write_line,
+};
+use remote::{Call, Needs, Remote, RemoteArguments, segment};
 
 /// An OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
 #[derive(Debug, Parser)]
@@ -52,13 +52,13 @@ enum Command {
     Check(ServeArguments),
     /// Work with scripts.
     #[command(subcommand)]
-    Script(script::Command),
+    Script(script::ScriptCommand),
     /// Work with the clients of a running server.
     #[command(subcommand)]
-    Clients(clients::Command),
+    Clients(clients::ClientsCommand),
     /// Work with the initial access tokens of a running server.
     #[command(subcommand)]
-    Tokens(tokens::Command),
+    Tokens(tokens::TokensCommand),
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -67,9 +67,9 @@ enum Command {
     Admin(AdminCommand),
     /// Check, export or repair the embedded store while no server has it open.
     #[command(subcommand)]
-    Store(store::Command),
+    Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
-    Audit(audit::Arguments),
+    Audit(audit::AuditArguments),
     /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
         /// The name of the schema, or /components/schemas/NAME.
@@ -81,15 +81,15 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Show the configuration of a running server.
-    Show(config_live::Show),
+    Show(config_live::ShowArguments),
     /// Set one property of [registration] on a running server. It takes effect at once and is kept across
     /// restarts.
-    Set(config_live::Set),
+    Set(config_live::SetArguments),
     /// Remove a value that was set or patched on a running server. The value of the file, or the default,
     /// applies again.
-    Unset(config_live::Unset),
+    Unset(config_live::UnsetArguments),
     /// Change the live configuration of a running server with a JSON Patch, applied as a whole or not at all.
-    Patch(config_live::Patch),
+    Patch(config_live::PatchArguments),
     /// Remove values that were patched while the server ran. With an embedded store, stop the server first.
     /// With a database, servers can keep running.
     Reset {
@@ -133,22 +133,32 @@ struct ServeArguments {
 impl ServeArguments {
     /// Returns the configuration sources of a server with these flags.
     fn sources(&self) -> Sources {
-        let listen = self
-            .listen
-            .map(|listen| ("server.listen".to_owned(), listen.to_string()));
-        let data = self
-            .data
-            .as_deref()
-            .map(|data| ("store.url".to_owned(), format!("sled:{}", text(data))));
-        let scripts = self
-            .scripts
-            .as_deref()
-            .map(|scripts| ("scripts.directory".to_owned(), text(scripts)));
-        sources(
-            &self.file,
-            listen.into_iter().chain(data).chain(scripts).collect(),
-        )
+        let mut flags = Vec::new();
+        if let Some(listen) = self.listen {
+            flags.push(("server.listen".to_owned(), listen.to_string()));
+        }
+        if let Some(folder) = &self.data {
+            flags.push(store_flag(folder));
+        }
+        if let Some(folder) = &self.scripts {
+            flags.push(scripts_flag(folder));
+        }
+        sources(&self.file, flags)
     }
+}
+
+/// Returns the option that `--data` sets.
+fn store_flag(folder: &Path) -> (String, String) {
+    (
+        "store.url".to_owned(),
+        format!("sled:{}", folder.to_string_lossy()),
+    )
+}
+
+/// Returns the option that `--scripts` sets.
+fn scripts_flag(folder: &Path) -> (String, String) {
+    let folder = folder.to_string_lossy().into_owned();
+    ("scripts.directory".to_owned(), folder)
 }
 
 const DEFAULT_FILE: &str = "config/registrar.toml";
@@ -157,30 +167,34 @@ const DEFAULT_FILE: &str = "config/registrar.toml";
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     keep_memory_private();
-    let is_server = matches!(arguments.command, None | Some(Command::Serve(_)));
-    let done = match arguments.command {
-        None => serve::run(&arguments.serve).map_err(Failure::from),
-        Some(Command::Serve(serve)) => serve::run(&serve).map_err(Failure::from),
-        Some(Command::Check(arguments)) => check::run(&arguments).map_err(Failure::from),
-        Some(Command::Store(command)) => store::run(&command).map_err(Failure::from),
-        Some(Command::Script(command)) => script::run(&command).map_err(Failure::from),
-        Some(Command::Clients(command)) => wait(clients::run(&command)),
-        Some(Command::Tokens(command)) => wait(tokens::run(&command)),
-        Some(Command::Config(command)) => configure(&command),
-        Some(Command::Admin(AdminCommand::Reset(store))) => {
-            admin_reset::run(&store).map_err(Failure::from)
-        }
-        Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
-        Some(Command::Schema { name }) => schema::run(&name),
+    let command = match arguments.command {
+        Some(command) => command,
+        None => Command::Serve(arguments.serve),
     };
     // The greeting of a server is not a result: failing to write it is not a failure.
-    match if is_server {
-        done
-    } else {
-        done.and_then(|()| output::lost())
-    } {
+    let has_result = !matches!(command, Command::Serve(_));
+    let done = match run(command) {
+        Ok(()) if has_result => output::lost(),
+        done => done,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), CommandFailure> {
+    match command {
+        Command::Serve(arguments) => Ok(serve::run(&arguments)?),
+        Command::Check(arguments) => Ok(check::run(&arguments)?),
+        Command::Store(command) => Ok(store::run(&command)?),
+        Command::Script(command) => Ok(script::run(&command)?),
+        Command::Clients(command) => wait(clients::run(&command)),
+        Command::Tokens(command) => wait(tokens::run(&command)),
+        Command::Config(command) => configure(&command),
+        Command::Admin(AdminCommand::Reset(store)) => Ok(offline::reset_administrator(&store)?),
+        Command::Audit(arguments) => wait(audit::run(&arguments)),
+        Command::Schema { name } => show_schema(&name),
     }
 }
 
@@ -191,26 +205,44 @@ fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-fn configure(command: &ConfigCommand) -> Result<(), Failure> {
+fn configure(command: &ConfigCommand) -> Result<(), CommandFailure> {
     match command {
         ConfigCommand::Show(arguments) => wait(config_live::show(arguments)),
         ConfigCommand::Set(arguments) => wait(config_live::set(arguments)),
         ConfigCommand::Unset(arguments) => wait(config_live::unset(arguments)),
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
-        ConfigCommand::Reset { store, keys } => {
-            config_reset::run(store, keys).map_err(Failure::from)
-        }
+        ConfigCommand::Reset { store, keys } => Ok(offline::reset_patches(store, keys)?),
     }
 }
 
 /// Runs a command that calls a server.
-fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn wait(command: impl Future<Output = Result<(), CommandFailure>>) -> Result<(), CommandFailure> {
+    runtime()?.block_on(command)
+}
+
+/// Returns the runtime of a command.
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime
-        .map_err(|error| error.to_string())?
-        .block_on(command)
+    runtime.map_err(|error| error.to_string())
+}
+
+/// The prefix of a schema reference in OpenAPI.
+const COMPONENTS: &str = "/components/schemas/";
+
+/// Shows a schema of this version, without a server.
+fn show_schema(name: &str) -> Result<(), CommandFailure> {
+    let plain = name.strip_prefix('#').unwrap_or(name);
+    let plain = plain.strip_prefix(COMPONENTS).unwrap_or(plain);
+    let schemas = openapi::schemas();
+    let Some(schema) = schemas.get(plain) else {
+        let known: Vec<&str> = schemas.keys().map(String::as_str).collect();
+        let known = known.join(", ");
+        let message = format!("unknown schema {name}; the schemas are {known}");
+        return Err(CommandFailure::Usage(message));
+    };
+    write_json(schema)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -228,17 +260,24 @@ fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
     }
 }
 
-fn read(sources: &Sources) -> Result<Configuration, String> {
+fn read_configuration(sources: &Sources) -> Result<Configuration, String> {
     config::load(sources).map_err(|errors| format!("invalid configuration:\n{errors}"))
 }
 
 /// Loads the configuration and writes its warnings to standard error.
-fn load(sources: &Sources) -> Result<Configuration, String> {
-    let configuration = read(sources)?;
+fn load_configuration(sources: &Sources) -> Result<Configuration, String> {
+    let configuration = read_configuration(sources)?;
     for warning in &configuration.warnings {
         note!("registrar: warning: {warning}");
     }
     Ok(configuration)
+}
+
+/// Reads the JSON object in `file`.
+fn read_object(file: &Path) -> Result<Map<String, Value>, String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
+    json::parse_object(&bytes).map_err(|error| named(&error))
 }
 
 /// Returns the system clock, for commands that load scripts without a server.
@@ -246,7 +285,43 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// Returns a path as the text of a configuration value.
-fn text(path: &std::path::Path) -> String {
-    path.to_string_lossy().into_owned()
+/// Why a command failed.
+#[derive(Debug)]
+pub(super) enum CommandFailure {
+    /// Something failed: exit code 1.
+    Failed(String),
+    /// Wrong usage: exit code 2, as in clap.
+    Usage(String),
+    /// The reader of the result has closed it: exit code 0, and no message.
+    ReaderGone,
+}
+
+impl CommandFailure {
+    /// Writes the message to standard error and returns the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        let (message, code) = match self {
+            Self::Failed(message) => (message, ExitCode::FAILURE),
+            Self::Usage(message) => (message, ExitCode::from(2)),
+            Self::ReaderGone => return ExitCode::SUCCESS,
+        };
+        note!("registrar: {message}");
+        code
+    }
+}
+
+impl From<String> for CommandFailure {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+/// A failure to write the result.
+impl From<io::Error> for CommandFailure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ReaderGone
+        } else {
+            Self::Failed(format!("the result cannot be written: {error}"))
+        }
+    }
 }

@@ -5,45 +5,42 @@ use serde_json::Value;
 
 /// Parses a time, in RFC 3339 or in seconds since 1970-01-01T00:00:00Z, and returns those seconds.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
-    let seconds = text.parse().ok();
-    let seconds = seconds.or_else(|| {
-        let moment: Timestamp = text.parse().ok()?;
-        u64::try_from(moment.as_second()).ok()
-    });
-    seconds.ok_or_else(|| {
-        "expected a time such as 2026-01-31T12:00:00Z, or seconds since 1970".to_owned()
-    })
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    if let Ok(moment) = text.parse::<Timestamp>()
+        && let Ok(seconds) = u64::try_from(moment.as_second())
+    {
+        return Ok(seconds);
+    }
+    Err("expected a time such as 2026-01-31T12:00:00Z, or seconds since 1970".to_owned())
 }
 
 /// Parses a duration, in seconds or with the unit s, m, h or d, and returns its seconds.
 pub(super) fn duration(text: &str) -> Result<u64, String> {
-    let unit = |last: char| match last {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3_600),
-        'd' => Some(86_400),
-        _ => None,
-    };
-    let factor = text.chars().last().and_then(unit);
-    let digits = if factor.is_some() {
-        text.get(..text.len().saturating_sub(1))
-    } else {
-        Some(text)
-    };
-    let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
-    let seconds = number.and_then(|number| number.checked_mul(factor.unwrap_or(1)));
-    seconds.ok_or_else(|| {
-        "expected a number of seconds, or one with a unit: 90s, 15m, 12h, 30d".to_owned()
-    })
+    let mut digits = text;
+    let mut factor = 1;
+    for (unit, seconds) in [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)] {
+        if let Some(before) = text.strip_suffix(unit) {
+            digits = before;
+            factor = seconds;
+        }
+    }
+    if let Ok(number) = digits.parse::<u64>()
+        && let Some(seconds) = number.checked_mul(factor)
+    {
+        return Ok(seconds);
+    }
+    Err("expected a number of seconds, or one with a unit: 90s, 15m, 12h, 30d".to_owned())
 }
 
 /// Formats seconds since 1970 as RFC 3339. Returns an empty text if there is no value.
 pub(super) fn shown(value: Option<&Value>) -> String {
     let seconds = value.and_then(Value::as_i64);
-    seconds
-        .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        .map(|it| it.to_string())
-        .unwrap_or_default()
+    match seconds.map(Timestamp::from_second) {
+        Some(Ok(moment)) => moment.to_string(),
+        _ => String::new(),
+    }
 }
 
 #[cfg(test)]

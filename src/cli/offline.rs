@@ -1,13 +1,15 @@
-//! Commands that work directly on the store, while no server has it open.
+//! Commands that work directly on the store, while no server has it open: `registrar admin reset` and
+//! `registrar config reset`.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::FileArguments;
-use crate::config::{Settings, StoreSettings};
-use crate::store::Store;
+use crate::cli::{FileArguments, counted};
+use crate::config::{Patch, Settings};
 use crate::store::backend::sled::inspect;
+use crate::store::{Change, Store, StoreError};
+use crate::token::administrator::{self, AdministratorError};
 
 /// The store to work on.
 #[derive(Debug, Args)]
@@ -20,36 +22,131 @@ pub(super) struct OfflineArguments {
 }
 
 impl OfflineArguments {
+    /// Returns the configuration of a store that exists, so that none is created by mistake.
+    pub(super) fn settings(&self) -> Result<Settings, String> {
+        let mut flags = Vec::new();
+        if let Some(folder) = &self.data {
+            flags.push(super::store_flag(folder));
+        }
+        let sources = super::sources(&self.file, flags);
+        let settings = super::load_configuration(&sources)?.settings;
+        if let Some(folder) = settings.store.url.sled_folder()
+            && inspect::is_absent(folder)
+        {
+            let folder = folder.display();
+            return Err(format!(
+                "there is no store in {folder}; name its folder with --data"
+            ));
+        }
+        Ok(settings)
+    }
+
     /// Opens the store and does `work` with it.
-    pub(super) fn run<T>(
+    fn run<T>(
         &self,
         work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, String>,
     ) -> Result<T, String> {
-        let data = self.data.as_deref();
-        let flags = data.map(|path: &Path| {
-            (
-                "store.url".to_owned(),
-                format!("sled:{}", super::text(path)),
-            )
-        });
-        let settings =
-            super::load(&super::sources(&self.file, flags.into_iter().collect()))?.settings;
-        refuse_new(&settings.store)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
+        let settings = self.settings()?;
+        let runtime = super::runtime()?;
         let done = runtime.block_on(async {
-            let store = Store::open(&settings.store)
-                .await
-                .map_err(|error| error.to_string())?;
+            let store = Store::open(&settings.store).await.map_err(message)?;
             work(&store, &settings).await
         });
         // The store writes files when it closes, and their owner must be set too.
         drop(runtime);
-        settings.store.url.sled_folder().map(give_back);
+        if let Some(folder) = settings.store.url.sled_folder() {
+            give_back(folder);
+        }
         done
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
+fn message(error: StoreError) -> String {
+    error.to_string()
+}
+
+/// Gives the administrator a new secret. This is the recovery for lost credentials, so it works directly on
+/// the store. The administrator exists throughout, also for other servers that run on the same database.
+pub(super) fn reset_administrator(arguments: &OfflineArguments) -> Result<(), String> {
+    let file = arguments.run(replace_secret)?;
+    note!(
+        "registrar: the new secret of the administrator is in {}; the previous one is no longer valid",
+        file.display()
+    );
+    Ok(())
+}
+
+async fn replace_secret(store: &Store, settings: &Settings) -> Result<PathBuf, String> {
+    match administrator::reset(store, settings, super::clock().now()).await {
+        Ok(file) => Ok(file),
+        Err(AdministratorError::Store(StoreError::Conflict)) => {
+            Err("another process changed the administrator at the same time; retry".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Removes values that were patched while the server ran. This is the recovery when they are no longer valid,
+/// so it works directly on the store, without a server.
+pub(super) fn reset_patches(arguments: &OfflineArguments, keys: &[String]) -> Result<(), String> {
+    let removed = arguments.run(async |store, _| {
+        if keys.is_empty() {
+            remove_all(store).await
+        } else {
+            remove(store, keys).await
+        }
+    })?;
+    for key in &removed {
+        say!("{key}");
+    }
+    note!(
+        "registrar: {} removed; the values of the file apply again",
+        counted(removed.len(), "patched value")
+    );
+    Ok(())
+}
+
+/// Removes all patched values, even if they can no longer be read.
+async fn remove_all(store: &Store) -> Result<Vec<String>, String> {
+    let mut keys = Vec::new();
+    match store.patches.load().await {
+        Ok(stored) => {
+            for key in Patch::from(stored.document).keys() {
+                keys.push(key.to_owned());
+            }
+        }
+        Err(error) => note!("registrar: warning: {error}"),
+    }
+    store.patches.clear().await.map_err(message)?;
+    Ok(keys)
+}
+
+/// Removes the values of `keys`, all of which must be patched.
+async fn remove(store: &Store, keys: &[String]) -> Result<Vec<String>, String> {
+    let stored = store.patches.load().await.map_err(message)?;
+    let mut patch = Patch::from(stored.document);
+    let mut removed = Vec::new();
+    for key in keys {
+        let names = [key.clone(), format!("registration.{key}")];
+        let found = names
+            .into_iter()
+            .find(|name| patch.0.shift_remove(name).is_some());
+        let Some(name) = found else {
+            let known = patch.keys().join(", ");
+            return Err(format!(
+                "{key} is not patched; the patched options are: {known}"
+            ));
+        };
+        removed.push(name);
+    }
+    let rest = patch.0.into();
+    let replaced = store
+        .patches
+        .replace(stored.revision, &rest, Change::default())
+        .await;
+    replaced.map_err(|error| error.to_string())?;
+    Ok(removed)
 }
 
 /// Gives the files of the store in `folder` to the owner of the folder. Root may work on the store of a
@@ -80,14 +177,3 @@ pub(super) fn give_back(folder: &Path) {
 /// Does nothing: on these systems, files have no single owner.
 #[cfg(not(unix))]
 pub(super) const fn give_back(_: &Path) {}
-
-/// Rejects a store that does not exist, so that it is not created by mistake.
-pub(super) fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
-    match settings.url.sled_folder() {
-        Some(folder) if inspect::is_absent(folder) => Err(format!(
-            "there is no store in {}; name its folder with --data",
-            folder.display()
-        )),
-        _ => Ok(()),
-    }
-}

@@ -4,14 +4,15 @@
 //! `println!` and `eprintln!` would. [`say!`] and [`note!`] replace them.
 
 use std::fmt::Arguments;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use super::Failure;
+use crate::cli::{CommandFailure, moment};
 
 /// `println!` that does not panic when the reader has closed the output.
 macro_rules! say {
@@ -28,9 +29,11 @@ static LOST: OnceLock<String> = OnceLock::new();
 
 /// Writes a line of the result. A closed output is not a failure; [`lost`] reports any other error.
 pub(super) fn say(text: Arguments<'_>) {
-    match writeln!(io::stdout().lock(), "{text}").map_err(Failure::from) {
-        Ok(()) | Err(Failure::ReaderGone) => {}
-        Err(Failure::Failed(reason) | Failure::Usage(reason)) => drop(LOST.set(reason)),
+    match writeln!(io::stdout().lock(), "{text}").map_err(CommandFailure::from) {
+        Ok(()) | Err(CommandFailure::ReaderGone) => {}
+        Err(CommandFailure::Failed(reason) | CommandFailure::Usage(reason)) => {
+            drop(LOST.set(reason));
+        }
     }
 }
 
@@ -40,13 +43,15 @@ pub(super) fn note(text: Arguments<'_>) {
 }
 
 /// Returns a failure if a line of the result could not be written, for example on a full disk.
-pub(super) fn lost() -> Result<(), Failure> {
-    LOST.get()
-        .map_or(Ok(()), |reason| Err(Failure::Failed(reason.clone())))
+pub(super) fn lost() -> Result<(), CommandFailure> {
+    match LOST.get() {
+        Some(reason) => Err(CommandFailure::Failed(reason.clone())),
+        None => Ok(()),
+    }
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Form {
+pub(super) struct OutputForm {
     /// The format of the result.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,
@@ -61,13 +66,13 @@ pub(super) enum Format {
 }
 
 /// Writes one line of the result.
-pub(super) fn line(text: &str) -> Result<(), Failure> {
+pub(super) fn write_line(text: &str) -> Result<(), CommandFailure> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
 /// Writes `value` as the result.
-pub(super) fn json(value: &Value) -> Result<(), Failure> {
-    line(&format!("{value:#}"))
+pub(super) fn write_json(value: &Value) -> Result<(), CommandFailure> {
+    write_line(&format!("{value:#}"))
 }
 
 /// The maximum width of a column. A wider cell moves only the cells after it in its own row.
@@ -88,25 +93,21 @@ impl<const N: usize> Table<N> {
     }
 
     /// Writes `rows`, preceded by the heading the first time.
-    pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
-        let rows: Vec<[String; N]> = rows
-            .into_iter()
-            .map(|row| row.map(|cell| tame(&cell)))
-            .collect();
-        for row in &rows {
-            for (width, cell) in self.widths.iter_mut().zip(row) {
+    pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), CommandFailure> {
+        let mut tamed = Vec::new();
+        for row in rows {
+            let row = row.map(|cell| tame(&cell));
+            for (width, cell) in self.widths.iter_mut().zip(&row) {
                 *width = (*width).max(cell.width().min(WIDEST));
             }
+            tamed.push(row);
         }
         let mut out = io::stdout().lock();
-        for row in self
-            .heading
-            .take()
-            .map(|names| names.map(str::to_owned))
-            .into_iter()
-            .chain(rows)
-        {
-            writeln!(out, "{}", self.aligned(&row))?;
+        if let Some(heading) = self.heading.take() {
+            writeln!(out, "{}", self.aligned(&heading.map(str::to_owned)))?;
+        }
+        for row in &tamed {
+            writeln!(out, "{}", self.aligned(row))?;
         }
         Ok(out.flush()?)
     }
@@ -115,23 +116,31 @@ impl<const N: usize> Table<N> {
         let mut text = String::new();
         for (cell, width) in row.iter().zip(self.widths) {
             text.push_str(cell);
-            text.extend(std::iter::repeat_n(
-                ' ',
-                width.saturating_sub(cell.width()) + 2,
-            ));
+            text.push_str(&" ".repeat(width.saturating_sub(cell.width()) + 2));
         }
         text.trim_end().to_owned()
     }
 }
 
+/// Writes the members of `value` as a table. The members in `times` are in seconds since 1970.
+pub(super) fn member_table(value: &Value, times: &[&str]) -> Result<(), CommandFailure> {
+    let mut rows = members(value);
+    for [name, text] in &mut rows {
+        if times.contains(&name.as_str()) {
+            *text = moment::shown(value.get(name.as_str()));
+        }
+    }
+    Table::new(["MEMBER", "VALUE"]).rows(rows)
+}
+
 /// Returns the members of `value`, one per row. Members of nested objects have dotted names.
-pub(super) fn members(value: &Value) -> Vec<[String; 2]> {
+fn members(value: &Value) -> Vec<[String; 2]> {
     let mut rows = Vec::new();
-    collect(value, "", &mut rows);
+    add_members(value, "", &mut rows);
     rows
 }
 
-fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
+fn add_members(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
             for (member, value) in members {
@@ -140,10 +149,18 @@ fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
                 } else {
                     format!("{name}.{member}")
                 };
-                collect(value, &name, rows);
+                add_members(value, &name, rows);
             }
         }
         other => rows.push([name.to_owned(), cell(Some(other))]),
+    }
+}
+
+/// Returns the items of the array `name` in a response.
+pub(super) fn items<'a>(response: &'a Value, name: &str) -> &'a [Value] {
+    match response.get(name) {
+        Some(Value::Array(items)) => items,
+        _ => &[],
     }
 }
 
@@ -158,11 +175,10 @@ pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(", "),
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            texts.join(", ")
+        }
         Some(other) => other.to_string(),
     }
 }
@@ -177,6 +193,52 @@ fn tame(text: &str) -> String {
     text.chars()
         .map(|c| if is_wild(c) { '\u{fffd}' } else { c })
         .collect()
+}
+
+/// The minimum interval between two updates of the line.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The progress of long-running work, as one line on standard error, if that is a terminal.
+pub(super) struct Progress {
+    what: &'static str,
+    done: u64,
+    /// When the line was last written; `None` if standard error is not a terminal.
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    pub(super) fn new(what: &'static str) -> Self {
+        let shown = io::stderr().is_terminal().then(Instant::now);
+        Self {
+            what,
+            done: 0,
+            shown,
+        }
+    }
+
+    /// Adds `more` finished items.
+    pub(super) fn add(&mut self, more: u64) {
+        self.done = self.done.saturating_add(more);
+        if self.shown.is_some_and(|shown| shown.elapsed() >= PAUSE) {
+            self.shown = Some(Instant::now());
+            show_progress(&format!("\r{} {}", self.done, self.what));
+        }
+    }
+}
+
+fn show_progress(text: &str) {
+    // A failure to show the progress is not worth a message.
+    let mut out = io::stderr().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+impl Drop for Progress {
+    /// Clears the line, so that the next message starts at its beginning.
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            show_progress("\r\u{1b}[K");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use super::ServeArguments;
 use crate::base::SystemClock;
+use crate::config::settings::ServerSettings;
 use crate::server::systemd::{self, ServerState};
 use crate::server::{self, Server, Sockets, Start};
 use crate::telemetry;
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let sources = arguments.sources();
-    let configuration = super::read(&sources)?;
+    let configuration = super::read_configuration(&sources)?;
     let traces =
         telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
     // Warnings go to the log, in the format of the log.
-    for warning in configuration.warnings.iter().chain(&configuration.advice()) {
+    for warning in &configuration.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Some(advice) = configuration.advice() {
+        tracing::warn!("{advice}");
     }
     let start = Start {
         configuration,
@@ -76,31 +80,12 @@ fn announce(server: &Server) {
 
 /// Writes where the server listens, and a first request to try.
 fn greet(server: &Server) {
-    let settings = &server.service().settings.server;
-    let (address, path) = (server.address(), &settings.paths.registration);
-    let scheme = if settings.tls.is_on() {
-        "https"
-    } else {
-        "http"
-    };
-    // Without an issuer, the certificate is one made for a test, so curl needs its file.
-    let own = settings
-        .tls
-        .certificate
-        .as_ref()
-        .filter(|_| settings.issuer.is_none());
-    let own = own
-        .map(|file| format!("--cacert {} ", file.display()))
-        .unwrap_or_default();
-    let base = settings.issuer.clone().filter(|_| settings.tls.is_on());
-    let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
-    say!("Registrar listens on {scheme}://{address}\n");
+    let settings = &server.service().settings;
+    let scheme = scheme(settings.server.tls.is_on());
+    let own = format!("{scheme}://{}", server.address());
+    say!("Registrar listens on {own}\n");
     if let Some(admin) = server.admin_address() {
-        let scheme = if server.service().settings.admin.tls {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = self::scheme(settings.admin.tls);
         say!("The admin API, health, readiness and metrics are on {scheme}://{admin}\n");
     }
     if let Some(file) = server.administrator() {
@@ -109,7 +94,23 @@ fn greet(server: &Server) {
             file.display()
         );
     }
+    let curl = first_request(&settings.server, &own);
     say!("Register a client:\n");
-    say!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
+    say!("  {curl} -H 'Content-Type: application/json' \\");
     say!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
+}
+
+/// Returns the beginning of a command that registers a client. `own` is the URL that the server listens on.
+fn first_request(settings: &ServerSettings, own: &str) -> String {
+    let path = &settings.paths.registration;
+    match (&settings.tls.certificate, &settings.issuer) {
+        (Some(_), Some(issuer)) => format!("curl -i {issuer}{path}"),
+        // Without an issuer, the certificate is one made for a test, so curl needs its file.
+        (Some(file), None) => format!("curl -i --cacert {} {own}{path}", file.display()),
+        (None, _) => format!("curl -i {own}{path}"),
+    }
+}
+
+const fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }

@@ -1,148 +1,210 @@
 //! `registrar store`: checks, exports and repairs the embedded store while no server has it open.
 
 use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
+use tokio::sync::oneshot;
 
-use super::offline::{give_back, refuse_new};
-use super::output::counted;
-use super::{FileArguments, attended};
+use crate::cli::offline::{OfflineArguments, give_back};
+use crate::cli::{Progress, counted};
 use crate::config::StoreSettings;
 use crate::store::backend::sled::Work;
 use crate::store::backend::sled::inspect::{self, Inspection};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum StoreCommand {
     /// Read every record and report what is missing or cannot be read, including the key file. Works on a
     /// copy.
-    Check(Place),
+    Check(OfflineArguments),
     /// Export every client that can be read to a file, in the format of clients export. Works on a copy.
     Export {
         #[command(flatten)]
-        place: Place,
+        store: OfflineArguments,
         /// The file to create; it must not exist. It contains client secrets in clear text.
         file: PathBuf,
     },
     /// Accept the loss of damaged or missing records, so that the server can start with the rest. If the key
     /// file is missing, a new key is created; values encrypted with the lost key can no longer be read.
-    Accept(Place),
+    Accept(OfflineArguments),
 }
 
-/// The store to work on.
-#[derive(Debug, Args)]
-pub(super) struct Place {
-    #[command(flatten)]
-    file: FileArguments,
-    /// The folder of the embedded store.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-}
-
-pub(super) fn run(command: &Command) -> Result<(), String> {
+pub(super) fn run(command: &StoreCommand) -> Result<(), String> {
     match command {
-        Command::Check(place) => {
-            let (found, folder) = place.work(|settings, folder, work| {
-                inspect::check(folder, settings.key_file.as_deref(), work)
-            })?;
-            for fault in &found.faults {
-                say!("{fault}");
-            }
-            let counts = [
-                counted(found.clients, "client"),
-                counted(found.records, "record"),
-            ]
-            .join(", ");
-            say!(
-                "{}: {}{counts}",
-                folder.display(),
-                if found.is_fine() { "fine, " } else { "" }
-            );
-            judged(&found)
-        }
-        Command::Export { place, file } => {
-            let target = file.clone();
-            let (found, _) = place.work(move |settings, folder, work| {
-                inspect::export(folder, settings.key_file.as_deref(), &target, work)
-            })?;
-            for fault in &found.faults {
-                note!("registrar: {fault}");
-            }
-            say!("{}: {}", file.display(), counted(found.clients, "client"));
-            judged(&found)
-        }
-        Command::Accept(place) => {
-            let (accepted, folder) = place.work(|settings, folder, work| {
-                inspect::accept(folder, settings.key_file.as_deref(), work)
-            })?;
-            for lost in &accepted.lost {
-                note!("registrar: {lost}");
-            }
-            if let Some(aside) = accepted.aside {
-                note!(
-                    "registrar: sled cannot read all of its files, so the store was rebuilt from the records \
-                     that can be read. The previous files are in {}; remove them when they are no longer \
-                     needed",
-                    aside.display()
-                );
-            }
-            if let Some(file) = accepted.another_key {
-                note!(
-                    "registrar: client secrets, values of scripts and patches that were encrypted with \
-                     another key cannot be read with {}. Run registrar admin reset to give the administrator \
-                     a new secret, and registrar config reset to remove the patches",
-                    file.display()
-                );
-            }
-            note!(
-                "registrar: the next start continues with the records in {}",
-                folder.display()
-            );
-            Ok(())
-        }
+        StoreCommand::Check(store) => check(store),
+        StoreCommand::Export { store, file } => export(store, file),
+        StoreCommand::Accept(store) => accept(store),
     }
 }
 
-impl Place {
-    /// Does `work` with the settings and their store folder, and returns its result and the folder.
-    fn work<T: Send + 'static, E: Display + Send + 'static>(
-        &self,
-        work: impl FnOnce(&StoreSettings, &Path, &Work) -> Result<T, E> + Send + 'static,
-    ) -> Result<(T, PathBuf), String> {
-        let (settings, folder) = self.open()?;
-        let place = folder.clone();
-        let done = attended::run(move |state| work(&settings, &place, state));
-        give_back(&folder);
-        let done = done.map_err(|error| error.to_string())?;
-        done.map(|done| (done, folder))
-            .map_err(|error| error.to_string())
+fn check(store: &OfflineArguments) -> Result<(), String> {
+    let (found, folder) = inspected(store, |settings, folder, work| {
+        inspect::check(folder, settings.key_file.as_deref(), work)
+    })?;
+    for fault in &found.faults {
+        say!("{fault}");
     }
+    let clients = counted(found.clients, "client");
+    let records = counted(found.records, "record");
+    let fine = if found.is_fine() { "fine, " } else { "" };
+    say!("{}: {fine}{clients}, {records}", folder.display());
+    without_faults(&found)
+}
 
-    /// Returns the settings and their store folder.
-    fn open(&self) -> Result<(StoreSettings, PathBuf), String> {
-        let flags = self.data.as_deref().map(|path: &Path| {
-            (
-                "store.url".to_owned(),
-                format!("sled:{}", super::text(path)),
-            )
-        });
-        let configuration = super::load(&super::sources(&self.file, flags.into_iter().collect()))?;
-        let settings = configuration.settings.store;
-        refuse_new(&settings)?;
-        match settings.url.sled_folder().map(Path::to_owned) {
-            Some(folder) => Ok((settings, folder)),
-            None => {
-                Err("this command is for the embedded store (sled:FOLDER); use the tools of your database"
-                    .to_owned())
-            }
-        }
+fn export(store: &OfflineArguments, file: &Path) -> Result<(), String> {
+    let target = file.to_owned();
+    let (found, _) = inspected(store, move |settings, folder, work| {
+        inspect::export(folder, settings.key_file.as_deref(), &target, work)
+    })?;
+    for fault in &found.faults {
+        note!("registrar: {fault}");
+    }
+    say!("{}: {}", file.display(), counted(found.clients, "client"));
+    without_faults(&found)
+}
+
+fn accept(store: &OfflineArguments) -> Result<(), String> {
+    let (accepted, folder) = inspected(store, |settings, folder, work| {
+        inspect::accept(folder, settings.key_file.as_deref(), work)
+    })?;
+    for lost in &accepted.lost {
+        note!("registrar: {lost}");
+    }
+    if let Some(aside) = accepted.aside {
+        note!(
+            "registrar: sled cannot read all of its files, so the store was rebuilt from the records \
+             that can be read. The previous files are in {}; remove them when they are no longer \
+             needed",
+            aside.display()
+        );
+    }
+    if let Some(file) = accepted.another_key {
+        note!(
+            "registrar: client secrets, values of scripts and patches that were encrypted with \
+             another key cannot be read with {}. Run registrar admin reset to give the administrator \
+             a new secret, and registrar config reset to remove the patches",
+            file.display()
+        );
+    }
+    note!(
+        "registrar: the next start continues with the records in {}",
+        folder.display()
+    );
+    Ok(())
+}
+
+/// Does `work` with the settings and their store folder, and returns its result and the folder.
+fn inspected<T: Send + 'static, E: Display + Send + 'static>(
+    store: &OfflineArguments,
+    work: impl FnOnce(&StoreSettings, &Path, &Work) -> Result<T, E> + Send + 'static,
+) -> Result<(T, PathBuf), String> {
+    let settings = store.settings()?.store;
+    let Some(folder) = settings.url.sled_folder().map(Path::to_owned) else {
+        return Err(
+            "this command is for the embedded store (sled:FOLDER); use the tools of your database"
+                .to_owned(),
+        );
+    };
+    let place = folder.clone();
+    let done = attended(move |state| work(&settings, &place, state));
+    give_back(&folder);
+    match done {
+        Ok(Ok(done)) => Ok((done, folder)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
-fn judged(found: &Inspection) -> Result<(), String> {
+/// Returns an error if there are faults. They have been reported.
+fn without_faults(found: &Inspection) -> Result<(), String> {
     if found.is_fine() {
         return Ok(());
     }
     let count = found.faults.len() as u64 + found.further;
     Err(format!("{} found", counted(count, "fault")))
+}
+
+/// The interval between two updates of the progress.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Does `work` in a thread of its own, and shows its progress. SIGINT and SIGTERM ask the work to end rather
+/// than kill it, so that it cleans up after itself; `work` decides what it returns then.
+fn attended<T: Send + 'static>(work: impl FnOnce(&Work) -> T + Send + 'static) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // The handlers are installed before there is anything to clean up.
+    let signals = {
+        let _guard = runtime.enter();
+        Signals::new()?
+    };
+    let state = Arc::new(Work::default());
+    let shared = Arc::clone(&state);
+    let (sender, outcome) = oneshot::channel();
+    thread::Builder::new().spawn(move || drop(sender.send(work(&shared))))?;
+    runtime.block_on(watch(&state, signals, outcome))
+}
+
+/// Shows the progress until there is an outcome, and asks the work to end on a signal.
+async fn watch<T>(
+    state: &Work,
+    mut signals: Signals,
+    mut outcome: oneshot::Receiver<T>,
+) -> io::Result<T> {
+    let mut progress = Progress::new("bytes and records");
+    let mut shown = 0;
+    loop {
+        tokio::select! {
+            outcome = &mut outcome => return outcome.map_err(io::Error::other),
+            () = signals.next() => state.end(),
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let done = state.done();
+        progress.add(done.saturating_sub(shown));
+        shown = done;
+    }
+}
+
+/// The signals that end a command.
+#[cfg(unix)]
+struct Signals([tokio::signal::unix::Signal; 2]);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        ]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    }
+}
+
+/// The signal that ends a command.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    const fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -5,22 +5,22 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::output::{self, Form, Format, Table, cell};
-use super::remote::{Call, Needs, RemoteArguments, segment};
-use super::{Failure, moment};
-use crate::base::json as strict;
+use crate::cli::{
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items,
+    member_table, moment, read_object, segment, write_json, write_line,
+};
 
 /// The path of initial access tokens in the admin API.
 const TOKENS: &str = "/admin/v1/initial-access-tokens";
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum TokensCommand {
     /// Create an initial access token. The token is shown only once.
     Create(Creation),
     /// List the initial access tokens, without their values.
     List {
         #[command(flatten)]
-        form: Form,
+        form: OutputForm,
         #[command(flatten)]
         remote: RemoteArguments,
     },
@@ -46,16 +46,16 @@ pub(super) struct Creation {
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
-    policy: Policy,
+    policy: TokenPolicy,
     #[command(flatten)]
-    form: Form,
+    form: OutputForm,
     #[command(flatten)]
     remote: RemoteArguments,
 }
 
 /// The limits for clients that are registered with the token. Omitted members set no limit.
 #[derive(Debug, Args)]
-struct Policy {
+struct TokenPolicy {
     /// A JSON file with the members of a policy. The following flags override it.
     #[arg(long = "policy", value_name = "FILE")]
     file: Option<PathBuf>,
@@ -81,11 +81,11 @@ struct Policy {
 
 const WRITE: Needs = |scopes| &scopes.tokens_write;
 
-pub(super) async fn run(command: &Command) -> Result<(), Failure> {
+pub(super) async fn run(command: &TokensCommand) -> Result<(), CommandFailure> {
     match command {
-        Command::Create(creation) => create(creation).await,
-        Command::List { form, remote } => list(form.format, remote).await,
-        Command::Revoke { id, remote } => {
+        TokensCommand::Create(creation) => create(creation).await,
+        TokensCommand::List { form, remote } => list(form.format, remote).await,
+        TokensCommand::Revoke { id, remote } => {
             let path = format!("{TOKENS}/{}", segment(id)?);
             let call = Call {
                 method: "DELETE",
@@ -93,38 +93,23 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
                 ..Call::default()
             };
             remote.connect(&[WRITE]).await?.call(call).await?;
-            output::line("1 revoked")
+            write_line("1 revoked")
         }
     }
 }
 
-async fn create(creation: &Creation) -> Result<(), Failure> {
-    let wanted = creation.wanted()?;
-    let body = Some((
-        "application/json",
-        Value::from(wanted).to_string().into_bytes(),
-    ));
+async fn create(creation: &Creation) -> Result<(), CommandFailure> {
+    let wanted = Value::from(creation.wanted()?).to_string();
     let call = Call {
         method: "POST",
         path: TOKENS,
-        body,
+        body: Some(("application/json", wanted.into_bytes())),
         ..Call::default()
     };
-    let made = creation.remote.connect(&[WRITE]).await?.call(call).await?;
+    let created = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
-        Format::Json => output::json(&made)?,
-        Format::Table => {
-            let rows = output::members(&made).into_iter().map(|[name, text]| {
-                let is_time = ["created_at", "expires_at"].contains(&name.as_str());
-                let text = if is_time {
-                    moment::shown(made.get(&name))
-                } else {
-                    text
-                };
-                [name, text]
-            });
-            Table::new(["MEMBER", "VALUE"]).rows(rows.collect())?;
-        }
+        Format::Json => write_json(&created)?,
+        Format::Table => member_table(&created, &["created_at", "expires_at"])?,
     }
     note!("registrar: the token is shown only once; copy it now");
     Ok(())
@@ -132,18 +117,17 @@ async fn create(creation: &Creation) -> Result<(), Failure> {
 
 impl Creation {
     /// Returns the body of the request.
-    fn wanted(&self) -> Result<Map<String, Value>, Failure> {
+    fn wanted(&self) -> Result<Map<String, Value>, CommandFailure> {
         let mut wanted = Map::new();
-        wanted.extend(self.uses.map(|uses| ("uses".to_owned(), uses.into())));
-        wanted.extend(
-            self.expires_in
-                .map(|seconds| ("expires_in".to_owned(), seconds.into())),
-        );
-        wanted.extend(
-            self.note
-                .clone()
-                .map(|note| ("note".to_owned(), note.into())),
-        );
+        if let Some(uses) = self.uses {
+            wanted.insert("uses".to_owned(), uses.into());
+        }
+        if let Some(seconds) = self.expires_in {
+            wanted.insert("expires_in".to_owned(), seconds.into());
+        }
+        if let Some(note) = &self.note {
+            wanted.insert("note".to_owned(), note.as_str().into());
+        }
         let policy = self.policy.members()?;
         if !policy.is_empty() {
             wanted.insert("policy".to_owned(), policy.into());
@@ -152,15 +136,12 @@ impl Creation {
     }
 }
 
-impl Policy {
-    fn members(&self) -> Result<Map<String, Value>, Failure> {
+impl TokenPolicy {
+    /// Returns the members of the file, with those of the flags in their place.
+    fn members(&self) -> Result<Map<String, Value>, CommandFailure> {
         let mut members = match &self.file {
             None => Map::new(),
-            Some(file) => {
-                let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-                let bytes = std::fs::read(file).map_err(|error| named(&error))?;
-                strict::parse_object(&bytes).map_err(|error| named(&error))?
-            }
+            Some(file) => read_object(file)?,
         };
         let lists = [
             ("redirect_hosts", &self.redirect_hosts),
@@ -172,58 +153,48 @@ impl Policy {
             ),
             ("privileged_members", &self.privileged_members),
         ];
-        for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
-            members.insert(name.to_owned(), json!(values));
+        for (name, values) in lists {
+            if !values.is_empty() {
+                members.insert(name.to_owned(), json!(values));
+            }
         }
-        members.extend(
-            self.maximum_lifetime
-                .map(|seconds| ("maximum_lifetime".to_owned(), seconds.into())),
-        );
+        if let Some(seconds) = self.maximum_lifetime {
+            members.insert("maximum_lifetime".to_owned(), seconds.into());
+        }
         Ok(members)
     }
 }
 
-async fn list(format: Format, remote: &RemoteArguments) -> Result<(), Failure> {
+async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[WRITE]).await?;
-    let (mut tokens, mut after): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    let mut tokens = Vec::new();
+    let mut query = vec![("limit", "200".to_owned())];
     loop {
-        let mut query = vec![("limit", "200".to_owned())];
-        query.extend(after.take().map(|id| ("after", id)));
-        let page = remote
-            .call(Call {
-                path: TOKENS,
-                query: &query,
-                ..Call::default()
-            })
-            .await?;
-        let found = page
-            .get("initial_access_tokens")
-            .and_then(Value::as_array)
-            .cloned();
-        tokens.extend(found.unwrap_or_default());
-        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if after.is_none() {
+        let page = remote.get(TOKENS, &query).await?;
+        tokens.extend_from_slice(items(&page, "initial_access_tokens"));
+        let Some(Value::String(next)) = page.get("next") else {
             break;
-        }
+        };
+        query.truncate(1);
+        query.push(("after", next.clone()));
     }
     if format == Format::Json {
-        return output::json(&tokens.into());
+        return write_json(&tokens.into());
     }
     let mut table = Table::new(["ID", "NOTE", "USED", "USES", "CREATED", "EXPIRES"]);
     table.rows(tokens.iter().map(row).collect())
 }
 
 fn row(token: &Value) -> [String; 6] {
-    let uses = token.get("uses");
+    let uses = match token.get("uses") {
+        None => "any".to_owned(),
+        uses => cell(uses),
+    };
     [
         cell(token.get("id")),
         cell(token.get("note")),
         cell(token.get("used")),
-        if uses.is_some() {
-            cell(uses)
-        } else {
-            "any".to_owned()
-        },
+        uses,
         moment::shown(token.get("created_at")),
         moment::shown(token.get("expires_at")),
     ]

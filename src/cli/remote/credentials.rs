@@ -1,15 +1,15 @@
 //! The credentials of the caller, and the access token that the server issues for them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::Failure;
 use super::server;
 use crate::base::Secret;
+use crate::cli::CommandFailure;
 use crate::config::Settings;
 use crate::fetch::{Direct, Request};
 use crate::token::administrator;
@@ -34,43 +34,47 @@ struct Written {
 
 /// Returns the credentials of `file`, or else those of the environment, or else those that the first start
 /// wrote.
-pub(super) fn find(file: Option<&Path>, settings: &Settings) -> Result<Credentials, Failure> {
+pub(super) fn find(
+    file: Option<&Path>,
+    settings: &Settings,
+) -> Result<Credentials, CommandFailure> {
     if let Some(file) = file {
-        return read(file).map_err(Failure::Failed);
+        return Ok(read_file(file)?);
     }
-    match [ID, SECRET].map(|name| std::env::var(name).ok().filter(|value| !value.is_empty())) {
-        [Some(client_id), Some(secret)] => {
-            return Ok(Credentials {
-                client_id,
-                secret: Secret::new(secret),
-                place: "the environment".into(),
-            });
-        }
-        [Some(_), None] => {
-            return Err(Failure::Failed(format!(
-                "{ID} is set, but {SECRET} is not; set both"
-            )));
-        }
-        [None, Some(_)] => {
-            return Err(Failure::Failed(format!(
-                "{SECRET} is set, but {ID} is not; set both"
-            )));
-        }
-        [None, None] => {}
+    if let Some(credentials) = of_environment()? {
+        return Ok(credentials);
     }
-    let written: Option<PathBuf> = administrator::file(settings);
-    let usual = written.filter(|file| file.exists());
-    let usual = usual.ok_or_else(|| {
-        let beside = administrator::file(settings).map(|file| format!(" {} does not exist.", file.display()));
-        format!(
-            "no credentials found.{} Name a credentials file with --credentials, or set {ID} and {SECRET}",
-            beside.unwrap_or_default()
-        )
-    })?;
-    read(&usual).map_err(Failure::Failed)
+    let missing = match administrator::file(settings) {
+        Some(file) if file.exists() => return Ok(read_file(&file)?),
+        Some(file) => format!(" {} does not exist.", file.display()),
+        None => String::new(),
+    };
+    Err(CommandFailure::Failed(format!(
+        "no credentials found.{missing} Name a credentials file with --credentials, or set {ID} and {SECRET}"
+    )))
 }
 
-fn read(file: &Path) -> Result<Credentials, String> {
+/// Returns the credentials of the environment, if it has any.
+fn of_environment() -> Result<Option<Credentials>, String> {
+    match (variable(ID), variable(SECRET)) {
+        (Some(client_id), Some(secret)) => Ok(Some(Credentials {
+            client_id,
+            secret: Secret::new(secret),
+            place: "the environment".to_owned(),
+        })),
+        (Some(_), None) => Err(format!("{ID} is set, but {SECRET} is not; set both")),
+        (None, Some(_)) => Err(format!("{SECRET} is set, but {ID} is not; set both")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Returns the value of an environment variable, if it is not empty.
+fn variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    (!value.is_empty()).then_some(value)
+}
+
+fn read_file(file: &Path) -> Result<Credentials, String> {
     let place = file.display().to_string();
     let text = std::fs::read(file).map_err(|error| format!("{place} cannot be read: {error}"))?;
     let written: Written = serde_json::from_slice(&text)
@@ -85,25 +89,50 @@ fn read(file: &Path) -> Result<Credentials, String> {
 }
 
 /// The token endpoint.
-pub(super) struct Grant<'a> {
-    pub(super) http: &'a Direct,
-    pub(super) url: &'a str,
-    pub(super) path: &'a str,
+pub(super) struct TokenEndpoint<'a> {
+    http: &'a Direct,
+    /// The URL of the server.
+    server: &'a str,
+    /// The URL of the endpoint.
+    url: String,
 }
 
-impl Grant<'_> {
+impl<'a> TokenEndpoint<'a> {
+    pub(super) fn new(http: &'a Direct, server: &'a str, settings: &Settings) -> Self {
+        let url = format!("{server}{}", settings.server.paths.token);
+        Self { http, server, url }
+    }
+
     /// Requests an access token with this scope (RFC 6749 section 4.4).
-    pub(super) async fn ask(
+    pub(super) async fn request_token(
         &self,
         credentials: &Credentials,
         scope: &str,
-    ) -> Result<Secret, Failure> {
+    ) -> Result<Secret, CommandFailure> {
+        let answer = match self.http.send(self.request(credentials, scope)).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(server::unreachable(self.server, &error)),
+        };
+        let members: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        if answer.status == 200
+            && let Some(token) = text("access_token")
+        {
+            return Ok(Secret::new(token.to_owned()));
+        }
+        match text("error") {
+            Some(code) => Err(self.refused(credentials, scope, (code, text("error_description")))),
+            None => Err(server::no_registrar(&self.url, answer.status)),
+        }
+    }
+
+    fn request(&self, credentials: &Credentials, scope: &str) -> Request {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("grant_type", "client_credentials"), ("scope", scope)])
             .finish();
-        let request = Request {
+        Request {
             method: "POST".to_owned(),
-            url: format!("{}{}", self.url, self.path),
+            url: self.url.clone(),
             headers: vec![
                 ("authorization".to_owned(), basic(credentials)),
                 (
@@ -113,35 +142,26 @@ impl Grant<'_> {
             ],
             body: Some(body.into_bytes()),
             ..Request::default()
-        };
-        let sent = self.http.send(request).await;
-        let answer = sent.map_err(|error| server::unreachable(self.url, &error))?;
-        let members: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let text = |name: &str| members.get(name).and_then(Value::as_str);
-        match (answer.status, text("access_token"), text("error")) {
-            (200, Some(token), _) => Ok(Secret::new(token.to_owned())),
-            (_, _, Some(code)) => {
-                Err(self.refused(credentials, scope, (code, text("error_description"))))
-            }
-            (status, ..) => Err(server::no_registrar(
-                &format!("{}{}", self.url, self.path),
-                status,
-            )),
         }
     }
 
-    fn refused(&self, who: &Credentials, scope: &str, said: (&str, Option<&str>)) -> Failure {
+    fn refused(
+        &self,
+        who: &Credentials,
+        scope: &str,
+        said: (&str, Option<&str>),
+    ) -> CommandFailure {
         let Credentials {
             client_id, place, ..
         } = who;
         let (code, description) = said;
-        Failure::Failed(match code {
+        CommandFailure::Failed(match code {
             "invalid_client" => format!(
                 "{} rejected the credentials of {place} (client {client_id}): the secret is wrong, or the \
                  client does not exist, is disabled or has expired. If the secret of the administrator is \
                  lost, registrar admin reset sets a new one. If there is no administrator, a restart of the \
                  server creates one with new credentials",
-                self.url
+                self.server
             ),
             "invalid_scope" => {
                 format!(
@@ -150,7 +170,7 @@ impl Grant<'_> {
             }
             _ => format!(
                 "{} issued no access token to the client {client_id} of {place}: {code}: {}",
-                self.url,
+                self.server,
                 description.unwrap_or_default()
             ),
         })
@@ -198,14 +218,14 @@ mod tests {
             r#"{"client_id": 1, "client_secret": "secret"}"#,
         ] {
             std::fs::write(&file, text).unwrap();
-            let told = read(&file).err().unwrap();
+            let told = read_file(&file).err().unwrap();
             assert!(
                 told.contains("client_id and client_secret") && !told.contains("column"),
                 "{told}"
             );
         }
         assert!(
-            read(&folder.path().join("none"))
+            read_file(&folder.path().join("none"))
                 .err()
                 .unwrap()
                 .contains("cannot be read")

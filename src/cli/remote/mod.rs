@@ -3,15 +3,18 @@
 mod credentials;
 mod server;
 
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use clap::Args;
+use url::{Host, Url};
 
 pub(super) use server::{Call, Remote, segment};
 
-use super::{DEFAULT_FILE, Failure, FileArguments};
-use crate::config::{self, AdminScopes, Settings};
+use crate::cli::{CommandFailure, DEFAULT_FILE, FileArguments};
+use crate::config::{AdminScopes, Settings};
 use crate::fetch::Direct;
+use credentials::TokenEndpoint;
 
 #[derive(Debug, Args)]
 pub(super) struct RemoteArguments {
@@ -40,57 +43,44 @@ pub(super) type Needs = fn(&AdminScopes) -> &String;
 
 impl RemoteArguments {
     /// Connects with an access token that has only the scopes that `needed` picks.
-    pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, Failure> {
+    pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, CommandFailure> {
         let settings = self.settings()?;
-        let http =
-            Direct::new(self.ca.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
+        let http = Direct::new(self.ca.as_deref())
+            .map_err(|error| CommandFailure::Failed(error.to_string()))?;
         let credentials = credentials::find(self.credentials.as_deref(), &settings)?;
-        let server = self.server.clone().unwrap_or_else(|| own_url(&settings));
-        let admin = self
-            .admin_server
-            .clone()
-            .unwrap_or_else(|| self.admin_url(&settings, &server));
-        for url in [&server, &admin] {
-            warn_of_plain_http(url);
-        }
-        let mut scopes: Vec<&str> = Vec::new();
-        for scope in needed
-            .iter()
-            .map(|pick| pick(&settings.admin.scopes).as_str())
-        {
-            if !scopes.contains(&scope) {
-                scopes.push(scope);
-            }
-        }
-        let token = credentials::Grant {
-            http: &http,
-            url: &server,
-            path: &settings.server.paths.token,
+        let server = match &self.server {
+            Some(server) => server.clone(),
+            None => own_url(&settings),
         };
-        let bearer = token.ask(&credentials, &scopes.join(" ")).await?;
-        Ok(Remote::new(
-            http,
-            admin,
-            bearer,
-            settings.server.paths.config,
-        ))
+        let admin = self.admin_url(&settings, &server);
+        warn_of_plain_http(&server);
+        warn_of_plain_http(&admin);
+        let scope = scope(needed, &settings.admin.scopes);
+        let token_endpoint = TokenEndpoint::new(&http, &server, &settings);
+        let bearer = token_endpoint.request_token(&credentials, &scope).await?;
+        let config = settings.server.paths.config;
+        Ok(Remote::new(http, admin, bearer, config))
     }
 
     /// Returns the configuration of the server, or the defaults if no file is named and the default file does
     /// not exist.
-    fn settings(&self) -> Result<Settings, Failure> {
-        let config = self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-        let is_there = self.config.is_some() || Path::new(DEFAULT_FILE).exists();
+    fn settings(&self) -> Result<Settings, CommandFailure> {
+        let default = || PathBuf::from(DEFAULT_FILE);
+        let config = self.config.clone().unwrap_or_else(default);
+        let is_expected = self.config.is_some() || config.exists();
         let mut sources = super::sources(&FileArguments { config }, Vec::new());
-        sources.file = sources.file.filter(|_| is_there);
-        let loaded = config::load(&sources);
-        let loaded = loaded.map_err(|errors| format!("invalid configuration:\n{errors}"))?;
-        Ok(loaded.settings)
+        if !is_expected {
+            sources.file = None;
+        }
+        Ok(super::read_configuration(&sources)?.settings)
     }
 
     /// Returns the URL of the admin API. An explicit `--server` covers the admin API too, unless
     /// `--admin-server` names another URL.
     fn admin_url(&self, settings: &Settings, server: &str) -> String {
+        if let Some(admin) = &self.admin_server {
+            return admin.clone();
+        }
         match settings.admin.listen {
             Some(address) if self.server.is_none() => {
                 let scheme = if settings.admin.tls { "https" } else { "http" };
@@ -101,49 +91,61 @@ impl RemoteArguments {
     }
 }
 
+/// Returns the scopes that `needed` picks, without duplicates.
+fn scope(needed: &[Needs], scopes: &AdminScopes) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for pick in needed {
+        let name = pick(scopes);
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names.join(" ")
+}
+
 /// Returns the URL of a server with these settings, as seen from the same machine.
 fn own_url(settings: &Settings) -> String {
     let server = &settings.server;
-    let scheme = if server.tls.is_on() { "https" } else { "http" };
-    // The certificate is issued for the name that clients use.
-    let named = server.issuer.clone().filter(|_| server.tls.is_on());
-    let url = named.unwrap_or_else(|| format!("{scheme}://{}", reachable(server.listen)));
-    url.trim_end_matches('/').to_owned()
+    match &server.issuer {
+        // The certificate is issued for the name that clients use.
+        Some(issuer) if server.tls.is_on() => issuer.trim_end_matches('/').to_owned(),
+        _ if server.tls.is_on() => format!("https://{}", reachable(server.listen)),
+        _ => format!("http://{}", reachable(server.listen)),
+    }
 }
 
 /// Returns an address to connect to. A server that listens on all addresses is reached by loopback.
-fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
-    if address.ip().is_unspecified() {
-        let is_v4 = address.is_ipv4();
-        address.set_ip(if is_v4 {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        });
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
     }
-    address
 }
 
 fn server_url(text: &str) -> Result<String, String> {
-    let url = url::Url::parse(text)
-        .ok()
-        .filter(|url| ["http", "https"].contains(&url.scheme()));
-    let url = url.filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none());
-    let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
-    let due = || "expected an http or https URL, such as https://register.example.org".to_owned();
-    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
-        .ok_or_else(due)
+    match Url::parse(text) {
+        Ok(url) if is_plain(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        _ => Err("expected an http or https URL, such as https://register.example.org".to_owned()),
+    }
+}
+
+/// Whether `url` has a host and perhaps a path, and nothing else.
+fn is_plain(url: &Url) -> bool {
+    let is_http = ["http", "https"].contains(&url.scheme()) && url.has_host();
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    is_http && !has_user && url.query().is_none() && url.fragment().is_none()
 }
 
 /// Warns that the secret and the token can be read in transit over plain http.
 fn warn_of_plain_http(url: &str) {
-    let Ok(parsed) = url::Url::parse(url) else {
+    let Ok(parsed) = Url::parse(url) else {
         return;
     };
     let is_here = match parsed.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
     if parsed.scheme() == "http" && !is_here {

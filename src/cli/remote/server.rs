@@ -5,8 +5,8 @@ use std::io;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::super::Failure;
 use crate::base::Secret;
+use crate::cli::CommandFailure;
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
 use crate::http::answer::NO_SUCH_PATH;
 
@@ -42,48 +42,59 @@ impl Remote {
         }
     }
 
+    /// Returns the JSON of the resource at `path`.
+    pub(in crate::cli) async fn get(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+    ) -> Result<Value, CommandFailure> {
+        let call = Call {
+            path,
+            query,
+            ..Call::default()
+        };
+        self.call(call).await
+    }
+
     /// Sends the request and returns the JSON of the response, or null if it has no body.
-    pub(in crate::cli) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
+    pub(in crate::cli) async fn call(&self, call: Call<'_>) -> Result<Value, CommandFailure> {
         let request = self.request(call);
         let url = request.url.clone();
-        let answer = self
-            .http
-            .send(request)
-            .await
-            .map_err(|error| unreachable(&self.base, &error))?;
-        self.understood(&url, &answer)
+        match self.http.send(request).await {
+            Ok(answer) => self.understood(&url, &answer),
+            Err(error) => Err(unreachable(&self.base, &error)),
+        }
     }
 
     /// Sends the request and returns the response while it arrives.
-    pub(in crate::cli) async fn open(&self, call: Call<'_>) -> Result<Arriving, Failure> {
+    pub(in crate::cli) async fn open(&self, call: Call<'_>) -> Result<Arriving, CommandFailure> {
         let request = self.request(call);
         let url = request.url.clone();
-        let arriving = self
-            .http
-            .open(request)
-            .await
-            .map_err(|error| unreachable(&self.base, &error))?;
+        let unreachable = |error| unreachable(&self.base, &error);
+        let arriving = self.http.open(request).await.map_err(unreachable)?;
         if arriving.status == 200 {
             return Ok(arriving);
         }
-        let answer = arriving
-            .whole()
-            .await
-            .map_err(|error| unreachable(&self.base, &error))?;
+        let answer = arriving.whole().await.map_err(unreachable)?;
         self.understood(&url, &answer)?;
         Err(no_registrar(&url, answer.status))
     }
 
     /// Sends the request with a body that is read while it is sent.
-    pub(in crate::cli) async fn upload<I>(&self, call: Call<'_>, parts: I) -> Result<Value, Failure>
+    pub(in crate::cli) async fn upload<I>(
+        &self,
+        call: Call<'_>,
+        parts: I,
+    ) -> Result<Value, CommandFailure>
     where
         I: Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
     {
         let request = self.request(call);
         let url = request.url.clone();
-        let sent = self.http.upload(request, parts).await;
-        let answer = sent.map_err(|error| unreachable(&self.base, &error))?;
-        self.understood(&url, &answer)
+        match self.http.upload(request, parts).await {
+            Ok(answer) => self.understood(&url, &answer),
+            Err(error) => Err(unreachable(&self.base, &error)),
+        }
     }
 
     fn request(&self, call: Call<'_>) -> Request {
@@ -98,21 +109,22 @@ impl Remote {
             "authorization".to_owned(),
             format!("Bearer {}", self.bearer.expose()),
         )];
-        let media_type = call.body.as_ref().map(|(media_type, _)| *media_type);
-        headers.extend(
-            media_type.map(|media_type| ("content-type".to_owned(), media_type.to_owned())),
-        );
+        let mut body = None;
+        if let Some((media_type, bytes)) = call.body {
+            headers.push(("content-type".to_owned(), media_type.to_owned()));
+            body = Some(bytes);
+        }
         Request {
             method: call.method.to_owned(),
             url,
             headers,
-            body: call.body.map(|(_, body)| body),
+            body,
             ..Request::default()
         }
     }
 
     /// Returns the JSON of a response, or a message that explains an error response.
-    fn understood(&self, url: &str, answer: &Response) -> Result<Value, Failure> {
+    fn understood(&self, url: &str, answer: &Response) -> Result<Value, CommandFailure> {
         if answer.status == 204 {
             return Ok(Value::Null);
         }
@@ -122,9 +134,15 @@ impl Remote {
         if (200..300).contains(&answer.status) {
             return Ok(value);
         }
-        let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (code, description) = (text("error"), text("error_description"));
-        Err(Failure::Failed(match (answer.status, code) {
+        Err(self.explained(url, answer.status, &value))
+    }
+
+    /// Returns a message that explains the error response `refusal`.
+    fn explained(&self, url: &str, status: u16, refusal: &Value) -> CommandFailure {
+        let text = |name: &str| refusal.get(name).and_then(Value::as_str);
+        let code = text("error").unwrap_or_default();
+        let description = text("error_description").unwrap_or_default();
+        CommandFailure::Failed(match (status, code) {
             (401, _) => format!("{} rejected the access token: {description}", self.base),
             (403, "insufficient_scope") => format!("permission denied: {description}"),
             (404, "not_found") if description == NO_SUCH_PATH => format!(
@@ -132,42 +150,42 @@ impl Remote {
                  --admin-server"
             ),
             (404, _) => description.to_owned(),
-            (_, "client_exists") => {
-                let line = value
-                    .get("line")
-                    .map(|line| format!("line {line}: "))
-                    .unwrap_or_default();
-                format!(
-                    "{code}: {line}a client with this client_id already exists; use --existing skip to keep \
-                     existing clients, or --existing replace to replace them{}",
-                    done(&value)
-                )
-            }
-            (status, "") => return Err(no_registrar(url, status)),
-            (status, code) => format!("{code}: {description} (status {status}){}", done(&value)),
-        }))
+            (_, "client_exists") => client_exists(refusal),
+            (status, "") => return no_registrar(url, status),
+            (status, code) => format!("{code}: {description} (status {status}){}", done(refusal)),
+        })
     }
+}
+
+fn client_exists(refusal: &Value) -> String {
+    let line = match refusal.get("line") {
+        Some(line) => format!("line {line}: "),
+        None => String::new(),
+    };
+    format!(
+        "client_exists: {line}a client with this client_id already exists; use --existing skip to keep \
+         existing clients, or --existing replace to replace them{}",
+        done(refusal)
+    )
 }
 
 /// Returns what was done before the error. A request that covers many clients is not atomic.
 fn done(refusal: &Value) -> String {
-    let counted = ["imported", "replaced", "skipped", "deleted"]
-        .into_iter()
-        .filter_map(|name| {
-            let count = refusal.get(name)?.as_u64()?;
-            Some(format!("{count} {name}"))
-        });
-    let counted: Vec<String> = counted.collect();
-    if counted.is_empty() {
-        String::new()
-    } else {
-        format!("; before that: {}", counted.join(", "))
+    let mut counted = Vec::new();
+    for name in ["imported", "replaced", "skipped", "deleted"] {
+        if let Some(count) = refusal.get(name).and_then(Value::as_u64) {
+            counted.push(format!("{count} {name}"));
+        }
     }
+    if counted.is_empty() {
+        return String::new();
+    }
+    format!("; before that: {}", counted.join(", "))
 }
 
 /// Returns a message that explains why there is no response.
-pub(super) fn unreachable(url: &str, error: &DirectError) -> Failure {
-    Failure::Failed(match error {
+pub(super) fn unreachable(url: &str, error: &DirectError) -> CommandFailure {
+    CommandFailure::Failed(match error {
         DirectError::Unreachable(cause) => {
             format!(
                 "the server at {url} is unreachable ({cause}); is it running? --server names another server"
@@ -184,8 +202,8 @@ pub(super) fn unreachable(url: &str, error: &DirectError) -> Failure {
 }
 
 /// Returns the failure for a response that is not from a Registrar.
-pub(super) fn no_registrar(url: &str, status: u16) -> Failure {
-    Failure::Failed(format!(
+pub(super) fn no_registrar(url: &str, status: u16) -> CommandFailure {
+    CommandFailure::Failed(format!(
         "the response from {url} is not from a Registrar (status {status})"
     ))
 }
@@ -198,10 +216,12 @@ const SEGMENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Returns `id` as a path segment, percent-encoded.
-pub(in crate::cli) fn segment(id: &str) -> Result<String, Failure> {
+pub(in crate::cli) fn segment(id: &str) -> Result<String, CommandFailure> {
     // URL resolution removes such a segment, and the request would then address all clients or tokens.
     if ["", ".", ".."].contains(&id) {
-        return Err(Failure::Usage(format!("'{id}' is not an identifier")));
+        return Err(CommandFailure::Usage(format!(
+            "'{id}' is not an identifier"
+        )));
     }
     Ok(utf8_percent_encode(id, &SEGMENT).to_string())
 }
@@ -215,7 +235,7 @@ mod tests {
         assert_eq!(segment("a-b_1").unwrap(), "a-b_1");
         assert_eq!(segment("a/b?c#d%").unwrap(), "a%2Fb%3Fc%23d%25");
         for bad in ["", ".", ".."] {
-            assert!(matches!(segment(bad), Err(Failure::Usage(_))));
+            assert!(matches!(segment(bad), Err(CommandFailure::Usage(_))));
         }
     }
 }

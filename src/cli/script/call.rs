@@ -4,8 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{Format, ScriptArguments};
-use crate::base::json;
+use super::{ScriptArguments, ScriptFormat};
 use crate::script::Hook;
 use crate::script::testing::trial::{Ending, Given, Trial};
 use crate::script::testing::{self, Fakes, World, WorldSettings};
@@ -20,73 +19,78 @@ pub(super) struct Subject<'a> {
 pub(super) fn run(
     arguments: &ScriptArguments,
     subject: &Subject<'_>,
-    format: Format,
+    format: ScriptFormat,
 ) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let hook = testing::hook(subject.hook)?;
-    let (given, fakes) = read(subject.request)?;
+    let (given, fakes) = read_request(subject.request)?;
+    let before = match hook {
+        Hook::AdaptRequest => given.request.clone(),
+        _ => given.client().clone(),
+    };
     let world = World::new(&beginning);
     world.fake(with_the_rest(fakes, &beginning))?;
-    let before = if hook == Hook::AdaptRequest {
-        &given.request
-    } else {
-        given.client()
-    }
-    .clone();
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
-    let trial = super::runtime()?.block_on(trial)?;
+    let trial = crate::cli::runtime()?.block_on(trial)?;
     match format {
-        Format::Json => say!(
-            "{:#}",
-            serde_json::to_value(&trial).map_err(|error| error.to_string())?
-        ),
-        Format::Text => say!("{}", lines(subject.hook, &before, &trial).join("\n")),
+        ScriptFormat::Json => write_json(&trial)?,
+        ScriptFormat::Text => write_text(subject.hook, &before, &trial),
     }
-    match trial.outcome {
-        Ending::Fault => Err(format!("the hook {} failed", subject.hook)),
-        Ending::Passed | Ending::Refused | Ending::Answered => Ok(()),
+    if trial.outcome == Ending::Fault {
+        return Err(format!("the hook {} failed", subject.hook));
     }
+    Ok(())
 }
 
 /// Reads the request of `file`, with the context and the fakes if the file has them.
-fn read(file: &Path) -> Result<(Given, Fakes), String> {
+fn read_request(file: &Path) -> Result<(Given, Fakes), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let bytes = std::fs::read(file).map_err(|error| named(&error))?;
-    let mut members = json::parse_object(&bytes).map_err(|error| named(&error))?;
-    if !members.get("request").is_some_and(Value::is_object) {
-        return Ok((
-            Given {
-                request: members,
-                ..Given::default()
-            },
-            Fakes::default(),
-        ));
+    let mut members = crate::cli::read_object(file)?;
+    if !matches!(members.get("request"), Some(Value::Object(_))) {
+        let given = Given {
+            request: members,
+            ..Given::default()
+        };
+        return Ok((given, Fakes::default()));
     }
-    let fakes = members
-        .shift_remove("fakes")
-        .unwrap_or_else(|| Value::Object(Map::new()));
-    let fakes = serde_json::from_value(fakes).map_err(|error| named(&format!("fakes: {error}")))?;
-    let given = serde_json::from_value(Value::Object(members)).map_err(|error| named(&error))?;
+    let fakes = match members.shift_remove("fakes") {
+        Some(fakes) => {
+            serde_json::from_value(fakes).map_err(|error| named(&format!("fakes: {error}")))?
+        }
+        None => Fakes::default(),
+    };
+    let given = serde_json::from_value(members.into()).map_err(|error| named(&error))?;
     Ok((given, fakes))
 }
 
 /// Completes `fakes` with the current time and a placeholder for every secret. A call must neither need nor
 /// show real secrets.
 fn with_the_rest(mut fakes: Fakes, beginning: &WorldSettings) -> Fakes {
-    fakes
-        .now
-        .get_or_insert_with(|| super::super::clock().now().unix());
+    if fakes.now.is_none() {
+        fakes.now = Some(crate::cli::clock().now().unix());
+    }
     for name in beginning.settings.secrets.keys() {
-        fakes
-            .secrets
-            .entry(name.clone())
-            .or_insert_with(|| format!("placeholder for the secret {name}"));
+        let secret = fakes.secrets.entry(name.clone());
+        secret.or_insert_with(|| format!("placeholder for the secret {name}"));
     }
     fakes
 }
 
-/// Formats the result of the call for people.
-fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> {
+fn write_json(trial: &Trial) -> Result<(), String> {
+    let value = serde_json::to_value(trial).map_err(|error| error.to_string())?;
+    say!("{value:#}");
+    Ok(())
+}
+
+fn write_text(hook: &str, before: &Map<String, Value>, trial: &Trial) {
+    let mut lines = outcome_lines(hook, trial);
+    lines.extend(change_lines(before, trial));
+    lines.extend(work_lines(trial));
+    say!("{}", lines.join("\n"));
+}
+
+/// Returns what the hook ended with, for people.
+fn outcome_lines(hook: &str, trial: &Trial) -> Vec<String> {
     let mut lines = vec![ending(hook, trial)];
     if let Some(message) = &trial.message {
         lines.push(format!("  {}: {message}", place(trial)));
@@ -97,34 +101,39 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     if let Some(value) = &trial.value {
         lines.push(format!("  returned: {value}"));
     }
-    let after = trial
-        .client
-        .as_ref()
-        .or(trial.response.as_ref())
-        .or(trial.request.as_ref());
-    lines.extend(
-        after
-            .map(|after| difference(before, after))
-            .unwrap_or_default(),
-    );
-    lines.extend(
-        trial
-            .http
-            .iter()
-            .map(|sent| format!("  http: {} {}", sent.method, sent.url)),
-    );
-    lines.extend(trial.log.iter().map(|line| format!("  log: {line}")));
+    lines
+}
+
+/// Returns what the hook changed, if it can change anything.
+fn change_lines(before: &Map<String, Value>, trial: &Trial) -> Vec<String> {
+    let client_or_response = trial.client.as_ref().or(trial.response.as_ref());
+    match client_or_response.or(trial.request.as_ref()) {
+        Some(after) => difference(before, after),
+        None => Vec::new(),
+    }
+}
+
+/// Returns what the hook did on the way, and how much work it was.
+fn work_lines(trial: &Trial) -> Vec<String> {
+    let mut lines = Vec::new();
+    for sent in &trial.http {
+        lines.push(format!("  http: {} {}", sent.method, sent.url));
+    }
+    for line in &trial.log {
+        lines.push(format!("  log: {line}"));
+    }
     let (whole, rest) = (trial.microseconds / 1_000, trial.microseconds % 1_000);
-    lines.push(format!(
-        "{} operations, {whole}.{rest:03} ms",
-        trial.operations
-    ));
+    let operations = trial.operations;
+    lines.push(format!("{operations} operations, {whole}.{rest:03} ms"));
     lines
 }
 
 /// Returns the script that ended the hook, or `None` if the server did.
 fn script(trial: &Trial) -> Option<&str> {
-    trial.script.as_deref().filter(|name| !name.is_empty())
+    match trial.script.as_deref() {
+        None | Some("") => None,
+        name => name,
+    }
 }
 
 /// Returns the location of a fault. The line is not always known.
@@ -137,35 +146,41 @@ fn place(trial: &Trial) -> String {
 }
 
 fn ending(hook: &str, trial: &Trial) -> String {
-    let by = script(trial).map_or_else(String::new, |script| format!(" by {script}"));
-    let status = trial
-        .status
-        .map_or_else(String::new, |status| format!(": {status}"));
     let outcome = match trial.outcome {
         Ending::Passed => "passed",
         Ending::Refused => "refused",
         Ending::Answered => "answered",
         Ending::Fault => "failed",
     };
-    format!("{hook}: {outcome}{by}{status}")
+    let mut text = format!("{hook}: {outcome}");
+    if let Some(script) = script(trial) {
+        text = format!("{text} by {script}");
+    }
+    if let Some(status) = trial.status {
+        text = format!("{text}: {status}");
+    }
+    text
 }
 
 /// Returns the members that differ, one per line.
 fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, value) in before {
-        if after.get(name) != Some(value) {
+        let other = after.get(name);
+        if other != Some(value) {
             lines.push(format!("  - {name}: {value}"));
-            lines.extend(after.get(name).map(|value| format!("  + {name}: {value}")));
+        }
+        if let Some(other) = other
+            && other != value
+        {
+            lines.push(format!("  + {name}: {other}"));
         }
     }
-    let is_new = |(name, _): &(&String, &Value)| !before.contains_key(*name);
-    lines.extend(
-        after
-            .iter()
-            .filter(is_new)
-            .map(|(name, value)| format!("  + {name}: {value}")),
-    );
+    for (name, value) in after {
+        if !before.contains_key(name) {
+            lines.push(format!("  + {name}: {value}"));
+        }
+    }
     if lines.is_empty() {
         lines.push("  nothing was changed".to_owned());
     }
@@ -197,7 +212,7 @@ mod tests {
         let file = folder.path().join("request.json");
         let read = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            super::read(&file)
+            read_request(&file)
         };
         assert_eq!(
             read("{\"client_name\": \"K\"}").unwrap().0.request["client_name"],
