@@ -41,11 +41,10 @@ impl Anchors {
     /// # Errors
     /// If there is none, or one cannot be read.
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
-        let found = X509::stack_from_pem(pem).map_err(|_| CertificateError::Malformed)?;
-        if found.is_empty() {
-            Err(CertificateError::Missing)
-        } else {
-            Ok(Self(found))
+        match X509::stack_from_pem(pem) {
+            Ok(found) if found.is_empty() => Err(CertificateError::Missing),
+            Ok(found) => Ok(Self(found)),
+            Err(_) => Err(CertificateError::Malformed),
         }
     }
 
@@ -59,10 +58,11 @@ impl Anchors {
         now: Timestamp,
     ) -> bool {
         // A verification that fails internally counts as untrusted.
-        certificate.is_valid_at(now)
-            && self
-                .verify(certificate, intermediates, now, &CONNECTION)
-                .unwrap_or(false)
+        if !certificate.is_valid_at(now) {
+            return false;
+        }
+        let verified = self.verify(certificate, intermediates, now, &CONNECTION);
+        matches!(verified, Ok(true))
     }
 
     /// Checks that `chain`, which came with a token, leads from the signer's certificate to an
@@ -81,13 +81,9 @@ impl Anchors {
             return Err(ChainError::Usage);
         }
         // A verification that fails internally counts as untrusted.
-        let is_trusted = self
-            .verify(signer, chain.intermediates(), now, &SIGNATURE)
-            .unwrap_or(false);
-        if is_trusted {
-            Ok(())
-        } else {
-            Err(ChainError::Untrusted)
+        match self.verify(signer, chain.intermediates(), now, &SIGNATURE) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(ChainError::Untrusted),
         }
     }
 

@@ -1,4 +1,6 @@
-//! One certificate and its contents.
+//! One certificate and its contents: names (RFC 5280 section 4.2.1.6), times, key, and the uses of the key.
+
+use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,7 +10,8 @@ use openssl::hash::MessageDigest;
 use openssl::x509::{X509, X509NameRef, X509Ref};
 use serde_json::{Map, Value, json};
 
-use super::{AlternativeNames, CertificateError, Dn, key, usage};
+use super::der::{Element, OBJECT_IDENTIFIER, SEQUENCE, element, elements, identifier};
+use super::{Dn, key};
 use crate::base::{Timestamp, hex};
 
 /// The maximum size of one certificate in bytes, as PEM or DER: four times the usual size.
@@ -57,11 +60,9 @@ impl Certificate {
             return Err(CertificateError::TooLarge);
         }
         let x509 = X509::from_der(der).map_err(|_| CertificateError::Malformed)?;
-        let is_all = x509.to_der().is_ok_and(|own| own == der);
-        if is_all {
-            Self::from_x509(x509)
-        } else {
-            Err(CertificateError::Malformed)
+        match x509.to_der() {
+            Ok(own) if own == der => Self::from_x509(x509),
+            _ => Err(CertificateError::Malformed),
         }
     }
 
@@ -70,23 +71,17 @@ impl Certificate {
     /// # Errors
     /// If a name or a time in it cannot be read.
     pub fn from_x509(x509: X509) -> Result<Self, CertificateError> {
-        let digest = x509
-            .digest(MessageDigest::sha256())
-            .map_err(|_| CertificateError::Malformed)?;
-        let pem = x509
-            .to_pem()
-            .ok()
-            .and_then(|pem| String::from_utf8(pem).ok());
+        let Some((sha256, pem)) = digest_and_pem(&x509) else {
+            return Err(CertificateError::Malformed);
+        };
         Ok(Self {
             subject: name(x509.subject_name(), "subject")?,
             issuer: name(x509.issuer_name(), "issuer")?,
             sans: AlternativeNames::of(&x509),
-            not_before: time(x509.not_before())
-                .map_err(|_| CertificateError::Unreadable("notBefore"))?,
-            not_after: time(x509.not_after())
-                .map_err(|_| CertificateError::Unreadable("notAfter"))?,
-            sha256: <[u8; 32]>::try_from(&*digest).map_err(|_| CertificateError::Malformed)?,
-            pem: pem.ok_or(CertificateError::Malformed)?,
+            not_before: time(x509.not_before(), "notBefore")?,
+            not_after: time(x509.not_after(), "notAfter")?,
+            sha256,
+            pem,
             x509,
         })
     }
@@ -98,7 +93,7 @@ impl Certificate {
 
     /// Whether its key may sign tokens: it has the key usage digitalSignature, or no key usages.
     pub fn may_sign_tokens(&self) -> bool {
-        self.x509.to_der().is_ok_and(|der| usage::may_sign(&der))
+        self.x509.to_der().is_ok_and(|der| may_sign(&der))
     }
 
     /// Returns the SHA-256 of its DER, in hex.
@@ -123,28 +118,22 @@ impl Certificate {
 
     /// Whether its public key is in the JWK Set `jwks` (RFC 8705 section 2.2).
     pub fn key_is_in(&self, jwks: &Value) -> bool {
-        let keys = jwks.get("keys").and_then(Value::as_array);
-        let own = self.jwk();
-        own.is_some_and(|own| {
-            keys.into_iter()
-                .flatten()
-                .any(|other| key::is_same(&own, other))
-        })
+        match (self.jwk(), jwks.get("keys")) {
+            (Some(own), Some(Value::Array(keys))) => {
+                keys.iter().any(|other| key::is_same(&own, other))
+            }
+            _ => false,
+        }
     }
 
     /// Returns what scripts see of it: `context.certificate` and `x509::parse(pem)`.
     pub fn to_json(&self) -> Map<String, Value> {
-        let serial = self
-            .x509
-            .serial_number()
-            .to_bn()
-            .and_then(|number| number.to_hex_str());
         let addresses: Vec<String> = self.sans.ip.iter().map(ToString::to_string).collect();
         let members = json!({
             "subject": self.subject.to_string(),
             "attributes": self.subject.attributes(),
             "issuer": self.issuer.to_string(),
-            "serialNumber": serial.map(|digits| digits.to_lowercase()).unwrap_or_default(),
+            "serialNumber": self.serial_number().unwrap_or_default(),
             "sans": {
                 "dns": self.sans.dns, "uri": self.sans.uri, "ip": addresses, "email": self.sans.email,
             },
@@ -158,6 +147,12 @@ impl Certificate {
             Value::Object(members) => members,
             _ => Map::new(),
         }
+    }
+
+    /// Returns its serial number in hex.
+    fn serial_number(&self) -> Result<String, ErrorStack> {
+        let number = self.x509.serial_number().to_bn()?;
+        Ok(number.to_hex_str()?.to_lowercase())
     }
 
     pub(super) fn x509(&self) -> &X509Ref {
@@ -174,15 +169,179 @@ impl std::fmt::Debug for Certificate {
     }
 }
 
+/// Returns the SHA-256 of the DER, and the PEM text.
+fn digest_and_pem(x509: &X509Ref) -> Option<([u8; 32], String)> {
+    let digest = x509.digest(MessageDigest::sha256()).ok()?;
+    let sha256 = <[u8; 32]>::try_from(&*digest).ok()?;
+    let pem = String::from_utf8(x509.to_pem().ok()?).ok()?;
+    Some((sha256, pem))
+}
+
 fn name(name: &X509NameRef, which: &'static str) -> Result<Dn, CertificateError> {
-    let der = name.to_der().ok();
-    der.and_then(|der| Dn::from_der(&der))
-        .ok_or(CertificateError::Unreadable(which))
+    if let Ok(der) = name.to_der()
+        && let Some(name) = Dn::from_der(&der)
+    {
+        return Ok(name);
+    }
+    Err(CertificateError::Unreadable(which))
+}
+
+fn time(time: &Asn1TimeRef, which: &'static str) -> Result<Timestamp, CertificateError> {
+    timestamp(time).map_err(|_| CertificateError::Unreadable(which))
 }
 
 /// Times before 1970 become 1970.
-fn time(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {
+fn timestamp(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {
     let since = Asn1Time::from_unix(0)?.diff(time)?;
     let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);
     Ok(Timestamp::from_unix(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// The alternative names that can identify a client (RFC 8705 section 2.1.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlternativeNames {
+    /// `dNSName`
+    pub dns: Vec<String>,
+    /// `uniformResourceIdentifier`
+    pub uri: Vec<String>,
+    /// `iPAddress`
+    pub ip: Vec<IpAddr>,
+    /// `rfc822Name`
+    pub email: Vec<String>,
+}
+
+impl AlternativeNames {
+    pub(super) fn of(certificate: &X509Ref) -> Self {
+        let mut found = Self::default();
+        let Some(names) = certificate.subject_alt_names() else {
+            return found;
+        };
+        for name in names {
+            if let Some(dns) = name.dnsname() {
+                found.dns.push(dns.to_owned());
+            }
+            if let Some(uri) = name.uri() {
+                found.uri.push(uri.to_owned());
+            }
+            if let Some(address) = name.ipaddress() {
+                found.ip.extend(ip_address(address));
+            }
+            if let Some(email) = name.email() {
+                found.email.push(email.to_owned());
+            }
+        }
+        found
+    }
+
+    /// Whether `name` is one of the DNS names. Case is ignored, and a wildcard matches only itself.
+    pub fn has_dns(&self, name: &str) -> bool {
+        self.dns.iter().any(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether `uri` is one of the URIs, byte for byte.
+    pub fn has_uri(&self, uri: &str) -> bool {
+        self.uri.iter().any(|own| own == uri)
+    }
+
+    /// Whether `address` is one of the IP addresses.
+    pub fn has_ip(&self, address: IpAddr) -> bool {
+        self.ip.contains(&address)
+    }
+
+    /// Whether `mailbox` is one of the e-mail addresses. Case matters only before the `@` (RFC 5280
+    /// section 7.5).
+    pub fn has_email(&self, mailbox: &str) -> bool {
+        let Some((local, host)) = mailbox.rsplit_once('@') else {
+            return false;
+        };
+        let is_same = |own: &String| match own.rsplit_once('@') {
+            Some((own, own_host)) => own == local && own_host.eq_ignore_ascii_case(host),
+            None => false,
+        };
+        self.email.iter().any(is_same)
+    }
+}
+
+fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(v4.into());
+    }
+    let v6 = <[u8; 16]>::try_from(bytes).ok()?;
+    Some(v6.into())
+}
+
+/// `keyUsage`
+const KEY_USAGE: &str = "2.5.29.15";
+/// The extensions of a certificate, in its signed part.
+const EXTENSIONS: u8 = 0xa3;
+const OCTET_STRING: u8 = 0x04;
+const BIT_STRING: u8 = 0x03;
+/// The first bit, `digitalSignature`.
+const DIGITAL_SIGNATURE: u8 = 0x80;
+
+/// Whether the key of the certificate in `der` may sign data other than certificates (RFC 5280 section 4.2.1.3).
+/// It may if the certificate has no key usage. If the certificate cannot be read, it may not.
+fn may_sign(der: &[u8]) -> bool {
+    matches!(key_usage(der), Some(bits) if bits & DIGITAL_SIGNATURE != 0)
+}
+
+/// Returns the first eight key usages: all if there is no such extension, or `None` if the
+/// certificate cannot be read.
+fn key_usage(der: &[u8]) -> Option<u8> {
+    let signed = *within(der)?.first()?;
+    for part in elements(signed.content)? {
+        if part.tag == EXTENSIONS {
+            return key_usage_in(part.content);
+        }
+    }
+    Some(u8::MAX)
+}
+
+fn key_usage_in(extensions: &[u8]) -> Option<u8> {
+    for extension in within(extensions)? {
+        let parts = elements(extension.content)?;
+        let (name, value) = (parts.first()?, parts.last()?);
+        if name.tag != OBJECT_IDENTIFIER {
+            return None;
+        }
+        if identifier(name.content)? == KEY_USAGE {
+            let (bits, _) = element(value.content)?;
+            if value.tag != OCTET_STRING || bits.tag != BIT_STRING {
+                return None;
+            }
+            // The first octet is the number of unused bits.
+            return match bits.content {
+                [_, first, ..] => Some(*first),
+                _ => Some(0),
+            };
+        }
+    }
+    Some(u8::MAX)
+}
+
+/// Returns the elements of the single sequence in `der`.
+fn within(der: &[u8]) -> Option<Vec<Element<'_>>> {
+    let (outer, _) = element(der)?;
+    if outer.tag == SEQUENCE {
+        elements(outer.content)
+    } else {
+        None
+    }
+}
+
+/// Why bytes are not a certificate. The text repeats none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// There is no certificate.
+    #[error("no certificate found; PEM begins with -----BEGIN CERTIFICATE-----")]
+    Missing,
+    /// It is larger than a certificate needs to be.
+    #[error("the certificate is too large; the maximum is {} bytes", MAXIMUM_BYTES)]
+    TooLarge,
+    /// It is neither PEM nor DER of a certificate.
+    #[error("not an X.509 certificate")]
+    Malformed,
+    /// A name or a time in it cannot be read.
+    #[error("the {0} of the certificate cannot be read")]
+    Unreadable(&'static str),
 }

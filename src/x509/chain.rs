@@ -44,10 +44,10 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Form`].
     pub(crate) fn from_x5c(x5c: &Value) -> Result<Self, ChainError> {
-        let certificates = x5c.as_array().ok_or(ChainError::Form)?;
-        if certificates.len() > MAXIMUM_CERTIFICATES {
-            return Err(ChainError::Form);
-        }
+        let certificates = match x5c {
+            Value::Array(items) if items.len() <= MAXIMUM_CERTIFICATES => items,
+            _ => return Err(ChainError::Form),
+        };
         let mut read = Vec::new();
         for one in certificates {
             read.push(of_base64(one).ok_or(ChainError::Form)?);
@@ -60,10 +60,10 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Form`].
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, ChainError> {
-        let found = X509::stack_from_pem(pem).map_err(|_| ChainError::Form)?;
-        if found.len() > MAXIMUM_CERTIFICATES {
-            return Err(ChainError::Form);
-        }
+        let found = match X509::stack_from_pem(pem) {
+            Ok(found) if found.len() <= MAXIMUM_CERTIFICATES => found,
+            _ => return Err(ChainError::Form),
+        };
         let mut read = Vec::new();
         for one in found {
             read.push(Certificate::from_x509(one).map_err(|_| ChainError::Form)?);
@@ -81,10 +81,13 @@ impl Chain {
 
     /// Returns the value of `x5c`.
     pub(crate) fn to_x5c(&self) -> Value {
-        let all = std::iter::once(&self.signer).chain(&self.intermediates);
-        all.filter_map(|one| one.x509().to_der().ok())
-            .map(|der| STANDARD.encode(der))
-            .collect()
+        let mut items = Vec::new();
+        for one in std::iter::once(&self.signer).chain(&self.intermediates) {
+            if let Ok(der) = one.x509().to_der() {
+                items.push(Value::from(STANDARD.encode(der)));
+            }
+        }
+        Value::Array(items)
     }
 
     /// Returns the certificate of the signing key.

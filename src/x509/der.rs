@@ -52,12 +52,11 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
         return None;
     }
     let (digits, rest) = rest.split_at_checked(count)?;
-    Some((
-        digits
-            .iter()
-            .fold(0, |length, digit| length << 8 | usize::from(*digit)),
-        rest,
-    ))
+    let mut length = 0;
+    for digit in digits {
+        length = length << 8 | usize::from(*digit);
+    }
+    Some((length, rest))
 }
 
 /// Returns the elements in `content`, if it consists of nothing else.
@@ -76,29 +75,34 @@ pub(super) fn text(element: &Element<'_>) -> Option<String> {
     let content = element.content;
     match element.tag {
         UTF8_STRING => String::from_utf8(content.to_vec()).ok(),
-        NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => content
-            .is_ascii()
-            .then(|| content.iter().copied().map(char::from).collect()),
+        NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => {
+            content.is_ascii().then(|| latin_1(content))
+        }
         // In practice, a T61String in a certificate contains Latin-1.
-        T61_STRING => Some(content.iter().copied().map(char::from).collect()),
+        T61_STRING => Some(latin_1(content)),
         BMP_STRING => wide(content, 2),
         UNIVERSAL_STRING => wide(content, 4),
         _ => None,
     }
 }
 
+fn latin_1(content: &[u8]) -> String {
+    content.iter().map(|byte| char::from(*byte)).collect()
+}
+
 fn wide(content: &[u8], size: usize) -> Option<String> {
     if !content.len().is_multiple_of(size) {
         return None;
     }
-    let code = |unit: &[u8]| {
-        unit.iter()
-            .fold(0_u32, |code, byte| code << 8 | u32::from(*byte))
-    };
-    content
-        .chunks(size)
-        .map(|unit| char::from_u32(code(unit)))
-        .collect()
+    let mut text = String::new();
+    for unit in content.chunks(size) {
+        let mut code = 0_u32;
+        for byte in unit {
+            code = code << 8 | u32::from(*byte);
+        }
+        text.push(char::from_u32(code)?);
+    }
+    Some(text)
 }
 
 /// Returns the dotted form of an object identifier.

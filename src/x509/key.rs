@@ -31,7 +31,10 @@ pub(super) fn jwk(key: &PKeyRef<Public>) -> Option<Map<String, Value>> {
         Id::ED448 => json!({"kty": "OKP", "crv": "Ed448", "x": text(&key.raw_public_key().ok()?)}),
         _ => return None,
     };
-    members.as_object().cloned()
+    match members {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
 }
 
 fn elliptic(key: &PKeyRef<Public>) -> Option<Value> {
@@ -65,24 +68,30 @@ fn text(bytes: &[u8]) -> String {
 
 /// Whether `own` and `other` are the same key, regardless of the other members of `other`.
 pub(super) fn is_same(own: &Map<String, Value>, other: &Value) -> bool {
-    let kty = own.get("kty").and_then(Value::as_str).unwrap_or("");
-    let Some((_, members)) = IDENTITY.iter().find(|(known, _)| *known == kty) else {
+    let Some(Value::String(kty)) = own.get("kty") else {
         return false;
     };
-    let is_type =
-        other.get("kty").and_then(Value::as_str) == Some(kty) && own.get("crv") == other.get("crv");
-    is_type
-        && members
-            .iter()
-            .all(|name| number(own.get(*name)).is_some_and(|n| Some(n) == number(other.get(*name))))
+    if other.get("kty") != own.get("kty") || other.get("crv") != own.get("crv") {
+        return false;
+    }
+    let Some((_, members)) = IDENTITY.iter().find(|(known, _)| known == kty) else {
+        return false;
+    };
+    for name in *members {
+        let number = number(own.get(*name));
+        if number.is_none() || number != self::number(other.get(*name)) {
+            return false;
+        }
+    }
+    true
 }
 
 /// Returns the bytes of a member without leading zeros, which only some programs write.
 fn number(value: Option<&Value>) -> Option<Vec<u8>> {
     let value = value?.as_str()?;
-    let bytes = URL_SAFE_NO_PAD
-        .decode(value)
-        .or_else(|_| URL_SAFE.decode(value))
-        .ok()?;
-    Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
+    let decoded = URL_SAFE_NO_PAD.decode(value);
+    let mut bytes = decoded.or_else(|_| URL_SAFE.decode(value)).ok()?;
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.drain(..zeros);
+    Some(bytes)
 }

@@ -3,27 +3,22 @@
 //! This module is pure: it reads no files and no clock, and the time is an argument. It knows
 //! nothing of clients.
 
-mod alternative_names;
 mod anchors;
 mod certificate;
 mod chain;
 mod der;
 pub(crate) mod dn;
-mod error;
 mod key;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod usage;
 
-pub(crate) use alternative_names::AlternativeNames;
 pub(crate) use anchors::Anchors;
 pub use certificate::Certificate;
-pub(crate) use certificate::MAXIMUM_BYTES;
+pub(crate) use certificate::{CertificateError, MAXIMUM_BYTES};
 pub(crate) use chain::{Chain, ChainError};
 pub(crate) use dn::Dn;
-pub(crate) use error::CertificateError;
 pub(crate) use key::jwk_of_spki;
 
 /// Parses `bytes` as DER and as a distinguished name, for the fuzz target `der`.

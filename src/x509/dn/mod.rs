@@ -45,7 +45,10 @@ enum Value {
 ///
 /// A registered name that is not valid in RFC 4514 matches nothing.
 pub(crate) fn matches(registered: &str, subject: &Dn) -> bool {
-    parse(registered).is_ok_and(|registered| registered.is_same(subject))
+    match parse(registered) {
+        Ok(registered) => registered.is_same(subject),
+        Err(_) => false,
+    }
 }
 
 impl Dn {
@@ -55,11 +58,11 @@ impl Dn {
         if name.tag != der::SEQUENCE || !rest.is_empty() {
             return None;
         }
-        let parts = der::elements(name.content)?.into_iter().rev();
-        parts
-            .map(|part| part_from_der(&part))
-            .collect::<Option<Vec<Rdn>>>()
-            .map(Self)
+        let mut parts = Vec::new();
+        for part in der::elements(name.content)?.iter().rev() {
+            parts.push(part_from_der(part)?);
+        }
+        Some(Self(parts))
     }
 
     /// Whether the name is empty: it has no parts.
@@ -70,10 +73,11 @@ impl Dn {
     /// Whether both names match by `distinguishedNameMatch`, with `caseIgnoreMatch` for all
     /// strings.
     pub fn is_same(&self, other: &Self) -> bool {
-        let same_part = |(one, other): (&Rdn, &Rdn)| keys(one) == keys(other);
-        !self.is_empty()
-            && self.0.len() == other.0.len()
-            && self.0.iter().zip(&other.0).all(same_part)
+        if self.is_empty() || self.0.len() != other.0.len() {
+            return false;
+        }
+        let mut pairs = self.0.iter().zip(&other.0);
+        pairs.all(|(one, other)| keys(one) == keys(other))
     }
 
     /// Returns the strings of each attribute, under its RFC 4514 name or its dotted identifier.
@@ -90,21 +94,24 @@ impl Dn {
 }
 
 fn part_from_der(part: &Element<'_>) -> Option<Rdn> {
-    let attributes = der::elements(part.content).filter(|_| part.tag == der::SET)?;
+    if part.tag != der::SET {
+        return None;
+    }
+    let attributes = der::elements(part.content)?;
     attributes.iter().map(attribute_from_der).collect()
 }
 
 fn attribute_from_der(attribute: &Element<'_>) -> Option<Attribute> {
-    let inner = der::elements(attribute.content).filter(|_| attribute.tag == der::SEQUENCE)?;
-    let [name, value] = inner.as_slice() else {
-        return None;
-    };
-    let identifier =
-        der::identifier(name.content).filter(|_| name.tag == der::OBJECT_IDENTIFIER)?;
-    Some(Attribute {
-        identifier,
-        value: encoded(value),
-    })
+    let inner = der::elements(attribute.content)?;
+    match inner.as_slice() {
+        [name, value] if attribute.tag == der::SEQUENCE && name.tag == der::OBJECT_IDENTIFIER => {
+            Some(Attribute {
+                identifier: der::identifier(name.content)?,
+                value: encoded(value),
+            })
+        }
+        _ => None,
+    }
 }
 
 fn encoded(value: &Element<'_>) -> Value {
@@ -117,15 +124,15 @@ fn encoded(value: &Element<'_>) -> Value {
 
 /// Returns the keys by which the attributes of a part are compared.
 fn keys(part: &Rdn) -> Vec<(&str, Vec<u8>)> {
-    let key = |attribute: &Attribute| match &attribute.value {
-        Value::Text(text) | Value::Encoded(text, _) => prepare::prepare(text).into_bytes(),
-        // No prepared string begins with this byte.
-        Value::Opaque(bytes) => [&[0xff], bytes.as_slice()].concat(),
-    };
-    let mut keys: Vec<_> = part
-        .iter()
-        .map(|attribute| (attribute.identifier.as_str(), key(attribute)))
-        .collect();
+    let mut keys = Vec::new();
+    for attribute in part {
+        let key = match &attribute.value {
+            Value::Text(text) | Value::Encoded(text, _) => prepare::prepare(text).into_bytes(),
+            // No prepared string begins with this byte.
+            Value::Opaque(bytes) => [&[0xff], bytes.as_slice()].concat(),
+        };
+        keys.push((attribute.identifier.as_str(), key));
+    }
     keys.sort();
     keys
 }

@@ -57,10 +57,8 @@ const OTHERS: &[(&str, &str)] = &[
 
 /// Returns the RFC 4514 name of the attribute.
 pub(super) fn rfc4514_name(identifier: &str) -> Option<&'static str> {
-    RFC_4514
-        .iter()
-        .find(|(_, known)| *known == identifier)
-        .map(|(name, _)| *name)
+    let (name, _) = RFC_4514.iter().find(|(_, known)| *known == identifier)?;
+    Some(name)
 }
 
 /// Returns the dotted identifier of an attribute, given its name or identifier. Case is ignored.
@@ -68,11 +66,12 @@ pub(super) fn identifier(name: &str) -> Option<String> {
     if is_dotted(name) {
         return Some(name.to_owned());
     }
-    let known = RFC_4514
-        .iter()
-        .chain(OTHERS)
-        .find(|(known, _)| known.eq_ignore_ascii_case(name));
-    known.map(|(_, identifier)| (*identifier).to_owned())
+    for (known, identifier) in RFC_4514.iter().chain(OTHERS) {
+        if known.eq_ignore_ascii_case(name) {
+            return Some((*identifier).to_owned());
+        }
+    }
+    None
 }
 
 /// `numericoid` of RFC 4512 section 1.4: at least two numbers without leading zeros.

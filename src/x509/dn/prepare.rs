@@ -5,19 +5,13 @@
 
 /// Returns the text to compare: without invisible characters, in one case, with single spaces.
 pub(super) fn prepare(text: &str) -> String {
-    let mapped = text
-        .chars()
-        .filter(|character| !is_unseen(*character))
-        .flat_map(fold);
     let mut prepared = String::with_capacity(text.len());
-    for character in mapped {
-        match (
-            is_space(character),
-            prepared.ends_with(' ') || prepared.is_empty(),
-        ) {
-            (true, true) => {}
-            (true, false) => prepared.push(' '),
-            (false, _) => prepared.push(character),
+    let seen = text.chars().filter(|character| !is_unseen(*character));
+    for character in seen.flat_map(fold) {
+        if !is_space(character) {
+            prepared.push(character);
+        } else if !prepared.is_empty() && !prepared.ends_with(' ') {
+            prepared.push(' ');
         }
     }
     if prepared.ends_with(' ') {

@@ -119,12 +119,13 @@ fn unescaped(raw: &str) -> Result<Vec<u8>, DnError> {
 
 /// Parses a `hexstring` of RFC 4514 section 3.
 fn hex_value(digits: &str) -> Result<Value, DnError> {
-    let pairs = digits.as_bytes().chunks(2);
-    let octets = pairs.map(|pair| match pair {
-        [high, low] => octet(*high, *low),
-        _ => None,
-    });
-    let bytes = octets.collect::<Option<Vec<u8>>>().ok_or(DnError::Hex)?;
+    let mut bytes = Vec::new();
+    for pair in digits.as_bytes().chunks(2) {
+        let [high, low] = pair else {
+            return Err(DnError::Hex);
+        };
+        bytes.push(octet(*high, *low).ok_or(DnError::Hex)?);
+    }
     match der::element(&bytes) {
         Some((value, [])) => Ok(encoded(&value)),
         _ => Err(DnError::Hex),
@@ -132,12 +133,11 @@ fn hex_value(digits: &str) -> Result<Value, DnError> {
 }
 
 fn octet(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    Some(digit(high)? << 4 | digit(low)?)
+    Some(hex_digit(high)? << 4 | hex_digit(low)?)
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    u8::try_from(char::from(byte).to_digit(16)?).ok()
 }
 
 /// Returns `text` as a value of RFC 4514 section 2.4.
