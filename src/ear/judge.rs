@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::result::{self, AttestationResult, Submodule};
-use super::{AppraisalExpectations, AppraisalFailure, Check, nonce, vector};
+use super::result::{self, AttestationResult, Submodule, octets, plain};
+use super::{AppraisalExpectations, AppraisalFailure, Check, Tier};
 use crate::jose;
 
 /// Checks the claims of a result whose signature and times are verified.
@@ -20,7 +20,7 @@ pub(crate) fn judge(
     check_verifier(&found, expected)?;
     for (name, part) in &found.submods {
         check_status(name, part, expected)?;
-        vector::check(name, part.status, &part.vector, expected)?;
+        check_vector(name, part, expected)?;
         check_policies(name, part, expected)?;
     }
     check_key(&found, expected)?;
@@ -34,7 +34,7 @@ fn check_nonce(
     expected: &AppraisalExpectations,
 ) -> Result<(), AppraisalFailure> {
     match &expected.nonce {
-        Some(nonce) => nonce::check(claims, nonce),
+        Some(nonce) => check_eat_nonce(claims, nonce),
         None if expected.timestamp_only => Ok(()),
         None => Err(AppraisalFailure::new(
             Check::Expectations,
@@ -43,21 +43,48 @@ fn check_nonce(
     }
 }
 
+/// The maximum number of nonces that are read from one result.
+const MOST_NONCES: usize = 8;
+
+/// Fails unless `eat_nonce` (RFC 9711 section 4.1) contains `expected`. Verifiers encode one nonce in several
+/// ways, so the bytes are compared.
+fn check_eat_nonce(claims: &Map<String, Value>, expected: &str) -> Result<(), AppraisalFailure> {
+    let wrong = |message: &str| Err(AppraisalFailure::new(Check::Nonce, message));
+    let nonces = match claims.get("eat_nonce") {
+        None => return wrong("the result has no `eat_nonce`"),
+        Some(Value::Array(several)) => several.as_slice(),
+        Some(one @ Value::String(_)) => std::slice::from_ref(one),
+        Some(_) => return wrong("`eat_nonce` of the result is not a string"),
+    };
+    let expected = nonce_bytes(expected);
+    for nonce in nonces.iter().take(MOST_NONCES) {
+        if let Value::String(nonce) = nonce
+            && nonce_bytes(nonce) == expected
+        {
+            return Ok(());
+        }
+    }
+    wrong("the result is for another nonce")
+}
+
+/// Returns the bytes that `text` encodes, or the bytes of the text itself if it is not base64.
+fn nonce_bytes(text: &str) -> Vec<u8> {
+    octets(text).unwrap_or_else(|| text.as_bytes().to_vec())
+}
+
 fn check_submodules(
     found: &AttestationResult,
     expected: &AppraisalExpectations,
 ) -> Result<(), AppraisalFailure> {
-    let missing = expected
-        .required_submods
-        .iter()
-        .find(|name| !found.submods.contains_key(*name));
-    match missing {
-        None => Ok(()),
-        Some(name) => Err(AppraisalFailure::new(
-            Check::Submodules,
-            format!("{name} was not appraised"),
-        )),
+    for name in &expected.required_submods {
+        if !found.submods.contains_key(name) {
+            return Err(AppraisalFailure::new(
+                Check::Submodules,
+                format!("{name} was not appraised"),
+            ));
+        }
     }
+    Ok(())
 }
 
 fn check_verifier(
@@ -93,6 +120,40 @@ fn check_status(
         Check::Status,
         format!("{name} is {status}; {floor} is expected"),
     ))
+}
+
+/// Fails if a claim is worse than the status, or worse than the expectations allow.
+fn check_vector(
+    name: &str,
+    part: &Submodule,
+    expected: &AppraisalExpectations,
+) -> Result<(), AppraisalFailure> {
+    let wrong = |message: String| Err(AppraisalFailure::new(Check::Trust, message));
+    let tiers = part
+        .vector
+        .iter()
+        .map(|(claim, value)| (claim, Tier::of_claim(*value)));
+    if let Some((claim, tier)) = tiers.max_by_key(|(_, tier)| *tier)
+        && tier > part.status
+    {
+        let (status, tier) = (part.status.as_str(), tier.as_str());
+        return wrong(format!(
+            "{name} has the status {status}, but its claim {claim} is {tier}"
+        ));
+    }
+    for (claim, floor) in &expected.claims {
+        let tier = match part.vector.get(&plain(claim)) {
+            Some(value) => Tier::of_claim(*value),
+            None => Tier::None,
+        };
+        if !floor.is_met_by(tier) {
+            let (tier, floor) = (tier.as_str(), floor.as_str());
+            return wrong(format!(
+                "the claim {claim} of {name} is {tier}; {floor} is expected"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_policies(

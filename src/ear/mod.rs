@@ -9,15 +9,12 @@
 mod expectations;
 mod failure;
 mod judge;
-mod nonce;
 mod result;
 #[cfg(test)]
 mod tests;
-mod tier;
-mod vector;
 
 pub(crate) use expectations::AppraisalExpectations;
+pub use expectations::Tier;
 pub(crate) use failure::{AppraisalFailure, Check};
 pub(crate) use judge::judge;
 pub(crate) use result::{AttestationResult, jwk_of_text};
-pub use tier::Tier;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{AppraisalFailure, Check, Tier, vector};
+use super::{AppraisalFailure, Check, Tier};
 use crate::x509;
 
 /// The maximum number of submodules of one result.
@@ -68,7 +68,10 @@ pub(crate) struct Submodule {
 /// `verifier_id`.
 pub(super) fn plain(name: &str) -> String {
     let name = name.replace(['.', '-'], "_");
-    name.strip_prefix("ear_").map(str::to_owned).unwrap_or(name)
+    match name.strip_prefix("ear_") {
+        Some(short) => short.to_owned(),
+        None => name,
+    }
 }
 
 /// Returns `members` by their uniform names, or an error if two names become the same.
@@ -76,16 +79,14 @@ fn plainly(members: &Map<String, Value>) -> Result<BTreeMap<String, &Value>, App
     let mut named = BTreeMap::new();
     for (name, value) in members {
         if named.insert(plain(name), value).is_some() {
-            return Err(malformed(&format!(
-                "the result contains `{}` twice",
-                plain(name)
-            )));
+            let name = plain(name);
+            return Err(malformed(&format!("the result contains `{name}` twice")));
         }
     }
     Ok(named)
 }
 
-pub(super) fn malformed(message: &str) -> AppraisalFailure {
+fn malformed(message: &str) -> AppraisalFailure {
     AppraisalFailure::new(Check::Form, message)
 }
 
@@ -93,20 +94,21 @@ pub(super) fn malformed(message: &str) -> AppraisalFailure {
 pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, AppraisalFailure> {
     let named = plainly(claims)?;
     let submods = submodules(named.get("submods").copied())?;
-    // A submodule without information is ranked as the worst, so that it cannot hide behind another.
-    let worst = submods.values().max_by_key(|part| rank(part.status));
+    let mut status = Tier::None;
     let mut policies = BTreeSet::new();
     let mut keys = Vec::new();
+    // A submodule without information is ranked as the worst, so that it cannot hide behind another.
+    if let Some(worst) = submods.values().max_by_key(|part| rank(part.status)) {
+        status = worst.status;
+    }
     for part in submods.values() {
         policies.extend(part.policies.iter().cloned());
         keys.extend(part.key.clone());
     }
-    let profile = named.get("eat_profile").and_then(|value| value.as_str());
-    let issued_at = claims.get("iat").and_then(Value::as_u64);
     Ok(AttestationResult {
-        status: worst.map_or(Tier::None, |part| part.status),
-        profile: profile.map(str::to_owned),
-        issued_at: issued_at.unwrap_or_default(),
+        status,
+        profile: text(&named, "eat_profile"),
+        issued_at: claims.get("iat").and_then(Value::as_u64).unwrap_or(0),
         verifier: verifier(named.get("verifier_id").copied())?,
         policies: policies.into_iter().collect(),
         keys,
@@ -114,12 +116,21 @@ pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, App
     })
 }
 
+fn text(named: &BTreeMap<String, &Value>, name: &str) -> Option<String> {
+    match named.get(name) {
+        Some(Value::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
 fn submodules(value: Option<&Value>) -> Result<BTreeMap<String, Submodule>, AppraisalFailure> {
-    let all = value.and_then(Value::as_object);
-    let Some(all) = all.filter(|all| (1..=MOST_SUBMODULES).contains(&all.len())) else {
-        return Err(malformed(
-            "the result must have 1 to 32 submodules in `submods`",
-        ));
+    let all = match value {
+        Some(Value::Object(all)) if (1..=MOST_SUBMODULES).contains(&all.len()) => all,
+        _ => {
+            return Err(malformed(
+                "the result must have 1 to 32 submodules in `submods`",
+            ));
+        }
     };
     let mut submods = BTreeMap::new();
     for (name, value) in all {
@@ -138,63 +149,81 @@ const fn rank(tier: Tier) -> u8 {
 }
 
 fn verifier(value: Option<&Value>) -> Result<VerifierId, AppraisalFailure> {
-    let Some(value) = value else {
-        return Ok(VerifierId::default());
-    };
-    let text = |name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
     match value {
-        Value::Object(_) => Ok(VerifierId {
-            developer: text("developer"),
-            build: text("build"),
-        }),
-        Value::String(name) => Ok(VerifierId {
+        None => Ok(VerifierId::default()),
+        Some(Value::Object(members)) => {
+            let text = |name: &str| match members.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                _ => String::new(),
+            };
+            Ok(VerifierId {
+                developer: text("developer"),
+                build: text("build"),
+            })
+        }
+        Some(Value::String(name)) => Ok(VerifierId {
             developer: name.clone(),
             build: String::new(),
         }),
-        _ => Err(malformed("`verifier-id` of the result is malformed")),
+        Some(_) => Err(malformed("`verifier-id` of the result is malformed")),
     }
 }
 
 fn submodule(name: &str, value: &Value) -> Result<Submodule, AppraisalFailure> {
-    let members = value
-        .as_object()
-        .ok_or_else(|| malformed(&format!("{name} is not an object")))?;
+    let Value::Object(members) = value else {
+        return Err(malformed(&format!("{name} is not an object")));
+    };
     let named = plainly(members)?;
-    let status = named.get("status").and_then(|value| Tier::of_status(value));
-    let status = status.ok_or_else(|| malformed(&format!("{name} has no known status")))?;
-    let problem = named
-        .get("veraison_policy_claims")
-        .and_then(|claims| claims.get("problem"));
+    let Some(status) = named.get("status").and_then(|value| Tier::of_status(value)) else {
+        return Err(malformed(&format!("{name} has no known status")));
+    };
+    let claims = named.get("veraison_policy_claims");
+    let problem = claims.and_then(|claims| claims.get("problem")?.as_str());
+    let evidence = named.get("veraison_annotated_evidence");
     Ok(Submodule {
         status,
-        vector: vector::read(name, named.get("trustworthiness_vector").copied())?,
+        vector: vector(name, named.get("trustworthiness_vector").copied())?,
         policies: policies(&named),
         key: key(name, named.get("veraison_key_attestation").copied())?,
-        annotated_evidence: named
-            .get("veraison_annotated_evidence")
-            .map(|value| (*value).clone()),
-        is_stale: problem.and_then(Value::as_str).is_some_and(is_about_nonce),
+        annotated_evidence: evidence.map(|evidence| Value::clone(evidence)),
+        is_stale: problem.is_some_and(is_about_nonce),
     })
+}
+
+/// Reads the claims of a trustworthiness vector (draft-ietf-rats-ar4si section 2.3.4) by their uniform names.
+fn vector(
+    submodule: &str,
+    value: Option<&Value>,
+) -> Result<BTreeMap<String, i8>, AppraisalFailure> {
+    let mut vector = BTreeMap::new();
+    let Some(value) = value else {
+        return Ok(vector);
+    };
+    let malformed = || {
+        malformed(&format!(
+            "the trustworthiness vector of {submodule} is malformed"
+        ))
+    };
+    for (name, value) in value.as_object().ok_or_else(malformed)? {
+        let value = value.as_i64().ok_or_else(malformed)?;
+        let value = i8::try_from(value).map_err(|_| malformed())?;
+        vector.insert(plain(name), value);
+    }
+    Ok(vector)
 }
 
 /// Reads the single policy in `appraisal-policy-id`, or several in `appraisal_policy_ids`.
 fn policies(named: &BTreeMap<String, &Value>) -> Vec<String> {
-    let one = named.get("appraisal_policy_id").copied().into_iter();
-    let several = named
-        .get("appraisal_policy_ids")
-        .and_then(|value| value.as_array())
-        .into_iter()
-        .flatten();
-    one.chain(several)
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    let mut policies = Vec::new();
+    policies.extend(text(named, "appraisal_policy_id"));
+    if let Some(Value::Array(several)) = named.get("appraisal_policy_ids") {
+        for policy in several {
+            if let Value::String(policy) = policy {
+                policies.push(policy.clone());
+            }
+        }
+    }
+    policies
 }
 
 /// Whether a verifier's description of a problem concerns the nonce. The description may repeat
@@ -219,11 +248,14 @@ fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, AppraisalFail
 
 /// Returns as a JWK the public key in `text`, a `SubjectPublicKeyInfo` in base64 or base64url.
 pub(crate) fn jwk_of_text(text: &str) -> Option<Value> {
+    Some(Value::Object(x509::jwk_of_spki(&octets(text)?)?))
+}
+
+/// Decodes base64 or base64url, with or without padding.
+pub(super) fn octets(text: &str) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = text.replace('-', "+").replace('_', "/");
-    let der = GeneralPurpose::new(&alphabet::STANDARD, LENIENT)
-        .decode(standard)
-        .ok()?;
-    x509::jwk_of_spki(&der).map(Value::Object)
+    let engine = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+    engine.decode(standard).ok()
 }
