@@ -84,10 +84,8 @@ impl Algorithm {
 
     /// Returns the algorithm called `name`. Names are compared exactly (RFC 7515 section 4.1.1).
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|algorithm| algorithm.as_str() == name)
+        let mut all = Self::ALL.iter().copied();
+        all.find(|algorithm| algorithm.as_str() == name)
     }
 
     /// Returns the name in the `alg` member.
@@ -132,9 +130,6 @@ impl fmt::Display for Algorithm {
 
 /// Returns `algorithms` as a list for a message.
 pub(super) fn list(algorithms: &[Algorithm]) -> String {
-    algorithms
-        .iter()
-        .map(|algorithm| algorithm.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+    let names: Vec<&str> = algorithms.iter().map(|one| one.as_str()).collect();
+    names.join(", ")
 }

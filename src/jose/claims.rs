@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Expectations, JwsError};
+use super::{Expectations, JwsError, text};
 use crate::base::{Timestamp, printable};
 
 /// The maximum length of `iss`, `sub` and `jti`, in bytes. They become keys of caches and of the
@@ -14,12 +14,10 @@ pub(super) fn check(
     expected: &Expectations<'_>,
     now: Timestamp,
 ) -> Result<(), JwsError> {
-    if let Some(name) = expected
-        .required
-        .iter()
-        .find(|name| !claims.contains_key(**name))
-    {
-        return refuse(format!("must have the claim `{}`", printable(name)));
+    for name in expected.required {
+        if !claims.contains_key(*name) {
+            return refuse(format!("must have the claim `{}`", printable(name)));
+        }
     }
     for name in ["iss", "sub", "jti"] {
         check_text(claims, name)?;
@@ -45,7 +43,7 @@ fn check_text(claims: &Map<String, Value>, name: &str) -> Result<(), JwsError> {
 
 fn check_issuer(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
     match expected.issuer {
-        Some(issuer) if claims.get("iss").and_then(Value::as_str) != Some(issuer) => {
+        Some(issuer) if text(claims, "iss") != Some(issuer) => {
             refuse(format!("must have the `iss` {}", printable(issuer)))
         }
         _ => Ok(()),
@@ -85,11 +83,9 @@ fn check_times(
     now: Timestamp,
 ) -> Result<(), JwsError> {
     let (now, skew) = (seconds(now.unix()), seconds(expected.skew));
-    let (expiry, start, issued) = (
-        time(claims, "exp")?,
-        time(claims, "nbf")?,
-        time(claims, "iat")?,
-    );
+    let expiry = time(claims, "exp")?;
+    let start = time(claims, "nbf")?;
+    let issued = time(claims, "iat")?;
     if expiry.is_some_and(|expiry| now >= expiry + skew) {
         return refuse("has expired (`exp`)");
     }

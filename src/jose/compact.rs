@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, DecodeError, JwsError, algorithm};
+use super::{Algorithm, DecodeError, JwsError, algorithm, text};
 use crate::base::{JsonError, json};
 
 /// The maximum length of a token in bytes.
@@ -97,12 +97,12 @@ impl Compact {
 
     /// Returns the identifier of the key that it claims to be signed with.
     pub fn kid(&self) -> Option<&str> {
-        self.header.get("kid").and_then(Value::as_str)
+        text(&self.header, "kid")
     }
 
     /// Returns the token type that it claims.
     pub fn typ(&self) -> Option<&str> {
-        self.header.get("typ").and_then(Value::as_str)
+        text(&self.header, "typ")
     }
 
     /// Returns its header, which is not verified.
@@ -120,10 +120,8 @@ impl Compact {
 
     /// Returns the bytes that are signed.
     pub(super) fn signing_input(&self) -> &[u8] {
-        self.text
-            .as_bytes()
-            .get(..self.signed_bytes)
-            .unwrap_or_default()
+        let signed = self.text.as_bytes().get(..self.signed_bytes);
+        signed.unwrap_or_default()
     }
 
     pub(super) fn signature(&self) -> &[u8] {
@@ -180,17 +178,16 @@ pub(crate) fn decode_unverified(token: &str) -> Result<Unverified, DecodeError> 
 }
 
 fn decode_object(part: &str, name: &'static str) -> Result<Map<String, Value>, DecodeError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| DecodeError::Encoding(name))?;
+    let Ok(bytes) = URL_SAFE_NO_PAD.decode(part) else {
+        return Err(DecodeError::Encoding(name));
+    };
     json::parse_object(&bytes).map_err(|_| DecodeError::NotAnObject(name))
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     let fault = "its parts must be in base64url without padding or white space";
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| JwsError::Malformed(fault))
+    let decoded = URL_SAFE_NO_PAD.decode(part);
+    decoded.map_err(|_| JwsError::Malformed(fault))
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
@@ -198,26 +195,30 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
 }
 
 fn check_header(header: &Map<String, Value>) -> Result<(), JwsError> {
-    if let Some((_, fault)) = REFUSED.iter().find(|(name, _)| header.contains_key(*name)) {
-        return Err(JwsError::Malformed(fault));
+    for (name, fault) in REFUSED {
+        if header.contains_key(*name) {
+            return Err(JwsError::Malformed(fault));
+        }
     }
-    if ["kid", "typ"]
-        .iter()
-        .any(|name| header.get(*name).is_some_and(|value| !value.is_string()))
-    {
-        return Err(JwsError::Malformed(
-            "`kid` and `typ` of its header must be strings",
-        ));
+    for name in ["kid", "typ"] {
+        if !matches!(header.get(name), None | Some(Value::String(_))) {
+            return Err(JwsError::Malformed(
+                "`kid` and `typ` of its header must be strings",
+            ));
+        }
     }
     Ok(())
 }
 
 fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, JwsError> {
-    let name = header.get("alg").and_then(Value::as_str);
-    name.and_then(Algorithm::parse).ok_or_else(|| {
-        let known = algorithm::list(Algorithm::ALL);
-        JwsError::Algorithm(format!("must be signed, with one of {known} in `alg`"))
-    })
+    if let Some(name) = text(header, "alg")
+        && let Some(algorithm) = Algorithm::parse(name)
+    {
+        return Ok(algorithm);
+    }
+    let known = algorithm::list(Algorithm::ALL);
+    let rule = format!("must be signed, with one of {known} in `alg`");
+    Err(JwsError::Algorithm(rule))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]

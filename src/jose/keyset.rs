@@ -52,10 +52,10 @@ impl KeySet {
     pub fn parse(set: &Value, limit: usize) -> Result<Self, String> {
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
         for (index, key) in jwks::keys(set, limit)?.iter().enumerate() {
-            let read = key
-                .as_object()
-                .ok_or_else(|| "must be an object".to_owned())
-                .and_then(PublicKey::read);
+            let read = match key {
+                Value::Object(members) => PublicKey::read(members),
+                _ => Err("must be an object".to_owned()),
+            };
             match read {
                 Ok(key) => usable.extend(key),
                 Err(rule) => skipped.push(format!("keys[{index}] {rule}")),
@@ -86,8 +86,8 @@ impl KeySet {
     /// # Errors
     /// If it is shorter than 32 bytes. A longer hash needs a longer secret (RFC 7518 section 3.2).
     pub fn from_secret(secret: &Secret) -> Result<Self, String> {
-        SharedSecret::new(secret).map(|shared| Self {
-            keys: VerifyingKeys::Shared(shared),
+        Ok(Self {
+            keys: VerifyingKeys::Shared(SharedSecret::new(secret)?),
             skipped: Vec::new(),
         })
     }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::text;
+
 /// The types of tokens that are never a software statement, a signed request or evidence, each with
 /// a description.
 const OTHER_TYPES: &[(&str, &str)] = &[
@@ -59,8 +61,9 @@ pub(crate) fn looks_like_other_token(
     header: &Map<String, Value>,
     claims: &Map<String, Value>,
 ) -> Option<&'static str> {
-    let typ = header.get("typ").and_then(Value::as_str);
-    if let Some(kind) = typ.and_then(of_typ) {
+    if let Some(typ) = text(header, "typ")
+        && let Some(kind) = of_typ(typ)
+    {
         return Some(kind);
     }
     for (name, kind) in UNMISTAKABLE {
@@ -103,16 +106,15 @@ fn by_absence(claims: &Map<String, Value>) -> Option<&'static str> {
 /// Returns what a token with this `typ` is, if the type has another purpose.
 pub(super) fn of_typ(typ: &str) -> Option<&'static str> {
     let typ = media_type(typ);
-    OTHER_TYPES
-        .iter()
-        .find(|(name, _)| *name == typ)
-        .map(|(_, kind)| *kind)
+    let (_, kind) = OTHER_TYPES.iter().find(|(name, _)| *name == typ)?;
+    Some(kind)
 }
 
 /// Returns a media type in lower case without `application/` (RFC 7515 section 4.1.9).
 pub(super) fn media_type(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
-    typ.strip_prefix("application/")
-        .map(str::to_owned)
-        .unwrap_or(typ)
+    match typ.strip_prefix("application/") {
+        Some(subtype) => subtype.to_owned(),
+        None => typ,
+    }
 }

@@ -15,7 +15,6 @@ pub(crate) mod kind;
 mod public_key;
 mod shared_secret;
 mod sign;
-mod signing_key;
 #[cfg(test)]
 mod tests;
 mod thumbprint;
@@ -28,9 +27,16 @@ pub(crate) use error::{DecodeError, JwsError};
 pub use expectations::{Expectations, TypRule};
 pub use keyset::KeySet;
 pub(crate) use keyset::{MOST_KEYS, MOST_KEYS_TRIED, Tried};
+pub(crate) use sign::signing_key;
 pub use sign::{SigningKey, SigningKeyError, sign};
-pub(crate) use signing_key::signing_key;
 pub use thumbprint::thumbprint;
 pub(crate) use thumbprint::{key_is_in, same_key};
 pub(crate) use verify::SignedToken;
 pub use verify::{Claims, Verified, verify};
+
+use serde_json::{Map, Value};
+
+/// Returns a member that is a string.
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    members.get(name)?.as_str()
+}

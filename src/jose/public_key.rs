@@ -46,12 +46,15 @@ impl PublicKey {
         if verifiers.is_empty() {
             return Ok(None);
         }
-        let der = key
-            .public_key_to_der()
-            .map_err(|_| "cannot be encoded".to_owned())?;
-        let kid = members.get("kid").and_then(Value::as_str);
+        let Ok(der) = key.public_key_to_der() else {
+            return Err("cannot be encoded".to_owned());
+        };
+        let kid = match members.get("kid") {
+            Some(Value::String(kid)) => Some(kid.clone()),
+            _ => None,
+        };
         Ok(Some(Self {
-            kid: kid.map(str::to_owned),
+            kid,
             der,
             verifiers,
         }))
@@ -98,8 +101,7 @@ const fn family(algorithm: Algorithm) -> Option<Family> {
 
 fn verifier_of(algorithm: Algorithm, der: &[u8]) -> MaybeVerifier {
     fn boxed<V: JwsVerifier + 'static>(made: Result<V, josekit::JoseError>) -> MaybeVerifier {
-        made.ok()
-            .map(|verifier| Box::new(verifier) as Box<dyn JwsVerifier>)
+        Some(Box::new(made.ok()?))
     }
     match family(algorithm)? {
         Family::Rsa(of) => boxed(of.verifier_from_der(der)),
@@ -115,8 +117,7 @@ pub(super) fn signer_of(algorithm: Algorithm, der: &[u8]) -> Option<Box<dyn JwsS
     fn boxed<S: JwsSigner + 'static>(
         made: Result<S, josekit::JoseError>,
     ) -> Option<Box<dyn JwsSigner>> {
-        made.ok()
-            .map(|signer| Box::new(signer) as Box<dyn JwsSigner>)
+        Some(Box::new(made.ok()?))
     }
     match family(algorithm)? {
         Family::Rsa(of) => boxed(of.signer_from_der(der)),

@@ -16,12 +16,12 @@ impl SharedSecret {
     /// # Errors
     /// If it is shorter than the shortest hash.
     pub(super) fn new(secret: &Secret) -> Result<Self, String> {
-        let signer = |algorithm| Some((algorithm, signer_of(algorithm, secret)?));
-        let signers: Vec<_> = Algorithm::SHARED_SECRET
-            .iter()
-            .copied()
-            .filter_map(signer)
-            .collect();
+        let mut signers = Vec::new();
+        for algorithm in Algorithm::SHARED_SECRET {
+            if let Some(signer) = signer_of(*algorithm, secret) {
+                signers.push((*algorithm, signer));
+            }
+        }
         if signers.is_empty() {
             return Err(
                 "is too short: a shared secret for HS256 must have at least 32 bytes".to_owned(),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use josekit::JoseError;
 use josekit::jwk::alg::{ec::EcKeyPair, ed::EdKeyPair, rsa::RsaKeyPair};
 use josekit::jwk::{Ed448, Ed25519, Jwk, KeyPair, P_256, P_384, P_521, Secp256k1};
 use josekit::jws::JwsSigner;
@@ -56,23 +57,11 @@ impl SigningKey {
     /// # Errors
     /// If `algorithm` is an HMAC, or the library fails.
     pub fn generate(algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        let pair: Result<Box<dyn KeyPair>, _> = match algorithm {
-            Algorithm::Es256 => EcKeyPair::generate(P_256).map(boxed),
-            Algorithm::Es384 => EcKeyPair::generate(P_384).map(boxed),
-            Algorithm::Es512 => EcKeyPair::generate(P_521).map(boxed),
-            Algorithm::Es256k => EcKeyPair::generate(Secp256k1).map(boxed),
-            Algorithm::EdDsa | Algorithm::Ed25519 => EdKeyPair::generate(Ed25519).map(boxed),
-            Algorithm::Ed448 => EdKeyPair::generate(Ed448).map(boxed),
-            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
-                return Err(SigningKeyError::Unfit(algorithm));
-            }
-            _ => RsaKeyPair::generate(RSA_BITS).map(boxed),
-        };
-        Self::from_pair(
-            &*pair.map_err(|_| SigningKeyError::Failed)?,
-            algorithm,
-            None,
-        )
+        match generated_pair(algorithm) {
+            Ok(Some(pair)) => Self::from_pair(&*pair, algorithm, None),
+            Ok(None) => Err(SigningKeyError::Unfit(algorithm)),
+            Err(_) => Err(SigningKeyError::Failed),
+        }
     }
 
     /// Reads a private JWK. Its `alg`, if present, must be `algorithm`.
@@ -80,13 +69,12 @@ impl SigningKey {
     /// # Errors
     /// If it is not a private key, or does not fit `algorithm`.
     pub fn from_jwk(jwk: &Value, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let text = |name: &str| jwk.get(name)?.as_str();
         if text("alg").is_some_and(|name| name != algorithm.as_str()) {
             return Err(SigningKeyError::Unfit(algorithm));
         }
-        let pair = pair_of_jwk(jwk)?;
-        let kid = text("kid").filter(|kid| !kid.is_empty());
-        let made = Self::from_pair(&*pair, algorithm, kid)?;
+        let pair = pair_of_jwk(jwk).ok_or(SigningKeyError::Unreadable)?;
+        let made = Self::from_pair(&*pair, algorithm, text("kid"))?;
         // The public half in the JWK would be published, so it must match the private half.
         let own = made.public_jwk().as_ref().and_then(thumbprint);
         match thumbprint(jwk) {
@@ -100,23 +88,8 @@ impl SigningKey {
     /// # Errors
     /// If it is not a private key, or does not fit `algorithm`.
     pub fn from_pem(pem: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        // Without a callback, the library would prompt for a passphrase on the terminal.
-        let key = PKey::private_key_from_pem_callback(pem.expose().as_bytes(), |_| Ok(0))
-            .map_err(|_| SigningKeyError::Unreadable)?;
-        let der = key
-            .private_key_to_pkcs8()
-            .map_err(|_| SigningKeyError::Unreadable)?;
-        let pair: Result<Box<dyn KeyPair>, _> = match key.id() {
-            Id::RSA => RsaKeyPair::from_der(&der).map(boxed),
-            Id::EC => EcKeyPair::from_der(&der, None).map(boxed),
-            Id::ED25519 | Id::ED448 => EdKeyPair::from_der(&der).map(boxed),
-            _ => return Err(SigningKeyError::Unreadable),
-        };
-        Self::from_pair(
-            &*pair.map_err(|_| SigningKeyError::Unreadable)?,
-            algorithm,
-            None,
-        )
+        let pair = pair_of_pem(pem).ok_or(SigningKeyError::Unreadable)?;
+        Self::from_pair(&*pair, algorithm, None)
     }
 
     /// Returns a shared secret for HMAC, whose bytes are the key.
@@ -142,7 +115,11 @@ impl SigningKey {
         let mut public: Map<String, Value> = pair.to_jwk_public_key().into();
         let signer = proven_signer(pair, &public, algorithm)?;
         let print = thumbprint(&Value::Object(public.clone())).ok_or(SigningKeyError::Weak)?;
-        public.insert("kid".to_owned(), kid.map_or(print, str::to_owned).into());
+        let kid = match kid {
+            None | Some("") => print,
+            Some(kid) => kid.to_owned(),
+        };
+        public.insert("kid".to_owned(), kid.into());
         public.insert("alg".to_owned(), algorithm.as_str().into());
         public.insert("use".to_owned(), "sig".into());
         let pem =
@@ -182,16 +159,41 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-fn pair_of_jwk(jwk: &Value) -> Result<Box<dyn KeyPair>, SigningKeyError> {
-    let members = jwk.as_object().ok_or(SigningKeyError::Unreadable)?;
-    let key = Jwk::from_map(members.clone()).map_err(|_| SigningKeyError::Unreadable)?;
-    let pair = match members.get("kty").and_then(Value::as_str) {
-        Some("RSA") => RsaKeyPair::from_jwk(&key).map(boxed),
-        Some("EC") => EcKeyPair::from_jwk(&key).map(boxed),
-        Some("OKP") => EdKeyPair::from_jwk(&key).map(boxed),
-        _ => return Err(SigningKeyError::Unreadable),
-    };
-    pair.map_err(|_| SigningKeyError::Unreadable)
+/// Generates a key pair, or returns `None` if `algorithm` is an HMAC.
+fn generated_pair(algorithm: Algorithm) -> Result<Option<Box<dyn KeyPair>>, JoseError> {
+    Ok(Some(match algorithm {
+        Algorithm::Es256 => Box::new(EcKeyPair::generate(P_256)?),
+        Algorithm::Es384 => Box::new(EcKeyPair::generate(P_384)?),
+        Algorithm::Es512 => Box::new(EcKeyPair::generate(P_521)?),
+        Algorithm::Es256k => Box::new(EcKeyPair::generate(Secp256k1)?),
+        Algorithm::EdDsa | Algorithm::Ed25519 => Box::new(EdKeyPair::generate(Ed25519)?),
+        Algorithm::Ed448 => Box::new(EdKeyPair::generate(Ed448)?),
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return Ok(None),
+        _ => Box::new(RsaKeyPair::generate(RSA_BITS)?),
+    }))
+}
+
+fn pair_of_jwk(jwk: &Value) -> Option<Box<dyn KeyPair>> {
+    let members = jwk.as_object()?;
+    let key = Jwk::from_map(members.clone()).ok()?;
+    match members.get("kty")?.as_str()? {
+        "RSA" => Some(Box::new(RsaKeyPair::from_jwk(&key).ok()?)),
+        "EC" => Some(Box::new(EcKeyPair::from_jwk(&key).ok()?)),
+        "OKP" => Some(Box::new(EdKeyPair::from_jwk(&key).ok()?)),
+        _ => None,
+    }
+}
+
+fn pair_of_pem(pem: &Secret) -> Option<Box<dyn KeyPair>> {
+    // Without a callback, the library would prompt for a passphrase on the terminal.
+    let key = PKey::private_key_from_pem_callback(pem.expose().as_bytes(), |_| Ok(0)).ok()?;
+    let der = key.private_key_to_pkcs8().ok()?;
+    match key.id() {
+        Id::RSA => Some(Box::new(RsaKeyPair::from_der(&der).ok()?)),
+        Id::EC => Some(Box::new(EcKeyPair::from_der(&der, None).ok()?)),
+        Id::ED25519 | Id::ED448 => Some(Box::new(EdKeyPair::from_der(&der).ok()?)),
+        _ => None,
+    }
 }
 
 /// Returns the signer of `pair`, after its public half has verified a signature. The library does
@@ -212,10 +214,6 @@ fn proven_signer(
         Ok(()) => Ok(signer),
         Err(_) => Err(SigningKeyError::Weak),
     }
-}
-
-fn boxed<P: KeyPair + 'static>(pair: P) -> Box<dyn KeyPair> {
-    Box::new(pair)
 }
 
 /// Signs `claims` in compact serialisation. `alg` and `kid` of the header come from the key,
@@ -250,9 +248,109 @@ pub(super) fn sign_bytes(
         URL_SAFE_NO_PAD.encode(header),
         URL_SAFE_NO_PAD.encode(payload)
     );
-    let signature = key
-        .signer
-        .sign(input.as_bytes())
-        .map_err(|_| SigningKeyError::Failed)?;
-    Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    match key.signer.sign(input.as_bytes()) {
+        Ok(signature) => Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))),
+        Err(_) => Err(SigningKeyError::Failed),
+    }
+}
+
+/// Returns the key in `secret`, in one of the formats that operators use: a private key as JWK or PEM, or the
+/// text of an HMAC key.
+///
+/// # Errors
+/// If it is a private key that cannot be used, or a text that is too short.
+pub(crate) fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
+    let text = secret.expose().trim_start();
+    if text.starts_with('{') {
+        let jwk: Value = serde_json::from_str(text).unwrap_or_default();
+        return match algorithm_of(&jwk) {
+            Some(algorithm) => SigningKey::from_jwk(&jwk, algorithm),
+            None => Err(SigningKeyError::Unreadable),
+        };
+    }
+    if text.starts_with("-----BEGIN") {
+        return usual_from_pem(secret);
+    }
+    SigningKey::from_secret(secret, Algorithm::Hs256)
+}
+
+/// Returns the algorithm of a private JWK: the one that it names, or the usual one for its type.
+fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
+    let text = |name: &str| jwk.get(name)?.as_str();
+    match (text("alg"), text("kty"), text("crv")) {
+        (Some(name), ..) => Algorithm::parse(name),
+        (None, Some("EC"), Some("P-256")) => Some(Algorithm::Es256),
+        (None, Some("EC"), Some("P-384")) => Some(Algorithm::Es384),
+        (None, Some("EC"), Some("P-521")) => Some(Algorithm::Es512),
+        (None, Some("OKP"), _) => Some(Algorithm::EdDsa),
+        (None, Some("RSA"), _) => Some(Algorithm::Rs256),
+        _ => None,
+    }
+}
+
+/// Returns the first of these algorithms that fits the key.
+fn usual_from_pem(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
+    const USUAL: [Algorithm; 5] = [
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::Es512,
+        Algorithm::EdDsa,
+        Algorithm::Rs256,
+    ];
+    let mut failure = SigningKeyError::Unreadable;
+    for algorithm in USUAL {
+        match SigningKey::from_pem(secret, algorithm) {
+            Err(error @ SigningKeyError::Unfit(_)) => failure = error,
+            other => return other,
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_says_what_it_signs_with() {
+        for algorithm in [
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::EdDsa,
+            Algorithm::Rs256,
+        ] {
+            let made = SigningKey::generate(algorithm).unwrap();
+            let read = signing_key(made.to_pem().unwrap()).unwrap();
+            assert_eq!(read.algorithm(), algorithm);
+            assert_eq!(read.public_jwk(), made.public_jwk());
+        }
+        let of_text = |text: &str| signing_key(&Secret::new(text.to_owned()));
+        let shared = of_text("a text of 32 bytes or more is HMAC").unwrap();
+        assert_eq!(
+            (shared.algorithm(), shared.public_jwk()),
+            (Algorithm::Hs256, None)
+        );
+        assert!(of_text("12345678").is_err());
+        assert_eq!(
+            of_text(r#"{"kty":"oct","k":"AAAA"}"#).unwrap_err(),
+            SigningKeyError::Unreadable
+        );
+    }
+
+    #[test]
+    fn a_jwk_may_name_its_algorithm() {
+        // RFC 7515 appendix A.3.1.
+        let jwk = r#"{"kty":"EC","crv":"P-256","alg":"ES256","kid":"1",
+            "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+            "d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
+        let read = signing_key(&Secret::new(jwk.to_owned())).unwrap();
+        assert_eq!(
+            (read.algorithm(), read.kid()),
+            (Algorithm::Es256, Some("1"))
+        );
+        let unnamed = signing_key(&Secret::new(jwk.replace(r#""alg":"ES256","#, ""))).unwrap();
+        assert_eq!(unnamed.algorithm(), Algorithm::Es256);
+        assert!(signing_key(&Secret::new(jwk.replace("\"ES256\"", "\"ES384\""))).is_err());
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// since that would be a hash of the secret.
 pub fn thumbprint(jwk: &Value) -> Option<String> {
     // Each list is in the order of RFC 7638 section 3.3.
-    let names: &[&str] = match jwk.get("kty").and_then(Value::as_str)? {
+    let names: &[&str] = match jwk.get("kty")?.as_str()? {
         "RSA" => &["e", "kty", "n"],
         "EC" => &["crv", "kty", "x", "y"],
         "OKP" => &["crv", "kty", "x"],
@@ -20,8 +20,8 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
     };
     let mut members = Map::new();
     for name in names {
-        let value = jwk.get(*name).filter(|value| value.is_string())?;
-        members.insert((*name).to_owned(), value.clone());
+        let value = jwk.get(*name)?.as_str()?;
+        members.insert((*name).to_owned(), value.into());
     }
     let digest = openssl::sha::sha256(Value::Object(members).to_string().as_bytes());
     Some(URL_SAFE_NO_PAD.encode(digest))
@@ -29,11 +29,16 @@ pub fn thumbprint(jwk: &Value) -> Option<String> {
 
 /// Whether both are the same public key.
 pub(crate) fn same_key(one: &Value, other: &Value) -> bool {
-    thumbprint(one).is_some_and(|print| thumbprint(other) == Some(print))
+    match thumbprint(one) {
+        Some(print) => thumbprint(other) == Some(print),
+        None => false,
+    }
 }
 
 /// Whether the JWK Set `jwks` contains the key `jwk`.
 pub(crate) fn key_is_in(jwk: &Value, jwks: &Value) -> bool {
-    let keys = jwks.get("keys").and_then(Value::as_array);
-    keys.is_some_and(|keys| keys.iter().any(|key| same_key(jwk, key)))
+    match jwks.get("keys") {
+        Some(Value::Array(keys)) => keys.iter().any(|key| same_key(jwk, key)),
+        _ => false,
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
-use super::{Compact, Expectations, JwsError, KeySet, claims};
+use super::{Compact, Expectations, JwsError, KeySet, claims, text};
 use crate::base::Timestamp;
 
 /// A verified value. Only `verify()` and `SignedToken::accept` create it.
@@ -52,7 +52,7 @@ impl Claims {
 
     /// Returns a claim that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.claims.get(name).and_then(Value::as_str)
+        text(&self.claims, name)
     }
 
     /// Returns when it expires, in whole seconds, or `None` if it never does.

@@ -7,6 +7,8 @@
 
 use serde_json::{Map, Value};
 
+use super::text;
+
 /// What another party's public key is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyTask {
@@ -99,19 +101,18 @@ pub(crate) fn can(jwk: &Map<String, Value>, work: KeyTask, alg: &str) -> bool {
 
 /// Whether one of the keys in the JWK Set `set` can do `work` with `alg`.
 pub(crate) fn set_can(set: &Value, work: KeyTask, alg: &str) -> bool {
-    let keys = set.get("keys").and_then(Value::as_array);
-    keys.into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .any(|key| can(key, work, alg))
+    let Some(Value::Array(keys)) = set.get("keys") else {
+        return false;
+    };
+    let can = |key: &Value| matches!(key, Value::Object(key) if can(key, work, alg));
+    keys.iter().any(can)
 }
 
 /// Whether a certificate can contain the key `jwk`, with which a client authenticates in TLS: the
 /// key must be able to create signatures.
 pub(crate) fn has_certificates(jwk: &Value) -> bool {
-    jwk.as_object()
-        .and_then(kind_of)
-        .is_some_and(|kind| !kind.verifies.is_empty())
+    let kind = jwk.as_object().and_then(kind_of);
+    kind.is_some_and(|kind| !kind.verifies.is_empty())
 }
 
 /// Whether the `alg` of `jwk` fits its type and curve, as far as the algorithm is known.
@@ -129,10 +130,6 @@ impl KeyType {
             KeyTask::Encrypt => self.encrypts,
         }
     }
-}
-
-fn text<'a>(jwk: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    jwk.get(name).and_then(Value::as_str)
 }
 
 fn kind_of(jwk: &Map<String, Value>) -> Option<&'static KeyType> {
@@ -179,15 +176,14 @@ fn is_for(jwk: &Map<String, Value>, work: KeyTask) -> bool {
     let Some(named) = jwk.get("key_ops") else {
         return true;
     };
-    match named.as_array() {
-        None => false,
-        Some(named) if named.is_empty() => {
+    match named {
+        Value::Array(named) if named.is_empty() => {
             work == KeyTask::Encrypt && text(jwk, "kty") != Some("RSA")
         }
-        Some(named) => {
-            let mut named = named.iter().filter_map(Value::as_str);
-            named.any(|one| operations.contains(&one))
-        }
+        Value::Array(named) => named
+            .iter()
+            .any(|one| matches!(one, Value::String(one) if operations.contains(&one.as_str()))),
+        _ => false,
     }
 }
 

@@ -14,7 +14,7 @@ use openssl::x509::X509;
 use serde_json::{Map, Value};
 
 use super::{edwards, modulus};
-use crate::jose::fit;
+use crate::jose::{fit, text};
 
 /// FAPI 2.0 Security Profile section 5.4.1.
 const LEAST_RSA_BITS: i32 = 2_048;
@@ -23,7 +23,7 @@ const MOST_RSA_BITS: i32 = 8_192;
 
 /// Reads one public key and applies all its rules. Returns `None` if its type is unknown.
 pub(in crate::jose) fn read(members: &Map<String, Value>) -> Result<Option<PKey<Public>>, String> {
-    let key = match members.get("kty").and_then(Value::as_str) {
+    let key = match text(members, "kty") {
         Some("RSA") => rsa(members)?,
         Some("EC") => elliptic(members)?,
         Some("OKP") => octets(members)?,
@@ -48,12 +48,13 @@ fn rsa(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
                 .to_owned(),
         );
     }
-    if let Some(fault) = modulus::fault(&n).map_err(|_| "is not a valid RSA key".to_owned())? {
-        return Err(fault.to_owned());
+    match modulus::fault(&n) {
+        Ok(None) => {}
+        Ok(Some(fault)) => return Err(fault.to_owned()),
+        Err(_) => return Err("is not a valid RSA key".to_owned()),
     }
-    Rsa::from_public_components(n, e)
-        .and_then(PKey::from_rsa)
-        .map_err(|_| "is not a valid RSA key".to_owned())
+    let key = Rsa::from_public_components(n, e).and_then(PKey::from_rsa);
+    key.map_err(|_| "is not a valid RSA key".to_owned())
 }
 
 /// A curve of prime order, by its name in a JWK.
@@ -79,24 +80,21 @@ static CURVES: LazyLock<[Curve; 4]> = LazyLock::new(|| {
 });
 
 fn elliptic(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
-    let name = members.get("crv").and_then(Value::as_str);
+    let name = text(members, "crv");
     let curve = CURVES.iter().find(|curve| Some(curve.name) == name);
     let curve = curve.ok_or("must have a `crv` of P-256, P-384, P-521 or secp256k1")?;
-    let coordinate = |name: &str| {
-        let text = octet_string(members, name)?;
-        let is_long = text.len() == curve.bytes;
-        if is_long {
-            Ok(text)
-        } else {
-            Err(format!("must have {} bytes in `{name}`", curve.bytes))
-        }
-    };
     // SEC 1 section 2.3.3: an uncompressed point begins with 4.
-    let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
-    let group = curve
-        .group
-        .as_ref()
-        .ok_or("has a curve that the cryptography library does not support")?;
+    let mut point = vec![4];
+    for name in ["x", "y"] {
+        let coordinate = octet_string(members, name)?;
+        if coordinate.len() != curve.bytes {
+            return Err(format!("must have {} bytes in `{name}`", curve.bytes));
+        }
+        point.extend(coordinate);
+    }
+    let Some(group) = &curve.group else {
+        return Err("has a curve that the cryptography library does not support".to_owned());
+    };
     on_curve(group, &point).map_err(|_| "is not a point on its curve".to_owned())
 }
 
@@ -109,7 +107,7 @@ fn on_curve(group: &EcGroup, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
 }
 
 fn octets(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
-    let (curve, id, bytes) = match members.get("crv").and_then(Value::as_str) {
+    let (curve, id, bytes) = match text(members, "crv") {
         Some(curve @ "Ed25519") => (curve, Id::ED25519, 32),
         Some(curve @ "X25519") => (curve, Id::X25519, 32),
         Some(curve @ "Ed448") => (curve, Id::ED448, 57),
@@ -134,23 +132,20 @@ fn number(members: &Map<String, Value>, name: &str) -> Result<BigNum, String> {
 
 /// RFC 7515 section 2: base64url without padding.
 fn octet_string(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
-    let text = members
-        .get(name)
-        .and_then(Value::as_str)
-        .ok_or_else(|| format!("must have a string `{name}`"))?;
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| format!("must have `{name}` in base64url without padding"))
+    let Some(Value::String(text)) = members.get(name) else {
+        return Err(format!("must have a string `{name}`"));
+    };
+    let octets = URL_SAFE_NO_PAD.decode(text);
+    octets.map_err(|_| format!("must have `{name}` in base64url without padding"))
 }
 
 /// Checks that the descriptive members have the right types and fit the key.
 fn check_words(members: &Map<String, Value>) -> Result<(), String> {
     for name in ["kid", "use", "alg"] {
-        if members
-            .get(name)
-            .is_some_and(|value| value.as_str().is_none_or(str::is_empty))
-        {
-            return Err(format!("must have a string in `{name}`, or omit it"));
+        match members.get(name) {
+            None => {}
+            Some(Value::String(text)) if !text.is_empty() => {}
+            Some(_) => return Err(format!("must have a string in `{name}`, or omit it")),
         }
     }
     match members.get("key_ops") {
@@ -172,17 +167,13 @@ fn check_certificate(members: &Map<String, Value>, key: &PKey<Public>) -> Result
     let Some(chain) = members.get("x5c") else {
         return Ok(());
     };
-    let wrong = || "has an `x5c` whose first certificate does not contain the key".to_owned();
-    let first = chain.get(0).and_then(Value::as_str).ok_or_else(wrong)?;
-    let certificate = STANDARD
-        .decode(first)
-        .ok()
-        .and_then(|der| X509::from_der(&der).ok())
-        .ok_or_else(wrong)?;
-    let own = certificate.public_key().map_err(|_| wrong())?;
-    if own.public_eq(key) {
-        Ok(())
-    } else {
-        Err(wrong())
+    match chain.get(0).and_then(key_of_certificate) {
+        Some(own) if own.public_eq(key) => Ok(()),
+        _ => Err("has an `x5c` whose first certificate does not contain the key".to_owned()),
     }
+}
+
+fn key_of_certificate(item: &Value) -> Option<PKey<Public>> {
+    let der = STANDARD.decode(item.as_str()?).ok()?;
+    X509::from_der(&der).ok()?.public_key().ok()
 }

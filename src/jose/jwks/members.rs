@@ -8,6 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::absent::is_absent;
+use crate::jose::text;
 
 /// Members that any public key may have: those of RFC 7517 section 4, `ext` of Web Cryptography,
 /// and the members of OpenID Federation 1.0 section 8.7 for the validity period of a key.
@@ -55,12 +56,14 @@ pub(crate) fn without_unknown(set: &Value) -> Option<Value> {
 
 /// Whether every member of `key` is kept.
 fn is_known(key: &Value) -> bool {
-    key.as_object()
-        .is_none_or(|key| key.iter().all(|one| is_member(key, one)))
+    match key {
+        Value::Object(key) => key.iter().all(|one| is_member(key, one)),
+        _ => true,
+    }
 }
 
 fn without_unknown_members(key: &Value) -> Value {
-    let Some(members) = key.as_object() else {
+    let Value::Object(members) = key else {
         return key.clone();
     };
     let mut kept = Map::new();
@@ -74,11 +77,15 @@ fn without_unknown_members(key: &Value) -> Value {
 
 /// Whether this is a key of an unknown type with nothing else wrong.
 fn is_ignored(key: &Value) -> bool {
-    let Some(key) = key.as_object() else {
+    let Value::Object(key) = key else {
         return false;
     };
-    let kty = key.get("kty").and_then(Value::as_str);
-    kty.is_some_and(|kty| kty != "oct" && of_type(kty).is_none()) && private(key).is_none()
+    match key.get("kty") {
+        Some(Value::String(kty)) if kty != "oct" => {
+            of_type(kty).is_none() && private(key).is_none()
+        }
+        _ => false,
+    }
 }
 
 /// Whether a member of `key` is kept.
@@ -90,15 +97,15 @@ fn is_member(key: &Map<String, Value>, (name, value): (&String, &Value)) -> bool
     if OF_ANY.contains(&name) || PRIVATE.contains(&name) {
         return true;
     }
-    let kty = key.get("kty").and_then(Value::as_str);
-    kty.and_then(of_type).is_some_and(|own| own.contains(&name))
+    match text(key, "kty").and_then(of_type) {
+        Some(own) => own.contains(&name),
+        None => false,
+    }
 }
 
 fn of_type(kty: &str) -> Option<&'static [&'static str]> {
-    OF_TYPE
-        .iter()
-        .find(|(known, _)| *known == kty)
-        .map(|(_, members)| *members)
+    let (_, members) = OF_TYPE.iter().find(|(known, _)| *known == kty)?;
+    Some(members)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use members::without_unknown;
 
+use super::text;
 use crate::base::absent;
 
 /// Checks that `set` is a JWK Set of at most `limit` public keys, at least one of which can be
@@ -24,9 +25,9 @@ pub(crate) fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     let mut known = Vec::new();
     for (index, key) in keys.iter().enumerate() {
         let faulted = |rule: String| format!("keys[{index}] {rule}");
-        let members = key
-            .as_object()
-            .ok_or_else(|| faulted("must be an object".to_owned()))?;
+        let Value::Object(members) = key else {
+            return Err(faulted("must be an object".to_owned()));
+        };
         let members = absent::present_of(members);
         check_secrecy(&members).map_err(faulted)?;
         if key::read(&members).map_err(faulted)?.is_some() {
@@ -43,10 +44,9 @@ pub(crate) fn check_public(set: &Value, limit: usize) -> Result<(), String> {
 
 /// Returns the keys of a JWK Set: at least one, at most `limit`.
 pub(in crate::jose) fn keys(set: &Value, limit: usize) -> Result<&[Value], String> {
-    let keys = set
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or("must be a JWK Set: an object with an array `keys`")?;
+    let Some(Value::Array(keys)) = set.get("keys") else {
+        return Err("must be a JWK Set: an object with an array `keys`".to_owned());
+    };
     match keys.len() {
         0 => Err("must have at least one key".to_owned()),
         many if many > limit => Err(format!("has {many} keys; at most {limit} are allowed")),
@@ -63,7 +63,7 @@ pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(),
              replace it, and send only public keys"
         ));
     }
-    match members.get("kty").and_then(Value::as_str) {
+    match text(members, "kty") {
         None => Err("has no `kty`".to_owned()),
         Some("oct") => Err("is a symmetric key; send public keys only".to_owned()),
         Some(_) => Ok(()),
@@ -74,9 +74,8 @@ pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(),
 fn check_identifiers(keys: &[&Map<String, Value>]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for key in keys {
-        let text = |name: &str| key.get(name).and_then(Value::as_str);
-        if let Some(kid) = text("kid")
-            && !seen.insert((kid, text("kty"), text("use")))
+        if let Some(kid) = text(key, "kid")
+            && !seen.insert((kid, text(key, "kty"), text(key, "use")))
         {
             return Err("has two keys of one type and use with the same `kid`".to_owned());
         }
@@ -87,12 +86,14 @@ fn check_identifiers(keys: &[&Map<String, Value>]) -> Result<(), String> {
 /// OpenID Connect Dynamic Client Registration section 2: every key needs `use` if some are for
 /// signatures and others for encryption.
 fn check_uses(keys: &[&Map<String, Value>]) -> Result<(), String> {
-    let uses: Vec<Option<&str>> = keys
+    let mut uses = BTreeSet::new();
+    for key in keys {
+        uses.insert(text(key, "use"));
+    }
+    if [Some("sig"), Some("enc"), None]
         .iter()
-        .map(|key| key.get("use").and_then(Value::as_str))
-        .collect();
-    let has = |wanted: &str| uses.contains(&Some(wanted));
-    if has("sig") && has("enc") && uses.contains(&None) {
+        .all(|used| uses.contains(used))
+    {
         return Err(
             "must have `use` on each key, since some are for signatures and some for encryption"
                 .to_owned(),

@@ -26,27 +26,24 @@ struct Group {
 static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     let mut groups: Vec<Group> = Vec::new();
     for prime in (3..BOUND).filter(|n| is_prime(*n)) {
-        match groups
-            .last_mut()
-            .map(|group| (group.product.checked_mul(prime), group))
+        if let Some(group) = groups.last_mut()
+            && let Some(product) = group.product.checked_mul(prime)
         {
-            Some((Some(product), group)) => {
-                group.product = product;
-                group.primes.push(prime);
-            }
-            _ => groups.push(Group {
+            group.product = product;
+            group.primes.push(prime);
+        } else {
+            groups.push(Group {
                 product: prime,
                 primes: vec![prime],
-            }),
+            });
         }
     }
     groups
 });
 
 fn is_prime(n: u32) -> bool {
-    (2..n)
-        .take_while(|d| d * d <= n)
-        .all(|d| !n.is_multiple_of(d))
+    let mut divisors = (2..n).take_while(|d| d * d <= n);
+    divisors.all(|d| !n.is_multiple_of(d))
 }
 
 /// Returns what is wrong with the odd modulus `n`.
