@@ -24,10 +24,11 @@ impl Metadata {
     /// Returns the metadata with those of `members` that are not absent.
     pub fn new(members: Map<String, Value>) -> Self {
         let mut members = absent::present(members);
-        members
-            .iter_mut()
-            .filter(|(name, _)| is_structured(name))
-            .for_each(|(_, value)| absent::prune(value));
+        for (name, value) in &mut members {
+            if is_structured(name) {
+                absent::prune(value);
+            }
+        }
         Self(Arc::new(members))
     }
 
@@ -36,10 +37,8 @@ impl Metadata {
         if self.0.len() > FEW {
             return self.0.get(name);
         }
-        self.0
-            .iter()
-            .find(|(member, _)| *member == name)
-            .map(|(_, value)| value)
+        let (_, value) = self.0.iter().find(|(member, _)| *member == name)?;
+        Some(value)
     }
 
     /// Whether `name` is present.
@@ -54,16 +53,21 @@ impl Metadata {
 
     /// Returns the strings in `name`, or none if it is absent or not an array.
     pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
+        let items = match self.get(name) {
+            Some(Value::Array(items)) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().filter_map(Value::as_str)
+    }
+
+    /// Whether `name` is an array that contains `text`.
+    pub fn has_item(&self, name: &str, text: &str) -> bool {
+        self.texts(name).any(|item| item == text)
     }
 
     /// Whether `name` is present and `true`.
     pub fn flag(&self, name: &str) -> bool {
-        self.get(name).and_then(Value::as_bool).unwrap_or(false)
+        matches!(self.get(name), Some(Value::Bool(true)))
     }
 
     /// Returns the value of `name` if it is a non-negative integer.
@@ -108,16 +112,18 @@ impl Metadata {
     /// Returns the names of the members whose values differ, including members that only one side
     /// has.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let changed = self
-            .0
-            .iter()
-            .filter(|(name, value)| other.0.get(*name) != Some(*value));
-        let added = other.0.keys().filter(|name| !self.0.contains_key(*name));
-        changed
-            .map(|(name, _)| name)
-            .chain(added)
-            .cloned()
-            .collect()
+        let mut names = Vec::new();
+        for (name, value) in &*self.0 {
+            if other.0.get(name) != Some(value) {
+                names.push(name.clone());
+            }
+        }
+        for name in other.0.keys() {
+            if !self.0.contains_key(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
     /// Returns the members as a JSON object.
@@ -133,8 +139,10 @@ impl Metadata {
 
 /// Whether `name` is an object whose members a standard defines.
 fn is_structured(name: &str) -> bool {
-    member::find(name)
-        .is_some_and(|member| matches!(member.kind, MemberKind::Jwks | MemberKind::Object))
+    match member::find(name) {
+        Some(member) => matches!(member.kind, MemberKind::Jwks | MemberKind::Object),
+        None => false,
+    }
 }
 
 impl PartialEq for Metadata {

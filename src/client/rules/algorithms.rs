@@ -1,10 +1,9 @@
 //! Algorithms: one table that both the rules and the metadata documents are made from.
 
-use super::Rules;
-use super::report::{is_faulted, unsupported, violation};
-use crate::base::Violation;
-use crate::client::Metadata;
-use crate::config::Registration;
+use crate::client::rules::{
+    Metadata, Registration, Rules, Violation, is_faulted, is_one_of, sound_text, unsupported,
+    violation,
+};
 
 /// What an algorithm is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,13 +244,9 @@ pub(super) fn encryptions()
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for algorithm in ALGORITHMS {
         let supported = (algorithm.supported)(cx.settings);
-        let Some(value) = metadata
-            .text(algorithm.member)
-            .filter(|_| !is_faulted(found, algorithm.member))
-        else {
-            continue;
-        };
-        if !supported.iter().any(|one| one == value) {
+        if let Some(value) = sound_text(metadata, algorithm.member, found)
+            && !is_one_of(supported, value)
+        {
             found.push(unsupported(algorithm.member, value, supported));
         }
     }

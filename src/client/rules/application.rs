@@ -2,9 +2,7 @@
 //! Connect Dynamic Client Registration section 2, `application_type`; RFC 8252).
 
 use super::uri::{self, Uri};
-use super::{Rules, report};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::{Metadata, Rules, Violation, report};
 use crate::config::registration::DefaultApplicationType;
 
 /// The redirection rules of an `application_type`.
@@ -28,9 +26,7 @@ impl Application {
             _ if report::is_faulted(found, "application_type") => Self::Unknown,
             Some("native") => Self::Native,
             Some("web") => Self::Web {
-                is_implicit: metadata
-                    .texts("grant_types")
-                    .any(|grant| grant == "implicit"),
+                is_implicit: metadata.has_item("grant_types", "implicit"),
             },
             _ => Self::Unknown,
         }

@@ -2,11 +2,10 @@
 //! a value.
 
 use super::algorithms::{ALGORITHMS, AlgorithmMember};
-use super::report::{choice_of, is_faulted, shown, violation};
-use super::{Rules, keys, methods};
-use crate::base::Violation;
-use crate::client::Metadata;
-use crate::config::Registration;
+use crate::client::rules::{
+    Metadata, Registration, Rules, Violation, choice_of, is_faulted, is_one_of, keys, methods,
+    shown, violation,
+};
 
 /// A list in a request, and the member whose value is chosen from it.
 struct Choice {
@@ -49,9 +48,8 @@ pub(super) fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Returns the list from which the value of `member` is chosen, if it has one.
 pub(super) fn list_of(member: &str) -> Option<&'static str> {
-    lists()
-        .find(|(_, chosen)| *chosen == member)
-        .map(|(list, _)| list)
+    let (list, _) = lists().find(|(_, chosen)| *chosen == member)?;
+    Some(list)
 }
 
 /// Sets each member to one supported value of its list and removes the lists. A response contains
@@ -81,7 +79,9 @@ fn pick(
 ) -> Result<String, Violation> {
     let supported = (choice.supported)(cx.settings);
     let wanted = metadata.text(choice.member);
-    if let Some(wanted) = wanted.filter(|wanted| !list.iter().any(|one| one == wanted)) {
+    if let Some(wanted) = wanted
+        && !is_one_of(list, wanted)
+    {
         return Err(not_listed(choice, wanted));
     }
     // The value that the client prefers comes first, then the others in the client's order. A value
@@ -98,12 +98,11 @@ fn pick(
         }
         chosen = chosen.or(Some(value));
     }
-    chosen.cloned().ok_or_else(|| {
-        violation(
-            choice.list,
-            format!("contains no supported value; {}", choice_of(supported)),
-        )
-    })
+    if let Some(chosen) = chosen {
+        return Ok(chosen.clone());
+    }
+    let rule = format!("contains no supported value; {}", choice_of(supported));
+    Err(violation(choice.list, rule))
 }
 
 fn not_listed(choice: &Choice, wanted: &str) -> Violation {
@@ -119,10 +118,11 @@ fn not_listed(choice: &Choice, wanted: &str) -> Violation {
 fn is_allowed(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, value: &String) -> bool {
     match choice.member {
         "token_endpoint_auth_signing_alg" => methods::can_sign(metadata, value),
-        methods::METHOD => cx
-            .initial_access
-            .and_then(|policy| policy.token_endpoint_auth_methods.as_ref())
-            .is_none_or(|allowed| allowed.contains(value)),
+        methods::METHOD => {
+            let policy = cx.initial_access;
+            let allowed = policy.and_then(|policy| policy.token_endpoint_auth_methods.as_ref());
+            allowed.is_none_or(|allowed| allowed.contains(value))
+        }
         _ => true,
     }
 }

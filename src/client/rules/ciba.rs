@@ -1,9 +1,8 @@
 //! Client-Initiated Backchannel Authentication (CIBA Core 1.0 section 4).
 
-use super::Rules;
-use super::report::{is_faulted, unsupported, violation};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::{
+    Metadata, Rules, Violation, is_faulted, is_one_of, sound_text, unsupported, violation,
+};
 
 const GRANT: &str = "urn:openid:params:grant-type:ciba";
 const MODE: &str = "backchannel_token_delivery_mode";
@@ -13,7 +12,7 @@ const USER_CODE: &str = "backchannel_user_code_parameter";
 
 /// Removes the CIBA members if their grant was left out.
 pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
-    if dropped.iter().any(|grant| grant == GRANT) {
+    if is_one_of(dropped, GRANT) {
         for member in [MODE, ENDPOINT, SIGNING, USER_CODE] {
             metadata.remove(member);
         }
@@ -22,10 +21,10 @@ pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
 
 /// Checks that the CIBA members are present together, with the grant that they belong to.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let has_grant = metadata.texts("grant_types").any(|grant| grant == GRANT);
+    let has_grant = metadata.has_item("grant_types", GRANT);
     let supported = &cx.settings.backchannel_token_delivery_modes_supported;
-    match metadata.text(MODE).filter(|_| !is_faulted(found, MODE)) {
-        Some(mode) if !supported.iter().any(|one| one == mode) => {
+    match sound_text(metadata, MODE, found) {
+        Some(mode) if !is_one_of(supported, mode) => {
             found.push(unsupported(MODE, mode, supported));
         }
         Some(mode) => check_mode(mode, has_grant, metadata, found),

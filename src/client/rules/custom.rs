@@ -3,10 +3,7 @@
 
 use serde_json::Value;
 
-use super::Rules;
-use super::report::violation;
-use crate::base::Violation;
-use crate::client::{Metadata, member};
+use crate::client::rules::{Metadata, Rules, Violation, member, violation};
 
 /// Checks a member that no specification names. It must be a custom attribute that the operator
 /// allows, with any JSON value of a limited size (`dynamicRegistrationCustomAttributes`).

@@ -2,9 +2,7 @@
 //! Client Registration section 2).
 
 use super::algorithms::encryptions;
-use super::{Rules, application, grants, lifetime};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::{Metadata, Rules, Violation, application, grants, lifetime};
 
 /// The default content encryption of OpenID Connect Dynamic Client Registration section 2.
 const DEFAULT_CONTENT: &str = "A128CBC-HS256";

@@ -4,10 +4,10 @@
 
 use serde_json::Value;
 
-use super::report::{item_violation, items, shown, violation};
-use super::{Rules, methods, uri};
-use crate::base::Violation;
-use crate::client::{InitialAccessPolicy, Metadata, member};
+use crate::client::rules::{
+    InitialAccessPolicy, Metadata, Rules, Violation, is_one_of, items, member, methods,
+    report_fault, report_item_fault, shown, uri, violation,
+};
 
 /// Checks that everything is within the limits of the token.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -20,8 +20,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     if let Some(allowed) = &policy.token_endpoint_auth_methods {
         if let Some(method) = metadata.text(methods::METHOD) {
-            let rule = value_fault(allowed, method);
-            found.extend(rule.map(|rule| violation(methods::METHOD, rule)));
+            report_fault(methods::METHOD, value_fault(allowed, method), found);
         }
         check_items(methods::FURTHER, allowed, metadata, found);
     }
@@ -31,14 +30,16 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 /// Checks that every item of the list `member` is allowed.
 fn check_items(member: &str, allowed: &[String], metadata: &Metadata, found: &mut Vec<Violation>) {
     for (index, text) in items(metadata, member) {
-        let rule = value_fault(allowed, text);
-        found.extend(rule.map(|rule| item_violation(member, index, rule)));
+        report_item_fault(member, index, value_fault(allowed, text), found);
     }
 }
 
 fn value_fault(allowed: &[String], text: &str) -> Option<String> {
-    let is_allowed = allowed.iter().any(|one| one == text);
-    (!is_allowed).then(|| format!("`{}` is not allowed; {}", shown(text), choice(allowed)))
+    if is_one_of(allowed, text) {
+        return None;
+    }
+    let choice = choice(allowed);
+    Some(format!("`{}` is not allowed; {choice}", shown(text)))
 }
 
 /// Rejects spontaneous scopes, which would go beyond the scopes that the token allows.
@@ -76,17 +77,21 @@ fn check_hosts(
         return;
     };
     for (name, value) in metadata.iter() {
-        if !member::find(name).is_some_and(|member| member.kind.leads_somewhere()) {
-            continue;
+        match member::find(name) {
+            Some(member) if member.kind.leads_somewhere() => {}
+            _ => continue,
         }
         let registered = cx.registered.and_then(|registered| registered.get(name));
-        let single = value.as_str().map(|text| (name.to_owned(), text));
-        let listed = items(metadata, name).map(|(index, text)| (format!("{name}[{index}]"), text));
-        for (place, text) in single.into_iter().chain(listed) {
-            if registered.is_some_and(|registered| contains(registered, text)) {
-                continue;
+        let is_new = |text: &str| registered.is_none_or(|registered| !contains(registered, text));
+        if let Value::String(text) = value
+            && is_new(text)
+        {
+            report_fault(name, host_fault(allowed, text), found);
+        }
+        for (index, text) in items(metadata, name) {
+            if is_new(text) {
+                report_item_fault(name, index, host_fault(allowed, text), found);
             }
-            found.extend(host_fault(allowed, text).map(|rule| violation(&place, rule)));
         }
     }
 }
@@ -102,8 +107,10 @@ fn contains(value: &Value, text: &str) -> bool {
 /// Returns what is wrong with the host of a URI. The authority of a private-use scheme identifies
 /// no host, because the application that claims the scheme receives the request.
 fn host_fault(allowed: &[String], text: &str) -> Option<String> {
-    let uri = uri::parse(text).ok();
-    let host = uri.filter(uri::Uri::is_web).and_then(|uri| uri.host);
+    let host = match uri::parse(text) {
+        Ok(uri) if uri.is_web() => uri.host,
+        _ => None,
+    };
     match host {
         Some(host) if allowed.iter().any(|one| one.eq_ignore_ascii_case(&host)) => None,
         Some(_) => Some(format!(

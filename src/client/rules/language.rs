@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 
 use oxilangtag::LanguageTag;
 
-use super::Rules;
-use super::report::violation;
-use crate::base::Violation;
-use crate::client::{Metadata, member};
+use crate::client::rules::{Metadata, Rules, Violation, member, violation};
 
 /// Checks that language tags are valid in BCP 47, that none is repeated in any case, and that there
 /// are not too many.

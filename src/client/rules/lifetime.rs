@@ -1,9 +1,7 @@
 //! The lifetime of a client: `lifetime` in seconds.
 
-use super::Rules;
-use super::report::{is_faulted, violation};
-use crate::base::{Timestamp, Violation};
-use crate::client::Metadata;
+use crate::base::Timestamp;
+use crate::client::rules::{Metadata, Rules, Violation, is_faulted, violation};
 
 /// Removes a requested lifetime that does not apply: if the operator forbids such requests, or if
 /// it is 0. A value of 0 must not make a client live longer than a client that sends none.
@@ -21,16 +19,14 @@ pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// The lifetime counts from the registration of the client. A default that was configured later may
 /// already have passed for this client, so an update without a lifetime keeps the registered one.
 pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
-    let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time)
-        .ok()
-        .filter(|&one| one > 0);
+    let usual = match u64::try_from(cx.settings.dynamic_registration_expiration_time) {
+        Ok(0) | Err(_) => None,
+        Ok(seconds) => Some(seconds),
+    };
     let longest = cx.settings.maximum_client_lifetime.unwrap_or(u64::MAX);
     let default = match cx.registered {
         Some(registered) if usual.is_some() => registered.count("lifetime"),
-        _ => {
-            let shortest = usual.into_iter().chain(of_token(cx)).min();
-            shortest.map(|seconds| seconds.min(longest))
-        }
+        _ => lower(usual, of_token(cx)).map(|seconds| seconds.min(longest)),
     };
     if let Some(seconds) = default {
         metadata.set_default("lifetime", seconds);
@@ -41,25 +37,32 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// lifetime that an update leaves unchanged was allowed before.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_tokens(cx, metadata, found);
-    let Some(most) = cx
-        .settings
-        .maximum_client_lifetime
-        .into_iter()
-        .chain(of_token(cx))
-        .min()
-    else {
+    if let Some(most) = lower(cx.settings.maximum_client_lifetime, of_token(cx)) {
+        check_count(cx, "lifetime", most, metadata, found);
+    }
+}
+
+/// Returns the lower of two limits, each of which may be missing.
+fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
+/// Checks that a number of seconds is at most `most`. One that an update leaves unchanged was allowed before.
+fn check_count(
+    cx: &Rules<'_>,
+    member: &str,
+    most: u64,
+    metadata: &Metadata,
+    found: &mut Vec<Violation>,
+) {
+    let Some(seconds) = metadata.count(member) else {
         return;
     };
-    let lifetime = metadata.count("lifetime");
-    let is_kept = cx
+    let registered = cx
         .registered
-        .is_some_and(|registered| registered.count("lifetime") == lifetime);
-    if lifetime.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, "lifetime")
-    {
-        found.push(violation(
-            "lifetime",
-            format!("must be at most {most} seconds"),
-        ));
+        .and_then(|registered| registered.count(member));
+    if seconds > most && registered != Some(seconds) && !is_faulted(found, member) {
+        found.push(violation(member, format!("must be at most {most} seconds")));
     }
 }
 
@@ -76,13 +79,7 @@ const OF_TOKENS: &[&str] = &[
 fn check_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let most = cx.settings.maximum_token_lifetime;
     for member in OF_TOKENS {
-        let seconds = metadata.count(member);
-        let is_kept = cx
-            .registered
-            .is_some_and(|registered| registered.count(member) == seconds);
-        if seconds.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, member) {
-            found.push(violation(member, format!("must be at most {most} seconds")));
-        }
+        check_count(cx, member, most, metadata, found);
     }
 }
 
@@ -93,9 +90,8 @@ fn of_token(cx: &Rules<'_>) -> Option<u64> {
 
 /// Returns when a client with this valid metadata expires. `None`: it never expires.
 pub fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
-    metadata
-        .count("lifetime")
-        .map(|seconds| issued_at.plus(seconds))
+    let seconds = metadata.count("lifetime")?;
+    Some(issued_at.plus(seconds))
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! How a client authenticates at the token endpoint (RFC 7591 section 2, OpenID Connect Core
 //! section 9, RFC 8705 section 2).
 
-use super::algorithms::is_symmetric;
-use super::report::{is_faulted, is_item_faulted, items, unsupported, violation};
-use super::{Rules, keys, tls};
-use crate::base::Violation;
-use crate::client::Metadata;
-use crate::config::Registration;
+use super::algorithms::{ALGORITHMS, is_symmetric};
+use crate::client::rules::{
+    Metadata, Registration, Rules, Violation, is_faulted, is_item_faulted, is_one_of, items, keys,
+    report_fault, tls, unsupported, violation,
+};
 
 pub(super) const METHOD: &str = "token_endpoint_auth_method";
 pub(super) const FURTHER: &str = "additional_token_endpoint_auth_methods";
@@ -27,7 +26,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     let Some(method) = metadata.text(METHOD) else {
         return;
     };
-    if !supported.iter().any(|one| one == method) {
+    if !is_one_of(supported, method) {
         found.push(unsupported(METHOD, method, supported));
         return;
     }
@@ -60,11 +59,7 @@ pub(super) fn can_sign(metadata: &Metadata, alg: &str) -> bool {
 
 /// Whether the client uses `method`, as its main method or as an additional one.
 pub(super) fn uses(metadata: &Metadata, method: &str) -> bool {
-    metadata
-        .text(METHOD)
-        .into_iter()
-        .chain(metadata.texts(FURTHER))
-        .any(|one| one == method)
+    metadata.text(METHOD) == Some(method) || metadata.has_item(FURTHER, method)
 }
 
 /// Whether the other members meet the requirements of `method`.
@@ -83,7 +78,7 @@ fn check_needs(
     found: &mut Vec<Violation>,
 ) {
     if !is_faulted(found, "jwks") {
-        found.extend(keys::method_fault(cx, metadata, method).map(|rule| violation(place, rule)));
+        report_fault(place, keys::method_fault(cx, metadata, method), found);
     }
     // RFC 6749 section 4.4: this grant is only for confidential clients.
     if method == "none"
@@ -95,4 +90,30 @@ fn check_needs(
                     choose a method that authenticates the client";
         found.push(violation(place, rule));
     }
+}
+
+/// Whether a client with this metadata needs a secret for its authentication method, or for an
+/// algorithm that uses the secret as its key (OpenID Connect Dynamic Client Registration section
+/// 3.2).
+pub fn needs_secret(metadata: &Metadata) -> bool {
+    let is_of_secret = |method: &str| {
+        matches!(
+            method,
+            "client_secret_basic" | "client_secret_post" | "client_secret_jwt"
+        )
+    };
+    let method = metadata.text(METHOD);
+    if method.is_some_and(is_of_secret) || metadata.texts(FURTHER).any(is_of_secret) {
+        return true;
+    }
+    for algorithm in ALGORITHMS {
+        // The algorithm of client assertions matters only with the method that uses it.
+        if algorithm.member != SIGNING
+            && let Some(alg) = metadata.text(algorithm.member)
+            && is_symmetric(alg)
+        {
+            return true;
+        }
+    }
+    false
 }

@@ -24,7 +24,6 @@ mod redirect_uris;
 mod report;
 mod retold;
 mod scope;
-mod secret;
 mod subject;
 #[cfg(test)]
 mod testing;
@@ -38,10 +37,9 @@ mod urls;
 pub use algorithms::{ALGORITHMS, AlgorithmMember};
 pub use grants::supported_grants;
 pub use lifetime::expiry;
-pub use methods::supported_methods;
+pub use methods::{needs_secret, supported_methods};
 pub use privileges::{Privileges, privileged_members, withhold};
 pub use retold::retells;
-pub use secret::needs_secret;
 
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
@@ -49,6 +47,10 @@ use crate::base::Violation;
 use crate::config::registration::UnsupportedListValues;
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use redirect_pattern::RedirectPattern;
+use report::{
+    choice_of, is_faulted, is_item_faulted, is_one_of, item_violation, items, report_fault,
+    report_item_fault, shown, sound_text, unsupported, unsupported_rule, violation,
+};
 
 /// The inputs of the rules for one request.
 #[derive(Debug, Clone, Copy)]
@@ -72,10 +74,10 @@ pub struct Rules<'a> {
 }
 
 /// A rule, or the rules of one topic. Checks metadata and adds the violations.
-type Rule = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
+type TopicCheck = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
 
 /// The rules that change nothing, in the order of their messages.
-const CHECKS: &[Rule] = &[
+const CHECKS: &[TopicCheck] = &[
     redirect_uris::check,
     grants::check,
     methods::check,

@@ -6,12 +6,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::application::Application;
-use super::report::{is_faulted, violation};
 use super::uri::{self, Uri};
-use super::{Rules, urls};
-use crate::base::Violation;
-use crate::client::Metadata;
-use crate::client::member::{self, MemberKind};
+use crate::client::member::MemberKind;
+use crate::client::rules::{Metadata, Rules, Violation, is_faulted, member, urls, violation};
 use crate::config::registration::PageUriHosts;
 
 /// Leaves out the pictures of an application that is being developed on its user's machine. A
@@ -23,9 +20,11 @@ pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found:
     }
     let mut local = Vec::new();
     for (name, value) in metadata.iter() {
-        let is_picture = member::find(name).is_some_and(|one| one.kind == MemberKind::Picture);
-        let text = value.as_str().filter(|_| is_picture);
-        if text.is_some_and(|text| is_local(cx, text)) {
+        if let Some(member) = member::find(name)
+            && let Value::String(text) = value
+            && member.kind == MemberKind::Picture
+            && is_local(cx, text)
+        {
             local.push(name.to_owned());
         }
     }
@@ -35,8 +34,12 @@ pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found:
 }
 
 fn is_local(cx: &Rules<'_>, text: &str) -> bool {
-    uri::parse(text).is_ok_and(|uri| uri.is_web() && uri.is_loopback())
-        && urls::fetched_fault(cx.fetch, text).is_some()
+    match uri::parse(text) {
+        Ok(uri) if uri.is_web() && uri.is_loopback() => {
+            urls::fetched_fault(cx.fetch, text).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// `pageUriHosts`: a client must not show the pages of others.
@@ -59,13 +62,12 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     let how = cx.settings.page_uri_hosts;
     for (name, value) in metadata.iter() {
-        let Some(page) = page(name, value).filter(|_| !is_faulted(found, name)) else {
+        let Some(page) = page(name, value) else {
             continue;
         };
-        if !redirects
-            .iter()
-            .any(|redirect| vouches(how, redirect, &page))
-        {
+        let mut redirects = redirects.iter();
+        let is_vouched = redirects.any(|redirect| vouches(how, redirect, &page));
+        if !is_vouched && !is_faulted(found, name) {
             let rule = format!(
                 "must be {due} and have the same scheme (pageUriHosts); move it there, or leave it out"
             );
@@ -101,12 +103,10 @@ fn host(uri: &Uri) -> &str {
 /// Returns the registered domain by the Public Suffix List, or the host itself if it has none.
 fn site(uri: &Uri) -> Cow<'_, str> {
     let host = host(uri);
-    let domain = uri
-        .address
-        .is_none()
-        .then(|| psl::domain_str(host))
-        .flatten();
-    domain.unwrap_or(host).into()
+    match uri.address {
+        Some(_) => host.into(),
+        None => psl::domain_str(host).unwrap_or(host).into(),
+    }
 }
 
 #[cfg(test)]

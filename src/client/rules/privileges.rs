@@ -3,9 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::client::member::{self, MEMBERS, SetBy};
-use crate::client::{InitialAccessPolicy, Metadata};
-use crate::config::Registration;
+use crate::client::member::{MEMBERS, SetBy};
+use crate::client::rules::{InitialAccessPolicy, Metadata, Registration, is_one_of, member};
 
 /// The sources that allow privileged members in a request.
 #[derive(Clone, Copy)]
@@ -22,12 +21,23 @@ pub struct Privileges<'a> {
 
 impl Privileges<'_> {
     fn allow(&self, name: &str, value: &Value) -> bool {
-        let listed = |names: &[String]| names.iter().any(|one| one == name);
-        listed(&self.settings.privileged_members)
-            || self.policy.and_then(|policy| policy.privileged_members.as_deref()).is_some_and(listed)
-            || (self.vouched)(name, value)
-            // The client was allowed to register this value, and that has not been revoked.
-            || self.registered.is_some_and(|registered| registered.get(name) == Some(value))
+        if is_one_of(&self.settings.privileged_members, name) {
+            return true;
+        }
+        if let Some(policy) = self.policy
+            && let Some(allowed) = &policy.privileged_members
+            && is_one_of(allowed, name)
+        {
+            return true;
+        }
+        if (self.vouched)(name, value) {
+            return true;
+        }
+        // The client was allowed to register this value, and that has not been revoked.
+        match self.registered {
+            Some(registered) => registered.get(name) == Some(value),
+            None => false,
+        }
     }
 }
 
@@ -45,10 +55,9 @@ pub fn withhold(
 
 /// Returns the names of all privileged members.
 pub fn privileged_members() -> impl Iterator<Item = &'static str> {
-    MEMBERS
-        .iter()
-        .filter(|member| member.set_by == SetBy::Privileged)
-        .map(|member| member.name)
+    let members = MEMBERS.iter();
+    let privileged = members.filter(|member| member.set_by == SetBy::Privileged);
+    privileged.map(|member| member.name)
 }
 
 fn is_privileged(name: &str) -> bool {
@@ -57,21 +66,26 @@ fn is_privileged(name: &str) -> bool {
 
 /// Whether a value grants no right: `false`, or an empty list.
 fn asks_for_nothing(value: &Value) -> bool {
-    value == false || value.as_array().is_some_and(Vec::is_empty)
+    match value {
+        Value::Bool(is_set) => !is_set,
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
 }
 
 /// Returns the names in `privilegedMembers` that are not privileged members.
-pub(super) fn settings_faults(settings: &Registration) -> impl Iterator<Item = (String, String)> {
-    settings
-        .privileged_members
-        .iter()
-        .filter(|name| !is_privileged(name))
-        .map(|name| {
-            let all = privileged_members().collect::<Vec<_>>().join(", ");
+pub(super) fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
+    let mut faults = Vec::new();
+    for name in &settings.privileged_members {
+        if !is_privileged(name) {
+            let all: Vec<&str> = privileged_members().collect();
+            let all = all.join(", ");
             let reason =
                 format!("'{name}' is not a privileged member; the privileged members are {all}");
-            ("registration.privilegedMembers".to_owned(), reason)
-        })
+            faults.push(("registration.privilegedMembers".to_owned(), reason));
+        }
+    }
+    faults
 }
 
 #[cfg(test)]
@@ -213,7 +227,7 @@ mod tests {
             privileged_members: vec!["groups".to_owned(), "scope".to_owned()],
             ..Registration::default()
         };
-        let faults: Vec<_> = settings_faults(&settings).collect();
+        let faults = settings_faults(&settings);
         assert!(
             faults.len() == 1
                 && faults[0]

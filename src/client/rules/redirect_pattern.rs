@@ -97,16 +97,17 @@ fn undotted(uri: &Uri) -> Option<&str> {
 /// Whether the list allows `uri`. A pattern that cannot be parsed allows nothing: it is the
 /// operator's mistake, and must not allow what it was meant to block.
 pub(super) fn is_allowed(uri: &Uri, allow: &[String]) -> bool {
-    allow.is_empty()
-        || allow
-            .iter()
-            .any(|text| RedirectPattern::parse(text).is_ok_and(|pattern| pattern.matches(uri)))
+    allow.is_empty() || allow.iter().any(|text| matches(text, uri).unwrap_or(false))
 }
 
 /// Whether one of the patterns denies `uri`. A pattern that cannot be parsed denies every URI.
 pub(super) fn is_denied(uri: &Uri, deny: &[String]) -> bool {
-    deny.iter()
-        .any(|text| RedirectPattern::parse(text).map_or(true, |pattern| pattern.matches(uri)))
+    deny.iter().any(|text| matches(text, uri).unwrap_or(true))
+}
+
+/// Whether the pattern in `text` matches `uri`.
+fn matches(text: &str, uri: &Uri) -> Result<bool, String> {
+    Ok(RedirectPattern::parse(text)?.matches(uri))
 }
 
 #[cfg(test)]

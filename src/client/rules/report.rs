@@ -24,32 +24,67 @@ pub(super) fn item_violation(member: &str, index: usize, rule: impl Into<String>
     violation(&place(member, index), rule)
 }
 
+/// Reports the fault of `member`, if there is one.
+pub(super) fn report_fault(
+    member: &str,
+    fault: Option<impl Into<String>>,
+    found: &mut Vec<Violation>,
+) {
+    if let Some(rule) = fault {
+        found.push(violation(member, rule));
+    }
+}
+
+/// Reports the fault of one item of an array, if there is one.
+pub(super) fn report_item_fault(
+    member: &str,
+    index: usize,
+    fault: Option<impl Into<String>>,
+    found: &mut Vec<Violation>,
+) {
+    if let Some(rule) = fault {
+        found.push(item_violation(member, index, rule));
+    }
+}
+
+/// Returns the text of `member`, unless it already has a violation.
+pub(super) fn sound_text<'a>(
+    metadata: &'a Metadata,
+    member: &str,
+    found: &[Violation],
+) -> Option<&'a str> {
+    let text = metadata.text(member)?;
+    (!is_faulted(found, member)).then_some(text)
+}
+
+/// Whether `value` is in `list`.
+pub(super) fn is_one_of(list: &[String], value: &str) -> bool {
+    list.iter().any(|one| one == value)
+}
+
 /// Returns the violation for a value that is not in `supported`.
 pub(super) fn unsupported(member: &str, value: &str, supported: &[String]) -> Violation {
-    violation(
-        member,
-        format!(
-            "`{}` is not supported; {}",
-            shown(value),
-            choice_of(supported)
-        ),
-    )
+    violation(member, unsupported_rule(value, supported))
+}
+
+/// Returns the rule that a value that is not in `supported` breaks.
+pub(super) fn unsupported_rule(value: &str, supported: &[String]) -> String {
+    let choice = choice_of(supported);
+    format!("`{}` is not supported; {choice}", shown(value))
 }
 
 /// Whether `member` or an item of it has a violation. Rules that depend on its value must not
 /// report the same mistake again.
 pub(super) fn is_faulted(found: &[Violation], member: &str) -> bool {
-    found
-        .iter()
-        .any(|violation| base(&violation.member) == member)
+    let mut members = found.iter().map(|violation| base(&violation.member));
+    members.any(|faulted| faulted == member)
 }
 
 /// Whether exactly this item of `member` has a violation.
 pub(super) fn is_item_faulted(found: &[Violation], member: &str, index: usize) -> bool {
     let place = place(member, index);
-    found
-        .iter()
-        .any(|violation| violation.member == member || violation.member == place)
+    let is_it = |violation: &Violation| violation.member == member || violation.member == place;
+    found.iter().any(is_it)
 }
 
 /// Returns the strings of an array with their indexes. Items of another type have already been
@@ -58,25 +93,23 @@ pub(super) fn items<'a>(
     metadata: &'a Metadata,
     member: &str,
 ) -> impl Iterator<Item = (usize, &'a str)> {
-    let array = metadata.get(member).and_then(Value::as_array);
-    array
-        .into_iter()
-        .flatten()
-        .enumerate()
-        .filter_map(|(index, item)| Some((index, item.as_str()?)))
+    let items = match metadata.get(member) {
+        Some(Value::Array(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let indexed = items.iter().enumerate();
+    indexed.filter_map(|(index, item)| Some((index, item.as_str()?)))
 }
 
 /// Appends the origin of a value to each violation that involves a member that was not sent.
 /// Otherwise the reader would look for that value in the request in vain.
 pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [Violation]) {
-    let filled_in: Vec<(&str, &Value)> = metadata
-        .iter()
-        .filter(|(name, _)| !sent.has(name))
-        .collect();
     for violation in found {
         let mut origins = String::new();
-        for (name, value) in &filled_in {
-            if base(&violation.member) == *name || mentions(&violation.rule, name) {
+        for (name, value) in metadata.iter() {
+            let is_of_violation =
+                base(&violation.member) == name || mentions(&violation.rule, name);
+            if is_of_violation && !sent.has(name) {
                 origins += &origin(sent, name, value);
             }
         }
@@ -92,20 +125,18 @@ fn mentions(rule: &str, name: &str) -> bool {
 
 /// Describes where the value of a member that was not sent comes from.
 fn origin(sent: &Metadata, name: &str, value: &Value) -> String {
-    let texts = value
-        .as_array()
-        .map(|items| items.iter().filter_map(Value::as_str).collect::<Vec<_>>());
-    let text = match (texts, value) {
-        (Some(texts), _) => texts.join(", "),
-        (None, Value::String(text)) => text.clone(),
-        (None, other) => other.to_string(),
+    let text = match value {
+        Value::Array(items) => {
+            let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            texts.join(", ")
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     };
-    match choices::list_of(name).filter(|list| sent.has(list)) {
-        Some(list) => format!("; {} was chosen from {list}", shown(&text)),
-        None => format!(
-            "; {} is the default for a request without {name}",
-            shown(&text)
-        ),
+    let text = shown(&text);
+    match choices::list_of(name) {
+        Some(list) if sent.has(list) => format!("; {text} was chosen from {list}"),
+        _ => format!("; {text} is the default for a request without {name}"),
     }
 }
 
@@ -127,7 +158,10 @@ pub(super) fn choice_of(supported: &[String]) -> String {
 }
 
 fn base(member: &str) -> &str {
-    member.split_once('[').map_or(member, |(base, _)| base)
+    match member.split_once('[') {
+        Some((base, _)) => base,
+        None => member,
+    }
 }
 
 fn place(member: &str, index: usize) -> String {

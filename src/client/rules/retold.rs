@@ -1,7 +1,7 @@
 //! Members with the same meaning as another member, in another language or another form. The
 //! request must not override in this way what a software statement vouches for.
 
-use super::choices;
+use crate::client::rules::choices;
 
 /// Members that extend or replace another member, each with that member.
 const OTHER_WAYS: &[(&str, &str)] = &[

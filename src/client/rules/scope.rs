@@ -1,9 +1,9 @@
 //! Scopes (RFC 6749 section 3.3, RFC 7591 section 2).
 
-use super::Rules;
-use super::report::{is_faulted, shown, violation};
-use crate::base::{Violation, scope};
-use crate::client::Metadata;
+use crate::base::scope;
+use crate::client::rules::{
+    Metadata, Rules, Violation, is_faulted, is_one_of, shown, sound_text, violation,
+};
 
 /// Writes `scope` with single spaces between its words. A scope without words becomes absent.
 pub(super) fn normalise(metadata: &mut Metadata) {
@@ -23,12 +23,16 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     }
     let allowed = cx.initial_access.and_then(|policy| policy.scopes.as_ref());
     let mut granted: Vec<&str> = Vec::new();
-    for name in scope::words(&asked).filter(|name| is_defined(cx, name)) {
-        grant_one(name, allowed, &mut granted);
+    for name in scope::words(&asked) {
+        if is_defined(cx, name) {
+            grant_one(name, allowed, &mut granted);
+        }
     }
     if cx.settings.dynamic_registration_scopes_param_enabled {
-        for default in cx.scopes.iter().filter(|scope| scope.default) {
-            grant_one(&default.id, allowed, &mut granted);
+        for scope in cx.scopes {
+            if scope.default {
+                grant_one(&scope.id, allowed, &mut granted);
+            }
         }
     }
     if granted.is_empty() {
@@ -40,7 +44,7 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
 
 /// Adds `name` to `granted`, once, if the initial access token allows it.
 fn grant_one<'a>(name: &'a str, allowed: Option<&Vec<String>>, granted: &mut Vec<&'a str>) {
-    let is_allowed = allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
+    let is_allowed = allowed.is_none_or(|allowed| is_one_of(allowed, name));
     if is_allowed && !granted.contains(&name) {
         granted.push(name);
     }
@@ -53,10 +57,7 @@ fn is_defined(cx: &Rules<'_>, name: &str) -> bool {
 /// Checks that every scope has the syntax of RFC 6749 and is defined. Undefined scopes never get
 /// here from a request, but they may from a script.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(granted) = metadata
-        .text("scope")
-        .filter(|_| !is_faulted(found, "scope"))
-    else {
+    let Some(granted) = sound_text(metadata, "scope", found) else {
         return;
     };
     if !is_scope(granted) {
@@ -64,21 +65,21 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         found.push(violation("scope", rule));
         return;
     }
-    for name in scope::words(granted).filter(|name| !is_defined(cx, name)) {
-        found.push(violation(
-            "scope",
-            format!("`{}` is not defined in [[scopes]]", shown(name)),
-        ));
+    for name in scope::words(granted) {
+        if !is_defined(cx, name) {
+            let rule = format!("`{}` is not defined in [[scopes]]", shown(name));
+            found.push(violation("scope", rule));
+        }
     }
     let Some(allowed) = cx.initial_access.and_then(|policy| policy.scopes.as_ref()) else {
         return;
     };
-    for name in scope::words(granted).filter(|name| !allowed.iter().any(|one| one == name)) {
-        let rule = format!(
-            "`{}` is not allowed by the initial access token",
-            shown(name)
-        );
-        found.push(violation("scope", rule));
+    for name in scope::words(granted) {
+        if !is_one_of(allowed, name) {
+            let name = shown(name);
+            let rule = format!("`{name}` is not allowed by the initial access token");
+            found.push(violation("scope", rule));
+        }
     }
 }
 

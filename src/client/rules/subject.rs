@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::report::{is_faulted, unsupported, violation};
-use super::{Rules, uri};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::{
+    Metadata, Rules, Violation, is_faulted, is_one_of, unsupported, uri, violation,
+};
 
 /// Checks that the type is supported, and that a pairwise client belongs to one sector.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -13,7 +12,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         return;
     };
     let supported = &cx.settings.subject_types_supported;
-    if !supported.iter().any(|one| one == subject_type) {
+    if !is_one_of(supported, subject_type) {
         found.push(unsupported("subject_type", subject_type, supported));
         return;
     }

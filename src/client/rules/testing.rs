@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Rules;
 use crate::base::{ErrorCode, Violation};
+use crate::client::rules::Rules;
 use crate::client::{InitialAccessPolicy, Metadata, Requested};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::Rules;
-use super::testing::{check, check_changed, check_with, pairwise, scopes, with};
 use crate::client::Requested;
 use crate::client::member::MEMBERS;
+use crate::client::rules::Rules;
+use crate::client::rules::testing::{check, check_changed, check_with, pairwise, scopes, with};
 use crate::config::{FetchSettings, Limits, Registration};
 
 #[test]

@@ -2,11 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::Rules;
-use super::report::violation;
 use super::uri::{self, authority};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::{Metadata, Rules, Violation, report_fault, violation};
 use crate::x509::dn;
 
 /// A member that names the certificate's subject, and the check of its format.
@@ -14,10 +11,9 @@ type SubjectFormat = (&'static str, fn(&str) -> Option<String>);
 
 const SUBJECTS: &[SubjectFormat] = &[
     ("tls_client_auth_subject_dn", |text| {
+        let error = dn::parse(text).err()?;
         let rule = "must be an RFC 4514 distinguished name, such as CN=client,O=Example";
-        dn::parse(text)
-            .err()
-            .map(|error| format!("{rule}: {error}"))
+        Some(format!("{rule}: {error}"))
     }),
     ("tls_client_auth_san_dns", |text| {
         says(!authority::is_domain_name(text), "must be a DNS name")
@@ -30,9 +26,10 @@ const SUBJECTS: &[SubjectFormat] = &[
         says(text.parse::<IpAddr>().is_err(), rule)
     }),
     ("tls_client_auth_san_email", |text| {
-        let is_address = text
-            .split_once('@')
-            .is_some_and(|(local, host)| !local.is_empty() && authority::is_domain_name(host));
+        let is_address = match text.split_once('@') {
+            Some((local, host)) => !local.is_empty() && authority::is_domain_name(host),
+            None => false,
+        };
         says(!is_address, "must be an e-mail address")
     }),
 ];
@@ -49,10 +46,12 @@ pub(super) fn has_subject(metadata: &Metadata) -> bool {
 /// Checks that `tls_client_auth` has exactly one subject in the right format, and that no client
 /// has several.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let subjects: Vec<&SubjectFormat> = SUBJECTS
-        .iter()
-        .filter(|(member, _)| metadata.has(member))
-        .collect();
+    let mut subjects = Vec::new();
+    for subject in SUBJECTS {
+        if metadata.has(subject.0) {
+            subjects.push(subject);
+        }
+    }
     let is_method = metadata.text("token_endpoint_auth_method") == Some("tls_client_auth");
     if is_method && subjects.is_empty() {
         let rule = "tls_client_auth needs one of the tls_client_auth_* members to name the certificate's subject";
@@ -65,8 +64,6 @@ pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violatio
         ));
     }
     for (member, form) in subjects {
-        if let Some(rule) = metadata.text(member).and_then(form) {
-            found.push(violation(member, rule));
-        }
+        report_fault(member, metadata.text(member).and_then(form), found);
     }
 }

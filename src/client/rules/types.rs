@@ -4,11 +4,11 @@
 
 use serde_json::{Number, Value};
 
-use super::report::{item_violation, shown, violation};
-use super::{Rules, custom};
-use crate::base::{Violation, json::type_name};
-use crate::client::Metadata;
-use crate::client::member::{self, MemberKind};
+use crate::base::json::type_name;
+use crate::client::member::MemberKind;
+use crate::client::rules::{
+    Metadata, Rules, Violation, custom, member, report_fault, report_item_fault, shown, violation,
+};
 
 /// The largest integer that every JSON parser keeps exactly (RFC 7493 section 2.2).
 pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;
@@ -32,11 +32,11 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 /// Checks the types of all known members, regardless of the limits and settings.
 pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
     for (name, value) in metadata.iter() {
-        if let Some(member) = member::find(name).filter(|member| !is_of_kind(member.kind, value)) {
-            found.push(violation(
-                name,
-                format!("must be {}, not {}", due(member.kind), type_name(value)),
-            ));
+        if let Some(member) = member::find(name)
+            && !is_of_kind(member.kind, value)
+        {
+            let rule = format!("must be {}, not {}", due(member.kind), type_name(value));
+            found.push(violation(name, rule));
         }
     }
 }
@@ -50,11 +50,12 @@ fn is_of_kind(kind: MemberKind, value: &Value) -> bool {
         | MemberKind::Link
         | MemberKind::Url
         | MemberKind::Uri => value.is_string(),
-        MemberKind::Texts | MemberKind::Uris => value
-            .as_array()
-            .is_some_and(|items| items.iter().all(Value::is_string)),
+        MemberKind::Texts | MemberKind::Uris => match value {
+            Value::Array(items) => items.iter().all(Value::is_string),
+            _ => false,
+        },
         MemberKind::Flag => value.is_boolean(),
-        MemberKind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
+        MemberKind::Count => matches!(value.as_u64(), Some(..=LARGEST_COUNT)),
         MemberKind::Object | MemberKind::Jwks => value.is_object(),
     }
 }
@@ -72,8 +73,7 @@ fn check_member(
         check_items(cx, (name, kind == MemberKind::Uris), array, found);
         return;
     }
-    let fault = single_fault(cx, name, kind, value);
-    found.extend(fault.map(|rule| violation(name, rule)));
+    report_fault(name, single_fault(cx, name, kind, value), found);
 }
 
 /// Returns what is wrong with a value that is not an array.
@@ -104,7 +104,7 @@ fn machine_text_fault(cx: &Rules<'_>, name: &str, text: &str) -> Option<String> 
 }
 
 fn count_fault(number: &Number) -> Option<String> {
-    if number.as_u64().is_some_and(|count| count <= LARGEST_COUNT) {
+    if let Some(..=LARGEST_COUNT) = number.as_u64() {
         return None;
     }
     let sent = shown(&number.to_string());
@@ -139,7 +139,7 @@ fn check_items(
             Some(text) if has_uris => uri_too_long(cx, text),
             Some(text) => text_fault(cx, text),
         };
-        found.extend(fault.map(|rule| item_violation(name, index, rule)));
+        report_item_fault(name, index, fault, found);
     }
 }
 
@@ -162,9 +162,12 @@ const fn due(kind: MemberKind) -> &'static str {
 
 fn too_many_characters(cx: &Rules<'_>, text: &str) -> Option<String> {
     let (count, limit) = (text.chars().count(), cx.limits.text_characters);
-    (count > limit).then(|| {
-        format!("has {count} characters; at most {limit} are allowed (limits.textCharacters)")
-    })
+    if count <= limit {
+        return None;
+    }
+    Some(format!(
+        "has {count} characters; at most {limit} are allowed (limits.textCharacters)"
+    ))
 }
 
 /// Returns what is wrong with a machine-readable text.
@@ -178,8 +181,12 @@ fn uri_too_long(cx: &Rules<'_>, text: &str) -> Option<String> {
 
 fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
     let count = text.len();
-    (count > limit)
-        .then(|| format!("has {count} bytes; at most {limit} are allowed (limits.{key})"))
+    if count <= limit {
+        return None;
+    }
+    Some(format!(
+        "has {count} bytes; at most {limit} are allowed (limits.{key})"
+    ))
 }
 
 /// Finds a hidden character. With a text that looks like another, an application can impersonate

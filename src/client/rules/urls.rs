@@ -1,30 +1,32 @@
 //! URLs that are not for redirection: pages for people, endpoints that a server calls, and logout.
 
 use super::application::Application;
-use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
 use super::uri::Uri;
-use super::{Rules, redirect_uris, uri};
-use crate::base::{Violation, address};
-use crate::client::Metadata;
-use crate::client::member::{self, MemberKind};
-use crate::config::FetchSettings;
+use crate::base::address;
+use crate::client::member::MemberKind;
+use crate::client::rules::{
+    FetchSettings, Metadata, Rules, Violation, is_faulted, is_item_faulted, items, member,
+    redirect_uris, report_fault, report_item_fault, sound_text, uri,
+};
 
 /// Checks that every URL is `https`, and that every URL that a server calls is on the public
 /// internet.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let application = Application::of(metadata, found);
     for (name, value) in metadata.iter() {
-        let kind = member::find(name).map(|member| member.kind);
-        let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else {
+        let (Some(member), Some(text)) = (member::find(name), value.as_str()) else {
             continue;
         };
-        let rule = match kind {
-            Some(MemberKind::Page | MemberKind::Link) => page_fault(cx, application, text),
-            Some(MemberKind::Picture) => fetched_fault(cx.fetch, text),
-            Some(MemberKind::Url) => endpoint_fault(cx.fetch, text),
+        if is_faulted(found, name) {
+            continue;
+        }
+        let fault = match member.kind {
+            MemberKind::Page | MemberKind::Link => page_fault(cx, application, text),
+            MemberKind::Picture => fetched_fault(cx.fetch, text),
+            MemberKind::Url => endpoint_fault(cx.fetch, text),
             _ => None,
         };
-        found.extend(rule.map(|rule| violation(name, rule)));
+        report_fault(name, fault, found);
     }
     check_logout(cx, application, metadata, found);
     check_lists(cx, metadata, found);
@@ -33,7 +35,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 const OUT_OF_REACH: &str = "must name a host on the public internet";
 
 /// Returns what is wrong with a URL, if anything.
-type UrlFault = fn(&Rules<'_>, &str) -> Option<String>;
+type UrlCheck = fn(&Rules<'_>, &str) -> Option<String>;
 
 /// Checks a page that a browser goes to. The pages of an application in development are on its
 /// developer's machine, and a native application may keep them there.
@@ -76,9 +78,10 @@ pub(super) fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String
 /// server that fetches.
 fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
     let host = uri.host.as_deref().unwrap_or_default();
-    let is_special = uri
-        .address
-        .map_or_else(|| address::is_special_name(host), address::is_special);
+    let is_special = match uri.address {
+        Some(address) => address::is_special(address),
+        None => address::is_special_name(host),
+    };
     let is_listed = uri.port.is_some_and(|port| fetch.lists(host, port));
     is_special && !fetch.allow_private_addresses && !is_listed
 }
@@ -92,35 +95,33 @@ fn check_logout(
     found: &mut Vec<Violation>,
 ) {
     let (front, back) = ("frontchannel_logout_uri", "backchannel_logout_uri");
-    if let Some(text) = metadata.text(back).filter(|_| !is_faulted(found, back)) {
-        found.extend(endpoint_fault(cx.fetch, text).map(|rule| violation(back, rule)));
+    if let Some(text) = sound_text(metadata, back, found) {
+        report_fault(back, endpoint_fault(cx.fetch, text), found);
     }
-    if let Some(text) = metadata.text(front).filter(|_| !is_faulted(found, front)) {
-        let has_fragment = uri::parse(text).is_ok_and(|uri| uri.fragment.is_some());
-        let rule = if has_fragment {
-            Some("must not have a fragment (#..)".to_owned())
-        } else {
-            page_fault(cx, application, text)
+    if let Some(text) = sound_text(metadata, front, found) {
+        let fault = match uri::parse(text) {
+            Ok(uri) if uri.fragment.is_some() => Some("must not have a fragment (#..)".to_owned()),
+            _ => page_fault(cx, application, text),
         };
-        found.extend(rule.map(|rule| violation(front, rule)));
+        report_fault(front, fault, found);
     }
 }
 
 fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let lists: [(&str, UrlFault); 2] = [
+    let lists: [(&str, UrlCheck); 2] = [
         ("request_uris", request_fault),
         ("authorized_origins", origin_fault),
     ];
     for (member, fault) in lists {
         for (index, text) in items(metadata, member) {
             if !is_item_faulted(found, member, index) {
-                found.extend(fault(cx, text).map(|rule| item_violation(member, index, rule)));
+                report_item_fault(member, index, fault(cx, text), found);
             }
         }
     }
-    let offer = metadata.text("credential_offer_endpoint");
-    if let Some(rule) = offer.and_then(|text| uri::parse(text).err()) {
-        found.push(violation("credential_offer_endpoint", rule));
+    let offer = "credential_offer_endpoint";
+    if let Some(text) = metadata.text(offer) {
+        report_fault(offer, uri::parse(text).err(), found);
     }
 }
 

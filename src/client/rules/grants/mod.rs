@@ -1,13 +1,10 @@
 //! Grant types and response types (RFC 7591 section 2.1, OpenID Connect Dynamic Client
 //! Registration section 2).
 
-use super::Rules;
-use super::report::{
-    choice_of, is_faulted, is_item_faulted, item_violation, items, shown, violation,
+use crate::client::rules::{
+    Metadata, Registration, Rules, Violation, choice_of, is_faulted, is_item_faulted, is_one_of,
+    item_violation, items, unsupported_rule, violation,
 };
-use crate::base::Violation;
-use crate::client::Metadata;
-use crate::config::Registration;
 
 /// Grants whose response redirects a browser.
 pub(super) const REDIRECTING: &[&str] = &[CODE_GRANT, IMPLICIT];
@@ -22,7 +19,7 @@ pub fn supported_grants(settings: &Registration) -> Vec<String> {
     let mut grants = settings.grant_types_supported.clone();
     let password_is_on = settings.dynamic_registration_password_grant_type_enabled;
     grants.retain(|grant| grant != PASSWORD || password_is_on);
-    if password_is_on && !grants.iter().any(|grant| grant == PASSWORD) {
+    if password_is_on && !is_one_of(&grants, PASSWORD) {
         grants.push(PASSWORD.to_owned());
     }
     grants.retain(|grant| can_answer(settings, grant));
@@ -33,20 +30,14 @@ pub fn supported_grants(settings: &Registration) -> Vec<String> {
 pub(super) fn is_supported_grant(settings: &Registration, grant: &str) -> bool {
     let is_supported = match grant {
         PASSWORD => settings.dynamic_registration_password_grant_type_enabled,
-        _ => settings
-            .grant_types_supported
-            .iter()
-            .any(|one| one == grant),
+        _ => is_one_of(&settings.grant_types_supported, grant),
     };
     is_supported && can_answer(settings, grant)
 }
 
 fn can_answer(settings: &Registration, grant: &str) -> bool {
-    !REDIRECTING.contains(&grant)
-        || settings
-            .response_types_supported
-            .iter()
-            .any(|one| uses_grant(one, grant))
+    let mut types = settings.response_types_supported.iter();
+    !REDIRECTING.contains(&grant) || types.any(|one| uses_grant(one, grant))
 }
 
 /// Removes the grants whose response types were all left out, if other grants remain. The two lists
@@ -84,10 +75,8 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
         }
         (false, true) => {
             // Nothing can be derived from response types that cannot be registered.
-            let is_known = metadata
-                .texts("response_types")
-                .all(|one| is_supported_type(cx.settings, one));
-            if is_known {
+            let is_supported = |one: &str| is_supported_type(cx.settings, one);
+            if metadata.texts("response_types").all(is_supported) {
                 let grants = grants_for(cx, metadata);
                 metadata.set("grant_types", grants);
             }
@@ -114,7 +103,7 @@ fn drop_repeated(metadata: &mut Metadata, member: &str) {
     let mut kept: Vec<String> = Vec::new();
     let mut repeats = false;
     for text in metadata.texts(member) {
-        if kept.iter().any(|one| one == text) {
+        if is_one_of(&kept, text) {
             repeats = true;
         } else {
             kept.push(text.to_owned());
@@ -143,11 +132,7 @@ fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>)
         if !is_supported_grant(cx.settings, grant) && !is_item_faulted(found, "grant_types", index)
         {
             let supported = supported_grants(cx.settings);
-            let rule = format!(
-                "`{}` is not supported; {}",
-                shown(grant),
-                choice_of(&supported)
-            );
+            let rule = unsupported_rule(grant, &supported);
             found.push(item_violation("grant_types", index, rule));
         }
     }
@@ -165,9 +150,7 @@ fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>)
 /// with this grant.
 fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let is_needed = cx.settings.dcr_authorization_with_client_credentials;
-    let has_grant = metadata
-        .texts("grant_types")
-        .any(|grant| grant == CLIENT_CREDENTIALS);
+    let has_grant = metadata.has_item("grant_types", CLIENT_CREDENTIALS);
     if is_needed && !has_grant && !is_faulted(found, "grant_types") {
         let rule = format!(
             "must contain {CLIENT_CREDENTIALS}, because clients manage themselves with a token of that grant"
@@ -182,11 +165,7 @@ fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Vio
         if !is_supported_type(cx.settings, response_type)
             && !is_item_faulted(found, "response_types", index)
         {
-            let rule = format!(
-                "`{}` is not supported; {}",
-                shown(response_type),
-                choice_of(supported)
-            );
+            let rule = unsupported_rule(response_type, supported);
             found.push(item_violation("response_types", index, rule));
         }
     }
@@ -195,19 +174,16 @@ fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Vio
 /// Whether this response type is supported, in any order of its words.
 pub(super) fn is_supported_type(settings: &Registration, response_type: &str) -> bool {
     let words = sorted_words(response_type);
-    settings
-        .response_types_supported
-        .iter()
-        .any(|one| sorted_words(one) == words)
+    let mut supported = settings.response_types_supported.iter();
+    supported.any(|one| sorted_words(one) == words)
 }
 
 /// Checks the table of RFC 7591 section 2.1 in both directions.
 fn check_agreement(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (grant, example) in [(CODE_GRANT, "code"), (IMPLICIT, "token or id_token")] {
-        let has_grant = metadata.texts("grant_types").any(|one| one == grant);
-        let is_used = metadata
-            .texts("response_types")
-            .any(|response_type| uses_grant(response_type, grant));
+        let has_grant = metadata.has_item("grant_types", grant);
+        let mut types = metadata.texts("response_types");
+        let is_used = types.any(|response_type| uses_grant(response_type, grant));
         if needs(cx, metadata, grant) && !has_grant {
             let rule = format!(
                 "must contain {grant}, which response_types requires; add it, or change response_types"
@@ -246,16 +222,18 @@ fn uses_grant(response_type: &str, grant: &str) -> bool {
 /// Returns the response types of a client that names only its grants: one for each redirecting
 /// grant.
 fn response_types_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<String> {
-    let has = |grant: &str| metadata.texts("grant_types").any(|one| one == grant);
     let mut types = Vec::new();
-    if has(CODE_GRANT) {
+    if metadata.has_item("grant_types", CODE_GRANT) {
         types.push("code".to_owned());
     }
-    if has(IMPLICIT) {
+    if metadata.has_item("grant_types", IMPLICIT) {
         let mut supported = cx.settings.response_types_supported.iter();
         let implicit =
             supported.find(|one| uses_grant(one, IMPLICIT) && !uses_grant(one, CODE_GRANT));
-        types.push(implicit.cloned().unwrap_or_else(|| "token".to_owned()));
+        types.push(match implicit {
+            Some(implicit) => implicit.clone(),
+            None => "token".to_owned(),
+        });
     }
     types
 }

@@ -7,10 +7,9 @@
 use serde_json::Value;
 
 use super::algorithms::{ALGORITHMS, AlgorithmMember, AlgorithmPurpose, KeyOf, is_symmetric};
-use super::report::{is_faulted, violation};
-use super::{Rules, methods, secret, urls};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::{
+    Metadata, Rules, Violation, is_faulted, is_one_of, methods, report_fault, urls, violation,
+};
 use crate::jose::fit::{self, KeyTask};
 use crate::jose::jwks;
 
@@ -32,23 +31,25 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             "must not be sent together with jwks_uri; keep jwks_uri, so that keys can rotate",
         ));
     }
-    if let Some(set) = metadata.get("jwks").filter(|_| !is_faulted(found, "jwks"))
-        && let Err(rule) =
-            jwks::check_public(set, cx.limits.jwks_keys).and_then(|()| check_links(cx, set))
+    if let Some(set) = metadata.get("jwks")
+        && !is_faulted(found, "jwks")
     {
-        found.push(violation("jwks", rule));
+        report_fault("jwks", set_fault(cx, set), found);
     }
     if is_faulted(found, "jwks") {
         return;
     }
     for algorithm in ALGORITHMS {
         if !is_faulted(found, algorithm.member) {
-            let rule = member_fault(cx, metadata, algorithm);
-            found.extend(rule.map(|rule| violation(algorithm.member, rule)));
+            report_fault(
+                algorithm.member,
+                member_fault(cx, metadata, algorithm),
+                found,
+            );
         }
     }
     if !is_faulted(found, "request_object_signing_alg") {
-        found.extend(requests_fault(cx, metadata).map(|rule| violation(SIGNED_REQUESTS, rule)));
+        report_fault(SIGNED_REQUESTS, requests_fault(cx, metadata), found);
     }
 }
 
@@ -62,32 +63,42 @@ fn member_fault(
     let alg = metadata.text(algorithm.member)?;
     let supported = (algorithm.supported)(cx.settings);
     let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
-    if is_shown || !supported.iter().any(|one| one == alg) {
+    if is_shown || !is_one_of(supported, alg) {
         return None;
     }
     algorithm_fault(metadata, algorithm, alg)
 }
 
-/// RFC 7517 section 4.6. This server never follows `x5u`, but the upstream authorization server
-/// may.
-fn check_links(cx: &Rules<'_>, set: &Value) -> Result<(), String> {
-    for (index, key) in keys(set).enumerate() {
-        let Some(link) = key.get("x5u") else { continue };
-        let text = link
-            .as_str()
-            .ok_or_else(|| format!("keys[{index}] must have a string in `x5u`"))?;
-        if let Some(rule) = urls::endpoint_fault(cx.fetch, text) {
-            return Err(format!("keys[{index}] has an `x5u` that {rule}"));
-        }
+/// Returns what is wrong with the value of `jwks`.
+fn set_fault(cx: &Rules<'_>, set: &Value) -> Option<String> {
+    match jwks::check_public(set, cx.limits.jwks_keys) {
+        Ok(()) => link_fault(cx, set),
+        Err(rule) => Some(rule),
     }
-    Ok(())
 }
 
-fn keys(set: &Value) -> impl Iterator<Item = &Value> {
-    set.get("keys")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+/// RFC 7517 section 4.6. This server never follows `x5u`, but the upstream authorization server
+/// may.
+fn link_fault(cx: &Rules<'_>, set: &Value) -> Option<String> {
+    for (index, key) in keys(set).iter().enumerate() {
+        match key.get("x5u") {
+            None => {}
+            Some(Value::String(link)) => {
+                if let Some(rule) = urls::endpoint_fault(cx.fetch, link) {
+                    return Some(format!("keys[{index}] has an `x5u` that {rule}"));
+                }
+            }
+            Some(_) => return Some(format!("keys[{index}] must have a string in `x5u`")),
+        }
+    }
+    None
+}
+
+fn keys(set: &Value) -> &[Value] {
+    match set.get("keys") {
+        Some(Value::Array(keys)) => keys,
+        _ => &[],
+    }
 }
 
 /// Returns what is wrong with the client's keys if its member `algorithm` has the value `alg`.
@@ -97,9 +108,10 @@ pub(super) fn algorithm_fault(
     alg: &str,
 ) -> Option<String> {
     let work = work_of(metadata, algorithm)?;
-    (!is_symmetric(alg) && alg != "none")
-        .then(|| fault(metadata, work, &[alg]))
-        .flatten()
+    if is_symmetric(alg) || alg == "none" {
+        return None;
+    }
+    fault(metadata, work, &[alg])
 }
 
 /// Returns what the member `algorithm` needs a key of the client for, or `None` if it needs none.
@@ -132,16 +144,21 @@ pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) ->
             let supported = &cx.settings.token_endpoint_auth_signing_alg_values_supported;
             fault(metadata, KeyTask::Verify, &asymmetric(supported))
         }
-        "self_signed_tls_client_auth" => fault(metadata, KeyTask::Verify, &[]).or_else(|| {
-            let has_one = metadata
-                .get("jwks")
-                .is_none_or(|set| keys(set).any(fit::has_certificates));
-            let rule =
-                "needs a key in jwks that a certificate can contain: RSA, EC, Ed25519 or Ed448";
-            (!has_one).then(|| rule.to_owned())
-        }),
+        "self_signed_tls_client_auth" => {
+            fault(metadata, KeyTask::Verify, &[]).or_else(|| certificate_fault(metadata))
+        }
         _ => None,
     }
+}
+
+/// Returns what is wrong if no key of the client can be in its certificate.
+fn certificate_fault(metadata: &Metadata) -> Option<String> {
+    let set = metadata.get("jwks")?;
+    if keys(set).iter().any(fit::has_certificates) {
+        return None;
+    }
+    let rule = "needs a key in jwks that a certificate can contain: RSA, EC, Ed25519 or Ed448";
+    Some(rule.to_owned())
 }
 
 /// Returns what is wrong if all requests must be signed and no algorithm is named (RFC 9101 section
@@ -152,18 +169,20 @@ fn requests_fault(cx: &Rules<'_>, metadata: &Metadata) -> Option<String> {
         return None;
     }
     let supported = &cx.settings.request_object_signing_alg_values_supported;
-    let by_secret = secret::needs_secret(metadata) && supported.iter().any(|alg| is_symmetric(alg));
-    (!by_secret)
-        .then(|| fault(metadata, KeyTask::Verify, &asymmetric(supported)))
-        .flatten()
+    if methods::needs_secret(metadata) && supported.iter().any(|alg| is_symmetric(alg)) {
+        return None;
+    }
+    fault(metadata, KeyTask::Verify, &asymmetric(supported))
 }
 
 fn asymmetric(supported: &[String]) -> Vec<&str> {
-    supported
-        .iter()
-        .map(String::as_str)
-        .filter(|alg| !is_symmetric(alg) && *alg != "none")
-        .collect()
+    let mut names = Vec::new();
+    for alg in supported {
+        if !is_symmetric(alg) && alg != "none" {
+            names.push(alg.as_str());
+        }
+    }
+    names
 }
 
 /// Returns what is wrong with the client's keys for `work` with one of `algorithms`. If no
@@ -182,19 +201,18 @@ fn fault(metadata: &Metadata, work: KeyTask, algorithms: &[&str]) -> Option<Stri
             "needs the client's public keys for {named}: send jwks_uri or jwks"
         ));
     };
-    let has_one =
-        algorithms.is_empty() || algorithms.iter().any(|alg| fit::set_can(set, work, alg));
+    if algorithms.is_empty() || algorithms.iter().any(|alg| fit::set_can(set, work, alg)) {
+        return None;
+    }
     let (what, usage, operation) = match work {
         KeyTask::Verify => ("to verify", "sig", "verify"),
         KeyTask::Encrypt => ("to encrypt to", "enc", "encrypt, wrapKey or deriveKey"),
     };
-    (!has_one).then(|| {
-        format!(
-            "needs a key in jwks {what} with {named}: it must have the type and curve for that, \
-             its `alg` must be that or absent, its `use` must be {usage} or absent, and its `key_ops` must \
-             have {operation} or be absent"
-        )
-    })
+    Some(format!(
+        "needs a key in jwks {what} with {named}: it must have the type and curve for that, \
+         its `alg` must be that or absent, its `use` must be {usage} or absent, and its `key_ops` must \
+         have {operation} or be absent"
+    ))
 }
 
 #[cfg(test)]

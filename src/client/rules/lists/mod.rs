@@ -1,10 +1,9 @@
 //! Lists and values that the server must support.
 
-use super::report::{choice_of, is_faulted, item_violation, items, shown, unsupported, violation};
-use super::{Rules, ciba, grants, methods};
-use crate::base::Violation;
-use crate::client::Metadata;
-use crate::config::Registration;
+use crate::client::rules::{
+    Metadata, Registration, Rules, Violation, choice_of, ciba, grants, is_faulted, is_one_of,
+    item_violation, items, methods, shown, sound_text, unsupported, unsupported_rule, violation,
+};
 use crate::config::registration::UnsupportedListValues;
 
 /// A list whose values must be supported by the server.
@@ -30,10 +29,7 @@ const LISTS: &[SupportedList] = &[
     SupportedList {
         member: methods::FURTHER,
         is_supported: |settings, value| {
-            settings
-                .token_endpoint_auth_methods_supported
-                .iter()
-                .any(|one| one == value)
+            is_one_of(&settings.token_endpoint_auth_methods_supported, value)
         },
         supported: |settings| settings.token_endpoint_auth_methods_supported.clone(),
     },
@@ -63,7 +59,7 @@ const LISTS: &[SupportedList] = &[
 
 /// An empty list of supported values allows any value.
 fn is_among(supported: &[String], value: &str) -> bool {
-    supported.is_empty() || supported.iter().any(|one| one == value)
+    supported.is_empty() || is_one_of(supported, value)
 }
 
 /// Leaves out or rejects the unsupported values of each list, as `unsupportedListValues` requires.
@@ -79,10 +75,16 @@ pub(super) fn screen(
         if metadata.texts(list.member).all(is_supported) || is_faulted(found, list.member) {
             continue;
         }
-        let (kept, dropped): (Vec<String>, Vec<String>) = metadata
-            .texts(list.member)
-            .map(str::to_owned)
-            .partition(|value| is_supported(value));
+        let mut kept = Vec::new();
+        let mut dropped = Vec::new();
+        for value in metadata.texts(list.member) {
+            let side = if is_supported(value) {
+                &mut kept
+            } else {
+                &mut dropped
+            };
+            side.push(value.to_owned());
+        }
         match how {
             UnsupportedListValues::Refuse => refuse(cx, list, metadata, found),
             UnsupportedListValues::Drop if kept.is_empty() => {
@@ -113,11 +115,7 @@ fn refuse(cx: &Rules<'_>, list: &SupportedList, metadata: &Metadata, found: &mut
     let supported = (list.supported)(cx.settings);
     for (index, value) in items(metadata, list.member) {
         if !(list.is_supported)(cx.settings, value) {
-            let rule = format!(
-                "`{}` is not supported; {}",
-                shown(value),
-                choice_of(&supported)
-            );
+            let rule = unsupported_rule(value, &supported);
             found.push(item_violation(list.member, index, rule));
         }
     }
@@ -127,11 +125,8 @@ fn refuse(cx: &Rules<'_>, list: &SupportedList, metadata: &Metadata, found: &mut
 const REPEATED: usize = 3;
 
 fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violation {
-    let named: Vec<String> = sent
-        .iter()
-        .take(REPEATED)
-        .map(|value| format!("`{}`", shown(value)))
-        .collect();
+    let first = sent.iter().take(REPEATED);
+    let named: Vec<String> = first.map(|value| format!("`{}`", shown(value))).collect();
     let more = if sent.len() > REPEATED {
         " and others"
     } else {
@@ -148,11 +143,8 @@ fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violatio
 /// Checks the single values that the server must support.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let application_types = ["web", "native"].map(str::to_owned);
-    let application = metadata
-        .text("application_type")
-        .filter(|_| !is_faulted(found, "application_type"));
-    if let Some(value) =
-        application.filter(|value| !application_types.iter().any(|one| one == value))
+    if let Some(value) = sound_text(metadata, "application_type", found)
+        && !is_one_of(&application_types, value)
     {
         found.push(unsupported("application_type", value, &application_types));
     }

@@ -4,12 +4,12 @@
 //! Nothing is normalised, because the authorization server later compares the exact characters.
 
 use super::application::Application;
-use super::redirect_pattern::{is_allowed, is_denied};
-use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
 use super::uri::{self, Uri};
-use super::{Rules, grants};
-use crate::base::Violation;
-use crate::client::Metadata;
+use crate::client::rules::redirect_pattern::{is_allowed, is_denied};
+use crate::client::rules::{
+    Metadata, Rules, Violation, grants, is_faulted, is_item_faulted, items, report_item_fault,
+    violation,
+};
 
 /// Where a browser may be sent with a response, and where it may be sent only after a logout.
 const ANSWERED: &[&str] = &[
@@ -36,9 +36,8 @@ fn check_regex(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
     if !metadata.has(member) || is_faulted(found, member) {
         return;
     }
-    let is_bounded = cx
-        .initial_access
-        .is_some_and(|policy| policy.redirect_hosts.is_some());
+    let policy = cx.initial_access;
+    let is_bounded = policy.is_some_and(|policy| policy.redirect_hosts.is_some());
     let rule = if !cx.settings.redirect_uris_regex_enabled {
         "is disabled on this server (redirectUrisRegexEnabled); register each redirect URI"
     } else if is_bounded || !cx.settings.redirect_uri_allow_list.is_empty() {
@@ -54,9 +53,8 @@ fn check_presence(metadata: &Metadata, found: &mut Vec<Violation>) {
     if is_faulted(found, "grant_types") || is_faulted(found, "redirect_uris") {
         return;
     }
-    let redirecting = metadata
-        .texts("grant_types")
-        .find(|grant| grants::REDIRECTING.contains(grant));
+    let mut grants = metadata.texts("grant_types");
+    let redirecting = grants.find(|grant| grants::REDIRECTING.contains(grant));
     if let (Some(grant), None) = (redirecting, items(metadata, "redirect_uris").next()) {
         let rule = format!(
             "must contain at least one URI, because grant_types has {grant}, which redirects to it"
@@ -81,7 +79,7 @@ fn check_list(
         } else {
             fault(cx, application, member, text)
         };
-        found.extend(fault.map(|rule| item_violation(member, index, rule)));
+        report_item_fault(member, index, fault, found);
         seen.push(text);
     }
 }

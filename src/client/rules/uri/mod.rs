@@ -58,7 +58,8 @@ const FORBIDDEN_SCHEMES: &[&str] = &[
 
 /// Returns the text before the first colon of `text`.
 pub(super) fn scheme(text: &str) -> Option<&str> {
-    text.split_once(':').map(|(scheme, _)| scheme)
+    let (scheme, _) = text.split_once(':')?;
+    Some(scheme)
 }
 
 /// Parses `text`. The syntax of RFC 3986 is checked first, then what this server rejects beyond it.
@@ -75,13 +76,16 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
     let host = canonical_host(uri.authority(), &scheme)?;
     let location = location(path.into_owned(), uri.query());
     let fragment = uri.fragment().map(|fragment| fragment.as_str().to_owned());
-    let port = host.as_ref().and_then(|host| host.port);
+    let (host, address, port) = match host {
+        Some(host) => (Some(host.name), host.address, host.port),
+        None => (None, None, None),
+    };
     Ok(Uri {
         is_origin: location.is_empty() && fragment.is_none(),
         has_wildcard: uri.path().as_str().contains('*'),
         port: port.or_else(|| default_port(&scheme)),
-        address: host.as_ref().and_then(|host| host.address),
-        host: host.map(|host| host.name),
+        address,
+        host,
         scheme,
         location,
         fragment,
@@ -93,10 +97,12 @@ fn canonical_host(
     authority: Option<Authority<'_>>,
     scheme: &str,
 ) -> Result<Option<CanonicalHost>, String> {
-    match authority.filter(|authority| !authority.as_str().is_empty()) {
-        Some(authority) => CanonicalHost::new(&authority, is_web(scheme)).map(Some),
-        None if is_web(scheme) => Err("must name a host, as in https://host/".to_owned()),
-        None => Ok(None),
+    match authority {
+        Some(authority) if !authority.as_str().is_empty() => {
+            Ok(Some(CanonicalHost::new(&authority, is_web(scheme))?))
+        }
+        _ if is_web(scheme) => Err("must name a host, as in https://host/".to_owned()),
+        _ => Ok(None),
     }
 }
 
@@ -113,9 +119,10 @@ fn location(path: Vec<u8>, query: Option<&EStr<Query>>) -> Vec<u8> {
 impl Uri {
     /// Whether the host is the local machine.
     pub(super) fn is_loopback(&self) -> bool {
-        self.host
-            .as_deref()
-            .is_some_and(|host| authority::LOOPBACK.contains(&host))
+        match &self.host {
+            Some(host) => authority::LOOPBACK.contains(&host.as_str()),
+            None => false,
+        }
     }
 
     /// Whether it is plain `http` on the local machine.
@@ -150,17 +157,14 @@ fn default_port(scheme: &str) -> Option<u16> {
 
 /// Rejects escapes of ASCII control characters, in any part of the URI.
 fn check_escapes(text: &str) -> Result<(), String> {
-    let has_control = text.split('%').skip(1).any(|escape| {
-        matches!(
-            escape.as_bytes(),
-            [b'0' | b'1', ..] | [b'7', b'f' | b'F', ..]
-        )
-    });
-    if has_control {
-        Err("has an encoded control character, which could break a header; remove it".into())
-    } else {
-        Ok(())
+    for escape in text.split('%').skip(1) {
+        if let [b'0' | b'1', ..] | [b'7', b'f' | b'F', ..] = escape.as_bytes() {
+            return Err(
+                "has an encoded control character, which could break a header; remove it".into(),
+            );
+        }
     }
+    Ok(())
 }
 
 /// Rejects schemes that no client can need. `scheme` is in lower case.
@@ -174,11 +178,10 @@ fn check_scheme(scheme: &str) -> Result<(), String> {
 /// Rejects dot segments in a decoded path. Programs that compare such a path and programs that
 /// resolve it read it differently.
 fn check_path(decoded: &[u8]) -> Result<(), String> {
-    let climbs = decoded
-        .split(|&byte| byte == b'/' || byte == b'\\')
-        .any(|part| part == b"." || part == b"..");
-    if climbs {
-        return Err("must not have . or .. as a path segment, not even percent-encoded".into());
+    for part in decoded.split(|&byte| byte == b'/' || byte == b'\\') {
+        if part == b"." || part == b".." {
+            return Err("must not have . or .. as a path segment, not even percent-encoded".into());
+        }
     }
     Ok(())
 }
