@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::file::File;
-use super::merged::Merged;
+use super::merged::MergedLayers;
 use super::setting::{self, Setting};
 use super::tree::{self, DEFAULTS};
 use super::{ConfigErrors, Live, Patch, Settings, upstream, variables};
@@ -114,7 +114,7 @@ pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
 /// The layers below and above the patch. They are read once, and the patch between them can be replaced.
 pub struct Layers {
     /// The defaults and the file.
-    base: Merged,
+    base: MergedLayers,
     environment: Vec<(String, String)>,
     variables: Vec<Setting>,
     flags: Vec<Setting>,
@@ -125,7 +125,7 @@ impl Layers {
     /// wrong with them.
     pub fn read(sources: &Sources) -> Self {
         let embedded = sources.embedded.as_deref();
-        let mut base = embedded.map_or_else(Merged::default, Merged::on);
+        let mut base = embedded.map_or_else(MergedLayers::default, MergedLayers::on);
         match sources.file.as_deref().map(File::read) {
             Some(Ok(file)) => {
                 let values = setting::of_file(&file);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use super::file::File;
-use super::setting::{SetBy, Setting};
+use super::setting::{Setting, ValueSource};
 use super::tree::{DEFAULTS, lookup, members, put};
 use super::{ConfigError, ConfigErrors, Configuration, Live, Origins, Settings, check};
 
@@ -19,7 +19,7 @@ const LONGEST_HINT: usize = 200;
 
 /// The layers so far, as one configuration.
 #[derive(Clone, Default)]
-pub(super) struct Merged {
+pub(super) struct MergedLayers {
     /// The file, which has the locations of its values.
     pub(super) file: Option<Arc<File>>,
     /// The values that are not the default.
@@ -27,11 +27,11 @@ pub(super) struct Merged {
     settings: Settings,
     pub(super) live: Live,
     origins: Origins,
-    set_by: BTreeMap<String, SetBy>,
+    set_by: BTreeMap<String, ValueSource>,
     pub(super) errors: Vec<ConfigError>,
 }
 
-impl Merged {
+impl MergedLayers {
     /// Returns a base for layers on top of `first`.
     pub(super) fn on(first: &Configuration) -> Self {
         let mut values = members(&first.settings);
@@ -178,15 +178,15 @@ impl Merged {
     }
 
     /// Returns where `set_by` sets the value with the key `key`.
-    fn location(&self, set_by: &SetBy, key: &str) -> String {
+    fn location(&self, set_by: &ValueSource, key: &str) -> String {
         match set_by {
-            SetBy::File => match &self.file {
+            ValueSource::File => match &self.file {
                 Some(file) => file.place(key),
                 None => String::new(),
             },
-            SetBy::Patch => "patch".to_owned(),
-            SetBy::Variable(name) => name.clone(),
-            SetBy::Flag => format!("flag for {key}"),
+            ValueSource::Patch => "patch".to_owned(),
+            ValueSource::Variable(name) => name.clone(),
+            ValueSource::Flag => format!("flag for {key}"),
         }
     }
 }

@@ -231,7 +231,7 @@ with_defaults! {
         #[serde(rename = "dcrAuthorizationWithMTLS")]
         pub dcr_authorization_with_mtls: bool = false,
         /// How initial access tokens are handled.
-        pub initial_access_token: InitialAccessToken = InitialAccessToken::Optional,
+        pub initial_access_token: InitialAccessTokenUse = InitialAccessTokenUse::Optional,
         /// Whether a registration requires attestation evidence.
         pub dcr_attestation_evidence_required: bool = false,
         /// Lifetime of a nonce that this server issued, in seconds.
@@ -328,7 +328,7 @@ pub enum Rotation {
 /// `initialAccessToken`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum InitialAccessToken {
+pub enum InitialAccessTokenUse {
     /// The token is ignored.
     Off,
     /// A valid token is accepted and an invalid one is rejected. A registration without a token is allowed.

@@ -14,12 +14,12 @@ pub(super) struct Setting {
     /// The key of the option, such as `server.listen`.
     pub(super) key: String,
     pub(super) value: Value,
-    pub(super) set_by: SetBy,
+    pub(super) set_by: ValueSource,
 }
 
 /// What sets a value.
 #[derive(Clone)]
-pub(super) enum SetBy {
+pub(super) enum ValueSource {
     /// The configuration file.
     File,
     /// A change made while the server was running.
@@ -30,7 +30,7 @@ pub(super) enum SetBy {
     Flag,
 }
 
-impl SetBy {
+impl ValueSource {
     pub(super) const fn origin(&self) -> Origin {
         match self {
             Self::File => Origin::File,
@@ -44,7 +44,7 @@ impl SetBy {
 impl Setting {
     /// Returns the reason why this layer cannot set the key, if it cannot.
     pub(super) fn misplaced(&self) -> Option<String> {
-        if matches!(self.set_by, SetBy::Patch) && !is_live(&self.key) {
+        if matches!(self.set_by, ValueSource::Patch) && !is_live(&self.key) {
             return Some("cannot be patched: it needs a restart; set it in the file".to_owned());
         }
         if lookup(&DEFAULTS, &self.key).is_some() || is_free(&self.key) {
@@ -73,7 +73,7 @@ fn walk(table: &Map<String, Value>, path: &str, settings: &mut Vec<Setting>) {
             _ => settings.push(Setting {
                 key,
                 value: value.clone(),
-                set_by: SetBy::File,
+                set_by: ValueSource::File,
             }),
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn of_patch(patch: &Patch) -> Vec<Setting> {
     let setting = |(key, value): (&String, &Value)| Setting {
         key: key.clone(),
         value: value.clone(),
-        set_by: SetBy::Patch,
+        set_by: ValueSource::Patch,
     };
     patch.0.iter().map(setting).collect()
 }
@@ -100,7 +100,7 @@ pub(super) fn of_environment(environment: &[(String, String)]) -> Vec<Setting> {
             settings.push(Setting {
                 value: typed(&key, text),
                 key,
-                set_by: SetBy::Variable(name.clone()),
+                set_by: ValueSource::Variable(name.clone()),
             });
         }
     }
@@ -131,7 +131,7 @@ pub(super) fn of_flags(flags: &[(String, String)]) -> Vec<Setting> {
     let setting = |(key, text): &(String, String)| Setting {
         key: key.clone(),
         value: typed(key, text),
-        set_by: SetBy::Flag,
+        set_by: ValueSource::Flag,
     };
     flags.iter().map(setting).collect()
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use url::{Host, Url};
 
 use crate::config::Verdict;
-use crate::config::registration::InitialAccessToken;
+use crate::config::registration::InitialAccessTokenUse;
 use crate::config::settings::ServerSettings;
 use crate::config::{Live, Registration, Settings};
 
@@ -90,7 +90,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 /// Whether a client can register with a plain request, without any credential.
 fn is_open(registration: &Registration) -> bool {
     registration.dynamic_registration_enabled
-        && registration.initial_access_token != InitialAccessToken::Required
+        && registration.initial_access_token != InitialAccessTokenUse::Required
         && !registration.software_statement_required
         && !registration.dcr_signature_validation_enabled
         && !registration.dcr_authorization_with_mtls

@@ -10,16 +10,16 @@ use crate::config::{FetchSettings, Live, Registration, Settings, UPSTREAM};
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     for (key, url) in fetched(&live.registration) {
         match fault(&settings.fetch, url) {
-            Some(UrlFault::Unreadable) => {
+            Some(UnfetchableUrl::Unreadable) => {
                 verdict.refuse(
                     &key,
                     "must be an https URL, such as https://directory.example.org/jwks",
                 );
             }
-            Some(UrlFault::Http) => {
+            Some(UnfetchableUrl::Http) => {
                 verdict.refuse(&key, "must be https; to allow http, set fetch.allowHttp");
             }
-            Some(UrlFault::NotListed) => {
+            Some(UnfetchableUrl::NotListed) => {
                 verdict.warn(
                     &key,
                     "cannot be fetched: this host is not in fetch.allowedHosts",
@@ -65,18 +65,18 @@ fn fetched(registration: &Registration) -> Vec<(String, &str)> {
 }
 
 /// Why a URL cannot be fetched.
-enum UrlFault {
+enum UnfetchableUrl {
     Unreadable,
     Http,
     NotListed,
 }
 
-fn fault(fetch: &FetchSettings, text: &str) -> Option<UrlFault> {
+fn fault(fetch: &FetchSettings, text: &str) -> Option<UnfetchableUrl> {
     let Some(url) = read(text) else {
-        return Some(UrlFault::Unreadable);
+        return Some(UnfetchableUrl::Unreadable);
     };
     if url.scheme() == "http" && !fetch.allow_http {
-        return Some(UrlFault::Http);
+        return Some(UnfetchableUrl::Http);
     }
     if fetch.allowed_hosts.is_empty() {
         return None;
@@ -84,7 +84,7 @@ fn fault(fetch: &FetchSettings, text: &str) -> Option<UrlFault> {
     let host = url.host_str().unwrap_or_default();
     match url.port_or_known_default() {
         Some(port) if fetch.lists(host, port) => None,
-        _ => Some(UrlFault::NotListed),
+        _ => Some(UnfetchableUrl::NotListed),
     }
 }
 

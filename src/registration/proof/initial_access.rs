@@ -6,7 +6,7 @@ use std::sync::Once;
 use serde_json::Value;
 
 use crate::client::InitialAccessPolicy;
-use crate::config::registration::InitialAccessToken as Setting;
+use crate::config::registration::InitialAccessTokenUse;
 use crate::http::BadCredentials;
 use crate::registration::{Attempt, Caller, RegisterError};
 use crate::service::Context;
@@ -54,11 +54,12 @@ pub(in crate::registration) async fn find(
     presented: Result<&str, BadCredentials>,
 ) -> Result<Option<InitialAccessToken>, RegisterError> {
     match (cx.settings().initial_access_token, presented) {
-        (Setting::Off, _) | (Setting::Optional, Err(BadCredentials::Nothing)) => Ok(None),
-        (Setting::Optional | Setting::Required, Err(presented)) => {
+        (InitialAccessTokenUse::Off, _)
+        | (InitialAccessTokenUse::Optional, Err(BadCredentials::Nothing)) => Ok(None),
+        (InitialAccessTokenUse::Optional | InitialAccessTokenUse::Required, Err(presented)) => {
             Err(RegisterError::Unauthorised(presented))
         }
-        (Setting::Optional | Setting::Required, Ok(token)) => {
+        (InitialAccessTokenUse::Optional | InitialAccessTokenUse::Required, Ok(token)) => {
             let tokens = &cx.service.store.initial_access_tokens;
             let now = cx.service.clock.now();
             if let Some(found) = tokens.find_by_token(token, now).await? {
