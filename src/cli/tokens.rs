@@ -46,7 +46,7 @@ pub(super) struct Creation {
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
-    policy: TokenPolicy,
+    policy: TokenPolicyArguments,
     #[command(flatten)]
     form: OutputForm,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub(super) struct Creation {
 
 /// The limits for clients that are registered with the token. Omitted members set no limit.
 #[derive(Debug, Args)]
-struct TokenPolicy {
+struct TokenPolicyArguments {
     /// A JSON file with the members of a policy. The following flags override it.
     #[arg(long = "policy", value_name = "FILE")]
     file: Option<PathBuf>,
@@ -136,7 +136,7 @@ impl Creation {
     }
 }
 
-impl TokenPolicy {
+impl TokenPolicyArguments {
     /// Returns the members of the file, with those of the flags in their place.
     fn members(&self) -> Result<Map<String, Value>, CommandFailure> {
         let mut members = match &self.file {
