@@ -160,6 +160,7 @@ fn facts(request: Map<String, Value>) -> Arc<Facts> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Arc::new(Facts {
+        event: None,
         register_request: Metadata::new(request),
         proofs: Arc::new(Proofs::none(TrustLevel::Open)),
         request: Arc::new(RequestFacts {

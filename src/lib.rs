@@ -16,6 +16,7 @@ pub mod server;
 // Use cases.
 mod admin;
 mod discovery;
+mod events;
 mod management;
 mod registration;
 mod service;

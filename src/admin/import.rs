@@ -13,6 +13,7 @@ use crate::http::{BodyError, BodyLines};
 use crate::service::Context;
 use crate::store::StoreError;
 use crate::store::audit::{Action, AuditEvent};
+use crate::store::events::{Along, Reason};
 use crate::store::transfer::{self, Existing, ImportError};
 
 /// The maximum length of a line in bytes. A client usually needs a few kilobytes; the maximum is as long as
@@ -179,7 +180,8 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         let (by, now) = (self.by, self.cx.service.clock.now());
-        let event = |client: &Client| imported_event(by, client, now).change();
+        let event =
+            |client: &Client| Along::audited(&imported_event(by, client, now), Reason::Import);
         let store = &self.cx.service.store.clients;
         let stored = store.import(&clients, self.existing, event).await;
         let stored = stored.map_err(store_error)?;

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approved, InitialAccessPolicy};
-use crate::base::{ClientId, Sealed, Timestamp, TokenDigest};
+use super::{Approved, InitialAccessPolicy, Metadata};
+use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,23 @@ impl Client {
             .statement
             .as_ref()
             .is_some_and(|statement| statement.certified_by.is_some())
+    }
+
+    /// Adds the identifiers of the client to `metadata`.
+    pub(crate) fn name(&self, metadata: &mut Metadata) {
+        metadata.set("client_id", self.id.as_str());
+        metadata.set("client_id_issued_at", self.issued_at.unix());
+    }
+
+    /// Returns the client as scripts that change nothing see it: its metadata and its identifiers. The secret is
+    /// included if given, because other systems cannot serve the client without it.
+    pub(crate) fn shown(&self, secret: Option<&Secret>) -> Metadata {
+        let mut metadata = self.metadata.metadata().clone();
+        self.name(&mut metadata);
+        if let Some(secret) = secret {
+            metadata.set("client_secret", secret.expose());
+        }
+        metadata
     }
 
     /// Whether the operator of this server created the client. Only such clients may administer the

@@ -271,6 +271,9 @@ with_defaults! {
         pub unused_client_lifetime: Option<u64> = None,
         /// Seconds after its last use before a client is deleted. `None`: it is kept.
         pub inactive_client_lifetime: Option<u64> = None,
+        /// Hours for which the delivery of an event to scripts or to a webhook is attempted. Then the event is
+        /// parked.
+        pub event_retry_hours: u64 = 24,
         /// Whether a registration that is identical to that of an existing public client returns that
         /// client.
         pub reuse_identical_public_clients: bool = false,

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 pub struct ScriptSettings {
     /// Folder of the scripts.
     pub directory: PathBuf,
-    /// Milliseconds to wait before each retry of a hook that runs after the response. One retry for each
-    /// item.
+    /// Milliseconds to wait before the first retries of an event that scripts or a webhook could not receive. The
+    /// pauses after them grow. Empty: no retries.
     pub retry_pauses_ms: Vec<u64>,
     /// `[scripts.limits]`
     pub limits: ScriptLimits,
@@ -86,7 +86,7 @@ pub struct ScriptLimits {
     pub kv_value_bytes: usize,
     /// Maximum size of a script result as JSON, in bytes: the client, a response, a returned value.
     pub result_bytes: usize,
-    /// Capacity of the queue for hooks that run after the response, in units of 8192 bytes of metadata.
+    /// Without effect, since events are kept in the store. Accepted so that older configurations stay valid.
     pub waiting_notifications: usize,
 }
 

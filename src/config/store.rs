@@ -33,6 +33,11 @@ pub struct StoreSettings {
     pub clock_jump_hold_seconds: u64,
     /// Maximum number of events in the audit log. The oldest are deleted first.
     pub audit_events: u64,
+    /// Maximum number of events in the event log that every consumer has received; twice as many if one has not.
+    /// The oldest are deleted first.
+    pub events: u64,
+    /// Days after which an event that every consumer has received is deleted.
+    pub event_days: u64,
 }
 
 impl Default for StoreSettings {
@@ -48,6 +53,8 @@ impl Default for StoreSettings {
             sweep_seconds: 30,
             clock_jump_hold_seconds: 86_400,
             audit_events: 1_000_000,
+            events: 1_000_000,
+            event_days: 30,
         }
     }
 }
@@ -63,6 +70,8 @@ pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
         ("store.connections", store.connections == 0),
         ("store.timeoutMs", store.timeout_ms == 0),
         ("store.sweepSeconds", store.sweep_seconds == 0),
+        ("store.events", store.events == 0),
+        ("store.eventDays", store.event_days == 0),
     ] {
         if is_zero {
             verdict.refuse(key, "must be 1 or more");

@@ -21,6 +21,7 @@ use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts};
 use crate::service::{Context, refusal};
 use crate::store::Stored;
 use crate::store::audit::Author;
+use crate::store::events::Reason;
 use crate::store::expiring::initial_access_tokens::InitialAccessToken;
 
 /// A registration or an update, with the caller that attempts it.
@@ -154,6 +155,14 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Returns the reason of the requested change.
+    pub(super) const fn reason(&self) -> Reason {
+        match self.administrator {
+            Some(_) => Reason::Administrator,
+            None => Reason::Request,
+        }
+    }
+
     /// Returns the headers of the request.
     pub(super) const fn headers(&self) -> &'a HeaderMap {
         &self.head.headers
@@ -172,6 +181,7 @@ impl<'a> Caller<'a> {
             proofs: Arc::clone(proofs),
             register_request,
             settled: BTreeSet::new(),
+            event: None,
         })
     }
 

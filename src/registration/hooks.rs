@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tracing::Instrument as _;
 
-use crate::base::{Secret, Violation};
+use crate::base::Violation;
 use crate::client::{Approved, Client, Metadata, Valid};
 use crate::registration::{
-    Attempt, Caller, ClientInformation, Issued, Proven, RegisterError, Sanctioned, evidence, sector,
+    Attempt, Caller, ClientInformation, Proven, RegisterError, Sanctioned, evidence, sector,
 };
-use crate::script::{Decision, Facts, Hook, HookError, Proofs, ScriptSet};
+use crate::script::{Decision, Facts, Hook, HookError, Proofs};
 use crate::service::Context;
-use crate::store::StoreError;
 
 /// Returns a JWT as scripts see it.
 pub(super) fn jwt(header: &Map<String, Value>, claims: &Map<String, Value>) -> Value {
@@ -38,7 +36,7 @@ pub(super) async fn decide(
         });
     }
     if let Some(existing) = attempt.existing() {
-        name(&mut client, existing);
+        existing.name(&mut client);
     }
     let facts = attempt.facts(&proven.proofs, proven.requested.metadata().clone());
     let mut decision = scripts.decide(hook, facts, client).await?;
@@ -130,7 +128,7 @@ pub(super) async fn before_deletion(
         return Ok(());
     }
     let facts = facts_about(cx, caller, client);
-    let decided = scripts.decide(Hook::DeleteClient, facts, shown(client, None));
+    let decided = scripts.decide(Hook::DeleteClient, facts, client.shown(None));
     decided.await?;
     Ok(())
 }
@@ -141,94 +139,32 @@ pub(super) fn facts_about(cx: &Context<'_>, caller: &Caller<'_>, client: &Client
     caller.facts(cx, &proofs, Metadata::default())
 }
 
-/// Step 16: the notification that scripts receive of a change, some time after the response.
-pub(super) struct Announcement {
-    scripts: Arc<ScriptSet>,
-    hook: Hook,
-    facts: Arc<Facts>,
-    client: Metadata,
+/// Step 16: returns what the scripts that are notified of the change will see of the request; none if no script
+/// wants to be.
+pub(super) fn remembered(attempt: Attempt<'_>, proven: &Proven) -> Option<Box<Value>> {
+    let hook = attempt.purpose.notification_hook();
+    if !attempt.cx.snapshot.scripts.has(hook) {
+        return None;
+    }
+    let mut request = proven.requested.metadata().clone();
+    // Evidence is not stored.
+    for name in evidence::MEMBERS {
+        request.remove(name);
+    }
+    Some(attempt.facts(&proven.proofs, request).remembered())
 }
 
-impl Announcement {
-    /// Creates the notification that `attempt` succeeded; `None` when no script has the hook.
-    pub(super) fn of(attempt: Attempt<'_>, proven: &Proven, issued: &Issued) -> Option<Self> {
-        let (scripts, hook) = (
-            &attempt.cx.snapshot.scripts,
-            attempt.purpose.notification_hook(),
-        );
-        if !scripts.has(hook) {
-            return None;
-        }
-        let mut request = proven.requested.metadata().clone();
-        // Events in the queue must not contain evidence.
-        for name in evidence::MEMBERS {
-            request.remove(name);
-        }
-        Some(Self {
-            scripts: Arc::clone(scripts),
-            hook,
-            facts: attempt.facts(&proven.proofs, request),
-            client: shown(&issued.client, issued.secret.as_ref()),
-        })
+/// Returns the same about the deletion of `client`.
+pub(super) fn remembered_deletion(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    client: &Client,
+) -> Option<Box<Value>> {
+    if !cx.snapshot.scripts.has(Hook::ClientDeleted) {
+        return None;
     }
-
-    /// Creates the notification that `client` was deleted; `None` when no script has the hook.
-    pub(super) fn of_deletion(
-        cx: &Context<'_>,
-        caller: &Caller<'_>,
-        client: &Client,
-    ) -> Option<Self> {
-        let (scripts, hook) = (&cx.snapshot.scripts, Hook::ClientDeleted);
-        if !scripts.has(hook) {
-            return None;
-        }
-        Some(Self {
-            scripts: Arc::clone(scripts),
-            hook,
-            facts: facts_about(cx, caller, client),
-            client: shown(client, None),
-        })
-    }
-
-    /// Makes `change`, and then notifies the scripts. When the caller disconnects meanwhile, the request is
-    /// cancelled, but a change that is already written remains. Therefore a separate task does both.
-    ///
-    /// # Errors
-    /// The errors of `change`, in which case no script is notified.
-    pub(super) async fn follow(
-        self,
-        cx: &Context<'_>,
-        change: impl Future<Output = Result<(), StoreError>> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let both = async move {
-            change.await?;
-            self.scripts.tell(self.hook, self.facts, self.client);
-            Ok(())
-        };
-        let changes = &cx.service.changes_under_way;
-        match changes.spawn(both.in_current_span()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(StoreError::Unavailable("the server is stopping".to_owned())),
-        }
-    }
+    Some(facts_about(cx, caller, client).remembered())
 }
 
 /// The members that identify a registered client.
 const NAMES: [&str; 2] = ["client_id", "client_id_issued_at"];
-
-/// Adds the identifiers of `client` to `metadata`.
-fn name(metadata: &mut Metadata, client: &Client) {
-    metadata.set("client_id", client.id.as_str());
-    metadata.set("client_id_issued_at", client.issued_at.unix());
-}
-
-/// Returns a client as scripts that change nothing see it: its metadata and its identifiers. The secret is
-/// included if given, because other systems cannot serve the client without it.
-pub(super) fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
-    let mut metadata = client.metadata.metadata().clone();
-    name(&mut metadata, client);
-    if let Some(secret) = secret {
-        metadata.set("client_secret", secret.expose());
-    }
-    metadata
-}

@@ -6,11 +6,12 @@ use crate::client::{
 };
 use crate::config::registration::Rotation;
 use crate::registration::{
-    Announcement, Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement,
-    certificate, evidence, initial_access, single_use,
+    Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement, certificate, evidence,
+    hooks, initial_access, single_use,
 };
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
+use crate::store::events::Along;
 use crate::store::{Change, StoreError, Stored};
 
 /// Creates a new client with its credentials. A shared client gets no token.
@@ -239,8 +240,8 @@ fn updated(attempt: Attempt<'_>, before: &Client, client: &Client) -> AuditEvent
         .with("changed", changed)
 }
 
-/// Stores a new client, what its registration uses up, and `also`, and announces the client. When this
-/// function returns, the client survives a power failure.
+/// Stores a new client with its event, what its registration uses up, and `also`. When this function returns,
+/// the client survives a power failure.
 pub(super) async fn insert(
     attempt: Attempt<'_>,
     issued: &Issued,
@@ -250,24 +251,17 @@ pub(super) async fn insert(
     let (cx, client) = (attempt.cx, &issued.client);
     let uses = single_use::change(attempt, proven).await?;
     let uses = uses.and(initial_access::one_use(cx, attempt.caller));
-    let also = uses.and(created(attempt, client).change()?).and(also);
-    let clients = cx.service.store.clients.clone();
-    let stored = match Announcement::of(attempt, proven, issued) {
-        None => clients.insert(client, also).await,
-        Some(announcement) => {
-            let client = client.clone();
-            let inserted = async move { clients.insert(&client, also).await };
-            announcement.follow(cx, inserted).await
-        }
-    };
+    let along = along(attempt, proven, &created(attempt, client))?;
+    let along = along.and(uses).and(also);
+    let stored = cx.service.store.clients.insert(client, along).await;
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, attempt.caller).await?;
     }
     check_uses(attempt, proven, stored).await
 }
 
-/// Stores the next revision and what the request uses up, unless another request changed the client first,
-/// and announces the update.
+/// Stores the next revision with its event and what the request uses up, unless another request changed the
+/// client first.
 pub(super) async fn put_back(
     attempt: Attempt<'_>,
     seen: &Stored,
@@ -275,18 +269,19 @@ pub(super) async fn put_back(
     proven: &Proven,
 ) -> Result<(), RegisterError> {
     let (cx, client) = (attempt.cx, &issued.client);
-    let also = single_use::change(attempt, proven).await?;
-    let also = also.and(updated(attempt, seen.client(), client).change()?);
-    let clients = cx.service.store.clients.clone();
-    let stored = match Announcement::of(attempt, proven, issued) {
-        None => clients.replace(seen, client, also).await,
-        Some(announcement) => {
-            let (seen, client) = (seen.clone(), client.clone());
-            let replaced = async move { clients.replace(&seen, &client, also).await };
-            announcement.follow(cx, replaced).await
-        }
-    };
+    let uses = single_use::change(attempt, proven).await?;
+    let along = along(attempt, proven, &updated(attempt, seen.client(), client))?;
+    let along = along.and(uses);
+    let stored = cx.service.store.clients.replace(seen, client, along).await;
     check_uses(attempt, proven, stored).await
+}
+
+/// Returns what is stored with a change that `event` of the audit log reports. If a script wants the event of the
+/// change, that includes what it sees of the request.
+fn along(attempt: Attempt<'_>, proven: &Proven, event: &AuditEvent) -> Result<Along, StoreError> {
+    let mut along = Along::audited(event, attempt.caller.reason())?;
+    along.cause.context = hooks::remembered(attempt, proven);
+    Ok(along)
 }
 
 /// After a conflict, finds out which came first: a change of the client, or a use of what may be used once.

@@ -34,12 +34,12 @@ use tracing::Instrument as _;
 use crate::base::Secret;
 use crate::client::{Client, Valid};
 use crate::service::Context;
+use crate::store::events::Along;
 use crate::store::{Change, Stored};
 use crate::telemetry::{self, ClientChange, meter, traces};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
 use error::reject_any;
-use hooks::Announcement;
 use identity::Identity;
 use metadata::{Parsed, merge, sector};
 
@@ -102,16 +102,10 @@ pub(crate) async fn remove(
 ) -> Result<(), RegisterError> {
     let client = stored.client();
     hooks::before_deletion(cx, caller, client).await?;
-    let also = issue::deleted(cx, caller, client).change()?.and(also);
-    let clients = cx.service.store.clients.clone();
-    match Announcement::of_deletion(cx, caller, client) {
-        None => clients.remove(stored, also).await?,
-        Some(announcement) => {
-            let seen = stored.clone();
-            let removed = async move { clients.remove(&seen, also).await };
-            announcement.follow(cx, removed).await?;
-        }
-    }
+    let event = issue::deleted(cx, caller, client);
+    let mut along = Along::audited(&event, caller.reason())?.and(also);
+    along.cause.context = hooks::remembered_deletion(cx, caller, client);
+    cx.service.store.clients.remove(stored, along).await?;
     let trust_level = client.provenance.trust_level.as_str();
     meter::client(ClientChange::Deleted, trust_level);
     tracing::info!("client deleted");

@@ -36,7 +36,6 @@ pub(crate) use outcome::{Answered, Decision, HookError, ScriptFault};
 pub use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 
 // What the parts of this module use of one another.
-use after::Notifications;
 use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
 use explain::{caught_message, value_of};
 use host::NoHost;

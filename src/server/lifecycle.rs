@@ -11,11 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::systemd::{self, ServerState};
 use crate::base::Timestamp;
 use crate::client::Client;
+use crate::events;
 use crate::service::{Due, Service};
 use crate::store::audit::{Action, Author};
 use crate::store::clients::expiry::Expired;
 use crate::store::clients::unused::Unused;
-use crate::store::{Change, Store, StoreError};
+use crate::store::events::{Along, Reason};
+use crate::store::{Store, StoreError};
 use crate::telemetry::meter;
 
 /// The interval at which the uses of clients are written.
@@ -164,6 +166,13 @@ pub async fn sweep_once(service: &Service) {
         until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+    match events::trim_bounds(service).await {
+        Ok(bounds) => {
+            let trim = || store.events.trim(bounds, SWEPT_AT_ONCE);
+            until_none("old events", trim).await;
+        }
+        Err(error) => tracing::error!(%error, "cannot delete old events"),
+    }
 }
 
 /// Returns the limit of this sweep, and logs when a clock jump holds it back or ends. Returns none if the
@@ -301,15 +310,15 @@ fn spend(share: &mut usize, removed: usize, what: &str) -> usize {
     removed
 }
 
-/// Returns the audit event of a deletion by the server itself.
-fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
-    let reason = if client.last_used_at.is_some() {
-        "inactive"
+/// Returns what is stored with a deletion by the server itself.
+fn removal(client: &Client, now: Timestamp) -> Result<Along, StoreError> {
+    let (reason, text) = if client.last_used_at.is_some() {
+        (Reason::Inactive, "inactive")
     } else {
-        "unused"
+        (Reason::Unused, "unused")
     };
     let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
-    event.with("reason", reason).change()
+    Along::audited(&event.with("reason", text), reason)
 }
 
 /// Repeats `sweep` until it finds nothing more. Returns how many records it deleted.

@@ -25,7 +25,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::base::{Clock, SystemClock};
 use crate::config::{Configuration, Sources, StoreUrl};
-use crate::fetch;
 use crate::http::{Tls, TlsFault};
 use crate::script::{Host, LoadErrors, SecretError};
 use crate::service::Service;
@@ -33,6 +32,7 @@ use crate::store::StoreError;
 use crate::store::audit::AuditWriter;
 use crate::telemetry::{Reloaded, meter};
 use crate::token::administrator::{self, AdministratorError};
+use crate::{events, fetch};
 
 use listeners::Listeners;
 pub use listeners::Sockets;
@@ -156,8 +156,8 @@ impl Server {
         tls: &Arc<Tls>,
     ) -> CancellationToken {
         let serving = listeners.serve(&self.service, Arc::clone(reloads), tls, &self.stop);
-        let (service, ended) = (Arc::clone(&self.service), CancellationToken::new());
-        self.tasks.spawn(finish(serving, service, ended.clone()));
+        let ended = CancellationToken::new();
+        self.tasks.spawn(finish(serving, ended.clone()));
         ended
     }
 
@@ -166,9 +166,9 @@ impl Server {
     fn spawn_lifecycle(&self, refused: AuditWriter, ended: &CancellationToken) {
         let (service, stop) = (&self.service, &self.stop);
         self.tasks.spawn(refused.run(ended.clone()));
-        let runtime = Arc::clone(service.snapshot().scripts.runtime());
         let patience = Duration::from_millis(service.settings.limits.shutdown_ms);
-        self.tasks.spawn(runtime.notify(ended.clone(), patience));
+        let consumers = events::run(Arc::clone(service), ended.clone(), patience);
+        self.tasks.spawn(consumers);
         let uses = lifecycle::write_uses(Arc::clone(service), ended.clone());
         self.tasks.spawn(uses);
         let sweep = lifecycle::sweep(Arc::clone(service), stop.clone());
@@ -225,16 +225,10 @@ impl Server {
     }
 }
 
-/// Waits until `serving` has ended and all changes are complete, and then cancels `ended`. Until then, open
-/// requests may queue notifications and audit events.
-async fn finish(
-    serving: impl Future<Output = ()>,
-    service: Arc<Service>,
-    ended: CancellationToken,
-) {
+/// Waits until `serving` has ended, and then cancels `ended`. Until then, open requests may append events and
+/// queue audit events.
+async fn finish(serving: impl Future<Output = ()>, ended: CancellationToken) {
     serving.await;
-    service.changes_under_way.close();
-    service.changes_under_way.wait().await;
     ended.cancel();
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
+use crate::events;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::script::{Host, Runtime, ScriptSet};
@@ -54,7 +55,11 @@ pub(super) async fn prepare(
     let settings = &configured.configuration.settings;
     let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
     let scripts = load_scripts(settings, Arc::clone(&start.clock), host).await?;
-    opened.prepare(configured, start.clock, live, scripts)
+    let prepared = opened.prepare(configured, start.clock, live, scripts)?;
+    let service = &prepared.service;
+    let begun = events::prepare(service, &service.snapshot()).await;
+    begun.map_err(|error| store_error(&service.settings, error))?;
+    Ok(prepared)
 }
 
 /// What a server opens before it loads anything.

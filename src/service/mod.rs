@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
-use tokio_util::task::TaskTracker;
+use tokio::sync::watch;
 
 use crate::base::Clock;
 use crate::client::Rules;
@@ -221,8 +221,6 @@ pub struct Service {
     pub changes: Changes,
     /// The queue for audit events of rejected requests.
     pub refusals: AuditQueue,
-    /// Changes that are completed even if their callers have disconnected.
-    pub changes_under_way: TaskTracker,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
     /// The upstream authorization server, if `discovery.upstream` names one.
@@ -232,6 +230,7 @@ pub struct Service {
     /// The limit of a sweep.
     pub steady: Steady,
     snapshot: ArcSwap<Snapshot>,
+    replaced: watch::Sender<()>,
     /// The live configuration of the snapshot.
     live: Arc<ArcSwap<Live>>,
 }
@@ -264,12 +263,12 @@ impl Service {
             verifier,
             changes,
             refusals,
-            changes_under_way: TaskTracker::new(),
             jwks,
             upstream,
             admin_address,
             steady: Steady::default(),
             snapshot: ArcSwap::from_pointee(first),
+            replaced: watch::channel(()).0,
             live,
         }
     }
@@ -284,6 +283,12 @@ impl Service {
     pub fn replace(&self, next: Snapshot) {
         self.live.store(Arc::clone(&next.live));
         self.snapshot.store(Arc::new(next));
+        self.replaced.send_replace(());
+    }
+
+    /// Signals when the snapshot was replaced.
+    pub fn replacements(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
     }
 
     /// Returns the URL of the registration endpoint.

@@ -10,6 +10,7 @@ pub mod clients;
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod events;
 pub mod expiring;
 mod keys;
 pub mod outage;
@@ -36,6 +37,7 @@ pub use audit::AuditLog;
 pub use backend::{Backend, Change, Expectation};
 pub use clients::{Clients, Stored};
 pub use error::StoreError;
+pub use events::{Consumers, EventLog};
 pub use patches::ConfigurationPatches;
 
 use tokio::sync::mpsc;
@@ -64,6 +66,10 @@ pub struct Store {
     pub patches: ConfigurationPatches,
     /// Who changed what.
     pub audit: AuditLog,
+    /// What happened to clients.
+    pub events: EventLog,
+    /// How far the consumers of the event log have come.
+    pub consumers: Consumers,
     /// The key that seals what must not be readable at rest.
     pub sealing_key: SealingKey,
     backend: Arc<dyn Backend>,
@@ -124,6 +130,8 @@ impl Store {
     }
 
     fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+        let (announcing, appended) = events::Announcing::new(backend);
+        let backend: Arc<dyn Backend> = Arc::new(announcing);
         let shared = || Arc::clone(&backend);
         Self {
             clients: Clients::new(shared()),
@@ -135,6 +143,8 @@ impl Store {
             key_values: KeyValues::new(shared(), sealing_key.clone()),
             patches: ConfigurationPatches::new(shared(), sealing_key.clone()),
             audit: AuditLog::new(shared()),
+            events: EventLog::new(shared(), appended),
+            consumers: Consumers::new(shared()),
             sealing_key,
             backend,
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
 use crate::client::{Approved, Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::store::clients::{insertion, replacement};
+use crate::store::events::Along;
 use crate::store::retry::{unless_lost, until_won};
 use crate::store::{Change, Clients, StoreError, Stored};
 
@@ -155,11 +156,11 @@ impl Clients {
     ///
     /// # Errors
     /// When there are too many clients, a client occurs twice, or the store fails. Nothing is stored then.
-    pub async fn import(
+    pub async fn import<A: Into<Along>>(
         &self,
         clients: &[Client],
         existing: Existing,
-        also: impl Fn(&Client) -> Result<Change, StoreError>,
+        also: impl Fn(&Client) -> Result<A, StoreError>,
     ) -> Result<Imported, ImportError> {
         if clients.len() > MOST_IMPORTED {
             return Err(ImportError::TooMany);
@@ -171,23 +172,24 @@ impl Clients {
         until_won(|| self.try_import(clients, existing, &also)).await
     }
 
-    async fn try_import(
+    async fn try_import<A: Into<Along>>(
         &self,
         clients: &[Client],
         existing: Existing,
-        also: &impl Fn(&Client) -> Result<Change, StoreError>,
+        also: &impl Fn(&Client) -> Result<A, StoreError>,
     ) -> Result<Option<Imported>, ImportError> {
         let (mut imported, mut change) = (Imported::default(), Change::default());
         for (at, client) in clients.iter().enumerate() {
             let seen = self.find(&client.id).await?;
+            let along: Along = also(client)?.into();
             let part = match Treatment::of(seen.as_ref(), existing) {
                 Treatment::Create => {
                     imported.created += 1;
-                    insertion(client)?
+                    insertion(client, &along.cause)?
                 }
                 Treatment::Replace(seen) => {
                     imported.replaced += 1;
-                    replacement(seen, client)?
+                    replacement(seen, client, &along.cause)?
                 }
                 Treatment::Skip => {
                     imported.skipped += 1;
@@ -198,7 +200,7 @@ impl Clients {
                     break;
                 }
             };
-            change = change.and(part).and(also(client)?);
+            change = change.and(part).and(along.change);
         }
         let applied = self.0.apply(change).await;
         Ok(unless_lost(applied)?.map(|_| imported))

@@ -16,6 +16,7 @@ use crate::client::{
 use crate::config::{Registration, Scope, Settings};
 use crate::service::Service;
 use crate::store::audit::{Action, Author};
+use crate::store::events::{Along, Reason};
 use crate::store::{Store, StoreError, Stored};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
@@ -130,7 +131,8 @@ async fn create(
 async fn insert(store: &Store, client: &Client, now: Timestamp) -> Result<(), StoreError> {
     let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
     let event = event.with("trust_level", TrustLevel::Operator.as_str());
-    store.clients.insert(client, event.change()?).await
+    let along = Along::audited(&event, Reason::Administrator)?;
+    store.clients.insert(client, along).await
 }
 
 /// Stores the next revision of the administrator, in which the member `changed` is another.
@@ -145,7 +147,8 @@ async fn replace(
     let event = event
         .with("revision", client.revision)
         .with("changed", vec![changed]);
-    store.clients.replace(seen, client, event.change()?).await
+    let along = Along::audited(&event, Reason::Administrator)?;
+    store.clients.replace(seen, client, along).await
 }
 
 /// Gives the administrator a new secret, and returns the path of its credentials. From that moment on, the

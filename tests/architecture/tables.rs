@@ -47,6 +47,21 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "trust",
         ],
     ),
+    // What follows from changes of clients, in the background.
+    (
+        "events",
+        &[
+            "client",
+            "base",
+            "config",
+            "fetch",
+            "http",
+            "script",
+            "service",
+            "store",
+            "telemetry",
+        ],
+    ),
     (
         "registration",
         &[
@@ -112,6 +127,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "events",
             "client",
             "base",
             "config",
@@ -127,7 +143,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "server/probes",
-        &["http", "server/reload", "service", "telemetry"],
+        &["events", "http", "server/reload", "service", "telemetry"],
     ),
     (
         "server/routes",
@@ -147,6 +163,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server/reload",
         &[
+            "events",
             "config",
             "http",
             "live",
@@ -161,6 +178,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server/lifecycle",
         &[
+            "events",
             "client",
             "base",
             "service",
@@ -172,6 +190,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "events",
             "base",
             "config",
             "fetch",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, minimal, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 const TELL: &str = "
 fn tell(what, context) {
@@ -72,7 +72,7 @@ async fn another_system_is_notified() {
 }
 
 #[tokio::test]
-async fn a_client_deleted_while_its_events_are_queued_is_not_recreated_elsewhere() {
+async fn events_of_a_client_that_is_deleted_meanwhile_are_delivered_in_order() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     for what in ["created", "updated", "deleted"] {
         host.answer_json(
@@ -91,13 +91,13 @@ async fn a_client_deleted_while_its_events_are_queued_is_not_recreated_elsewhere
         .expect_status(200);
     server.delete(&client).await.expect_status(204);
     host.release();
-    // Queued events are delivered before the server stops.
-    server.stop().await;
+    until(|| host.calls().len() == 3).await;
     let told: Vec<String> = host.calls().into_iter().map(|call| call.url).collect();
     assert_eq!(
         told,
         [
             "https://other.example.org/created",
+            "https://other.example.org/updated",
             "https://other.example.org/deleted"
         ]
     );
@@ -114,8 +114,7 @@ async fn requests_do_not_wait_for_these_hooks_and_faults_affect_no_client() {
     }
     until(|| host.waiting() > 0).await;
     server.read(&clients[0]).await.expect_status(200);
-    let scripts = server.server().service().snapshot().scripts.clone();
-    assert_eq!(scripts.runtime().notifications_waiting(), 20);
+    assert!(host.calls().is_empty());
     host.release();
 }
 
@@ -129,74 +128,101 @@ async fn rejected_requests_cause_no_event() {
         .post(&refused)
         .await
         .expect_error(400, &["invalid_client_metadata"]);
-    assert_eq!(
-        server
-            .server()
-            .service()
-            .snapshot()
-            .scripts
-            .runtime()
-            .notifications_waiting(),
-        0
-    );
+    let events = &server.server().service().store.events;
+    assert_eq!(events.last().await.unwrap(), 0);
     assert!(host.calls().is_empty());
 }
 
 #[tokio::test]
-async fn a_stop_delivers_queued_events_but_does_not_wait_for_ever() {
-    let soon = |configuration: &mut registrar::config::Configuration| {
-        configuration.settings.limits.shutdown_ms = 5_000;
-        configuration.settings.scripts.retry_pauses_ms = vec![3_600_000];
+async fn events_of_one_client_wait_for_the_retry_and_events_of_others_do_not() {
+    let script = "fn tell(what, id) { http::get(`https://other.example.org/${what}-${id}`); }
+        fn clientCreated(context) {
+            let client = context.client;
+            if client.client_name == \"stuck\" && context.event.attempt < 3 { throw \"not yet\" }
+            tell(\"created\", client.client_id);
+        }
+        fn clientUpdated(context) { tell(\"updated\", context.client.client_id); }";
+    let quick = |configuration: &mut registrar::config::Configuration| {
+        configuration.settings.scripts.retry_pauses_ms = vec![300];
     };
-    // The first attempt fails and the pause is an hour, for which the stop does not wait.
-    let script = "fn clientCreated(context) {
-        if kv::increment(context.client.client_id, 1, 60) == 1 { throw \"not yet\" }
-        http::get(\"https://other.example.org/\");
-    }";
-    let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], soon).await;
-    for _ in 0..3 {
-        server.register(&minimal()).await;
+    let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], quick).await;
+    let stuck = with(minimal(), json!({"client_name": "stuck"}));
+    let stuck = server.register(&stuck).await;
+    let other = server.register(&minimal()).await;
+    let url = |what: &str, id: &str| format!("https://other.example.org/{what}-{id}");
+    for (what, id) in [
+        ("created", &stuck.id),
+        ("updated", &stuck.id),
+        ("created", &other.id),
+    ] {
+        host.answer_json("GET", &url(what, id), 200, &json!({}));
     }
-    let runtime = server
-        .server()
-        .service()
-        .snapshot()
-        .scripts
-        .runtime()
-        .clone();
-    server.stop().await;
-    // It is tried once more and then given up, because the fake host has no further answer.
-    assert_eq!(
-        (host.calls().len(), runtime.notifications_waiting()),
-        (3, 0)
-    );
-    assert_eq!(runtime.notifications_lost(), 3);
+    server
+        .update(&stuck, &stuck.update(json!({})))
+        .await
+        .expect_status(200);
+    until(|| host.calls().len() == 3).await;
+    let told: Vec<String> = host.calls().into_iter().map(|call| call.url).collect();
+    let expected = [
+        url("created", &other.id),
+        url("created", &stuck.id),
+        url("updated", &stuck.id),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
-async fn the_scripts_of_the_request_get_the_event_even_if_others_are_loaded_meanwhile() {
+async fn what_a_script_sees_of_an_event_and_of_its_request() {
+    let script = "fn clientCreated(context) {
+        let event = context.event;
+        http::post(\"https://other.example.org/seen\", #{
+            type: event.type, reason: event.reason, position: event.position, attempt: event.attempt,
+            revision: event.revision, id: event.id, at: event.at,
+            path: context.httpRequest.path, agent: context.httpRequest.headers[\"x-test\"],
+            asked: context.registerRequest.client_name, level: context.trustLevel,
+        }, #{});
+    }";
+    let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
+    host.answer_json("POST", "https://other.example.org/seen", 200, &json!({}));
+    let asked = server.ask("POST", "/register").header("x-test", "yes");
+    Answer::of(asked.json(&minimal())).await.expect_status(201);
+    until(|| host.calls().len() == 1).await;
+    let seen: Value = serde_json::from_slice(host.calls()[0].body.as_ref().unwrap()).unwrap();
+    assert!(seen["id"].as_str().unwrap().starts_with("evt_"), "{seen}");
+    assert!(seen["at"].as_u64().unwrap() > 0, "{seen}");
+    for (name, value) in [
+        ("type", json!("client.created")),
+        ("reason", json!("request")),
+        ("position", json!(1)),
+        ("attempt", json!(1)),
+        ("revision", json!(1)),
+        ("path", json!("/register")),
+        ("agent", json!("yes")),
+        ("asked", json!("K")),
+        ("level", json!("open")),
+    ] {
+        assert_eq!(seen[name], value, "{name}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_that_is_added_gets_the_events_from_then_on_with_the_scripts_in_force() {
     let tell = |version: usize| {
         format!(
             "fn clientCreated(context) {{ http::get(`https://other.example.org/{version}`); }}
              fn createClient(context) {{ context.client.software_version = \"{version}\"; true }}"
         )
     };
-    let (server, host) = TestServer::hosted(&[("10-a.rhai", &tell(1))], |_| {}).await;
-    host.hold();
-    // Eight events are delivered at a time, so the ninth is queued while the scripts change.
-    for _ in 0..9 {
-        server.register(&minimal()).await;
+    let (server, host) = TestServer::hosted(&[], |_| {}).await;
+    server.register(&minimal()).await;
+    for version in [1, 2] {
+        let url = format!("https://other.example.org/{version}");
+        host.answer_json("GET", &url, 200, &json!({}));
+        server.write_script("10-a.rhai", &tell(version));
+        let version = version.to_string();
+        while server.register(&minimal()).await.body["software_version"] != *version {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        until(|| host.calls().iter().any(|call| call.url.ends_with(&version))).await;
     }
-    server.write_script("10-a.rhai", &tell(2));
-    while server.register(&minimal()).await.body["software_version"] != "2" {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    host.release();
-    until(|| host.calls().iter().any(|call| call.url.ends_with('2'))).await;
-    let first = host
-        .calls()
-        .iter()
-        .filter(|call| call.url.ends_with('1'))
-        .count();
-    assert!(first >= 9, "{first}");
 }

@@ -113,6 +113,9 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
             "must be 1 or more; leave it unset for no maximum",
         );
     }
+    if !(1..=8_760).contains(&registration.event_retry_hours) {
+        verdict.refuse(&key("eventRetryHours"), "must be from 1 to 8760 (one year)");
+    }
     let least = [
         (
             "unusedClientLifetime",

@@ -13,7 +13,7 @@ use crate::base::{Violation, absent, json};
 use crate::client::{Metadata, ScriptRef, member};
 use crate::http::RequestForm;
 use crate::jose::Compact;
-use crate::registration::{Attempt, Received, RegisterError, hooks};
+use crate::registration::{Attempt, Received, RegisterError};
 use crate::script::{Facts, Hook, Proofs};
 
 /// A body that was read and is not yet verified.
@@ -85,7 +85,7 @@ pub(super) async fn adapt(
     let facts = Arc::new(Facts { settled, ..facts });
     // `context.client`: the metadata that is already registered.
     let registered = match attempt.existing() {
-        Some(client) => hooks::shown(client, None),
+        Some(client) => client.shown(None),
         None => Metadata::default(),
     };
     let adapted = scripts.adapt(request, facts, registered).await?;

@@ -116,7 +116,7 @@ async fn ask(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Result<(
         return Err(RegisterError::ForeignCertificate);
     }
     let facts = hooks::facts_about(cx, caller, client);
-    let known = hooks::shown(client, None);
+    let known = client.shown(None);
     match cx.snapshot.scripts.ask(hook, facts, known).await? {
         Some(answer) if answer.value == Value::Bool(true) => Ok(()),
         _ => Err(RegisterError::ForeignCertificate),

@@ -1,16 +1,12 @@
-//! The state that all sets of scripts of one server share: the host, the clock, the secrets, the slots, the
-//! statistics, and the queue of notifications.
+//! The state that all sets of scripts of one server share: the host, the clock, the secrets, the slots,
+//! and the statistics.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::base::{Clock, Secret};
 use crate::config::ScriptSettings;
 use crate::script::{
-    CallCounters, Host, NoHost, Notifications, Permits, ScriptObserver, SecretError, Secrets,
-    Threads,
+    CallCounters, Host, NoHost, Permits, ScriptObserver, SecretError, Secrets, Threads,
 };
 
 /// The state that all sets of scripts of one server share. It outlives every reload, so that limits apply
@@ -23,7 +19,6 @@ pub struct Runtime {
     pub(in crate::script) permits: Permits,
     pub(in crate::script) threads: Threads,
     pub(in crate::script) statistics: CallCounters,
-    pub(in crate::script) notifications: Notifications,
     pub(in crate::script) observer: Option<Arc<ScriptObserver>>,
 }
 
@@ -57,7 +52,6 @@ impl Runtime {
             permits: Permits::new(&settings.limits),
             threads: Threads::default(),
             statistics: CallCounters::default(),
-            notifications: Notifications::new(settings.limits.waiting_notifications),
             observer,
         }
     }
@@ -73,31 +67,9 @@ impl Runtime {
         Self::new(settings, clock, Arc::new(NoHost))
     }
 
-    /// Delivers notifications to scripts until `finish`. Then it delivers the queued notifications without
-    /// pauses, for at most `patience`. One task runs this.
-    pub fn notify(
-        self: &Arc<Self>,
-        finish: CancellationToken,
-        patience: Duration,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        let runtime = Arc::clone(self);
-        async move { runtime.notifications.work(finish, patience).await }
-    }
-
     /// Returns the secrets of `[scripts.secrets]`, which include signing keys.
     pub fn secrets(&self) -> Vec<Secret> {
         self.secrets.all()
-    }
-
-    /// Returns the number of events that are queued or being delivered.
-    pub fn notifications_waiting(&self) -> u64 {
-        self.notifications.waiting()
-    }
-
-    /// Returns the number of lost notifications: the queue was full, the server stopped, or a hook failed
-    /// at its last retry.
-    pub fn notifications_lost(&self) -> u64 {
-        self.notifications.lost()
     }
 }
 

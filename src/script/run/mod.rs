@@ -146,9 +146,23 @@ impl ScriptSet {
         .await
     }
 
-    /// Returns whether there is a script at `index`.
-    pub(super) fn has_script(&self, index: usize) -> bool {
-        index < self.scripts.len()
+    /// Returns the number of scripts.
+    pub(super) fn len(&self) -> usize {
+        self.scripts.len()
+    }
+
+    /// Returns the index of the script with this file name.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.scripts
+            .iter()
+            .position(|script| *script.id.name == *name)
+    }
+
+    /// Returns the file name of the script at `index`.
+    pub(super) fn name_at(&self, index: usize) -> Option<&str> {
+        self.scripts
+            .get(index)
+            .map(|script| script.id.name.as_str())
     }
 
     /// Runs `work` on a script thread, or on this thread when the hook is known to be quick and holds up

@@ -35,6 +35,8 @@ pub(crate) struct Given {
     pub initial_access_token: Option<Value>,
     /// `context.trustLevel`
     pub trust_level: Option<TrustLevel>,
+    /// `context.event`
+    pub event: Option<Value>,
     /// `context.httpRequest`
     pub http_request: GivenHttpRequest,
     /// `context.configurationAttributes`; defaults to the attributes of the configuration.
@@ -89,6 +91,7 @@ impl Given {
             None => BTreeSet::new(),
         };
         let facts = Facts {
+            event: self.event,
             register_request: Metadata::new(self.request),
             settled,
             proofs: Arc::new(Proofs {

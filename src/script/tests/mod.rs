@@ -14,7 +14,6 @@ use crate::x509::Certificate;
 use crate::x509::testing::{PLAIN, Recipe, make};
 
 mod after;
-mod after_order;
 mod ask;
 mod bounds;
 mod concealed;
@@ -115,6 +114,7 @@ fn facts(request: Value) -> Arc<Facts> {
     headers.append("x-a", HeaderValue::from_static("1"));
     headers.append("x-a", HeaderValue::from_static("2"));
     Arc::new(Facts {
+        event: None,
         register_request: Metadata::new(object(request)),
         proofs: Arc::new(Proofs {
             software_statement: Some(

@@ -262,6 +262,9 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
         &["getInitialAccessToken"],
         |context| HookContext::optional(context.0.facts.proofs.initial_access_token.as_ref()),
     ),
+    ("event", &[], |context| {
+        HookContext::optional(context.0.facts.event.as_ref())
+    }),
     (
         "httpRequest",
         &["getHttpRequest"],

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::{Metadata, TrustLevel};
@@ -21,6 +23,79 @@ pub struct Facts {
     pub register_request: Metadata,
     /// Members that a verified statement has set, which `adaptRequest` cannot change.
     pub settled: BTreeSet<String>,
+    /// `context.event`: the event that a script is notified of.
+    pub event: Option<Value>,
+}
+
+/// What is kept of the facts of a request until scripts are notified of its effect.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Remembered {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proofs: Option<Proofs>,
+    register_request: Metadata,
+}
+
+impl Facts {
+    /// Returns what is kept of the facts until scripts are notified of the effect of the request.
+    pub fn remembered(&self) -> Box<Value> {
+        let request = &self.request.http_request;
+        let remembered = Remembered {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            headers: request.header_texts(),
+            ip_address: request.ip_address,
+            certificate: self.request.certificate.clone(),
+            proofs: Some((*self.proofs).clone()),
+            register_request: self.register_request.clone(),
+        };
+        Box::new(serde_json::to_value(remembered).unwrap_or_default())
+    }
+
+    /// Returns the facts of which `kept` was kept, for the notification of `event` about a client with this trust
+    /// level. What is not known is absent.
+    pub fn recalled(
+        kept: Option<&Value>,
+        trust_level: TrustLevel,
+        custom_attributes: Vec<String>,
+        event: Value,
+    ) -> Self {
+        let remembered = match kept {
+            Some(kept) => Remembered::deserialize(kept).unwrap_or_default(),
+            None => Remembered::default(),
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in remembered.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                headers.append(name, value);
+            }
+        }
+        Self {
+            request: Arc::new(RequestFacts {
+                http_request: HttpRequest {
+                    method: remembered.method,
+                    path: remembered.path,
+                    headers,
+                    ip_address: remembered.ip_address,
+                },
+                certificate: remembered.certificate,
+                custom_attributes,
+            }),
+            proofs: Arc::new(remembered.proofs.unwrap_or(Proofs::none(trust_level))),
+            register_request: remembered.register_request,
+            settled: BTreeSet::new(),
+            event: Some(event),
+        }
+    }
 }
 
 /// The facts that are the same for all hooks of a request.
@@ -35,7 +110,7 @@ pub struct RequestFacts {
 }
 
 /// What the proofs of a request establish.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Proofs {
     /// `context.trustLevel`
     pub trust_level: TrustLevel,

@@ -14,6 +14,7 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::reload::Reloads;
+use crate::events;
 use crate::http::{Problem, answer, peer};
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
@@ -73,12 +74,14 @@ async fn look(service: &Service) {
         }
         Err(error) => tracing::error!(%error, "cannot read the statistics of the store"),
     }
-    let snapshot = service.snapshot();
-    let runtime = snapshot.scripts.runtime();
-    meter::notifications(
-        runtime.notifications_waiting(),
-        runtime.notifications_lost(),
-    );
+    match events::statuses(service).await {
+        Ok(consumers) => {
+            for consumer in consumers {
+                meter::consumer(&consumer.name, consumer.lag, consumer.parked);
+            }
+        }
+        Err(error) => tracing::error!(%error, "cannot read how far events were delivered"),
+    }
 }
 
 /// The process is alive.

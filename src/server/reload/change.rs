@@ -37,7 +37,7 @@ impl Reloader {
         if patch != self.sources.patch {
             self.store(patch, &next, &change.author).await?;
         }
-        self.take(&next);
+        self.take(&next).await;
         Ok(self.document())
     }
 

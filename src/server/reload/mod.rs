@@ -18,10 +18,11 @@ use super::systemd::{self, ServerState};
 use super::watch::{self, Guard, WatchError};
 use crate::config::patch::is_of_live;
 use crate::config::{self, Configuration, Layers, Origins, Patch, Settings, Sources};
+use crate::events;
 use crate::http::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
-use crate::service::{self, Judged, Service};
+use crate::service::{self, Judged, Service, Snapshot};
 use crate::store::audit::{Action, AuditEvent, Author};
 use crate::telemetry::{Reloaded, meter};
 
@@ -204,8 +205,8 @@ impl Reloader {
         }
         tracing::info!(revision = scripts.revision(), "scripts reloaded");
         let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
-        self.service
-            .replace(present.with_scripts(Arc::new(scripts)));
+        let next = present.with_scripts(Arc::new(scripts));
+        self.put_in_force(next).await;
         self.log(event).await;
     }
 
@@ -232,7 +233,7 @@ impl Reloader {
                 self.count(Reloaded::Configuration, true);
             }
             (Ok(next), None) => {
-                self.take(&next);
+                self.take(&next).await;
                 self.count(Reloaded::Configuration, true);
             }
             (Err(cause), author) => {
@@ -252,7 +253,7 @@ impl Reloader {
     /// Does the same as [`take`](Self::take), and records what `author` changed.
     async fn take_from(&mut self, author: &Author, next: &Whole) {
         let present = self.service.snapshot();
-        self.take(next);
+        self.take(next).await;
         let changed = config::changed_keys(&*present.live, &next.configuration.live);
         if !changed.is_empty() {
             let revision = self
@@ -276,7 +277,7 @@ impl Reloader {
     }
 
     /// Swaps the live part of the configuration for the one of `next`.
-    fn take(&mut self, next: &Whole) {
+    async fn take(&mut self, next: &Whole) {
         note(&self.reloads.configuration, None);
         self.warn(&next.configuration.warnings);
         meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
@@ -296,6 +297,14 @@ impl Reloader {
             .with_origins(origins, self.patches);
         if next.live != present.live {
             tracing::info!(revision = next.revision, "configuration reloaded");
+        }
+        self.put_in_force(next).await;
+    }
+
+    /// Replaces the snapshot. A consumer of events that is new sees all events from then on.
+    async fn put_in_force(&self, next: Snapshot) {
+        if let Err(error) = events::prepare(&self.service, &next).await {
+            tracing::error!(%error, "cannot note from which event on new consumers receive events");
         }
         self.service.replace(next);
     }

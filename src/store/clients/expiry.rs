@@ -8,6 +8,7 @@ use super::removal;
 use crate::base::Timestamp;
 use crate::store::audit::{Action, Author};
 use crate::store::backend::{Change, page};
+use crate::store::events::{Along, Reason};
 use crate::store::expiring::sweep::add_up;
 use crate::store::retry::unless_lost;
 use crate::store::{Clients, StoreError, keys};
@@ -94,7 +95,8 @@ impl Clients {
                 let client = stored.client();
                 let ended = client.expires_at.unwrap_or(at);
                 let event = Author::default().did(Action::ClientExpired, client.id.as_str(), ended);
-                removal(stored).and(event.change()?)
+                let along = Along::audited(&event, Reason::Expired)?;
+                removal(stored, &along.cause)?.and(along.change)
             }
             // A dangling entry is removed, so that the next sweep does not visit it.
             Some(stored) => Change {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use self::index::{Indexed, entered, removed};
 use super::backend::{Backend, Change, Expectation, Pair, number};
+use super::events::{Along, Cause, reported};
 use super::{StoreError, keys, record};
 use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
@@ -63,8 +64,10 @@ impl Clients {
     /// # Errors
     /// [`StoreError::Conflict`] when the identifier exists already, or an expectation of `also` is no
     /// longer met.
-    pub async fn insert(&self, client: &Client, also: Change) -> Result<(), StoreError> {
-        self.0.apply(insertion(client)?.and(also)).await.map(drop)
+    pub async fn insert(&self, client: &Client, also: impl Into<Along>) -> Result<(), StoreError> {
+        let Along { change, cause } = also.into();
+        let insertion = insertion(client, &cause)?;
+        self.0.apply(insertion.and(change)).await.map(drop)
     }
 
     /// Returns the client with this identifier.
@@ -122,13 +125,10 @@ impl Clients {
         &self,
         seen: &Stored,
         client: &Client,
-        also: Change,
+        also: impl Into<Along>,
     ) -> Result<(), StoreError> {
-        let mut outcome = self
-            .0
-            .apply(replacement(seen, client)?.and(also.clone()))
-            .await
-            .map(drop);
+        let also = also.into();
+        let mut outcome = self.try_replace(seen, client, &also).await;
         let mut used = seen.clone();
         for _ in 0..USES {
             let Err(StoreError::Conflict) = outcome else {
@@ -139,13 +139,20 @@ impl Clients {
                 last_used_at: used.client.last_used_at,
                 ..client.clone()
             };
-            outcome = self
-                .0
-                .apply(replacement(&used, &client)?.and(also.clone()))
-                .await
-                .map(drop);
+            outcome = self.try_replace(&used, &client, &also).await;
         }
         outcome
+    }
+
+    async fn try_replace(
+        &self,
+        seen: &Stored,
+        client: &Client,
+        also: &Along,
+    ) -> Result<(), StoreError> {
+        let replacement = replacement(seen, client, &also.cause)?;
+        let change = replacement.and(also.change.clone());
+        self.0.apply(change).await.map(drop)
     }
 
     /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
@@ -154,7 +161,8 @@ impl Clients {
         seen: &Stored,
         client: &Client,
     ) -> Result<(), StoreError> {
-        self.0.apply(replacement(seen, client)?).await.map(drop)
+        let replacement = replacement(seen, client, &Cause::default())?;
+        self.0.apply(replacement).await.map(drop)
     }
 
     /// Removes `seen`, together with `also`. A use recorded in the meantime is not a conflict. The client's
@@ -162,7 +170,8 @@ impl Clients {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
-    pub async fn remove(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
+    pub async fn remove(&self, seen: &Stored, also: impl Into<Along>) -> Result<(), StoreError> {
+        let also = also.into();
         let mut outcome = self.remove_exactly(seen, also.clone()).await;
         let mut used = seen.clone();
         for _ in 0..USES {
@@ -179,9 +188,10 @@ impl Clients {
     pub(super) async fn remove_exactly(
         &self,
         seen: &Stored,
-        also: Change,
+        also: Along,
     ) -> Result<(), StoreError> {
-        self.0.apply(removal(seen).and(also)).await.map(drop)
+        let removal = removal(seen, &also.cause)?;
+        self.0.apply(removal.and(also.change)).await.map(drop)
     }
 
     /// Returns the current state of `seen` if only its last use has changed. Any other change is a
@@ -241,10 +251,10 @@ impl Clients {
     }
 }
 
-/// Returns the change that stores `client`, expecting that its key is absent.
-pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
+/// Returns the change that stores `client`, expecting that its key is absent, with its event.
+pub(super) fn insertion(client: &Client, cause: &Cause) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
-    let mut change = entered(client);
+    let mut change = entered(client).and(reported(None, Some(client), cause)?);
     change
         .put
         .push((key.clone(), record::encode(&key, client)?));
@@ -252,10 +262,15 @@ pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
     Ok(change)
 }
 
-/// Returns the change that replaces `seen` with `client`, which has the same identifier.
-pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, StoreError> {
+/// Returns the change that replaces `seen` with `client`, which has the same identifier, with its event.
+pub(super) fn replacement(
+    seen: &Stored,
+    client: &Client,
+    cause: &Cause,
+) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
-    let mut change = removed(&seen.client).and(entered(client));
+    let event = reported(Some(&seen.client), Some(client), cause)?;
+    let mut change = removed(&seen.client).and(entered(client)).and(event);
     change
         .put
         .push((key.clone(), record::encode(&key, client)?));
@@ -263,10 +278,10 @@ pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, Stor
     Ok(change)
 }
 
-/// Returns the change that removes `seen`.
-pub(super) fn removal(seen: &Stored) -> Change {
-    let mut change = removed(&seen.client);
+/// Returns the change that removes `seen`, with its event.
+pub(super) fn removal(seen: &Stored, cause: &Cause) -> Result<Change, StoreError> {
+    let mut change = removed(&seen.client).and(reported(Some(&seen.client), None, cause)?);
     change.delete.push(keys::client(&seen.client.id));
     change.expect.push(seen.unchanged());
-    change
+    Ok(change)
 }

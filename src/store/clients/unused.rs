@@ -9,6 +9,7 @@ use super::index::client_use;
 use crate::base::Timestamp;
 use crate::client::Client;
 use crate::store::backend::{Change, Pair, page};
+use crate::store::events::Along;
 use crate::store::expiring::sweep::add_up;
 use crate::store::retry::unless_lost;
 use crate::store::{StoreError, Uses, keys};
@@ -64,11 +65,11 @@ impl Uses {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn sweep_unused(
+    pub async fn sweep_unused<A: Into<Along>>(
         &self,
         sweep: &mut Sweep,
         limit: usize,
-        also: impl Fn(&Client) -> Result<Change, StoreError>,
+        also: impl Fn(&Client) -> Result<A, StoreError>,
     ) -> Result<(), StoreError> {
         let Some(range) = sweep.left.pop() else {
             return Ok(());
@@ -83,10 +84,10 @@ impl Uses {
     }
 
     /// Removes the client that the index entry names. Returns whether it was removed.
-    async fn sweep_one(
+    async fn sweep_one<A: Into<Along>>(
         &self,
         entry: Vec<u8>,
-        also: &impl Fn(&Client) -> Result<Change, StoreError>,
+        also: &impl Fn(&Client) -> Result<A, StoreError>,
     ) -> Result<bool, StoreError> {
         let found = match keys::used_client(&entry) {
             Some(id) => self.clients.find(&id).await?,
@@ -99,7 +100,7 @@ impl Uses {
                 // handles it.
                 unless_lost(
                     self.clients
-                        .remove_exactly(&stored, also(stored.client())?)
+                        .remove_exactly(&stored, also(stored.client())?.into())
                         .await,
                 )?
             }

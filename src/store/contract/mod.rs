@@ -3,6 +3,7 @@
 mod audit;
 mod backend;
 mod clients;
+mod events;
 mod initial_access_tokens;
 mod key_values;
 mod levels;
@@ -99,11 +100,15 @@ impl TestPlace {
             .unwrap()
     }
 
-    /// Asserts that nothing is stored any more except the audit log.
+    /// Asserts that nothing is stored any more except the audit log, the event log, and what belongs to its events.
     async fn expect_empty(&self) {
         let stored = self.everything().await.into_iter().map(|(key, _)| key);
         let left: Vec<_> = stored
-            .filter(|key| !key.starts_with(b"a/"))
+            .filter(|key| {
+                ![b"a/", b"v/", b"g/"]
+                    .iter()
+                    .any(|log| key.starts_with(*log))
+            })
             .map(|key| key.escape_ascii().to_string())
             .collect();
         assert!(left.is_empty(), "left behind: {left:?}");

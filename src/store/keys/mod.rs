@@ -6,6 +6,7 @@
 //! | `a/` number, 8 bytes, big-endian | an event |
 //! | `c/` client id | the record of a client |
 //! | `e/` moment, `/`, client id | empty: the client expires then |
+//! | `g/` client id | the last metadata of a client that was deleted, as long as the event of its deletion is kept |
 //! | `h` | empty: written to check whether the store accepts writes |
 //! | `i/` member, `/`, digest of its value, client id | empty: the client has this value |
 //! | `l/e` | empty: the index of uses contains every client, including those stored before it existed |
@@ -20,6 +21,12 @@
 //! | `n/u/` type, `/`, key | number: belongs to the record of this key and is removed with it |
 //! | `p/configuration` | the patches of the live configuration, sealed |
 //! | `s` | the time that the store last recorded |
+//! | `v/` | the number of the last event of the event log |
+//! | `v/` number, 8 bytes, big-endian | an event |
+//! | `w/` consumer, `/s` | how far a consumer of the event log has come |
+//! | `w/` consumer, `/l` | which server works for it |
+//! | `w/` consumer, `/o/` number | what an operator wants of an event that waits |
+//! | `w/` consumer, `/p/` number | an event that was given up |
 //! | `x/` type, `/`, key | a record that expires |
 //! | `y/` type, `/`, moment, key | empty, or the byte 1 if it may be evicted: this record expires then |
 //!
@@ -67,12 +74,44 @@ pub(super) const WATCHED: &[u8] = b"p/";
 /// The patches of the live configuration.
 pub(super) const PATCHES: &[u8] = b"p/configuration";
 
+/// The sequence of the event log.
+pub(super) const EVENTS: &[u8] = b"v/";
+/// The prefix of the last metadata of deleted clients.
+pub(super) const DELETED_CLIENTS: &[u8] = b"g/";
+/// The prefix of the records of the consumers of the event log.
+pub(super) const CONSUMERS: &[u8] = b"w/";
+
 /// Bytes of a moment.
 const MOMENT: usize = size_of::<u64>();
 
 /// Returns the key of a client's record.
 pub(super) fn client(id: &ClientId) -> Vec<u8> {
     [CLIENTS, id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key of the last metadata of a deleted client.
+pub(super) fn deleted_client(id: &ClientId) -> Vec<u8> {
+    [DELETED_CLIENTS, id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key that records how far a consumer has come.
+pub(super) fn consumer_state(name: &str) -> Vec<u8> {
+    [CONSUMERS, name.as_bytes(), b"/s"].concat()
+}
+
+/// Returns the key that records which server works for a consumer.
+pub(super) fn consumer_lease(name: &str) -> Vec<u8> {
+    [CONSUMERS, name.as_bytes(), b"/l"].concat()
+}
+
+/// Returns the prefix of the orders of operators for a consumer.
+pub(super) fn consumer_orders(name: &str) -> Vec<u8> {
+    [CONSUMERS, name.as_bytes(), b"/o/"].concat()
+}
+
+/// Returns the prefix of the events that a consumer has given up.
+pub(super) fn consumer_parked(name: &str) -> Vec<u8> {
+    [CONSUMERS, name.as_bytes(), b"/p/"].concat()
 }
 
 /// Returns the key that records when a client expires.

@@ -188,3 +188,17 @@ mod tests {
         assert_eq!(code(""), "");
     }
 }
+
+words! {
+    /// The outcome of an attempt to deliver an event.
+    DeliveryOutcome {
+        /// The consumer received the event, or does not want it.
+        Delivered = "delivered",
+        /// The attempt failed, and is repeated.
+        Failed = "failed",
+        /// The event was given up until an operator retries or skips it.
+        Parked = "parked",
+        /// The event was deleted from the log before it was delivered.
+        Lost = "lost",
+    }
+}

@@ -13,7 +13,8 @@ use std::time::Duration;
 use metrics::{Gauge, counter, gauge, histogram};
 
 pub(crate) use labels::{
-    ClientChange, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome, WriteOutcome,
+    ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome,
+    WriteOutcome,
 };
 pub use recorder::text;
 pub(crate) use recorder::{add_up, install};
@@ -144,11 +145,16 @@ pub(crate) fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
     }
 }
 
-/// Records the number of events queued for scripts, and the number of events that were given up since the
-/// start.
-pub(crate) fn notifications(waiting: u64, lost: u64) {
-    gauge!(names::NOTIFICATIONS_WAITING).set(large(waiting));
-    counter!(names::NOTIFICATIONS_LOST).absolute(lost);
+/// Records an attempt to deliver an event to the consumer with this name, which the configuration determines.
+pub(crate) fn event_attempt(consumer: &str, outcome: DeliveryOutcome) {
+    let (consumer, outcome) = (consumer.to_owned(), outcome.as_str());
+    counter!(names::EVENT_ATTEMPTS, "consumer" => consumer, "outcome" => outcome).increment(1);
+}
+
+/// Records how many events a consumer has not received yet, and how many were given up.
+pub(crate) fn consumer(name: &str, lag: u64, parked: u64) {
+    gauge!(names::EVENT_LAG, "consumer" => name.to_owned()).set(large(lag));
+    gauge!(names::EVENTS_PARKED, "consumer" => name.to_owned()).set(large(parked));
 }
 
 /// Records audit events that could not be stored.

@@ -25,8 +25,9 @@ pub(super) const CLIENTS_EXPIRED: &str = "registrar_clients_expired_total";
 pub(super) const CLIENTS_STORED: &str = "registrar_clients";
 pub(super) const SWEEP_HELD: &str = "registrar_sweep_held_seconds";
 pub(super) const STORE_BYTES: &str = "registrar_store_disk_bytes";
-pub(super) const NOTIFICATIONS_WAITING: &str = "registrar_notifications_waiting";
-pub(super) const NOTIFICATIONS_LOST: &str = "registrar_notifications_lost_total";
+pub(super) const EVENT_ATTEMPTS: &str = "registrar_event_attempts_total";
+pub(super) const EVENT_LAG: &str = "registrar_event_lag";
+pub(super) const EVENTS_PARKED: &str = "registrar_events_parked";
 pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
@@ -53,8 +54,8 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     (CLIENTS, "Registrations, updates and deletions of clients."),
     (CLIENTS_EXPIRED, "Clients removed because they expired."),
     (
-        NOTIFICATIONS_LOST,
-        "Events that were not delivered to scripts: no script received them, or the last attempt failed.",
+        EVENT_ATTEMPTS,
+        "Attempts to deliver an event to scripts or to a webhook, by consumer and outcome.",
     ),
     (
         AUDIT_LOST,
@@ -81,7 +82,14 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
         "Seconds by which the clock is implausibly far ahead, suspending sweeps; 0 if not suspended.",
     ),
     (STORE_BYTES, "Size of the store on disk in bytes."),
-    (NOTIFICATIONS_WAITING, "Events queued for scripts."),
+    (
+        EVENT_LAG,
+        "Events that a consumer has not received yet, by consumer.",
+    ),
+    (
+        EVENTS_PARKED,
+        "Events that were given up until an operator retries or skips them, by consumer.",
+    ),
 ];
 
 pub(super) const TIMES: &[(&str, &str)] = &[

@@ -10,6 +10,7 @@ use crate::store::backend::sled::inspect::{Inspection, StoreSource, read_client}
 use crate::store::backend::sled::{Content, integrity};
 use crate::store::clients::index::entered;
 use crate::store::clients::levels;
+use crate::store::events::{DeletedClient, Event};
 use crate::store::expiring::key_values::GIVES_WAY;
 use crate::store::keys::ExpiringKind;
 use crate::store::{ByLevel, StoreError, keys, record};
@@ -128,10 +129,16 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         record::decode_until::<Value>(key, value)?;
     } else if [keys::PATCHES, keys::KEY_PROOF, keys::SEEN].contains(&key) {
         record::decode::<Value>(key, value)?;
-    } else if key == keys::AUDIT || key.starts_with(keys::NUMBERS) {
+    } else if [keys::AUDIT, keys::EVENTS].contains(&key) || key.starts_with(keys::NUMBERS) {
         number(key, Some(value))?;
     } else if key.starts_with(keys::AUDIT) {
         record::decode::<AuditEvent>(key, value)?;
+    } else if key.starts_with(keys::EVENTS) {
+        record::decode::<Event>(key, value)?;
+    } else if key.starts_with(keys::DELETED_CLIENTS) {
+        record::decode::<DeletedClient>(key, value)?;
+    } else if key.starts_with(keys::CONSUMERS) {
+        record::decode::<Value>(key, value)?;
     } else if !value.is_empty() && value != GIVES_WAY {
         // Index entries have no value, except for those of values that may be evicted.
         return Err(StoreError::corrupt(key, "its key is of an unknown type"));

@@ -52,8 +52,8 @@ struct StoreRebuilder {
     waiting: usize,
     /// Numbers that are derived from the records.
     counts: BTreeMap<Vec<u8>, i64>,
-    /// The number of the last event of the audit log.
-    last_event: i64,
+    /// The number of the last event of the audit log, and of the event log.
+    last_numbers: BTreeMap<&'static [u8], i64>,
 }
 
 impl StoreRebuilder {
@@ -63,7 +63,7 @@ impl StoreRebuilder {
             batch: Batch::default(),
             waiting: 0,
             counts: BTreeMap::new(),
-            last_event: 0,
+            last_numbers: BTreeMap::new(),
         }
     }
 
@@ -80,12 +80,17 @@ impl StoreRebuilder {
                 }
             }
         }
-        if key == keys::AUDIT {
-            self.last_event = self.last_event.max(number(key, Some(value))?);
-            return Ok(());
-        }
-        if let Some(event) = key.strip_prefix(keys::AUDIT) {
-            self.last_event = self.last_event.max(number(key, Some(event))?);
+        for sequence in [keys::AUDIT, keys::EVENTS] {
+            let Some(event) = key.strip_prefix(sequence) else {
+                continue;
+            };
+            let bytes = if event.is_empty() { value } else { event };
+            let newest = number(key, Some(bytes))?;
+            let known = self.last_numbers.entry(sequence).or_default();
+            *known = newest.max(*known);
+            if event.is_empty() {
+                return Ok(());
+            }
         }
         self.expiring(key, value)?;
         self.put(key, value)
@@ -138,7 +143,9 @@ impl StoreRebuilder {
     }
 
     fn end(mut self) -> Result<(), StoreError> {
-        self.count([(keys::AUDIT.to_vec(), self.last_event)]);
+        for (sequence, last) in std::mem::take(&mut self.last_numbers) {
+            self.count([(sequence.to_vec(), last)]);
+        }
         for (key, count) in std::mem::take(&mut self.counts) {
             if count != 0 {
                 self.put(&key, &count.to_be_bytes())?;

@@ -1,0 +1,157 @@
+//! Delivers events to `clientCreated`, `clientUpdated` and `clientDeleted` of the scripts in force.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::consumer::{Attempt, Delivery};
+use crate::base::Secret;
+use crate::client::{Client, Metadata, TrustLevel};
+use crate::script::{Facts, Hook};
+use crate::service::{Service, Snapshot};
+use crate::store::StoreError;
+use crate::store::events::{Event, EventType};
+
+/// The hooks that run after the response.
+const AFTER: [Hook; 3] = [
+    Hook::ClientCreated,
+    Hook::ClientUpdated,
+    Hook::ClientDeleted,
+];
+
+/// Returns whether a script wants events.
+pub(super) fn are_wanted(snapshot: &Snapshot) -> bool {
+    AFTER.into_iter().any(|hook| snapshot.scripts.has(hook))
+}
+
+/// Returns the hook for events of a type.
+const fn hook(kind: EventType) -> Hook {
+    match kind {
+        EventType::Created => Hook::ClientCreated,
+        EventType::Deleted => Hook::ClientDeleted,
+        EventType::Updated
+        | EventType::Disabled
+        | EventType::Enabled
+        | EventType::SecretRotated => Hook::ClientUpdated,
+    }
+}
+
+/// Calls the hook of every script, beginning with the one that failed at the last attempt.
+pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
+    let snapshot = service.snapshot();
+    let event = &delivery.logged.event;
+    let hook = hook(event.kind);
+    if !snapshot.scripts.has(hook) {
+        return Attempt::Done;
+    }
+    let subject = match subject(service, event).await {
+        Ok(Some(subject)) => subject,
+        Ok(None) => return Attempt::Done,
+        Err(error) => return Attempt::failed(&error),
+    };
+    let custom = &snapshot
+        .live
+        .registration
+        .dynamic_registration_custom_attributes;
+    let facts = Facts::recalled(
+        event.context.as_deref(),
+        subject.trust_level,
+        custom.clone(),
+        shown(delivery),
+    );
+    let resume_at = delivery.resume_at.as_deref();
+    let told = snapshot
+        .scripts
+        .notify(hook, Arc::new(facts), &subject.client, resume_at)
+        .await;
+    match told {
+        Ok(()) => Attempt::Done,
+        Err(not_notified) => Attempt::Failed {
+            error: not_notified.error.to_string(),
+            resume_at: Some(not_notified.script),
+        },
+    }
+}
+
+/// Returns `context.event`.
+fn shown(delivery: &Delivery) -> Value {
+    let event = &delivery.logged.event;
+    json!({
+        "id": event.id,
+        "position": delivery.logged.position,
+        "type": event.kind,
+        "at": event.at.unix(),
+        "attempt": delivery.attempt,
+        "reason": event.reason,
+        "changed": event.changed,
+        "revision": event.revision,
+    })
+}
+
+/// The client of an event as scripts see it.
+struct Subject {
+    client: Metadata,
+    trust_level: TrustLevel,
+}
+
+impl Subject {
+    /// The client as it is stored, with its secret.
+    fn stored(service: &Service, client: &Client) -> Result<Self, StoreError> {
+        let secret = match &client.secret {
+            Some(secret) => Some(open(service, client, secret)?),
+            None => None,
+        };
+        Ok(Self {
+            client: client.shown(secret.as_ref()),
+            trust_level: client.provenance.trust_level,
+        })
+    }
+}
+
+/// Returns the client of `event` as it is now, with its secret, or as it was when it was deleted. Returns none if
+/// the event must not be delivered: it is sent again, and the client was deleted or created in the meantime.
+async fn subject(service: &Service, event: &Event) -> Result<Option<Subject>, StoreError> {
+    let stored = service.store.clients.find(&event.client_id).await?;
+    let is_deletion = event.kind == EventType::Deleted;
+    if event.consumer.is_some() && stored.is_some() == is_deletion {
+        tracing::info!("event dropped: the client has been deleted or created again since");
+        return Ok(None);
+    }
+    if !is_deletion && let Some(stored) = &stored {
+        return Subject::stored(service, stored.client()).map(Some);
+    }
+    deleted(service, event).await.map(Some)
+}
+
+/// Returns the client of `event` as it was when it was deleted, or only its identifier if that is not known.
+async fn deleted(service: &Service, event: &Event) -> Result<Subject, StoreError> {
+    let deleted = service.store.events.deleted(&event.client_id).await?;
+    let mut subject = match deleted {
+        Some(deleted) => {
+            let mut client = deleted.metadata.metadata().clone();
+            client.set("client_id_issued_at", deleted.issued_at.unix());
+            Subject {
+                client,
+                trust_level: deleted.trust_level,
+            }
+        }
+        None => Subject {
+            client: Metadata::default(),
+            trust_level: TrustLevel::Open,
+        },
+    };
+    subject.client.set("client_id", event.client_id.as_str());
+    Ok(subject)
+}
+
+fn open(
+    service: &Service,
+    client: &Client,
+    secret: &crate::client::ClientSecret,
+) -> Result<Secret, StoreError> {
+    let opened = service
+        .store
+        .sealing_key
+        .open(&secret.sealed, client.id.as_str());
+    opened.map_err(|error| StoreError::Unavailable(error.to_string()))
+}

@@ -1,0 +1,315 @@
+//! An event, and how a change of a client becomes one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::{ClientId, Timestamp, random};
+use crate::client::{Approved, Client, TrustLevel};
+use crate::store::audit::AuditEvent;
+use crate::store::backend::Change;
+use crate::store::{StoreError, keys, record};
+
+/// The number of random bytes in the identifier of an event.
+const ID_BYTES: usize = 16;
+
+/// What happened to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EventType {
+    /// The client was created.
+    #[serde(rename = "client.created")]
+    Created,
+    /// The client was changed in any other way than those below.
+    #[serde(rename = "client.updated")]
+    Updated,
+    /// The client was disabled, perhaps together with other changes.
+    #[serde(rename = "client.disabled")]
+    Disabled,
+    /// The client was enabled, perhaps together with other changes.
+    #[serde(rename = "client.enabled")]
+    Enabled,
+    /// The client has another secret, perhaps together with other changes.
+    #[serde(rename = "client.secret_rotated")]
+    SecretRotated,
+    /// The client no longer exists.
+    #[serde(rename = "client.deleted")]
+    Deleted,
+}
+
+impl EventType {
+    /// All types.
+    pub const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Updated,
+        Self::Disabled,
+        Self::Enabled,
+        Self::SecretRotated,
+        Self::Deleted,
+    ];
+
+    /// Returns the type as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "client.created",
+            Self::Updated => "client.updated",
+            Self::Disabled => "client.disabled",
+            Self::Enabled => "client.enabled",
+            Self::SecretRotated => "client.secret_rotated",
+            Self::Deleted => "client.deleted",
+        }
+    }
+
+    /// Returns whether a consumer that asks for `named` gets this type. `client.updated` includes every change of
+    /// a client that stays.
+    pub fn is_named(self, named: &str) -> bool {
+        let is_change = !matches!(self, Self::Created | Self::Deleted);
+        named == "client.*"
+            || named == self.as_str()
+            || (is_change && named == Self::Updated.as_str())
+    }
+}
+
+/// Why a client was changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The client requested it.
+    #[default]
+    Request,
+    /// An administrator requested it, or this server defines the client.
+    Administrator,
+    /// The client was imported.
+    Import,
+    /// The client had expired.
+    Expired,
+    /// The client was never used.
+    Unused,
+    /// The client was not used for a long time.
+    Inactive,
+    /// Nothing was changed: an operator sends the client to one consumer again.
+    Replay,
+}
+
+/// One event. It never contains a secret, and no value of the client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Identifies the event in all stores: deliveries of the same event have the same identifier.
+    pub id: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The client.
+    pub client_id: ClientId,
+    /// The number of changes of the client, starting at 1.
+    pub revision: u64,
+    /// Why it happened.
+    pub reason: Reason,
+    /// The names of the members that changed. Empty for a client that was created or deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// The identifier of the administrator or client that requested it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The identifier of the request in its response and in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// The only consumer that receives the event; none: all of them.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+    /// What scripts see of the request, if a script wants the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<Value>>,
+}
+
+/// An event with its position in the log, starting at 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEvent {
+    /// Its position.
+    pub position: u64,
+    /// The event.
+    pub event: Event,
+}
+
+/// What the event of a change says about its origin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cause {
+    /// When the change is made.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// The identifier of the administrator or client that requested it.
+    pub actor: Option<String>,
+    /// The identifier of the request.
+    pub correlation_id: Option<String>,
+    /// What scripts see of the request.
+    pub context: Option<Box<Value>>,
+}
+
+impl Cause {
+    /// Returns the cause of the change that `event` of the audit log reports.
+    pub fn of(event: &AuditEvent, reason: Reason) -> Self {
+        Self {
+            at: event.at,
+            reason,
+            actor: event.actor.clone(),
+            correlation_id: event.correlation_id.clone(),
+            context: None,
+        }
+    }
+}
+
+impl Cause {
+    /// Returns the event of a change of `client`.
+    pub(super) fn event(&self, kind: EventType, client: &Client) -> Result<Event, StoreError> {
+        Ok(Event {
+            id: event_id()?,
+            kind,
+            at: self.at,
+            client_id: client.id.clone(),
+            revision: client.revision,
+            reason: self.reason,
+            changed: Vec::new(),
+            actor: self.actor.clone(),
+            correlation_id: self.correlation_id.clone(),
+            consumer: None,
+            context: self.context.clone(),
+        })
+    }
+}
+
+/// What is stored together with a change of a client, and what the event of the change says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Along {
+    /// Stored in the same change.
+    pub change: Change,
+    /// The cause of the event.
+    pub cause: Cause,
+}
+
+impl Along {
+    /// Returns what is stored with a change that `event` of the audit log reports.
+    ///
+    /// # Errors
+    /// When the event cannot be written as JSON.
+    pub fn audited(event: &AuditEvent, reason: Reason) -> Result<Self, StoreError> {
+        Ok(Self {
+            change: event.change()?,
+            cause: Cause::of(event, reason),
+        })
+    }
+
+    /// Returns this together with `change`.
+    #[must_use]
+    pub fn and(mut self, change: Change) -> Self {
+        self.change = self.change.and(change);
+        self
+    }
+}
+
+impl From<Change> for Along {
+    fn from(change: Change) -> Self {
+        Self {
+            change,
+            cause: Cause::default(),
+        }
+    }
+}
+
+/// The last metadata of a client that was deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeletedClient {
+    /// The event of its deletion.
+    pub(super) event: String,
+    /// The metadata.
+    pub metadata: Approved,
+    /// `client_id_issued_at`
+    pub issued_at: Timestamp,
+    /// How far its registration could be trusted.
+    pub trust_level: TrustLevel,
+}
+
+/// Returns the change that appends the event of a change from `before` to `after`. A change that nobody else can
+/// see, such as a noted use, has no event.
+pub(in crate::store) fn reported(
+    before: Option<&Client>,
+    after: Option<&Client>,
+    cause: &Cause,
+) -> Result<Change, StoreError> {
+    match (before, after) {
+        (None, None) => Ok(Change::default()),
+        (None, Some(client)) => appended(&cause.event(EventType::Created, client)?),
+        (Some(before), Some(after)) => updated(before, after, cause),
+        (Some(client), None) => deleted(client, cause),
+    }
+}
+
+fn updated(before: &Client, after: &Client, cause: &Cause) -> Result<Change, StoreError> {
+    let changed = changed_members(before, after);
+    if changed.is_empty() {
+        return Ok(Change::default());
+    }
+    let kind = change_type(before, after, &changed);
+    let event = cause.event(kind, after)?;
+    appended(&Event { changed, ..event })
+}
+
+/// Returns the change that also keeps the last metadata of the client.
+fn deleted(client: &Client, cause: &Cause) -> Result<Change, StoreError> {
+    let event = cause.event(EventType::Deleted, client)?;
+    let mut change = appended(&event)?;
+    let deleted = DeletedClient {
+        event: event.id,
+        metadata: client.metadata.clone(),
+        issued_at: client.issued_at,
+        trust_level: client.provenance.trust_level,
+    };
+    let key = keys::deleted_client(&client.id);
+    let bytes = record::encode(&key, &deleted)?;
+    change.put.push((key, bytes));
+    Ok(change)
+}
+
+fn event_id() -> Result<String, StoreError> {
+    let id = random::text(ID_BYTES);
+    let id = id.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(format!("evt_{id}"))
+}
+
+/// Returns the change that appends `event` to the log.
+pub(super) fn appended(event: &Event) -> Result<Change, StoreError> {
+    let bytes = record::encode(keys::EVENTS, event)?;
+    Ok(Change {
+        append: vec![(keys::EVENTS.to_vec(), bytes)],
+        ..Change::default()
+    })
+}
+
+/// Returns the names of the members that differ, as others see the client.
+fn changed_members(before: &Client, after: &Client) -> Vec<String> {
+    let mut changed = before
+        .metadata
+        .metadata()
+        .differences(after.metadata.metadata());
+    let sealed = |client: &Client| client.secret.as_ref().map(|secret| secret.sealed.clone());
+    if sealed(before) != sealed(after) {
+        changed.push("client_secret".to_owned());
+    }
+    if before.expires_at != after.expires_at {
+        changed.push("expires_at".to_owned());
+    }
+    changed
+}
+
+/// Returns the most specific type of a change.
+fn change_type(before: &Client, after: &Client, changed: &[String]) -> EventType {
+    let is_disabled = |client: &Client| client.metadata.metadata().flag("disabled");
+    match (is_disabled(before), is_disabled(after)) {
+        (false, true) => EventType::Disabled,
+        (true, false) => EventType::Enabled,
+        _ if before.secret.is_some() && changed.iter().any(|name| name == "client_secret") => {
+            EventType::SecretRotated
+        }
+        _ => EventType::Updated,
+    }
+}
