@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{TestPlace, at, client, id, on_every_backend, race};
-use crate::client::Client;
+use crate::client::{Client, TrustLevel};
 use crate::store::Change;
 use crate::store::events::consumers::Turn;
 use crate::store::events::{
@@ -15,6 +15,7 @@ use crate::store::transfer::Existing;
 on_every_backend!(
     every_change_of_a_client_has_an_event,
     a_change_that_fails_has_no_event,
+    clients_of_the_operator_have_no_events,
     sweeps_and_imports_have_events,
     a_deleted_client_is_known_as_long_as_its_event,
     the_log_is_limited,
@@ -139,6 +140,25 @@ async fn a_change_that_fails_has_no_event(place: TestPlace) {
         1
     );
     assert_eq!(kinds(&log(&place).await), ["client.created"]);
+}
+
+async fn clients_of_the_operator_have_no_events(place: TestPlace) {
+    let mut client = client("administrator", json!({}));
+    client.provenance.trust_level = TrustLevel::Operator;
+    let clients = &place.store.clients;
+    clients
+        .insert(&client, along(Reason::Administrator))
+        .await
+        .unwrap();
+    client.revision += 1;
+    client.expires_at = Some(at(9));
+    replace(&place, &client).await;
+    let seen = clients.find(&client.id).await.unwrap().unwrap();
+    clients
+        .remove(&seen, along(Reason::Administrator))
+        .await
+        .unwrap();
+    assert!(log(&place).await.is_empty());
 }
 
 async fn sweeps_and_imports_have_events(place: TestPlace) {

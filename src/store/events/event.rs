@@ -230,12 +230,16 @@ pub struct DeletedClient {
 }
 
 /// Returns the change that appends the event of a change from `before` to `after`. A change that nobody else can
-/// see, such as a noted use, has no event.
+/// see, such as a noted use, has no event. Clients of the operator, such as the administrator, have none either:
+/// they belong to this server, and hooks would copy them to other systems with their secrets.
 pub(in crate::store) fn reported(
     before: Option<&Client>,
     after: Option<&Client>,
     cause: &Cause,
 ) -> Result<Change, StoreError> {
+    if before.or(after).is_some_and(Client::is_operators) {
+        return Ok(Change::default());
+    }
     match (before, after) {
         (None, None) => Ok(Change::default()),
         (None, Some(client)) => appended(&cause.event(EventType::Created, client)?),
