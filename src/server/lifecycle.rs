@@ -166,9 +166,14 @@ pub async fn sweep_once(service: &Service) {
         until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+    trim_events(service).await;
+}
+
+/// Deletes the oldest events of an event log that exceeds its limits.
+async fn trim_events(service: &Service) {
     match events::trim_bounds(service).await {
         Ok(bounds) => {
-            let trim = || store.events.trim(bounds, SWEPT_AT_ONCE);
+            let trim = || service.store.events.trim(bounds, SWEPT_AT_ONCE);
             until_none("old events", trim).await;
         }
         Err(error) => tracing::error!(%error, "cannot delete old events"),

@@ -56,10 +56,14 @@ pub(super) async fn prepare(
     let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
     let scripts = load_scripts(settings, Arc::clone(&start.clock), host).await?;
     let prepared = opened.prepare(configured, start.clock, live, scripts)?;
-    let service = &prepared.service;
-    let begun = events::prepare(service, &service.snapshot()).await;
-    begun.map_err(|error| store_error(&service.settings, error))?;
+    prepare_events(&prepared.service).await?;
     Ok(prepared)
+}
+
+/// Makes sure that each consumer of events has a cursor.
+async fn prepare_events(service: &Service) -> Result<(), StartError> {
+    let begun = events::prepare(service, &service.snapshot()).await;
+    begun.map_err(|error| store_error(&service.settings, error))
 }
 
 /// What a server opens before it loads anything.

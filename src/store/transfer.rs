@@ -149,6 +149,18 @@ pub struct Imported {
     pub refused: Option<usize>,
 }
 
+impl Imported {
+    /// Counts what happens to the client at the position `at`.
+    const fn count(&mut self, treatment: &Treatment<'_>, at: usize) {
+        match treatment {
+            Treatment::Create => self.created += 1,
+            Treatment::Replace(_) => self.replaced += 1,
+            Treatment::Skip => self.skipped += 1,
+            Treatment::Refuse => self.refused = Some(at),
+        }
+    }
+}
+
 impl Clients {
     /// Stores `clients` as one change, each together with what `also` returns for it. `existing` determines
     /// what happens to clients that already exist. The secrets of the clients open only with the key with
@@ -178,32 +190,23 @@ impl Clients {
         existing: Existing,
         also: &impl Fn(&Client) -> Result<A, StoreError>,
     ) -> Result<Option<Imported>, ImportError> {
-        let (mut imported, mut change) = (Imported::default(), Change::default());
+        let mut imported = Imported::default();
+        let mut change = Change::default();
         for (at, client) in clients.iter().enumerate() {
             let seen = self.find(&client.id).await?;
             let along: Along = also(client)?.into();
-            let part = match Treatment::of(seen.as_ref(), existing) {
-                Treatment::Create => {
-                    imported.created += 1;
-                    insertion(client, &along.cause)?
-                }
-                Treatment::Replace(seen) => {
-                    imported.replaced += 1;
-                    replacement(seen, client, &along.cause)?
-                }
-                Treatment::Skip => {
-                    imported.skipped += 1;
-                    continue;
-                }
-                Treatment::Refuse => {
-                    imported.refused = Some(at);
-                    break;
-                }
+            let treatment = Treatment::of(seen.as_ref(), existing);
+            imported.count(&treatment, at);
+            let part = match treatment {
+                Treatment::Create => insertion(client, &along.cause)?,
+                Treatment::Replace(seen) => replacement(seen, client, &along.cause)?,
+                Treatment::Skip => continue,
+                Treatment::Refuse => break,
             };
             change = change.and(part).and(along.change);
         }
-        let applied = self.0.apply(change).await;
-        Ok(unless_lost(applied)?.map(|_| imported))
+        let made = unless_lost(self.0.apply(change).await)?;
+        Ok(made.map(|_| imported))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::store::backend::{Change, page};
 use crate::store::events::{Along, Reason};
 use crate::store::expiring::sweep::add_up;
 use crate::store::retry::unless_lost;
-use crate::store::{Clients, StoreError, keys};
+use crate::store::{Clients, StoreError, Stored, keys};
 
 /// The clients that had expired at a moment, and the progress of a sweep over them. It visits each index
 /// entry once, so an entry that stays does not block the sweep.
@@ -91,13 +91,7 @@ impl Clients {
             None => None,
         };
         let change = match &found {
-            Some(stored) if stored.client().is_expired(at) => {
-                let client = stored.client();
-                let ended = client.expires_at.unwrap_or(at);
-                let event = Author::default().did(Action::ClientExpired, client.id.as_str(), ended);
-                let along = Along::audited(&event, Reason::Expired)?;
-                removal(stored, &along.cause)?.and(along.change)
-            }
+            Some(stored) if stored.client().is_expired(at) => expired_removal(stored, at)?,
             // A dangling entry is removed, so that the next sweep does not visit it.
             Some(stored) => Change {
                 expect: vec![stored.unchanged()],
@@ -114,4 +108,13 @@ impl Clients {
         let made = unless_lost(self.0.apply(change).await)?;
         Ok(made.is_some() && is_removal)
     }
+}
+
+/// Returns the change that removes an expired client, with its events.
+fn expired_removal(stored: &Stored, at: Timestamp) -> Result<Change, StoreError> {
+    let client = stored.client();
+    let ended = client.expires_at.unwrap_or(at);
+    let event = Author::default().did(Action::ClientExpired, client.id.as_str(), ended);
+    let along = Along::audited(&event, Reason::Expired)?;
+    Ok(removal(stored, &along.cause)?.and(along.change))
 }
