@@ -5,14 +5,13 @@ use futures_util::stream::{self, StreamExt};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::is_default;
+use crate::admin::is_default;
 use crate::base::ClientId;
 use crate::http::Problem;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
 use crate::service::{Context, refusal};
-use crate::store::audit::Action;
-use crate::store::{ClientFilter, Stored};
+use crate::store::{Action, ClientFilter, Stored};
 
 /// The number of clients read at a time.
 const PAGE: usize = 100;

@@ -5,16 +5,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::portable::{self, Arrived};
-use super::{Administrator, is_default};
+use crate::admin::{Administrator, is_default, portable, portable::Arrived};
 use crate::base::{Timestamp, json};
 use crate::client::Client;
 use crate::http::{BodyError, BodyLines};
 use crate::service::Context;
-use crate::store::StoreError;
-use crate::store::audit::{Action, AuditEvent};
-use crate::store::events::{Along, Reason};
-use crate::store::transfer::{self, Existing, ImportError};
+use crate::store::{
+    Action, Along, AuditEvent, Reason, StoreError, transfer, transfer::Existing,
+    transfer::ImportError,
+};
 
 /// The maximum length of a line in bytes. A client usually needs a few kilobytes; the maximum is as long as
 /// the longest request and the longest statement together.

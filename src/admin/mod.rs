@@ -16,7 +16,7 @@ pub(crate) mod schema;
 use std::net::IpAddr;
 
 use crate::base::Timestamp;
-use crate::store::audit::{Action, AuditEvent, Author};
+use crate::store::{Action, AuditEvent, Author};
 
 /// The authenticated caller.
 #[derive(Debug, Clone)]

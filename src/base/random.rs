@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::secret::Secret;
+use crate::base::secret::Secret;
 
 /// The operating system returned no random bytes, so no secret can be created.
 #[derive(Debug, thiserror::Error)]

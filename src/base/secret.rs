@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::random::{self, NoRandomness};
+use crate::base::{random, random::NoRandomness};
 
 /// A secret text. It has no `Display`, its `Debug` reveals nothing, and its memory is wiped on
 /// drop.

@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use crate::cli::script::load_scripts;
-use crate::cli::{FileArguments, ServeArguments, counted};
-use crate::config::trust::{SsaValidationType, StatementValidation};
-use crate::config::{self, Configuration, Live, Registration, Settings, TlsSettings};
+use crate::cli::{FileArguments, ServeArguments, counted, script::load_scripts};
+use crate::config::{
+    self, Configuration, Live, Registration, Settings, SsaValidationType, StatementValidation,
+    TlsSettings,
+};
 use crate::fetch::Fetcher;
 use crate::http::{Tls, TlsFault};
 use crate::script::Hook;

@@ -7,9 +7,8 @@ use clap::Args;
 
 use crate::cli::{FileArguments, counted};
 use crate::config::{Patch, Settings};
-use crate::store::backend::sled::inspect;
-use crate::store::{Change, Store, StoreError};
-use crate::token::administrator::{self, AdministratorError};
+use crate::store::{Change, Store, StoreError, backend::sled::inspect};
+use crate::token::{administrator, administrator::AdministratorError};
 
 /// The store to work on.
 #[derive(Debug, Args)]

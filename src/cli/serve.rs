@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::ServeArguments;
 use crate::base::SystemClock;
-use crate::config::settings::ServerSettings;
-use crate::server::systemd::{self, ServerState};
-use crate::server::{self, Server, Sockets, Start};
+use crate::cli::ServeArguments;
+use crate::config::ServerSettings;
+use crate::server::{self, Server, Sockets, Start, systemd, systemd::ServerState};
 use crate::telemetry;
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use tokio::sync::oneshot;
 
-use crate::cli::offline::{OfflineArguments, give_back};
-use crate::cli::{Progress, counted};
+use crate::cli::{Progress, counted, offline::OfflineArguments, offline::give_back};
 use crate::config::StoreSettings;
-use crate::store::backend::sled::Work;
-use crate::store::backend::sled::inspect::{self, Inspection};
+use crate::store::{
+    backend::sled::Work, backend::sled::inspect, backend::sled::inspect::Inspection,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {

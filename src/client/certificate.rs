@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::Metadata;
+use crate::client::Metadata;
 use crate::x509::{Certificate, dn};
 
 /// A metadata member that names the certificate's subject, and the comparison for it.

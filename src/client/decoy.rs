@@ -4,7 +4,7 @@
 //! learn which clients exist. Where a client must be read before its credentials are compared, an
 //! ordinary record is therefore read in place of a missing one.
 
-use super::Client;
+use crate::client::Client;
 
 /// An ordinary record. Its digest is random bytes, so no token matches this client.
 const RECORD: &str = concat!(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::member::{self, MemberKind};
 use crate::base::absent;
+use crate::client::{member, member::MemberKind};
 
 /// Up to this number of members, a linear search is faster than hashing the name.
 const FEW: usize = 48;

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approved, InitialAccessPolicy, Metadata};
 use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
+use crate::client::{Approved, InitialAccessPolicy, Metadata};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Metadata;
-use super::member::{self, MemberKind, SetBy};
-use super::rules::Rules;
 use crate::base::{Violation, json};
+use crate::client::{Metadata, member, member::MemberKind, member::SetBy, rules::Rules};
 
 /// The requested metadata: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Live;
-use super::Verdict;
-use super::settings::ServerSettings;
 use crate::base::scope;
+use crate::config::{Live, ServerSettings, Verdict};
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

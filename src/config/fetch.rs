@@ -122,7 +122,7 @@ impl AllowedHost {
         let (host, port) = match colon_before_port(rest) {
             Some(colon) => {
                 let (host, port) = rest.split_at(colon);
-                (host, Some(port.trim_start_matches(':').parse().ok()?))
+                (host, Some(port.strip_prefix(':')?.parse().ok()?))
             }
             None => (rest, None),
         };

@@ -7,8 +7,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
-use super::ConfigError;
-use super::tree::join;
+use crate::config::{ConfigError, tree::join};
 
 /// The values of a file, and the locations of their keys.
 pub(super) struct File {

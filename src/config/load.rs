@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::File;
-use super::merged::MergedLayers;
-use super::setting::{self, Setting};
-use super::tree::{self, DEFAULTS};
-use super::{ConfigErrors, Live, Patch, Settings, upstream, variables};
+use crate::config::{
+    ConfigErrors, Live, Patch, Settings, file::File, merged::MergedLayers, setting,
+    setting::Setting, tree, tree::DEFAULTS, upstream, variables,
+};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]

@@ -3,8 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Live;
-use super::trust::{MASK, SecretText, SsaValidationConfig};
+use crate::config::{Live, MASK, SecretText, SsaValidationConfig};
 
 /// The property of `[registration]` that is a secret.
 const SHARED_SECRET: &str = "dcrSignatureValidationSharedSecret";

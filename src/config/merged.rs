@@ -9,10 +9,10 @@ use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
-use super::file::File;
-use super::setting::{Setting, ValueSource};
-use super::tree::{DEFAULTS, lookup, members, put};
-use super::{ConfigError, ConfigErrors, Configuration, Live, Origins, Settings, check};
+use crate::config::{
+    ConfigError, ConfigErrors, Configuration, Live, Origins, Settings, check, file::File,
+    setting::Setting, setting::ValueSource, tree::DEFAULTS, tree::lookup, tree::members, tree::put,
+};
 
 /// Maximum length in bytes of a default in an error message; config/registrar.toml shows longer ones.
 const LONGEST_HINT: usize = 200;

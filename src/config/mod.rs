@@ -38,14 +38,21 @@ pub use file::place;
 pub use load::{Configuration, Layers, Origin, Origins, Sources, all_origins, load};
 pub use patch::Patch;
 pub use paths::Paths;
-pub use registration::{ClientAssertionAudience, Registration};
+pub use registration::{
+    ClientAssertionAudience, DefaultApplicationType, InitialAccessTokenUse, PageUriHosts,
+    Registration, Rotation, UnsupportedListValues,
+};
 pub use scopes::{Scope, ScopePattern};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
-pub use settings::{Limits, Settings, UPSTREAM};
+pub use settings::{Limits, LogFormat, ServerSettings, Settings, TelemetrySettings, UPSTREAM};
 pub use store::StoreSettings;
 pub use store_url::StoreUrl;
 pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 pub use tree::{changed_keys, nearest};
+pub use trust::{
+    CertificateSan, ClientAttester, MASK, SecretText, SsaValidationConfig, SsaValidationType,
+    StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer,
+};
 
 use error::Verdict;
 

@@ -5,8 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::tree::{self, DEFAULTS};
-use super::{Live, Origin, Origins};
+use crate::config::{Live, Origin, Origins, tree, tree::DEFAULTS};
 
 /// Changed values of live options by key: `registration.` and a property, or `scopes`. It contains
 /// secrets in clear text, so it is for the store only.

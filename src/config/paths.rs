@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use crate::config::Verdict;
 
 /// `[server.paths]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

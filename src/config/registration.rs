@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::trust::{
+use crate::config::{
     ClientAttester, SecretText, SsaValidationConfig, StatementIdentity, StatementRedirectUris,
-    StatementValidation, TrustedSsaIssuer,
+    StatementValidation, TrustedSsaIssuer, udap::UdapMetadata,
 };
-use super::udap::UdapMetadata;
 
 /// Defines a struct whose properties have their defaults beside them, as `name: Type = default`.
 macro_rules! with_defaults {

@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::Origin;
-use super::file::{File, loose_value};
-use super::load::PREFIX;
-use super::patch::{Patch, is_live};
-use super::tree::{DEFAULTS, is_free, join, lookup, unknown};
+use crate::config::{
+    Origin, file::File, file::loose_value, load::PREFIX, patch::Patch, patch::is_live,
+    tree::DEFAULTS, tree::is_free, tree::join, tree::lookup, tree::unknown,
+};
 
 /// A value that a layer sets.
 #[derive(Clone)]

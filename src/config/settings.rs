@@ -7,10 +7,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::admin::AdminSettings;
-use super::paths::Paths;
-use super::tls::{CertificateHeader, TlsSettings};
-use super::{FetchSettings, ScriptSettings, StoreSettings};
+use crate::config::{
+    FetchSettings, ScriptSettings, StoreSettings, admin::AdminSettings, paths::Paths,
+    tls::CertificateHeader, tls::TlsSettings,
+};
 
 /// The options that are read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Live;
-use super::Verdict;
-use super::settings::ServerSettings;
+use crate::config::{Live, ServerSettings, Verdict};
 
 /// `[server.tls]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

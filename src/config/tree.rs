@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Live, Settings};
+use crate::config::{Live, Settings};
 
 /// The defaults of all options. Their keys are the known keys.
 pub(super) static DEFAULTS: LazyLock<Value> = LazyLock::new(|| {

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Registration;
-use super::Verdict;
-use super::trust::{StatementIdentity, StatementValidation};
+use crate::config::{Registration, StatementIdentity, StatementValidation, Verdict};
 
 /// `registration.udapMetadata` (HL7 FHIR "Security for Scalable Registration, Authentication, and
 /// Authorization" section 2.2).

@@ -3,8 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::Verdict;
-use super::{Live, Settings, UPSTREAM};
+use crate::config::{Live, Settings, UPSTREAM, Verdict};
 
 const KEY: &str = "discovery.upstream";
 

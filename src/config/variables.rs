@@ -1,8 +1,6 @@
 //! Environment variables that look like options but are not.
 
-use super::load::PREFIX;
-use super::tree::{self, DEFAULTS};
-use super::{ScriptSettings, SecretSource, nearest};
+use crate::config::{ScriptSettings, SecretSource, load::PREFIX, nearest, tree, tree::DEFAULTS};
 
 /// Variables that the command line reads itself.
 const OF_COMMANDS: &[&str] = &["REGISTRAR_CLIENT_ID", "REGISTRAR_CLIENT_SECRET"];

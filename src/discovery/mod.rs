@@ -13,9 +13,8 @@ mod upstream;
 
 use serde_json::Value;
 
-use crate::client::rules::{ALGORITHMS, supported_grants, supported_methods};
-use crate::config::settings::ServerSettings;
-use crate::config::{ClientCertificates, Registration, UPSTREAM};
+use crate::client::{rules::ALGORITHMS, rules::supported_grants, rules::supported_methods};
+use crate::config::{ClientCertificates, Registration, ServerSettings, UPSTREAM};
 use crate::jose::Algorithm;
 use crate::service::{Context, MetadataDocument};
 

@@ -3,9 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::put;
-use crate::config::Registration;
-use crate::config::trust::StatementValidation;
+use crate::config::{Registration, StatementValidation};
+use crate::discovery::put;
 use crate::jose::{Algorithm, SigningKeyError};
 use crate::service::{Context, MetadataDocument};
 

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::result::{self, AttestationResult, Submodule, octets, plain};
-use super::{AppraisalExpectations, AppraisalFailure, Check, Tier};
+use crate::ear::{
+    AppraisalExpectations, AppraisalFailure, Check, Tier, result, result::AttestationResult,
+    result::Submodule, result::octets, result::plain,
+};
 use crate::jose;
 
 /// Checks the claims of a result whose signature and times are verified.

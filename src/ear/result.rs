@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{AppraisalFailure, Check, Tier};
+use crate::ear::{AppraisalFailure, Check, Tier};
 use crate::x509;
 
 /// The maximum number of submodules of one result.

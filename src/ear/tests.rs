@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use super::{AppraisalExpectations, AppraisalFailure, Check, Tier, judge, jwk_of_text};
+use crate::ear::{AppraisalExpectations, AppraisalFailure, Check, Tier, judge, jwk_of_text};
 
 const NONCE: &[u8; 32] = b"0123456789abcdef0123456789ABC\xfb\xff\xbe";
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::{ClientId, Timestamp};
-use crate::store::events::WaitingEvent;
+use crate::store::WaitingEvent;
 
 /// The number of events that a consumer takes from the log before it has delivered them. They are a part of its
 /// state in the store.

@@ -6,13 +6,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::lease::HeldLease;
-use super::session::Session;
-use super::{HOOKS, HOUR, hooks};
+use crate::events::{HOOKS, HOUR, hooks, lease::HeldLease, session::Session};
 use crate::service::Service;
-use crate::store::StoreError;
-use crate::store::events::consumers::Turn;
-use crate::store::events::{ConsumerState, LoggedEvent, WaitingEvent};
+use crate::store::{ConsumerState, LoggedEvent, StoreError, WaitingEvent, events::consumers::Turn};
 
 /// How long the server waits after the store has failed.
 const AFTER_STORE_FAILURE: Duration = Duration::from_secs(1);

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::consumer::{Attempt, Delivery};
 use crate::base::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
+use crate::events::{consumer::Attempt, consumer::Delivery};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot};
-use crate::store::StoreError;
-use crate::store::events::{Event, EventType};
+use crate::store::{Event, EventType, StoreError};
 
 /// The hooks that run after the response.
 const AFTER: [Hook; 3] = [

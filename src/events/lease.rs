@@ -9,8 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::base::random;
-use crate::store::events::{Consumers, Lease};
-use crate::store::{Store, StoreError};
+use crate::store::{Consumers, Lease, Store, StoreError};
 
 /// How often the holder changes the value.
 const BEAT: Duration = Duration::from_secs(3);

@@ -19,8 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::base::Timestamp;
 use crate::service::{Service, Snapshot};
-use crate::store::StoreError;
-use crate::store::events::{ConsumerState, Trim, WaitingEvent};
+use crate::store::{ConsumerState, StoreError, Trim, WaitingEvent};
 use consumer::Consumer;
 
 /// The name of the consumer that calls the hooks of scripts.

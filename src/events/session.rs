@@ -8,13 +8,15 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::backlog::{AfterFailure, Backlog};
-use super::consumer::{Attempt, Attempted, Consumer};
-use super::lease::HeldLease;
-use crate::store::StoreError;
-use crate::store::events::consumers::Turn;
-use crate::store::events::{ConsumerState, EventType, LoggedEvent, Order, Parked, WaitingEvent};
-use crate::telemetry::meter::{self, DeliveryOutcome};
+use crate::events::{
+    backlog::AfterFailure, backlog::Backlog, consumer::Attempt, consumer::Attempted,
+    consumer::Consumer, lease::HeldLease,
+};
+use crate::store::{
+    ConsumerState, EventType, LoggedEvent, Order, Parked, StoreError, WaitingEvent,
+    events::consumers::Turn,
+};
+use crate::telemetry::{meter, meter::DeliveryOutcome};
 
 /// The number of events that are delivered at the same time. It is small, so that requests are not held up.
 const AT_ONCE: usize = 8;

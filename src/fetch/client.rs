@@ -12,9 +12,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
 use tokio::sync::Semaphore;
 
-use super::error::Refusal;
 use crate::base::address;
 use crate::config::FetchSettings;
+use crate::fetch::error::Refusal;
 
 /// The maximum time for a connection to be established, including TLS.
 const CONNECT: Duration = Duration::from_secs(2);

@@ -11,8 +11,9 @@ use reqwest::{Body, Client};
 use tokio::time::timeout;
 use url::Url;
 
-use super::client::{BuildError, certificates};
-use super::message::{self, Request, Response};
+use crate::fetch::{
+    client::BuildError, client::certificates, message, message::Request, message::Response,
+};
 
 /// The maximum time for a connection to be established, including TLS.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
-use super::{FetchError, Fetcher, Request, Response};
 use crate::base::{MediaType, json};
+use crate::fetch::{FetchError, Fetcher, Request, Response};
 
 /// The `Accept` header for JSON.
 pub const JSON: &str = "application/json";

@@ -5,9 +5,9 @@
 
 use url::{Host, Url};
 
-use super::error::Refusal;
 use crate::base::address;
 use crate::config::FetchSettings;
+use crate::fetch::error::Refusal;
 
 /// The maximum length of a URL, in bytes.
 const URL_BYTES: usize = 8 * 1024;

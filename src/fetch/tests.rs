@@ -8,7 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolving};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::*;
+use crate::fetch::*;
 
 /// Returns the next answer to each lookup, and repeats the last one.
 struct Names {

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::Uri;
 use tower::ServiceExt;
 
-use super::answer::Problem;
+use crate::http::answer::Problem;
 
 const WELL_KNOWN: &str = "/.well-known/";
 

@@ -18,13 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::activity::{Connection, OpenRequest};
-use super::certificate::{self, ClientCertificate};
-use super::outgoing::{Keep, Outgoing, StreamTerms};
-use super::serve::Entrance;
-use super::stream::{Stream, Streams};
-use super::untaken::Untaken;
-use super::write_timeout::Patient;
+use crate::http::{
+    activity::Connection, activity::OpenRequest, certificate, certificate::ClientCertificate,
+    outgoing::Keep, outgoing::Outgoing, outgoing::StreamTerms, serve::Entrance, stream::Stream,
+    stream::Streams, untaken::Untaken, write_timeout::Patient,
+};
 
 /// The maximum number of concurrent streams of one HTTP/2 connection: each may hold an answer.
 const STREAMS: u32 = 32;

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
-use super::answer::BadCredentials;
 use crate::base::Secret;
+use crate::http::answer::BadCredentials;
 
 /// The maximum length of a token in bytes; this server issues none that is longer.
 const MAXIMUM_BYTES: usize = 4_096;

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::peer;
-use super::rate::TooOften;
+use crate::http::{peer, rate::TooOften};
 
 /// The failures that one address may make under all names together, as a multiple of the failures under one
 /// name.

@@ -5,8 +5,7 @@ use std::fmt;
 
 use hyper::http::request::Parts;
 
-use super::body::{self, BodyError};
-use super::media_type;
+use crate::http::{body, body::BodyError, media_type};
 
 /// The media type of a form.
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";

@@ -2,8 +2,8 @@
 
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::body::BodyError;
 use crate::base::MediaType;
+use crate::http::body::BodyError;
 
 /// The form of a registration request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,9 +12,10 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use hyper::body::{Buf, Frame, SizeHint};
 
-use super::activity::{Connection, OpenRequest, Out};
-use super::stream::Stream;
-use super::untaken::{UnreadAnswer, Untaken};
+use crate::http::{
+    activity::Connection, activity::OpenRequest, activity::Out, stream::Stream,
+    untaken::UnreadAnswer, untaken::Untaken,
+};
 
 /// A body on its way out.
 pub(super) struct Outgoing {

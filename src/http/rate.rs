@@ -10,7 +10,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::peer;
+use crate::http::peer;
 use crate::telemetry::meter;
 
 /// The number of parties that are remembered before inactive ones are removed for the first time.

@@ -12,10 +12,9 @@ use hyper::body::Body as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::Connection;
-use super::answer::Problem;
-use super::body::{self, BodyError, ReceivedBody};
-use super::waiting::Room;
+use crate::http::{
+    activity::Connection, answer::Problem, body, body::BodyError, body::ReceivedBody, waiting::Room,
+};
 
 /// The limits for the reception of bodies.
 #[derive(Debug, Clone)]

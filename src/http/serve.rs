@@ -12,13 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::activity::{Connection, Patience};
-use super::certificate::Proxies;
-use super::connection::{self, Visit};
-use super::peer;
-use super::tls::Tls;
-use super::untaken::Untaken;
-use super::waiting::Room;
+use crate::http::{
+    activity::Connection, activity::Patience, certificate::Proxies, connection, connection::Visit,
+    peer, tls::Tls, untaken::Untaken, waiting::Room,
+};
 use crate::telemetry::OpenCount;
 
 /// The pause after a failed accept, and between two searches for a connection that can give way.

@@ -11,8 +11,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::activity::Connection;
-use super::untaken::Way;
+use crate::http::{activity::Connection, untaken::Way};
 use crate::telemetry::meter;
 
 tokio::task_local! {

@@ -9,8 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::activity::Connection;
-use super::untaken::{UnreadAnswer, Untaken};
+use crate::http::{activity::Connection, untaken::UnreadAnswer, untaken::Untaken};
 
 /// A stream that fails when its peer has not read the written data for too long.
 ///

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Expectations, JwsError, text};
 use crate::base::{Timestamp, printable};
+use crate::jose::{Expectations, JwsError, text};
 
 /// The maximum length of `iss`, `sub` and `jti`, in bytes. They become keys of caches and of the
 /// record of used tokens.

@@ -15,8 +15,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, DecodeError, JwsError, algorithm, text};
 use crate::base::{JsonError, json};
+use crate::jose::{Algorithm, DecodeError, JwsError, algorithm, text};
 
 /// The maximum length of a token in bytes.
 pub(crate) const MAXIMUM_TOKEN_BYTES: usize = 65_536;

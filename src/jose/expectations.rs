@@ -1,7 +1,7 @@
 //! The conditions that a token must meet to be accepted.
 
-use super::{Algorithm, Compact, JwsError, algorithm, kind};
 use crate::base::printable;
+use crate::jose::{Algorithm, Compact, JwsError, algorithm, kind};
 
 /// The tolerated clock difference in seconds. FAPI 2.0 section 5.3.2.1 rejects tokens from more
 /// than 60 seconds in the future.

@@ -8,11 +8,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::public_key::PublicKey;
-use super::shared_secret::SharedSecret;
-use super::verify::SignedToken;
-use super::{Compact, JwsError, jwks};
 use crate::base::{Secret, json};
+use crate::jose::{
+    Compact, JwsError, jwks, public_key::PublicKey, shared_secret::SharedSecret,
+    verify::SignedToken,
+};
 
 /// The maximum number of keys in one JWK Set of an operator, of a script or of another server.
 pub(crate) const MOST_KEYS: usize = 100;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::text;
+use crate::jose::text;
 
 /// The types of tokens that are never a software statement, a signed request or evidence, each with
 /// a description.

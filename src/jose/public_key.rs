@@ -12,9 +12,8 @@ use josekit::jws::alg::rsassa_pss::RsassaPssJwsAlgorithm;
 use josekit::jws::{JwsSigner, JwsVerifier};
 use serde_json::{Map, Value};
 
-use super::fit::{self, KeyTask};
-use super::{Algorithm, jwks};
 use crate::base::absent;
+use crate::jose::{Algorithm, fit, fit::KeyTask, jwks};
 
 /// A key that verifies signatures.
 pub(super) struct PublicKey {

@@ -4,8 +4,8 @@ use josekit::jws::JwsSigner;
 use josekit::jws::alg::hmac::{HmacJwsAlgorithm, HmacJwsSigner};
 use subtle::ConstantTimeEq;
 
-use super::Algorithm;
 use crate::base::Secret;
+use crate::jose::Algorithm;
 
 /// A secret, ready for every HMAC that it is long enough for.
 pub(super) struct SharedSecret(Vec<(Algorithm, HmacJwsSigner)>);

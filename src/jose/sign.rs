@@ -11,9 +11,8 @@ use josekit::jws::JwsSigner;
 use openssl::pkey::{Id, PKey};
 use serde_json::{Map, Value};
 
-use super::public_key::{self, PublicKey};
-use super::{Algorithm, shared_secret, thumbprint};
 use crate::base::Secret;
+use crate::jose::{Algorithm, public_key, public_key::PublicKey, shared_secret, thumbprint};
 
 /// The size of generated RSA keys, in bits.
 const RSA_BITS: u32 = 2_048;

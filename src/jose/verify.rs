@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
-use super::{Compact, Expectations, JwsError, KeySet, claims, text};
 use crate::base::Timestamp;
+use crate::jose::{Compact, Expectations, JwsError, KeySet, claims, text};
 
 /// A verified value. Only `verify()` and `SignedToken::accept` create it.
 #[derive(Debug, Clone, PartialEq)]

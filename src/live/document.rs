@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::config::trust::MASK;
-use crate::config::{Live, Origins, Settings, all_origins};
+use crate::config::{Live, MASK, Origins, Settings, all_origins};
 
 /// The configuration in force: `registration` and `scopes`, which can be patched; `settings`, which need a
 /// restart; `origins` of all options; and `revision`. It contains no secrets.

@@ -4,9 +4,9 @@
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 
-use super::PatchError;
 use crate::base::{JsonError, json};
 use crate::config::{nearest, patch};
+use crate::live::PatchError;
 
 /// Maximum number of operations in one request.
 const MOST_OPERATIONS: usize = 100;

@@ -3,8 +3,8 @@
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 
-use super::{Document, Operations, PatchError};
-use crate::store::audit::Author;
+use crate::live::{Document, Operations, PatchError};
+use crate::store::Author;
 
 /// Maximum number of queued changes.
 const MOST_WAITING: usize = 16;

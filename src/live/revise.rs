@@ -5,11 +5,11 @@ use std::slice;
 use json_patch::{PatchErrorKind, PatchOperation};
 use serde_json::{Map, Value};
 
-use super::operations::shown;
-use super::{Operations, PatchError};
 use crate::base::json::MAXIMUM_DEPTH;
-use crate::config::patch::{fixed_by, live_keys, unknown_live};
-use crate::config::{Configuration, Patch, shows_mask};
+use crate::config::{
+    Configuration, Patch, patch::fixed_by, patch::live_keys, patch::unknown_live, shows_mask,
+};
+use crate::live::{Operations, PatchError, operations::shown};
 
 /// Maximum size of the document as JSON, in bytes.
 const MOST_BYTES: usize = 1 << 20;

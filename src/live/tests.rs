@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::*;
 use crate::config::{Configuration, Origin, Patch, Sources, load};
-use crate::store::audit::Author;
+use crate::live::*;
+use crate::store::Author;
 
 const MASK: &str = "********";
 

@@ -14,7 +14,7 @@ use crate::management::{self, Held, ManageError, holder};
 use crate::registration::{self, Caller, ClientInformation, Received, RegisterError, certificate};
 use crate::script::HookError;
 use crate::service::{Context, Service, refusal};
-use crate::store::audit::Action;
+use crate::store::Action;
 use crate::telemetry;
 
 /// `GET`: returns the registered metadata (RFC 7592 section 2.1).

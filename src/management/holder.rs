@@ -4,10 +4,10 @@
 
 use hyper::header::HeaderMap;
 
-use super::{Held, ManageError};
 use crate::base::{ClientId, Secret, TokenDigest};
 use crate::client::{Client, RegistrationTokens};
 use crate::http::{BadCredentials, credentials};
+use crate::management::{Held, ManageError};
 use crate::registration::{Caller, certificate};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};

@@ -6,7 +6,7 @@ mod holder;
 
 use crate::base::{NoRandomness, SealError, Secret};
 use crate::client::Client;
-use crate::config::registration::Rotation;
+use crate::config::Rotation;
 use crate::http::BadCredentials;
 use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};
 use crate::script::{Hook, HookError};

@@ -19,7 +19,7 @@ use crate::registration::{
     verify_attestation,
 };
 use crate::service::{Context, Service, refusal};
-use crate::store::audit::Action;
+use crate::store::Action;
 
 /// `POST`: registers a client.
 ///

@@ -5,7 +5,7 @@
 //! compared only within one entry of the configuration, so no community can change the clients of another.
 
 use crate::base::Violation;
-use crate::config::trust::StatementIdentity;
+use crate::config::StatementIdentity;
 use crate::registration::{
     Attempt, ClientInformation, Offered, RegisterError, Registered, Statement, create, put_back,
     remove, single_use, statement, udap,

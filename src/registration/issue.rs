@@ -4,15 +4,13 @@ use crate::base::{ClientId, NoRandomness, Secret, Timestamp, TokenDigest, Violat
 use crate::client::{
     CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens, rules,
 };
-use crate::config::registration::Rotation;
+use crate::config::Rotation;
 use crate::registration::{
     Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement, certificate, evidence,
     hooks, initial_access, single_use,
 };
 use crate::service::Context;
-use crate::store::audit::{Action, AuditEvent};
-use crate::store::events::Along;
-use crate::store::{Change, StoreError, Stored};
+use crate::store::{Action, Along, AuditEvent, Change, StoreError, Stored};
 
 /// Creates a new client with its credentials. A shared client gets no token.
 pub(super) fn create(

@@ -34,8 +34,7 @@ use tracing::Instrument as _;
 use crate::base::Secret;
 use crate::client::{Client, Valid};
 use crate::service::Context;
-use crate::store::events::Along;
-use crate::store::{Change, Stored};
+use crate::store::{Along, Change, Stored};
 use crate::telemetry::{self, ClientChange, meter, traces};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};

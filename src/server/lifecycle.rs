@@ -8,16 +8,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::systemd::{self, ServerState};
 use crate::base::Timestamp;
 use crate::client::Client;
 use crate::events;
+use crate::server::{systemd, systemd::ServerState};
 use crate::service::{Due, Service};
-use crate::store::audit::{Action, Author};
-use crate::store::clients::expiry::Expired;
-use crate::store::clients::unused::Unused;
-use crate::store::events::{Along, Reason};
-use crate::store::{Store, StoreError};
+use crate::store::{
+    Action, Along, Author, Reason, Store, StoreError, clients::expiry::Expired,
+    clients::unused::Unused,
+};
 use crate::telemetry::meter;
 
 /// The interval at which the uses of clients are written.

@@ -25,14 +25,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::base::{Clock, SystemClock};
 use crate::config::{Configuration, Sources, StoreUrl};
+use crate::events;
+use crate::fetch;
 use crate::http::{Tls, TlsFault};
 use crate::script::{Host, LoadErrors, SecretError};
 use crate::service::Service;
-use crate::store::StoreError;
-use crate::store::audit::AuditWriter;
+use crate::store::{AuditWriter, StoreError};
 use crate::telemetry::{Reloaded, meter};
-use crate::token::administrator::{self, AdministratorError};
-use crate::{events, fetch};
+use crate::token::{administrator, administrator::AdministratorError};
 
 use listeners::Listeners;
 pub use listeners::Sockets;

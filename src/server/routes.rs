@@ -17,17 +17,17 @@ use tokio::sync::Semaphore;
 use tower::util::MapRequestLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
-use super::probes;
 use crate::config::Paths;
+use crate::discovery;
 use crate::http::{
-    Problem, Reception, RequestObserver, below,
-    observe::{self, CORRELATION_ID},
-    receive,
+    Problem, Reception, RequestObserver, below, observe, observe::CORRELATION_ID, receive,
 };
-use crate::registration::CHALLENGE_HEADER;
+use crate::management;
+use crate::registration::{self, CHALLENGE_HEADER};
+use crate::server::probes;
 use crate::service::{Context, Service};
 use crate::telemetry::Endpoint;
-use crate::{discovery, management, registration, token};
+use crate::token;
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.

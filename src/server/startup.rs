@@ -12,12 +12,12 @@ use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
+use crate::live;
 use crate::script::{Host, Runtime, ScriptSet};
 use crate::server::{Listeners, Outside, Sockets, Start, StartError, WatchError, Watched};
 use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
-use crate::store::audit::{self, AuditWriter};
-use crate::store::{Store, StoreError};
-use crate::{live, token};
+use crate::store::{AuditWriter, Store, StoreError, audit};
+use crate::token;
 
 /// A service, and what the tasks of its server work with.
 pub(super) struct Prepared {

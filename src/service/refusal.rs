@@ -5,12 +5,11 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 
-use super::{Context, Limited};
 use crate::base::ErrorCode;
 use crate::http::{BodyError, Problem, observe, peer};
 use crate::script::{HookError, ScriptFault};
-use crate::store::audit::{Action, Author};
-use crate::store::{StoreError, outage};
+use crate::service::{Context, Limited};
+use crate::store::{Action, Author, StoreError, outage};
 
 /// Returns the origin of a request whose sender is not authenticated.
 pub(crate) fn stranger(parts: &Parts) -> Author {

@@ -12,8 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::base::{Clock, Timestamp};
-use crate::store::seen::Seen;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, seen::Seen};
 
 /// Seconds by which the time of day may be ahead: clocks are adjusted now and then, and a startup takes a
 /// while.

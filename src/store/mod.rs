@@ -33,12 +33,20 @@ pub use crate::store::expiring::key_values::KeyValues;
 pub use crate::store::expiring::nonces::Nonces;
 pub use crate::store::expiring::single_use::SingleUse;
 pub use crate::store::expiring::tokens::Tokens;
-pub use audit::AuditLog;
-pub use backend::{Backend, Change, Expectation};
+pub use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
+pub use backend::{Backend, Change, Expectation, Pair};
 pub use clients::{Clients, Stored};
 pub use error::StoreError;
-pub use events::{Consumers, EventLog};
+pub use events::{
+    Along, Cause, ConsumerState, Consumers, DeletedClient, Event, EventLog, EventType, Lease,
+    LoggedEvent, Order, Parked, Reason, Trim, WaitingEvent,
+};
 pub use patches::ConfigurationPatches;
+
+// What the parts of the store use of one another.
+use backend::pending::{Pending, Values};
+use backend::{Facts, number, numbered, page};
+use retry::{unless_lost, until_won};
 
 use tokio::sync::mpsc;
 

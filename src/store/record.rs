@@ -6,8 +6,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::StoreError;
 use crate::base::Timestamp;
+use crate::store::StoreError;
 
 /// The version that is written.
 const VERSION: u8 = 1;

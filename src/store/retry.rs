@@ -1,6 +1,6 @@
 //! Changes that read first, and start again when another change interfered.
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// How often one change is attempted before it gives up. Each time one change loses a race, another has
 /// won, so this is also how many changes can compete for the same record.

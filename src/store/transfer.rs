@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
 use crate::client::{Approved, Client, ClientSecret, Provenance, RegistrationTokens};
-use crate::store::clients::{insertion, replacement};
-use crate::store::events::Along;
-use crate::store::retry::{unless_lost, until_won};
-use crate::store::{Change, Clients, StoreError, Stored};
+use crate::store::{
+    Along, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
+    unless_lost, until_won,
+};
 
 /// The only member of the last line: the number of clients before it. If it is missing, the export was
 /// truncated.

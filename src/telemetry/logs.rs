@@ -10,9 +10,8 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::lines::{JsonFields, Line};
-use super::traces::{self, Traces};
-use crate::config::settings::{LogFormat, TelemetrySettings};
+use crate::config::{LogFormat, TelemetrySettings};
+use crate::telemetry::{lines::JsonFields, lines::Line, traces, traces::Traces};
 
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -15,9 +15,7 @@ use crate::client::{
 };
 use crate::config::{Registration, Scope, Settings};
 use crate::service::Service;
-use crate::store::audit::{Action, Author};
-use crate::store::events::{Along, Reason};
-use crate::store::{Store, StoreError, Stored};
+use crate::store::{Action, Along, Author, Reason, Store, StoreError, Stored};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
 /// only one creates the client. No registered client has such an identifier.

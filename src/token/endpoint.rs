@@ -16,7 +16,7 @@ use crate::http::{
 };
 use crate::registration::AttestationHeaders;
 use crate::service::{Context, Service, refusal};
-use crate::store::audit::{Action, Author};
+use crate::store::{Action, Author};
 use crate::telemetry;
 use crate::token::{
     Authenticated, PresentedCredentials, TokenError, authenticate, find_bearer, grant,

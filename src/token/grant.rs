@@ -3,7 +3,6 @@
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use super::{Authenticated, TokenError};
 use crate::base::{Secret, random, scope};
 use crate::client::Client;
 use crate::config::AdminScopes;
@@ -11,6 +10,7 @@ use crate::http::{ClientCertificate, Form};
 use crate::service::Context;
 use crate::store::expiring::tokens::AccessToken;
 use crate::telemetry::traces;
+use crate::token::{Authenticated, TokenError};
 
 const GRANT: &str = "client_credentials";
 

@@ -12,10 +12,9 @@ use std::thread;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::source::key_set;
-use super::{Certified, TrustError, Verifier};
 use crate::base::Timestamp;
 use crate::jose::{Claims, Compact, Expectations, JwsError, KeySet, SignedToken, Tried, Verified};
+use crate::trust::{Certified, TrustError, Verifier, source::key_set};
 
 /// Maximum number of keys that are tried for one assertion. A client with more keys for one algorithm must
 /// set `kid`.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::base::Timestamp;
-use crate::config::trust::CertificateSan;
+use crate::config::CertificateSan;
 use crate::jose::{Compact, KeySet};
 use crate::x509::{Anchors, Certificate, Chain, ChainError};
 

@@ -1,8 +1,8 @@
 //! The entries of `dcrSsaValidationConfigs` and `trustedClientAttesters`.
 
-use super::source::{self, Source};
-use crate::config::trust::{ClientAttester, SsaValidationConfig};
+use crate::config::{ClientAttester, SsaValidationConfig};
 use crate::jose::Algorithm;
+use crate::trust::{source, source::Source};
 
 /// A configured issuer, with its keys and what it can assert.
 #[derive(Debug)]

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use super::Certified;
 use crate::base::{Secret, sha256_hex};
-use crate::config::Registration;
-use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
+use crate::config::{ClientAttester, Registration, SecretText, SsaValidationConfig};
 use crate::jose::{KeySet, MOST_KEYS};
+use crate::trust::Certified;
 
 /// Public keys.
 #[derive(Debug, Clone)]

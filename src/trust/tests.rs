@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Trust;
 use crate::config::Registration;
 use crate::jose::{Algorithm, SigningKey};
+use crate::trust::Trust;
 
 /// Returns settings with these properties on top of the defaults.
 fn settings(properties: &Value) -> Registration {

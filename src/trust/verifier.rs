@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Assertions, Certified, CertifiedError, Keys, Source};
 use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
 use crate::fetch::{self, FetchError, Fetcher, RemoteDocuments};
 use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, MOST_KEYS, Verified};
+use crate::trust::{Assertions, Certified, CertifiedError, Keys, Source};
 
 /// Why a token cannot be verified.
 #[derive(Debug, Clone, thiserror::Error)]

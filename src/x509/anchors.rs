@@ -6,8 +6,8 @@ use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509StoreContextRef};
 
-use super::{Certificate, CertificateError, Chain, ChainError};
 use crate::base::Timestamp;
+use crate::x509::{Certificate, CertificateError, Chain, ChainError};
 
 /// The required purpose of a certificate, and the maximum number of intermediates below its anchor.
 struct AnchorTerms {

@@ -10,9 +10,11 @@ use openssl::hash::MessageDigest;
 use openssl::x509::{X509, X509NameRef, X509Ref};
 use serde_json::{Map, Value, json};
 
-use super::der::{Element, OBJECT_IDENTIFIER, SEQUENCE, element, elements, identifier};
-use super::{Dn, key};
 use crate::base::{Timestamp, hex};
+use crate::x509::{
+    Dn, der::Element, der::OBJECT_IDENTIFIER, der::SEQUENCE, der::element, der::elements,
+    der::identifier, key,
+};
 
 /// The maximum size of one certificate in bytes, as PEM or DER: four times the usual size.
 pub(crate) const MAXIMUM_BYTES: usize = 16 * 1024;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use openssl::x509::X509;
 use serde_json::Value;
 
-use super::Certificate;
+use crate::x509::Certificate;
 
 /// The maximum number of certificates in one chain: the signer's, and those below an anchor.
 pub(crate) const MAXIMUM_CERTIFICATES: usize = 4;

@@ -9,7 +9,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509Name};
 
-use super::Certificate;
+use crate::x509::Certificate;
 
 /// A time within the validity period of every certificate that sets no other period: 2026-01-01.
 pub(crate) const NOW: i64 = 1_767_225_600;

@@ -3,9 +3,11 @@ use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use serde_json::json;
 
-use super::testing::{NOW, PLAIN, Pair, Recipe, elliptic, make, make_for};
-use super::*;
 use crate::base::Timestamp;
+use crate::x509::{
+    testing::NOW, testing::PLAIN, testing::Pair, testing::Recipe, testing::elliptic, testing::make,
+    testing::make_for, *,
+};
 
 const AUTHORITY: Recipe<'static> = Recipe {
     subject: &[("CN", "authority")],

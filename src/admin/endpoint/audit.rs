@@ -11,11 +11,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::admin::endpoint::{Query, admit};
+use crate::admin::{endpoint::Query, endpoint::admit};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::StoreError;
-use crate::store::audit::{Action, Logged};
+use crate::store::{Action, Logged, StoreError};
 
 /// The maximum number of events on a page.
 const MOST: usize = 1_000;

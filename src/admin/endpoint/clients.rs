@@ -12,17 +12,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::refusal::{self, call_refused, refused};
-use crate::admin::endpoint::{Named, Query, admit, bad_request, read_object, unknown};
-use crate::admin::{Administrator, bulk, schema};
+use super::{refusal, refusal::call_refused, refusal::refused};
+use crate::admin::{
+    Administrator, bulk, endpoint::Named, endpoint::Query, endpoint::admit, endpoint::bad_request,
+    endpoint::read_object, endpoint::unknown, schema,
+};
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Provenance, TrustLevel};
 use crate::http::{Problem, answer, entity_tag, permits_change};
 use crate::management::{self, Held};
 use crate::registration::{self, Caller};
 use crate::service::{Context, Service};
-use crate::store::audit::Action;
-use crate::store::{ClientFilter, Page, Stored};
+use crate::store::{Action, ClientFilter, Page, Stored};
 use crate::telemetry;
 
 /// The maximum number of clients on a page.

@@ -9,11 +9,14 @@ use hyper::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
-use crate::admin::endpoint::{INVALID_REQUEST, admit, read_body, store_problem, unsupported};
+use crate::admin::{
+    endpoint::INVALID_REQUEST, endpoint::admit, endpoint::read_body, endpoint::store_problem,
+    endpoint::unsupported,
+};
 use crate::http::{Problem, answer, entity_tag, expected_revisions, media_type};
 use crate::live::{Document, Operations, PatchError};
 use crate::service::{Context, Service};
-use crate::store::audit::{Action, Author};
+use crate::store::{Action, Author};
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";

@@ -10,9 +10,11 @@ use hyper::{Request, StatusCode};
 use serde_json::Value;
 
 use super::refusal::call_refused;
-use crate::admin::Administrator;
-use crate::admin::endpoint::{Named, Query, admit, bad_request, read_object, unknown};
-use crate::admin::initial_access::{self, CreateError, CreatedToken, TokenPage, TokenProperties};
+use crate::admin::{
+    Administrator, endpoint::Named, endpoint::Query, endpoint::admit, endpoint::bad_request,
+    endpoint::read_object, endpoint::unknown, initial_access, initial_access::CreateError,
+    initial_access::CreatedToken, initial_access::TokenPage, initial_access::TokenProperties,
+};
 use crate::base::absent;
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};

@@ -19,17 +19,17 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use serde_json::{Map, Value};
 
-use super::Administrator;
+use crate::admin::Administrator;
 use crate::base::json;
 use crate::config::AdminScopes;
 use crate::http::{
     BadCredentials, BodyError, ClientCertificate, Problem, RequestForm, body, credentials,
     media_type, observe, peer,
 };
-use crate::service::Context;
 pub(super) use crate::service::refusal::store_problem;
-use crate::token::Bearer;
-use crate::{service, telemetry, token};
+use crate::service::{self, Context};
+use crate::telemetry;
+use crate::token::{self, Bearer};
 
 /// The error code for a malformed call (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";

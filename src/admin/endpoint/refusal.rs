@@ -7,7 +7,7 @@ use crate::admin::Administrator;
 use crate::http::Problem;
 use crate::management;
 use crate::service::{Context, refusal};
-use crate::store::audit::{Action, AuditEvent, Author};
+use crate::store::{Action, AuditEvent, Author};
 
 /// Queues an audit event: `by` was denied `action` on `subject`. Returns `problem`.
 pub(in crate::admin) fn refused(

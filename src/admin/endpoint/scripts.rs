@@ -9,8 +9,7 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::admin::endpoint::admit;
-use crate::admin::{openapi, schema};
+use crate::admin::{endpoint::admit, openapi, schema};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 

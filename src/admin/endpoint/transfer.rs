@@ -11,15 +11,18 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::refusal::call_refused;
-use crate::admin::Administrator;
-use crate::admin::endpoint::{Query, admit, bad_request, store_problem, unreadable, unsupported};
-use crate::admin::import::{self, Import, ImportFault, ImportTally};
+use crate::admin::{
+    Administrator, endpoint::Query, endpoint::admit, endpoint::bad_request,
+    endpoint::store_problem, endpoint::unreadable, endpoint::unsupported, import, import::Import,
+    import::ImportFault, import::ImportTally,
+};
 use crate::base::SealError;
 use crate::http::{BodyLines, Problem, answer, media_type};
 use crate::service::{Context, Service};
-use crate::store::audit::Action;
-use crate::store::transfer::{CLIENTS, ClientLine, Existing, append_line};
-use crate::store::{StoreError, Stored};
+use crate::store::{
+    Action, StoreError, Stored, transfer::CLIENTS, transfer::ClientLine, transfer::Existing,
+    transfer::append_line,
+};
 
 /// JSON texts, one per line (<https://github.com/ndjson/ndjson-spec>).
 const NDJSON: &str = "application/x-ndjson";

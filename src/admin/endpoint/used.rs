@@ -10,7 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::admin::endpoint::{Named, admit, bad_request, read_body, require_json, unknown};
+use crate::admin::{
+    endpoint::Named, endpoint::admit, endpoint::bad_request, endpoint::read_body,
+    endpoint::require_json, endpoint::unknown,
+};
 use crate::base::{ClientId, Timestamp, json};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};

@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::policy::check_policy;
-use super::{Administrator, schema};
+use crate::admin::{Administrator, schema};
 use crate::base::{NoRandomness, Secret, Timestamp, random};
 use crate::client::InitialAccessPolicy;
 use crate::service::Context;
-use crate::store::audit::Action;
-use crate::store::expiring::initial_access_tokens::{InitialAccess, InitialAccessToken};
-use crate::store::{InitialAccessTokens, StoreError};
+use crate::store::{
+    Action, InitialAccessTokens, StoreError, expiring::initial_access_tokens::InitialAccess,
+    expiring::initial_access_tokens::InitialAccessToken,
+};
 
 /// The request of an administrator.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

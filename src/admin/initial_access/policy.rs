@@ -3,8 +3,7 @@
 
 use url::Url;
 
-use crate::client::InitialAccessPolicy;
-use crate::client::rules::{privileged_members, supported_grants};
+use crate::client::{InitialAccessPolicy, rules::privileged_members, rules::supported_grants};
 use crate::config::{Live, Scope};
 
 /// Rejects values that no client of `live` can have, so that no useless token is issued.

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Access, Operation, named, query};
-use super::public::{paging, usual};
+use super::{
+    operation::Access, operation::Operation, operation::named, operation::query, public::paging,
+    public::usual,
+};
 use crate::config::AdminScopes;
 
 /// Returns the operations for administrators.

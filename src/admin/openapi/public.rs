@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Access, Operation, named, query};
+use super::{operation::Access, operation::Operation, operation::named, operation::query};
 use crate::config::Paths;
 
 /// Returns the operations for clients.

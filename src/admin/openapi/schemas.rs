@@ -6,14 +6,12 @@ use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 
 use super::operation::named;
-use crate::admin::bulk::Deleted;
-use crate::admin::endpoint::audit::AuditPage;
-use crate::admin::endpoint::clients::{ClientPage, ClientRecord};
-use crate::admin::endpoint::scripts::LoadedScripts;
-use crate::admin::endpoint::used::Noted;
-use crate::admin::import::ImportTally;
-use crate::admin::initial_access::{InitialAccessTokenRequest, NewToken, TokenPage};
-use crate::admin::schema;
+use crate::admin::{
+    bulk::Deleted, endpoint::audit::AuditPage, endpoint::clients::ClientPage,
+    endpoint::clients::ClientRecord, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
+    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
+    initial_access::TokenPage, schema,
+};
 use crate::client::TrustLevel;
 
 /// Returns all schemas by name.

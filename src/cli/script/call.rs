@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{ScriptArguments, ScriptFormat};
-use crate::script::Hook;
-use crate::script::testing::trial::{Ending, Given, Trial};
-use crate::script::testing::{self, Fakes, World, WorldSettings};
+use crate::script::{
+    Hook, testing, testing::Fakes, testing::World, testing::WorldSettings, testing::trial::Ending,
+    testing::trial::Given, testing::trial::Trial,
+};
 
 /// The hook to call, and the request to call it with.
 pub(super) struct Subject<'a> {

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::FileArguments;
+use crate::cli::FileArguments;
 use crate::config::{Configuration, ScriptSettings};
-use crate::script::testing::{Suite, Test, TestFailure, WorldSettings};
-use crate::script::{Runtime, ScriptInfo, ScriptSet, docs};
+use crate::script::{
+    Runtime, ScriptInfo, ScriptSet, docs, testing::Suite, testing::Test, testing::TestFailure,
+    testing::WorldSettings,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ScriptCommand {

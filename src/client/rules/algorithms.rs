@@ -1,8 +1,8 @@
 //! Algorithms: one table that both the rules and the metadata documents are made from.
 
-use crate::client::rules::{
-    Metadata, Registration, Rules, Violation, is_faulted, is_one_of, sound_text, unsupported,
-    violation,
+use crate::client::{
+    rules::Metadata, rules::Registration, rules::Rules, rules::Violation, rules::is_faulted,
+    rules::is_one_of, rules::sound_text, rules::unsupported, rules::violation,
 };
 
 /// What an algorithm is for.

@@ -1,9 +1,9 @@
 //! The type of application that a client is, and the redirect URIs that this type allows (OpenID
 //! Connect Dynamic Client Registration section 2, `application_type`; RFC 8252).
 
-use super::uri::{self, Uri};
-use crate::client::rules::{Metadata, Rules, Violation, report};
-use crate::config::registration::DefaultApplicationType;
+use super::{uri, uri::Uri};
+use crate::client::{rules::Metadata, rules::Rules, rules::Violation, rules::report};
+use crate::config::DefaultApplicationType;
 
 /// The redirection rules of an `application_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

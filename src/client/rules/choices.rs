@@ -1,10 +1,11 @@
 //! OpenID Connect RP Metadata Choices 1.0: a client lists what it supports, and the server chooses
 //! a value.
 
-use super::algorithms::{ALGORITHMS, AlgorithmMember};
-use crate::client::rules::{
-    Metadata, Registration, Rules, Violation, choice_of, is_faulted, is_one_of, keys, methods,
-    shown, violation,
+use super::{algorithms::ALGORITHMS, algorithms::AlgorithmMember};
+use crate::client::{
+    rules::Metadata, rules::Registration, rules::Rules, rules::Violation, rules::choice_of,
+    rules::is_faulted, rules::is_one_of, rules::keys, rules::methods, rules::shown,
+    rules::violation,
 };
 
 /// A list in a request, and the member whose value is chosen from it.

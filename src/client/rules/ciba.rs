@@ -1,7 +1,8 @@
 //! Client-Initiated Backchannel Authentication (CIBA Core 1.0 section 4).
 
-use crate::client::rules::{
-    Metadata, Rules, Violation, is_faulted, is_one_of, sound_text, unsupported, violation,
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::is_one_of,
+    rules::sound_text, rules::unsupported, rules::violation,
 };
 
 const GRANT: &str = "urn:openid:params:grant-type:ciba";

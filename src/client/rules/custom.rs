@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::client::rules::{Metadata, Rules, Violation, member, violation};
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::member, rules::violation,
+};
 
 /// Checks a member that no specification names. It must be a custom attribute that the operator
 /// allows, with any JSON value of a limited size (`dynamicRegistrationCustomAttributes`).

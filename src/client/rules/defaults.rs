@@ -2,7 +2,10 @@
 //! Client Registration section 2).
 
 use super::algorithms::encryptions;
-use crate::client::rules::{Metadata, Rules, Violation, application, grants, lifetime};
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::application, rules::grants,
+    rules::lifetime,
+};
 
 /// The default content encryption of OpenID Connect Dynamic Client Registration section 2.
 const DEFAULT_CONTENT: &str = "A128CBC-HS256";

@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
-use crate::client::rules::{
-    InitialAccessPolicy, Metadata, Rules, Violation, is_one_of, items, member, methods,
-    report_fault, report_item_fault, shown, uri, violation,
+use crate::client::{
+    rules::InitialAccessPolicy, rules::Metadata, rules::Rules, rules::Violation, rules::is_one_of,
+    rules::items, rules::member, rules::methods, rules::report_fault, rules::report_item_fault,
+    rules::shown, rules::uri, rules::violation,
 };
 
 /// Checks that everything is within the limits of the token.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use oxilangtag::LanguageTag;
 
-use crate::client::rules::{Metadata, Rules, Violation, member, violation};
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::member, rules::violation,
+};
 
 /// Checks that language tags are valid in BCP 47, that none is repeated in any case, and that there
 /// are not too many.

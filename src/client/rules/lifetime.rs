@@ -1,7 +1,9 @@
 //! The lifetime of a client: `lifetime` in seconds.
 
 use crate::base::Timestamp;
-use crate::client::rules::{Metadata, Rules, Violation, is_faulted, violation};
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::violation,
+};
 
 /// Removes a requested lifetime that does not apply: if the operator forbids such requests, or if
 /// it is 0. A value of 0 must not make a client live longer than a client that sends none.

@@ -1,10 +1,11 @@
 //! How a client authenticates at the token endpoint (RFC 7591 section 2, OpenID Connect Core
 //! section 9, RFC 8705 section 2).
 
-use super::algorithms::{ALGORITHMS, is_symmetric};
-use crate::client::rules::{
-    Metadata, Registration, Rules, Violation, is_faulted, is_item_faulted, is_one_of, items, keys,
-    report_fault, tls, unsupported, violation,
+use super::{algorithms::ALGORITHMS, algorithms::is_symmetric};
+use crate::client::{
+    rules::Metadata, rules::Registration, rules::Rules, rules::Violation, rules::is_faulted,
+    rules::is_item_faulted, rules::is_one_of, rules::items, rules::keys, rules::report_fault,
+    rules::tls, rules::unsupported, rules::violation,
 };
 
 pub(super) const METHOD: &str = "token_endpoint_auth_method";

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::application::Application;
-use super::uri::{self, Uri};
-use crate::client::member::MemberKind;
-use crate::client::rules::{Metadata, Rules, Violation, is_faulted, member, urls, violation};
-use crate::config::registration::PageUriHosts;
+use super::{application::Application, uri, uri::Uri};
+use crate::client::{
+    member::MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted,
+    rules::member, rules::urls, rules::violation,
+};
+use crate::config::PageUriHosts;
 
 /// Leaves out the pictures of an application that is being developed on its user's machine. A
 /// server that displays a picture may fetch it first, and would look for this one on its own host.

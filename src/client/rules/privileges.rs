@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::client::member::{MEMBERS, SetBy};
-use crate::client::rules::{InitialAccessPolicy, Metadata, Registration, is_one_of, member};
+use crate::client::{
+    member::MEMBERS, member::SetBy, rules::InitialAccessPolicy, rules::Metadata,
+    rules::Registration, rules::is_one_of, rules::member,
+};
 
 /// The sources that allow privileged members in a request.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The operator's patterns of redirect URIs: `redirectUriAllowList`, `redirectUriDenyList`.
 
-use super::uri::{self, Uri};
+use super::{uri, uri::Uri};
 
 /// One pattern. There are four forms:
 ///

@@ -1,8 +1,9 @@
 //! Scopes (RFC 6749 section 3.3, RFC 7591 section 2).
 
 use crate::base::scope;
-use crate::client::rules::{
-    Metadata, Rules, Violation, is_faulted, is_one_of, shown, sound_text, violation,
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::is_one_of,
+    rules::shown, rules::sound_text, rules::violation,
 };
 
 /// Writes `scope` with single spaces between its words. A scope without words becomes absent.

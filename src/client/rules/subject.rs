@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::client::rules::{
-    Metadata, Rules, Violation, is_faulted, is_one_of, unsupported, uri, violation,
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::is_one_of,
+    rules::unsupported, rules::uri, rules::violation,
 };
 
 /// Checks that the type is supported, and that a pairwise client belongs to one sector.

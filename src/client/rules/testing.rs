@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::{ErrorCode, Violation};
-use crate::client::rules::Rules;
-use crate::client::{InitialAccessPolicy, Metadata, Requested};
+use crate::client::{InitialAccessPolicy, Metadata, Requested, rules::Rules};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 
 /// Checks `sent` against the rules with the default settings; see [`check_with`].

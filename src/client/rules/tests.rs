@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::client::Requested;
-use crate::client::member::MEMBERS;
-use crate::client::rules::Rules;
-use crate::client::rules::testing::{check, check_changed, check_with, pairwise, scopes, with};
+use crate::client::{
+    Requested, member::MEMBERS, rules::Rules, rules::testing::check, rules::testing::check_changed,
+    rules::testing::check_with, rules::testing::pairwise, rules::testing::scopes,
+    rules::testing::with,
+};
 use crate::config::{FetchSettings, Limits, Registration};
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::uri::{self, authority};
-use crate::client::rules::{Metadata, Rules, Violation, report_fault, violation};
+use super::{uri, uri::authority};
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::report_fault, rules::violation,
+};
 use crate::x509::dn;
 
 /// A member that names the certificate's subject, and the check of its format.

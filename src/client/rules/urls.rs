@@ -1,12 +1,11 @@
 //! URLs that are not for redirection: pages for people, endpoints that a server calls, and logout.
 
-use super::application::Application;
-use super::uri::Uri;
+use super::{application::Application, uri::Uri};
 use crate::base::address;
-use crate::client::member::MemberKind;
-use crate::client::rules::{
-    FetchSettings, Metadata, Rules, Violation, is_faulted, is_item_faulted, items, member,
-    redirect_uris, report_fault, report_item_fault, sound_text, uri,
+use crate::client::{
+    member::MemberKind, rules::FetchSettings, rules::Metadata, rules::Rules, rules::Violation,
+    rules::is_faulted, rules::is_item_faulted, rules::items, rules::member, rules::redirect_uris,
+    rules::report_fault, rules::report_item_fault, rules::sound_text, rules::uri,
 };
 
 /// Checks that every URL is `https`, and that every URL that a server calls is on the public

@@ -5,10 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use crate::config::Verdict;
-use crate::config::registration::InitialAccessTokenUse;
-use crate::config::settings::ServerSettings;
-use crate::config::{Live, Registration, Settings};
+use crate::config::{InitialAccessTokenUse, Live, Registration, ServerSettings, Settings, Verdict};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     let server = &settings.server;

@@ -9,9 +9,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 use url::Url;
 
-use super::Verdict;
-use super::{FetchSettings, Live, Settings, admin, paths, store, tls, upstream};
 use crate::base::scope;
+use crate::config::{FetchSettings, Live, Settings, Verdict, admin, paths, store, tls, upstream};
 
 /// Checks the whole configuration.
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {

@@ -5,11 +5,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::config::Verdict;
-use crate::config::trust::{
-    ClientAttester, SsaValidationConfig, SsaValidationType, StatementValidation,
+use crate::config::{
+    ClientAttester, Registration, SsaValidationConfig, SsaValidationType, StatementValidation,
+    Verdict, udap,
 };
-use crate::config::{Registration, udap};
 
 pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     default_values(registration, verdict);

@@ -4,8 +4,7 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::config::Verdict;
-use crate::config::{FetchSettings, Live, Registration, Settings, UPSTREAM};
+use crate::config::{FetchSettings, Live, Registration, Settings, UPSTREAM, Verdict};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     for (key, url) in fetched(&live.registration) {

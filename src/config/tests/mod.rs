@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::*;
+use crate::config::*;
 
 mod patch;
 mod scopes;

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{check, shipped};
-use crate::config::patch::{fixed_by, live_keys};
-use crate::config::*;
+use crate::config::{patch::fixed_by, patch::live_keys, *};
 
 fn patched(patch: Value, environment: &[(&str, &str)]) -> Result<Configuration, String> {
     let Value::Object(patch) = patch else {

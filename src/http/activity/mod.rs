@@ -9,8 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::untaken::Way;
-use super::waiting::{Room, WaitingPlace};
+use crate::http::{untaken::Way, waiting::Room, waiting::WaitingPlace};
 
 /// One connection, shared by the tasks that serve it and the limits that apply to it.
 #[derive(Debug)]

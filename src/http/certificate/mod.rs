@@ -11,9 +11,8 @@ use std::sync::Arc;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use super::peer;
-use super::tls::Tls;
 use crate::config::CertificateHeader;
+use crate::http::{peer, tls::Tls};
 use crate::x509::Certificate;
 use header::ForwardedCertificate;
 

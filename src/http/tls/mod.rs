@@ -17,9 +17,9 @@ use openssl::ssl::{
 use openssl::x509::X509;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::certificate::ClientCertificate;
 use crate::base::{Clock, Timestamp};
 use crate::config::{ClientCertificates, TlsSettings};
+use crate::http::certificate::ClientCertificate;
 use crate::x509::{Anchors, Certificate};
 use files::Files;
 use stream::TlsStream;

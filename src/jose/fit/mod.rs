@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::text;
+use crate::jose::text;
 
 /// What another party's public key is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
-use super::super::Algorithm;
 use super::{
     ECDH, KEYLESS, KINDS, KeyTask, ML_DSA, RSA_ENCRYPTIONS, RSA_SIGNATURES, can, is_consistent,
 };
+use crate::jose::Algorithm;
 
 fn all_algorithms() -> Vec<&'static str> {
     let of_kinds = KINDS

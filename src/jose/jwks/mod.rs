@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 pub(crate) use members::without_unknown;
 
-use super::text;
 use crate::base::absent;
+use crate::jose::text;
 
 /// Checks that `set` is a JWK Set of at most `limit` public keys, at least one of which can be
 /// used. Keys of an unknown type are not checked (RFC 7517 section 5).

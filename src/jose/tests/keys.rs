@@ -1,8 +1,8 @@
 //! Which key of a set verifies a token (RFC 7517 sections 4 and 5).
 
-use super::super::MOST_KEYS_TRIED;
 use super::*;
 use crate::base::Secret;
+use crate::jose::MOST_KEYS_TRIED;
 
 /// Returns a valid token of `key` with `kid` in its header.
 fn signed(key: &SigningKey, kid: &Value) -> String {

@@ -10,9 +10,11 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-use super::sign::sign_bytes;
-use super::{Algorithm, Compact, Expectations, JwsError, KeySet, SigningKey, TypRule, verify};
 use crate::base::Timestamp;
+use crate::jose::{
+    Algorithm, Compact, Expectations, JwsError, KeySet, SigningKey, TypRule, sign::sign_bytes,
+    verify,
+};
 
 /// The current time of all tests.
 const NOW: u64 = 1_700_000_000;

@@ -1,8 +1,8 @@
 //! The tokens that this server signs, and the identifiers of keys (RFC 7638).
 
-use super::super::{SigningKeyError, key_is_in, same_key, sign, thumbprint};
 use super::*;
 use crate::base::Secret;
+use crate::jose::{SigningKeyError, key_is_in, same_key, sign, thumbprint};
 
 /// RFC 8037 appendix A.1. The public half is in the fixtures.
 const EDWARDS_PRIVATE: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";

@@ -1,9 +1,11 @@
 //! The format of tokens, and input that must not pass as a signature (RFC 7515 section 7.1).
 
-use super::super::MAXIMUM_TOKEN_BYTES;
-use super::super::compact::{MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES};
 use super::*;
 use crate::base::Secret;
+use crate::jose::{
+    MAXIMUM_TOKEN_BYTES, compact::MAXIMUM_CHAIN_HEADER_BYTES, compact::MAXIMUM_DEPTH,
+    compact::MAXIMUM_HEADER_BYTES,
+};
 
 /// Checks a token against the key that signed it.
 fn check_form(text: &str, result: Result<(), (&str, &str)>) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Violation, absent, scope};
 use crate::client::{Requested, member, rules};
-use crate::config::trust::StatementRedirectUris;
+use crate::config::StatementRedirectUris;
 use crate::registration::{
     Attempt, RegisterError, SignedRequest, Statement, TokenPolicy, reject_any,
 };

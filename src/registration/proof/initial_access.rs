@@ -6,12 +6,11 @@ use std::sync::Once;
 use serde_json::Value;
 
 use crate::client::InitialAccessPolicy;
-use crate::config::registration::InitialAccessTokenUse;
+use crate::config::InitialAccessTokenUse;
 use crate::http::BadCredentials;
 use crate::registration::{Attempt, Caller, RegisterError};
 use crate::service::Context;
-use crate::store::Change;
-use crate::store::expiring::initial_access_tokens::InitialAccessToken;
+use crate::store::{Change, expiring::initial_access_tokens::InitialAccessToken};
 
 /// The initial access token of a client, at its registration and at each update.
 pub(in crate::registration) struct TokenPolicy {

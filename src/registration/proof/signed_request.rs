@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::keys::{self, KeyHooks};
-use super::statement::Statement;
+use super::{keys, keys::KeyHooks, statement::Statement};
 use crate::base::Violation;
 use crate::client::{ScriptRef, TrustLevel};
 use crate::jose::{Algorithm, Claims, Compact, Expectations, Verified};

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::keys::{self, KeyHooks};
-use super::udap::{self, SelfMade};
+use super::{keys, keys::KeyHooks, udap, udap::SelfMade};
 use crate::base::{ErrorCode, Violation};
 use crate::client::{ScriptRef, StatementOrigin, TrustLevel};
-use crate::config::trust::StatementValidation;
+use crate::config::StatementValidation;
 use crate::jose::{Algorithm, Claims, Compact, Expectations, TypRule, Verified, kind};
 use crate::registration::{Attempt, Parsed, RegisterError, hooks};
 use crate::script::{Hook, Proofs};

@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::statement::{Statement, invalid};
+use super::{statement::Statement, statement::invalid};
 use crate::base::Violation;
-use crate::config::trust::StatementIdentity;
+use crate::config::StatementIdentity;
 use crate::registration::{RegisterError, reject_any};
 use crate::service::Context;
 

@@ -4,8 +4,9 @@ use std::ops::{Range, RangeInclusive};
 
 use rhai::{Array, Dynamic, ImmutableString, Module, NativeCallContext};
 
-use crate::script::bounds::{add_changing, exceeds, too_large};
-use crate::script::{HostResult, failure};
+use crate::script::{
+    HostResult, bounds::add_changing, bounds::exceeds, bounds::too_large, failure,
+};
 
 /// Rhai's names, in its errors, for the limits of strings and arrays.
 const LONG_TEXT: &str = "Length of string";

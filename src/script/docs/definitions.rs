@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::client::member::{MEMBERS, MemberKind, SetBy};
-use crate::script::Hook;
-use crate::script::docs::{
-    CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions,
+use crate::client::{member::MEMBERS, member::MemberKind, member::SetBy};
+use crate::script::{
+    Hook, docs::CONTEXT_MEMBERS, docs::ContextMember, docs::HostFunction, docs::TEST_FUNCTIONS,
+    docs::host_functions,
 };
 
 /// The length limit of a documentation line, in bytes.

@@ -10,10 +10,10 @@ use crate::base::{Clock, Timestamp};
 use crate::config::ScriptLimits;
 use crate::ear::{self, AppraisalFailure, AttestationResult, Check};
 use crate::jose::{self, Compact, Expectations, JwsError, KeySet, MOST_KEYS, TypRule};
-use crate::script::modules::{
-    Functions, HostFunction, algorithms, function, key_set, members, store,
+use crate::script::{
+    Host, HostResult, failure, modules::Functions, modules::HostFunction, modules::algorithms,
+    modules::function, modules::key_set, modules::members, modules::store, to_json,
 };
-use crate::script::{Host, HostResult, failure, to_json};
 
 /// The permitted values of `typ` of an attestation result besides `JWT`; the header may also have none.
 const RESULT_TYPES: &[&str] = &["eat+jwt", "ear+jwt"];

@@ -9,8 +9,9 @@ use base64::engine::general_purpose::{
 };
 use rhai::{Dynamic, ImmutableString};
 
-use crate::script::modules::{Functions, HostFunction, function};
-use crate::script::{Bytes, HostResult, failure};
+use crate::script::{
+    Bytes, HostResult, failure, modules::Functions, modules::HostFunction, modules::function,
+};
 
 /// Decoding accepts input with and without padding.
 const LENIENT: GeneralPurposeConfig =

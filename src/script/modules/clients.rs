@@ -6,8 +6,10 @@ use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use crate::config::ScriptLimits;
-use crate::script::modules::{Functions, HostFunction, function, members, store};
-use crate::script::{Host, HostResult, failure};
+use crate::script::{
+    Host, HostResult, failure, modules::Functions, modules::HostFunction, modules::function,
+    modules::members, modules::store,
+};
 
 /// The maximum number of members in one query.
 const MEMBERS: usize = 8;

@@ -4,8 +4,9 @@
 use rhai::ImmutableString;
 
 use crate::base::{hmac_sha256_hex, random, sha256_hex, texts_equal};
-use crate::script::modules::{Functions, HostFunction, function};
-use crate::script::{HostResult, failure};
+use crate::script::{
+    HostResult, failure, modules::Functions, modules::HostFunction, modules::function,
+};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

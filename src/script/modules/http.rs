@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::base::json;
 use crate::config::ScriptLimits;
-use crate::script::modules::{Functions, HostFunction, function, hook, members};
 use crate::script::{
     Bytes, Host, HostResult, HttpAnswer, HttpCall, WaitsFor, count_use, failure, joined_headers,
+    modules::Functions, modules::HostFunction, modules::function, modules::hook, modules::members,
     to_json, to_script,
 };
 

@@ -3,8 +3,9 @@
 use rhai::{Dynamic, ImmutableString};
 
 use crate::base::json;
-use crate::script::modules::{Functions, HostFunction, function};
-use crate::script::{failure, to_json, to_script};
+use crate::script::{
+    failure, modules::Functions, modules::HostFunction, modules::function, to_json, to_script,
+};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

@@ -14,8 +14,10 @@ use crate::jose::{
     self, Algorithm, Claims, Compact, DecodeError, Expectations, KeySet, MAXIMUM_TOKEN_BYTES,
     MOST_KEYS, MOST_KEYS_TRIED, TypRule, Unverified, Verified,
 };
-use crate::script::modules::{Functions, HostFunction, function, members};
-use crate::script::{HostResult, Secrets, failure, to_json};
+use crate::script::{
+    HostResult, Secrets, failure, modules::Functions, modules::HostFunction, modules::function,
+    modules::members, to_json,
+};
 
 /// The size limit of the claims to sign, in bytes of JSON.
 const CLAIMS_BYTES: usize = 16_384;

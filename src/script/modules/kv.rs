@@ -5,8 +5,10 @@ use std::sync::Arc;
 use rhai::{Dynamic, ImmutableString, NativeCallContext};
 
 use crate::config::ScriptLimits;
-use crate::script::modules::{Functions, HostFunction, function, store};
-use crate::script::{Host, HostResult, failure, to_json, to_script};
+use crate::script::{
+    Host, HostResult, failure, modules::Functions, modules::HostFunction, modules::function,
+    modules::store, to_json, to_script,
+};
 
 const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 16_384;

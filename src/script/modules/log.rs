@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use rhai::ImmutableString;
 
-use crate::script::modules::{Functions, HostFunction, call, function};
-use crate::script::{HookContext, Runtime, ScriptObserver, Secrets, count_use};
+use crate::script::{
+    HookContext, Runtime, ScriptObserver, Secrets, count_use, modules::Functions,
+    modules::HostFunction, modules::call, modules::function,
+};
 
 /// The size limit of one line, in bytes; longer lines are cut off.
 const LINE_BYTES: usize = 4_096;

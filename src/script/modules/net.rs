@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use rhai::ImmutableString;
 
-use crate::script::failure;
-use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{failure, modules::Functions, modules::HostFunction, modules::function};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rhai::ImmutableString;
 
-use crate::script::modules::{Functions, HostFunction, function};
-use crate::script::{Secrets, failure};
+use crate::script::{
+    Secrets, failure, modules::Functions, modules::HostFunction, modules::function,
+};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(

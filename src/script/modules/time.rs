@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use rhai::ImmutableString;
 
 use crate::base::Clock;
-use crate::script::failure;
-use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{failure, modules::Functions, modules::HostFunction, modules::function};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[

@@ -3,8 +3,7 @@
 use rhai::{Dynamic, ImmutableString, Map};
 use url::Url;
 
-use crate::script::failure;
-use crate::script::modules::{Functions, HostFunction, function};
+use crate::script::{failure, modules::Functions, modules::HostFunction, modules::function};
 
 /// The functions, for the manual and for editors.
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(

@@ -3,8 +3,9 @@
 use rhai::{Dynamic, ImmutableString};
 use serde_json::Value;
 
-use crate::script::modules::{Functions, HostFunction, function};
-use crate::script::{HostResult, failure, to_script};
+use crate::script::{
+    HostResult, failure, modules::Functions, modules::HostFunction, modules::function, to_script,
+};
 use crate::x509::{Certificate, MAXIMUM_BYTES};
 
 /// The functions, for the manual and for editors.

@@ -6,8 +6,10 @@ use rhai::{Dynamic, Engine, ImmutableString, Module};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-use crate::script::testing::{FakeHttp, World, hook};
-use crate::script::{Functions, HostResult, Texts, failure, to_json, to_script};
+use crate::script::{
+    Functions, HostResult, Texts, failure, testing::FakeHttp, testing::World, testing::hook,
+    to_json, to_script,
+};
 
 /// The state that the functions of one test use.
 #[derive(Clone)]

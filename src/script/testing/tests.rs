@@ -4,10 +4,9 @@ use std::sync::Arc;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::docs::TEST_FUNCTIONS;
-use super::trial::Ending;
-use super::{Fakes, Given, Suite, World, WorldSettings, call, hook};
+use super::{Fakes, Given, Suite, World, WorldSettings, call, hook, trial::Ending};
 use crate::config::ScriptSettings;
+use crate::script::docs::TEST_FUNCTIONS;
 
 const SCRIPT: &str = r#"import "lib/names" as names;
 fn createClient(context) {

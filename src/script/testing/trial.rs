@@ -10,8 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::base::json;
 use crate::client::Metadata;
-use crate::script::testing::{FakeHost, ScriptObserver};
-use crate::script::{Facts, Hook, HookError, HttpCall, ScriptFault, ScriptSet, joined_headers};
+use crate::script::{
+    Facts, Hook, HookError, HttpCall, ScriptFault, ScriptSet, joined_headers, testing::FakeHost,
+    testing::ScriptObserver,
+};
 
 pub(crate) use super::given::Given;
 

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::base::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
-use crate::script::testing::{FakeHost, Given, Trial, Watch, trial};
-use crate::script::{Hook, HttpAnswer, Runtime, ScriptSet, Secrets, Texts};
+use crate::script::{
+    Hook, HttpAnswer, Runtime, ScriptSet, Secrets, Texts, testing::FakeHost, testing::Given,
+    testing::Trial, testing::Watch, testing::trial,
+};
 
 /// The time at which a world begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp::from_unix(1_767_225_600);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::Hook;
 use super::{World, facts, object, world};
 use crate::client::Metadata;
+use crate::script::Hook;
 
 fn telling(scripts: &[(&str, &str)]) -> World {
     world(scripts, |_| {}).unwrap()

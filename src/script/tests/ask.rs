@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
-use super::super::{Hook, HookError};
 use super::{ending, facts, hooked, object, world};
 use crate::client::Metadata;
+use crate::script::{Hook, HookError};
 
 /// Checks the outcome of `hook` with this body: a value, nothing, or an error.
 async fn check(hook: Hook, body: &str, expected: Result<Option<Value>, &str>) {

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::super::{Hook, HookError};
-use super::logged::lines_in;
-use super::{World, create, facts, hooked, world};
+use super::{World, create, facts, hooked, logged::lines_in, world};
 use crate::config::{ScriptSettings, SecretSource};
+use crate::script::{Hook, HookError};
 
 /// A secret that is written differently within a structure.
 const PEM: &str = "-----BEGIN \"KEY\"-----\nMIGH\\AgEA\n-----END \"KEY\"-----";

@@ -3,9 +3,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::super::docs::{CONTEXT_MEMBERS, TEST_FUNCTIONS, definitions, host_functions, reference};
-use super::super::hook::Hook;
 use super::{check, load};
+use crate::script::{
+    docs::CONTEXT_MEMBERS, docs::TEST_FUNCTIONS, docs::definitions, docs::host_functions,
+    docs::reference, hook::Hook,
+};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::{Hook, HookError};
 use super::{create, hooked};
+use crate::script::{Hook, HookError};
 
 /// Returns the fault of a `createClient` with this body, which fails.
 async fn said(body: &str) -> String {

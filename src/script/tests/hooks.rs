@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
-use super::super::{Hook, HookError};
 use super::{check, create, facts, load, object};
 use crate::client::Metadata;
+use crate::script::{Hook, HookError};
 
 #[tokio::test]
 async fn a_script_can_require_and_check_evidence() {

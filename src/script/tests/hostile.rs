@@ -1,9 +1,9 @@
 use serde_json::json;
 
-use super::super::{Hook, HookError};
 use super::{create, facts, hooked, load, object};
 use crate::client::Metadata;
 use crate::config::{ScriptLimits, ScriptSettings};
+use crate::script::{Hook, HookError};
 
 #[tokio::test]
 async fn hostile_scripts_cause_a_fault_and_nothing_else() {

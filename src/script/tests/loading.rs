@@ -1,7 +1,7 @@
 use serde_json::json;
 
-use super::super::Hook;
 use super::{create, load};
+use crate::script::Hook;
 
 #[test]
 fn a_script_that_cannot_be_loaded_is_named_with_the_position() {

@@ -8,10 +8,9 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata as EventMetadata, Subscriber};
 
-use super::super::{Facts, Hook, HookError};
 use super::{World, create, facts, hooked, object, world};
 use crate::config::{ScriptSettings, SecretSource};
-use crate::script::value::members::MemberAccess;
+use crate::script::{Facts, Hook, HookError, value::members::MemberAccess};
 
 /// A layer that keeps the messages of scripts.
 #[derive(Clone, Default)]

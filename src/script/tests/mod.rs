@@ -5,13 +5,11 @@ use hyper::header::HeaderValue;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::testing::fake::FakeHost;
-use super::*;
 use crate::base::{ManualClock, Timestamp};
 use crate::client::{Metadata, TrustLevel};
 use crate::config::{ScriptSettings, SecretSource};
-use crate::x509::Certificate;
-use crate::x509::testing::{PLAIN, Recipe, make};
+use crate::script::{testing::fake::FakeHost, *};
+use crate::x509::{Certificate, testing::PLAIN, testing::Recipe, testing::make};
 
 mod after;
 mod ask;

@@ -2,9 +2,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::super::host::HttpAnswer;
-use super::super::{Hook, HookError};
 use super::{check, create, hooked, world};
+use crate::script::{Hook, HookError, host::HttpAnswer};
 
 /// Returns a `createClient` that returns `true` when `expression` fails with a message that contains `part`.
 fn fails(expression: &str, part: &str) -> String {

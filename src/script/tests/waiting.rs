@@ -6,10 +6,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::super::{Hook, HookError, ScriptSet};
 use super::{World, create, world};
 use crate::config::{ScriptLimits, ScriptSettings};
-use crate::script::run::permits::{Permits, WaitsFor};
+use crate::script::{Hook, HookError, ScriptSet, run::permits::Permits, run::permits::WaitsFor};
 
 const WAITS: &str = "fn createClient(context) {
     if context.client.client_name == \"waits\" { http::get(\"https://slow.example.org/\"); }

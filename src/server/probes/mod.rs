@@ -13,9 +13,9 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::reload::Reloads;
 use crate::events;
 use crate::http::{Problem, answer, peer};
+use crate::server::reload::Reloads;
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
 use recent::Recent;

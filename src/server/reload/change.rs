@@ -2,9 +2,9 @@
 
 use crate::config::{self, Layers, Patch};
 use crate::live::{self, Change, Document, PatchError};
-use crate::server::reload::{Reloader, Whole, read_layers, validated};
+use crate::server::{reload::Reloader, reload::Whole, reload::read_layers, reload::validated};
 use crate::service::document_revision;
-use crate::store::audit::{Action, Author};
+use crate::store::{Action, Author};
 
 impl Reloader {
     /// Makes a change and answers it.

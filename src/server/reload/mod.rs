@@ -14,16 +14,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::systemd::{self, ServerState};
-use super::watch::{self, Guard, WatchError};
-use crate::config::patch::is_of_live;
-use crate::config::{self, Configuration, Layers, Origins, Patch, Settings, Sources};
+use crate::config::{
+    self, Configuration, Layers, Origins, Patch, Settings, Sources, patch::is_of_live,
+};
 use crate::events;
 use crate::http::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
+use crate::server::{systemd, systemd::ServerState, watch, watch::Guard, watch::WatchError};
 use crate::service::{self, Judged, Service, Snapshot};
-use crate::store::audit::{Action, AuditEvent, Author};
+use crate::store::{Action, AuditEvent, Author};
 use crate::telemetry::{Reloaded, meter};
 
 /// Why the last reload of each type failed.

@@ -16,8 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::Timestamp;
-use crate::store::backend::{Backend, Change, number, numbered};
-use crate::store::{StoreError, keys, record};
+use crate::store::{Backend, Change, StoreError, keys, number, numbered, record};
 
 pub use queue::{AuditQueue, AuditWriter, queue};
 

@@ -7,8 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use super::{Backend, Change, Facts, Pair, Pending};
-use crate::store::StoreError;
+use crate::store::{Backend, Change, Facts, Pair, Pending, StoreError};
 
 /// Keys and values in memory.
 #[derive(Default)]

@@ -15,8 +15,7 @@ use std::ops::Range;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use self::pending::{Pending, Values};
-use super::{StoreError, keys};
+use crate::store::{StoreError, keys};
 
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Expectation, Pair, number, numbered};
-use crate::store::StoreError;
+use crate::store::{Change, Expectation, Pair, StoreError, number, numbered};
 
 /// The values after a batch; `None` for a removed key.
 pub(in crate::store) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;

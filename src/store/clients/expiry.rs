@@ -6,12 +6,10 @@ use futures_util::future::join_all;
 
 use super::removal;
 use crate::base::Timestamp;
-use crate::store::audit::{Action, Author};
-use crate::store::backend::{Change, page};
-use crate::store::events::{Along, Reason};
-use crate::store::expiring::sweep::add_up;
-use crate::store::retry::unless_lost;
-use crate::store::{Clients, StoreError, Stored, keys};
+use crate::store::{
+    Action, Along, Author, Change, Clients, Reason, StoreError, Stored, expiring::sweep::add_up,
+    keys, page, unless_lost,
+};
 
 /// The clients that had expired at a moment, and the progress of a sweep over them. It visits each index
 /// entry once, so an entry that stays does not block the sweep.

@@ -5,8 +5,7 @@
 //! record.
 
 use crate::client::{Client, TrustLevel};
-use crate::store::backend::{Change, Expectation, Pair};
-use crate::store::keys;
+use crate::store::{Change, Expectation, Pair, keys};
 
 /// An indexed member of a client, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

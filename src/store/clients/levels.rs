@@ -2,9 +2,7 @@
 
 use super::Stored;
 use crate::client::{Client, TrustLevel};
-use crate::store::backend::{Change, Expectation, number, page};
-use crate::store::retry::unless_lost;
-use crate::store::{Clients, StoreError, keys};
+use crate::store::{Change, Clients, Expectation, StoreError, keys, number, page, unless_lost};
 
 /// Clients that are read at a time when they are counted.
 const PAGE: usize = 500;

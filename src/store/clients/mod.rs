@@ -10,11 +10,12 @@ pub mod uses;
 use std::sync::Arc;
 
 use self::index::{Indexed, entered, removed};
-use super::backend::{Backend, Change, Expectation, Pair, number};
-use super::events::{Along, Cause, reported};
-use super::{StoreError, keys, record};
 use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
+use crate::store::{
+    Along, Backend, Cause, Change, Expectation, Pair, StoreError, events::reported, keys, number,
+    record,
+};
 
 /// A client as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]

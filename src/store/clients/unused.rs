@@ -4,15 +4,12 @@ use std::ops::Range;
 
 use futures_util::future::join_all;
 
-use super::Stored;
-use super::index::client_use;
+use super::{Stored, index::client_use};
 use crate::base::Timestamp;
 use crate::client::Client;
-use crate::store::backend::{Change, Pair, page};
-use crate::store::events::Along;
-use crate::store::expiring::sweep::add_up;
-use crate::store::retry::unless_lost;
-use crate::store::{StoreError, Uses, keys};
+use crate::store::{
+    Along, Change, Pair, StoreError, Uses, expiring::sweep::add_up, keys, page, unless_lost,
+};
 
 /// Which clients count as unused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,8 +12,7 @@ use futures_util::future::join_all;
 use super::Clients;
 use crate::base::{ClientId, Timestamp};
 use crate::client::Client;
-use crate::store::StoreError;
-use crate::store::retry::{unless_lost, until_won};
+use crate::store::{StoreError, unless_lost, until_won};
 
 /// Resolution of the last use in seconds: a use within this time after the recorded one is not written.
 pub const GRAIN: u64 = 3_600;

@@ -4,8 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Map, json};
 
 use super::{TestPlace, at, client, on_every_backend};
-use crate::store::Change;
-use crate::store::audit::{Action, AuditEvent};
+use crate::store::{Action, AuditEvent, Change};
 
 on_every_backend!(
     events_are_read_in_order,

@@ -3,8 +3,7 @@
 use futures_util::future::join_all;
 
 use super::{TestPlace, on_every_backend};
-use crate::store::StoreError;
-use crate::store::backend::{Change, Expectation, number, numbered};
+use crate::store::{Change, Expectation, StoreError, number, numbered};
 
 on_every_backend!(
     reads_what_was_written,

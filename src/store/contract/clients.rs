@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use super::{TestPlace, at, client, id, on_every_backend};
 use crate::client::{Client, TrustLevel};
-use crate::store::transfer::{Existing, ImportError, Imported, MOST_IMPORTED};
-use crate::store::{Change, Indexed, StoreError};
+use crate::store::{
+    Change, Indexed, StoreError, transfer::Existing, transfer::ImportError, transfer::Imported,
+    transfer::MOST_IMPORTED,
+};
 
 on_every_backend!(
     a_client_exists_once,

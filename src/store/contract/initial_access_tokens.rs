@@ -5,8 +5,10 @@ use serde_json::json;
 use super::{TestPlace, at, client, on_every_backend, race};
 use crate::base::{Secret, Timestamp};
 use crate::client::InitialAccessPolicy;
-use crate::store::expiring::initial_access_tokens::{InitialAccess, InitialAccessToken};
-use crate::store::{Change, Store, StoreError};
+use crate::store::{
+    Change, Store, StoreError, expiring::initial_access_tokens::InitialAccess,
+    expiring::initial_access_tokens::InitialAccessToken,
+};
 
 on_every_backend!(
     a_token_is_found_by_itself_and_its_identifier,

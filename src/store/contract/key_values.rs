@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{TestPlace, at, on_every_backend, race};
-use crate::store::expiring::key_values::{KeyValueError, KeyValueLimits};
+use crate::store::{expiring::key_values::KeyValueError, expiring::key_values::KeyValueLimits};
 
 on_every_backend!(
     values_are_kept_until_they_expire,

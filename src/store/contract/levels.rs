@@ -6,8 +6,7 @@ use tokio::task::JoinSet;
 use super::{TestPlace, client, id, on_every_backend};
 use crate::base::Timestamp;
 use crate::client::{Client, TrustLevel};
-use crate::store::backend::{Change, Expectation};
-use crate::store::{Store, keys};
+use crate::store::{Change, Expectation, Store, keys};
 
 on_every_backend!(
     each_change_of_a_client_is_counted,

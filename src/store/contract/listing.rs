@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use super::{TestPlace, at, client, id, on_every_backend};
 use crate::client::TrustLevel;
-use crate::store::transfer::Existing;
-use crate::store::{Change, ClientFilter, Indexed, Store};
+use crate::store::{Change, ClientFilter, Indexed, Store, transfer::Existing};
 
 on_every_backend!(
     pages_follow_each_other,

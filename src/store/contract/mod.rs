@@ -24,12 +24,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::Store;
-use super::backend::memory::Memory;
-use super::backend::sled::Sled;
-use super::backend::{Backend, Pair};
 use crate::base::{ClientId, SealingKey, Timestamp};
 use crate::client::Client;
+use crate::store::{Backend, Pair, Store, backend::memory::Memory, backend::sled::Sled};
 
 /// Runs each of these functions as a test with every backend.
 macro_rules! on_every_backend {

@@ -4,8 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{TestPlace, on_every_backend};
-use crate::store::Change;
-use crate::store::patches::{MOST_BYTES, StorePatchError};
+use crate::store::{Change, patches::MOST_BYTES, patches::StorePatchError};
 
 on_every_backend!(
     a_revision_is_replaced_once,

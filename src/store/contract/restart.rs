@@ -9,12 +9,11 @@ use tempfile::TempDir;
 use super::{at, client, id, open, store};
 use crate::base::Secret;
 use crate::client::InitialAccessPolicy;
-use crate::store::audit::{Action, Author};
-use crate::store::expiring::initial_access_tokens::InitialAccess;
-use crate::store::expiring::key_values::KeyValueLimits;
-use crate::store::expiring::single_use::UsedOnce;
-use crate::store::expiring::tokens::AccessToken;
-use crate::store::{Backend, Change, Indexed, Store, StoreError};
+use crate::store::{
+    Action, Author, Backend, Change, Indexed, Store, StoreError,
+    expiring::initial_access_tokens::InitialAccess, expiring::key_values::KeyValueLimits,
+    expiring::single_use::UsedOnce, expiring::tokens::AccessToken,
+};
 
 const LIMITS: KeyValueLimits = KeyValueLimits {
     entries: 2,

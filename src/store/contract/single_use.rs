@@ -1,8 +1,7 @@
 //! Identifiers that may be used once.
 
 use super::{TestPlace, at, on_every_backend, race};
-use crate::store::StoreError;
-use crate::store::expiring::single_use::UsedOnce;
+use crate::store::{StoreError, expiring::single_use::UsedOnce};
 
 on_every_backend!(
     the_first_claim_wins,

@@ -4,11 +4,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{TestPlace, at, client, id, on_every_backend};
-use crate::store::clients::expiry::Expired;
-use crate::store::expiring::key_values::KeyValueLimits;
-use crate::store::expiring::single_use::UsedOnce;
-use crate::store::keys::{self, ExpiringKind};
-use crate::store::{Change, Store};
+use crate::store::{
+    Change, Store, clients::expiry::Expired, expiring::key_values::KeyValueLimits,
+    expiring::single_use::UsedOnce, keys, keys::ExpiringKind,
+};
 
 on_every_backend!(
     expired_clients_are_removed,

@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::{TestPlace, at, client, id, on_every_backend};
 use crate::base::Secret;
-use crate::store::expiring::tokens::AccessToken;
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Change, Store, StoreError, expiring::tokens::AccessToken};
 
 on_every_backend!(
     a_token_is_valid_until_it_expires,

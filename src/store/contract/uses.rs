@@ -6,10 +6,10 @@ use serde_json::json;
 use super::{TestPlace, at, client, id, on_every_backend, race};
 use crate::base::Timestamp;
 use crate::client::Client;
-use crate::store::clients::index::client_use;
-use crate::store::clients::unused::Unused;
-use crate::store::clients::uses::GRAIN;
-use crate::store::{Change, Store, StoreError, keys};
+use crate::store::{
+    Change, Store, StoreError, clients::index::client_use, clients::unused::Unused,
+    clients::uses::GRAIN, keys,
+};
 
 on_every_backend!(
     a_use_is_written_once_an_hour,

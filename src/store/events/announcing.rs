@@ -6,8 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use crate::store::backend::{Backend, Change, Facts, Pair};
-use crate::store::{StoreError, keys};
+use crate::store::{Backend, Change, Facts, Pair, StoreError, keys};
 
 /// A backend that signals when an event was appended through it.
 pub(in crate::store) struct Announcing {

@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Event;
 use crate::base::{ClientId, Timestamp};
-use crate::store::backend::{Backend, Change, Expectation, numbered};
-use crate::store::{StoreError, keys, record};
+use crate::store::{Backend, Change, Event, Expectation, StoreError, keys, numbered, record};
 
 /// Maximum length of a stored error, in characters.
 const ERROR: usize = 300;

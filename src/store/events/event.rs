@@ -5,9 +5,7 @@ use serde_json::Value;
 
 use crate::base::{ClientId, Timestamp, random};
 use crate::client::{Approved, Client, TrustLevel};
-use crate::store::audit::AuditEvent;
-use crate::store::backend::Change;
-use crate::store::{StoreError, keys, record};
+use crate::store::{AuditEvent, Change, StoreError, keys, record};
 
 /// The number of random bytes in the identifier of an event.
 const ID_BYTES: usize = 16;

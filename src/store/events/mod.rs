@@ -22,10 +22,9 @@ use event::appended;
 pub(super) use event::reported;
 pub use event::{Along, Cause, DeletedClient, Event, EventType, LoggedEvent, Reason};
 
-use super::backend::{Backend, Change, Expectation, number, numbered};
-use super::{StoreError, keys, record};
 use crate::base::{ClientId, Timestamp};
 use crate::client::Client;
+use crate::store::{Backend, Change, Expectation, StoreError, keys, number, numbered, record};
 
 /// The event log.
 #[derive(Clone)]

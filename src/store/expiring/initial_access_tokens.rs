@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{ExpiringRecord, Found, Space};
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::InitialAccessPolicy;
-use crate::store::backend::number;
-use crate::store::keys::ExpiringKind;
-use crate::store::retry::{unless_lost, until_won};
-use crate::store::{Backend, Change, Expectation, StoreError, keys};
+use crate::store::{
+    Backend, Change, Expectation, StoreError, keys, keys::ExpiringKind, number, unless_lost,
+    until_won,
+};
 
 /// Characters of an identifier: half of the token's digest, in hex.
 const ID_LENGTH: usize = 32;

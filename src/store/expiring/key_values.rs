@@ -14,11 +14,10 @@ use serde_json::Value;
 
 use super::{ExpiringRecord, Found, Space};
 use crate::base::{Sealed, SealingKey, Timestamp};
-use crate::store::backend::{Backend, Change, Expectation, number, page};
-use crate::store::expiring::{removal, sweep};
-use crate::store::keys::ExpiringKind;
-use crate::store::retry::{unless_lost, until_won};
-use crate::store::{StoreError, sealing};
+use crate::store::{
+    Backend, Change, Expectation, StoreError, expiring::removal, expiring::sweep,
+    keys::ExpiringKind, number, page, sealing, unless_lost, until_won,
+};
 
 /// The value of an index entry whose record may be evicted.
 pub(in crate::store) const GIVES_WAY: &[u8] = b"\x01";

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::keys::ExpiringKind;
-use super::retry::{unless_lost, until_won};
 use crate::base::Timestamp;
-use crate::store::{Backend, Change, Expectation, StoreError, record};
+use crate::store::{
+    Backend, Change, Expectation, StoreError, keys::ExpiringKind, record, unless_lost, until_won,
+};
 
 /// A record that expires.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExpiringRecord, Found, Space};
 use crate::base::{NoRandomness, Timestamp, random, sha256};
-use crate::store::StoreError;
-use crate::store::backend::{Backend, Change, Expectation, Pair, number};
-use crate::store::keys::ExpiringKind;
-use crate::store::retry::{unless_lost, until_won};
+use crate::store::{
+    Backend, Change, Expectation, Pair, StoreError, keys::ExpiringKind, number, unless_lost,
+    until_won,
+};
 
 /// Random bytes of a nonce.
 const BYTES: usize = 32;

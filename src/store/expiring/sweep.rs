@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 
 use crate::base::Timestamp;
-use crate::store::keys::ExpiringKind;
-use crate::store::retry::unless_lost;
-use crate::store::{Backend, Change, Expectation, StoreError, expiring, record};
+use crate::store::{
+    Backend, Change, Expectation, StoreError, expiring, keys::ExpiringKind, record, unless_lost,
+};
 
 /// Adds up the clients that one page of a sweep removed. A client that cannot be read stays and does not
 /// keep the sweep from removing the others. The log names it as `who`.

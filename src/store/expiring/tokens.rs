@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExpiringRecord, Space};
 use crate::base::{ClientId, Secret, Timestamp, sha256};
-use crate::store::keys::ExpiringKind;
-use crate::store::{Backend, Clients, StoreError, Stored};
+use crate::store::{Backend, Clients, StoreError, Stored, keys::ExpiringKind};
 
 /// What an access token grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

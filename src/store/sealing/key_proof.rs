@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use crate::base::{Sealed, SealingKey};
-use crate::store::backend::{Backend, Change, Expectation};
-use crate::store::{StoreError, keys, record, sealing};
+use crate::store::{Backend, Change, Expectation, StoreError, keys, record, sealing};
 
 const TEXT: &str = "registrar";
 

@@ -6,8 +6,8 @@ pub(in crate::store) mod key_proof;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::StoreError;
 use crate::base::{Sealed, SealingKey, Secret};
+use crate::store::StoreError;
 
 /// Seals `value` so that it opens only under the same `key` of the store.
 pub(super) fn seal<T: Serialize>(

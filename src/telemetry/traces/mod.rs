@@ -21,7 +21,7 @@ use tracing::{Instrument as _, Span};
 
 pub(crate) use export::{ExportError, Traces};
 
-use super::trace;
+use crate::telemetry::trace;
 
 /// The target of the spans of traces.
 pub(super) const TARGET: &str = "registrar::step";

@@ -3,11 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::PresentedCredentials;
-use super::presented::{ClientProof, Presented};
+use super::{PresentedCredentials, presented::ClientProof, presented::Presented};
 use crate::client::Client;
 use crate::service::{Context, Limited};
-use crate::store::audit::Action;
+use crate::store::Action;
 use crate::token::TokenError;
 
 /// The number of characters of an unknown client identifier that are logged. A caller that sends the secret

@@ -8,13 +8,12 @@ mod failed;
 mod methods;
 mod presented;
 
-use super::TokenError;
 use crate::client::{self, Client};
 use crate::http::{Authorization, ClientCertificate, Form};
 use crate::registration::AttestationHeaders;
 use crate::service::Context;
-use crate::store::audit::Author;
-use crate::store::{StoreError, Stored};
+use crate::store::{Author, StoreError, Stored};
+use crate::token::TokenError;
 use presented::{ClientProof, Presented};
 
 /// What a request presents for the authentication of its client.

@@ -1,8 +1,7 @@
 use openssl::asn1::{Asn1Object, Asn1Type};
 use openssl::x509::X509NameBuilder;
 
-use super::text::DnError;
-use super::*;
+use super::{text::DnError, *};
 
 /// Returns a subject as OpenSSL builds it, from the least specific part to the most specific.
 fn subject(entries: &[(&str, &str)]) -> Dn {

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use super::names::identifier;
-use super::{Attribute, Dn, Value, encoded};
+use super::{Attribute, Dn, Value, encoded, names::identifier};
 use crate::x509::der;
 
 /// The maximum number of attributes of one name, which is more than any certificate has.

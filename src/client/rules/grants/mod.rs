@@ -1,9 +1,10 @@
 //! Grant types and response types (RFC 7591 section 2.1, OpenID Connect Dynamic Client
 //! Registration section 2).
 
-use crate::client::rules::{
-    Metadata, Registration, Rules, Violation, choice_of, is_faulted, is_item_faulted, is_one_of,
-    item_violation, items, unsupported_rule, violation,
+use crate::client::{
+    rules::Metadata, rules::Registration, rules::Rules, rules::Violation, rules::choice_of,
+    rules::is_faulted, rules::is_item_faulted, rules::is_one_of, rules::item_violation,
+    rules::items, rules::unsupported_rule, rules::violation,
 };
 
 /// Grants whose response redirects a browser.

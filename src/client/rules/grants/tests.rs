@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::client::rules::testing::{check, check_with};
+use crate::client::{rules::testing::check, rules::testing::check_with};
 use crate::config::Registration;
 
 fn hybrid() -> Registration {

@@ -6,12 +6,15 @@
 
 use serde_json::Value;
 
-use super::algorithms::{ALGORITHMS, AlgorithmMember, AlgorithmPurpose, KeyOf, is_symmetric};
-use crate::client::rules::{
-    Metadata, Rules, Violation, is_faulted, is_one_of, methods, report_fault, urls, violation,
+use super::{
+    algorithms::ALGORITHMS, algorithms::AlgorithmMember, algorithms::AlgorithmPurpose,
+    algorithms::KeyOf, algorithms::is_symmetric,
 };
-use crate::jose::fit::{self, KeyTask};
-use crate::jose::jwks;
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::is_one_of,
+    rules::methods, rules::report_fault, rules::urls, rules::violation,
+};
+use crate::jose::{fit, fit::KeyTask, jwks};
 
 const SIGNED_REQUESTS: &str = "require_signed_request_object";
 

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::client::rules::testing::{check, check_with, with};
+use crate::client::{rules::testing::check, rules::testing::check_with, rules::testing::with};
 use crate::config::Registration;
 
 static KEYS: LazyLock<Value> = LazyLock::new(|| {

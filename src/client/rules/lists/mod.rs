@@ -1,10 +1,12 @@
 //! Lists and values that the server must support.
 
-use crate::client::rules::{
-    Metadata, Registration, Rules, Violation, choice_of, ciba, grants, is_faulted, is_one_of,
-    item_violation, items, methods, shown, sound_text, unsupported, unsupported_rule, violation,
+use crate::client::{
+    rules::Metadata, rules::Registration, rules::Rules, rules::Violation, rules::choice_of,
+    rules::ciba, rules::grants, rules::is_faulted, rules::is_one_of, rules::item_violation,
+    rules::items, rules::methods, rules::shown, rules::sound_text, rules::unsupported,
+    rules::unsupported_rule, rules::violation,
 };
-use crate::config::registration::UnsupportedListValues;
+use crate::config::UnsupportedListValues;
 
 /// A list whose values must be supported by the server.
 struct SupportedList {

@@ -1,8 +1,10 @@
 use serde_json::{Value, json};
 
-use crate::client::rules::testing::{check, check_changed, check_with, with};
-use crate::config::Registration;
-use crate::config::registration::UnsupportedListValues;
+use crate::client::{
+    rules::testing::check, rules::testing::check_changed, rules::testing::check_with,
+    rules::testing::with,
+};
+use crate::config::{Registration, UnsupportedListValues};
 
 /// Returns settings under which every list supports exactly these values.
 fn narrow() -> Registration {

@@ -3,12 +3,11 @@
 //!
 //! Nothing is normalised, because the authorization server later compares the exact characters.
 
-use super::application::Application;
-use super::uri::{self, Uri};
-use crate::client::rules::redirect_pattern::{is_allowed, is_denied};
-use crate::client::rules::{
-    Metadata, Rules, Violation, grants, is_faulted, is_item_faulted, items, report_item_fault,
-    violation,
+use super::{application::Application, uri, uri::Uri};
+use crate::client::{
+    rules::Metadata, rules::Rules, rules::Violation, rules::grants, rules::is_faulted,
+    rules::is_item_faulted, rules::items, rules::redirect_pattern::is_allowed,
+    rules::redirect_pattern::is_denied, rules::report_item_fault, rules::violation,
 };
 
 /// Where a browser may be sent with a response, and where it may be sent only after a logout.

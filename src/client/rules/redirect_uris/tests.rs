@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
-use crate::client::InitialAccessPolicy;
-use crate::client::rules::testing::{check, check_with, check_within};
+use crate::client::{
+    InitialAccessPolicy, rules::testing::check, rules::testing::check_with,
+    rules::testing::check_within,
+};
 use crate::config::Registration;
 
 /// Checks one redirect URI of a client with the members of `other`.

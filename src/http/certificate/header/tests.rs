@@ -1,8 +1,11 @@
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::*;
-use crate::config::CertificateHeader::{ClientCert, XClientCert, XForwardedClientCert};
-use crate::x509::testing::{PLAIN, Pair, make};
+use crate::config::{
+    CertificateHeader::ClientCert, CertificateHeader::XClientCert,
+    CertificateHeader::XForwardedClientCert,
+};
+use crate::x509::{testing::PLAIN, testing::Pair, testing::make};
 
 /// Reads `headers` and compares the certificate: the first of `pairs`, none, or a part of the fault.
 fn check(headers: &[(&'static str, String)], expected: Result<Option<&Pair>, &str>) {

@@ -10,7 +10,7 @@ use super::{ClientAttestationError, RegisterError, Use};
 use crate::jose::{
     self, Algorithm, Claims, Compact, Expectations, JwsError, KeySet, TypRule, Verified,
 };
-use crate::registration::proof::{evidence, keys};
+use crate::registration::{proof::evidence, proof::keys};
 use crate::service::Context;
 use crate::trust::{Attester, TrustError};
 

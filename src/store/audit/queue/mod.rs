@@ -17,8 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::losses::Losses;
-use super::{Action, AuditEvent, AuditLog, Author};
-use crate::store::{StoreError, outage};
+use crate::store::{Action, AuditEvent, AuditLog, Author, StoreError, outage};
 
 /// Events that may be queued.
 const MOST_WAITING: usize = 4_096;

@@ -6,12 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::BoxFuture;
 use tokio_util::task::TaskTracker;
 
-use super::losses::{BURST, GAP, TELL};
-use super::*;
+use super::{losses::BURST, losses::GAP, losses::TELL, *};
 use crate::base::Timestamp;
-use crate::store::audit::Logged;
-use crate::store::backend::memory::Memory;
-use crate::store::backend::{Backend, Change, Facts, Pair};
+use crate::store::{Backend, Change, Facts, Logged, Pair, backend::memory::Memory};
 
 /// A store that counts its changes, and rejects all of them while it is broken.
 #[derive(Default)]

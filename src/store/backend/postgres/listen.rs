@@ -9,8 +9,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::AsyncMessage;
 use tokio_util::task::TaskTracker;
 
-use super::connect::Target;
-use super::pool::ConnectionPool;
+use super::{connect::Target, pool::ConnectionPool};
 use crate::base::sha256;
 use crate::store::{StoreError, keys};
 

@@ -27,9 +27,8 @@ use tokio_util::task::TaskTracker;
 use self::connect::Target;
 use self::pool::ConnectionPool;
 use self::writer::QueuedChange;
-use super::{Backend, Change, Facts, Pair};
 use crate::config::StoreSettings;
-use crate::store::StoreError;
+use crate::store::{Backend, Change, Facts, Pair, StoreError};
 
 /// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;

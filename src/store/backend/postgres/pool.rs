@@ -9,10 +9,8 @@ use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client as Connection, Row};
 
-use super::connect::Target;
-use super::failure::{self, TransactionFailure};
-use crate::store::StoreError;
-use crate::store::backend::Pair;
+use super::{connect::Target, failure, failure::TransactionFailure};
+use crate::store::{Pair, StoreError};
 
 /// How often a read is attempted when connections turn out to be closed.
 const TRIES: usize = 3;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::pool::{self, ConnectionPool};
+use super::{pool, pool::ConnectionPool};
 use crate::store::StoreError;
 
 /// The steps from each version of the tables to the next. Each can be repeated, even by another server at

@@ -10,11 +10,8 @@ use futures_util::future::{try_join, try_join3};
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
-use super::failure::TransactionFailure;
-use super::listen;
-use super::pool;
-use crate::store::StoreError;
-use crate::store::backend::{Change, Pending, Values};
+use super::{failure::TransactionFailure, listen, pool};
+use crate::store::{Change, Pending, StoreError, Values};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK: &str = "SELECT key, value FROM registrar_entries \

@@ -6,9 +6,10 @@ use deadpool_postgres::Client;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::failure::{self, TransactionFailure};
-use super::pool::{self, ConnectionPool};
-use super::transaction::{self, Outcomes, Transaction};
+use super::{
+    failure, failure::TransactionFailure, pool, pool::ConnectionPool, transaction,
+    transaction::Outcomes, transaction::Transaction,
+};
 use crate::store::{Change, StoreError};
 
 /// Changes that share one transaction.

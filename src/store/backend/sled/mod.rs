@@ -30,8 +30,7 @@ use self::mark::Mark;
 use self::tally::{Content, Tally};
 pub use self::work::Work;
 use self::writer::{AnswerSender, Writer};
-use super::{Backend, Change, Facts, Pair};
-use crate::store::StoreError;
+use crate::store::{Backend, Change, Facts, Pair, StoreError};
 use crate::telemetry::{WriteOutcome, meter};
 
 /// Changes that may be queued for the writer; further ones are rejected.

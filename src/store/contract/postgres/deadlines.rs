@@ -9,9 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{put, settings};
 use crate::config::StoreSettings;
-use crate::store::StoreError;
-use crate::store::backend::Backend;
-use crate::store::backend::postgres::Postgres;
+use crate::store::{Backend, StoreError, backend::postgres::Postgres};
 
 /// A client that holds a row lock.
 struct Holder {

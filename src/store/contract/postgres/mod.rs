@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use super::{TestPlace, race};
 use crate::base::{hex, random};
 use crate::config::StoreSettings;
-use crate::store::backend::postgres::Postgres;
-use crate::store::backend::{Backend, Change, Expectation, Facts, Pair};
-use crate::store::{Store, StoreError};
+use crate::store::{
+    Backend, Change, Expectation, Facts, Pair, Store, StoreError, backend::postgres::Postgres,
+};
 
 /// The database of the tests; `None`, with a warning, if there is none.
 fn database() -> Option<String> {

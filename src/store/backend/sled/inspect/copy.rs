@@ -6,8 +6,10 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::base::random;
-use crate::store::StoreError;
-use crate::store::backend::sled::{Database, LOG, LONG_VALUES, Work, mark};
+use crate::store::{
+    StoreError, backend::sled::Database, backend::sled::LOG, backend::sled::LONG_VALUES,
+    backend::sled::Work, backend::sled::mark,
+};
 
 /// The prefix of the names of sled's snapshots, which record how much of the log was read at the last
 /// start.

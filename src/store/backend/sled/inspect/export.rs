@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::base::SealingKey;
 use crate::client::TrustLevel;
-use crate::store::backend::sled::inspect::{Inspection, StoreSource, key_file_of, read_client};
-use crate::store::backend::sled::{Met, Work, database};
-use crate::store::sealing::key_file;
-use crate::store::transfer::{CLIENTS, ClientLine, append_line};
-use crate::store::{StoreError, keys};
+use crate::store::{
+    StoreError, backend::sled::Met, backend::sled::Work, backend::sled::database,
+    backend::sled::inspect::Inspection, backend::sled::inspect::StoreSource,
+    backend::sled::inspect::key_file_of, backend::sled::inspect::read_client, keys,
+    sealing::key_file, transfer::CLIENTS, transfer::ClientLine, transfer::append_line,
+};
 
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]

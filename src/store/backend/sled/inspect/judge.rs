@@ -4,16 +4,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::store::audit::AuditEvent;
-use crate::store::backend::number;
-use crate::store::backend::sled::inspect::{Inspection, StoreSource, read_client};
-use crate::store::backend::sled::{Content, integrity};
-use crate::store::clients::index::entered;
-use crate::store::clients::levels;
-use crate::store::events::{DeletedClient, Event};
-use crate::store::expiring::key_values::GIVES_WAY;
-use crate::store::keys::ExpiringKind;
-use crate::store::{ByLevel, StoreError, keys, record};
+use crate::store::{
+    AuditEvent, ByLevel, DeletedClient, Event, StoreError, backend::sled::Content,
+    backend::sled::inspect::Inspection, backend::sled::inspect::StoreSource,
+    backend::sled::inspect::read_client, backend::sled::integrity, clients::index::entered,
+    clients::levels, expiring::key_values::GIVES_WAY, keys, keys::ExpiringKind, number, record,
+};
 
 /// What was read so far.
 pub(super) struct Judge<'a> {

@@ -19,9 +19,11 @@ pub use self::export::{StoreExportError, export};
 use self::judge::Judge;
 use self::source::StoreSource;
 use crate::base::Sealed;
-use crate::store::backend::sled::{Database, Met, Work, database, mark, tally};
-use crate::store::sealing::{self, key_file};
-use crate::store::{StoreError, Stored, keys, record};
+use crate::store::{
+    StoreError, Stored, backend::sled::Database, backend::sled::Met, backend::sled::Work,
+    backend::sled::database, backend::sled::mark, backend::sled::tally, keys, record, sealing,
+    sealing::key_file,
+};
 
 /// Bytes of memory for the pages of a copy.
 const CACHE: u64 = 32 << 20;

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use sled::Batch;
 
-use super::copy::{self, Copy};
+use super::{copy, copy::Copy};
 use crate::client::Client;
-use crate::store::backend::number;
-use crate::store::backend::sled::inspect::{CACHE, StoreSource, read_client};
-use crate::store::backend::sled::{Database, LOG, Met, Work, mark};
-use crate::store::clients::index::entered;
-use crate::store::keys::ExpiringKind;
-use crate::store::{StoreError, keys, record};
+use crate::store::{
+    StoreError, backend::sled::Database, backend::sled::LOG, backend::sled::Met,
+    backend::sled::Work, backend::sled::inspect::CACHE, backend::sled::inspect::StoreSource,
+    backend::sled::inspect::read_client, backend::sled::mark, clients::index::entered, keys,
+    keys::ExpiringKind, number, record,
+};
 
 /// Pairs that are written at a time.
 const BATCH: usize = 500;

@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::Inspection;
-use super::copy::Copy;
-use super::trial::{self, TrialResult};
-use crate::store::backend::sled::{
-    Content, Database, Met, SledLog, Tally, Work, database, integrity, tally,
+use super::{Inspection, copy::Copy, trial, trial::TrialResult};
+use crate::store::{
+    StoreError, backend::sled::Content, backend::sled::Database, backend::sled::Met,
+    backend::sled::SledLog, backend::sled::Tally, backend::sled::Work, backend::sled::database,
+    backend::sled::integrity, backend::sled::tally, keys,
 };
-use crate::store::{StoreError, keys};
 
 /// Pairs that are read at a time.
 const CHUNK: usize = 500;

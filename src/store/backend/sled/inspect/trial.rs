@@ -10,8 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::copy;
-use crate::store::backend::sled::{Content, Database, LOG, Tally, Work, integrity, tally};
-use crate::store::{StoreError, keys};
+use crate::store::{
+    StoreError, backend::sled::Content, backend::sled::Database, backend::sled::LOG,
+    backend::sled::Tally, backend::sled::Work, backend::sled::integrity, backend::sled::tally,
+    keys,
+};
 
 /// Pairs that are read at a time.
 const CHUNK: usize = 500;

@@ -9,8 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Content, Database, Mark, Tally, tally};
-use crate::store::backend::{Pair, Values};
-use crate::store::{StoreError, keys};
+use crate::store::{Pair, StoreError, Values, keys};
 
 /// Pairs that are counted at a time.
 const CHUNK: usize = 500;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::backend::Pair;
+use crate::store::Pair;
 
 /// Reads the next number of `bytes`, whose length depends on its value.
 pub(super) fn number(bytes: &mut &[u8]) -> Option<u64> {

@@ -25,8 +25,7 @@ use self::cover::Uncovered;
 use self::form::{Bounds, Leaf};
 use self::segment::{Message, MessageKind, Messages, SEGMENT};
 use super::{LOG, LONG_VALUES, Work};
-use crate::store::StoreError;
-use crate::store::backend::Pair;
+use crate::store::{Pair, StoreError};
 
 /// Pages that are kept in memory once they are read.
 const KEPT: usize = 2_048;

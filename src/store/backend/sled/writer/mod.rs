@@ -14,8 +14,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Database, Integrity};
-use crate::store::StoreError;
-use crate::store::backend::{Change, Pair, Pending, Values};
+use crate::store::{Change, Pair, Pending, StoreError, Values};
 use crate::telemetry::meter;
 
 /// Changes that share one flush.

@@ -3,8 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::backend::Expectation;
-use crate::store::backend::sled::tally;
+use crate::store::{Expectation, backend::sled::tally};
 
 struct TestStore {
     _folder: TempDir,
