@@ -205,8 +205,7 @@ impl Clients {
             };
             change = change.and(part).and(along.change);
         }
-        let made = unless_lost(self.0.apply(change).await)?;
-        Ok(made.map(|_| imported))
+        Ok(unless_lost(self.0.apply(change).await)?.map(|_| imported))
     }
 }
 

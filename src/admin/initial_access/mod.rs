@@ -5,7 +5,6 @@ mod policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::policy::check_policy;
 use crate::admin::{Administrator, schema};
 use crate::base::{NoRandomness, Secret, Timestamp, random};
 use crate::client::InitialAccessPolicy;
@@ -14,6 +13,7 @@ use crate::store::{
     Action, InitialAccessTokens, StoreError, expiring::initial_access_tokens::InitialAccess,
     expiring::initial_access_tokens::InitialAccessToken,
 };
+use policy::check_policy;
 
 /// The request of an administrator.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

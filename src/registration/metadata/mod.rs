@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::merge::MergedRequest;
 use crate::base::{Violation, absent, json};
 use crate::client::{Metadata, ScriptRef, member};
 use crate::http::RequestForm;
 use crate::jose::Compact;
 use crate::registration::{Attempt, Received, RegisterError};
 use crate::script::{Facts, Hook, Proofs};
+use merge::MergedRequest;
 
 /// A body that was read and is not yet verified.
 #[derive(Clone)]

@@ -9,13 +9,13 @@ pub mod uses;
 
 use std::sync::Arc;
 
-use self::index::{Indexed, entered, removed};
 use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
 use crate::store::{
     Along, Backend, Cause, Change, Expectation, Pair, StoreError, events::reported, keys, number,
     record,
 };
+use index::{Indexed, entered, removed};
 
 /// A client as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]

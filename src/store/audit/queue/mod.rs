@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::losses::Losses;
 use crate::store::{Action, AuditEvent, AuditLog, Author, StoreError, outage};
+use losses::Losses;
 
 /// Events that may be queued.
 const MOST_WAITING: usize = 4_096;

@@ -24,11 +24,11 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::connect::Target;
-use self::pool::ConnectionPool;
-use self::writer::QueuedChange;
 use crate::config::StoreSettings;
 use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use connect::Target;
+use pool::ConnectionPool;
+use writer::QueuedChange;
 
 /// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;

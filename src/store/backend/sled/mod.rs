@@ -23,15 +23,15 @@ use sled::Db;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use self::database::{Database, LOG, LONG_VALUES};
-use self::integrity::Integrity;
-use self::log::{Met, SledLog};
-use self::mark::Mark;
-use self::tally::{Content, Tally};
 pub use self::work::Work;
-use self::writer::{AnswerSender, Writer};
 use crate::store::{Backend, Change, Facts, Pair, StoreError};
 use crate::telemetry::{WriteOutcome, meter};
+use database::{Database, LOG, LONG_VALUES};
+use integrity::Integrity;
+use log::{Met, SledLog};
+use mark::Mark;
+use tally::{Content, Tally};
+use writer::{AnswerSender, Writer};
 
 /// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;

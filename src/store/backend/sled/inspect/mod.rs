@@ -16,14 +16,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use self::export::{StoreExportError, export};
-use self::judge::Judge;
-use self::source::StoreSource;
 use crate::base::Sealed;
 use crate::store::{
     StoreError, Stored, backend::sled::Database, backend::sled::Met, backend::sled::Work,
     backend::sled::database, backend::sled::mark, backend::sled::tally, keys, record, sealing,
     sealing::key_file,
 };
+use judge::Judge;
+use source::StoreSource;
 
 /// Bytes of memory for the pages of a copy.
 const CACHE: u64 = 32 << 20;

@@ -21,11 +21,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use self::cover::Uncovered;
-use self::form::{Bounds, Leaf};
-use self::segment::{Message, MessageKind, Messages, SEGMENT};
 use super::{LOG, LONG_VALUES, Work};
 use crate::store::{Pair, StoreError};
+use cover::Uncovered;
+use form::{Bounds, Leaf};
+use segment::{Message, MessageKind, Messages, SEGMENT};
 
 /// Pages that are kept in memory once they are read.
 const KEPT: usize = 2_048;
