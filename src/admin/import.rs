@@ -11,8 +11,7 @@ use crate::client::Client;
 use crate::http::{BodyError, BodyLines};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Reason, StoreError, transfer, transfer::Existing,
-    transfer::ImportError,
+    Action, Along, AuditEvent, Existing, ImportError, Reason, StoreError, transfer,
 };
 
 /// The maximum length of a line in bytes. A client usually needs a few kilobytes; the maximum is as long as

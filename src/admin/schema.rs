@@ -4,7 +4,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::client::{member::MEMBERS, member::Member, member::MemberKind, member::SetBy};
+use crate::client::{MEMBERS, Member, MemberKind, SetBy};
 
 /// Returns the schema of a client (JSON Schema 2020-12).
 pub(crate) fn client() -> Map<String, Value> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::absent;
-use crate::client::{member, member::MemberKind};
+use crate::client::{MemberKind, member};
 
 /// Up to this number of members, a linear search is faster than hashing the name.
 const FEW: usize = 48;

@@ -13,6 +13,7 @@ pub mod rules;
 pub mod stages;
 
 pub use initial_access::InitialAccessPolicy;
+pub use member::{MEMBERS, Member, MemberKind, SetBy};
 pub use metadata::Metadata;
 pub use record::{
     CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::base::{Violation, json};
-use crate::client::{Metadata, member, member::MemberKind, member::SetBy, rules::Rules};
+use crate::client::{MemberKind, Metadata, SetBy, member, rules::Rules};
 
 /// The requested metadata: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    ConfigErrors, Live, Patch, Settings, file::File, merged::MergedLayers, setting,
-    setting::Setting, tree, tree::DEFAULTS, upstream, variables,
+    ConfigErrors, DEFAULTS, File, Live, Patch, Setting, Settings, merged::MergedLayers, setting,
+    tree, upstream, variables,
 };
 
 /// Where a configuration comes from.

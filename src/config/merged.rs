@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
 use crate::config::{
-    ConfigError, ConfigErrors, Configuration, Live, Origins, Settings, check, file::File,
-    setting::Setting, setting::ValueSource, tree::DEFAULTS, tree::lookup, tree::members, tree::put,
+    ConfigError, ConfigErrors, Configuration, DEFAULTS, File, Live, Origins, Setting, Settings,
+    ValueSource, check, tree::lookup, tree::members, tree::put,
 };
 
 /// Maximum length in bytes of a default in an error message; config/registrar.toml shows longer ones.

@@ -53,8 +53,14 @@ pub use trust::{
     CertificateSan, ClientAttester, MASK, SecretText, SsaValidationConfig, SsaValidationType,
     StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer,
 };
+pub use udap::UdapMetadata;
 
+// What the parts of this module use of one another.
 use error::Verdict;
+use file::File;
+use load::PREFIX;
+use setting::{Setting, ValueSource};
+use tree::DEFAULTS;
 
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::{Live, Origin, Origins, tree, tree::DEFAULTS};
+use crate::config::{DEFAULTS, Live, Origin, Origins, tree};
 
 /// Changed values of live options by key: `registration.` and a property, or `scopes`. It contains
 /// secrets in clear text, so it is for the store only.

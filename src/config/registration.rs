@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::{
     ClientAttester, SecretText, SsaValidationConfig, StatementIdentity, StatementRedirectUris,
-    StatementValidation, TrustedSsaIssuer, udap::UdapMetadata,
+    StatementValidation, TrustedSsaIssuer, UdapMetadata,
 };
 
 /// Defines a struct whose properties have their defaults beside them, as `name: Type = default`.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::config::{
-    Origin, file::File, file::loose_value, load::PREFIX, patch::Patch, patch::is_live,
-    tree::DEFAULTS, tree::is_free, tree::join, tree::lookup, tree::unknown,
+    DEFAULTS, File, Origin, PREFIX, Patch, file::loose_value, patch::is_live, tree::is_free,
+    tree::join, tree::lookup, tree::unknown,
 };
 
 /// A value that a layer sets.

@@ -1,6 +1,6 @@
 //! Environment variables that look like options but are not.
 
-use crate::config::{ScriptSettings, SecretSource, load::PREFIX, nearest, tree, tree::DEFAULTS};
+use crate::config::{DEFAULTS, PREFIX, ScriptSettings, SecretSource, nearest, tree};
 
 /// Variables that the command line reads itself.
 const OF_COMMANDS: &[&str] = &["REGISTRAR_CLIENT_ID", "REGISTRAR_CLIENT_SECRET"];

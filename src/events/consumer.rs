@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::events::{HOOKS, HOUR, hooks, lease::HeldLease, session::Session};
+use crate::events::{HOOKS, HOUR, HeldLease, hooks, session::Session};
 use crate::service::Service;
-use crate::store::{ConsumerState, LoggedEvent, StoreError, WaitingEvent, events::consumers::Turn};
+use crate::store::{ConsumerState, LoggedEvent, StoreError, Turn, WaitingEvent};
 
 /// How long the server waits after the store has failed.
 const AFTER_STORE_FAILURE: Duration = Duration::from_secs(1);

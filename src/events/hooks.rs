@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::events::{consumer::Attempt, consumer::Delivery};
+use crate::events::{Attempt, Delivery};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot};
 use crate::store::{Event, EventType, StoreError};

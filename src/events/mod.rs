@@ -20,7 +20,8 @@ use tokio_util::task::TaskTracker;
 use crate::base::Timestamp;
 use crate::service::{Service, Snapshot};
 use crate::store::{ConsumerState, StoreError, Trim, WaitingEvent};
-use consumer::Consumer;
+use consumer::{Attempt, Attempted, Consumer, Delivery};
+use lease::HeldLease;
 
 /// The name of the consumer that calls the hooks of scripts.
 pub(crate) const HOOKS: &str = "hooks";

@@ -9,14 +9,12 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{
-    backlog::AfterFailure, backlog::Backlog, consumer::Attempt, consumer::Attempted,
-    consumer::Consumer, lease::HeldLease,
+    Attempt, Attempted, Consumer, HeldLease, backlog::AfterFailure, backlog::Backlog,
 };
 use crate::store::{
-    ConsumerState, EventType, LoggedEvent, Order, Parked, StoreError, WaitingEvent,
-    events::consumers::Turn,
+    ConsumerState, EventType, LoggedEvent, Order, Parked, StoreError, Turn, WaitingEvent,
 };
-use crate::telemetry::{meter, meter::DeliveryOutcome};
+use crate::telemetry::{DeliveryOutcome, meter};
 
 /// The number of events that are delivered at the same time. It is small, so that requests are not held up.
 const AT_ONCE: usize = 8;

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::address;
 use crate::config::FetchSettings;
-use crate::fetch::error::Refusal;
+use crate::fetch::Refusal;
 
 /// The maximum time for a connection to be established, including TLS.
 const CONNECT: Duration = Duration::from_secs(2);

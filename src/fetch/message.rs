@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Method};
 use url::Url;
 
-use crate::fetch::{HEADER_BYTES, error::FetchError, error::Refusal};
+use crate::fetch::{FetchError, HEADER_BYTES, Refusal};
 
 /// Headers that control the connection and the length of a message. Only the client itself sets them.
 const OWN_HEADERS: &[&str] = &[

@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use crate::base::address;
 use crate::config::FetchSettings;
-use crate::fetch::error::Refusal;
+use crate::fetch::Refusal;
 
 /// The maximum length of a URL, in bytes.
 const URL_BYTES: usize = 8 * 1024;

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::Uri;
 use tower::ServiceExt;
 
-use crate::http::answer::Problem;
+use crate::http::Problem;
 
 const WELL_KNOWN: &str = "/.well-known/";
 

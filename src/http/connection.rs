@@ -19,9 +19,9 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::http::{
-    activity::Connection, activity::OpenRequest, certificate, certificate::ClientCertificate,
-    outgoing::Keep, outgoing::Outgoing, outgoing::StreamTerms, serve::Entrance, stream::Stream,
-    stream::Streams, untaken::Untaken, write_timeout::Patient,
+    ClientCertificate, Connection, OpenRequest, Untaken, certificate, outgoing::Keep,
+    outgoing::Outgoing, outgoing::StreamTerms, serve::Entrance, stream::Stream, stream::Streams,
+    write_timeout::Patient,
 };
 
 /// The maximum number of concurrent streams of one HTTP/2 connection: each may hold an answer.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
 use crate::base::Secret;
-use crate::http::answer::BadCredentials;
+use crate::http::BadCredentials;
 
 /// The maximum length of a token in bytes; this server issues none that is longer.
 const MAXIMUM_BYTES: usize = 4_096;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use hyper::http::request::Parts;
 
-use crate::http::{body, body::BodyError, media_type};
+use crate::http::{BodyError, body, media_type};
 
 /// The media type of a form.
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::{StatusCode, Version};
 
-use crate::http::answer::Problem;
+use crate::http::Problem;
 
 /// Returns what is wrong with the head of `request`: a missing, repeated or contradictory host (RFC 9112
 /// section 3.2, RFC 9113 section 8.3.1), or an unsupported transfer coding (RFC 9112 section 6.1).

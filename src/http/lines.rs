@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 
-use crate::http::body::BodyError;
+use crate::http::BodyError;
 
 /// The lines of a body.
 pub(crate) struct BodyLines {

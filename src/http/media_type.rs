@@ -3,7 +3,7 @@
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::base::MediaType;
-use crate::http::body::BodyError;
+use crate::http::BodyError;
 
 /// The form of a registration request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,7 +28,7 @@ pub(crate) mod untaken;
 pub(crate) mod waiting;
 mod write_timeout;
 
-pub(crate) use answer::{BadCredentials, Problem};
+pub(crate) use answer::{BadCredentials, NO_SUCH_PATH, Problem, SEVERAL};
 pub(crate) use body::BodyError;
 pub(crate) use certificate::{ClientCertificate, Proxies};
 pub(crate) use credentials::Authorization;
@@ -43,3 +43,10 @@ pub(crate) use receive::Reception;
 pub(crate) use serve::{ConnectionBounds, Entrance};
 pub(crate) use tls::{Tls, TlsFault};
 pub(crate) use untaken::Untaken;
+
+// What the parts of this module use of one another.
+use activity::{Connection, OpenRequest, Out, Patience};
+use answer::LoggedProblem;
+use body::ReceivedBody;
+use untaken::{UnreadAnswer, Way};
+use waiting::{Room, WaitingPlace};

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::http::{answer::LoggedProblem, framing, peer};
+use crate::http::{LoggedProblem, framing, peer};
 use crate::telemetry::{Endpoint, OpenCount, meter, trace, traces};
 
 /// The header that identifies a request in its answer and in the log. A value that the caller sends is

@@ -12,10 +12,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use hyper::body::{Buf, Frame, SizeHint};
 
-use crate::http::{
-    activity::Connection, activity::OpenRequest, activity::Out, stream::Stream,
-    untaken::UnreadAnswer, untaken::Untaken,
-};
+use crate::http::{Connection, OpenRequest, Out, UnreadAnswer, Untaken, stream::Stream};
 
 /// A body on its way out.
 pub(super) struct Outgoing {

@@ -12,9 +12,7 @@ use hyper::body::Body as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{
-    activity::Connection, answer::Problem, body, body::BodyError, body::ReceivedBody, waiting::Room,
-};
+use crate::http::{BodyError, Connection, Problem, ReceivedBody, Room, body};
 
 /// The limits for the reception of bodies.
 #[derive(Debug, Clone)]

@@ -13,8 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{
-    activity::Connection, activity::Patience, certificate::Proxies, connection, connection::Visit,
-    peer, tls::Tls, untaken::Untaken, waiting::Room,
+    Connection, Patience, Proxies, Room, Untaken, connection, connection::Visit, peer, tls::Tls,
 };
 use crate::telemetry::OpenCount;
 

@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use crate::http::{activity::Connection, untaken::Way};
+use crate::http::{Connection, Way};
 use crate::telemetry::meter;
 
 tokio::task_local! {

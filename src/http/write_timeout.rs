@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::http::{activity::Connection, untaken::UnreadAnswer, untaken::Untaken};
+use crate::http::{Connection, UnreadAnswer, Untaken};
 
 /// A stream that fails when its peer has not read the written data for too long.
 ///

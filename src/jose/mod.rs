@@ -25,6 +25,7 @@ pub use compact::Compact;
 pub(crate) use compact::{MAXIMUM_TOKEN_BYTES, Unverified, decode_unverified};
 pub(crate) use error::{DecodeError, JwsError};
 pub use expectations::{Expectations, TypRule};
+pub(crate) use fit::KeyTask;
 pub use keyset::KeySet;
 pub(crate) use keyset::{MOST_KEYS, MOST_KEYS_TRIED, Tried};
 pub(crate) use sign::signing_key;

@@ -13,7 +13,7 @@ use josekit::jws::{JwsSigner, JwsVerifier};
 use serde_json::{Map, Value};
 
 use crate::base::absent;
-use crate::jose::{Algorithm, fit, fit::KeyTask, jwks};
+use crate::jose::{Algorithm, KeyTask, fit, jwks};
 
 /// A key that verifies signatures.
 pub(super) struct PublicKey {

@@ -19,7 +19,7 @@ use crate::registration::{
 };
 use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts};
 use crate::service::{Context, refusal};
-use crate::store::{Author, Reason, Stored, expiring::initial_access_tokens::InitialAccessToken};
+use crate::store::{Author, InitialAccessToken, Reason, Stored};
 
 /// A registration or an update, with the caller that attempts it.
 #[derive(Clone, Copy)]

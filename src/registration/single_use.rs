@@ -11,7 +11,7 @@ use crate::registration::{
     evidence,
 };
 use crate::service::Context;
-use crate::store::{Change, StoreError, expiring::single_use::UsedOnce};
+use crate::store::{Change, StoreError, UsedOnce};
 
 /// Seconds for which the use of something without an expiry is remembered. After that, sending it again
 /// registers one more client, and has no other effect.

@@ -13,9 +13,7 @@ use crate::base::{Clock, Timestamp};
 use crate::config::{Live, Settings};
 use crate::fetch::{Fetcher, Request};
 use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
-use crate::store::{
-    Indexed, Store, expiring::key_values::KeyValueLimits, expiring::key_values::ScriptValues,
-};
+use crate::store::{Indexed, KeyValueLimits, ScriptValues, Store};
 
 /// The host functions for the scripts of one server.
 pub struct Outside {

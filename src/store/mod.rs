@@ -28,24 +28,31 @@ pub use crate::store::clients::index::Indexed;
 pub use crate::store::clients::levels::ByLevel;
 pub use crate::store::clients::listing::{ClientFilter, Page};
 pub use crate::store::clients::uses::Uses;
-pub use crate::store::expiring::initial_access_tokens::InitialAccessTokens;
-pub use crate::store::expiring::key_values::KeyValues;
+pub use crate::store::expiring::initial_access_tokens::{
+    InitialAccess, InitialAccessToken, InitialAccessTokens,
+};
+pub use crate::store::expiring::key_values::{
+    KeyValueError, KeyValueLimits, KeyValues, ScriptValues,
+};
 pub use crate::store::expiring::nonces::Nonces;
-pub use crate::store::expiring::single_use::SingleUse;
-pub use crate::store::expiring::tokens::Tokens;
+pub use crate::store::expiring::single_use::{SingleUse, UsedOnce};
+pub use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
 pub use backend::{Backend, Change, Expectation, Pair};
 pub use clients::{Clients, Stored};
 pub use error::StoreError;
 pub use events::{
     Along, Cause, ConsumerState, Consumers, DeletedClient, Event, EventLog, EventType, Lease,
-    LoggedEvent, Order, Parked, Reason, Trim, WaitingEvent,
+    LoggedEvent, Order, Parked, Reason, Trim, Turn, WaitingEvent,
 };
 pub use patches::ConfigurationPatches;
+pub use transfer::{ClientLine, Existing, ImportError, Imported, MOST_IMPORTED};
 
 // What the parts of the store use of one another.
 use backend::pending::{Pending, Values};
 use backend::{Facts, number, numbered, page};
+use expiring::key_values::GIVES_WAY;
+use keys::ExpiringKind;
 use retry::{unless_lost, until_won};
 
 use tokio::sync::mpsc;

@@ -12,8 +12,8 @@ pub(crate) mod traces;
 pub(crate) use logs::init;
 pub use logs::init_to;
 pub(crate) use meter::{
-    ClientChange, Endpoint, FetchOutcome, KeyLookup, OpenCount, Reloaded, ScriptOutcome,
-    WriteOutcome,
+    ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, OpenCount, Reloaded,
+    ScriptOutcome, WriteOutcome,
 };
 
 /// Records in the log of the current request the authenticated administrator that makes it.

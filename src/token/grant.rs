@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::{ClientCertificate, Form};
 use crate::service::Context;
-use crate::store::expiring::tokens::AccessToken;
+use crate::store::AccessToken;
 use crate::telemetry::traces;
 use crate::token::{Authenticated, TokenError};
 

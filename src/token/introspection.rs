@@ -6,7 +6,7 @@ use crate::base::ClientId;
 use crate::client::Client;
 use crate::http::Form;
 use crate::service::Context;
-use crate::store::expiring::tokens::AccessToken;
+use crate::store::AccessToken;
 use crate::token::{Authenticated, Bearer, TokenError, administers, find_unbound_bearer};
 
 /// The party that introspects a token.

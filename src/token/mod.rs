@@ -18,7 +18,7 @@ use crate::http::{BadCredentials, ClientCertificate, FormError};
 use crate::jose::{signing_key, thumbprint};
 use crate::registration::RegisterError;
 use crate::service::{Context, Limited};
-use crate::store::{StoreError, Stored, expiring::tokens::AccessToken};
+use crate::store::{AccessToken, StoreError, Stored};
 
 use client_authentication::{Authenticated, PresentedCredentials, authenticate};
 

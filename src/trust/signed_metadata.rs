@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::base::{Secret, Timestamp, sha256_hex};
-use crate::config::udap::UdapMetadata;
+use crate::config::UdapMetadata;
 use crate::jose::{self, SigningKey, SigningKeyError, same_key, signing_key};
 use crate::trust::certified::read_file;
 use crate::x509::Chain;

@@ -18,7 +18,7 @@ use crate::admin::{
 use crate::base::absent;
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::expiring::initial_access_tokens::InitialAccessToken;
+use crate::store::InitialAccessToken;
 
 /// The maximum number of tokens on a page.
 const MOST: usize = 200;

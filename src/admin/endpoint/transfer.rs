@@ -20,8 +20,7 @@ use crate::base::SealError;
 use crate::http::{BodyLines, Problem, answer, media_type};
 use crate::service::{Context, Service};
 use crate::store::{
-    Action, StoreError, Stored, transfer::CLIENTS, transfer::ClientLine, transfer::Existing,
-    transfer::append_line,
+    Action, ClientLine, Existing, StoreError, Stored, transfer::CLIENTS, transfer::append_line,
 };
 
 /// JSON texts, one per line (<https://github.com/ndjson/ndjson-spec>).

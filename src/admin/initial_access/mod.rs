@@ -9,10 +9,7 @@ use crate::admin::{Administrator, schema};
 use crate::base::{NoRandomness, Secret, Timestamp, random};
 use crate::client::InitialAccessPolicy;
 use crate::service::Context;
-use crate::store::{
-    Action, InitialAccessTokens, StoreError, expiring::initial_access_tokens::InitialAccess,
-    expiring::initial_access_tokens::InitialAccessToken,
-};
+use crate::store::{Action, InitialAccess, InitialAccessToken, InitialAccessTokens, StoreError};
 use policy::check_policy;
 
 /// The request of an administrator.

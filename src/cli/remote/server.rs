@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::base::Secret;
 use crate::cli::CommandFailure;
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
-use crate::http::answer::NO_SUCH_PATH;
+use crate::http::NO_SUCH_PATH;
 
 /// The admin API of one server, with an access token.
 pub(in crate::cli) struct Remote {

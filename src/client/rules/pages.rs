@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{application::Application, uri, uri::Uri};
 use crate::client::{
-    member::MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted,
-    rules::member, rules::urls, rules::violation,
+    MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::member,
+    rules::urls, rules::violation,
 };
 use crate::config::PageUriHosts;
 

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 
 use crate::client::{
-    member::MEMBERS, member::SetBy, rules::InitialAccessPolicy, rules::Metadata,
-    rules::Registration, rules::is_one_of, rules::member,
+    MEMBERS, SetBy, rules::InitialAccessPolicy, rules::Metadata, rules::Registration,
+    rules::is_one_of, rules::member,
 };
 
 /// The sources that allow privileged members in a request.

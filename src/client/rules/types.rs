@@ -6,8 +6,8 @@ use serde_json::{Number, Value};
 
 use crate::base::json::type_name;
 use crate::client::{
-    member::MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::custom,
-    rules::member, rules::report_fault, rules::report_item_fault, rules::shown, rules::violation,
+    MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::custom, rules::member,
+    rules::report_fault, rules::report_item_fault, rules::shown, rules::violation,
 };
 
 /// The largest integer that every JSON parser keeps exactly (RFC 7493 section 2.2).

@@ -3,7 +3,7 @@
 use super::{application::Application, uri::Uri};
 use crate::base::address;
 use crate::client::{
-    member::MemberKind, rules::FetchSettings, rules::Metadata, rules::Rules, rules::Violation,
+    MemberKind, rules::FetchSettings, rules::Metadata, rules::Rules, rules::Violation,
     rules::is_faulted, rules::is_item_faulted, rules::items, rules::member, rules::redirect_uris,
     rules::report_fault, rules::report_item_fault, rules::sound_text, rules::uri,
 };

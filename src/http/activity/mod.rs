@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{untaken::Way, waiting::Room, waiting::WaitingPlace};
+use crate::http::{Room, WaitingPlace, Way};
 
 /// One connection, shared by the tasks that serve it and the limits that apply to it.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::base::{Clock, Timestamp};
 use crate::config::{ClientCertificates, TlsSettings};
-use crate::http::certificate::ClientCertificate;
+use crate::http::ClientCertificate;
 use crate::x509::{Anchors, Certificate};
 use files::Files;
 use stream::TlsStream;

@@ -10,7 +10,7 @@ use crate::config::InitialAccessTokenUse;
 use crate::http::BadCredentials;
 use crate::registration::{Attempt, Caller, RegisterError};
 use crate::service::Context;
-use crate::store::{Change, expiring::initial_access_tokens::InitialAccessToken};
+use crate::store::{Change, InitialAccessToken};
 
 /// The initial access token of a client, at its registration and at each update.
 pub(in crate::registration) struct TokenPolicy {

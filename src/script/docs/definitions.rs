@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::client::{member::MEMBERS, member::MemberKind, member::SetBy};
+use crate::client::{MEMBERS, MemberKind, SetBy};
 use crate::script::{
     Hook, docs::CONTEXT_MEMBERS, docs::ContextMember, docs::HostFunction, docs::TEST_FUNCTIONS,
     docs::host_functions,

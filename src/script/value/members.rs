@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Module};
 use serde_json::{Map, Value};
 
-use crate::client::{Metadata, member, member::MEMBERS, member::SetBy, rules::retells};
+use crate::client::{MEMBERS, Metadata, SetBy, member, rules::retells};
 use crate::config::nearest;
 use crate::script::{HostResult, failure, to_json, to_script};
 

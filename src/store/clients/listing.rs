@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use futures_util::stream::{Stream, try_unfold};
 
-use super::index::Indexed;
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::store::{Clients, StoreError, Stored, keys};
+use crate::store::{Clients, Indexed, StoreError, Stored, keys};
 
 /// Clients that are read at a time.
 const CHUNK: usize = 100;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub(super) use announcing::Announcing;
-pub use consumers::{ConsumerState, Consumers, Lease, Order, Parked, WaitingEvent};
+pub use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn, WaitingEvent};
 
 use event::appended;
 pub(super) use event::reported;

@@ -12,8 +12,7 @@ use super::{ExpiringRecord, Found, Space};
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::InitialAccessPolicy;
 use crate::store::{
-    Backend, Change, Expectation, StoreError, keys, keys::ExpiringKind, number, unless_lost,
-    until_won,
+    Backend, Change, Expectation, ExpiringKind, StoreError, keys, number, unless_lost, until_won,
 };
 
 /// Characters of an identifier: half of the token's digest, in hex.

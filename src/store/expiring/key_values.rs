@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::{ExpiringRecord, Found, Space};
 use crate::base::{Sealed, SealingKey, Timestamp};
 use crate::store::{
-    Backend, Change, Expectation, StoreError, expiring::removal, expiring::sweep,
-    keys::ExpiringKind, number, page, sealing, unless_lost, until_won,
+    Backend, Change, Expectation, ExpiringKind, StoreError, expiring::removal, expiring::sweep,
+    number, page, sealing, unless_lost, until_won,
 };
 
 /// The value of an index entry whose record may be evicted.

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::Timestamp;
 use crate::store::{
-    Backend, Change, Expectation, StoreError, keys::ExpiringKind, record, unless_lost, until_won,
+    Backend, Change, Expectation, ExpiringKind, StoreError, record, unless_lost, until_won,
 };
 
 /// A record that expires.

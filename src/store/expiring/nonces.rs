@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExpiringRecord, Found, Space};
 use crate::base::{NoRandomness, Timestamp, random, sha256};
 use crate::store::{
-    Backend, Change, Expectation, Pair, StoreError, keys::ExpiringKind, number, unless_lost,
-    until_won,
+    Backend, Change, Expectation, ExpiringKind, Pair, StoreError, number, unless_lost, until_won,
 };
 
 /// Random bytes of a nonce.

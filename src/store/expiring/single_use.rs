@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ExpiringRecord, Space};
 use crate::base::Timestamp;
-use crate::store::{Backend, Change, StoreError, keys::ExpiringKind, keys::digest};
+use crate::store::{Backend, Change, ExpiringKind, StoreError, keys::digest};
 
 /// The type of object that is used once. The same identifier is independent in each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::base::Timestamp;
 use crate::store::{
-    Backend, Change, Expectation, StoreError, expiring, keys::ExpiringKind, record, unless_lost,
+    Backend, Change, Expectation, ExpiringKind, StoreError, expiring, record, unless_lost,
 };
 
 /// Adds up the clients that one page of a sweep removed. A client that cannot be read stays and does not

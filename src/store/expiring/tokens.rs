@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExpiringRecord, Space};
 use crate::base::{ClientId, Secret, Timestamp, sha256};
-use crate::store::{Backend, Clients, StoreError, Stored, keys::ExpiringKind};
+use crate::store::{Backend, Clients, ExpiringKind, StoreError, Stored};
 
 /// What an access token grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::config::ClientAssertionAudience;
 use crate::jose::{Algorithm, Claims, Compact, Expectations, JwsError, KeySet, TypRule, Verified};
 use crate::service::Context;
-use crate::store::expiring::single_use::UsedOnce;
+use crate::store::UsedOnce;
 use crate::token::TokenError;
 use crate::trust::{Certified, ClientKeys, Source, TrustError};
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::PresentedCredentials;
 use crate::base::{ClientId, Secret};
-use crate::http::{Authorization, answer::SEVERAL};
+use crate::http::{Authorization, SEVERAL};
 use crate::jose::Compact;
 use crate::token::TokenError;
 

@@ -14,7 +14,7 @@ use crate::client::{
     rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::is_one_of,
     rules::methods, rules::report_fault, rules::urls, rules::violation,
 };
-use crate::jose::{fit, fit::KeyTask, jwks};
+use crate::jose::{KeyTask, fit, jwks};
 
 const SIGNED_REQUESTS: &str = "require_signed_request_object";
 

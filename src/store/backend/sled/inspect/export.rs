@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::base::SealingKey;
 use crate::client::TrustLevel;
 use crate::store::{
-    StoreError, backend::sled::Met, backend::sled::Work, backend::sled::database,
+    ClientLine, StoreError, backend::sled::Met, backend::sled::Work, backend::sled::database,
     backend::sled::inspect::Inspection, backend::sled::inspect::StoreSource,
     backend::sled::inspect::key_file_of, backend::sled::inspect::read_client, keys,
-    sealing::key_file, transfer::CLIENTS, transfer::ClientLine, transfer::append_line,
+    sealing::key_file, transfer::CLIENTS, transfer::append_line,
 };
 
 /// Why there is no export.

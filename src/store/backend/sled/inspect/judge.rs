@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::store::{
-    AuditEvent, ByLevel, DeletedClient, Event, StoreError, backend::sled::Content,
-    backend::sled::inspect::Inspection, backend::sled::inspect::StoreSource,
-    backend::sled::inspect::read_client, backend::sled::integrity, clients::index::entered,
-    clients::levels, expiring::key_values::GIVES_WAY, keys, keys::ExpiringKind, number, record,
+    AuditEvent, ByLevel, DeletedClient, Event, ExpiringKind, GIVES_WAY, StoreError,
+    backend::sled::Content, backend::sled::inspect::Inspection,
+    backend::sled::inspect::StoreSource, backend::sled::inspect::read_client,
+    backend::sled::integrity, clients::index::entered, clients::levels, keys, number, record,
 };
 
 /// What was read so far.

@@ -14,10 +14,10 @@ use sled::Batch;
 use super::{copy, copy::Copy};
 use crate::client::Client;
 use crate::store::{
-    StoreError, backend::sled::Database, backend::sled::LOG, backend::sled::Met,
+    ExpiringKind, StoreError, backend::sled::Database, backend::sled::LOG, backend::sled::Met,
     backend::sled::Work, backend::sled::inspect::CACHE, backend::sled::inspect::StoreSource,
     backend::sled::inspect::read_client, backend::sled::mark, clients::index::entered, keys,
-    keys::ExpiringKind, number, record,
+    number, record,
 };
 
 /// Pairs that are written at a time.
