@@ -237,7 +237,6 @@ async fn events_are_counted_and_no_input_of_a_caller_is_a_label() {
         ("store_flush_duration_seconds_count", 3),
         (r#"clients{trust_level="open"}"#, 0),
         (r#"clients{trust_level="attested"}"#, 0),
-        ("notifications_waiting", 0),
     ] {
         let name = format!("registrar_{name}");
         let found = series

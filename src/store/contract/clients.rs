@@ -67,7 +67,8 @@ async fn a_removed_client_leaves_nothing_behind(place: TestPlace) {
         clients.remove(&seen, Change::default()).await,
         Err(StoreError::Conflict)
     ));
-    let left = place.everything().await;
+    let mut left = place.everything().await;
+    left.retain(|(key, _)| !key.starts_with(b"v/"));
     assert_eq!(
         left.len(),
         5,
