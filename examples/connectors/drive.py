@@ -95,8 +95,13 @@ class Trial:
             found, count = self.differences()
         if found:
             more = [] if len(found) <= 20 else [f"and {len(found) - 20} more"]
-            raise Failure("\n  ".join([f"{what}: {len(found)} differences after {patience} s", *found[:20], *more]))
+            raise Failure("\n  ".join([f"{what}: {len(found)} differences after {patience:.0f} s", *found[:20], *more]))
         self.say(f"{what}: {count} clients there, as they are here")
+
+    def settle_after(self, stopped, what):
+        """The same after the other side was down. The pauses between attempts are as long as it was down, at most."""
+        away = time.monotonic() - stopped
+        self.settle(f"{what} ({away:.0f} s)", 120 + 2 * away)
 
     def tokens(self, limit=20):
         """Requests tokens there: with each secret from here, and with secrets that must not work."""
@@ -205,6 +210,7 @@ class Trial:
         for name in ("keep", "change", "leave"):
             self.clients[name] = self.registrar.register({**web(name), **SERVICE})
         self.settle("registered")
+        stopped = time.monotonic()
         self.target.stop()
         self.clients["new"] = self.registrar.register({**web("Absent"), **SERVICE})
         self.clients["brief"] = self.registrar.register(web("Brief"))
@@ -218,7 +224,7 @@ class Trial:
         self.wait_for_end(expiring)
         time.sleep(DOWN)
         self.target.start()
-        self.settle(f"{self.target.name} was down for {DOWN} s", 240)
+        self.settle_after(stopped, "the other side was down")
         keep = self.clients["keep"]
         self.wait_for_token(keep["client_id"], keep["client_secret"], keep["token_endpoint_auth_method"])
         self.tokens()
@@ -227,6 +233,7 @@ class Trial:
         """This side is killed and stopped, also while the other side is down."""
         self.registrar.stop()
         self.registrar.start()
+        stopped = time.monotonic()
         self.target.stop()
         self.clients["before the kill"] = self.registrar.register({**web("Killed"), **SERVICE})
         self.registrar.delete(self.clients.pop("new"))
@@ -236,7 +243,7 @@ class Trial:
         self.registrar.stop()
         self.target.start()
         self.registrar.start()
-        self.settle("registrar was killed and stopped while the other side was down", 240)
+        self.settle_after(stopped, "registrar was killed and stopped while the other side was down")
         self.tokens()
 
     def new_target(self):

@@ -5,8 +5,8 @@ import urllib.parse
 
 from programs import Failure, Program, basic, call, free_port, run
 
-# Several clients are written at the same time.
-SQLITE = "_fk=true&_txlock=immediate&_busy_timeout=20000&_journal_mode=WAL"
+# With a rollback journal, writers of several clients wait for each other until a time-out.
+SQLITE = "_fk=true&_journal_mode=WAL&max_conns=64&max_idle_conns=64"
 METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
