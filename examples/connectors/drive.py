@@ -262,7 +262,7 @@ class Trial:
         if len(found) != count:
             raise Failure(f"an empty target has {len(found)} differences instead of {count}")
         began = time.monotonic()
-        self.registrar.replay("clientCreated")
+        self.registrar.replay()
         self.settle("replayed into an empty target", 60 + COUNT)
         self.rate("replayed", began)
         self.tokens()
@@ -273,7 +273,7 @@ class Trial:
 
     def damage(self):
         """The comparison finds what is wrong, and a replay of two clients repairs it."""
-        deleted, changed = "bulk-0", "bulk-1"
+        deleted, changed = (self.clients[name]["client_id"] for name in ("web", "native"))
         self.target.damage(deleted, changed)
         found, _ = self.differences()
         if len(found) != 2 or not found[0].startswith(deleted) or not found[1].startswith(changed):
@@ -281,7 +281,7 @@ class Trial:
         for text in found:
             self.say(f"damaged, and found: {text}")
         for client_id in (deleted, changed):
-            self.registrar.replay("clientUpdated", f"client_id={client_id}")
+            self.registrar.replay(f"client_id={client_id}")
         self.settle("repaired by a replay of these clients")
 
     def told(self):

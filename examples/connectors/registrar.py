@@ -133,9 +133,10 @@ rateLimitRegistrationRequestCount = 0
         lines = [line for line in self.lines() if line["client_id"] == client_id]
         self.import_lines([{**line, "client_secret": secret} for line in lines], "replace")
 
-    def replay(self, hook, *filters):
+    def replay(self, *filters):
+        """Sends the clients that all filters select to the scripts again."""
         words = [word for text in filters for word in ("--filter", text)]
-        return self.command("events", "replay", "--hook", hook, *words)
+        return self.command("events", "replay", "--hook", "clientCreated", *words)
 
     def log_lines(self):
         """Returns the messages of the log."""
