@@ -63,6 +63,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// Returns the HMAC-SHA-256 of `bytes` under `key`.
+///
+/// # Errors
+/// When the cryptography library fails.
+pub(crate) fn hmac_sha256(key: &[u8], bytes: &[u8]) -> Result<Vec<u8>, openssl::error::ErrorStack> {
+    let key = openssl::pkey::PKey::hmac(key)?;
+    let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key)?;
+    signer.sign_oneshot_to_vec(bytes)
+}
+
 /// Returns the HMAC-SHA-256 of `bytes` under `key` in hex.
 ///
 /// # Errors
@@ -71,9 +81,7 @@ pub(crate) fn hmac_sha256_hex(
     key: &[u8],
     bytes: &[u8],
 ) -> Result<String, openssl::error::ErrorStack> {
-    let key = openssl::pkey::PKey::hmac(key)?;
-    let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key)?;
-    Ok(hex(&signer.sign_oneshot_to_vec(bytes)?))
+    Ok(hex(&hmac_sha256(key, bytes)?))
 }
 
 /// Whether two texts are equal. The time taken does not reveal where they differ.

@@ -12,6 +12,7 @@ use crate::cli::{
     write_json, write_line,
 };
 use crate::config::Settings;
+use crate::config::patch::LISTS;
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
@@ -139,9 +140,10 @@ fn options(document: &Value) -> Vec<ShownOption> {
             shown.push(ShownOption::new(document, name, value.clone()));
         }
     }
-    if let Some(scopes) = document.get("scopes") {
-        let name = "scopes".to_owned();
-        shown.push(ShownOption::new(document, name, scopes.clone()));
+    for name in LISTS {
+        if let Some(list) = document.get(name) {
+            shown.push(ShownOption::new(document, name.to_owned(), list.clone()));
+        }
     }
     if let Some(Value::Object(sections)) = document.get("settings") {
         for (section, value) in sections {
@@ -225,10 +227,10 @@ impl LiveOption {
                 format!("{property} needs a restart: change it in the configuration file");
             return Err(CommandFailure::Usage(message));
         }
-        if property == "scopes" {
+        if LISTS.contains(&property) {
             return Ok(Self {
                 name: property.to_owned(),
-                pointer: "/scopes".to_owned(),
+                pointer: format!("/{property}"),
             });
         }
         Ok(Self {

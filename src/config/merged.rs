@@ -11,7 +11,7 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::config::{
     ConfigError, ConfigErrors, Configuration, DEFAULTS, File, Live, Origins, Setting, Settings,
-    ValueSource, check, tree::lookup, tree::members, tree::put,
+    ValueSource, check, patch::is_live_section, tree::lookup, tree::members, tree::put,
 };
 
 /// Maximum length in bytes of a default in an error message; config/registrar.toml shows longer ones.
@@ -206,7 +206,7 @@ fn part<'de, T: Deserialize<'de>>(
 ) -> Result<T, TypeError> {
     let mut sections = Vec::new();
     for (key, value) in values {
-        if ["registration", "scopes"].contains(&key.as_str()) == is_live {
+        if is_live_section(key) == is_live {
             sections.push((key.as_str(), value));
         }
     }

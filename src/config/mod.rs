@@ -12,6 +12,7 @@ mod file;
 mod load;
 mod masking;
 mod merged;
+mod owner;
 pub mod patch;
 pub mod paths;
 pub mod registration;
@@ -29,6 +30,7 @@ pub mod trust;
 pub mod udap;
 mod upstream;
 mod variables;
+mod webhooks;
 
 pub use crate::config::masking::shows_mask;
 pub use admin::{AdminScopes, AdminSettings};
@@ -36,6 +38,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use fetch::{AllowedHost, FetchSettings};
 pub use file::place;
 pub use load::{Configuration, Layers, Origin, Origins, Sources, all_origins, load};
+pub(crate) use owner::refuse_other_readers;
 pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::{
@@ -54,6 +57,7 @@ pub use trust::{
     StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer,
 };
 pub use udap::UdapMetadata;
+pub use webhooks::{Included, Webhook, WebhookClients};
 
 // What the parts of this module use of one another.
 use error::Verdict;
@@ -72,6 +76,8 @@ pub struct Live {
     pub registration: Registration,
     /// `[[scopes]]`
     pub scopes: Vec<Scope>,
+    /// `[[webhooks]]`
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Default for Live {
@@ -79,6 +85,7 @@ impl Default for Live {
         Self {
             registration: Registration::default(),
             scopes: scopes::default_scopes(),
+            webhooks: Vec::new(),
         }
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::config::{DEFAULTS, Live, Origin, Origins, tree};
 
-/// Changed values of live options by key: `registration.` and a property, or `scopes`. It contains
-/// secrets in clear text, so it is for the store only.
+/// Changed values of live options by key: `registration.` and a property, `scopes` or `webhooks`. It
+/// contains secrets in clear text, so it is for the store only.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Patch(pub Map<String, Value>);
@@ -35,17 +35,25 @@ impl fmt::Debug for Patch {
     }
 }
 
+/// The sections of the live configuration that are lists. A patch has each of them as a whole.
+pub const LISTS: [&str; 2] = ["scopes", "webhooks"];
+
+/// Whether `name` is a section of the live configuration.
+pub fn is_live_section(name: &str) -> bool {
+    name == "registration" || LISTS.contains(&name)
+}
+
 /// Whether `key` names an option that can change while the server runs.
 pub fn is_live(key: &str) -> bool {
     match key.split_once('.') {
         Some((section, property)) => section == "registration" && !property.contains('.'),
-        None => key == "scopes",
+        None => LISTS.contains(&key),
     }
 }
 
 /// Whether `key` names a live option, or a part of one.
 pub fn is_of_live(key: &str) -> bool {
-    key == "scopes" || key.starts_with("registration.")
+    LISTS.contains(&key) || key.starts_with("registration.")
 }
 
 /// Returns the keys of all live options.
@@ -54,7 +62,9 @@ pub fn live_keys() -> Vec<String> {
     for name in properties() {
         keys.push(format!("registration.{name}"));
     }
-    keys.push("scopes".to_owned());
+    for name in LISTS {
+        keys.push(name.to_owned());
+    }
     keys
 }
 
@@ -70,7 +80,7 @@ pub fn is_section_of_settings(name: &str) -> bool {
     let is_section = DEFAULTS
         .as_object()
         .is_some_and(|sections| sections.contains_key(name));
-    is_section && !["registration", "scopes"].contains(&name)
+    is_section && !is_live_section(name)
 }
 
 /// Whether `value` has the type of the live option `key`.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::events::{HOOKS, HOUR, HeldLease, hooks, session::Session};
+use crate::events::{HOOKS, HOUR, HeldLease, hooks, session::AT_ONCE, session::Session, webhook};
+use crate::fetch::Fetcher;
 use crate::service::Service;
 use crate::store::{ConsumerState, LoggedEvent, StoreError, Turn, WaitingEvent};
 
@@ -35,6 +36,8 @@ pub(super) enum Attempt {
         /// Where the next attempt starts.
         resume_at: Option<String>,
     },
+    /// The consumer wants no more events, for this reason.
+    Refused(String),
 }
 
 impl Attempt {
@@ -73,11 +76,14 @@ pub(super) async fn note_dormant(service: &Service, name: &str) {
 pub(super) struct Consumer {
     pub(super) service: Arc<Service>,
     pub(super) name: String,
+    /// A webhook that is slow must not hold up what requests fetch.
+    fetcher: Fetcher,
 }
 
 impl Consumer {
     pub(super) fn new(service: Arc<Service>, name: &str) -> Self {
         Self {
+            fetcher: service.fetcher.apart(AT_ONCE),
             service,
             name: name.to_owned(),
         }
@@ -182,7 +188,7 @@ impl Consumer {
         if self.name == HOOKS {
             return hooks::deliver(&self.service, delivery).await;
         }
-        Attempt::Done
+        webhook::deliver(&self.service, &self.fetcher, &self.name, delivery).await
     }
 }
 

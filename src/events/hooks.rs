@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::events::{Attempt, Delivery};
+use crate::events::{Attempt, Delivery, Subject, identified, subject};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot};
 use crate::store::{Event, EventType, StoreError};
@@ -44,8 +44,12 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
         return Attempt::Done;
     }
     let subject = match subject(service, event).await {
-        Ok(Some(subject)) => subject,
+        Ok(Some(subject)) => seen(service, event, &subject),
         Ok(None) => return Attempt::Done,
+        Err(error) => return Attempt::failed(&error),
+    };
+    let subject = match subject {
+        Ok(subject) => subject,
         Err(error) => return Attempt::failed(&error),
     };
     let custom = &snapshot
@@ -88,59 +92,40 @@ fn shown(delivery: &Delivery) -> Value {
 }
 
 /// The client of an event as scripts see it.
-struct Subject {
+struct SeenClient {
     client: Metadata,
     trust_level: TrustLevel,
 }
 
-impl Subject {
-    /// The client as it is stored, with its secret.
-    fn stored(service: &Service, client: &Client) -> Result<Self, StoreError> {
-        let secret = match &client.secret {
-            Some(secret) => Some(open(service, client, secret)?),
-            None => None,
-        };
-        Ok(Self {
-            client: client.shown(secret.as_ref()),
-            trust_level: client.provenance.trust_level,
-        })
-    }
-}
-
-/// Returns the client of `event` as it is now, with its secret, or as it was when it was deleted. Returns none if
-/// the event must not be delivered: it is sent again, and the client was deleted or created in the meantime.
-async fn subject(service: &Service, event: &Event) -> Result<Option<Subject>, StoreError> {
-    let stored = service.store.clients.find(&event.client_id).await?;
-    let is_deletion = event.kind == EventType::Deleted;
-    if event.consumer.is_some() && stored.is_some() == is_deletion {
-        tracing::info!("event dropped: the client has been deleted or created again since");
-        return Ok(None);
-    }
-    if !is_deletion && let Some(stored) = &stored {
-        return Subject::stored(service, stored.client()).map(Some);
-    }
-    deleted(service, event).await.map(Some)
-}
-
-/// Returns the client of `event` as it was when it was deleted, or only its identifier if that is not known.
-async fn deleted(service: &Service, event: &Event) -> Result<Subject, StoreError> {
-    let deleted = service.store.events.deleted(&event.client_id).await?;
-    let mut subject = match deleted {
-        Some(deleted) => {
-            let mut client = deleted.metadata.metadata().clone();
-            client.set("client_id_issued_at", deleted.issued_at.unix());
-            Subject {
+/// Returns the client with its secret, or as it was when it was deleted, or only its identifier if that is not known.
+fn seen(service: &Service, event: &Event, subject: &Subject) -> Result<SeenClient, StoreError> {
+    match subject {
+        Subject::Stored(client) => stored(service, client),
+        Subject::Deleted(Some(deleted)) => Ok(SeenClient {
+            client: identified(deleted, event),
+            trust_level: deleted.trust_level,
+        }),
+        Subject::Deleted(None) => {
+            let mut client = Metadata::default();
+            client.set("client_id", event.client_id.as_str());
+            let trust_level = TrustLevel::Open;
+            Ok(SeenClient {
                 client,
-                trust_level: deleted.trust_level,
-            }
+                trust_level,
+            })
         }
-        None => Subject {
-            client: Metadata::default(),
-            trust_level: TrustLevel::Open,
-        },
+    }
+}
+
+fn stored(service: &Service, client: &Client) -> Result<SeenClient, StoreError> {
+    let secret = match &client.secret {
+        Some(secret) => Some(open(service, client, secret)?),
+        None => None,
     };
-    subject.client.set("client_id", event.client_id.as_str());
-    Ok(subject)
+    Ok(SeenClient {
+        client: client.shown(secret.as_ref()),
+        trust_level: client.provenance.trust_level,
+    })
 }
 
 fn open(

@@ -8,6 +8,8 @@ mod consumer;
 mod hooks;
 mod lease;
 mod session;
+mod subject;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::service::{Service, Snapshot};
 use crate::store::{ConsumerState, StoreError, Trim, WaitingEvent};
 use consumer::{Attempt, Attempted, Consumer, Delivery};
 use lease::HeldLease;
+use subject::{Subject, identified, subject};
 
 /// The name of the consumer that calls the hooks of scripts.
 pub(crate) const HOOKS: &str = "hooks";
@@ -39,6 +42,7 @@ pub(crate) fn consumers(snapshot: &Snapshot) -> Vec<String> {
     if hooks::are_wanted(snapshot) {
         names.push(HOOKS.to_owned());
     }
+    names.extend(webhook::consumers(&snapshot.live));
     names
 }
 

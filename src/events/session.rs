@@ -17,7 +17,7 @@ use crate::store::{
 use crate::telemetry::{DeliveryOutcome, meter};
 
 /// The number of events that are delivered at the same time. It is small, so that requests are not held up.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 /// The number of events that are read from the log at a time.
 const PAGE: usize = 256;
 /// How often the state is stored while events are delivered.
@@ -248,7 +248,26 @@ impl<'a> Session<'a> {
                 self.failures = self.failures.saturating_add(1);
                 self.failed(waiting, logged, &error, resume_at);
             }
+            Attempt::Refused(reason) => {
+                meter::event_attempt(&self.consumer.name, DeliveryOutcome::Failed);
+                self.disable(waiting, reason);
+            }
         }
+    }
+
+    /// Delivers nothing more until an operator enables the consumer. The event that was refused is the first then.
+    fn disable(&mut self, waiting: WaitingEvent, reason: String) {
+        if self.disabled.is_none() {
+            tracing::error!(
+                consumer = self.consumer.name,
+                position = waiting.position,
+                client_id = waiting.client_id.as_str(),
+                reason,
+                "event consumer disabled; it receives nothing until it is enabled (registrar events enable)"
+            );
+        }
+        self.disabled.get_or_insert(reason);
+        self.backlog.failed(waiting, Duration::ZERO);
     }
 
     /// Decides what becomes of an event that failed.
@@ -353,7 +372,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             match order {
-                Order::Enable => self.disabled = None,
+                Order::Enable => self.enable(),
                 Order::Retry => drop(self.backlog.wake(position)),
                 // An event that is being delivered may be delivered yet; then there is nothing to skip.
                 Order::Skip => drop(self.backlog.skip(position)),
@@ -362,6 +381,16 @@ impl<'a> Session<'a> {
             self.note_change();
         }
         Ok(())
+    }
+
+    fn enable(&mut self) {
+        if let Some(reason) = self.disabled.take() {
+            tracing::info!(
+                consumer = self.consumer.name,
+                reason,
+                "event consumer enabled; it was disabled for this reason"
+            );
+        }
     }
 
     /// Stores the state.

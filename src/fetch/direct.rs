@@ -158,7 +158,11 @@ fn prepare(request: Request) -> Result<reqwest::Request, DirectError> {
 }
 
 async fn read(answer: reqwest::Response) -> Result<Response, DirectError> {
-    let whole = message::read(answer, ANSWER_BYTES).await;
+    let limit = message::AnswerLimit {
+        bytes: ANSWER_BYTES,
+        is_cut_off: false,
+    };
+    let whole = message::read(answer, limit).await;
     whole.map_err(|error| DirectError::Broken(error.to_string()))
 }
 

@@ -40,6 +40,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// A limit for the bytes of the answer, lower than the one of `[fetch]`.
     pub limit: Option<usize>,
+    /// Whether the body of the answer does not matter: beyond the limit, it is cut off.
+    pub is_body_ignored: bool,
 }
 
 impl Request {
@@ -117,15 +119,26 @@ fn method(name: &str) -> Result<Method, Refusal> {
     }
 }
 
+/// How much of an answer is read.
+#[derive(Clone, Copy)]
+pub(super) struct AnswerLimit {
+    /// The maximum length of its body, in bytes.
+    pub(super) bytes: usize,
+    /// Whether a longer body is cut off instead of rejected.
+    pub(super) is_cut_off: bool,
+}
+
 /// Reads the whole answer, up to the limit.
 pub(super) async fn read(
     mut answer: reqwest::Response,
-    limit: usize,
+    limit: AnswerLimit,
 ) -> Result<Response, FetchError> {
-    let too_large = FetchError::TooLarge { limit };
+    let AnswerLimit { bytes, is_cut_off } = limit;
+    let too_large = FetchError::TooLarge { limit: bytes };
     let headers = headers(answer.headers())?;
     if let Some(length) = answer.content_length()
-        && length > limit as u64
+        && length > bytes as u64
+        && !is_cut_off
     {
         return Err(too_large);
     }
@@ -138,7 +151,10 @@ pub(super) async fn read(
             Ok(None) => break,
             Err(error) => return Err(FetchError::of(&error, &host)),
         };
-        if chunk.len() > limit.saturating_sub(body.len()) {
+        if chunk.len() > bytes.saturating_sub(body.len()) {
+            if is_cut_off {
+                break;
+            }
             return Err(too_large);
         }
         body.extend_from_slice(&chunk);

@@ -36,6 +36,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::FetchSettings;
 use crate::telemetry::{FetchOutcome, meter};
 use document::FetchedDocument;
+use message::AnswerLimit;
 use policy::UrlPolicy;
 use turns::Turns;
 
@@ -71,6 +72,19 @@ impl Fetcher {
         })
     }
 
+    /// Returns a fetcher with the same rules whose requests do not take part in the limits for concurrent requests:
+    /// at most `concurrent` of its own are sent at the same time.
+    #[must_use]
+    pub(crate) fn apart(&self, concurrent: usize) -> Self {
+        Self {
+            client: self.client.clone(),
+            policy: self.policy.clone(),
+            turns: Turns::new(concurrent, concurrent),
+            timeout: self.timeout,
+            body_bytes: self.body_bytes,
+        }
+    }
+
     /// Checks whether `url` may be fetched, without resolving its host.
     ///
     /// # Errors
@@ -92,7 +106,10 @@ impl Fetcher {
 
     async fn send_uncounted(&self, request: Request) -> Result<Response, FetchError> {
         let timeout = within(request.timeout, self.timeout);
-        let limit = within(request.limit, self.body_bytes);
+        let limit = AnswerLimit {
+            bytes: within(request.limit, self.body_bytes),
+            is_cut_off: request.is_body_ignored,
+        };
         let url = self.policy.admit(&request.url)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let host = format!("{}:{port}", url.host_str().unwrap_or_default());
@@ -111,7 +128,7 @@ impl Fetcher {
     async fn exchange(
         &self,
         request: reqwest::Request,
-        limit: usize,
+        limit: AnswerLimit,
     ) -> Result<Response, FetchError> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
         match self.client.execute(request).await {

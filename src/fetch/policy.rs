@@ -16,6 +16,7 @@ const URL_BYTES: usize = 8 * 1024;
 const FIRST_FREE_PORT: u16 = 1024;
 
 /// The rules of `[fetch]` for URLs.
+#[derive(Clone)]
 pub(super) struct UrlPolicy {
     settings: FetchSettings,
 }

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::config::{Live, MASK, Origins, Settings, all_origins};
 
-/// The configuration in force: `registration` and `scopes`, which can be patched; `settings`, which need a
+/// The configuration in force: `registration`, `scopes` and `webhooks`, which can be patched; `settings`, which need a
 /// restart; `origins` of all options; and `revision`. It contains no secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {

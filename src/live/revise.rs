@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::base::json::MAXIMUM_DEPTH;
 use crate::config::{
-    Configuration, Patch, patch::fixed_by, patch::live_keys, patch::unknown_live, shows_mask,
+    Configuration, Patch, patch::fixed_by, patch::is_live_section, patch::live_keys,
+    patch::unknown_live, shows_mask,
 };
 use crate::live::{Operations, PatchError, operations::shown};
 
@@ -130,7 +131,7 @@ fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
         return Err(PatchError::Invalid(reason));
     }
     for section in members.keys() {
-        if section != "registration" && section != "scopes" {
+        if !is_live_section(section) {
             let reason = "cannot be patched; remove it from the document";
             return Err(PatchError::Invalid(format!("{}: {reason}", shown(section))));
         }

@@ -5,6 +5,7 @@ pub(crate) mod limits;
 pub(crate) mod refusal;
 mod steady;
 mod upstream;
+pub(crate) mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -153,7 +154,8 @@ impl Judged {
     }
 }
 
-/// Validates the patterns, keys and algorithms of a configuration that was parsed.
+/// Validates the patterns, keys, algorithms and webhooks of a configuration that was parsed. The files that it names
+/// are read.
 ///
 /// # Errors
 /// All faults, one in each line.
@@ -163,6 +165,7 @@ pub fn judge(live: Live) -> Result<Judged, String> {
         faults.extend(wrong);
         Trust::default()
     });
+    faults.extend(webhooks::faults(&live.webhooks));
     let lines: Vec<String> = faults
         .into_iter()
         .map(|(key, reason)| format!("{key}: {reason}"))

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 pub use crate::store::clients::index::Indexed;
 pub use crate::store::clients::levels::ByLevel;
-pub use crate::store::clients::listing::{ClientFilter, Page};
+pub use crate::store::clients::listing::{ClientFilter, FilterFault, Page};
 pub use crate::store::clients::uses::Uses;
 pub use crate::store::expiring::initial_access_tokens::{
     InitialAccess, InitialAccessToken, InitialAccessTokens,

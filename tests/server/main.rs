@@ -75,4 +75,5 @@ mod transfer_bad_lines;
 mod unknown_keys;
 mod unused;
 mod vouched;
+mod webhooks;
 mod wire;

@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{refusal, refusal::call_refused, refusal::refused};
 use crate::admin::{
@@ -28,17 +28,6 @@ use crate::telemetry;
 
 /// The maximum number of clients on a page.
 const MOST: usize = 500;
-
-/// The parameters that select clients.
-const FILTERS: &[&str] = &[
-    "client_id",
-    "client_name",
-    "expires_before",
-    "issued_before",
-    "issued_from",
-    "software_id",
-    "trust_level",
-];
 
 /// A page of clients.
 #[derive(Serialize, JsonSchema)]
@@ -139,7 +128,10 @@ pub(crate) async fn list(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
-    let query = Query::read(&parts.uri, &[FILTERS, &["after", "limit"]].concat())?;
+    let query = Query::read(
+        &parts.uri,
+        &[ClientFilter::PARAMETERS, &["after", "limit"]].concat(),
+    )?;
     let after = after(&query)?;
     let filter = filter(&query)?;
     let limit = query.limit(MOST)?;
@@ -160,32 +152,8 @@ fn after(query: &Query) -> Result<Option<ClientId>, Problem> {
 }
 
 fn filter(query: &Query) -> Result<ClientFilter, Problem> {
-    let text = |name: &str| query.text(name).map(str::to_owned);
-    Ok(ClientFilter {
-        client_id_prefix: text("client_id"),
-        software_id: text("software_id"),
-        client_name_contains: text("client_name"),
-        trust_level: trust_level(query)?,
-        issued_from: moment(query, "issued_from")?,
-        issued_before: moment(query, "issued_before")?,
-        expires_before: moment(query, "expires_before")?,
-    })
-}
-
-fn trust_level(query: &Query) -> Result<Option<TrustLevel>, Problem> {
-    let Some(text) = query.text("trust_level") else {
-        return Ok(None);
-    };
-    let Ok(level) = serde_json::from_value(json!(text)) else {
-        let due = "trust_level must be open, token, mtls, statement, attested or operator";
-        return Err(bad_request(due));
-    };
-    Ok(Some(level))
-}
-
-fn moment(query: &Query, name: &str) -> Result<Option<Timestamp>, Problem> {
-    let seconds = query.parsed(name, "seconds since 1970-01-01T00:00:00Z")?;
-    Ok(seconds.map(Timestamp::from_unix))
+    let filter = ClientFilter::read(|name| query.text(name).map(str::to_owned));
+    filter.map_err(|fault| bad_request(&format!("{} must be {}", fault.name, fault.due)))
 }
 
 /// Returns one client: its metadata and its provenance.
@@ -335,14 +303,17 @@ pub(crate) async fn delete_all(
 
 /// Returns the filter for the clients to delete. The query must have one.
 fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
-    let query = Query::read(&parts.uri, FILTERS)?;
-    if !FILTERS.iter().any(|name| query.text(name).is_some()) {
+    let query = Query::read(&parts.uri, ClientFilter::PARAMETERS)?;
+    if !ClientFilter::PARAMETERS
+        .iter()
+        .any(|name| query.text(name).is_some())
+    {
         return Err(bad_request(&format!(
             "give at least one filter: {}",
-            FILTERS.join(", ")
+            ClientFilter::PARAMETERS.join(", ")
         )));
     }
-    if let Some(name) = FILTERS
+    if let Some(name) = ClientFilter::PARAMETERS
         .iter()
         .find(|name| query.text(name).is_some_and(str::is_empty))
     {

@@ -161,10 +161,11 @@ fn configuration() -> Value {
     json!({
         "Configuration": {
             "type": "object",
-            "required": ["registration", "scopes", "settings", "origins", "revision"],
+            "required": ["registration", "scopes", "webhooks", "settings", "origins", "revision"],
             "properties": {
                 "registration": {"type": "object"},
                 "scopes": {"type": "array", "items": {"type": "object", "required": ["id"]}},
+                "webhooks": {"type": "array", "items": {"type": "object", "required": ["name", "url", "secretFile"]}},
                 "settings": {"type": "object", "description": "The settings that need a restart."},
                 "origins": {
                     "type": "object",

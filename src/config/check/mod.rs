@@ -10,7 +10,9 @@ use serde_json::Value;
 use url::Url;
 
 use crate::base::scope;
-use crate::config::{FetchSettings, Live, Settings, Verdict, admin, paths, store, tls, upstream};
+use crate::config::{
+    FetchSettings, Live, Settings, Verdict, admin, paths, store, tls, upstream, webhooks,
+};
 
 /// Checks the whole configuration.
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
@@ -18,6 +20,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     check_settings(settings, live, &mut verdict);
     registration::check(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
+    webhooks::check(&live.webhooks, &mut verdict);
     verdict
 }
 

@@ -1,5 +1,5 @@
-//! Checks of the URLs in `[registration]` and `[discovery]`. Each must be valid, and the server must be
-//! allowed to fetch the URLs that it fetches.
+//! Checks of the URLs in `[registration]`, `[[webhooks]]` and `[discovery]`. Each must be valid, and the server
+//! must be allowed to send requests to the URLs that it fetches or notifies.
 
 use serde_json::Value;
 use url::Url;
@@ -7,12 +7,12 @@ use url::Url;
 use crate::config::{FetchSettings, Live, Registration, Settings, UPSTREAM, Verdict};
 
 pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
-    for (key, url) in fetched(&live.registration) {
+    for (key, url) in requested(live) {
         match fault(&settings.fetch, url) {
             Some(UnfetchableUrl::Unreadable) => {
                 verdict.refuse(
                     &key,
-                    "must be an https URL, such as https://directory.example.org/jwks",
+                    "must be an https URL, such as https://directory.example.org/path",
                 );
             }
             Some(UnfetchableUrl::Http) => {
@@ -36,6 +36,15 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
             );
         }
     }
+}
+
+/// Returns every URL that the server sends requests to, with its key.
+fn requested(live: &Live) -> Vec<(String, &str)> {
+    let mut urls = fetched(&live.registration);
+    for (at, webhook) in live.webhooks.iter().enumerate() {
+        urls.push((format!("webhooks[{at}].url"), webhook.url.as_str()));
+    }
+    urls
 }
 
 /// Returns every URL of `registration` that the server fetches, with its key.

@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, try_unfold};
 
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::store::{Clients, Indexed, StoreError, Stored, keys};
+use crate::store::{Clients, DeletedClient, Indexed, StoreError, Stored, keys};
 
 /// Clients that are read at a time.
 const CHUNK: usize = 100;
@@ -32,16 +32,82 @@ pub struct ClientFilter {
     pub expires_before: Option<Timestamp>,
 }
 
+/// A parameter of a filter has a value that it cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterFault {
+    /// The name of the parameter.
+    pub name: &'static str,
+    /// What it must be.
+    pub due: &'static str,
+}
+
+/// The parts of a client that a filter looks at. A deleted client has them too.
+struct Filtered<'a> {
+    id: &'a ClientId,
+    metadata: &'a Metadata,
+    trust_level: TrustLevel,
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+}
+
 impl ClientFilter {
+    /// The names of the parameters, wherever a filter is written.
+    pub const PARAMETERS: &[&str] = &[
+        "client_id",
+        "client_name",
+        "expires_before",
+        "issued_before",
+        "issued_from",
+        "software_id",
+        "trust_level",
+    ];
+
+    /// Reads a filter from its parameters. `text` returns the value of each.
+    ///
+    /// # Errors
+    /// The first parameter that does not have a valid value.
+    pub fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, FilterFault> {
+        Ok(Self {
+            client_id_prefix: text("client_id"),
+            software_id: text("software_id"),
+            client_name_contains: text("client_name"),
+            trust_level: level("trust_level", text("trust_level"))?,
+            issued_from: moment("issued_from", text("issued_from"))?,
+            issued_before: moment("issued_before", text("issued_before"))?,
+            expires_before: moment("expires_before", text("expires_before"))?,
+        })
+    }
+
     /// Returns whether `client` meets all conditions.
     pub fn matches(&self, client: &Client) -> bool {
-        let level = client.provenance.trust_level;
-        self.trust_level.is_none_or(|wanted| wanted == level)
+        self.matches_parts(&Filtered {
+            id: &client.id,
+            metadata: client.metadata.metadata(),
+            trust_level: client.provenance.trust_level,
+            issued_at: client.issued_at,
+            expires_at: client.expires_at,
+        })
+    }
+
+    /// Returns whether the client `id` met all conditions when it was deleted.
+    pub fn matches_deleted(&self, id: &ClientId, deleted: &DeletedClient) -> bool {
+        self.matches_parts(&Filtered {
+            id,
+            metadata: deleted.metadata.metadata(),
+            trust_level: deleted.trust_level,
+            issued_at: deleted.issued_at,
+            expires_at: deleted.expires_at,
+        })
+    }
+
+    fn matches_parts(&self, client: &Filtered<'_>) -> bool {
+        self.trust_level
+            .is_none_or(|wanted| wanted == client.trust_level)
             && self.matches_times(client)
             && self.matches_texts(client)
     }
 
-    fn matches_times(&self, client: &Client) -> bool {
+    fn matches_times(&self, client: &Filtered<'_>) -> bool {
         let issued = client.issued_at;
         if self.issued_from.is_some_and(|from| issued < from) {
             return false;
@@ -56,8 +122,8 @@ impl ClientFilter {
         }
     }
 
-    fn matches_texts(&self, client: &Client) -> bool {
-        let metadata = client.metadata.metadata();
+    fn matches_texts(&self, client: &Filtered<'_>) -> bool {
+        let metadata = client.metadata;
         if let Some(prefix) = &self.client_id_prefix
             && !client.id.as_str().starts_with(prefix)
         {
@@ -73,6 +139,26 @@ impl ClientFilter {
             None => true,
         }
     }
+}
+
+fn level(name: &'static str, text: Option<String>) -> Result<Option<TrustLevel>, FilterFault> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let known = TrustLevel::ALL
+        .into_iter()
+        .find(|level| level.as_str() == text);
+    let due = "open, token, mtls, statement, attested or operator";
+    known.map(Some).ok_or(FilterFault { name, due })
+}
+
+fn moment(name: &'static str, text: Option<String>) -> Result<Option<Timestamp>, FilterFault> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let due = "seconds since 1970-01-01T00:00:00Z";
+    let seconds = text.parse().map_err(|_| FilterFault { name, due })?;
+    Ok(Some(Timestamp::from_unix(seconds)))
 }
 
 /// Returns whether a client name in any language contains `part`, ignoring case.

@@ -223,6 +223,9 @@ pub struct DeletedClient {
     pub metadata: Approved,
     /// `client_id_issued_at`
     pub issued_at: Timestamp,
+    /// The time at which it would have stopped working. `None`: it did not expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// How far its registration could be trusted.
     pub trust_level: TrustLevel,
 }
@@ -264,6 +267,7 @@ fn deleted(client: &Client, cause: &Cause) -> Result<Change, StoreError> {
         event: event.id,
         metadata: client.metadata.clone(),
         issued_at: client.issued_at,
+        expires_at: client.expires_at,
         trust_level: client.provenance.trust_level,
     };
     let key = keys::deleted_client(&client.id);

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::base::{SealingKey, random};
+use crate::config::refuse_other_readers;
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.
@@ -93,28 +94,8 @@ fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
     }
 }
 
-#[cfg(unix)]
 fn refuse_readers(file: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::PermissionsExt;
-    let found = fs::metadata(file).map_err(|error| failed(file, error))?;
-    let mode = found.permissions().mode();
-    let others = 0o077;
-    if mode & others == 0 {
-        return Ok(());
-    }
-    let mode = mode & 0o777;
-    let reason =
-        format!("other users can read it (mode {mode:o}); restrict it to its owner: chmod 600");
-    Err(failed(file, reason))
-}
-
-#[cfg(not(unix))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the same signature on every system"
-)]
-fn refuse_readers(_file: &Path) -> Result<(), StoreError> {
-    Ok(())
+    refuse_other_readers(file).map_err(|reason| failed(file, reason))
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ pub(super) fn answered(url: &reqwest::Url, body: &Value) {
     );
 }
 
+/// Remembers a secret of the configuration.
+pub(super) fn noted(port: u16, secret: &str) {
+    note(Some(port), std::iter::once(secret));
+}
+
 fn note<'a>(port: Option<u16>, secrets: impl Iterator<Item = &'a str>) {
     let mut all = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
     let own = all

@@ -152,6 +152,11 @@ impl TestServer {
         self.clock.now().unix()
     }
 
+    /// Fails the test at its end if `secret` is in the log, in the metrics or in the store.
+    pub(crate) fn must_not_leak(&self, secret: &str) {
+        leaks::noted(self.server().address().port(), secret);
+    }
+
     /// Sends later requests with `client`.
     pub(crate) fn use_client(&mut self, client: reqwest::Client) {
         self.http = client;

@@ -1,0 +1,42 @@
+//! The client of an event, as it is when the event is delivered.
+
+use crate::client::{Client, Metadata};
+use crate::service::Service;
+use crate::store::{DeletedClient, Event, EventType, StoreError};
+
+/// The client of an event.
+pub(super) enum Subject {
+    /// The client as it is stored.
+    Stored(Box<Client>),
+    /// The client as it was when it was deleted; none if that is no longer known.
+    Deleted(Option<Box<DeletedClient>>),
+}
+
+/// Returns the client of `event`. Returns none if the event must not be delivered: it is sent again, and the client was
+/// deleted or created in the meantime.
+pub(super) async fn subject(
+    service: &Service,
+    event: &Event,
+) -> Result<Option<Subject>, StoreError> {
+    let stored = service.store.clients.find(&event.client_id).await?;
+    let is_deletion = event.kind == EventType::Deleted;
+    if event.consumer.is_some() && stored.is_some() == is_deletion {
+        tracing::info!("event dropped: the client has been deleted or created again since");
+        return Ok(None);
+    }
+    Ok(Some(match stored {
+        Some(stored) if !is_deletion => Subject::Stored(Box::new(stored.into_client())),
+        _ => {
+            let deleted = service.store.events.deleted(&event.client_id).await?;
+            Subject::Deleted(deleted.map(Box::new))
+        }
+    }))
+}
+
+/// Returns the last metadata of the client of `event`, with its identifiers.
+pub(super) fn identified(deleted: &DeletedClient, event: &Event) -> Metadata {
+    let mut client = deleted.metadata.metadata().clone();
+    client.set("client_id", event.client_id.as_str());
+    client.set("client_id_issued_at", deleted.issued_at.unix());
+    client
+}
