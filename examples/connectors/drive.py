@@ -101,7 +101,9 @@ class Trial:
     def settle_after(self, stopped, what):
         """The same after the other side was down. The pauses between attempts are as long as it was down, at most."""
         away = time.monotonic() - stopped
-        self.settle(f"{what} ({away:.0f} s)", 120 + 2 * away)
+        patience = 120 + 2 * away
+        self.settle(f"{what} ({away:.0f} s)", patience)
+        return patience
 
     def tokens(self, limit=20):
         """Requests tokens there: with each secret from here, and with secrets that must not work."""
@@ -127,9 +129,11 @@ class Trial:
         if status != due:
             raise Failure(f"{client_id}: a request for a token with {method} has status {status} instead of {due}")
 
-    def wait_for_token(self, client_id, secret, method):
-        """Waits until a new secret works."""
-        until = time.monotonic() + 60
+    def wait_for_token(self, client, patience=60):
+        """Waits until the new secret of a client works."""
+        client_id, secret = client["client_id"], client["client_secret"]
+        method = client["token_endpoint_auth_method"]
+        until = time.monotonic() + patience
         while self.target.token(client_id, secret, method) != 200:
             if time.monotonic() > until:
                 raise Failure(f"{client_id}: the new secret does not work there")
@@ -172,7 +176,7 @@ class Trial:
         self.tokens()
         self.rotate("service")
         service = self.clients["service"]
-        self.wait_for_token(service["client_id"], service["client_secret"], service["token_endpoint_auth_method"])
+        self.wait_for_token(service)
         self.tokens()
         self.registrar.set_disabled(service["client_id"], True)
         self.settle("disabled")
@@ -224,9 +228,8 @@ class Trial:
         self.wait_for_end(expiring)
         time.sleep(DOWN)
         self.target.start()
-        self.settle_after(stopped, "the other side was down")
-        keep = self.clients["keep"]
-        self.wait_for_token(keep["client_id"], keep["client_secret"], keep["token_endpoint_auth_method"])
+        patience = self.settle_after(stopped, "the other side was down")
+        self.wait_for_token(self.clients["keep"], patience)
         self.tokens()
 
     def registrar_stops(self):
