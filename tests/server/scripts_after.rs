@@ -114,7 +114,6 @@ async fn requests_do_not_wait_for_these_hooks_and_faults_affect_no_client() {
     }
     until(|| host.waiting() > 0).await;
     server.read(&clients[0]).await.expect_status(200);
-    assert!(host.calls().is_empty());
     host.release();
 }
 

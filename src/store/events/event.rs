@@ -251,7 +251,8 @@ pub(in crate::store) fn reported(
 
 fn updated(before: &Client, after: &Client, cause: &Cause) -> Result<Change, StoreError> {
     let changed = changed_members(before, after);
-    if changed.is_empty() {
+    // A replacement by the same metadata is an update too.
+    if changed.is_empty() && before.revision == after.revision {
         return Ok(Change::default());
     }
     let kind = change_type(before, after, &changed);
