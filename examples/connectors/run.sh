@@ -14,7 +14,7 @@ fi
 
 outcome=0 driver=
 # The driver stops what it has started.
-trap 'if [ -n "$driver" ]; then kill "$driver" && wait "$driver"; rm -rf "$work"; fi; exit 143' INT TERM
+trap 'if [ -n "$driver" ]; then kill "$driver"; wait "$driver" || true; rm -rf "$work"; fi; exit 143' INT TERM
 
 # Runs the steps with one program. The logs are kept in $KEEP, or in a temporary folder if a step fails.
 try() {
