@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::base::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::events::{Attempt, Delivery, Subject, identified, subject};
+use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot};
 use crate::store::{Event, EventType, StoreError};
@@ -43,13 +43,9 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
     if !snapshot.scripts.has(hook) {
         return Attempt::Done;
     }
-    let subject = match subject(service, event).await {
-        Ok(Some(subject)) => seen(service, event, &subject),
+    let seen = match seen(service, event).await {
+        Ok(Some(seen)) => seen,
         Ok(None) => return Attempt::Done,
-        Err(error) => return Attempt::failed(&error),
-    };
-    let subject = match subject {
-        Ok(subject) => subject,
         Err(error) => return Attempt::failed(&error),
     };
     let custom = &snapshot
@@ -58,14 +54,14 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
         .dynamic_registration_custom_attributes;
     let facts = Facts::recalled(
         event.context.as_deref(),
-        subject.trust_level,
+        seen.trust_level,
         custom.clone(),
         shown(delivery),
     );
     let resume_at = delivery.resume_at.as_deref();
     let told = snapshot
         .scripts
-        .notify(hook, Arc::new(facts), &subject.client, resume_at)
+        .notify(hook, Arc::new(facts), &seen.client, resume_at)
         .await;
     match told {
         Ok(()) => Attempt::Done,
@@ -98,23 +94,26 @@ struct SeenClient {
 }
 
 /// Returns the client with its secret, or as it was when it was deleted, or only its identifier if that is not known.
-fn seen(service: &Service, event: &Event, subject: &Subject) -> Result<SeenClient, StoreError> {
-    match subject {
-        Subject::Stored(client) => stored(service, client),
-        Subject::Deleted(Some(deleted)) => Ok(SeenClient {
-            client: identified(deleted, event),
+/// Returns none if the event must not be delivered.
+async fn seen(service: &Service, event: &Event) -> Result<Option<SeenClient>, StoreError> {
+    let seen = match subject(service, event).await? {
+        None => return Ok(None),
+        Some(EventSubject::Stored(client)) => stored(service, &client)?,
+        Some(EventSubject::Deleted(Some(deleted))) => SeenClient {
+            client: identified(&deleted, event),
             trust_level: deleted.trust_level,
-        }),
-        Subject::Deleted(None) => {
+        },
+        Some(EventSubject::Deleted(None)) => {
             let mut client = Metadata::default();
             client.set("client_id", event.client_id.as_str());
             let trust_level = TrustLevel::Open;
-            Ok(SeenClient {
+            SeenClient {
                 client,
                 trust_level,
-            })
+            }
         }
-    }
+    };
+    Ok(Some(seen))
 }
 
 fn stored(service: &Service, client: &Client) -> Result<SeenClient, StoreError> {

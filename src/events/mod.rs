@@ -24,7 +24,7 @@ use crate::service::{Service, Snapshot};
 use crate::store::{ConsumerState, StoreError, Trim, WaitingEvent};
 use consumer::{Attempt, Attempted, Consumer, Delivery};
 use lease::HeldLease;
-use subject::{Subject, identified, subject};
+use subject::{EventSubject, identified, subject};
 
 /// The name of the consumer that calls the hooks of scripts.
 pub(crate) const HOOKS: &str = "hooks";

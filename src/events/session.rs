@@ -222,16 +222,7 @@ impl<'a> Session<'a> {
     fn landed(&mut self, waiting: WaitingEvent, attempted: Attempted) {
         self.note_change();
         let (logged, attempt) = match attempted {
-            Attempted::Missing => {
-                tracing::error!(
-                    consumer = self.consumer.name,
-                    position = waiting.position,
-                    client_id = waiting.client_id.as_str(),
-                    "event lost: it was deleted from the log before it was delivered (store.events)"
-                );
-                meter::event_attempt(&self.consumer.name, DeliveryOutcome::Lost);
-                return self.backlog.delivered(&waiting.client_id);
-            }
+            Attempted::Missing => return self.lost(&waiting),
             Attempted::Tried(logged, attempt) => (logged, attempt),
         };
         match attempt {
@@ -253,6 +244,17 @@ impl<'a> Session<'a> {
                 self.disable(waiting, reason);
             }
         }
+    }
+
+    fn lost(&mut self, waiting: &WaitingEvent) {
+        tracing::error!(
+            consumer = self.consumer.name,
+            position = waiting.position,
+            client_id = waiting.client_id.as_str(),
+            "event lost: it was deleted from the log before it was delivered (store.events)"
+        );
+        meter::event_attempt(&self.consumer.name, DeliveryOutcome::Lost);
+        self.backlog.delivered(&waiting.client_id);
     }
 
     /// Delivers nothing more until an operator enables the consumer. The event that was refused is the first then.

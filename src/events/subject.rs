@@ -5,7 +5,7 @@ use crate::service::Service;
 use crate::store::{DeletedClient, Event, EventType, StoreError};
 
 /// The client of an event.
-pub(super) enum Subject {
+pub(super) enum EventSubject {
     /// The client as it is stored.
     Stored(Box<Client>),
     /// The client as it was when it was deleted; none if that is no longer known.
@@ -17,7 +17,7 @@ pub(super) enum Subject {
 pub(super) async fn subject(
     service: &Service,
     event: &Event,
-) -> Result<Option<Subject>, StoreError> {
+) -> Result<Option<EventSubject>, StoreError> {
     let stored = service.store.clients.find(&event.client_id).await?;
     let is_deletion = event.kind == EventType::Deleted;
     if event.consumer.is_some() && stored.is_some() == is_deletion {
@@ -25,10 +25,10 @@ pub(super) async fn subject(
         return Ok(None);
     }
     Ok(Some(match stored {
-        Some(stored) if !is_deletion => Subject::Stored(Box::new(stored.into_client())),
+        Some(stored) if !is_deletion => EventSubject::Stored(Box::new(stored.into_client())),
         _ => {
             let deleted = service.store.events.deleted(&event.client_id).await?;
-            Subject::Deleted(deleted.map(Box::new))
+            EventSubject::Deleted(deleted.map(Box::new))
         }
     }))
 }

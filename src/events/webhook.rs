@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Included, Live, Webhook};
-use crate::events::{Attempt, Delivery, Subject, identified, subject};
+use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
 use crate::fetch::{Fetcher, Request};
 use crate::service::Service;
 use crate::service::webhooks::{WebhookSecrets, client_filter};
-use crate::store::{ClientFilter, Event};
+use crate::store::{ClientFilter, Event, EventType};
 
 /// The beginning of the name of a consumer that is a webhook.
 const PREFIX: &str = "webhook:";
@@ -30,113 +30,130 @@ pub(super) async fn deliver(
     consumer: &str,
     delivery: &Delivery,
 ) -> Attempt {
-    let live = &service.snapshot().live;
-    let name = consumer.strip_prefix(PREFIX).unwrap_or_default();
-    let Some(webhook) = live.webhooks.iter().find(|webhook| webhook.name == name) else {
-        return Attempt::failed(&"the webhook is no longer configured");
-    };
-    let event = &delivery.logged.event;
-    if !webhook
-        .events
-        .iter()
-        .any(|named| event.kind.is_named(named))
-    {
-        return Attempt::Done;
-    }
-    let filter = match client_filter(&webhook.clients) {
-        Ok(filter) => filter,
-        Err(reason) => return Attempt::failed(&reason),
-    };
-    let subject = match subject(service, event).await {
-        Ok(Some(subject)) if is_selected(&filter, event, &subject) => subject,
-        Ok(_) => return Attempt::Done,
-        Err(error) => return Attempt::failed(&error),
-    };
-    let client = webhook
-        .include
-        .and_then(|Included::Client| shown(event, &subject));
-    match request(service, webhook, delivery, client).await {
-        Ok(request) => send(fetcher, request).await,
+    match request(service, consumer, delivery).await {
+        Ok(Some(request)) => send(fetcher, request).await,
+        Ok(None) => Attempt::Done,
         Err(reason) => Attempt::failed(&reason),
     }
 }
 
+/// Returns the request that delivers the event; none if the webhook does not want it.
+async fn request(
+    service: &Service,
+    consumer: &str,
+    delivery: &Delivery,
+) -> Result<Option<Request>, String> {
+    let live = &service.snapshot().live;
+    let webhook = configured(live, consumer).ok_or("the webhook is no longer configured")?;
+    let event = &delivery.logged.event;
+    if !names(webhook, event.kind) {
+        return Ok(None);
+    }
+    let filter = client_filter(&webhook.clients)?;
+    let found = subject(service, event).await;
+    let found = found.map_err(|error| error.to_string())?;
+    let Some(subject) = found.filter(|subject| is_selected(&filter, event, subject)) else {
+        return Ok(None);
+    };
+    let client = match webhook.include {
+        Some(Included::Client) => shown(event, &subject),
+        None => None,
+    };
+    let body = body(event, &data(delivery, client.as_ref()));
+    let signed = signed(service, webhook, &event.id, body).await?;
+    Ok(Some(signed))
+}
+
+fn configured<'a>(live: &'a Live, consumer: &str) -> Option<&'a Webhook> {
+    let name = consumer.strip_prefix(PREFIX)?;
+    live.webhooks.iter().find(|webhook| webhook.name == name)
+}
+
+/// Returns whether the webhook wants events of this type.
+fn names(webhook: &Webhook, kind: EventType) -> bool {
+    webhook.events.iter().any(|named| kind.is_named(named))
+}
+
 /// Returns whether the webhook wants events of this client.
-fn is_selected(filter: &ClientFilter, event: &Event, subject: &Subject) -> bool {
+fn is_selected(filter: &ClientFilter, event: &Event, subject: &EventSubject) -> bool {
     match subject {
-        Subject::Stored(client) => filter.matches(client),
-        Subject::Deleted(Some(deleted)) => filter.matches_deleted(&event.client_id, deleted),
+        EventSubject::Stored(client) => filter.matches(client),
+        EventSubject::Deleted(Some(deleted)) => filter.matches_deleted(&event.client_id, deleted),
         // The log no longer has the event. Only an event that the webhook wants is ever sent again.
-        Subject::Deleted(None) => true,
+        EventSubject::Deleted(None) => true,
     }
 }
 
 /// Returns the metadata of the client, without its secret.
-fn shown(event: &Event, subject: &Subject) -> Option<Map<String, Value>> {
+fn shown(event: &Event, subject: &EventSubject) -> Option<Map<String, Value>> {
     let metadata = match subject {
-        Subject::Stored(client) => client.shown(None),
-        Subject::Deleted(deleted) => identified(deleted.as_deref()?, event),
+        EventSubject::Stored(client) => client.shown(None),
+        EventSubject::Deleted(deleted) => identified(deleted.as_deref()?, event),
     };
     Some(metadata.as_object().clone())
 }
 
-/// Returns the signed request.
-async fn request(
+/// Returns the request with this body, signed with every secret of the webhook.
+async fn signed(
     service: &Service,
     webhook: &Webhook,
-    delivery: &Delivery,
-    client: Option<Map<String, Value>>,
+    id: &str,
+    body: String,
 ) -> Result<Request, String> {
-    let file = webhook.secret_file.clone();
-    let secrets = tokio::task::spawn_blocking(move || WebhookSecrets::read(&file)).await;
-    let secrets = secrets.map_err(|error| error.to_string())?;
-    let secrets = secrets.map_err(|reason| format!("secretFile: {reason}"))?;
-    let id = &delivery.logged.event.id;
-    let (now, body) = (service.clock.now().unix(), body(delivery, client));
-    let signature = secrets.sign(id, now, &body)?;
+    let now = service.clock.now().unix();
+    let signature = secrets(webhook).await?.sign(id, now, &body)?;
     let headers = [
-        ("content-type", "application/json".to_owned()),
-        ("webhook-id", id.clone()),
-        ("webhook-timestamp", now.to_string()),
-        ("webhook-signature", signature),
+        ("content-type", "application/json"),
+        ("webhook-id", id),
+        ("webhook-timestamp", &now.to_string()),
+        ("webhook-signature", &signature),
     ];
     Ok(Request {
         method: "POST".to_owned(),
         url: webhook.url.clone(),
-        headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         body: Some(body.into_bytes()),
-        timeout: None,
         limit: Some(ANSWER_BYTES),
         is_body_ignored: true,
+        ..Request::default()
     })
 }
 
-/// Returns the body of the request.
-fn body(delivery: &Delivery, client: Option<Map<String, Value>>) -> String {
+/// Reads the secrets of the webhook, which may have been replaced since the last event.
+async fn secrets(webhook: &Webhook) -> Result<WebhookSecrets, String> {
+    let file = webhook.secret_file.clone();
+    let read = tokio::task::spawn_blocking(move || WebhookSecrets::read(&file)).await;
+    let read = read.map_err(|error| error.to_string())?;
+    read.map_err(|reason| format!("secretFile: {reason}"))
+}
+
+/// Returns what the event says, with the metadata of the client.
+fn data(delivery: &Delivery, client: Option<&Map<String, Value>>) -> Map<String, Value> {
     let event = &delivery.logged.event;
-    let mut data = json!({
-        "id": event.id,
-        "position": delivery.logged.position,
-        "client_id": event.client_id,
-        "reason": event.reason,
-        "changed": event.changed,
-        "revision": event.revision,
-    });
-    let optional = [
-        ("actor", event.actor.clone().map(Value::from)),
-        (
-            "correlation_id",
-            event.correlation_id.clone().map(Value::from),
-        ),
-        ("client", client.map(Value::from)),
+    let members = [
+        ("id", json!(event.id)),
+        ("position", json!(delivery.logged.position)),
+        ("client_id", json!(event.client_id)),
+        ("reason", json!(event.reason)),
+        ("changed", json!(event.changed)),
+        ("revision", json!(event.revision)),
+        ("actor", json!(event.actor)),
+        ("correlation_id", json!(event.correlation_id)),
+        ("client", json!(client)),
     ];
-    if let Value::Object(members) = &mut data {
-        for (name, value) in optional {
-            if let Some(value) = value {
-                members.insert(name.to_owned(), value);
-            }
+    let mut data = Map::new();
+    for (name, value) in members {
+        if !value.is_null() {
+            data.insert(name.to_owned(), value);
         }
     }
+    data
+}
+
+/// Returns the body of the request.
+fn body(event: &Event, data: &Map<String, Value>) -> String {
     let seconds = i64::try_from(event.at.unix()).unwrap_or(i64::MAX);
     let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
     json!({"type": event.kind, "timestamp": at.to_string(), "data": data}).to_string()
