@@ -23,6 +23,11 @@ pub(super) fn are_wanted(snapshot: &Snapshot) -> bool {
     AFTER.into_iter().any(|hook| snapshot.scripts.has(hook))
 }
 
+/// Returns whether a script wants the events of new clients.
+pub(super) fn has_created(snapshot: &Snapshot) -> bool {
+    snapshot.scripts.has(Hook::ClientCreated)
+}
+
 /// Returns the hook for events of a type.
 const fn hook(kind: EventType) -> Hook {
     match kind {

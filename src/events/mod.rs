@@ -178,7 +178,6 @@ pub(crate) async fn trim_bounds(service: &Service) -> Result<Trim, StoreError> {
 }
 
 /// How far a consumer has come.
-#[expect(dead_code, reason = "the admin API will show it")]
 #[derive(Debug, Clone)]
 pub(crate) struct ConsumerStatus {
     /// Its name.
@@ -208,15 +207,43 @@ pub(crate) async fn statuses(service: &Service) -> Result<Vec<ConsumerStatus>, S
     for name in consumers(&service.snapshot()) {
         let state = store.consumers.state(&name).await?.unwrap_or_default();
         let parked = store.consumers.count_parked(&name, MOST_COUNTED).await?;
-        let waiting = u64::try_from(state.waiting.len()).unwrap_or(u64::MAX);
         statuses.push(ConsumerStatus {
             name,
             cursor: state.cursor,
-            lag: last.saturating_sub(state.cursor).saturating_add(waiting),
+            lag: lag_of(&state, last),
             waiting: state.waiting,
             parked: u64::try_from(parked).unwrap_or(u64::MAX),
             disabled: state.disabled,
         });
     }
     Ok(statuses)
+}
+
+/// Returns the number of events that a consumer has not received yet.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn lag(service: &Service, name: &str) -> Result<u64, StoreError> {
+    let store = &service.store;
+    let last = store.events.last().await?;
+    let state = store.consumers.state(name).await?.unwrap_or_default();
+    Ok(lag_of(&state, last))
+}
+
+fn lag_of(state: &ConsumerState, last: u64) -> u64 {
+    let waiting = u64::try_from(state.waiting.len()).unwrap_or(u64::MAX);
+    last.saturating_sub(state.cursor).saturating_add(waiting)
+}
+
+/// Returns the name of the consumer that delivers to the webhook `name`.
+pub(crate) fn webhook(name: &str) -> String {
+    format!("webhook:{name}")
+}
+
+/// Whether a consumer receives clients that are replayed: it is a webhook, or a script has `clientCreated`.
+pub(crate) fn can_replay(snapshot: &Snapshot, name: &str) -> bool {
+    if name == HOOKS {
+        return hooks::has_created(snapshot);
+    }
+    consumers(snapshot).iter().any(|own| own == name)
 }

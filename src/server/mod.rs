@@ -120,7 +120,7 @@ impl Server {
             address,
             admin_address,
             service: Arc::clone(&service),
-            stop: CancellationToken::new(),
+            stop: service.stopping.clone(),
             reload,
             tasks: TaskTracker::new(),
             administrator,

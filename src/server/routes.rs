@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
+use axum::{Extension, Router};
 use hyper::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -159,6 +159,7 @@ pub fn admin(service: Arc<Service>) -> Router {
     let config_path = &service.settings.server.paths.config;
     let routes = admin_clients()
         .merge(admin_tokens())
+        .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
         .route("/admin/v1/scripts", only(get(scripts::get), READ))
@@ -170,7 +171,44 @@ pub fn admin(service: Arc<Service>) -> Router {
             "/admin/v1/openapi.json",
             only(get(scripts::description), READ),
         );
-    bounded(routes, Arc::clone(&service)).merge(admin_import(service))
+    bounded(routes, Arc::clone(&service))
+        .merge(admin_feed(Arc::clone(&service)))
+        .merge(admin_import(service))
+}
+
+/// The feed of events of the admin API. Its callers wait, so they do not count among the requests being processed.
+fn admin_feed(service: Arc<Service>) -> Router {
+    use crate::admin::endpoint::events::{self, Followers};
+    let permits = Arc::new(Semaphore::new(Followers::CALLS));
+    Router::new()
+        .route("/admin/v1/events", only(get(events::feed), READ))
+        .with_state(service)
+        .layer(Extension(Followers::default()))
+        .layer(axum::middleware::from_fn_with_state(
+            permits,
+            receive::shed_load,
+        ))
+}
+
+/// The consumers of events of the admin API.
+fn admin_events() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::events::{consumers, replay};
+    Router::new()
+        .route(
+            "/admin/v1/events/consumers",
+            only(get(consumers::list), READ),
+        )
+        .route(
+            "/admin/v1/events/parked",
+            only(get(consumers::parked), READ),
+        )
+        .route("/admin/v1/events/retry", post_only(post(consumers::retry)))
+        .route("/admin/v1/events/skip", post_only(post(consumers::skip)))
+        .route(
+            "/admin/v1/events/enable",
+            post_only(post(consumers::enable)),
+        )
+        .route("/admin/v1/events/replay", post_only(post(replay::replay)))
 }
 
 /// The import of the admin API. Its body is the only one that is not received in advance, since it may have any

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::base::Clock;
 use crate::client::Rules;
@@ -231,6 +232,8 @@ pub struct Service {
     pub admin_address: Option<SocketAddr>,
     /// The limit of a sweep.
     pub steady: Steady,
+    /// Cancelled when the server stops, so that nobody waits for something that does not come.
+    pub stopping: CancellationToken,
     snapshot: ArcSwap<Snapshot>,
     replaced: watch::Sender<()>,
     /// The live configuration of the snapshot.
@@ -269,6 +272,7 @@ impl Service {
             upstream,
             admin_address,
             steady: Steady::default(),
+            stopping: CancellationToken::new(),
             snapshot: ArcSwap::from_pointee(first),
             replaced: watch::channel(()).0,
             live,

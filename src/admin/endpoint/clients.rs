@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{ETAG, HeaderValue};
+use hyper::header::{ETAG, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
@@ -28,6 +28,9 @@ use crate::telemetry;
 
 /// The maximum number of clients on a page.
 const MOST: usize = 500;
+
+/// The position in the event log from which a caller follows what happens after the page was read.
+const POSITION: HeaderName = HeaderName::from_static("registrar-position");
 
 /// A page of clients.
 #[derive(Serialize, JsonSchema)]
@@ -117,7 +120,7 @@ impl<'a> ClientRecord<'a> {
 
 /// Returns a page of the clients that match all parameters, ordered by identifier. `client_id` is a prefix of
 /// the identifier, and `client_name` a part of the name. A page can be short even if more clients follow;
-/// `next` is then the value of `after` for the next page.
+/// `next` is then the value of `after` for the next page. The first page has the header `Registrar-Position`.
 ///
 /// # Errors
 /// Returns the problem to answer with.
@@ -135,9 +138,19 @@ pub(crate) async fn list(
     let after = after(&query)?;
     let filter = filter(&query)?;
     let limit = query.limit(MOST)?;
+    // Before the page, so that no event falls between the two.
+    let position = match after {
+        None => Some(service.store.events.last().await?),
+        Some(_) => None,
+    };
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
-    Ok(answer::json(StatusCode::OK, &ClientPage::of(&page)))
+    let mut response = answer::json(StatusCode::OK, &ClientPage::of(&page));
+    if let Some(position) = position {
+        let position = HeaderValue::from(position);
+        response.headers_mut().insert(POSITION, position);
+    }
+    Ok(response)
 }
 
 /// Returns the client after which the page starts.

@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod clients;
 pub(crate) mod config;
+pub(crate) mod events;
 pub(crate) mod initial_access;
 pub(in crate::admin) mod refusal;
 pub(crate) mod scripts;
@@ -60,6 +61,19 @@ pub(crate) async fn admit(
         .map_err(|problem| refusal::stranger_refused(cx, parts, &by.author(), problem))?;
     telemetry::acts(&by.client_id);
     Ok(by)
+}
+
+/// Whether a caller that was admitted would be admitted still. A rejection is not recorded: a caller that stays
+/// connected does not call again.
+pub(super) async fn is_admitted(
+    cx: &Context<'_>,
+    parts: &Parts,
+    needed: fn(&AdminScopes) -> &String,
+) -> bool {
+    match bearer(cx, parts).await {
+        Ok(bearer) => check_scope(&bearer, needed(&cx.service.settings.admin.scopes)).is_ok(),
+        Err(_) => false,
+    }
 }
 
 fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {

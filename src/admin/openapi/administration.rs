@@ -23,7 +23,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
 }
 
 /// Returns an operation that requires the scope `scope`.
-fn operation(
+pub(super) fn operation(
     method: &'static str,
     path: &str,
     (id, scope): (&str, &str),
@@ -83,7 +83,7 @@ fn many_clients(scopes: &AdminScopes) -> Vec<Operation> {
             200,
             "The page. It can be short even if more clients follow.",
             "ClientPage",
-            &[],
+            &["Registrar-Position"],
         )
         .problems(&[400]),
         operation(

@@ -6,6 +6,7 @@
 //! access to a path. A test compares the document with the routes, and schemathesis calls every operation.
 
 mod administration;
+mod events;
 mod operation;
 mod public;
 mod schemas;
@@ -45,6 +46,7 @@ fn paths(cx: &Context<'_>) -> Map<String, Value> {
     let public = public::operations(&settings.server.paths, issuer.path);
     let mut operational =
         administration::operations(&settings.server.paths.config, &settings.admin.scopes);
+    operational.extend(events::operations(&settings.admin.scopes));
     operational.extend(public::probes());
     let scheme = if settings.admin.tls { "https" } else { "http" };
     let address = cx.service.admin_address;

@@ -219,6 +219,10 @@ fn problem(status: u16) -> (&'static str, &'static [&'static str]) {
         404 => ("Not found.", &[]),
         405 => ("The operation is disabled.", &["Allow"]),
         408 => ("The body did not arrive in time.", &[]),
+        410 => (
+            "Events after this position are no longer kept. Read the clients again, and follow from Registrar-Position.",
+            &[],
+        ),
         409 => (
             "The request conflicts with a concurrent change or with the current state.",
             &[],
@@ -254,6 +258,10 @@ pub(super) fn headers() -> Value {
         "etag": text("The revision, for If-Match."),
         "www-authenticate": text("How to authenticate (RFC 9110 section 11.6.1)."),
         "allow": text("The supported methods."),
+        "registrar-position": {
+            "description": "On the first page: the position after which to follow the events.",
+            "schema": {"type": "integer", "minimum": 0},
+        },
         "accept-patch": text("The accepted patch media type (RFC 5789)."),
         "retry-after": {
             "description": "Seconds after which to retry.", "required": true,

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::operation::named;
 use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::clients::ClientPage,
-    endpoint::clients::ClientRecord, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
+    endpoint::clients::ClientRecord, endpoint::events::EventPage, endpoint::events::consumers,
+    endpoint::events::replay, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
     import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
     initial_access::TokenPage, schema,
 };
@@ -41,11 +42,16 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<AuditPage<'_>>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
+    generator.subschema_for::<consumers::CarriedOut<'_>>();
+    generator.subschema_for::<consumers::ConsumerList<'_>>();
     generator.subschema_for::<Deleted>();
+    generator.subschema_for::<EventPage<'_>>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<NewToken<'_>>();
     generator.subschema_for::<Noted>();
     generator.subschema_for::<LoadedScripts<'_>>();
+    generator.subschema_for::<consumers::ParkedPage<'_>>();
+    generator.subschema_for::<replay::ReplayedPage>();
     generator.subschema_for::<TokenPage<'_>>();
     generator.take_definitions(true)
 }
@@ -53,7 +59,10 @@ fn answers() -> Map<String, Value> {
 /// Returns the schemas of the requests to the admin API, from their types.
 fn requests() -> Map<String, Value> {
     let mut generator = settings().for_deserialize().into_generator();
+    generator.subschema_for::<consumers::ConsumerReference>();
+    generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<InitialAccessTokenRequest>();
+    generator.subschema_for::<replay::ReplayRequest>();
     generator.take_definitions(true)
 }
 

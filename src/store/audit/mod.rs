@@ -62,6 +62,14 @@ pub enum Action {
     ScriptsReloaded,
     /// Changed scripts were read and rejected.
     ScriptsRefused,
+    /// An event that was parked, or waited for another attempt, is delivered again.
+    EventRetried,
+    /// An event that was parked, or waited for another attempt, is never delivered.
+    EventSkipped,
+    /// Existing clients are sent to one consumer of events again.
+    EventsReplayed,
+    /// A consumer of events that was disabled receives events again.
+    ConsumerEnabled,
 }
 
 /// Who did something, and in which request.
