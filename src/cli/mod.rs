@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod clients;
 mod config_live;
+mod events;
 mod moment;
 mod offline;
 mod remote;
@@ -59,6 +60,9 @@ enum Command {
     /// Work with the initial access tokens of a running server.
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
+    /// Show what happened to clients, and which scripts and webhooks of a running server have received it.
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -191,6 +195,7 @@ fn run(command: Command) -> Result<(), CommandFailure> {
         Command::Script(command) => Ok(script::run(&command)?),
         Command::Clients(command) => wait(clients::run(&command)),
         Command::Tokens(command) => wait(tokens::run(&command)),
+        Command::Events(command) => wait(events::run(&command)),
         Command::Config(command) => configure(&command),
         Command::Admin(AdminCommand::Reset(store)) => Ok(offline::reset_administrator(&store)?),
         Command::Audit(arguments) => wait(audit::run(&arguments)),

@@ -24,6 +24,7 @@ mod refusals;
 mod remote;
 mod remote_clients;
 mod remote_config;
+mod remote_events;
 mod remote_failures;
 mod remote_tokens;
 mod remote_transfer;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use url::{Host, Url};
 
-pub(super) use server::{Call, Remote, segment};
+pub(super) use server::{Call, PollFailure, Remote, segment};
 
 use crate::cli::{CommandFailure, DEFAULT_FILE, FileArguments};
 use crate::config::{AdminScopes, Settings};

@@ -32,6 +32,16 @@ pub(in crate::cli) struct Call<'a> {
     pub(in crate::cli) body: Option<(&'static str, Vec<u8>)>,
 }
 
+/// Why a call brought nothing, for a command that keeps calling.
+pub(in crate::cli) enum PollFailure {
+    /// The server is unreachable or overloaded. The text says why.
+    Temporary(String),
+    /// The access token is no longer valid.
+    TokenExpired,
+    /// The server does not accept the call.
+    Rejected(CommandFailure),
+}
+
 impl Remote {
     pub(super) const fn new(http: Direct, base: String, bearer: Secret, config: String) -> Self {
         Self {
@@ -63,6 +73,40 @@ impl Remote {
         match self.http.send(request).await {
             Ok(answer) => self.understood(&url, &answer),
             Err(error) => Err(unreachable(&self.base, &error)),
+        }
+    }
+
+    /// As [`Self::get`], for a command that keeps calling.
+    pub(in crate::cli) async fn poll(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+    ) -> Result<Value, PollFailure> {
+        let request = self.request(Call {
+            path,
+            query,
+            ..Call::default()
+        });
+        let url = request.url.clone();
+        let answer = match self.http.send(request).await {
+            Ok(answer) => answer,
+            Err(error @ (DirectError::Tls(_) | DirectError::Unsendable(_))) => {
+                return Err(PollFailure::Rejected(unreachable(&self.base, &error)));
+            }
+            Err(error) => {
+                let reason = format!("no response from {}: {error}", self.base);
+                return Err(PollFailure::Temporary(reason));
+            }
+        };
+        match answer.status {
+            401 => Err(PollFailure::TokenExpired),
+            429 | 500.. => {
+                let reason = format!("{} answered with status {}", self.base, answer.status);
+                Err(PollFailure::Temporary(reason))
+            }
+            _ => self
+                .understood(&url, &answer)
+                .map_err(PollFailure::Rejected),
         }
     }
 
