@@ -29,7 +29,14 @@ export REGISTRAR_URL=http://$listen PORT TELL_EVERY_MS=200 REGISTRAR_CREDENTIALS
 REGISTRAR_DISCOVERY__UPSTREAM="http://127.0.0.1:$PORT" \
     start "$REGISTRAR_URL" registrar.log "$registrar" --listen "$listen" --data "$work/data"
 start listening provider.log node "$work/server.mjs"
-if ! timeout 120 node "$work/try.mjs"; then
+if ! timeout 120 node "$work/try.mjs" | tee "$work/try.out"; then
     cat "$work"/*.log
+    exit 1
+fi
+# The provider keeps clients: it read the deleted one once to use it, and once more after the event.
+deleted=$(sed -n 's/^a deleted client is rejected at once: //p' "$work/try.out")
+reads=$(grep -cFx "reading the client $deleted" "$work/provider.log")
+if ! [ "$reads" -ge 2 ] || ! [ "$reads" -le 4 ]; then
+    echo "the provider read the client $deleted $reads times"
     exit 1
 fi

@@ -1,4 +1,4 @@
-// The admin API of a registrar: reads clients and reports their use.
+// The admin API of a registrar: reads clients, follows their changes, and reports their use.
 //
 // The access token comes from the registrar's own token endpoint and is cached until shortly before
 // it expires. It has only the scopes that are needed.
@@ -20,6 +20,17 @@ export class Admin {
     if (answer.status === 404) return undefined;
     if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for the client ${id}`);
     return answer.json();
+  }
+
+  // Returns the events after this position, with the position for the next call. Waits for the first one for
+  // so many seconds. Without a position, returns only the position of the last event.
+  async events(after, seconds = 0) {
+    const query = after === undefined ? 'limit=1' : `after=${after}&limit=1000&wait=${seconds}`;
+    const signal = AbortSignal.timeout((seconds + 10) * 1000);
+    const answer = await this.#ask('GET', `/admin/v1/events?${query}`, undefined, signal);
+    if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for events`);
+    const { events, next, last } = await answer.json();
+    return after === undefined ? { events: [], next: last } : { events, next };
   }
 
   // Reports uses of clients: pairs of a client identifier and a time in seconds.
@@ -45,10 +56,10 @@ export class Admin {
     throw new Error(`the registrar answered ${answer.status} (${error}) for a secret`);
   }
 
-  async #ask(method, path, body) {
+  async #ask(method, path, body, signal) {
     const headers = { authorization: `Bearer ${await this.#accessToken()}` };
     if (body !== undefined) headers['content-type'] = 'application/json';
-    return fetch(`${this.#url}${path}`, { method, headers, body: body && JSON.stringify(body) });
+    return fetch(`${this.#url}${path}`, { method, headers, body: body && JSON.stringify(body), signal });
   }
 
   async #accessToken() {

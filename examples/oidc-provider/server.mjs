@@ -10,7 +10,7 @@ import { Provider } from 'oidc-provider';
 import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 import { Admin } from './admin.mjs';
-import { askForSecrets, clientsOf } from './clients.mjs';
+import { ClientCache, askForSecrets, clientsOf } from './clients.mjs';
 
 const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
 const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
@@ -18,8 +18,11 @@ const port = Number(process.env.PORT ?? 3000);
 
 const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
 
+const cache = new ClientCache(admin);
+cache.follow();
+
 const provider = new Provider(`http://127.0.0.1:${port}`, {
-  adapter: clientsOf(admin, (model) => new MemoryAdapter(model)),
+  adapter: clientsOf(cache, (model) => new MemoryAdapter(model)),
   claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
   scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
   pkce: { required: (_, client) => client.clientAuthMethod === 'none' },

@@ -169,14 +169,16 @@ impl Hook {
                  settle the question. `true` or `false`; `()`: ask the next script."
             }
             Self::ClientCreated => {
-                "After a client was stored and the response was sent. The result is ignored. A fault is \
-                 retried after each of `retryPausesMs`, so the hook may be called more than once. Later \
-                 events of the same client wait for it."
+                "After a client was stored, for example by a registration or an import. The result is \
+                 ignored. A fault is retried for `eventRetryHours`, so the hook may be called more than \
+                 once. Later events of the same client wait for it."
             }
-            Self::ClientUpdated => "The same after an update.",
+            Self::ClientUpdated => {
+                "The same after every other change of a client: an update, a new secret, `disabled`."
+            }
             Self::ClientDeleted => {
-                "The same after a deletion, which replaces earlier events of the client that are still \
-                 queued."
+                "The same after a client was deleted, had expired, or was removed as unused. \
+                 `context.client` is the client as it was then."
             }
         }
     }

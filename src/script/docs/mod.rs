@@ -71,6 +71,15 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
         "`open`, `token`, `mtls`, `statement`, `attested` or `operator`.",
     ),
     member(
+        "event",
+        "getEvent()",
+        "The event, in the hooks that run after the response; otherwise `()`: `#{ id, position, type, at, \
+         attempt, reason, changed, revision }`. `attempt` starts at 1. `type` is `client.created`, \
+         `client.updated`, `client.disabled`, `client.enabled`, `client.secret_rotated` or \
+         `client.deleted`; `reason` is `request`, `administrator`, `import`, `expired`, `unused`, \
+         `inactive` or `replay`; `changed` is the list of the members that changed.",
+    ),
+    member(
         "softwareStatement",
         "getSoftwareStatement()",
         "The software statement as `#{ header, claims }`, or `()`. It is verified, with two exceptions. It \

@@ -262,7 +262,7 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
         &["getInitialAccessToken"],
         |context| HookContext::optional(context.0.facts.proofs.initial_access_token.as_ref()),
     ),
-    ("event", &[], |context| {
+    ("event", &["getEvent"], |context| {
         HookContext::optional(context.0.facts.event.as_ref())
     }),
     (
