@@ -237,7 +237,7 @@ fn lag_of(state: &ConsumerState, last: u64) -> u64 {
 
 /// Returns the name of the consumer that delivers to the webhook `name`.
 pub(crate) fn webhook(name: &str) -> String {
-    format!("webhook:{name}")
+    format!("{}{name}", webhook::PREFIX)
 }
 
 /// Whether a consumer receives clients that are replayed: it is a webhook, or a script has `clientCreated`.

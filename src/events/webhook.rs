@@ -11,7 +11,7 @@ use crate::service::webhooks::{WebhookSecrets, client_filter};
 use crate::store::{ClientFilter, Event, EventType};
 
 /// The beginning of the name of a consumer that is a webhook.
-const PREFIX: &str = "webhook:";
+pub(super) const PREFIX: &str = "webhook:";
 /// The status with which a receiver ends the deliveries (RFC 9110 section 15.5.11).
 const GONE: u16 = 410;
 /// The number of bytes of an answer that are read, and ignored, so that its connection can be used again.
