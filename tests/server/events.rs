@@ -136,11 +136,12 @@ async fn a_waiting_call_does_not_delay_the_shutdown() {
     let request = server
         .administrate("GET", &format!("{FEED}?after=0&wait=60"))
         .await;
-    let waiting = tokio::spawn(Answer::of(request));
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let started = Instant::now();
-    server.stop().await;
-    let answer = waiting.await.unwrap();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.stop().await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(request), stop);
     assert_eq!(answer.body, json!({"events": [], "next": 0, "last": 0}));
     assert!(started.elapsed() < Duration::from_secs(5));
 }
