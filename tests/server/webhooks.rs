@@ -251,7 +251,6 @@ async fn both_secrets_sign_while_one_rotates_without_a_reload() {
     let server = receiver
         .server(json!([receiver.webhook("gateway", json!({}))]))
         .await;
-    let mut signatures = Vec::new();
     for secrets in [&[ONE][..], &[OTHER, ONE], &[OTHER]] {
         receiver.write(secrets);
         let count = receiver.count();
@@ -260,9 +259,7 @@ async fn both_secrets_sign_while_one_rotates_without_a_reload() {
         let request = receiver.origin.received("/hook").pop().unwrap();
         let each: Vec<String> = secrets.iter().map(|secret| due(&request, secret)).collect();
         assert_eq!(header(&request, "webhook-signature"), each.join(" "));
-        signatures.push(each);
     }
-    assert_eq!(signatures.len(), 3);
     // A file that cannot be used loses no event.
     std::fs::write(receiver.file(), "whsec_short").unwrap();
     let count = receiver.count();
@@ -353,7 +350,8 @@ async fn a_receiver_that_is_gone_gets_nothing_until_it_is_enabled() {
     let enabled = consumers.order("webhook:gateway", 0, Order::Enable, Change::default());
     enabled.await.unwrap();
     until(|| receiver.count() == 3).await;
-    let told: Vec<String> = receiver.told().into_iter().map(|(kind, _)| kind).collect();
+    let bodies = receiver.bodies();
+    let told: Vec<&Value> = bodies.iter().map(|body| &body["type"]).collect();
     assert_eq!(told, ["client.created", "client.created", "client.updated"]);
 }
 
@@ -397,11 +395,8 @@ async fn a_patch_adds_a_webhook_that_gets_the_events_from_then_on_and_removes_it
     let server = receiver.server(json!([])).await;
     server.register(&minimal()).await;
     let webhook = receiver.webhook("gateway", json!({"events": ["client.created"]}));
-    let added = patch(
-        &server,
-        json!([{"op": "add", "path": "/webhooks/-", "value": webhook}]),
-    );
-    let added = added.await;
+    let operations = json!([{"op": "add", "path": "/webhooks/-", "value": webhook}]);
+    let added = patch(&server, operations).await;
     added.expect_status(200);
     let shown = &added.body["webhooks"][0];
     assert_eq!(shown["name"], "gateway");
