@@ -29,6 +29,7 @@ mod clock_jump;
 mod discovery;
 mod discovery_upstream;
 mod ecosystems;
+mod event_consumers;
 mod events;
 mod example_scripts;
 mod expiry;
