@@ -5,6 +5,9 @@
 //! consists of registrations that are deleted or expire, reads, updates, access tokens, initial access
 //! tokens, changes of scripts, and patches of the configuration. The benchmark samples memory and file
 //! descriptors and prints them. It fails if they grow or if a request gets an unexpected response.
+//!
+//! `cargo bench --bench soak -- outage 100000` registers that many clients while the system that follows them is
+//! down, see `outage.rs`; `control` instead of `outage` does the same while it works.
 
 #![expect(
     clippy::print_stdout,
@@ -13,6 +16,7 @@
 )]
 
 mod load;
+mod outage;
 mod server;
 
 use std::process::ExitCode;
@@ -50,6 +54,11 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .expect("a runtime");
+    let has = |word: &str| std::env::args().any(|argument| argument == word);
+    if has("outage") || has("control") {
+        let count = numbers.first().copied().unwrap_or(100_000);
+        return runtime.block_on(outage::run(count, has("outage")));
+    }
     runtime.block_on(run(Duration::from_secs(minutes * 60), rate))
 }
 

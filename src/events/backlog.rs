@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::consumer::LONGEST_PAUSE;
 use crate::base::{ClientId, Timestamp};
 use crate::store::WaitingEvent;
 
@@ -59,7 +60,9 @@ impl Backlog {
             let pause = event
                 .due
                 .map_or(0, |due| due.unix().saturating_sub(now.unix()));
-            backlog.add_due(event, Instant::now() + Duration::from_secs(pause));
+            // The clock may have been set back.
+            let pause = Duration::from_secs(pause).min(LONGEST_PAUSE);
+            backlog.add_due(event, Instant::now() + pause);
         }
         backlog
     }
@@ -110,9 +113,23 @@ impl Backlog {
         line.events.front().cloned()
     }
 
+    /// Returns whether the event at `position` is being delivered.
+    pub(super) fn is_flying(&self, position: u64) -> bool {
+        let mut flying = self.lines.values().filter(|line| line.is_flying);
+        flying.any(|line| {
+            let first = line.events.front();
+            first.is_some_and(|first| first.position == position)
+        })
+    }
+
     /// Returns when the next event can be delivered.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.due.first().map(|(due, _, _)| *due)
+    }
+
+    /// Returns whether an event can be delivered now.
+    pub(super) fn has_due(&self) -> bool {
+        self.next_due().is_some_and(|due| due <= Instant::now())
     }
 
     /// Removes an event that was delivered, parked or dropped.

@@ -6,15 +6,16 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::base::Timestamp;
 use crate::events::{HOOKS, HOUR, HeldLease, hooks, session::AT_ONCE, session::Session, webhook};
 use crate::fetch::Fetcher;
 use crate::service::Service;
-use crate::store::{ConsumerState, LoggedEvent, StoreError, Turn, WaitingEvent};
+use crate::store::{ConsumerState, LoggedEvent, StoreError, WaitingEvent};
 
 /// How long the server waits after the store has failed.
 const AFTER_STORE_FAILURE: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// An event to be delivered.
 pub(super) struct Delivery {
@@ -27,8 +28,10 @@ pub(super) struct Delivery {
 
 /// The outcome of an attempt.
 pub(super) enum Attempt {
-    /// The event was received, or its consumer does not want it.
+    /// The event was received.
     Done,
+    /// The consumer does not want the event. That says nothing about whether the other system works.
+    Unwanted,
     /// The attempt failed.
     Failed {
         /// Why.
@@ -51,25 +54,36 @@ impl Attempt {
 
 /// Notes in the store that a consumer is no longer configured. If it comes back soon, it continues where it stopped.
 pub(super) async fn note_dormant(service: &Service, name: &str) {
-    let noted = async {
-        let Some(mut state) = service.store.consumers.state(name).await? else {
-            return Ok(());
-        };
-        state.dormant_since = Some(service.clock.now());
-        let turn = Turn {
-            state,
-            ..Turn::default()
-        };
-        let lease = service.store.consumers.lease(name).await?;
-        service.store.consumers.commit(name, &lease, &turn).await
-    };
-    match noted.await {
-        // Another server works for the consumer now.
-        Ok(()) | Err(StoreError::Conflict) => {}
-        Err(error) => {
-            tracing::warn!(consumer = name, %error, "cannot note that a consumer has ended");
-        }
+    let now = service.clock.now();
+    let noted = service.store.consumers.change_idle(name, |state| {
+        Some(ConsumerState {
+            dormant_since: Some(now),
+            ..state
+        })
+    });
+    if let Err(error) = noted.await {
+        tracing::warn!(consumer = name, %error, "cannot note that a consumer has ended");
     }
+}
+
+/// Makes sure that a consumer has a cursor, before it is in force: one that is new, or that nobody configured for
+/// longer than `retry_hours`, receives all events from now on.
+pub(super) async fn prepare(
+    service: &Service,
+    name: &str,
+    retry_hours: u64,
+) -> Result<(), StoreError> {
+    let (store, now) = (&service.store, service.clock.now());
+    let fresh = ConsumerState {
+        cursor: store.events.last().await?,
+        ..ConsumerState::default()
+    };
+    store.consumers.begin(name, &fresh).await?;
+    let renew = |state: ConsumerState| {
+        let until = state.dormant_since?.plus(retry_hours.saturating_mul(HOUR));
+        (now > until).then_some(fresh)
+    };
+    store.consumers.change_idle(name, renew).await.map(drop)
 }
 
 /// One consumer.
@@ -109,25 +123,23 @@ impl Consumer {
         }
     }
 
-    /// Returns how far the consumer has come. One that nobody configured for long starts with the next event.
+    /// Returns how far the consumer has come. Events do not count as failing while no server worked for it.
     async fn state(&self) -> Result<ConsumerState, StoreError> {
         let store = &self.service.store;
-        let stored = store.consumers.state(&self.name).await?;
-        let (now, hours) = (self.service.clock.now(), self.retry_hours());
-        let is_recent = |state: &ConsumerState| {
-            let since = state.dormant_since;
-            since.is_none_or(|since| now <= since.plus(hours.saturating_mul(HOUR)))
-        };
-        let state = match stored {
-            Some(state) if is_recent(&state) => ConsumerState {
-                dormant_since: None,
-                ..state
-            },
-            _ => ConsumerState {
+        let Some(mut state) = store.consumers.state(&self.name).await? else {
+            // [`prepare`] failed.
+            return Ok(ConsumerState {
                 cursor: store.events.last().await?,
                 ..ConsumerState::default()
-            },
+            });
         };
+        let now = self.service.clock.now();
+        let stored_at = state.stored_at.unwrap_or(now);
+        let idle = now.unix().saturating_sub(stored_at.unix());
+        for waiting in &mut state.waiting {
+            let since = waiting.failing_since.map(|since| since.plus(idle).min(now));
+            waiting.failing_since = since;
+        }
         Ok(state)
     }
 
@@ -137,12 +149,12 @@ impl Consumer {
 
     /// Returns the pause before the attempt after the failed attempt number `attempt`; none when the event is given
     /// up.
-    pub(super) fn pause(&self, waiting: &WaitingEvent) -> Option<Duration> {
+    pub(super) fn pause(&self, waiting: &WaitingEvent, now: Timestamp) -> Option<Duration> {
         let since = waiting.failing_since?;
         let end = since.plus(self.retry_hours().saturating_mul(HOUR));
         let pauses = &self.service.settings.scripts.retry_pauses_ms;
         let last = *pauses.last()?;
-        if self.service.clock.now() > end {
+        if now > end {
             return None;
         }
         let done = usize::try_from(waiting.attempts.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -166,7 +178,7 @@ impl Consumer {
             .as_ref()
             .is_some_and(|only| *only != self.name)
         {
-            return Attempted::Tried(None, Attempt::Done);
+            return Attempted::Tried(None, Attempt::Unwanted);
         }
         let span = tracing::info_span!(
             "event",

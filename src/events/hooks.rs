@@ -46,11 +46,11 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
     let event = &delivery.logged.event;
     let hook = hook(event.kind);
     if !snapshot.scripts.has(hook) {
-        return Attempt::Done;
+        return Attempt::Unwanted;
     }
     let seen = match seen(service, event).await {
         Ok(Some(seen)) => seen,
-        Ok(None) => return Attempt::Done,
+        Ok(None) => return Attempt::Unwanted,
         Err(error) => return Attempt::failed(&error),
     };
     let custom = &snapshot

@@ -73,6 +73,9 @@ impl HeldLease {
         if found != Lease::default() && since.elapsed() < STALE {
             return Ok(false);
         }
+        // An attempt whose outcome is not known may have written the previous value.
+        self.beat += 1;
+        let next = Instant::now() + BEAT;
         let taken = self
             .consumers
             .take_lease(&self.name, &found, &self.owner, self.beat)
@@ -81,13 +84,20 @@ impl HeldLease {
             return Ok(false);
         };
         self.lease = lease;
-        self.next_beat = Some(Instant::now() + BEAT);
+        self.next_beat = Some(next);
         Ok(true)
     }
 
     /// Returns when the value must be changed next; never on a store that no other server uses.
     pub(super) const fn next_beat(&self) -> Option<Instant> {
         self.next_beat
+    }
+
+    /// Returns how long no other server can have taken over.
+    pub(super) fn left(&self) -> Duration {
+        self.next_beat.map_or(Duration::MAX, |next| {
+            (next + STALE.saturating_sub(BEAT)).saturating_duration_since(Instant::now())
+        })
     }
 
     /// Changes the value if it is time. Returns whether this server still holds the lease.

@@ -29,6 +29,8 @@ use subject::{EventSubject, identified, subject};
 /// The name of the consumer that calls the hooks of scripts.
 pub(crate) const HOOKS: &str = "hooks";
 
+/// How long a task that panicked is not noticed.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// Seconds of an hour.
 const HOUR: u64 = 3_600;
 /// Seconds of a day.
@@ -53,14 +55,7 @@ pub(crate) fn consumers(snapshot: &Snapshot) -> Vec<String> {
 /// When the store cannot be read or written.
 pub(crate) async fn prepare(service: &Service, next: &Snapshot) -> Result<(), StoreError> {
     for name in consumers(next) {
-        if service.store.consumers.state(&name).await?.is_some() {
-            continue;
-        }
-        let state = ConsumerState {
-            cursor: service.store.events.last().await?,
-            ..ConsumerState::default()
-        };
-        service.store.consumers.begin(&name, &state).await?;
+        consumer::prepare(service, &name, next.live.registration.event_retry_hours).await?;
     }
     Ok(())
 }
@@ -83,6 +78,7 @@ pub(crate) async fn run(service: Arc<Service>, stop: CancellationToken, patience
         tokio::select! {
             () = stop.cancelled() => break,
             changed = replaced.changed() => if changed.is_err() { break },
+            () = tokio::time::sleep(AFTER_PANIC) => {}
         }
     }
     for worker in workers.working.into_values() {
@@ -119,11 +115,18 @@ impl Workers {
         }
     }
 
-    /// Begins the work for consumers that nobody works for.
+    /// Begins the work for consumers that no task works for.
     fn begin(&mut self, wanted: Vec<String>, stop: &CancellationToken) {
         for name in wanted {
-            if self.working.contains_key(&name) {
+            let worker = self.working.get(&name);
+            if worker.is_some_and(|worker| !worker.task.is_finished()) {
                 continue;
+            }
+            if worker.is_some() {
+                tracing::error!(
+                    consumer = name,
+                    "delivery of events ended unexpectedly; restarting it"
+                );
             }
             let end = stop.child_token();
             let consumer = Consumer::new(Arc::clone(&self.service), &name);

@@ -1,5 +1,6 @@
 //! The work for a consumer as long as this server holds its lease.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -8,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::base::Timestamp;
 use crate::events::{
     Attempt, Attempted, Consumer, HeldLease, backlog::AfterFailure, backlog::Backlog,
 };
@@ -22,6 +24,8 @@ pub(super) const AT_ONCE: usize = 8;
 const PAGE: usize = 256;
 /// How often the state is stored while events are delivered.
 const COMMIT: Duration = Duration::from_millis(250);
+/// How often the state is stored while the other system is down.
+const COMMIT_WHILE_DOWN: Duration = Duration::from_secs(5);
 /// How often the store is searched for orders of operators, and for events of other servers.
 const LOOK: Duration = Duration::from_secs(1);
 /// After so many failures in a row, the first success means that the other system works again.
@@ -37,6 +41,8 @@ pub(super) struct Session<'a> {
     consumer: &'a Consumer,
     lease: HeldLease,
     backlog: Backlog,
+    /// The time of day and the reading of the monotonic clock at the start.
+    begun: (Timestamp, Duration),
     flights: FuturesUnordered<Flight<'a>>,
     /// The last event that was taken from the log.
     cursor: u64,
@@ -45,18 +51,27 @@ pub(super) struct Session<'a> {
     parked: Vec<Parked>,
     /// Events to park that must be read from the log first.
     to_park: Vec<WaitingEvent>,
-    orders: Vec<u64>,
+    /// Orders that were carried out.
+    orders: Vec<(u64, Order)>,
+    /// Events to skip that are being delivered: if that fails, they are not tried again.
+    to_skip: BTreeSet<u64>,
+    /// Whether the log may have events after the cursor.
+    is_unread: bool,
     /// When the state has to be stored; none if it has not changed.
     commit_at: Option<Instant>,
     look_at: Instant,
     /// Failed attempts since the last success.
     failures: u32,
+    /// Whether an attempt of this session has succeeded.
+    has_delivered: bool,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(consumer: &'a Consumer, state: ConsumerState, lease: HeldLease) -> Self {
+        let clock = &consumer.service.clock;
         Self {
-            backlog: Backlog::restored(state.waiting, consumer.service.clock.now()),
+            backlog: Backlog::restored(state.waiting, clock.now()),
+            begun: (clock.now(), clock.ticks()),
             consumer,
             lease,
             flights: FuturesUnordered::new(),
@@ -65,11 +80,21 @@ impl<'a> Session<'a> {
             parked: Vec::new(),
             to_park: Vec::new(),
             orders: Vec::new(),
+            to_skip: BTreeSet::new(),
+            is_unread: true,
             // The state may have been changed when it was read.
             commit_at: Some(Instant::now()),
             look_at: Instant::now(),
             failures: 0,
+            has_delivered: false,
         }
+    }
+
+    /// Returns the time. If the clock is set meanwhile, no event fails for longer because of that.
+    fn now(&self) -> Timestamp {
+        let (begun, ticks) = self.begun;
+        let passed = self.consumer.service.clock.ticks().saturating_sub(ticks);
+        begun.plus(passed.as_secs())
     }
 
     /// Delivers until `stop`, or until the store fails or another server holds the lease.
@@ -85,6 +110,8 @@ impl<'a> Session<'a> {
         if let Err(error) = outcome {
             tracing::error!(consumer = self.consumer.name, %error, "cannot deliver events: the store failed");
         }
+        // Another server may begin to deliver the same events when the lease is stale.
+        let patience = patience.min(self.lease.left());
         let finished = tokio::time::timeout(patience, self.finish()).await;
         if finished.is_err() {
             let left = self.flights.len();
@@ -111,33 +138,35 @@ impl<'a> Session<'a> {
     async fn deliver_until(&mut self, stop: &CancellationToken) -> Result<(), StoreError> {
         let mut appended = self.consumer.service.store.events.watch();
         loop {
-            appended.borrow_and_update();
-            let has_more = self.fill().await?;
+            self.fill().await?;
             self.launch();
-            let wake_at = self.wake_at(has_more);
+            let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 Some((waiting, attempted)) = self.flights.next() => self.landed(waiting, attempted),
-                changed = appended.changed() => if changed.is_err() { return Ok(()) },
+                changed = appended.changed() => match changed {
+                    Ok(()) => self.is_unread = true,
+                    Err(_) => return Ok(()),
+                },
                 () = sleep_until(wake_at) => {}
             }
             self.upkeep().await?;
         }
     }
 
-    /// Takes events from the log as long as there is room. Returns whether there may be more.
-    async fn fill(&mut self) -> Result<bool, StoreError> {
-        if self.disabled.is_some() {
-            return Ok(false);
+    /// Takes events from the log as long as there is room.
+    async fn fill(&mut self) -> Result<(), StoreError> {
+        if self.disabled.is_some() || !self.is_unread {
+            return Ok(());
         }
         if !self.backlog.has_room() {
             self.make_room();
-            return Ok(false);
+            return Ok(());
         }
         let events = &self.consumer.service.store.events;
         let page = events.page(self.cursor, PAGE).await?;
-        let has_more = page.len() >= PAGE;
+        self.is_unread = page.len() >= PAGE;
         for logged in page {
             self.cursor = logged.position;
             self.note_change();
@@ -160,13 +189,18 @@ impl<'a> Session<'a> {
                 is_deletion: logged.event.kind == EventType::Deleted,
             });
         }
-        Ok(has_more)
+        Ok(())
     }
 
-    /// Parks the event that has failed most often if the other system works, so that others go on.
+    /// Parks the event that has failed most often if the other system works and every other event is in a pause
+    /// too, so that others go on. After an outage, all events that wait are tried before one is parked.
     fn make_room(&mut self) {
-        let works = self.failures < DOWN;
-        if works && let Some(stuck) = self.backlog.most_failed().cloned() {
+        let works = self.has_delivered && self.failures < DOWN;
+        let is_idle = self.flights.is_empty() && !self.backlog.has_due();
+        if works
+            && is_idle
+            && let Some(stuck) = self.backlog.most_failed().cloned()
+        {
             self.backlog.skip(stuck.position);
             self.note_change();
             tracing::error!(
@@ -184,6 +218,7 @@ impl<'a> Session<'a> {
     fn launch(&mut self) {
         while self.disabled.is_none()
             && self.flights.len() < AT_ONCE
+            && self.lease.left() > Duration::ZERO
             && let Some(waiting) = self.backlog.take_due()
         {
             let consumer = self.consumer;
@@ -195,9 +230,9 @@ impl<'a> Session<'a> {
     }
 
     /// Returns when there is something to do, unless something happens before.
-    fn wake_at(&self, has_more: bool) -> Instant {
+    fn wake_at(&self) -> Instant {
         let now = Instant::now();
-        if has_more && self.backlog.has_room() {
+        if self.is_unread && self.disabled.is_none() && self.backlog.has_room() {
             return now;
         }
         let is_busy = self.flights.len() >= AT_ONCE || self.disabled.is_some();
@@ -214,7 +249,10 @@ impl<'a> Session<'a> {
     /// Notes that the state has to be stored.
     fn note_change(&mut self) {
         if self.commit_at.is_none() {
-            self.commit_at = Some(Instant::now() + COMMIT);
+            // An outage fills the backlog, and only pauses change then.
+            let is_down = self.failures >= DOWN;
+            let pause = if is_down { COMMIT_WHILE_DOWN } else { COMMIT };
+            self.commit_at = Some(Instant::now() + pause);
         }
     }
 
@@ -226,9 +264,11 @@ impl<'a> Session<'a> {
             Attempted::Tried(logged, attempt) => (logged, attempt),
         };
         match attempt {
+            Attempt::Unwanted => self.backlog.delivered(&waiting.client_id),
             Attempt::Done => {
                 meter::event_attempt(&self.consumer.name, DeliveryOutcome::Delivered);
                 self.backlog.delivered(&waiting.client_id);
+                self.has_delivered = true;
                 if self.failures >= DOWN {
                     self.backlog.wake_all();
                 }
@@ -247,13 +287,7 @@ impl<'a> Session<'a> {
     }
 
     fn lost(&mut self, waiting: &WaitingEvent) {
-        tracing::error!(
-            consumer = self.consumer.name,
-            position = waiting.position,
-            client_id = waiting.client_id.as_str(),
-            "event lost: it was deleted from the log before it was delivered (store.events)"
-        );
-        meter::event_attempt(&self.consumer.name, DeliveryOutcome::Lost);
+        self.report_lost(waiting);
         self.backlog.delivered(&waiting.client_id);
     }
 
@@ -272,6 +306,16 @@ impl<'a> Session<'a> {
         self.backlog.failed(waiting, Duration::ZERO);
     }
 
+    fn report_lost(&self, waiting: &WaitingEvent) {
+        tracing::error!(
+            consumer = self.consumer.name,
+            position = waiting.position,
+            client_id = waiting.client_id.as_str(),
+            "event lost: it was deleted from the log before it was delivered (store.events)"
+        );
+        meter::event_attempt(&self.consumer.name, DeliveryOutcome::Lost);
+    }
+
     /// Decides what becomes of an event that failed.
     fn failed(
         &mut self,
@@ -280,12 +324,15 @@ impl<'a> Session<'a> {
         error: &str,
         resume_at: Option<String>,
     ) {
-        let now = self.consumer.service.clock.now();
+        let now = self.now();
         let mut waiting = WaitingEvent {
             resume_at,
             ..waiting.after_failure(now, error)
         };
-        let pause = self.consumer.pause(&waiting);
+        if self.to_skip.remove(&waiting.position) {
+            return self.backlog.delivered(&waiting.client_id);
+        }
+        let pause = self.consumer.pause(&waiting, now);
         let (name, position) = (&self.consumer.name, waiting.position);
         let client_id = waiting.client_id.as_str();
         match self.backlog.after_failure(&waiting.client_id, pause) {
@@ -358,6 +405,7 @@ impl<'a> Session<'a> {
         }
         if self.look_at <= now {
             self.look_at = now + LOOK;
+            self.is_unread = true;
             self.carry_out().await?;
         }
         if self.commit_at.is_some_and(|at| at <= now) {
@@ -370,17 +418,21 @@ impl<'a> Session<'a> {
     async fn carry_out(&mut self) -> Result<(), StoreError> {
         let consumers = &self.consumer.service.store.consumers;
         for (position, order) in consumers.orders(&self.consumer.name, ORDERS).await? {
-            if self.orders.contains(&position) {
-                continue;
-            }
             match order {
                 Order::Enable => self.enable(),
                 Order::Retry => drop(self.backlog.wake(position)),
-                // An event that is being delivered may be delivered yet; then there is nothing to skip.
-                Order::Skip => drop(self.backlog.skip(position)),
+                // The order stays in the store until it is known whether there is anything to skip.
+                Order::Skip if self.backlog.is_flying(position) => {
+                    self.to_skip.insert(position);
+                    continue;
+                }
+                Order::Skip => {
+                    self.backlog.skip(position);
+                    self.to_skip.remove(&position);
+                }
             }
-            self.orders.push(position);
-            self.note_change();
+            self.orders.push((position, order));
+            self.commit_at = Some(Instant::now());
         }
         Ok(())
     }
@@ -397,21 +449,17 @@ impl<'a> Session<'a> {
 
     /// Stores the state.
     async fn commit(&mut self) -> Result<(), StoreError> {
+        self.read_parked().await?;
         let service = &self.consumer.service;
-        for waiting in std::mem::take(&mut self.to_park) {
-            if let Some(logged) = service.store.events.find(waiting.position).await? {
-                self.park(waiting, logged);
-            }
-        }
         let turn = Turn {
             state: ConsumerState {
                 cursor: self.cursor,
                 waiting: self.backlog.stored(),
                 disabled: self.disabled.clone(),
+                stored_at: Some(self.now()),
                 dormant_since: None,
             },
             parked: std::mem::take(&mut self.parked),
-            orders: std::mem::take(&mut self.orders),
         };
         let committed =
             service
@@ -419,15 +467,35 @@ impl<'a> Session<'a> {
                 .consumers
                 .commit(&self.consumer.name, &self.lease.lease, &turn);
         match committed.await {
-            Ok(()) => {
-                self.commit_at = None;
-                Ok(())
-            }
+            Ok(()) => self.commit_at = None,
             Err(error) => {
                 self.parked = turn.parked;
-                self.orders = turn.orders;
-                Err(error)
+                return Err(error);
             }
         }
+        // A repeated order has no effect, so it may be removed after its effect is stored.
+        for (position, order) in std::mem::take(&mut self.orders) {
+            let consumers = &service.store.consumers;
+            consumers
+                .remove_order(&self.consumer.name, position, order)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the events from the log that are to be parked.
+    async fn read_parked(&mut self) -> Result<(), StoreError> {
+        while let Some(waiting) = self.to_park.last() {
+            let events = &self.consumer.service.store.events;
+            let logged = events.find(waiting.position).await?;
+            let Some(waiting) = self.to_park.pop() else {
+                break;
+            };
+            match logged {
+                Some(logged) => self.park(waiting, logged),
+                None => self.report_lost(&waiting),
+            }
+        }
+        Ok(())
     }
 }

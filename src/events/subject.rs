@@ -20,6 +20,13 @@ pub(super) async fn subject(
 ) -> Result<Option<EventSubject>, StoreError> {
     let stored = service.store.clients.find(&event.client_id).await?;
     let is_deletion = event.kind == EventType::Deleted;
+    let is_as_reported = stored
+        .as_ref()
+        .is_some_and(|stored| stored.client().revision == event.revision);
+    if !is_as_reported {
+        // A later change may not be durable yet.
+        service.store.events.settle().await?;
+    }
     if event.consumer.is_some() && stored.is_some() == is_deletion {
         tracing::info!("event dropped: the client has been deleted or created again since");
         return Ok(None);

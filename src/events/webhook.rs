@@ -32,7 +32,7 @@ pub(super) async fn deliver(
 ) -> Attempt {
     match request(service, consumer, delivery).await {
         Ok(Some(request)) => send(fetcher, request).await,
-        Ok(None) => Attempt::Done,
+        Ok(None) => Attempt::Unwanted,
         Err(reason) => Attempt::failed(&reason),
     }
 }

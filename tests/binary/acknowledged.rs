@@ -25,7 +25,7 @@ pub(crate) enum Due {
 /// A client whose registration was acknowledged.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    id: String,
+    pub(crate) id: String,
     token: String,
     secret: String,
     name: String,

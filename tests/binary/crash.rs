@@ -139,7 +139,12 @@ async fn storm(
     clients.concat()
 }
 
-async fn work(url: &str, http: &reqwest::Client, count: &impl Fn(), name: String) -> Vec<Client> {
+pub(crate) async fn work(
+    url: &str,
+    http: &reqwest::Client,
+    count: &impl Fn(),
+    name: String,
+) -> Vec<Client> {
     let mut clients: Vec<Client> = Vec::new();
     for number in 0_usize.. {
         let Some(client) = Client::register(url, http, &format!("{name} {number}")).await else {

@@ -12,6 +12,8 @@ mod config_reset;
 #[cfg(unix)]
 mod crash;
 #[cfg(unix)]
+mod crash_events;
+#[cfg(unix)]
 mod deploy;
 #[cfg(target_os = "linux")]
 mod disk_full;
@@ -20,6 +22,8 @@ mod metrics;
 #[cfg(target_os = "linux")]
 mod private_memory;
 mod process;
+#[cfg(unix)]
+mod receiver;
 mod refusals;
 mod remote;
 mod remote_clients;

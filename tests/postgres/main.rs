@@ -11,10 +11,13 @@
 
 mod database;
 mod dialect;
+mod events;
 mod node;
 mod outage;
 mod proxy;
 mod races;
+#[path = "../binary/receiver.rs"]
+mod receiver;
 mod reset;
 mod secrets;
 mod sharing;

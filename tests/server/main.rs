@@ -26,6 +26,7 @@ mod browsers;
 mod chains;
 mod client_authentication;
 mod clock_jump;
+mod deliveries;
 mod discovery;
 mod discovery_upstream;
 mod ecosystems;

@@ -22,6 +22,7 @@ on_every_backend!(
     clients_are_replayed_to_one_consumer,
     a_consumer_starts_once_and_continues,
     one_server_works_for_a_consumer,
+    the_state_of_a_consumer_changes_only_while_no_server_works_for_it,
     parked_events_are_retried_or_skipped,
 );
 
@@ -318,8 +319,7 @@ fn state(cursor: u64) -> ConsumerState {
             resume_at: None,
             is_deletion: true,
         }],
-        disabled: None,
-        dormant_since: None,
+        ..ConsumerState::default()
     }
 }
 
@@ -376,6 +376,26 @@ async fn one_server_works_for_a_consumer(place: TestPlace) {
     assert_eq!(consumers.lease("hooks").await.unwrap(), Lease::default());
 }
 
+async fn the_state_of_a_consumer_changes_only_while_no_server_works_for_it(place: TestPlace) {
+    let consumers = &place.store.consumers;
+    let change = async |cursor| {
+        let changed = consumers.change_idle("hooks", |_| Some(state(cursor)));
+        changed.await.unwrap()
+    };
+    assert!(!change(1).await, "there is no state");
+    consumers.begin("hooks", &state(5)).await.unwrap();
+    assert!(change(6).await);
+    let none = Lease::default();
+    let lease = consumers.take_lease("hooks", &none, "one", 0);
+    let lease = lease.await.unwrap().unwrap();
+    assert!(!change(7).await);
+    assert_eq!(consumers.state("hooks").await.unwrap(), Some(state(6)));
+    consumers.release_lease("hooks", &lease).await.unwrap();
+    assert!(change(7).await);
+    let unchanged = consumers.change_idle("hooks", |_| None).await.unwrap();
+    assert!(!unchanged);
+}
+
 async fn parked_events_are_retried_or_skipped(place: TestPlace) {
     let consumers = &place.store.consumers;
     let event = Event {
@@ -426,12 +446,14 @@ async fn parked_events_are_retried_or_skipped(place: TestPlace) {
         consumers.orders("hooks", 10).await.unwrap(),
         [(2, Order::Skip)]
     );
-    let done = Turn {
-        orders: vec![2],
-        ..Turn::default()
-    };
+    // An order that the operator has replaced is not removed with the previous one.
     consumers
-        .commit("hooks", &Lease::default(), &done)
+        .remove_order("hooks", 2, Order::Retry)
+        .await
+        .unwrap();
+    assert_eq!(consumers.orders("hooks", 10).await.unwrap().len(), 1);
+    consumers
+        .remove_order("hooks", 2, Order::Skip)
         .await
         .unwrap();
     assert!(consumers.orders("hooks", 10).await.unwrap().is_empty());

@@ -24,6 +24,9 @@ pub struct ConsumerState {
     /// Why the consumer receives nothing until an operator enables it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<String>,
+    /// When this state was stored. While no server works for the consumer, no event counts as failing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<Timestamp>,
     /// When the last server noticed that nobody configures the consumer any longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dormant_since: Option<Timestamp>,
@@ -61,7 +64,8 @@ impl WaitingEvent {
     pub fn after_failure(self, now: Timestamp, error: &str) -> Self {
         Self {
             attempts: self.attempts.saturating_add(1),
-            failing_since: self.failing_since.or(Some(now)),
+            // The clock may have been set back.
+            failing_since: Some(self.failing_since.map_or(now, |since| since.min(now))),
             error: Some(error.chars().take(ERROR).collect()),
             ..self
         }
@@ -106,8 +110,6 @@ pub struct Turn {
     pub state: ConsumerState,
     /// Events to park.
     pub parked: Vec<Parked>,
-    /// Orders that were carried out.
-    pub orders: Vec<u64>,
 }
 
 /// The consumers of the event log.
@@ -166,12 +168,39 @@ impl Consumers {
             let bytes = record::encode(&key, parked)?;
             change.put.push((key, bytes));
         }
-        for position in &turn.orders {
-            change
-                .delete
-                .push(numbered(&keys::consumer_orders(name), *position));
-        }
         self.0.apply(change).await.map(drop)
+    }
+
+    /// Changes the state of a consumer that no server works for. Returns whether it was changed: not if `change`
+    /// returns none, or if a server works for the consumer meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn change_idle(
+        &self,
+        name: &str,
+        change: impl FnOnce(ConsumerState) -> Option<ConsumerState> + Send,
+    ) -> Result<bool, StoreError> {
+        let (key, lease) = (keys::consumer_state(name), keys::consumer_lease(name));
+        let Some(seen) = self.0.get(&key).await? else {
+            return Ok(false);
+        };
+        let Some(next) = change(record::decode(&key, &seen)?) else {
+            return Ok(false);
+        };
+        let change = Change {
+            expect: vec![
+                Expectation::Value(key.clone(), seen),
+                Expectation::Absent(lease),
+            ],
+            put: vec![(key.clone(), record::encode(&key, &next)?)],
+            ..Change::default()
+        };
+        match self.0.apply(change).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns at most `limit` parked events of a consumer after a position.
@@ -277,6 +306,29 @@ impl Consumers {
             ));
         }
         Ok(orders)
+    }
+
+    /// Removes an order that was carried out, unless the operator has replaced it by another one meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn remove_order(
+        &self,
+        name: &str,
+        position: u64,
+        order: Order,
+    ) -> Result<(), StoreError> {
+        let key = numbered(&keys::consumer_orders(name), position);
+        let bytes = record::encode(&key, &order)?;
+        let change = Change {
+            expect: vec![Expectation::Value(key.clone(), bytes)],
+            delete: vec![key],
+            ..Change::default()
+        };
+        match self.0.apply(change).await {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns the value of the lease of a consumer, whoever holds it.

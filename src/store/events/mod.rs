@@ -43,19 +43,32 @@ impl EventLog {
         self.appended.clone()
     }
 
-    /// Returns at most `limit` events in order, starting after the position `after`.
+    /// Waits until everything that was read before is durable. A store can show a change before it survives a
+    /// power cut. What was sent to another system must not be undone by one.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be written.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        if self.backend.is_shared() {
+            // A transaction becomes visible when it is durable.
+            return Ok(());
+        }
+        self.backend.apply(Change::default()).await.map(drop)
+    }
+
+    /// Returns at most `limit` durable events in order, starting after the position `after`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or when it accepts no changes.
     pub async fn page(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
-        let Some(first) = after.checked_add(1) else {
+        let last = self.last().await?;
+        if after >= last {
             return Ok(Vec::new());
-        };
-        let end = keys::under(keys::EVENTS).end;
-        let pairs = self
-            .backend
-            .scan(numbered(keys::EVENTS, first)..end, limit)
-            .await?;
+        }
+        self.settle().await?;
+        let first = numbered(keys::EVENTS, after.saturating_add(1));
+        let end = numbered(keys::EVENTS, last.saturating_add(1));
+        let pairs = self.backend.scan(first..end, limit).await?;
         let mut events = Vec::with_capacity(pairs.len());
         for (key, bytes) in pairs {
             events.push(LoggedEvent {
