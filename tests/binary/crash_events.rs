@@ -115,6 +115,8 @@ async fn kills(many: u64, seed: u64) {
     }
     receiver.set_down(false);
     catch_up(&receiver, &clients).await;
+    // Repetitions may still be under way.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let repeated = receiver.check_order();
     println!(
         "{many} kills in {:?}: {} clients acknowledged, {} events received, {repeated} of them repeated; none lost",
