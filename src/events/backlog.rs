@@ -16,6 +16,9 @@ use crate::store::WaitingEvent;
 /// The number of events that a consumer takes from the log before it has delivered them. They are a part of its
 /// state in the store.
 const MOST: usize = 1_000;
+/// The number of clients whose events can be delivered at once, beyond which no more events are taken: the state is
+/// stored several times a second, and stays small while a consumer is only slow.
+const MOST_READY: usize = 64;
 /// The number of events of one client that wait for an event that fails. Beyond it, that event is parked.
 const MOST_OF_A_CLIENT: usize = 64;
 
@@ -69,7 +72,9 @@ impl Backlog {
 
     /// Returns whether more events can be taken from the log.
     pub(super) fn has_room(&self) -> bool {
-        self.count < MOST
+        let now = Instant::now();
+        let ready = self.due.iter().take_while(|(due, _, _)| *due <= now);
+        self.count < MOST && ready.take(MOST_READY).count() < MOST_READY
     }
 
     /// Adds an event, the latest of its client.

@@ -21,7 +21,7 @@ use crate::telemetry::{DeliveryOutcome, meter};
 /// The number of events that are delivered at the same time. It is small, so that requests are not held up.
 pub(super) const AT_ONCE: usize = 8;
 /// The number of events that are read from the log at a time.
-const PAGE: usize = 256;
+const PAGE: usize = 64;
 /// How often the state is stored while events are delivered.
 const COMMIT: Duration = Duration::from_millis(250);
 /// How often the state is stored while the other system is down.
