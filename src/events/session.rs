@@ -13,9 +13,7 @@ use crate::base::Timestamp;
 use crate::events::{
     Attempt, Attempted, Consumer, HeldLease, backlog::AfterFailure, backlog::Backlog,
 };
-use crate::store::{
-    ConsumerState, EventType, LoggedEvent, Order, Parked, StoreError, Turn, WaitingEvent,
-};
+use crate::store::{ConsumerState, LoggedEvent, Order, Parked, StoreError, Turn, WaitingEvent};
 use crate::telemetry::{DeliveryOutcome, meter};
 
 /// The number of events that are delivered at the same time. It is small, so that requests are not held up.
@@ -178,16 +176,7 @@ impl<'a> Session<'a> {
             if is_for_others {
                 continue;
             }
-            self.backlog.add(WaitingEvent {
-                position: logged.position,
-                client_id: logged.event.client_id,
-                attempts: 0,
-                failing_since: None,
-                due: None,
-                error: None,
-                resume_at: None,
-                is_deletion: logged.event.kind == EventType::Deleted,
-            });
+            self.backlog.add(WaitingEvent::first_attempt(logged));
         }
         Ok(())
     }

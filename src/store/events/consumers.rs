@@ -8,7 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Timestamp};
-use crate::store::{Backend, Change, Event, Expectation, StoreError, keys, numbered, record};
+use crate::store::{
+    Backend, Change, Event, EventType, Expectation, LoggedEvent, StoreError, keys, numbered, record,
+};
 
 /// Maximum length of a stored error, in characters.
 const ERROR: usize = 300;
@@ -59,6 +61,20 @@ pub struct WaitingEvent {
 }
 
 impl WaitingEvent {
+    /// An event whose first attempt is due.
+    pub fn first_attempt(logged: LoggedEvent) -> Self {
+        Self {
+            position: logged.position,
+            client_id: logged.event.client_id,
+            attempts: 0,
+            failing_since: None,
+            due: None,
+            error: None,
+            resume_at: None,
+            is_deletion: logged.event.kind == EventType::Deleted,
+        }
+    }
+
     /// Returns the same event after an attempt that failed at `now` because of `error`.
     #[must_use]
     pub fn after_failure(self, now: Timestamp, error: &str) -> Self {
