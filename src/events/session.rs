@@ -322,8 +322,6 @@ impl<'a> Session<'a> {
             return self.backlog.delivered(&waiting.client_id);
         }
         let pause = self.consumer.pause(&waiting, now);
-        let (name, position) = (&self.consumer.name, waiting.position);
-        let client_id = waiting.client_id.as_str();
         match self.backlog.after_failure(&waiting.client_id, pause) {
             AfterFailure::Again(pause) => {
                 self.warn_of_retry(&waiting, pause);
@@ -331,19 +329,23 @@ impl<'a> Session<'a> {
                 self.backlog.failed(waiting, pause);
             }
             AfterFailure::Superseded => {
-                tracing::warn!(
-                    consumer = name,
-                    position,
-                    client_id,
-                    error,
-                    "event dropped: its delivery failed and the client was deleted"
-                );
+                self.warn_of_drop(&waiting);
                 self.backlog.delivered(&waiting.client_id);
             }
             AfterFailure::Park => {
                 self.give_up(waiting, logged);
             }
         }
+    }
+
+    fn warn_of_drop(&self, waiting: &WaitingEvent) {
+        tracing::warn!(
+            consumer = self.consumer.name,
+            position = waiting.position,
+            client_id = waiting.client_id.as_str(),
+            error = waiting.error,
+            "event dropped: its delivery failed and the client was deleted"
+        );
     }
 
     fn warn_of_retry(&self, waiting: &WaitingEvent, pause: Duration) {

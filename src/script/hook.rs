@@ -152,9 +152,7 @@ impl Hook {
             Self::GetDcrJwks => {
                 "Returns the keys for a signed request, in the same way as for a software statement."
             }
-            Self::GetDcrHmacSecret => {
-                "Returns the HMAC key for a signed request, in the same way as for a software statement."
-            }
+            Self::GetDcrHmacSecret => "Returns the HMAC key of a signed request, in the same way.",
             Self::GetEvidenceNonce => {
                 "Returns a nonce for evidence, when the verifier issues its own nonces: 1 to 1024 visible \
                  ASCII characters; `()`: ask the next script."
@@ -174,7 +172,7 @@ impl Hook {
                  once. Later events of the same client wait for it."
             }
             Self::ClientUpdated => {
-                "The same after every other change of a client: an update, a new secret, `disabled`."
+                "The same after any other change: an update, a new secret, `disabled`."
             }
             Self::ClientDeleted => {
                 "The same after a client was deleted, had expired, or was removed as unused. \

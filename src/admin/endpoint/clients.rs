@@ -145,12 +145,17 @@ pub(crate) async fn list(
     };
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
-    let mut response = answer::json(StatusCode::OK, &ClientPage::of(&page));
+    let response = answer::json(StatusCode::OK, &ClientPage::of(&page));
+    Ok(positioned(response, position))
+}
+
+/// Returns the response with the position from which a reader of all pages follows the events.
+fn positioned(mut response: Response, position: Option<u64>) -> Response {
     if let Some(position) = position {
         let position = HeaderValue::from(position);
         response.headers_mut().insert(POSITION, position);
     }
-    Ok(response)
+    response
 }
 
 /// Returns the client after which the page starts.

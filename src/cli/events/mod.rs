@@ -137,18 +137,26 @@ pub(super) async fn run(command: &EventsCommand) -> Result<(), CommandFailure> {
             consumer,
             position,
             remote,
-        } => {
-            let remote = remote.connect(&[WRITE]).await?;
-            order(&remote, "skip", consumer, *position).await?;
-            write_line("1 skipped")
-        }
-        EventsCommand::Enable { consumer, remote } => {
-            let remote = remote.connect(&[WRITE]).await?;
-            post(&remote, "enable", &json!({"consumer": consumer})).await?;
-            write_line(&format!("{consumer} enabled"))
-        }
+        } => skip(consumer, *position, remote).await,
+        EventsCommand::Enable { consumer, remote } => enable(consumer, remote).await,
         EventsCommand::Replay(arguments) => replay(arguments).await,
     }
+}
+
+async fn skip(
+    consumer: &str,
+    position: u64,
+    remote: &RemoteArguments,
+) -> Result<(), CommandFailure> {
+    let remote = remote.connect(&[WRITE]).await?;
+    order(&remote, "skip", consumer, position).await?;
+    write_line("1 skipped")
+}
+
+async fn enable(consumer: &str, remote: &RemoteArguments) -> Result<(), CommandFailure> {
+    let remote = remote.connect(&[WRITE]).await?;
+    post(&remote, "enable", &json!({"consumer": consumer})).await?;
+    write_line(&format!("{consumer} enabled"))
 }
 
 /// The number of events requested per page.
@@ -284,14 +292,10 @@ async fn parked(
     consumer: Option<&str>,
     format: Format,
 ) -> Result<(), CommandFailure> {
-    let mut names = Vec::new();
-    if let Some(name) = consumer {
-        names.push(name.to_owned());
-    } else {
-        let answer = all_consumers(remote).await?;
-        let consumers = items(&answer, "consumers");
-        names.extend(consumers.iter().map(|consumer| cell(consumer.get("name"))));
-    }
+    let names = match consumer {
+        Some(name) => vec![name.to_owned()],
+        None => consumer_names(remote).await?,
+    };
     let mut table = Table::new([
         "CONSUMER",
         "POSITION",
@@ -315,6 +319,15 @@ async fn parked(
         }
     }
     Ok(())
+}
+
+/// Returns the names of the configured consumers.
+async fn consumer_names(remote: &Remote) -> Result<Vec<String>, CommandFailure> {
+    let answer = all_consumers(remote).await?;
+    let consumers = items(&answer, "consumers").iter();
+    Ok(consumers
+        .map(|consumer| cell(consumer.get("name")))
+        .collect())
 }
 
 fn write_parked(consumer: &str, events: &[Value]) -> Result<(), CommandFailure> {
@@ -366,6 +379,11 @@ async fn retry(arguments: &RetryArguments) -> Result<(), CommandFailure> {
         order(&remote, "retry", consumer, position).await?;
         return write_line("1 retried");
     }
+    retry_all(arguments).await
+}
+
+async fn retry_all(arguments: &RetryArguments) -> Result<(), CommandFailure> {
+    let consumer = &arguments.consumer;
     let remote = arguments.remote.connect(&[READ, WRITE]).await?;
     let (mut retried, mut after) = (0_u64, Some(0));
     // An event that fails again is parked at a later position, so each one is retried once at most.

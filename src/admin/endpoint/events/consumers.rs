@@ -169,12 +169,15 @@ pub(crate) async fn parked(
     check_known(&cx, name).await?;
     let consumers = &service.store.consumers;
     let parked = consumers.parked(name, after.unwrap_or(0), limit).await?;
+    Ok(answer::json(StatusCode::OK, &parked_page(&parked, limit)))
+}
+
+fn parked_page(parked: &[Parked], limit: usize) -> ParkedPage<'_> {
     let last = parked.last().filter(|_| parked.len() >= limit);
-    let page = ParkedPage {
+    ParkedPage {
         events: parked.iter().map(ShownParked::of).collect(),
         next: last.map(|parked| parked.position),
-    };
-    Ok(answer::json(StatusCode::OK, &page))
+    }
 }
 
 /// Rejects a name that is neither configured nor known from before with 404.

@@ -154,18 +154,33 @@ pub(crate) async fn feed(
         let place = followers.enter()?;
         return stream::open(&service, parts, after, place).await;
     }
+    // Only a call that waits takes a place.
     let _place = match wait {
         0 => None,
         _ => Some(followers.enter()?),
     };
+    page(&service, after, limit, wait).await
+}
+
+/// Returns the events after the position `after`, and waits up to `wait` seconds for the first one.
+async fn page(
+    service: &Service,
+    after: Option<u64>,
+    limit: usize,
+    wait: u64,
+) -> Result<Response, Problem> {
     let until = Instant::now() + Duration::from_secs(wait);
-    let batch = next_batch(&service, after, limit, until).await?;
+    let batch = next_batch(service, after, limit, until).await?;
+    Ok(page_answer(&batch))
+}
+
+fn page_answer(batch: &EventBatch) -> Response {
     let page = EventPage {
         events: batch.events.iter().map(ShownEvent::of).collect(),
         next: batch.next,
         last: batch.last,
     };
-    Ok(answer::json(StatusCode::OK, &page))
+    answer::json(StatusCode::OK, &page)
 }
 
 fn wait_seconds(query: &Query) -> Result<u64, Problem> {
@@ -265,6 +280,29 @@ async fn next_batch(
     }
 }
 
+/// Checks that no event between the position `after` and `page` was deleted.
+fn check_kept(after: u64, page: &[LoggedEvent], last: u64) -> Result<(), FeedFault> {
+    let oldest = match page.first() {
+        Some(first) => first.position,
+        None => last.saturating_add(1),
+    };
+    if oldest > after.saturating_add(1) {
+        return Err(FeedFault::Trimmed { after, oldest });
+    }
+    Ok(())
+}
+
+impl EventBatch {
+    /// Adds the events of `page` that followers see. An event that is repeated for one consumer is none for them.
+    fn take(&mut self, page: Vec<LoggedEvent>) {
+        self.next = page.last().map_or(self.last, |logged| logged.position);
+        self.last = self.last.max(self.next);
+        let events = page.into_iter();
+        let shown = events.filter(|logged| logged.event.consumer.is_none());
+        self.events.extend(shown);
+    }
+}
+
 /// Reads events after a position, or from the oldest one, until there is one that followers see.
 async fn read_batch(
     service: &Service,
@@ -286,23 +324,12 @@ async fn read_batch(
     let mut is_first_of_all = after.is_none();
     for _ in 0..PAGES {
         let page = log.page(batch.next, limit).await?;
-        let oldest = match page.first() {
-            Some(first) => first.position,
-            None => last.saturating_add(1),
-        };
-        if !is_first_of_all && oldest > batch.next.saturating_add(1) {
-            let after = batch.next;
-            return Err(FeedFault::Trimmed { after, oldest });
+        if !is_first_of_all {
+            check_kept(batch.next, &page, last)?;
         }
         is_first_of_all = false;
         let is_full = page.len() >= limit;
-        batch.next = page.last().map_or(last, |logged| logged.position);
-        batch.last = batch.last.max(batch.next);
-        // An event that is repeated for one consumer is none for followers.
-        let shown = page
-            .into_iter()
-            .filter(|logged| logged.event.consumer.is_none());
-        batch.events.extend(shown);
+        batch.take(page);
         if !is_full || !batch.events.is_empty() {
             break;
         }
