@@ -35,7 +35,6 @@ async fn hydra_is_notified_of_a_client_and_of_its_secret() {
     let one = format!("{clients}/{}", client.id);
     // Until the identifier is known, the search fails and is retried.
     host.answer_json("GET", &one, 404, &json!({"error": "Not Found"}));
-    // If a client is deleted before the script runs, only the deletion is sent.
     while !host.calls().iter().any(|call| call.method == "POST") {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -48,7 +47,9 @@ async fn hydra_is_notified_of_a_client_and_of_its_secret() {
         },
     );
     server.delete(&client).await.expect_status(204);
-    // Queued events are sent before the server stops.
+    while !host.calls().iter().any(|call| call.method == "DELETE") {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     server.stop().await;
     let calls = host.calls();
     let told: Vec<(&str, &str)> = calls

@@ -71,30 +71,32 @@ pub(super) async fn replay(arguments: &ReplayArguments) -> Result<(), CommandFai
     let mut body = arguments.body();
     let mut replayed = 0;
     loop {
-        let answer = post(&remote, "replay", &body.clone().into()).await;
-        let answer = answer.map_err(|failure| interrupted(failure, replayed, &body))?;
+        let answer = replay_page(&remote, &body, replayed).await?;
         let count = number(&answer, "replayed").unwrap_or(0);
-        replayed += count;
         progress.add(count);
+        replayed += count;
         let Some(next) = answer.get("next") else {
             break;
         };
         body.insert("after".to_owned(), next.clone());
-        let mut lag = number(&answer, "lag");
-        while lag.is_some_and(|lag| lag > MOST_LAG) {
-            tokio::time::sleep(LOOK).await;
-            lag = arguments.lag(&remote).await?;
-        }
+        arguments.wait_for(&remote, number(&answer, "lag")).await?;
         if renewed.elapsed() > RENEWAL {
             remote = arguments.remote.connect(&[READ, WRITE]).await?;
             renewed = Instant::now();
         }
     }
     drop(progress);
-    match arguments.form.format {
-        Format::Json => write_json(&json!({"replayed": replayed})),
-        Format::Table => write_line(&format!("{replayed} replayed")),
-    }
+    arguments.report(replayed)
+}
+
+/// Replays one page, after `replayed` clients.
+async fn replay_page(
+    remote: &Remote,
+    body: &Map<String, Value>,
+    replayed: u64,
+) -> Result<Value, CommandFailure> {
+    let answer = post(remote, "replay", &body.clone().into()).await;
+    answer.map_err(|failure| interrupted(failure, replayed, body))
 }
 
 /// Adds to `failure` how to continue the replay.
@@ -112,6 +114,23 @@ fn interrupted(
 }
 
 impl ReplayArguments {
+    /// Waits until the consumer is not too far behind.
+    async fn wait_for(&self, remote: &Remote, lag: Option<u64>) -> Result<(), CommandFailure> {
+        let mut lag = lag;
+        while lag.is_some_and(|lag| lag > MOST_LAG) {
+            tokio::time::sleep(LOOK).await;
+            lag = self.lag(remote).await?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, replayed: u64) -> Result<(), CommandFailure> {
+        match self.form.format {
+            Format::Json => write_json(&json!({"replayed": replayed})),
+            Format::Table => write_line(&format!("{replayed} replayed")),
+        }
+    }
+
     /// Returns the body of the first request.
     fn body(&self) -> Map<String, Value> {
         let texts = [

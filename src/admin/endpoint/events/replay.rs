@@ -19,9 +19,9 @@ use crate::client::{Client, TrustLevel};
 use crate::events;
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::ClientFilter;
 use crate::store::audit::Action;
 use crate::store::events::{Cause, Reason};
+use crate::store::{ClientFilter, Stored};
 
 /// The maximum number of clients in one call.
 const MOST: usize = 500;
@@ -111,31 +111,44 @@ async fn replay_from(
 ) -> Result<ReplayedPage, Problem> {
     let wanted: ReplayRequest = read_typed(parts)?;
     let consumer = consumer(cx, &wanted)?;
-    let after = wanted.after.as_deref().map(ClientId::parse);
-    let Ok(after) = after.transpose() else {
-        return Err(bad_request("after must be the identifier of a client"));
-    };
-    let limit = wanted.limit.unwrap_or(MOST);
-    if !(1..=MOST).contains(&limit) {
-        return Err(bad_request(&format!("limit must be from 1 to {MOST}")));
-    }
+    let (after, limit) = wanted.page()?;
     let filter = ClientFilter::from(wanted.filter.unwrap_or_default());
     let clients = &cx.service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
-    let now = cx.service.clock.now();
-    let mut sent = Vec::new();
-    for stored in page.clients {
-        let client = stored.into_client();
-        if !client.is_operators() && !client.is_expired(now) {
-            sent.push(client);
-        }
-    }
+    let sent = replayable(page.clients, cx.service.clock.now());
     append(cx, by, &consumer, &sent).await?;
     Ok(ReplayedPage {
         replayed: sent.len(),
         next: page.next.map(|id| id.to_string()),
         lag: events::lag(cx.service, &consumer).await?,
     })
+}
+
+impl ReplayRequest {
+    /// Returns the client after which the page starts, and the number of its clients.
+    fn page(&self) -> Result<(Option<ClientId>, usize), Problem> {
+        let after = self.after.as_deref().map(ClientId::parse);
+        let Ok(after) = after.transpose() else {
+            return Err(bad_request("after must be the identifier of a client"));
+        };
+        let limit = self.limit.unwrap_or(MOST);
+        if !(1..=MOST).contains(&limit) {
+            return Err(bad_request(&format!("limit must be from 1 to {MOST}")));
+        }
+        Ok((after, limit))
+    }
+}
+
+/// Returns the clients that other systems may know.
+fn replayable(clients: Vec<Stored>, now: Timestamp) -> Vec<Client> {
+    let mut replayable = Vec::new();
+    for stored in clients {
+        let client = stored.into_client();
+        if !client.is_operators() && !client.is_expired(now) {
+            replayable.push(client);
+        }
+    }
+    replayable
 }
 
 /// Appends the events for `clients`, together with an audit event.
