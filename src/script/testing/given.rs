@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hyper::HeaderMap;
-use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Metadata, TrustLevel, member};
+use crate::script::value::facts::possible_headers;
 use crate::script::{Facts, HttpRequest, Proofs, RequestFacts};
 
 /// The arguments of a hook. The default is a plain registration.
@@ -111,21 +110,12 @@ impl Given {
     }
 }
 
-/// A header that no request can have is left out.
 impl From<GivenHttpRequest> for HttpRequest {
     fn from(given: GivenHttpRequest) -> Self {
-        let mut headers = HeaderMap::new();
-        for (name, value) in given.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                headers.append(name, value);
-            }
-        }
         Self {
             method: given.method,
             path: given.path,
-            headers,
+            headers: possible_headers(given.headers),
             ip_address: given.ip_address,
         }
     }

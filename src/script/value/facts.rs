@@ -71,14 +71,7 @@ impl Facts {
             Some(kept) => Remembered::deserialize(kept).unwrap_or_default(),
             None => Remembered::default(),
         };
-        let mut headers = HeaderMap::new();
-        for (name, value) in remembered.headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
-                headers.append(name, value);
-            }
-        }
+        let headers = possible_headers(remembered.headers);
         Self {
             request: Arc::new(RequestFacts {
                 http_request: HttpRequest {
@@ -161,4 +154,17 @@ impl HttpRequest {
         }
         texts
     }
+}
+
+/// Returns these headers. A header that no request can have is left out.
+pub(in crate::script) fn possible_headers(
+    headers: impl IntoIterator<Item = (String, String)>,
+) -> HeaderMap {
+    let mut possible = HeaderMap::new();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            possible.append(name, value);
+        }
+    }
+    possible
 }

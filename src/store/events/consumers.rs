@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Timestamp};
 use crate::store::{
-    Backend, Change, Event, EventType, Expectation, LoggedEvent, StoreError, keys, numbered, record,
+    Backend, Change, Event, EventType, Expectation, LoggedEvent, StoreError, keys, numbered,
+    record, unless_lost,
 };
 
 /// Maximum length of a stored error, in characters.
@@ -158,10 +159,7 @@ impl Consumers {
             put: vec![(key.clone(), record::encode(&key, state)?)],
             ..Change::default()
         };
-        match self.0.apply(change).await {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        unless_lost(self.0.apply(change).await).map(drop)
     }
 
     /// Stores what a turn has changed, if the lease is still held.
@@ -212,11 +210,7 @@ impl Consumers {
             put: vec![(key.clone(), record::encode(&key, &next)?)],
             ..Change::default()
         };
-        match self.0.apply(change).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(unless_lost(self.0.apply(change).await)?.is_some())
     }
 
     /// Returns at most `limit` parked events of a consumer after a position.
@@ -279,12 +273,8 @@ impl Consumers {
             };
             change = change.and(super::appended(&event)?);
         }
-        match self.0.apply(change).await {
-            Ok(_) => Ok(true),
-            // Another operator was faster.
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        // Another operator may be faster.
+        Ok(unless_lost(self.0.apply(change).await)?.is_some())
     }
 
     /// Stores what an operator wants of the event at `position`, together with `also`. The server that works for
@@ -341,10 +331,7 @@ impl Consumers {
             delete: vec![key],
             ..Change::default()
         };
-        match self.0.apply(change).await {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        unless_lost(self.0.apply(change).await).map(drop)
     }
 
     /// Returns the value of the lease of a consumer, whoever holds it.
@@ -374,11 +361,8 @@ impl Consumers {
             put: vec![(key, value.clone())],
             ..Change::default()
         };
-        match self.0.apply(change).await {
-            Ok(_) => Ok(Some(Lease(Some(value)))),
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let taken = unless_lost(self.0.apply(change).await)?;
+        Ok(taken.map(|_| Lease(Some(value))))
     }
 
     /// Gives up `held`, so that another server need not wait until it is stale.
@@ -392,10 +376,7 @@ impl Consumers {
             delete: vec![key],
             ..Change::default()
         };
-        match self.0.apply(change).await {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        unless_lost(self.0.apply(change).await).map(drop)
     }
 }
 

@@ -24,7 +24,9 @@ pub use event::{Along, Cause, DeletedClient, Event, EventType, LoggedEvent, Reas
 
 use crate::base::{ClientId, Timestamp};
 use crate::client::Client;
-use crate::store::{Backend, Change, Expectation, StoreError, keys, number, numbered, record};
+use crate::store::{
+    Backend, Change, Expectation, StoreError, keys, number, numbered, record, unless_lost,
+};
 
 /// The event log.
 #[derive(Clone)]
@@ -172,12 +174,9 @@ impl EventLog {
         if removed == 0 {
             return Ok(0);
         }
-        match self.backend.apply(change).await {
-            Ok(_) => Ok(removed),
-            // A client was deleted a second time in the meantime; the next sweep goes on.
-            Err(StoreError::Conflict) => Ok(0),
-            Err(error) => Err(error),
-        }
+        let made = unless_lost(self.backend.apply(change).await)?;
+        // If a client was deleted a second time in the meantime, the next sweep goes on.
+        Ok(made.map_or(0, |_| removed))
     }
 
     /// Adds the removal of the metadata of a client to `change`, unless a later deletion has replaced it.
