@@ -5,7 +5,6 @@
 
 pub mod lifecycle;
 mod listeners;
-pub mod outside;
 pub mod probes;
 pub mod reload;
 pub mod routes;
@@ -36,7 +35,6 @@ use crate::token::{administrator, administrator::AdministratorError};
 
 use listeners::Listeners;
 pub use listeners::Sockets;
-use outside::Outside;
 use probes::Audience;
 use reload::{Reloader, Reloads, Requests, Watched};
 use startup::Prepared;

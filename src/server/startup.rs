@@ -14,8 +14,8 @@ use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::live;
 use crate::script::{Host, Runtime, ScriptSet};
-use crate::server::{Listeners, Outside, Sockets, Start, StartError, WatchError, Watched};
-use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
+use crate::server::{Listeners, Sockets, Start, StartError, WatchError, Watched};
+use crate::service::{self, Judged, Outside, Parts, Service, Snapshot, Upstream};
 use crate::store::{AuditWriter, Store, StoreError, audit};
 use crate::token;
 

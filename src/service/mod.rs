@@ -2,6 +2,7 @@
 //! can change while the server runs.
 
 pub(crate) mod limits;
+mod outside;
 pub(crate) mod refusal;
 mod steady;
 mod upstream;
@@ -25,6 +26,7 @@ use crate::store::{AuditQueue, Store};
 use crate::trust::{Trust, Verifier};
 pub(crate) use limits::Limited;
 use limits::RateLimits;
+pub(crate) use outside::Outside;
 pub(crate) use steady::{Due, Steady};
 pub(crate) use upstream::{MetadataDocument, Upstream};
 

@@ -118,10 +118,6 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         "discovery",
         &["client", "config", "http", "jose", "base", "service"],
     ),
-    (
-        "server/outside",
-        &["base", "config", "fetch", "script", "store"],
-    ),
     // The caller is identified by its access token. An administrator changes a client with the same
     // code as the client itself.
     (
@@ -194,7 +190,6 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "base",
             "config",
             "fetch",
-            "server/outside",
             "http",
             "server/lifecycle",
             "live",

@@ -16,7 +16,7 @@ use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
 use crate::store::{Indexed, KeyValueLimits, ScriptValues, Store};
 
 /// The host functions for the scripts of one server.
-pub struct Outside {
+pub(crate) struct Outside {
     runtime: Handle,
     store: Store,
     fetcher: Arc<Fetcher>,
@@ -32,7 +32,7 @@ pub struct Outside {
 impl Outside {
     /// Host functions on these parts, within the limits of `settings`. Must be called on the runtime of the
     /// server.
-    pub fn new(
+    pub(crate) fn new(
         settings: &Settings,
         store: Store,
         fetcher: Arc<Fetcher>,
