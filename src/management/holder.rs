@@ -55,7 +55,8 @@ async fn admit(
     }
     certificate::hold(cx, caller, stored.client()).await?;
     match matched {
-        Matched::Successor => retire_previous(cx, stored, digest).await,
+        // In a box, so that a request without a rotation does not carry the space of its future.
+        Matched::Successor => Box::pin(retire_previous(cx, stored, digest)).await,
         Matched::Current | Matched::Previous => Ok(stored),
     }
 }

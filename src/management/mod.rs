@@ -78,7 +78,8 @@ pub(crate) async fn read(
 ) -> Result<ClientInformation, ManageError> {
     let rotates = cx.settings().rotate_registration_access_token == Rotation::OnUse;
     let (client, token) = match held.token {
-        Some(token) if rotates => rotate(cx, held.stored, &token).await?,
+        // In a box, as in `holder::admit`.
+        Some(token) if rotates => Box::pin(rotate(cx, held.stored, &token)).await?,
         token => (held.stored.into_client(), token),
     };
     let secret = match &client.secret {

@@ -80,7 +80,7 @@ async fn check_again(
 ) -> Result<Approved, Vec<Violation>> {
     let claim = sector::Claim::of(metadata.metadata());
     match claim {
-        Some(claim) if checked != Some(&claim) => claim.check(cx).await?,
+        Some(claim) if checked != Some(&claim) => Box::pin(claim.check(cx)).await?,
         _ => {}
     }
     Ok(metadata)

@@ -48,6 +48,17 @@ impl SharedClient {
         &mut self,
         attempt: Attempt<'_>,
     ) -> Result<Option<ClientInformation>, RegisterError> {
+        if self.digest.is_none() {
+            return Ok(None);
+        }
+        // In a box, so that every other registration does not carry the space of this future.
+        Box::pin(self.answer_with_existing(attempt)).await
+    }
+
+    async fn answer_with_existing(
+        &mut self,
+        attempt: Attempt<'_>,
+    ) -> Result<Option<ClientInformation>, RegisterError> {
         let (cx, now) = (attempt.cx, attempt.cx.service.clock.now());
         for _ in 0..TRIES {
             let Some(found) = self.find(cx).await? else {

@@ -125,10 +125,11 @@ const fn server(name: &'static str, kind: MemberKind) -> Member {
 
 /// Returns the member called `name`. A language tag after `#` is not part of the name.
 pub fn find(name: &str) -> Option<&'static Member> {
-    match name.split_once('#') {
-        None => called(name),
-        Some((base, _)) => called(base).filter(|member| member.kind.is_localised()),
+    if let Some(member) = called(name) {
+        return Some(member);
     }
+    let (base, _) = name.split_once('#')?;
+    called(base).filter(|member| member.kind.is_localised())
 }
 
 /// Whether `name` belongs to a member, with or without a language tag. Members that cannot be

@@ -25,7 +25,7 @@ impl<'a> Judge<'a> {
         Self {
             source,
             folder,
-            content: Content::default(),
+            content: source.empty_content(),
             levels: levels::none(),
         }
     }

@@ -94,9 +94,11 @@ const fn patience(seen: u64, size: u64) -> Duration {
 fn read_all(folder: &Path, seen: &AtomicU64) -> Result<TrialResult, StoreError> {
     let mut remade = Vec::new();
     let database = copy::open(folder, &mut remade)?;
-    let (mut content, mut from) = (Content::default(), Some(Vec::new()));
     // The copy is open: from here on, the time limit applies to each record.
     seen.fetch_add(1, Ordering::SeqCst);
+    let tally = integrity::stored(&database)?;
+    let mut content = Content::empty(tally.unwrap_or_default().content().digest());
+    let mut from = Some(Vec::new());
     while let Some(start) = from {
         let (mut last, mut count) = (None, 0);
         database.with(|db| {
@@ -110,7 +112,6 @@ fn read_all(folder: &Path, seen: &AtomicU64) -> Result<TrialResult, StoreError> 
         })?;
         from = last.filter(|_| count == CHUNK);
     }
-    let tally = integrity::stored(&database)?;
     Ok(TrialResult {
         database,
         tally,

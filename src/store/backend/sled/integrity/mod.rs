@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Content, Database, Mark, Tally, tally};
+use crate::store::backend::sled::tally::Digest;
 use crate::store::{Pair, StoreError, Values, keys};
 
 /// Pairs that are counted at a time.
@@ -25,11 +26,40 @@ pub(in crate::store) struct Integrity {
 }
 
 /// A count in progress.
-#[derive(Default)]
 struct Count {
     /// The first key that was not counted.
     from: Vec<u8>,
-    seen: Content,
+    seen: Counted,
+}
+
+/// What was counted.
+#[derive(Clone, Copy)]
+struct Counted {
+    /// Hashed as the stored tally is.
+    content: Content,
+    /// Hashed as tallies are today. `Some` if the stored tally is older: it is replaced after the count.
+    renewed: Option<Content>,
+}
+
+impl Counted {
+    fn nothing(tally: Tally) -> Self {
+        let (digest, today) = (tally.content().digest(), Digest::default());
+        Self {
+            content: Content::empty(digest),
+            renewed: (digest != today).then(|| Content::empty(today)),
+        }
+    }
+
+    fn changed(self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) -> Self {
+        let renewed = match self.renewed {
+            Some(renewed) => Some(renewed.changed(key, old, new)),
+            None => None,
+        };
+        Self {
+            content: self.content.changed(key, old, new),
+            renewed,
+        }
+    }
 }
 
 /// Whether there is more to count.
@@ -39,12 +69,20 @@ enum CountState {
 }
 
 impl Count {
+    /// A count of a store with this `tally` that has not begun.
+    fn of(tally: Tally) -> Self {
+        Self {
+            from: Vec::new(),
+            seen: Counted::nothing(tally),
+        }
+    }
+
     /// Counts the next pairs of `database`.
     fn advance(&mut self, database: &Database) -> Result<CountState, StoreError> {
         let range = self.from.clone()..tally::KEY.to_vec();
         let pairs: Vec<_> = database.with(|db| db.range(range).take(CHUNK).collect())?;
         for (key, value) in &pairs {
-            self.seen = self.seen.with(key, value);
+            self.seen = self.seen.changed(key, None, Some(value));
         }
         match pairs.last() {
             Some((key, _)) if pairs.len() == CHUNK => {
@@ -59,7 +97,8 @@ impl Count {
 /// The numbers after a batch, once it is written.
 pub(in crate::store) struct Next {
     tally: Tally,
-    seen: Content,
+    /// `None` if everything was counted before.
+    seen: Option<Counted>,
 }
 
 impl Next {
@@ -93,7 +132,7 @@ impl Integrity {
         let mut integrity = Self {
             tally,
             mark,
-            count: Some(Count::default()),
+            count: Some(Count::of(tally)),
             damage: None,
         };
         let begun = Instant::now();
@@ -113,7 +152,7 @@ impl Integrity {
             self.is_damaged(damage.clone());
         }
         self.tally = tally?;
-        self.count = Some(Count::default());
+        self.count = Some(Count::of(self.tally));
         Ok(())
     }
 
@@ -142,8 +181,8 @@ impl Integrity {
         let mut content = self.tally.content();
         // Keys before `uncounted` were counted.
         let (mut seen, uncounted) = match &self.count {
-            Some(count) => (count.seen, count.from.as_slice()),
-            None => (Content::default(), &[][..]),
+            Some(count) => (Some(count.seen), count.from.as_slice()),
+            None => (None, &[][..]),
         };
         for (key, value) in values {
             let old = read(key)?;
@@ -152,7 +191,7 @@ impl Integrity {
             }
             content = content.changed(key, old.as_deref(), value.as_deref());
             if key.as_slice() < uncounted {
-                seen = seen.changed(key, old.as_deref(), value.as_deref());
+                seen = seen.map(|seen| seen.changed(key, old.as_deref(), value.as_deref()));
             }
         }
         Ok(Next {
@@ -164,8 +203,8 @@ impl Integrity {
     /// Applies the numbers of a batch that is now on disk.
     pub(in crate::store) fn written(&mut self, next: &Next) {
         self.tally = next.tally;
-        if let Some(count) = &mut self.count {
-            count.seen = next.seen;
+        if let (Some(count), Some(seen)) = (&mut self.count, next.seen) {
+            count.seen = seen;
         }
         if let Err(error) = self.mark.set(self.tally.batches) {
             tracing::warn!(%error, "cannot write the store's mark file (registrar.mark)");
@@ -182,13 +221,17 @@ impl Integrity {
         };
         let damage = match count.advance(database) {
             Ok(CountState::Unfinished) => return Ok(()),
-            Ok(CountState::Finished) => count.seen.differs(self.tally.content()),
+            Ok(CountState::Finished) => count.seen.content.differs(self.tally.content()),
             Err(StoreError::Damaged(damage)) => Some(damage),
             Err(error) => return Err(error),
         };
+        let renewed = count.seen.renewed;
         self.count = None;
-        if let Some(damage) = damage {
-            self.is_damaged(damage);
+        match (damage, renewed) {
+            (Some(damage), _) => self.is_damaged(damage),
+            // The next batch writes it.
+            (None, Some(renewed)) => self.tally = Tally::of(self.tally.batches, renewed),
+            (None, None) => {}
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::backend::sled::tally::Digest;
 
 struct TestStore {
     folder: TempDir,
@@ -145,4 +146,56 @@ fn a_store_without_a_tally_is_counted_once_and_a_mark_alone_is_damage() {
     .unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();
+}
+
+impl TestStore {
+    /// Gives the store the tally of a version that hashed its pairs with SHA-256, and opens it again.
+    fn with_old_tally(&mut self) {
+        let pairs: Vec<_> = self
+            .database
+            .with(|db| db.range(..tally::KEY.to_vec()).collect())
+            .unwrap();
+        let mut content = Content::empty(Digest::Sha256);
+        for (key, value) in &pairs {
+            content = content.with(key, value);
+        }
+        let old = Tally::of(self.integrity.tally.batches, content);
+        self.database
+            .with(|db| db.insert(tally::KEY, old.encode()))
+            .unwrap();
+        self.integrity =
+            Integrity::open_within(&self.database, self.folder.path(), Duration::ZERO).unwrap();
+    }
+
+    fn stored_digest(&self) -> Digest {
+        stored(&self.database).unwrap().unwrap().content().digest()
+    }
+}
+
+#[test]
+fn an_older_tally_is_renewed_once_everything_was_counted() {
+    let mut place = TestStore::with(3 * CHUNK);
+    place.with_old_tally();
+    place.integrity.count_on(&place.database).unwrap();
+    // During the count, the tally stays as old as it is.
+    place.write(Values::from([
+        (key(1), Some(b"second".to_vec())),
+        (key(2 * CHUNK), None),
+    ]));
+    assert_eq!(place.stored_digest(), Digest::Sha256);
+    place.count();
+    assert!(place.integrity.damage().is_none());
+    place.write(Values::from([(key(2), Some(b"third".to_vec()))]));
+    assert_eq!(place.stored_digest(), Digest::Xxh3);
+    Integrity::open_within(&place.database, place.folder.path(), Duration::MAX).unwrap();
+}
+
+#[test]
+fn what_an_older_tally_misses_is_detected_and_not_renewed() {
+    let mut place = TestStore::with(3 * CHUNK);
+    place.with_old_tally();
+    place.database.with(|db| db.remove(key(7))).unwrap();
+    place.count();
+    assert!(place.integrity.damage().is_some());
+    assert_eq!(place.stored_digest(), Digest::Sha256);
 }
