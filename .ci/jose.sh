@@ -8,7 +8,7 @@ fixtures=$PWD/tests/fixtures/jose
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-JOSE_TOKENS="$work/tokens.json" cargo test --locked --test jose our_tokens_verify
+JOSE_TOKENS="$work/tokens.json" cargo test --locked --lib our_tokens_verify
 
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" --quiet install 'joserfc>=1.8,<2'

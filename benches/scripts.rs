@@ -8,14 +8,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use registrar::client::{Metadata, TrustLevel};
 use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::ScriptSettings;
-use registrar::testing::script::testing::fake::FakeHost;
-use registrar::testing::script::{
-    Facts, Hook, HttpRequest, Proofs, RequestFacts, Runtime, ScriptSet,
-};
+use registrar::testing::{FakeHost, TestScripts};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -110,22 +105,13 @@ fn per_call(threads: usize, work: impl Fn(usize) -> Work + Sync) -> f64 {
     1_000_000.0 / rate
 }
 
-fn ask(set: &Arc<ScriptSet>) -> Work {
-    let (set, client) = (Arc::clone(set), object(client()));
-    Box::pin(async move {
-        let decided = set
-            .decide(
-                Hook::CreateClient,
-                facts(client.clone()),
-                Metadata::new(client),
-            )
-            .await;
-        decided.expect("the script accepts the request");
-    })
+fn ask(set: &TestScripts) -> Work {
+    let decided = set.create_client(object(client()));
+    Box::pin(async move { decided.await.expect("the script accepts the request") })
 }
 
 /// Loads `many` copies of a script. The returned folder must outlive them.
-fn load(script: &str, many: usize) -> (Arc<ScriptSet>, TempDir) {
+fn load(script: &str, many: usize) -> (TestScripts, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     for number in 0..many {
         std::fs::write(folder.path().join(format!("{number}.rhai")), script).expect("a script");
@@ -138,11 +124,8 @@ fn load(script: &str, many: usize) -> (Arc<ScriptSet>, TempDir) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
     let host = FakeHost::new(clock.clone());
     host.answer_json("GET", "https://a.example/", 200, &json!({"ok": true}));
-    let runtime = Runtime::new(&settings, clock, Arc::new(host)).expect("there are no secrets");
-    (
-        Arc::new(ScriptSet::load(&settings, &runtime).expect("the script loads")),
-        folder,
-    )
+    let scripts = TestScripts::load(&settings, clock, host);
+    (scripts.expect("the script loads"), folder)
 }
 
 fn client() -> Value {
@@ -153,27 +136,6 @@ fn client() -> Value {
         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
         "scope": "openid profile email", "logo_uri": "https://client.example.org/logo.png",
         "contacts": ["ve7jtb@example.org", "mary@example.org"], "software_id": "s",
-    })
-}
-
-fn facts(request: Map<String, Value>) -> Arc<Facts> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Arc::new(Facts {
-        event: None,
-        register_request: Metadata::new(request),
-        proofs: Arc::new(Proofs::none(TrustLevel::Open)),
-        request: Arc::new(RequestFacts {
-            http_request: HttpRequest {
-                method: "POST".to_owned(),
-                path: "/register".to_owned(),
-                headers,
-                ip_address: None,
-            },
-            certificate: None,
-            custom_attributes: Vec::new(),
-        }),
-        settled: std::collections::BTreeSet::new(),
     })
 }
 

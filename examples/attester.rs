@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use registrar::clock::{Clock as _, SystemClock};
-use registrar::testing::base::secret::{Secret, sha256_hex};
-use registrar::testing::jose::{Algorithm, SigningKey, SigningKeyError, sign};
+use registrar::testing::{Algorithm, Key};
 use serde_json::{Map, Value, json};
 
 /// The type of the device, in `eat_profile`.
@@ -52,7 +51,8 @@ fn main() -> Outcome<()> {
 
 /// Returns the measurement of the software on the device: the SHA-256 digest of this program.
 fn measurement() -> Outcome<String> {
-    Ok(sha256_hex(&std::fs::read(std::env::current_exe()?)?))
+    let digest = openssl::sha::sha256(&std::fs::read(std::env::current_exe()?)?);
+    Ok(URL_SAFE_NO_PAD.encode(digest))
 }
 
 /// Creates the keys of a device and of its client, unless they exist.
@@ -70,20 +70,18 @@ pub(crate) fn make_keys(folder: &Path, measurement: &str) -> Outcome<()> {
 }
 
 /// Reads the key in a file, or creates the file with a new key.
-fn key(file: &PathBuf) -> Outcome<SigningKey> {
+fn key(file: &PathBuf) -> Outcome<Key> {
     if file.exists() {
-        return Ok(SigningKey::from_pem(
-            &Secret::new(std::fs::read_to_string(file)?),
-            Algorithm::Es256,
-        )?);
+        let pem = std::fs::read_to_string(file)?;
+        return Ok(Key::from_pem(&pem, Algorithm::Es256)?);
     }
-    let key = SigningKey::generate(Algorithm::Es256)?;
-    let pem = key.to_pem().ok_or(SigningKeyError::Failed)?;
+    let key = Key::generate(Algorithm::Es256)?;
+    let pem = key.to_pem().ok_or("the key cannot be written")?;
     let mut options = std::fs::File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    std::io::Write::write_all(&mut options.open(file)?, pem.expose().as_bytes())?;
+    std::io::Write::write_all(&mut options.open(file)?, pem.as_bytes())?;
     Ok(key)
 }
 
@@ -98,27 +96,23 @@ pub(crate) fn evidence(
         key(&folder.join("device.pem"))?,
         key(&folder.join("client.pem"))?,
     );
-    let identity = device.kid().unwrap_or_default();
+    let identity = device.public_jwk().unwrap_or_default();
     let claims = json!({
         "eat_profile": PROFILE,
         "eat_nonce": nonce,
         "iat": SystemClock.now().unix(),
-        "ueid": identity,
+        "ueid": identity.get("kid"),
         "dbgstat": if is_open { "enabled" } else { "disabled-since-boot" },
         "measurement": measurement,
         "akpub": subject_public_key_info(&client)?,
     });
     let header = Map::from_iter([("typ".to_owned(), Value::from("eat+jwt"))]);
-    Ok(sign(
-        &header,
-        claims.as_object().unwrap_or(&Map::new()),
-        &device,
-    )?)
+    Ok(device.sign(&header, claims.as_object().unwrap_or(&Map::new()))?)
 }
 
 /// Returns the public half of `key` in the form that verifiers use: DER in base64url.
-fn subject_public_key_info(key: &SigningKey) -> Outcome<String> {
-    let pem = key.to_pem().ok_or(SigningKeyError::Failed)?;
-    let key = openssl::pkey::PKey::private_key_from_pem(pem.expose().as_bytes())?;
+fn subject_public_key_info(key: &Key) -> Outcome<String> {
+    let pem = key.to_pem().ok_or("the key cannot be written")?;
+    let key = openssl::pkey::PKey::private_key_from_pem(pem.as_bytes())?;
     Ok(URL_SAFE_NO_PAD.encode(key.public_key_to_der()?))
 }

@@ -10,7 +10,6 @@
 
 use registrar::config::{self, Sources};
 use registrar::server::{self, Start};
-use registrar::store::ClientFilter;
 use serde_json::{Value, json};
 
 #[tokio::main]
@@ -44,14 +43,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         client["client_id"], client["client_secret_expires_at"]
     );
 
-    // The library gives the program access to the same clients.
-    let page = server
-        .service()
-        .store
-        .clients
-        .list(&ClientFilter::default(), None, 10)
-        .await?;
-    assert_eq!(page.clients.len(), 1);
     server.stop().await;
     Ok(())
 }

@@ -21,10 +21,7 @@ use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use registrar::clock::{Clock as _, SystemClock, Timestamp};
-use registrar::testing::ear::Tier;
-use registrar::testing::jose::{
-    self, Algorithm, Compact, Expectations, KeySet, SigningKey, TypRule,
-};
+use registrar::testing::{Algorithm, Key, ear_status, verified};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -78,8 +75,9 @@ pub(crate) async fn serve(listener: TcpListener, endorsement: &Value) -> Outcome
 }
 
 struct Verifier {
-    key: SigningKey,
-    devices: KeySet,
+    key: Key,
+    /// The JWK Set of the known devices.
+    devices: Value,
     measurements: Vec<Value>,
     sessions: Mutex<HashMap<String, Session>>,
 }
@@ -153,7 +151,9 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
         expires_at: now.plus(LIFETIME),
         done: None,
     };
-    let id = registrar::testing::base::random::client_id();
+    let Some(id) = random(16).map(|bytes| URL_SAFE_NO_PAD.encode(bytes)) else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "no randomness");
+    };
     let mut sessions = verifier
         .sessions
         .lock()
@@ -177,20 +177,20 @@ fn nonce_of(query: &str) -> Option<Vec<u8>> {
     let asked: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
         .into_owned()
         .collect();
-    let sized = |size: usize| -> Option<Vec<u8>> {
-        registrar::testing::base::random::bytes::<64>()
-            .ok()
-            .map(|bytes| bytes.into_iter().take(size).collect())
-    };
     let nonce = match &asked[..] {
-        [] => sized(32)?,
-        [(name, size)] if name == "nonceSize" => sized(size.parse().ok()?)?,
+        [] => random(32)?,
+        [(name, size)] if name == "nonceSize" => random(size.parse().ok()?)?,
         [(name, nonce)] if name == "nonce" => {
             URL_SAFE_NO_PAD.decode(nonce.trim_end_matches('=')).ok()?
         }
         _ => return None,
     };
     (8..=64).contains(&nonce.len()).then_some(nonce)
+}
+
+fn random(size: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; size];
+    openssl::rand::rand_bytes(&mut bytes).ok().map(|()| bytes)
 }
 
 async fn show(State(verifier): State<Arc<Verifier>>, Path(id): Path<String>) -> Response {
@@ -260,8 +260,8 @@ impl Verifier {
             .and_then(Value::as_array)
             .cloned();
         Ok(Self {
-            key: SigningKey::generate(Algorithm::Es256)?,
-            devices: KeySet::parse(&json!({"keys": endorsement.get("keys")}), 100)?,
+            key: Key::generate(Algorithm::Es256)?,
+            devices: json!({"keys": endorsement.get("keys")}),
             measurements: measurements.ok_or("the endorsement has no measurements")?,
             sessions: Mutex::default(),
         })
@@ -286,13 +286,8 @@ impl Verifier {
                 None,
             ),
         };
-        let worst = vector
-            .values()
-            .map(|value| Tier::of_claim(*value))
-            .max()
-            .unwrap_or(Tier::None);
         let mut device = json!({
-            "ear.status": worst.as_str(), "ear.trustworthiness-vector": vector,
+            "ear.status": ear_status(vector.values().copied()), "ear.trustworthiness-vector": vector,
             "ear.appraisal-policy-id": "policy:DEVICE",
         });
         if let (Some(key), Some(device)) = (key, device.as_object_mut()) {
@@ -313,41 +308,29 @@ impl Verifier {
             "ear.verifier-id": {"developer": "https://registrar.example/verifier", "build": "example"},
         });
         let header = Map::from_iter([("typ".to_owned(), Value::from("JWT"))]);
-        Ok(jose::sign(
-            &header,
-            claims.as_object().unwrap_or(&Map::new()),
-            &self.key,
-        )?)
+        let claims = claims.as_object().cloned().unwrap_or_default();
+        Ok(self.key.sign(&header, &claims)?)
     }
 
     /// Returns the trustworthiness vector of evidence that a known device signed for `nonce`, and the key
     /// that it attests. Fails with the problem of the evidence.
     fn look_at(&self, nonce: &[u8], evidence: &[u8]) -> Result<Appraisal, String> {
         let text = std::str::from_utf8(evidence).map_err(|_| "the evidence is not UTF-8")?;
-        let token = Compact::parse(text).map_err(|error| error.to_string())?;
-        let expected = Expectations {
-            algorithms: &[Algorithm::Es256],
-            typ: TypRule::Required("eat+jwt"),
-            required: &["eat_nonce", "measurement", "dbgstat"],
-            ..Expectations::default()
-        };
-        let found = jose::verify(&token, &self.devices, &expected, SystemClock.now());
+        let required = ["eat_nonce", "measurement", "dbgstat"];
+        let now = SystemClock.now().unix();
+        let found = verified(text, &self.devices, Some("eat+jwt"), &required, now);
         let found = found.map_err(|error| format!("the evidence {error}"))?;
-        let shown = found
-            .text("eat_nonce")
-            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let claim = |name: &str| found.get(name).and_then(Value::as_str);
+        let shown = claim("eat_nonce").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         if shown.as_deref() != Some(nonce) {
             return Err(
                 "freshness: the nonce of the evidence does not match session nonce".to_owned(),
             );
         }
         let is_known = found
-            .claims()
             .get("measurement")
             .is_some_and(|is| self.measurements.contains(is));
-        let is_closed = found
-            .text("dbgstat")
-            .is_some_and(|state| state.starts_with("disabled"));
+        let is_closed = claim("dbgstat").is_some_and(|state| state.starts_with("disabled"));
         // The values of draft-ietf-rats-ar4si section 2.3.4: approved; unrecognized; unsafe.
         let vector = BTreeMap::from([
             ("instance-identity", 2),
@@ -355,7 +338,7 @@ impl Verifier {
             ("executables", if is_known { 2 } else { 33 }),
             ("configuration", if is_closed { 2 } else { 32 }),
         ]);
-        Ok((vector, found.text("akpub").map(str::to_owned)))
+        Ok((vector, claim("akpub").map(str::to_owned)))
     }
 }
 

@@ -27,11 +27,11 @@ mod fetch;
 mod http;
 mod live;
 mod script;
-pub mod store;
+mod store;
 mod trust;
 
 // What a client is, and the modules that this depends on.
-pub mod client;
+mod client;
 pub mod config;
 mod ear;
 mod jose;
@@ -47,14 +47,39 @@ mod base;
 pub mod testing;
 
 pub use base::clock;
-pub use cli::main;
+
+/// Runs the command that the process was given: all of the binary.
+pub fn main() -> std::process::ExitCode {
+    cli::main()
+}
 
 /// The parsers that the targets in `fuzz/` call. Not part of the API: it changes without notice.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::base::json::parse as json;
-    pub use crate::client::rules::fuzz_uri as uri;
-    pub use crate::http::certificate::fuzz_header as certificate_header;
-    pub use crate::jose::Compact;
-    pub use crate::x509::fuzz_der as der;
+    /// Reads strict JSON.
+    pub fn json(bytes: &[u8]) -> Option<serde_json::Value> {
+        crate::base::json::parse(bytes).ok()
+    }
+
+    /// Reads a URI of a client, and returns whether it is accepted.
+    pub fn uri(text: &str) -> bool {
+        crate::client::rules::fuzz_uri(text)
+    }
+
+    /// Reads a header in which a proxy forwards a client certificate.
+    pub fn certificate_header(bytes: &[u8]) {
+        crate::http::certificate::fuzz_header(bytes);
+    }
+
+    /// Reads a JWS in its compact form, and returns it as it was kept.
+    pub fn jwt(text: &str) -> Option<String> {
+        let token = crate::jose::Compact::parse(text).ok()?;
+        let _ = (token.kid(), token.typ(), token.unverified_claims());
+        Some(token.as_str().to_owned())
+    }
+
+    /// Reads DER, and a distinguished name.
+    pub fn der(bytes: &[u8]) {
+        crate::x509::fuzz_der(bytes);
+    }
 }

@@ -5,11 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use registrar::client::Client;
 use registrar::config::StoreSettings;
-use registrar::store::{Change, Store};
-use registrar::testing::base::secret::{TokenDigest, sha256_hex};
-use serde_json::json;
+use registrar::testing::{Storage, token_digest};
+use serde_json::{Value, json};
 
 /// The registration access token of all clients.
 pub(crate) const TOKEN: &str = "growth";
@@ -20,7 +18,9 @@ const TOGETHER: usize = 1_000;
 
 /// Returns the identifier of a client. Like the identifiers of the server, they have no order.
 pub(crate) fn id(number: u64) -> String {
-    let digest = sha256_hex(&number.to_be_bytes());
+    let digest = openssl::sha::sha256(&number.to_be_bytes());
+    let first = digest.first_chunk::<16>().expect("it has 32 bytes");
+    let digest = format!("{:032x}", u128::from_be_bytes(*first));
     let part = |range: Range<usize>| digest.get(range).unwrap_or_default().to_owned();
     [
         part(0..8),
@@ -32,7 +32,7 @@ pub(crate) fn id(number: u64) -> String {
     .join("-")
 }
 
-fn client(number: u64, expires_at: Option<u64>) -> Client {
+fn client(number: u64, expires_at: Option<u64>) -> Value {
     let mut record = json!({
         "id": id(number),
         "metadata": {
@@ -49,14 +49,14 @@ fn client(number: u64, expires_at: Option<u64>) -> Client {
             "id_token_signed_response_alg": "RS256",
         },
         "issued_at": 1_767_225_600,
-        "tokens": {"current": TokenDigest::of(TOKEN)},
+        "tokens": {"current": token_digest(TOKEN).expect("a digest")},
         "revision": 1,
         "provenance": {"trust_level": "open", "address": "192.0.2.1", "configuration": "growth"},
     });
     if let (Some(end), Some(members)) = (expires_at, record.as_object_mut()) {
         members.insert("expires_at".to_owned(), end.into());
     }
-    serde_json::from_value(record).expect("a client")
+    record
 }
 
 /// Stores the clients with these numbers in `folder`, and returns the rate per second.
@@ -67,14 +67,11 @@ pub(crate) async fn clients(folder: &Path, numbers: Range<u64>, expires_at: Opti
         cache_bytes: 256 << 20,
         ..StoreSettings::default()
     };
-    let store = Store::open(&settings).await.expect("the store opens");
+    let store = Storage::open(&settings).await.expect("the store opens");
     let (begun, count) = (Instant::now(), numbers.end - numbers.start);
     for first in numbers.clone().step_by(TOGETHER) {
         let some = first..numbers.end.min(first + TOGETHER as u64);
-        let clients: Vec<Client> = some.map(|number| client(number, expires_at)).collect();
-        let stored = clients
-            .iter()
-            .map(|client| store.clients.insert(client, Change::default()));
+        let stored = some.map(|number| store.insert_client(client(number, expires_at)));
         for outcome in join_all(stored).await {
             outcome.expect("it is stored");
         }

@@ -1,8 +1,8 @@
 //! Measures what challenges cost other requests: nonces are issued while clients register.
 
+use registrar::config::ClientAttester;
 use registrar::config::Configuration;
-use registrar::config::trust::ClientAttester;
-use registrar::testing::jose::{Algorithm, SigningKey};
+use registrar::testing::{Algorithm, Key};
 use serde_json::json;
 
 /// The maximum number of outstanding nonces: more than a run issues, so that none is rejected.
@@ -10,7 +10,7 @@ const NONCES: u64 = 1_000_000_000;
 
 /// Enables challenges for all clients.
 pub(crate) fn configure(configuration: &mut Configuration) {
-    let key = SigningKey::generate(Algorithm::Es256).expect("a key");
+    let key = Key::generate(Algorithm::Es256).expect("a key");
     let attester =
         json!({"issuer": "https://attester.example.org", "jwks": {"keys": [key.public_jwk()]}});
     let attester: ClientAttester = serde_json::from_value(attester).expect("an attester");

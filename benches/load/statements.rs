@@ -10,7 +10,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
 use registrar::config::Configuration;
-use registrar::testing::jose::{Algorithm, SigningKey, sign};
+use registrar::testing::{Algorithm, Key};
 use serde_json::{Map, Value, json};
 
 use super::driver::Beside;
@@ -35,17 +35,16 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(algorithm: Algorithm, body: &str) -> Self {
-        let key = SigningKey::generate(algorithm).expect("a key");
+        let key = Key::generate(algorithm).expect("a key");
         let claims = json!({"iss": ISSUER, "iat": 1_700_000_000, "software_id": "4NRB1-0XZABZI9E6-5SM3R",
             "software_roles": ["AISP", "PISP"], "org_id": "0015800001041REAAY"});
-        let statement =
-            sign(&Map::new(), claims.as_object().expect("an object"), &key).expect("it signs");
+        let statement = key.sign(&Map::new(), claims.as_object().expect("an object"));
         let mut request: Value = serde_json::from_str(body).expect("a request");
         let mut plain = request.clone();
         for name in ["software_id", "software_roles", "org_id"] {
             plain[name] = claims[name].clone();
         }
-        request["software_statement"] = statement.into();
+        request["software_statement"] = statement.expect("it signs").into();
         let jwks = json!({"keys": [key.public_jwk()]});
         let entry = json!({"id": "1", "type": "SSA", "issuers": [ISSUER], "jwks": jwks});
         let live = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});

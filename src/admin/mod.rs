@@ -22,11 +22,11 @@ use crate::store::{Action, AuditEvent, Author};
 #[derive(Debug, Clone)]
 pub(crate) struct Administrator {
     /// The client that the access token was issued to.
-    pub client_id: String,
+    pub(crate) client_id: String,
     /// The address of the caller.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// The correlation identifier of the call in its response and in the log.
-    pub correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
 }
 
 impl Administrator {

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 /// The text is not a valid client identifier.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid client_id; it must have 1 to 128 visible ASCII characters")]
-pub struct BadClientId;
+pub(crate) struct BadClientId;
 
 /// The identifier of a registered client (RFC 6749 section 2.2).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ClientId(String);
+pub(crate) struct ClientId(String);
 
 impl ClientId {
     /// Parses an identifier from a request.
     ///
     /// # Errors
     /// If it is empty, longer than 128 characters, or has a character that is not visible ASCII.
-    pub fn parse(text: &str) -> Result<Self, BadClientId> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadClientId> {
         let fits = (1..=128).contains(&text.len());
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits && visible {
@@ -30,7 +30,7 @@ impl ClientId {
     }
 
     /// Returns the identifier as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

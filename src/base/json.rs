@@ -13,7 +13,7 @@ pub(crate) const MAXIMUM_DEPTH: usize = 32;
 
 /// Why a body is not a JSON object.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
+pub(crate) enum JsonError {
     /// The body is empty.
     #[error("the body is empty; send one JSON object")]
     Empty,
@@ -35,7 +35,7 @@ pub enum JsonError {
 ///
 /// # Errors
 /// If it is not UTF-8, not JSON, not an object, nested deeper than `MAXIMUM_DEPTH` or ambiguous.
-pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
+pub(crate) fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
     parse_object_within(body, MAXIMUM_DEPTH)
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn parse_object_within(
 ///
 /// # Errors
 /// If it is not UTF-8, not JSON, nested deeper than `MAXIMUM_DEPTH` or ambiguous.
-pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, JsonError> {
     parse_within(body, MAXIMUM_DEPTH)
 }
 

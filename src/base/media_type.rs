@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MediaType<'a> {
     /// The type and the subtype, in lower case.
-    pub essence: String,
+    pub(crate) essence: String,
     parameters: &'a str,
 }
 

@@ -13,12 +13,12 @@ mod secret;
 mod violation;
 
 pub(crate) use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use ids::ClientId;
+pub(crate) use ids::ClientId;
 pub(crate) use json::JsonError;
 pub(crate) use media_type::MediaType;
 pub(crate) use random::NoRandomness;
 pub(crate) use secret::{
     SealError, Sealed, SealingKey, hex, hmac_sha256, hmac_sha256_hex, sha256, texts_equal,
 };
-pub use secret::{Secret, TokenDigest, sha256_hex};
+pub(crate) use secret::{Secret, TokenDigest, sha256_hex};
 pub(crate) use violation::{ErrorCode, Violation, printable};

@@ -8,13 +8,13 @@ use crate::base::secret::Secret;
 /// The operating system returned no random bytes, so no secret can be created.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system returned no random bytes")]
-pub struct NoRandomness(#[source] getrandom::Error);
+pub(crate) struct NoRandomness(#[source] getrandom::Error);
 
 /// Returns `N` unpredictable bytes.
 ///
 /// # Errors
 /// When the operating system returns no random bytes.
-pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;
     Ok(bytes)
@@ -50,6 +50,6 @@ pub(crate) fn client_secret() -> Result<Secret, NoRandomness> {
 }
 
 /// Returns a client identifier: a random UUID, which reveals nothing and never looks like a URL.
-pub fn client_id() -> String {
+pub(crate) fn client_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }

@@ -12,21 +12,21 @@ use crate::base::{random, random::NoRandomness};
 /// A secret text. It has no `Display`, its `Debug` reveals nothing, and its memory is wiped on
 /// drop.
 #[derive(Clone)]
-pub struct Secret(SecretString);
+pub(crate) struct Secret(SecretString);
 
 impl Secret {
     /// Wraps `text` so that it cannot be printed.
-    pub fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         Self(SecretString::from(text))
     }
 
     /// Returns the text itself, for a response to its owner or for a comparison.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
     /// Whether `text` is this secret. The time taken does not reveal where they differ.
-    pub fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         texts_equal(self.expose(), text)
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Returns the SHA-256 of `bytes` in hex, which identifies a text.
-pub fn sha256_hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&sha256(bytes))
 }
 
@@ -92,32 +92,27 @@ pub(crate) fn texts_equal(one: &str, other: &str) -> bool {
 /// The SHA-256 of a token. A token has 256 random bits, so a plain hash cannot be searched.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct TokenDigest(#[serde(with = "base64_text")] Vec<u8>);
+pub(crate) struct TokenDigest(#[serde(with = "base64_text")] Vec<u8>);
 
 impl TokenDigest {
     /// Returns the digest under which `token` is stored.
-    pub fn of(token: &str) -> Self {
+    pub(crate) fn of(token: &str) -> Self {
         Self(sha256(token.as_bytes()).to_vec())
     }
 
     /// Returns the text that represents the digest in a record.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &self.0)
     }
 
     /// Whether the digest has the length of a SHA-256. A digest that was read from elsewhere may
     /// not.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.0.len() == 32
     }
 
-    /// Whether `token` is the token that was digested. Compares in constant time.
-    pub fn matches(&self, token: &str) -> bool {
-        self.is(&Self::of(token))
-    }
-
     /// Whether `other` is the digest of the same token. Compares in constant time.
-    pub fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }
@@ -131,7 +126,7 @@ impl fmt::Debug for TokenDigest {
 /// A secret sealed with AES-256-GCM: nonce, ciphertext and tag.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Sealed(#[serde(with = "base64_text")] Vec<u8>);
+pub(crate) struct Sealed(#[serde(with = "base64_text")] Vec<u8>);
 
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,7 +139,7 @@ const TAG_BYTES: usize = 16;
 
 /// The reasons why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
-pub enum SealError {
+pub(crate) enum SealError {
     /// No nonce could be generated.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -158,7 +153,7 @@ pub enum SealError {
 
 /// The key that seals secrets at rest. It has 256 bits.
 #[derive(Clone)]
-pub struct SealingKey([u8; 32]);
+pub(crate) struct SealingKey([u8; 32]);
 
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,7 +163,7 @@ impl fmt::Debug for SealingKey {
 
 impl SealingKey {
     /// Returns the key with these bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
@@ -176,7 +171,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// When no random bytes are available or the cipher fails.
-    pub fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
+    pub(crate) fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
         let nonce = random::bytes::<NONCE_BYTES>()?;
         let mut tag = [0; TAG_BYTES];
         let text = secret.expose().as_bytes();
@@ -196,7 +191,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`SealError::Unopened`] when the key, the owner or a byte differs.
-    pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
+    pub(crate) fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
         let (nonce, rest) = sealed
             .0
             .split_at_checked(NONCE_BYTES)
@@ -265,7 +260,7 @@ mod tests {
     #[test]
     fn a_digest_matches_only_its_token() {
         let digest = TokenDigest::of("abc");
-        assert!(digest.matches("abc"));
-        assert!(!digest.matches("abd"));
+        assert!(digest.is(&TokenDigest::of("abc")));
+        assert!(!digest.is(&TokenDigest::of("abd")));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The error codes of client registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorCode {
+pub(crate) enum ErrorCode {
     /// RFC 7591 section 3.2.2.
     InvalidRedirectUri,
     /// RFC 7591 section 3.2.2.
@@ -21,7 +21,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Returns the code as it is written in the `error` member.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidClientMetadata => "invalid_client_metadata",
@@ -35,18 +35,18 @@ impl ErrorCode {
 
 /// One rule that one member violates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// The error code, for the client's software.
-    pub code: ErrorCode,
+    pub(crate) code: ErrorCode,
     /// The member, with an index if needed: `redirect_uris[2]`. Empty for the body as a whole.
-    pub member: String,
+    pub(crate) member: String,
     /// The rule and the accepted values, for the person who reads the response.
-    pub rule: String,
+    pub(crate) rule: String,
 }
 
 impl Violation {
     /// Returns a violation with the code `invalid_client_metadata`.
-    pub fn metadata(member: impl Into<String>, rule: impl Into<String>) -> Self {
+    pub(crate) fn metadata(member: impl Into<String>, rule: impl Into<String>) -> Self {
         Self {
             code: ErrorCode::InvalidClientMetadata,
             member: member.into(),
@@ -55,7 +55,7 @@ impl Violation {
     }
 
     /// Returns a violation with the code `invalid_redirect_uri`.
-    pub fn redirect_uri(member: impl Into<String>, rule: impl Into<String>) -> Self {
+    pub(crate) fn redirect_uri(member: impl Into<String>, rule: impl Into<String>) -> Self {
         Self {
             code: ErrorCode::InvalidRedirectUri,
             member: member.into(),

@@ -168,7 +168,7 @@ fn scripts_flag(folder: &Path) -> (String, String) {
 const DEFAULT_FILE: &str = "config/registrar.toml";
 
 /// Runs the command that the process was given.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     keep_memory_private();
     let command = match arguments.command {

@@ -32,7 +32,7 @@ const SUBJECTS: &[SubjectMember] = &[
 
 /// Returns an error with the first member of `metadata` whose subject differs from that of
 /// `certificate`. Returns `None` if `metadata` names no subject.
-pub fn other_subject(
+pub(crate) fn other_subject(
     metadata: &Metadata,
     certificate: &Certificate,
 ) -> Option<Result<(), &'static str>> {
@@ -47,7 +47,7 @@ pub fn other_subject(
 
 /// Whether the key of `certificate` is in the `jwks` of `metadata` (`self_signed_tls_client_auth`,
 /// RFC 8705 section 2.2).
-pub fn has_key(metadata: &Metadata, certificate: &Certificate) -> bool {
+pub(crate) fn has_key(metadata: &Metadata, certificate: &Certificate) -> bool {
     metadata
         .get("jwks")
         .is_some_and(|jwks| certificate.key_is_in(jwks))

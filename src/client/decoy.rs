@@ -19,19 +19,20 @@ const RECORD: &str = concat!(
 );
 
 /// Does the work of reading a client. Returns `None` only if the constant record cannot be parsed.
-pub fn read() -> Option<Client> {
+pub(crate) fn read() -> Option<Client> {
     serde_json::from_str(std::hint::black_box(RECORD)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::TokenDigest;
 
     #[test]
     fn the_decoy_is_a_complete_client_without_usable_credentials() {
         let decoy = read().unwrap();
         assert!(decoy.secret.is_some() && decoy.tokens.previous.is_none());
-        assert!(!decoy.tokens.current.matches(""));
+        assert!(!decoy.tokens.current.is(&TokenDigest::of("")));
         assert_eq!(serde_json::to_string(&decoy).unwrap(), RECORD);
     }
 }

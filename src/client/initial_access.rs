@@ -7,28 +7,28 @@ use serde_json::{Map, Value};
 /// everything that the server allows. An empty list allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct InitialAccessPolicy {
+pub(crate) struct InitialAccessPolicy {
     /// Hosts that the redirect URIs and all other URLs of the client may have. A URI with a
     /// private-use scheme matches none of them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub redirect_hosts: Option<Vec<String>>,
+    pub(crate) redirect_hosts: Option<Vec<String>>,
     /// Scopes that may be requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<Vec<String>>,
     /// Grant types that may be requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub grant_types: Option<Vec<String>>,
+    pub(crate) grant_types: Option<Vec<String>>,
     /// Methods that the client may use to authenticate at the token endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token_endpoint_auth_methods: Option<Vec<String>>,
+    pub(crate) token_endpoint_auth_methods: Option<Vec<String>>,
     /// Privileged members that may be registered, in addition to those that the server lets every
     /// client register.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub privileged_members: Option<Vec<String>>,
+    pub(crate) privileged_members: Option<Vec<String>>,
     /// The maximum lifetime of the client in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub maximum_lifetime: Option<u64>,
+    pub(crate) maximum_lifetime: Option<u64>,
     /// The attributes that scripts see as `context.initialAccessToken`.
     #[serde(skip_serializing_if = "Map::is_empty")]
-    pub attributes: Map<String, Value>,
+    pub(crate) attributes: Map<String, Value>,
 }

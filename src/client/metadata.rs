@@ -18,11 +18,11 @@ const FEW: usize = 48;
 /// passed to its scripts, checked, approved and answered, and most of these steps change nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Metadata(Arc<Map<String, Value>>);
+pub(crate) struct Metadata(Arc<Map<String, Value>>);
 
 impl Metadata {
     /// Returns the metadata with those of `members` that are not absent.
-    pub fn new(members: Map<String, Value>) -> Self {
+    pub(crate) fn new(members: Map<String, Value>) -> Self {
         let mut members = absent::present(members);
         for (name, value) in &mut members {
             if is_structured(name) {
@@ -33,7 +33,7 @@ impl Metadata {
     }
 
     /// Returns the value of `name`, whatever its type.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         if self.0.len() > FEW {
             return self.0.get(name);
         }
@@ -42,17 +42,17 @@ impl Metadata {
     }
 
     /// Whether `name` is present.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
     /// Returns the value of `name` if it is a string.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
     }
 
     /// Returns the strings in `name`, or none if it is absent or not an array.
-    pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let items = match self.get(name) {
             Some(Value::Array(items)) => items.as_slice(),
             _ => &[],
@@ -61,22 +61,22 @@ impl Metadata {
     }
 
     /// Whether `name` is an array that contains `text`.
-    pub fn has_item(&self, name: &str, text: &str) -> bool {
+    pub(crate) fn has_item(&self, name: &str, text: &str) -> bool {
         self.texts(name).any(|item| item == text)
     }
 
     /// Whether `name` is present and `true`.
-    pub fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         matches!(self.get(name), Some(Value::Bool(true)))
     }
 
     /// Returns the value of `name` if it is a non-negative integer.
-    pub fn count(&self, name: &str) -> Option<u64> {
+    pub(crate) fn count(&self, name: &str) -> Option<u64> {
         self.get(name)?.as_u64()
     }
 
     /// Sets `name` to `value`. An absent value removes the member.
-    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
         let mut value = value.into();
         if absent::is_absent(&value) {
             self.remove(name);
@@ -89,14 +89,14 @@ impl Metadata {
     }
 
     /// Sets `name` to `value` if it is absent.
-    pub fn set_default(&mut self, name: &str, value: impl Into<Value>) {
+    pub(crate) fn set_default(&mut self, name: &str, value: impl Into<Value>) {
         if !self.has(name) {
             self.set(name, value);
         }
     }
 
     /// Removes `name` and keeps the order of the other members.
-    pub fn remove(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
         if self.has(name) {
             Arc::make_mut(&mut self.0).shift_remove(name)
         } else {
@@ -105,13 +105,13 @@ impl Metadata {
     }
 
     /// Returns every member with its value.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Returns the names of the members whose values differ, including members that only one side
     /// has.
-    pub fn differences(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = Vec::new();
         for (name, value) in &*self.0 {
             if other.0.get(name) != Some(value) {
@@ -127,12 +127,12 @@ impl Metadata {
     }
 
     /// Returns the members as a JSON object.
-    pub fn as_object(&self) -> &Map<String, Value> {
+    pub(crate) fn as_object(&self) -> &Map<String, Value> {
         &self.0
     }
 
     /// Returns the members as a JSON object.
-    pub fn into_object(self) -> Map<String, Value> {
+    pub(crate) fn into_object(self) -> Map<String, Value> {
         Arc::unwrap_or_clone(self.0)
     }
 }

@@ -3,21 +3,21 @@
 //! This module is pure: it knows nothing of HTTP, storage or scripts. Metadata passes through three
 //! types, [`Requested`], [`Valid`] and [`Approved`], and only approved metadata can be stored.
 
-pub mod certificate;
-pub mod decoy;
-pub mod initial_access;
-pub mod member;
-pub mod metadata;
-pub mod record;
-pub mod rules;
-pub mod stages;
+pub(crate) mod certificate;
+pub(crate) mod decoy;
+pub(crate) mod initial_access;
+pub(crate) mod member;
+pub(crate) mod metadata;
+pub(crate) mod record;
+pub(crate) mod rules;
+pub(crate) mod stages;
 
-pub use initial_access::InitialAccessPolicy;
-pub use member::{MEMBERS, Member, MemberKind, SetBy};
-pub use metadata::Metadata;
-pub use record::{
+pub(crate) use initial_access::InitialAccessPolicy;
+pub(crate) use member::{MEMBERS, Member, MemberKind, SetBy};
+pub(crate) use metadata::Metadata;
+pub(crate) use record::{
     CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,
     StatementOrigin, TrustLevel,
 };
-pub use rules::Rules;
-pub use stages::{Approved, Requested, Valid};
+pub(crate) use rules::Rules;
+pub(crate) use stages::{Approved, Requested, Valid};

@@ -9,49 +9,49 @@ use crate::client::{Approved, InitialAccessPolicy, Metadata};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Client {
+pub(crate) struct Client {
     /// `client_id`
-    pub id: ClientId,
+    pub(crate) id: ClientId,
     /// The metadata that it registered.
-    pub metadata: Approved,
+    pub(crate) metadata: Approved,
     /// SHA-256, in hex, of the registered metadata if all clients that register the same metadata
     /// share this client. A shared client cannot be managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shared_as: Option<String>,
+    pub(crate) shared_as: Option<String>,
     /// `client_id_issued_at`
-    pub issued_at: Timestamp,
+    pub(crate) issued_at: Timestamp,
     /// The time at which it stops working. `None`: it never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// The time of its last use, to the hour. `None`: unused since it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_used_at: Option<Timestamp>,
+    pub(crate) last_used_at: Option<Timestamp>,
     /// Its secret, if its authentication method or an algorithm needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<ClientSecret>,
+    pub(crate) secret: Option<ClientSecret>,
     /// The digests of its registration access tokens.
-    pub tokens: RegistrationTokens,
+    pub(crate) tokens: RegistrationTokens,
     /// The number of changes, starting at 1.
-    pub revision: u64,
+    pub(crate) revision: u64,
     /// Where the registration came from.
-    pub provenance: Provenance,
+    pub(crate) provenance: Provenance,
 }
 
 impl Client {
     /// Whether the client has expired at `now`.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
     /// Whether the client may manage itself, and obtain and use access tokens, at `now`: it has not
     /// expired and is not disabled.
-    pub fn is_usable(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_usable(&self, now: Timestamp) -> bool {
         !self.is_expired(now) && !self.metadata.metadata().flag("disabled")
     }
 
     /// Whether it was registered with a statement that is trusted because of its signer's
     /// certificate.
-    pub fn is_certified(&self) -> bool {
+    pub(crate) fn is_certified(&self) -> bool {
         self.provenance
             .statement
             .as_ref()
@@ -77,37 +77,37 @@ impl Client {
 
     /// Whether the operator of this server created the client. Only such clients may administer the
     /// server.
-    pub fn is_operators(&self) -> bool {
+    pub(crate) fn is_operators(&self) -> bool {
         self.provenance.trust_level == TrustLevel::Operator
     }
 }
 
 /// A client secret at rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClientSecret {
+pub(crate) struct ClientSecret {
     /// The secret, sealed for its client.
-    pub sealed: Sealed,
+    pub(crate) sealed: Sealed,
     /// `client_secret_expires_at`. `None`: it never expires, which is written as 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// The digests of a client's registration access tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RegistrationTokens {
+pub(crate) struct RegistrationTokens {
     /// The newest token.
-    pub current: TokenDigest,
+    pub(crate) current: TokenDigest,
     /// The previous token. It is valid until the newest is used for the first time, so that a lost
     /// response does not lock a client out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<TokenDigest>,
+    pub(crate) previous: Option<TokenDigest>,
 }
 
 /// How far the registration of a client can be trusted, in ascending order. If there are several
 /// proofs, the highest level applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TrustLevel {
+pub(crate) enum TrustLevel {
     /// Any client.
     Open,
     /// A client with an initial access token.
@@ -124,7 +124,7 @@ pub enum TrustLevel {
 
 impl TrustLevel {
     /// All levels in ascending order of trust.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Open,
         Self::Token,
         Self::Mtls,
@@ -134,7 +134,7 @@ impl TrustLevel {
     ];
 
     /// Returns the level as it is written.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Token => "token",
@@ -148,74 +148,74 @@ impl TrustLevel {
 
 /// A script that took part in the decision. The reference identifies its exact text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScriptRef {
+pub(crate) struct ScriptRef {
     /// Its file name.
-    pub name: String,
+    pub(crate) name: String,
     /// SHA-256 of its text, in hex.
-    pub hash: String,
+    pub(crate) hash: String,
 }
 
 /// Who requested the client, what proofs were presented, and which scripts decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provenance {
+pub(crate) struct Provenance {
     /// How far the registration can be trusted.
-    pub trust_level: TrustLevel,
+    pub(crate) trust_level: TrustLevel,
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// The identifier of the initial access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_access_token: Option<String>,
+    pub(crate) initial_access_token: Option<String>,
     /// The limits of that token. They apply to updates too, even after the token has expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_access_policy: Option<InitialAccessPolicy>,
+    pub(crate) initial_access_policy: Option<InitialAccessPolicy>,
     /// The software statement that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub statement: Option<StatementOrigin>,
+    pub(crate) statement: Option<StatementOrigin>,
     /// The client certificate, if it was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<CertificateOrigin>,
+    pub(crate) certificate: Option<CertificateOrigin>,
     /// SHA-256, in hex, of the attestation result from the verifier of the evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attestation_digest: Option<String>,
+    pub(crate) attestation_digest: Option<String>,
     /// The verifier that appraised the evidence, as the attestation result names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attestation_verifier: Option<String>,
+    pub(crate) attestation_verifier: Option<String>,
     /// The policy that the evidence was appraised against, as the attestation result names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attestation_policy: Option<String>,
+    pub(crate) attestation_policy: Option<String>,
     /// The scripts that decided, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub scripts: Vec<ScriptRef>,
+    pub(crate) scripts: Vec<ScriptRef>,
     /// The revision of the live configuration.
-    pub configuration: String,
+    pub(crate) configuration: String,
 }
 
 /// Identifies a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertificateOrigin {
+pub(crate) struct CertificateOrigin {
     /// Its subject in the format of RFC 4514.
-    pub subject: String,
+    pub(crate) subject: String,
     /// SHA-256 of its DER, in hex.
-    pub sha256: String,
+    pub(crate) sha256: String,
 }
 
 /// Identifies a software statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatementOrigin {
+pub(crate) struct StatementOrigin {
     /// Its `iss`.
-    pub iss: String,
+    pub(crate) iss: String,
     /// Its `jti`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
+    pub(crate) jti: Option<String>,
     /// Its `software_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub software_id: Option<String>,
+    pub(crate) software_id: Option<String>,
     /// The entry of `dcrSsaValidationConfigs` whose authorities issued the certificate of the
     /// statement's signer, which is named `iss` there. The client's own certificates come from the
     /// same authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certified_by: Option<String>,
+    pub(crate) certified_by: Option<String>,
 }
 
 #[cfg(test)]

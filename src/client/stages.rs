@@ -8,7 +8,7 @@ use crate::client::{MemberKind, Metadata, SetBy, member, rules::Rules};
 
 /// The requested metadata: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Requested(Metadata);
+pub(crate) struct Requested(Metadata);
 
 impl Requested {
     /// Reads from `object` the members that a client may set: known members, and the custom members
@@ -16,7 +16,7 @@ impl Requested {
     ///
     /// Unknown members are ignored (RFC 7591 section 2), and so are members that only this server
     /// or its operator may set.
-    pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
+    pub(crate) fn read(object: Map<String, Value>, custom: &[String]) -> Self {
         Self::set_by(
             &[SetBy::Client, SetBy::Privileged, SetBy::Request],
             object,
@@ -26,7 +26,7 @@ impl Requested {
 
     /// Reads from `object` the members that an administrator may set: the client's members, and
     /// those that only the operator may set.
-    pub fn read_as_operator(object: Map<String, Value>, custom: &[String]) -> Self {
+    pub(crate) fn read_as_operator(object: Map<String, Value>, custom: &[String]) -> Self {
         Self::set_by(
             &[
                 SetBy::Client,
@@ -59,19 +59,19 @@ impl Requested {
     }
 
     /// Returns the members.
-    pub const fn metadata(&self) -> &Metadata {
+    pub(crate) const fn metadata(&self) -> &Metadata {
         &self.0
     }
 
     /// Returns the members for the rules to change.
-    pub fn into_metadata(self) -> Metadata {
+    pub(crate) fn into_metadata(self) -> Metadata {
         self.0
     }
 }
 
 /// Metadata that satisfies every rule, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Valid(Metadata);
+pub(crate) struct Valid(Metadata);
 
 impl Valid {
     /// Wraps valid metadata. Only the rules call this.
@@ -80,12 +80,12 @@ impl Valid {
     }
 
     /// Returns the members.
-    pub const fn metadata(&self) -> &Metadata {
+    pub(crate) const fn metadata(&self) -> &Metadata {
         &self.0
     }
 
     /// Returns the same metadata, approved by scripts that did not change it.
-    pub fn approve(self) -> Approved {
+    pub(crate) fn approve(self) -> Approved {
         Approved(self.0)
     }
 
@@ -93,7 +93,7 @@ impl Valid {
     ///
     /// # Errors
     /// Every rule that the changed metadata breaks.
-    pub fn approve_changed(
+    pub(crate) fn approve_changed(
         self,
         changed: Metadata,
         rules: &Rules<'_>,
@@ -108,7 +108,7 @@ impl Valid {
 /// Metadata that satisfies every rule and that every script has approved. Only this can be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Approved(Metadata);
+pub(crate) struct Approved(Metadata);
 
 impl Approved {
     /// Wraps metadata that was approved elsewhere. Only the rules call this.
@@ -117,7 +117,7 @@ impl Approved {
     }
 
     /// Returns the members.
-    pub const fn metadata(&self) -> &Metadata {
+    pub(crate) const fn metadata(&self) -> &Metadata {
         &self.0
     }
 }

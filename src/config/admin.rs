@@ -69,7 +69,7 @@ impl Default for AdminScopes {
 
 impl AdminScopes {
     /// Returns all scopes without duplicates. Several types of calls can have the same scope.
-    pub fn all(&self) -> Vec<&str> {
+    pub(crate) fn all(&self) -> Vec<&str> {
         let Self {
             clients_read,
             clients_write,

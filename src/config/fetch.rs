@@ -63,14 +63,14 @@ impl Default for FetchSettings {
 impl FetchSettings {
     /// Whether `allowedHosts` contains this host and port. `host` is in lower case; an IPv6 address is in
     /// brackets.
-    pub fn lists(&self, host: &str, port: u16) -> bool {
+    pub(crate) fn lists(&self, host: &str, port: u16) -> bool {
         self.allowed_hosts
             .iter()
             .any(|entry| entry.names(host) && entry.port.is_none_or(|own| own == port))
     }
 
     /// Whether `allowedHosts` contains this host, with any port.
-    pub fn lists_name(&self, host: &str) -> bool {
+    pub(crate) fn lists_name(&self, host: &str) -> bool {
         self.allowed_hosts.iter().any(|entry| entry.names(host))
     }
 }

@@ -138,7 +138,7 @@ pub(super) fn loose_value(text: &str) -> Value {
 
 /// Returns the location of `key` in the file at `path`, as `FILE:LINE:COLUMN`. Used for errors that are
 /// found when the configuration is applied.
-pub fn place(path: &Path, key: &str) -> String {
+pub(crate) fn place(path: &Path, key: &str) -> String {
     match File::read(path) {
         Ok(file) => file.place(key),
         Err(error) => error.place,

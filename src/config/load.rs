@@ -32,7 +32,7 @@ impl Sources {
     /// Returns the same sources. If there are none, `configuration` becomes the source, so that a program
     /// that built its own configuration keeps it when the configuration is reloaded.
     #[must_use]
-    pub fn or_embedded(self, configuration: &Configuration) -> Self {
+    pub(crate) fn or_embedded(self, configuration: &Configuration) -> Self {
         let is_none = self.embedded.is_none()
             && self.file.is_none()
             && self.environment.is_empty()
@@ -65,7 +65,7 @@ pub enum Origin {
 pub type Origins = BTreeMap<String, Origin>;
 
 /// Returns the origin of every option, including options with their default.
-pub fn all_origins(known: &Origins) -> Origins {
+pub(crate) fn all_origins(known: &Origins) -> Origins {
     let mut all = Origins::new();
     for key in tree::leaves(&DEFAULTS) {
         all.insert(key, Origin::Default);
@@ -94,7 +94,7 @@ pub struct Configuration {
 impl Configuration {
     /// Returns advice for an operator who runs a server with this configuration, in addition to its
     /// warnings.
-    pub fn advice(&self) -> Option<String> {
+    pub(crate) fn advice(&self) -> Option<String> {
         upstream::advice(&self.settings, &self.live)
     }
 }
@@ -111,7 +111,7 @@ pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
 }
 
 /// The layers below and above the patch. They are read once, and the patch between them can be replaced.
-pub struct Layers {
+pub(crate) struct Layers {
     /// The defaults and the file.
     base: MergedLayers,
     environment: Vec<(String, String)>,
@@ -122,7 +122,7 @@ pub struct Layers {
 impl Layers {
     /// Reads the layers of `sources`, except the patch. [`configuration`](Self::configuration) reports what is
     /// wrong with them.
-    pub fn read(sources: &Sources) -> Self {
+    pub(crate) fn read(sources: &Sources) -> Self {
         let embedded = sources.embedded.as_deref();
         let mut base = embedded.map_or_else(MergedLayers::default, MergedLayers::on);
         match sources.file.as_deref().map(File::read) {
@@ -146,7 +146,7 @@ impl Layers {
     ///
     /// # Errors
     /// Returns all errors in all layers.
-    pub fn configuration(&self, patch: &Patch) -> Result<Configuration, ConfigErrors> {
+    pub(crate) fn configuration(&self, patch: &Patch) -> Result<Configuration, ConfigErrors> {
         let mut merged = self.base.clone();
         merged.add(&setting::of_patch(patch));
         merged.add(&self.variables);

@@ -12,7 +12,7 @@ const ENTRIES: &str = "dcrSsaValidationConfigs";
 
 impl Live {
     /// Returns the values with their secrets, for the store and as the base of the next configuration.
-    pub fn exposed(&self) -> Map<String, Value> {
+    pub(crate) fn exposed(&self) -> Map<String, Value> {
         let mut values = self.masked();
         let registration = &self.registration;
         reveal(
@@ -32,7 +32,7 @@ impl Live {
     }
 
     /// Returns the values with a mask in place of each secret.
-    pub fn masked(&self) -> Map<String, Value> {
+    pub(crate) fn masked(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,
             _ => Map::new(),
@@ -41,7 +41,7 @@ impl Live {
 
     /// Replaces the masks in `values` with the secrets of this configuration. An entry of
     /// `dcrSsaValidationConfigs` is identified by its `id`, whatever its position.
-    pub fn unmask(&self, values: &mut Map<String, Value>) {
+    pub(crate) fn unmask(&self, values: &mut Map<String, Value>) {
         let registration = &self.registration;
         reveal(
             registration_of(values),
@@ -87,7 +87,7 @@ fn entries_of(values: &mut Map<String, Value>) -> &mut [Value] {
 }
 
 /// Whether `value` contains a mask.
-pub fn shows_mask(value: &Value) -> bool {
+pub(crate) fn shows_mask(value: &Value) -> bool {
     match value {
         Value::String(text) => text == MASK,
         Value::Array(items) => items.iter().any(shows_mask),

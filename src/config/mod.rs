@@ -4,40 +4,41 @@
 //! This module knows the form of every option and which options exclude each other, but not what options
 //! do.
 
-pub mod admin;
+pub(crate) mod admin;
 mod check;
 mod error;
-pub mod fetch;
+pub(crate) mod fetch;
 mod file;
 mod load;
 mod masking;
 mod merged;
 mod owner;
-pub mod patch;
-pub mod paths;
-pub mod registration;
+pub(crate) mod patch;
+pub(crate) mod paths;
+pub(crate) mod registration;
 mod scopes;
-pub mod scripts;
+pub(crate) mod scripts;
 mod setting;
-pub mod settings;
+pub(crate) mod settings;
 mod store;
 mod store_url;
 #[cfg(test)]
 mod tests;
-pub mod tls;
+pub(crate) mod tls;
 mod tree;
-pub mod trust;
-pub mod udap;
+pub(crate) mod trust;
+pub(crate) mod udap;
 mod upstream;
 mod variables;
 mod webhooks;
 
-pub use crate::config::masking::shows_mask;
 pub use admin::{AdminScopes, AdminSettings};
 pub use error::{ConfigError, ConfigErrors};
-pub use fetch::{AllowedHost, FetchSettings};
-pub use file::place;
-pub use load::{Configuration, Layers, Origin, Origins, Sources, all_origins, load};
+pub use fetch::{AllowedHost, BadHost, FetchSettings};
+pub(crate) use file::place;
+pub use load::{Configuration, Origin, Origins, Sources, load};
+pub(crate) use load::{Layers, all_origins};
+pub(crate) use masking::shows_mask;
 pub(crate) use owner::refuse_other_readers;
 pub use patch::Patch;
 pub use paths::Paths;
@@ -47,13 +48,15 @@ pub use registration::{
 };
 pub use scopes::{Scope, ScopePattern};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
-pub use settings::{Limits, LogFormat, ServerSettings, Settings, TelemetrySettings, UPSTREAM};
+pub(crate) use settings::UPSTREAM;
+pub use settings::{Limits, LogFormat, ServerSettings, Settings, TelemetrySettings};
 pub use store::StoreSettings;
 pub use store_url::StoreUrl;
 pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
-pub use tree::{changed_keys, nearest};
+pub(crate) use tree::{changed_keys, nearest};
+pub(crate) use trust::MASK;
 pub use trust::{
-    CertificateSan, ClientAttester, MASK, SecretText, SsaValidationConfig, SsaValidationType,
+    CertificateSan, ClientAttester, SecretText, SsaValidationConfig, SsaValidationType,
     StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer,
 };
 pub use udap::UdapMetadata;
@@ -93,7 +96,7 @@ impl Default for Live {
 impl Live {
     /// Returns an identifier of this configuration: 12 hex digits of a hash. Two configurations that differ
     /// only in a secret have the same identifier.
-    pub fn revision(&self) -> String {
+    pub(crate) fn revision(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
         crate::base::sha256_hex(&text).chars().take(12).collect()
     }

@@ -15,7 +15,7 @@ pub struct Patch(pub Map<String, Value>);
 
 impl Patch {
     /// Returns the keys of the changed options.
-    pub fn keys(&self) -> Vec<&str> {
+    pub(crate) fn keys(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
 }
@@ -36,15 +36,15 @@ impl fmt::Debug for Patch {
 }
 
 /// The sections of the live configuration that are lists. A patch has each of them as a whole.
-pub const LISTS: [&str; 2] = ["scopes", "webhooks"];
+pub(crate) const LISTS: [&str; 2] = ["scopes", "webhooks"];
 
 /// Whether `name` is a section of the live configuration.
-pub fn is_live_section(name: &str) -> bool {
+pub(crate) fn is_live_section(name: &str) -> bool {
     name == "registration" || LISTS.contains(&name)
 }
 
 /// Whether `key` names an option that can change while the server runs.
-pub fn is_live(key: &str) -> bool {
+pub(crate) fn is_live(key: &str) -> bool {
     match key.split_once('.') {
         Some((section, property)) => section == "registration" && !property.contains('.'),
         None => LISTS.contains(&key),
@@ -52,12 +52,12 @@ pub fn is_live(key: &str) -> bool {
 }
 
 /// Whether `key` names a live option, or a part of one.
-pub fn is_of_live(key: &str) -> bool {
+pub(crate) fn is_of_live(key: &str) -> bool {
     LISTS.contains(&key) || key.starts_with("registration.")
 }
 
 /// Returns the keys of all live options.
-pub fn live_keys() -> Vec<String> {
+pub(crate) fn live_keys() -> Vec<String> {
     let mut keys = Vec::new();
     for name in properties() {
         keys.push(format!("registration.{name}"));
@@ -69,14 +69,14 @@ pub fn live_keys() -> Vec<String> {
 }
 
 /// Returns the names of all properties of `[registration]`.
-pub fn properties() -> impl Iterator<Item = &'static str> {
+pub(crate) fn properties() -> impl Iterator<Item = &'static str> {
     let registration = tree::lookup(&DEFAULTS, "registration").and_then(Value::as_object);
     let names = registration.into_iter().flat_map(Map::keys);
     names.map(String::as_str)
 }
 
 /// Whether `name` is a section of options that need a restart.
-pub fn is_section_of_settings(name: &str) -> bool {
+pub(crate) fn is_section_of_settings(name: &str) -> bool {
     let is_section = DEFAULTS
         .as_object()
         .is_some_and(|sections| sections.contains_key(name));
@@ -84,20 +84,20 @@ pub fn is_section_of_settings(name: &str) -> bool {
 }
 
 /// Whether `value` has the type of the live option `key`.
-pub fn fits(key: &str, value: &Value) -> bool {
+pub(crate) fn fits(key: &str, value: &Value) -> bool {
     let mut values = Map::new();
     tree::put(&mut values, key, value.clone());
     serde_json::from_value::<Live>(values.into()).is_ok()
 }
 
 /// Returns the message for an unknown live option `key`, with the option that was probably meant.
-pub fn unknown_live(key: &str) -> String {
+pub(crate) fn unknown_live(key: &str) -> String {
     tree::unknown(key)
 }
 
 /// Returns the origin that overrides the live option `key`, or a part of it, so that a patch would have no
 /// effect.
-pub fn fixed_by(origins: &Origins, key: &str) -> Option<Origin> {
+pub(crate) fn fixed_by(origins: &Origins, key: &str) -> Option<Origin> {
     let inner = format!("{key}.");
     for (part, origin) in origins {
         let is_of_key = part == key || part.starts_with(&inner);

@@ -25,7 +25,7 @@ pub struct Scope {
 
 impl Scope {
     /// Whether this entry defines the scope token `name`.
-    pub fn defines(&self, name: &str) -> bool {
+    pub(crate) fn defines(&self, name: &str) -> bool {
         match &self.pattern {
             Some(pattern) => pattern.matches(name),
             None => self.id == name,
@@ -47,7 +47,7 @@ pub struct ScopePattern {
 
 impl ScopePattern {
     /// Whether the pattern matches all of `token`.
-    pub fn matches(&self, token: &str) -> bool {
+    pub(crate) fn matches(&self, token: &str) -> bool {
         self.whole.is_match(token)
     }
 }

@@ -37,13 +37,13 @@ pub struct Settings {
 impl Settings {
     /// Returns `discovery.upstream`: the authorization server whose metadata is published together with the
     /// metadata of this server.
-    pub fn upstream(&self) -> Option<&str> {
+    pub(crate) fn upstream(&self) -> Option<&str> {
         self.discovery.get(UPSTREAM).and_then(Value::as_str)
     }
 }
 
 /// The only key of `[discovery]` that is not a member of a metadata document.
-pub const UPSTREAM: &str = "upstream";
+pub(crate) const UPSTREAM: &str = "upstream";
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,12 +14,12 @@ pub struct StoreUrl(String);
 
 impl StoreUrl {
     /// Returns the URL with its password.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// Returns the folder of sled, if the URL names one.
-    pub fn sled_folder(&self) -> Option<&Path> {
+    pub(crate) fn sled_folder(&self) -> Option<&Path> {
         match self.0.strip_prefix("sled:") {
             None | Some("") => None,
             Some(folder) => Some(Path::new(folder)),
@@ -27,17 +27,17 @@ impl StoreUrl {
     }
 
     /// Whether the URL names a store in memory.
-    pub fn is_memory(&self) -> bool {
+    pub(crate) fn is_memory(&self) -> bool {
         self.0 == "memory:"
     }
 
     /// Whether the URL names a PostgreSQL database.
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         self.0.starts_with("postgres://") || self.0.starts_with("postgresql://")
     }
 
     /// Returns the type of the store in one word.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             url if url.is_postgres() => "postgres",
             url if url.is_memory() => "memory",

@@ -22,7 +22,7 @@ pub struct TlsSettings {
 
 impl TlsSettings {
     /// Whether the server uses TLS itself.
-    pub const fn is_on(&self) -> bool {
+    pub(crate) const fn is_on(&self) -> bool {
         self.certificate.is_some()
     }
 }

@@ -103,7 +103,7 @@ fn add_leaves(value: &Value, path: &str, paths: &mut Vec<String>) {
 }
 
 /// Returns the name in `known` that `name` is probably a misspelling of.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     let wanted = plain(name);
     let distance = |candidate: &str| strsim::damerau_levenshtein(&wanted, &plain(candidate));
@@ -114,7 +114,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// Returns the keys whose values differ, such as `limits.bodyBytes`.
-pub fn changed_keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
+pub(crate) fn changed_keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
     let tree = |part: &T| serde_json::to_value(part).unwrap_or_default();
     let mut keys = Vec::new();
     compare("", &tree(before), &tree(after), &mut keys);

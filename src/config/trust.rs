@@ -161,7 +161,7 @@ pub struct ClientAttester {
 }
 
 /// The text that replaces a secret when the configuration is shown.
-pub const MASK: &str = "********";
+pub(crate) const MASK: &str = "********";
 
 /// A secret in the configuration. It is never displayed, logged or serialised.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -183,7 +183,7 @@ impl TryFrom<Value> for SecretText {
 
 impl SecretText {
     /// Returns the secret in clear text.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

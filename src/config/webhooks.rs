@@ -76,7 +76,7 @@ pub struct WebhookClients {
 
 impl WebhookClients {
     /// Returns the value of the parameter that the list of clients calls `name`.
-    pub fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let seconds = |moment: Option<u64>| moment.map(|moment| moment.to_string());
         match name {
             "client_id" => self.client_id.clone(),

@@ -12,27 +12,27 @@ use serde_json::Value;
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct AppraisalExpectations {
     /// The signature algorithms that are accepted.
-    pub algorithms: Vec<String>,
+    pub(crate) algorithms: Vec<String>,
     /// The nonce for which the evidence was created, in any base64 variant.
-    pub nonce: Option<String>,
+    pub(crate) nonce: Option<String>,
     /// Whether its age alone proves that it is fresh. If so, no nonce is needed.
-    pub timestamp_only: bool,
+    pub(crate) timestamp_only: bool,
     /// The maximum age in seconds, measured from its `iat`.
-    pub max_age: u64,
+    pub(crate) max_age: u64,
     /// The status that each submodule must have.
-    pub status: Floor,
+    pub(crate) status: Floor,
     /// The submodules that must have been appraised, by their names in `submods`.
-    pub required_submods: Vec<String>,
+    pub(crate) required_submods: Vec<String>,
     /// The tier that claims of the trustworthiness vector must have, in every submodule with a
     /// vector.
-    pub claims: BTreeMap<String, Floor>,
+    pub(crate) claims: BTreeMap<String, Floor>,
     /// The accepted verifiers, by their `developer`. If empty, any verifier whose key verifies the
     /// result is accepted.
-    pub verifiers: Vec<String>,
+    pub(crate) verifiers: Vec<String>,
     /// The accepted appraisal policies. If empty, any policy is accepted.
-    pub policies: Vec<String>,
+    pub(crate) policies: Vec<String>,
     /// The JWK Set that must contain the attested key.
-    pub bound_to: Option<Value>,
+    pub(crate) bound_to: Option<Value>,
 }
 
 impl Default for AppraisalExpectations {
@@ -87,7 +87,7 @@ impl Floor {
 /// A tier. The tiers are ordered from best to worst, except `None`, which carries no information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Tier {
+pub(crate) enum Tier {
     /// No information.
     None,
     /// It is as expected.
@@ -100,7 +100,7 @@ pub enum Tier {
 
 impl Tier {
     /// Returns the tier of a claim of the trustworthiness vector.
-    pub const fn of_claim(value: i8) -> Self {
+    pub(crate) const fn of_claim(value: i8) -> Self {
         match value {
             -1..=1 => Self::None,
             -32..=-2 | 2..=31 => Self::Affirming,
@@ -121,7 +121,7 @@ impl Tier {
     }
 
     /// Returns the name of the tier.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Affirming => "affirming",

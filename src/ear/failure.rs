@@ -59,9 +59,9 @@ impl Check {
 #[error("{message}")]
 pub(crate) struct AppraisalFailure {
     /// The check that failed.
-    pub check: Check,
+    pub(crate) check: Check,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl AppraisalFailure {

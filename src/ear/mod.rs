@@ -14,7 +14,7 @@ mod result;
 mod tests;
 
 pub(crate) use expectations::AppraisalExpectations;
-pub use expectations::Tier;
+pub(crate) use expectations::Tier;
 pub(crate) use failure::{AppraisalFailure, Check};
 pub(crate) use judge::judge;
 pub(crate) use result::{AttestationResult, jwk_of_text};

@@ -19,46 +19,46 @@ const MOST_SUBMODULES: usize = 32;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct AttestationResult {
     /// The worst status of its submodules.
-    pub status: Tier,
+    pub(crate) status: Tier,
     /// `eat_profile`
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// `iat`
-    pub issued_at: u64,
+    pub(crate) issued_at: u64,
     /// The verifier that appraised the evidence.
-    pub verifier: VerifierId,
+    pub(crate) verifier: VerifierId,
     /// The policies that it applied.
-    pub policies: Vec<String>,
+    pub(crate) policies: Vec<String>,
     /// The attested public keys, as JWKs.
-    pub keys: Vec<Value>,
+    pub(crate) keys: Vec<Value>,
     /// The submodules by name.
-    pub submods: BTreeMap<String, Submodule>,
+    pub(crate) submods: BTreeMap<String, Submodule>,
 }
 
 /// The verifier, as it identifies itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct VerifierId {
     /// The organisation that made it.
-    pub developer: String,
+    pub(crate) developer: String,
     /// The version of its software.
-    pub build: String,
+    pub(crate) build: String,
 }
 
 /// The result for one submodule of the attester.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Submodule {
     /// Its trust tier.
-    pub status: Tier,
+    pub(crate) status: Tier,
     /// The claims of its trustworthiness vector, with underscores in their names.
-    pub vector: BTreeMap<String, i8>,
+    pub(crate) vector: BTreeMap<String, i8>,
     /// The policies that were applied to it.
-    pub policies: Vec<String>,
+    pub(crate) policies: Vec<String>,
     /// The attested public key, as a JWK.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<Value>,
+    pub(crate) key: Option<Value>,
     /// The verifier's annotations of the evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub annotated_evidence: Option<Value>,
+    pub(crate) annotated_evidence: Option<Value>,
     /// Whether the verifier reports that the evidence has a different nonce.
     #[serde(skip)]
     pub(super) is_stale: bool,

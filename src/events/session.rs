@@ -384,7 +384,7 @@ impl<'a> Session<'a> {
             event: logged.event,
             attempts: waiting.attempts,
             error: waiting.error.unwrap_or_default(),
-            parked_at: self.consumer.service.clock.now(),
+            given_up_at: self.consumer.service.clock.now(),
         });
     }
 

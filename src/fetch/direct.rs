@@ -48,7 +48,7 @@ pub(crate) struct Direct(Client);
 /// An answer whose body is read while it arrives.
 pub(crate) struct Arriving {
     /// The status.
-    pub status: u16,
+    pub(crate) status: u16,
     answer: reqwest::Response,
 }
 

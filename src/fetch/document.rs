@@ -18,7 +18,7 @@ pub struct FetchedDocument {
     /// The JSON value.
     pub value: Value,
     /// The lifetime in seconds; none if its server states none that can be understood.
-    pub lifetime: Option<u64>,
+    pub(crate) lifetime: Option<u64>,
 }
 
 impl Fetcher {

@@ -91,7 +91,7 @@ pub enum FetchError {
 
 impl FetchError {
     /// Whether the other server may soon recover. A document that was fetched before may still be used then.
-    pub const fn is_outage(&self) -> bool {
+    pub(crate) const fn is_outage(&self) -> bool {
         match self {
             Self::Busy | Self::Unreachable | Self::Timeout { .. } | Self::Broken => true,
             Self::Status(status) => *status == 429 || *status >= 500,

@@ -89,7 +89,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// The rule that it breaks.
-    pub fn check(&self, url: &str) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, url: &str) -> Result<(), Refusal> {
         self.policy.admit(url).map(drop)
     }
 

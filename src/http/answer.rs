@@ -242,7 +242,7 @@ impl Problem {
 
 /// The credentials in a request that requires a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadCredentials {
+pub(crate) enum BadCredentials {
     /// No credentials; RFC 6750 section 3.1 forbids an `error` then.
     Nothing,
     /// Invalid credentials.
@@ -257,9 +257,9 @@ pub enum BadCredentials {
 #[derive(Debug, Clone)]
 pub(crate) struct LoggedProblem {
     /// The `error` member.
-    pub code: String,
+    pub(crate) code: String,
     /// The `error_description`.
-    pub description: String,
+    pub(crate) description: String,
 }
 
 impl IntoResponse for Problem {

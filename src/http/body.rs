@@ -8,7 +8,7 @@ use hyper::http::request::Parts;
 
 /// Why a body was not read.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum BodyError {
+pub(crate) enum BodyError {
     /// It is longer than the limit, in bytes.
     #[error("the body is larger than {limit} bytes")]
     TooLarge {

@@ -34,7 +34,7 @@ const LOGGED: usize = 512;
 
 /// The [`CORRELATION_ID`] of a request. It travels with the request.
 #[derive(Debug, Clone)]
-pub(crate) struct CorrelationId(pub Arc<str>);
+pub(crate) struct CorrelationId(pub(crate) Arc<str>);
 
 /// Returns the correlation id of the request with this head.
 pub(crate) fn correlation_id(parts: &Parts) -> Option<String> {
@@ -46,11 +46,11 @@ pub(crate) fn correlation_id(parts: &Parts) -> Option<String> {
 #[derive(Clone)]
 pub(crate) struct RequestObserver {
     /// Returns the endpoint that a request goes to.
-    pub endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
+    pub(crate) endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
     /// Whether clients reach the server by https, and should never try without.
-    pub is_https: bool,
+    pub(crate) is_https: bool,
     /// Proxies that are trusted to name the address of the client.
-    pub trusted_proxies: Vec<IpNet>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 /// Assigns a correlation id to the request, counts it, and logs its outcome in one line.

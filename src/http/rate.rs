@@ -26,7 +26,7 @@ pub(crate) struct RateLimit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooOften {
     /// Seconds to wait; at least 1.
-    pub retry_after: u64,
+    pub(crate) retry_after: u64,
 }
 
 impl TooOften {

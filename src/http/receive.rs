@@ -18,15 +18,15 @@ use crate::http::{BodyError, Connection, Problem, ReceivedBody, Room, body};
 #[derive(Debug, Clone)]
 pub(crate) struct Reception {
     /// The maximum length of one body, in bytes.
-    pub body_bytes: usize,
+    pub(crate) body_bytes: usize,
     /// The milliseconds in which a body must arrive.
-    pub body_timeout_ms: u64,
+    pub(crate) body_timeout_ms: u64,
     /// The maximum number of requests that wait for their body. For one more, the oldest gives way.
-    pub waiting: usize,
+    pub(crate) waiting: usize,
     /// The waiting requests.
-    pub room: Arc<Room>,
+    pub(crate) room: Arc<Room>,
     /// One permit for each request that may be processed at the same time, once its body has arrived.
-    pub permits: Arc<Semaphore>,
+    pub(crate) permits: Arc<Semaphore>,
 }
 
 /// Receives the body of the request before the request occupies anything else, so that slow senders only

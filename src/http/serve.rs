@@ -28,19 +28,19 @@ const GONE: Duration = Duration::from_millis(1);
 pub(crate) struct ConnectionBounds {
     /// The maximum number of concurrent connections. For one more, the connection that has been idle longest
     /// gives way.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// The maximum number of concurrent connections of one party, by the same rule. A proxy has no such
     /// limit.
-    pub connections_per_party: usize,
+    pub(crate) connections_per_party: usize,
     /// The time limit for a handshake and for the head of a request, and the maximum idle time of a
     /// connection.
-    pub header_timeout: Duration,
+    pub(crate) header_timeout: Duration,
     /// The time in which the body of a request must arrive.
-    pub body_timeout: Duration,
+    pub(crate) body_timeout: Duration,
     /// The time in which the peer must read what it is sent.
-    pub write_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     /// The time for open requests to finish once `stop` is cancelled.
-    pub shutdown: Duration,
+    pub(crate) shutdown: Duration,
 }
 
 impl ConnectionBounds {
@@ -60,13 +60,13 @@ impl ConnectionBounds {
 #[derive(Clone)]
 pub(crate) struct Entrance {
     /// The limits for connections.
-    pub bounds: ConnectionBounds,
+    pub(crate) bounds: ConnectionBounds,
     /// TLS, or plain HTTP.
-    pub tls: Arc<Tls>,
+    pub(crate) tls: Arc<Tls>,
     /// The trusted proxies.
-    pub proxies: Proxies,
+    pub(crate) proxies: Proxies,
     /// The unread answers of all listeners.
-    pub untaken: Arc<Untaken>,
+    pub(crate) untaken: Arc<Untaken>,
 }
 
 /// Serves `router` on `listener` until `stop` is cancelled, then lets open requests finish.

@@ -43,7 +43,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// All algorithms that can be verified.
-    pub const ALL: &[Self] = &[
+    pub(crate) const ALL: &[Self] = &[
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -64,7 +64,7 @@ impl Algorithm {
 
     /// The algorithms accepted for software statements and signed requests, unless the issuer's
     /// entry names others: every asymmetric algorithm except ES256K, which no profile requires.
-    pub const STATEMENTS: &[Self] = &[
+    pub(crate) const STATEMENTS: &[Self] = &[
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -80,16 +80,16 @@ impl Algorithm {
     ];
 
     /// The algorithms that use a shared secret.
-    pub const SHARED_SECRET: &[Self] = &[Self::Hs256, Self::Hs384, Self::Hs512];
+    pub(crate) const SHARED_SECRET: &[Self] = &[Self::Hs256, Self::Hs384, Self::Hs512];
 
     /// Returns the algorithm called `name`. Names are compared exactly (RFC 7515 section 4.1.1).
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         let mut all = Self::ALL.iter().copied();
         all.find(|algorithm| algorithm.as_str() == name)
     }
 
     /// Returns the name in the `alg` member.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
             Self::Rs384 => "RS384",
@@ -111,13 +111,13 @@ impl Algorithm {
     }
 
     /// Whether its key is a shared secret.
-    pub const fn is_symmetric(self) -> bool {
+    pub(crate) const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
     /// Whether a key or a list that names this algorithm allows `other`. `EdDSA` covers the two
     /// curve-specific names of RFC 9864. Every other algorithm covers only itself.
-    pub fn covers(self, other: Self) -> bool {
+    pub(crate) fn covers(self, other: Self) -> bool {
         self == other || (self == Self::EdDsa && matches!(other, Self::Ed25519 | Self::Ed448))
     }
 }

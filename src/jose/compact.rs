@@ -39,7 +39,7 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// A parsed JWS. None of its contents is verified.
 #[derive(Clone)]
-pub struct Compact {
+pub(crate) struct Compact {
     text: String,
     /// The end of the signing input (RFC 7515 section 5.2).
     signed_bytes: usize,
@@ -55,7 +55,7 @@ impl Compact {
     /// # Errors
     /// [`JwsError::Malformed`] if its format is invalid or it requires an unsupported feature, and
     /// [`JwsError::Algorithm`] if its algorithm is unknown.
-    pub fn parse(text: &str) -> Result<Self, JwsError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, JwsError> {
         if text.len() > MAXIMUM_TOKEN_BYTES {
             return Err(JwsError::Malformed("it is longer than 64 KiB"));
         }
@@ -86,27 +86,27 @@ impl Compact {
     }
 
     /// Returns the token, byte for byte.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Returns the algorithm named in its header.
-    pub const fn algorithm(&self) -> Algorithm {
+    pub(crate) const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
     /// Returns the identifier of the key that it claims to be signed with.
-    pub fn kid(&self) -> Option<&str> {
+    pub(crate) fn kid(&self) -> Option<&str> {
         text(&self.header, "kid")
     }
 
     /// Returns the token type that it claims.
-    pub fn typ(&self) -> Option<&str> {
+    pub(crate) fn typ(&self) -> Option<&str> {
         text(&self.header, "typ")
     }
 
     /// Returns its header, which is not verified.
-    pub const fn unverified_header(&self) -> &Map<String, Value> {
+    pub(crate) const fn unverified_header(&self) -> &Map<String, Value> {
         &self.header
     }
 
@@ -114,7 +114,7 @@ impl Compact {
     ///
     /// # Errors
     /// [`JwsError::Malformed`] if the payload is not one JSON object.
-    pub fn unverified_claims(&self) -> Result<Map<String, Value>, JwsError> {
+    pub(crate) fn unverified_claims(&self) -> Result<Map<String, Value>, JwsError> {
         object(&self.payload).map_err(claims_fault)
     }
 
@@ -153,9 +153,9 @@ fn parts(text: &str) -> Result<[&str; 3], JwsError> {
 /// The content of a JWT that was not verified, so it proves nothing.
 pub(crate) struct Unverified {
     /// The header.
-    pub header: Map<String, Value>,
+    pub(crate) header: Map<String, Value>,
     /// The claims.
-    pub claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
 }
 
 /// Reads the header and the claims of a JWT in compact form, without any requirement that a verification

@@ -3,7 +3,7 @@
 
 /// Why a token is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JwsError {
+pub(crate) enum JwsError {
     /// It is not a JWS in compact serialisation.
     #[error("is not a valid compact JWS: {0}")]
     Malformed(&'static str),
@@ -23,7 +23,7 @@ pub enum JwsError {
 
 impl JwsError {
     /// Whether a newer key set may contain the key. If so, one refresh is worthwhile, but not more.
-    pub const fn is_unknown_key(&self) -> bool {
+    pub(crate) const fn is_unknown_key(&self) -> bool {
         matches!(self, Self::UnknownKey(_))
     }
 }

@@ -9,31 +9,26 @@ const SKEW: u64 = 60;
 
 /// The conditions that a token must meet to be accepted. The default is for a software statement:
 /// any asymmetric algorithm, an `iss`, and no audience except this server.
-///
-/// ```
-/// use registrar::testing::jose::Expectations;
-/// let expected = Expectations { max_age: Some(300), required: &["iss", "jti"], ..Expectations::default() };
-/// ```
 #[derive(Debug, Clone, Copy)]
-pub struct Expectations<'a> {
+pub(crate) struct Expectations<'a> {
     /// The accepted algorithms (RFC 8725 section 3.1).
-    pub algorithms: &'a [Algorithm],
+    pub(crate) algorithms: &'a [Algorithm],
     /// The names of this server. A token whose `aud` contains none of them is rejected. If this
     /// list is empty, every token with an `aud` is rejected.
-    pub audiences: &'a [String],
+    pub(crate) audiences: &'a [String],
     /// Whether `aud` must contain one of these names and nothing else (RFC 7523bis section 3).
-    pub is_sole_audience: bool,
+    pub(crate) is_sole_audience: bool,
     /// The exact value that `iss` must have.
-    pub issuer: Option<&'a str>,
+    pub(crate) issuer: Option<&'a str>,
     /// The required token type.
-    pub typ: TypRule<'a>,
+    pub(crate) typ: TypRule<'a>,
     /// The claims that must be present, whatever their values: `iss`, `exp`, `jti`, `aud`, `iat`,
     /// ...
-    pub required: &'a [&'a str],
+    pub(crate) required: &'a [&'a str],
     /// The maximum age by its `iat`, in seconds. If set, `iat` is required.
-    pub max_age: Option<u64>,
+    pub(crate) max_age: Option<u64>,
     /// The tolerated difference between the issuer's clock and this server's, in seconds.
-    pub skew: u64,
+    pub(crate) skew: u64,
 }
 
 impl Default for Expectations<'_> {
@@ -54,7 +49,7 @@ impl Default for Expectations<'_> {
 /// The required `typ` of a token (RFC 8725 section 3.11). Case and an `application/` prefix are
 /// ignored (RFC 7515 section 4.1.9).
 #[derive(Debug, Clone, Copy)]
-pub enum TypRule<'a> {
+pub(crate) enum TypRule<'a> {
     /// Any or none, except the types of tokens with another purpose.
     Any,
     /// This type.

@@ -22,18 +22,17 @@ pub(crate) const MOST_KEYS: usize = 100;
 pub(crate) const MOST_KEYS_TRIED: usize = 20;
 
 /// The result of a signature check.
-pub struct Tried {
+pub(crate) struct Tried {
     /// The token with a valid signature, or why it is rejected.
-    pub outcome: Result<SignedToken, JwsError>,
+    pub(crate) outcome: Result<SignedToken, JwsError>,
     /// The number of keys that were tried. Each takes time.
-    pub keys: usize,
+    pub(crate) keys: usize,
 }
 
 /// Keys that are parsed and ready to verify. Reuse the set, because parsing a key costs more than
 /// using it.
-pub struct KeySet {
+pub(crate) struct KeySet {
     keys: VerifyingKeys,
-    skipped: Vec<String>,
 }
 
 enum VerifyingKeys {
@@ -49,33 +48,21 @@ impl KeySet {
     ///
     /// # Errors
     /// The rule that it breaks: it is not a JWK Set, has too many keys, or has no usable key.
-    pub fn parse(set: &Value, limit: usize) -> Result<Self, String> {
-        let (mut usable, mut skipped) = (Vec::new(), Vec::new());
-        for (index, key) in jwks::keys(set, limit)?.iter().enumerate() {
-            let read = match key {
-                Value::Object(members) => PublicKey::read(members),
-                _ => Err("must be an object".to_owned()),
-            };
-            match read {
-                Ok(key) => usable.extend(key),
-                Err(rule) => skipped.push(format!("keys[{index}] {rule}")),
-            }
-        }
+    pub(crate) fn parse(set: &Value, limit: usize) -> Result<Self, String> {
+        let (usable, skipped) = read_keys(set, limit)?;
         if usable.is_empty() {
             let none = "has no key that can verify signatures; use RSA, EC or OKP keys".to_owned();
             return Err(skipped.into_iter().next().unwrap_or(none));
         }
-        Ok(Self {
-            keys: VerifyingKeys::Public(usable),
-            skipped,
-        })
+        let keys = VerifyingKeys::Public(usable);
+        Ok(Self { keys })
     }
 
     /// Parses a JWK Set from its JSON text.
     ///
     /// # Errors
     /// As [`KeySet::parse`], and if it is not JSON or has a duplicate member.
-    pub fn parse_text(text: &str, limit: usize) -> Result<Self, String> {
+    pub(crate) fn parse_text(text: &str, limit: usize) -> Result<Self, String> {
         let set = json::parse(text.as_bytes())
             .map_err(|_| "must be a JWK Set in JSON without duplicate members")?;
         Self::parse(&set, limit)
@@ -85,21 +72,16 @@ impl KeySet {
     ///
     /// # Errors
     /// If it is shorter than 32 bytes. A longer hash needs a longer secret (RFC 7518 section 3.2).
-    pub fn from_secret(secret: &Secret) -> Result<Self, String> {
+    pub(crate) fn from_secret(secret: &Secret) -> Result<Self, String> {
         Ok(Self {
             keys: VerifyingKeys::Shared(SharedSecret::new(secret)?),
-            skipped: Vec::new(),
         })
     }
 
-    /// Whether it holds a shared secret instead of public keys.
-    pub const fn is_shared_secret(&self) -> bool {
-        matches!(self.keys, VerifyingKeys::Shared(_))
-    }
-
-    /// Returns what is wrong with the skipped keys of a known type.
-    pub fn skipped(&self) -> &[String] {
-        &self.skipped
+    /// Returns what is wrong with the keys of a known type that are skipped.
+    #[cfg(test)]
+    pub(crate) fn skipped(set: &Value) -> Vec<String> {
+        read_keys(set, MOST_KEYS).map_or_else(|rule| vec![rule], |(_, skipped)| skipped)
     }
 
     /// Checks only the signature of `token`.
@@ -112,7 +94,7 @@ impl KeySet {
     }
 
     /// Checks only the signature of `token`, with at most `most` keys.
-    pub fn check_signature(&self, token: Compact, most: usize) -> Tried {
+    pub(crate) fn check_signature(&self, token: Compact, most: usize) -> Tried {
         let mut tries = 0;
         let checked = match &self.keys {
             VerifyingKeys::Public(keys) => verify_public(keys, &token, most, &mut tries),
@@ -126,7 +108,7 @@ impl KeySet {
 
     /// Does the work of checking `times` invalid signatures of `token`, with the first public key
     /// for its algorithm. Returns how many checks it performed.
-    pub fn spend(&self, token: &Compact, times: usize) -> usize {
+    pub(crate) fn spend(&self, token: &Compact, times: usize) -> usize {
         let VerifyingKeys::Public(keys) = &self.keys else {
             return 0;
         };
@@ -140,7 +122,7 @@ impl KeySet {
     }
 
     /// Returns the number of its keys.
-    pub const fn count(&self) -> usize {
+    pub(crate) const fn count(&self) -> usize {
         match &self.keys {
             VerifyingKeys::Public(keys) => keys.len(),
             VerifyingKeys::Shared(_) => 1,
@@ -155,6 +137,22 @@ impl fmt::Debug for KeySet {
             VerifyingKeys::Shared(_) => f.write_str("KeySet(shared secret)"),
         }
     }
+}
+
+/// Returns the usable keys of a JWK Set, and what is wrong with other keys of a known type.
+fn read_keys(set: &Value, limit: usize) -> Result<(Vec<PublicKey>, Vec<String>), String> {
+    let (mut usable, mut skipped) = (Vec::new(), Vec::new());
+    for (index, key) in jwks::keys(set, limit)?.iter().enumerate() {
+        let read = match key {
+            Value::Object(members) => PublicKey::read(members),
+            _ => Err("must be an object".to_owned()),
+        };
+        match read {
+            Ok(key) => usable.extend(key),
+            Err(rule) => skipped.push(format!("keys[{index}] {rule}")),
+        }
+    }
+    Ok((usable, skipped))
 }
 
 /// Verifies with at most `most` keys, and adds the number of keys tried to `tries`.

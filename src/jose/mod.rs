@@ -21,19 +21,19 @@ mod thumbprint;
 mod verify;
 
 pub use algorithm::Algorithm;
-pub use compact::Compact;
+pub(crate) use compact::Compact;
 pub(crate) use compact::{MAXIMUM_TOKEN_BYTES, Unverified, decode_unverified};
 pub(crate) use error::{DecodeError, JwsError};
-pub use expectations::{Expectations, TypRule};
+pub(crate) use expectations::{Expectations, TypRule};
 pub(crate) use fit::KeyTask;
-pub use keyset::KeySet;
+pub(crate) use keyset::KeySet;
 pub(crate) use keyset::{MOST_KEYS, MOST_KEYS_TRIED, Tried};
 pub(crate) use sign::signing_key;
-pub use sign::{SigningKey, SigningKeyError, sign};
-pub use thumbprint::thumbprint;
+pub(crate) use sign::{SigningKey, SigningKeyError, sign};
+pub(crate) use thumbprint::thumbprint;
 pub(crate) use thumbprint::{key_is_in, same_key};
 pub(crate) use verify::SignedToken;
-pub use verify::{Claims, Verified, verify};
+pub(crate) use verify::{Claims, Verified, verify};
 
 use serde_json::{Map, Value};
 

@@ -19,7 +19,7 @@ const RSA_BITS: u32 = 2_048;
 
 /// Why there is no signing key or no signature. The text contains no part of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SigningKeyError {
+pub(crate) enum SigningKeyError {
     /// It cannot be read.
     #[error(
         "is not a private key: use a JWK with all of its members, or an unencrypted PEM file, \
@@ -41,7 +41,7 @@ pub enum SigningKeyError {
 }
 
 /// A key that signs with one algorithm. It cannot be printed.
-pub struct SigningKey {
+pub(crate) struct SigningKey {
     algorithm: Algorithm,
     signer: Box<dyn JwsSigner>,
     /// The public half, with `kid`, `alg` and `use`. `None` for a shared secret.
@@ -55,7 +55,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// If `algorithm` is an HMAC, or the library fails.
-    pub fn generate(algorithm: Algorithm) -> Result<Self, SigningKeyError> {
+    pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, SigningKeyError> {
         match generated_pair(algorithm) {
             Ok(Some(pair)) => Self::from_pair(&*pair, algorithm, None),
             Ok(None) => Err(SigningKeyError::Unfit(algorithm)),
@@ -67,7 +67,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// If it is not a private key, or does not fit `algorithm`.
-    pub fn from_jwk(jwk: &Value, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
+    pub(crate) fn from_jwk(jwk: &Value, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
         let text = |name: &str| jwk.get(name)?.as_str();
         if text("alg").is_some_and(|name| name != algorithm.as_str()) {
             return Err(SigningKeyError::Unfit(algorithm));
@@ -86,7 +86,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// If it is not a private key, or does not fit `algorithm`.
-    pub fn from_pem(pem: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
+    pub(crate) fn from_pem(pem: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
         let pair = pair_of_pem(pem).ok_or(SigningKeyError::Unreadable)?;
         Self::from_pair(&*pair, algorithm, None)
     }
@@ -95,7 +95,10 @@ impl SigningKey {
     ///
     /// # Errors
     /// If it is shorter than the hash, or `algorithm` is not an HMAC.
-    pub fn from_secret(secret: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
+    pub(crate) fn from_secret(
+        secret: &Secret,
+        algorithm: Algorithm,
+    ) -> Result<Self, SigningKeyError> {
         let signer =
             shared_secret::signer_of(algorithm, secret).ok_or(SigningKeyError::Unfit(algorithm))?;
         Ok(Self {
@@ -132,22 +135,23 @@ impl SigningKey {
     }
 
     /// Returns the algorithm that it signs with.
-    pub const fn algorithm(&self) -> Algorithm {
+    #[cfg(test)]
+    pub(crate) const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
     /// Returns its identifier, or `None` for a shared secret.
-    pub fn kid(&self) -> Option<&str> {
+    pub(crate) fn kid(&self) -> Option<&str> {
         self.public.as_ref()?.get("kid")?.as_str()
     }
 
     /// Returns the public half as a JWK with `kid`, `alg` and `use`, or `None` for a shared secret.
-    pub fn public_jwk(&self) -> Option<Value> {
+    pub(crate) fn public_jwk(&self) -> Option<Value> {
         self.public.clone().map(Value::Object)
     }
 
     /// Returns the private key in PEM (PKCS #8) for storage, or `None` for a shared secret.
-    pub const fn to_pem(&self) -> Option<&Secret> {
+    pub(crate) const fn to_pem(&self) -> Option<&Secret> {
         self.pem.as_ref()
     }
 }
@@ -220,7 +224,7 @@ fn proven_signer(
 ///
 /// # Errors
 /// If the library fails.
-pub fn sign(
+pub(crate) fn sign(
     header: &Map<String, Value>,
     claims: &Map<String, Value>,
     key: &SigningKey,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 ///
 /// A private key has the thumbprint of its public half. A symmetric key has no thumbprint here,
 /// since that would be a hash of the secret.
-pub fn thumbprint(jwk: &Value) -> Option<String> {
+pub(crate) fn thumbprint(jwk: &Value) -> Option<String> {
     // Each list is in the order of RFC 7638 section 3.3.
     let names: &[&str] = match jwk.get("kty")?.as_str()? {
         "RSA" => &["e", "kty", "n"],

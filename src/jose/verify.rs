@@ -9,11 +9,11 @@ use crate::jose::{Compact, Expectations, JwsError, KeySet, claims, text};
 
 /// A verified value. Only `verify()` and `SignedToken::accept` create it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verified<T>(T);
+pub(crate) struct Verified<T>(T);
 
 impl<T> Verified<T> {
     /// Returns the verified value without the proof.
-    pub fn into_inner(self) -> T {
+    pub(crate) fn into_inner(self) -> T {
         self.0
     }
 }
@@ -34,29 +34,29 @@ impl<T> Deref for Verified<T> {
 
 /// The header and claims of a token.
 #[derive(Clone, PartialEq)]
-pub struct Claims {
+pub(crate) struct Claims {
     header: Map<String, Value>,
     claims: Map<String, Value>,
 }
 
 impl Claims {
     /// Returns the header.
-    pub const fn header(&self) -> &Map<String, Value> {
+    pub(crate) const fn header(&self) -> &Map<String, Value> {
         &self.header
     }
 
     /// Returns the claims, including the registered ones of RFC 7519.
-    pub const fn claims(&self) -> &Map<String, Value> {
+    pub(crate) const fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
     /// Returns a claim that is a string.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         text(&self.claims, name)
     }
 
     /// Returns when it expires, in whole seconds, or `None` if it never does.
-    pub fn expiry(&self) -> Option<Timestamp> {
+    pub(crate) fn expiry(&self) -> Option<Timestamp> {
         let exp = self.claims.get("exp")?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -70,7 +70,7 @@ impl Claims {
     }
 
     /// Returns the header and the claims.
-    pub fn into_parts(self) -> (Map<String, Value>, Map<String, Value>) {
+    pub(crate) fn into_parts(self) -> (Map<String, Value>, Map<String, Value>) {
         (self.header, self.claims)
     }
 }
@@ -84,7 +84,7 @@ impl std::fmt::Debug for Claims {
 
 /// A token with a valid signature. Only a [`KeySet`] creates it, possibly on another thread. The
 /// claims of the token have not been checked.
-pub struct SignedToken(Compact);
+pub(crate) struct SignedToken(Compact);
 
 impl SignedToken {
     pub(super) const fn new(token: Compact) -> Self {
@@ -95,7 +95,7 @@ impl SignedToken {
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn accept(
+    pub(crate) fn accept(
         self,
         expected: &Expectations<'_>,
         now: Timestamp,
@@ -110,7 +110,7 @@ impl SignedToken {
 /// # Errors
 /// The first check that fails. If `JwsError::is_unknown_key` is true, one refresh of the key set
 /// is worthwhile.
-pub fn verify(
+pub(crate) fn verify(
     token: &Compact,
     keys: &KeySet,
     expected: &Expectations<'_>,

@@ -8,16 +8,21 @@ use crate::config::{Live, MASK, Origins, Settings, all_origins};
 /// The configuration in force: `registration`, `scopes` and `webhooks`, which can be patched; `settings`, which need a
 /// restart; `origins` of all options; and `revision`. It contains no secrets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Document {
+pub(crate) struct Document {
     /// Identifies this state of the configuration.
-    pub revision: String,
+    pub(crate) revision: String,
     /// The members.
-    pub members: Map<String, Value>,
+    pub(crate) members: Map<String, Value>,
 }
 
 impl Document {
     /// Creates the document for `settings` and `live`, which came from `origins`.
-    pub fn new(settings: &Settings, live: &Live, origins: &Origins, revision: String) -> Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        live: &Live,
+        origins: &Origins,
+        revision: String,
+    ) -> Self {
         let mut members = live.masked();
         let mut settings = serde_json::to_value(settings).unwrap_or_default();
         hide_passwords(&mut settings);

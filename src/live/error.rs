@@ -5,7 +5,7 @@ use crate::store::{StoreError, patches};
 
 /// The reason why a patch was rejected. No part of a rejected patch is applied or stored.
 #[derive(Debug, thiserror::Error)]
-pub enum PatchError {
+pub(crate) enum PatchError {
     /// The request is not a JSON Patch.
     #[error("{0}")]
     Form(String),

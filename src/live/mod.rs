@@ -12,8 +12,8 @@ mod revise;
 #[cfg(test)]
 mod tests;
 
-pub use document::Document;
-pub use error::PatchError;
+pub(crate) use document::Document;
+pub(crate) use error::PatchError;
 pub(crate) use operations::Operations;
 pub(crate) use queue::{Change, Changes, queue};
 pub(crate) use revise::{revise, settle};

@@ -13,7 +13,7 @@ const MOST_OPERATIONS: usize = 100;
 
 /// The operations of one request, each of which points into the live configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operations(Vec<PatchOperation>);
+pub(crate) struct Operations(Vec<PatchOperation>);
 
 impl Operations {
     /// Parses the body of a request.
@@ -21,7 +21,7 @@ impl Operations {
     /// # Errors
     /// Returns an error if the body is not a JSON Patch, if it has too many operations, or if an operation
     /// points to something that cannot be changed.
-    pub fn parse(body: &[u8]) -> Result<Self, PatchError> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, PatchError> {
         let value = json::parse_integral(body).map_err(|error| match error {
             JsonError::Empty => wanted("the body is empty"),
             other => PatchError::Form(other.to_string()),

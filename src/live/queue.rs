@@ -11,19 +11,19 @@ const MOST_WAITING: usize = 16;
 
 /// One request for a change.
 #[derive(Debug)]
-pub struct Change {
+pub(crate) struct Change {
     /// The operations to apply.
-    pub operations: Operations,
+    pub(crate) operations: Operations,
     /// Revisions, one of which must be the current revision. `None`: any revision.
-    pub expected: Option<Vec<String>>,
+    pub(crate) expected: Option<Vec<String>>,
     /// The requester.
-    pub author: Author,
+    pub(crate) author: Author,
     answer: oneshot::Sender<Result<Document, PatchError>>,
 }
 
 impl Change {
     /// Sends the outcome to the requester.
-    pub fn answer(self, outcome: Result<Document, PatchError>) {
+    pub(crate) fn answer(self, outcome: Result<Document, PatchError>) {
         // The requester may no longer be waiting. The change is applied anyway.
         let _ = self.answer.send(outcome);
     }
@@ -31,7 +31,7 @@ impl Change {
 
 /// The sending side of the queue.
 #[derive(Debug, Clone)]
-pub struct Changes(mpsc::Sender<Change>);
+pub(crate) struct Changes(mpsc::Sender<Change>);
 
 /// Creates a queue of changes, and its receiving side.
 pub(crate) fn queue() -> (Changes, mpsc::Receiver<Change>) {
@@ -41,7 +41,8 @@ pub(crate) fn queue() -> (Changes, mpsc::Receiver<Change>) {
 
 impl Changes {
     /// Returns a queue without a receiver. Every change is rejected.
-    pub fn none() -> Self {
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
         queue().0
     }
 
@@ -50,7 +51,7 @@ impl Changes {
     ///
     /// # Errors
     /// Returns the reason why nothing was changed.
-    pub async fn patch(
+    pub(crate) async fn patch(
         &self,
         operations: Operations,
         expected: Option<Vec<String>>,

@@ -15,7 +15,7 @@ use crate::store::{Change, StoreError, Stored};
 
 /// Why a management request is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum ManageError {
+pub(crate) enum ManageError {
     /// The token is missing or belongs to another client, or the client does not exist.
     #[error("the token does not match any client")]
     Unauthorised(BadCredentials),
@@ -50,7 +50,7 @@ pub enum ManageError {
 
 impl ManageError {
     /// Whether a script rejected the request. A rejection is not a failure.
-    pub const fn is_refusal(&self) -> bool {
+    pub(crate) const fn is_refusal(&self) -> bool {
         matches!(
             self,
             Self::Hook(HookError::Refused { .. } | HookError::Answered { .. })
@@ -59,12 +59,12 @@ impl ManageError {
 }
 
 /// An authenticated client, and the token that authenticated it.
-pub struct Held {
+pub(crate) struct Held {
     /// The client.
-    pub stored: Stored,
+    pub(crate) stored: Stored,
     /// The registration access token that was presented; none when it was an access token of the token
     /// endpoint.
-    pub token: Option<Secret>,
+    pub(crate) token: Option<Secret>,
 }
 
 /// Reads the client (RFC 7592 section 2.1).
@@ -118,7 +118,11 @@ async fn rotate(
 /// # Errors
 /// When a script rejects the deletion, the store fails, or another request changes the client at the same
 /// time.
-pub async fn delete(cx: &Context<'_>, caller: &Caller<'_>, held: Held) -> Result<(), ManageError> {
+pub(crate) async fn delete(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    held: Held,
+) -> Result<(), ManageError> {
     match registration::remove(cx, caller, &held.stored, Change::default()).await {
         Ok(()) => Ok(()),
         Err(RegisterError::Hook(error)) => Err(ManageError::Hook(error)),

@@ -13,13 +13,13 @@ pub(crate) struct ClientInformation {
     /// The identifiers and credentials of the client, or all members once a script has changed them.
     own: Map<String, Value>,
     /// The metadata in the answer, or the metadata before a script changed it.
-    pub metadata: Metadata,
+    pub(crate) metadata: Metadata,
     /// Whether the answer includes the metadata.
     has_metadata: bool,
     /// The trust level of the registration.
-    pub trust_level: TrustLevel,
+    pub(crate) trust_level: TrustLevel,
     /// The revision, for the `ETag`.
-    pub revision: u64,
+    pub(crate) revision: u64,
 }
 
 impl ClientInformation {

@@ -99,11 +99,11 @@ impl Purpose<'_> {
 }
 
 /// The caller of a request, as the head of the request describes it.
-pub struct Caller<'a> {
+pub(crate) struct Caller<'a> {
     /// The address that the request came from.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// The client certificate whose key the caller holds.
-    pub certificate: Option<&'a ClientCertificate>,
+    pub(crate) certificate: Option<&'a ClientCertificate>,
     /// The initial access token of the request, if it is valid.
     pub(super) initial_access: Option<InitialAccessToken>,
     /// The attestation of the client, which has proved that it holds the attested key.
@@ -118,7 +118,7 @@ pub struct Caller<'a> {
 
 impl<'a> Caller<'a> {
     /// Describes the caller from the head of a request.
-    pub fn of(head: &'a Parts) -> Self {
+    pub(crate) fn of(head: &'a Parts) -> Self {
         Self {
             address: peer::client_address(head),
             certificate: head.extensions.get(),
@@ -132,7 +132,7 @@ impl<'a> Caller<'a> {
 
     /// Returns the same caller as an administrator.
     #[must_use]
-    pub fn as_administrator(self, client_id: &str) -> Self {
+    pub(crate) fn with_administrator(self, client_id: &str) -> Self {
         Self {
             administrator: Some(client_id.to_owned()),
             ..self
@@ -140,7 +140,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Returns the author of the requested change: the administrator, or the client itself.
-    pub fn author(&self, client: Option<&Client>) -> Author {
+    pub(crate) fn author(&self, client: Option<&Client>) -> Author {
         let actor = match (&self.administrator, client) {
             (Some(administrator), _) => Some(administrator.clone()),
             (None, Some(client)) => Some(client.id.to_string()),

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 impl RegisterError {
     /// Whether a client attestation or its proof is invalid. One that has expired, or lacks a challenge, does
     /// not count.
-    pub const fn is_invalid_attestation(&self) -> bool {
+    pub(crate) const fn is_invalid_attestation(&self) -> bool {
         matches!(
             self,
             Self::ClientAttestation(ClientAttestationError::Invalid(_))
@@ -21,7 +21,7 @@ impl RegisterError {
 
 /// Why a registration or an update is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum RegisterError {
+pub(crate) enum RegisterError {
     /// `dynamicRegistrationEnabled` is false.
     #[error("client registration is currently disabled on this server")]
     Disabled,

@@ -151,7 +151,9 @@ pub(super) fn remembered(attempt: Attempt<'_>, proven: &Proven) -> Option<Box<Va
     for name in evidence::MEMBERS {
         request.remove(name);
     }
-    Some(attempt.facts(&proven.proofs, request).remembered())
+    Some(Box::new(
+        attempt.facts(&proven.proofs, request).remembered(),
+    ))
 }
 
 /// Returns the same about the deletion of `client`.
@@ -163,7 +165,7 @@ pub(super) fn remembered_deletion(
     if !cx.snapshot.scripts.has(Hook::ClientDeleted) {
         return None;
     }
-    Some(facts_about(cx, caller, client).remembered())
+    Some(Box::new(facts_about(cx, caller, client).remembered()))
 }
 
 /// The members that identify a registered client.

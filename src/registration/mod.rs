@@ -18,7 +18,7 @@ mod single_use;
 mod update;
 
 pub(crate) use answer::ClientInformation;
-pub use attempt::Caller;
+pub(crate) use attempt::Caller;
 pub(crate) use attempt::{Received, Registered};
 pub(crate) use error::RegisterError;
 pub(crate) use issue::rotate_token;

@@ -7,11 +7,11 @@ use crate::script::{Facts, Hook, HookError, ScriptSet};
 
 /// A script that could not be notified.
 #[derive(Debug)]
-pub struct NotNotified {
+pub(crate) struct NotNotified {
     /// Its file name.
-    pub script: String,
+    pub(crate) script: String,
     /// Why.
-    pub error: HookError,
+    pub(crate) error: HookError,
 }
 
 impl ScriptSet {
@@ -20,7 +20,7 @@ impl ScriptSet {
     ///
     /// # Errors
     /// When a script fails or cannot be called. The scripts after it are not called.
-    pub async fn notify(
+    pub(crate) async fn notify(
         self: &Arc<Self>,
         hook: Hook,
         facts: Arc<Facts>,

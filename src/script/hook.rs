@@ -2,7 +2,7 @@
 
 /// A point at which the server calls a function of the scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hook {
+pub(crate) enum Hook {
     /// `adaptRequest(request, context)`: repairs a request before any rule is checked.
     AdaptRequest,
     /// `createClient(context)`: may this client be registered?
@@ -41,7 +41,7 @@ pub enum Hook {
 
 impl Hook {
     /// All hooks.
-    pub const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::AdaptRequest,
         Self::CreateClient,
         Self::UpdateClient,
@@ -62,7 +62,7 @@ impl Hook {
     ];
 
     /// Returns the name of its function.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AdaptRequest => "adaptRequest",
             Self::CreateClient => "createClient",
@@ -85,7 +85,7 @@ impl Hook {
     }
 
     /// Returns the names of its parameters, for messages and documentation.
-    pub const fn parameters(self) -> &'static [&'static str] {
+    pub(crate) const fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::ModifyPostResponse | Self::ModifyPutResponse | Self::ModifyReadResponse => {
                 &["response", "context"]
@@ -107,7 +107,7 @@ impl Hook {
     }
 
     /// Returns the hook whose function has this name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
     }
 }
@@ -121,7 +121,7 @@ const ADAPT_REQUEST: &str = "After a registration or an update was read and its 
 
 impl Hook {
     /// Describes when the server calls the hook and what it does with the result.
-    pub const fn about(self) -> &'static str {
+    pub(crate) const fn about(self) -> &'static str {
         match self {
             Self::AdaptRequest => ADAPT_REQUEST,
             Self::CreateClient => {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 ///
 /// The default implementation of each function fails, so an implementation provides only the functions that
 /// it supports.
-pub trait Host: Send + Sync {
+pub(crate) trait Host: Send + Sync {
     /// Waits for `call.after`, sends a request and reads the whole response, at most `call.answer_bytes`.
     ///
     /// # Errors
@@ -107,9 +107,9 @@ pub trait Host: Send + Sync {
 
 /// The script that calls the host, and its timeout.
 #[derive(Debug, Clone, Copy)]
-pub struct CallingScript<'a> {
+pub(crate) struct CallingScript<'a> {
     /// The file name of the script, to which the stored values belong.
-    pub script: &'a str,
+    pub(crate) script: &'a str,
     /// How long the call may take.
     pub timeout: Duration,
 }

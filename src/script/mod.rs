@@ -24,16 +24,16 @@ pub(crate) mod testing;
 mod tests;
 mod value;
 
-pub use hook::Hook;
+pub(crate) use hook::Hook;
 pub use host::HttpAnswer;
 pub(crate) use host::{CallingScript, Host, HttpCall};
 pub(crate) use load::LoadErrors;
-pub use load::runtime::Runtime;
+pub(crate) use load::runtime::Runtime;
 pub(crate) use load::secrets::SecretError;
 pub(crate) use load::set::ScriptInfo;
-pub use load::set::ScriptSet;
+pub(crate) use load::set::ScriptSet;
 pub(crate) use outcome::{Answered, Decision, HookError, ScriptFault};
-pub use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
+pub(crate) use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 
 // What the parts of this module use of one another.
 use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};

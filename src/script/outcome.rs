@@ -10,30 +10,30 @@ use crate::script::{Hook, error_message};
 
 /// The decision when all scripts have accepted the request.
 #[derive(Debug)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// The metadata as the scripts left it.
-    pub client: Metadata,
+    pub(crate) client: Metadata,
     /// The scripts that were called, in order.
-    pub decided_by: Vec<ScriptRef>,
+    pub(crate) decided_by: Vec<ScriptRef>,
     /// The result with which a script has accepted the evidence of the request, if any.
-    pub attestation: Option<Value>,
+    pub(crate) attestation: Option<Value>,
 }
 
 /// A request that scripts have adapted.
 #[derive(Debug)]
-pub struct Adaptation {
+pub(crate) struct Adaptation {
     /// The request as the scripts left it.
-    pub request: Metadata,
+    pub(crate) request: Metadata,
     /// The scripts that were called, in order.
-    pub by: Vec<ScriptRef>,
+    pub(crate) by: Vec<ScriptRef>,
 }
 
 /// The value that a script has returned.
-pub struct Answered {
+pub(crate) struct Answered {
     /// The value, in the type that the hook requires.
-    pub value: Value,
+    pub(crate) value: Value,
     /// The script that returned it.
-    pub by: ScriptRef,
+    pub(crate) by: ScriptRef,
 }
 
 impl fmt::Debug for Answered {
@@ -47,7 +47,7 @@ impl fmt::Debug for Answered {
 
 /// The reason why a script did not accept the request, or could not be called.
 #[derive(Debug, thiserror::Error)]
-pub enum HookError {
+pub(crate) enum HookError {
     /// The script set the response.
     #[error("the script {script} responded with {status}")]
     Answered {
@@ -74,19 +74,19 @@ pub enum HookError {
 
 /// The failure of a script, for the log and never for the client.
 #[derive(Debug)]
-pub struct ScriptFault {
+pub(crate) struct ScriptFault {
     /// The file name of the script, or of the library in which it failed.
-    pub script: String,
+    pub(crate) script: String,
     /// The hook, or the test, that was called.
-    pub hook: String,
+    pub(crate) hook: String,
     /// What went wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// The line, from 1; 0 when there is none.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The column, from 1; 0 when there is none.
-    pub column: usize,
+    pub(crate) column: usize,
     /// The call stack, with the outermost function first.
-    pub calls: String,
+    pub(crate) calls: String,
 }
 
 impl fmt::Display for ScriptFault {
@@ -107,7 +107,7 @@ impl std::error::Error for ScriptFault {}
 
 impl ScriptFault {
     /// Creates a fault without a position.
-    pub fn new(script: &str, hook: Hook, message: String) -> Self {
+    pub(crate) fn new(script: &str, hook: Hook, message: String) -> Self {
         Self::nowhere(script, hook.name(), message)
     }
 

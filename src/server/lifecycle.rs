@@ -23,7 +23,7 @@ use crate::telemetry::meter;
 const WRITE_USES: Duration = Duration::from_secs(30);
 
 /// Writes the uses of clients at regular intervals until `stop` is cancelled, and then a last time.
-pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
+pub(crate) async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
     loop {
         let is_last = tokio::select! {
             () = stop.cancelled() => true,
@@ -44,7 +44,7 @@ pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
 const ADD_UP: Duration = Duration::from_secs(5);
 
 /// Adds up the measurements until `stop` is cancelled.
-pub async fn add_up_metrics(stop: CancellationToken) {
+pub(crate) async fn add_up_metrics(stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -58,7 +58,7 @@ const LOOK_UPSTREAM: Duration = Duration::from_mins(1);
 
 /// Keeps the upstream metadata available until `stop` is cancelled, so that it can still be used when the
 /// upstream server goes down, and `/readyz` reports when it is missing.
-pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
+pub(crate) async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
     let Some(upstream) = &service.upstream else {
         return;
     };
@@ -80,7 +80,7 @@ pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
 /// # Errors
 /// When the signal handlers cannot be installed.
 #[cfg(unix)]
-pub fn signals(
+pub(crate) fn signals(
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
 ) -> std::io::Result<impl Future<Output = ()> + Send> {
@@ -106,7 +106,7 @@ pub fn signals(
 /// # Errors
 /// Never on this platform.
 #[cfg(not(unix))]
-pub fn signals(
+pub(crate) fn signals(
     stop: CancellationToken,
     _reload: mpsc::Sender<()>,
 ) -> std::io::Result<impl Future<Output = ()> + Send> {
@@ -131,7 +131,7 @@ const HOUR: u64 = 3_600;
 
 /// Deletes what has expired, some at a time, until `stop` is cancelled. That also ends a running sweep,
 /// because deleting everything may take longer than a shutdown allows.
-pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
+pub(crate) async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     let pause = Duration::from_secs(service.settings.store.sweep_seconds);
     let sweeps = async {
         loop {
@@ -150,7 +150,7 @@ pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
 
 /// Deletes every client whose grace period is over, every other expired record, and the oldest events of an
 /// audit log that exceeds its limit. What expired while no server was observing the time is held.
-pub async fn sweep_once(service: &Service) {
+pub(crate) async fn sweep_once(service: &Service) {
     let (store, most) = (&service.store, service.settings.store.audit_events);
     if let Some(due) = look(service).await {
         let grace = service.snapshot().live.registration.client_expiry_grace;
@@ -239,7 +239,7 @@ async fn give_way() {
 
 /// Deletes every client that was not used for the time in the live configuration. Returns the number of
 /// deleted clients.
-pub async fn remove_unused(service: &Service) -> usize {
+pub(crate) async fn remove_unused(service: &Service) -> usize {
     match look(service).await {
         Some(due) => remove_unused_at(service, due.until, &mut share(service, due).await).await,
         None => 0,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
-use crate::server::{Audience, Reloads, StartError, probes, routes};
+use crate::server::{Audience, Reloads, StartFault, probes, routes};
 use crate::service::Service;
 
 /// Sockets that are already open. The server listens on them instead of on the configured addresses.
@@ -30,7 +30,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Listens on `sockets`, or on the addresses of `settings` where a socket is missing.
-    pub(super) async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
+    pub(super) async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartFault> {
         let public = listen(settings.server.listen, sockets.public).await?;
         let admin = match (settings.admin.listen, &sockets.admin) {
             (Some(address), _) => Some(address),
@@ -137,12 +137,12 @@ fn operators_entrance(service: &Service, clients: &Entrance) -> Entrance {
 async fn listen(
     address: SocketAddr,
     socket: Option<std::net::TcpListener>,
-) -> Result<TcpListener, StartError> {
+) -> Result<TcpListener, StartFault> {
     let listener = match socket {
         Some(socket) => adopt(socket),
         None => TcpListener::bind(address).await,
     };
-    listener.map_err(|source| StartError::Listen { address, source })
+    listener.map_err(|source| StartFault::Listen { address, source })
 }
 
 /// Takes over a socket that is already open.

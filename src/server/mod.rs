@@ -3,14 +3,14 @@
 //! A program that embeds the server, and every test, does what the binary does: [`start`] it with a
 //! [`Configuration`], read its [`Server::url`], and [`Server::stop`] it.
 
-pub mod lifecycle;
+pub(crate) mod lifecycle;
 mod listeners;
-pub mod probes;
-pub mod reload;
-pub mod routes;
+pub(crate) mod probes;
+pub(crate) mod reload;
+pub(crate) mod routes;
 mod startup;
-pub mod systemd;
-pub mod watch;
+pub(crate) mod systemd;
+pub(crate) mod watch;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -92,7 +92,10 @@ pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartErr
 ///
 /// # Errors
 /// When the address, the store, the scripts or the files are unavailable or invalid.
-pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
+pub(crate) async fn start_with_host(
+    start: Start,
+    host: Arc<dyn Host>,
+) -> Result<Server, StartError> {
     Box::pin(start_with(start, Sockets::default(), Some(host))).await
 }
 
@@ -103,7 +106,8 @@ async fn start_with(
 ) -> Result<Server, StartError> {
     meter::install();
     let prepared = Box::pin(startup::prepare(start, sockets, host)).await?;
-    let administrator = Box::pin(administrator::ensure(&prepared.service)).await?;
+    let administrator = Box::pin(administrator::ensure(&prepared.service)).await;
+    let administrator = administrator.map_err(StartFault::Administrator)?;
     Ok(Server::serve(prepared, administrator))
 }
 
@@ -192,7 +196,7 @@ impl Server {
     }
 
     /// Returns the service of its use cases.
-    pub const fn service(&self) -> &Arc<Service> {
+    pub(crate) const fn service(&self) -> &Arc<Service> {
         &self.service
     }
 
@@ -207,7 +211,7 @@ impl Server {
     /// When the signal handlers cannot be installed.
     pub fn obey_signals(&self) -> Result<(), StartError> {
         let signals = lifecycle::signals(self.stop.clone(), self.reload.clone());
-        self.tasks.spawn(signals.map_err(StartError::Signals)?);
+        self.tasks.spawn(signals.map_err(StartFault::Signals)?);
         Ok(())
     }
 
@@ -240,9 +244,13 @@ fn note_loaded(service: &Service, tls: &Tls) {
     }
 }
 
-/// Why the server does not start.
+/// Why the server does not start: its text says what is wrong, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+#[error(transparent)]
+pub struct StartError(#[from] StartFault);
+
+#[derive(Debug, thiserror::Error)]
+enum StartFault {
     /// The server cannot listen on the address.
     #[error("cannot listen on {address}: {source}; {}", advice(.source))]
     Listen {

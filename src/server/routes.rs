@@ -31,7 +31,7 @@ use crate::token;
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.
-pub fn public(service: &Arc<Service>, operations: Option<Router>) -> Router {
+pub(crate) fn public(service: &Arc<Service>, operations: Option<Router>) -> Router {
     let paths = &service.settings.server.paths;
     // Pages in a browser never have the credentials of a client, so these endpoints have no CORS headers.
     let routes = open_to_pages(paths)
@@ -85,7 +85,7 @@ fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
 }
 
 /// The router of the admin listener.
-pub fn operational(service: &Service, operations: Router) -> Router {
+pub(crate) fn operational(service: &Service, operations: Router) -> Router {
     observed(operations, service)
 }
 
@@ -152,7 +152,7 @@ const READ: &[Method] = &[Method::GET, Method::HEAD];
 const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
 
 /// The admin API. Pages in a browser may not call it, so it has no CORS headers.
-pub fn admin(service: Arc<Service>) -> Router {
+pub(crate) fn admin(service: Arc<Service>) -> Router {
     use crate::admin::endpoint::{audit, config, scripts};
     const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
     let configuration = get(config::get).patch(config::patch);

@@ -14,7 +14,7 @@ use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::live;
 use crate::script::{Host, Runtime, ScriptSet};
-use crate::server::{Listeners, Sockets, Start, StartError, WatchError, Watched};
+use crate::server::{Listeners, Sockets, Start, StartFault, WatchError, Watched};
 use crate::service::{self, Judged, Outside, Parts, Service, Snapshot, Upstream};
 use crate::store::{AuditWriter, Store, StoreError, audit};
 use crate::token;
@@ -40,9 +40,9 @@ pub(super) async fn prepare(
     start: Start,
     sockets: Sockets,
     host: Option<Arc<dyn Host>>,
-) -> Result<Prepared, StartError> {
+) -> Result<Prepared, StartFault> {
     let judged = service::judge(start.configuration.live.clone());
-    let judged = judged.map_err(StartError::Configuration)?;
+    let judged = judged.map_err(StartFault::Configuration)?;
     let opened = Opened::open(&start, sockets).await?;
     let unpatched = Configured {
         sources: start.sources.or_embedded(&start.configuration),
@@ -61,7 +61,7 @@ pub(super) async fn prepare(
 }
 
 /// Makes sure that each consumer of events has a cursor.
-async fn prepare_events(service: &Service) -> Result<(), StartError> {
+async fn prepare_events(service: &Service) -> Result<(), StartFault> {
     let begun = events::prepare(service, &service.snapshot()).await;
     begun.map_err(|error| store_error(&service.settings, error))
 }
@@ -76,7 +76,7 @@ struct Opened {
 }
 
 impl Opened {
-    async fn open(start: &Start, sockets: Sockets) -> Result<Self, StartError> {
+    async fn open(start: &Start, sockets: Sockets) -> Result<Self, StartFault> {
         let settings = &start.configuration.settings;
         let tls = open_tls(settings, &start.sources, &start.clock)?;
         let listeners = Listeners::open(settings, sockets).await?;
@@ -112,7 +112,7 @@ impl Opened {
         clock: Arc<dyn Clock>,
         live: Arc<ArcSwap<Live>>,
         scripts: Arc<ScriptSet>,
-    ) -> Result<Prepared, StartError> {
+    ) -> Result<Prepared, StartFault> {
         let settings = &configured.configuration.settings;
         let (address, admin_address) = self.listeners.addresses(settings);
         let issuer = issuer(settings, address);
@@ -154,11 +154,11 @@ struct Configured {
 
 impl Configured {
     /// Applies the patch from `store`.
-    async fn patched(mut self, store: &Store) -> Result<Self, StartError> {
+    async fn patched(mut self, store: &Store) -> Result<Self, StartFault> {
         let stored = match store.patches.load().await {
             Ok(stored) => stored,
             Err(error @ StoreError::Corrupt { .. }) => {
-                return Err(StartError::Patch(error.to_string()));
+                return Err(StartFault::Patch(error.to_string()));
             }
             Err(error) => return Err(store_error(&self.configuration.settings, error)),
         };
@@ -171,11 +171,11 @@ impl Configured {
     }
 
     /// Loads the live configuration again, now with the patch. The settings stay.
-    async fn loaded_again(self) -> Result<Self, StartError> {
+    async fn loaded_again(self) -> Result<Self, StartFault> {
         let again = self.sources.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
-        let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
-        let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
+        let patched = loaded.map_err(|errors| StartFault::Patch(errors.to_string()))?;
+        let judged = service::judge(patched.live.clone()).map_err(StartFault::Patch)?;
         let keys = self.sources.patch.keys();
         tracing::info!(?keys, "patched configuration values are in force");
         let configuration = Configuration {
@@ -204,7 +204,7 @@ fn open_tls(
     settings: &Settings,
     sources: &Sources,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<Tls>, StartError> {
+) -> Result<Arc<Tls>, StartFault> {
     match Tls::open(&settings.server.tls, Arc::clone(clock)) {
         Ok(tls) => Ok(Arc::new(tls)),
         Err(fault) => {
@@ -212,7 +212,7 @@ fn open_tls(
                 Some(file) => format!("{}: ", config::place(file, fault.key)),
                 None => String::new(),
             };
-            Err(StartError::Tls { place, fault })
+            Err(StartFault::Tls { place, fault })
         }
     }
 }
@@ -227,16 +227,16 @@ fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
     ]
 }
 
-fn store_error(settings: &Settings, source: StoreError) -> StartError {
+fn store_error(settings: &Settings, source: StoreError) -> StartFault {
     let url = settings.store.url.clone();
-    StartError::Store { url, source }
+    StartFault::Store { url, source }
 }
 
 async fn load_scripts(
     settings: &Settings,
     clock: Arc<dyn Clock>,
     host: Arc<dyn Host>,
-) -> Result<Arc<ScriptSet>, StartError> {
+) -> Result<Arc<ScriptSet>, StartFault> {
     let settings = settings.scripts.clone();
     let runtime = Runtime::new(&settings, clock, host)?;
     let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
@@ -247,7 +247,7 @@ fn upstream(
     settings: &Settings,
     issuer: &str,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Upstream>, StartError> {
+) -> Result<Option<Upstream>, StartFault> {
     let Some(named) = settings.upstream() else {
         return Ok(None);
     };

@@ -11,7 +11,7 @@ use std::net::TcpListener;
 ///
 /// # Errors
 /// When one of them does not listen on TCP.
-pub fn sockets() -> std::io::Result<Vec<TcpListener>> {
+pub(crate) fn sockets() -> std::io::Result<Vec<TcpListener>> {
     let mut passed = listenfd::ListenFd::from_env();
     let taken = (0..passed.len()).map(|at| passed.take_tcp_listener(at));
     taken.filter_map(Result::transpose).collect()
@@ -19,7 +19,7 @@ pub fn sockets() -> std::io::Result<Vec<TcpListener>> {
 
 /// A state that is reported to the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerState {
+pub(crate) enum ServerState {
     /// Requests are answered.
     Ready,
     /// The reloadable files are being read again; [`ServerState::Ready`] follows.
@@ -30,7 +30,7 @@ pub enum ServerState {
 
 /// Notifies the service manager (`NOTIFY_SOCKET`) of the state of the server.
 #[cfg(unix)]
-pub fn tell(state: ServerState) {
+pub(crate) fn tell(state: ServerState) {
     use sd_notify::NotifyState;
     let told = match state {
         ServerState::Ready => send(&[NotifyState::Ready]),
@@ -66,4 +66,4 @@ fn send(states: &[sd_notify::NotifyState<'_>]) -> std::io::Result<()> {
 
 /// There is no service manager to notify.
 #[cfg(not(unix))]
-pub fn tell(_state: ServerState) {}
+pub(crate) fn tell(_state: ServerState) {}

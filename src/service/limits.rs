@@ -9,7 +9,7 @@ use crate::http::{Failures, RateLimit, TooOften};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// Registrations, for each address or each initial access token.
     Registrations,
     /// Challenges for client attestations, for each address; the limit for registrations applies.
@@ -22,7 +22,7 @@ pub enum Limit {
 
 impl Limit {
     /// Returns the option of `[registration]` that sets this limit.
-    pub const fn option(self) -> &'static str {
+    pub(crate) const fn option(self) -> &'static str {
         match self {
             Self::Registrations | Self::Challenges => "rateLimitRegistrationRequestCount",
             Self::Tokens => "rateLimitTokenRequestCount",
@@ -44,11 +44,11 @@ impl Limit {
 
 /// A caller exceeded a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limited {
+pub(crate) struct Limited {
     /// The limit.
-    pub limit: Limit,
+    pub(crate) limit: Limit,
     /// Seconds until the caller may retry; at least 1.
-    pub retry_after: u64,
+    pub(crate) retry_after: u64,
 }
 
 impl std::error::Error for Limited {}
@@ -66,7 +66,7 @@ impl fmt::Display for Limited {
 
 /// The limits of one configuration, and how much of them is used.
 #[derive(Debug, Clone, Default)]
-pub struct RateLimits {
+pub(crate) struct RateLimits {
     registrations: Option<Arc<RateLimit>>,
     challenges: Option<Arc<RateLimit>>,
     tokens: Option<Arc<RateLimit>>,
@@ -75,7 +75,7 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// The limits of `settings`, unused.
-    pub fn new(settings: &Registration) -> Self {
+    pub(crate) fn new(settings: &Registration) -> Self {
         let limit = |(count, seconds)| RateLimit::new(count, seconds).map(Arc::new);
         let (count, seconds) = failures(settings);
         Self {
@@ -88,7 +88,7 @@ impl RateLimits {
 
     /// Returns the limits of `after`. The usage of a limit that is the same in `before` is kept.
     #[must_use]
-    pub fn following(&self, before: &Registration, after: &Registration) -> Self {
+    pub(crate) fn following(&self, before: &Registration, after: &Registration) -> Self {
         let (old, new) = (self.clone(), Self::new(after));
         let is_same = |limit: fn(&Registration) -> (u32, u32)| limit(before) == limit(after);
         let has_same_registrations = is_same(registrations);
@@ -120,7 +120,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// When the limit is exceeded.
-    pub fn count_registration(&self, address: IpAddr) -> Result<(), Limited> {
+    pub(crate) fn count_registration(&self, address: IpAddr) -> Result<(), Limited> {
         limited(
             Limit::Registrations,
             self.registrations
@@ -133,7 +133,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// When the limit is exceeded.
-    pub fn count_registration_with(&self, id: &str) -> Result<(), Limited> {
+    pub(crate) fn count_registration_with(&self, id: &str) -> Result<(), Limited> {
         limited(
             Limit::Registrations,
             self.registrations
@@ -146,7 +146,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// When the limit is exceeded.
-    pub fn count_challenge(&self, address: IpAddr) -> Result<(), Limited> {
+    pub(crate) fn count_challenge(&self, address: IpAddr) -> Result<(), Limited> {
         limited(
             Limit::Challenges,
             self.challenges.as_ref().map(|limit| limit.check(address)),
@@ -157,7 +157,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// When the limit is exceeded.
-    pub fn count_token(&self, address: IpAddr) -> Result<(), Limited> {
+    pub(crate) fn count_token(&self, address: IpAddr) -> Result<(), Limited> {
         limited(
             Limit::Tokens,
             self.tokens.as_ref().map(|limit| limit.check(address)),
@@ -169,7 +169,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// When too many attempts have failed.
-    pub fn check_failures(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
+    pub(crate) fn check_failures(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
         limited(
             Limit::Failures,
             self.failures
@@ -182,7 +182,7 @@ impl RateLimits {
     ///
     /// # Errors
     /// When too many attempts had already failed.
-    pub fn count_failure(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
+    pub(crate) fn count_failure(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
         limited(
             Limit::Failures,
             self.failures

@@ -32,36 +32,36 @@ pub(crate) use upstream::{MetadataDocument, Upstream};
 
 /// Everything that can change while the server runs. A snapshot is never modified, only replaced.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The live configuration.
-    pub live: Arc<Live>,
+    pub(crate) live: Arc<Live>,
     /// The trust settings of the configuration, with every key parsed.
-    pub trust: Arc<Trust>,
+    pub(crate) trust: Arc<Trust>,
     /// The names of this server that are accepted in the `aud` of a token.
-    pub audiences: Vec<String>,
+    pub(crate) audiences: Vec<String>,
     /// The revision of the configuration, which is recorded in the provenance of clients.
-    pub revision: String,
+    pub(crate) revision: String,
     /// The origins of all options that are not defaults, including the options of the settings.
-    pub origins: Arc<Origins>,
+    pub(crate) origins: Arc<Origins>,
     /// The number of patches; 0 if there were none.
-    pub patches: u64,
+    pub(crate) patches: u64,
     /// The scripts.
-    pub scripts: Arc<ScriptSet>,
+    pub(crate) scripts: Arc<ScriptSet>,
     /// The rate limits.
-    pub limits: RateLimits,
+    pub(crate) limits: RateLimits,
     own_names: Arc<[String]>,
 }
 
 impl Snapshot {
     /// The first snapshot of a server with the names `own_names`: its issuer and its endpoints.
-    pub fn new(judged: Judged, scripts: Arc<ScriptSet>, own_names: Vec<String>) -> Self {
+    pub(crate) fn new(judged: Judged, scripts: Arc<ScriptSet>, own_names: Vec<String>) -> Self {
         let limits = RateLimits::new(&judged.live.registration);
         Self::with(judged, scripts, own_names.into(), limits)
     }
 
     /// Returns the same snapshot with these origins of its options and this number of patches.
     #[must_use]
-    pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
+    pub(crate) fn with_origins(self, origins: Origins, patches: u64) -> Self {
         Self {
             origins: Arc::new(origins),
             patches,
@@ -71,7 +71,7 @@ impl Snapshot {
 
     /// Returns the same configuration with other scripts.
     #[must_use]
-    pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
+    pub(crate) fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
         let judged = Judged {
             live: Arc::clone(&self.live),
             trust: Arc::clone(&self.trust),
@@ -92,7 +92,7 @@ impl Snapshot {
     /// Returns the same scripts with another configuration. What callers have used of a limit is reset only
     /// if that limit itself changes.
     #[must_use]
-    pub fn with_live(&self, judged: Judged) -> Self {
+    pub(crate) fn with_live(&self, judged: Judged) -> Self {
         let limits = self
             .limits
             .following(&self.live.registration, &judged.live.registration);
@@ -130,7 +130,7 @@ impl Snapshot {
 
     /// Returns the configuration as administrators see it, together with `settings`. Its revision changes
     /// with every value and after each patch, even after a patch that changes only a secret.
-    pub fn document(&self, settings: &Settings) -> Document {
+    pub(crate) fn document(&self, settings: &Settings) -> Document {
         let revision = document_revision(&self.revision, self.patches);
         Document::new(settings, &self.live, &self.origins, revision)
     }
@@ -144,7 +144,7 @@ pub(crate) fn document_revision(live: &str, patches: u64) -> String {
 
 /// A live configuration that can be in force. Only [`judge`] creates it.
 #[derive(Debug, Clone)]
-pub struct Judged {
+pub(crate) struct Judged {
     live: Arc<Live>,
     trust: Arc<Trust>,
 }
@@ -152,7 +152,7 @@ pub struct Judged {
 impl Judged {
     /// Returns a handle to the live configuration in force, which is this one until the service of
     /// [`Parts::live`] replaces it.
-    pub fn in_force(&self) -> Arc<ArcSwap<Live>> {
+    pub(crate) fn in_force(&self) -> Arc<ArcSwap<Live>> {
         Arc::new(ArcSwap::new(Arc::clone(&self.live)))
     }
 }
@@ -162,7 +162,7 @@ impl Judged {
 ///
 /// # Errors
 /// All faults, one in each line.
-pub fn judge(live: Live) -> Result<Judged, String> {
+pub(crate) fn judge(live: Live) -> Result<Judged, String> {
     let mut faults = crate::client::rules::settings_faults(&live.registration);
     let trust = Trust::new(&live.registration).unwrap_or_else(|wrong| {
         faults.extend(wrong);
@@ -184,58 +184,58 @@ pub fn judge(live: Live) -> Result<Judged, String> {
 }
 
 /// The parts of a service. They are created before it, and belong to it afterwards.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The store of the clients.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The time of day.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// The only client for outgoing requests.
-    pub fetcher: Arc<Fetcher>,
+    pub(crate) fetcher: Arc<Fetcher>,
     /// The handle to the live configuration, for parts that exist before the service. The service keeps it
     /// up to date. It leads to no scripts, so scripts can keep it.
-    pub live: Arc<ArcSwap<Live>>,
+    pub(crate) live: Arc<ArcSwap<Live>>,
     /// The channel for changes of the live configuration.
-    pub changes: Changes,
+    pub(crate) changes: Changes,
     /// The queue for audit events of rejected requests.
-    pub refusals: AuditQueue,
+    pub(crate) refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
-    pub jwks: Map<String, Value>,
+    pub(crate) jwks: Map<String, Value>,
     /// The upstream authorization server.
-    pub upstream: Option<Upstream>,
+    pub(crate) upstream: Option<Upstream>,
     /// The address of the admin listener, if there is one.
-    pub admin_address: Option<SocketAddr>,
+    pub(crate) admin_address: Option<SocketAddr>,
 }
 
 /// What the use cases work with. One service exists for the life of the server.
-pub struct Service {
+pub(crate) struct Service {
     /// The settings that are read once, at startup.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// The issuer identifier, without a trailing slash.
-    pub issuer: String,
+    pub(crate) issuer: String,
     /// The store of the clients.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The time of day.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// The only client for outgoing requests.
-    pub fetcher: Arc<Fetcher>,
+    pub(crate) fetcher: Arc<Fetcher>,
     /// Metadata documents of other servers.
-    pub documents: RemoteDocuments<Value>,
+    pub(crate) documents: RemoteDocuments<Value>,
     /// The verifier of tokens, with keys from any source.
-    pub verifier: Verifier,
+    pub(crate) verifier: Verifier,
     /// The channel for changes of the live configuration.
-    pub changes: Changes,
+    pub(crate) changes: Changes,
     /// The queue for audit events of rejected requests.
-    pub refusals: AuditQueue,
+    pub(crate) refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
-    pub jwks: Map<String, Value>,
+    pub(crate) jwks: Map<String, Value>,
     /// The upstream authorization server, if `discovery.upstream` names one.
-    pub upstream: Option<Upstream>,
+    pub(crate) upstream: Option<Upstream>,
     /// The address of the admin listener, if there is one, whoever opened it.
-    pub admin_address: Option<SocketAddr>,
+    pub(crate) admin_address: Option<SocketAddr>,
     /// The limit of a sweep.
-    pub steady: Steady,
+    pub(crate) steady: Steady,
     /// Cancelled when the server stops, so that nobody waits for something that does not come.
-    pub stopping: CancellationToken,
+    pub(crate) stopping: CancellationToken,
     snapshot: ArcSwap<Snapshot>,
     replaced: watch::Sender<()>,
     /// The live configuration of the snapshot.
@@ -244,7 +244,7 @@ pub struct Service {
 
 impl Service {
     /// Creates the service with its first snapshot.
-    pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
+    pub(crate) fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
         let Parts {
             store,
             clock,
@@ -283,44 +283,44 @@ impl Service {
 
     /// Returns the current snapshot. Each request reads it once, so that no request sees two configurations
     /// or two sets of scripts.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
     /// Replaces the snapshot. Only the reload task calls this, so no change is lost.
-    pub fn replace(&self, next: Snapshot) {
+    pub(crate) fn replace(&self, next: Snapshot) {
         self.live.store(Arc::clone(&next.live));
         self.snapshot.store(Arc::new(next));
         self.replaced.send_replace(());
     }
 
     /// Signals when the snapshot was replaced.
-    pub fn replacements(&self) -> watch::Receiver<()> {
+    pub(crate) fn replacements(&self) -> watch::Receiver<()> {
         self.replaced.subscribe()
     }
 
     /// Returns the URL of the registration endpoint.
-    pub fn registration_endpoint(&self) -> String {
+    pub(crate) fn registration_endpoint(&self) -> String {
         self.endpoint(&self.settings.server.paths.registration)
     }
 
     /// Returns the URL of the endpoint at `path`.
-    pub fn endpoint(&self, path: &str) -> String {
+    pub(crate) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
     }
 }
 
 /// One request, with the snapshot that applies to it.
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// The service.
-    pub service: &'a Service,
+    pub(crate) service: &'a Service,
     /// The snapshot of this request.
-    pub snapshot: Arc<Snapshot>,
+    pub(crate) snapshot: Arc<Snapshot>,
 }
 
 impl<'a> Context<'a> {
     /// The context of a request that starts now.
-    pub fn new(service: &'a Service) -> Self {
+    pub(crate) fn new(service: &'a Service) -> Self {
         Self {
             service,
             snapshot: service.snapshot(),
@@ -328,12 +328,12 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the live settings.
-    pub fn settings(&self) -> &crate::config::Registration {
+    pub(crate) fn settings(&self) -> &crate::config::Registration {
         &self.snapshot.live.registration
     }
 
     /// Returns the rules for this request.
-    pub fn rules(&self) -> Rules<'_> {
+    pub(crate) fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
         let Settings { limits, fetch, .. } = &self.service.settings;
         Rules {

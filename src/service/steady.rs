@@ -22,28 +22,28 @@ const TELL: Duration = Duration::from_mins(5);
 
 /// The limit of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub(crate) struct Due {
     /// What expired at or before this moment may be deleted.
-    pub until: Timestamp,
+    pub(crate) until: Timestamp,
     /// The reason if that moment is not now.
-    pub jump: Option<Jump>,
+    pub(crate) jump: Option<Jump>,
     /// Whether what is deleted expired while no server was observing the time. Only a share of it is deleted
     /// at a time.
-    pub is_sparing: bool,
+    pub(crate) is_sparing: bool,
 }
 
 /// The time of day is further ahead than it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Jump {
+pub(crate) struct Jump {
     /// By this number of seconds.
-    pub ahead: u64,
+    pub(crate) ahead: u64,
     /// Seconds until it is trusted.
-    pub left: u64,
+    pub(crate) left: u64,
 }
 
 /// What is known about the time.
 #[derive(Default)]
-pub struct Steady(Mutex<Option<State>>);
+pub(crate) struct Steady(Mutex<Option<State>>);
 
 /// Describes the jump for the log and for administrators.
 impl fmt::Display for Jump {
@@ -77,7 +77,7 @@ impl Steady {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn look(
+    pub(crate) async fn look(
         &self,
         store: &Store,
         clock: &dyn Clock,
@@ -109,12 +109,12 @@ impl Steady {
     }
 
     /// Returns the jump that the last check found.
-    pub fn jump(&self) -> Option<Jump> {
+    pub(crate) fn jump(&self) -> Option<Jump> {
         self.state().as_ref().and_then(|state| state.jump)
     }
 
     /// Notes that everything is deleted that expired while no server was observing the time.
-    pub fn caught_up(&self) {
+    pub(crate) fn caught_up(&self) {
         if let Some(state) = &mut *self.state() {
             state.is_sparing = false;
         }

@@ -14,7 +14,7 @@ use crate::fetch::{self, BuildError, FetchError, Fetcher, RemoteDocuments};
 pub(crate) type MetadataDocument = Map<String, Value>;
 
 /// The server that `discovery.upstream` names.
-pub struct Upstream {
+pub(crate) struct Upstream {
     /// `discovery.upstream`
     named: String,
     /// The issuer identifier of this server.
@@ -40,7 +40,7 @@ impl Upstream {
     ///
     /// # Errors
     /// When no fetcher can be created for it.
-    pub fn new(
+    pub(crate) fn new(
         named: &str,
         own_issuer: &str,
         clock: &Arc<dyn Clock>,
@@ -72,7 +72,7 @@ impl Upstream {
     ///
     /// # Errors
     /// When the metadata is not cached and cannot be fetched, or belongs to another issuer.
-    pub async fn metadata(&self) -> Result<Arc<MetadataDocument>, FetchError> {
+    pub(crate) async fn metadata(&self) -> Result<Arc<MetadataDocument>, FetchError> {
         let is_at_oauth = self.is_at_oauth.load(Ordering::Relaxed);
         let (first, second) = if is_at_oauth {
             (&self.oauth, &self.openid)
@@ -91,7 +91,7 @@ impl Upstream {
     }
 
     /// Returns why no metadata was available when it was last needed; none if it was available.
-    pub fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

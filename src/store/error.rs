@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Why a store operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// A change expected a value that is no longer current; nothing of the change is stored.
     #[error("the record was changed concurrently; read it again, then retry")]
     Conflict,

@@ -4,49 +4,47 @@
 //! The stored data, its keys and its formats are the same for every implementation, so all of them pass one
 //! contract. The store enforces no rules: it stores what it is given.
 
-pub mod audit;
-pub mod backend;
-pub mod clients;
+pub(crate) mod audit;
+pub(crate) mod backend;
+pub(crate) mod clients;
 #[cfg(test)]
 mod contract;
 mod error;
-pub mod events;
-pub mod expiring;
+pub(crate) mod events;
+pub(crate) mod expiring;
 mod keys;
-pub mod outage;
-pub mod patches;
+pub(crate) mod outage;
+pub(crate) mod patches;
 mod record;
 mod retry;
 mod sealing;
-pub mod seen;
-pub mod transfer;
+pub(crate) mod seen;
+pub(crate) mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub use crate::store::clients::index::Indexed;
-pub use crate::store::clients::levels::ByLevel;
-pub use crate::store::clients::listing::{ClientFilter, FilterFault, Page};
-pub use crate::store::clients::uses::Uses;
-pub use crate::store::expiring::initial_access_tokens::{
+pub(crate) use crate::store::clients::index::Indexed;
+pub(crate) use crate::store::clients::levels::ByLevel;
+pub(crate) use crate::store::clients::listing::{ClientFilter, Page};
+pub(crate) use crate::store::clients::uses::Uses;
+pub(crate) use crate::store::expiring::initial_access_tokens::{
     InitialAccess, InitialAccessToken, InitialAccessTokens,
 };
-pub use crate::store::expiring::key_values::{
-    KeyValueError, KeyValueLimits, KeyValues, ScriptValues,
-};
-pub use crate::store::expiring::nonces::Nonces;
-pub use crate::store::expiring::single_use::{SingleUse, UsedOnce};
-pub use crate::store::expiring::tokens::{AccessToken, Tokens};
-pub use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
-pub use backend::{Backend, Change, Expectation, Pair};
-pub use clients::{Clients, Stored};
-pub use error::StoreError;
-pub use events::{
+pub(crate) use crate::store::expiring::key_values::{KeyValueLimits, KeyValues, ScriptValues};
+pub(crate) use crate::store::expiring::nonces::Nonces;
+pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
+pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
+pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
+pub(crate) use backend::{Backend, Change, Expectation, Pair};
+pub(crate) use clients::{Clients, Stored};
+pub(crate) use error::StoreError;
+pub(crate) use events::{
     Along, Cause, ConsumerState, Consumers, DeletedClient, Event, EventLog, EventType, Lease,
     LoggedEvent, Order, Parked, Reason, Trim, Turn, WaitingEvent,
 };
-pub use patches::ConfigurationPatches;
-pub use transfer::{ClientLine, Existing, ImportError, Imported, MOST_IMPORTED};
+pub(crate) use patches::ConfigurationPatches;
+pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
 
 // What the parts of the store use of one another.
 use backend::pending::{Pending, Values};
@@ -62,43 +60,43 @@ use crate::config::StoreSettings;
 
 /// The store of one server.
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     /// The registered clients.
-    pub clients: Clients,
+    pub(crate) clients: Clients,
     /// When the clients were last used.
-    pub uses: Uses,
+    pub(crate) uses: Uses,
     /// The access tokens.
-    pub tokens: Tokens,
+    pub(crate) tokens: Tokens,
     /// The initial access tokens.
-    pub initial_access_tokens: InitialAccessTokens,
+    pub(crate) initial_access_tokens: InitialAccessTokens,
     /// The outstanding nonces.
-    pub nonces: Nonces,
+    pub(crate) nonces: Nonces,
     /// Identifiers that may be used only once.
-    pub single_use: SingleUse,
+    pub(crate) single_use: SingleUse,
     /// The values of scripts.
-    pub key_values: KeyValues,
+    pub(crate) key_values: KeyValues,
     /// The patches of the live configuration.
-    pub patches: ConfigurationPatches,
+    pub(crate) patches: ConfigurationPatches,
     /// Who changed what.
-    pub audit: AuditLog,
+    pub(crate) audit: AuditLog,
     /// What happened to clients.
-    pub events: EventLog,
+    pub(crate) events: EventLog,
     /// How far the consumers of the event log have come.
-    pub consumers: Consumers,
+    pub(crate) consumers: Consumers,
     /// The key that seals what must not be readable at rest.
-    pub sealing_key: SealingKey,
+    pub(crate) sealing_key: SealingKey,
     backend: Arc<dyn Backend>,
 }
 
 /// Figures about the store that are cheap to obtain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreStatistics {
+pub(crate) struct StoreStatistics {
     /// Clients of each trust level, including expired clients that are not swept yet.
-    pub clients: ByLevel,
+    pub(crate) clients: ByLevel,
     /// Bytes on disk; `None` if the backend has no disk or does not report the size.
-    pub disk_bytes: Option<u64>,
+    pub(crate) disk_bytes: Option<u64>,
     /// Changes that are queued for writing.
-    pub waiting: usize,
+    pub(crate) waiting: usize,
 }
 
 impl Store {
@@ -107,7 +105,7 @@ impl Store {
     /// # Errors
     /// When the URL is not the URL of a store, another process has the store open, its file is damaged, or
     /// the key of its secrets is missing or readable by other users.
-    pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+    pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let url = &settings.url;
         let (backend, sealing_key) = match url.sled_folder() {
             Some(folder) => sled(folder, settings).await?,
@@ -124,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// The setting with which every start would fail.
-    pub fn check_settings(settings: &StoreSettings) -> Result<(), StoreError> {
+    pub(crate) fn check_settings(settings: &StoreSettings) -> Result<(), StoreError> {
         if settings.url.is_postgres() {
             return crate::store::backend::postgres::check(settings);
         }
@@ -169,7 +167,7 @@ impl Store {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn check(&self) -> Result<(), StoreError> {
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
         let put = vec![(keys::HEARTBEAT.to_vec(), Vec::new())];
         self.backend
             .apply(Change {
@@ -182,13 +180,13 @@ impl Store {
 
     /// Signals when the [patches](Self::patches) may have changed, whoever changed them, and once at the
     /// beginning. Returns `None` when no other server uses this store.
-    pub fn watch(&self) -> Option<mpsc::Receiver<()>> {
+    pub(crate) fn watch(&self) -> Option<mpsc::Receiver<()>> {
         self.backend.watch()
     }
 
     /// Returns whether other servers may use this store too. Their uses of clients are unknown here until
     /// they are written.
-    pub fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.backend.is_shared()
     }
 
@@ -196,7 +194,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn statistics(&self) -> Result<StoreStatistics, StoreError> {
+    pub(crate) async fn statistics(&self) -> Result<StoreStatistics, StoreError> {
         let facts = self.backend.facts();
         let clients = self.clients.by_level().await?;
         Ok(StoreStatistics {
@@ -211,7 +209,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    pub(crate) async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut met = 0;
         for kind in keys::ExpiringKind::ALL {
             met += crate::store::expiring::sweep::sweep(&*self.backend, kind, at, limit).await?;

@@ -40,7 +40,7 @@ impl Told {
 static TOLD: Mutex<Told> = Mutex::new(Told::nothing());
 
 /// Logs that the store failed. A failure that concerns one record is logged each time.
-pub fn tell(error: &StoreError) {
+pub(crate) fn tell(error: &StoreError) {
     match error {
         StoreError::Unavailable(_) | StoreError::Busy | StoreError::Damaged(_) => {
             let due = TOLD

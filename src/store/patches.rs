@@ -10,11 +10,11 @@ use crate::base::{Sealed, SealingKey};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, sealing};
 
 /// Maximum number of bytes of the document.
-pub const MOST_BYTES: usize = 1 << 20;
+pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// Why the document is not stored.
 #[derive(Debug, thiserror::Error)]
-pub enum StorePatchError {
+pub(crate) enum StorePatchError {
     /// Somebody else has changed the document since it was read.
     #[error("the configuration was changed concurrently; read it again, then retry")]
     Conflict,
@@ -28,11 +28,11 @@ pub enum StorePatchError {
 
 /// The document and its revision.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Patches {
+pub(crate) struct Patches {
     /// Counts the changes; 0 when there was none.
-    pub revision: u64,
+    pub(crate) revision: u64,
     /// The document.
-    pub document: Value,
+    pub(crate) document: Value,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,7 +43,7 @@ struct PatchesRecord {
 
 /// Stores the patches of the live configuration.
 #[derive(Clone)]
-pub struct ConfigurationPatches {
+pub(crate) struct ConfigurationPatches {
     backend: Arc<dyn Backend>,
     sealing_key: SealingKey,
 }
@@ -60,7 +60,7 @@ impl ConfigurationPatches {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn load(&self) -> Result<Patches, StoreError> {
+    pub(crate) async fn load(&self) -> Result<Patches, StoreError> {
         match self.backend.get(keys::PATCHES).await? {
             Some(bytes) => self.read(&bytes),
             None => Ok(Patches {
@@ -75,7 +75,7 @@ impl ConfigurationPatches {
     ///
     /// # Errors
     /// [`StorePatchError::Conflict`] when `seen` is no longer the current revision.
-    pub async fn replace(
+    pub(crate) async fn replace(
         &self,
         seen: u64,
         document: &Value,
@@ -117,7 +117,7 @@ impl ConfigurationPatches {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn clear(&self) -> Result<(), StoreError> {
+    pub(crate) async fn clear(&self) -> Result<(), StoreError> {
         let change = Change {
             delete: vec![keys::PATCHES.to_vec()],
             ..Change::default()

@@ -8,11 +8,11 @@ use crate::store::{Change, Store, StoreError, keys, record};
 
 /// The recorded time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The moment that was certain.
-    pub moment: Timestamp,
+    pub(crate) moment: Timestamp,
     /// Seconds for which the time of day had been ahead of `moment` without being accepted.
-    pub waited: u64,
+    pub(crate) waited: u64,
 }
 
 impl Store {
@@ -20,7 +20,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn seen(&self) -> Result<Option<Seen>, StoreError> {
+    pub(crate) async fn seen(&self) -> Result<Option<Seen>, StoreError> {
         match self.backend.get(keys::SEEN).await? {
             Some(bytes) => Ok(Some(record::decode(keys::SEEN, &bytes)?)),
             None => Ok(None),
@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn set_seen(&self, seen: Seen) -> Result<(), StoreError> {
+    pub(crate) async fn set_seen(&self, seen: Seen) -> Result<(), StoreError> {
         let put = vec![(keys::SEEN.to_vec(), record::encode(keys::SEEN, &seen)?)];
         self.backend
             .apply(Change {

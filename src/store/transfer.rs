@@ -13,13 +13,16 @@ use crate::store::{
 
 /// The only member of the last line: the number of clients before it. If it is missing, the export was
 /// truncated.
-pub const CLIENTS: &str = "clients";
+pub(crate) const CLIENTS: &str = "clients";
 
 /// Appends a line with the JSON of `members` to `text`.
 ///
 /// # Errors
 /// When `members` cannot be written as JSON.
-pub fn append_line(text: &mut Vec<u8>, members: &impl Serialize) -> Result<(), serde_json::Error> {
+pub(crate) fn append_line(
+    text: &mut Vec<u8>,
+    members: &impl Serialize,
+) -> Result<(), serde_json::Error> {
     serde_json::to_writer(&mut *text, members)?;
     text.push(b'\n');
     Ok(())
@@ -31,7 +34,7 @@ pub fn append_line(text: &mut Vec<u8>, members: &impl Serialize) -> Result<(), s
 /// The line contains the secret in clear, since another store seals with another key. Of the registration
 /// access token, only the digest is stored.
 #[derive(Serialize)]
-pub struct ClientLine<'a> {
+pub(crate) struct ClientLine<'a> {
     client_id: &'a str,
     client_id_issued_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +63,7 @@ impl<'a> ClientLine<'a> {
     ///
     /// # Errors
     /// When the secret does not open with `key`.
-    pub fn new(client: &'a Client, key: &SealingKey) -> Result<Self, SealError> {
+    pub(crate) fn new(client: &'a Client, key: &SealingKey) -> Result<Self, SealError> {
         // Destructured, so that a new field of a client forces a decision about the export.
         let Client {
             id,
@@ -104,11 +107,11 @@ impl ClearSecret {
 }
 
 /// Maximum number of clients in one import request.
-pub const MOST_IMPORTED: usize = 500;
+pub(crate) const MOST_IMPORTED: usize = 500;
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
-pub enum ImportError {
+pub(crate) enum ImportError {
     /// There are too many clients.
     #[error(
         "at most {MOST_IMPORTED} clients can be imported at a time; send the rest in another request"
@@ -124,7 +127,7 @@ pub enum ImportError {
 
 /// What happens to a client that already exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// It is kept, and neither it nor any later client is imported.
     #[default]
     Refuse,
@@ -137,16 +140,16 @@ pub enum Existing {
 
 /// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Imported {
+pub(crate) struct Imported {
     /// Clients that did not exist before.
-    pub created: usize,
+    pub(crate) created: usize,
     /// Clients that already existed and were kept unchanged.
-    pub skipped: usize,
+    pub(crate) skipped: usize,
     /// Clients that were replaced by another state of the same client.
-    pub replaced: usize,
+    pub(crate) replaced: usize,
     /// The position of the first existing client that had to be kept: neither it nor any later client was
     /// imported.
-    pub refused: Option<usize>,
+    pub(crate) refused: Option<usize>,
 }
 
 impl Imported {
@@ -168,7 +171,7 @@ impl Clients {
     ///
     /// # Errors
     /// When there are too many clients, a client occurs twice, or the store fails. Nothing is stored then.
-    pub async fn import<A: Into<Along>>(
+    pub(crate) async fn import<A: Into<Along>>(
         &self,
         clients: &[Client],
         existing: Existing,

@@ -15,7 +15,7 @@ use crate::telemetry::{lines::JsonFields, lines::Line, traces, traces::Traces};
 
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
+pub(crate) enum TelemetryError {
     /// `telemetry.level` is invalid.
     #[error(
         "telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}"
@@ -42,7 +42,10 @@ pub(crate) fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, Telem
 ///
 /// # Errors
 /// As `init`.
-pub fn init_to<W>(settings: &TelemetrySettings, writer: W) -> Result<Option<Traces>, TelemetryError>
+pub(crate) fn init_to<W>(
+    settings: &TelemetrySettings,
+    writer: W,
+) -> Result<Option<Traces>, TelemetryError>
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {

@@ -10,7 +10,7 @@ pub(crate) mod trace;
 pub(crate) mod traces;
 
 pub(crate) use logs::init;
-pub use logs::init_to;
+pub(crate) use logs::init_to;
 pub(crate) use meter::{
     ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, OpenCount, Reloaded,
     ScriptOutcome, WriteOutcome,

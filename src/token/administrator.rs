@@ -26,7 +26,7 @@ const FILE: &str = "admin-credentials.json";
 
 /// The errors of the administrator client.
 #[derive(Debug, thiserror::Error)]
-pub enum AdministratorError {
+pub(crate) enum AdministratorError {
     /// The file cannot be written.
     #[error("cannot write the credentials of the administrator to {}: {source}", .file.display())]
     File {

@@ -87,9 +87,9 @@ pub(crate) fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct Bearer {
     /// The content of the token.
-    pub token: AccessToken,
+    pub(crate) token: AccessToken,
     /// The client.
-    pub client: Stored,
+    pub(crate) client: Stored,
 }
 
 /// Finds the bearer of `token` (RFC 6750, RFC 8705 section 3), if the token is valid: it has not expired and

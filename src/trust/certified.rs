@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Trusted authorities, and the name that a certificate must have.
 #[derive(Debug, Clone)]
-pub struct Certified {
+pub(crate) struct Certified {
     anchors: Arc<Anchors>,
     name: Name,
 }
@@ -35,7 +35,7 @@ enum Name {
 
 /// Why a token with a certificate is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CertifiedError {
+pub(crate) enum CertifiedError {
     /// The certificate chain is invalid or not trusted.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -53,7 +53,7 @@ pub enum CertifiedError {
 
 impl CertifiedError {
     /// Whether the only problem is that no trusted authority issued the certificate.
-    pub const fn is_untrusted(self) -> bool {
+    pub(crate) const fn is_untrusted(self) -> bool {
         matches!(self, Self::Chain(ChainError::Untrusted))
     }
 }

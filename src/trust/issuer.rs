@@ -6,18 +6,18 @@ use crate::trust::{source, source::Source};
 
 /// A configured issuer, with its keys and what it can assert.
 #[derive(Debug)]
-pub struct Issuer {
+pub(crate) struct Issuer {
     /// Identifies the entry in logs.
-    pub id: String,
+    pub(crate) id: String,
     names: Vec<String>,
     /// The only scopes that it can grant. `None`: any scope.
-    pub scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<Vec<String>>,
     /// The only claims that are used as metadata. `None`: any claim.
-    pub allowed_claims: Option<Vec<String>>,
+    pub(crate) allowed_claims: Option<Vec<String>>,
     /// The accepted signature algorithms.
-    pub algorithms: Vec<Algorithm>,
+    pub(crate) algorithms: Vec<Algorithm>,
     /// Its keys.
-    pub source: Source,
+    pub(crate) source: Source,
 }
 
 impl Issuer {
@@ -44,13 +44,13 @@ impl Issuer {
 
     /// Whether the entry applies to tokens with the `iss` `name`. An entry that identifies issuers by their
     /// certificates does not need to list them.
-    pub fn is_for(&self, name: &str) -> bool {
+    pub(crate) fn is_for(&self, name: &str) -> bool {
         let is_open = self.names.is_empty() && self.source.certified.is_some();
         is_open || self.names.iter().any(|own| own == name)
     }
 
     /// Whether the claim `name` can be used as metadata.
-    pub fn may_claim(&self, name: &str) -> bool {
+    pub(crate) fn may_claim(&self, name: &str) -> bool {
         match &self.allowed_claims {
             Some(allowed) => allowed.iter().any(|claim| claim == name),
             None => true,
@@ -60,13 +60,13 @@ impl Issuer {
 
 /// A trusted client attester with its keys.
 #[derive(Debug)]
-pub struct Attester {
+pub(crate) struct Attester {
     /// The `iss` of its attestations.
-    pub issuer: String,
+    pub(crate) issuer: String,
     /// The accepted signature algorithms.
-    pub algorithms: Vec<Algorithm>,
+    pub(crate) algorithms: Vec<Algorithm>,
     /// Its keys.
-    pub source: Source,
+    pub(crate) source: Source,
 }
 
 impl Attester {

@@ -14,7 +14,7 @@ mod tests;
 mod verifier;
 
 pub(crate) use assertion::ClientKeys;
-pub use assertion::{Effort, MOST_TRIES};
+pub(crate) use assertion::MOST_TRIES;
 pub(crate) use certified::Certified;
 pub(crate) use issuer::{Attester, Issuer};
 pub(crate) use signed_metadata::MetadataSigner;
@@ -32,21 +32,21 @@ use source::GivenKeys;
 
 /// The trust settings of the live configuration, with parsed keys.
 #[derive(Debug, Default)]
-pub struct Trust {
+pub(crate) struct Trust {
     /// Issuers of software statements.
     statements: Vec<Arc<Issuer>>,
     /// Issuers of signed requests.
     requests: Vec<Arc<Issuer>>,
     /// Trusted client attesters.
-    pub attesters: Vec<Attester>,
+    pub(crate) attesters: Vec<Attester>,
     /// The key that signs the UDAP metadata of this server.
-    pub metadata_signer: Option<MetadataSigner>,
+    pub(crate) metadata_signer: Option<MetadataSigner>,
     /// The keys for signed requests whose issuer has no entry.
-    pub request_source: Option<Source>,
+    pub(crate) request_source: Option<Source>,
     /// The algorithms for software statements.
-    pub statement_algorithms: Vec<Algorithm>,
+    pub(crate) statement_algorithms: Vec<Algorithm>,
     /// The algorithms for signed requests.
-    pub request_algorithms: Vec<Algorithm>,
+    pub(crate) request_algorithms: Vec<Algorithm>,
     given: GivenKeys,
 }
 
@@ -55,7 +55,7 @@ impl Trust {
     ///
     /// # Errors
     /// Returns all errors: the key of the option and the reason.
-    pub fn new(settings: &Registration) -> Result<Self, Vec<(String, String)>> {
+    pub(crate) fn new(settings: &Registration) -> Result<Self, Vec<(String, String)>> {
         let mut faults = Vec::new();
         let mut trust = Self::with_algorithms(settings, &mut faults);
         trust.add_issuers(&settings.dcr_ssa_validation_configs, &mut faults);
@@ -104,20 +104,20 @@ impl Trust {
     }
 
     /// Returns the entries of type `SSA` for software statements of `iss`.
-    pub fn statement_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
+    pub(crate) fn statement_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
         named(&self.statements, iss)
     }
 
     /// Returns the source that verifies the tokens of `subject`, which the entry `id` identifies by its
     /// certificates. Returns `None` if the entry no longer exists.
-    pub fn certified(&self, id: &str, subject: &str) -> Option<Source> {
+    pub(crate) fn certified(&self, id: &str, subject: &str) -> Option<Source> {
         let entry = self.statements.iter().find(|issuer| issuer.id == id)?;
         let certified = entry.source.certified.as_ref()?;
         Some(Source::certified(certified.of(subject)))
     }
 
     /// Whether a client can use a certificate instead of a registered key.
-    pub fn has_certified(&self) -> bool {
+    pub(crate) fn has_certified(&self) -> bool {
         self.statements
             .iter()
             .any(|issuer| issuer.source.certified.is_some())
@@ -127,12 +127,12 @@ impl Trust {
     ///
     /// # Errors
     /// Returns the rule that the set violates.
-    pub fn given(&self, jwks: &serde_json::Value) -> Result<Source, String> {
+    pub(crate) fn given(&self, jwks: &serde_json::Value) -> Result<Source, String> {
         self.given.source(jwks)
     }
 
     /// Returns the entries of type `DCR` for requests signed by `iss`.
-    pub fn request_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
+    pub(crate) fn request_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
         named(&self.requests, iss)
     }
 }

@@ -18,7 +18,7 @@ const SIGNED_ANEW: u64 = 600;
 
 /// A signing key with its certificates.
 #[derive(Debug)]
-pub struct MetadataSigner {
+pub(crate) struct MetadataSigner {
     key: SigningKey,
     x5c: Value,
     /// The name in the certificate.
@@ -59,7 +59,7 @@ impl MetadataSigner {
     ///
     /// # Errors
     /// Returns an error if the cryptographic library fails.
-    pub fn sign(
+    pub(crate) fn sign(
         &self,
         claims: Map<String, Value>,
         now: Timestamp,

@@ -12,7 +12,7 @@ use crate::trust::Certified;
 
 /// Public keys.
 #[derive(Debug, Clone)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// A key set that is already known.
     Known(Arc<KeySet>),
     /// The JWK Set at a configured URL.
@@ -31,18 +31,18 @@ pub enum Keys {
 /// The source of the keys for a signature: public keys, a shared secret for HMAC, or certificates. The
 /// algorithm of the token determines which of them is used.
 #[derive(Debug, Clone, Default)]
-pub struct Source {
+pub(crate) struct Source {
     /// Keys for asymmetric algorithms.
-    pub keys: Option<Keys>,
+    pub(crate) keys: Option<Keys>,
     /// The key for HMAC.
-    pub secret: Option<Arc<KeySet>>,
+    pub(crate) secret: Option<Arc<KeySet>>,
     /// Authorities whose certificates are accepted in the header of a token.
-    pub certified: Option<Certified>,
+    pub(crate) certified: Option<Certified>,
 }
 
 impl Source {
     /// Returns a source of public keys only.
-    pub fn of(keys: Keys) -> Self {
+    pub(crate) fn of(keys: Keys) -> Self {
         Self {
             keys: Some(keys),
             ..Self::default()
@@ -50,7 +50,7 @@ impl Source {
     }
 
     /// Returns a source of certificates only.
-    pub fn certified(certified: Certified) -> Self {
+    pub(crate) fn certified(certified: Certified) -> Self {
         Self {
             certified: Some(certified),
             ..Self::default()

@@ -12,7 +12,7 @@ use crate::trust::{Assertions, Certified, CertifiedError, Keys, Source};
 
 /// Why a token cannot be verified.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum TrustError {
+pub(crate) enum TrustError {
     /// The token itself is invalid.
     #[error(transparent)]
     Token(#[from] JwsError),
@@ -28,15 +28,15 @@ pub enum TrustError {
 }
 
 /// A verified token.
-pub struct Believed {
+pub(crate) struct Believed {
     /// Its claims.
-    pub claims: Verified<Claims>,
+    pub(crate) claims: Verified<Claims>,
     /// Whether it was verified with the certificate in its header.
-    pub is_certified: bool,
+    pub(crate) is_certified: bool,
 }
 
 /// Verifies tokens with local or remote keys.
-pub struct Verifier {
+pub(crate) struct Verifier {
     /// Key sets at configured URLs.
     named: RemoteDocuments<KeySet>,
     /// Key sets at URLs in tokens and client metadata.
@@ -49,7 +49,11 @@ pub struct Verifier {
 
 impl Verifier {
     /// Creates a verifier that fetches keys with `fetcher` and caches them.
-    pub fn new(fetcher: &Arc<Fetcher>, clock: &Arc<dyn Clock>, settings: &FetchSettings) -> Self {
+    pub(crate) fn new(
+        fetcher: &Arc<Fetcher>,
+        clock: &Arc<dyn Clock>,
+        settings: &FetchSettings,
+    ) -> Self {
         let sets = || {
             let read = |value: &Value| KeySet::parse(value, MOST_KEYS);
             RemoteDocuments::new(
@@ -86,7 +90,7 @@ impl Verifier {
     ///
     /// # Errors
     /// Returns an error if the keys cannot be fetched, or if the token does not meet the expectations.
-    pub async fn verify(
+    pub(crate) async fn verify(
         &self,
         token: &Compact,
         source: &Source,
@@ -101,7 +105,7 @@ impl Verifier {
     ///
     /// # Errors
     /// See [`Verifier::verify`].
-    pub async fn judge(
+    pub(crate) async fn judge(
         &self,
         token: &Compact,
         source: &Source,

@@ -21,18 +21,18 @@ pub(crate) const MAXIMUM_BYTES: usize = 16 * 1024;
 
 /// A parsed certificate. Parsing does not make it trusted.
 #[derive(Clone)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     x509: X509,
     /// Its subject.
-    pub subject: Dn,
+    pub(crate) subject: Dn,
     /// Its issuer.
-    pub issuer: Dn,
+    pub(crate) issuer: Dn,
     /// The alternative names of its subject.
-    pub sans: AlternativeNames,
+    pub(crate) sans: AlternativeNames,
     /// The beginning of its validity period.
-    pub not_before: Timestamp,
+    pub(crate) not_before: Timestamp,
     /// The end of its validity period.
-    pub not_after: Timestamp,
+    pub(crate) not_after: Timestamp,
     sha256: [u8; 32],
     pem: String,
 }
@@ -42,7 +42,7 @@ impl Certificate {
     ///
     /// # Errors
     /// If there is none, or it cannot be parsed.
-    pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
+    pub(crate) fn from_pem(pem: &str) -> Result<Self, CertificateError> {
         if !pem.contains("-----BEGIN CERTIFICATE-----") {
             return Err(CertificateError::Missing);
         }
@@ -57,7 +57,7 @@ impl Certificate {
     ///
     /// # Errors
     /// If it cannot be parsed, or other bytes follow it.
-    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MAXIMUM_BYTES {
             return Err(CertificateError::TooLarge);
         }
@@ -72,7 +72,7 @@ impl Certificate {
     ///
     /// # Errors
     /// If a name or a time in it cannot be read.
-    pub fn from_x509(x509: X509) -> Result<Self, CertificateError> {
+    pub(crate) fn from_x509(x509: X509) -> Result<Self, CertificateError> {
         let Some((sha256, pem)) = digest_and_pem(&x509) else {
             return Err(CertificateError::Malformed);
         };
@@ -89,37 +89,32 @@ impl Certificate {
     }
 
     /// Whether `now` is within its validity period.
-    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_valid_at(&self, now: Timestamp) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
 
     /// Whether its key may sign tokens: it has the key usage digitalSignature, or no key usages.
-    pub fn may_sign_tokens(&self) -> bool {
+    pub(crate) fn may_sign_tokens(&self) -> bool {
         self.x509.to_der().is_ok_and(|der| may_sign(&der))
     }
 
     /// Returns the SHA-256 of its DER, in hex.
-    pub fn sha256(&self) -> String {
+    pub(crate) fn sha256(&self) -> String {
         hex(&self.sha256)
     }
 
     /// Returns the `x5t#S256` (RFC 8705 section 3.1).
-    pub fn thumbprint(&self) -> String {
+    pub(crate) fn thumbprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.sha256)
     }
 
-    /// Returns its PEM text.
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
     /// Returns its public key as a JWK, or `None` if JWK does not define its type.
-    pub fn jwk(&self) -> Option<Map<String, Value>> {
+    pub(crate) fn jwk(&self) -> Option<Map<String, Value>> {
         key::jwk(&*self.x509.public_key().ok()?)
     }
 
     /// Whether its public key is in the JWK Set `jwks` (RFC 8705 section 2.2).
-    pub fn key_is_in(&self, jwks: &Value) -> bool {
+    pub(crate) fn key_is_in(&self, jwks: &Value) -> bool {
         match (self.jwk(), jwks.get("keys")) {
             (Some(own), Some(Value::Array(keys))) => {
                 keys.iter().any(|other| key::is_same(&own, other))
@@ -129,7 +124,7 @@ impl Certificate {
     }
 
     /// Returns what scripts see of it: `context.certificate` and `x509::parse(pem)`.
-    pub fn to_json(&self) -> Map<String, Value> {
+    pub(crate) fn to_json(&self) -> Map<String, Value> {
         let addresses: Vec<String> = self.sans.ip.iter().map(ToString::to_string).collect();
         let members = json!({
             "subject": self.subject.to_string(),
@@ -201,15 +196,15 @@ fn timestamp(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {
 
 /// The alternative names that can identify a client (RFC 8705 section 2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AlternativeNames {
+pub(crate) struct AlternativeNames {
     /// `dNSName`
-    pub dns: Vec<String>,
+    pub(crate) dns: Vec<String>,
     /// `uniformResourceIdentifier`
-    pub uri: Vec<String>,
+    pub(crate) uri: Vec<String>,
     /// `iPAddress`
-    pub ip: Vec<IpAddr>,
+    pub(crate) ip: Vec<IpAddr>,
     /// `rfc822Name`
-    pub email: Vec<String>,
+    pub(crate) email: Vec<String>,
 }
 
 impl AlternativeNames {
@@ -236,23 +231,23 @@ impl AlternativeNames {
     }
 
     /// Whether `name` is one of the DNS names. Case is ignored, and a wildcard matches only itself.
-    pub fn has_dns(&self, name: &str) -> bool {
+    pub(crate) fn has_dns(&self, name: &str) -> bool {
         self.dns.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
     /// Whether `uri` is one of the URIs, byte for byte.
-    pub fn has_uri(&self, uri: &str) -> bool {
+    pub(crate) fn has_uri(&self, uri: &str) -> bool {
         self.uri.iter().any(|own| own == uri)
     }
 
     /// Whether `address` is one of the IP addresses.
-    pub fn has_ip(&self, address: IpAddr) -> bool {
+    pub(crate) fn has_ip(&self, address: IpAddr) -> bool {
         self.ip.contains(&address)
     }
 
     /// Whether `mailbox` is one of the e-mail addresses. Case matters only before the `@` (RFC 5280
     /// section 7.5).
-    pub fn has_email(&self, mailbox: &str) -> bool {
+    pub(crate) fn has_email(&self, mailbox: &str) -> bool {
         let Some((local, host)) = mailbox.rsplit_once('@') else {
             return false;
         };
@@ -333,7 +328,7 @@ fn within(der: &[u8]) -> Option<Vec<Element<'_>>> {
 
 /// Why bytes are not a certificate. The text repeats none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CertificateError {
+pub(crate) enum CertificateError {
     /// There is no certificate.
     #[error("no certificate found; PEM begins with -----BEGIN CERTIFICATE-----")]
     Missing,

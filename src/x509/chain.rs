@@ -13,7 +13,7 @@ pub(crate) const MAXIMUM_CERTIFICATES: usize = 4;
 /// Why a certificate chain is rejected. Each text continues a sentence that begins with the name of
 /// a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
+pub(crate) enum ChainError {
     /// It is missing or too long, or a certificate in it cannot be read.
     #[error(
         "must have 1 to {MAXIMUM_CERTIFICATES} certificates in the `x5c` of its header: \

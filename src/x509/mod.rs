@@ -15,7 +15,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub(crate) use anchors::Anchors;
-pub use certificate::Certificate;
+pub(crate) use certificate::Certificate;
 pub(crate) use certificate::{CertificateError, MAXIMUM_BYTES};
 pub(crate) use chain::{Chain, ChainError};
 pub(crate) use dn::Dn;
@@ -23,7 +23,7 @@ pub(crate) use key::jwk_of_spki;
 
 /// Parses `bytes` as DER and as a distinguished name, for the fuzz target `der`.
 #[doc(hidden)]
-pub fn fuzz_der(bytes: &[u8]) {
+pub(crate) fn fuzz_der(bytes: &[u8]) {
     for element in der::elements(bytes).unwrap_or_default() {
         let _ = (der::text(&element), der::identifier(element.content));
     }

@@ -310,7 +310,7 @@ fn metadata_stages_are_constructed_in_client_only() {
         "only the rules construct `Valid`"
     );
     assert!(
-        !stages.contains("pub struct Approved(pub"),
+        stages.contains("pub(crate) struct Approved(Metadata);"),
         "`Approved` is constructed from `Valid` only"
     );
 }
@@ -322,7 +322,7 @@ fn only_verify_constructs_verified_values() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jose/verify.rs"))
             .unwrap();
     assert!(
-        verify.contains("pub struct Verified<T>(T);"),
+        verify.contains("pub(crate) struct Verified<T>(T);"),
         "the field of `Verified` is private"
     );
     assert_eq!(

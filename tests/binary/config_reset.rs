@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::Output;
 
 use registrar::config::StoreSettings;
-use registrar::store::{Change, Store};
+use registrar::testing::Storage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::{Registrar, command};
 
-async fn open(data: &Path) -> Store {
+async fn open(data: &Path) -> Storage {
     let url = format!("sled:{}", data.display());
-    Store::open(&StoreSettings {
+    Storage::open(&StoreSettings {
         url: url.into(),
         ..StoreSettings::default()
     })
@@ -21,13 +21,8 @@ async fn open(data: &Path) -> Store {
 }
 
 async fn patched(data: &Path) -> Value {
-    open(data)
-        .await
-        .patches
-        .load()
-        .await
-        .expect("it can be read")
-        .document
+    let patches = open(data).await.patches().await;
+    patches.expect("they can be read").0
 }
 
 fn reset(data: &Path, keys: &[&str]) -> Output {
@@ -42,12 +37,7 @@ async fn values_are_reset_one_by_one_or_all_together() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let values = json!({"registration.clientExpiryGrace": 7, "registration.gone": 1, "scopes": []});
-    open(&data)
-        .await
-        .patches
-        .replace(0, &values, Change::default())
-        .await
-        .unwrap();
+    open(&data).await.patch(&values).await.unwrap();
 
     let output = reset(&data, &["registration.nothing"]);
     assert_eq!(output.status.code(), Some(1));
@@ -84,8 +74,7 @@ async fn a_patch_that_cannot_be_read_is_removed_too() {
     let data = folder.path().join("data");
     open(&data)
         .await
-        .patches
-        .replace(0, &json!({"scopes": []}), Change::default())
+        .patch(&json!({"scopes": []}))
         .await
         .unwrap();
     // With another key, values sealed with the first one can no longer be decrypted.

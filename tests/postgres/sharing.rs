@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::server::{Start, start};
-use registrar::testing::service::Context;
+use registrar::testing::inside;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -195,15 +195,9 @@ pub(crate) async fn patches_of_another_server(database: &Database) {
         let operations = json!([{
             "op": "replace", "path": "/registration/dynamicRegistrationEnabled", "value": is_enabled,
         }]);
-        let cx = Context::new(here.service());
-        registrar::testing::admin::endpoint::config::apply_patch(
-            &cx,
-            registrar::store::audit::Author::default(),
-            operations.to_string().as_bytes(),
-            None,
-        )
-        .await
-        .unwrap();
+        let operations = operations.to_string();
+        let patched = inside(&here).patch(operations.as_bytes(), None).await;
+        patched.unwrap();
         let wanted = if is_enabled { 201 } else { 403 };
         let took = until(10, async || {
             node.try_register("x").await.unwrap().status() == wanted

@@ -3,11 +3,6 @@
 use std::time::Duration;
 
 use futures_util::poll;
-use hyper::Request;
-use registrar::testing::base::model::ClientId;
-use registrar::testing::management::{self, Held};
-use registrar::testing::registration::Caller;
-use registrar::testing::service::Context;
 use serde_json::json;
 
 use crate::support::{TestServer, minimal};
@@ -20,26 +15,8 @@ async fn a_client_that_disconnects_during_its_deletion_leaves_no_trace_in_anothe
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     host.answer_json("GET", "https://other.example.org/deleted", 200, &json!({}));
     let client = server.register(&minimal()).await;
-    let service = server.server().service();
-    let cx = Context::new(service);
-    let (head, ()) = Request::new(()).into_parts();
-    let caller = Caller::of(&head);
-    let stored = service
-        .store
-        .clients
-        .find(&ClientId::parse(&client.id).unwrap())
-        .await
-        .unwrap()
-        .unwrap();
     {
-        let mut deletion = Box::pin(management::delete(
-            &cx,
-            &caller,
-            Held {
-                stored,
-                token: None,
-            },
-        ));
+        let mut deletion = server.inside().deletion(&client.id).await.unwrap();
         assert!(
             poll!(&mut deletion).is_pending(),
             "the deletion waits for the store"

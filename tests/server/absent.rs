@@ -1,7 +1,7 @@
 //! `null` and the empty string count as absent in all input: a request, a software statement, a
 //! signed request, an update, a key.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::{issuer, knowing, request};
@@ -26,9 +26,9 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
     let expected = names(&plain.body);
     for absent in ways() {
         let mut members = serde_json::Map::new();
-        for member in registrar::client::member::MEMBERS {
-            members.insert(member.name.to_owned(), absent.clone());
-            members.insert(format!("{}#fr", member.name), absent.clone());
+        for (name, ..) in registrar::testing::members() {
+            members.insert(name.to_owned(), absent.clone());
+            members.insert(format!("{name}#fr"), absent.clone());
         }
         let client = server
             .register(&with(Value::Object(members), minimal()))
@@ -36,10 +36,10 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
         assert_eq!(names(&client.body), expected, "{absent}");
         // The same members in an update, including the members that an update must not have.
         let sent = with(client.update(json!({})), json!({}));
-        let nothing: Value = registrar::client::member::MEMBERS
-            .iter()
-            .filter(|member| sent.get(member.name).is_none())
-            .map(|member| (member.name.to_owned(), absent.clone()))
+        let nothing: Value = registrar::testing::members()
+            .into_iter()
+            .filter(|(name, ..)| sent.get(name).is_none())
+            .map(|(name, ..)| (name.to_owned(), absent.clone()))
             .collect::<serde_json::Map<_, _>>()
             .into();
         let answer = server.update(&client, &with(sent, nothing)).await;

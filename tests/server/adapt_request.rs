@@ -1,6 +1,6 @@
 //! `adaptRequest`: an operator repairs the requests of programs that cannot be changed.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::{builtin, issuer, request};

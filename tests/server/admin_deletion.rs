@@ -14,14 +14,7 @@ async fn register(
 }
 
 async fn count(server: &TestServer) -> u64 {
-    server
-        .server()
-        .service()
-        .store
-        .clients
-        .count_all()
-        .await
-        .unwrap()
+    server.storage().count_clients().await.unwrap()
 }
 
 #[tokio::test]
@@ -126,21 +119,11 @@ async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
     let kept = kept.map(|event| (event["actor"].as_str(), event["subject"].as_str().is_some()));
     assert!(kept.eq([(Some("administrator"), true); 2]), "{events:?}");
     let told = async || {
-        let store = &server.server().service().store;
-        let limits = registrar::store::expiring::key_values::KeyValueLimits {
-            entries: 10,
-            key_bytes: 100,
-            value_bytes: 100,
-        };
-        let now = registrar::clock::Timestamp::from_unix(crate::support::START);
-        store
-            .key_values
-            .of("10-a.rhai", limits)
-            .increment("told", 0, now.plus(1_000), now)
-            .await
-            .unwrap()
+        let storage = server.storage();
+        let told = storage.kept("10-a.rhai", "told", server.now()).await;
+        told.unwrap()
     };
-    crate::reload::until(async || (told().await == 3).then_some(())).await;
+    crate::reload::until(async || (told().await == Some(json!(3))).then_some(())).await;
 }
 
 #[tokio::test]

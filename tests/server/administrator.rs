@@ -1,7 +1,8 @@
 //! The administrator that the first start creates, and the scopes that no other client gets.
 
-use registrar::config::Configuration;
-use registrar::server::{Start, start};
+use registrar::config::{Configuration, Sources, load};
+use registrar::server::{Server, Start, start};
+use registrar::testing::{Storage, inside};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, TestServer, machine, shipped, with};
@@ -133,11 +134,11 @@ async fn a_scope_of_administrators_cannot_be_defined_for_all_clients() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("r.toml");
     std::fs::write(&file, "[[scopes]]\nid = \"clients.write\"\n").unwrap();
-    let sources = registrar::config::Sources {
+    let sources = Sources {
         file: Some(file),
         ..Default::default()
     };
-    let errors = registrar::config::load(&sources).unwrap_err().to_string();
+    let errors = load(&sources).unwrap_err().to_string();
     assert!(
         errors.contains("scopes[0].id") && errors.contains("administrators"),
         "{errors}"
@@ -173,23 +174,10 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
         }
         start(Start::new(configuration)).await.unwrap()
     };
-    let scope = async |server: &registrar::server::Server| {
-        let id = registrar::testing::base::model::ClientId::parse("administrator").unwrap();
-        let stored = server
-            .service()
-            .store
-            .clients
-            .find(&id)
-            .await
-            .unwrap()
-            .unwrap();
-        stored
-            .client()
-            .metadata
-            .metadata()
-            .text("scope")
-            .unwrap()
-            .to_owned()
+    let scope = async |server: &Server| {
+        let stored = inside(server).storage().client("administrator").await;
+        let stored = stored.unwrap().unwrap();
+        stored["metadata"]["scope"].as_str().unwrap().to_owned()
     };
     let first = begin(false).await;
     let file = first.administrator().unwrap().to_owned();
@@ -203,7 +191,8 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
         scope(&second).await,
         SCOPES.replace("config.write", "https://example.org/write")
     );
-    assert_eq!(second.service().store.clients.count_all().await.unwrap(), 1);
+    let count = inside(&second).storage().count_clients().await;
+    assert_eq!(count.unwrap(), 1);
     second.stop().await;
 }
 
@@ -223,17 +212,11 @@ async fn a_client_with_the_name_of_the_administrator_does_not_become_it() {
     let configuration = in_folder(folder.path());
     let settings = configuration.settings.store.clone();
     start(Start::new(configuration)).await.unwrap().stop().await;
-    let store = registrar::store::Store::open(&settings).await.unwrap();
-    let id = registrar::testing::base::model::ClientId::parse("administrator").unwrap();
-    let stored = store.clients.find(&id).await.unwrap().unwrap();
-    let mut stranger = stored.client().clone();
-    stranger.provenance.trust_level = registrar::client::TrustLevel::Open;
-    store
-        .clients
-        .replace(&stored, &stranger, registrar::store::Change::default())
-        .await
-        .unwrap();
-    drop((store, stored));
+    let storage = Storage::open(&settings).await.unwrap();
+    let mut stranger = storage.client("administrator").await.unwrap().unwrap();
+    stranger["provenance"]["trust_level"] = json!("open");
+    storage.replace_client(stranger.clone()).await.unwrap();
+    drop(storage);
     let mut configuration = in_folder(folder.path());
     // A start would change the scopes of this client.
     configuration.settings.admin.scopes.config_write = "other.write".to_owned();
@@ -243,10 +226,10 @@ async fn a_client_with_the_name_of_the_administrator_does_not_become_it() {
         .expect("it does not start")
         .to_string();
     assert!(refused.contains("registrar admin reset"), "{refused}");
-    let store = registrar::store::Store::open(&settings).await.unwrap();
+    let storage = Storage::open(&settings).await.unwrap();
     assert_eq!(
-        store.clients.find(&id).await.unwrap().unwrap().client(),
-        &stranger,
+        storage.client("administrator").await.unwrap(),
+        Some(stranger),
         "the client is not changed"
     );
 }
@@ -274,7 +257,7 @@ async fn a_scope_that_becomes_an_admin_scope_makes_no_client_an_administrator() 
         client.member("client_secret").clone(),
     );
     let (id, secret) = (id.as_str().unwrap(), secret.as_str().unwrap());
-    let ask = async |server: &registrar::server::Server, path: &str, form: &[(&str, &str)]| {
+    let ask = async |server: &Server, path: &str, form: &[(&str, &str)]| {
         let request = http.post(format!("http://{}{path}", server.address()));
         Answer::of(crate::support::form(
             request.basic_auth(id, Some(secret)),

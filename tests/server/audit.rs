@@ -479,12 +479,12 @@ async fn rejections_are_stored_when_the_server_stops() {
             .await
             .expect_status(400);
     }
-    let store = server.server().service().settings.store.clone();
+    let settings = server.inside().settings().store.clone();
     assert!(folder.exists());
     let kept = server.stop_and_keep().await;
-    let store = registrar::store::Store::open(&store).await.unwrap();
-    let events = store.audit.page(0, 100).await.unwrap();
-    let refused = events.iter().filter(|logged| logged.event.error.is_some());
+    let storage = registrar::testing::Storage::open(&settings).await.unwrap();
+    let events = storage.audited(0).await.unwrap();
+    let refused = events.iter().filter(|event| event["error"].is_string());
     assert_eq!(refused.count(), 20);
     drop(kept);
 }

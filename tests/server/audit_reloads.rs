@@ -5,8 +5,8 @@ use std::sync::Arc;
 use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::server::{Start, start};
-use registrar::store::audit::{Action, Logged};
-use serde_json::json;
+use registrar::testing::inside;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::reload::until;
@@ -23,16 +23,10 @@ async fn accepted_and_rejected_scripts_are_recorded() {
     let next = async |after: u64| until(async || server.events(after).await.first().cloned()).await;
     server.write_script("10-a.rhai", "fn createClient(context) { 5 > 4 }");
     let event = next(after).await;
-    let revision = server
-        .server()
-        .service()
-        .snapshot()
-        .scripts
-        .revision()
-        .to_owned();
+    let revision = &server.inside().scripts()["revision"];
     assert_eq!(
         (&event["action"], &event["subject"]),
-        (&json!("scripts_reloaded"), &json!(revision))
+        (&json!("scripts_reloaded"), revision)
     );
     server.write_script("10-a.rhai", "fn createClient(context) {");
     let event = next(after + 1).await;
@@ -79,25 +73,25 @@ async fn accepted_and_rejected_configuration_files_are_recorded() {
     })
     .await
     .unwrap();
-    let log = server.service().store.audit.clone();
-    let next = async |after: u64| -> Logged {
-        until(async || log.page(after, 1).await.unwrap().pop()).await
+    let storage = inside(&server).storage();
+    let next = async |after: u64| -> Value {
+        until(async || storage.audited(after).await.unwrap().into_iter().next()).await
     };
-    let after = log.last().await.unwrap();
+    let after = storage.last_audited().await.unwrap();
     write("dynamicRegistrationEnabled = false");
-    let event = next(after).await.event;
+    let event = next(after).await;
     assert_eq!(
-        (event.action, event.actor),
-        (Action::ConfigurationChanged, None)
+        (&event["action"], event.get("actor")),
+        (&json!("configuration_changed"), None)
     );
     assert_eq!(
-        event.details["changed"],
+        event["details"]["changed"],
         json!(["registration.dynamicRegistrationEnabled"])
     );
     write("dynamicRegistrationEnabled = 5");
-    let event = next(after + 1).await.event;
-    assert_eq!(event.action, Action::ConfigurationRefused);
-    assert_eq!(event.error.as_deref(), Some("invalid_configuration"));
+    let event = next(after + 1).await;
+    assert_eq!(event["action"], "configuration_refused");
+    assert_eq!(event["error"], "invalid_configuration");
     server.stop().await;
 }
 
@@ -107,9 +101,9 @@ async fn the_removal_of_an_expired_client_is_recorded() {
     let client = server
         .register(&with(minimal(), json!({"lifetime": 100})))
         .await;
-    let store = &server.server().service().store;
-    let at = registrar::clock::Timestamp::from_unix(crate::support::START + 200);
-    assert_eq!(store.clients.sweep(at, 10).await.unwrap(), 1);
+    let at = crate::support::START + 200;
+    let swept = server.storage().sweep_clients(at).await;
+    assert_eq!(swept.unwrap(), 1);
     let events = server.events(2).await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["action"], "client_expired");

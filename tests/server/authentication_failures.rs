@@ -3,8 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use registrar::testing::jose::Algorithm;
-use registrar::testing::trust::{Effort, MOST_TRIES};
+use registrar::testing::{Algorithm, MOST_TRIES};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -31,13 +30,13 @@ fn garbage(client: &str, header: &Value) -> String {
 
 /// Sends `assertion`, which is rejected. Returns the work that the server did for it.
 async fn refused(server: &TestServer, assertion: &str) -> (u64, u64) {
-    let effort = || server.server().service().verifier.effort();
-    let Effort { read, tried } = effort();
+    let (read, tried) = server.inside().effort();
     let answer = server
         .form("/token", &[GRANT, JWT, ("client_assertion", assertion)])
         .await;
     answer.expect_error(401, &["invalid_client"]);
-    (effort().read - read, effort().tried - tried)
+    let after = server.inside().effort();
+    (after.0 - read, after.1 - tried)
 }
 
 fn keyed(jwks: &Value) -> Value {
@@ -111,7 +110,7 @@ async fn keys_are_parsed_again_when_they_change() {
             .form("/token", &[GRANT, JWT, ("client_assertion", &assertion)])
             .await
     };
-    let read = || server.server().service().verifier.effort().read;
+    let read = || server.inside().effort().0;
     for jti in ["1", "2", "3"] {
         signed(&first, jti).await.expect_status(200);
     }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use registrar::config::ClientCertificates::Optional;
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair};

@@ -1,9 +1,6 @@
 //! A clock jump deletes nothing permanently: sweeps use a monotonic clock.
 
-use registrar::clock::{Clock, Timestamp};
-use registrar::server::lifecycle::sweep_once;
-use registrar::store::expiring::key_values::KeyValueLimits;
-use registrar::store::seen::Seen;
+use registrar::clock::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, START, TestServer, machine, minimal, with};
@@ -29,8 +26,7 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
         "unusedClientLifetime": 60 * DAY, "inactiveClientLifetime": 60 * DAY,
     }))
     .await;
-    let service = server.server().service();
-    let (store, now) = (&service.store, || server.clock.now());
+    let (inside, storage) = (server.inside(), server.storage());
     let expiring = server
         .register(&with(minimal(), json!({"lifetime": DAY})))
         .await;
@@ -39,21 +35,14 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
         server.register(&machine()).await,
     );
     let token = server.access_token(&used).await;
-    let nonce = store.nonces.issue(now(), 300, 10).await.unwrap();
-    let limits = KeyValueLimits {
-        entries: 10,
-        key_bytes: 10,
-        value_bytes: 10,
-    };
-    let kept = store.key_values.of("script", limits);
-    kept.set("k", &json!("v"), now().plus(300), now())
-        .await
-        .unwrap();
-    sweep_once(service).await;
+    let nonce = storage.issue_nonce(server.now()).await.unwrap();
+    let (value, now) = (json!("v"), server.now());
+    storage.keep("script", "k", &value, now).await.unwrap();
+    inside.sweep().await;
     assert_eq!(told(&server).await, Value::Null);
 
     server.clock.jump(YEARS);
-    sweep_once(service).await;
+    inside.sweep().await;
     let said = told(&server).await;
     assert!(
         said.as_str().unwrap().contains(&format!("{YEARS} s ahead")),
@@ -69,9 +58,9 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
         .expect_error(401, &["invalid_token"]);
 
     server.clock.advance(100);
-    sweep_once(service).await;
+    inside.sweep().await;
     server.clock.set(Timestamp::from_unix(START + 100));
-    sweep_once(service).await;
+    inside.sweep().await;
     assert_eq!(told(&server).await, Value::Null);
     assert_eq!(
         held_seconds(&server).await,
@@ -84,14 +73,16 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
         .basic(&server.administrator(), "/introspect", &[("token", &token)])
         .await;
     assert_eq!(seen.member("active"), true, "{}", seen.text);
-    assert!(store.nonces.consume(&nonce, now()).await.unwrap());
-    assert_eq!(kept.get("k", now()).await.unwrap(), Some(json!("v")));
+    let consumed = storage.consume_nonce(&nonce, server.now()).await;
+    assert!(consumed.unwrap());
+    let kept = storage.kept("script", "k", server.now()).await;
+    assert_eq!(kept.unwrap(), Some(value));
 
     // Time that really passes counts.
     server.clock.advance(DAY);
-    sweep_once(service).await;
+    inside.sweep().await;
     assert_eq!(
-        store.clients.count_all().await.unwrap(),
+        storage.count_clients().await.unwrap(),
         3,
         "the administrator and the two clients that do not expire"
     );
@@ -100,19 +91,19 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
 #[tokio::test]
 async fn delayed_removals_are_made_later_in_portions() {
     let server = TestServer::new().await;
-    let service = server.server().service();
+    let (inside, storage) = (server.inside(), server.storage());
     for _ in 0..25 {
         server
             .register(&with(minimal(), json!({"lifetime": DAY})))
             .await;
     }
     let forever = server.register(&minimal()).await;
-    sweep_once(service).await;
+    inside.sweep().await;
     server.clock.jump(30 * DAY);
-    let left = async || service.store.clients.count_all().await.unwrap() - 2;
+    let left = async || storage.count_clients().await.unwrap() - 2;
     for wait in [0, DAY - 1] {
         server.clock.advance(wait);
-        sweep_once(service).await;
+        inside.sweep().await;
         assert_eq!(left().await, 25);
     }
     assert!(
@@ -124,7 +115,7 @@ async fn delayed_removals_are_made_later_in_portions() {
     );
     server.clock.advance(1);
     for after in [15, 5, 0] {
-        sweep_once(service).await;
+        inside.sweep().await;
         assert_eq!((left().await, told(&server).await), (after, Value::Null));
     }
     server.read(&forever).await.expect_status(200);
@@ -136,7 +127,7 @@ async fn delayed_removals_are_made_later_in_portions() {
             .await;
     }
     server.clock.advance(60);
-    sweep_once(service).await;
+    inside.sweep().await;
     assert_eq!(left().await, 0);
 }
 
@@ -147,25 +138,18 @@ async fn a_server_delays_sweeps_once_after_downtime_and_otherwise_not_at_all() {
             configuration.settings.store.clock_jump_hold_seconds = hold;
         })
         .await;
-        let service = server.server().service();
+        let (inside, storage) = (server.inside(), server.storage());
         server
             .register(&with(minimal(), json!({"lifetime": DAY})))
             .await;
         // The state of a month ago, before the first sweep of this start.
-        let seen = Seen {
-            moment: Timestamp::from_unix(START - 30 * DAY),
-            waited: 0,
-        };
-        service.store.set_seen(seen).await.unwrap();
+        storage.set_seen(START - 30 * DAY).await.unwrap();
         server.clock.jump(DAY);
-        sweep_once(service).await;
-        assert_eq!(service.store.clients.count_all().await.unwrap(), 1 + after);
+        inside.sweep().await;
+        assert_eq!(storage.count_clients().await.unwrap(), 1 + after);
         server.clock.advance(hold);
-        sweep_once(service).await;
-        assert_eq!(service.store.clients.count_all().await.unwrap(), 1);
-        assert_eq!(
-            service.store.seen().await.unwrap().unwrap().moment,
-            server.clock.now()
-        );
+        inside.sweep().await;
+        assert_eq!(storage.count_clients().await.unwrap(), 1);
+        assert_eq!(storage.seen().await.unwrap(), Some(server.now()));
     }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use registrar::config::Configuration;
-use registrar::store::events::ConsumerState;
-use registrar::testing::script::testing::fake::FakeHost;
+use registrar::testing::FakeHost;
 use serde_json::{Value, json};
 
 use crate::events::{FEED, each, hooks, page, posted, until};
@@ -268,12 +267,8 @@ async fn waiting_events_are_retried_and_skipped() {
 #[tokio::test]
 async fn a_disabled_consumer_is_enabled() {
     let (server, host) = TestServer::hosted(&[], |_| {}).await;
-    let consumers = &server.server().service().store.consumers;
-    let disabled = ConsumerState {
-        disabled: Some("410 Gone".to_owned()),
-        ..ConsumerState::default()
-    };
-    consumers.begin("hooks", &disabled).await.unwrap();
+    let storage = server.storage();
+    storage.begin_disabled("hooks", "410 Gone").await.unwrap();
     host.answer_json("PUT", "https://other.example.org/request", 200, &json!({}));
     let client = server.register(&minimal()).await;
     server.write_script("10-a.rhai", TELL);

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use registrar::server::lifecycle;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, minimal};
@@ -251,7 +250,7 @@ async fn a_position_that_is_no_longer_kept_is_refused() {
         server.register(&minimal()).await;
     }
     page(&server, "after=0").await.expect_status(200);
-    lifecycle::sweep_once(server.server().service()).await;
+    server.inside().sweep().await;
     let gone = page(&server, "after=0").await;
     gone.expect_error(410, &["events_gone"]);
     let said = gone.member("error_description").as_str().unwrap();

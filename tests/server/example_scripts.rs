@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use registrar::config::SecretSource;
-use registrar::testing::script::host::HttpAnswer;
+use registrar::testing::HttpAnswer;
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, minimal};

@@ -156,12 +156,10 @@ async fn the_sweep_removes_expired_clients_only() {
     );
     let forever = server.register(&minimal()).await;
     server.clock.advance(10);
-    let store = &server.server().service().store;
-    let now = registrar::clock::Clock::now(&*server.clock);
-    assert_eq!(store.clients.sweep(now, 100).await.unwrap(), 1);
-    assert_eq!(store.clients.sweep(now, 100).await.unwrap(), 0);
-    let id = |id: &str| registrar::testing::base::model::ClientId::parse(id).unwrap();
-    assert!(store.clients.find(&id(&short.id)).await.unwrap().is_none());
-    assert!(store.clients.find(&id(&long.id)).await.unwrap().is_some());
+    let (storage, now) = (server.storage(), server.now());
+    assert_eq!(storage.sweep_clients(now).await.unwrap(), 1);
+    assert_eq!(storage.sweep_clients(now).await.unwrap(), 0);
+    assert!(storage.client(&short.id).await.unwrap().is_none());
+    assert!(storage.client(&long.id).await.unwrap().is_some());
     server.read(&forever).await.expect_status(200);
 }

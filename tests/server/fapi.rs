@@ -1,6 +1,6 @@
 //! A server that enforces FAPI 2.0: unsupported values are rejected, never replaced.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{Signer, TestServer, minimal, with};

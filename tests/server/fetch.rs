@@ -11,7 +11,7 @@ use openssl::ssl::{Ssl, SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 use registrar::config::FetchSettings;
-use registrar::testing::fetch::{FetchError, Fetcher, JSON, Request};
+use registrar::testing::{FetchError, Fetcher, JSON, Request};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

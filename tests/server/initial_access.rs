@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use registrar::store::Change;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Registered, START, TestServer, machine, minimal, with};
@@ -45,14 +44,11 @@ async fn an_invalid_token_is_rejected_even_if_none_is_required() {
             .await;
         server.initial_access("none-left", json!({"uses": 0})).await;
         let revoked = server.initial_access("revoked", json!({})).await;
-        let tokens = &server.server().service().store.initial_access_tokens;
-        let now = registrar::clock::Timestamp::from_unix(START);
-        assert!(
-            tokens
-                .revoke(&revoked, now, Change::default())
-                .await
-                .unwrap()
-        );
+        let revocation = server
+            .storage()
+            .revoke_initial_access(&revoked, START)
+            .await;
+        assert!(revocation.unwrap());
         for token in ["wrong", "ended", "none-left", "revoked"] {
             expect_invalid(&server.post_with(token, &minimal()).await);
         }
@@ -226,14 +222,7 @@ async fn the_last_use_is_granted_once() {
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         expect_invalid(answer);
     }
-    let count = server
-        .server()
-        .service()
-        .store
-        .clients
-        .count_all()
-        .await
-        .unwrap();
+    let count = server.storage().count_clients().await.unwrap();
     assert_eq!(count, 2, "one client and the administrator");
 }
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use registrar::config::Sources;
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Registered, START, Signer, TestServer, minimal, registering, with};

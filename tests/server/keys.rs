@@ -6,8 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::FetchSettings;
-use registrar::testing::fetch::documents::RemoteDocuments;
-use registrar::testing::fetch::{FetchError, Fetcher, JWK_SET, Refusal};
+use registrar::testing::{FetchError, Fetcher, JWK_SET, Refusal, RemoteDocuments};
 use serde_json::{Value, json};
 
 use crate::support::{Origin, Reply, START, development};
@@ -298,14 +297,14 @@ async fn a_metadata_document_names_the_url_of_the_keys() {
     let metadata =
         json!({"issuer": "https://as.example.org", "jwks_uri": "https://as.example.org/jwks"});
     let url = origin.at("/.well-known/openid-configuration", Reply::json(metadata));
-    let documents = &server.server().service().documents;
+    let inside = server.inside();
     assert_eq!(
-        documents.member(&url, "jwks_uri").await.as_deref(),
+        inside.document_member(&url, "jwks_uri").await.as_deref(),
         Ok("https://as.example.org/jwks")
     );
-    let missing = documents.member(&url, "nothing").await.unwrap_err();
+    let missing = inside.document_member(&url, "nothing").await.unwrap_err();
     assert_eq!(
-        missing.to_string(),
+        missing,
         "the answer must be an object with a string 'nothing'"
     );
     assert_eq!(origin.hits("/.well-known/openid-configuration"), 1);

@@ -91,19 +91,9 @@ async fn a_registration_needs_a_trusted_certificate() {
         );
     }
     let client = bank.register(&bank.ours(CLIENT), &named(CLIENT_DN)).await;
-    let stored = bank
-        .server
-        .server()
-        .service()
-        .store
-        .clients
-        .find(&client.id.parse_id())
-        .await
-        .unwrap()
-        .unwrap();
-    let provenance = &stored.client().provenance;
-    assert_eq!(provenance.trust_level.as_str(), "mtls");
-    assert_eq!(provenance.certificate.as_ref().unwrap().subject, CLIENT_DN);
+    let provenance = bank.server.provenance(&client).await;
+    assert_eq!(provenance["trust_level"], "mtls");
+    assert_eq!(provenance["certificate"]["subject"], CLIENT_DN);
 }
 
 #[tokio::test]
@@ -321,16 +311,6 @@ async fn a_registered_key_is_accepted_whoever_signed_its_certificate() {
         .ask("PUT", &client, Some(&own), &client.update(named))
         .await;
     answer.expect_error(401, &["invalid_client"]);
-}
-
-trait ParseId {
-    fn parse_id(&self) -> registrar::testing::base::model::ClientId;
-}
-
-impl ParseId for String {
-    fn parse_id(&self) -> registrar::testing::base::model::ClientId {
-        registrar::testing::base::model::ClientId::parse(self).unwrap()
-    }
 }
 
 #[tokio::test]

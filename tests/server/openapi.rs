@@ -1,11 +1,7 @@
 //! The OpenAPI document has exactly the routes of the server.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use registrar::server::probes::{self, Audience};
-use registrar::server::reload::Reloads;
-use registrar::server::routes;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer};
@@ -38,20 +34,13 @@ fn documented(document: &Value) -> BTreeSet<String> {
 
 /// Returns the methods that the routers of `server` answer, with their paths.
 fn answered(server: &TestServer) -> BTreeSet<String> {
-    let service = server.server().service();
-    let operational = probes::router(
-        Arc::clone(service),
-        Arc::new(Reloads::default()),
-        Audience::Everyone,
-    );
-    let admin = routes::admin(Arc::clone(service));
-    let public = routes::public(service, None);
+    let inside = server.inside();
     let mut all = BTreeSet::new();
-    for router in [operational, admin, public] {
-        all.extend(routed(&format!("{router:?}")));
+    for router in inside.routers() {
+        all.extend(routed(&router));
     }
     // The registration endpoint handles every method itself.
-    let registration = &service.settings.server.paths.registration;
+    let registration = &inside.settings().server.paths.registration;
     for method in ["GET", "POST", "PUT", "DELETE"] {
         all.insert(format!("{method} {registration}"));
     }

@@ -1,7 +1,7 @@
 //! The server from the view of its operators.
 
 use registrar::config::ClientCertificates;
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::json;
 
 use crate::statements::keys_at;

@@ -1,5 +1,7 @@
 //! `dcrAuthorizationWithClientCredentials`: clients that manage themselves with access tokens.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use registrar::config::ClientCertificates::Optional;
 use serde_json::{Value, json};
 
@@ -190,9 +192,9 @@ async fn a_bound_token_needs_its_certificate() {
     let granted = Answer::of(form(asked, &[GRANT, ("client_id", &client.id)])).await;
     granted.expect_status(200);
     let token = granted.member("access_token").as_str().unwrap();
-    let thumbprint = registrar::testing::x509::Certificate::from_pem(&own.pem())
-        .unwrap()
-        .thumbprint();
+    let certificate = openssl::x509::X509::from_pem(own.pem().as_bytes()).unwrap();
+    let digest = certificate.digest(openssl::hash::MessageDigest::sha256());
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest.unwrap());
     let asked = files.client(Some(&own)).post(server.url("/introspect"));
     let shown = Answer::of(form(asked, &[("token", token), ("client_id", &client.id)])).await;
     assert_eq!(shown.member("cnf"), &json!({"x5t#S256": thumbprint}));

@@ -1,6 +1,6 @@
 //! Members that grant rights at the authorization server, and which clients may register them.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{Signer, TestServer, minimal, registering, with};

@@ -354,9 +354,8 @@ async fn nothing_of_a_rejected_request_is_stored() {
     }
     server.expect_empty().await;
     server.register(&minimal()).await;
-    let clients = &server.server().service().store.clients;
     assert_eq!(
-        clients.count_all().await.unwrap(),
+        server.storage().count_clients().await.unwrap(),
         2,
         "the client and the administrator"
     );

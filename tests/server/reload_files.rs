@@ -108,37 +108,28 @@ async fn of_rapid_saves_the_last_one_wins() {
 #[tokio::test]
 async fn the_server_reports_the_loaded_scripts_and_the_time() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
-    let first = server.server().service().snapshot().scripts.clone();
+    let first = server.inside().scripts();
+    assert_eq!(ready(&server).await["scriptsSince"], first["since"]);
+    let script = &first["scripts"][0];
     assert_eq!(
-        ready(&server).await["scriptsSince"],
-        json!(first.since().unix())
+        (&script["name"], script["hash"].as_str().map(str::len)),
+        (&json!("10-a.rhai"), Some(64))
     );
-    assert_eq!(
-        (
-            first.scripts()[0].name.as_str(),
-            first.scripts()[0].hash.len()
-        ),
-        ("10-a.rhai", 64)
-    );
-    assert_eq!(first.statistics()[0].calls, 0);
+    assert_eq!(script["calls"], 0);
     server.register(&minimal()).await;
     server.clock.advance(100);
     server.write_script("10-a.rhai", &version(2));
     until_version(&server, 2).await;
-    let second = server.server().service().snapshot().scripts.clone();
-    assert_eq!(second.since().unix(), first.since().unix() + 100);
-    assert_ne!(second.scripts()[0].hash, first.scripts()[0].hash);
-    assert!(
-        second.statistics()[0].calls >= 2,
-        "a reload keeps the counts"
-    );
+    let second = server.inside().scripts();
+    let since = |scripts: &Value| scripts["since"].as_u64().unwrap();
+    assert_eq!(since(&second), since(&first) + 100);
+    assert_ne!(second["scripts"][0]["hash"], script["hash"]);
+    let calls = second["scripts"][0]["calls"].as_u64();
+    assert!(calls.unwrap() >= 2, "a reload keeps the counts");
     // A save without changes causes no reload.
     server.clock.advance(100);
     server.write_script("10-a.rhai", &version(2));
     server.write_script("lib/new.rhai", "fn f() { 1 }");
-    until(async || ready(&server).await["scripts"] != json!(second.revision())).await;
-    assert_eq!(
-        server.server().service().snapshot().scripts.since().unix(),
-        second.since().unix() + 100
-    );
+    until(async || ready(&server).await["scripts"] != second["revision"]).await;
+    assert_eq!(since(&server.inside().scripts()), since(&second) + 100);
 }

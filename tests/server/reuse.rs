@@ -1,7 +1,6 @@
 //! `reuseIdenticalPublicClients`: identical registrations share one client.
 
 use futures_util::future::join_all;
-use registrar::server::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, minimal, with};
@@ -68,14 +67,7 @@ async fn simultaneous_registrations_get_the_same_client() {
     for answer in &answers {
         assert_eq!(answer["client_id"], answers[0]["client_id"]);
     }
-    let count = server
-        .server()
-        .service()
-        .store
-        .clients
-        .count_all()
-        .await
-        .unwrap();
+    let count = server.storage().count_clients().await.unwrap();
     assert_eq!(count, 2, "the administrator and this client");
 }
 
@@ -111,14 +103,14 @@ async fn it_is_disabled_by_default() {
 async fn a_registration_counts_as_a_use_of_the_shared_client() {
     let server =
         reusing(json!({"unusedClientLifetime": 1_000, "inactiveClientLifetime": 1_000})).await;
-    let service = server.server().service();
+    let inside = server.inside();
     let first = register(&server, &public()).await;
     server.clock.advance(2_000);
     let again = register(&server, &public()).await;
     assert_eq!(again["client_id"], first["client_id"]);
-    assert_eq!(remove_unused(service).await, 0);
+    assert_eq!(inside.remove_unused().await, 0);
     server.clock.advance(1_000);
-    assert_eq!(remove_unused(service).await, 1);
+    assert_eq!(inside.remove_unused().await, 1);
     assert_ne!(
         register(&server, &public()).await["client_id"],
         first["client_id"]

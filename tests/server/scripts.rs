@@ -215,24 +215,11 @@ async fn the_identifiers_of_a_client_can_be_read_but_not_changed() {
     kept.expect_error(403, &["access_denied"]);
     assert_eq!(kept.body["error_description"], json!(named));
     // The identifiers are not metadata, so they are not stored with it.
-    let id = registrar::testing::base::model::ClientId::parse(&client.id).unwrap();
-    let stored = server
-        .server()
-        .service()
-        .store
-        .clients
-        .find(&id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(!stored.client().metadata.metadata().has("client_id"));
-    assert!(
-        !stored
-            .client()
-            .metadata
-            .metadata()
-            .has("client_id_issued_at")
-    );
+    let metadata = server.stored(&client.id).await["metadata"].take();
+    assert!(metadata.get("client_name").is_some(), "{metadata}");
+    for name in ["client_id", "client_id_issued_at"] {
+        assert!(metadata.get(name).is_none(), "{metadata}");
+    }
 }
 
 #[tokio::test]
@@ -345,20 +332,11 @@ async fn only_libraries_can_be_imported() {
 async fn the_store_keeps_the_provenance_of_a_client() {
     let server = server("fn createClient(context) { true }").await;
     let client = server.register(&minimal()).await;
-    let id = registrar::testing::base::model::ClientId::parse(&client.id).unwrap();
-    let stored = server
-        .server()
-        .service()
-        .store
-        .clients
-        .find(&id)
-        .await
-        .unwrap()
-        .unwrap();
-    let provenance = &stored.client().provenance;
-    assert_eq!(provenance.scripts[0].name, "10-test.rhai");
-    assert_eq!(provenance.scripts[0].hash.len(), 64);
-    assert_eq!(provenance.address.unwrap().to_string(), "127.0.0.1");
-    assert_eq!(provenance.trust_level.as_str(), "open");
-    assert!(!provenance.configuration.is_empty());
+    let provenance = server.provenance(&client).await;
+    let script = &provenance["scripts"][0];
+    assert_eq!(script["name"], "10-test.rhai");
+    assert_eq!(script["hash"].as_str().map(str::len), Some(64));
+    assert_eq!(provenance["address"], "127.0.0.1");
+    assert_eq!(provenance["trust_level"], "open");
+    assert!(!provenance["configuration"].as_str().unwrap().is_empty());
 }

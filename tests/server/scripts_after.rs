@@ -127,8 +127,7 @@ async fn rejected_requests_cause_no_event() {
         .post(&refused)
         .await
         .expect_error(400, &["invalid_client_metadata"]);
-    let events = &server.server().service().store.events;
-    assert_eq!(events.last().await.unwrap(), 0);
+    assert_eq!(server.storage().last_event().await.unwrap(), 0);
     assert!(host.calls().is_empty());
 }
 

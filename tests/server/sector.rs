@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{

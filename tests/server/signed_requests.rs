@@ -1,6 +1,6 @@
 //! Signed registration requests, with keys from each source.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{

@@ -1,6 +1,6 @@
 //! The sources of keys for software statements.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::json;
 
 use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, request};

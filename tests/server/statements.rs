@@ -1,7 +1,7 @@
 //! Software statements (RFC 7591 section 2.3).
 
 use registrar::config::Configuration;
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -346,7 +346,7 @@ async fn claim_names_of_a_directory_are_mapped_to_metadata() {
         client.body["client_name"], "Named there",
         "the statement takes precedence over the request"
     );
-    let error = registrar::testing::service::judge(registrar::config::Live {
+    let error = registrar::testing::judge(registrar::config::Live {
         registration: registrar::config::Registration {
             software_statement_claims: [("a".to_owned(), "client_secret".to_owned())].into(),
             ..registrar::config::Registration::default()

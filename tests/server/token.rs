@@ -2,7 +2,7 @@
 //! public keys of the server.
 
 use registrar::config::SecretSource;
-use registrar::testing::jose::{Algorithm, SigningKey};
+use registrar::testing::{Algorithm, Key};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -293,10 +293,10 @@ async fn the_published_keys_belong_to_the_configured_private_keys() {
         Answer::of(empty.ask("GET", "/jwks")).await.body,
         json!({"keys": []})
     );
-    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let key = Key::generate(Algorithm::Es256).unwrap();
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("key.pem");
-    std::fs::write(&file, key.to_pem().unwrap().expose()).unwrap();
+    std::fs::write(&file, key.to_pem().unwrap()).unwrap();
     let server = TestServer::configured(|configuration| {
         configuration
             .settings

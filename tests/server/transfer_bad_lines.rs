@@ -1,9 +1,5 @@
 //! Imports of invalid exports.
 
-use registrar::client::{Client, ClientSecret};
-use registrar::store::Change;
-use registrar::testing::base::model::ClientId;
-use registrar::testing::base::secret::Secret;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -213,18 +209,11 @@ async fn a_duplicate_client_counts_as_existing() {
 }
 
 /// Adds a client of the operator besides the one that a start creates.
-async fn add_operators(server: &TestServer, id: &str) -> Client {
-    let clients = &server.server().service().store.clients;
-    let administrator = clients
-        .find(&ClientId::parse("administrator").unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    let other = Client {
-        id: ClientId::parse(id).unwrap(),
-        ..administrator.into_client()
-    };
-    clients.insert(&other, Change::default()).await.unwrap();
+async fn add_operators(server: &TestServer, id: &str) -> Value {
+    let administrator = server.stored("administrator").await;
+    let other = with(administrator, json!({"id": id}));
+    let storage = server.storage();
+    storage.insert_client(other.clone()).await.unwrap();
     other
 }
 
@@ -251,16 +240,7 @@ async fn a_client_of_the_operator_is_not_replaced() {
         skipped.body,
         json!({"imported": 1, "skipped": 2, "replaced": 0})
     );
-    let stored = server
-        .server()
-        .service()
-        .store
-        .clients
-        .find(&other.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(stored.client(), &other);
+    assert_eq!(server.stored("other").await, other);
 }
 
 #[tokio::test]
@@ -272,27 +252,10 @@ async fn the_name_of_the_administrator_stays_reserved_when_it_is_deleted() {
         .as_str()
         .unwrap()
         .to_owned();
-    let sealing_key = &server.server().service().store.sealing_key;
-    let clients = &server.server().service().store.clients;
-    let stored = clients
-        .find(&ClientId::parse("other").unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    let sealed = sealing_key
-        .seal(&Secret::new(secret.clone()), "other")
-        .unwrap();
-    let usable = Client {
-        secret: Some(ClientSecret {
-            sealed,
-            expires_at: None,
-        }),
-        ..stored.client().clone()
-    };
-    clients
-        .replace(&stored, &usable, Change::default())
-        .await
-        .unwrap();
+    let sealed = server.storage().seal(&secret, "other").unwrap();
+    let usable = json!({"secret": {"sealed": sealed}});
+    let usable = with(server.stored("other").await, usable);
+    server.storage().replace_client(usable).await.unwrap();
     let asked = crate::support::form(
         server
             .ask("POST", "/token")
@@ -311,15 +274,8 @@ async fn the_name_of_the_administrator_stays_reserved_when_it_is_deleted() {
     Answer::of(deleted)
         .await
         .expect_error(403, &["access_denied"]);
-    let administrator = clients
-        .find(&ClientId::parse("administrator").unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    clients
-        .remove(&administrator, Change::default())
-        .await
-        .unwrap();
+    let storage = server.storage();
+    storage.remove_client("administrator").await.unwrap();
     for existing in ["refuse", "skip", "replace"] {
         let url = format!("/admin/v1/clients/import?existing={existing}");
         let request = server.ask("POST", &url).bearer_auth(&token);

@@ -1,6 +1,5 @@
 //! Unused clients: how a use is recorded, and when unused clients are removed.
 
-use registrar::server::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, START, TestServer, machine, minimal, with};
@@ -44,7 +43,7 @@ async fn tokens_and_introspections_count_as_uses() {
     server.clock.advance(10);
     let token = server.access_token(&client).await;
     assert_eq!(last_use(&server, &client).await, json!(START + 10));
-    server.server().service().store.uses.write().await.unwrap();
+    server.storage().write_uses().await.unwrap();
     server.clock.advance(3_599);
     // Another client introspects a token of this client.
     let seen = server
@@ -171,7 +170,7 @@ async fn reporting_uses_needs_its_own_scope_only() {
 #[tokio::test]
 async fn unused_clients_are_removed_and_the_log_gives_the_reason() {
     let server = removing().await;
-    let service = server.server().service();
+    let inside = server.inside();
     let (unused, used, managed) = (
         server.register(&minimal()).await,
         server.register(&machine()).await,
@@ -181,9 +180,9 @@ async fn unused_clients_are_removed_and_the_log_gives_the_reason() {
         server.access_token(client).await;
     }
     server.clock.advance(DAY - 1);
-    assert_eq!(remove_unused(service).await, 0);
+    assert_eq!(inside.remove_unused().await, 0);
     server.clock.advance(1);
-    assert_eq!(remove_unused(service).await, 1);
+    assert_eq!(inside.remove_unused().await, 1);
     server
         .read(&unused)
         .await
@@ -199,35 +198,30 @@ async fn unused_clients_are_removed_and_the_log_gives_the_reason() {
     server.clock.advance(5 * DAY);
     server.access_token(&used).await;
     server.clock.advance(DAY);
-    assert_eq!(remove_unused(service).await, 1);
+    assert_eq!(inside.remove_unused().await, 1);
     server
         .read(&managed)
         .await
         .expect_error(401, &["invalid_token"]);
     server.read(&used).await.expect_status(200);
-    assert_eq!(remove_unused(service).await, 0);
+    assert_eq!(inside.remove_unused().await, 0);
 
-    let events = service.store.audit.page(0, 100).await.unwrap();
+    let events = server.storage().audited(0).await.unwrap();
     let removed: Vec<_> = events
         .iter()
-        .filter(|logged| logged.event.details.contains_key("reason"))
-        .map(|logged| {
-            (
-                logged.event.subject.clone(),
-                logged.event.details["reason"].clone(),
-            )
-        })
+        .filter(|event| event["details"].get("reason").is_some())
+        .map(|event| (&event["subject"], &event["details"]["reason"]))
         .collect();
     assert_eq!(
         removed,
         [
-            (unused.id, json!("unused")),
-            (managed.id, json!("inactive"))
+            (&json!(unused.id), &json!("unused")),
+            (&json!(managed.id), &json!("inactive"))
         ]
     );
     // The administrator is never removed as unused.
     server.clock.advance(1_000 * DAY);
-    assert_eq!(remove_unused(service).await, 1);
+    assert_eq!(inside.remove_unused().await, 1);
     server.administrator_token().await;
 }
 
@@ -255,7 +249,7 @@ async fn public_clients_that_were_never_used_are_removed_if_so_configured() {
         .await
         .expect_status(200);
     // The affected clients can be listed in advance; uses are written from time to time.
-    server.server().service().store.uses.write().await.unwrap();
+    server.storage().write_uses().await.unwrap();
     let list = admin(
         &server,
         "GET",
@@ -269,11 +263,10 @@ async fn public_clients_that_were_never_used_are_removed_if_so_configured() {
         .count();
     assert_eq!(unused, 2, "{}", list.text);
 
-    let service = server.server().service();
-    registrar::server::lifecycle::sweep_once(service).await;
-    assert_eq!(service.store.clients.count_all().await.unwrap(), 4);
+    server.inside().sweep().await;
+    assert_eq!(server.storage().count_clients().await.unwrap(), 4);
     server.clock.advance(DAY);
-    registrar::server::lifecycle::sweep_once(service).await;
+    server.inside().sweep().await;
     for client in [&abandoned, &read] {
         server
             .read(client)
@@ -289,7 +282,7 @@ async fn no_client_is_removed_by_default() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     server.clock.advance(10_000 * DAY);
-    assert_eq!(remove_unused(server.server().service()).await, 0);
+    assert_eq!(server.inside().remove_unused().await, 0);
     server.read(&client).await.expect_status(200);
 }
 
@@ -298,15 +291,8 @@ async fn a_stop_loses_no_recorded_use() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     server.access_token(&client).await;
-    let (store, id) = (server.server().service().store.clone(), client.id.clone());
+    let storage = server.storage();
     server.stop().await;
-    let id = registrar::testing::base::model::ClientId::parse(&id).unwrap();
-    let stored = store.clients.find(&id).await.unwrap().unwrap();
-    assert_eq!(
-        stored
-            .client()
-            .last_used_at
-            .map(registrar::clock::Timestamp::unix),
-        Some(START)
-    );
+    let stored = storage.client(&client.id).await.unwrap().unwrap();
+    assert_eq!(stored["last_used_at"], START);
 }

@@ -344,7 +344,7 @@ fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
 
 /// Returns the administrator as the caller in the registration pipeline.
 fn caller<'a>(parts: &'a Parts, by: &Administrator) -> Caller<'a> {
-    Caller::of(parts).as_administrator(&by.client_id)
+    Caller::of(parts).with_administrator(&by.client_id)
 }
 
 /// Rejects a request for another revision of `client` with 412, and for a client of the operator with 403 and

@@ -68,7 +68,7 @@ pub(crate) async fn patch(
 }
 
 /// Returns the configuration that applies to this request.
-pub fn show(cx: &Context<'_>) -> Document {
+pub(crate) fn show(cx: &Context<'_>) -> Document {
     cx.snapshot.document(&cx.service.settings)
 }
 
@@ -77,7 +77,7 @@ pub fn show(cx: &Context<'_>) -> Document {
 ///
 /// # Errors
 /// Returns the reason why nothing was changed.
-pub async fn apply_patch(
+pub(crate) async fn apply_patch(
     cx: &Context<'_>,
     author: Author,
     body: &[u8],

@@ -152,7 +152,7 @@ pub(super) fn bad_request(description: &str) -> Problem {
 }
 
 /// The last segment of a path, which is the identifier of a resource.
-pub(crate) struct Named(pub String);
+pub(crate) struct Named(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;

@@ -18,16 +18,16 @@ use policy::check_policy;
 pub(crate) struct InitialAccessTokenRequest {
     /// A description of the token.
     #[schemars(length(max = NOTE))]
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
     /// The maximum number of clients that can be registered with the token. Absent: no limit.
     #[schemars(range(min = 1, max = u64::MAX))]
-    pub uses: Option<u64>,
+    pub(crate) uses: Option<u64>,
     /// The lifetime of the token in seconds. Absent: it is valid until it is revoked.
     #[schemars(range(min = 1, max = u64::MAX))]
-    pub expires_in: Option<u64>,
+    pub(crate) expires_in: Option<u64>,
     /// The limits for clients that are registered with the token.
     #[schemars(schema_with = "schema::initial_access_policy_or_null")]
-    pub policy: InitialAccessPolicy,
+    pub(crate) policy: InitialAccessPolicy,
 }
 
 /// The properties of a token, without the token itself.
@@ -84,10 +84,10 @@ pub(crate) struct NewToken<'a> {
 #[schemars(rename = "InitialAccessTokenPage")]
 pub(crate) struct TokenPage<'a> {
     /// The tokens.
-    pub initial_access_tokens: Vec<TokenProperties<'a>>,
+    pub(crate) initial_access_tokens: Vec<TokenProperties<'a>>,
     /// The value of `after` for the next page, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 /// Why no token was created.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// The JSON type of a member, with the format that the type alone requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemberKind {
+pub(crate) enum MemberKind {
     /// A non-empty string.
     Text,
     /// A human-readable string. It may be repeated as `name#tag` (RFC 7591 section 2.2).
@@ -40,12 +40,12 @@ pub enum MemberKind {
 
 impl MemberKind {
     /// Whether the member may be repeated with a language tag.
-    pub const fn is_localised(self) -> bool {
+    pub(crate) const fn is_localised(self) -> bool {
         matches!(self, Self::Label | Self::Page | Self::Picture)
     }
 
     /// Whether the member contains URLs. The limits on a client's hosts apply to such a member.
-    pub const fn leads_somewhere(self) -> bool {
+    pub(crate) const fn leads_somewhere(self) -> bool {
         matches!(
             self,
             Self::Page | Self::Picture | Self::Link | Self::Url | Self::Uri | Self::Uris
@@ -55,7 +55,7 @@ impl MemberKind {
 
 /// Who may set a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetBy {
+pub(crate) enum SetBy {
     /// The client, in its request.
     Client,
     /// The client, but the value is used for this request only. It is never stored and never
@@ -74,13 +74,13 @@ pub enum SetBy {
 
 /// One member of client metadata.
 #[derive(Debug, Clone, Copy)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its name in JSON.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Its type.
-    pub kind: MemberKind,
+    pub(crate) kind: MemberKind,
     /// Who may set it.
-    pub set_by: SetBy,
+    pub(crate) set_by: SetBy,
 }
 
 const fn client(name: &'static str, kind: MemberKind) -> Member {
@@ -124,7 +124,7 @@ const fn server(name: &'static str, kind: MemberKind) -> Member {
 }
 
 /// Returns the member called `name`. A language tag after `#` is not part of the name.
-pub fn find(name: &str) -> Option<&'static Member> {
+pub(crate) fn find(name: &str) -> Option<&'static Member> {
     if let Some(member) = called(name) {
         return Some(member);
     }
@@ -134,7 +134,7 @@ pub fn find(name: &str) -> Option<&'static Member> {
 
 /// Whether `name` belongs to a member, with or without a language tag. Members that cannot be
 /// localised are included: `jwks#en` is not available as a name either.
-pub fn is_taken(name: &str) -> bool {
+pub(crate) fn is_taken(name: &str) -> bool {
     called(name.split_once('#').map_or(name, |(base, _)| base)).is_some()
 }
 
@@ -163,7 +163,7 @@ fn called(name: &str) -> Option<&'static Member> {
 }
 
 /// All members, in the order of a response.
-pub static MEMBERS: &[Member] = &[
+pub(crate) static MEMBERS: &[Member] = &[
     // RFC 7591 section 3.2.1, RFC 7592 section 3.
     server("client_id", MemberKind::Text),
     server("client_id_issued_at", MemberKind::Count),

@@ -7,7 +7,7 @@ use crate::client::{
 
 /// What an algorithm is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlgorithmPurpose {
+pub(crate) enum AlgorithmPurpose {
     /// It signs.
     Signature,
     /// It protects the key of an encryption: the `alg` of a JWE.
@@ -18,7 +18,7 @@ pub enum AlgorithmPurpose {
 
 /// Whose key pair an algorithm uses, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyOf {
+pub(crate) enum KeyOf {
     /// The server's key pair.
     Server,
     /// The client's key pair, whose public half is in `jwks` or at `jwks_uri`.
@@ -27,18 +27,18 @@ pub enum KeyOf {
 
 /// A metadata member that names an algorithm.
 #[derive(Debug, Clone, Copy)]
-pub struct AlgorithmMember {
+pub(crate) struct AlgorithmMember {
     /// The member.
-    pub member: &'static str,
+    pub(crate) member: &'static str,
     /// The list that a client may send to let the server choose (RP Metadata Choices). The list has
     /// the same name in the metadata documents.
-    pub choices: &'static str,
+    pub(crate) choices: &'static str,
     /// The values that are supported.
-    pub supported: fn(&Registration) -> &[String],
+    pub(crate) supported: fn(&Registration) -> &[String],
     /// The purpose of the algorithm.
-    pub purpose: AlgorithmPurpose,
+    pub(crate) purpose: AlgorithmPurpose,
     /// The owner of the key pair.
-    pub key_of: KeyOf,
+    pub(crate) key_of: KeyOf,
 }
 
 /// The server signs.
@@ -116,7 +116,7 @@ const fn content(
 }
 
 /// Every member that names an algorithm. Each `Content` entry follows its `KeyManagement` entry.
-pub const ALGORITHMS: &[AlgorithmMember] = &[
+pub(crate) const ALGORITHMS: &[AlgorithmMember] = &[
     signature(
         "id_token_signed_response_alg",
         "id_token_signing_alg_values_supported",

@@ -91,7 +91,7 @@ fn of_token(cx: &Rules<'_>) -> Option<u64> {
 }
 
 /// Returns when a client with this valid metadata expires. `None`: it never expires.
-pub fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
+pub(crate) fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
     let seconds = metadata.count("lifetime")?;
     Some(issued_at.plus(seconds))
 }

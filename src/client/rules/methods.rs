@@ -14,7 +14,7 @@ pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
 /// Returns the methods that can be registered. `attest_jwt_client_auth` is included only if a
 /// client attester is trusted.
-pub fn supported_methods(settings: &Registration) -> Vec<String> {
+pub(crate) fn supported_methods(settings: &Registration) -> Vec<String> {
     let has_attesters = !settings.trusted_client_attesters.is_empty();
     let mut methods = settings.token_endpoint_auth_methods_supported.clone();
     methods.retain(|method| has_attesters || method != "attest_jwt_client_auth");
@@ -96,7 +96,7 @@ fn check_needs(
 /// Whether a client with this metadata needs a secret for its authentication method, or for an
 /// algorithm that uses the secret as its key (OpenID Connect Dynamic Client Registration section
 /// 3.2).
-pub fn needs_secret(metadata: &Metadata) -> bool {
+pub(crate) fn needs_secret(metadata: &Metadata) -> bool {
     let is_of_secret = |method: &str| {
         matches!(
             method,

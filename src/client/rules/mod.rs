@@ -34,12 +34,12 @@ mod types;
 mod uri;
 mod urls;
 
-pub use algorithms::{ALGORITHMS, AlgorithmMember};
-pub use grants::supported_grants;
-pub use lifetime::expiry;
-pub use methods::{needs_secret, supported_methods};
-pub use privileges::{Privileges, privileged_members, withhold};
-pub use retold::retells;
+pub(crate) use algorithms::ALGORITHMS;
+pub(crate) use grants::supported_grants;
+pub(crate) use lifetime::expiry;
+pub(crate) use methods::{needs_secret, supported_methods};
+pub(crate) use privileges::{Privileges, privileged_members, withhold};
+pub(crate) use retold::retells;
 
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
@@ -54,23 +54,23 @@ use report::{
 
 /// The inputs of the rules for one request.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// The live settings.
-    pub settings: &'a Registration,
+    pub(crate) settings: &'a Registration,
     /// The defined scopes.
-    pub scopes: &'a [Scope],
+    pub(crate) scopes: &'a [Scope],
     /// The configured limits.
-    pub limits: &'a Limits,
+    pub(crate) limits: &'a Limits,
     /// The hosts that this server may fetch from, and so the hosts that a client may name.
-    pub fetch: &'a FetchSettings,
+    pub(crate) fetch: &'a FetchSettings,
     /// The limits of this registration's initial access token. `None`: only the server's limits
     /// apply.
-    pub initial_access: Option<&'a InitialAccessPolicy>,
+    pub(crate) initial_access: Option<&'a InitialAccessPolicy>,
     /// The registered metadata, if this is an update. `None`: the client is new.
-    pub registered: Option<&'a Metadata>,
+    pub(crate) registered: Option<&'a Metadata>,
     /// Whether a verified statement identifies the client by its certificates. Such a client
     /// authenticates with them and needs no keys of its own.
-    pub is_certified: bool,
+    pub(crate) is_certified: bool,
 }
 
 /// A rule, or the rules of one topic. Checks metadata and adds the violations.
@@ -97,7 +97,7 @@ const CHECKS: &[TopicCheck] = &[
 
 /// Returns what is wrong with settings that only the rules can check, each with its key: patterns
 /// of redirect URIs, and custom attributes with the name of a standard member.
-pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
+pub(crate) fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     check_patterns(settings, &mut faults);
     let attributes = &settings.dynamic_registration_custom_attributes;
@@ -139,7 +139,7 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// Every rule that it breaks.
-    pub fn validate(&self, requested: Requested) -> Result<Valid, Vec<Violation>> {
+    pub(crate) fn validate(&self, requested: Requested) -> Result<Valid, Vec<Violation>> {
         let mut metadata = requested.into_metadata();
         let sent = metadata.clone();
         let mut found = Vec::new();
@@ -163,7 +163,7 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// Every rule that it breaks.
-    pub fn validate_changed(&self, mut changed: Metadata) -> Result<Valid, Vec<Violation>> {
+    pub(crate) fn validate_changed(&self, mut changed: Metadata) -> Result<Valid, Vec<Violation>> {
         let mut found = Vec::new();
         scope::normalise(&mut changed);
         types::check(self, &changed, &mut found);
@@ -181,7 +181,7 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// When it cannot be read as metadata: a member has the wrong type, or is not stored.
-    pub fn take_over(
+    pub(crate) fn take_over(
         &self,
         metadata: Metadata,
     ) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
@@ -249,6 +249,6 @@ impl Rules<'_> {
 
 /// Reads a URI as the rules do, for the fuzz target `uri`. Returns whether it is accepted.
 #[doc(hidden)]
-pub fn fuzz_uri(text: &str) -> bool {
+pub(crate) fn fuzz_uri(text: &str) -> bool {
     uri::parse(text).is_ok()
 }

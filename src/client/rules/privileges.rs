@@ -10,15 +10,15 @@ use crate::client::{
 
 /// The sources that allow privileged members in a request.
 #[derive(Clone, Copy)]
-pub struct Privileges<'a> {
+pub(crate) struct Privileges<'a> {
     /// The members that the operator lets every client register.
-    pub settings: &'a Registration,
+    pub(crate) settings: &'a Registration,
     /// The members that the initial access token allows.
-    pub policy: Option<&'a InitialAccessPolicy>,
+    pub(crate) policy: Option<&'a InitialAccessPolicy>,
     /// Whether a verified software statement gives a member this value.
-    pub vouched: &'a dyn Fn(&str, &Value) -> bool,
+    pub(crate) vouched: &'a dyn Fn(&str, &Value) -> bool,
     /// The registered metadata, if this is an update.
-    pub registered: Option<&'a Metadata>,
+    pub(crate) registered: Option<&'a Metadata>,
 }
 
 impl Privileges<'_> {
@@ -45,7 +45,7 @@ impl Privileges<'_> {
 
 /// Removes from `members` the privileged ones that are not allowed. They are ignored like unknown
 /// members (RFC 7591 section 2), and the response shows what was registered (section 3.2.1).
-pub fn withhold(
+pub(crate) fn withhold(
     mut members: Map<String, Value>,
     privileges: &Privileges<'_>,
 ) -> Map<String, Value> {
@@ -56,7 +56,7 @@ pub fn withhold(
 }
 
 /// Returns the names of all privileged members.
-pub fn privileged_members() -> impl Iterator<Item = &'static str> {
+pub(crate) fn privileged_members() -> impl Iterator<Item = &'static str> {
     let members = MEMBERS.iter();
     let privileged = members.filter(|member| member.set_by == SetBy::Privileged);
     privileged.map(|member| member.name)

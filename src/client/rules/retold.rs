@@ -21,7 +21,7 @@ const OTHER_WAYS: &[(&str, &str)] = &[
 /// Whether the member `name` repeats the meaning of the member `of`: in another language (RFC 7591
 /// section 2.2), in one of the other forms listed here, or as a list from which its value is chosen
 /// (OpenID Connect RP Metadata Choices 1.0).
-pub fn retells(name: &str, of: &str) -> bool {
+pub(crate) fn retells(name: &str, of: &str) -> bool {
     let is_translated = name != of && base(name) == base(of);
     is_translated
         || OTHER_WAYS.contains(&(name, of))

@@ -148,7 +148,7 @@ impl RemoteDocuments<Value> {
     ///
     /// # Errors
     /// When the document is unavailable, or has no such member.
-    pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
+    pub(crate) async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
         let document = self.get(url).await?;
         match document.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),

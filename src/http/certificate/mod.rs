@@ -18,22 +18,22 @@ use header::ForwardedCertificate;
 
 /// A certificate whose key the caller holds.
 #[derive(Debug, Clone)]
-pub struct ClientCertificate {
+pub(crate) struct ClientCertificate {
     /// The certificate.
-    pub certificate: Arc<Certificate>,
+    pub(crate) certificate: Arc<Certificate>,
     /// Whether the certificate has not expired and is trusted: an authority of `server.tls.clientCa` signed
     /// it, or a trusted proxy verified it where no authority is configured. An untrusted certificate is a
     /// credential only of the client that registered its key.
-    pub is_trusted: bool,
+    pub(crate) is_trusted: bool,
 }
 
 /// The proxies that may forward the certificates of their clients, and the headers that they use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
     /// Their addresses.
-    pub trusted: Vec<IpNet>,
+    pub(crate) trusted: Vec<IpNet>,
     /// The headers that they set.
-    pub headers: Vec<CertificateHeader>,
+    pub(crate) headers: Vec<CertificateHeader>,
 }
 
 impl Proxies {
@@ -113,7 +113,7 @@ fn remove(headers: &mut HeaderMap) {
 
 /// Reads `bytes` as the value of each certificate header, for the fuzz target `certificate_header`.
 #[doc(hidden)]
-pub fn fuzz_header(bytes: &[u8]) {
+pub(crate) fn fuzz_header(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else {
         return;
     };

@@ -13,13 +13,13 @@ use crate::x509::{Anchors, Certificate};
 /// What is wrong with a file of `[server.tls]`, and what is required.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {reason}", file = .file.display())]
-pub struct TlsFault {
+pub(crate) struct TlsFault {
     /// The option in the configuration, such as `server.tls.certificate`.
-    pub key: &'static str,
+    pub(crate) key: &'static str,
     /// The file that the option names.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// What is wrong.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 const CERTIFICATE: &str = "server.tls.certificate";

@@ -33,7 +33,7 @@ const CIPHERS_1_2: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 
 /// The configured TLS, or plain HTTP.
-pub struct Tls {
+pub(crate) struct Tls {
     settings: TlsSettings,
     clock: Arc<dyn Clock>,
     present: Arc<ArcSwap<Present>>,
@@ -68,7 +68,7 @@ impl Tls {
     ///
     /// # Errors
     /// The file that cannot be read or is invalid.
-    pub fn open(settings: &TlsSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
+    pub(crate) fn open(settings: &TlsSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
         let present = Arc::new(ArcSwap::from_pointee(Present::load(settings, clock.now())?));
         Ok(Self {
             settings: settings.clone(),
@@ -81,7 +81,7 @@ impl Tls {
     /// Returns the same TLS for a listener whose callers may omit the client certificate, such as probes. Its
     /// files are reloaded together with the files of this one.
     #[must_use]
-    pub fn lenient(&self) -> Self {
+    pub(crate) fn lenient(&self) -> Self {
         let (settings, clock) = (self.settings.clone(), Arc::clone(&self.clock));
         Self {
             settings,
@@ -92,7 +92,7 @@ impl Tls {
     }
 
     /// No TLS: for a listener that only the operators of the server can reach.
-    pub fn off(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn off(clock: Arc<dyn Clock>) -> Self {
         let present = Present {
             context: None,
             lenient: None,
@@ -111,7 +111,7 @@ impl Tls {
     ///
     /// # Errors
     /// The file that cannot be read or is invalid.
-    pub fn check(settings: &TlsSettings, now: Timestamp) -> Result<Vec<TlsFault>, TlsFault> {
+    pub(crate) fn check(settings: &TlsSettings, now: Timestamp) -> Result<Vec<TlsFault>, TlsFault> {
         let files = Files::read(settings)?;
         Present::of(settings, &files)?;
         Ok(files.oddities(now))
@@ -121,14 +121,14 @@ impl Tls {
     ///
     /// # Errors
     /// The file that cannot be read or is invalid. Nothing has changed then.
-    pub fn reload(&self) -> Result<(), TlsFault> {
+    pub(crate) fn reload(&self) -> Result<(), TlsFault> {
         self.present
             .store(Arc::new(Present::load(&self.settings, self.clock.now())?));
         Ok(())
     }
 
     /// Returns the configured files.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let TlsSettings {
             certificate,
             key,
@@ -140,12 +140,16 @@ impl Tls {
     }
 
     /// Whether the listener uses TLS.
-    pub const fn is_on(&self) -> bool {
+    pub(crate) const fn is_on(&self) -> bool {
         self.settings.is_on()
     }
 
     /// Whether `certificate` is valid now and signed by an authority; `None` if there are no authorities.
-    pub fn vouch_for(&self, certificate: &Certificate, chain: &[Certificate]) -> Option<bool> {
+    pub(crate) fn vouch_for(
+        &self,
+        certificate: &Certificate,
+        chain: &[Certificate],
+    ) -> Option<bool> {
         let present = self.present.load();
         let anchors = present.anchors.as_ref()?;
         Some(anchors.vouch_for(certificate, chain, self.now()))

@@ -209,7 +209,8 @@ fn one_invalid_key_does_not_invalidate_the_others() {
         ],
     ]
     .concat();
-    let set = KeySet::parse(&json!({ "keys": keys }), 10).unwrap();
+    let mixed = json!({ "keys": keys });
+    let set = KeySet::parse(&mixed, 10).unwrap();
     check(
         &signed(&EC, &json!(EC.kid())),
         &set,
@@ -223,8 +224,9 @@ fn one_invalid_key_does_not_invalidate_the_others() {
         "keys[3]",
         "keys[4]",
     ];
-    assert_eq!(set.skipped().len(), expected.len());
-    for (rule, words) in set.skipped().iter().zip(expected) {
+    let skipped = KeySet::skipped(&mixed);
+    assert_eq!(skipped.len(), expected.len());
+    for (rule, words) in skipped.iter().zip(expected) {
         assert!(rule.contains(words), "'{rule}' does not contain '{words}'");
     }
     assert!(

@@ -1,6 +1,7 @@
 //! One helper for all tests of tokens.
 
 mod claims;
+mod interop;
 mod keys;
 mod kinds;
 mod signing;

@@ -20,11 +20,11 @@ pub(crate) use definitions::definitions;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContextMember {
     /// Its name, as in `client`, or a call, as in `createWebApplicationException(status, entity)`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Janssen's spelling.
-    pub spelling: &'static str,
+    pub(crate) spelling: &'static str,
     /// Its description.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
 }
 
 const fn member(name: &'static str, spelling: &'static str, about: &'static str) -> ContextMember {

@@ -27,17 +27,17 @@ const MAXIMUM_DEPTH: usize = 8;
 
 /// An error in the scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadError {
+pub(crate) struct LoadError {
     /// The file, relative to the folder of the scripts.
-    pub file: String,
+    pub(crate) file: String,
     /// The line, from 1; 0 when there is none.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The column, from 1; 0 when there is none.
-    pub column: usize,
+    pub(crate) column: usize,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
     /// The text of the line.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl LoadError {
@@ -91,7 +91,7 @@ impl fmt::Display for LoadError {
 
 /// All errors in the scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadErrors(pub Vec<LoadError>);
+pub(crate) struct LoadErrors(pub(crate) Vec<LoadError>);
 
 impl fmt::Display for LoadErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

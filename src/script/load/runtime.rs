@@ -11,7 +11,7 @@ use crate::script::{
 
 /// The state that all sets of scripts of one server share. It outlives every reload, so that limits apply
 /// across the previous and the current set.
-pub struct Runtime {
+pub(crate) struct Runtime {
     pub(in crate::script) settings: ScriptSettings,
     pub(in crate::script) clock: Arc<dyn Clock>,
     pub(in crate::script) host: Arc<dyn Host>,
@@ -27,7 +27,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When a secret cannot be read or is invalid.
-    pub fn new(
+    pub(crate) fn new(
         settings: &ScriptSettings,
         clock: Arc<dyn Clock>,
         host: Arc<dyn Host>,
@@ -60,7 +60,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When a secret cannot be read or is invalid.
-    pub fn without_host(
+    pub(crate) fn without_host(
         settings: &ScriptSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, SecretError> {
@@ -68,7 +68,7 @@ impl Runtime {
     }
 
     /// Returns the secrets of `[scripts.secrets]`, which include signing keys.
-    pub fn secrets(&self) -> Vec<Secret> {
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
         self.secrets.all()
     }
 }

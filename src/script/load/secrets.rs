@@ -16,11 +16,11 @@ const MOST_BYTES: usize = 65_536;
 /// A secret of `[scripts.secrets]` cannot be read or is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scripts.secrets.{name}: {reason}")]
-pub struct SecretError {
+pub(crate) struct SecretError {
     /// The name of the secret.
-    pub name: String,
+    pub(crate) name: String,
     /// What is wrong, and what would be valid.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// The secrets by name. They are read once; only tests add more.

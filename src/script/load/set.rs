@@ -18,7 +18,7 @@ use crate::script::{
 const LOAD_TIME: Duration = Duration::from_secs(10);
 
 /// A set of scripts.
-pub struct ScriptSet {
+pub(crate) struct ScriptSet {
     pub(in crate::script) scripts: Vec<Script>,
     /// How long each hook takes, in the order of [`Hook::ALL`].
     paces: [Pace; Hook::ALL.len()],
@@ -34,15 +34,15 @@ pub struct ScriptSet {
 
 /// The description of a script.
 #[derive(Debug, Clone)]
-pub struct ScriptInfo {
+pub(crate) struct ScriptInfo {
     /// Its file name.
-    pub name: String,
+    pub(crate) name: String,
     /// SHA-256 of its text, in hex.
-    pub hash: String,
+    pub(crate) hash: String,
     /// The hooks that it has.
-    pub hooks: Vec<Hook>,
+    pub(crate) hooks: Vec<Hook>,
     /// Warnings about the script.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl ScriptSet {
@@ -51,7 +51,10 @@ impl ScriptSet {
     ///
     /// # Errors
     /// All errors in the scripts.
-    pub fn load(settings: &ScriptSettings, runtime: &Arc<Runtime>) -> Result<Self, LoadErrors> {
+    pub(crate) fn load(
+        settings: &ScriptSettings,
+        runtime: &Arc<Runtime>,
+    ) -> Result<Self, LoadErrors> {
         Self::compile(load::read(&settings.directory)?, settings, runtime)
     }
 
@@ -88,17 +91,17 @@ impl ScriptSet {
     }
 
     /// Returns the state that this set shares with the previous and later sets.
-    pub const fn runtime(&self) -> &Arc<Runtime> {
+    pub(crate) const fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
 
     /// Returns when the set was loaded and took effect.
-    pub const fn since(&self) -> Timestamp {
+    pub(crate) const fn since(&self) -> Timestamp {
         self.since
     }
 
     /// Returns the statistics of its scripts since the server started, across reloads.
-    pub fn statistics(&self) -> Vec<CallStatistics> {
+    pub(crate) fn statistics(&self) -> Vec<CallStatistics> {
         let mut statistics = Vec::new();
         for (info, of_script) in self.infos.iter().zip(&self.counters) {
             for (hook, counters) in of_script {
@@ -122,17 +125,17 @@ impl ScriptSet {
     }
 
     /// Returns whether any script has this hook.
-    pub fn has(&self, hook: Hook) -> bool {
+    pub(crate) fn has(&self, hook: Hook) -> bool {
         self.infos.iter().any(|info| info.hooks.contains(&hook))
     }
 
     /// Returns the scripts, in the order in which they are called.
-    pub fn scripts(&self) -> &[ScriptInfo] {
+    pub(crate) fn scripts(&self) -> &[ScriptInfo] {
         &self.infos
     }
 
     /// Returns the identifier of this set: 12 hex digits of a hash over all its files.
-    pub fn revision(&self) -> &str {
+    pub(crate) fn revision(&self) -> &str {
         &self.revision
     }
 }

@@ -9,13 +9,13 @@ use crate::script::HostResult;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HostFunction {
     /// The module, as in `crypto`; empty for a function outside any module.
-    pub module: &'static str,
+    pub(crate) module: &'static str,
     /// Its name, parameters and result, as in `sha256(text: string) -> string`.
-    pub signature: &'static str,
+    pub(crate) signature: &'static str,
     /// What it does, its limits, and when it fails.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
     /// A script that evaluates to `true`.
-    pub example: &'static str,
+    pub(crate) example: &'static str,
 }
 
 impl HostFunction {

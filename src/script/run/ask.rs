@@ -26,7 +26,7 @@ impl ScriptSet {
     ///
     /// # Errors
     /// When a script sets a response, fails, or rejects the evidence; when no slot for scripts is free.
-    pub async fn ask(
+    pub(crate) async fn ask(
         self: &Arc<Self>,
         hook: Hook,
         facts: Arc<Facts>,

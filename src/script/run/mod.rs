@@ -30,7 +30,7 @@ impl ScriptSet {
     ///
     /// # Errors
     /// When a script rejects the request or fails, or no slot for scripts is free.
-    pub async fn decide(
+    pub(crate) async fn decide(
         self: &Arc<Self>,
         hook: Hook,
         facts: Arc<Facts>,
@@ -67,7 +67,7 @@ impl ScriptSet {
     ///
     /// # Errors
     /// When a script rejects the request or fails, or no slot for scripts is free.
-    pub async fn adapt(
+    pub(crate) async fn adapt(
         self: &Arc<Self>,
         request: Metadata,
         facts: Arc<Facts>,
@@ -100,7 +100,7 @@ impl ScriptSet {
     ///
     /// # Errors
     /// When a script fails, or no slot for scripts is free.
-    pub async fn modify_response(
+    pub(crate) async fn modify_response(
         self: &Arc<Self>,
         hook: Hook,
         response: Map<String, Value>,

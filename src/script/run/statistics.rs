@@ -9,19 +9,19 @@ use crate::script::Hook;
 
 /// The statistics of one script at one hook since the server started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallStatistics {
+pub(crate) struct CallStatistics {
     /// The file name of the script.
-    pub script: String,
+    pub(crate) script: String,
     /// The hook.
-    pub hook: Hook,
+    pub(crate) hook: Hook,
     /// Calls that have ended.
-    pub calls: u64,
+    pub(crate) calls: u64,
     /// Calls that ended with a fault.
-    pub faults: u64,
+    pub(crate) faults: u64,
     /// The time that the calls took, without the time spent waiting for external systems and the store.
-    pub ran: Duration,
+    pub(crate) ran: Duration,
     /// The time that the calls spent waiting.
-    pub waited: Duration,
+    pub(crate) waited: Duration,
 }
 
 /// The counters of one script at one hook.

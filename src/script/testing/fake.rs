@@ -81,7 +81,7 @@ impl FakeHost {
     }
 
     /// Adds a client that `clients` finds by its members.
-    pub fn add_client(&self, members: Map<String, Value>) {
+    pub(crate) fn add_client(&self, members: Map<String, Value>) {
         self.world().clients.push(members);
     }
 

@@ -16,45 +16,45 @@ use crate::script::{Facts, HttpRequest, Proofs, RequestFacts};
 pub(crate) struct Given {
     /// `context.registerRequest`
     #[serde(alias = "registerRequest")]
-    pub request: Map<String, Value>,
+    pub(crate) request: Map<String, Value>,
     /// `context.client`; defaults to the request. The rules and defaults of the server are not applied to
     /// it.
-    pub client: Option<Map<String, Value>>,
+    pub(crate) client: Option<Map<String, Value>>,
     /// The first argument of a hook that changes a response; defaults to the client.
-    pub response: Option<Map<String, Value>>,
+    pub(crate) response: Option<Map<String, Value>>,
     /// `context.softwareStatement`: `#{ header, claims }`, or the claims alone.
-    pub software_statement: Option<Map<String, Value>>,
+    pub(crate) software_statement: Option<Map<String, Value>>,
     /// `context.dcr`: the same.
-    pub dcr: Option<Map<String, Value>>,
+    pub(crate) dcr: Option<Map<String, Value>>,
     /// `context.attestation`
-    pub attestation: Option<Value>,
+    pub(crate) attestation: Option<Value>,
     /// `context.certificate`
-    pub certificate: Option<Value>,
+    pub(crate) certificate: Option<Value>,
     /// `context.initialAccessToken`
-    pub initial_access_token: Option<Value>,
+    pub(crate) initial_access_token: Option<Value>,
     /// `context.trustLevel`
-    pub trust_level: Option<TrustLevel>,
+    pub(crate) trust_level: Option<TrustLevel>,
     /// `context.event`
-    pub event: Option<Value>,
+    pub(crate) event: Option<Value>,
     /// `context.httpRequest`
-    pub http_request: GivenHttpRequest,
+    pub(crate) http_request: GivenHttpRequest,
     /// `context.configurationAttributes`; defaults to the attributes of the configuration.
     #[serde(alias = "configurationAttributes")]
-    pub attributes: Option<Map<String, Value>>,
+    pub(crate) attributes: Option<Map<String, Value>>,
 }
 
 /// The head of a fake request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct GivenHttpRequest {
+pub(crate) struct GivenHttpRequest {
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// The path.
-    pub path: String,
+    pub(crate) path: String,
     /// The headers.
-    pub headers: std::collections::BTreeMap<String, String>,
+    pub(crate) headers: std::collections::BTreeMap<String, String>,
     /// The IP address of the caller.
-    pub ip_address: Option<std::net::IpAddr>,
+    pub(crate) ip_address: Option<std::net::IpAddr>,
 }
 
 impl Default for GivenHttpRequest {

@@ -47,9 +47,9 @@ pub(crate) struct Suite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Test {
     /// Its file, relative to the folder of the scripts.
-    pub file: String,
+    pub(crate) file: String,
     /// Its function.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl std::fmt::Display for Test {
@@ -67,11 +67,11 @@ impl std::fmt::Display for Test {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TestFailure {
     /// The error and its position.
-    pub error: LoadError,
+    pub(crate) error: LoadError,
     /// The call stack, with the outermost function first.
-    pub calls: String,
+    pub(crate) calls: String,
     /// The log lines.
-    pub log: Vec<String>,
+    pub(crate) log: Vec<String>,
 }
 
 impl TestFailure {

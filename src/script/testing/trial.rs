@@ -36,54 +36,54 @@ pub(crate) enum Ending {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Trial {
     /// How it ended.
-    pub outcome: Ending,
+    pub(crate) outcome: Ending,
     /// The script that ended it, or that returned the requested value.
-    pub script: Option<String>,
+    pub(crate) script: Option<String>,
     /// The status of the error response that a client would get; none when the hook passed.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The body of the error response that a client would get; none when the hook passed.
-    pub entity: Option<Map<String, Value>>,
+    pub(crate) entity: Option<Map<String, Value>>,
     /// The error message, for the log.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// The line of a fault, from 1.
-    pub line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// The column of a fault, from 1.
-    pub column: Option<usize>,
+    pub(crate) column: Option<usize>,
     /// The client as the scripts left it; none unless the hook may change it and it passed.
-    pub client: Option<Map<String, Value>>,
+    pub(crate) client: Option<Map<String, Value>>,
     /// The result with which a script that may change the client has accepted the evidence.
-    pub attestation: Option<Value>,
+    pub(crate) attestation: Option<Value>,
     /// The request as the scripts left it, for a hook that changes the request.
-    pub request: Option<Map<String, Value>>,
+    pub(crate) request: Option<Map<String, Value>>,
     /// The response as the scripts left it, for a hook that changes a response.
-    pub response: Option<Map<String, Value>>,
+    pub(crate) response: Option<Map<String, Value>>,
     /// The value that a script returned, for a hook that requests a value; none when no script did.
-    pub value: Option<Value>,
+    pub(crate) value: Option<Value>,
     /// The calls of `http`.
-    pub http: Vec<Sent>,
+    pub(crate) http: Vec<Sent>,
     /// The log lines, as in `info: registering`.
-    pub log: Vec<String>,
+    pub(crate) log: Vec<String>,
     /// Operations, as Rhai counts them.
-    pub operations: u64,
+    pub(crate) operations: u64,
     /// The duration in microseconds.
-    pub microseconds: u64,
+    pub(crate) microseconds: u64,
 }
 
 /// A call of `http`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Sent {
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// The URL.
-    pub url: String,
+    pub(crate) url: String,
     /// The headers, with names in lower case.
-    pub headers: Map<String, Value>,
+    pub(crate) headers: Map<String, Value>,
     /// The body, if it is UTF-8.
-    pub body: Option<String>,
+    pub(crate) body: Option<String>,
     /// The body in base64, if it is not UTF-8.
-    pub base64: Option<String>,
+    pub(crate) base64: Option<String>,
     /// The parsed body, if it is JSON.
-    pub json: Option<Value>,
+    pub(crate) json: Option<Value>,
 }
 
 impl Sent {

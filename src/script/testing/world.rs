@@ -25,9 +25,9 @@ const DEADLINE_MS: u64 = 5_000;
 #[derive(Clone)]
 pub(crate) struct WorldSettings {
     /// The folder, the limits and the attributes. Its secrets are not read.
-    pub settings: ScriptSettings,
+    pub(crate) settings: ScriptSettings,
     /// Names of custom members.
-    pub custom: Vec<String>,
+    pub(crate) custom: Vec<String>,
 }
 
 /// The fakes that are set up before a hook is called.
@@ -35,13 +35,13 @@ pub(crate) struct WorldSettings {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub(crate) struct Fakes {
     /// The time of day, in seconds since 1970.
-    pub now: Option<u64>,
+    pub(crate) now: Option<u64>,
     /// Responses for `http`.
-    pub http: Vec<FakeAnswer>,
+    pub(crate) http: Vec<FakeAnswer>,
     /// Secrets by name.
-    pub secrets: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, String>,
     /// Clients that `clients` finds by their members.
-    pub clients: Vec<Map<String, Value>>,
+    pub(crate) clients: Vec<Map<String, Value>>,
 }
 
 /// The response to one request of `http`.
@@ -49,11 +49,11 @@ pub(crate) struct Fakes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct FakeAnswer {
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// The complete URL.
-    pub url: String,
+    pub(crate) url: String,
     /// The response.
-    pub answer: FakeHttp,
+    pub(crate) answer: FakeHttp,
 }
 
 /// A response of `http`, with a body as text or as JSON.
@@ -61,13 +61,13 @@ pub(crate) struct FakeAnswer {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct FakeHttp {
     /// The status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The headers.
-    pub headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     /// The body, as a text.
-    pub body: Option<String>,
+    pub(crate) body: Option<String>,
     /// The body, as JSON.
-    pub json: Option<Value>,
+    pub(crate) json: Option<Value>,
 }
 
 impl Default for FakeHttp {

@@ -13,18 +13,18 @@ use crate::client::{Metadata, TrustLevel};
 
 /// The data of a request that scripts can read through `context`.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// The part that is the same for all hooks of the request.
-    pub request: Arc<RequestFacts>,
+    pub(crate) request: Arc<RequestFacts>,
     /// The results of the proofs that were verified so far.
-    pub proofs: Arc<Proofs>,
+    pub(crate) proofs: Arc<Proofs>,
     /// `context.registerRequest`: the request after its proofs were merged into it. Its `evidence`
     /// is `context.evidence`, when it is a JWT.
-    pub register_request: Metadata,
+    pub(crate) register_request: Metadata,
     /// Members that a verified statement has set, which `adaptRequest` cannot change.
-    pub settled: BTreeSet<String>,
+    pub(crate) settled: BTreeSet<String>,
     /// `context.event`: the event that a script is notified of.
-    pub event: Option<Value>,
+    pub(crate) event: Option<Value>,
 }
 
 /// What is kept of the facts of a request until scripts are notified of its effect.
@@ -45,7 +45,7 @@ struct Remembered {
 
 impl Facts {
     /// Returns what is kept of the facts until scripts are notified of the effect of the request.
-    pub fn remembered(&self) -> Box<Value> {
+    pub(crate) fn remembered(&self) -> Value {
         let request = &self.request.http_request;
         let remembered = Remembered {
             method: request.method.clone(),
@@ -56,12 +56,12 @@ impl Facts {
             proofs: Some((*self.proofs).clone()),
             register_request: self.register_request.clone(),
         };
-        Box::new(serde_json::to_value(remembered).unwrap_or_default())
+        serde_json::to_value(remembered).unwrap_or_default()
     }
 
     /// Returns the facts of which `kept` was kept, for the notification of `event` about a client with this trust
     /// level. What is not known is absent.
-    pub fn recalled(
+    pub(crate) fn recalled(
         kept: Option<&Value>,
         trust_level: TrustLevel,
         custom_attributes: Vec<String>,
@@ -93,33 +93,33 @@ impl Facts {
 
 /// The facts that are the same for all hooks of a request.
 #[derive(Debug)]
-pub struct RequestFacts {
+pub(crate) struct RequestFacts {
     /// `context.httpRequest`
-    pub http_request: HttpRequest,
+    pub(crate) http_request: HttpRequest,
     /// `context.certificate`: the client's certificate.
-    pub certificate: Option<Value>,
+    pub(crate) certificate: Option<Value>,
     /// Names of custom members that a client may have, in addition to the standard members.
-    pub custom_attributes: Vec<String>,
+    pub(crate) custom_attributes: Vec<String>,
 }
 
 /// What the proofs of a request establish.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Proofs {
+pub(crate) struct Proofs {
     /// `context.trustLevel`
-    pub trust_level: TrustLevel,
+    pub(crate) trust_level: TrustLevel,
     /// `context.softwareStatement`: `#{ header, claims }`.
-    pub software_statement: Option<Value>,
+    pub(crate) software_statement: Option<Value>,
     /// `context.dcr`: the signed request, as `#{ header, claims }`.
-    pub dcr: Option<Value>,
+    pub(crate) dcr: Option<Value>,
     /// `context.attestation`: the result of appraising the evidence.
-    pub attestation: Option<Value>,
+    pub(crate) attestation: Option<Value>,
     /// `context.initialAccessToken`: the attributes of the token.
-    pub initial_access_token: Option<Value>,
+    pub(crate) initial_access_token: Option<Value>,
 }
 
 impl Proofs {
     /// No proofs, and a client with this trust level.
-    pub const fn none(trust_level: TrustLevel) -> Self {
+    pub(crate) const fn none(trust_level: TrustLevel) -> Self {
         Self {
             trust_level,
             software_statement: None,
@@ -132,15 +132,15 @@ impl Proofs {
 
 /// The head of the request, without credentials.
 #[derive(Debug)]
-pub struct HttpRequest {
+pub(crate) struct HttpRequest {
     /// `POST`, `PUT` ...
-    pub method: String,
+    pub(crate) method: String,
     /// The path of the URL.
-    pub path: String,
+    pub(crate) path: String,
     /// The headers. They become text only when a script asks for them.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The IP address of the caller.
-    pub ip_address: Option<IpAddr>,
+    pub(crate) ip_address: Option<IpAddr>,
 }
 
 impl HttpRequest {

@@ -21,11 +21,11 @@ use crate::telemetry::meter;
 use recent::Recent;
 
 /// The paths of the probes.
-pub const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub(crate) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The callers that may see more than whether the server works.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// Every caller: only operators reach the listener.
     Everyone,
     /// Callers on this machine: clients reach the listener too.
@@ -51,7 +51,7 @@ impl ProbeState {
 
 /// The routes of the probes. They are on the admin listener if there is one. `audience` may see the metrics
 /// and the failures.
-pub fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Audience) -> Router {
+pub(crate) fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Audience) -> Router {
     let [health, readiness, numbers] = PATHS;
     Router::new()
         .route(health, get(healthy))

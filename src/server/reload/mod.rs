@@ -28,7 +28,7 @@ use crate::telemetry::{Reloaded, meter};
 
 /// Why the last reload of each type failed.
 #[derive(Debug, Default)]
-pub struct Reloads {
+pub(crate) struct Reloads {
     scripts: Mutex<Option<String>>,
     configuration: Mutex<Option<String>>,
     tls: Mutex<Option<String>>,
@@ -36,7 +36,7 @@ pub struct Reloads {
 
 impl Reloads {
     /// Returns what could not be reloaded, and why, under the names of members of `/readyz`.
-    pub fn failures(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn failures(&self) -> Vec<(&'static str, String)> {
         let kinds = [
             ("scriptsError", &self.scripts),
             ("configurationError", &self.configuration),
@@ -61,7 +61,7 @@ fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
 const QUIET: Duration = Duration::from_millis(200);
 
 /// The watched files. Dropping a guard stops watching.
-pub struct Watched {
+pub(crate) struct Watched {
     scripts: (Guard, mpsc::Receiver<()>),
     configuration: (Guard, mpsc::Receiver<()>),
     tls: (Guard, mpsc::Receiver<()>),
@@ -73,7 +73,11 @@ impl Watched {
     ///
     /// # Errors
     /// When the files cannot be watched.
-    pub fn open(settings: &Settings, sources: &Sources, tls: &Tls) -> Result<Self, WatchError> {
+    pub(crate) fn open(
+        settings: &Settings,
+        sources: &Sources,
+        tls: &Tls,
+    ) -> Result<Self, WatchError> {
         let files: Vec<PathBuf> = sources.file.clone().into_iter().collect();
         Ok(Self {
             scripts: watch::watch(std::slice::from_ref(&settings.scripts.directory), QUIET)?,
@@ -84,15 +88,15 @@ impl Watched {
 }
 
 /// Requests to the task, besides changed files.
-pub struct Requests {
+pub(crate) struct Requests {
     /// Requests to reload everything.
-    pub again: mpsc::Receiver<()>,
+    pub(crate) again: mpsc::Receiver<()>,
     /// Requests to patch the live configuration.
-    pub changes: mpsc::Receiver<Change>,
+    pub(crate) changes: mpsc::Receiver<Change>,
 }
 
 /// What the task watches and rebuilds.
-pub struct Reloader {
+pub(crate) struct Reloader {
     service: Arc<Service>,
     sources: Sources,
     /// The revision of the stored patch, which the sources contain.
@@ -105,7 +109,7 @@ pub struct Reloader {
 
 impl Reloader {
     /// A reloader of `tls` and of `service`, whose configuration came from `sources` with `warnings`.
-    pub fn new(
+    pub(crate) fn new(
         service: Arc<Service>,
         sources: Sources,
         warnings: Vec<String>,
@@ -124,7 +128,7 @@ impl Reloader {
     }
 
     /// Handles requests and changed files of `watched` until `stop` is cancelled.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self,
         mut watched: Watched,
         mut requests: Requests,

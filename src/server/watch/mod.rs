@@ -20,15 +20,15 @@ const POLL: Duration = Duration::from_secs(2);
 /// A file that cannot be watched.
 #[derive(Debug, thiserror::Error)]
 #[error("{path} cannot be watched: {reason}", path = .path.display())]
-pub struct WatchError {
+pub(crate) struct WatchError {
     /// The file or folder.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Why.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// Watches for as long as it is kept.
-pub struct Guard {
+pub(crate) struct Guard {
     _watcher: Box<dyn Watcher + Send>,
 }
 
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Guard {
 ///
 /// # Errors
 /// When a path cannot be watched by any method.
-pub fn watch(
+pub(crate) fn watch(
     paths: &[PathBuf],
     quiet: Duration,
 ) -> Result<(Guard, mpsc::Receiver<()>), WatchError> {

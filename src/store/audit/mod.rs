@@ -18,12 +18,12 @@ use serde_json::{Map, Value};
 use crate::base::Timestamp;
 use crate::store::{Backend, Change, StoreError, keys, number, numbered, record};
 
-pub use queue::{AuditQueue, AuditWriter, queue};
+pub(crate) use queue::{AuditQueue, AuditWriter, queue};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Action {
+pub(crate) enum Action {
     /// A client was registered.
     ClientCreated,
     /// A client was replaced.
@@ -74,18 +74,23 @@ pub enum Action {
 
 /// Who did something, and in which request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Author {
+pub(crate) struct Author {
     /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The address that the request came from; `None` if there was no request.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// The identifier of the request in its response and in the log.
-    pub correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
 }
 
 impl Author {
     /// Returns the event that this author did `action` to `subject`.
-    pub fn did(&self, action: Action, subject: impl Into<String>, at: Timestamp) -> AuditEvent {
+    pub(crate) fn did(
+        &self,
+        action: Action,
+        subject: impl Into<String>,
+        at: Timestamp,
+    ) -> AuditEvent {
         AuditEvent {
             at,
             action,
@@ -101,29 +106,29 @@ impl Author {
 
 /// An event. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditEvent {
+pub(crate) struct AuditEvent {
     /// When it happened.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// What was done.
-    pub action: Action,
+    pub(crate) action: Action,
     /// The identifier of the subject: a client, a token, or a revision. Empty if the subject has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub subject: String,
+    pub(crate) subject: String,
     /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// The error code of a rejected request; `None` if the action was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// The identifier of the request in its response and in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
     /// Further details.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub details: Map<String, Value>,
+    pub(crate) details: Map<String, Value>,
 }
 
 /// Maximum number of characters of an error code, since a script may define its own.
@@ -132,7 +137,7 @@ const ERROR: usize = 64;
 impl AuditEvent {
     /// Returns the same event, rejected with this error code.
     #[must_use]
-    pub fn refused(self, error: &str) -> Self {
+    pub(crate) fn refused(self, error: &str) -> Self {
         Self {
             error: Some(error.chars().take(ERROR).collect()),
             ..self
@@ -141,7 +146,7 @@ impl AuditEvent {
 
     /// Returns the same event with one more detail.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
     }
@@ -150,7 +155,7 @@ impl AuditEvent {
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    pub fn change(&self) -> Result<Change, StoreError> {
+    pub(crate) fn change(&self) -> Result<Change, StoreError> {
         let event = record::encode(keys::AUDIT, self)?;
         Ok(Change {
             append: vec![(keys::AUDIT.to_vec(), event)],
@@ -161,16 +166,16 @@ impl AuditEvent {
 
 /// An event with its position in the log, starting at 1.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Logged {
+pub(crate) struct Logged {
     /// Its position.
-    pub position: u64,
+    pub(crate) position: u64,
     /// The event.
-    pub event: AuditEvent,
+    pub(crate) event: AuditEvent,
 }
 
 /// The audit log.
 #[derive(Clone)]
-pub struct AuditLog(Arc<dyn Backend>);
+pub(crate) struct AuditLog(Arc<dyn Backend>);
 
 impl AuditLog {
     pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -181,7 +186,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn append(&self, event: &AuditEvent) -> Result<(), StoreError> {
+    pub(crate) async fn append(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_all(std::slice::from_ref(event)).await
     }
 
@@ -189,7 +194,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the store cannot be written. None of them is stored then.
-    pub async fn append_all(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
+    pub(crate) async fn append_all(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let mut change = Change::default();
         for event in events {
             change = change.and(event.change()?);
@@ -202,7 +207,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn page(&self, after: u64, limit: usize) -> Result<Vec<Logged>, StoreError> {
+    pub(crate) async fn page(&self, after: u64, limit: usize) -> Result<Vec<Logged>, StoreError> {
         let Some(first) = after.checked_add(1) else {
             return Ok(Vec::new());
         };
@@ -222,7 +227,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn last(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn last(&self) -> Result<u64, StoreError> {
         let last = number(keys::AUDIT, self.0.get(keys::AUDIT).await?.as_deref())?;
         Ok(last.unsigned_abs())
     }
@@ -232,7 +237,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn trim(&self, most: u64, limit: usize) -> Result<usize, StoreError> {
+    pub(crate) async fn trim(&self, most: u64, limit: usize) -> Result<usize, StoreError> {
         let kept_from = self.last().await?.saturating_sub(most).saturating_add(1);
         let old = numbered(keys::AUDIT, 0)..numbered(keys::AUDIT, kept_from);
         let mut change = Change::default();

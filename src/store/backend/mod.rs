@@ -8,7 +8,7 @@
 pub(in crate::store) mod memory;
 pub(in crate::store) mod pending;
 pub(in crate::store) mod postgres;
-pub mod sled;
+pub(crate) mod sled;
 
 use std::ops::Range;
 
@@ -18,11 +18,11 @@ use tokio::sync::mpsc;
 use crate::store::{StoreError, keys};
 
 /// A key with its value.
-pub type Pair = (Vec<u8>, Vec<u8>);
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// A condition for applying a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expectation {
+pub(crate) enum Expectation {
     /// The key has no value.
     Absent(Vec<u8>),
     /// The key has exactly this value.
@@ -43,26 +43,26 @@ impl Expectation {
 /// A change. It is applied as a whole if every expectation is met, and otherwise not at all. Its parts are
 /// applied in the order of its members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// The conditions.
-    pub expect: Vec<Expectation>,
+    pub(crate) expect: Vec<Expectation>,
     /// Keys to remove; a missing key is not an error.
-    pub delete: Vec<Vec<u8>>,
+    pub(crate) delete: Vec<Vec<u8>>,
     /// Values to store.
-    pub put: Vec<Pair>,
+    pub(crate) put: Vec<Pair>,
     /// Numbers to add to: keys and amounts. A missing number counts as 0, and a number that becomes 0 is
     /// removed. A result out of range is limited to the range.
-    pub count: Vec<(Vec<u8>, i64)>,
+    pub(crate) count: Vec<(Vec<u8>, i64)>,
     /// Values to append to a sequence: the key of the sequence and the value. The first value gets the
     /// number 1, and each later one the number after the last value, whoever wrote that. A value is stored
     /// under the key of the sequence followed by its number: 8 bytes, big-endian.
-    pub append: Vec<Pair>,
+    pub(crate) append: Vec<Pair>,
 }
 
 impl Change {
     /// Returns this change combined with `other`.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.expect.extend(other.expect);
         self.delete.extend(other.delete);
         self.put.extend(other.put);
@@ -73,7 +73,7 @@ impl Change {
 }
 
 /// Stores keys and values.
-pub trait Backend: Send + Sync {
+pub(crate) trait Backend: Send + Sync {
     /// Returns the value of `key`.
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
 
@@ -108,11 +108,11 @@ pub trait Backend: Send + Sync {
 
 /// Facts about a backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Bytes on disk; `None` if the backend has no disk or does not report the size.
-    pub disk_bytes: Option<u64>,
+    pub(crate) disk_bytes: Option<u64>,
     /// Changes that are queued for writing.
-    pub waiting: usize,
+    pub(crate) waiting: usize,
 }
 
 /// Returns the first `limit` pairs of `range` and the rest of the range, or `None` if there is no more.

@@ -14,7 +14,7 @@ use crate::store::{
 /// The clients that had expired at a moment, and the progress of a sweep over them. It visits each index
 /// entry once, so an entry that stays does not block the sweep.
 #[derive(Debug)]
-pub struct Expired {
+pub(crate) struct Expired {
     at: Timestamp,
     /// The part of the index that was not visited yet.
     left: Option<Range<Vec<u8>>>,
@@ -23,7 +23,7 @@ pub struct Expired {
 
 impl Expired {
     /// A sweep over the clients that expired at `at` or before; none was visited yet.
-    pub fn at(at: Timestamp) -> Self {
+    pub(crate) fn at(at: Timestamp) -> Self {
         Self {
             at,
             left: Some(keys::clients_expired(at)),
@@ -32,12 +32,12 @@ impl Expired {
     }
 
     /// Returns whether all entries were visited.
-    pub const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         self.left.is_none()
     }
 
     /// Clients that were removed.
-    pub const fn removed(&self) -> usize {
+    pub(crate) const fn removed(&self) -> usize {
         self.removed
     }
 }
@@ -48,7 +48,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn sweep_expired(
+    pub(crate) async fn sweep_expired(
         &self,
         expired: &mut Expired,
         limit: usize,
@@ -74,7 +74,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    pub(crate) async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut expired = Expired::at(at);
         while expired.removed == 0 && !expired.is_over() {
             self.sweep_expired(&mut expired, limit).await?;

@@ -9,7 +9,7 @@ use crate::store::{Change, Expectation, Pair, keys};
 
 /// An indexed member of a client, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Indexed<'a> {
+pub(crate) enum Indexed<'a> {
     /// `software_id`
     SoftwareId(&'a str),
     /// `org_id`
@@ -46,7 +46,7 @@ impl Indexed<'_> {
     }
 
     /// Returns a change that is applied only while at most `count` clients have this value.
-    pub fn no_more_than(self, count: u64) -> Change {
+    pub(crate) fn no_more_than(self, count: u64) -> Change {
         let expect = vec![Expectation::Below(
             self.count_key(),
             count.saturating_add(1),

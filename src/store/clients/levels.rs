@@ -8,7 +8,7 @@ use crate::store::{Change, Clients, Expectation, StoreError, keys, number, page,
 const PAGE: usize = 500;
 
 /// The number of clients of each trust level, the least trusted first.
-pub type ByLevel = [(TrustLevel, u64); TrustLevel::ALL.len()];
+pub(crate) type ByLevel = [(TrustLevel, u64); TrustLevel::ALL.len()];
 
 /// No clients.
 pub(in crate::store) fn none() -> ByLevel {
@@ -29,7 +29,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn by_level(&self) -> Result<ByLevel, StoreError> {
+    pub(crate) async fn by_level(&self) -> Result<ByLevel, StoreError> {
         let numbers = self
             .0
             .scan(keys::under(keys::LEVELS), TrustLevel::ALL.len())

@@ -15,30 +15,30 @@ const CHUNKS: usize = 20;
 
 /// A filter for clients. A client must meet all of its conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ClientFilter {
+pub(crate) struct ClientFilter {
     /// Prefix of `client_id`.
-    pub client_id_prefix: Option<String>,
+    pub(crate) client_id_prefix: Option<String>,
     /// `software_id`, which is looked up in its index.
-    pub software_id: Option<String>,
+    pub(crate) software_id: Option<String>,
     /// Text that `client_name` contains in any language, ignoring case.
-    pub client_name_contains: Option<String>,
+    pub(crate) client_name_contains: Option<String>,
     /// The trust level.
-    pub trust_level: Option<TrustLevel>,
+    pub(crate) trust_level: Option<TrustLevel>,
     /// Issued at this moment or later.
-    pub issued_from: Option<Timestamp>,
+    pub(crate) issued_from: Option<Timestamp>,
     /// Issued before this moment.
-    pub issued_before: Option<Timestamp>,
+    pub(crate) issued_before: Option<Timestamp>,
     /// Expires before this moment.
-    pub expires_before: Option<Timestamp>,
+    pub(crate) expires_before: Option<Timestamp>,
 }
 
 /// A parameter of a filter has a value that it cannot have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FilterFault {
+pub(crate) struct FilterFault {
     /// The name of the parameter.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What it must be.
-    pub due: &'static str,
+    pub(crate) due: &'static str,
 }
 
 /// The parts of a client that a filter looks at. A deleted client has them too.
@@ -52,7 +52,7 @@ struct Filtered<'a> {
 
 impl ClientFilter {
     /// The names of the parameters, wherever a filter is written.
-    pub const PARAMETERS: &[&str] = &[
+    pub(crate) const PARAMETERS: &[&str] = &[
         "client_id",
         "client_name",
         "expires_before",
@@ -66,7 +66,7 @@ impl ClientFilter {
     ///
     /// # Errors
     /// The first parameter that does not have a valid value.
-    pub fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, FilterFault> {
+    pub(crate) fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, FilterFault> {
         Ok(Self {
             client_id_prefix: text("client_id"),
             software_id: text("software_id"),
@@ -79,7 +79,7 @@ impl ClientFilter {
     }
 
     /// Returns whether `client` meets all conditions.
-    pub fn matches(&self, client: &Client) -> bool {
+    pub(crate) fn matches(&self, client: &Client) -> bool {
         self.matches_parts(&Filtered {
             id: &client.id,
             metadata: client.metadata.metadata(),
@@ -90,7 +90,7 @@ impl ClientFilter {
     }
 
     /// Returns whether the client `id` met all conditions when it was deleted.
-    pub fn matches_deleted(&self, id: &ClientId, deleted: &DeletedClient) -> bool {
+    pub(crate) fn matches_deleted(&self, id: &ClientId, deleted: &DeletedClient) -> bool {
         self.matches_parts(&Filtered {
             id,
             metadata: deleted.metadata.metadata(),
@@ -177,11 +177,11 @@ fn has_name_with(metadata: &Metadata, part: &str) -> bool {
 
 /// Some of the matching clients, in the order of their identifiers.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub(crate) struct Page {
     /// The clients. There may be few or none of them even if more follow.
-    pub clients: Vec<Stored>,
+    pub(crate) clients: Vec<Stored>,
     /// The identifier after which the next page begins; `None` on the last page.
-    pub next: Option<ClientId>,
+    pub(crate) next: Option<ClientId>,
 }
 
 impl Clients {
@@ -190,7 +190,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn list(
+    pub(crate) async fn list(
         &self,
         filter: &ClientFilter,
         after: Option<&ClientId>,
@@ -247,7 +247,7 @@ impl Clients {
     ///
     /// A client that is registered or deleted in the meantime may be included or not. Every other client is
     /// included exactly once.
-    pub fn pages(
+    pub(crate) fn pages(
         &self,
         size: usize,
     ) -> impl Stream<Item = Result<Vec<Stored>, StoreError>> + Send + use<> {

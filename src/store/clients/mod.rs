@@ -1,11 +1,11 @@
 //! The registered clients: each is a record with its index entries, which always change together.
 
-pub mod expiry;
+pub(crate) mod expiry;
 pub(in crate::store) mod index;
 pub(in crate::store) mod levels;
 pub(in crate::store) mod listing;
-pub mod unused;
-pub mod uses;
+pub(crate) mod unused;
+pub(crate) mod uses;
 
 use std::sync::Arc;
 
@@ -19,19 +19,19 @@ use index::{Indexed, entered, removed};
 
 /// A client as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub(crate) struct Stored {
     client: Client,
     bytes: Vec<u8>,
 }
 
 impl Stored {
     /// The client.
-    pub const fn client(&self) -> &Client {
+    pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
 
     /// The client.
-    pub fn into_client(self) -> Client {
+    pub(crate) fn into_client(self) -> Client {
         self.client
     }
 
@@ -53,7 +53,7 @@ const USES: usize = 8;
 
 /// The registered clients.
 #[derive(Clone)]
-pub struct Clients(pub(super) Arc<dyn Backend>);
+pub(crate) struct Clients(pub(super) Arc<dyn Backend>);
 
 impl Clients {
     pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -65,7 +65,11 @@ impl Clients {
     /// # Errors
     /// [`StoreError::Conflict`] when the identifier exists already, or an expectation of `also` is no
     /// longer met.
-    pub async fn insert(&self, client: &Client, also: impl Into<Along>) -> Result<(), StoreError> {
+    pub(crate) async fn insert(
+        &self,
+        client: &Client,
+        also: impl Into<Along>,
+    ) -> Result<(), StoreError> {
         let Along { change, cause } = also.into();
         let insertion = insertion(client, &cause)?;
         self.0.apply(insertion.and(change)).await.map(drop)
@@ -75,7 +79,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(&self, id: &ClientId) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn find(&self, id: &ClientId) -> Result<Option<Stored>, StoreError> {
         let key = keys::client(id);
         let found = self.0.get(&key).await?;
         found.map(|bytes| Stored::read((key, bytes))).transpose()
@@ -86,7 +90,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find_holding(
+    pub(crate) async fn find_holding(
         &self,
         id: &ClientId,
         digest: &TokenDigest,
@@ -107,7 +111,7 @@ impl Clients {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed.
-    pub async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
+    pub(crate) async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
         self.0
             .apply(Change {
                 expect: vec![seen.unchanged()],
@@ -122,7 +126,7 @@ impl Clients {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
-    pub async fn replace(
+    pub(crate) async fn replace(
         &self,
         seen: &Stored,
         client: &Client,
@@ -171,7 +175,11 @@ impl Clients {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
-    pub async fn remove(&self, seen: &Stored, also: impl Into<Along>) -> Result<(), StoreError> {
+    pub(crate) async fn remove(
+        &self,
+        seen: &Stored,
+        also: impl Into<Along>,
+    ) -> Result<(), StoreError> {
         let also = also.into();
         let mut outcome = self.remove_exactly(seen, also.clone()).await;
         let mut used = seen.clone();
@@ -216,7 +224,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn count(&self, value: Indexed<'_>) -> Result<u64, StoreError> {
+    pub(crate) async fn count(&self, value: Indexed<'_>) -> Result<u64, StoreError> {
         self.number(&value.count_key()).await
     }
 
@@ -224,7 +232,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn having(
+    pub(crate) async fn having(
         &self,
         value: Indexed<'_>,
         limit: usize,
@@ -243,7 +251,7 @@ impl Clients {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn count_all(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn count_all(&self) -> Result<u64, StoreError> {
         self.number(keys::CLIENT_COUNT).await
     }
 

@@ -13,16 +13,16 @@ use crate::store::{
 
 /// Which clients count as unused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Unused {
+pub(crate) struct Unused {
     /// Clients that were never used and were issued at this moment or before.
-    pub never_since: Option<Timestamp>,
+    pub(crate) never_since: Option<Timestamp>,
     /// Clients that were last used at this moment or before.
-    pub idle_since: Option<Timestamp>,
+    pub(crate) idle_since: Option<Timestamp>,
 }
 
 impl Unused {
     /// Returns a sweep over them that has not begun yet.
-    pub fn sweep(self) -> Sweep {
+    pub(crate) fn sweep(self) -> Sweep {
         let ranges = [
             self.never_since.map(keys::never_used),
             self.idle_since.map(keys::last_used),
@@ -37,7 +37,7 @@ impl Unused {
 /// The progress of a sweep. It visits each index entry once, so an entry that stays does not block the
 /// sweep.
 #[derive(Debug)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// The parts of the index that were not visited yet.
     left: Vec<Range<Vec<u8>>>,
     removed: usize,
@@ -45,12 +45,12 @@ pub struct Sweep {
 
 impl Sweep {
     /// Returns whether all entries were visited.
-    pub const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         self.left.is_empty()
     }
 
     /// Clients that the sweep removed.
-    pub const fn removed(&self) -> usize {
+    pub(crate) const fn removed(&self) -> usize {
         self.removed
     }
 }
@@ -62,7 +62,7 @@ impl Uses {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn sweep_unused<A: Into<Along>>(
+    pub(crate) async fn sweep_unused<A: Into<Along>>(
         &self,
         sweep: &mut Sweep,
         limit: usize,
@@ -123,7 +123,7 @@ impl Uses {
     ///
     /// # Errors
     /// When the store cannot be read or written. The next call starts again.
-    pub async fn enter_all(&self, limit: usize) -> Result<usize, StoreError> {
+    pub(crate) async fn enter_all(&self, limit: usize) -> Result<usize, StoreError> {
         let backend = &self.clients.0;
         if backend.get(keys::USES_ENTERED).await?.is_some() {
             return Ok(0);

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::store::{StoreError, unless_lost, until_won};
 
 /// Resolution of the last use in seconds: a use within this time after the recorded one is not written.
-pub const GRAIN: u64 = 3_600;
+pub(crate) const GRAIN: u64 = 3_600;
 
 /// Clients that are remembered between two writes.
 const MOST: usize = 65_536;
@@ -25,7 +25,7 @@ const CHUNK: usize = 100;
 
 /// When clients were last used.
 #[derive(Clone)]
-pub struct Uses {
+pub(crate) struct Uses {
     pub(in crate::store) clients: Clients,
     memory: Arc<Mutex<Memory>>,
     /// Held while noted uses are written.
@@ -53,7 +53,7 @@ impl Uses {
 
     /// Notes that the client was used at `at`. The number of clients noted between two writes is bounded;
     /// further ones are ignored.
-    pub fn note(&self, id: &ClientId, at: Timestamp) {
+    pub(crate) fn note(&self, id: &ClientId, at: Timestamp) {
         let mut memory = self.memory();
         if memory
             .written
@@ -71,7 +71,7 @@ impl Uses {
     }
 
     /// Returns when the client was last used, including uses that are not written yet.
-    pub fn last(&self, client: &Client) -> Option<Timestamp> {
+    pub(crate) fn last(&self, client: &Client) -> Option<Timestamp> {
         let memory = self.memory();
         let noted = memory
             .noted
@@ -96,7 +96,7 @@ impl Uses {
     ///
     /// # Errors
     /// When the store cannot be read or written. Uses that are not written stay noted.
-    pub async fn write(&self) -> Result<usize, StoreError> {
+    pub(crate) async fn write(&self) -> Result<usize, StoreError> {
         let _turn = self.turn.lock().await;
         let noted = self.begin();
         let mut changed = 0;

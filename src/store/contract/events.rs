@@ -417,7 +417,7 @@ async fn parked_events_are_retried_or_skipped(place: TestPlace) {
             event: event.clone(),
             attempts: 9,
             error: "refused".to_owned(),
-            parked_at: at(99),
+            given_up_at: at(99),
         })
         .collect();
     let turn = Turn {

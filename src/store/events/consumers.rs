@@ -18,52 +18,52 @@ const ERROR: usize = 300;
 
 /// How far a consumer has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsumerState {
+pub(crate) struct ConsumerState {
     /// Every event up to this position is delivered, parked, or waits below.
-    pub cursor: u64,
+    pub(crate) cursor: u64,
     /// Events up to the cursor that wait for another attempt, or for an earlier event of their client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waiting: Vec<WaitingEvent>,
+    pub(crate) waiting: Vec<WaitingEvent>,
     /// Why the consumer receives nothing until an operator enables it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disabled: Option<String>,
+    pub(crate) disabled: Option<String>,
     /// When this state was stored. While no server works for the consumer, no event counts as failing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stored_at: Option<Timestamp>,
+    pub(crate) stored_at: Option<Timestamp>,
     /// When the last server noticed that nobody configures the consumer any longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dormant_since: Option<Timestamp>,
+    pub(crate) dormant_since: Option<Timestamp>,
 }
 
 /// An event that waits for another attempt, or for an earlier event of its client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WaitingEvent {
+pub(crate) struct WaitingEvent {
     /// Its position in the log.
-    pub position: u64,
+    pub(crate) position: u64,
     /// Its client.
-    pub client_id: ClientId,
+    pub(crate) client_id: ClientId,
     /// The number of failed attempts.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// When the first attempt failed; none before that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing_since: Option<Timestamp>,
+    pub(crate) failing_since: Option<Timestamp>,
     /// When the next attempt is due; none: as soon as the earlier events of the client are delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due: Option<Timestamp>,
+    pub(crate) due: Option<Timestamp>,
     /// Why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// Where the next attempt starts, in the words of the consumer: the script that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume_at: Option<String>,
+    pub(crate) resume_at: Option<String>,
     /// Whether the event deletes the client.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_deletion: bool,
+    pub(crate) is_deletion: bool,
 }
 
 impl WaitingEvent {
     /// An event whose first attempt is due.
-    pub fn first_attempt(logged: LoggedEvent) -> Self {
+    pub(crate) fn first_attempt(logged: LoggedEvent) -> Self {
         Self {
             position: logged.position,
             client_id: logged.event.client_id,
@@ -78,7 +78,7 @@ impl WaitingEvent {
 
     /// Returns the same event after an attempt that failed at `now` because of `error`.
     #[must_use]
-    pub fn after_failure(self, now: Timestamp, error: &str) -> Self {
+    pub(crate) fn after_failure(self, now: Timestamp, error: &str) -> Self {
         Self {
             attempts: self.attempts.saturating_add(1),
             // The clock may have been set back.
@@ -91,23 +91,24 @@ impl WaitingEvent {
 
 /// An event that was given up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Parked {
+pub(crate) struct Parked {
     /// Its position in the log.
-    pub position: u64,
+    pub(crate) position: u64,
     /// The event itself, which the log may no longer have.
-    pub event: Event,
+    pub(crate) event: Event,
     /// The number of failed attempts.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// Why the last attempt failed.
-    pub error: String,
+    pub(crate) error: String,
     /// When it was given up.
-    pub parked_at: Timestamp,
+    #[serde(rename = "parked_at")]
+    pub(crate) given_up_at: Timestamp,
 }
 
 /// What an operator wants of an event that waits, or of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
+pub(crate) enum Order {
     /// Try it now.
     Retry,
     /// Never deliver it.
@@ -118,20 +119,20 @@ pub enum Order {
 
 /// The right of one server to work for a consumer of a shared store: the value that it last wrote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lease(Option<Vec<u8>>);
+pub(crate) struct Lease(Option<Vec<u8>>);
 
 /// Everything that one turn of a consumer changes.
 #[derive(Debug, Default)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// The state afterwards.
-    pub state: ConsumerState,
+    pub(crate) state: ConsumerState,
     /// Events to park.
-    pub parked: Vec<Parked>,
+    pub(crate) parked: Vec<Parked>,
 }
 
 /// The consumers of the event log.
 #[derive(Clone)]
-pub struct Consumers(Arc<dyn Backend>);
+pub(crate) struct Consumers(Arc<dyn Backend>);
 
 impl Consumers {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -142,7 +143,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn state(&self, name: &str) -> Result<Option<ConsumerState>, StoreError> {
+    pub(crate) async fn state(&self, name: &str) -> Result<Option<ConsumerState>, StoreError> {
         let key = keys::consumer_state(name);
         let found = self.0.get(&key).await?;
         found.map(|bytes| record::decode(&key, &bytes)).transpose()
@@ -152,7 +153,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn begin(&self, name: &str, state: &ConsumerState) -> Result<(), StoreError> {
+    pub(crate) async fn begin(&self, name: &str, state: &ConsumerState) -> Result<(), StoreError> {
         let key = keys::consumer_state(name);
         let change = Change {
             expect: vec![Expectation::Absent(key.clone())],
@@ -166,7 +167,12 @@ impl Consumers {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when another server works for the consumer now.
-    pub async fn commit(&self, name: &str, lease: &Lease, turn: &Turn) -> Result<(), StoreError> {
+    pub(crate) async fn commit(
+        &self,
+        name: &str,
+        lease: &Lease,
+        turn: &Turn,
+    ) -> Result<(), StoreError> {
         let key = keys::consumer_state(name);
         let mut change = Change {
             put: vec![(key.clone(), record::encode(&key, &turn.state)?)],
@@ -190,7 +196,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn change_idle(
+    pub(crate) async fn change_idle(
         &self,
         name: &str,
         change: impl FnOnce(ConsumerState) -> Option<ConsumerState> + Send,
@@ -217,7 +223,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn parked(
+    pub(crate) async fn parked(
         &self,
         name: &str,
         after: u64,
@@ -239,7 +245,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn count_parked(&self, name: &str, most: usize) -> Result<usize, StoreError> {
+    pub(crate) async fn count_parked(&self, name: &str, most: usize) -> Result<usize, StoreError> {
         let range = keys::under(&keys::consumer_parked(name));
         Ok(self.0.scan(range, most).await?.len())
     }
@@ -249,7 +255,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn unpark(
+    pub(crate) async fn unpark(
         &self,
         name: &str,
         position: u64,
@@ -282,7 +288,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn order(
+    pub(crate) async fn order(
         &self,
         name: &str,
         position: u64,
@@ -302,7 +308,11 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn orders(&self, name: &str, limit: usize) -> Result<Vec<(u64, Order)>, StoreError> {
+    pub(crate) async fn orders(
+        &self,
+        name: &str,
+        limit: usize,
+    ) -> Result<Vec<(u64, Order)>, StoreError> {
         let prefix = keys::consumer_orders(name);
         let mut orders = Vec::new();
         for (key, bytes) in self.0.scan(keys::under(&prefix), limit).await? {
@@ -318,7 +328,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn remove_order(
+    pub(crate) async fn remove_order(
         &self,
         name: &str,
         position: u64,
@@ -338,7 +348,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn lease(&self, name: &str) -> Result<Lease, StoreError> {
+    pub(crate) async fn lease(&self, name: &str) -> Result<Lease, StoreError> {
         self.0.get(&keys::consumer_lease(name)).await.map(Lease)
     }
 
@@ -347,7 +357,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn take_lease(
+    pub(crate) async fn take_lease(
         &self,
         name: &str,
         seen: &Lease,
@@ -369,7 +379,7 @@ impl Consumers {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn release_lease(&self, name: &str, held: &Lease) -> Result<(), StoreError> {
+    pub(crate) async fn release_lease(&self, name: &str, held: &Lease) -> Result<(), StoreError> {
         let key = keys::consumer_lease(name);
         let change = Change {
             expect: vec![as_seen(&key, held)],

@@ -12,7 +12,7 @@ const ID_BYTES: usize = 16;
 
 /// What happened to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EventType {
+pub(crate) enum EventType {
     /// The client was created.
     #[serde(rename = "client.created")]
     Created,
@@ -35,7 +35,7 @@ pub enum EventType {
 
 impl EventType {
     /// All types.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Created,
         Self::Updated,
         Self::Disabled,
@@ -45,7 +45,7 @@ impl EventType {
     ];
 
     /// Returns the type as it is written.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "client.created",
             Self::Updated => "client.updated",
@@ -58,7 +58,7 @@ impl EventType {
 
     /// Returns whether a consumer that asks for `named` gets this type. `client.updated` includes every change of
     /// a client that stays.
-    pub fn is_named(self, named: &str) -> bool {
+    pub(crate) fn is_named(self, named: &str) -> bool {
         let is_change = !matches!(self, Self::Created | Self::Deleted);
         named == "client.*"
             || named == self.as_str()
@@ -69,7 +69,7 @@ impl EventType {
 /// Why a client was changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub(crate) enum Reason {
     /// The client requested it.
     #[default]
     Request,
@@ -89,64 +89,64 @@ pub enum Reason {
 
 /// One event. It never contains a secret, and no value of the client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub(crate) struct Event {
     /// Identifies the event in all stores: deliveries of the same event have the same identifier.
-    pub id: String,
+    pub(crate) id: String,
     /// What happened.
     #[serde(rename = "type")]
-    pub kind: EventType,
+    pub(crate) kind: EventType,
     /// When it happened.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The client.
-    pub client_id: ClientId,
+    pub(crate) client_id: ClientId,
     /// The number of changes of the client, starting at 1.
-    pub revision: u64,
+    pub(crate) revision: u64,
     /// Why it happened.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// The names of the members that changed. Empty for a client that was created or deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changed: Vec<String>,
+    pub(crate) changed: Vec<String>,
     /// The identifier of the administrator or client that requested it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The identifier of the request in its response and in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
     /// The only consumer that receives the event; none: all of them.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
-    pub consumer: Option<String>,
+    pub(crate) consumer: Option<String>,
     /// What scripts see of the request, if a script wants the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<Box<Value>>,
+    pub(crate) context: Option<Box<Value>>,
 }
 
 /// An event with its position in the log, starting at 1.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LoggedEvent {
+pub(crate) struct LoggedEvent {
     /// Its position.
-    pub position: u64,
+    pub(crate) position: u64,
     /// The event.
-    pub event: Event,
+    pub(crate) event: Event,
 }
 
 /// What the event of a change says about its origin.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Cause {
+pub(crate) struct Cause {
     /// When the change is made.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// Why.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// The identifier of the administrator or client that requested it.
-    pub actor: Option<String>,
+    pub(crate) actor: Option<String>,
     /// The identifier of the request.
-    pub correlation_id: Option<String>,
+    pub(crate) correlation_id: Option<String>,
     /// What scripts see of the request.
-    pub context: Option<Box<Value>>,
+    pub(crate) context: Option<Box<Value>>,
 }
 
 impl Cause {
     /// Returns the cause of the change that `event` of the audit log reports.
-    pub fn of(event: &AuditEvent, reason: Reason) -> Self {
+    pub(crate) fn of(event: &AuditEvent, reason: Reason) -> Self {
         Self {
             at: event.at,
             reason,
@@ -178,11 +178,11 @@ impl Cause {
 
 /// What is stored together with a change of a client, and what the event of the change says.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Along {
+pub(crate) struct Along {
     /// Stored in the same change.
-    pub change: Change,
+    pub(crate) change: Change,
     /// The cause of the event.
-    pub cause: Cause,
+    pub(crate) cause: Cause,
 }
 
 impl Along {
@@ -190,7 +190,7 @@ impl Along {
     ///
     /// # Errors
     /// When the event cannot be written as JSON.
-    pub fn audited(event: &AuditEvent, reason: Reason) -> Result<Self, StoreError> {
+    pub(crate) fn audited(event: &AuditEvent, reason: Reason) -> Result<Self, StoreError> {
         Ok(Self {
             change: event.change()?,
             cause: Cause::of(event, reason),
@@ -199,7 +199,7 @@ impl Along {
 
     /// Returns this together with `change`.
     #[must_use]
-    pub fn and(mut self, change: Change) -> Self {
+    pub(crate) fn and(mut self, change: Change) -> Self {
         self.change = self.change.and(change);
         self
     }
@@ -216,18 +216,18 @@ impl From<Change> for Along {
 
 /// The last metadata of a client that was deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeletedClient {
+pub(crate) struct DeletedClient {
     /// The event of its deletion.
     pub(super) event: String,
     /// The metadata.
-    pub metadata: Approved,
+    pub(crate) metadata: Approved,
     /// `client_id_issued_at`
-    pub issued_at: Timestamp,
+    pub(crate) issued_at: Timestamp,
     /// The time at which it would have stopped working. `None`: it did not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// How far its registration could be trusted.
-    pub trust_level: TrustLevel,
+    pub(crate) trust_level: TrustLevel,
 }
 
 /// Returns the change that appends the event of a change from `before` to `after`. A change that nobody else can

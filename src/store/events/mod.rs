@@ -8,7 +8,7 @@
 //! kept as long as the event of its deletion.
 
 mod announcing;
-pub mod consumers;
+pub(crate) mod consumers;
 mod event;
 
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub(super) use announcing::Announcing;
-pub use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn, WaitingEvent};
+pub(crate) use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn, WaitingEvent};
 
 use event::appended;
 pub(super) use event::reported;
-pub use event::{Along, Cause, DeletedClient, Event, EventType, LoggedEvent, Reason};
+pub(crate) use event::{Along, Cause, DeletedClient, Event, EventType, LoggedEvent, Reason};
 
 use crate::base::{ClientId, Timestamp};
 use crate::client::Client;
@@ -30,7 +30,7 @@ use crate::store::{
 
 /// The event log.
 #[derive(Clone)]
-pub struct EventLog {
+pub(crate) struct EventLog {
     backend: Arc<dyn Backend>,
     appended: watch::Receiver<()>,
 }
@@ -41,7 +41,7 @@ impl EventLog {
     }
 
     /// Signals when this server has appended an event. Other servers on the store append events too.
-    pub fn watch(&self) -> watch::Receiver<()> {
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
         self.appended.clone()
     }
 
@@ -50,7 +50,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn settle(&self) -> Result<(), StoreError> {
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
         if self.backend.is_shared() {
             // A transaction becomes visible when it is durable.
             return Ok(());
@@ -62,7 +62,11 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be read, or when it accepts no changes.
-    pub async fn page(&self, after: u64, limit: usize) -> Result<Vec<LoggedEvent>, StoreError> {
+    pub(crate) async fn page(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<LoggedEvent>, StoreError> {
         let last = self.last().await?;
         if after >= last {
             return Ok(Vec::new());
@@ -85,7 +89,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(&self, position: u64) -> Result<Option<LoggedEvent>, StoreError> {
+    pub(crate) async fn find(&self, position: u64) -> Result<Option<LoggedEvent>, StoreError> {
         let key = numbered(keys::EVENTS, position);
         let Some(bytes) = self.backend.get(&key).await? else {
             return Ok(None);
@@ -98,7 +102,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn last(&self) -> Result<u64, StoreError> {
+    pub(crate) async fn last(&self) -> Result<u64, StoreError> {
         let last = number(
             keys::EVENTS,
             self.backend.get(keys::EVENTS).await?.as_deref(),
@@ -110,7 +114,8 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn first(&self) -> Result<u64, StoreError> {
+    #[cfg(test)]
+    pub(crate) async fn first(&self) -> Result<u64, StoreError> {
         let last = self.last().await?;
         let kept = self.page(0, 1).await?;
         Ok(kept
@@ -122,7 +127,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn deleted(&self, id: &ClientId) -> Result<Option<DeletedClient>, StoreError> {
+    pub(crate) async fn deleted(&self, id: &ClientId) -> Result<Option<DeletedClient>, StoreError> {
         let key = keys::deleted_client(id);
         let found = self.backend.get(&key).await?;
         found.map(|bytes| record::decode(&key, &bytes)).transpose()
@@ -132,7 +137,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn replay(
+    pub(crate) async fn replay(
         &self,
         clients: &[Client],
         consumer: &str,
@@ -157,7 +162,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn trim(&self, bounds: Trim, limit: usize) -> Result<usize, StoreError> {
+    pub(crate) async fn trim(&self, bounds: Trim, limit: usize) -> Result<usize, StoreError> {
         let mut change = Change::default();
         for logged in self.page(0, limit).await? {
             let is_free = logged.position <= bounds.free_to;
@@ -196,15 +201,15 @@ impl EventLog {
 
 /// Which events are removed from the beginning of the log.
 #[derive(Debug, Clone, Copy)]
-pub struct Trim {
+pub(crate) struct Trim {
     /// Events before this position are removed, whoever still needs them.
-    pub kept_from: u64,
+    pub(crate) kept_from: u64,
     /// Events before this position are removed if every consumer has received them.
-    pub wanted_from: u64,
+    pub(crate) wanted_from: u64,
     /// Events before this moment are removed if every consumer has received them.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// The position that every consumer has received.
-    pub free_to: u64,
+    pub(crate) free_to: u64,
 }
 
 /// Returns the position in the key of a value of `sequence`.

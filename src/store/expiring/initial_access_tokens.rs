@@ -20,47 +20,47 @@ const ID_LENGTH: usize = 32;
 
 /// The settings of an initial access token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InitialAccess {
+pub(crate) struct InitialAccess {
     /// A note by its creator about its purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
     /// How many clients may be registered with it; `None` for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uses: Option<u64>,
+    pub(crate) uses: Option<u64>,
     /// The moment from which it is no longer valid; `None` if it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// When it was created.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// What may be registered with it.
-    pub policy: InitialAccessPolicy,
+    pub(crate) policy: InitialAccessPolicy,
 }
 
 /// An initial access token as it was read.
 #[derive(Debug, Clone)]
-pub struct InitialAccessToken {
+pub(crate) struct InitialAccessToken {
     found: Found<InitialAccess>,
     used: u64,
 }
 
 impl InitialAccessToken {
     /// Its identifier, from which the token cannot be derived.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         id_of_digest(&String::from_utf8_lossy(&self.found.entry.key))
     }
 
     /// Its settings.
-    pub const fn grant(&self) -> &InitialAccess {
+    pub(crate) const fn grant(&self) -> &InitialAccess {
         &self.found.entry.value
     }
 
     /// How many clients were registered with it.
-    pub const fn used(&self) -> u64 {
+    pub(crate) const fn used(&self) -> u64 {
         self.used
     }
 
     /// How many more clients may be registered; `None` for any number.
-    pub fn uses_left(&self) -> Option<u64> {
+    pub(crate) fn uses_left(&self) -> Option<u64> {
         self.grant().uses.map(|uses| uses.saturating_sub(self.used))
     }
 }
@@ -75,7 +75,7 @@ fn id_of_digest(digest: &str) -> String {
 
 /// The initial access tokens.
 #[derive(Clone)]
-pub struct InitialAccessTokens(Space<InitialAccess>);
+pub(crate) struct InitialAccessTokens(Space<InitialAccess>);
 
 impl InitialAccessTokens {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -83,7 +83,7 @@ impl InitialAccessTokens {
     }
 
     /// Returns the identifier under which `token` is stored.
-    pub fn id_of(token: &Secret) -> String {
+    pub(crate) fn id_of(token: &Secret) -> String {
         id_of_digest(&digest(token))
     }
 
@@ -92,7 +92,7 @@ impl InitialAccessTokens {
     /// # Errors
     /// [`StoreError::Conflict`] when the token already exists, which does not happen by chance; otherwise
     /// when the store cannot be written.
-    pub async fn create(
+    pub(crate) async fn create(
         &self,
         token: &Secret,
         grant: InitialAccess,
@@ -117,7 +117,7 @@ impl InitialAccessTokens {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find_by_token(
+    pub(crate) async fn find_by_token(
         &self,
         token: &str,
         now: Timestamp,
@@ -136,7 +136,7 @@ impl InitialAccessTokens {
 
     /// Returns the change that counts one more use of `token`, for [`crate::store::Clients::insert`]. That fails
     /// with [`StoreError::Conflict`] when the token was revoked or used up in the meantime.
-    pub fn one_use(&self, token: &InitialAccessToken) -> Change {
+    pub(crate) fn one_use(&self, token: &InitialAccessToken) -> Change {
         let used = own_number(&token.found.entry.key);
         let mut expect = vec![self.0.unchanged(&token.found)];
         if let Some(uses) = token.grant().uses {
@@ -154,7 +154,7 @@ impl InitialAccessTokens {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(
+    pub(crate) async fn find(
         &self,
         id: &str,
         now: Timestamp,
@@ -180,7 +180,7 @@ impl InitialAccessTokens {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn page(
+    pub(crate) async fn page(
         &self,
         after: Option<&str>,
         limit: usize,
@@ -201,7 +201,12 @@ impl InitialAccessTokens {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn revoke(&self, id: &str, now: Timestamp, also: Change) -> Result<bool, StoreError> {
+    pub(crate) async fn revoke(
+        &self,
+        id: &str,
+        now: Timestamp,
+        also: Change,
+    ) -> Result<bool, StoreError> {
         until_won(|| self.try_revoke(id, now, also.clone())).await
     }
 

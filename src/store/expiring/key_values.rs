@@ -32,18 +32,18 @@ const SHARE: u64 = 64;
 
 /// How much one script may store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyValueLimits {
+pub(crate) struct KeyValueLimits {
     /// Values at the same time.
-    pub entries: u64,
+    pub(crate) entries: u64,
     /// Bytes of a key.
-    pub key_bytes: usize,
+    pub(crate) key_bytes: usize,
     /// Bytes of a value, as JSON.
-    pub value_bytes: usize,
+    pub(crate) value_bytes: usize,
 }
 
 /// Why a value is not stored or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyValueError {
+pub(crate) enum KeyValueError {
     /// The key is empty or too long.
     #[error("the key must have 1 to {0} bytes")]
     Key(usize),
@@ -74,7 +74,7 @@ enum KeptValue {
 
 /// The values of all scripts.
 #[derive(Clone)]
-pub struct KeyValues {
+pub(crate) struct KeyValues {
     space: Space<KeptValue>,
     sealing_key: SealingKey,
 }
@@ -88,7 +88,7 @@ impl KeyValues {
     }
 
     /// Returns the values of the script with this name, within `limits`.
-    pub fn of<'a>(&'a self, script: &'a str, limits: KeyValueLimits) -> ScriptValues<'a> {
+    pub(crate) fn of<'a>(&'a self, script: &'a str, limits: KeyValueLimits) -> ScriptValues<'a> {
         ScriptValues {
             store: self,
             script,
@@ -99,7 +99,7 @@ impl KeyValues {
 
 /// The values of one script.
 #[derive(Clone, Copy)]
-pub struct ScriptValues<'a> {
+pub(crate) struct ScriptValues<'a> {
     store: &'a KeyValues,
     script: &'a str,
     limits: KeyValueLimits,
@@ -110,7 +110,11 @@ impl ScriptValues<'_> {
     ///
     /// # Errors
     /// When the key is invalid, or the store cannot be read.
-    pub async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Value>, KeyValueError> {
+    pub(crate) async fn get(
+        &self,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Value>, KeyValueError> {
         let key = self.key(key)?;
         let Some(found) = self.store.space.find(&key, now).await? else {
             return Ok(None);
@@ -134,7 +138,7 @@ impl ScriptValues<'_> {
     ///
     /// # Errors
     /// When a limit is exceeded, or the store cannot be read or written.
-    pub async fn set(
+    pub(crate) async fn set(
         &self,
         key: &str,
         value: &Value,
@@ -181,7 +185,7 @@ impl ScriptValues<'_> {
     ///
     /// # Errors
     /// When the key is invalid, or the store cannot be written.
-    pub async fn delete(&self, key: &str, now: Timestamp) -> Result<bool, KeyValueError> {
+    pub(crate) async fn delete(&self, key: &str, now: Timestamp) -> Result<bool, KeyValueError> {
         let key = self.key(key)?;
         Ok(self.store.space.take(&key, now).await?.is_some())
     }
@@ -195,7 +199,7 @@ impl ScriptValues<'_> {
     ///
     /// # Errors
     /// When a limit is exceeded, the value has another type, or the store fails.
-    pub async fn increment(
+    pub(crate) async fn increment(
         &self,
         key: &str,
         by: i64,

@@ -1,12 +1,12 @@
 //! Records that expire. Each has an entry in the expiry index of its type, so that a sweep visits only
 //! expired records. Until the sweep removes it, an expired record is treated as absent.
 
-pub mod initial_access_tokens;
-pub mod key_values;
-pub mod nonces;
-pub mod single_use;
+pub(crate) mod initial_access_tokens;
+pub(crate) mod key_values;
+pub(crate) mod nonces;
+pub(crate) mod single_use;
 pub(in crate::store) mod sweep;
-pub mod tokens;
+pub(crate) mod tokens;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -21,7 +21,7 @@ const PROTECTED: u64 = 10;
 
 /// Why no nonce was issued.
 #[derive(Debug, thiserror::Error)]
-pub enum NonceError {
+pub(crate) enum NonceError {
     /// The limit of outstanding nonces is reached, and the oldest is too recent to be evicted: its client
     /// must have time to use it.
     #[error("too many outstanding nonces; retry in {retry_after} s")]
@@ -45,7 +45,7 @@ struct Nonce {
 
 /// The outstanding nonces. Their number is exact, and the same for all servers on one database.
 #[derive(Clone)]
-pub struct Nonces(Space<Nonce>);
+pub(crate) struct Nonces(Space<Nonce>);
 
 impl Nonces {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -59,7 +59,7 @@ impl Nonces {
     ///
     /// # Errors
     /// [`NonceError::TooMany`] when no nonce may be evicted; otherwise when the store or the system fails.
-    pub async fn issue(
+    pub(crate) async fn issue(
         &self,
         now: Timestamp,
         lifetime: u64,
@@ -150,7 +150,7 @@ impl Nonces {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn consume(&self, nonce: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn consume(&self, nonce: &str, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.0.take(&key(nonce), now).await?.is_some())
     }
 }

@@ -8,7 +8,7 @@ use crate::store::{Backend, Change, ExpiringKind, StoreError, keys::digest};
 
 /// The type of object that is used once. The same identifier is independent in each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UsedOnce {
+pub(crate) enum UsedOnce {
     /// A signed request, by its `iss` and `jti`.
     SignedRequest,
     /// An assertion of a client (RFC 7523 section 3), by its client and `jti`.
@@ -35,7 +35,7 @@ impl UsedOnce {
 
 /// The identifiers that were used.
 #[derive(Clone)]
-pub struct SingleUse(Space<()>);
+pub(crate) struct SingleUse(Space<()>);
 
 impl SingleUse {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -52,7 +52,7 @@ impl SingleUse {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn claim(
+    pub(crate) async fn claim(
         &self,
         what: UsedOnce,
         identifier: &[&str],
@@ -73,7 +73,7 @@ impl SingleUse {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn one_use(
+    pub(crate) async fn one_use(
         &self,
         what: UsedOnce,
         identifier: &[&str],

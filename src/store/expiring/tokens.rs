@@ -14,25 +14,25 @@ use crate::store::{Backend, Clients, ExpiringKind, StoreError, Stored};
 
 /// What an access token grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessToken {
+pub(crate) struct AccessToken {
     /// The client that the token was issued to.
-    pub client_id: ClientId,
+    pub(crate) client_id: ClientId,
     /// When that client was issued: a later client with the same identifier is another client.
-    pub client_issued_at: Timestamp,
+    pub(crate) client_issued_at: Timestamp,
     /// The granted `scope`.
-    pub scope: String,
+    pub(crate) scope: String,
     /// `iat`
-    pub issued_at: Timestamp,
+    pub(crate) issued_at: Timestamp,
     /// `exp`
-    pub expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
     /// `x5t#S256` of the certificate that the client must present with the token (RFC 8705 section 3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<String>,
+    pub(crate) certificate: Option<String>,
 }
 
 /// The access tokens. Their number is bounded by their lifetime and by how often clients may request one.
 #[derive(Clone)]
-pub struct Tokens {
+pub(crate) struct Tokens {
     space: Space<AccessToken>,
     clients: Clients,
 }
@@ -51,7 +51,11 @@ impl Tokens {
     /// # Errors
     /// [`StoreError::Conflict`] when the token already exists, which does not happen by chance; otherwise
     /// when the store cannot be written.
-    pub async fn insert(&self, token: &Secret, stands_for: AccessToken) -> Result<(), StoreError> {
+    pub(crate) async fn insert(
+        &self,
+        token: &Secret,
+        stands_for: AccessToken,
+    ) -> Result<(), StoreError> {
         let expires_at = stands_for.expires_at;
         let entry = ExpiringRecord {
             key: key(token.expose()),
@@ -66,7 +70,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn find(
+    pub(crate) async fn find(
         &self,
         token: &str,
         now: Timestamp,
@@ -87,7 +91,7 @@ impl Tokens {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn revoke(
+    pub(crate) async fn revoke(
         &self,
         token: &str,
         client: &ClientId,

@@ -16,7 +16,7 @@ pub(crate) use labels::{
     ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome,
     WriteOutcome,
 };
-pub use recorder::text;
+pub(crate) use recorder::text;
 pub(crate) use recorder::{add_up, install};
 
 /// Counts a request or a connection as open until it is dropped.

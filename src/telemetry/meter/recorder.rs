@@ -63,7 +63,7 @@ fn describe() {
 }
 
 /// Returns all metrics in the text format of Prometheus, version 0.0.4, or `None` if they are kept elsewhere.
-pub fn text() -> Option<String> {
+pub(crate) fn text() -> Option<String> {
     let handle = HANDLE.get()?.as_ref()?;
     Some(handle.render())
 }

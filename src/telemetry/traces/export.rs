@@ -27,7 +27,7 @@ const DELAY: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The export of traces.
-pub struct Traces {
+pub(crate) struct Traces {
     provider: SdkTracerProvider,
 }
 
@@ -77,7 +77,7 @@ impl Traces {
     }
 
     /// Sends the remaining spans, for at most a few seconds.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         if let Err(error) = self.provider.shutdown_with_timeout(TIMEOUT) {
             tracing::warn!(%error, "failed to send the last traces");
         }

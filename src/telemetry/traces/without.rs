@@ -6,10 +6,10 @@ use tracing_subscriber::layer::{Identity, Layer};
 /// Why traces cannot be exported: no exporter is built in.
 #[derive(Debug, thiserror::Error)]
 #[error("this binary was built without traces (cargo feature `otlp`)")]
-pub struct ExportError;
+pub(crate) struct ExportError;
 
 /// The export of traces, of which there is none.
-pub enum Traces {}
+pub(crate) enum Traces {}
 
 impl Traces {
     /// Rejects every receiver.
@@ -24,7 +24,7 @@ impl Traces {
     }
 
     /// Sends the remaining spans.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         match self {}
     }
 }

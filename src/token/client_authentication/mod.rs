@@ -19,15 +19,15 @@ use presented::{ClientProof, Presented};
 /// What a request presents for the authentication of its client.
 pub(crate) struct PresentedCredentials<'a> {
     /// The `Authorization` header.
-    pub authorization: &'a Authorization,
+    pub(crate) authorization: &'a Authorization,
     /// The body.
-    pub form: &'a Form,
+    pub(crate) form: &'a Form,
     /// The client certificate of the connection.
-    pub certificate: Option<&'a ClientCertificate>,
+    pub(crate) certificate: Option<&'a ClientCertificate>,
     /// The headers of a client attestation. They are ignored if the operator trusts no attester.
-    pub attestation: &'a AttestationHeaders,
+    pub(crate) attestation: &'a AttestationHeaders,
     /// The origin of the request, before anyone is authenticated.
-    pub author: &'a Author,
+    pub(crate) author: &'a Author,
 }
 
 impl PresentedCredentials<'_> {
@@ -41,9 +41,9 @@ impl PresentedCredentials<'_> {
 #[derive(Debug)]
 pub(crate) struct Authenticated {
     /// The client.
-    pub client: Stored,
+    pub(crate) client: Stored,
     /// Whether the client was authenticated. A client with the method `none` is only identified.
-    pub is_proven: bool,
+    pub(crate) is_proven: bool,
 }
 
 /// Authenticates the client that sent a request.

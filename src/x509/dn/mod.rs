@@ -18,7 +18,7 @@ pub(crate) use text::parse;
 
 /// A distinguished name, the most specific part first, as in RFC 4514.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dn(Vec<Rdn>);
+pub(crate) struct Dn(Vec<Rdn>);
 
 /// One part: attributes whose order does not matter.
 type Rdn = Vec<Attribute>;
@@ -66,13 +66,13 @@ impl Dn {
     }
 
     /// Whether the name is empty: it has no parts.
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether both names match by `distinguishedNameMatch`, with `caseIgnoreMatch` for all
     /// strings.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         if self.is_empty() || self.0.len() != other.0.len() {
             return false;
         }
@@ -81,7 +81,7 @@ impl Dn {
     }
 
     /// Returns the strings of each attribute, under its RFC 4514 name or its dotted identifier.
-    pub fn attributes(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn attributes(&self) -> BTreeMap<String, Vec<String>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for attribute in self.0.iter().flatten() {
             if let Value::Text(text) | Value::Encoded(text, _) = &attribute.value {

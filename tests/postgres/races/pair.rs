@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use registrar::clock::{Clock, SystemClock};
-use registrar::testing::jose::{Algorithm, SigningKey, sign};
+use registrar::testing::{Algorithm, Key};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -128,18 +128,15 @@ pub(super) fn claims(more: &Value) -> Value {
     claims
 }
 
-pub(super) fn token(key: &SigningKey, more: &Value) -> String {
-    sign(
-        &serde_json::Map::new(),
-        claims(more).as_object().unwrap(),
-        key,
-    )
-    .unwrap()
+pub(super) fn token(key: &Key, more: &Value) -> String {
+    let claims = claims(more);
+    let signed = key.sign(&serde_json::Map::new(), claims.as_object().unwrap());
+    signed.unwrap()
 }
 
 /// Creates a key, and its public form for the configuration.
-pub(super) fn key() -> (SigningKey, String) {
-    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+pub(super) fn key() -> (Key, String) {
+    let key = Key::generate(Algorithm::Es256).unwrap();
     let jwks = json!({"keys": [key.public_jwk().unwrap()]}).to_string();
     (key, jwks)
 }

@@ -1,6 +1,6 @@
 //! Evidence in a request and its appraisal.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::json;
 
 use super::{VERIFIER, nonce, requiring, showing, stale};

@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt as _, stream};
-use registrar::clock::Timestamp;
 use serde_json::json;
 
 use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
@@ -117,15 +116,10 @@ async fn many_challenges_are_limited_and_other_clients_are_not_affected() {
         "only {} requests got a nonce",
         nonces.len()
     );
-    let nonces_of = &server.server().service().store.nonces;
+    let storage = server.storage();
     let mut remembered = 0;
     for nonce in &nonces {
-        remembered += u64::from(
-            nonces_of
-                .consume(nonce, Timestamp::from_unix(server.now()))
-                .await
-                .unwrap(),
-        );
+        remembered += u64::from(storage.consume_nonce(nonce, server.now()).await.unwrap());
     }
     assert!(
         (1..=MOST).contains(&remembered),

@@ -1,6 +1,6 @@
 //! Trustee, the attestation service of Confidential Containers, over its HTTP API.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::verifier::{attested, unavailable};

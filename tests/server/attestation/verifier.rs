@@ -1,6 +1,6 @@
 //! A verifier on loopback with the challenge-response API of Veraison and its own key.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::running;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::parties::{AUTHORITY, LEAF, Party, Recipe, Usage};
@@ -288,7 +288,7 @@ async fn unusable_anchors_are_a_configuration_error() {
         let live: registrar::config::Live =
             serde_json::from_value(json!({"registration": {"dcrSsaValidationConfigs": [entry]}}))
                 .unwrap();
-        let faults = registrar::testing::service::judge(live).unwrap_err();
+        let faults = registrar::testing::judge(live).unwrap_err();
         let place = "registration.dcrSsaValidationConfigs[0].trustAnchors: ";
         assert!(
             faults.starts_with(place) && faults.contains(said),
@@ -299,7 +299,7 @@ async fn unusable_anchors_are_a_configuration_error() {
         json!({"registration": {"dcrSsaValidationConfigs": [community("a", good.path())]}}),
     )
     .unwrap();
-    assert!(registrar::testing::service::judge(live).is_ok());
+    assert!(registrar::testing::judge(live).is_ok());
 }
 
 const ATTESTER: &str = "https://wallets.example";

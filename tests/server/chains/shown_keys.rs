@@ -1,7 +1,7 @@
 //! A key in the header of a token is never fetched and never trusted, wherever a token is read. A
 //! token that verifies with the configured key is accepted despite such a header.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::builtin;

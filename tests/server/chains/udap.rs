@@ -161,7 +161,7 @@ async fn a_client_registers_gets_tokens_updates_and_cancels_itself() {
     let community = Community::new(json!({})).await;
     let server = &community.server;
     let certification =
-        Signer::new("certifier", registrar::testing::jose::Algorithm::Es256).token(json!({
+        Signer::new("certifier", registrar::testing::Algorithm::Es256).token(json!({
             "certification_uris": ["https://certifier.example/2026"], "padding": "x".repeat(4_000),
         }));
     let statement = community.client.sign(community.claims("1", json!({})));
@@ -351,15 +351,7 @@ async fn of_many_simultaneous_registrations_one_creates_the_client() {
         .map(|answer| answer.body["client_id"].to_string())
         .collect();
     assert_eq!(ids.len(), 1);
-    let all = community
-        .server
-        .server()
-        .service()
-        .store
-        .clients
-        .count_all()
-        .await
-        .unwrap();
+    let all = community.server.storage().count_clients().await.unwrap();
     let own = u64::from(community.server.server().administrator().is_some());
     assert_eq!(all, own + 1);
 }

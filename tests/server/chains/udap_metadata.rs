@@ -1,7 +1,9 @@
 //! `/.well-known/udap`.
 
-use registrar::testing::jose::{Claims, Compact, Expectations, KeySet, Verified, verify};
-use serde_json::{Value, json};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use registrar::testing::verified;
+use serde_json::{Map, Value, json};
 
 use super::anchors::community;
 use super::parties::Party;
@@ -79,12 +81,12 @@ async fn the_document_exists_when_clients_register_by_certificates() {
 }
 
 /// Verifies `token` with the certificates of `party` in its header, and returns its claims.
-fn read(server: &TestServer, party: &Party, token: &Value) -> Verified<Claims> {
-    let token = Compact::parse(token.as_str().unwrap()).unwrap();
-    assert_eq!(token.unverified_header()["x5c"], party.x5c());
-    let keys = KeySet::parse(&party.signer().jwks(), 1).unwrap();
-    let now = registrar::clock::Timestamp::from_unix(server.now());
-    verify(&token, &keys, &Expectations::default(), now).unwrap()
+fn read(server: &TestServer, party: &Party, token: &Value) -> Map<String, Value> {
+    let token = token.as_str().unwrap();
+    let header = token.split('.').next().unwrap();
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    assert_eq!(header["x5c"], party.x5c());
+    verified(token, &party.signer().jwks(), None, &["iss"], server.now()).unwrap()
 }
 
 #[tokio::test]
@@ -98,18 +100,18 @@ async fn the_metadata_is_signed_with_the_key_of_the_operator() {
     let signed = read(&server, &own, &token);
     let now = server.now();
     assert_eq!(
-        (signed.text("iss"), signed.text("sub")),
-        (Some(BASE), Some(BASE))
+        (&signed["iss"], &signed["sub"]),
+        (&json!(BASE), &json!(BASE))
     );
     assert_eq!(
-        (&signed.claims()["iat"], &signed.claims()["exp"]),
+        (&signed["iat"], &signed["exp"]),
         (&json!(now), &json!(now + 86_400))
     );
     for (name, path) in [
         ("token_endpoint", "/token"),
         ("registration_endpoint", "/register"),
     ] {
-        assert_eq!(signed.text(name), Some(server.url(path).as_str()));
+        assert_eq!(signed[name], server.url(path));
     }
     assert_eq!(
         metadata(&server).await.body["signed_metadata"],
@@ -118,7 +120,7 @@ async fn the_metadata_is_signed_with_the_key_of_the_operator() {
     );
     server.clock.advance(601);
     let next = metadata(&server).await.body["signed_metadata"].clone();
-    assert_ne!(read(&server, &own, &next).text("jti"), signed.text("jti"));
+    assert_ne!(read(&server, &own, &next)["jti"], signed["jti"]);
 }
 
 #[tokio::test]
@@ -136,7 +138,7 @@ async fn mismatching_files_are_a_configuration_error() {
             let named = json!({"baseUrl": base, "signingKey": key, "certificates": chain});
             let live =
                 serde_json::from_value(json!({"registration": {"udapMetadata": named}})).unwrap();
-            let faults = registrar::testing::service::judge(live).err();
+            let faults = registrar::testing::judge(live).err();
             match expected {
                 None => assert_eq!(faults, None),
                 Some(expected) => {

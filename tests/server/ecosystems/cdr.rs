@@ -1,7 +1,7 @@
 //! The Consumer Data Right (Australia): a data recipient registers its software at a data holder that
 //! runs with `examples/config/cdr.toml`, in the same way as the mock recipient of the Register.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::directory::{Directory, present, unique};

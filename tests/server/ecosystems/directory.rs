@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 

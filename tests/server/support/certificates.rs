@@ -11,6 +11,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509Name};
 use registrar::config::{ClientCertificates, Configuration};
+use registrar::testing::certificate_jwk;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -105,9 +106,7 @@ impl Pair {
 
     /// Returns its key as a JWK Set.
     pub(crate) fn jwks(&self) -> Value {
-        let certificate =
-            registrar::testing::x509::Certificate::from_x509(self.x509.clone()).unwrap();
-        json!({"keys": [certificate.jwk().unwrap()]})
+        json!({"keys": [certificate_jwk(&self.pem()).unwrap()]})
     }
 }
 

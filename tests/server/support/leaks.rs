@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use memchr::memmem::Finder;
-use registrar::config::settings::{LogFormat, TelemetrySettings};
-use registrar::testing::telemetry::{self, meter};
+use registrar::testing;
 use serde_json::Value;
 
 /// Secret members of answers.
@@ -94,13 +93,7 @@ impl Watch {
     pub(super) fn begin() {
         static BEGUN: OnceLock<()> = OnceLock::new();
         BEGUN.get_or_init(|| {
-            let level = "trace".to_owned();
-            let settings = TelemetrySettings {
-                level,
-                format: LogFormat::Json,
-                ..TelemetrySettings::default()
-            };
-            telemetry::init_to(&settings, || Log).expect("the log of the tests has one recorder");
+            testing::log_to(|| Log).expect("the log of the tests has one recorder");
         });
     }
 
@@ -121,7 +114,7 @@ impl Watch {
             .get(self.log..)
             .unwrap_or_default()
             .to_vec();
-        let numbers = meter::text().unwrap_or_default().into_bytes();
+        let numbers = testing::metrics().unwrap_or_default().into_bytes();
         let mut places = vec![
             ("the log".to_owned(), log),
             ("the numbers".to_owned(), numbers),

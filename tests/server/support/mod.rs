@@ -13,7 +13,7 @@ use std::sync::Arc;
 use registrar::clock::{Clock, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
 use registrar::server::{self, Server, Start};
-use registrar::testing::script::testing::fake::FakeHost;
+use registrar::testing::{self, FakeHost, Inside, Storage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -120,7 +120,7 @@ impl TestServer {
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
-        let scheme = if configuration.settings.server.tls.is_on() {
+        let scheme = if configuration.settings.server.tls.certificate.is_some() {
             "https"
         } else {
             "http"
@@ -131,7 +131,7 @@ impl TestServer {
             clock: other_clock.unwrap_or_else(|| clock.clone()),
         };
         let server = match host {
-            Some(host) => Box::pin(server::start_with_host(start, host)).await,
+            Some(host) => Box::pin(testing::start_with_host(start, host)).await,
             None => Box::pin(server::start(start)).await,
         };
         let server = server.expect("it starts");
@@ -248,28 +248,20 @@ impl TestServer {
 
     /// Returns the provenance of the stored client.
     pub(crate) async fn provenance(&self, client: &Registered) -> Value {
-        let id =
-            registrar::testing::base::model::ClientId::parse(&client.id).expect("an identifier");
-        let found = self
-            .server()
-            .service()
-            .store
-            .clients
-            .find(&id)
-            .await
-            .expect("the store reads");
-        let stored = found.expect("the client is there").into_client();
-        serde_json::to_value(stored.provenance).expect("a provenance is JSON")
+        self.stored(&client.id).await["provenance"].take()
+    }
+
+    /// Returns the stored client with this identifier.
+    pub(crate) async fn stored(&self, id: &str) -> Value {
+        let found = self.storage().client(id).await.expect("the store reads");
+        found.expect("the client is there")
     }
 
     /// Asserts that the store contains only the administrator that the first start created.
     pub(crate) async fn expect_empty(&self) {
         let count = self
-            .server()
-            .service()
-            .store
-            .clients
-            .count_all()
+            .storage()
+            .count_clients()
             .await
             .expect("the store reads");
         assert_eq!(
@@ -277,6 +269,16 @@ impl TestServer {
             u64::from(self.server().administrator().is_some()),
             "nothing of a rejected request is stored"
         );
+    }
+
+    /// Returns the inside of the server.
+    pub(crate) fn inside(&self) -> Inside {
+        testing::inside(self.server())
+    }
+
+    /// Returns what the server stores.
+    pub(crate) fn storage(&self) -> Storage {
+        self.inside().storage()
     }
 
     /// Returns the server itself.

@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use registrar::testing::base::secret::Secret;
-use registrar::testing::jose::{Algorithm, SigningKey, sign};
+use registrar::testing::{Algorithm, Key};
 use serde_json::{Map, Value, json};
 
 use super::{START, with};
@@ -11,32 +10,30 @@ use super::{START, with};
 /// The holder of one key.
 pub(crate) struct Signer {
     pub(crate) iss: String,
-    key: SigningKey,
+    key: Key,
 }
 
 impl Signer {
     pub(crate) fn new(iss: &str, algorithm: Algorithm) -> Self {
         Self {
             iss: iss.to_owned(),
-            key: SigningKey::generate(algorithm).expect("a key"),
+            key: Key::generate(algorithm).expect("a key"),
         }
     }
 
     /// Creates a signer with the private key in `pem`.
     pub(crate) fn of_pem(iss: &str, pem: &str, algorithm: Algorithm) -> Self {
-        let pem = Secret::new(pem.to_owned());
         Self {
             iss: iss.to_owned(),
-            key: SigningKey::from_pem(&pem, algorithm).expect("a key"),
+            key: Key::from_pem(pem, algorithm).expect("a key"),
         }
     }
 
     /// Creates a signer with a shared secret.
     pub(crate) fn sharing(iss: &str, secret: &str) -> Self {
-        let secret = Secret::new(secret.to_owned());
         Self {
             iss: iss.to_owned(),
-            key: SigningKey::from_secret(&secret, Algorithm::Hs256).expect("a key"),
+            key: Key::from_secret(secret).expect("a key"),
         }
     }
 
@@ -47,7 +44,7 @@ impl Signer {
 
     /// Returns its public key as a `SubjectPublicKeyInfo` in base64url, the form of evidence verifiers.
     pub(crate) fn akpub(&self) -> String {
-        let pem = self.key.to_pem().expect("it has a key pair").expose();
+        let pem = self.key.to_pem().expect("it has a key pair");
         let key = openssl::pkey::PKey::private_key_from_pem(pem.as_bytes()).expect("a key");
         URL_SAFE_NO_PAD.encode(key.public_key_to_der().expect("its public half"))
     }
@@ -76,6 +73,7 @@ impl Signer {
     pub(crate) fn raw(&self, header: &Value, claims: Value) -> String {
         let object =
             |value: &Value| -> Map<String, Value> { value.as_object().expect("an object").clone() };
-        sign(&object(header), &object(&claims), &self.key).expect("it signs")
+        let signed = self.key.sign(&object(header), &object(&claims));
+        signed.expect("it signs")
     }
 }

@@ -1,8 +1,5 @@
 //! Access tokens from the token endpoint, and initial access tokens.
 
-use registrar::store::Change;
-use registrar::store::expiring::initial_access_tokens::InitialAccess;
-use registrar::testing::base::secret::Secret;
 use serde_json::{Value, json};
 
 use super::{Answer, Registered, TestServer, with};
@@ -62,13 +59,8 @@ impl TestServer {
     /// Creates an initial access token.
     pub(crate) async fn initial_access(&self, token: &str, more: Value) -> String {
         let grant = with(json!({"created_at": super::START, "policy": {}}), more);
-        let grant: InitialAccess =
-            serde_json::from_value(grant).expect("a valid initial access token");
-        let tokens = &self.server().service().store.initial_access_tokens;
-        let made = tokens
-            .create(&Secret::new(token.to_owned()), grant, Change::default())
-            .await;
-        made.expect("the store writes")
+        let made = self.storage().create_initial_access(token, grant).await;
+        made.expect("a valid initial access token is stored")
     }
 
     /// Sends `POST /register` with a bearer token.

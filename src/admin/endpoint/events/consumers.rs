@@ -126,7 +126,7 @@ impl<'a> ShownParked<'a> {
             event: ShownEvent::at(parked.position, &parked.event),
             attempts: parked.attempts,
             error: &parked.error,
-            parked_at: parked.parked_at.unix(),
+            parked_at: parked.given_up_at.unix(),
         }
     }
 }

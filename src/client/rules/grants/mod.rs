@@ -16,7 +16,7 @@ const PASSWORD: &str = "password";
 
 /// Returns the grant types that can be registered. `password` is included only if its option is
 /// also enabled, and a redirecting grant only if a response type for it is supported.
-pub fn supported_grants(settings: &Registration) -> Vec<String> {
+pub(crate) fn supported_grants(settings: &Registration) -> Vec<String> {
     let mut grants = settings.grant_types_supported.clone();
     let password_is_on = settings.dynamic_registration_password_grant_type_enabled;
     grants.retain(|grant| grant != PASSWORD || password_is_on);

@@ -29,7 +29,7 @@ pub(crate) const CHALLENGE_HEADER: HeaderName =
 
 /// Why a client attestation is rejected. Each reason has its own error code.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientAttestationError {
+pub(crate) enum ClientAttestationError {
     /// `invalid_client_attestation`
     #[error("{0}")]
     Invalid(String),

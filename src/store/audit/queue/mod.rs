@@ -34,7 +34,7 @@ enum QueueMessage {
 
 /// Accepts events that do not belong to a change.
 #[derive(Debug, Clone)]
-pub struct AuditQueue {
+pub(crate) struct AuditQueue {
     sender: mpsc::Sender<QueueMessage>,
     losses: Arc<Losses>,
 }
@@ -48,7 +48,7 @@ impl std::fmt::Debug for QueueMessage {
 impl AuditQueue {
     /// Queues `event` to be written soon. It is counted as lost when the queue is full, or when it has no
     /// actor and there were too many such events recently.
-    pub fn leave(&self, event: AuditEvent) {
+    pub(crate) fn leave(&self, event: AuditEvent) {
         if event.actor.is_some() {
             self.send(event);
         } else {
@@ -57,7 +57,7 @@ impl AuditQueue {
     }
 
     /// Does the same for an event whose actor, if any, could be anybody: any client may register.
-    pub fn leave_of_stranger(&self, event: AuditEvent) {
+    pub(crate) fn leave_of_stranger(&self, event: AuditEvent) {
         if self.losses.admits_stranger() {
             self.send(event);
         } else {
@@ -77,7 +77,7 @@ impl AuditQueue {
     }
 
     /// Returns when everything queued before is written or lost.
-    pub async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         let (told, written) = oneshot::channel();
         if self.sender.send(QueueMessage::Flush(told)).await.is_ok() {
             // The writer has stopped: there is nothing to wait for.
@@ -87,7 +87,7 @@ impl AuditQueue {
 }
 
 /// Writes the queued events.
-pub struct AuditWriter {
+pub(crate) struct AuditWriter {
     log: AuditLog,
     receiver: mpsc::Receiver<QueueMessage>,
     losses: Arc<Losses>,
@@ -98,7 +98,7 @@ pub struct AuditWriter {
 }
 
 /// Returns a queue for events and the writer that stores them in `log`.
-pub fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
+pub(crate) fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     let losses = Arc::new(Losses::none());
     let queue = AuditQueue {
@@ -120,7 +120,7 @@ pub fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
 
 impl AuditWriter {
     /// Writes queued events until `stop`, and then the remaining ones.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,

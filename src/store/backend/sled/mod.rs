@@ -5,7 +5,7 @@
 
 pub(in crate::store) mod database;
 pub(in crate::store) mod guard;
-pub mod inspect;
+pub(crate) mod inspect;
 pub(in crate::store) mod integrity;
 pub(in crate::store) mod log;
 pub(in crate::store) mod mark;
@@ -23,7 +23,7 @@ use sled::Db;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::work::Work;
+pub(crate) use self::work::Work;
 use crate::store::{Backend, Change, Facts, Pair, StoreError};
 use crate::telemetry::{WriteOutcome, meter};
 use database::{Database, LOG, LONG_VALUES};

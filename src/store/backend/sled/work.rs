@@ -6,19 +6,19 @@ use crate::store::StoreError;
 
 /// One piece of work, shared by the thread that does it and the thread that waits.
 #[derive(Debug, Default)]
-pub struct Work {
+pub(crate) struct Work {
     is_ended: AtomicBool,
     done: AtomicU64,
 }
 
 impl Work {
     /// Ends the work at its next step; the work cleans up after itself.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.is_ended.store(true, Ordering::SeqCst);
     }
 
     /// Returns the progress: bytes copied or read, plus records.
-    pub fn done(&self) -> u64 {
+    pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::SeqCst)
     }
 

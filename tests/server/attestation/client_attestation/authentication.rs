@@ -1,6 +1,6 @@
 //! Client attestation as the authentication method of a client at the token endpoint.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::{ATTESTATION, ISSUER, PROOF, Parties, attestation, proof, proven};

@@ -50,17 +50,7 @@ async fn a_required_challenge_is_in_the_answer() {
     asked(&show(&parties, &server, "3", json!("made-up")).await);
     server.clock.advance(151);
     asked(&show(&parties, &server, "4", json!(second)).await);
-    assert_eq!(
-        server
-            .server()
-            .service()
-            .store
-            .clients
-            .count_all()
-            .await
-            .unwrap(),
-        2
-    );
+    assert_eq!(server.storage().count_clients().await.unwrap(), 2);
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn the_attested_key_authenticates_the_client() {
     let id = answer.body["client_id"].as_str().unwrap();
     for (signer, status) in [
         (
-            &Signer::new("other", registrar::testing::jose::Algorithm::Es256),
+            &Signer::new("other", registrar::testing::Algorithm::Es256),
             401,
         ),
         (&parties.instance, 200),
@@ -120,7 +120,7 @@ async fn the_attested_key_is_added_to_the_keys_of_the_request() {
     let server = parties.server(json!({})).await;
     let (own, other) = (
         parties.instance.jwk(),
-        Signer::new("other", registrar::testing::jose::Algorithm::Es256).jwk(),
+        Signer::new("other", registrar::testing::Algorithm::Es256).jwk(),
     );
     let keys = |keys: Value| json!({"jwks": {"keys": keys}, "token_endpoint_auth_method": "private_key_jwt"});
     for (jti, (sent, registered)) in ["1", "2", "3"].iter().zip([

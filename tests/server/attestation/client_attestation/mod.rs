@@ -6,7 +6,7 @@ mod challenges;
 mod credential;
 mod refusals;
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, START, Signer, TestServer, with};

@@ -1,6 +1,6 @@
 //! Client attestations and proofs that are rejected.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::{ATTESTATION, ISSUER, PROOF, Parties, attestation, post, proof, proven};

@@ -3,7 +3,7 @@
 mod certificates;
 mod rules;
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::directory::{Bank, Directory, present};

@@ -1,6 +1,6 @@
 //! Requests that break a rule of Open Finance Brasil are rejected.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::{

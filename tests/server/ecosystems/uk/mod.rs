@@ -4,7 +4,7 @@
 mod certificates;
 mod rules;
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use super::directory::{Bank, Directory, present, unique};
@@ -100,7 +100,7 @@ impl Party {
     /// Requests a token for `client`, which signs with its key in the directory.
     async fn ask_token(&self, client: &Registered) -> Answer {
         let assertion = self.signed(json!({
-            "iss": client.id, "sub": client.id, "aud": self.bank.server.server().service().issuer, "jti": jti(),
+            "iss": client.id, "sub": client.id, "aud": self.bank.server.server().url(), "jti": jti(),
             "iat": START, "exp": START + 300,
         }));
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -1,6 +1,6 @@
 //! Requests that break a rule of UK Open Banking are rejected.
 
-use registrar::testing::jose::Algorithm;
+use registrar::testing::Algorithm;
 use serde_json::json;
 
 use super::{

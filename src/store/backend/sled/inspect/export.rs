@@ -15,7 +15,7 @@ use crate::store::{
 
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreExportError {
+pub(crate) enum StoreExportError {
     /// Nothing can be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -37,7 +37,7 @@ pub enum StoreExportError {
 ///
 /// # Errors
 /// As for [`check`](crate::store::backend::sled::inspect::check), and when the key of the secrets or the file is not available.
-pub fn export(
+pub(crate) fn export(
     folder: &Path,
     key: Option<&Path>,
     file: &Path,

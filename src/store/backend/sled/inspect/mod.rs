@@ -15,7 +15,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-pub use self::export::{StoreExportError, export};
+pub(crate) use self::export::export;
 use crate::base::Sealed;
 use crate::store::{
     StoreError, Stored, backend::sled::Database, backend::sled::Met, backend::sled::Work,
@@ -32,20 +32,20 @@ const TOLD: usize = 200;
 
 /// The result of an inspection.
 #[derive(Debug, Default)]
-pub struct Inspection {
+pub(crate) struct Inspection {
     /// Clients that can be read.
-    pub clients: u64,
+    pub(crate) clients: u64,
     /// Records that can be read, including the clients.
-    pub records: u64,
+    pub(crate) records: u64,
     /// The first faults, as texts.
-    pub faults: Vec<String>,
+    pub(crate) faults: Vec<String>,
     /// The number of further faults.
-    pub further: u64,
+    pub(crate) further: u64,
 }
 
 impl Inspection {
     /// Returns whether there are no faults.
-    pub const fn is_fine(&self) -> bool {
+    pub(crate) const fn is_fine(&self) -> bool {
         self.faults.is_empty()
     }
 
@@ -59,7 +59,7 @@ impl Inspection {
 }
 
 /// Returns whether there is no store in `folder`.
-pub fn is_absent(folder: &Path) -> bool {
+pub(crate) fn is_absent(folder: &Path) -> bool {
     let log = folder.join(database::LOG).metadata();
     log.is_err_and(|error| [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()))
 }
@@ -69,7 +69,11 @@ pub fn is_absent(folder: &Path) -> bool {
 ///
 /// # Errors
 /// When there is no store, a server has it open, nothing of it can be read, or `work` is ended.
-pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspection, StoreError> {
+pub(crate) fn check(
+    folder: &Path,
+    key: Option<&Path>,
+    work: &Work,
+) -> Result<Inspection, StoreError> {
     let mut found = Inspection::default();
     let source = StoreSource::open(folder, work, &mut found)?;
     let mut judge = Judge::new(&source, folder);
@@ -91,13 +95,13 @@ pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspectio
 
 /// The result of [`accept`].
 #[derive(Debug, Default)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// The file of the key, when it is not the key that sealed the existing data.
-    pub another_key: Option<PathBuf>,
+    pub(crate) another_key: Option<PathBuf>,
     /// Where the previous files are, when the store was rebuilt from what could be read.
-    pub aside: Option<PathBuf>,
+    pub(crate) aside: Option<PathBuf>,
     /// What could not be read then, as texts.
-    pub lost: Vec<String>,
+    pub(crate) lost: Vec<String>,
 }
 
 /// Lets the server in `folder` continue with the existing data: lost data stays lost and is no longer
@@ -107,7 +111,11 @@ pub struct Accepted {
 ///
 /// # Errors
 /// When there is no store, a server has it open, nothing of it can be read, or the key cannot be created.
-pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted, StoreError> {
+pub(crate) fn accept(
+    folder: &Path,
+    key: Option<&Path>,
+    work: &Work,
+) -> Result<Accepted, StoreError> {
     let mut accepted = Accepted::default();
     let source = StoreSource::open(folder, work, &mut Inspection::default())?;
     if source.is_log() {

@@ -4,7 +4,7 @@
 //! number; three million take about an hour on two cores:
 //!
 //! ```sh
-//! PROPTEST_CASES=3000000 cargo test --test jose random_input
+//! PROPTEST_CASES=3000000 cargo test --lib random_input
 //! ```
 //!
 //! A failing input is printed after it was made as small as possible.
@@ -14,16 +14,12 @@ use std::sync::LazyLock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use registrar::client::member::MEMBERS;
-use registrar::client::{Requested, Rules};
-use registrar::clock::Timestamp;
-use registrar::config::{Limits, Registration};
-use registrar::testing::base::model::json;
-use registrar::testing::base::secret::Secret;
-use registrar::testing::jose::{
-    Algorithm, Compact, Expectations, KeySet, SigningKey, sign, thumbprint, verify,
-};
 use serde_json::{Map, Value, json};
+
+use crate::base::{Secret, Timestamp, json};
+use crate::client::{MEMBERS, Requested, Rules};
+use crate::config::{FetchSettings, Limits, Registration};
+use crate::jose::{Algorithm, Compact, Expectations, KeySet, SigningKey, sign, thumbprint, verify};
 
 /// A valid token and the keys that verify it.
 struct Good {
@@ -264,7 +260,7 @@ proptest! {
     fn a_request_becomes_valid_metadata_or_violations(request in of_metadata()) {
         let Ok(object) = json::parse_object(request.to_string().as_bytes()) else { return Ok(()) };
         let (settings, limits) = (Registration::default(), Limits::default());
-        let fetch = registrar::config::FetchSettings::default();
+        let fetch = FetchSettings::default();
         let rules = Rules { settings: &settings, scopes: &[], limits: &limits, fetch: &fetch, initial_access: None, registered: None, is_certified: false };
         match rules.validate(Requested::read(object, &[])) {
             Ok(valid) => prop_assert!(rules.validate_changed(valid.metadata().clone()).is_ok()),

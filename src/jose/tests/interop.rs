@@ -3,12 +3,10 @@
 //! `tests/fixtures/jose/` has the tokens and the scripts that create and verify them.
 //! `.ci/jose.sh` has both other libraries verify new tokens of ours.
 
-use registrar::clock::Timestamp;
-use registrar::testing::base::secret::Secret;
-use registrar::testing::jose::{
-    Algorithm, Compact, Expectations, KeySet, SigningKey, sign, verify,
-};
 use serde_json::{Map, Value, json};
+
+use crate::base::{Secret, Timestamp};
+use crate::jose::{Algorithm, Compact, Expectations, KeySet, SigningKey, sign, verify};
 
 const SECRET: &str = "a-secret-for-tests-only-that-is-long-enough-for-each-of-the-hashes";
 
@@ -51,7 +49,7 @@ fn check(file: &str, maker: &str, algorithms: &[Algorithm]) {
 #[test]
 fn tokens_of_joserfc_verify() {
     check(
-        include_str!("../fixtures/jose/python.json"),
+        include_str!("../../../tests/fixtures/jose/python.json"),
         "made-by-joserfc",
         Algorithm::ALL,
     );
@@ -63,7 +61,7 @@ fn tokens_of_node_jose_verify() {
     let has = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Es256k | Algorithm::Ed448);
     let known: Vec<Algorithm> = Algorithm::ALL.iter().filter(has).copied().collect();
     check(
-        include_str!("../fixtures/jose/node.json"),
+        include_str!("../../../tests/fixtures/jose/node.json"),
         "made-by-node-jose",
         &known,
     );
@@ -72,7 +70,7 @@ fn tokens_of_node_jose_verify() {
 #[test]
 fn our_stored_tokens_still_verify() {
     check(
-        include_str!("../fixtures/jose/ours.json"),
+        include_str!("../../../tests/fixtures/jose/ours.json"),
         "made-by-registrar",
         Algorithm::ALL,
     );

@@ -1,0 +1,3 @@
+//! Tests of several layers at once.
+
+mod random_input;
