@@ -192,7 +192,7 @@ fn run(command: Command) -> Result<(), CommandFailure> {
         Command::Serve(arguments) => Ok(serve::run(&arguments)?),
         Command::Check(arguments) => Ok(check::run(&arguments)?),
         Command::Store(command) => Ok(store::run(&command)?),
-        Command::Script(command) => Ok(script::run(&command)?),
+        Command::Script(command) => script::run(&command),
         Command::Clients(command) => wait(clients::run(&command)),
         Command::Tokens(command) => wait(tokens::run(&command)),
         Command::Events(command) => wait(events::run(&command)),

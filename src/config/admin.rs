@@ -46,6 +46,8 @@ pub struct AdminScopes {
     pub tokens_write: String,
     /// Read the loaded scripts.
     pub scripts_read: String,
+    /// Pin, push and promote versions of the scripts.
+    pub scripts_write: String,
     /// Read the audit log.
     pub audit_read: String,
 }
@@ -62,6 +64,7 @@ impl Default for AdminScopes {
             tokens_read: "tokens.read".to_owned(),
             tokens_write: "tokens.write".to_owned(),
             scripts_read: "scripts.read".to_owned(),
+            scripts_write: "scripts.write".to_owned(),
             audit_read: "audit.read".to_owned(),
         }
     }
@@ -80,6 +83,7 @@ impl AdminScopes {
             tokens_read,
             tokens_write,
             scripts_read,
+            scripts_write,
             audit_read,
         } = self;
         let all = [
@@ -92,6 +96,7 @@ impl AdminScopes {
             tokens_read,
             tokens_write,
             scripts_read,
+            scripts_write,
             audit_read,
         ];
         let mut names: Vec<&str> = Vec::new();

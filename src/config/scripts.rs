@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 pub struct ScriptSettings {
     /// Folder of the scripts.
     pub directory: PathBuf,
+    /// Whether the folder is in force even if a version of the scripts is pinned.
+    pub ignore_pin: bool,
     /// Milliseconds to wait before the first retries of an event that scripts or a webhook could not receive. The
     /// pauses after them grow. Empty: no retries.
     pub retry_pauses_ms: Vec<u64>,
@@ -27,6 +29,7 @@ impl Default for ScriptSettings {
     fn default() -> Self {
         Self {
             directory: PathBuf::from("scripts"),
+            ignore_pin: false,
             retry_pauses_ms: vec![1_000, 10_000],
             limits: ScriptLimits::default(),
             attributes: Map::new(),

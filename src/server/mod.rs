@@ -27,7 +27,7 @@ use crate::config::{Configuration, Sources, StoreUrl};
 use crate::events;
 use crate::fetch;
 use crate::http::{Tls, TlsFault};
-use crate::script::{Host, LoadErrors, SecretError};
+use crate::script::{Host, SecretError};
 use crate::service::Service;
 use crate::store::{AuditWriter, StoreError};
 use crate::telemetry::{Reloaded, meter};
@@ -139,6 +139,7 @@ impl Server {
         let requests = Requests {
             again,
             changes: prepared.changes,
+            script_orders: prepared.script_orders,
         };
         let stop = server.stop.clone();
         server
@@ -289,7 +290,7 @@ enum StartFault {
     Patch(String),
     /// The scripts cannot be loaded.
     #[error("cannot load the scripts:\n{0}")]
-    Scripts(#[from] LoadErrors),
+    Scripts(String),
     /// The client for outgoing requests cannot be created.
     #[error("{0}")]
     Fetcher(#[from] fetch::BuildError),

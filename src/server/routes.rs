@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, get, post, put};
 use axum::{Extension, Router};
 use hyper::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -69,12 +69,23 @@ fn open_to_pages(paths: &Paths) -> Router<Arc<Service>> {
 /// Limits the concurrent requests to `routes`. The body of each request is received first.
 fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     let limits = &service.settings.limits;
+    let (body_bytes, requests) = (limits.body_bytes, limits.requests);
+    bounded_by(body_bytes, requests, routes, service)
+}
+
+/// As [`bounded`], with other limits: the size of a body in bytes, and the concurrent requests.
+fn bounded_by(
+    body_bytes: usize,
+    requests: usize,
+    routes: Router<Arc<Service>>,
+    service: Arc<Service>,
+) -> Router {
     let reception = Reception {
-        body_bytes: limits.body_bytes,
-        body_timeout_ms: limits.body_timeout_ms,
-        waiting: limits.requests,
+        body_bytes,
+        body_timeout_ms: service.settings.limits.body_timeout_ms,
+        waiting: requests,
         room: Arc::default(),
-        permits: Arc::new(Semaphore::new(limits.requests)),
+        permits: Arc::new(Semaphore::new(requests)),
     };
     routes
         .with_state(service)
@@ -148,6 +159,9 @@ fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
 /// The maximum number of concurrent imports: each holds some clients in memory as long as its sender takes.
 const IMPORTS: usize = 4;
 
+/// The maximum number of concurrent calls that send sets of scripts.
+const SCRIPT_SETS: usize = 4;
+
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
 
@@ -163,6 +177,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
         .route("/admin/v1/scripts", only(get(scripts::get), READ))
+        .merge(admin_script_versions())
         .route(
             "/admin/v1/schemas/Client",
             only(get(scripts::client_schema), READ),
@@ -172,8 +187,38 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
             only(get(scripts::description), READ),
         );
     bounded(routes, Arc::clone(&service))
+        .merge(admin_script_sets(Arc::clone(&service)))
         .merge(admin_feed(Arc::clone(&service)))
         .merge(admin_import(service))
+}
+
+/// The versions of the scripts.
+fn admin_script_versions() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::script_versions as versions;
+    const PIN: &[Method] = &[Method::PUT, Method::DELETE];
+    Router::new()
+        .route(
+            "/admin/v1/scripts/versions/{id}",
+            only(get(versions::show), READ),
+        )
+        .route(
+            "/admin/v1/scripts/pin",
+            only(put(versions::pin).delete(versions::unpin), PIN),
+        )
+        .route(
+            "/admin/v1/scripts/promote",
+            post_only(post(versions::promote)),
+        )
+}
+
+/// The calls of the admin API that send whole sets of scripts, which are larger than other bodies. A few are processed
+/// at the same time.
+fn admin_script_sets(service: Arc<Service>) -> Router {
+    use crate::admin::endpoint::script_versions as versions;
+    const READ_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
+    let every = get(versions::list).post(versions::push);
+    let routes = Router::new().route("/admin/v1/scripts/versions", only(every, READ_POST));
+    bounded_by(versions::MOST_BODY_BYTES, SCRIPT_SETS, routes, service)
 }
 
 /// The feed of events of the admin API. Its callers wait, so they do not count among the requests being processed.

@@ -13,10 +13,13 @@ use crate::events;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::live;
-use crate::script::{Host, Runtime, ScriptSet};
+use crate::script::{Host, Runtime};
+use crate::server::reload::versions::{self, WantedScripts};
 use crate::server::{Listeners, Sockets, Start, StartFault, WatchError, Watched};
+use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{self, Judged, Outside, Parts, Service, Snapshot, Upstream};
 use crate::store::{AuditWriter, Store, StoreError, audit};
+use crate::telemetry::meter;
 use crate::token;
 
 /// A service, and what the tasks of its server work with.
@@ -31,6 +34,8 @@ pub(super) struct Prepared {
     pub(super) warnings: Vec<String>,
     /// Requested changes of the live configuration.
     pub(super) changes: mpsc::Receiver<live::Change>,
+    /// Orders about the scripts in force.
+    pub(super) script_orders: mpsc::Receiver<QueuedOrder>,
     /// Audit events of rejected requests.
     pub(super) refused: AuditWriter,
 }
@@ -54,7 +59,8 @@ pub(super) async fn prepare(
     let live = configured.judged.in_force();
     let settings = &configured.configuration.settings;
     let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
-    let scripts = load_scripts(settings, Arc::clone(&start.clock), host).await?;
+    let clock = Arc::clone(&start.clock);
+    let scripts = load_scripts(settings, clock, host, &opened.store).await?;
     let prepared = opened.prepare(configured, start.clock, live, scripts)?;
     prepare_events(&prepared.service).await?;
     Ok(prepared)
@@ -111,21 +117,23 @@ impl Opened {
         configured: Configured,
         clock: Arc<dyn Clock>,
         live: Arc<ArcSwap<Live>>,
-        scripts: Arc<ScriptSet>,
+        scripts: WantedScripts,
     ) -> Result<Prepared, StartFault> {
         let settings = &configured.configuration.settings;
         let (address, admin_address) = self.listeners.addresses(settings);
         let issuer = issuer(settings, address);
         let (changes, requested) = live::queue();
+        let (script_orders, ordered) = script_orders::queue();
         let (refusals, refused) = audit::queue(self.store.audit.clone());
         let parts = Parts {
-            jwks: token::public_keys(&scripts.runtime().secrets()),
+            jwks: token::public_keys(&scripts.scripts.runtime().secrets()),
             upstream: upstream(settings, &issuer, &clock)?,
             store: self.store,
             clock,
             fetcher: self.fetcher,
             live,
             changes,
+            script_orders,
             refusals,
             admin_address,
         };
@@ -137,6 +145,7 @@ impl Opened {
             sources: configured.sources.clone(),
             warnings: configured.configuration.warnings.clone(),
             changes: requested,
+            script_orders: ordered,
             refused,
             service: Arc::new(configured.service(issuer, parts, scripts)),
         })
@@ -190,12 +199,19 @@ impl Configured {
     }
 
     /// Creates the service with this configuration and `scripts` in force.
-    fn service(self, issuer: String, parts: Parts, scripts: Arc<ScriptSet>) -> Service {
+    fn service(self, issuer: String, parts: Parts, wanted: WantedScripts) -> Service {
         let Configuration {
             settings, origins, ..
         } = self.configuration;
-        let first = Snapshot::new(self.judged, scripts, own_names(&settings, &issuer));
-        let first = first.with_origins(origins, self.patches);
+        let WantedScripts { scripts, pin } = wanted;
+        let first = Snapshot::new(
+            self.judged,
+            Arc::clone(&scripts),
+            own_names(&settings, &issuer),
+        );
+        let first = first
+            .with_scripts(scripts, pin)
+            .with_origins(origins, self.patches);
         Service::new(settings, issuer, parts, first)
     }
 }
@@ -236,11 +252,21 @@ async fn load_scripts(
     settings: &Settings,
     clock: Arc<dyn Clock>,
     host: Arc<dyn Host>,
-) -> Result<Arc<ScriptSet>, StartFault> {
-    let settings = settings.scripts.clone();
-    let runtime = Runtime::new(&settings, clock, host)?;
-    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
-    Ok(Arc::new(loaded?))
+    store: &Store,
+) -> Result<WantedScripts, StartFault> {
+    let settings = &settings.scripts;
+    let runtime = Runtime::new(settings, clock, host)?;
+    let wanted = versions::load_wanted(store, settings, &runtime).await;
+    let wanted = wanted.map_err(StartFault::Scripts)?;
+    if let Some(pin) = &wanted.pin {
+        tracing::warn!(
+            version = pin.version,
+            "a version of the scripts is pinned; the script folder is not in force"
+        );
+    }
+    meter::scripts_pinned(wanted.pin.is_some());
+    versions::keep_folder(store, &wanted.scripts).await;
+    Ok(wanted)
 }
 
 fn upstream(

@@ -4,6 +4,7 @@
 pub(crate) mod limits;
 mod outside;
 pub(crate) mod refusal;
+pub(crate) mod script_orders;
 mod steady;
 mod upstream;
 pub(crate) mod webhooks;
@@ -22,11 +23,12 @@ use crate::config::{Live, Origins, Settings};
 use crate::fetch::{self, Fetcher, RemoteDocuments};
 use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
-use crate::store::{AuditQueue, Store};
+use crate::store::{AuditQueue, Pin, Store};
 use crate::trust::{Trust, Verifier};
 pub(crate) use limits::Limited;
 use limits::RateLimits;
 pub(crate) use outside::Outside;
+pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};
 pub(crate) use steady::{Due, Steady};
 pub(crate) use upstream::{MetadataDocument, Upstream};
 
@@ -47,6 +49,8 @@ pub(crate) struct Snapshot {
     pub(crate) patches: u64,
     /// The scripts.
     pub(crate) scripts: Arc<ScriptSet>,
+    /// The pin, if the scripts are in force because their version is pinned.
+    pub(crate) pin: Option<Pin>,
     /// The rate limits.
     pub(crate) limits: RateLimits,
     own_names: Arc<[String]>,
@@ -69,9 +73,9 @@ impl Snapshot {
         }
     }
 
-    /// Returns the same configuration with other scripts.
+    /// Returns the same configuration with other scripts, which a `pin` may have put in force.
     #[must_use]
-    pub(crate) fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
+    pub(crate) fn with_scripts(&self, scripts: Arc<ScriptSet>, pin: Option<Pin>) -> Self {
         let judged = Judged {
             live: Arc::clone(&self.live),
             trust: Arc::clone(&self.trust),
@@ -85,6 +89,7 @@ impl Snapshot {
         Self {
             origins: Arc::clone(&self.origins),
             patches: self.patches,
+            pin,
             ..next
         }
     }
@@ -101,6 +106,7 @@ impl Snapshot {
         Self {
             origins: Arc::clone(&self.origins),
             patches: self.patches,
+            pin: self.pin.clone(),
             ..next
         }
     }
@@ -123,6 +129,7 @@ impl Snapshot {
             origins,
             patches,
             scripts,
+            pin: None,
             limits,
             own_names,
         }
@@ -196,6 +203,8 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<ArcSwap<Live>>,
     /// The channel for changes of the live configuration.
     pub(crate) changes: Changes,
+    /// The channel for orders about the scripts in force.
+    pub(crate) script_orders: ScriptOrders,
     /// The queue for audit events of rejected requests.
     pub(crate) refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
@@ -224,6 +233,8 @@ pub(crate) struct Service {
     pub(crate) verifier: Verifier,
     /// The channel for changes of the live configuration.
     pub(crate) changes: Changes,
+    /// The channel for orders about the scripts in force.
+    pub(crate) script_orders: ScriptOrders,
     /// The queue for audit events of rejected requests.
     pub(crate) refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
@@ -251,6 +262,7 @@ impl Service {
             fetcher,
             live,
             changes,
+            script_orders,
             refusals,
             jwks,
             upstream,
@@ -269,6 +281,7 @@ impl Service {
             documents,
             verifier,
             changes,
+            script_orders,
             refusals,
             jwks,
             upstream,

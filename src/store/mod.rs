@@ -17,6 +17,7 @@ pub(crate) mod outage;
 pub(crate) mod patches;
 mod record;
 mod retry;
+pub(crate) mod script_versions;
 mod sealing;
 pub(crate) mod seen;
 pub(crate) mod transfer;
@@ -44,6 +45,9 @@ pub(crate) use events::{
     LoggedEvent, Order, Parked, Reason, Trim, Turn, WaitingEvent,
 };
 pub(crate) use patches::ConfigurationPatches;
+pub(crate) use script_versions::{
+    Pin, ScriptFiles, ScriptVersion, ScriptVersions, VersionError, VersionSource,
+};
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
 
 // What the parts of the store use of one another.
@@ -77,6 +81,8 @@ pub(crate) struct Store {
     pub(crate) key_values: KeyValues,
     /// The patches of the live configuration.
     pub(crate) patches: ConfigurationPatches,
+    /// The sets of scripts that were in force.
+    pub(crate) script_versions: ScriptVersions,
     /// Who changed what.
     pub(crate) audit: AuditLog,
     /// What happened to clients.
@@ -155,6 +161,7 @@ impl Store {
             single_use: SingleUse::new(shared()),
             key_values: KeyValues::new(shared(), sealing_key.clone()),
             patches: ConfigurationPatches::new(shared(), sealing_key.clone()),
+            script_versions: ScriptVersions::new(shared()),
             audit: AuditLog::new(shared()),
             events: EventLog::new(shared(), appended),
             consumers: Consumers::new(shared()),

@@ -62,6 +62,7 @@ mod reload;
 mod reload_files;
 mod reuse;
 mod rotation;
+mod script_versions;
 mod scripts;
 mod scripts_after;
 mod scripts_hostile;

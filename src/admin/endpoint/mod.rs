@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod initial_access;
 pub(in crate::admin) mod refusal;
+pub(crate) mod script_versions;
 pub(crate) mod scripts;
 pub(crate) mod transfer;
 pub(crate) mod used;
@@ -18,10 +19,11 @@ use axum::extract::{FromRequestParts, Path};
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::admin::Administrator;
-use crate::base::json;
+use crate::base::{absent, json};
 use crate::config::AdminScopes;
 use crate::http::{
     BadCredentials, BodyError, ClientCertificate, Problem, RequestForm, body, credentials,
@@ -113,6 +115,16 @@ pub(super) fn read_object(parts: &mut Parts) -> Result<Map<String, Value>, Probl
         json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     members.values_mut().for_each(json::integral);
     Ok(members)
+}
+
+/// Takes a body that is a `T`.
+///
+/// # Errors
+/// As [`read_object`], also 400 if it is not a `T`.
+pub(in crate::admin) fn read_typed<T: DeserializeOwned>(parts: &mut Parts) -> Result<T, Problem> {
+    let mut members = read_object(parts)?;
+    absent::without_null(&mut members);
+    serde_json::from_value(members.into()).map_err(|error| bad_request(&error.to_string()))
 }
 
 /// Rejects a body that is not declared as JSON.

@@ -35,7 +35,7 @@ pub(super) fn operation(
         .problems(&[400, 401, 403, 503])
 }
 
-fn id(what: &str) -> Value {
+pub(super) fn id(what: &str) -> Value {
     json!({"name": "id", "in": "path", "required": true, "description": what, "schema": {"type": "string", "minLength": 1}})
 }
 
@@ -353,18 +353,6 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
 fn descriptions(scopes: &AdminScopes) -> Vec<Operation> {
     let read = scopes.clients_read.as_str();
     vec![
-        operation(
-            "get",
-            "/admin/v1/scripts",
-            ("showScripts", &scopes.scripts_read),
-            "Show the loaded scripts.",
-        )
-        .json(
-            200,
-            "The scripts, and statistics of their calls.",
-            "Scripts",
-            &[],
-        ),
         operation(
             "get",
             "/admin/v1/schemas/Client",

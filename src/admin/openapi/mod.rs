@@ -10,6 +10,7 @@ mod events;
 mod operation;
 mod public;
 mod schemas;
+mod scripts;
 
 use std::net::SocketAddr;
 
@@ -47,6 +48,7 @@ fn paths(cx: &Context<'_>) -> Map<String, Value> {
     let mut operational =
         administration::operations(&settings.server.paths.config, &settings.admin.scopes);
     operational.extend(events::operations(&settings.admin.scopes));
+    operational.extend(scripts::operations(&settings.admin.scopes));
     operational.extend(public::probes());
     let scheme = if settings.admin.tls { "https" } else { "http" };
     let address = cx.service.admin_address;
@@ -186,7 +188,14 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
             &scopes.tokens_write,
             "Create, list and revoke initial access tokens.",
         ),
-        (&scopes.scripts_read, "Show the loaded scripts."),
+        (
+            &scopes.scripts_read,
+            "Show the loaded scripts and their versions.",
+        ),
+        (
+            &scopes.scripts_write,
+            "Pin, push and promote versions of the scripts.",
+        ),
         (&scopes.audit_read, "Read the audit log."),
     ]
 }

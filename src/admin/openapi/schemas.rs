@@ -9,9 +9,9 @@ use super::operation::named;
 use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::clients::ClientPage,
     endpoint::clients::ClientRecord, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
-    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
-    initial_access::TokenPage, schema,
+    endpoint::events::replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
+    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
+    initial_access::NewToken, initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -50,6 +50,9 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<NewToken<'_>>();
     generator.subschema_for::<Noted>();
     generator.subschema_for::<LoadedScripts<'_>>();
+    generator.subschema_for::<script_versions::InForce>();
+    generator.subschema_for::<script_versions::VersionList<'_>>();
+    generator.subschema_for::<script_versions::VersionWithFiles<'_>>();
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
     generator.subschema_for::<TokenPage<'_>>();
@@ -63,6 +66,8 @@ fn requests() -> Map<String, Value> {
     generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<InitialAccessTokenRequest>();
     generator.subschema_for::<replay::ReplayRequest>();
+    generator.subschema_for::<script_versions::PushedFiles>();
+    generator.subschema_for::<script_versions::WantedPin>();
     generator.take_definitions(true)
 }
 

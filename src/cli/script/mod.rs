@@ -1,6 +1,7 @@
 //! `registrar script`
 
 mod call;
+pub(super) mod versions;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::FileArguments;
+use crate::cli::{CommandFailure, DEFAULT_FILE, FileArguments};
 use crate::config::{Configuration, ScriptSettings};
 use crate::script::{
     Runtime, ScriptInfo, ScriptSet, docs, testing::Suite, testing::Test, testing::TestFailure,
@@ -50,6 +51,9 @@ pub(super) enum ScriptCommand {
         #[command(flatten)]
         form: ScriptForm,
     },
+    /// The scripts of running servers.
+    #[command(flatten)]
+    Versions(versions::VersionCommand),
     /// Write the .d.rhai files that the Rhai language server needs to complete and check scripts.
     Definitions {
         /// The output folder. One file is written for each module.
@@ -82,8 +86,16 @@ enum ScriptFormat {
     Json,
 }
 
-pub(super) fn run(command: &ScriptCommand) -> Result<(), String> {
+pub(super) fn run(command: &ScriptCommand) -> Result<(), CommandFailure> {
     match command {
+        ScriptCommand::Versions(command) => super::wait(versions::run(command)),
+        local => Ok(run_locally(local)?),
+    }
+}
+
+fn run_locally(command: &ScriptCommand) -> Result<(), String> {
+    match command {
+        ScriptCommand::Versions(_) => Ok(()),
         ScriptCommand::Check { scripts, form } => check(scripts, form.format),
         ScriptCommand::Test { scripts, filter } => test(scripts, filter.as_deref()),
         ScriptCommand::Call {
@@ -105,6 +117,16 @@ pub(super) fn run(command: &ScriptCommand) -> Result<(), String> {
 }
 
 impl ScriptArguments {
+    /// The arguments for the scripts of `folder`, with the default configuration file if it exists.
+    fn of_folder(folder: &Path) -> Self {
+        Self {
+            file: FileArguments {
+                config: PathBuf::from(DEFAULT_FILE),
+            },
+            scripts: Some(folder.to_owned()),
+        }
+    }
+
     fn load(&self) -> Result<Configuration, String> {
         let mut flags = Vec::new();
         if let Some(folder) = &self.scripts {

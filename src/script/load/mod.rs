@@ -132,14 +132,62 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     for (name, text) in files {
         libraries.insert(name.replace(".rhai", ""), text);
     }
-    if scripts.len() + libraries.len() > MAXIMUM_FILES {
-        let message = format!("too many files; the limit is {MAXIMUM_FILES}");
-        errors.push(LoadError::new("", message));
-    }
+    let texts = Texts { scripts, libraries };
+    texts.check_number(&mut errors);
     if errors.is_empty() {
-        Ok(Texts { scripts, libraries })
+        Ok(texts)
     } else {
         Err(LoadErrors(errors))
+    }
+}
+
+impl Texts {
+    fn check_number(&self, errors: &mut Vec<LoadError>) {
+        if self.scripts.len() + self.libraries.len() > MAXIMUM_FILES {
+            let message = format!("too many files; the limit is {MAXIMUM_FILES}");
+            errors.push(LoadError::new("", message));
+        }
+    }
+}
+
+/// Puts `files` into `texts`, by their names relative to the folder of the scripts. A file without a text is removed.
+pub(super) fn put_files(
+    texts: &mut Texts,
+    files: BTreeMap<String, Option<String>>,
+) -> Result<(), LoadErrors> {
+    let mut errors = Vec::new();
+    for (name, text) in files {
+        let text = text.as_deref().map(usable).transpose();
+        match (place(texts, &name), text) {
+            (Ok((files, name)), Ok(Some(text))) => drop(files.insert(name, text)),
+            (Ok((files, name)), Ok(None)) => drop(files.remove(&name)),
+            (Err(message), _) | (_, Err(message)) => errors.push(LoadError::new(&name, message)),
+        }
+    }
+    texts.check_number(&mut errors);
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadErrors(errors))
+    }
+}
+
+/// Returns the files among which the file called `name` is, and its name there.
+fn place<'a>(
+    texts: &'a mut Texts,
+    name: &str,
+) -> Result<(&'a mut BTreeMap<String, String>, String), String> {
+    const DUE: &str = "a file is named like 10-name.rhai or lib/name.rhai";
+    let Some(stem) = name.strip_suffix(".rhai") else {
+        return Err(DUE.to_owned());
+    };
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.');
+    match stem.strip_prefix("lib/") {
+        Some(rest) if rest.split('/').all(is_part) && rest.split('/').count() <= MAXIMUM_DEPTH => {
+            Ok((&mut texts.libraries, stem.to_owned()))
+        }
+        None if is_part(stem) && !stem.contains('/') => Ok((&mut texts.scripts, name.to_owned())),
+        _ => Err(DUE.to_owned()),
     }
 }
 
@@ -198,9 +246,18 @@ fn read_script(path: &Path) -> Option<Result<String, String>> {
 
 fn read_file(path: &Path) -> Result<String, String> {
     let text = read_text(path).map_err(|error| error.to_string())?;
-    let Some(text) = text else {
-        return Err(format!("the file is larger than {MAXIMUM_BYTES} bytes"));
-    };
+    usable(&text.ok_or_else(too_large)?)
+}
+
+fn too_large() -> String {
+    format!("the file is larger than {MAXIMUM_BYTES} bytes")
+}
+
+/// Returns the text of a file as it is compiled, if it can be a script.
+fn usable(text: &str) -> Result<String, String> {
+    if text.len() as u64 > MAXIMUM_BYTES {
+        return Err(too_large());
+    }
     // Many programs empty a file before they write it. An empty script would be valid and decide nothing,
     // so for a moment every client could register.
     if text.trim().is_empty() {
@@ -209,7 +266,7 @@ fn read_file(path: &Path) -> Result<String, String> {
                 .to_owned(),
         );
     }
-    Ok(readable(&text))
+    Ok(readable(text))
 }
 
 /// Returns the text of a file; none if it is too large.

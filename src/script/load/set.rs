@@ -28,6 +28,7 @@ pub(crate) struct ScriptSet {
     /// The counters of each script, in the order of `scripts`.
     counters: Vec<Vec<(Hook, Arc<Counters>)>>,
     infos: Vec<ScriptInfo>,
+    texts: Texts,
     revision: String,
     since: Timestamp,
 }
@@ -65,7 +66,7 @@ impl ScriptSet {
         runtime: &Arc<Runtime>,
     ) -> Result<Self, LoadErrors> {
         let revision = revision(&texts);
-        let scripts = compile_all(texts, runtime)?;
+        let scripts = compile_all(texts.clone(), runtime)?;
         let infos: Vec<ScriptInfo> = scripts.iter().map(info).collect();
         for info in &infos {
             if !info.warnings.is_empty() {
@@ -84,10 +85,37 @@ impl ScriptSet {
             attributes: attributes.into(),
             counters,
             infos,
+            texts,
             revision,
             since: runtime.clock.now(),
             runtime: Arc::clone(runtime),
         })
+    }
+
+    /// Compiles a set of `files`, whose names are those of scripts, as in `10-a.rhai`, or of
+    /// libraries, as in `lib/a.rhai`. Runs scripts, so call it on a
+    /// thread that may block.
+    ///
+    /// # Errors
+    /// All errors in the files.
+    pub(crate) fn of_files(
+        files: BTreeMap<String, String>,
+        settings: &ScriptSettings,
+        runtime: &Arc<Runtime>,
+    ) -> Result<Self, LoadErrors> {
+        let mut texts = Texts::default();
+        let files = files.into_iter().map(|(name, text)| (name, Some(text)));
+        load::put_files(&mut texts, files.collect())?;
+        Self::compile(texts, settings, runtime)
+    }
+
+    /// Returns the texts of all files, named as in [`of_files`](Self::of_files).
+    pub(crate) fn files(&self) -> BTreeMap<String, String> {
+        let mut files = self.texts.scripts.clone();
+        for (name, text) in &self.texts.libraries {
+            files.insert(format!("{name}.rhai"), text.clone());
+        }
+        files
     }
 
     /// Returns the state that this set shares with the previous and later sets.

@@ -114,9 +114,13 @@ async fn ready(State(sources): State<ProbeState>, request: Request<Body>) -> Res
 /// Returns the members of `/readyz` that only operators see.
 fn details(service: &Service, reloads: &Reloads) -> Map<String, Value> {
     let mut details = Map::new();
-    let scripts = &service.snapshot().scripts;
+    let snapshot = service.snapshot();
+    let scripts = &snapshot.scripts;
     details.insert("scripts".to_owned(), scripts.revision().into());
     details.insert("scriptsSince".to_owned(), scripts.since().unix().into());
+    if let Some(pin) = &snapshot.pin {
+        details.insert("scriptsPinned".to_owned(), pin.version.as_str().into());
+    }
     for (name, error) in reloads.failures() {
         details.insert(name.to_owned(), error.into());
     }

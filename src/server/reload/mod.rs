@@ -6,6 +6,7 @@
 //! and the reason is kept for `/readyz`.
 
 mod change;
+pub(in crate::server) mod versions;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +21,12 @@ use crate::config::{
 use crate::events;
 use crate::http::Tls;
 use crate::live::Change;
-use crate::script::ScriptSet;
 use crate::server::{systemd, systemd::ServerState, watch, watch::Guard, watch::WatchError};
+use crate::service::script_orders::QueuedOrder;
 use crate::service::{self, Judged, Service, Snapshot};
 use crate::store::{Action, AuditEvent, Author};
 use crate::telemetry::{Reloaded, meter};
+use versions::WantedScripts;
 
 /// Why the last reload of each type failed.
 #[derive(Debug, Default)]
@@ -50,6 +52,12 @@ impl Reloads {
             }
         }
         failures
+    }
+
+    /// Returns why the scripts could not be reloaded.
+    fn scripts_failure(&self) -> Option<String> {
+        let failure = self.scripts.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -93,6 +101,8 @@ pub(crate) struct Requests {
     pub(crate) again: mpsc::Receiver<()>,
     /// Requests to patch the live configuration.
     pub(crate) changes: mpsc::Receiver<Change>,
+    /// Orders about the scripts in force.
+    pub(in crate::server) script_orders: mpsc::Receiver<QueuedOrder>,
 }
 
 /// What the task watches and rebuilds.
@@ -138,11 +148,15 @@ impl Reloader {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(()) = watched.scripts.1.recv() => self.scripts().await,
+                Some(()) = watched.scripts.1.recv() => self.folder_changed().await,
                 Some(()) = watched.configuration.1.recv() => self.configuration(Some(Author::default())).await,
                 Some(()) = watched.tls.1.recv() => self.tls().await,
-                Some(()) = told(&mut store) => self.adopt().await,
+                Some(()) = told(&mut store) => {
+                    self.adopt().await;
+                    self.adopt_pin().await;
+                }
                 Some(change) = requests.changes.recv() => self.change(change).await,
+                Some(order) = requests.script_orders.recv() => self.order(order).await,
                 Some(()) = requests.again.recv() => {
                     systemd::tell(ServerState::Reloading);
                     self.configuration(Some(Author::default())).await;
@@ -175,19 +189,26 @@ impl Reloader {
         note(&self.reloads.tls, failure);
     }
 
+    /// Reloads the scripts after a change of their folder.
+    async fn folder_changed(&self) {
+        if let Some(pin) = &self.service.snapshot().pin {
+            tracing::warn!(
+                version = pin.version,
+                "the script folder has changed, but a version of the scripts is pinned and stays in force; \
+                 unpin it with: registrar script unpin"
+            );
+        }
+        self.scripts().await;
+    }
+
     /// Compiles all scripts and swaps them at once.
     async fn scripts(&self) {
-        let settings = self.service.settings.scripts.clone();
-        let runtime = Arc::clone(self.service.snapshot().scripts.runtime());
-        let loaded =
-            tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
-        let failure = match loaded {
-            Ok(Ok(scripts)) => {
-                self.swap_scripts(scripts).await;
+        let failure = match self.load_wanted().await {
+            Ok(wanted) => {
+                self.swap_scripts(wanted).await;
                 None
             }
-            Ok(Err(errors)) => Some(errors.to_string()),
-            Err(error) => Some(error.to_string()),
+            Err(cause) => Some(cause),
         };
         if let Some(cause) = &failure {
             tracing::error!(cause, "script reload failed; keeping the previous scripts");
@@ -202,14 +223,21 @@ impl Reloader {
         meter::reload(what, is_ok.then(|| self.service.clock.now().unix()));
     }
 
-    async fn swap_scripts(&self, scripts: ScriptSet) {
+    async fn swap_scripts(&self, wanted: WantedScripts) {
+        let WantedScripts { scripts, pin } = wanted;
         let present = self.service.snapshot();
+        meter::scripts_pinned(pin.is_some());
         if present.scripts.revision() == scripts.revision() {
+            if pin != present.pin {
+                let next = present.with_scripts(Arc::clone(&present.scripts), pin);
+                self.put_in_force(next).await;
+            }
             return;
         }
         tracing::info!(revision = scripts.revision(), "scripts reloaded");
         let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
-        let next = present.with_scripts(Arc::new(scripts));
+        versions::keep_folder(&self.service.store, &scripts).await;
+        let next = present.with_scripts(scripts, pin);
         self.put_in_force(next).await;
         self.log(event).await;
     }

@@ -62,6 +62,10 @@ pub(crate) enum Action {
     ScriptsReloaded,
     /// Changed scripts were read and rejected.
     ScriptsRefused,
+    /// A version of the scripts was pinned: it is in force on all servers.
+    ScriptsPinned,
+    /// The pinned version of the scripts was unpinned.
+    ScriptsUnpinned,
     /// An event that was parked, or waited for another attempt, is delivered again.
     EventRetried,
     /// An event that was parked, or waited for another attempt, is never delivered.

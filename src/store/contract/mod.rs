@@ -12,6 +12,7 @@ mod nonces;
 mod patches;
 mod postgres;
 mod restart;
+mod script_versions;
 mod single_use;
 mod sweep;
 mod tokens;

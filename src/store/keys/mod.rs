@@ -20,7 +20,10 @@
 //! | `n/x/` type, `/`, group | number: how many records of a bounded type are in the group |
 //! | `n/u/` type, `/`, key | number: belongs to the record of this key and is removed with it |
 //! | `p/configuration` | the patches of the live configuration, sealed |
+//! | `p/scripts` | which version of the scripts is pinned |
 //! | `s` | the time that the store last recorded |
+//! | `t/f/` version | the files of a set of scripts |
+//! | `t/s/` version | where a set of scripts came from, and when it was in force |
 //! | `v/` | the number of the last event of the event log |
 //! | `v/` number, 8 bytes, big-endian | an event |
 //! | `w/` consumer, `/s` | how far a consumer of the event log has come |
@@ -74,6 +77,15 @@ pub(super) const WATCHED: &[u8] = b"p/";
 /// The patches of the live configuration.
 pub(super) const PATCHES: &[u8] = b"p/configuration";
 
+/// The pinned version of the scripts.
+pub(super) const SCRIPT_PIN: &[u8] = b"p/scripts";
+/// The prefix of versions of the scripts.
+pub(super) const SCRIPTS: &[u8] = b"t/";
+/// The prefix of the summaries of versions of the scripts.
+pub(super) const SCRIPT_VERSIONS: &[u8] = b"t/s/";
+/// The prefix of the files of versions of the scripts.
+const SCRIPT_FILES: &[u8] = b"t/f/";
+
 /// The sequence of the event log.
 pub(super) const EVENTS: &[u8] = b"v/";
 /// The prefix of the last metadata of deleted clients.
@@ -87,6 +99,22 @@ const MOMENT: usize = size_of::<u64>();
 /// Returns the key of a client's record.
 pub(super) fn client(id: &ClientId) -> Vec<u8> {
     [CLIENTS, id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key of the summary of a version of the scripts.
+pub(super) fn script_version(version: &str) -> Vec<u8> {
+    [SCRIPT_VERSIONS, version.as_bytes()].concat()
+}
+
+/// Returns the version that the key of a summary names.
+pub(super) fn script_version_of(key: &[u8]) -> Option<String> {
+    let version = key.strip_prefix(SCRIPT_VERSIONS)?;
+    String::from_utf8(version.to_vec()).ok()
+}
+
+/// Returns the key of the files of a version of the scripts.
+pub(super) fn script_files(version: &str) -> Vec<u8> {
+    [SCRIPT_FILES, version.as_bytes()].concat()
 }
 
 /// Returns the key of the last metadata of a deleted client.

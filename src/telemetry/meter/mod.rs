@@ -84,6 +84,11 @@ pub(crate) fn loaded(what: Reloaded, at: u64) {
     gauge!(names::RELOAD_SUCCESS, "what" => what.as_str()).set(large(at));
 }
 
+/// Records whether a version of the scripts is pinned.
+pub(crate) fn scripts_pinned(is_pinned: bool) {
+    gauge!(names::SCRIPTS_PINNED).set(if is_pinned { 1.0 } else { 0.0 });
+}
+
 /// Records an attempt to reload `what`. `succeeded` is the time of a success in seconds since 1970.
 pub(crate) fn reload(what: Reloaded, succeeded: Option<u64>) {
     let outcome = if succeeded.is_some() { "ok" } else { "failed" };

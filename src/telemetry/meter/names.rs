@@ -9,6 +9,7 @@ pub(super) const ANSWERS_CUT_OFF: &str = "registrar_answers_cut_off_total";
 pub(super) const RATE_LIMITED: &str = "registrar_rate_limited_total";
 pub(super) const SCRIPT_CALLS: &str = "registrar_script_calls_total";
 pub(super) const SCRIPT_SECONDS: &str = "registrar_script_duration_seconds";
+pub(super) const SCRIPTS_PINNED: &str = "registrar_scripts_pinned";
 pub(super) const RELOADS: &str = "registrar_reloads_total";
 pub(super) const RELOAD_SUCCESS: &str = "registrar_last_reload_success_timestamp_seconds";
 pub(super) const RELOAD_GOOD: &str = "registrar_last_reload_ok";
@@ -74,6 +75,10 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (
         RELOAD_GOOD,
         "1 if the last load succeeded, 0 if it failed and the previous version is kept.",
+    ),
+    (
+        SCRIPTS_PINNED,
+        "1 if a version of the scripts is pinned, 0 if the script folder is in force.",
     ),
     (STORE_QUEUE, "Changes queued for the store."),
     (CLIENTS_STORED, "Registered clients, by trust level."),

@@ -8,14 +8,13 @@ use axum::response::Response;
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{READ, ShownEvent};
 use crate::admin::Administrator;
 use crate::admin::endpoint::refusal::call_refused;
-use crate::admin::endpoint::{Query, admit, bad_request, read_object, unknown};
-use crate::base::{Timestamp, absent};
+use crate::admin::endpoint::{Query, admit, bad_request, read_typed, unknown};
+use crate::base::Timestamp;
 use crate::events::{self, ConsumerStatus};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
@@ -395,14 +394,4 @@ async fn enable_from(
         "consumer enabled by an administrator"
     );
     Ok(())
-}
-
-/// Takes a body that is a `T`.
-///
-/// # Errors
-/// As [`read_object`], also 400 if it is not a `T`.
-pub(super) fn read_typed<T: DeserializeOwned>(parts: &mut Parts) -> Result<T, Problem> {
-    let mut members = read_object(parts)?;
-    absent::without_null(&mut members);
-    serde_json::from_value(members.into()).map_err(|error| bad_request(&error.to_string()))
 }

@@ -10,9 +10,8 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::consumers::read_typed;
 use crate::admin::endpoint::refusal::call_refused;
-use crate::admin::endpoint::{admit, bad_request, unknown};
+use crate::admin::endpoint::{admit, bad_request, read_typed, unknown};
 use crate::admin::{Administrator, schema};
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, TrustLevel};

@@ -121,10 +121,11 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let ends = ExpiringKind::ALL
         .into_iter()
         .any(|kind| kind.of_record(key).is_some());
-    let is_json = [keys::PATCHES, keys::KEY_PROOF, keys::SEEN].contains(&key);
+    let is_json = [keys::PATCHES, keys::KEY_PROOF, keys::SEEN, keys::SCRIPT_PIN].contains(&key);
+    let is_below = |prefix: &[u8]| key.starts_with(prefix);
     if ends {
         record::decode_until::<Value>(key, value)?;
-    } else if is_json || key.starts_with(keys::CONSUMERS) {
+    } else if is_json || is_below(keys::CONSUMERS) || is_below(keys::SCRIPTS) {
         record::decode::<Value>(key, value)?;
     } else if [keys::AUDIT, keys::EVENTS].contains(&key) || key.starts_with(keys::NUMBERS) {
         number(key, Some(value))?;

@@ -51,10 +51,9 @@ impl Counted {
     }
 
     fn changed(self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) -> Self {
-        let renewed = self.renewed.map(|sum| sum.changed(key, old, new));
         Self {
             content: self.content.changed(key, old, new),
-            renewed,
+            renewed: self.renewed.map(|renewed| renewed.changed(key, old, new)),
         }
     }
 }

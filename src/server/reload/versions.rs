@@ -1,0 +1,205 @@
+//! Which scripts are in force: the pinned version of the store, or else the script folder. Every set that comes into
+//! force is kept as a version.
+
+use std::sync::Arc;
+
+use crate::config::ScriptSettings;
+use crate::script::{Runtime, ScriptSet};
+use crate::server::reload::Reloader;
+use crate::service::script_orders::QueuedOrder;
+use crate::service::{ScriptOrder, ScriptOrderError, ScriptsInForce};
+use crate::store::{Action, Author, Pin, ScriptFiles, Store, VersionError, VersionSource};
+
+/// Scripts that can be in force, with the pin that puts them in force, if any.
+pub(in crate::server) struct WantedScripts {
+    pub(in crate::server) scripts: Arc<ScriptSet>,
+    pub(in crate::server) pin: Option<Pin>,
+}
+
+/// Loads the scripts that should be in force.
+///
+/// # Errors
+/// Why they cannot be loaded. A pinned version that cannot be loaded does not give way to the folder: it was pinned
+/// because the folder has the wrong scripts.
+pub(in crate::server) async fn load_wanted(
+    store: &Store,
+    settings: &ScriptSettings,
+    runtime: &Arc<Runtime>,
+) -> Result<WantedScripts, String> {
+    let pin = if settings.ignore_pin {
+        None
+    } else {
+        let pin = store.script_versions.pin().await;
+        pin.map_err(|error| format!("cannot read which version is pinned: {error}"))?
+    };
+    let scripts = match &pin {
+        None => compile(settings, runtime, None).await?,
+        Some(pin) => load_pinned(store, settings, runtime, &pin.version).await?,
+    };
+    Ok(WantedScripts { scripts, pin })
+}
+
+async fn load_pinned(
+    store: &Store,
+    settings: &ScriptSettings,
+    runtime: &Arc<Runtime>,
+    version: &str,
+) -> Result<Arc<ScriptSet>, String> {
+    let loaded = match store.script_versions.files(version).await {
+        Ok(Some(files)) => compile(settings, runtime, Some(files)).await,
+        Ok(None) => Err("the store does not have it".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    loaded.map_err(|cause| {
+        format!(
+            "version {version} of the scripts is pinned and cannot be loaded: {cause}\nunpin it on another server \
+             (registrar script unpin), or set scripts.ignorePin to start with the script folder"
+        )
+    })
+}
+
+/// Compiles `files`, or the script folder.
+async fn compile(
+    settings: &ScriptSettings,
+    runtime: &Arc<Runtime>,
+    files: Option<ScriptFiles>,
+) -> Result<Arc<ScriptSet>, String> {
+    let (settings, runtime) = (settings.clone(), Arc::clone(runtime));
+    let compiled = tokio::task::spawn_blocking(move || match files {
+        Some(files) => ScriptSet::of_files(files, &settings, &runtime),
+        None => ScriptSet::load(&settings, &runtime),
+    });
+    match compiled.await {
+        Ok(Ok(scripts)) => Ok(Arc::new(scripts)),
+        Ok(Err(errors)) => Err(errors.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Keeps `scripts`, which come into force now, as a version. A version that cannot be kept is still in force.
+pub(in crate::server) async fn keep(
+    store: &Store,
+    scripts: &ScriptSet,
+    source: VersionSource,
+) -> Result<(), VersionError> {
+    let versions = &store.script_versions;
+    let (version, files) = (scripts.revision(), scripts.files());
+    versions
+        .keep(version, &files, source, scripts.since())
+        .await
+}
+
+/// As [`keep`] for the script folder. A failure is logged.
+pub(in crate::server) async fn keep_folder(store: &Store, scripts: &ScriptSet) {
+    if let Err(error) = keep(store, scripts, VersionSource::Folder).await {
+        tracing::warn!(
+            %error,
+            version = scripts.revision(),
+            "these scripts are not kept as a version; they cannot be rolled back to"
+        );
+    }
+}
+
+impl Reloader {
+    /// Loads the scripts that should be in force.
+    pub(super) async fn load_wanted(&self) -> Result<WantedScripts, String> {
+        let present = self.service.snapshot();
+        let (store, settings) = (&self.service.store, &self.service.settings.scripts);
+        load_wanted(store, settings, present.scripts.runtime()).await
+    }
+
+    /// Adopts a pin that another server may have set or removed.
+    pub(super) async fn adopt_pin(&self) {
+        if self.service.settings.scripts.ignore_pin {
+            return;
+        }
+        match self.service.store.script_versions.pin().await {
+            Ok(pin) if pin == self.service.snapshot().pin => {}
+            Ok(_) => self.scripts().await,
+            Err(error) => {
+                tracing::error!(%error, "cannot read which version of the scripts is pinned");
+            }
+        }
+    }
+
+    /// Carries out an order and answers it.
+    pub(super) async fn order(&self, queued: QueuedOrder) {
+        let (order, author, answer) = queued.split();
+        let outcome = self.carry_out(order, &author).await;
+        if let Err(error) = &outcome {
+            tracing::info!(%error, "order for the scripts rejected");
+        }
+        answer.send(outcome);
+    }
+
+    async fn carry_out(
+        &self,
+        order: ScriptOrder,
+        author: &Author,
+    ) -> Result<ScriptsInForce, ScriptOrderError> {
+        match order {
+            ScriptOrder::Pin(version) => {
+                let files = self.service.store.script_versions.files(&version).await?;
+                let files = files.ok_or(VersionError::Unknown)?;
+                self.check(files).await?;
+                self.pin(version, author).await?;
+            }
+            ScriptOrder::Push(files) => {
+                let scripts = self.check(files).await?;
+                let store = &self.service.store;
+                keep(store, &scripts, VersionSource::Push).await?;
+                self.pin(scripts.revision().to_owned(), author).await?;
+            }
+            ScriptOrder::Promote => return Err(ScriptOrderError::NoCandidate),
+            ScriptOrder::Unpin => self.unpin(author).await?,
+        }
+        self.put_wanted_in_force().await
+    }
+
+    /// Compiles `files`, without putting them in force.
+    async fn check(&self, files: ScriptFiles) -> Result<Arc<ScriptSet>, ScriptOrderError> {
+        let present = self.service.snapshot();
+        let settings = &self.service.settings.scripts;
+        let compiled = compile(settings, present.scripts.runtime(), Some(files)).await;
+        compiled.map_err(ScriptOrderError::Invalid)
+    }
+
+    async fn pin(&self, version: String, author: &Author) -> Result<(), ScriptOrderError> {
+        let now = self.service.clock.now();
+        let event = author.did(Action::ScriptsPinned, version.as_str(), now);
+        let pin = Pin {
+            version,
+            since: now,
+            by: author.actor.clone(),
+        };
+        let versions = &self.service.store.script_versions;
+        versions.set_pin(&pin, event.change()?).await?;
+        tracing::info!(version = pin.version, "version of the scripts pinned");
+        Ok(())
+    }
+
+    async fn unpin(&self, author: &Author) -> Result<(), ScriptOrderError> {
+        let versions = &self.service.store.script_versions;
+        let Some(pin) = versions.pin().await? else {
+            return Ok(());
+        };
+        let now = self.service.clock.now();
+        let event = author.did(Action::ScriptsUnpinned, pin.version.as_str(), now);
+        versions.remove_pin(event.change()?).await?;
+        tracing::info!(version = pin.version, "version of the scripts unpinned");
+        Ok(())
+    }
+
+    /// Puts the scripts in force that should be.
+    async fn put_wanted_in_force(&self) -> Result<ScriptsInForce, ScriptOrderError> {
+        self.scripts().await;
+        if let Some(cause) = self.reloads.scripts_failure() {
+            return Err(ScriptOrderError::Invalid(cause));
+        }
+        let snapshot = self.service.snapshot();
+        Ok(ScriptsInForce {
+            version: snapshot.scripts.revision().to_owned(),
+            pin: snapshot.pin.clone(),
+        })
+    }
+}
