@@ -166,6 +166,9 @@ pub(crate) struct Provenance {
     /// The identifier of the initial access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) initial_access_token: Option<String>,
+    /// The note of that token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) initial_access_note: Option<String>,
     /// The limits of that token. They apply to updates too, even after the token has expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) initial_access_policy: Option<InitialAccessPolicy>,

@@ -61,7 +61,7 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
         event.context.as_deref(),
         seen.trust_level,
         custom.clone(),
-        shown(delivery),
+        (shown(delivery), event.at),
     );
     let resume_at = delivery.resume_at.as_deref();
     let told = snapshot

@@ -1,7 +1,6 @@
 //! One registration or update on its way through the pipeline: who attempts what, and what each step makes of
 //! it.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -17,7 +16,7 @@ use crate::registration::{
     ATTESTATION_HEADER, AttestedClient, ClientInformation, PROOF_HEADER, Parsed, Statement,
     TokenPolicy, Use,
 };
-use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts};
+use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts, SharedByScripts};
 use crate::service::{Context, refusal};
 use crate::store::{Author, InitialAccessToken, Reason, Stored};
 
@@ -62,7 +61,9 @@ impl<'a> Attempt<'a> {
 
     /// Returns what a hook sees of the request `register_request` with these `proofs`.
     pub(super) fn facts(self, proofs: &Arc<Proofs>, register_request: Metadata) -> Arc<Facts> {
-        self.caller.facts(self.cx, proofs, register_request)
+        let facts = self.caller.facts(self.cx, proofs, register_request);
+        let stored = self.existing().map(|client| client.shown(None));
+        Arc::new(Facts { stored, ..facts })
     }
 }
 
@@ -114,6 +115,8 @@ pub(crate) struct Caller<'a> {
     head: &'a Parts,
     /// What scripts see of it, once the first of them is called.
     seen: OnceLock<Arc<RequestFacts>>,
+    /// The values that the scripts of the request share.
+    shared: SharedByScripts,
 }
 
 impl<'a> Caller<'a> {
@@ -127,6 +130,7 @@ impl<'a> Caller<'a> {
             administrator: None,
             head,
             seen: OnceLock::new(),
+            shared: SharedByScripts::default(),
         }
     }
 
@@ -171,15 +175,13 @@ impl<'a> Caller<'a> {
         cx: &Context<'_>,
         proofs: &Arc<Proofs>,
         register_request: Metadata,
-    ) -> Arc<Facts> {
+    ) -> Facts {
         let request = self.seen.get_or_init(|| Arc::new(self.request_facts(cx)));
-        Arc::new(Facts {
-            request: Arc::clone(request),
-            proofs: Arc::clone(proofs),
-            register_request,
-            settled: BTreeSet::new(),
-            event: None,
-        })
+        let facts = Facts::new(Arc::clone(request), Arc::clone(proofs), register_request);
+        Facts {
+            shared: self.shared.clone(),
+            ..facts
+        }
     }
 
     fn request_facts(&self, cx: &Context<'_>) -> RequestFacts {
@@ -194,6 +196,7 @@ impl<'a> Caller<'a> {
                 headers,
                 ip_address: Some(self.address),
             },
+            received_at: cx.begun_at,
             certificate: self.certificate.map(certificate_facts),
             custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
         }

@@ -9,7 +9,7 @@ use crate::client::{Approved, Client, Metadata, Valid};
 use crate::registration::{
     Attempt, Caller, ClientInformation, Proven, RegisterError, Sanctioned, evidence, sector,
 };
-use crate::script::{Decision, Facts, Hook, HookError, Proofs};
+use crate::script::{Decision, Facts, Hook, HookError, Proofs, SharedByScripts};
 use crate::service::Context;
 
 /// Returns a JWT as scripts see it.
@@ -101,7 +101,7 @@ pub(crate) async fn modify(
         return Ok(answer);
     }
     let proofs = Arc::new(Proofs::none(answer.trust_level));
-    let facts = caller.facts(cx, &proofs, Metadata::default());
+    let facts = Arc::new(caller.facts(cx, &proofs, Metadata::default()));
     let (mut client, members) = (answer.metadata.clone(), answer.members());
     for name in NAMES {
         if let Some(value) = members.get(name) {
@@ -127,16 +127,23 @@ pub(super) async fn before_deletion(
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts_about(cx, caller, client);
+    // A request can delete many clients, and the scripts of one deletion share no values with those of another.
+    let facts = Arc::new(Facts {
+        shared: SharedByScripts::default(),
+        ..facts_about(cx, caller, client)
+    });
     let decided = scripts.decide(Hook::DeleteClient, facts, client.shown(None));
     decided.await?;
     Ok(())
 }
 
 /// Returns what a hook sees of a request that contains no metadata and concerns `client`.
-pub(super) fn facts_about(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Arc<Facts> {
+pub(super) fn facts_about(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Facts {
     let proofs = Arc::new(Proofs::none(client.provenance.trust_level));
-    caller.facts(cx, &proofs, Metadata::default())
+    Facts {
+        stored: Some(client.shown(None)),
+        ..caller.facts(cx, &proofs, Metadata::default())
+    }
 }
 
 /// Step 16: returns what the scripts that are notified of the change will see of the request; none if no script
@@ -151,9 +158,8 @@ pub(super) fn remembered(attempt: Attempt<'_>, proven: &Proven) -> Option<Box<Va
     for name in evidence::MEMBERS {
         request.remove(name);
     }
-    Some(Box::new(
-        attempt.facts(&proven.proofs, request).remembered(),
-    ))
+    let facts = attempt.caller.facts(attempt.cx, &proven.proofs, request);
+    Some(Box::new(facts.remembered()))
 }
 
 /// Returns the same about the deletion of `client`.

@@ -174,17 +174,15 @@ pub(crate) fn rotate_token(
 
 fn provenance(attempt: Attempt<'_>, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
     let attestation = evidence::AppraisalOrigin::of(proven.proofs.attestation.as_ref());
-    let (token_id, policy) = match &proven.initial_access {
-        Some(token) => (Some(token.id.clone()), Some(token.policy.clone())),
-        None => (None, None),
-    };
+    let token = proven.initial_access.as_ref();
     let mut scripts = proven.scripts.clone();
     scripts.extend_from_slice(&sanctioned.scripts);
     Provenance {
         trust_level: proven.proofs.trust_level,
         address: Some(attempt.caller.address),
-        initial_access_token: token_id,
-        initial_access_policy: policy,
+        initial_access_token: token.map(|token| token.id.clone()),
+        initial_access_note: token.and_then(|token| token.note.clone()),
+        initial_access_policy: token.map(|token| token.policy.clone()),
         statement: proven.statement.as_ref().map(Statement::origin),
         certificate: certificate_origin(attempt),
         attestation_digest: attestation.digest,

@@ -145,7 +145,7 @@ fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) 
     let initial_access = TokenPolicy::of(attempt);
     let mut proofs = Proofs::none(client.provenance.trust_level);
     if let Some(token) = &initial_access {
-        proofs.initial_access_token = Some(token.attributes());
+        token.show_in(&mut proofs);
     }
     Proven {
         requested: Requested::read_as_operator(members, custom),

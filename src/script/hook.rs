@@ -119,6 +119,9 @@ const ADAPT_REQUEST: &str = "After a registration or an update was read and its 
      `context.client` is the client as it is registered, and has no members when the client is \
      new. An update by an administrator is not adapted.";
 
+const UPDATE_CLIENT: &str = "The same before an update is stored. `context.stored` is the client before the update. An update by an \
+     administrator has a path that begins with `/admin/` in `context.httpRequest`, and no statement.";
+
 impl Hook {
     /// Describes when the server calls the hook and what it does with the result.
     pub(crate) const fn about(self) -> &'static str {
@@ -127,13 +130,11 @@ impl Hook {
             Self::CreateClient => {
                 "Before a client is stored. `true`: continue; `false`: 400 `invalid_client_metadata`."
             }
-            Self::UpdateClient => {
-                "The same before an update is stored. An update by an administrator has a path that begins \
-                 with `/admin/` in `context.httpRequest`, and no statement."
-            }
+            Self::UpdateClient => UPDATE_CLIENT,
             Self::DeleteClient => {
                 "Before a client is deleted, by the client itself or by an administrator. `true`: continue; \
-                 `false`: 403 `access_denied`. `context.client` is read-only."
+                 `false`: 403 `access_denied`. `context.client` is read-only, and the same as \
+                 `context.stored`."
             }
             Self::ModifyPostResponse => {
                 "Before the response to a registration is sent. `true`: keep the changes to `response`; \

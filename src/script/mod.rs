@@ -34,6 +34,7 @@ pub(crate) use load::set::ScriptInfo;
 pub(crate) use load::set::ScriptSet;
 pub(crate) use outcome::{Answered, Decision, HookError, ScriptFault};
 pub(crate) use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
+pub(crate) use value::members::SharedByScripts;
 
 // What the parts of this module use of one another.
 use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::Clock;
+use crate::base::{Clock, Timestamp};
 use crate::client::Rules;
 use crate::config::{Live, Origins, Settings};
 use crate::fetch::{self, Fetcher, RemoteDocuments};
@@ -329,6 +329,8 @@ pub(crate) struct Context<'a> {
     pub(crate) service: &'a Service,
     /// The snapshot of this request.
     pub(crate) snapshot: Arc<Snapshot>,
+    /// When the server began to process the request.
+    pub(crate) begun_at: Timestamp,
 }
 
 impl<'a> Context<'a> {
@@ -337,6 +339,7 @@ impl<'a> Context<'a> {
         Self {
             service,
             snapshot: service.snapshot(),
+            begun_at: service.clock.now(),
         }
     }
 

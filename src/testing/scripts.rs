@@ -1,13 +1,12 @@
 //! Scripts without a server.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::{FakeHost, plain};
-use crate::base::ManualClock;
+use crate::base::{ManualClock, Timestamp};
 use crate::client::{Metadata, TrustLevel};
 use crate::config::ScriptSettings;
 use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts, Runtime, ScriptSet};
@@ -47,20 +46,21 @@ impl TestScripts {
 fn facts(request: Map<String, Value>) -> Arc<Facts> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Arc::new(Facts {
-        event: None,
-        register_request: Metadata::new(request),
-        proofs: Arc::new(Proofs::none(TrustLevel::Open)),
-        request: Arc::new(RequestFacts {
-            http_request: HttpRequest {
-                method: "POST".to_owned(),
-                path: "/register".to_owned(),
-                headers,
-                ip_address: None,
-            },
-            certificate: None,
-            custom_attributes: Vec::new(),
-        }),
-        settled: BTreeSet::new(),
-    })
+    let asked = RequestFacts {
+        http_request: HttpRequest {
+            method: "POST".to_owned(),
+            path: "/register".to_owned(),
+            headers,
+            ip_address: None,
+        },
+        received_at: Timestamp::from_unix(0),
+        certificate: None,
+        custom_attributes: Vec::new(),
+    };
+    let proofs = Proofs::none(TrustLevel::Open);
+    Arc::new(Facts::new(
+        Arc::new(asked),
+        Arc::new(proofs),
+        Metadata::new(request),
+    ))
 }

@@ -287,6 +287,7 @@ fn client(
             trust_level: TrustLevel::Operator,
             address: None,
             initial_access_token: None,
+            initial_access_note: None,
             initial_access_policy: None,
             statement: None,
             certificate: None,

@@ -65,6 +65,7 @@ mod rotation;
 mod script_versions;
 mod scripts;
 mod scripts_after;
+mod scripts_context;
 mod scripts_hostile;
 mod sector;
 mod signed_requests;

@@ -140,7 +140,7 @@ fn clients() -> Value {
             "required": ["trust_level", "configuration"],
             "properties": {
                 "trust_level": named("TrustLevel"), "address": text(), "initial_access_token": text(),
-                "initial_access_policy": named("InitialAccessPolicy"),
+                "initial_access_note": text(), "initial_access_policy": named("InitialAccessPolicy"),
                 "statement": {"type": "object", "required": ["iss"]},
                 "certificate": {"type": "object", "required": ["subject", "sha256"]},
                 "attestation_digest": text(), "attestation_verifier": text(), "attestation_policy": text(),

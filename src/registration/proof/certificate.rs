@@ -1,6 +1,8 @@
 //! Client certificates under `dcrAuthorizationWithMTLS`: which caller may register, and which client a
 //! certificate belongs to.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::client::{CertificateOrigin, Client, Metadata, TrustLevel, certificate};
@@ -115,7 +117,7 @@ async fn ask(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> Result<(
     if !cx.snapshot.scripts.has(hook) {
         return Err(RegisterError::ForeignCertificate);
     }
-    let facts = hooks::facts_about(cx, caller, client);
+    let facts = Arc::new(hooks::facts_about(cx, caller, client));
     let known = client.shown(None);
     match cx.snapshot.scripts.ask(hook, facts, known).await? {
         Some(answer) if answer.value == Value::Bool(true) => Ok(()),

@@ -3,18 +3,19 @@
 
 use std::sync::Once;
 
-use serde_json::Value;
-
 use crate::client::InitialAccessPolicy;
 use crate::config::InitialAccessTokenUse;
 use crate::http::BadCredentials;
 use crate::registration::{Attempt, Caller, RegisterError};
+use crate::script::Proofs;
 use crate::service::Context;
 use crate::store::{Change, InitialAccessToken};
 
 /// The initial access token of a client, at its registration and at each update.
 pub(in crate::registration) struct TokenPolicy {
     pub(in crate::registration) id: String,
+    /// The note of the administrator who created it.
+    pub(in crate::registration) note: Option<String>,
     pub(in crate::registration) policy: InitialAccessPolicy,
 }
 
@@ -26,6 +27,7 @@ impl TokenPolicy {
                 let token = attempt.caller.initial_access.as_ref()?;
                 Some(Self {
                     id: token.id(),
+                    note: token.grant().note.clone(),
                     policy: token.grant().policy.clone(),
                 })
             }
@@ -34,15 +36,18 @@ impl TokenPolicy {
                 let policy = before.initial_access_policy.clone();
                 Some(Self {
                     id: before.initial_access_token.clone()?,
+                    note: before.initial_access_note.clone(),
                     policy: policy.unwrap_or_default(),
                 })
             }
         }
     }
 
-    /// Returns what scripts see of the token.
-    pub(in crate::registration) fn attributes(&self) -> Value {
-        self.policy.attributes.clone().into()
+    /// Adds to `proofs` what scripts see of the token.
+    pub(in crate::registration) fn show_in(&self, proofs: &mut Proofs) {
+        proofs.initial_access_token = Some(self.policy.attributes.clone().into());
+        proofs.initial_access_token_id = Some(self.id.clone());
+        proofs.initial_access_token_note.clone_from(&self.note);
     }
 }
 

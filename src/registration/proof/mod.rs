@@ -98,11 +98,14 @@ fn proofs(
     if caller.attested.is_some() {
         trust_level = trust_level.max(TrustLevel::Attested);
     }
-    Proofs {
-        trust_level,
+    let mut proofs = Proofs {
         software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: caller.attested.as_ref().map(AttestedClient::shown),
-        initial_access_token: initial_access.map(TokenPolicy::attributes),
+        ..Proofs::none(trust_level)
+    };
+    if let Some(token) = initial_access {
+        token.show_in(&mut proofs);
     }
+    proofs
 }

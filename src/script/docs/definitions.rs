@@ -96,9 +96,10 @@ fn context() -> String {
 /// Returns the getter of a member, and the method with Janssen's spelling.
 fn context_member(member: &ContextMember) -> Vec<String> {
     let result = match member.name {
-        "client" | "registerRequest" => "Members",
+        "client" | "registerRequest" | "shared" => "Members",
         "configurationAttributes" | "httpRequest" => "Map",
         "trustLevel" => "String",
+        "time" => "int",
         _ => "?",
     };
     match member.name.split_once('(') {

@@ -49,6 +49,15 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
          only in `clientCreated` and `clientUpdated`, and never appears in the log.",
     ),
     member(
+        "stored",
+        "getStored()",
+        "The client as it is stored, before the change: its metadata, `client_id` and `client_id_issued_at`. \
+         Read-only, and never with a secret. Present in the hooks that run before a client is changed or \
+         deleted, such as `updateClient` and `deleteClient`; `()` in a registration and after the change. An \
+         update replaces all metadata, so a value that a script has set at the registration is kept by \
+         copying it: `context.client.org_id = context.stored.org_id`.",
+    ),
+    member(
         "registerRequest",
         "getRegisterRequest()",
         "The request, after its proofs were merged into it and `adaptRequest` has changed it. Read-only. \
@@ -64,6 +73,20 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
         "getHttpRequest()",
         "`#{ method, path, headers, ipAddress }`. Header names are in lower case, and headers with \
          credentials are left out.",
+    ),
+    member(
+        "time",
+        "getTime()",
+        "When the server began to process the request, in seconds since 1970: the same in every hook of the \
+         request, however long it waited. After the response, the time of the request or of the event.",
+    ),
+    member(
+        "shared",
+        "getShared()",
+        "Values that all scripts of one request share, in all hooks before the response: \
+         `context.shared.vendor = \"acme\"`. A value has a JSON form; an absent one is `()`. All values \
+         together have at most `resultBytes` of JSON. The map is empty when a request begins, and in each \
+         hook after the response.",
     ),
     member(
         "trustLevel",
@@ -113,7 +136,18 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "initialAccessToken",
         "getInitialAccessToken()",
-        "The attributes of the initial access token, or `()`.",
+        "The attributes of the initial access token, as a map, or `()` when the client has none. In an \
+         update, they are those of the token that the client was registered with.",
+    ),
+    member(
+        "initialAccessTokenId",
+        "getInitialAccessTokenId()",
+        "The identifier of that token, as `registrar tokens list` shows it, or `()`. It is not the token.",
+    ),
+    member(
+        "initialAccessTokenNote",
+        "getInitialAccessTokenNote()",
+        "The note of the administrator who created that token, or `()`.",
     ),
     member(
         "createWebApplicationException(status, entity)",

@@ -12,7 +12,9 @@ mod jwt;
 mod kv;
 mod log;
 mod net;
+mod patterns;
 mod secrets;
+mod text;
 mod time;
 mod uri;
 mod x509;
@@ -33,7 +35,7 @@ use jwt::{algorithms, key_set};
 pub(super) use log::{Log, readable};
 
 /// The documented functions of each module, sorted by module.
-pub(super) const FUNCTIONS: [&[HostFunction]; 14] = [
+pub(super) const FUNCTIONS: [&[HostFunction]; 15] = [
     attestation::FUNCTIONS,
     base64::FUNCTIONS,
     clients::FUNCTIONS,
@@ -45,6 +47,7 @@ pub(super) const FUNCTIONS: [&[HostFunction]; 14] = [
     log::FUNCTIONS,
     net::FUNCTIONS,
     secrets::FUNCTIONS,
+    text::FUNCTIONS,
     time::FUNCTIONS,
     uri::FUNCTIONS,
     x509::FUNCTIONS,
@@ -66,6 +69,7 @@ pub(super) fn all(runtime: &Runtime) -> [(&'static str, Functions); FUNCTIONS.le
         ("log", log::module(&Log::new(runtime))),
         ("net", net::module()),
         ("secrets", secrets::module(&runtime.secrets)),
+        ("text", text::module()),
         ("time", time::module(clock)),
         ("uri", uri::module()),
         ("x509", x509::module()),

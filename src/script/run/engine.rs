@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use rhai::packages::{Package, StandardPackage};
-use rhai::{Engine, Module, OptimizationLevel, Shared};
+use rhai::{Engine, Module, OptimizationLevel, Shared, Token};
 
 use crate::config::ScriptLimits;
 use crate::script::{
@@ -80,6 +80,7 @@ impl SharedModules {
             engine.register_static_module(*name, Shared::clone(module));
         }
         limit(&mut engine, &self.limits);
+        allow_shared(&mut engine);
         self.log_output(&mut engine);
         self.watch_progress(&mut engine, over);
         engine
@@ -132,6 +133,18 @@ fn limit(engine: &mut Engine, limits: &ScriptLimits) {
     // No limit counts curried arguments: `f = f.curry(f)` doubles them each time. Closures share the
     // variables that they capture, and do not need `curry`.
     engine.disable_symbol("curry");
+}
+
+/// Lets scripts write `context.shared`. Rhai reserves the word, without any meaning so far.
+#[expect(
+    deprecated,
+    reason = "Rhai marks the function as volatile in this way; it is not deprecated"
+)]
+fn allow_shared(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if word.as_str() == "shared" => Token::Identifier(word),
+        token => token,
+    });
 }
 
 /// Replaces `sleep`, because a native function cannot be interrupted.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::base::Timestamp;
 use crate::client::{Metadata, TrustLevel, member};
 use crate::script::value::facts::possible_headers;
-use crate::script::{Facts, HttpRequest, Proofs, RequestFacts};
+use crate::script::{Facts, HttpRequest, Proofs, RequestFacts, SharedByScripts};
 
 /// The arguments of a hook. The default is a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -22,6 +23,10 @@ pub(crate) struct Given {
     pub(crate) client: Option<Map<String, Value>>,
     /// The first argument of a hook that changes a response; defaults to the client.
     pub(crate) response: Option<Map<String, Value>>,
+    /// `context.stored`
+    pub(crate) stored: Option<Map<String, Value>>,
+    /// `context.shared`, before the first script is called.
+    pub(crate) shared: Map<String, Value>,
     /// `context.softwareStatement`: `#{ header, claims }`, or the claims alone.
     pub(crate) software_statement: Option<Map<String, Value>>,
     /// `context.dcr`: the same.
@@ -32,6 +37,12 @@ pub(crate) struct Given {
     pub(crate) certificate: Option<Value>,
     /// `context.initialAccessToken`
     pub(crate) initial_access_token: Option<Value>,
+    /// `context.initialAccessTokenId`
+    pub(crate) initial_access_token_id: Option<String>,
+    /// `context.initialAccessTokenNote`
+    pub(crate) initial_access_token_note: Option<String>,
+    /// `context.time`; defaults to the time of the clock.
+    pub(crate) time: Option<u64>,
     /// `context.trustLevel`
     pub(crate) trust_level: Option<TrustLevel>,
     /// `context.event`
@@ -74,39 +85,53 @@ impl Given {
         self.client.as_ref().unwrap_or(&self.request)
     }
 
-    /// Splits the arguments into facts, client and response. `custom` lists the names of custom members.
+    /// Splits the arguments into facts, client and response. `custom` lists the names of custom members; the
+    /// clock shows `now`.
     pub(in crate::script) fn into_parts(
         self,
         custom: &[String],
+        now: Timestamp,
     ) -> (Facts, Metadata, Map<String, Value>) {
         let client = self.client().clone();
-        let response = match self.response {
-            Some(response) => response,
+        let response = match &self.response {
+            Some(response) => response.clone(),
             None => client.clone(),
         };
-        let statement = self.software_statement.map(token);
-        let settled = match &statement {
+        let proofs = self.proofs();
+        let settled = match &proofs.software_statement {
             Some(statement) => settled(statement),
             None => BTreeSet::new(),
         };
+        let request = RequestFacts {
+            http_request: self.http_request.into(),
+            received_at: self.time.map_or(now, Timestamp::from_unix),
+            certificate: self.certificate,
+            custom_attributes: custom.to_vec(),
+        };
         let facts = Facts {
             event: self.event,
-            register_request: Metadata::new(self.request),
             settled,
-            proofs: Arc::new(Proofs {
-                trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
-                software_statement: statement,
-                dcr: self.dcr.map(token),
-                attestation: self.attestation,
-                initial_access_token: self.initial_access_token,
-            }),
-            request: Arc::new(RequestFacts {
-                http_request: self.http_request.into(),
-                certificate: self.certificate,
-                custom_attributes: custom.to_vec(),
-            }),
+            stored: self.stored.map(Metadata::new),
+            shared: SharedByScripts::of(self.shared),
+            ..Facts::new(
+                Arc::new(request),
+                Arc::new(proofs),
+                Metadata::new(self.request),
+            )
         };
         (facts, Metadata::new(client), response)
+    }
+
+    fn proofs(&self) -> Proofs {
+        Proofs {
+            trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
+            software_statement: self.software_statement.clone().map(token),
+            dcr: self.dcr.clone().map(token),
+            attestation: self.attestation.clone(),
+            initial_access_token: self.initial_access_token.clone(),
+            initial_access_token_id: self.initial_access_token_id.clone(),
+            initial_access_token_note: self.initial_access_token_note.clone(),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::Timestamp;
 use crate::client::Metadata;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Position, Scope};
 
@@ -166,15 +167,8 @@ impl Suite {
             Ok(dispatch) => dispatch,
             Err(error) => return Err(Box::new(TestFailure::early(error, world.log()))),
         };
-        let context = context(&test.file, modules, permit);
-        let options = CallFnOptions::new()
-            .eval_ast(false)
-            .with_tag(context.clone());
-        let mut scope = Scope::new();
-        let done: HostResult<Dynamic> = during_call(&context, || {
-            engine.call_fn_with_options(options, &mut scope, &dispatch, &test.name, ())
-        });
-        match done {
+        let context = context(&test.file, modules, permit, world.now());
+        match called(&engine, &dispatch, &test.name, &context) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.placed(ScriptFault::of(&test.file, &test.name, &error), world)),
         }
@@ -256,6 +250,22 @@ pub(crate) async fn call(
     world.call(&texts, script, hook, given).await
 }
 
+/// Calls the function of `dispatch` that calls a test.
+fn called(
+    engine: &Engine,
+    dispatch: &AST,
+    name: &str,
+    context: &HookContext,
+) -> HostResult<Dynamic> {
+    let options = CallFnOptions::new()
+        .eval_ast(false)
+        .with_tag(context.clone());
+    let mut scope = Scope::new();
+    during_call(context, || {
+        engine.call_fn_with_options(options, &mut scope, dispatch, name, ())
+    })
+}
+
 /// Raises the limits, because a test does more than a hook.
 fn generous(settings: &mut ScriptSettings) {
     settings.limits.operations = TEST_OPERATIONS;
@@ -266,8 +276,13 @@ fn generous(settings: &mut ScriptSettings) {
 }
 
 /// Returns the context of a test for host functions, which treat it as a hook without a request.
-fn context(file: &str, modules: &SharedModules, permit: &Arc<Permit>) -> HookContext {
-    let (facts, ..) = Given::default().into_parts(&[]);
+fn context(
+    file: &str,
+    modules: &SharedModules,
+    permit: &Arc<Permit>,
+    now: Timestamp,
+) -> HookContext {
+    let (facts, ..) = Given::default().into_parts(&[], now);
     let frame = Arc::new(Frame {
         bytes: modules.result_bytes(),
         ..Frame::default()

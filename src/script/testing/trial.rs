@@ -162,7 +162,7 @@ async fn ask(
 ) -> Result<Left, HookError> {
     // A new client has no registered metadata.
     let registered = given.client.clone().map(Metadata::new).unwrap_or_default();
-    let (facts, client, response) = given.into_parts(custom);
+    let (facts, client, response) = given.into_parts(custom, set.runtime().clock.now());
     let facts = Arc::new(facts);
     match hook {
         Hook::AdaptRequest => adapt(set, facts, registered).await,

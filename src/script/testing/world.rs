@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::base::{ManualClock, Timestamp};
+use crate::base::{Clock, ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 use crate::script::{
     Hook, HttpAnswer, Runtime, ScriptSet, Secrets, Texts, testing::FakeHost, testing::Given,
@@ -176,6 +176,11 @@ impl World {
         self.host
             .answer(&method.to_ascii_uppercase(), url, answer.into_answer()?);
         Ok(())
+    }
+
+    /// Returns the time of the clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Moves the clock forward.

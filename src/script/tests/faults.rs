@@ -173,7 +173,7 @@ async fn a_misspelled_member_of_context_gets_a_suggestion() {
     .await;
     let far = said("context.xyzzy").await;
     assert!(
-        far.contains("no member called 'xyzzy'; it has client, registerRequest, "),
+        far.contains("no member called 'xyzzy'; it has client, stored, registerRequest, "),
         "{far}"
     );
 }

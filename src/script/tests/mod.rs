@@ -111,26 +111,32 @@ fn facts(request: Value) -> Arc<Facts> {
     let mut headers = HeaderMap::new();
     headers.append("x-a", HeaderValue::from_static("1"));
     headers.append("x-a", HeaderValue::from_static("2"));
+    let proofs = Proofs {
+        software_statement: Some(
+            json!({"header": {"alg": "ES256"}, "claims": {"iss": "https://iss.example.org"}}),
+        ),
+        initial_access_token_id: Some("0a1b".into()),
+        initial_access_token_note: Some("for the tests".into()),
+        ..Proofs::none(TrustLevel::Open)
+    };
+    let asked = RequestFacts {
+        http_request: HttpRequest {
+            method: "POST".into(),
+            path: "/register".into(),
+            headers,
+            ip_address: Some("192.0.2.1".parse().unwrap()),
+        },
+        received_at: Timestamp::from_unix(1_767_225_599),
+        certificate: Some(CERTIFICATE.clone()),
+        custom_attributes: vec!["department".into()],
+    };
     Arc::new(Facts {
-        event: None,
-        register_request: Metadata::new(object(request)),
-        proofs: Arc::new(Proofs {
-            software_statement: Some(
-                json!({"header": {"alg": "ES256"}, "claims": {"iss": "https://iss.example.org"}}),
-            ),
-            ..Proofs::none(TrustLevel::Open)
-        }),
-        request: Arc::new(RequestFacts {
-            http_request: HttpRequest {
-                method: "POST".into(),
-                path: "/register".into(),
-                headers,
-                ip_address: Some("192.0.2.1".parse().unwrap()),
-            },
-            certificate: Some(CERTIFICATE.clone()),
-            custom_attributes: vec!["department".into()],
-        }),
         settled: ["software_id".to_owned(), "tos_uri".to_owned()].into(),
+        ..Facts::new(
+            Arc::new(asked),
+            Arc::new(proofs),
+            Metadata::new(object(request)),
+        )
     })
 }
 

@@ -197,6 +197,32 @@ impl HookContext {
         }
     }
 
+    /// Returns the client as it is stored, or `()`.
+    fn stored(&self) -> Dynamic {
+        match &self.0.facts.stored {
+            Some(stored) => {
+                let frame = &self.0.frame;
+                Dynamic::from(Members::new(stored.clone(), MemberAccess::ReadOnly, frame))
+            }
+            None => Dynamic::UNIT,
+        }
+    }
+
+    /// Returns the values that the scripts of the request share.
+    fn shared(&self) -> Dynamic {
+        Dynamic::from(Members::shared(&self.0.facts.shared, &self.0.frame))
+    }
+
+    /// Returns when the server began to process the request, in seconds since 1970.
+    fn time(&self) -> i64 {
+        let seconds = self.0.facts.request.received_at.unix();
+        i64::try_from(seconds).unwrap_or(i64::MAX)
+    }
+
+    fn text(value: Option<&String>) -> Dynamic {
+        value.map_or(Dynamic::UNIT, |text| text.clone().into())
+    }
+
     fn optional(value: Option<&Value>) -> HostResult<Dynamic> {
         match value {
             Some(value) => to_script(value),
@@ -236,6 +262,7 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
     ("client", &["getClient"], |context| {
         Ok(Dynamic::from(context.0.client.clone()))
     }),
+    ("stored", &["getStored"], |context| Ok(context.stored())),
     ("registerRequest", &["getRegisterRequest"], |context| {
         Ok(Dynamic::from(context.0.register_request.clone()))
     }),
@@ -262,6 +289,24 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
         &["getInitialAccessToken"],
         |context| HookContext::optional(context.0.facts.proofs.initial_access_token.as_ref()),
     ),
+    (
+        "initialAccessTokenId",
+        &["getInitialAccessTokenId"],
+        |context| {
+            let id = context.0.facts.proofs.initial_access_token_id.as_ref();
+            Ok(HookContext::text(id))
+        },
+    ),
+    (
+        "initialAccessTokenNote",
+        &["getInitialAccessTokenNote"],
+        |context| {
+            let note = context.0.facts.proofs.initial_access_token_note.as_ref();
+            Ok(HookContext::text(note))
+        },
+    ),
+    ("time", &["getTime"], |context| Ok(context.time().into())),
+    ("shared", &["getShared"], |context| Ok(context.shared())),
     ("event", &["getEvent"], |context| {
         HookContext::optional(context.0.facts.event.as_ref())
     }),

@@ -9,7 +9,9 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base::Timestamp;
 use crate::client::{Metadata, TrustLevel};
+use crate::script::SharedByScripts;
 
 /// The data of a request that scripts can read through `context`.
 #[derive(Debug, Clone)]
@@ -25,6 +27,10 @@ pub(crate) struct Facts {
     pub(crate) settled: BTreeSet<String>,
     /// `context.event`: the event that a script is notified of.
     pub(crate) event: Option<Value>,
+    /// `context.stored`: the client that the request changes or deletes, as it is stored.
+    pub(crate) stored: Option<Metadata>,
+    /// `context.shared`: the values that the scripts of the request share.
+    pub(crate) shared: SharedByScripts,
 }
 
 /// What is kept of the facts of a request until scripts are notified of its effect.
@@ -37,6 +43,8 @@ struct Remembered {
     #[serde(skip_serializing_if = "Option::is_none")]
     ip_address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    received_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proofs: Option<Proofs>,
@@ -44,6 +52,24 @@ struct Remembered {
 }
 
 impl Facts {
+    /// The facts of a request with these `proofs`, of which no statement has set a member and which concerns
+    /// no stored client.
+    pub(crate) fn new(
+        request: Arc<RequestFacts>,
+        proofs: Arc<Proofs>,
+        register_request: Metadata,
+    ) -> Self {
+        Self {
+            request,
+            proofs,
+            register_request,
+            settled: BTreeSet::new(),
+            event: None,
+            stored: None,
+            shared: SharedByScripts::default(),
+        }
+    }
+
     /// Returns what is kept of the facts until scripts are notified of the effect of the request.
     pub(crate) fn remembered(&self) -> Value {
         let request = &self.request.http_request;
@@ -52,6 +78,7 @@ impl Facts {
             path: request.path.clone(),
             headers: request.header_texts(),
             ip_address: request.ip_address,
+            received_at: Some(self.request.received_at),
             certificate: self.request.certificate.clone(),
             proofs: Some((*self.proofs).clone()),
             register_request: self.register_request.clone(),
@@ -60,34 +87,37 @@ impl Facts {
     }
 
     /// Returns the facts of which `kept` was kept, for the notification of `event` about a client with this trust
-    /// level. What is not known is absent.
+    /// level. What is not known is absent. An event without a request was received when it happened, at `at`.
     pub(crate) fn recalled(
         kept: Option<&Value>,
         trust_level: TrustLevel,
         custom_attributes: Vec<String>,
-        event: Value,
+        (event, at): (Value, Timestamp),
     ) -> Self {
         let remembered = match kept {
             Some(kept) => Remembered::deserialize(kept).unwrap_or_default(),
             None => Remembered::default(),
         };
         let headers = possible_headers(remembered.headers);
-        Self {
-            request: Arc::new(RequestFacts {
-                http_request: HttpRequest {
-                    method: remembered.method,
-                    path: remembered.path,
-                    headers,
-                    ip_address: remembered.ip_address,
-                },
-                certificate: remembered.certificate,
-                custom_attributes,
-            }),
-            proofs: Arc::new(remembered.proofs.unwrap_or(Proofs::none(trust_level))),
-            register_request: remembered.register_request,
-            settled: BTreeSet::new(),
-            event: Some(event),
-        }
+        let request = RequestFacts {
+            http_request: HttpRequest {
+                method: remembered.method,
+                path: remembered.path,
+                headers,
+                ip_address: remembered.ip_address,
+            },
+            received_at: remembered.received_at.unwrap_or(at),
+            certificate: remembered.certificate,
+            custom_attributes,
+        };
+        let proofs = remembered.proofs.unwrap_or(Proofs::none(trust_level));
+        let mut facts = Self::new(
+            Arc::new(request),
+            Arc::new(proofs),
+            remembered.register_request,
+        );
+        facts.event = Some(event);
+        facts
     }
 }
 
@@ -96,6 +126,8 @@ impl Facts {
 pub(crate) struct RequestFacts {
     /// `context.httpRequest`
     pub(crate) http_request: HttpRequest,
+    /// `context.time`: when the server began to process the request.
+    pub(crate) received_at: Timestamp,
     /// `context.certificate`: the client's certificate.
     pub(crate) certificate: Option<Value>,
     /// Names of custom members that a client may have, in addition to the standard members.
@@ -115,6 +147,10 @@ pub(crate) struct Proofs {
     pub(crate) attestation: Option<Value>,
     /// `context.initialAccessToken`: the attributes of the token.
     pub(crate) initial_access_token: Option<Value>,
+    /// `context.initialAccessTokenId`: the identifier of the token.
+    pub(crate) initial_access_token_id: Option<String>,
+    /// `context.initialAccessTokenNote`: the note of the administrator who created the token.
+    pub(crate) initial_access_token_note: Option<String>,
 }
 
 impl Proofs {
@@ -126,6 +162,8 @@ impl Proofs {
             dcr: None,
             attestation: None,
             initial_access_token: None,
+            initial_access_token_id: None,
+            initial_access_token_note: None,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(in crate::script) enum MemberAccess {
     /// Read all members of a request, whatever their names, and write members that a client may set and no
     /// statement has set.
     Request,
+    /// Read and write values of any name, which no client has.
+    Shared,
 }
 
 /// Members that are credentials of a client.
@@ -57,6 +59,21 @@ struct MemberValues {
     members: Metadata,
     /// The approximate size of the members in bytes of JSON, once it was counted.
     weight: Option<usize>,
+}
+
+/// The values that the scripts of one request share. A clone is another handle on the same values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedByScripts(Arc<Mutex<MemberValues>>);
+
+impl SharedByScripts {
+    /// Returns the shared values `members`.
+    pub(in crate::script) fn of(members: Map<String, Value>) -> Self {
+        let values = MemberValues {
+            members: Metadata::new(members),
+            weight: None,
+        };
+        Self(Arc::new(Mutex::new(values)))
+    }
 }
 
 impl MemberValues {
@@ -104,6 +121,15 @@ impl Members {
         }
     }
 
+    /// Returns the values that the scripts of a request share, as scripts read and write them.
+    pub(in crate::script) fn shared(values: &SharedByScripts, frame: &Arc<Frame>) -> Self {
+        Self {
+            values: Arc::clone(&values.0),
+            access: MemberAccess::Shared,
+            frame: Arc::clone(frame),
+        }
+    }
+
     /// Returns whether a script may change the members.
     pub(in crate::script) fn is_writable(&self) -> bool {
         self.access == MemberAccess::Metadata
@@ -138,10 +164,9 @@ impl Members {
             return to_script(value);
         }
         // A request may have members of any name.
-        if self.access == MemberAccess::Request {
-            return Ok(Dynamic::UNIT);
+        if self.access != MemberAccess::Request {
+            self.known(name)?;
         }
-        self.known(name)?;
         Ok(Dynamic::UNIT)
     }
 
@@ -164,7 +189,7 @@ impl Members {
 
     /// Rejects an unknown member name: it is a typing error, and the value would be lost silently.
     fn known(&self, name: &str) -> HostResult<()> {
-        if self.access == MemberAccess::Answer
+        if matches!(self.access, MemberAccess::Answer | MemberAccess::Shared)
             || member::find(name).is_some()
             || self.frame.custom.contains(name)
         {
@@ -183,6 +208,9 @@ impl Members {
     }
 
     fn may_set(&self, name: &str) -> HostResult<()> {
+        if self.access == MemberAccess::Shared {
+            return Ok(());
+        }
         self.known(name)?;
         let set_by = member::find(name).map(|member| member.set_by);
         let fault = match (self.access, set_by) {
@@ -197,9 +225,7 @@ impl Members {
             (MemberAccess::Request, _) if self.is_settled(name) => {
                 "comes from the software statement and cannot be changed"
             }
-            (MemberAccess::Metadata | MemberAccess::Answer | MemberAccess::Request, _) => {
-                return Ok(());
-            }
+            _ => return Ok(()),
         };
         Err(failure(format!("'{name}' {fault}")))
     }
