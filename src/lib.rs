@@ -21,6 +21,7 @@ mod management;
 mod registration;
 mod service;
 mod token;
+mod trial;
 
 // Mechanisms.
 mod fetch;

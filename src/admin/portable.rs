@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
-use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens, TrustLevel};
+use crate::client::{
+    Client, ClientSecret, MemberOrigins, Metadata, Provenance, RegistrationTokens, TrustLevel,
+};
 use crate::config::AdminScopes;
 use crate::service::Context;
 use crate::token::administrator;
@@ -45,6 +47,7 @@ pub(super) fn read_client(
         tokens: line.tokens,
         revision: line.revision,
         provenance: line.provenance,
+        origins: line.origins,
     };
     let odd = violations.into_iter().map(|violation| violation.member);
     Ok(Arrived {
@@ -65,6 +68,7 @@ struct PortableClient {
     revision: u64,
     metadata: Metadata,
     provenance: Provenance,
+    origins: Option<MemberOrigins>,
 }
 
 impl PortableClient {
@@ -81,9 +85,22 @@ impl PortableClient {
             revision: members.take("revision", "a non-negative integer")?,
             metadata: members.take("metadata", "an object")?,
             provenance: members.take("provenance", "an object in the form of an export")?,
+            origins: origins(&mut members)?,
         };
         members.end()?;
         Ok(line)
+    }
+}
+
+/// Reads the origins of the members of the metadata. An older export has none.
+fn origins(members: &mut UnreadMembers) -> Result<Option<MemberOrigins>, String> {
+    let due = "an object with the origin of each member, in the form of an export";
+    let Some(shown) = members.take_if_there::<Map<String, Value>>("origins", due)? else {
+        return Ok(None);
+    };
+    match MemberOrigins::read(&shown) {
+        Some(origins) => Ok(Some(origins)),
+        None => Err(format!("origins: must be {due}")),
     }
 }
 

@@ -50,6 +50,11 @@ pub(super) fn provenance(_: &mut SchemaGenerator) -> Schema {
     reference("Provenance")
 }
 
+/// Returns a reference to the schema of the origins of members.
+pub(super) fn origins(_: &mut SchemaGenerator) -> Schema {
+    reference("Origins")
+}
+
 /// Returns a reference to the schema of a policy.
 pub(super) fn initial_access_policy(_: &mut SchemaGenerator) -> Schema {
     reference("InitialAccessPolicy")

@@ -8,6 +8,7 @@ pub(crate) mod decoy;
 pub(crate) mod initial_access;
 pub(crate) mod member;
 pub(crate) mod metadata;
+mod origins;
 pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod stages;
@@ -15,6 +16,8 @@ pub(crate) mod stages;
 pub(crate) use initial_access::InitialAccessPolicy;
 pub(crate) use member::{MEMBERS, Member, MemberKind, SetBy};
 pub(crate) use metadata::Metadata;
+pub(crate) use origins::MemberOrigin;
+pub(crate) use origins::MemberOrigins;
 pub(crate) use record::{
     CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,
     StatementOrigin, TrustLevel,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
-use crate::client::{Approved, InitialAccessPolicy, Metadata};
+use crate::client::{Approved, InitialAccessPolicy, MemberOrigins, Metadata};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub(crate) struct Client {
     pub(crate) revision: u64,
     /// Where the registration came from.
     pub(crate) provenance: Provenance,
+    /// Where each member of the metadata came from. `None`: the client was stored before this was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origins: Option<MemberOrigins>,
 }
 
 impl Client {

@@ -48,6 +48,8 @@ pub struct AdminScopes {
     pub scripts_read: String,
     /// Pin, push and promote versions of the scripts.
     pub scripts_write: String,
+    /// Try registrations and updates, with other scripts too.
+    pub scripts_try: String,
     /// Read the audit log.
     pub audit_read: String,
 }
@@ -65,6 +67,7 @@ impl Default for AdminScopes {
             tokens_write: "tokens.write".to_owned(),
             scripts_read: "scripts.read".to_owned(),
             scripts_write: "scripts.write".to_owned(),
+            scripts_try: "scripts.try".to_owned(),
             audit_read: "audit.read".to_owned(),
         }
     }
@@ -84,6 +87,7 @@ impl AdminScopes {
             tokens_write,
             scripts_read,
             scripts_write,
+            scripts_try,
             audit_read,
         } = self;
         let all = [
@@ -97,6 +101,7 @@ impl AdminScopes {
             tokens_write,
             scripts_read,
             scripts_write,
+            scripts_try,
             audit_read,
         ];
         let mut names: Vec<&str> = Vec::new();

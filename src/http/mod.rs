@@ -5,6 +5,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod answer;
+mod assembled;
 pub(crate) mod below;
 pub(crate) mod body;
 pub(crate) mod certificate;
@@ -29,6 +30,7 @@ pub(crate) mod waiting;
 mod write_timeout;
 
 pub(crate) use answer::{BadCredentials, NO_SUCH_PATH, Problem, SEVERAL};
+pub(crate) use assembled::AssembledRequest;
 pub(crate) use body::BodyError;
 pub(crate) use certificate::{ClientCertificate, Proxies};
 pub(crate) use credentials::Authorization;

@@ -54,9 +54,12 @@ async fn update(
     parts: &Parts,
     body: Result<Bytes, BodyError>,
 ) -> Result<ClientInformation, ManageError> {
-    let (held, caller) = begin(cx, parts).await?;
-    check_precondition(&parts.headers, &held)?;
-    let received = Received::new(&parts.headers, body).map_err(RegisterError::from)?;
+    let step = cx.step("authentication");
+    let (held, caller) = step.done(begin(cx, parts).await)?;
+    let precondition = check_precondition(&parts.headers, &held);
+    cx.step("precondition").done(precondition)?;
+    let received = cx.step("body").done(Received::new(&parts.headers, body));
+    let received = received.map_err(RegisterError::from)?;
     let token = held.token.as_ref();
     Ok(registration::replace(cx, &caller, received, &held.stored, token).await?)
 }

@@ -13,10 +13,12 @@ use crate::base::Secret;
 use crate::client::{Approved, Client, Metadata, Requested, Rules, ScriptRef};
 use crate::http::{BodyError, ClientCertificate, RequestForm, media_type, peer};
 use crate::registration::{
-    ATTESTATION_HEADER, AttestedClient, ClientInformation, PROOF_HEADER, Parsed, Statement,
-    TokenPolicy, Use,
+    ATTESTATION_HEADER, AttestedClient, ClientInformation, MemberSources, NamedToken, PROOF_HEADER,
+    Parsed, Statement, TokenPolicy, Use,
 };
-use crate::script::{Facts, Hook, HttpRequest, Proofs, RequestFacts, SharedByScripts};
+use crate::script::{
+    ChangedMember, Facts, Hook, HttpRequest, Proofs, RequestFacts, SharedByScripts,
+};
 use crate::service::{Context, refusal};
 use crate::store::{Author, InitialAccessToken, Reason, Stored};
 
@@ -164,6 +166,11 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Returns the initial access token that a request names, if it is judged and not served.
+    pub(super) fn named_token(&self) -> Option<&'a NamedToken> {
+        self.head.extensions.get()
+    }
+
     /// Returns the headers of the request.
     pub(super) const fn headers(&self) -> &'a HeaderMap {
         &self.head.headers
@@ -199,6 +206,7 @@ impl<'a> Caller<'a> {
             received_at: cx.begun_at,
             certificate: self.certificate.map(certificate_facts),
             custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
+            recorder: cx.recorder(),
         }
     }
 }
@@ -260,6 +268,8 @@ pub(super) struct Proven {
     pub(super) is_certified: bool,
     /// Whether evidence is required that no script has appraised yet.
     pub(super) is_evidence_owed: bool,
+    /// Who gave the members of the request their values.
+    pub(super) sources: MemberSources,
     /// The scripts that returned keys, adapted the request, or appraised evidence.
     pub(super) scripts: Vec<ScriptRef>,
     /// What this request uses up.
@@ -282,6 +292,8 @@ impl Proven {
 pub(super) struct Sanctioned {
     pub(super) metadata: Approved,
     pub(super) scripts: Vec<ScriptRef>,
+    /// The members that the scripts changed.
+    pub(super) changed: Vec<ChangedMember>,
 }
 
 /// A client with its credentials, which only the client itself may see.

@@ -10,9 +10,7 @@ use hyper::{Request, StatusCode};
 use serde_json::Map;
 
 use crate::base::ErrorCode;
-use crate::http::{
-    BadCredentials, BodyError, Problem, answer, body, credentials, entity_tag, peer,
-};
+use crate::http::{BadCredentials, BodyError, Problem, answer, body, entity_tag, peer};
 use crate::registration::{
     self, AttestationHeaders, CHALLENGE_HEADER, Caller, ClientAttestationError, ClientInformation,
     Received, RegisterError, Registered, certificate, client_attestation, initial_access,
@@ -50,28 +48,38 @@ async fn admit(
     mut caller: Caller<'_>,
     body: Result<Bytes, BodyError>,
 ) -> Result<Registered, RegisterError> {
-    if !cx.settings().dynamic_registration_enabled {
-        return Err(RegisterError::Disabled);
-    }
-    certificate::demand(cx, &caller)?;
+    cx.step("enabled").done(check_enabled(cx))?;
+    let certificate = certificate::demand(cx, &caller);
+    cx.step("client_certificate").done(certificate)?;
     let headers = caller.headers();
-    let received = Received::new(headers, body)?;
-    let shown = initial_access::find(cx, credentials::bearer(headers)).await;
+    let received = cx.step("body").done(Received::new(headers, body))?;
+    let step = cx.step("initial_access_token");
+    let shown = initial_access::find(cx, &caller).await;
     let counted = match &shown {
         Ok(Some(token)) => Some(token),
         _ => None,
     };
     initial_access::count(cx, &caller, counted)?;
     let attestation = AttestationHeaders::of(headers);
-    caller.attested = verify_attestation(cx, &attestation).await?;
-    caller.initial_access = match shown {
+    let attested = verify_attestation(cx, &attestation).await;
+    caller.attested = cx.step("client_attestation").done(attested)?;
+    let shown = match shown {
         // An attested client needs no initial access token.
         Err(RegisterError::Unauthorised(BadCredentials::Nothing)) if caller.attested.is_some() => {
-            None
+            Ok(None)
         }
-        shown => shown?,
+        shown => shown,
     };
+    caller.initial_access = step.done(shown)?;
     registration::register(cx, &caller, received).await
+}
+
+fn check_enabled(cx: &Context<'_>) -> Result<(), RegisterError> {
+    if cx.settings().dynamic_registration_enabled {
+        Ok(())
+    } else {
+        Err(RegisterError::Disabled)
+    }
 }
 
 /// `POST` on the challenge endpoint: issues a challenge for the proof of a client attestation.

@@ -33,6 +33,7 @@ pub(super) async fn decide(
             client,
             decided_by: Vec::new(),
             attestation: None,
+            changed: Vec::new(),
         });
     }
     if let Some(existing) = attempt.existing() {
@@ -54,14 +55,18 @@ pub(super) async fn approve(
     valid: Valid,
     decided: Decision,
 ) -> Result<Sanctioned, RegisterError> {
-    let scripts = decided.decided_by;
+    let (scripts, changed) = (decided.decided_by, decided.changed);
     let checked = sector::Claim::of(valid.metadata());
     let approved = match valid.approve_changed(decided.client, &proven.rules(cx)) {
         Ok(metadata) => check_again(cx, checked.as_ref(), metadata).await,
         Err(violations) => Err(violations),
     };
     match approved {
-        Ok(metadata) => Ok(Sanctioned { metadata, scripts }),
+        Ok(metadata) => Ok(Sanctioned {
+            metadata,
+            scripts,
+            changed,
+        }),
         Err(violations) => {
             let scripts = scripts.into_iter().map(|script| script.name).collect();
             Err(RegisterError::SpoiledByScript {

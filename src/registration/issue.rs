@@ -7,7 +7,7 @@ use crate::client::{
 use crate::config::Rotation;
 use crate::registration::{
     Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement, certificate, evidence,
-    hooks, initial_access, single_use,
+    hooks, initial_access, origins, single_use,
 };
 use crate::service::Context;
 use crate::store::{Action, Along, AuditEvent, Change, StoreError, Stored};
@@ -40,6 +40,7 @@ pub(super) fn create(
         tokens,
         revision: 1,
         provenance: provenance(attempt, proven, &sanctioned),
+        origins: origins::settle(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
         shared_as,
     };
@@ -78,6 +79,7 @@ pub(super) fn update(
         tokens,
         revision: before.revision.saturating_add(1),
         provenance: provenance(attempt, proven, &sanctioned),
+        origins: origins::settle(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
     };
     Ok(Issued {

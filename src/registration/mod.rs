@@ -12,6 +12,7 @@ pub(crate) mod hooks;
 mod identity;
 mod issue;
 mod metadata;
+mod origins;
 pub(crate) mod proof;
 mod shared_client;
 mod single_use;
@@ -27,6 +28,7 @@ pub(crate) use proof::client_attestation::{
     AttestationHeaders, AttestedClient, CHALLENGE_HEADER, ClientAttestationError,
     verify_attestation,
 };
+pub(crate) use proof::initial_access::NamedToken;
 pub(crate) use update::replace_as_operator;
 
 use tracing::Instrument as _;
@@ -35,12 +37,13 @@ use crate::base::Secret;
 use crate::client::{Client, Valid};
 use crate::service::Context;
 use crate::store::{Along, Change, Stored};
-use crate::telemetry::{self, ClientChange, meter, traces};
+use crate::telemetry::{self, ClientChange, traces};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
 use error::reject_any;
 use identity::Identity;
 use metadata::{Parsed, merge, sector};
+use origins::MemberSources;
 
 use proof::client_attestation::{ATTESTATION_HEADER, PROOF_HEADER};
 use proof::{
@@ -106,17 +109,21 @@ pub(crate) async fn remove(
     along.cause.context = hooks::remembered_deletion(cx, caller, client);
     cx.service.store.clients.remove(stored, along).await?;
     let trust_level = client.provenance.trust_level.as_str();
-    meter::client(ClientChange::Deleted, trust_level);
+    cx.count(ClientChange::Deleted, trust_level);
     tracing::info!("client deleted");
     Ok(())
 }
 
 /// Runs steps 5 and 6.
 async fn read(attempt: Attempt<'_>, received: &Received) -> Result<Offered, RegisterError> {
-    let parsed = traces::step("parse").in_scope(|| metadata::parse(received))?;
+    let (cx, step) = (attempt.cx, attempt.cx.step("parse"));
+    let parsed = traces::step("parse").in_scope(|| metadata::parse(received));
+    let parsed = step.done(parsed)?;
+    let step = cx.step("software_statement");
     let statement = statement::verify(attempt, &parsed)
         .instrument(traces::step("statement"))
-        .await?;
+        .await;
+    let statement = step.done(statement)?;
     Ok(Offered { parsed, statement })
 }
 
@@ -132,11 +139,19 @@ async fn create(
     if let Some(existing) = shared.answer(attempt).await? {
         return Ok(existing);
     }
-    let issued = issue::create(attempt, &proven, sanctioned, shared.digest.clone())?;
+    let step = cx.step("credentials");
+    let issued = step.done(issue::create(
+        attempt,
+        &proven,
+        sanctioned,
+        shared.digest.clone(),
+    ))?;
     let answer = answer(attempt, &issued).await?;
     let also = shared.alone().and(also);
+    let step = cx.step("store");
     let inserted = issue::insert(attempt, &issued, &proven, also);
-    match inserted.instrument(traces::step("store")).await {
+    let inserted = inserted.instrument(traces::step("store")).await;
+    match step.done(inserted) {
         Ok(()) => {}
         // Another request may have registered the same metadata at the same time. After any other failure, a
         // client found now may be a part of this one.
@@ -146,15 +161,15 @@ async fn create(
         }
         Err(error) => return Err(error),
     }
-    report_created(&issued.client);
+    report_created(cx, &issued.client);
     Ok(answer)
 }
 
 /// Writes the new client to the log and the metrics.
-fn report_created(client: &Client) {
+fn report_created(cx: &Context<'_>, client: &Client) {
     let trust_level = client.provenance.trust_level.as_str();
     telemetry::concerns(client.id.as_str(), trust_level);
-    meter::client(ClientChange::Registered, trust_level);
+    cx.count(ClientChange::Registered, trust_level);
     tracing::debug!(revision = client.revision, "client registered");
 }
 
@@ -166,11 +181,13 @@ async fn put_back(
     token: Option<&Secret>,
 ) -> Result<ClientInformation, RegisterError> {
     let (proven, sanctioned) = decide(attempt, offered).await?;
-    let issued = issue::update(attempt, stored, token, &proven, sanctioned)?;
+    let (cx, step) = (attempt.cx, attempt.cx.step("credentials"));
+    let issued = step.done(issue::update(attempt, stored, token, &proven, sanctioned))?;
     let answer = answer(attempt, &issued).await?;
+    let step = cx.step("store");
     let put_back = issue::put_back(attempt, stored, &issued, &proven);
-    put_back.instrument(traces::step("store")).await?;
-    meter::client(ClientChange::Updated, proven.proofs.trust_level.as_str());
+    step.done(put_back.instrument(traces::step("store")).await)?;
+    cx.count(ClientChange::Updated, proven.proofs.trust_level.as_str());
     tracing::debug!(revision = issued.client.revision, "client updated");
     Ok(answer)
 }
@@ -180,23 +197,30 @@ async fn decide(
     attempt: Attempt<'_>,
     offered: Offered,
 ) -> Result<(Proven, Sanctioned), RegisterError> {
+    let cx = attempt.cx;
     let proven = prove(attempt, offered).await?;
-    let valid = check(attempt.cx, &proven)
-        .instrument(traces::step("rules"))
-        .await?;
-    certificate::bind(attempt, valid.metadata())?;
-    let decided = hooks::decide(attempt, &proven, &valid).await?;
-    let proven = evidence::settle(proven, &decided)?;
-    let sanctioned = hooks::approve(attempt.cx, &proven, valid, decided).await?;
-    Ok((proven, sanctioned))
+    let valid = check(cx, &proven).instrument(traces::step("rules")).await?;
+    let bound = certificate::bind(attempt, valid.metadata());
+    cx.step("certificate_subject").done(bound)?;
+    let step = cx.step("scripts");
+    let decided = step.done(hooks::decide(attempt, &proven, &valid).await)?;
+    let proven = evidence::settle(proven, &decided);
+    let proven = cx.step("evidence_appraised").done(proven)?;
+    let step = cx.step("script_changes");
+    let sanctioned = hooks::approve(cx, &proven, valid, decided).await;
+    Ok((proven, step.done(sanctioned)?))
 }
 
 /// Runs steps 10 and 11: every rule, and the file at the `sector_identifier_uri`.
 async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
-    let valid = proven.rules(cx).validate(proven.requested.clone())?;
+    let step = cx.step("rules");
+    let valid = proven.rules(cx).validate(proven.requested.clone());
+    let valid = step.done(valid.map_err(RegisterError::from))?;
     if let Some(claim) = sector::Claim::of(valid.metadata()) {
+        let step = cx.step("sector_identifier");
         // In a box, so that a request without this URI does not carry the space of its future.
-        Box::pin(claim.check(cx)).await?;
+        let checked = Box::pin(claim.check(cx)).await;
+        step.done(checked.map_err(RegisterError::from))?;
     }
     Ok(valid)
 }
@@ -208,6 +232,9 @@ async fn answer(attempt: Attempt<'_>, issued: &Issued) -> Result<ClientInformati
         caller,
         purpose,
     } = attempt;
+    let step = cx.step("response");
+    cx.note_origins(&issued.client);
     let answer = answer::build(cx, issued, purpose);
-    Ok(hooks::modify(cx, caller, purpose.response_hook(), answer).await?)
+    let modified = hooks::modify(cx, caller, purpose.response_hook(), answer).await;
+    Ok(step.done(modified)?)
 }

@@ -11,15 +11,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::base::{Violation, absent};
-use crate::client::{Client, Provenance, Requested};
+use crate::client::{Client, MemberOrigin, Provenance, Requested};
 use crate::registration::{
-    Attempt, Caller, Proven, RegisterError, Sanctioned, TokenPolicy, check, hooks, issue,
-    reject_any,
+    Attempt, Caller, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy, check, hooks,
+    issue, reject_any,
 };
 use crate::script::Proofs;
 use crate::service::Context;
 use crate::store::Stored;
-use crate::telemetry::{ClientChange, meter};
+use crate::telemetry::ClientChange;
 
 /// The members that a client must not send in an update.
 const FORBIDDEN: [&str; 4] = [
@@ -124,7 +124,7 @@ pub(crate) async fn replace_as_operator(
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
     issue::put_back(attempt, stored, &issued, &proven).await?;
     let (client, trust_level) = (issued.client, proven.proofs.trust_level);
-    meter::client(ClientChange::Updated, trust_level.as_str());
+    cx.count(ClientChange::Updated, trust_level.as_str());
     tracing::info!(
         revision = client.revision,
         "client updated by an administrator"
@@ -157,6 +157,7 @@ fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) 
         is_evidence_owed: false,
         scripts: Vec::new(),
         uses: Vec::new(),
+        sources: MemberSources::all_from(MemberOrigin::Administrator),
     }
 }
 

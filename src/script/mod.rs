@@ -18,6 +18,7 @@ mod host;
 mod load;
 mod modules;
 mod outcome;
+mod record;
 mod run;
 pub(crate) mod testing;
 #[cfg(test)]
@@ -32,7 +33,10 @@ pub(crate) use load::runtime::Runtime;
 pub(crate) use load::secrets::SecretError;
 pub(crate) use load::set::ScriptInfo;
 pub(crate) use load::set::ScriptSet;
-pub(crate) use outcome::{Answered, Decision, HookError, ScriptFault};
+pub(crate) use outcome::{Answered, ChangedMember, Decision, HookError, ScriptFault};
+pub(crate) use record::HookRecorder;
+pub(crate) use record::RecordedCall;
+pub(crate) use testing::{fake_host, trial::Ending};
 pub(crate) use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 pub(crate) use value::members::SharedByScripts;
 
@@ -45,8 +49,11 @@ use load::secrets::Secrets;
 use load::{LoadError, SCRIPT_MODULE, Script, Texts};
 use modules::{Functions, Log, function, readable, shown_unverified};
 use outcome::Adaptation;
+use record::{CallClock, CallHost, EndedCall};
 use run::cycles::TopLevels;
-use run::engine::{SharedModules, current_call_is_over, during_call};
+use run::engine::{
+    SharedModules, current_call_is_over, current_recorder, during_call, take_operations,
+};
 use run::inline::{Pace, WorkTime};
 use run::permits::{Permit, Permits, WaitsFor};
 use run::statistics::{CallCounters, CallStatistics, Counters};

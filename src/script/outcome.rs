@@ -17,6 +17,8 @@ pub(crate) struct Decision {
     pub(crate) decided_by: Vec<ScriptRef>,
     /// The result with which a script has accepted the evidence of the request, if any.
     pub(crate) attestation: Option<Value>,
+    /// The members that scripts changed, in order.
+    pub(crate) changed: Vec<ChangedMember>,
 }
 
 /// A request that scripts have adapted.
@@ -26,6 +28,17 @@ pub(crate) struct Adaptation {
     pub(crate) request: Metadata,
     /// The scripts that were called, in order.
     pub(crate) by: Vec<ScriptRef>,
+    /// The members that scripts changed, in order.
+    pub(crate) changed: Vec<ChangedMember>,
+}
+
+/// A member that a script changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChangedMember {
+    /// Its name.
+    pub(crate) member: String,
+    /// The file name of the script.
+    pub(crate) script: String,
 }
 
 /// The value that a script has returned.

@@ -188,6 +188,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         );
     bounded(routes, Arc::clone(&service))
         .merge(admin_script_sets(Arc::clone(&service)))
+        .merge(admin_trial(Arc::clone(&service)))
         .merge(admin_feed(Arc::clone(&service)))
         .merge(admin_import(service))
 }
@@ -232,6 +233,26 @@ fn admin_feed(service: Arc<Service>) -> Router {
         .layer(axum::middleware::from_fn_with_state(
             permits,
             receive::shed_load,
+        ))
+}
+
+/// The trial of requests of the admin API. A description is larger than other bodies, since it may contain scripts, and
+/// few requests are judged at the same time.
+fn admin_trial(service: Arc<Service>) -> Router {
+    use crate::admin::endpoint::trial;
+    let reception = Reception {
+        body_bytes: trial::MOST_BYTES,
+        body_timeout_ms: service.settings.limits.body_timeout_ms,
+        waiting: trial::MOST_AT_ONCE,
+        room: Arc::default(),
+        permits: Arc::new(Semaphore::new(trial::MOST_AT_ONCE)),
+    };
+    Router::new()
+        .route("/admin/v1/try", post_only(post(trial::post)))
+        .with_state(service)
+        .layer(axum::middleware::from_fn_with_state(
+            reception,
+            receive::receive,
         ))
 }
 

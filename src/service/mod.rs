@@ -1,6 +1,7 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of everything that
 //! can change while the server runs.
 
+mod judging;
 pub(crate) mod limits;
 mod outside;
 pub(crate) mod refusal;
@@ -25,6 +26,8 @@ use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::{AuditQueue, Pin, Store};
 use crate::trust::{Trust, Verifier};
+use judging::Judging;
+pub(crate) use judging::{Conditions, JudgedStep, ScriptHttp};
 pub(crate) use limits::Limited;
 use limits::RateLimits;
 pub(crate) use outside::Outside;
@@ -218,7 +221,7 @@ pub(crate) struct Parts {
 /// What the use cases work with. One service exists for the life of the server.
 pub(crate) struct Service {
     /// The settings that are read once, at startup.
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     /// The issuer identifier, without a trailing slash.
     pub(crate) issuer: String,
     /// The store of the clients.
@@ -230,7 +233,7 @@ pub(crate) struct Service {
     /// Metadata documents of other servers.
     pub(crate) documents: RemoteDocuments<Value>,
     /// The verifier of tokens, with keys from any source.
-    pub(crate) verifier: Verifier,
+    pub(crate) verifier: Arc<Verifier>,
     /// The channel for changes of the live configuration.
     pub(crate) changes: Changes,
     /// The channel for orders about the scripts in force.
@@ -251,6 +254,8 @@ pub(crate) struct Service {
     replaced: watch::Sender<()>,
     /// The live configuration of the snapshot.
     live: Arc<ArcSwap<Live>>,
+    /// What is recorded, if this service judges one request and serves none.
+    judging: Option<Judging>,
 }
 
 impl Service {
@@ -273,13 +278,13 @@ impl Service {
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
         let verifier = Verifier::new(&fetcher, &clock, &settings.fetch);
         Self {
-            settings,
+            settings: Arc::new(settings),
             issuer,
             store,
             clock,
             fetcher,
             documents,
-            verifier,
+            verifier: Arc::new(verifier),
             changes,
             script_orders,
             refusals,
@@ -291,6 +296,7 @@ impl Service {
             snapshot: ArcSwap::from_pointee(first),
             replaced: watch::channel(()).0,
             live,
+            judging: None,
         }
     }
 
@@ -351,7 +357,7 @@ impl<'a> Context<'a> {
     /// Returns the rules for this request.
     pub(crate) fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
-        let Settings { limits, fetch, .. } = &self.service.settings;
+        let Settings { limits, fetch, .. } = &*self.service.settings;
         Rules {
             settings: &live.registration,
             scopes: &live.scopes,

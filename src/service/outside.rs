@@ -13,6 +13,7 @@ use crate::base::{Clock, Timestamp};
 use crate::config::{Live, Settings};
 use crate::fetch::{Fetcher, Request};
 use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
+use crate::service::ScriptHttp;
 use crate::store::{Indexed, KeyValueLimits, ScriptValues, Store};
 
 /// The host functions for the scripts of one server.
@@ -27,6 +28,8 @@ pub(crate) struct Outside {
     nonces: u64,
     /// The live configuration in force.
     live: Arc<ArcSwap<Live>>,
+    /// What answers the calls of `http`.
+    http: ScriptHttp,
 }
 
 impl Outside {
@@ -52,7 +55,13 @@ impl Outside {
             },
             nonces: settings.limits.evidence_nonces,
             live,
+            http: ScriptHttp::Live,
         }
+    }
+
+    /// Returns the same functions, of which `http` is answered by `http`.
+    pub(super) fn with_http(self, http: ScriptHttp) -> Self {
+        Self { http, ..self }
     }
 
     /// Waits for `work`, but no longer than `timeout`.
@@ -83,6 +92,11 @@ impl Outside {
 
 impl Host for Outside {
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
+        match &self.http {
+            ScriptHttp::Live => {}
+            ScriptHttp::Refused => return Err(REFUSED.to_owned()),
+            ScriptHttp::Fake(host) => return host.http(call),
+        }
         let request = Request {
             method: call.method.clone(),
             url: call.url.clone(),
@@ -157,6 +171,10 @@ impl Host for Outside {
         self.wait(by.timeout, nonces.consume(nonce, self.clock.now()))
     }
 }
+
+/// The error of a call of `http` for a request that is only judged.
+const REFUSED: &str = "http calls no server for a request that is only tried; give fake responses, or allow calls \
+                       with `live`";
 
 /// Returns the single indexed member in `members`.
 fn indexed(members: &Map<String, Value>) -> Result<Indexed<'_>, String> {

@@ -51,6 +51,7 @@ pub(crate) use script_versions::{
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
 
 // What the parts of the store use of one another.
+use backend::overlay::Overlay;
 use backend::pending::{Pending, Values};
 use backend::{Facts, number, numbered, page};
 use expiring::key_values::GIVES_WAY;
@@ -92,6 +93,15 @@ pub(crate) struct Store {
     /// The key that seals what must not be readable at rest.
     pub(crate) sealing_key: SealingKey,
     backend: Arc<dyn Backend>,
+}
+
+/// Whether what was used up counts in an [overlay](Store::overlay).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PastUses {
+    /// What was used once cannot be used again.
+    Count,
+    /// Everything may be used again, for a request that was served before.
+    Forget,
 }
 
 /// Figures about the store that are cheap to obtain.
@@ -168,6 +178,26 @@ impl Store {
             sealing_key,
             backend,
         }
+    }
+
+    /// Returns a store that shows this one, and keeps what is written to it in memory until it is dropped. Nothing
+    /// of that reaches this store.
+    pub(crate) fn overlay(&self, past: PastUses) -> Self {
+        let hidden = match past {
+            PastUses::Count => None,
+            PastUses::Forget => Some(ExpiringKind::SingleUse.record(b"")),
+        };
+        let overlay = Overlay::on(Arc::clone(&self.backend), hidden);
+        Self::on(Arc::new(overlay), self.sealing_key.clone())
+    }
+
+    /// Returns everything that is stored, for tests that compare stores.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn everything(&self) -> Result<Vec<Pair>, StoreError> {
+        let all = Vec::new()..vec![u8::MAX];
+        self.backend.scan(all, usize::MAX).await
     }
 
     /// Checks whether the store accepts writes. Concurrent calls share one flush.

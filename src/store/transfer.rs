@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
 use crate::client::{Approved, Client, ClientSecret, Provenance, RegistrationTokens};
@@ -49,6 +50,8 @@ pub(crate) struct ClientLine<'a> {
     revision: u64,
     metadata: &'a Approved,
     provenance: &'a Provenance,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origins: Option<Map<String, Value>>,
 }
 
 /// The secret of a client in clear text. 0 means that it never expires (RFC 7591 section 3.2.1).
@@ -76,6 +79,7 @@ impl<'a> ClientLine<'a> {
             tokens,
             revision,
             provenance,
+            origins,
         } = client;
         let secret = match secret {
             Some(secret) => Some(ClearSecret::open(secret, id, key)?),
@@ -92,6 +96,7 @@ impl<'a> ClientLine<'a> {
             revision: *revision,
             metadata,
             provenance,
+            origins: origins.as_ref().map(|of| of.shown(metadata.metadata())),
         })
     }
 }

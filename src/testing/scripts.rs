@@ -56,6 +56,7 @@ fn facts(request: Map<String, Value>) -> Arc<Facts> {
         received_at: Timestamp::from_unix(0),
         certificate: None,
         custom_attributes: Vec::new(),
+        recorder: None,
     };
     let proofs = Proofs::none(TrustLevel::Open);
     Arc::new(Facts::new(

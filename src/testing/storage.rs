@@ -35,6 +35,11 @@ impl Storage {
         plain(Store::open(settings).await).map(Self)
     }
 
+    /// Returns all keys with their values.
+    pub async fn everything(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
+        plain(self.0.everything().await)
+    }
+
     /// Returns a client.
     pub async fn client(&self, id: &str) -> Result<Option<Value>, String> {
         let stored = plain(self.0.clients.find(&plain(ClientId::parse(id))?).await)?;

@@ -11,7 +11,8 @@ use crate::base::{
     ClientId, NoRandomness, SealError, Secret, Timestamp, TokenDigest, Violation, random,
 };
 use crate::client::{
-    Approved, Client, ClientSecret, Provenance, RegistrationTokens, Requested, Rules, TrustLevel,
+    Approved, Client, ClientSecret, MemberOrigin, MemberOrigins, Provenance, RegistrationTokens,
+    Requested, Rules, TrustLevel,
 };
 use crate::config::{Registration, Scope, Settings};
 use crate::service::Service;
@@ -268,6 +269,10 @@ fn client(
     let sealed = store.sealing_key.seal(secret, CLIENT_ID)?;
     Ok(Client {
         id: identifier()?,
+        origins: Some(MemberOrigins::all_from(
+            &MemberOrigin::Server,
+            metadata.metadata(),
+        )),
         metadata,
         issued_at: issue.issued_at,
         expires_at: None,

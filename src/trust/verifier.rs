@@ -82,6 +82,19 @@ impl Verifier {
         }
     }
 
+    /// Returns a verifier with the keys that are known now, by the time of `clock`. What one of the two fetches later,
+    /// the other does not know.
+    #[must_use]
+    pub(crate) fn copied(&self, clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            named: self.named.copied(clock),
+            claimed: self.claimed.copied(clock),
+            assertions: Assertions::new(),
+            documents: self.documents.copied(clock),
+            clock: Arc::clone(clock),
+        }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }

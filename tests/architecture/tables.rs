@@ -113,6 +113,22 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
+    // A request that is only judged takes the way of a request of a client.
+    (
+        "trial",
+        &[
+            "base",
+            "client",
+            "config",
+            "http",
+            "management",
+            "registration",
+            "script",
+            "service",
+            "store",
+            "x509",
+        ],
+    ),
     // Absent values in the metadata of another server are treated as everywhere.
     (
         "discovery",
@@ -135,6 +151,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "token",
+            "trial",
         ],
     ),
     (
@@ -265,6 +282,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
             "server/probes",
             "server/routes",
             "service",
+            "trial",
         ],
     ),
     ("tower_http", &["server/routes"]),

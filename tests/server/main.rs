@@ -77,6 +77,7 @@ mod tls;
 mod token;
 mod transfer;
 mod transfer_bad_lines;
+mod trial;
 mod unknown_keys;
 mod unused;
 mod vouched;

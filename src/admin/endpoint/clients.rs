@@ -96,6 +96,10 @@ pub(in crate::admin) struct ClientRecord<'a> {
     metadata: &'a Map<String, Value>,
     #[schemars(schema_with = "schema::provenance")]
     provenance: &'a Provenance,
+    /// Where each member of the metadata comes from. Missing if the client was stored before this was recorded.
+    #[schemars(schema_with = "schema::origins")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origins: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +109,7 @@ pub(in crate::admin) struct ClientRecord<'a> {
 impl<'a> ClientRecord<'a> {
     fn of(cx: &Context<'_>, client: &'a Client) -> Self {
         let last_used_at = cx.service.store.uses.last(client);
+        let origins = client.origins.as_ref();
         Self {
             client_id: client.id.as_str(),
             client_id_issued_at: client.issued_at.unix(),
@@ -112,6 +117,7 @@ impl<'a> ClientRecord<'a> {
             has_secret: client.secret.is_some(),
             metadata: client.metadata.metadata().as_object(),
             provenance: &client.provenance,
+            origins: origins.map(|origins| origins.shown(client.metadata.metadata())),
             expires_at: client.expires_at.map(Timestamp::unix),
             last_used_at: last_used_at.map(Timestamp::unix),
         }

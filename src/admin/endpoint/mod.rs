@@ -10,6 +10,7 @@ pub(in crate::admin) mod refusal;
 pub(crate) mod script_versions;
 pub(crate) mod scripts;
 pub(crate) mod transfer;
+pub(crate) mod trial;
 pub(crate) mod used;
 
 use std::str::FromStr;

@@ -11,6 +11,7 @@ mod operation;
 mod public;
 mod schemas;
 mod scripts;
+mod trial;
 
 use std::net::SocketAddr;
 
@@ -49,6 +50,7 @@ fn paths(cx: &Context<'_>) -> Map<String, Value> {
         administration::operations(&settings.server.paths.config, &settings.admin.scopes);
     operational.extend(events::operations(&settings.admin.scopes));
     operational.extend(scripts::operations(&settings.admin.scopes));
+    operational.extend(trial::operations(&settings.admin.scopes.scripts_try));
     operational.extend(public::probes());
     let scheme = if settings.admin.tls { "https" } else { "http" };
     let address = cx.service.admin_address;
@@ -195,6 +197,10 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
         (
             &scopes.scripts_write,
             "Pin, push and promote versions of the scripts.",
+        ),
+        (
+            &scopes.scripts_try,
+            "Try registrations and updates, with other scripts too.",
         ),
         (&scopes.audit_read, "Read the audit log."),
     ]

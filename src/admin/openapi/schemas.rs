@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 
-use super::operation::named;
+use super::{operation::named, trial};
 use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::clients::ClientPage,
     endpoint::clients::ClientRecord, endpoint::events::EventPage, endpoint::events::consumers,
@@ -26,6 +26,7 @@ pub(crate) fn schemas() -> Map<String, Value> {
         patches(),
         tokens(),
         rest(),
+        trial::schemas(),
     ] {
         all.extend(part.as_object().cloned().unwrap_or_default());
     }
@@ -135,6 +136,11 @@ fn registration() -> Value {
 fn clients() -> Value {
     json!({
         "TrustLevel": {"enum": TrustLevel::ALL.map(TrustLevel::as_str)},
+        "Origins": {
+            "description": "Where each member comes from: request, signed_request, software_statement, attestation, \
+                default, initial_access_token, script:NAME, server, or administrator.",
+            "type": "object", "additionalProperties": {"type": "string", "minLength": 1},
+        },
         "Provenance": {
             "type": "object",
             "required": ["trust_level", "configuration"],

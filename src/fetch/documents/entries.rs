@@ -42,6 +42,15 @@ impl<T> Entries<T> {
         }
     }
 
+    /// Returns a copy of the documents, without the fetches that are running.
+    pub(super) fn copied(&self) -> Self {
+        let mut by_url = HashMap::with_capacity(self.by_url.len());
+        for (url, entry) in &self.by_url {
+            by_url.insert(url.clone(), entry.copied());
+        }
+        Self { by_url, ..*self }
+    }
+
     /// Returns the entry of `url`. If there is none, an empty entry is added, and replaces the one that was
     /// not used for longest when the limit is reached.
     pub(super) fn find(&mut self, url: &str) -> &mut CachedDocument<T> {
@@ -96,6 +105,16 @@ pub(super) struct CachedDocument<T> {
     flight: Option<Flight<T>>,
 }
 
+/// A clone shares the document.
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self {
+            value: Arc::clone(&self.value),
+            ..*self
+        }
+    }
+}
+
 struct Kept<T> {
     value: Arc<T>,
     print: Print,
@@ -103,6 +122,7 @@ struct Kept<T> {
     stale_until: Timestamp,
 }
 
+#[derive(Clone)]
 struct FailedFetch {
     error: FetchError,
     until: Timestamp,
@@ -131,6 +151,16 @@ impl<T> Default for CachedDocument<T> {
 }
 
 impl<T> CachedDocument<T> {
+    fn copied(&self) -> Self {
+        Self {
+            looked_at: self.looked_at,
+            refetch_from: self.refetch_from,
+            kept: self.kept.clone(),
+            failed: self.failed.clone(),
+            flight: None,
+        }
+    }
+
     pub(super) fn known(&self, now: Timestamp) -> Known<T> {
         if let Some(kept) = &self.kept
             && now < kept.fresh_until

@@ -32,11 +32,20 @@ pub struct RemoteDocuments<T> {
     inner: Arc<Inner<T>>,
 }
 
+/// Another handle on the same documents.
+impl<T> Clone for RemoteDocuments<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
 struct Inner<T> {
     fetcher: Arc<Fetcher>,
     clock: Arc<dyn Clock>,
     accept: &'static str,
-    parse: Box<Parse<T>>,
+    parse: Arc<Parse<T>>,
     entries: Mutex<Entries<T>>,
     tasks: TaskTracker,
 }
@@ -51,7 +60,7 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
         accept: &'static str,
         parse: impl Fn(&Value) -> Result<T, String> + Send + Sync + 'static,
     ) -> Self {
-        let (parse, entries) = (Box::new(parse), Mutex::new(Entries::new(settings)));
+        let (parse, entries) = (Arc::new(parse), Mutex::new(Entries::new(settings)));
         let tasks = TaskTracker::new();
         Self {
             inner: Arc::new(Inner {
@@ -61,6 +70,23 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
                 parse,
                 entries,
                 tasks,
+            }),
+        }
+    }
+
+    /// Returns a copy with the documents that are known now, whose lifetimes are compared with `clock`. What one of
+    /// the two fetches later, the other does not know.
+    #[must_use]
+    pub(crate) fn copied(&self, clock: &Arc<dyn Clock>) -> Self {
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                fetcher: Arc::clone(&inner.fetcher),
+                clock: Arc::clone(clock),
+                accept: inner.accept,
+                parse: Arc::clone(&inner.parse),
+                entries: Mutex::new(inner.entries().copied()),
+                tasks: TaskTracker::new(),
             }),
         }
     }

@@ -45,6 +45,8 @@ pub(in crate::registration) struct MergedRequest {
     pub(in crate::registration) members: Map<String, Value>,
     /// The members that a verified statement has set.
     pub(in crate::registration) settled: BTreeSet<String>,
+    /// The members that a statement has set, verified or not.
+    pub(in crate::registration) stated: Vec<String>,
 }
 
 /// Lets the values of `statement` override the values in the request. If the request states one of these values in
@@ -62,6 +64,7 @@ pub(in crate::registration) fn merge(
         return Ok(MergedRequest {
             members,
             settled: BTreeSet::new(),
+            stated: Vec::new(),
         });
     };
     let mut vouched = claimed_members(cx, statement);
@@ -72,17 +75,23 @@ pub(in crate::registration) fn merge(
         !vouched.contains_key(name) && vouched.keys().any(|own| rules::retells(name, own))
     };
     members.retain(|name, _| !is_retold(name));
-    let mut settled = BTreeSet::new();
+    let (mut settled, mut stated) = (BTreeSet::new(), Vec::new());
     for (name, value) in vouched {
+        stated.push(name.clone());
         if statement.is_verified {
             settled.insert(name.clone());
         }
         members.insert(name, value);
     }
-    grant(&mut members, automatic(cx, statement));
+    let granted = automatic(cx, statement);
+    if !granted.is_empty() {
+        stated.push("scope".to_owned());
+    }
+    grant(&mut members, granted);
     Ok(MergedRequest {
         members: absent::present(members),
         settled,
+        stated,
     })
 }
 

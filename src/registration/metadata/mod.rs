@@ -13,7 +13,7 @@ use crate::client::{Metadata, ScriptRef, member};
 use crate::http::RequestForm;
 use crate::jose::Compact;
 use crate::registration::{Attempt, Received, RegisterError};
-use crate::script::{Facts, Hook, Proofs};
+use crate::script::{ChangedMember, Facts, Hook, Proofs};
 use merge::MergedRequest;
 
 /// A body that was read and is not yet verified.
@@ -62,6 +62,8 @@ pub(super) struct ScriptedRequest {
     pub(super) members: Map<String, Value>,
     /// The scripts that were called.
     pub(super) by: Vec<ScriptRef>,
+    /// The members that the scripts changed.
+    pub(super) changed: Vec<ChangedMember>,
 }
 
 /// Step 8b: calls the scripts that define `adaptRequest`, which repair the requests of programs that the
@@ -72,12 +74,18 @@ pub(super) struct ScriptedRequest {
 pub(super) async fn adapt(
     attempt: Attempt<'_>,
     proofs: &Arc<Proofs>,
-    MergedRequest { members, settled }: MergedRequest,
+    MergedRequest {
+        members, settled, ..
+    }: MergedRequest,
 ) -> Result<ScriptedRequest, RegisterError> {
     let scripts = &attempt.cx.snapshot.scripts;
     if !scripts.has(Hook::AdaptRequest) {
-        let by = Vec::new();
-        return Ok(ScriptedRequest { members, by });
+        let (by, changed) = (Vec::new(), Vec::new());
+        return Ok(ScriptedRequest {
+            members,
+            by,
+            changed,
+        });
     }
     let visible = members.into_iter().filter(|(name, _)| may_see(name));
     let request = Metadata::new(visible.collect());
@@ -92,6 +100,7 @@ pub(super) async fn adapt(
     Ok(ScriptedRequest {
         members: adapted.request.into_object(),
         by: adapted.by,
+        changed: adapted.changed,
     })
 }
 

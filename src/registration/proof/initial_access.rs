@@ -5,7 +5,7 @@ use std::sync::Once;
 
 use crate::client::InitialAccessPolicy;
 use crate::config::InitialAccessTokenUse;
-use crate::http::BadCredentials;
+use crate::http::{BadCredentials, credentials};
 use crate::registration::{Attempt, Caller, RegisterError};
 use crate::script::Proofs;
 use crate::service::Context;
@@ -51,12 +51,20 @@ impl TokenPolicy {
     }
 }
 
+/// Names an initial access token by its identifier. Only a request that is judged and not served has it.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedToken(pub(crate) String);
+
 /// Finds the token that a registration presents, if it is valid. An invalid token is rejected even where none
 /// is required, because the caller expects it to count.
 pub(in crate::registration) async fn find(
     cx: &Context<'_>,
-    presented: Result<&str, BadCredentials>,
+    caller: &Caller<'_>,
 ) -> Result<Option<InitialAccessToken>, RegisterError> {
+    let presented = match caller.named_token() {
+        Some(NamedToken(id)) => Ok(PresentedToken::Id(id)),
+        None => credentials::bearer(caller.headers()).map(PresentedToken::Secret),
+    };
     match (cx.settings().initial_access_token, presented) {
         (InitialAccessTokenUse::Off, _)
         | (InitialAccessTokenUse::Optional, Err(BadCredentials::Nothing)) => Ok(None),
@@ -64,17 +72,40 @@ pub(in crate::registration) async fn find(
             Err(RegisterError::Unauthorised(presented))
         }
         (InitialAccessTokenUse::Optional | InitialAccessTokenUse::Required, Ok(token)) => {
-            let tokens = &cx.service.store.initial_access_tokens;
-            let now = cx.service.clock.now();
-            if let Some(found) = tokens.find_by_token(token, now).await? {
-                return Ok(Some(found));
-            }
-            match cx.service.store.tokens.find(token, now).await? {
-                // The token is valid for another purpose (RFC 6750 section 3.1).
-                Some(_) => Err(RegisterError::OtherToken),
-                None => Err(RegisterError::Unauthorised(BadCredentials::Invalid)),
-            }
+            token.find(cx).await.map(Some)
         }
+    }
+}
+
+/// A token that a registration presents.
+enum PresentedToken<'a> {
+    /// The token itself.
+    Secret(&'a str),
+    /// Its identifier.
+    Id(&'a str),
+}
+
+impl PresentedToken<'_> {
+    /// Finds the token, which must be valid and not used up.
+    async fn find(&self, cx: &Context<'_>) -> Result<InitialAccessToken, RegisterError> {
+        let (store, now) = (&cx.service.store, cx.service.clock.now());
+        let tokens = &store.initial_access_tokens;
+        let found = match self {
+            Self::Secret(token) => tokens.find_by_token(token, now).await?,
+            Self::Id(id) => {
+                let found = tokens.find(id, now).await?;
+                found.filter(|token| token.uses_left() != Some(0))
+            }
+        };
+        let is_access_token = match (&found, self) {
+            (None, Self::Secret(token)) => store.tokens.find(token, now).await?.is_some(),
+            _ => false,
+        };
+        // An access token is valid for another purpose (RFC 6750 section 3.1).
+        if is_access_token {
+            return Err(RegisterError::OtherToken);
+        }
+        found.ok_or(RegisterError::Unauthorised(BadCredentials::Invalid))
     }
 }
 

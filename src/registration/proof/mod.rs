@@ -16,14 +16,16 @@ pub(in crate::registration) use self::udap::SelfMade;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use crate::client::TrustLevel;
+use crate::client::{MemberOrigin, TrustLevel};
+use crate::registration::metadata::merge::MergedRequest;
 use crate::registration::{
-    Attempt, AttestedClient, Offered, Proven, RegisterError, hooks, merge, metadata, single_use,
-    update,
+    Attempt, AttestedClient, MemberSources, Offered, Proven, RegisterError, hooks, merge, metadata,
+    single_use, update,
 };
-use crate::script::Proofs;
+use crate::script::{ChangedMember, Proofs};
 use crate::telemetry::traces;
 
 /// Runs steps 7 to 9. Every proof in the request is either verified or rejected, never ignored.
@@ -33,21 +35,26 @@ pub(super) async fn prove(
 ) -> Result<Proven, RegisterError> {
     let (cx, caller) = (attempt.cx, attempt.caller);
     let by_statement = statement.as_ref();
+    let step = cx.step("signed_request");
     let signed = signed_request::verify(attempt, &parsed, by_statement);
-    let signed = signed.instrument(traces::step("signed request")).await?;
+    let signed = signed.instrument(traces::step("signed request")).await;
+    let signed = step.done(signed)?;
     let members = merge::said(parsed.members, signed.as_ref());
-    if let Some(existing) = attempt.existing() {
-        update::screen(cx, existing, &members)?;
-    }
-    let merged = merge::merge(cx, members, by_statement)?;
-    udap::screen(by_statement, &merged.members)?;
+    let step = cx.step("merge");
+    let merged = step.done(with_statement(attempt, members, by_statement))?;
     let initial_access = TokenPolicy::of(attempt);
     let token = initial_access.as_ref();
     let proofs = Arc::new(proofs(attempt, by_statement, signed.as_ref(), token));
-    let adapted = metadata::adapt(attempt, &proofs, merged).await?;
-    let members = client_attestation::apply(cx, caller.attested.as_ref(), adapted.members)?;
+    let stated = merged.stated.clone();
+    let step = cx.step("adapt_request");
+    let adapted = step.done(metadata::adapt(attempt, &proofs, merged).await)?;
+    let mut sources = sources(signed.as_ref(), stated, adapted.changed);
+    let members = attested(attempt, adapted.members, &mut sources);
+    let members = cx.step("attested_members").done(members)?;
     let requested = merge::requested(attempt, members, by_statement, token);
-    let appraised = evidence::appraise(attempt, &proofs, requested.metadata()).await?;
+    let step = cx.step("evidence");
+    let appraised = evidence::appraise(attempt, &proofs, requested.metadata()).await;
+    let appraised = step.done(appraised)?;
 
     let mut scripts = Vec::new();
     if let Some(statement) = by_statement {
@@ -68,6 +75,7 @@ pub(super) async fn prove(
         proofs,
         scripts,
         uses,
+        sources,
         is_evidence_owed,
         registered: existing.map(|client| client.metadata.metadata().clone()),
         is_certified: by_statement.is_some_and(|statement| statement.is_certified),
@@ -75,6 +83,53 @@ pub(super) async fn prove(
         statement,
         initial_access,
     })
+}
+
+/// Runs the first part of step 8: applies the statement.
+fn with_statement(
+    attempt: Attempt<'_>,
+    members: Map<String, Value>,
+    statement: Option<&Statement>,
+) -> Result<MergedRequest, RegisterError> {
+    let cx = attempt.cx;
+    if let Some(existing) = attempt.existing() {
+        update::screen(cx, existing, &members)?;
+    }
+    let merged = merge::merge(cx, members, statement)?;
+    udap::screen(statement, &merged.members)?;
+    Ok(merged)
+}
+
+/// Returns who gave the members of the request their values, after the scripts adapted it.
+fn sources(
+    signed: Option<&SignedRequest>,
+    stated: Vec<String>,
+    changed: Vec<ChangedMember>,
+) -> MemberSources {
+    let mut sources = MemberSources::all_from(match signed {
+        Some(_) => MemberOrigin::SignedRequest,
+        None => MemberOrigin::Request,
+    });
+    for name in stated {
+        sources.set(name, MemberOrigin::SoftwareStatement);
+    }
+    sources.set_by_scripts(changed);
+    sources
+}
+
+/// Puts the attested values into `members`.
+fn attested(
+    attempt: Attempt<'_>,
+    members: Map<String, Value>,
+    sources: &mut MemberSources,
+) -> Result<Map<String, Value>, RegisterError> {
+    let attested = attempt.caller.attested.as_ref();
+    let before = attested.map(|_| members.clone());
+    let members = client_attestation::apply(attempt.cx, attested, members)?;
+    if let Some(before) = before {
+        sources.set_where_different(&before, &members, &MemberOrigin::Attestation);
+    }
+    Ok(members)
 }
 
 /// Returns what the proofs that need no script establish. The highest trust level counts.

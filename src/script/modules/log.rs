@@ -91,7 +91,11 @@ impl Log {
         if let Some(observer) = &self.observer {
             observer.line(level, &text);
         }
-        line(&text);
+        // What scripts say about a request that is only judged is no part of the log.
+        match call.and_then(HookContext::recorder) {
+            Some(recorder) => recorder.line(level, &text),
+            None => line(&text),
+        }
     }
 }
 

@@ -19,13 +19,16 @@ mod time;
 mod uri;
 mod x509;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{Dynamic, NativeCallContext};
 use serde_json::{Map, Value};
 
+use crate::base::Clock;
 use crate::script::{
-    CallingScript, HookContext, HostResult, Runtime, WaitsFor, count_use, failure, to_json,
+    CallClock, CallHost, CallingScript, HookContext, Host, HostResult, Runtime, WaitsFor,
+    count_use, failure, to_json,
 };
 
 pub(crate) use functions::HostFunction;
@@ -55,7 +58,8 @@ pub(super) const FUNCTIONS: [&[HostFunction]; 15] = [
 
 /// Returns all modules with the names under which scripts call them.
 pub(super) fn all(runtime: &Runtime) -> [(&'static str, Functions); FUNCTIONS.len()] {
-    let (host, clock) = (&runtime.host, &runtime.clock);
+    let host: &Arc<dyn Host> = &(Arc::new(CallHost(Arc::clone(&runtime.host))) as _);
+    let clock: &Arc<dyn Clock> = &(Arc::new(CallClock(Arc::clone(&runtime.clock))) as _);
     let limits = &runtime.settings.limits;
     [
         ("attestation", attestation::module(host, clock, limits)),

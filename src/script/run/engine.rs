@@ -3,7 +3,7 @@
 //! One engine serves all calls of a script, because creating an engine takes as long as an ordinary hook.
 //! An engine gets the data of the call that it runs from the thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use rhai::packages::{Package, StandardPackage};
@@ -11,8 +11,8 @@ use rhai::{Engine, Module, OptimizationLevel, Shared, Token};
 
 use crate::config::ScriptLimits;
 use crate::script::{
-    HookContext, HostResult, Log, Runtime, ScriptObserver, TopLevels, bounds, failure, modules,
-    register_bytes, register_context, register_members, register_push_on_unit,
+    HookContext, HookRecorder, HostResult, Log, Runtime, ScriptObserver, TopLevels, bounds,
+    failure, modules, register_bytes, register_context, register_members, register_push_on_unit,
 };
 
 /// The number of operations between two checks of the clock. A check at each operation would make
@@ -108,7 +108,10 @@ impl SharedModules {
             }
         };
         match self.observer.clone() {
-            None => engine.on_progress(look),
+            None => engine.on_progress(move |count| {
+                OPERATIONS.set(OPERATIONS.get().wrapping_add(1));
+                look(count)
+            }),
             Some(observer) => engine.on_progress(move |count| {
                 observer.count();
                 look(count)
@@ -158,6 +161,18 @@ fn refuse_sleep(module: &mut Module) {
 
 thread_local! {
     static PRESENT: RefCell<Option<HookContext>> = const { RefCell::new(None) };
+    /// The number of operations of scripts on this thread since it was last taken.
+    static OPERATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Returns the number of operations of scripts on this thread since the last call.
+pub(in crate::script) fn take_operations() -> u64 {
+    OPERATIONS.take()
+}
+
+/// Returns the recorder of the request for which this thread is calling a script, if it has one.
+pub(in crate::script) fn current_recorder() -> Option<Arc<HookRecorder>> {
+    PRESENT.with_borrow(|present| present.as_ref()?.recorder().cloned())
 }
 
 /// Returns the call that this thread is running; `None` while scripts are being loaded.

@@ -17,8 +17,9 @@ use serde_json::{Map, Value};
 
 use crate::client::Metadata;
 use crate::script::{
-    Adaptation, Decision, Facts, Frame, Hook, HookContext, HookError, HostResult, MemberAccess,
-    Members, Round, Script, ScriptAnswer, ScriptFault, ScriptSet, value_of,
+    Adaptation, Decision, EndedCall, Facts, Frame, Hook, HookContext, HookError, HookRecorder,
+    HostResult, MemberAccess, Members, Round, Script, ScriptAnswer, ScriptFault, ScriptSet,
+    take_operations, value_of,
 };
 use crate::telemetry::{ScriptOutcome, meter, traces};
 use engine::during_call;
@@ -43,13 +44,14 @@ impl ScriptSet {
         };
         self.on_a_thread(hook, facts, move |asking| {
             let members = asking.members(client, access);
-            let mut decided_by = Vec::new();
+            let (mut decided_by, mut changed) = (Vec::new(), Vec::new());
             for (index, script) in asking.set.with(hook) {
                 if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
                     return Err(HookError::Refused {
                         script: script.id.name.clone(),
                     });
                 }
+                members.note_changed(&script.id.name, &mut changed);
                 decided_by.push(script.id.clone());
             }
             let (client, attestation) = (members.take(), asking.round.attestation.said());
@@ -57,6 +59,7 @@ impl ScriptSet {
                 client,
                 decided_by,
                 attestation,
+                changed,
             })
         })
         .await
@@ -77,7 +80,7 @@ impl ScriptSet {
         self.on_a_thread(hook, facts, move |asking| {
             let client = asking.members(client, MemberAccess::ReadOnly);
             let request = asking.members(request, MemberAccess::Request);
-            let mut by = Vec::new();
+            let (mut by, mut changed) = (Vec::new(), Vec::new());
             for (index, script) in asking.set.with(hook) {
                 let argument = Some(Dynamic::from(request.clone()));
                 if !asking.pass(script, &asking.call(index, script, argument, &client)?)? {
@@ -85,11 +88,13 @@ impl ScriptSet {
                         script: script.id.name.clone(),
                     });
                 }
+                request.note_changed(&script.id.name, &mut changed);
                 by.push(script.id.clone());
             }
             Ok(Adaptation {
                 request: request.take(),
                 by,
+                changed,
             })
         })
         .await
@@ -175,7 +180,9 @@ impl ScriptSet {
         work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
-        let is_quick = !hook.shares_a_task() && self.pace(hook).is_quick();
+        // A request that is only judged can wait for what the hook usually does not wait for.
+        let is_quick =
+            !hook.shares_a_task() && self.pace(hook).is_quick() && facts.request.recorder.is_none();
         let Some(permit) = runtime.permits.take(is_quick).await else {
             return Err(HookError::Busy);
         };
@@ -235,9 +242,11 @@ impl Asking {
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
         let begun = self.round.permit.begin();
         let done = cycles::freed(|| work(self));
-        self.set
-            .pace(self.hook)
-            .note(begun.done(), !self.round.permit.waited().is_zero());
+        if self.recorder().is_none() {
+            self.set
+                .pace(self.hook)
+                .note(begun.done(), !self.round.permit.waited().is_zero());
+        }
         done
     }
 
@@ -252,6 +261,37 @@ impl Asking {
         Members::new(values, access, &self.round.frame)
     }
 
+    /// Returns the recorder of the request, if it is only judged.
+    fn recorder(&self) -> Option<&Arc<HookRecorder>> {
+        self.round.facts.request.recorder.as_ref()
+    }
+
+    /// Calls the hook, and records the call instead of counting it.
+    fn call_recorded(
+        &self,
+        recorder: &HookRecorder,
+        script: &Script,
+        first: Option<Dynamic>,
+        client: &Members,
+    ) -> Result<Dynamic, HookError> {
+        let first_members = first.clone().and_then(Dynamic::try_cast::<Members>);
+        let members = first_members.unwrap_or_else(|| client.clone());
+        let before = (!members.is_read_only()).then(|| members.values());
+        take_operations();
+        let begun = Instant::now();
+        let outcome = self.call_uncounted(script, first, client);
+        let ended = EndedCall {
+            hook: self.hook,
+            script: &script.id.name,
+            outcome: &outcome,
+            took: begun.elapsed(),
+            operations: take_operations(),
+            members: before.map(|before| (before, members.values())),
+        };
+        recorder.record(&ended, &self.set.runtime().secrets);
+        outcome
+    }
+
     /// Calls the hook of one script, with the argument `first` before the context, and counts the call.
     pub(super) fn call(
         &self,
@@ -260,6 +300,9 @@ impl Asking {
         first: Option<Dynamic>,
         client: &Members,
     ) -> Result<Dynamic, HookError> {
+        if let Some(recorder) = self.recorder() {
+            return self.call_recorded(recorder, script, first, client);
+        }
         let permit = &self.round.permit;
         let (begun, waited) = (Instant::now(), permit.waited());
         let traced = traces::script(&script.id.name, self.hook.name());

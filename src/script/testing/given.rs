@@ -107,6 +107,7 @@ impl Given {
             received_at: self.time.map_or(now, Timestamp::from_unix),
             certificate: self.certificate,
             custom_attributes: custom.to_vec(),
+            recorder: None,
         };
         let facts = Facts {
             event: self.event,

@@ -29,7 +29,7 @@ use trial::{Given, Trial, Watch};
 use world::FakeHttp;
 
 pub(in crate::script) use world::ScriptObserver;
-pub(crate) use world::{Fakes, World, WorldSettings, hook};
+pub(crate) use world::{Fakes, World, WorldSettings, fake_host, hook};
 
 /// The limits of the test itself, apart from the hooks that it calls.
 const TEST_OPERATIONS: u64 = 2_000_000;

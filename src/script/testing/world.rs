@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::base::{Clock, ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 use crate::script::{
-    Hook, HttpAnswer, Runtime, ScriptSet, Secrets, Texts, testing::FakeHost, testing::Given,
+    Hook, Host, HttpAnswer, Runtime, ScriptSet, Secrets, Texts, testing::FakeHost, testing::Given,
     testing::Trial, testing::Watch, testing::trial,
 };
 
@@ -99,6 +99,25 @@ impl FakeHttp {
             body,
         })
     }
+}
+
+/// Returns a host that answers the calls of `http` with these responses, in the form of the fakes of a test.
+///
+/// # Errors
+/// The first invalid response.
+pub(crate) fn fake_host(answers: Vec<Value>) -> Result<Arc<dyn Host>, String> {
+    let host = FakeHost::new(Arc::new(ManualClock::new(BEGINNING)));
+    for answer in answers {
+        let answer: FakeAnswer = serde_json::from_value(answer)
+            .map_err(|_| "a fake response has the members `method`, `url` and `answer`")?;
+        let FakeAnswer {
+            method,
+            url,
+            answer,
+        } = answer;
+        host.answer(&method.to_ascii_uppercase(), &url, answer.into_answer()?);
+    }
+    Ok(Arc::new(host))
 }
 
 /// A fake world.

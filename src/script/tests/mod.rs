@@ -129,6 +129,7 @@ fn facts(request: Value) -> Arc<Facts> {
         received_at: Timestamp::from_unix(1_767_225_599),
         certificate: Some(CERTIFICATE.clone()),
         custom_attributes: vec!["department".into()],
+        recorder: None,
     };
     Arc::new(Facts {
         settled: ["software_id".to_owned(), "tos_uri".to_owned()].into(),

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::jose;
 use crate::script::{
-    Facts, Frame, Hidden, HostResult, MemberAccess, Members, Permit, ScriptAnswer, failure,
-    json_size, result_too_large, shown_unverified, to_json, to_script,
+    Facts, Frame, Hidden, HookRecorder, HostResult, MemberAccess, Members, Permit, ScriptAnswer,
+    failure, json_size, result_too_large, shown_unverified, to_json, to_script,
 };
 
 /// One call of one hook of one script. A clone is another handle on the same call.
@@ -99,6 +99,11 @@ impl HookContext {
     /// Returns the time budget of the call.
     pub(in crate::script) fn permit(&self) -> &Arc<Permit> {
         &self.0.permit
+    }
+
+    /// Returns the recorder of the request, if it has one.
+    pub(in crate::script) fn recorder(&self) -> Option<&Arc<HookRecorder>> {
+        self.0.facts.request.recorder.as_ref()
     }
 
     /// Returns what the call has used of its limits.

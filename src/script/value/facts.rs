@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::base::Timestamp;
 use crate::client::{Metadata, TrustLevel};
-use crate::script::SharedByScripts;
+use crate::script::{HookRecorder, SharedByScripts};
 
 /// The data of a request that scripts can read through `context`.
 #[derive(Debug, Clone)]
@@ -109,6 +109,7 @@ impl Facts {
             received_at: remembered.received_at.unwrap_or(at),
             certificate: remembered.certificate,
             custom_attributes,
+            recorder: None,
         };
         let proofs = remembered.proofs.unwrap_or(Proofs::none(trust_level));
         let mut facts = Self::new(
@@ -132,6 +133,8 @@ pub(crate) struct RequestFacts {
     pub(crate) certificate: Option<Value>,
     /// Names of custom members that a client may have, in addition to the standard members.
     pub(crate) custom_attributes: Vec<String>,
+    /// Records what scripts do, for a request that is only judged.
+    pub(crate) recorder: Option<Arc<HookRecorder>>,
 }
 
 /// What the proofs of a request establish.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::client::{MEMBERS, Metadata, SetBy, member, rules::retells};
 use crate::config::nearest;
-use crate::script::{HostResult, failure, to_json, to_script};
+use crate::script::{ChangedMember, HostResult, failure, to_json, to_script};
 
 /// How a script may use members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ struct MemberValues {
     members: Metadata,
     /// The approximate size of the members in bytes of JSON, once it was counted.
     weight: Option<usize>,
+    /// The names of the members that were changed.
+    changed: Vec<String>,
 }
 
 /// The values that the scripts of one request share. A clone is another handle on the same values.
@@ -70,7 +72,7 @@ impl SharedByScripts {
     pub(in crate::script) fn of(members: Map<String, Value>) -> Self {
         let values = MemberValues {
             members: Metadata::new(members),
-            weight: None,
+            ..MemberValues::default()
         };
         Self(Arc::new(Mutex::new(values)))
     }
@@ -95,6 +97,9 @@ impl MemberValues {
             return Err(result_too_large(weight));
         }
         self.weight = Some(weight);
+        if !self.changed.iter().any(|changed| changed == name) {
+            self.changed.push(name.to_owned());
+        }
         if value.is_null() {
             self.members.remove(name);
         } else {
@@ -113,6 +118,7 @@ impl Members {
         let values = MemberValues {
             weight: None,
             members,
+            changed: Vec::new(),
         };
         Self {
             values: Arc::new(Mutex::new(values)),
@@ -133,6 +139,30 @@ impl Members {
     /// Returns whether a script may change the members.
     pub(in crate::script) fn is_writable(&self) -> bool {
         self.access == MemberAccess::Metadata
+    }
+
+    /// Returns whether a script may change the members in any way.
+    pub(in crate::script) fn is_read_only(&self) -> bool {
+        self.access == MemberAccess::ReadOnly
+    }
+
+    /// Returns the members as they are now.
+    pub(in crate::script) fn values(&self) -> Metadata {
+        self.lock().members.clone()
+    }
+
+    /// Adds to `changed` the members that `script` has changed since the last call, and takes out those that it has
+    /// removed.
+    pub(in crate::script) fn note_changed(&self, script: &str, changed: &mut Vec<ChangedMember>) {
+        let mut values = self.lock();
+        for member in std::mem::take(&mut values.changed) {
+            if values.members.has(&member) {
+                let script = script.to_owned();
+                changed.push(ChangedMember { member, script });
+            } else {
+                changed.retain(|earlier| earlier.member != member);
+            }
+        }
     }
 
     /// Takes the members as they are now.

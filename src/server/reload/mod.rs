@@ -314,8 +314,8 @@ impl Reloader {
         self.warn(&next.configuration.warnings);
         meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
         let is_from_file = self.sources.file.is_some();
-        if is_from_file && next.configuration.settings != self.service.settings {
-            let keys = config::changed_keys(&self.service.settings, &next.configuration.settings)
+        if is_from_file && next.configuration.settings != *self.service.settings {
+            let keys = config::changed_keys(&*self.service.settings, &next.configuration.settings)
                 .join(", ");
             tracing::warn!(
                 keys,

@@ -74,6 +74,8 @@ pub(crate) enum Action {
     EventsReplayed,
     /// A consumer of events that was disabled receives events again.
     ConsumerEnabled,
+    /// An administrator tried a registration or an update, of which nothing was stored.
+    RequestTried,
 }
 
 /// Who did something, and in which request.

@@ -6,6 +6,7 @@
 //! add to numbers and append to sequences. The resulting values are determined when the change is applied.
 
 pub(in crate::store) mod memory;
+pub(in crate::store) mod overlay;
 pub(in crate::store) mod pending;
 pub(in crate::store) mod postgres;
 pub(crate) mod sled;

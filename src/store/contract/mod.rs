@@ -9,6 +9,7 @@ mod key_values;
 mod levels;
 mod listing;
 mod nonces;
+mod overlay;
 mod patches;
 mod postgres;
 mod restart;
@@ -27,7 +28,9 @@ use tokio::task::JoinSet;
 
 use crate::base::{ClientId, SealingKey, Timestamp};
 use crate::client::Client;
-use crate::store::{Backend, Pair, Store, backend::memory::Memory, backend::sled::Sled};
+use crate::store::{
+    Backend, Pair, Store, backend::memory::Memory, backend::overlay::Overlay, backend::sled::Sled,
+};
 
 /// Runs each of these functions as a test with every backend.
 macro_rules! on_every_backend {
@@ -42,6 +45,12 @@ macro_rules! on_every_backend {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
                 super::$name(crate::store::contract::TestPlace::sled()).await;
+            })+
+        }
+        mod overlay {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::store::contract::TestPlace::overlay()).await;
             })+
         }
         mod postgres {
@@ -75,6 +84,12 @@ struct TestPlace {
 impl TestPlace {
     fn memory() -> Self {
         Self::on(Arc::new(Memory::default()), None)
+    }
+
+    /// A store that is only an overlay, above a store without contents.
+    fn overlay() -> Self {
+        let below = Arc::new(Memory::default());
+        Self::on(Arc::new(Overlay::on(below, None)), None)
     }
 
     fn sled() -> Self {

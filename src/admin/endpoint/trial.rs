@@ -1,0 +1,81 @@
+//! `POST` on `try`: judges one registration or update by the whole pipeline, and stores nothing.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+
+use super::refusal::{call_refused, subject};
+use crate::admin::{
+    Administrator, endpoint::admit, endpoint::bad_request, endpoint::read_body,
+    endpoint::require_json, endpoint::unknown,
+};
+use crate::base::json;
+use crate::http::{Problem, answer};
+use crate::service::{Context, Service};
+use crate::store::Action;
+use crate::trial::{self, JudgeError, Judgement, TrialInput};
+
+/// The maximum size of the description of a request, in bytes. It may contain scripts.
+pub(crate) const MOST_BYTES: usize = 2 << 20;
+/// The maximum number of requests that are judged at the same time.
+pub(crate) const MOST_AT_ONCE: usize = 2;
+
+/// Judges the request that the body describes. The response is the answer that the client would get, with every step
+/// and every call of a script that led to it.
+///
+/// # Errors
+/// 400 if the description is invalid; 401 without a valid token; 403 without the required scope; 404 if the client to
+/// update does not exist; 408 and 413; 415 for a body that is not `application/json`; 503 if too many requests are
+/// being judged.
+pub(crate) async fn post(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (mut parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.scripts_try).await?;
+    match judge(&cx, &by, &mut parts).await {
+        Ok(judgement) => Ok(answer::json(StatusCode::OK, &judgement)),
+        Err(problem) => Err(call_refused(&cx, &parts, &by.author(), problem)),
+    }
+}
+
+async fn judge(
+    cx: &Context<'_>,
+    by: &Administrator,
+    parts: &mut Parts,
+) -> Result<Judgement, Problem> {
+    let body = read_body(parts)?;
+    require_json(&parts.headers)?;
+    let members = json::parse_object(&body).map_err(|error| bad_request(&error.to_string()))?;
+    let input = TrialInput::read(members).map_err(|reason| bad_request(&reason))?;
+    let client_id = input.client_id().unwrap_or_default().to_owned();
+    let request = input.request(by.address);
+    let request = request.map_err(|reason| bad_request(&reason))?;
+    let conditions = input.conditions(cx.service).await;
+    let conditions = conditions.map_err(|reason| bad_request(&reason))?;
+    let judged = Box::pin(trial::judge(cx.service, request, &conditions)).await;
+    let judgement = judged.map_err(problem)?;
+    record(cx, by, subject(&client_id, true), &judgement);
+    Ok(judgement)
+}
+
+/// Records in the audit log and in the log that the administrator tried a request, without its content.
+fn record(cx: &Context<'_>, by: &Administrator, client_id: &str, judgement: &Judgement) {
+    let status = judgement.status();
+    let event = by.did(Action::RequestTried, client_id, cx.service.clock.now());
+    cx.service.refusals.leave(event.with("status", status));
+    tracing::info!(status, "request tried by an administrator");
+}
+
+fn problem(error: JudgeError) -> Problem {
+    match error {
+        JudgeError::UnknownClient => unknown("client"),
+        JudgeError::Store(error) => error.into(),
+        JudgeError::Randomness(_) => Problem::server_error(),
+    }
+}
