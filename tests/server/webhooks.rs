@@ -375,7 +375,7 @@ async fn a_private_address_is_refused_unless_the_operator_allows_it() {
         if is_delivered {
             until(|| receiver.count() == 1).await;
         }
-        let attempt = async || gateway(&server).await["waiting"][0]["error"].take();
+        let attempt = async || gateway(&server).await["waiting"][0]["error"].clone();
         while !is_delivered && attempt().await.is_null() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
