@@ -29,7 +29,7 @@ const LOOKUPS: usize = 32;
 
 /// Why no fetcher can be created.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
+pub(crate) enum BuildError {
     /// A file of trust anchors cannot be read.
     #[error("{name}: cannot read {}: {source}", path.display())]
     Read {

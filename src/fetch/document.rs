@@ -7,16 +7,16 @@ use crate::base::{MediaType, json};
 use crate::fetch::{FetchError, Fetcher, Request, Response};
 
 /// The `Accept` header for JSON.
-pub const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 
 /// The `Accept` header for a JWK Set (RFC 7517 section 8.5.2).
-pub const JWK_SET: &str = "application/jwk-set+json, application/json";
+pub(crate) const JWK_SET: &str = "application/jwk-set+json, application/json";
 
 /// A JSON document, and how long it is valid according to its server.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FetchedDocument {
+pub(crate) struct FetchedDocument {
     /// The JSON value.
-    pub value: Value,
+    pub(crate) value: Value,
     /// The lifetime in seconds; none if its server states none that can be understood.
     pub(crate) lifetime: Option<u64>,
 }
@@ -26,7 +26,11 @@ impl Fetcher {
     ///
     /// # Errors
     /// Unless the answer has status 200, a JSON media type, and one JSON value.
-    pub async fn get_json(&self, url: &str, accept: &str) -> Result<FetchedDocument, FetchError> {
+    pub(crate) async fn get_json(
+        &self,
+        url: &str,
+        accept: &str,
+    ) -> Result<FetchedDocument, FetchError> {
         let headers = vec![("accept".to_owned(), accept.to_owned())];
         let request = Request {
             headers,

@@ -12,7 +12,7 @@ const UNREACHABLE: &str = "the host is unreachable or did not send a complete an
 
 /// Why a request is not sent. Retrying does not help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// Not an absolute URL in ASCII.
     #[error("invalid URL; write it in ASCII, as https://host/path")]
     Url,
@@ -47,7 +47,7 @@ pub enum Refusal {
 
 /// Why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// The request must not be sent.
     #[error(transparent)]
     Refused(#[from] Refusal),

@@ -70,9 +70,9 @@ impl fmt::Debug for Request {
 
 /// The answer of another server.
 #[derive(Clone)]
-pub struct Response {
+pub(crate) struct Response {
     /// The status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The headers: names in lower case, and values. Bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
     /// The body, unmodified.
@@ -81,7 +81,7 @@ pub struct Response {
 
 impl Response {
     /// Returns the value of the first header called `name`, in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(own, _)| own == name)?;
         Some(value)
     }

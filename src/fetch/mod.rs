@@ -20,9 +20,9 @@ mod tests;
 
 pub(crate) use client::BuildError;
 pub(crate) use direct::{Arriving, Direct, DirectError};
-pub use document::{JSON, JWK_SET};
+pub(crate) use document::{JSON, JWK_SET};
 pub(crate) use documents::RemoteDocuments;
-pub use error::{FetchError, Refusal};
+pub(crate) use error::{FetchError, Refusal};
 pub use message::Request;
 pub(crate) use message::Response;
 
@@ -44,7 +44,7 @@ use turns::Turns;
 const HEADER_BYTES: usize = 32 * 1024;
 
 /// Sends requests to other servers, within the limits of `[fetch]`.
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     client: Client,
     policy: UrlPolicy,
     turns: Turns,
@@ -57,7 +57,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// When `fetch.caFile` cannot be read, or TLS cannot be set up.
-    pub fn new(settings: &FetchSettings) -> Result<Self, BuildError> {
+    pub(crate) fn new(settings: &FetchSettings) -> Result<Self, BuildError> {
         Self::resolving(settings, Arc::new(client::SystemResolver::default()))
     }
 
@@ -97,7 +97,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// When the request is rejected, or no complete answer arrives within the limits.
-    pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Response, FetchError> {
         let begun = Instant::now();
         let outcome = self.send_uncounted(request).await;
         meter::fetch(word(&outcome), begun.elapsed());

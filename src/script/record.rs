@@ -43,33 +43,33 @@ struct RunningCall {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct RecordedCall {
     /// The hook.
-    pub hook: &'static str,
+    pub(crate) hook: &'static str,
     /// The file name of the script.
-    pub script: String,
+    pub(crate) script: String,
     /// How the call ended.
-    pub result: Ending,
+    pub(crate) result: Ending,
     /// What the script returned, for hooks that appraise something. Keys and secrets are not recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
+    pub(crate) value: Option<Value>,
     /// The status of the response that the script set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The body of the response that the script set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Map<String, Value>>,
+    pub(crate) body: Option<Map<String, Value>>,
     /// Why the script failed, with its position.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
     /// The members that the script changed.
-    pub changed: Vec<MemberChange>,
+    pub(crate) changed: Vec<MemberChange>,
     /// Operations, as Rhai counts them.
-    pub operations: u64,
+    pub(crate) operations: u64,
     /// The duration in microseconds.
-    pub microseconds: u64,
+    pub(crate) microseconds: u64,
     /// The log lines, as in `info: registering`.
-    pub log: Vec<String>,
+    pub(crate) log: Vec<String>,
     /// The calls of `http`.
-    pub http: Vec<RecordedHttp>,
+    pub(crate) http: Vec<RecordedHttp>,
 }
 
 impl RecordedCall {
@@ -84,33 +84,33 @@ impl RecordedCall {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct MemberChange {
     /// The member.
-    pub member: String,
+    pub(crate) member: String,
     /// The value before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Value>,
+    pub(crate) before: Option<Value>,
     /// The value after.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Value>,
+    pub(crate) after: Option<Value>,
 }
 
 /// A call of `http`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct RecordedHttp {
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// The URL.
-    pub url: String,
+    pub(crate) url: String,
     /// The headers, with names in lower case.
-    pub headers: Map<String, Value>,
+    pub(crate) headers: Map<String, Value>,
     /// The body, if it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<String>,
+    pub(crate) body: Option<String>,
     /// The status of the response.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Why there was no response.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 impl RecordedHttp {

@@ -1,6 +1,7 @@
 //! What the tests, benches and examples of this repository do that an embedding program cannot, in plain values. Not part
 //! of the API: it changes without notice.
 
+mod fetch;
 mod inside;
 mod keys;
 mod scripts;
@@ -21,11 +22,10 @@ use crate::server::{self, Server, Start, StartError};
 use crate::telemetry::{init_to, meter};
 use crate::x509::Certificate;
 
-pub use crate::fetch::documents::RemoteDocuments;
-pub use crate::fetch::{FetchError, Fetcher, JSON, JWK_SET, Refusal, Request};
 pub use crate::jose::Algorithm;
 pub use crate::script::HttpAnswer;
 pub use crate::script::testing::fake::FakeHost;
+pub use fetch::{CachedKeys, Fetching, Received, Request};
 pub use inside::Inside;
 pub use keys::{Key, verified};
 pub use scripts::TestScripts;

@@ -11,7 +11,7 @@ use openssl::ssl::{Ssl, SslAcceptor, SslMethod};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 use registrar::config::FetchSettings;
-use registrar::testing::{FetchError, Fetcher, JSON, Request};
+use registrar::testing::{Fetching, Request};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -19,10 +19,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::support::{Canary, Origin, Reply, development};
 
-fn fetcher(change: impl FnOnce(&mut FetchSettings)) -> Fetcher {
+fn fetcher(change: impl FnOnce(&mut FetchSettings)) -> Fetching {
     let mut settings = development();
     change(&mut settings);
-    Fetcher::new(&settings).unwrap()
+    Fetching::new(&settings).unwrap()
 }
 
 #[tokio::test]
@@ -44,15 +44,10 @@ async fn a_request_is_sent_unchanged_and_any_status_is_an_answer() {
         (response.status, response.body.as_slice()),
         (418, b"tea".as_slice())
     );
-    assert_eq!(response.header("x-pot"), Some("a"));
-    assert_eq!(
-        response
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "x-pot")
-            .count(),
-        2
-    );
+    let headers = response.headers.iter();
+    let pots = headers.filter(|(name, _)| name == "x-pot");
+    let pots: Vec<&str> = pots.map(|(_, value)| value.as_str()).collect();
+    assert_eq!(pots, ["a", "b"]);
     assert_eq!(
         origin.asked("/pot", "authorization").as_deref(),
         Some("Bearer t")
@@ -80,8 +75,8 @@ async fn a_redirect_is_not_followed_and_a_cookie_is_not_kept() {
     }
     assert_eq!(origin.asked("/", "cookie"), None);
     assert_eq!(
-        fetcher.get_json(&url, JSON).await,
-        Err(FetchError::Redirected(302))
+        fetcher.get_json(&url).await,
+        Err("Redirected(302)".to_owned())
     );
     canary.expect_untouched();
 }
@@ -97,7 +92,7 @@ async fn nothing_is_decompressed() {
         fetcher.send(Request::get(&url)).await.unwrap().body,
         b"\x1fpacked"
     );
-    assert_eq!(fetcher.get_json(&url, JSON).await, Err(FetchError::NotJson));
+    assert_eq!(fetcher.get_json(&url).await, Err("NotJson".to_owned()));
 }
 
 #[tokio::test]
@@ -117,7 +112,7 @@ async fn an_answer_is_cut_at_the_limit_while_it_is_read() {
     };
     assert_eq!(
         fetcher.send(smaller).await.unwrap_err(),
-        FetchError::TooLarge { limit: 999 }
+        "TooLarge { limit: 999 }"
     );
     let larger = Request {
         limit: Some(1 << 40),
@@ -125,7 +120,7 @@ async fn an_answer_is_cut_at_the_limit_while_it_is_read() {
     };
     assert_eq!(
         fetcher.send(larger).await.unwrap_err(),
-        FetchError::TooLarge { limit: 1_000 }
+        "TooLarge { limit: 1000 }"
     );
     assert!(
         origin.sent() < 16 * 1024 * 1024,
@@ -147,7 +142,7 @@ async fn a_fetch_has_a_timeout() {
     };
     assert_eq!(
         fetcher.send(longer).await.unwrap_err(),
-        FetchError::Timeout { milliseconds: 200 }
+        "Timeout { milliseconds: 200 }"
     );
     let shorter = Request {
         timeout: Some(Duration::from_millis(20)),
@@ -155,7 +150,7 @@ async fn a_fetch_has_a_timeout() {
     };
     assert_eq!(
         fetcher.send(shorter).await.unwrap_err(),
-        FetchError::Timeout { milliseconds: 20 }
+        "Timeout { milliseconds: 20 }"
     );
 }
 
@@ -179,15 +174,10 @@ async fn waiting_too_long_for_a_slot_is_reported() {
     tokio::select! {
         biased;
         _ = &mut first => panic!("it hangs"),
-        outcome = fetcher.send(second) => assert_eq!(outcome.unwrap_err(), FetchError::Busy),
+        outcome = fetcher.send(second) => assert_eq!(outcome.unwrap_err(), "Busy"),
     }
     assert_eq!(fetcher.send(Request::get(&fast)).await.unwrap().status, 204);
-    assert_eq!(
-        first.await.unwrap_err(),
-        FetchError::Timeout {
-            milliseconds: 2_000
-        }
-    );
+    assert_eq!(first.await.unwrap_err(), "Timeout { milliseconds: 2000 }");
 }
 
 #[tokio::test]
@@ -203,15 +193,11 @@ async fn an_allowed_host_may_be_on_loopback_and_other_hosts_are_rejected() {
     });
     let reply = Reply::json(json!([]));
     let url = origin.at("/", reply).replace("127.0.0.1", "localhost");
-    assert_eq!(fetcher.get_json(&url, JSON).await.unwrap().value, json!([]));
+    assert_eq!(fetcher.get_json(&url).await.unwrap(), json!([]));
     for host in ["127.0.0.1", "localhost", "[::1]", "2130706433"] {
-        let outcome = fetcher
-            .send(Request::get(format!("http://{host}:{}/", canary.port())))
-            .await;
-        assert!(
-            matches!(outcome, Err(FetchError::Refused(_))),
-            "{host}: {outcome:?}"
-        );
+        let request = Request::get(format!("http://{host}:{}/", canary.port()));
+        let refused = fetcher.send(request).await.unwrap_err();
+        assert!(refused.starts_with("Refused("), "{host}: {refused}");
     }
     canary.expect_untouched();
 }
@@ -225,7 +211,7 @@ async fn a_canary_notices_connections() {
         let url = format!("http://{host}:{}/", canary.port());
         assert_eq!(
             fetcher.send(Request::get(url)).await.unwrap_err(),
-            FetchError::Timeout { milliseconds: 500 }
+            "Timeout { milliseconds: 500 }"
         );
         assert!(canary.is_touched(), "{host}");
     }
@@ -292,10 +278,7 @@ async fn tls_is_trusted_when_the_operator_configures_its_ca() {
     let trusting = fetcher(|settings| settings.ca_file = Some(file.clone()));
     assert_eq!(trusting.send(Request::get(&url)).await.unwrap().status, 204);
     let outcome = fetcher(|_| {}).send(Request::get(&url)).await;
-    assert_eq!(outcome.unwrap_err(), FetchError::Unreachable);
+    assert_eq!(outcome.unwrap_err(), "Unreachable");
     let by_address = Request::get(format!("https://127.0.0.1:{port}/"));
-    assert_eq!(
-        trusting.send(by_address).await.unwrap_err(),
-        FetchError::Unreachable
-    );
+    assert_eq!(trusting.send(by_address).await.unwrap_err(), "Unreachable");
 }

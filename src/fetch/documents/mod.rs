@@ -28,7 +28,7 @@ type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, FetchError>>>;
 type Parse<T> = dyn Fn(&Value) -> Result<T, String> + Send + Sync;
 
 /// The documents of one type, by their URLs.
-pub struct RemoteDocuments<T> {
+pub(crate) struct RemoteDocuments<T> {
     inner: Arc<Inner<T>>,
 }
 
@@ -53,7 +53,7 @@ struct Inner<T> {
 impl<T: Send + Sync + 'static> RemoteDocuments<T> {
     /// An empty cache. Documents are requested with the `Accept` header `accept`, and parsed once with
     /// `parse`.
-    pub fn new(
+    pub(crate) fn new(
         fetcher: Arc<Fetcher>,
         clock: Arc<dyn Clock>,
         settings: &FetchSettings,
@@ -95,7 +95,7 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
     ///
     /// # Errors
     /// When it is not cached and cannot be fetched or parsed.
-    pub async fn get(&self, url: &str) -> Result<Arc<T>, FetchError> {
+    pub(crate) async fn get(&self, url: &str) -> Result<Arc<T>, FetchError> {
         self.inner.fetcher.check(url)?;
         let now = self.inner.clock.now();
         let flight = {
@@ -133,7 +133,11 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
     ///
     /// # Errors
     /// When it cannot be fetched or parsed.
-    pub async fn refetched(&self, url: &str, seen: &Arc<T>) -> Result<Option<Arc<T>>, FetchError> {
+    pub(crate) async fn refetched(
+        &self,
+        url: &str,
+        seen: &Arc<T>,
+    ) -> Result<Option<Arc<T>>, FetchError> {
         self.inner.fetcher.check(url)?;
         let now = self.inner.clock.now();
         let flight = {
