@@ -16,7 +16,7 @@ const TOKENS: &str = "/admin/v1/initial-access-tokens";
 #[derive(Debug, Subcommand)]
 pub(super) enum TokensCommand {
     /// Create an initial access token. The token is shown only once.
-    Create(Creation),
+    Create(Box<Creation>),
     /// List the initial access tokens, without their values.
     List {
         #[command(flatten)]
@@ -77,6 +77,31 @@ struct TokenPolicyArguments {
     /// The maximum lifetime of a client.
     #[arg(long, value_name = "TIME", value_parser = moment::duration)]
     maximum_lifetime: Option<u64>,
+    /// An attribute that scripts read as context.initialAccessToken: NAME=TEXT, or NAME:=JSON for a number, true,
+    /// false or a list. Can be repeated.
+    #[arg(long = "attribute", value_name = "NAME=TEXT", value_parser = attribute)]
+    attributes: Vec<(String, Value)>,
+}
+
+/// Reads `NAME=TEXT` or `NAME:=JSON`.
+fn attribute(text: &str) -> Result<(String, Value), String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err("must be NAME=TEXT or NAME:=JSON".to_owned());
+    };
+    let (name, value) = match name.strip_suffix(':') {
+        Some(name) => {
+            let value = serde_json::from_str(value);
+            (
+                name,
+                value.map_err(|error| format!("the value after := is not JSON: {error}"))?,
+            )
+        }
+        None => (name, Value::from(value)),
+    };
+    if name.is_empty() {
+        return Err("the name of an attribute must not be empty".to_owned());
+    }
+    Ok((name.to_owned(), value))
 }
 
 const WRITE: Needs = |scopes| &scopes.tokens_write;
@@ -161,7 +186,24 @@ impl TokenPolicyArguments {
         if let Some(seconds) = self.maximum_lifetime {
             members.insert("maximum_lifetime".to_owned(), seconds.into());
         }
+        self.add_attributes(&mut members);
         Ok(members)
+    }
+}
+
+impl TokenPolicyArguments {
+    /// Adds the attributes of the flags to those of the file.
+    fn add_attributes(&self, members: &mut Map<String, Value>) {
+        if self.attributes.is_empty() {
+            return;
+        }
+        let all = members
+            .entry("attributes")
+            .or_insert_with(|| Value::Object(Map::new()));
+        // The server rejects a file in which they are not an object.
+        if let Value::Object(all) = all {
+            all.extend(self.attributes.iter().cloned());
+        }
     }
 }
 

@@ -14,6 +14,9 @@ pub struct ScriptSettings {
     pub directory: PathBuf,
     /// Whether the folder is in force even if a version of the scripts is pinned.
     pub ignore_pin: bool,
+    /// Milliseconds for which a script in force must be missing in the folder before the scripts without it are
+    /// loaded.
+    pub removal_quiet_ms: u64,
     /// Milliseconds to wait before the first retries of an event that scripts or a webhook could not receive. The
     /// pauses after them grow. Empty: no retries.
     pub retry_pauses_ms: Vec<u64>,
@@ -30,6 +33,7 @@ impl Default for ScriptSettings {
         Self {
             directory: PathBuf::from("scripts"),
             ignore_pin: false,
+            removal_quiet_ms: 5_000,
             retry_pauses_ms: vec![1_000, 10_000],
             limits: ScriptLimits::default(),
             attributes: Map::new(),

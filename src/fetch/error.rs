@@ -117,7 +117,8 @@ impl FetchError {
             cause = one.source();
         }
         // The first text repeats the URL, which may contain a secret of a script.
-        tracing::debug!(host, cause = causes.split_off(1).join(": "), "fetch failed");
+        let cause = causes.split_off(1).join(": ");
+        tracing::warn!(host, cause, "fetch failed: no connection, or it was closed");
         if error.is_connect() {
             Self::Unreachable
         } else {

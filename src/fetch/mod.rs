@@ -118,11 +118,18 @@ impl Fetcher {
         let deadline = start.checked_add(timeout).unwrap_or(start);
         let turn = timeout_at(deadline, self.turns.wait(&host)).await;
         let Ok(Ok(_turn)) = turn else {
+            tracing::warn!(
+                host,
+                "fetch failed: too many fetches at the same time ([fetch])"
+            );
             return Err(FetchError::Busy);
         };
         let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let answer = timeout_at(deadline, self.exchange(prepared, limit)).await;
-        answer.unwrap_or(Err(FetchError::Timeout { milliseconds }))
+        answer.unwrap_or_else(|_| {
+            tracing::warn!(host, milliseconds, "fetch failed: timed out");
+            Err(FetchError::Timeout { milliseconds })
+        })
     }
 
     async fn exchange(

@@ -207,7 +207,8 @@ fn failure(error: &RegisterError) -> Problem {
                 "the keys that verify this request are currently unavailable; retry later";
             return Problem::unavailable(description, 5);
         }
-        RegisterError::SpoiledByScript { .. } => tracing::error!(
+        RegisterError::SpoiledByScript { scripts, .. } => tracing::error!(
+            scripts = scripts.join(", "),
             cause = %error,
             "a script left metadata that breaks the rules for client metadata"
         ),

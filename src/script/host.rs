@@ -23,6 +23,11 @@ pub(crate) trait Host: Send + Sync {
         missing("http")
     }
 
+    /// Returns how long the last call of [`http`](Self::http) would have taken, where the time is simulated.
+    fn simulated_wait(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Returns the value that the script has stored under `key`; `None` when there is none or it has expired.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ use host::NoHost;
 use load::library::Libraries;
 use load::secrets::Secrets;
 use load::{LoadError, SCRIPT_MODULE, Script, Texts};
-use modules::{Functions, Log, function, readable, shown_unverified};
+use modules::{Functions, Log, LogLevel, function, readable, shown_unverified};
 use outcome::Adaptation;
 use record::{CallClock, CallHost, EndedCall};
 use run::cycles::TopLevels;

@@ -137,25 +137,30 @@ impl ScriptFault {
         }
     }
 
-    /// Creates the fault of an error in `script`, with its position and the call stack.
+    /// Creates the fault of an error in `script`, with its position and the call stack. The engine does not know
+    /// where some limits were exceeded. Then the position is that of the innermost call that led there.
     pub(super) fn of(script: &str, function: &str, error: &EvalAltResult) -> Self {
         let mut calls = Vec::new();
-        let (mut inner, mut file) = (error, script);
+        let (mut inner, mut file, mut called_at) = (error, script, None);
         while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
             // The dispatch function, which has no source, is hidden from operators.
             if !source.is_empty() {
                 // The called function is in `source`, but the call is in the previous file.
                 let place = format!("{name} (called in {file}, {position})");
-                calls.push(if calls.is_empty() {
-                    name.clone()
+                if calls.is_empty() {
+                    calls.push(name.clone());
                 } else {
-                    place
-                });
+                    calls.push(place);
+                    called_at = Some((file, *position));
+                }
                 file = source;
             }
             inner = cause;
         }
-        let position = inner.position();
+        let (file, position) = match called_at {
+            Some((caller, call)) if inner.position().is_none() => (caller, call),
+            _ => (file, inner.position()),
+        };
         Self {
             line: position.line().unwrap_or(0),
             column: position.position().unwrap_or(0),

@@ -306,6 +306,10 @@ impl Host for CallHost {
         }
     }
 
+    fn simulated_wait(&self) -> Duration {
+        self.host().simulated_wait()
+    }
+
     fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {
         self.host().kv_get(by, key)
     }

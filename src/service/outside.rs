@@ -117,6 +117,13 @@ impl Host for Outside {
         })
     }
 
+    fn simulated_wait(&self) -> Duration {
+        match &self.http {
+            ScriptHttp::Fake(host) => host.simulated_wait(),
+            ScriptHttp::Live | ScriptHttp::Refused => Duration::ZERO,
+        }
+    }
+
     fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {
         self.kept(by, async |values, now| values.get(key, now).await)
     }

@@ -104,7 +104,12 @@ impl From<HookError> for Problem {
                 log_fault(&fault);
                 Self::server_error()
             }
-            HookError::Busy => Self::unavailable("too many scripts are running; retry later", 1),
+            HookError::Busy => {
+                tracing::warn!(
+                    "no slot for a script was free in time (scripts.limits.queueMs, scripts.limits.concurrent)"
+                );
+                Self::unavailable("too many scripts are running; retry later", 1)
+            }
         }
     }
 }

@@ -201,3 +201,59 @@ async fn the_log_names_the_client_that_was_tried_and_the_address_behind_a_proxy(
     assert_eq!(failed["tried_client_id"], "nobody", "{failed}");
     assert!(!log.contains("wrong-secret"), "{log}");
 }
+
+#[tokio::test]
+async fn every_line_of_a_request_names_it_and_its_script() {
+    let scripts = tempfile::TempDir::new().unwrap();
+    let script = r#"
+        log::info("loaded");
+        print("printed while loading");
+        fn adaptRequest(request, context) { print("adapts"); true }
+        fn createClient(context) {
+            log::warn("decides");
+            try { http::get("https://127.0.0.1:1/"); } catch { log::error("no connection"); }
+            true
+        }
+        fn modifyPostResponse(response, context) { debug("answers"); true }
+        fn clientCreated(context) { log::info("was told"); }
+    "#;
+    std::fs::write(scripts.path().join("10-log.rhai"), script).unwrap();
+    let configuration = "[telemetry]\nformat = \"json\"\nlevel = \"info,registrar::script=debug\"\n\
+                         [fetch]\nallowedHosts = [\"127.0.0.1:1\"]\n";
+    let registrar = Registrar::start_prepared(configuration, |command| {
+        command.arg("--scripts").arg(scripts.path());
+    });
+    let body = json!({"redirect_uris": [CLIENT]});
+    let request = reqwest::Client::new()
+        .post(registrar.url("/register"))
+        .json(&body);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 201);
+    let id = answer.headers()["x-correlation-id"].to_str().unwrap();
+    let of_script = || {
+        let mut lines = events(&registrar.log());
+        lines.retain(|line| line["target"] == "registrar::script");
+        lines
+    };
+    until(async || of_script().iter().any(|line| line["message"] == "was told")).await;
+    let lines = of_script();
+    for message in ["adapts", "decides", "no connection", "answers", "was told"] {
+        let line = lines.iter().find(|line| {
+            let text = line["message"].as_str().unwrap_or_default();
+            text.contains(message)
+        });
+        let line = line.unwrap_or_else(|| panic!("{message} is not in {lines:?}"));
+        assert_eq!(line["script"], "10-log.rhai", "{line}");
+        assert_eq!(line["span"]["correlation_id"], id, "{line}");
+    }
+    for message in ["loaded", "printed while loading"] {
+        let line = lines.iter().find(|line| line["message"] == message);
+        assert_eq!(line.unwrap()["script"], "10-log.rhai");
+    }
+    let lines = events(&registrar.log());
+    let failed = lines.iter().find(|line| line["host"] == "127.0.0.1");
+    let failed = failed.expect("the connection that failed");
+    assert_eq!(failed["span"]["correlation_id"], id);
+    let cause = failed["cause"].as_str().unwrap();
+    assert!(cause.contains("refused"), "{cause}");
+}

@@ -38,13 +38,17 @@ async fn a_token_is_created_with_a_policy_listed_and_revoked() {
             "client.example.org",
             "--maximum-lifetime",
             "30d",
+            "--attribute",
+            "tenant=a=b",
+            "--attribute",
+            "tier:=2",
             "--format",
             "json",
         ])
         .json();
     let policy = json!({
         "redirect_hosts": ["client.example.org"], "scopes": ["email"], "maximum_lifetime": 2_592_000,
-        "attributes": {"partner": "a"},
+        "attributes": {"partner": "a", "tenant": "a=b", "tier": 2},
     });
     assert_eq!(
         (&made["policy"], &made["uses"], &made["note"]),
@@ -137,4 +141,18 @@ fn invalid_arguments_are_rejected() {
         .cli(&["tokens", "list", "--format", "json"])
         .json();
     assert_eq!(list, json!([]));
+}
+
+#[tokio::test]
+async fn an_attribute_has_a_name_and_a_value() {
+    let registrar = Registrar::start();
+    for (attribute, expected) in [
+        ("tenant", "must be NAME=TEXT or NAME:=JSON"),
+        ("=a", "must not be empty"),
+        (":=1", "must not be empty"),
+        ("tier:=two", "not JSON"),
+    ] {
+        let ran = registrar.cli(&["tokens", "create", "--attribute", attribute]);
+        ran.failed(2, &[expected]);
+    }
 }

@@ -162,11 +162,11 @@ fn a_fault_of_a_call_is_shown_with_its_line_if_it_has_one() {
     for (body, expected) in [
         (
             "",
-            "10-a.rhai: createClient must return true or false, not (): end the hook with `true`",
+            "10-a.rhai:1:1: createClient must return true or false, not (): end the hook with `true`",
         ),
         (
             "loop { }",
-            "10-a.rhai: Too many operations (scripts.limits.operations)",
+            "10-a.rhai:1:1: Too many operations (scripts.limits.operations)",
         ),
         (
             "throw #{ status: 403 }",

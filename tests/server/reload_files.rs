@@ -133,3 +133,82 @@ async fn the_server_reports_the_loaded_scripts_and_the_time() {
     until(async || ready(&server).await["scripts"] != second["revision"]).await;
     assert_eq!(since(&server.inside().scripts()), since(&second) + 100);
 }
+
+/// Returns a server whose scripts in force must be missing for `quiet` milliseconds.
+async fn server_with_removal(quiet: u64) -> TestServer {
+    TestServer::scripted(
+        &[
+            ("10-a.rhai", &version(1)),
+            ("20-b.rhai", "fn deleteClient(context) { true }"),
+        ],
+        |configuration| configuration.settings.scripts.removal_quiet_ms = quiet,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_script_that_disappears_for_a_moment_stays_in_force() {
+    let server = server_with_removal(600_000).await;
+    let directory = server.folder.path().join("scripts");
+    std::fs::remove_file(directory.join("10-a.rhai")).unwrap();
+    let error = async || ready(&server).await.get("scriptsError").cloned();
+    until(async || error().await.is_some()).await;
+    let reason = error().await.unwrap();
+    let reason = reason.as_str().unwrap();
+    assert!(
+        reason.starts_with("10-a.rhai: missing") && reason.contains("scripts.removalQuietMs"),
+        "{reason}"
+    );
+    // Neither another change nor a second missing script opens the gate.
+    server.write_script("30-c.rhai", "fn updateClient(context) { true }");
+    std::fs::remove_file(directory.join("20-b.rhai")).unwrap();
+    until(async || {
+        let reason = error().await.unwrap_or_default();
+        reason
+            .as_str()
+            .unwrap_or_default()
+            .starts_with("10-a.rhai, 20-b.rhai: missing")
+    })
+    .await;
+    assert_eq!(present(&server).await, json!("1"));
+    server.write_script("20-b.rhai", "fn deleteClient(context) { true }");
+    server.write_script("10-a.rhai", &version(2));
+    until_version(&server, 2).await;
+    assert_eq!(error().await, None);
+}
+
+#[tokio::test]
+async fn a_script_that_is_missing_for_long_enough_is_removed() {
+    let server = server_with_removal(700).await;
+    let begun = Instant::now();
+    std::fs::remove_file(server.folder.path().join("scripts/10-a.rhai")).unwrap();
+    until(async || present(&server).await == Value::Null).await;
+    assert!(begun.elapsed() >= Duration::from_millis(700));
+    assert_eq!(ready(&server).await.get("scriptsError"), None);
+}
+
+#[tokio::test]
+async fn a_link_to_the_whole_folder_is_swapped() {
+    let releases = tempfile::TempDir::new().unwrap();
+    let current = releases.path().join("current");
+    for number in 1..4 {
+        let file = format!("{number}/10-a.rhai");
+        write(&releases.path().join(file), &version(number));
+    }
+    symlink("1", &current).unwrap();
+    let server = TestServer::scripted(&[], |configuration| {
+        configuration
+            .settings
+            .scripts
+            .directory
+            .clone_from(&current);
+    })
+    .await;
+    for number in 2..4 {
+        symlink(number.to_string(), releases.path().join("next")).unwrap();
+        std::fs::rename(releases.path().join("next"), &current).unwrap();
+        until_version(&server, number).await;
+        write(&current.join("10-a.rhai"), &version(10 * number));
+        until_version(&server, 10 * number).await;
+    }
+}

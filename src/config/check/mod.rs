@@ -148,6 +148,10 @@ fn scripts(settings: &Settings, verdict: &mut Verdict) {
         let reason = format!("plus scripts.limits.concurrent must not exceed {SCRIPT_THREADS}");
         verdict.refuse("scripts.limits.waiting", reason);
     }
+    if settings.scripts.removal_quiet_ms > 3_600_000 {
+        let reason = "must not exceed 3600000 (one hour)";
+        verdict.refuse("scripts.removalQuietMs", reason);
+    }
     let pauses = &settings.scripts.retry_pauses_ms;
     if pauses.len() > 8 || pauses.iter().any(|pause| *pause > 3_600_000) {
         verdict.refuse(

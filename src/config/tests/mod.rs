@@ -241,6 +241,10 @@ fn the_limits_of_scripts_are_checked_too() {
         &["r.toml:2:1: scripts.limits.httpCalls: must be 1 or more"],
     );
     check(
+        "[scripts]\nremovalQuietMs = 3600001\n",
+        &["r.toml:2:1: scripts.removalQuietMs: must not exceed 3600000 (one hour)"],
+    );
+    check(
         "[scripts]\nretryPausesMs = [9000000]\n",
         &[
             "r.toml:2:1: scripts.retryPausesMs: must have at most 8 items, each at most 3600000 (one hour)",

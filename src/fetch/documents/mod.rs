@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
@@ -164,7 +165,9 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
         }
         let (inner, url) = (Arc::clone(&self.inner), url.to_owned());
         let tasks = &self.inner.tasks;
-        let task = tasks.spawn(async move { inner.fetch(&url).await });
+        // Its log lines belong to the request that needs the document first.
+        let fetch = async move { inner.fetch(&url).await }.in_current_span();
+        let task = tasks.spawn(fetch);
         let fetched = task.map(|outcome| outcome.unwrap_or(Err(FetchError::Broken)));
         let flight = fetched.boxed().shared();
         entry.set_flight(flight.clone());

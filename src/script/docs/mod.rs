@@ -205,11 +205,15 @@ pub(crate) static TEST_FUNCTIONS: &[HostFunction] = &[
     ),
     function(
         "fake",
-        "http(method: string, url: string, answer: map)",
-        "From now on, `http` gets this response to this method and URL: `#{ status, headers, json, body }`, \
-         each optional. A request without a fake response fails, as if the server were unreachable.",
-        "fake::http(\"GET\", \"https://a.example/\", #{ json: #{ ok: true } }); \
-         assert(http::get(\"https://a.example/\").json.ok);",
+        "http(method: string, url: string, answer: map or array)",
+        "From now on, `http` gets this response to this method and URL: `#{ status, headers, json, body, \
+         delayMs, error }`, each optional. Of an array, each request gets the next response, and the last one \
+         is repeated. A response takes `delayMs`, without waiting: it is too late for a shorter timeout, and \
+         counts towards `httpMs`. With `error`, there is no response and the request fails with this text. A \
+         request without a fake response fails, as if the server were unreachable.",
+        "fake::http(\"GET\", \"https://a.example/\", [#{ delayMs: 9000 }, #{ json: #{ ok: true } }]); let late = \
+         false; try { http::get(\"https://a.example/\"); } catch { late = true; } \
+         assert(late && http::get(\"https://a.example/\").json.ok);",
     ),
     function(
         "fake",

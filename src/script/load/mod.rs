@@ -287,6 +287,8 @@ pub(super) struct Script {
     pub(super) dispatch: AST,
     /// Warnings about function names that are similar to those of hooks.
     pub(super) warnings: Vec<String>,
+    /// Where each hook is declared, for faults whose position the engine does not know.
+    pub(super) declared: Vec<(Hook, Position)>,
 }
 
 /// A script whose top level has run.
@@ -296,6 +298,7 @@ pub(super) struct Compiled {
     module: Shared<Module>,
     dispatch: AST,
     warnings: Vec<String>,
+    declared: Vec<(Hook, Position)>,
     has_closures: bool,
 }
 
@@ -308,6 +311,7 @@ impl Compiled {
             module,
             dispatch,
             warnings,
+            declared,
             has_closures,
         } = self;
         let mut engine = modules.engine(current_call_is_over);
@@ -321,6 +325,7 @@ impl Compiled {
             engine,
             dispatch,
             warnings,
+            declared,
         }
     }
 }
@@ -337,6 +342,10 @@ pub(super) fn compile(
     let ast = parse(engine, name, text).map_err(|error| vec![error])?;
     let hooks = hooks(&ast, name, text)?;
     let warnings = near_hooks(&ast);
+    let declared = hooks
+        .iter()
+        .map(|hook| (*hook, declaration(text, hook.name())));
+    let declared = declared.collect();
     let module = evaluate(engine, &ast, name, text).map_err(|error| vec![error])?;
     engine.register_static_module(SCRIPT_MODULE, Shared::clone(&module));
     let dispatch = engine
@@ -352,6 +361,7 @@ pub(super) fn compile(
         module,
         dispatch,
         warnings,
+        declared,
         has_closures: cycles::has_closures(&ast),
     })
 }

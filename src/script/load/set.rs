@@ -187,6 +187,7 @@ fn compile_all(texts: Texts, runtime: &Arc<Runtime>) -> Result<Vec<Script>, Load
         let mut engine = modules.engine(move || over(deadline));
         engine.set_module_resolver(libraries.clone());
         modules.top_levels().keep(&mut engine);
+        modules.log_output_of(&mut engine, Some(name));
         match load::compile(&mut engine, name, text) {
             Ok(script) => scripts.push(script.ready(&modules, &libraries)),
             Err(wrong) => errors.extend(wrong),

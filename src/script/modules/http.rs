@@ -212,6 +212,7 @@ impl HttpCaller {
                 let call = call.clone();
                 self.host.http(&HttpCall { timeout, ..call })
             });
+        context.permit().add_waited(self.host.simulated_wait());
         match answer {
             Ok(Ok(answer)) => self.answer(answer),
             Ok(Err(error)) | Err(error) => Err(failure(error)),

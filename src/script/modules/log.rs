@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use rhai::ImmutableString;
+use rhai::{ImmutableString, NativeCallContext};
 
 use crate::script::{
-    HookContext, Runtime, ScriptObserver, Secrets, count_use, modules::Functions,
+    HookContext, HostResult, Runtime, ScriptObserver, Secrets, count_use, modules::Functions,
     modules::HostFunction, modules::call, modules::function,
 };
 
@@ -39,43 +39,14 @@ impl Log {
         }
     }
 
-    pub(in crate::script) fn debug(&self, call: Option<&HookContext>, text: &str) {
-        self.write(
-            call,
-            "debug",
-            text,
-            |text| tracing::debug!(target: "registrar::script", "{text}"),
-        );
-    }
-
-    pub(in crate::script) fn info(&self, call: Option<&HookContext>, text: &str) {
-        self.write(
-            call,
-            "info",
-            text,
-            |text| tracing::info!(target: "registrar::script", "{text}"),
-        );
-    }
-
-    fn warn(&self, call: Option<&HookContext>, text: &str) {
-        self.write(
-            call,
-            "warn",
-            text,
-            |text| tracing::warn!(target: "registrar::script", "{text}"),
-        );
-    }
-
-    fn error(&self, call: Option<&HookContext>, text: &str) {
-        self.write(
-            call,
-            "error",
-            text,
-            |text| tracing::error!(target: "registrar::script", "{text}"),
-        );
-    }
-
-    fn write(&self, call: Option<&HookContext>, level: &str, text: &str, line: impl FnOnce(&str)) {
+    /// Writes a line of the script of `call`, or of the file `source` while scripts are being loaded.
+    pub(in crate::script) fn write(
+        &self,
+        level: LogLevel,
+        call: Option<&HookContext>,
+        source: Option<&str>,
+        text: &str,
+    ) {
         // While a script is being loaded there is no call, and therefore no limit per call.
         if call.is_some_and(|call| !count_use(&call.spent().lines, LINES)) {
             return;
@@ -89,12 +60,42 @@ impl Log {
         // Text that a script passes on must not look like a separate log line.
         let text = text.get(..end).unwrap_or("").replace(char::is_control, " ");
         if let Some(observer) = &self.observer {
-            observer.line(level, &text);
+            observer.line(level.name(), &text);
         }
         // What scripts say about a request that is only judged is no part of the log.
         match call.and_then(HookContext::recorder) {
-            Some(recorder) => recorder.line(level, &text),
-            None => line(&text),
+            Some(recorder) => recorder.line(level.name(), &text),
+            None => level.write(call.map(HookContext::script).or(source), &text),
+        }
+    }
+}
+
+/// The level of a line.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::script) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogLevel {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    /// Writes a line of `script` to the log.
+    fn write(self, script: Option<&str>, text: &str) {
+        match self {
+            Self::Debug => tracing::debug!(target: "registrar::script", script, "{text}"),
+            Self::Info => tracing::info!(target: "registrar::script", script, "{text}"),
+            Self::Warn => tracing::warn!(target: "registrar::script", script, "{text}"),
+            Self::Error => tracing::error!(target: "registrar::script", script, "{text}"),
         }
     }
 }
@@ -104,8 +105,8 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
     function(
         "log",
         "debug(text: string)",
-        "Writes a line to the server's log, with the correlation id of the request and with `[name]` in \
-         place of a secret. One call of a hook writes at most 50 lines of 4096 bytes each. `print(text)` is \
+        "Writes a line to the server's log, with the name of the script, with the correlation id of the \
+         request, and with `[name]` in place of a secret. One call of a hook writes at most 50 lines of 4096 bytes each. `print(text)` is \
          the same as `info`.",
         r#"log::debug("looked at") == ()"#,
     ),
@@ -133,23 +134,31 @@ pub(super) fn module(log: &Log) -> Functions {
     let mut module = Functions::default();
     let to = log.clone();
     module.add1(DEBUG, move |cx, text: ImmutableString| {
-        to.debug(call(cx).as_ref(), &text);
-        Ok(())
+        to.line(LogLevel::Debug, cx, &text)
     });
     let to = log.clone();
     module.add1("info", move |cx, text: ImmutableString| {
-        to.info(call(cx).as_ref(), &text);
-        Ok(())
+        to.line(LogLevel::Info, cx, &text)
     });
     let to = log.clone();
     module.add1("warn", move |cx, text: ImmutableString| {
-        to.warn(call(cx).as_ref(), &text);
-        Ok(())
+        to.line(LogLevel::Warn, cx, &text)
     });
     let to = log.clone();
     module.add1("error", move |cx, text: ImmutableString| {
-        to.error(call(cx).as_ref(), &text);
-        Ok(())
+        to.line(LogLevel::Error, cx, &text)
     });
     module
+}
+
+impl Log {
+    /// Writes a line for a host function.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "every host function returns a result"
+    )]
+    fn line(&self, level: LogLevel, cx: &NativeCallContext<'_>, text: &str) -> HostResult<()> {
+        self.write(level, call(cx).as_ref(), cx.call_source(), text);
+        Ok(())
+    }
 }

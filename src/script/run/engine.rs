@@ -11,8 +11,9 @@ use rhai::{Engine, Module, OptimizationLevel, Shared, Token};
 
 use crate::config::ScriptLimits;
 use crate::script::{
-    HookContext, HookRecorder, HostResult, Log, Runtime, ScriptObserver, TopLevels, bounds,
-    failure, modules, register_bytes, register_context, register_members, register_push_on_unit,
+    HookContext, HookRecorder, HostResult, Log, LogLevel, Runtime, ScriptObserver, TopLevels,
+    bounds, failure, modules, register_bytes, register_context, register_members,
+    register_push_on_unit,
 };
 
 /// The number of operations between two checks of the clock. A check at each operation would make
@@ -88,10 +89,20 @@ impl SharedModules {
 
     /// Writes what scripts print to the log.
     fn log_output(&self, engine: &mut Engine) {
+        self.log_output_of(engine, None);
+    }
+
+    /// Writes what the top level of the script `name` prints to the log.
+    pub(in crate::script) fn log_output_of(&self, engine: &mut Engine, name: Option<&str>) {
+        let (log, by) = (self.log.clone(), name.map(str::to_owned));
+        engine.on_print(move |text| {
+            let call = current_call();
+            log.write(LogLevel::Info, call.as_ref(), by.as_deref(), text);
+        });
         let log = self.log.clone();
-        engine.on_print(move |text| log.info(current_call().as_ref(), text));
-        let log = self.log.clone();
-        engine.on_debug(move |text, _, _| log.debug(current_call().as_ref(), text));
+        engine.on_debug(move |text, source, _| {
+            log.write(LogLevel::Debug, current_call().as_ref(), source, text);
+        });
     }
 
     /// Ends a script once `over` returns a reason. An observer counts its operations.

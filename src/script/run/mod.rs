@@ -367,7 +367,20 @@ impl Asking {
         let fault = ScriptFault::of(&script.id.name, self.hook.name(), error);
         // A thrown value appears in the log too, so secrets are removed from it.
         let message = context.conceal(&self.set.runtime().secrets.redact(&fault.message));
-        HookError::Fault(ScriptFault { message, ..fault })
+        self.placed(script, ScriptFault { message, ..fault })
+    }
+
+    /// Adds where the hook is declared to a fault without a position. The engine forgets where a limit was exceeded
+    /// when the error passes a function.
+    fn placed(&self, script: &Script, mut fault: ScriptFault) -> HookError {
+        let mut declared = script.declared.iter();
+        if fault.line == 0
+            && let Some((_, position)) = declared.find(|(hook, _)| *hook == self.hook)
+        {
+            fault.line = position.line().unwrap_or(0);
+            fault.column = position.position().unwrap_or(0);
+        }
+        HookError::Fault(fault)
     }
 
     /// Returns whether the script returned `true`.
@@ -389,7 +402,10 @@ impl Asking {
             self.hook.name(),
             value_of(found)
         );
-        HookError::Fault(ScriptFault::new(&script.id.name, self.hook, message))
+        self.placed(
+            script,
+            ScriptFault::new(&script.id.name, self.hook, message),
+        )
     }
 }
 

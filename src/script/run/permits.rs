@@ -196,6 +196,12 @@ impl Permit {
         result
     }
 
+    /// Counts `time` as time spent waiting, which was only simulated.
+    pub(in crate::script) fn add_waited(&self, time: Duration) {
+        let waited = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+    }
+
     /// Does `work` while another script may use the slot of this one.
     fn elsewhere<T>(&self, work: impl FnOnce() -> T) -> Result<T, String> {
         let Ok(_seat) = Arc::clone(&self.waiting).try_acquire_owned() else {

@@ -1,6 +1,6 @@
 //! A fake of the external systems, for the tests of scripts, both in this repository and by operators.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ pub struct FakeHost {
 
 #[derive(Default)]
 struct FakeState {
-    answers: BTreeMap<(String, String), HttpAnswer>,
+    replies: BTreeMap<(String, String), VecDeque<FakeReply>>,
+    /// The time that the last call would have taken.
+    simulated: Duration,
     calls: Vec<HttpCall>,
     is_held: bool,
     waiting: usize,
@@ -40,9 +42,17 @@ impl FakeHost {
 
     /// Sets the response to `method` on `url` from now on.
     pub fn answer(&self, method: &str, url: &str, answer: HttpAnswer) {
-        self.world()
-            .answers
-            .insert((method.to_owned(), url.to_owned()), answer);
+        let reply = FakeReply {
+            answer: Ok(answer),
+            delay: Duration::ZERO,
+        };
+        self.reply(method, url, vec![reply]);
+    }
+
+    /// Sets the replies to `method` on `url` from now on, one for each request. The last one is repeated.
+    pub(super) fn reply(&self, method: &str, url: &str, replies: Vec<FakeReply>) {
+        let name = (method.to_owned(), url.to_owned());
+        self.world().replies.insert(name, replies.into());
     }
 
     /// Sets the same, with a JSON body.
@@ -102,6 +112,15 @@ impl FakeHost {
     }
 }
 
+/// What a request gets.
+#[derive(Debug, Clone)]
+pub(super) struct FakeReply {
+    /// The response, or why there is none.
+    pub(super) answer: Result<HttpAnswer, String>,
+    /// How long it takes, which is not really waited.
+    pub(super) delay: Duration,
+}
+
 impl Host for FakeHost {
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
         self.world().calls.push(call.clone());
@@ -112,10 +131,27 @@ impl Host for FakeHost {
             ));
         }
         let (method, url) = (&call.method, &call.url);
-        match self.world().answers.get(&(method.clone(), url.clone())) {
-            Some(answer) => Ok(answer.clone()),
-            None => Err(format!("no fake response is defined for {method} {url}")),
+        let mut world = self.world();
+        let Some(replies) = world.replies.get_mut(&(method.clone(), url.clone())) else {
+            return Err(format!("no fake response is defined for {method} {url}"));
+        };
+        let reply = match replies.len() {
+            0 | 1 => replies.front().cloned(),
+            _ => replies.pop_front(),
+        };
+        let reply = reply.ok_or_else(|| format!("no fake response is left for {method} {url}"))?;
+        world.simulated = call.after.saturating_add(reply.delay).min(call.timeout);
+        if reply.delay >= call.timeout.saturating_sub(call.after) {
+            return Err(format!(
+                "no response within {} ms",
+                call.timeout.as_millis()
+            ));
         }
+        reply.answer
+    }
+
+    fn simulated_wait(&self) -> Duration {
+        std::mem::take(&mut self.world().simulated)
     }
 
     fn kv_get(&self, by: &CallingScript<'_>, key: &str) -> Result<Option<Value>, String> {

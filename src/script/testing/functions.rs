@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
 use crate::script::{
-    Functions, HostResult, Texts, failure, testing::FakeHttp, testing::World, testing::hook,
+    Functions, HostResult, Texts, failure, testing::World, testing::hook, testing::responses,
     to_json, to_script,
 };
 
@@ -92,8 +92,9 @@ fn fakes(world: &Arc<World>) -> Module {
     module.add3(
         "http",
         move |_, method: ImmutableString, url: ImmutableString, answer: Dynamic| {
-            let answer: FakeHttp = read(&answer, "invalid response")?;
-            here.fake_http(&method, &url, answer).map_err(failure)
+            let responses = responses(to_json(&answer)?)
+                .map_err(|error| failure(format!("invalid response: {error}")))?;
+            here.fake_http(&method, &url, responses).map_err(failure)
         },
     );
     let here = Arc::clone(world);

@@ -24,9 +24,9 @@ use crate::script::{
     Frame, Hook, HookContext, HostResult, Libraries, LoadError, LoadErrors, MemberAccess, Members,
     Permit, Round, SCRIPT_MODULE, ScriptFault, SharedModules, Texts, cycles, during_call, load,
 };
-use fake::FakeHost;
+use fake::{FakeHost, FakeReply};
 use trial::{Given, Trial, Watch};
-use world::FakeHttp;
+use world::responses;
 
 pub(in crate::script) use world::ScriptObserver;
 pub(crate) use world::{Fakes, World, WorldSettings, fake_host, hook};

@@ -236,6 +236,40 @@ async fn each_test_has_its_own_environment_that_its_calls_share() {
 }
 
 #[tokio::test]
+async fn responses_come_in_their_order_and_take_their_time() {
+    for (body, expected) in [
+        (
+            r#"fake::http("GET", "https://a.example/", [#{ status: 500 }, #{ error: "it is down" }, #{ status: 204 }]);
+            assert_eq(http::get("https://a.example/").status, 500);
+            try { http::get("https://a.example/"); assert(false); } catch (e) { assert_eq(e, "it is down"); }
+            for i in 0..3 { assert_eq(http::get("https://a.example/").status, 204); }"#,
+            Ok(()),
+        ),
+        (
+            r#"fake::http("GET", "https://a.example/", #{ delayMs: 400 });
+            assert_eq(http::request(#{ url: "https://a.example/", timeoutMs: 401 }).status, 200);
+            http::request(#{ url: "https://a.example/", timeoutMs: 400 });"#,
+            Err("no response within 400 ms"),
+        ),
+        (
+            r#"fake::http("GET", "https://a.example/", #{ delayMs: 4900 });
+            for i in 0..100 { http::get("https://a.example/"); }"#,
+            Err("no response within"),
+        ),
+        (
+            r#"fake::http("GET", "https://a.example/", []);"#,
+            Err("must not be empty"),
+        ),
+        (
+            r#"fake::http("GET", "https://a.example/", [#{}, #{ stats: 1 }]);"#,
+            Err("unknown field `stats`"),
+        ),
+    ] {
+        check(body, expected).await;
+    }
+}
+
+#[tokio::test]
 async fn every_example_of_the_manual_passes() {
     for function in TEST_FUNCTIONS {
         let name = function.call();

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 use crate::script::{
-    Hook, Host, HttpAnswer, Runtime, ScriptSet, Secrets, Texts, testing::FakeHost, testing::Given,
-    testing::Trial, testing::Watch, testing::trial,
+    Hook, Host, HttpAnswer, Runtime, ScriptSet, Secrets, Texts, testing::FakeHost,
+    testing::FakeReply, testing::Given, testing::Trial, testing::Watch, testing::trial,
 };
 
 /// The time at which a world begins: 2026-01-01T00:00:00Z.
@@ -52,8 +54,30 @@ pub(crate) struct FakeAnswer {
     pub(crate) method: String,
     /// The complete URL.
     pub(crate) url: String,
-    /// The response.
-    pub(crate) answer: FakeHttp,
+    /// The response, or a list of responses.
+    #[serde(deserialize_with = "one_or_many")]
+    pub(crate) answer: Vec<FakeHttp>,
+}
+
+/// Reads one response or a list of them.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<FakeHttp>, D::Error> {
+    responses(Value::deserialize(from)?).map_err(D::Error::custom)
+}
+
+/// Reads one response of `http` or a list of them.
+pub(super) fn responses(value: Value) -> Result<Vec<FakeHttp>, String> {
+    let items = match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    if items.is_empty() {
+        return Err("the list of responses must not be empty".to_owned());
+    }
+    let mut responses = Vec::new();
+    for item in items {
+        responses.push(serde_json::from_value(item).map_err(|error| error.to_string())?);
+    }
+    Ok(responses)
 }
 
 /// A response of `http`, with a body as text or as JSON.
@@ -68,6 +92,11 @@ pub(crate) struct FakeHttp {
     pub(crate) body: Option<String>,
     /// The body, as JSON.
     pub(crate) json: Option<Value>,
+    /// Milliseconds until the response arrives. The clock does not advance, but the limits of `http` apply.
+    #[serde(rename = "delayMs")]
+    pub(crate) delay_ms: u64,
+    /// Why there is no response.
+    pub(crate) error: Option<String>,
 }
 
 impl Default for FakeHttp {
@@ -77,11 +106,22 @@ impl Default for FakeHttp {
             headers: BTreeMap::new(),
             body: None,
             json: None,
+            delay_ms: 0,
+            error: None,
         }
     }
 }
 
 impl FakeHttp {
+    fn into_reply(self) -> Result<FakeReply, String> {
+        let delay = Duration::from_millis(self.delay_ms);
+        let answer = match self.error.clone() {
+            Some(error) => Err(error),
+            None => Ok(self.into_answer()?),
+        };
+        Ok(FakeReply { answer, delay })
+    }
+
     fn into_answer(self) -> Result<HttpAnswer, String> {
         let body = match (self.body, self.json) {
             (Some(_), Some(_)) => return Err("set `body` or `json`, not both".to_owned()),
@@ -101,6 +141,14 @@ impl FakeHttp {
     }
 }
 
+fn replies(responses: Vec<FakeHttp>) -> Result<Vec<FakeReply>, String> {
+    let mut replies = Vec::new();
+    for response in responses {
+        replies.push(response.into_reply()?);
+    }
+    Ok(replies)
+}
+
 /// Returns a host that answers the calls of `http` with these responses, in the form of the fakes of a test.
 ///
 /// # Errors
@@ -115,7 +163,7 @@ pub(crate) fn fake_host(answers: Vec<Value>) -> Result<Arc<dyn Host>, String> {
             url,
             answer,
         } = answer;
-        host.answer(&method.to_ascii_uppercase(), &url, answer.into_answer()?);
+        host.reply(&method.to_ascii_uppercase(), &url, replies(answer)?);
     }
     Ok(Arc::new(host))
 }
@@ -190,10 +238,10 @@ impl World {
         &self,
         method: &str,
         url: &str,
-        answer: FakeHttp,
+        responses: Vec<FakeHttp>,
     ) -> Result<(), String> {
-        self.host
-            .answer(&method.to_ascii_uppercase(), url, answer.into_answer()?);
+        let replies = replies(responses)?;
+        self.host.reply(&method.to_ascii_uppercase(), url, replies);
         Ok(())
     }
 

@@ -25,7 +25,7 @@ async fn check(body: &str, expected: &str) {
 }
 
 #[tokio::test]
-async fn a_fault_without_a_position_is_reported_without_one() {
+async fn a_fault_without_a_position_gets_that_of_the_hook() {
     for (body, expected) in [
         (
             "",
@@ -58,7 +58,7 @@ async fn a_fault_without_a_position_is_reported_without_one() {
     ] {
         assert_eq!(
             said(body).await,
-            format!("10-a.rhai: createClient: {expected}"),
+            format!("10-a.rhai:1:1: createClient: {expected}"),
             "{body}"
         );
     }

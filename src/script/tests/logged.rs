@@ -1,5 +1,6 @@
 //! The lines that reach the log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rhai::Dynamic;
@@ -14,7 +15,7 @@ use crate::script::{Facts, Hook, HookError, value::members::MemberAccess};
 
 /// A layer that keeps the messages of scripts.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+struct Lines(Arc<Mutex<Vec<String>>>, Arc<AtomicBool>);
 
 impl Subscriber for Lines {
     fn enabled(&self, _: &EventMetadata<'_>) -> bool {
@@ -37,8 +38,15 @@ impl Subscriber for Lines {
 struct Message<'a>(&'a Lines);
 
 impl Visit for Message<'_> {
-    fn record_debug(&mut self, _: &Field, value: &dyn std::fmt::Debug) {
-        self.0.0.lock().unwrap().push(format!("{value:?}"));
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        assert_eq!((field.name(), value), ("script", "10-a.rhai"));
+        self.0.1.store(true, Ordering::SeqCst);
     }
 }
 
@@ -83,6 +91,7 @@ pub(super) fn lines_in(
         .await
         .unwrap();
     });
+    assert!(lines.1.load(Ordering::SeqCst), "the script is named");
     std::mem::take(&mut *lines.0.lock().unwrap())
 }
 

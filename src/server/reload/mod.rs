@@ -6,6 +6,7 @@
 //! and the reason is kept for `/readyz`.
 
 mod change;
+mod removal;
 pub(in crate::server) mod versions;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::service::script_orders::QueuedOrder;
 use crate::service::{self, Judged, Service, Snapshot};
 use crate::store::{Action, AuditEvent, Author};
 use crate::telemetry::{Reloaded, meter};
+use removal::Removal;
 use versions::WantedScripts;
 
 /// Why the last reload of each type failed.
@@ -115,6 +117,8 @@ pub(crate) struct Reloader {
     warnings: Vec<String>,
     reloads: Arc<Reloads>,
     tls: Arc<Tls>,
+    /// Scripts in force that are missing in the folder.
+    removal: Option<Removal>,
 }
 
 impl Reloader {
@@ -134,6 +138,7 @@ impl Reloader {
             warnings,
             reloads,
             tls,
+            removal: None,
         }
     }
 
@@ -149,6 +154,7 @@ impl Reloader {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(()) = watched.scripts.1.recv() => self.folder_changed().await,
+                () = removal::is_over(self.removal.as_ref()) => self.scripts().await,
                 Some(()) = watched.configuration.1.recv() => self.configuration(Some(Author::default())).await,
                 Some(()) = watched.tls.1.recv() => self.tls().await,
                 Some(()) = told(&mut store) => {
@@ -190,7 +196,7 @@ impl Reloader {
     }
 
     /// Reloads the scripts after a change of their folder.
-    async fn folder_changed(&self) {
+    async fn folder_changed(&mut self) {
         if let Some(pin) = &self.service.snapshot().pin {
             tracing::warn!(
                 version = pin.version,
@@ -202,9 +208,12 @@ impl Reloader {
     }
 
     /// Compiles all scripts and swaps them at once.
-    async fn scripts(&self) {
+    async fn scripts(&mut self) {
         let failure = match self.load_wanted().await {
             Ok(wanted) => {
+                if let Some(reason) = self.awaits_removal(&wanted) {
+                    return note(&self.reloads.scripts, Some(reason));
+                }
                 self.swap_scripts(wanted).await;
                 None
             }

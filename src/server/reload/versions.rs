@@ -109,7 +109,7 @@ impl Reloader {
     }
 
     /// Adopts a pin that another server may have set or removed.
-    pub(super) async fn adopt_pin(&self) {
+    pub(super) async fn adopt_pin(&mut self) {
         if self.service.settings.scripts.ignore_pin {
             return;
         }
@@ -123,7 +123,7 @@ impl Reloader {
     }
 
     /// Carries out an order and answers it.
-    pub(super) async fn order(&self, queued: QueuedOrder) {
+    pub(super) async fn order(&mut self, queued: QueuedOrder) {
         let (order, author, answer) = queued.split();
         let outcome = self.carry_out(order, &author).await;
         if let Err(error) = &outcome {
@@ -133,7 +133,7 @@ impl Reloader {
     }
 
     async fn carry_out(
-        &self,
+        &mut self,
         order: ScriptOrder,
         author: &Author,
     ) -> Result<ScriptsInForce, ScriptOrderError> {
@@ -191,7 +191,7 @@ impl Reloader {
     }
 
     /// Puts the scripts in force that should be.
-    async fn put_wanted_in_force(&self) -> Result<ScriptsInForce, ScriptOrderError> {
+    async fn put_wanted_in_force(&mut self) -> Result<ScriptsInForce, ScriptOrderError> {
         self.scripts().await;
         if let Some(cause) = self.reloads.scripts_failure() {
             return Err(ScriptOrderError::Invalid(cause));

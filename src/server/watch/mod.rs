@@ -4,12 +4,17 @@
 //! symbolic link, and systems report one save in many ways. The receiver of a signal reads everything
 //! again.
 
+mod places;
+
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Event, PollWatcher, RecommendedWatcher, Watcher as _};
 use tokio::sync::mpsc;
+
+use places::{Places, Subjects};
 
 /// How long a change waits at most for the files to settle.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +34,7 @@ pub(crate) struct WatchError {
 
 /// Watches for as long as it is kept.
 pub(crate) struct Guard {
-    _watcher: Box<dyn Watcher + Send>,
+    places: Arc<Mutex<Places>>,
 }
 
 impl std::fmt::Debug for Guard {
@@ -38,9 +43,9 @@ impl std::fmt::Debug for Guard {
     }
 }
 
-/// Watches `paths`: a folder with everything below it, a file by its parent folder. The receiver gets one
-/// signal after each change, once nothing has changed for `quiet`, and after two seconds of continuous
-/// changes at the latest.
+/// Watches `paths`: a folder with everything below it, and each path itself, which may be replaced or lead through
+/// links that are swapped. The receiver gets one signal after each change, once nothing has changed for `quiet`, and
+/// after two seconds of continuous changes at the latest.
 ///
 /// # Errors
 /// When a path cannot be watched by any method.
@@ -49,63 +54,39 @@ pub(crate) fn watch(
     quiet: Duration,
 ) -> Result<(Guard, mpsc::Receiver<()>), WatchError> {
     let (teller, changes) = mpsc::channel(1);
-    let guard = match native(paths, teller.clone()) {
-        Ok(guard) => guard,
+    let places = match native(paths, teller.clone()) {
+        Ok(places) => places,
         Err(error) => {
             tracing::warn!(%error, "cannot watch files; comparing them every {} s", POLL.as_secs());
             polling(paths, teller)?
         }
     };
-    Ok((guard, settle(changes, quiet)))
+    let guard = Guard {
+        places: Arc::new(Mutex::new(places)),
+    };
+    let looks = settle(changes, quiet, Arc::downgrade(&guard.places));
+    Ok((guard, looks))
 }
 
-fn native(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
-    let subjects = paths.to_vec();
-    let tell = move |event| report(&event, &subjects, &changed);
+fn native(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Places, WatchError> {
+    let subjects = Subjects::default();
+    let known = subjects.clone();
+    let tell = move |event| report(&event, &known, &changed);
     let watcher = RecommendedWatcher::new(tell, notify::Config::default());
-    add(
-        watcher.map_err(|error| failed(Path::new("."), &error))?,
-        paths,
-    )
+    let watcher = watcher.map_err(|error| failed(Path::new("."), &error))?;
+    Places::watch(Box::new(watcher), paths, subjects, true)
 }
 
-fn polling(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
+fn polling(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Places, WatchError> {
     let settings = notify::Config::default()
         .with_poll_interval(POLL)
         .with_compare_contents(true);
-    let subjects = paths.to_vec();
-    let watcher = PollWatcher::new(move |event| report(&event, &subjects, &changed), settings);
-    add(
-        watcher.map_err(|error| failed(Path::new("."), &error))?,
-        paths,
-    )
-}
-
-fn add<W: Watcher + Send + 'static>(
-    mut watcher: W,
-    paths: &[PathBuf],
-) -> Result<Guard, WatchError> {
-    for path in paths {
-        let (folder, mode) = if path.is_dir() {
-            (path.as_path(), RecursiveMode::Recursive)
-        } else {
-            // A file may be replaced by a rename, and a watch on the file itself would stay with the old
-            // one.
-            let parent = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            (
-                parent.unwrap_or(Path::new(".")),
-                RecursiveMode::NonRecursive,
-            )
-        };
-        watcher
-            .watch(folder, mode)
-            .map_err(|error| failed(folder, &error))?;
-    }
-    Ok(Guard {
-        _watcher: Box::new(watcher),
-    })
+    let subjects = Subjects::default();
+    let known = subjects.clone();
+    let watcher = PollWatcher::new(move |event| report(&event, &known, &changed), settings);
+    let watcher = watcher.map_err(|error| failed(Path::new("."), &error))?;
+    // It follows links by itself.
+    Places::watch(Box::new(watcher), paths, subjects, false)
 }
 
 fn failed(path: &Path, error: &notify::Error) -> WatchError {
@@ -113,23 +94,6 @@ fn failed(path: &Path, error: &notify::Error) -> WatchError {
         path: path.to_owned(),
         reason: error.to_string(),
     }
-}
-
-/// Returns whether a change at `path` can affect `subject`. Other files in the folder of a watched file,
-/// for example a log, may change all the time. Kubernetes swaps the link `..data` through which the files
-/// are reached.
-fn concerns(subject: &Path, path: &Path) -> bool {
-    let is_swap = path
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(".."));
-    let is_named = path.file_name() == subject.file_name();
-    is_swap || is_named || (subject.is_dir() && path != subject)
-}
-
-/// Returns whether `event` can affect one of `subjects`. An event without paths can.
-fn is_about(event: &Event, subjects: &[PathBuf]) -> bool {
-    let concerned = |path: &PathBuf| subjects.iter().any(|subject| concerns(subject, path));
-    event.paths.is_empty() || event.paths.iter().any(concerned)
 }
 
 /// Returns whether an event was caused by reading a file.
@@ -142,9 +106,9 @@ const fn is_reading(kind: EventKind) -> bool {
 }
 
 /// Signals every event of `subjects`, except those caused by reading a file.
-fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::Sender<()>) {
+fn report(event: &notify::Result<Event>, subjects: &Subjects, changed: &mpsc::Sender<()>) {
     if let Ok(event) = event
-        && (is_reading(event.kind) || !is_about(event, subjects))
+        && (is_reading(event.kind) || !subjects.are_concerned(&event.paths))
     {
         return;
     }
@@ -152,8 +116,12 @@ fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::S
     let _ = changed.try_send(());
 }
 
-/// Passes a signal on when no other follows it within `quiet`.
-fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()> {
+/// Passes a signal on when no other follows it within `quiet`. Before that, it watches what is at the paths now.
+fn settle(
+    mut changes: mpsc::Receiver<()>,
+    quiet: Duration,
+    places: Weak<Mutex<Places>>,
+) -> mpsc::Receiver<()> {
     let (settled, looks) = mpsc::channel(1);
     let task = async move {
         while changes.recv().await.is_some() {
@@ -164,6 +132,10 @@ fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()
             let _ = tokio::time::timeout(PATIENCE, unrest).await;
             if settled.is_closed() {
                 return;
+            }
+            if let Some(places) = places.upgrade() {
+                let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+                places.follow();
             }
             let _ = settled.try_send(());
         }

@@ -93,3 +93,61 @@ async fn a_busy_neighbour_folder_neither_reports_nor_hides_a_change() {
         () = change => {}
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_swapped_link_of_the_whole_folder_is_reported_and_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for release in ["1", "2", "3"] {
+        fs::create_dir_all(path(release).join("scripts/lib")).unwrap();
+        fs::write(path(release).join("scripts/a.rhai"), release).unwrap();
+    }
+    symlink("1/scripts", path("scripts")).unwrap();
+    symlink("1", path("current")).unwrap();
+    for (link, watched, below) in [
+        ("scripts", "scripts", "/scripts"),
+        ("current", "current/scripts", ""),
+    ] {
+        let (_guard, mut changes) = watch(&[path(watched)], QUIET).unwrap();
+        for release in ["2", "3"] {
+            symlink(format!("{release}{below}"), path("next")).unwrap();
+            fs::rename(path("next"), path(link)).unwrap();
+            told(&mut changes).await;
+            let file = path(watched).join("a.rhai");
+            assert_eq!(fs::read_to_string(&file).unwrap(), release);
+            // The new folder is watched, with what is below it.
+            fs::write(path(release).join("scripts/lib/b.rhai"), "1").unwrap();
+            told(&mut changes).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_replaced_is_reported_and_followed() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("scripts")).unwrap();
+    let (_guard, mut changes) = watch(&[path("scripts")], QUIET).unwrap();
+    for _ in 0..2 {
+        fs::create_dir(path("new")).unwrap();
+        fs::rename(path("scripts"), path("old")).unwrap();
+        fs::rename(path("new"), path("scripts")).unwrap();
+        told(&mut changes).await;
+        fs::write(path("scripts/a.rhai"), "1").unwrap();
+        told(&mut changes).await;
+        fs::remove_dir_all(path("old")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_neighbour_of_a_folder_is_not_reported() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("scripts")).unwrap();
+    let (_guard, mut changes) = watch(&[path("scripts")], QUIET).unwrap();
+    fs::write(path("log"), "line").unwrap();
+    let signal = tokio::time::timeout(QUIET * 10, changes.recv()).await;
+    assert!(signal.is_err(), "the change of a neighbour was signalled");
+}

@@ -112,6 +112,7 @@ impl TestServer {
         configuration.settings.store.url =
             format!("sled:{}", folder.path().join("data").display()).into();
         configuration.settings.scripts.directory = directory;
+        configuration.settings.scripts.removal_quiet_ms = 50;
         // Tests register faster than the default quota for one address allows.
         configuration
             .live
