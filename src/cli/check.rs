@@ -3,14 +3,14 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use crate::cli::{FileArguments, ServeArguments, counted, script::load_scripts};
+use crate::cli::{FileArguments, ServeArguments, counted, script::load_scripts, script::mistakes};
 use crate::config::{
     self, Configuration, Live, Registration, Settings, SsaValidationType, StatementValidation,
     TlsSettings,
 };
 use crate::fetch::Fetcher;
 use crate::http::{Tls, TlsFault};
-use crate::script::Hook;
+use crate::script::{Hook, ScriptSet};
 use crate::service;
 use crate::store::{Store, StoreError};
 
@@ -41,15 +41,27 @@ fn check_configuration(file: &FileArguments, configuration: &Configuration) -> R
 /// Loads the scripts, and looks for a configuration with which they let nobody register.
 fn check_scripts(file: &FileArguments, configuration: &Configuration) -> Result<(), String> {
     let settings = &configuration.settings.scripts;
-    let scripts = load_scripts(settings)?;
+    let scripts = load_scripts(configuration)?;
+    if let Some(message) = mistakes(configuration, &scripts, false) {
+        return Err(message);
+    }
+    let warnings = warn_of_scripts(&scripts);
     let odd = oddities(&configuration.live, &|hook| scripts.has(hook));
     for (key, reason) in &odd {
         warn(file, key, reason);
     }
     let number = counted(scripts.scripts().len(), "script");
     let folder = settings.directory.display();
-    say!("{folder}: {}, {number}", verdict(odd.len()));
+    say!("{folder}: {}, {number}", verdict(odd.len() + warnings));
     Ok(())
+}
+
+/// Warns of probable mistakes in scripts, and returns their number.
+fn warn_of_scripts(scripts: &ScriptSet) -> usize {
+    for found in scripts.findings() {
+        note!("registrar: warning: {found}");
+    }
+    scripts.findings().len()
 }
 
 /// Returns the summary for a check that found no errors.

@@ -20,6 +20,11 @@ pub struct ScriptSettings {
     /// Milliseconds to wait before the first retries of an event that scripts or a webhook could not receive. The
     /// pauses after them grow. Empty: no retries.
     pub retry_pauses_ms: Vec<u64>,
+    /// Whether a comparison of values whose types do not fit is a fault, as in `"500" > 100` or `() > 5`.
+    /// Otherwise it is false.
+    pub strict_comparisons: bool,
+    /// Whether changed scripts are only used when their tests pass.
+    pub tests_before_reload: bool,
     /// `[scripts.limits]`
     pub limits: ScriptLimits,
     /// `[scripts.attributes]`: `context.configurationAttributes`.
@@ -35,6 +40,8 @@ impl Default for ScriptSettings {
             ignore_pin: false,
             removal_quiet_ms: 5_000,
             retry_pauses_ms: vec![1_000, 10_000],
+            strict_comparisons: true,
+            tests_before_reload: false,
             limits: ScriptLimits::default(),
             attributes: Map::new(),
             secrets: BTreeMap::new(),

@@ -11,6 +11,7 @@
 
 mod after;
 mod bounds;
+mod check;
 pub(crate) mod docs;
 mod explain;
 mod hook;
@@ -25,14 +26,15 @@ pub(crate) mod testing;
 mod tests;
 mod value;
 
+pub(crate) use check::{Finding, Severity};
 pub(crate) use hook::Hook;
 pub use host::HttpAnswer;
 pub(crate) use host::{CallingScript, Host, HttpCall};
-pub(crate) use load::LoadErrors;
 pub(crate) use load::runtime::Runtime;
 pub(crate) use load::secrets::SecretError;
 pub(crate) use load::set::ScriptInfo;
 pub(crate) use load::set::ScriptSet;
+pub(crate) use load::{LoadError, LoadErrors};
 pub(crate) use outcome::{Answered, ChangedMember, Decision, HookError, ScriptFault};
 pub(crate) use record::HookRecorder;
 pub(crate) use record::RecordedCall;
@@ -41,13 +43,14 @@ pub(crate) use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
 pub(crate) use value::members::SharedByScripts;
 
 // What the parts of this module use of one another.
+use check::{Vocabulary, explained_parse_error, findings};
 use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
 use explain::{caught_message, value_of};
 use host::NoHost;
 use load::library::Libraries;
 use load::secrets::Secrets;
-use load::{LoadError, SCRIPT_MODULE, Script, Texts};
-use modules::{Functions, Log, LogLevel, function, readable, shown_unverified};
+use load::{SCRIPT_MODULE, Script, Texts, declaration};
+use modules::{Functions, Log, LogLevel, function, readable, shown_unverified, written};
 use outcome::Adaptation;
 use record::{CallClock, CallHost, EndedCall};
 use run::cycles::TopLevels;

@@ -127,7 +127,7 @@ impl Server {
             tasks: TaskTracker::new(),
             administrator,
         };
-        let reloads = Arc::new(Reloads::default());
+        let reloads = Arc::new(Reloads::of(&service.snapshot().scripts));
         let ended = server.spawn_listeners(prepared.listeners, &reloads, &prepared.tls);
         let reloader = Reloader::new(
             service,

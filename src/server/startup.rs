@@ -60,7 +60,8 @@ pub(super) async fn prepare(
     let settings = &configured.configuration.settings;
     let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
     let clock = Arc::clone(&start.clock);
-    let scripts = load_scripts(settings, clock, host, &opened.store).await?;
+    let configuration = &configured.configuration;
+    let scripts = load_scripts(configuration, clock, host, &opened.store).await?;
     let prepared = opened.prepare(configured, start.clock, live, scripts)?;
     prepare_events(&prepared.service).await?;
     Ok(prepared)
@@ -249,14 +250,16 @@ fn store_error(settings: &Settings, source: StoreError) -> StartFault {
 }
 
 async fn load_scripts(
-    settings: &Settings,
+    configuration: &Configuration,
     clock: Arc<dyn Clock>,
     host: Arc<dyn Host>,
     store: &Store,
 ) -> Result<WantedScripts, StartFault> {
-    let settings = &settings.scripts;
+    let settings = &configuration.settings.scripts;
+    let registration = &configuration.live.registration;
+    let custom = &registration.dynamic_registration_custom_attributes;
     let runtime = Runtime::new(settings, clock, host)?;
-    let wanted = versions::load_wanted(store, settings, &runtime).await;
+    let wanted = versions::load_wanted(store, settings, custom, &runtime).await;
     let wanted = wanted.map_err(StartFault::Scripts)?;
     if let Some(pin) = &wanted.pin {
         tracing::warn!(

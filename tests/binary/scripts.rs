@@ -53,7 +53,7 @@ fn all_shipped_scripts_pass_their_tests() {
             name == "scripts" || readme.contains(&format!("]({name})")),
             "{name} is missing from the README"
         );
-        let checked = script(&["check", "--scripts", path]);
+        let checked = script(&["check", "--strict", "--scripts", path]);
         assert!(
             checked.status.success(),
             "{path}: {}",
@@ -217,6 +217,92 @@ fn check_shows_hooks_and_warnings_or_the_invalid_line() {
     assert!(
         message.contains("20-bb.rhai:2:13: ") && message.contains("\n        let x = ;\n"),
         "{message}"
+    );
+}
+
+const MISTAKES: &str = "import \"lib/names\" as names;\nfn createClient(context) {\n    if context.client.redirect_uri == () {\n        return names::hots(\"x\") == \"y\";\n    }\n    print(context.client);\n    true\n}\n";
+
+#[test]
+fn check_finds_mistakes_and_strict_fails_for_warnings() {
+    let (_folder, path) = folder(&[
+        ("10-a.rhai", MISTAKES),
+        ("lib/names.rhai", "fn host(uri) { uri::parse(uri).host }"),
+    ]);
+    let output = script(&["check", "--scripts", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    let (shown, message) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        message.contains("2 errors:\nerror: 10-a.rhai:3:23: unknown metadata 'redirect_uri'; did you mean 'redirect_uris'?\n        if context.client.redirect_uri == () {\n                          ^\n"),
+        "{message}"
+    );
+    assert!(
+        message.contains(
+            "error: 10-a.rhai:4:16: lib/names.rhai has no function hots; did you mean host?"
+        ),
+        "{message}"
+    );
+    assert!(!message.contains("warning"), "{message}");
+    for warning in [
+        "createClient has no matching updateClient",
+        "`print` writes the whole of a client",
+    ] {
+        assert!(shown.contains(&format!("  warning: {warning}")), "{shown}");
+    }
+    let json = script(&["check", "--scripts", &path, "--format", "json"]);
+    assert_eq!(json.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    let findings = json[0]["findings"].as_array().expect("findings");
+    let severities: Vec<_> = findings.iter().map(|found| &found["severity"]).collect();
+    assert_eq!(severities, ["warning", "error", "error", "warning"]);
+    assert_eq!(
+        (&findings[1]["line"], &findings[1]["column"]),
+        (&3.into(), &23.into())
+    );
+    let fixed = MISTAKES
+        .replace("redirect_uri ", "redirect_uris ")
+        .replace("hots", "host");
+    std::fs::write(format!("{path}/10-a.rhai"), fixed).expect("a script");
+    assert!(script(&["check", "--scripts", &path]).status.success());
+    let strict = script(&["check", "--strict", "--scripts", &path]);
+    assert_eq!(strict.status.code(), Some(1));
+    let message = text(&strict.stderr);
+    assert!(
+        message.contains("2 warnings:\nwarning: 10-a.rhai:2:1: createClient has no matching"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_configuration_whose_scripts_have_mistakes_is_invalid() {
+    let (_folder, path) = folder(&[
+        ("scripts/10-a.rhai", MISTAKES),
+        (
+            "scripts/lib/names.rhai",
+            "fn hots(uri) { uri::parse(uri).host }",
+        ),
+        ("registrar.toml", ""),
+    ]);
+    let configuration = |more: &str| {
+        let text = format!("[scripts]\ndirectory = \"{path}/scripts\"\n{more}");
+        std::fs::write(format!("{path}/registrar.toml"), text).expect("a configuration");
+        let file = format!("{path}/registrar.toml");
+        command(&["check", "--config", &file])
+            .output()
+            .expect("the binary runs")
+    };
+    let output = configuration("");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("unknown metadata 'redirect_uri'"),
+        "{}",
+        text(&output.stderr)
+    );
+    let output =
+        configuration("[registration]\ndynamicRegistrationCustomAttributes = [\"redirect_uri\"]\n");
+    assert!(
+        output.status.success(),
+        "a custom member is known: {}",
+        text(&output.stderr)
     );
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, minimal};
+use crate::support::{Answer, TestServer, minimal, with};
 
 fn version(number: usize) -> String {
     // Two members from two hooks, so an answer that mixes versions is detected.
@@ -145,4 +145,111 @@ async fn a_hundred_edits_under_load_fail_no_request() {
         awaited.into_iter().all(|number| seen.contains(&number)),
         "{seen:?}"
     );
+}
+
+#[tokio::test]
+async fn scripts_with_mistakes_are_not_put_in_force() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
+    until_version(&server, 1).await;
+    let revision = ready(&server).await["scripts"].clone();
+    for (wrong, expected) in [
+        (
+            "if false { nope(1); }",
+            "10-a.rhai:1:40: there is no function nope",
+        ),
+        (
+            "context.client.contacts = \"a\";",
+            "'contacts' must be an array",
+        ),
+        (
+            "if \"5\" > 4 { return false; }",
+            "`>` compares a string with a whole number",
+        ),
+    ] {
+        server.write_script(
+            "10-a.rhai",
+            &version(2).replacen("{ ", &format!("{{ {wrong} "), 1),
+        );
+        let error = until(async || {
+            let error = ready(&server).await["scriptsError"]
+                .as_str()
+                .map(str::to_owned);
+            error.filter(|error| error.contains(expected))
+        })
+        .await;
+        assert!(error.starts_with("10-a.rhai:1:"), "{error}");
+        assert_eq!(ready(&server).await["scripts"], revision);
+        assert_eq!(
+            server.register(&minimal()).await.body["software_version"],
+            "1"
+        );
+    }
+    server.write_script("10-a.rhai", &version(3));
+    until_version(&server, 3).await;
+    assert_eq!(ready(&server).await.get("scriptsError"), None);
+}
+
+#[tokio::test]
+async fn a_server_starts_with_scripts_that_have_mistakes_and_says_so() {
+    let script =
+        "fn createClient(context) { if context.client.client_name == () { nope(); } true }";
+    let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
+    let error = ready(&server).await["scriptsError"].to_string();
+    assert!(
+        error.contains("10-a.rhai:1:67: there is no function nope"),
+        "{error}"
+    );
+    server.post(&minimal()).await.expect_status(500);
+    server
+        .register(&with(minimal(), json!({"client_name": "a"})))
+        .await;
+    server.write_script("10-a.rhai", &version(2));
+    until_version(&server, 2).await;
+    assert_eq!(ready(&server).await.get("scriptsError"), None);
+}
+
+#[tokio::test]
+async fn a_custom_member_of_the_live_configuration_is_known() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |configuration| {
+        let registration = &mut configuration.live.registration;
+        registration.dynamic_registration_custom_attributes = vec!["vendor".to_owned()];
+    })
+    .await;
+    let script = version(2).replacen("{ ", "{ context.client.vendor = \"a\"; ", 1);
+    server.write_script("10-a.rhai", &script);
+    until_version(&server, 2).await;
+}
+
+#[tokio::test]
+async fn scripts_whose_tests_fail_are_not_put_in_force_if_that_is_configured() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |configuration| {
+        configuration.settings.scripts.tests_before_reload = true;
+    })
+    .await;
+    let test = |number: usize| {
+        format!(
+            "fn test_version() {{\n    assert_eq(run(\"createClient\", #{{}}).client.software_version, \"{number}\");\n}}\n"
+        )
+    };
+    server.write_script("tests/version.rhai", &test(2));
+    server.write_script("10-a.rhai", &version(2));
+    until_version(&server, 2).await;
+    server.write_script("10-a.rhai", &version(3));
+    let error = until(async || {
+        let error = ready(&server).await["scriptsError"]
+            .as_str()
+            .map(str::to_owned);
+        error.filter(|error| error.contains("1 of 1 tests failed"))
+    })
+    .await;
+    assert!(
+        error.contains("tests/version.rhai:2:5: the two values are not equal"),
+        "{error}"
+    );
+    assert_eq!(
+        server.register(&minimal()).await.body["software_version"],
+        "2"
+    );
+    server.write_script("tests/version.rhai", &test(3));
+    until_version(&server, 3).await;
 }

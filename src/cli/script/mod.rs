@@ -3,6 +3,7 @@
 mod call;
 pub(super) mod versions;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,18 +12,21 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::cli::{CommandFailure, DEFAULT_FILE, FileArguments};
-use crate::config::{Configuration, ScriptSettings};
+use crate::config::Configuration;
 use crate::script::{
-    Runtime, ScriptInfo, ScriptSet, docs, testing::Suite, testing::Test, testing::TestFailure,
-    testing::WorldSettings,
+    Finding, LoadError, Runtime, ScriptInfo, ScriptSet, Severity, docs, testing::Suite,
+    testing::Test, testing::TestFailure, testing::WorldSettings,
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ScriptCommand {
-    /// Compile the scripts and show the hooks of each.
+    /// Compile the scripts, find their mistakes, and show the hooks of each.
     Check {
         #[command(flatten)]
         scripts: ScriptArguments,
+        /// Fail when there are warnings, too.
+        #[arg(long)]
+        strict: bool,
         #[command(flatten)]
         form: ScriptForm,
     },
@@ -96,7 +100,11 @@ pub(super) fn run(command: &ScriptCommand) -> Result<(), CommandFailure> {
 fn run_locally(command: &ScriptCommand) -> Result<(), String> {
     match command {
         ScriptCommand::Versions(_) => Ok(()),
-        ScriptCommand::Check { scripts, form } => check(scripts, form.format),
+        ScriptCommand::Check {
+            scripts,
+            strict,
+            form,
+        } => check(scripts, *strict, form.format),
         ScriptCommand::Test { scripts, filter } => test(scripts, filter.as_deref()),
         ScriptCommand::Call {
             scripts,
@@ -148,57 +156,144 @@ impl ScriptArguments {
     }
 }
 
-/// Compiles the scripts. Their host functions reach nothing outside.
-pub(super) fn load_scripts(settings: &ScriptSettings) -> Result<ScriptSet, String> {
+/// Compiles the scripts and finds their mistakes. Their host functions reach nothing outside.
+pub(super) fn load_scripts(configuration: &Configuration) -> Result<ScriptSet, String> {
+    let settings = &configuration.settings.scripts;
     let runtime =
         Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
-    ScriptSet::load(settings, &runtime).map_err(|errors| {
+    let custom = &configuration.live.registration;
+    let custom = &custom.dynamic_registration_custom_attributes;
+    let mut scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
         let folder = settings.directory.display();
         format!("the scripts in {folder} cannot be loaded:\n{errors}")
-    })
+    })?;
+    scripts.check(custom);
+    Ok(scripts)
 }
 
-/// Compiles the scripts and shows the hooks of each.
-fn check(arguments: &ScriptArguments, format: ScriptFormat) -> Result<(), String> {
-    let configuration = arguments.load()?;
-    let scripts = load_scripts(&configuration.settings.scripts)?;
-    match format {
-        ScriptFormat::Text => write_table(scripts.scripts()),
-        ScriptFormat::Json => write_list(scripts.scripts()),
+/// Returns the message for scripts that have mistakes: errors, or with `strict` also warnings.
+pub(super) fn mistakes(
+    configuration: &Configuration,
+    scripts: &ScriptSet,
+    strict: bool,
+) -> Option<String> {
+    let mut counted = Vec::new();
+    let mut told = Vec::new();
+    for (severity, name) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+        let of_severity = scripts
+            .findings()
+            .iter()
+            .filter(|found| found.severity == severity);
+        let found: Vec<String> = of_severity
+            .map(|found| format!("{name}: {found}"))
+            .collect();
+        if !found.is_empty() && (strict || severity == Severity::Error) {
+            counted.push(super::counted(found.len(), name));
+            told.extend(found);
+        }
     }
-    Ok(())
+    if told.is_empty() {
+        return None;
+    }
+    let folder = configuration.settings.scripts.directory.display();
+    let (counted, told) = (counted.join(" and "), told.join("\n"));
+    Some(format!("the scripts in {folder} have {counted}:\n{told}"))
+}
+
+/// Compiles the scripts, finds their mistakes, and shows the hooks of each.
+fn check(arguments: &ScriptArguments, strict: bool, format: ScriptFormat) -> Result<(), String> {
+    let configuration = arguments.load()?;
+    let scripts = load_scripts(&configuration)?;
+    match format {
+        ScriptFormat::Text => write_table(&scripts),
+        ScriptFormat::Json => write_list(&scripts),
+    }
+    match mistakes(&configuration, &scripts, strict) {
+        None => Ok(()),
+        Some(message) => Err(message),
+    }
 }
 
 fn hooks(script: &ScriptInfo) -> Vec<&'static str> {
     script.hooks.iter().map(|hook| hook.name()).collect()
 }
 
-fn write_table(scripts: &[ScriptInfo]) {
-    let mut width = "SCRIPT".len();
-    for script in scripts {
-        width = width.max(script.name.len());
-    }
-    say!("{:width$}  HOOKS", "SCRIPT");
-    for script in scripts {
+/// Returns the files below `lib/` that have findings.
+fn libraries(scripts: &ScriptSet) -> BTreeSet<&str> {
+    let files = scripts
+        .findings()
+        .iter()
+        .map(|found| found.error.file.as_str());
+    files.filter(|file| file.starts_with("lib/")).collect()
+}
+
+fn write_table(scripts: &ScriptSet) {
+    let mut rows = Vec::new();
+    for script in scripts.scripts() {
         let mut hooks = hooks(script).join(", ");
         if hooks.is_empty() {
             hooks.push_str("none; the script is never called");
         }
-        say!("{:width$}  {hooks}", script.name);
-        for warning in &script.warnings {
-            say!("{:width$}  warning: {warning}", "");
+        rows.push((script.name.as_str(), hooks));
+    }
+    for library in libraries(scripts) {
+        rows.push((library, "a library".to_owned()));
+    }
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let width = width.max("SCRIPT".len());
+    say!("{:width$}  HOOKS", "SCRIPT");
+    for (name, hooks) in rows {
+        say!("{name:width$}  {hooks}");
+        for found in scripts.findings() {
+            let LoadError {
+                file,
+                line,
+                column,
+                message,
+                ..
+            } = &found.error;
+            if file == name && found.severity == Severity::Warning {
+                say!(
+                    "{:width$}  warning: {message} (line {line}, column {column})",
+                    ""
+                );
+            }
         }
     }
 }
 
-fn write_list(scripts: &[ScriptInfo]) {
+fn write_list(scripts: &ScriptSet) {
     let mut list = Vec::new();
-    for script in scripts {
+    for script in scripts.scripts() {
         list.push(json!({
             "name": script.name, "sha256": script.hash, "hooks": hooks(script), "warnings": script.warnings,
+            "findings": findings(scripts, &script.name),
         }));
     }
+    for library in libraries(scripts) {
+        list.push(json!({"name": library, "hooks": [], "findings": findings(scripts, library)}));
+    }
     say!("{:#}", Value::Array(list));
+}
+
+/// Returns the findings in one file as JSON.
+fn findings(scripts: &ScriptSet, file: &str) -> Vec<Value> {
+    let of_file = scripts
+        .findings()
+        .iter()
+        .filter(|found| found.error.file == file);
+    let mut findings = Vec::new();
+    for Finding { severity, error } in of_file {
+        let severity = match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        findings.push(json!({
+            "severity": severity, "line": error.line, "column": error.column, "message": error.message,
+            "text": error.text,
+        }));
+    }
+    findings
 }
 
 /// Runs the tests, and writes TAP (<https://testanything.org>) to standard output.

@@ -204,7 +204,7 @@ fn files_of(answer: &Value) -> BTreeMap<String, String> {
 fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, CommandFailure> {
     let arguments = ScriptArguments::of_folder(folder);
     let configuration = arguments.load()?;
-    Ok(load_scripts(&configuration.settings.scripts)?.files())
+    Ok(load_scripts(&configuration)?.files())
 }
 
 /// Returns the version that begins with `start`.

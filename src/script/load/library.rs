@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
-use crate::script::cycles;
+use crate::script::{cycles, explained_parse_error};
 
 /// The files below `lib/`. A clone is another handle on the same files.
 #[derive(Clone)]
@@ -72,7 +72,13 @@ impl Libraries {
         text: &str,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         self.note(name, Library::Loading);
-        let mut ast = engine.compile(text)?;
+        let mut ast = engine.compile(text).map_err(|error| {
+            let message = explained_parse_error(&error, text);
+            Box::new(EvalAltResult::ErrorRuntime(
+                message.into(),
+                error.position(),
+            ))
+        })?;
         ast.set_source(format!("{name}.rhai"));
         self.0
             .has_closures

@@ -14,8 +14,10 @@ use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
 use crate::base::sha256_hex;
 use crate::client::ScriptRef;
-use crate::config::nearest;
-use crate::script::{Hook, SharedModules, current_call_is_over, cycles, error_message, readable};
+use crate::script::{
+    Hook, SharedModules, current_call_is_over, cycles, error_message, explained_parse_error,
+    readable,
+};
 use library::Libraries;
 
 /// The size limit of one file, in bytes.
@@ -285,8 +287,6 @@ pub(super) struct Script {
     pub(super) engine: Engine,
     /// One function for each hook, which calls the function of the module.
     pub(super) dispatch: AST,
-    /// Warnings about function names that are similar to those of hooks.
-    pub(super) warnings: Vec<String>,
     /// Where each hook is declared, for faults whose position the engine does not know.
     pub(super) declared: Vec<(Hook, Position)>,
 }
@@ -297,7 +297,6 @@ pub(super) struct Compiled {
     hooks: Vec<Hook>,
     module: Shared<Module>,
     dispatch: AST,
-    warnings: Vec<String>,
     declared: Vec<(Hook, Position)>,
     has_closures: bool,
 }
@@ -310,7 +309,6 @@ impl Compiled {
             hooks,
             module,
             dispatch,
-            warnings,
             declared,
             has_closures,
         } = self;
@@ -324,7 +322,6 @@ impl Compiled {
             hooks,
             engine,
             dispatch,
-            warnings,
             declared,
         }
     }
@@ -341,7 +338,6 @@ pub(super) fn compile(
 ) -> Result<Compiled, Vec<LoadError>> {
     let ast = parse(engine, name, text).map_err(|error| vec![error])?;
     let hooks = hooks(&ast, name, text)?;
-    let warnings = near_hooks(&ast);
     let declared = hooks
         .iter()
         .map(|hook| (*hook, declaration(text, hook.name())));
@@ -360,7 +356,6 @@ pub(super) fn compile(
         hooks,
         module,
         dispatch,
-        warnings,
         declared,
         has_closures: cycles::has_closures(&ast),
     })
@@ -369,7 +364,8 @@ pub(super) fn compile(
 /// Compiles the text of one file.
 pub(super) fn parse(engine: &Engine, name: &str, text: &str) -> Result<AST, LoadError> {
     let mut ast = engine.compile(text).map_err(|error| {
-        LoadError::at(name, text, error.position(), error.err_type().to_string())
+        let message = explained_parse_error(&error, text);
+        LoadError::at(name, text, error.position(), message)
     })?;
     ast.set_source(name);
     Ok(ast)
@@ -458,25 +454,6 @@ fn declared_at(line: &str, name: &str) -> Option<u16> {
         return None;
     }
     u16::try_from(at + 1).ok()
-}
-
-/// Returns warnings about functions that may have been meant as hooks and would silently never be called.
-fn near_hooks(ast: &AST) -> Vec<String> {
-    let names = Hook::ALL.map(Hook::name);
-    let mut warnings = Vec::new();
-    for function in ast.iter_functions() {
-        let name = function.name;
-        // A short name is similar to a hook by chance.
-        if names.contains(&name) || name.len() <= 6 {
-            continue;
-        }
-        if let Some(hook) = nearest(name, names) {
-            warnings.push(format!(
-                "the function {name} is never called; did you mean the hook {hook}?"
-            ));
-        }
-    }
-    warnings
 }
 
 fn dispatch(hooks: &[Hook]) -> String {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::base::{Timestamp, sha256_hex};
 use crate::config::ScriptSettings;
 use crate::script::{
-    CallStatistics, Counters, Hook, Libraries, LoadError, LoadErrors, Pace, Runtime, Script,
-    SharedModules, Texts, error_message, load, to_script,
+    CallStatistics, Counters, Finding, Hook, Libraries, LoadError, LoadErrors, Pace, Runtime,
+    Script, Severity, SharedModules, Texts, Vocabulary, error_message, findings, load, to_script,
 };
 
 /// The time limit for all top levels together.
@@ -29,6 +29,7 @@ pub(crate) struct ScriptSet {
     counters: Vec<Vec<(Hook, Arc<Counters>)>>,
     infos: Vec<ScriptInfo>,
     texts: Texts,
+    findings: Vec<Finding>,
     revision: String,
     since: Timestamp,
 }
@@ -59,6 +60,49 @@ impl ScriptSet {
         Self::compile(load::read(&settings.directory)?, settings, runtime)
     }
 
+    /// Finds the mistakes that the scripts can be seen to have. `custom` are the names of custom members of
+    /// clients.
+    pub(crate) fn check(&mut self, custom: &[String]) {
+        // The check knows comparisons by the names that they have in Rhai.
+        let mut engine = SharedModules::new(&self.runtime).plain_engine(|| None);
+        let attributes = &self.runtime.settings.attributes;
+        let known = Vocabulary::new(&engine, attributes, custom);
+        self.findings = findings(&mut engine, &self.texts, &known);
+        for info in &mut self.infos {
+            let mut warnings = Vec::new();
+            for Finding { severity, error } in &self.findings {
+                if error.file == info.name && *severity == Severity::Warning {
+                    warnings.push(error.message.clone());
+                }
+            }
+            info.warnings = warnings;
+        }
+    }
+
+    /// Returns the mistakes that [`check`](Self::check) has found.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Returns the mistakes because of which the set must not replace another one, and writes the others to
+    /// the log.
+    pub(crate) fn mistakes(&self) -> Option<LoadErrors> {
+        let mut errors = Vec::new();
+        for Finding { severity, error } in &self.findings {
+            match severity {
+                Severity::Error => errors.push(error.clone()),
+                Severity::Warning => tracing::warn!(
+                    script = error.file,
+                    line = error.line,
+                    column = error.column,
+                    "script warning: {}",
+                    error.message
+                ),
+            }
+        }
+        (!errors.is_empty()).then_some(LoadErrors(errors))
+    }
+
     /// Compiles the same from texts that were read before.
     pub(in crate::script) fn compile(
         texts: Texts,
@@ -68,11 +112,6 @@ impl ScriptSet {
         let revision = revision(&texts);
         let scripts = compile_all(texts.clone(), runtime)?;
         let infos: Vec<ScriptInfo> = scripts.iter().map(info).collect();
-        for info in &infos {
-            if !info.warnings.is_empty() {
-                tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
-            }
-        }
         let attributes = attributes(settings)?;
         let mut counters = Vec::new();
         for info in &infos {
@@ -86,6 +125,7 @@ impl ScriptSet {
             counters,
             infos,
             texts,
+            findings: Vec::new(),
             revision,
             since: runtime.clock.now(),
             runtime: Arc::clone(runtime),
@@ -220,7 +260,7 @@ fn info(script: &Script) -> ScriptInfo {
         name: script.id.name.clone(),
         hash: script.id.hash.clone(),
         hooks: script.hooks.clone(),
-        warnings: script.warnings.clone(),
+        warnings: Vec::new(),
     }
 }
 

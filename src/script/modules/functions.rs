@@ -33,6 +33,14 @@ impl HostFunction {
         }
     }
 
+    /// Returns the number of parameters.
+    pub(crate) fn parameter_count(&self) -> usize {
+        match self.parameters() {
+            "()" => 0,
+            parameters => parameters.split(", ").count(),
+        }
+    }
+
     /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.
     #[cfg(test)]
     pub(crate) fn call(&self) -> String {

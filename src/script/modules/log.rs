@@ -24,6 +24,11 @@ pub(in crate::script) fn readable(text: &str) -> String {
     text.replace("log::debug(", "log::dbug_(")
 }
 
+/// Returns what a script has written, from a text that the engine has read.
+pub(in crate::script) fn written(text: &str) -> String {
+    text.replace("log::dbug_", "log::debug")
+}
+
 /// The destination of the lines that scripts write.
 #[derive(Clone)]
 pub(in crate::script) struct Log {

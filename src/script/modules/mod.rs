@@ -35,7 +35,7 @@ pub(crate) use functions::HostFunction;
 pub(super) use functions::{Functions, function};
 pub(super) use jwt::shown_unverified;
 use jwt::{algorithms, key_set};
-pub(super) use log::{Log, LogLevel, readable};
+pub(super) use log::{Log, LogLevel, readable, written};
 
 /// The documented functions of each module, sorted by module.
 pub(super) const FUNCTIONS: [&[HostFunction]; 15] = [

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, Module, OptimizationLevel, Shared, Token};
 
+use super::comparisons;
 use crate::config::ScriptLimits;
 use crate::script::{
     HookContext, HookRecorder, HostResult, Log, LogLevel, Runtime, ScriptObserver, TopLevels,
@@ -28,6 +29,7 @@ pub(in crate::script) struct SharedModules {
     log: Log,
     observer: Option<Arc<ScriptObserver>>,
     limits: ScriptLimits,
+    has_strict_comparisons: bool,
     top_levels: TopLevels,
 }
 
@@ -38,6 +40,7 @@ impl SharedModules {
         register_members(&mut types);
         register_bytes(&mut types);
         bounds::register(&mut types);
+        comparisons::register(&mut types);
         register_push_on_unit(&mut types);
         refuse_sleep(&mut types);
         let mut host = Vec::new();
@@ -51,6 +54,7 @@ impl SharedModules {
             log: Log::new(runtime),
             observer: runtime.observer.clone(),
             limits: runtime.settings.limits.clone(),
+            has_strict_comparisons: runtime.settings.strict_comparisons,
             top_levels: TopLevels::default(),
         }
     }
@@ -66,10 +70,23 @@ impl SharedModules {
     }
 
     /// Creates an engine with all limits, which ends a script once `over` returns a reason.
+    pub(in crate::script) fn engine(
+        &self,
+        over: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Engine {
+        let mut engine = self.plain_engine(over);
+        if self.has_strict_comparisons {
+            comparisons::allow_operators(&mut engine);
+            read_tokens(&mut engine, |token| comparisons::strict(plain_word(token)));
+        }
+        engine
+    }
+
+    /// Creates the same with the comparisons of Rhai.
     ///
     /// The engine is raw. The string interner of an ordinary engine is a lock that all threads share, and
     /// its module resolver can read any file of the machine.
-    pub(in crate::script) fn engine(
+    pub(in crate::script) fn plain_engine(
         &self,
         over: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
     ) -> Engine {
@@ -81,7 +98,7 @@ impl SharedModules {
             engine.register_static_module(*name, Shared::clone(module));
         }
         limit(&mut engine, &self.limits);
-        allow_shared(&mut engine);
+        read_tokens(&mut engine, plain_word);
         self.log_output(&mut engine);
         self.watch_progress(&mut engine, over);
         engine
@@ -149,16 +166,21 @@ fn limit(engine: &mut Engine, limits: &ScriptLimits) {
     engine.disable_symbol("curry");
 }
 
-/// Lets scripts write `context.shared`. Rhai reserves the word, without any meaning so far.
+/// Lets `engine` read each token as `read` returns it.
 #[expect(
     deprecated,
     reason = "Rhai marks the function as volatile in this way; it is not deprecated"
 )]
-fn allow_shared(engine: &mut Engine) {
-    engine.on_parse_token(|token, _, _| match token {
+fn read_tokens(engine: &mut Engine, read: impl Fn(Token) -> Token + Send + Sync + 'static) {
+    engine.on_parse_token(move |token, _, _| read(token));
+}
+
+/// Lets scripts write `context.shared`. Rhai reserves the word, without any meaning so far.
+fn plain_word(token: Token) -> Token {
+    match token {
         Token::Reserved(word) if word.as_str() == "shared" => Token::Identifier(word),
         token => token,
-    });
+    }
 }
 
 /// Replaces `sleep`, because a native function cannot be interrupted.

@@ -1,6 +1,7 @@
 //! Calls scripts, one after the other, on a thread that may block.
 
 pub(in crate::script) mod ask;
+mod comparisons;
 pub(in crate::script) mod cycles;
 pub(in crate::script) mod engine;
 pub(in crate::script) mod inline;

@@ -12,6 +12,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::base::Timestamp;
 use crate::client::Metadata;
@@ -62,6 +63,38 @@ impl std::fmt::Display for Test {
             self.name
         )
     }
+}
+
+/// How long all tests may take when a server reloads its scripts.
+const RELOAD_TIME: Duration = Duration::from_mins(1);
+
+/// Runs all tests of the folder.
+///
+/// # Errors
+/// The tests that fail, with file, line and column. A folder without tests passes.
+pub(crate) async fn pass(beginning: WorldSettings) -> Result<(), String> {
+    let suite = Suite::load(beginning)
+        .map_err(|errors| format!("the tests cannot be loaded:\n{errors}"))?;
+    let suite = Arc::new(suite);
+    let (end, mut failed) = (Instant::now() + RELOAD_TIME, Vec::new());
+    for test in suite.tests() {
+        if end <= Instant::now() {
+            let seconds = RELOAD_TIME.as_secs();
+            return Err(format!(
+                "the tests took more than {seconds} seconds (scripts.testsBeforeReload)"
+            ));
+        }
+        if let Err(failure) = suite.run(test).await {
+            failed.push(format!("{test}: {}", failure.error));
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let (number, all, told) = (failed.len(), suite.tests().len(), failed.join("\n"));
+    Err(format!(
+        "{number} of {all} tests failed (scripts.testsBeforeReload):\n{told}"
+    ))
 }
 
 /// A test that failed.

@@ -14,6 +14,8 @@ use crate::x509::{Certificate, testing::PLAIN, testing::Recipe, testing::make};
 mod after;
 mod ask;
 mod bounds;
+mod check;
+mod comparisons;
 mod concealed;
 mod cycles;
 mod docs;
@@ -76,9 +78,9 @@ fn world(
     let host = Arc::new(FakeHost::new(clock.clone()));
     let runtime =
         Runtime::new(&settings, clock.clone(), host.clone()).map_err(|error| error.to_string())?;
-    let set = ScriptSet::load(&settings, &runtime)
-        .map(Arc::new)
-        .map_err(|errors| errors.to_string())?;
+    let mut set = ScriptSet::load(&settings, &runtime).map_err(|errors| errors.to_string())?;
+    set.check(&[]);
+    let set = Arc::new(set);
     Ok(World {
         set,
         host,

@@ -22,6 +22,7 @@ use crate::config::{
 use crate::events;
 use crate::http::Tls;
 use crate::live::Change;
+use crate::script::ScriptSet;
 use crate::server::{systemd, systemd::ServerState, watch, watch::Guard, watch::WatchError};
 use crate::service::script_orders::QueuedOrder;
 use crate::service::{self, Judged, Service, Snapshot};
@@ -39,6 +40,21 @@ pub(crate) struct Reloads {
 }
 
 impl Reloads {
+    /// Reports the mistakes in the scripts with which the server starts. No previous set could take their
+    /// place, so they are used, and what they do wrong fails when it runs.
+    pub(in crate::server) fn of(scripts: &ScriptSet) -> Self {
+        let reloads = Self::default();
+        if let Some(mistakes) = scripts.mistakes() {
+            let cause = mistakes.to_string();
+            tracing::error!(
+                cause,
+                "the scripts have mistakes; run `registrar script check`"
+            );
+            note(&reloads.scripts, Some(cause));
+        }
+        reloads
+    }
+
     /// Returns what could not be reloaded, and why, under the names of members of `/readyz`.
     pub(crate) fn failures(&self) -> Vec<(&'static str, String)> {
         let kinds = [
@@ -207,7 +223,7 @@ impl Reloader {
         self.scripts().await;
     }
 
-    /// Compiles all scripts and swaps them at once.
+    /// Compiles all scripts and swaps them at once, unless they have mistakes.
     async fn scripts(&mut self) {
         let failure = match self.load_wanted().await {
             Ok(wanted) => {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::config::ScriptSettings;
-use crate::script::{Runtime, ScriptSet};
+use crate::script::{LoadErrors, Runtime, ScriptSet, testing, testing::WorldSettings};
 use crate::server::reload::Reloader;
 use crate::service::script_orders::QueuedOrder;
 use crate::service::{ScriptOrder, ScriptOrderError, ScriptsInForce};
@@ -24,6 +24,7 @@ pub(in crate::server) struct WantedScripts {
 pub(in crate::server) async fn load_wanted(
     store: &Store,
     settings: &ScriptSettings,
+    custom: &[String],
     runtime: &Arc<Runtime>,
 ) -> Result<WantedScripts, String> {
     let pin = if settings.ignore_pin {
@@ -32,21 +33,25 @@ pub(in crate::server) async fn load_wanted(
         let pin = store.script_versions.pin().await;
         pin.map_err(|error| format!("cannot read which version is pinned: {error}"))?
     };
+    let compiler = Compiler {
+        settings,
+        custom,
+        runtime,
+    };
     let scripts = match &pin {
-        None => compile(settings, runtime, None).await?,
-        Some(pin) => load_pinned(store, settings, runtime, &pin.version).await?,
+        None => compiler.compile(None).await?,
+        Some(pin) => load_pinned(store, compiler, &pin.version).await?,
     };
     Ok(WantedScripts { scripts, pin })
 }
 
 async fn load_pinned(
     store: &Store,
-    settings: &ScriptSettings,
-    runtime: &Arc<Runtime>,
+    compiler: Compiler<'_>,
     version: &str,
 ) -> Result<Arc<ScriptSet>, String> {
     let loaded = match store.script_versions.files(version).await {
-        Ok(Some(files)) => compile(settings, runtime, Some(files)).await,
+        Ok(Some(files)) => compiler.compile(Some(files)).await,
         Ok(None) => Err("the store does not have it".to_owned()),
         Err(error) => Err(error.to_string()),
     };
@@ -58,21 +63,41 @@ async fn load_pinned(
     })
 }
 
-/// Compiles `files`, or the script folder.
-async fn compile(
-    settings: &ScriptSettings,
-    runtime: &Arc<Runtime>,
-    files: Option<ScriptFiles>,
-) -> Result<Arc<ScriptSet>, String> {
-    let (settings, runtime) = (settings.clone(), Arc::clone(runtime));
-    let compiled = tokio::task::spawn_blocking(move || match files {
-        Some(files) => ScriptSet::of_files(files, &settings, &runtime),
-        None => ScriptSet::load(&settings, &runtime),
-    });
-    match compiled.await {
-        Ok(Ok(scripts)) => Ok(Arc::new(scripts)),
-        Ok(Err(errors)) => Err(errors.to_string()),
-        Err(error) => Err(error.to_string()),
+/// What scripts are compiled with.
+#[derive(Clone, Copy)]
+struct Compiler<'a> {
+    settings: &'a ScriptSettings,
+    /// The names of custom members of clients.
+    custom: &'a [String],
+    runtime: &'a Arc<Runtime>,
+}
+
+impl Compiler<'_> {
+    /// Compiles `files`, or the script folder, and finds their mistakes.
+    async fn compile(self, files: Option<ScriptFiles>) -> Result<Arc<ScriptSet>, String> {
+        let (settings, custom) = (self.settings.clone(), self.custom.to_vec());
+        let runtime = Arc::clone(self.runtime);
+        let compiled = tokio::task::spawn_blocking(move || {
+            let mut scripts = match files {
+                Some(files) => ScriptSet::of_files(files, &settings, &runtime)?,
+                None => ScriptSet::load(&settings, &runtime)?,
+            };
+            scripts.check(&custom);
+            Ok::<_, LoadErrors>(scripts)
+        });
+        match compiled.await {
+            Ok(Ok(scripts)) => Ok(Arc::new(scripts)),
+            Ok(Err(errors)) => Err(errors.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// Rejects scripts that have mistakes.
+fn without_mistakes(scripts: Arc<ScriptSet>) -> Result<Arc<ScriptSet>, String> {
+    match scripts.mistakes() {
+        None => Ok(scripts),
+        Some(mistakes) => Err(mistakes.to_string()),
     }
 }
 
@@ -101,11 +126,34 @@ pub(in crate::server) async fn keep_folder(store: &Store, scripts: &ScriptSet) {
 }
 
 impl Reloader {
-    /// Loads the scripts that should be in force.
+    /// Loads the scripts that should be in force. A folder with mistakes is rejected, and if that is configured
+    /// also one whose tests fail. A pinned version is not: it was in force or was checked when it was pushed.
     pub(super) async fn load_wanted(&self) -> Result<WantedScripts, String> {
         let present = self.service.snapshot();
-        let (store, settings) = (&self.service.store, &self.service.settings.scripts);
-        load_wanted(store, settings, present.scripts.runtime()).await
+        let (store, world) = (&self.service.store, self.world());
+        let runtime = present.scripts.runtime();
+        let wanted = load_wanted(store, &world.settings, &world.custom, runtime).await?;
+        if wanted.pin.is_some() {
+            return Ok(wanted);
+        }
+        let scripts = without_mistakes(wanted.scripts)?;
+        let is_new = present.scripts.revision() != scripts.revision();
+        if is_new && world.settings.tests_before_reload {
+            testing::pass(world).await?;
+        }
+        Ok(WantedScripts { scripts, pin: None })
+    }
+
+    /// Returns what scripts are compiled and tested with.
+    fn world(&self) -> WorldSettings {
+        let live = &self.service.snapshot().live;
+        WorldSettings {
+            settings: self.service.settings.scripts.clone(),
+            custom: live
+                .registration
+                .dynamic_registration_custom_attributes
+                .clone(),
+        }
     }
 
     /// Adopts a pin that another server may have set or removed.
@@ -146,6 +194,7 @@ impl Reloader {
             }
             ScriptOrder::Push(files) => {
                 let scripts = self.check(files).await?;
+                let scripts = without_mistakes(scripts).map_err(ScriptOrderError::Invalid)?;
                 let store = &self.service.store;
                 keep(store, &scripts, VersionSource::Push).await?;
                 self.pin(scripts.revision().to_owned(), author).await?;
@@ -158,10 +207,14 @@ impl Reloader {
 
     /// Compiles `files`, without putting them in force.
     async fn check(&self, files: ScriptFiles) -> Result<Arc<ScriptSet>, ScriptOrderError> {
-        let present = self.service.snapshot();
-        let settings = &self.service.settings.scripts;
-        let compiled = compile(settings, present.scripts.runtime(), Some(files)).await;
-        compiled.map_err(ScriptOrderError::Invalid)
+        let (present, world) = (self.service.snapshot(), self.world());
+        let compiler = Compiler {
+            settings: &world.settings,
+            custom: &world.custom,
+            runtime: present.scripts.runtime(),
+        };
+        let scripts = compiler.compile(Some(files)).await;
+        scripts.map_err(ScriptOrderError::Invalid)
     }
 
     async fn pin(&self, version: String, author: &Author) -> Result<(), ScriptOrderError> {
