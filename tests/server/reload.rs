@@ -196,7 +196,7 @@ async fn a_server_starts_with_scripts_that_have_mistakes_and_says_so() {
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     let error = ready(&server).await["scriptsError"].to_string();
     assert!(
-        error.contains("10-a.rhai:1:67: there is no function nope"),
+        error.contains("10-a.rhai:1:66: there is no function nope"),
         "{error}"
     );
     server.post(&minimal()).await.expect_status(500);
