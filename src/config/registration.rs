@@ -273,6 +273,16 @@ with_defaults! {
         /// Hours for which the delivery of an event to scripts or to a webhook is attempted. Then the event is
         /// parked.
         pub event_retry_hours: u64 = 24,
+        /// The share of registrations and updates that the candidate judges too, without effect, from 0 to 1.
+        pub scripts_shadow: f64 = 0.0,
+        /// Whether scripts of the candidate may send `GET` when they judge without effect.
+        pub scripts_shadow_http: bool = false,
+        /// The share of requests that the candidate decides, from 0 to 1.
+        pub scripts_canary: f64 = 0.0,
+        /// The number of faults after which the candidate decides no more requests.
+        pub scripts_canary_faults: u64 = 5,
+        /// How many of the last registrations and updates are kept, to be judged again by other scripts. 0: none.
+        pub recorded_requests: u64 = 0,
         /// Whether a registration that is identical to that of an existing public client returns that
         /// client.
         pub reuse_identical_public_clients: bool = false,

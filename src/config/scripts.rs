@@ -17,6 +17,8 @@ pub struct ScriptSettings {
     /// Milliseconds for which a script in force must be missing in the folder before the scripts without it are
     /// loaded.
     pub removal_quiet_ms: u64,
+    /// Folder of the candidate, if there is one.
+    pub candidate: Option<PathBuf>,
     /// Milliseconds to wait before the first retries of an event that scripts or a webhook could not receive. The
     /// pauses after them grow. Empty: no retries.
     pub retry_pauses_ms: Vec<u64>,
@@ -39,6 +41,7 @@ impl Default for ScriptSettings {
             directory: PathBuf::from("scripts"),
             ignore_pin: false,
             removal_quiet_ms: 5_000,
+            candidate: None,
             retry_pauses_ms: vec![1_000, 10_000],
             strict_comparisons: true,
             tests_before_reload: false,

@@ -50,6 +50,12 @@ pub(super) async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<
 #[derive(Debug, Clone)]
 pub(super) struct ReceivedBody(pub(super) Result<Bytes, BodyError>);
 
+/// Returns the body of a request that was received whole.
+pub(crate) fn received(parts: &Parts) -> Option<&Bytes> {
+    let ReceivedBody(body) = parts.extensions.get()?;
+    body.as_ref().ok()
+}
+
 /// Takes the body that [`receive`](super::receive::receive) has read. It is empty if the request has none.
 ///
 /// # Errors

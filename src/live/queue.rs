@@ -22,6 +22,16 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// A change of this server itself, whose outcome only the log tells.
+    pub(crate) fn unanswered(operations: Operations, author: Author) -> Self {
+        Self {
+            operations,
+            expected: None,
+            author,
+            answer: oneshot::channel().0,
+        }
+    }
+
     /// Sends the outcome to the requester.
     pub(crate) fn answer(self, outcome: Result<Document, PatchError>) {
         // The requester may no longer be waiting. The change is applied anyway.

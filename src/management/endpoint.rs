@@ -25,7 +25,7 @@ pub(crate) async fn get(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
+    let cx = Context::of_client(&service);
     let (parts, _) = request.into_parts();
     let (held, caller) = begin(&cx, &parts).await?;
     let information = management::read(&cx, &caller, held).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn put(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
+    let cx = Context::of_client(&service);
     let (mut parts, _) = request.into_parts();
     let body = body::take(&mut parts);
     match update(&cx, &parts, body).await {
@@ -72,7 +72,7 @@ pub(crate) async fn delete(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
+    let cx = Context::of_client(&service);
     let (parts, _) = request.into_parts();
     match delete_own(&cx, &parts).await {
         Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),

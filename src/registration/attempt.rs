@@ -101,6 +101,25 @@ impl Purpose<'_> {
     }
 }
 
+/// Notes whether a request reached the hooks of scripts, and the identifier of its initial access token. It travels with
+/// the request; a clone is another handle on the same mark.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HookMark(Arc<OnceLock<ReachedHooks>>);
+
+/// A request reached the hooks of scripts.
+#[derive(Debug, Clone)]
+pub(crate) struct ReachedHooks {
+    /// The identifier of its initial access token.
+    pub(crate) initial_access_token: Option<String>,
+}
+
+impl HookMark {
+    /// Returns `None` if the request did not reach the hooks.
+    pub(crate) fn reached(&self) -> Option<ReachedHooks> {
+        self.0.get().cloned()
+    }
+}
+
 /// The caller of a request, as the head of the request describes it.
 pub(crate) struct Caller<'a> {
     /// The address that the request came from.
@@ -133,6 +152,16 @@ impl<'a> Caller<'a> {
             head,
             seen: OnceLock::new(),
             shared: SharedByScripts::default(),
+        }
+    }
+
+    /// Notes that the request reaches the hooks of scripts.
+    pub(super) fn reach_hooks(&self) {
+        if let Some(HookMark(mark)) = self.head.extensions.get() {
+            let token = self.initial_access.as_ref();
+            mark.get_or_init(|| ReachedHooks {
+                initial_access_token: token.map(InitialAccessToken::id),
+            });
         }
     }
 

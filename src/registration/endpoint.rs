@@ -27,7 +27,7 @@ pub(crate) async fn post(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
+    let cx = Context::of_client(&service);
     let (mut parts, _) = request.into_parts();
     let body = body::take(&mut parts);
     let caller = Caller::of(&parts);

@@ -23,6 +23,7 @@ pub(super) async fn decide(
     proven: &Proven,
     valid: &Valid,
 ) -> Result<Decision, RegisterError> {
+    attempt.caller.reach_hooks();
     let (scripts, hook) = (
         &attempt.cx.snapshot.scripts,
         attempt.purpose.decision_hook(),

@@ -20,7 +20,7 @@ mod update;
 
 pub(crate) use answer::ClientInformation;
 pub(crate) use attempt::Caller;
-pub(crate) use attempt::{Received, Registered};
+pub(crate) use attempt::{HookMark, Received, Registered};
 pub(crate) use error::RegisterError;
 pub(crate) use issue::rotate_token;
 pub(crate) use proof::certificate;

@@ -165,6 +165,8 @@ pub(crate) async fn sweep_once(service: &Service) {
         until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+    let recorded = service.snapshot().live.registration.recorded_requests;
+    until_none("old recorded requests", || store.recorded.trim(recorded)).await;
     trim_events(service).await;
 }
 

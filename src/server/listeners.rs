@@ -12,6 +12,7 @@ use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
 use crate::server::{Audience, Reloads, StartFault, probes, routes};
 use crate::service::Service;
+use crate::trial::Observer;
 
 /// Sockets that are already open. The server listens on them instead of on the configured addresses.
 #[derive(Debug, Default)]
@@ -61,22 +62,26 @@ impl Listeners {
     /// Serves each listener until `stop` is cancelled and the open requests have ended.
     pub(super) fn serve(
         self,
-        service: &Arc<Service>,
-        reloads: Arc<Reloads>,
-        tls: &Arc<Tls>,
+        served: Served<'_>,
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()> {
+        let Served {
+            service,
+            reloads,
+            tls,
+            observer,
+        } = served;
         let probes = probes::router(Arc::clone(service), reloads, self.audience());
         let operations = probes.merge(routes::admin(Arc::clone(service)));
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
-            let router = routes::public(service, Some(operations));
+            let router = routes::public(service, observer, Some(operations));
             return serve::serve(self.public, router, clients, stop.clone()).boxed();
         };
         let operational = routes::operational(service, operations);
         let operators = operators_entrance(service, &clients);
         let admin = serve::serve(admin, operational, operators, stop.clone());
-        let router = routes::public(service, None);
+        let router = routes::public(service, observer, None);
         join(
             admin,
             serve::serve(self.public, router, clients, stop.clone()),
@@ -93,6 +98,15 @@ impl Listeners {
             Audience::ThisMachine
         }
     }
+}
+
+/// What the listeners serve.
+pub(super) struct Served<'a> {
+    pub(super) service: &'a Arc<Service>,
+    pub(super) reloads: Arc<Reloads>,
+    pub(super) tls: &'a Arc<Tls>,
+    /// Receives the requests that something follows behind their answer.
+    pub(super) observer: Observer,
 }
 
 /// Returns how the listener for clients accepts connections.

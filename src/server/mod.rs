@@ -32,9 +32,10 @@ use crate::service::Service;
 use crate::store::{AuditWriter, StoreError};
 use crate::telemetry::{Reloaded, meter};
 use crate::token::{administrator, administrator::AdministratorError};
+use crate::trial;
 
-use listeners::Listeners;
 pub use listeners::Sockets;
+use listeners::{Listeners, Served};
 use probes::Audience;
 use reload::{Reloader, Reloads, Requests, Watched};
 use startup::Prepared;
@@ -158,7 +159,16 @@ impl Server {
         reloads: &Arc<Reloads>,
         tls: &Arc<Tls>,
     ) -> CancellationToken {
-        let serving = listeners.serve(&self.service, Arc::clone(reloads), tls, &self.stop);
+        let (observer, followed) = trial::queue();
+        let service = Arc::clone(&self.service);
+        self.tasks.spawn(followed.work(service, self.stop.clone()));
+        let served = Served {
+            service: &self.service,
+            reloads: Arc::clone(reloads),
+            tls,
+            observer,
+        };
+        let serving = listeners.serve(served, &self.stop);
         let ended = CancellationToken::new();
         self.tasks.spawn(finish(serving, ended.clone()));
         ended

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any, get, post, put};
 use axum::{Extension, Router};
 use hyper::header::{
@@ -28,10 +28,15 @@ use crate::server::probes;
 use crate::service::{Context, Service};
 use crate::telemetry::Endpoint;
 use crate::token;
+use crate::trial::Observer;
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.
-pub(crate) fn public(service: &Arc<Service>, operations: Option<Router>) -> Router {
+pub(crate) fn public(
+    service: &Arc<Service>,
+    observer: Observer,
+    operations: Option<Router>,
+) -> Router {
     let paths = &service.settings.server.paths;
     // Pages in a browser never have the credentials of a client, so these endpoints have no CORS headers.
     let routes = open_to_pages(paths)
@@ -41,7 +46,7 @@ pub(crate) fn public(service: &Arc<Service>, operations: Option<Router>) -> Rout
             post_only(post(token::endpoint::introspect)),
         )
         .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
-    let clients = bounded(routes, Arc::clone(service));
+    let clients = bounded(routes, Arc::clone(service)).layer(Extension(observer));
     observed(clients.merge(operations.unwrap_or_default()), service)
 }
 
@@ -195,7 +200,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
 
 /// The versions of the scripts.
 fn admin_script_versions() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::script_versions as versions;
+    use crate::admin::endpoint::{candidate, script_versions as versions};
     const PIN: &[Method] = &[Method::PUT, Method::DELETE];
     Router::new()
         .route(
@@ -207,6 +212,10 @@ fn admin_script_versions() -> Router<Arc<Service>> {
             only(put(versions::pin).delete(versions::unpin), PIN),
         )
         .route(
+            "/admin/v1/scripts/candidate",
+            only(get(candidate::show), READ),
+        )
+        .route(
             "/admin/v1/scripts/promote",
             post_only(post(versions::promote)),
         )
@@ -215,10 +224,15 @@ fn admin_script_versions() -> Router<Arc<Service>> {
 /// The calls of the admin API that send whole sets of scripts, which are larger than other bodies. A few are processed
 /// at the same time.
 fn admin_script_sets(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::script_versions as versions;
+    use crate::admin::endpoint::{script_replay, script_versions as versions};
     const READ_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
     let every = get(versions::list).post(versions::push);
-    let routes = Router::new().route("/admin/v1/scripts/versions", only(every, READ_POST));
+    let routes = Router::new()
+        .route("/admin/v1/scripts/versions", only(every, READ_POST))
+        .route(
+            "/admin/v1/scripts/replay",
+            post_only(post(script_replay::replay)),
+        );
     bounded_by(versions::MOST_BODY_BYTES, SCRIPT_SETS, routes, service)
 }
 
@@ -341,6 +355,20 @@ fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
 /// would move all of them, for a `GET` too.
 async fn registered(
     State(service): State<Arc<Service>>,
+    Extension(observer): Extension<Observer>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (request, followed) = observer.begin(&service, request);
+    let Some(followed) = followed else {
+        return answer_registered(service, request).await;
+    };
+    let answered = answer_registered(Arc::clone(&service), request).await;
+    let response = answered.unwrap_or_else(Problem::into_response);
+    Ok(followed.end(&service, response).await)
+}
+
+async fn answer_registered(
+    service: Arc<Service>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let method = request.method().clone();

@@ -59,9 +59,8 @@ pub(super) async fn prepare(
     let live = configured.judged.in_force();
     let settings = &configured.configuration.settings;
     let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
-    let clock = Arc::clone(&start.clock);
     let configuration = &configured.configuration;
-    let scripts = load_scripts(configuration, clock, host, &opened.store).await?;
+    let scripts = opened.load_scripts(configuration, &start.clock, host).await?;
     let prepared = opened.prepare(configured, start.clock, live, scripts)?;
     prepare_events(&prepared.service).await?;
     Ok(prepared)
@@ -110,6 +109,30 @@ impl Opened {
         let (store, fetcher) = (self.store.clone(), Arc::clone(&self.fetcher));
         let (clock, live) = (Arc::clone(clock), Arc::clone(live));
         Arc::new(Outside::new(settings, store, fetcher, clock, live))
+    }
+
+    /// Loads the scripts that should be in force, and keeps them as a version.
+    async fn load_scripts(
+        &self,
+        configuration: &Configuration,
+        clock: &Arc<dyn Clock>,
+        host: Arc<dyn Host>,
+    ) -> Result<WantedScripts, StartFault> {
+        let settings = &configuration.settings.scripts;
+        let registration = &configuration.live.registration;
+        let custom = &registration.dynamic_registration_custom_attributes;
+        let runtime = Runtime::new(settings, Arc::clone(clock), host)?;
+        let wanted = versions::load_wanted(&self.store, settings, custom, &runtime).await;
+        let wanted = wanted.map_err(StartFault::Scripts)?;
+        if let Some(pin) = &wanted.pin {
+            tracing::warn!(
+                version = pin.version,
+                "a version of the scripts is pinned; the script folder is not in force"
+            );
+        }
+        meter::scripts_pinned(wanted.pin.is_some());
+        versions::keep_folder(&self.store, &wanted.scripts).await;
+        Ok(wanted)
     }
 
     /// Creates the service of all parts.
@@ -247,29 +270,6 @@ fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
 fn store_error(settings: &Settings, source: StoreError) -> StartFault {
     let url = settings.store.url.clone();
     StartFault::Store { url, source }
-}
-
-async fn load_scripts(
-    configuration: &Configuration,
-    clock: Arc<dyn Clock>,
-    host: Arc<dyn Host>,
-    store: &Store,
-) -> Result<WantedScripts, StartFault> {
-    let settings = &configuration.settings.scripts;
-    let registration = &configuration.live.registration;
-    let custom = &registration.dynamic_registration_custom_attributes;
-    let runtime = Runtime::new(settings, clock, host)?;
-    let wanted = versions::load_wanted(store, settings, custom, &runtime).await;
-    let wanted = wanted.map_err(StartFault::Scripts)?;
-    if let Some(pin) = &wanted.pin {
-        tracing::warn!(
-            version = pin.version,
-            "a version of the scripts is pinned; the script folder is not in force"
-        );
-    }
-    meter::scripts_pinned(wanted.pin.is_some());
-    versions::keep_folder(store, &wanted.scripts).await;
-    Ok(wanted)
 }
 
 fn upstream(

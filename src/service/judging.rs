@@ -53,6 +53,8 @@ impl Default for Conditions {
 pub(crate) enum ScriptHttp {
     /// The called servers.
     Live,
+    /// The called servers, if the method is `GET`.
+    LiveReads,
     /// No server; each call fails.
     Refused,
     /// These responses.
@@ -194,6 +196,7 @@ impl Snapshot {
             snapshot.scripts = Arc::clone(scripts);
         }
         snapshot.limits = RateLimits::default();
+        snapshot.candidate = None;
         snapshot
     }
 }

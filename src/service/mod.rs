@@ -1,6 +1,7 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of everything that
 //! can change while the server runs.
 
+pub(crate) mod candidate;
 mod judging;
 pub(crate) mod limits;
 mod outside;
@@ -26,6 +27,8 @@ use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::{AuditQueue, Pin, Store};
 use crate::trust::{Trust, Verifier};
+use candidate::CanaryTurn;
+pub(crate) use candidate::Candidate;
 use judging::Judging;
 pub(crate) use judging::{Conditions, JudgedStep, ScriptHttp};
 pub(crate) use limits::Limited;
@@ -54,6 +57,10 @@ pub(crate) struct Snapshot {
     pub(crate) scripts: Arc<ScriptSet>,
     /// The pin, if the scripts are in force because their version is pinned.
     pub(crate) pin: Option<Pin>,
+    /// The candidate, if there is one.
+    pub(crate) candidate: Option<Arc<Candidate>>,
+    /// The same snapshot with the scripts of the candidate, if it decides some requests.
+    canary: Option<Arc<Snapshot>>,
     /// The rate limits.
     pub(crate) limits: RateLimits,
     own_names: Arc<[String]>,
@@ -93,8 +100,32 @@ impl Snapshot {
             origins: Arc::clone(&self.origins),
             patches: self.patches,
             pin,
+            candidate: self.candidate.clone(),
             ..next
         }
+    }
+
+    /// Returns the same snapshot with another candidate.
+    #[must_use]
+    pub(crate) fn with_candidate(&self, candidate: Option<Arc<Candidate>>) -> Self {
+        let same = self.with_scripts(Arc::clone(&self.scripts), self.pin.clone());
+        Self { candidate, ..same }
+    }
+
+    /// Adds what the candidate decides some requests by.
+    fn with_canary(self) -> Self {
+        let canary = match &self.candidate {
+            Some(candidate) if self.live.registration.scripts_canary > 0.0 => {
+                let scripts = Arc::clone(&candidate.scripts);
+                let canary = self.with_scripts(scripts, None);
+                Some(Arc::new(Self {
+                    candidate: None,
+                    ..canary
+                }))
+            }
+            _ => None,
+        };
+        Self { canary, ..self }
     }
 
     /// Returns the same scripts with another configuration. What callers have used of a limit is reset only
@@ -110,6 +141,7 @@ impl Snapshot {
             origins: Arc::clone(&self.origins),
             patches: self.patches,
             pin: self.pin.clone(),
+            candidate: self.candidate.clone(),
             ..next
         }
     }
@@ -133,6 +165,8 @@ impl Snapshot {
             patches,
             scripts,
             pin: None,
+            candidate: None,
+            canary: None,
             limits,
             own_names,
         }
@@ -306,10 +340,43 @@ impl Service {
         self.snapshot.load_full()
     }
 
+    /// Returns the snapshot that decides the next request of a client: the current one, or the same with the scripts of
+    /// the candidate.
+    fn deciding_snapshot(&self) -> Arc<Snapshot> {
+        let snapshot = self.snapshot();
+        let Some(candidate) = &snapshot.candidate else {
+            return snapshot;
+        };
+        match (
+            candidate.decides_next(&snapshot.live.registration),
+            &snapshot.canary,
+        ) {
+            (CanaryTurn::Yes, Some(canary)) => Arc::clone(canary),
+            (CanaryTurn::Stopped, _) => {
+                self.end_canary(candidate);
+                snapshot
+            }
+            _ => snapshot,
+        }
+    }
+
+    /// Sets `scriptsCanary` to 0, for all servers.
+    fn end_canary(&self, candidate: &Candidate) {
+        tracing::error!(
+            candidate = candidate.scripts.revision(),
+            "the candidate had more faults than registration.scriptsCanaryFaults; it decides no more requests"
+        );
+        if self.script_orders.end_canary().is_err() {
+            tracing::error!(
+                "registration.scriptsCanary cannot be set to 0; set it in the configuration"
+            );
+        }
+    }
+
     /// Replaces the snapshot. Only the reload task calls this, so no change is lost.
     pub(crate) fn replace(&self, next: Snapshot) {
         self.live.store(Arc::clone(&next.live));
-        self.snapshot.store(Arc::new(next));
+        self.snapshot.store(Arc::new(next.with_canary()));
         self.replaced.send_replace(());
     }
 
@@ -345,6 +412,15 @@ impl<'a> Context<'a> {
         Self {
             service,
             snapshot: service.snapshot(),
+            begun_at: service.clock.now(),
+        }
+    }
+
+    /// The context of a request of a client that starts now. The candidate may decide it.
+    pub(crate) fn of_client(service: &'a Service) -> Self {
+        Self {
+            service,
+            snapshot: service.deciding_snapshot(),
             begun_at: service.clock.now(),
         }
     }

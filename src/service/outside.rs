@@ -94,6 +94,8 @@ impl Host for Outside {
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
         match &self.http {
             ScriptHttp::Live => {}
+            ScriptHttp::LiveReads if call.method == "GET" => {}
+            ScriptHttp::LiveReads => return Err(ONLY_READS.to_owned()),
             ScriptHttp::Refused => return Err(REFUSED.to_owned()),
             ScriptHttp::Fake(host) => return host.http(call),
         }
@@ -182,6 +184,9 @@ impl Host for Outside {
 /// The error of a call of `http` for a request that is only judged.
 const REFUSED: &str = "http calls no server for a request that is only tried; give fake responses, or allow calls \
                        with `live`";
+
+/// The error of another method than `GET` for such a request.
+const ONLY_READS: &str = "http sends only GET for a request that is judged without effect";
 
 /// Returns the single indexed member in `members`.
 fn indexed(members: &Map<String, Value>) -> Result<Indexed<'_>, String> {

@@ -19,6 +19,8 @@ pub(crate) enum ScriptOrder {
     Push(ScriptFiles),
     /// Keep the candidate as a version, and pin it.
     Promote,
+    /// Set `registration.scriptsCanary` to 0.
+    EndCanary,
 }
 
 /// The scripts that are in force after an order.
@@ -69,6 +71,8 @@ impl QueuedOrder {
     }
 }
 
+type Outcome = oneshot::Receiver<Result<ScriptsInForce, ScriptOrderError>>;
+
 /// Sends the outcome of an order.
 pub(crate) struct OrderAnswer(oneshot::Sender<Result<ScriptsInForce, ScriptOrderError>>);
 
@@ -99,6 +103,20 @@ impl ScriptOrders {
         order: ScriptOrder,
         author: Author,
     ) -> Result<ScriptsInForce, ScriptOrderError> {
+        let outcome = self.queue(order, author)?;
+        outcome.await.unwrap_or(Err(ScriptOrderError::Ended))
+    }
+
+    /// Queues the order to end the canary, which this server gives itself.
+    ///
+    /// # Errors
+    /// When the queue is full, or the server stops.
+    pub(super) fn end_canary(&self) -> Result<(), ScriptOrderError> {
+        self.queue(ScriptOrder::EndCanary, Author::default())
+            .map(drop)
+    }
+
+    fn queue(&self, order: ScriptOrder, author: Author) -> Result<Outcome, ScriptOrderError> {
         let (answer, outcome) = oneshot::channel();
         let queued = QueuedOrder {
             order,
@@ -106,10 +124,9 @@ impl ScriptOrders {
             answer,
         };
         match self.0.try_send(queued) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(ScriptOrderError::Busy),
-            Err(TrySendError::Closed(_)) => return Err(ScriptOrderError::Ended),
+            Ok(()) => Ok(outcome),
+            Err(TrySendError::Full(_)) => Err(ScriptOrderError::Busy),
+            Err(TrySendError::Closed(_)) => Err(ScriptOrderError::Ended),
         }
-        outcome.await.unwrap_or(Err(ScriptOrderError::Ended))
     }
 }

@@ -16,6 +16,7 @@ mod keys;
 pub(crate) mod outage;
 pub(crate) mod patches;
 mod record;
+pub(crate) mod recorded;
 mod retry;
 pub(crate) mod script_versions;
 mod sealing;
@@ -45,6 +46,7 @@ pub(crate) use events::{
     LoggedEvent, Order, Parked, Reason, Trim, Turn, WaitingEvent,
 };
 pub(crate) use patches::ConfigurationPatches;
+pub(crate) use recorded::{NumberedRequest, RecordedRequest, RecordedRequests};
 pub(crate) use script_versions::{
     Pin, ScriptFiles, ScriptVersion, ScriptVersions, VersionError, VersionSource,
 };
@@ -82,6 +84,8 @@ pub(crate) struct Store {
     pub(crate) key_values: KeyValues,
     /// The patches of the live configuration.
     pub(crate) patches: ConfigurationPatches,
+    /// The last requests, to be judged by other scripts.
+    pub(crate) recorded: RecordedRequests,
     /// The sets of scripts that were in force.
     pub(crate) script_versions: ScriptVersions,
     /// Who changed what.
@@ -171,6 +175,7 @@ impl Store {
             single_use: SingleUse::new(shared()),
             key_values: KeyValues::new(shared(), sealing_key.clone()),
             patches: ConfigurationPatches::new(shared(), sealing_key.clone()),
+            recorded: RecordedRequests::new(shared(), sealing_key.clone()),
             script_versions: ScriptVersions::new(shared()),
             audit: AuditLog::new(shared()),
             events: EventLog::new(shared(), appended),

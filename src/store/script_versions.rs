@@ -100,28 +100,27 @@ impl ScriptVersions {
             return Err(VersionError::TooLarge);
         }
         let known = self.find_summary(version).await?;
-        let (source, kept_at) = match &known {
-            Some(known) => (known.source, known.kept_at),
-            None => (source, now),
-        };
-        let summary = ScriptVersion {
+        let mut change = Change::default();
+        if known.is_none() {
+            let key = keys::script_files(version);
+            change.delete = self.superfluous().await?;
+            change.put.push((key.clone(), record::encode(&key, files)?));
+        }
+        let first = ScriptVersion {
             version: version.to_owned(),
             source,
-            kept_at,
+            kept_at: now,
             in_force_at: now,
             files: files.keys().cloned().collect(),
         };
-        let (summary_key, files_key) = (keys::script_version(version), keys::script_files(version));
-        let mut change = Change::default();
-        if known.is_none() {
-            change.delete = self.superfluous().await?;
-            change
-                .put
-                .push((files_key.clone(), record::encode(&files_key, files)?));
-        }
+        let summary = ScriptVersion {
+            in_force_at: now,
+            ..known.unwrap_or(first)
+        };
+        let key = keys::script_version(version);
         change
             .put
-            .push((summary_key.clone(), record::encode(&summary_key, &summary)?));
+            .push((key.clone(), record::encode(&key, &summary)?));
         self.backend.apply(change).await?;
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::server::reload::Reloads;
 use crate::server::{lifecycle, routes};
 use crate::service::{Context, Service};
 use crate::store::Author;
+use crate::trial;
 
 /// A running server, seen from the inside.
 pub struct Inside(Arc<Service>);
@@ -129,7 +130,7 @@ impl Inside {
         let routers = [
             operational,
             routes::admin(service()),
-            routes::public(&self.0, None),
+            routes::public(&self.0, trial::queue().0, None),
         ];
         routers.map(|router| format!("{router:?}"))
     }

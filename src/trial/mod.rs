@@ -5,9 +5,14 @@
 //! nothing is stored or used up. The request counts neither for the limits of callers nor for the metrics, and
 //! writes nothing to the log.
 
+mod compare;
+mod follow;
 mod input;
+mod replay;
 
+pub(crate) use follow::{Observer, queue};
 pub(crate) use input::TrialInput;
+pub(crate) use replay::replay;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +26,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
+
+use compare::Answered;
 
 use crate::base::{ClientId, NoRandomness, Secret, TokenDigest, random};
 use crate::client::{Client, MemberOrigin, RegistrationTokens};
@@ -99,6 +106,16 @@ impl JudgedAnswer {
             status: parts.status.as_u16(),
             headers,
             body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        }
+    }
+}
+
+impl JudgedAnswer {
+    /// Returns the answer as it is compared with others.
+    fn into_answered(self) -> Answered {
+        Answered {
+            status: self.status,
+            body: self.body,
         }
     }
 }

@@ -88,6 +88,11 @@ impl Certificate {
         })
     }
 
+    /// Returns the certificate in PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// Whether `now` is within its validity period.
     pub(crate) fn is_valid_at(&self, now: Timestamp) -> bool {
         (self.not_before..=self.not_after).contains(&now)

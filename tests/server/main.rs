@@ -23,6 +23,7 @@ mod audit_reloads;
 mod authentication_failures;
 mod bad_input;
 mod browsers;
+mod candidate;
 mod chains;
 mod client_authentication;
 mod clock_jump;

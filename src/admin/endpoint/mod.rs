@@ -2,11 +2,13 @@
 //! of the token endpoint with the scope of the call (RFC 6750).
 
 pub(crate) mod audit;
+pub(crate) mod candidate;
 pub(crate) mod clients;
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod initial_access;
 pub(in crate::admin) mod refusal;
+pub(crate) mod script_replay;
 pub(crate) mod script_versions;
 pub(crate) mod scripts;
 pub(crate) mod transfer;

@@ -1,17 +1,18 @@
 //! The schemas of the document (JSON Schema 2020-12).
 
 use schemars::Schema;
-use schemars::generate::SchemaSettings;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::transform::RecursiveTransform;
 use serde_json::{Map, Value, json};
 
 use super::{operation::named, trial};
 use crate::admin::{
-    bulk::Deleted, endpoint::audit::AuditPage, endpoint::clients::ClientPage,
-    endpoint::clients::ClientRecord, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
-    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
-    initial_access::NewToken, initial_access::TokenPage, schema,
+    bulk::Deleted, endpoint::audit::AuditPage, endpoint::candidate::CandidateReport,
+    endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::events::EventPage,
+    endpoint::events::consumers, endpoint::events::replay, endpoint::script_replay,
+    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
+    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
+    initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -51,13 +52,19 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<NewToken<'_>>();
     generator.subschema_for::<Noted>();
     generator.subschema_for::<LoadedScripts<'_>>();
-    generator.subschema_for::<script_versions::InForce>();
-    generator.subschema_for::<script_versions::VersionList<'_>>();
-    generator.subschema_for::<script_versions::VersionWithFiles<'_>>();
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
     generator.subschema_for::<TokenPage<'_>>();
+    add_script_answers(&mut generator);
     generator.take_definitions(true)
+}
+
+fn add_script_answers(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<CandidateReport<'_>>();
+    generator.subschema_for::<script_versions::InForce>();
+    generator.subschema_for::<script_replay::ReplayedRequests>();
+    generator.subschema_for::<script_versions::VersionList<'_>>();
+    generator.subschema_for::<script_versions::VersionWithFiles<'_>>();
 }
 
 /// Returns the schemas of the requests to the admin API, from their types.
@@ -67,6 +74,7 @@ fn requests() -> Map<String, Value> {
     generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<InitialAccessTokenRequest>();
     generator.subschema_for::<replay::ReplayRequest>();
+    generator.subschema_for::<script_replay::ReplayRequest>();
     generator.subschema_for::<script_versions::PushedFiles>();
     generator.subschema_for::<script_versions::WantedPin>();
     generator.take_definitions(true)

@@ -30,7 +30,16 @@ pub(super) fn operations(scopes: &AdminScopes) -> Vec<Operation> {
         )
         .json(200, "The versions.", "ScriptVersionList", &[]),
         show(read),
+        operation(
+            "get",
+            "/admin/v1/scripts/candidate",
+            ("showScriptCandidate", read),
+            "Show how the candidate does, and which requests it answers differently.",
+        )
+        .json(200, "The candidate.", "ScriptCandidate", &[])
+        .problems(&[404]),
         push(write),
+        replay(scopes.scripts_try.as_str()),
         pin(write),
         operation(
             "delete",
@@ -77,6 +86,21 @@ fn push(scope: &str) -> Operation {
     .body(true, &[("application/json", named("ScriptFiles"))])
     .example("application/json", files)
     .json(200, "The scripts in force.", "ScriptsInForce", &[])
+    .problems(&[400, 408, 413, 415])
+}
+
+fn replay(scope: &str) -> Operation {
+    let files =
+        json!({"files": {"10-policy.rhai": "fn createClient(context) { true }"}, "after": 0});
+    operation(
+        "post",
+        "/admin/v1/scripts/replay",
+        ("replayScripts", scope),
+        "Judge recorded requests by other scripts, page by page, and show what they would decide differently.",
+    )
+    .body(true, &[("application/json", named("ScriptReplayRequest"))])
+    .example("application/json", files)
+    .json(200, "The differences.", "ScriptReplay", &[])
     .problems(&[400, 408, 413, 415])
 }
 

@@ -1,6 +1,8 @@
 //! `registrar script`
 
 mod call;
+mod candidate;
+mod replay;
 pub(super) mod versions;
 
 use std::collections::BTreeSet;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cli::{CommandFailure, DEFAULT_FILE, FileArguments};
+use crate::cli::{CommandFailure, FileArguments};
 use crate::config::Configuration;
 use crate::script::{
     Finding, LoadError, Runtime, ScriptInfo, ScriptSet, Severity, docs, testing::Suite,
@@ -125,16 +127,6 @@ fn run_locally(command: &ScriptCommand) -> Result<(), String> {
 }
 
 impl ScriptArguments {
-    /// The arguments for the scripts of `folder`, with the default configuration file if it exists.
-    fn of_folder(folder: &Path) -> Self {
-        Self {
-            file: FileArguments {
-                config: PathBuf::from(DEFAULT_FILE),
-            },
-            scripts: Some(folder.to_owned()),
-        }
-    }
-
     fn load(&self) -> Result<Configuration, String> {
         let mut flags = Vec::new();
         if let Some(folder) = &self.scripts {

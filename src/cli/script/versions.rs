@@ -7,11 +7,14 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::{ScriptArguments, load_scripts};
+use super::replay::{self, ReplayArguments};
+use super::candidate;
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
+    clock, Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
     moment, write_json, write_line,
 };
+use crate::config::ScriptSettings;
+use crate::script::{Runtime, ScriptSet};
 
 /// The path of the versions in the admin API.
 const VERSIONS: &str = "/admin/v1/scripts/versions";
@@ -70,6 +73,15 @@ pub(in crate::cli) enum VersionCommand {
         #[command(flatten)]
         remote: RemoteArguments,
     },
+    /// Show how the candidate does, and which requests it answers differently.
+    Candidate {
+        #[command(flatten)]
+        form: OutputForm,
+        #[command(flatten)]
+        remote: RemoteArguments,
+    },
+    /// Judge the recorded requests of a running server by other scripts, and show what they would decide differently.
+    Replay(ReplayArguments),
     /// Put the candidate in force on all servers, until it is unpinned.
     Promote {
         #[command(flatten)]
@@ -77,11 +89,13 @@ pub(in crate::cli) enum VersionCommand {
     },
 }
 
-const READ: Needs = |scopes| &scopes.scripts_read;
+pub(super) const READ: Needs = |scopes| &scopes.scripts_read;
 const WRITE: Needs = |scopes| &scopes.scripts_write;
 
 pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandFailure> {
     match command {
+        VersionCommand::Replay(arguments) => replay::run(arguments).await,
+        VersionCommand::Candidate { form, remote } => candidate::run(form.format, remote).await,
         VersionCommand::Versions { form, remote } => {
             list(&remote.connect(&[READ]).await?, form.format).await
         }
@@ -95,11 +109,7 @@ pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandF
             newer,
             remote,
         } => diff(older, newer.as_deref(), &remote.connect(&[READ]).await?).await,
-        VersionCommand::Rollback { version, remote } => {
-            let remote = remote.connect(&[READ, WRITE]).await?;
-            let version = resolve(&remote, version).await?;
-            order(&remote, "PUT", PIN, Some(json!({"version": version}))).await
-        }
+        VersionCommand::Rollback { version, remote } => rollback(version, remote).await,
         VersionCommand::Unpin { remote } => {
             order(&remote.connect(&[WRITE]).await?, "DELETE", PIN, None).await
         }
@@ -109,6 +119,12 @@ pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandF
             order(&remote, "POST", "/admin/v1/scripts/promote", None).await
         }
     }
+}
+
+async fn rollback(version: &str, remote: &RemoteArguments) -> Result<(), CommandFailure> {
+    let remote = remote.connect(&[READ, WRITE]).await?;
+    let version = resolve(&remote, version).await?;
+    order(&remote, "PUT", PIN, Some(json!({"version": version}))).await
 }
 
 async fn list(remote: &Remote, format: Format) -> Result<(), CommandFailure> {
@@ -200,11 +216,20 @@ fn files_of(answer: &Value) -> BTreeMap<String, String> {
     files
 }
 
-/// Compiles the scripts of a folder and returns their files.
-fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, CommandFailure> {
-    let arguments = ScriptArguments::of_folder(folder);
-    let configuration = arguments.load()?;
-    Ok(load_scripts(&configuration)?.files())
+/// Compiles the scripts of a folder and returns their files. The secrets of the server may be unknown here.
+pub(super) fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, CommandFailure> {
+    let settings = ScriptSettings {
+        directory: folder.to_owned(),
+        ..ScriptSettings::default()
+    };
+    let runtime = Runtime::without_host(&settings, clock()).map_err(|error| error.to_string())?;
+    match ScriptSet::load(&settings, &runtime) {
+        Ok(scripts) => Ok(scripts.files()),
+        Err(errors) => Err(CommandFailure::Failed(format!(
+            "the scripts in {} cannot be loaded:\n{errors}",
+            folder.display()
+        ))),
+    }
 }
 
 /// Returns the version that begins with `start`.

@@ -115,6 +115,21 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
     if !(1..=8_760).contains(&registration.event_retry_hours) {
         verdict.refuse(&key("eventRetryHours"), "must be from 1 to 8760 (one year)");
     }
+    let shares = [
+        ("scriptsShadow", registration.scripts_shadow),
+        ("scriptsCanary", registration.scripts_canary),
+    ];
+    for (name, share) in shares {
+        if !(0.0..=1.0).contains(&share) {
+            verdict.refuse(
+                &key(name),
+                "must be from 0 (no request) to 1 (all requests)",
+            );
+        }
+    }
+    if registration.recorded_requests > 100_000 {
+        verdict.refuse(&key("recordedRequests"), "must be at most 100000");
+    }
     let least = [
         (
             "unusedClientLifetime",

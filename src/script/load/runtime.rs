@@ -56,6 +56,14 @@ impl Runtime {
         }
     }
 
+    /// Creates a runtime for another set of scripts that is called beside the scripts of this one. It has limits and
+    /// statistics of its own.
+    pub(crate) fn beside(&self) -> Arc<Self> {
+        let (clock, host) = (Arc::clone(&self.clock), Arc::clone(&self.host));
+        let secrets = Arc::clone(&self.secrets);
+        Arc::new(Self::with(&self.settings, clock, host, secrets, None))
+    }
+
     /// Creates a runtime without a host, for scripts that are loaded and not called.
     ///
     /// # Errors

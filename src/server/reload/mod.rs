@@ -5,6 +5,7 @@
 //! the running one, and swaps the two once the new one is complete. If that fails, the running version stays,
 //! and the reason is kept for `/readyz`.
 
+mod candidate;
 mod change;
 mod removal;
 pub(in crate::server) mod versions;
@@ -37,6 +38,7 @@ pub(crate) struct Reloads {
     scripts: Mutex<Option<String>>,
     configuration: Mutex<Option<String>>,
     tls: Mutex<Option<String>>,
+    candidate: Mutex<Option<String>>,
 }
 
 impl Reloads {
@@ -61,6 +63,7 @@ impl Reloads {
             ("scriptsError", &self.scripts),
             ("configurationError", &self.configuration),
             ("tlsError", &self.tls),
+            ("candidateError", &self.candidate),
         ];
         let mut failures = Vec::new();
         for (name, slot) in kinds {
@@ -91,6 +94,7 @@ pub(crate) struct Watched {
     scripts: (Guard, mpsc::Receiver<()>),
     configuration: (Guard, mpsc::Receiver<()>),
     tls: (Guard, mpsc::Receiver<()>),
+    candidate: (Guard, mpsc::Receiver<()>),
 }
 
 impl Watched {
@@ -105,10 +109,12 @@ impl Watched {
         tls: &Tls,
     ) -> Result<Self, WatchError> {
         let files: Vec<PathBuf> = sources.file.clone().into_iter().collect();
+        let candidate: Vec<PathBuf> = settings.scripts.candidate.clone().into_iter().collect();
         Ok(Self {
             scripts: watch::watch(std::slice::from_ref(&settings.scripts.directory), QUIET)?,
             configuration: watch::watch(&files, QUIET)?,
             tls: watch::watch(&tls.files(), QUIET)?,
+            candidate: watch::watch(&candidate, QUIET)?,
         })
     }
 }
@@ -166,6 +172,7 @@ impl Reloader {
         stop: CancellationToken,
     ) {
         let mut store = self.service.store.watch();
+        self.load_candidate().await;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -173,21 +180,29 @@ impl Reloader {
                 () = removal::is_over(self.removal.as_ref()) => self.scripts().await,
                 Some(()) = watched.configuration.1.recv() => self.configuration(Some(Author::default())).await,
                 Some(()) = watched.tls.1.recv() => self.tls().await,
-                Some(()) = told(&mut store) => {
-                    self.adopt().await;
-                    self.adopt_pin().await;
-                }
+                Some(()) = watched.candidate.1.recv() => self.load_candidate().await,
+                Some(()) = told(&mut store) => self.adopt_all().await,
                 Some(change) = requests.changes.recv() => self.change(change).await,
                 Some(order) = requests.script_orders.recv() => self.order(order).await,
-                Some(()) = requests.again.recv() => {
-                    systemd::tell(ServerState::Reloading);
-                    self.configuration(Some(Author::default())).await;
-                    self.scripts().await;
-                    self.tls().await;
-                    systemd::tell(ServerState::Ready);
-                }
+                Some(()) = requests.again.recv() => self.everything().await,
             }
         }
+    }
+
+    /// Adopts what other servers may have stored.
+    async fn adopt_all(&mut self) {
+        self.adopt().await;
+        self.adopt_pin().await;
+    }
+
+    /// Reloads everything.
+    async fn everything(&mut self) {
+        systemd::tell(ServerState::Reloading);
+        self.configuration(Some(Author::default())).await;
+        self.scripts().await;
+        self.load_candidate().await;
+        self.tls().await;
+        systemd::tell(ServerState::Ready);
     }
 
     /// Reloads the certificates and the key. They apply to new connections.

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::config::ScriptSettings;
+use crate::live::{Change, Operations, PatchError};
 use crate::script::{LoadErrors, Runtime, ScriptSet, testing, testing::WorldSettings};
 use crate::server::reload::Reloader;
 use crate::service::script_orders::QueuedOrder;
@@ -199,10 +202,34 @@ impl Reloader {
                 keep(store, &scripts, VersionSource::Push).await?;
                 self.pin(scripts.revision().to_owned(), author).await?;
             }
-            ScriptOrder::Promote => return Err(ScriptOrderError::NoCandidate),
+            ScriptOrder::Promote => self.promote(author).await?,
             ScriptOrder::Unpin => self.unpin(author).await?,
+            ScriptOrder::EndCanary => return self.end_canary(author).await,
         }
         self.put_wanted_in_force().await
+    }
+
+    /// Sets the share of requests that the candidate decides to 0, on all servers.
+    async fn end_canary(&mut self, author: &Author) -> Result<ScriptsInForce, ScriptOrderError> {
+        let path = "/registration/scriptsCanary";
+        let operation = json!([{"op": "add", "path": path, "value": 0.0}]);
+        let operations = Operations::parse(operation.to_string().as_bytes());
+        let invalid = |error: PatchError| ScriptOrderError::Invalid(error.to_string());
+        let change = Change::unanswered(operations.map_err(invalid)?, author.clone());
+        self.change(change).await;
+        Ok(self.in_force())
+    }
+
+    /// Pins the candidate.
+    async fn promote(&self, author: &Author) -> Result<(), ScriptOrderError> {
+        let Some(candidate) = self.service.snapshot().candidate.clone() else {
+            return Err(ScriptOrderError::NoCandidate);
+        };
+        let scripts = &candidate.scripts;
+        self.check(scripts.files()).await?;
+        let store = &self.service.store;
+        keep(store, scripts, VersionSource::Candidate).await?;
+        self.pin(scripts.revision().to_owned(), author).await
     }
 
     /// Compiles `files`, without putting them in force.
@@ -249,10 +276,14 @@ impl Reloader {
         if let Some(cause) = self.reloads.scripts_failure() {
             return Err(ScriptOrderError::Invalid(cause));
         }
+        Ok(self.in_force())
+    }
+
+    fn in_force(&self) -> ScriptsInForce {
         let snapshot = self.service.snapshot();
-        Ok(ScriptsInForce {
+        ScriptsInForce {
             version: snapshot.scripts.revision().to_owned(),
             pin: snapshot.pin.clone(),
-        })
+        }
     }
 }

@@ -21,6 +21,8 @@
 //! | `n/u/` type, `/`, key | number: belongs to the record of this key and is removed with it |
 //! | `p/configuration` | the patches of the live configuration, sealed |
 //! | `p/scripts` | which version of the scripts is pinned |
+//! | `q/` | the number of the last recorded request |
+//! | `q/` number, 8 bytes, big-endian | a recorded request, sealed |
 //! | `s` | the time that the store last recorded |
 //! | `t/f/` version | the files of a set of scripts |
 //! | `t/s/` version | where a set of scripts came from, and when it was in force |
@@ -79,6 +81,8 @@ pub(super) const PATCHES: &[u8] = b"p/configuration";
 
 /// The pinned version of the scripts.
 pub(super) const SCRIPT_PIN: &[u8] = b"p/scripts";
+/// The sequence of recorded requests.
+pub(super) const RECORDED: &[u8] = b"q/";
 /// The prefix of versions of the scripts.
 pub(super) const SCRIPTS: &[u8] = b"t/";
 /// The prefix of the summaries of versions of the scripts.

@@ -202,3 +202,15 @@ words! {
         Lost = "lost",
     }
 }
+
+words! {
+    /// How the candidate judged a request without effect.
+    ShadowOutcome {
+        /// As the scripts in force.
+        Same = "same",
+        /// Another answer.
+        Different = "different",
+        /// Not at all, because too many requests were being judged.
+        Skipped = "skipped",
+    }
+}

@@ -14,7 +14,7 @@ use metrics::{Gauge, counter, gauge, histogram};
 
 pub(crate) use labels::{
     ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome,
-    WriteOutcome,
+    ShadowOutcome, WriteOutcome,
 };
 pub(crate) use recorder::text;
 pub(crate) use recorder::{add_up, install};
@@ -82,6 +82,16 @@ pub(crate) fn script_call(
 pub(crate) fn loaded(what: Reloaded, at: u64) {
     gauge!(names::RELOAD_GOOD, "what" => what.as_str()).set(1.0);
     gauge!(names::RELOAD_SUCCESS, "what" => what.as_str()).set(large(at));
+}
+
+/// Records a request that the candidate has judged without effect, or should have.
+pub(crate) fn shadowed(outcome: ShadowOutcome) {
+    counter!(names::SHADOWED, "outcome" => outcome.as_str()).increment(1);
+}
+
+/// Records a request that the candidate decides.
+pub(crate) fn canary_decided() {
+    counter!(names::CANARY).increment(1);
 }
 
 /// Records whether a version of the scripts is pinned.

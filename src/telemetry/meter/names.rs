@@ -9,6 +9,8 @@ pub(super) const ANSWERS_CUT_OFF: &str = "registrar_answers_cut_off_total";
 pub(super) const RATE_LIMITED: &str = "registrar_rate_limited_total";
 pub(super) const SCRIPT_CALLS: &str = "registrar_script_calls_total";
 pub(super) const SCRIPT_SECONDS: &str = "registrar_script_duration_seconds";
+pub(super) const SHADOWED: &str = "registrar_candidate_shadowed_total";
+pub(super) const CANARY: &str = "registrar_candidate_decided_total";
 pub(super) const SCRIPTS_PINNED: &str = "registrar_scripts_pinned";
 pub(super) const RELOADS: &str = "registrar_reloads_total";
 pub(super) const RELOAD_SUCCESS: &str = "registrar_last_reload_success_timestamp_seconds";
@@ -42,6 +44,11 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         "Requests rejected by a rate limit of [registration].",
     ),
     (SCRIPT_CALLS, "Calls of scripts, by outcome."),
+    (
+        SHADOWED,
+        "Requests that the candidate judged too, by whether its answer differs.",
+    ),
+    (CANARY, "Requests that the candidate decided."),
     (
         RELOADS,
         "Attempts to reload the scripts, the configuration or the certificate.",

@@ -55,6 +55,11 @@ impl Content {
         }
     }
 
+    /// The content of an empty store whose pairs are hashed as those of `tally`.
+    pub(in crate::store) fn like(tally: Option<Tally>) -> Self {
+        Self::empty(tally.unwrap_or_default().content().digest())
+    }
+
     /// How the pairs are hashed.
     pub(in crate::store) const fn digest(&self) -> Digest {
         self.digest

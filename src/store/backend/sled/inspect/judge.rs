@@ -116,19 +116,25 @@ fn told(error: StoreError) -> String {
     }
 }
 
+/// Keys of JSON.
+const JSON: [&[u8]; 4] = [keys::PATCHES, keys::KEY_PROOF, keys::SEEN, keys::SCRIPT_PIN];
+/// Prefixes of keys of JSON.
+const JSON_BELOW: [&[u8]; 3] = [keys::CONSUMERS, keys::SCRIPTS, keys::RECORDED];
+/// Keys of the numbers of sequences.
+const SEQUENCES: [&[u8]; 3] = [keys::AUDIT, keys::EVENTS, keys::RECORDED];
+
 /// Reads a record that is not a client.
 fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let ends = ExpiringKind::ALL
         .into_iter()
         .any(|kind| kind.of_record(key).is_some());
-    let is_json = [keys::PATCHES, keys::KEY_PROOF, keys::SEEN, keys::SCRIPT_PIN].contains(&key);
-    let is_below = |prefix: &[u8]| key.starts_with(prefix);
+    let is_below = |prefix: &&[u8]| key.starts_with(prefix);
     if ends {
         record::decode_until::<Value>(key, value)?;
-    } else if is_json || is_below(keys::CONSUMERS) || is_below(keys::SCRIPTS) {
-        record::decode::<Value>(key, value)?;
-    } else if [keys::AUDIT, keys::EVENTS].contains(&key) || key.starts_with(keys::NUMBERS) {
+    } else if SEQUENCES.contains(&key) || key.starts_with(keys::NUMBERS) {
         number(key, Some(value))?;
+    } else if JSON.contains(&key) || JSON_BELOW.iter().any(is_below) {
+        record::decode::<Value>(key, value)?;
     } else if key.starts_with(keys::AUDIT) || key.starts_with(keys::EVENTS) {
         read_logged(key, value)?;
     } else if key.starts_with(keys::DELETED_CLIENTS) {

@@ -79,8 +79,7 @@ impl StoreSource {
 
     /// Returns the content of an empty store whose pairs are hashed as those of the stored tally.
     pub(super) fn empty_content(&self) -> Content {
-        let tally = self.tally().ok().flatten();
-        Content::empty(tally.unwrap_or_default().content().digest())
+        Content::like(self.tally().ok().flatten())
     }
 
     /// Visits everything that can be read, in the order of the keys.

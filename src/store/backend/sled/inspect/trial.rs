@@ -97,7 +97,7 @@ fn read_all(folder: &Path, seen: &AtomicU64) -> Result<TrialResult, StoreError> 
     // The copy is open: from here on, the time limit applies to each record.
     seen.fetch_add(1, Ordering::SeqCst);
     let tally = integrity::stored(&database)?;
-    let mut content = Content::empty(tally.unwrap_or_default().content().digest());
+    let mut content = Content::like(tally);
     let mut from = Some(Vec::new());
     while let Some(start) = from {
         let (mut last, mut count) = (None, 0);

@@ -1,0 +1,74 @@
+//! `registrar script replay`: what other scripts would have decided about recorded requests.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::candidate::write_differences;
+use super::versions::read_folder;
+use crate::cli::{
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, items, write_json, write_line,
+};
+
+/// The path in the admin API.
+const REPLAY: &str = "/admin/v1/scripts/replay";
+
+const TRY: Needs = |scopes| &scopes.scripts_try;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ReplayArguments {
+    /// The folder of the other scripts.
+    #[arg(long, value_name = "DIR")]
+    scripts: PathBuf,
+    /// Whether scripts may send GET requests.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = ReplayHttp::Refuse)]
+    http: ReplayHttp,
+    #[command(flatten)]
+    form: OutputForm,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReplayHttp {
+    /// Each call of http fails.
+    Refuse,
+    /// GET requests are sent.
+    Live,
+}
+
+pub(super) async fn run(arguments: &ReplayArguments) -> Result<(), CommandFailure> {
+    let files = read_folder(&arguments.scripts)?;
+    let remote = arguments.remote.connect(&[TRY]).await?;
+    let (mut after, mut judged, mut skipped, mut differences) = (0, 0, 0, Vec::new());
+    loop {
+        let http = arguments.http == ReplayHttp::Live;
+        let body = json!({"files": files, "after": after, "http": http});
+        let call = Call {
+            method: "POST",
+            path: REPLAY,
+            body: Some(("application/json", body.to_string().into_bytes())),
+            ..Call::default()
+        };
+        let page = remote.call(call).await?;
+        let count = |name: &str| page.get(name).and_then(Value::as_u64).unwrap_or_default();
+        judged += count("judged");
+        skipped += count("skipped");
+        differences.extend_from_slice(items(&page, "differences"));
+        match page.get("next").and_then(Value::as_u64) {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    if arguments.form.format == Format::Json {
+        return write_json(&json!({
+            "judged": judged, "skipped": skipped, "differences": differences,
+        }));
+    }
+    write_differences(&differences)?;
+    write_line(&format!(
+        "{judged} requests judged, {} would be answered differently, {skipped} skipped",
+        differences.len()
+    ))
+}

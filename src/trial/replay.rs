@@ -1,0 +1,113 @@
+//! Judges recorded requests by the scripts in force and by other scripts.
+
+use std::sync::Arc;
+
+use crate::base::{ClientId, Clock, ManualClock};
+use crate::http::ClientCertificate;
+use crate::script::ScriptSet;
+use crate::service::candidate::Difference;
+use crate::service::{Conditions, ScriptHttp, Service};
+use crate::store::{NumberedRequest, PastUses, RecordedRequest, StoreError};
+use crate::trial::compare::{Answered, Compared, difference};
+use crate::trial::{JudgeError, Target, TrialRequest, follow, judge};
+use crate::x509::Certificate;
+
+/// What a replay of some recorded requests shows.
+pub(crate) struct Replayed {
+    /// Requests that both sets of scripts have judged.
+    pub(crate) judged: usize,
+    /// Requests that could not be judged, such as updates of clients that no longer exist.
+    pub(crate) skipped: usize,
+    pub(crate) differences: Vec<Difference>,
+    /// The position of the last request; `None` if there was none.
+    pub(crate) last: Option<u64>,
+}
+
+/// Judges the first `limit` recorded requests after the position `after` by `scripts`, and by those in force. Each is
+/// judged at the time at which it was answered, and nothing that it used up is missing.
+///
+/// # Errors
+/// When the store fails.
+pub(crate) async fn replay(
+    service: &Service,
+    scripts: &Arc<ScriptSet>,
+    http: &ScriptHttp,
+    (after, limit): (u64, usize),
+) -> Result<Replayed, StoreError> {
+    let mut replayed = Replayed {
+        judged: 0,
+        skipped: 0,
+        differences: Vec::new(),
+        last: None,
+    };
+    for NumberedRequest { position, request } in service.store.recorded.list(after, limit).await? {
+        replayed.last = Some(position);
+        let answers = [None, Some(Arc::clone(scripts))];
+        let [before, after] = answers.map(|scripts| conditions(service, &request, scripts, http));
+        let before = answer(service, &request, &before).await;
+        let after = answer(service, &request, &after).await;
+        let (Some(before), Some(after)) = (before, after) else {
+            replayed.skipped += 1;
+            continue;
+        };
+        replayed.judged += 1;
+        let compared = Compared {
+            at: request.at.unix(),
+            correlation_id: request.correlation_id,
+            client_id: request.client_id,
+        };
+        replayed
+            .differences
+            .extend(difference(compared, &before, &after));
+    }
+    Ok(replayed)
+}
+
+fn conditions(
+    service: &Service,
+    request: &RecordedRequest,
+    scripts: Option<Arc<ScriptSet>>,
+    http: &ScriptHttp,
+) -> Conditions {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(request.at));
+    Conditions {
+        scripts,
+        clock: Some(clock),
+        http: http.clone(),
+        past_uses: PastUses::Forget,
+        verifier: Some(Arc::clone(&service.verifier)),
+        ..Conditions::default()
+    }
+}
+
+/// Returns the answer to a request; `None` if it cannot be judged.
+async fn answer(
+    service: &Service,
+    request: &RecordedRequest,
+    conditions: &Conditions,
+) -> Option<Answered> {
+    let judged: Result<_, JudgeError> = Box::pin(judge(service, trial(request)?, conditions)).await;
+    Some(judged.ok()?.answer.into_answered())
+}
+
+fn trial(request: &RecordedRequest) -> Option<TrialRequest> {
+    let target = match &request.client_id {
+        None => Target::Registration,
+        Some(id) => Target::Update(ClientId::parse(id).ok()?),
+    };
+    let certificate = match &request.certificate {
+        None => None,
+        Some((pem, is_trusted)) => Some(ClientCertificate {
+            certificate: Arc::new(Certificate::from_pem(pem).ok()?),
+            is_trusted: *is_trusted,
+        }),
+    };
+    Some(TrialRequest {
+        target,
+        headers: follow::headers(&request.headers),
+        body: request.body.clone().into(),
+        address: request.address,
+        certificate,
+        initial_access_token: request.initial_access_token.clone(),
+    })
+}
