@@ -181,7 +181,6 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
-        .route("/admin/v1/scripts", only(get(scripts::get), READ))
         .merge(admin_script_versions())
         .route(
             "/admin/v1/schemas/Client",
@@ -198,11 +197,12 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_import(service))
 }
 
-/// The versions of the scripts.
+/// The scripts and their versions.
 fn admin_script_versions() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{candidate, script_versions as versions};
+    use crate::admin::endpoint::{candidate, script_versions as versions, scripts};
     const PIN: &[Method] = &[Method::PUT, Method::DELETE];
     Router::new()
+        .route("/admin/v1/scripts", only(get(scripts::get), READ))
         .route(
             "/admin/v1/scripts/versions/{id}",
             only(get(versions::show), READ),

@@ -47,6 +47,19 @@ pub(crate) struct ScriptVersion {
     pub(crate) files: Vec<String>,
 }
 
+impl ScriptVersion {
+    /// A version that is kept for the first time.
+    fn first(version: &str, files: &ScriptFiles, source: VersionSource, now: Timestamp) -> Self {
+        Self {
+            version: version.to_owned(),
+            source,
+            kept_at: now,
+            in_force_at: now,
+            files: files.keys().cloned().collect(),
+        }
+    }
+}
+
 /// The version that is in force on all servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pin {
@@ -106,13 +119,7 @@ impl ScriptVersions {
             change.delete = self.superfluous().await?;
             change.put.push((key.clone(), record::encode(&key, files)?));
         }
-        let first = ScriptVersion {
-            version: version.to_owned(),
-            source,
-            kept_at: now,
-            in_force_at: now,
-            files: files.keys().cloned().collect(),
-        };
+        let first = ScriptVersion::first(version, files, source, now);
         let summary = ScriptVersion {
             in_force_at: now,
             ..known.unwrap_or(first)

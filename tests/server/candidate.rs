@@ -21,18 +21,16 @@ fn updateClient(context) { true }";
 
 /// A server with the candidate `next`.
 async fn with_candidate(next: &str, change: impl FnOnce(&mut Configuration)) -> TestServer {
-    let folder = tempfile::TempDir::new().unwrap();
-    let directory = folder.path().join("next");
-    std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join("10-a.rhai"), next).unwrap();
     let server = TestServer::scripted(&[("10-a.rhai", PRESENT)], |configuration| {
-        configuration.settings.scripts.candidate = Some(directory);
+        let scripts = &mut configuration.settings.scripts;
+        let directory = scripts.directory.with_file_name("next");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("10-a.rhai"), next).unwrap();
+        scripts.candidate = Some(directory);
         change(configuration);
     })
     .await;
     until(async || (server.called("GET", CANDIDATE).await.status == 200).then_some(())).await;
-    // The candidate is loaded; its folder is not needed any more.
-    drop(folder);
     server
 }
 

@@ -1,5 +1,6 @@
 //! Loads the candidate: scripts beside the ones in force.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::ScriptSettings;
@@ -33,27 +34,37 @@ impl Reloader {
 
     /// Returns the candidate in its folder, if one is configured. An unchanged candidate keeps its counts.
     async fn candidate(&self) -> Result<Option<Arc<Candidate>>, String> {
-        let settings = &self.service.settings.scripts;
-        let Some(directory) = settings.candidate.clone() else {
+        let Some(directory) = self.service.settings.scripts.candidate.clone() else {
             return Ok(None);
         };
-        let present = self.service.snapshot();
-        let runtime = match &present.candidate {
+        let present = self.service.snapshot().candidate.clone();
+        let scripts = self
+            .compile_candidate(directory, present.as_deref())
+            .await?;
+        match present {
+            Some(present) if present.scripts.revision() == scripts.revision() => Ok(Some(present)),
+            _ => Ok(Some(Arc::new(Candidate::new(Arc::new(scripts))))),
+        }
+    }
+
+    /// Compiles the scripts in `directory`, to be called beside the scripts in force.
+    async fn compile_candidate(
+        &self,
+        directory: PathBuf,
+        present: Option<&Candidate>,
+    ) -> Result<ScriptSet, String> {
+        let runtime = match present {
             Some(candidate) => Arc::clone(candidate.scripts.runtime()),
-            None => present.scripts.runtime().beside(),
+            None => self.service.snapshot().scripts.runtime().beside(),
         };
         let settings = ScriptSettings {
             directory,
-            ..settings.clone()
+            ..self.service.settings.scripts.clone()
         };
         let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime));
-        let loaded = loaded.await.map_err(|error| error.to_string())?;
-        let scripts = loaded.map_err(|errors| errors.to_string())?;
-        match &present.candidate {
-            Some(candidate) if candidate.scripts.revision() == scripts.revision() => {
-                Ok(Some(Arc::clone(candidate)))
-            }
-            _ => Ok(Some(Arc::new(Candidate::new(Arc::new(scripts))))),
+        match loaded.await {
+            Ok(scripts) => scripts.map_err(|errors| errors.to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 }

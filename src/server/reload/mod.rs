@@ -178,7 +178,7 @@ impl Reloader {
                 () = stop.cancelled() => return,
                 Some(()) = watched.scripts.1.recv() => self.folder_changed().await,
                 () = removal::is_over(self.removal.as_ref()) => self.scripts().await,
-                Some(()) = watched.configuration.1.recv() => self.configuration(Some(Author::default())).await,
+                Some(()) = watched.configuration.1.recv() => self.file_changed().await,
                 Some(()) = watched.tls.1.recv() => self.tls().await,
                 Some(()) = watched.candidate.1.recv() => self.load_candidate().await,
                 Some(()) = told(&mut store) => self.adopt_all().await,
@@ -187,6 +187,11 @@ impl Reloader {
                 Some(()) = requests.again.recv() => self.everything().await,
             }
         }
+    }
+
+    /// Reloads the configuration after a change of its file.
+    async fn file_changed(&mut self) {
+        self.configuration(Some(Author::default())).await;
     }
 
     /// Adopts what other servers may have stored.
@@ -198,7 +203,7 @@ impl Reloader {
     /// Reloads everything.
     async fn everything(&mut self) {
         systemd::tell(ServerState::Reloading);
-        self.configuration(Some(Author::default())).await;
+        self.file_changed().await;
         self.scripts().await;
         self.load_candidate().await;
         self.tls().await;
