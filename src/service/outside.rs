@@ -122,7 +122,7 @@ impl Host for Outside {
     fn simulated_wait(&self) -> Duration {
         match &self.http {
             ScriptHttp::Fake(host) => host.simulated_wait(),
-            ScriptHttp::Live | ScriptHttp::Refused => Duration::ZERO,
+            ScriptHttp::Live | ScriptHttp::LiveReads | ScriptHttp::Refused => Duration::ZERO,
         }
     }
 
