@@ -60,7 +60,9 @@ pub(super) async fn prepare(
     let settings = &configured.configuration.settings;
     let host = host.unwrap_or_else(|| opened.outside(settings, &start.clock, &live));
     let configuration = &configured.configuration;
-    let scripts = opened.load_scripts(configuration, &start.clock, host).await?;
+    let scripts = opened
+        .load_scripts(configuration, &start.clock, host)
+        .await?;
     let prepared = opened.prepare(configured, start.clock, live, scripts)?;
     prepare_events(&prepared.service).await?;
     Ok(prepared)

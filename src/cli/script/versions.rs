@@ -7,11 +7,11 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::replay::{self, ReplayArguments};
 use super::candidate;
+use super::replay::{self, ReplayArguments};
 use crate::cli::{
-    clock, Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
-    moment, write_json, write_line,
+    Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, clock,
+    items, moment, write_json, write_line,
 };
 use crate::config::ScriptSettings;
 use crate::script::{Runtime, ScriptSet};
