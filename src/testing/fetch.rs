@@ -14,7 +14,7 @@ pub use crate::fetch::Request;
 
 /// The answer of another server.
 #[derive(Debug)]
-pub struct Received {
+pub struct FetchedAnswer {
     /// The status.
     pub status: u16,
     /// The headers: names in lower case, and values.
@@ -40,9 +40,9 @@ impl Fetching {
     ///
     /// # Errors
     /// When it is rejected, or no complete answer arrives within the limits.
-    pub async fn send(&self, request: Request) -> Result<Received, String> {
+    pub async fn send(&self, request: Request) -> Result<FetchedAnswer, String> {
         let answer = shown(self.0.send(request).await)?;
-        Ok(Received {
+        Ok(FetchedAnswer {
             status: answer.status,
             headers: answer.headers,
             body: answer.body,
