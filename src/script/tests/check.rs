@@ -278,7 +278,7 @@ fn members_that_do_not_exist_are_found() {
         ),
         (
             "context.user == ()",
-            "context has no member called 'user'; it has client, registerRequest",
+            "context has no member called 'user'; it has client, stored, registerRequest",
         ),
         (
             "context.client[\"redirect_uri\"] == ()",
