@@ -142,10 +142,8 @@ impl Server {
             changes: prepared.changes,
             script_orders: prepared.script_orders,
         };
-        let stop = server.stop.clone();
-        server
-            .tasks
-            .spawn(reloader.run(prepared.watched, requests, stop));
+        let reloading = reloader.run(prepared.watched, requests, server.stop.clone());
+        server.tasks.spawn(reloading);
         server.spawn_lifecycle(prepared.refused, &ended);
         server.tasks.close();
         server

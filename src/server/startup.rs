@@ -46,15 +46,8 @@ pub(super) async fn prepare(
     sockets: Sockets,
     host: Option<Arc<dyn Host>>,
 ) -> Result<Prepared, StartFault> {
-    let judged = service::judge(start.configuration.live.clone());
-    let judged = judged.map_err(StartFault::Configuration)?;
+    let unpatched = Configured::without_patch(&start)?;
     let opened = Opened::open(&start, sockets).await?;
-    let unpatched = Configured {
-        sources: start.sources.or_embedded(&start.configuration),
-        configuration: start.configuration,
-        judged,
-        patches: 0,
-    };
     let configured = Box::pin(unpatched.patched(&opened.store)).await?;
     let live = configured.judged.in_force();
     let settings = &configured.configuration.settings;
@@ -188,6 +181,17 @@ struct Configured {
 }
 
 impl Configured {
+    /// The configuration of `start`, if it is valid.
+    fn without_patch(start: &Start) -> Result<Self, StartFault> {
+        let judged = service::judge(start.configuration.live.clone());
+        Ok(Self {
+            judged: judged.map_err(StartFault::Configuration)?,
+            sources: start.sources.clone().or_embedded(&start.configuration),
+            configuration: start.configuration.clone(),
+            patches: 0,
+        })
+    }
+
     /// Applies the patch from `store`.
     async fn patched(mut self, store: &Store) -> Result<Self, StartFault> {
         let stored = match store.patches.load().await {

@@ -17,6 +17,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     }
     listed_values(registration, verdict);
     times(registration, verdict);
+    scripts(registration, verdict);
     empty_lists(registration, verdict);
     periods(registration, verdict);
     statement_keys(registration, verdict);
@@ -100,21 +101,8 @@ fn listed_values(registration: &Registration, verdict: &mut Verdict) {
     }
 }
 
-/// Rejects times and counts that would not limit anything.
-fn times(registration: &Registration, verdict: &mut Verdict) {
-    if registration.dynamic_registration_expiration_time < -1 {
-        let reason = "must be a number of seconds, or 0 or -1 if clients never expire";
-        verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
-    }
-    if registration.maximum_client_lifetime == Some(0) {
-        verdict.refuse(
-            &key("maximumClientLifetime"),
-            "must be 1 or more; leave it unset for no maximum",
-        );
-    }
-    if !(1..=8_760).contains(&registration.event_retry_hours) {
-        verdict.refuse(&key("eventRetryHours"), "must be from 1 to 8760 (one year)");
-    }
+/// Rejects shares of requests and numbers of records that are impossible.
+fn scripts(registration: &Registration, verdict: &mut Verdict) {
     let shares = [
         ("scriptsShadow", registration.scripts_shadow),
         ("scriptsCanary", registration.scripts_canary),
@@ -129,6 +117,23 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
     }
     if registration.recorded_requests > 100_000 {
         verdict.refuse(&key("recordedRequests"), "must be at most 100000");
+    }
+}
+
+/// Rejects times and counts that would not limit anything.
+fn times(registration: &Registration, verdict: &mut Verdict) {
+    if registration.dynamic_registration_expiration_time < -1 {
+        let reason = "must be a number of seconds, or 0 or -1 if clients never expire";
+        verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
+    }
+    if registration.maximum_client_lifetime == Some(0) {
+        verdict.refuse(
+            &key("maximumClientLifetime"),
+            "must be 1 or more; leave it unset for no maximum",
+        );
+    }
+    if !(1..=8_760).contains(&registration.event_retry_hours) {
+        verdict.refuse(&key("eventRetryHours"), "must be from 1 to 8760 (one year)");
     }
     let least = [
         (
