@@ -145,7 +145,6 @@ impl Server {
         let reloading = reloader.run(prepared.watched, requests, server.stop.clone());
         server.tasks.spawn(reloading);
         server.spawn_lifecycle(prepared.refused, &ended);
-        server.tasks.close();
         server
     }
 
@@ -173,7 +172,7 @@ impl Server {
     }
 
     /// Spawns the writers of what requests cause, which work until all requests have `ended`, and the periodic
-    /// tasks.
+    /// tasks. These are the last tasks.
     fn spawn_lifecycle(&self, refused: AuditWriter, ended: &CancellationToken) {
         let (service, stop) = (&self.service, &self.stop);
         self.tasks.spawn(refused.run(ended.clone()));
@@ -187,6 +186,7 @@ impl Server {
         self.tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
         let upstream = lifecycle::look_upstream(Arc::clone(service), stop.clone());
         self.tasks.spawn(upstream);
+        self.tasks.close();
     }
 
     /// Returns the address that the server listens on.

@@ -130,6 +130,12 @@ impl Opened {
         Ok(wanted)
     }
 
+    /// Returns the issuer, and the address of the admin listener.
+    fn names(&self, settings: &Settings) -> (String, Option<SocketAddr>) {
+        let (address, admin_address) = self.listeners.addresses(settings);
+        (issuer(settings, address), admin_address)
+    }
+
     /// Creates the service of all parts.
     fn prepare(
         self,
@@ -139,13 +145,12 @@ impl Opened {
         scripts: WantedScripts,
     ) -> Result<Prepared, StartFault> {
         let settings = &configured.configuration.settings;
-        let (address, admin_address) = self.listeners.addresses(settings);
-        let issuer = issuer(settings, address);
+        let (issuer, admin_address) = self.names(settings);
         let (changes, requested) = live::queue();
         let (script_orders, ordered) = script_orders::queue();
         let (refusals, refused) = audit::queue(self.store.audit.clone());
         let parts = Parts {
-            jwks: token::public_keys(&scripts.scripts.runtime().secrets()),
+            jwks: token::public_keys(&scripts.secrets()),
             upstream: upstream(settings, &issuer, &clock)?,
             store: self.store,
             clock,

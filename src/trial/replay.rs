@@ -42,25 +42,38 @@ pub(crate) async fn replay(
     };
     for NumberedRequest { position, request } in service.store.recorded.list(after, limit).await? {
         replayed.last = Some(position);
-        let answers = [None, Some(Arc::clone(scripts))];
-        let [before, after] = answers.map(|scripts| conditions(service, &request, scripts, http));
-        let before = answer(service, &request, &before).await;
-        let after = answer(service, &request, &after).await;
-        let (Some(before), Some(after)) = (before, after) else {
-            replayed.skipped += 1;
-            continue;
-        };
-        replayed.judged += 1;
-        let compared = Compared {
-            at: request.at.unix(),
-            correlation_id: request.correlation_id,
-            client_id: request.client_id,
-        };
-        replayed
-            .differences
-            .extend(difference(compared, &before, &after));
+        match judge_both(service, &request, scripts, http).await {
+            None => replayed.skipped += 1,
+            Some((before, after)) => {
+                replayed.judged += 1;
+                let found = difference(compared(request), &before, &after);
+                replayed.differences.extend(found);
+            }
+        }
     }
     Ok(replayed)
+}
+
+fn compared(request: RecordedRequest) -> Compared {
+    Compared {
+        at: request.at.unix(),
+        correlation_id: request.correlation_id,
+        client_id: request.client_id,
+    }
+}
+
+/// Returns the answers by the scripts in force and by `scripts`; `None` if the request cannot be judged.
+async fn judge_both(
+    service: &Service,
+    request: &RecordedRequest,
+    scripts: &Arc<ScriptSet>,
+    http: &ScriptHttp,
+) -> Option<(Answered, Answered)> {
+    let present = conditions(service, request, None, http);
+    let other = conditions(service, request, Some(Arc::clone(scripts)), http);
+    let before = answer(service, request, &present).await?;
+    let after = answer(service, request, &other).await?;
+    Some((before, after))
 }
 
 fn conditions(

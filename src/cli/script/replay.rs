@@ -38,35 +38,56 @@ enum ReplayHttp {
     Live,
 }
 
+/// What the pages of a replay have shown.
+#[derive(Default)]
+struct Replayed {
+    judged: u64,
+    skipped: u64,
+    differences: Vec<Value>,
+}
+
+impl Replayed {
+    /// Adds a page. Returns where the next one starts, if there is one.
+    fn add(&mut self, page: &Value) -> Option<u64> {
+        let count = |name: &str| page.get(name).and_then(Value::as_u64);
+        self.judged += count("judged").unwrap_or_default();
+        self.skipped += count("skipped").unwrap_or_default();
+        self.differences
+            .extend_from_slice(items(page, "differences"));
+        count("next")
+    }
+}
+
 pub(super) async fn run(arguments: &ReplayArguments) -> Result<(), CommandFailure> {
     let files = read_folder(&arguments.scripts)?;
     let remote = arguments.remote.connect(&[TRY]).await?;
-    let (mut after, mut judged, mut skipped, mut differences) = (0, 0, 0, Vec::new());
-    loop {
+    let (mut replayed, mut after) = (Replayed::default(), Some(0));
+    while let Some(position) = after {
         let http = arguments.http == ReplayHttp::Live;
-        let body = json!({"files": files, "after": after, "http": http});
+        let body = json!({"files": files, "after": position, "http": http});
         let call = Call {
             method: "POST",
             path: REPLAY,
             body: Some(("application/json", body.to_string().into_bytes())),
             ..Call::default()
         };
-        let page = remote.call(call).await?;
-        let count = |name: &str| page.get(name).and_then(Value::as_u64).unwrap_or_default();
-        judged += count("judged");
-        skipped += count("skipped");
-        differences.extend_from_slice(items(&page, "differences"));
-        match page.get("next").and_then(Value::as_u64) {
-            Some(next) => after = next,
-            None => break,
-        }
+        after = replayed.add(&remote.call(call).await?);
     }
-    if arguments.form.format == Format::Json {
+    write(&replayed, arguments.form.format)
+}
+
+fn write(replayed: &Replayed, format: Format) -> Result<(), CommandFailure> {
+    let Replayed {
+        judged,
+        skipped,
+        differences,
+    } = replayed;
+    if format == Format::Json {
         return write_json(&json!({
             "judged": judged, "skipped": skipped, "differences": differences,
         }));
     }
-    write_differences(&differences)?;
+    write_differences(differences)?;
     write_line(&format!(
         "{judged} requests judged, {} would be answered differently, {skipped} skipped",
         differences.len()

@@ -114,11 +114,13 @@ pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandF
             order(&remote.connect(&[WRITE]).await?, "DELETE", PIN, None).await
         }
         VersionCommand::Push { folder, remote } => push(folder, remote).await,
-        VersionCommand::Promote { remote } => {
-            let remote = remote.connect(&[WRITE]).await?;
-            order(&remote, "POST", "/admin/v1/scripts/promote", None).await
-        }
+        VersionCommand::Promote { remote } => promote(remote).await,
     }
+}
+
+async fn promote(remote: &RemoteArguments) -> Result<(), CommandFailure> {
+    let remote = remote.connect(&[WRITE]).await?;
+    order(&remote, "POST", "/admin/v1/scripts/promote", None).await
 }
 
 async fn rollback(version: &str, remote: &RemoteArguments) -> Result<(), CommandFailure> {

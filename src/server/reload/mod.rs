@@ -119,6 +119,28 @@ impl Watched {
     }
 }
 
+/// Files that are watched together.
+#[derive(Clone, Copy)]
+enum WatchedFiles {
+    Scripts,
+    Configuration,
+    Tls,
+    Candidate,
+}
+
+impl Watched {
+    /// Waits until files have changed.
+    async fn next(&mut self) -> WatchedFiles {
+        tokio::select! {
+            Some(()) = self.scripts.1.recv() => WatchedFiles::Scripts,
+            Some(()) = self.configuration.1.recv() => WatchedFiles::Configuration,
+            Some(()) = self.tls.1.recv() => WatchedFiles::Tls,
+            Some(()) = self.candidate.1.recv() => WatchedFiles::Candidate,
+            else => std::future::pending().await,
+        }
+    }
+}
+
 /// Requests to the task, besides changed files.
 pub(crate) struct Requests {
     /// Requests to reload everything.
@@ -176,16 +198,23 @@ impl Reloader {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(()) = watched.scripts.1.recv() => self.folder_changed().await,
+                changed = watched.next() => self.changed(changed).await,
                 () = removal::is_over(self.removal.as_ref()) => self.scripts().await,
-                Some(()) = watched.configuration.1.recv() => self.file_changed().await,
-                Some(()) = watched.tls.1.recv() => self.tls().await,
-                Some(()) = watched.candidate.1.recv() => self.load_candidate().await,
                 Some(()) = told(&mut store) => self.adopt_all().await,
                 Some(change) = requests.changes.recv() => self.change(change).await,
                 Some(order) = requests.script_orders.recv() => self.order(order).await,
                 Some(()) = requests.again.recv() => self.everything().await,
             }
+        }
+    }
+
+    /// Reloads files that have changed.
+    async fn changed(&mut self, files: WatchedFiles) {
+        match files {
+            WatchedFiles::Scripts => self.folder_changed().await,
+            WatchedFiles::Configuration => self.file_changed().await,
+            WatchedFiles::Tls => self.tls().await,
+            WatchedFiles::Candidate => self.load_candidate().await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::base::Secret;
 use crate::config::ScriptSettings;
 use crate::live::{Change, Operations, PatchError};
 use crate::script::{LoadErrors, Runtime, ScriptSet, testing, testing::WorldSettings};
@@ -17,6 +18,13 @@ use crate::store::{Action, Author, Pin, ScriptFiles, Store, VersionError, Versio
 pub(in crate::server) struct WantedScripts {
     pub(in crate::server) scripts: Arc<ScriptSet>,
     pub(in crate::server) pin: Option<Pin>,
+}
+
+impl WantedScripts {
+    /// Returns the secrets of `[scripts.secrets]`.
+    pub(in crate::server) fn secrets(&self) -> Vec<Secret> {
+        self.scripts.runtime().secrets()
+    }
 }
 
 /// Loads the scripts that should be in force.

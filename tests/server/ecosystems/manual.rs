@@ -41,6 +41,8 @@ fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
         "tlsError",
         "upstreamError",
         "sweepHeld",
+        "scriptsPinned",
+        "candidateError",
     ];
     let mut named = 0;
     let pages =
