@@ -110,9 +110,7 @@ pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandF
             remote,
         } => diff(older, newer.as_deref(), &remote.connect(&[READ]).await?).await,
         VersionCommand::Rollback { version, remote } => rollback(version, remote).await,
-        VersionCommand::Unpin { remote } => {
-            order(&remote.connect(&[WRITE]).await?, "DELETE", PIN, None).await
-        }
+        VersionCommand::Unpin { remote } => unpin(remote).await,
         VersionCommand::Push { folder, remote } => push(folder, remote).await,
         VersionCommand::Promote { remote } => promote(remote).await,
     }
@@ -121,6 +119,10 @@ pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandF
 async fn promote(remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[WRITE]).await?;
     order(&remote, "POST", "/admin/v1/scripts/promote", None).await
+}
+
+async fn unpin(remote: &RemoteArguments) -> Result<(), CommandFailure> {
+    order(&remote.connect(&[WRITE]).await?, "DELETE", PIN, None).await
 }
 
 async fn rollback(version: &str, remote: &RemoteArguments) -> Result<(), CommandFailure> {
