@@ -34,6 +34,7 @@ mod remote_scripts;
 mod remote_tokens;
 mod remote_transfer;
 mod salvage;
+mod script_reports;
 mod scripts;
 mod secrets;
 mod shipped_configurations;

@@ -3,6 +3,7 @@
 mod call;
 mod candidate;
 mod replay;
+mod report;
 pub(super) mod versions;
 
 use std::collections::BTreeSet;
@@ -39,6 +40,8 @@ pub(super) enum ScriptCommand {
         /// Run only the tests whose listed file and name contain this text.
         #[arg(value_name = "NAME-FILTER")]
         filter: Option<String>,
+        #[command(flatten)]
+        reports: report::ReportArguments,
     },
     /// Call one hook with one request and show the result. No external system is contacted.
     Call {
@@ -107,7 +110,11 @@ fn run_locally(command: &ScriptCommand) -> Result<(), String> {
             strict,
             form,
         } => check(scripts, *strict, form.format),
-        ScriptCommand::Test { scripts, filter } => test(scripts, filter.as_deref()),
+        ScriptCommand::Test {
+            scripts,
+            filter,
+            reports,
+        } => test(scripts, filter.as_deref(), reports),
         ScriptCommand::Call {
             scripts,
             hook,
@@ -289,25 +296,47 @@ fn findings(scripts: &ScriptSet, file: &str) -> Vec<Value> {
 }
 
 /// Runs the tests, and writes TAP (<https://testanything.org>) to standard output.
-fn test(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(), String> {
+fn test(
+    arguments: &ScriptArguments,
+    filter: Option<&str>,
+    reports: &report::ReportArguments,
+) -> Result<(), String> {
     let beginning = arguments.beginning()?;
-    let folder = beginning.settings.directory.join("tests");
-    let suite = Suite::load(beginning)
+    let scripts = beginning.settings.directory.clone();
+    let mut suite = Suite::load(beginning)
         .map_err(|errors| format!("the tests cannot be loaded:\n{errors}"))?;
+    reports.prepare(&mut suite);
     let suite = Arc::new(suite);
-    let is_wanted = |test: &&Test| filter.is_none_or(|part| test.to_string().contains(part));
-    let tests: Vec<&Test> = suite.tests().iter().filter(is_wanted).collect();
-    if tests.is_empty() {
-        let folder = folder.display();
-        return Err(match filter {
-            Some(part) => format!("no test in {folder} has '{part}' in its name"),
-            None => format!("{folder} has no fn test_*"),
+    let tests = wanted(&suite, filter, &scripts)?;
+    let failed = super::runtime()?.block_on(run_all(&suite, &tests));
+    let written = reports.write(&suite, &scripts);
+    if failed > 0 {
+        let failed = format!("{failed} of {} tests failed", tests.len());
+        return Err(match written {
+            Ok(()) => failed,
+            Err(error) => format!("{failed}; {error}"),
         });
     }
-    match super::runtime()?.block_on(run_all(&suite, &tests)) {
-        0 => Ok(()),
-        failed => Err(format!("{failed} of {} tests failed", tests.len())),
+    written
+}
+
+/// Returns the tests that `filter` selects; none is an error.
+fn wanted<'a>(
+    suite: &'a Suite,
+    filter: Option<&str>,
+    scripts: &Path,
+) -> Result<Vec<&'a Test>, String> {
+    let is_wanted = |test: &&Test| filter.is_none_or(|part| test.to_string().contains(part));
+    let tests: Vec<&Test> = suite.tests().iter().filter(is_wanted).collect();
+    if !tests.is_empty() {
+        return Ok(tests);
     }
+    let folder = scripts.join("tests");
+    let folder = folder.display();
+    Err(match filter {
+        Some(part) => format!("no test in {folder} has '{part}' in its name"),
+        None => format!("{folder} has no fn test_*"),
+    })
 }
 
 /// Runs the tests one after the other and returns the number of failures.

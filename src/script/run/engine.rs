@@ -43,6 +43,7 @@ impl SharedModules {
         comparisons::register(&mut types);
         register_push_on_unit(&mut types);
         refuse_sleep(&mut types);
+        refuse_back_trace(&mut types);
         let mut host = Vec::new();
         for (name, functions) in modules::all(runtime) {
             host.push((name, functions.into_module().into()));
@@ -101,6 +102,9 @@ impl SharedModules {
         read_tokens(&mut engine, plain_word);
         self.log_output(&mut engine);
         self.watch_progress(&mut engine, over);
+        if let Some(observer) = &self.observer {
+            observer.attach(&mut engine);
+        }
         engine
     }
 
@@ -190,6 +194,13 @@ fn refuse_sleep(module: &mut Module) {
     }
     module.set_native_fn("sleep", |_: i64| refuse());
     module.set_native_fn("sleep", |_: f64| refuse());
+}
+
+/// Replaces `back_trace`, which Rhai has for debuggers: without one, it returns nothing.
+fn refuse_back_trace(module: &mut Module) {
+    module.set_native_fn("back_trace", || -> HostResult<()> {
+        Err(failure("a script cannot read its calls"))
+    });
 }
 
 thread_local! {

@@ -5,6 +5,7 @@
 pub(crate) mod fake;
 mod functions;
 pub(in crate::script) mod given;
+mod recording;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trial;
@@ -26,9 +27,11 @@ use crate::script::{
     Permit, Round, SCRIPT_MODULE, ScriptFault, SharedModules, Texts, cycles, during_call, load,
 };
 use fake::{FakeHost, FakeReply};
+use recording::{ExecutableLines, Recorder};
 use trial::{Given, Trial, Watch};
 use world::responses;
 
+pub(crate) use recording::{FileCoverage, FunctionProfile, Profile};
 pub(in crate::script) use world::ScriptObserver;
 pub(crate) use world::{Fakes, World, WorldSettings, fake_host, hook};
 
@@ -43,6 +46,7 @@ pub(crate) struct Suite {
     texts: Arc<Texts>,
     files: BTreeMap<String, String>,
     tests: Vec<Test>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// One test.
@@ -125,18 +129,16 @@ impl Suite {
     /// # Errors
     /// When a file cannot be read or a test does not compile.
     pub(crate) fn load(beginning: WorldSettings) -> Result<Self, LoadErrors> {
-        let scripts = load::read(&beginning.settings.directory)?;
+        let scripts = Arc::new(load::read(&beginning.settings.directory)?);
         let files = load::read_tests(&beginning.settings.directory)?;
-        let (world, scripts) = (Arc::new(World::new(&beginning)), Arc::new(scripts));
+        let world = Arc::new(World::new(&beginning));
         let modules = SharedModules::new(&world.runtime(generous));
         let mut engine = modules.engine(|| None);
-        functions::register(
-            &mut engine,
-            &Scene {
-                world,
-                texts: Arc::clone(&scripts),
-            },
-        );
+        let scene = Scene {
+            world,
+            texts: Arc::clone(&scripts),
+        };
+        functions::register(&mut engine, &scene);
         let (mut tests, mut errors) = (Vec::new(), Vec::new());
         for (file, text) in &files {
             match load::parse(&engine, file, text) {
@@ -144,16 +146,55 @@ impl Suite {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() {
-            Ok(Self {
-                beginning,
-                texts: scripts,
-                files,
-                tests,
-            })
-        } else {
-            Err(LoadErrors(errors))
+        if !errors.is_empty() {
+            return Err(LoadErrors(errors));
         }
+        Ok(Self {
+            beginning,
+            texts: scripts,
+            files,
+            tests,
+            recorder: None,
+        })
+    }
+
+    /// Records from now on what the scripts do while tests run.
+    pub(crate) fn record(&mut self) {
+        self.recorder = Some(Arc::default());
+    }
+
+    /// Returns the lines of each script and of each library that ran so far and that did not run.
+    pub(crate) fn coverage(&self) -> Vec<FileCoverage> {
+        let Some(recorder) = &self.recorder else {
+            return Vec::new();
+        };
+        recorder.coverage(&self.lines(), |file| !self.files.contains_key(file))
+    }
+
+    /// Returns what each function of the scripts and of the libraries did so far.
+    pub(crate) fn profile(&self) -> Profile {
+        let Some(recorder) = &self.recorder else {
+            return Profile::default();
+        };
+        recorder.profile(&self.lines(), |file| !self.files.contains_key(file))
+    }
+
+    /// Returns the executable lines of all files. A file that does not compile has none.
+    fn lines(&self) -> BTreeMap<String, ExecutableLines> {
+        let modules = SharedModules::new(&World::new(&self.beginning).runtime(generous));
+        let engine = modules.engine(|| None);
+        let mut texts = self.texts.scripts.clone();
+        for (name, text) in &self.texts.libraries {
+            texts.insert(format!("{name}.rhai"), text.clone());
+        }
+        texts.extend(self.files.clone());
+        let mut lines = BTreeMap::new();
+        for (file, text) in &texts {
+            if let Ok(ast) = load::parse(&engine, file, text) {
+                lines.insert(file.clone(), ExecutableLines::of(&ast));
+            }
+        }
+        lines
     }
 
     /// Returns the tests, file by file, in the order in which they are written.
@@ -166,8 +207,7 @@ impl Suite {
     /// # Errors
     /// When the test fails.
     pub(crate) async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<TestFailure>> {
-        let (suite, test) = (Arc::clone(self), test.clone());
-        let world = Arc::new(World::new(&self.beginning));
+        let (suite, test, world) = (Arc::clone(self), test.clone(), self.world());
         let runtime = world.runtime(generous);
         let permit = runtime.permits.take(false).await;
         let file = test.file.clone();
@@ -186,6 +226,11 @@ impl Suite {
                 Err(Box::new(TestFailure::early(error, Vec::new())))
             }
         }
+    }
+
+    /// Creates the world of one test.
+    fn world(&self) -> Arc<World> {
+        Arc::new(World::recorded(&self.beginning, self.recorder.clone()))
     }
 
     fn run_in(

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rhai::Engine;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::recording::{Recorder, count_operation};
 use crate::base::{Clock, ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 use crate::script::{
@@ -181,6 +183,11 @@ pub(crate) struct World {
 impl World {
     /// Creates a world.
     pub(crate) fn new(beginning: &WorldSettings) -> Self {
+        Self::recorded(beginning, None)
+    }
+
+    /// Creates a world in which `recorder` records what scripts do.
+    pub(super) fn recorded(beginning: &WorldSettings, recorder: Option<Arc<Recorder>>) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING));
         let mut settings = beginning.settings.clone();
         settings.secrets.clear();
@@ -191,7 +198,7 @@ impl World {
             host: Arc::new(FakeHost::new(clock.clone())),
             clock,
             secrets: Arc::default(),
-            observer: Arc::default(),
+            observer: Arc::new(ScriptObserver::new(recorder)),
         }
     }
 
@@ -356,9 +363,24 @@ const LINES: usize = 1_000;
 pub(in crate::script) struct ScriptObserver {
     lines: Mutex<Vec<String>>,
     operations: AtomicU64,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl ScriptObserver {
+    fn new(recorder: Option<Arc<Recorder>>) -> Self {
+        Self {
+            recorder,
+            ..Self::default()
+        }
+    }
+
+    /// Records what `engine` does from now on, if that was requested.
+    pub(in crate::script) fn attach(&self, engine: &mut Engine) {
+        if let Some(recorder) = &self.recorder {
+            recorder.attach(engine);
+        }
+    }
+
     /// Keeps a line that a script wrote; lines after the first thousand are dropped.
     pub(in crate::script) fn line(&self, level: &str, text: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -370,6 +392,9 @@ impl ScriptObserver {
     /// Counts one more operation.
     pub(in crate::script) fn count(&self) {
         self.operations.fetch_add(1, Ordering::Relaxed);
+        if self.recorder.is_some() {
+            count_operation();
+        }
     }
 
     /// Returns the number of operations so far.
