@@ -237,7 +237,7 @@ fn check_finds_mistakes_and_strict_fails_for_warnings() {
     );
     assert!(
         message.contains(
-            "error: 10-a.rhai:4:16: lib/names.rhai has no function hots; did you mean host?"
+            "error: 10-a.rhai:4:23: lib/names.rhai has no function hots; did you mean host?"
         ),
         "{message}"
     );

@@ -155,7 +155,7 @@ async fn scripts_with_mistakes_are_not_put_in_force() {
     for (wrong, expected) in [
         (
             "if false { nope(1); }",
-            "10-a.rhai:1:40: there is no function nope",
+            "10-a.rhai:1:39: there is no function nope",
         ),
         (
             "context.client.contacts = \"a\";",
@@ -192,17 +192,13 @@ async fn scripts_with_mistakes_are_not_put_in_force() {
 #[tokio::test]
 async fn a_server_starts_with_scripts_that_have_mistakes_and_says_so() {
     let script =
-        "fn createClient(context) { if context.client.client_name == () { nope(); } true }";
+        "fn createClient(context) { if context.client.client_name == \"bad\" { nope(); } true }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     let error = ready(&server).await["scriptsError"].to_string();
-    assert!(
-        error.contains("10-a.rhai:1:66: there is no function nope"),
-        "{error}"
-    );
-    server.post(&minimal()).await.expect_status(500);
-    server
-        .register(&with(minimal(), json!({"client_name": "a"})))
-        .await;
+    assert!(error.contains("there is no function nope"), "{error}");
+    let bad = with(minimal(), json!({"client_name": "bad"}));
+    server.post(&bad).await.expect_status(500);
+    server.register(&minimal()).await;
     server.write_script("10-a.rhai", &version(2));
     until_version(&server, 2).await;
     assert_eq!(ready(&server).await.get("scriptsError"), None);

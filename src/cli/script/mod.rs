@@ -243,20 +243,17 @@ fn write_table(scripts: &ScriptSet) {
     say!("{:width$}  HOOKS", "SCRIPT");
     for (name, hooks) in rows {
         say!("{name:width$}  {hooks}");
-        for found in scripts.findings() {
-            let LoadError {
-                file,
-                line,
-                column,
-                message,
-                ..
-            } = &found.error;
-            if file == name && found.severity == Severity::Warning {
-                say!(
-                    "{:width$}  warning: {message} (line {line}, column {column})",
-                    ""
-                );
-            }
+    }
+    for Finding { severity, error } in scripts.findings() {
+        let LoadError {
+            file,
+            line,
+            column,
+            message,
+            ..
+        } = error;
+        if *severity == Severity::Warning {
+            say!("  warning: {message} ({file}, line {line}, column {column})");
         }
     }
 }
