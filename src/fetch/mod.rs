@@ -124,12 +124,8 @@ impl Fetcher {
             );
             return Err(FetchError::Busy);
         };
-        let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         let answer = timeout_at(deadline, self.exchange(prepared, limit)).await;
-        answer.unwrap_or_else(|_| {
-            tracing::warn!(host, milliseconds, "fetch failed: timed out");
-            Err(FetchError::Timeout { milliseconds })
-        })
+        answer.unwrap_or_else(|_| Err(too_late(&host, timeout)))
     }
 
     async fn exchange(
@@ -143,6 +139,13 @@ impl Fetcher {
             Err(error) => Err(FetchError::of(&error, &host)),
         }
     }
+}
+
+/// Logs that no complete answer of `host` arrived in time, and returns that as an error.
+fn too_late(host: &str, timeout: Duration) -> FetchError {
+    let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(host, milliseconds, "fetch failed: timed out");
+    FetchError::Timeout { milliseconds }
 }
 
 /// Returns the requested limit, but at most `maximum`.

@@ -57,24 +57,37 @@ pub(super) const FUNCTIONS: [&[HostFunction]; 15] = [
 ];
 
 /// Returns all modules with the names under which scripts call them.
-pub(super) fn all(runtime: &Runtime) -> [(&'static str, Functions); FUNCTIONS.len()] {
+pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Functions)> {
+    let mut all = reaching(runtime);
+    all.extend(computing());
+    all
+}
+
+/// Returns the modules that reach something outside of a call.
+fn reaching(runtime: &Runtime) -> Vec<(&'static str, Functions)> {
     let host: &Arc<dyn Host> = &(Arc::new(CallHost(Arc::clone(&runtime.host))) as _);
     let clock: &Arc<dyn Clock> = &(Arc::new(CallClock(Arc::clone(&runtime.clock))) as _);
     let limits = &runtime.settings.limits;
-    [
+    vec![
         ("attestation", attestation::module(host, clock, limits)),
-        ("base64", base64::module()),
         ("clients", clients::module(host, limits)),
-        ("crypto", crypto::module()),
         ("http", http::module(host, limits)),
-        ("json", json::module()),
         ("jwt", jwt::module(&runtime.secrets, clock)),
         ("kv", kv::module(host, limits)),
         ("log", log::module(&Log::new(runtime))),
-        ("net", net::module()),
         ("secrets", secrets::module(&runtime.secrets)),
-        ("text", text::module()),
         ("time", time::module(clock)),
+    ]
+}
+
+/// Returns the modules that only compute.
+fn computing() -> Vec<(&'static str, Functions)> {
+    vec![
+        ("base64", base64::module()),
+        ("crypto", crypto::module()),
+        ("json", json::module()),
+        ("net", net::module()),
+        ("text", text::module()),
         ("uri", uri::module()),
         ("x509", x509::module()),
     ]
