@@ -83,22 +83,26 @@ impl PortableClient {
             secret: secret(&mut members)?,
             tokens: registration_tokens(&mut members)?,
             revision: members.take("revision", "a non-negative integer")?,
+            origins: None,
             metadata: members.take("metadata", "an object")?,
             provenance: members.take("provenance", "an object in the form of an export")?,
-            origins: origins(&mut members)?,
         };
+        let origins = origins(&mut members, &line.metadata)?;
         members.end()?;
-        Ok(line)
+        Ok(Self { origins, ..line })
     }
 }
 
 /// Reads the origins of the members of the metadata. An older export has none.
-fn origins(members: &mut UnreadMembers) -> Result<Option<MemberOrigins>, String> {
+fn origins(
+    members: &mut UnreadMembers,
+    metadata: &Metadata,
+) -> Result<Option<MemberOrigins>, String> {
     let due = "an object with the origin of each member, in the form of an export";
     let Some(shown) = members.take_if_there::<Map<String, Value>>("origins", due)? else {
         return Ok(None);
     };
-    match MemberOrigins::read(&shown) {
+    match MemberOrigins::read(&shown, metadata) {
         Some(origins) => Ok(Some(origins)),
         None => Err(format!("origins: must be {due}")),
     }

@@ -16,6 +16,7 @@ mod script;
 mod serve;
 mod store;
 mod tokens;
+mod trial;
 
 use std::io;
 use std::net::SocketAddr;
@@ -54,6 +55,8 @@ enum Command {
     /// Work with scripts.
     #[command(subcommand)]
     Script(script::ScriptCommand),
+    /// Try a registration or an update on a running server: it is judged by every step, and nothing is stored.
+    Try(trial::TrialArguments),
     /// Work with the clients of a running server.
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
@@ -193,6 +196,7 @@ fn run(command: Command) -> Result<(), CommandFailure> {
         Command::Check(arguments) => Ok(check::run(&arguments)?),
         Command::Store(command) => Ok(store::run(&command)?),
         Command::Script(command) => script::run(&command),
+        Command::Try(arguments) => wait(trial::run(&arguments)),
         Command::Clients(command) => wait(clients::run(&command)),
         Command::Tokens(command) => wait(tokens::run(&command)),
         Command::Events(command) => wait(events::run(&command)),

@@ -137,11 +137,16 @@ impl MemberOrigins {
         shown
     }
 
-    /// Reads origins as they are shown; none if one of them is unknown.
-    pub(crate) fn read(shown: &Map<String, Value>) -> Option<Self> {
-        let mut members = Vec::with_capacity(shown.len());
-        for (name, origin) in shown {
-            members.push((name.as_str(), origin.as_str()?.parse().ok()?));
+    /// Reads the origins of `metadata` as they are shown; none if one of them is unknown. A member without an origin was
+    /// added by whoever administers both.
+    pub(crate) fn read(shown: &Map<String, Value>, metadata: &Metadata) -> Option<Self> {
+        let mut members = Vec::new();
+        for (name, _) in metadata.iter() {
+            let origin = match shown.get(name) {
+                Some(word) => word.as_str()?.parse().ok()?,
+                None => MemberOrigin::Administrator,
+            };
+            members.push((name, origin));
         }
         Some(Self::collect(members.into_iter()))
     }
@@ -211,7 +216,7 @@ mod tests {
         for (name, origin) in members {
             assert_eq!(shown[name], origin);
         }
-        assert_eq!(MemberOrigins::read(&shown), Some(origins));
+        assert_eq!(MemberOrigins::read(&shown, &metadata), Some(origins));
     }
 
     #[test]
@@ -244,7 +249,11 @@ mod tests {
             assert_eq!(word.parse(), Ok(origin));
         }
         assert_eq!("nobody".parse::<MemberOrigin>(), Err(()));
-        let unknown = json!({"scope": "nobody"});
-        assert_eq!(MemberOrigins::read(unknown.as_object().unwrap()), None);
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let metadata = Metadata::new(object(json!({"scope": "openid"})));
+        let read = |shown: Value| MemberOrigins::read(&object(shown), &metadata);
+        assert_eq!(read(json!({"scope": "nobody"})), None);
+        let added = read(json!({})).unwrap();
+        assert_eq!(added.origin_of("scope"), MemberOrigin::Administrator);
     }
 }

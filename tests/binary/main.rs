@@ -33,6 +33,7 @@ mod remote_failures;
 mod remote_scripts;
 mod remote_tokens;
 mod remote_transfer;
+mod remote_trial;
 mod salvage;
 mod script_reports;
 mod scripts;

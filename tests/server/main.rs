@@ -52,6 +52,7 @@ mod mtls;
 mod openapi;
 mod openidconnect_crate;
 mod operations;
+mod origins;
 mod own_tokens;
 mod privileges;
 mod proxies;

@@ -291,6 +291,7 @@ async fn violations_of_local_rules_are_only_reported() {
     let server = TestServer::new().await;
     let mut odd = client("odd").await;
     odd["metadata"]["redirect_uris"] = json!(["http://client.example.org/cb"]);
+    odd["origins"]["redirect_uris"] = json!("administrator");
     let lines = write(&[odd]);
     let answer = import(&server, "", lines.clone()).await;
     assert_eq!(
