@@ -110,41 +110,58 @@ impl TrialArguments {
     /// Returns the description of the request: the file, and the flags in its place.
     fn input(&self) -> Result<Map<String, Value>, CommandFailure> {
         let mut input = read_request(&self.request)?;
-        let mut put = |name: &str, value: Value| drop(input.insert(name.to_owned(), value));
+        for (name, value) in self.request_members()? {
+            input.insert(name.to_owned(), value);
+        }
+        for (name, value) in self.conditions()? {
+            input.insert(name.to_owned(), value);
+        }
+        Ok(input)
+    }
+
+    /// Returns the members that describe the request.
+    fn request_members(&self) -> Result<Vec<(&'static str, Value)>, CommandFailure> {
+        let mut members = Vec::new();
         if let Some(id) = &self.client_id {
-            put("client_id", id.as_str().into());
+            members.push(("client_id", id.as_str().into()));
         }
         if let Some(id) = &self.initial_access_token {
-            put("initial_access_token", id.as_str().into());
+            members.push(("initial_access_token", id.as_str().into()));
         }
         if let Some(address) = self.address {
-            put("address", address.to_string().into());
-        }
-        if let Some(seconds) = self.time {
-            put("time", seconds.into());
+            members.push(("address", address.to_string().into()));
         }
         if let Some(file) = &self.certificate {
-            put("certificate", json!({"pem": read_text(file)?}));
+            members.push(("certificate", json!({"pem": read_text(file)?})));
         }
         if !self.headers.is_empty() {
-            put("headers", headers(&self.headers));
+            members.push(("headers", headers(&self.headers)));
+        }
+        Ok(members)
+    }
+
+    /// Returns the members that describe what the request is judged by.
+    fn conditions(&self) -> Result<Vec<(&'static str, Value)>, CommandFailure> {
+        let mut members = Vec::new();
+        if let Some(seconds) = self.time {
+            members.push(("time", seconds.into()));
         }
         if !self.options.is_empty() {
-            put("registration", self.options.iter().cloned().collect());
+            members.push(("registration", self.options.iter().cloned().collect()));
         }
         if self.repeated {
-            put("repeated", true.into());
+            members.push(("repeated", true.into()));
         }
         if self.scripts.is_some() || !self.files.is_empty() {
-            put("scripts", json!(self.script_files()?));
-            put("replace_scripts", self.scripts.is_some().into());
+            members.push(("scripts", json!(self.script_files()?)));
+            members.push(("replace_scripts", self.scripts.is_some().into()));
         }
         match self.http.as_str() {
             "refuse" => {}
-            "live" => put("http", "live".into()),
-            file => put("http", read_fakes(Path::new(file))?),
+            "live" => members.push(("http", "live".into())),
+            file => members.push(("http", read_fakes(Path::new(file))?)),
         }
-        Ok(input)
+        Ok(members)
     }
 
     fn script_files(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
@@ -271,14 +288,7 @@ fn call_lines(call: &Value) -> Vec<String> {
             lines.push(format!("  {name}: {}", text(name)));
         }
     }
-    for change in items(call, "changed") {
-        let member = cell(change.get("member"));
-        for (mark, side) in [('-', "before"), ('+', "after")] {
-            if let Some(value) = change.get(side) {
-                lines.push(format!("  {mark} {member}: {value}"));
-            }
-        }
-    }
+    lines.extend(change_lines(call));
     for sent in items(call, "http") {
         let outcome = cell(sent.get("status").or(sent.get("error")));
         let (method, url) = (cell(sent.get("method")), cell(sent.get("url")));
@@ -286,6 +296,20 @@ fn call_lines(call: &Value) -> Vec<String> {
     }
     for line in items(call, "log") {
         lines.push(format!("  log: {}", cell(Some(line))));
+    }
+    lines
+}
+
+/// Returns the members that a call changed.
+fn change_lines(call: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for change in items(call, "changed") {
+        let member = cell(change.get("member"));
+        for (mark, side) in [('-', "before"), ('+', "after")] {
+            if let Some(value) = change.get(side) {
+                lines.push(format!("  {mark} {member}: {value}"));
+            }
+        }
     }
     lines
 }

@@ -49,8 +49,8 @@ async fn admit(
     body: Result<Bytes, BodyError>,
 ) -> Result<Registered, RegisterError> {
     cx.step("enabled").done(check_enabled(cx))?;
-    let certificate = certificate::demand(cx, &caller);
-    cx.step("client_certificate").done(certificate)?;
+    cx.step("client_certificate")
+        .done(certificate::demand(cx, &caller))?;
     let headers = caller.headers();
     let received = cx.step("body").done(Received::new(headers, body))?;
     let step = cx.step("initial_access_token");
@@ -61,17 +61,20 @@ async fn admit(
     };
     initial_access::count(cx, &caller, counted)?;
     let attestation = AttestationHeaders::of(headers);
-    let attested = verify_attestation(cx, &attestation).await;
-    caller.attested = cx.step("client_attestation").done(attested)?;
+    let attesting = cx.step("client_attestation");
+    caller.attested = attesting.done(verify_attestation(cx, &attestation).await)?;
     let shown = match shown {
-        // An attested client needs no initial access token.
-        Err(RegisterError::Unauthorised(BadCredentials::Nothing)) if caller.attested.is_some() => {
-            Ok(None)
-        }
+        Err(error) if may_lack_token(&caller, &error) => Ok(None),
         shown => shown,
     };
     caller.initial_access = step.done(shown)?;
     registration::register(cx, &caller, received).await
+}
+
+/// Whether the caller needs no initial access token, and presented none. That holds for an attested client.
+const fn may_lack_token(caller: &Caller<'_>, error: &RegisterError) -> bool {
+    let presented_none = matches!(error, RegisterError::Unauthorised(BadCredentials::Nothing));
+    presented_none && caller.attested.is_some()
 }
 
 fn check_enabled(cx: &Context<'_>) -> Result<(), RegisterError> {

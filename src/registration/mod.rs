@@ -140,18 +140,11 @@ async fn create(
         return Ok(existing);
     }
     let step = cx.step("credentials");
-    let issued = step.done(issue::create(
-        attempt,
-        &proven,
-        sanctioned,
-        shared.digest.clone(),
-    ))?;
+    let issued = issue::create(attempt, &proven, sanctioned, shared.digest.clone());
+    let issued = step.done(issued)?;
     let answer = answer(attempt, &issued).await?;
     let also = shared.alone().and(also);
-    let step = cx.step("store");
-    let inserted = issue::insert(attempt, &issued, &proven, also);
-    let inserted = inserted.instrument(traces::step("store")).await;
-    match step.done(inserted) {
+    match store(attempt, &issued, &proven, also).await {
         Ok(()) => {}
         // Another request may have registered the same metadata at the same time. After any other failure, a
         // client found now may be a part of this one.
@@ -163,6 +156,18 @@ async fn create(
     }
     report_created(cx, &issued.client);
     Ok(answer)
+}
+
+/// Runs step 14 of a registration.
+async fn store(
+    attempt: Attempt<'_>,
+    issued: &Issued,
+    proven: &Proven,
+    also: Change,
+) -> Result<(), RegisterError> {
+    let step = attempt.cx.step("store");
+    let inserted = issue::insert(attempt, issued, proven, also);
+    step.done(inserted.instrument(traces::step("store")).await)
 }
 
 /// Writes the new client to the log and the metrics.

@@ -73,6 +73,24 @@ pub(crate) struct RecordedCall {
 }
 
 impl RecordedCall {
+    /// A call that passed and did nothing.
+    fn new(hook: Hook, script: &str) -> Self {
+        Self {
+            hook: hook.name(),
+            script: script.to_owned(),
+            result: Ending::Passed,
+            value: None,
+            status: None,
+            body: None,
+            error: None,
+            changed: Vec::new(),
+            operations: 0,
+            microseconds: 0,
+            log: Vec::new(),
+            http: Vec::new(),
+        }
+    }
+
     /// Returns whether the changes of the call are changes of the answer to the client.
     pub(crate) fn changed_the_answer(&self) -> bool {
         let hooks = [Hook::ModifyPostResponse, Hook::ModifyPutResponse];
@@ -208,20 +226,7 @@ impl HookRecorder {
 
 /// Returns how a call ended.
 fn result(ended: &EndedCall<'_>) -> RecordedCall {
-    let call = RecordedCall {
-        hook: ended.hook.name(),
-        script: ended.script.to_owned(),
-        result: Ending::Passed,
-        value: None,
-        status: None,
-        body: None,
-        error: None,
-        changed: Vec::new(),
-        operations: 0,
-        microseconds: 0,
-        log: Vec::new(),
-        http: Vec::new(),
-    };
+    let call = RecordedCall::new(ended.hook, ended.script);
     match ended.outcome {
         Ok(returned) => RecordedCall {
             result: match returned.as_bool() {
@@ -352,5 +357,27 @@ impl Host for CallHost {
 
     fn consume_nonce(&self, by: &CallingScript<'_>, nonce: &str) -> Result<bool, String> {
         self.host().consume_nonce(by, nonce)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A function of the host that is missing here would fail for every script.
+    #[test]
+    fn scripts_reach_every_function_of_the_host() {
+        let host = include_str!("host.rs");
+        let functions = host.split("trait Host").nth(1).unwrap();
+        let functions = functions.split("\n}\n").next().unwrap();
+        let here = include_str!("record.rs");
+        let here = here.split("impl Host for CallHost").nth(1).unwrap();
+        let mut count = 0;
+        for line in functions.lines() {
+            if let Some(name) = line.strip_prefix("    fn ") {
+                let name = name.split('(').next().unwrap();
+                assert!(here.contains(&format!("fn {name}(")), "{name}");
+                count += 1;
+            }
+        }
+        assert!(count >= 8, "{count}");
     }
 }

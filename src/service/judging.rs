@@ -12,9 +12,10 @@ use tokio::sync::watch;
 
 use crate::base::Clock;
 use crate::client::Client;
+use crate::config::Live;
 use crate::script::{HookRecorder, Host, RecordedCall, ScriptSet};
 use crate::service::{Context, Judged, Outside, RateLimits, Service, Snapshot, Steady};
-use crate::store::{PastUses, audit};
+use crate::store::{PastUses, Store, audit};
 use crate::telemetry::{ClientChange, meter};
 use crate::trust::Verifier;
 
@@ -94,6 +95,15 @@ pub(crate) enum StepVerdict {
 }
 
 impl Judging {
+    /// A record without steps, for scripts that reach `host` and see the time of `clock`.
+    fn new(host: Arc<dyn Host>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            recorder: HookRecorder::new(host, clock),
+            steps: Mutex::default(),
+            origins: Mutex::default(),
+        }
+    }
+
     /// Returns the steps that have ended, in that order.
     pub(crate) fn steps(&self) -> Vec<JudgedStep> {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,28 +222,18 @@ impl Service {
             None => Arc::clone(&self.clock),
         };
         let live = Arc::new(ArcSwap::new(Arc::clone(&snapshot.live)));
-        let outside = Outside::new(
-            &self.settings,
-            store.clone(),
-            Arc::clone(&self.fetcher),
-            Arc::clone(&clock),
-            Arc::clone(&live),
-        );
-        let host = Arc::new(outside.with_http(conditions.http.clone()));
-        let judging = Judging {
-            recorder: HookRecorder::new(host, Arc::clone(&clock)),
-            steps: Mutex::default(),
-            origins: Mutex::default(),
+        let host = self.host_on(&store, &clock, &live, conditions.http.clone());
+        let verifier = match &conditions.verifier {
+            Some(verifier) => Arc::clone(verifier),
+            None => Arc::new(self.verifier.copied(&clock)),
         };
         Self {
+            judging: Some(Judging::new(host, Arc::clone(&clock))),
+            verifier,
             settings: Arc::clone(&self.settings),
             issuer: self.issuer.clone(),
             fetcher: Arc::clone(&self.fetcher),
             documents: self.documents.clone(),
-            verifier: match &conditions.verifier {
-                Some(verifier) => Arc::clone(verifier),
-                None => Arc::new(self.verifier.copied(&clock)),
-            },
             changes: self.changes.clone(),
             script_orders: self.script_orders.clone(),
             // The writer of this queue is gone, so its events are lost.
@@ -248,8 +248,21 @@ impl Service {
             store,
             clock,
             live,
-            judging: Some(judging),
         }
+    }
+
+    /// Returns what scripts reach outside themselves, with this store, time and configuration.
+    fn host_on(
+        &self,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        live: &Arc<ArcSwap<Live>>,
+        http: ScriptHttp,
+    ) -> Arc<dyn Host> {
+        let (store, fetcher) = (store.clone(), Arc::clone(&self.fetcher));
+        let (clock, live) = (Arc::clone(clock), Arc::clone(live));
+        let outside = Outside::new(&self.settings, store, fetcher, clock, live);
+        Arc::new(outside.with_http(http))
     }
 
     /// Returns what was recorded, if this service judges one request.

@@ -295,6 +295,18 @@ async fn other_scripts(
     Ok(Some(Arc::new(compiled)))
 }
 
+/// Returns the configuration in force.
+fn present_configuration(service: &Service) -> Configuration {
+    let snapshot = service.snapshot();
+    Configuration {
+        settings: (*service.settings).clone(),
+        live: (*snapshot.live).clone(),
+        base: Box::new((*snapshot.live).clone()),
+        origins: (*snapshot.origins).clone(),
+        warnings: Vec::new(),
+    }
+}
+
 /// Returns the live configuration with other options of `[registration]`; none if there are no others.
 async fn other_options(
     service: &Service,
@@ -303,14 +315,7 @@ async fn other_options(
     if options.is_empty() {
         return Ok(None);
     }
-    let snapshot = service.snapshot();
-    let present = Configuration {
-        settings: (*service.settings).clone(),
-        live: (*snapshot.live).clone(),
-        base: Box::new((*snapshot.live).clone()),
-        origins: (*snapshot.origins).clone(),
-        warnings: Vec::new(),
-    };
+    let present = present_configuration(service);
     let mut patch = Map::new();
     for (name, value) in options {
         patch.insert(format!("registration.{name}"), value);

@@ -205,22 +205,13 @@ async fn answer(service: Arc<Service>, request: Request<Body>) -> Response {
 /// Returns the request as it arrives at its endpoint.
 async fn assemble(judging: &Service, request: TrialRequest) -> Result<Request<Body>, JudgeError> {
     let mut headers = request.headers;
-    let (method, query) = match &request.target {
-        Target::Registration => (Method::POST, String::new()),
-        Target::Update(id) => {
-            if !headers.contains_key(AUTHORIZATION) {
-                let token = own_token(judging, id).await?;
-                headers.insert(AUTHORIZATION, bearer(&token));
-            }
-            let mut query = url::form_urlencoded::Serializer::new("?".to_owned());
-            (
-                Method::PUT,
-                query.append_pair("client_id", id.as_str()).finish(),
-            )
-        }
-    };
-    let path = &judging.settings.server.paths.registration;
-    let uri: Uri = format!("{path}{query}").parse().unwrap_or_default();
+    if let Target::Update(id) = &request.target
+        && !headers.contains_key(AUTHORIZATION)
+    {
+        let token = own_token(judging, id).await?;
+        headers.insert(AUTHORIZATION, bearer(&token));
+    }
+    let (method, uri) = line(judging, &request.target);
     let mut assembled: Request<Body> = AssembledRequest {
         method,
         uri,
@@ -234,6 +225,21 @@ async fn assemble(judging: &Service, request: TrialRequest) -> Result<Request<Bo
         assembled.extensions_mut().insert(NamedToken(id));
     }
     Ok(assembled)
+}
+
+/// Returns the method and the URI of a request.
+fn line(judging: &Service, target: &Target) -> (Method, Uri) {
+    let path = &judging.settings.server.paths.registration;
+    let (method, text) = match target {
+        Target::Registration => (Method::POST, path.clone()),
+        Target::Update(id) => {
+            let mut uri =
+                url::form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
+            uri.append_pair("client_id", id.as_str());
+            (Method::PUT, uri.finish())
+        }
+    };
+    (method, text.parse().unwrap_or_default())
 }
 
 fn limited(body: Bytes, limit: usize) -> Result<Bytes, BodyError> {

@@ -75,19 +75,14 @@ pub(in crate::registration) fn merge(
         !vouched.contains_key(name) && vouched.keys().any(|own| rules::retells(name, own))
     };
     members.retain(|name, _| !is_retold(name));
-    let (mut settled, mut stated) = (BTreeSet::new(), Vec::new());
-    for (name, value) in vouched {
-        stated.push(name.clone());
-        if statement.is_verified {
-            settled.insert(name.clone());
-        }
-        members.insert(name, value);
-    }
-    let granted = automatic(cx, statement);
-    if !granted.is_empty() {
-        stated.push("scope".to_owned());
-    }
-    grant(&mut members, granted);
+    let mut stated: Vec<String> = vouched.keys().cloned().collect();
+    let settled = if statement.is_verified {
+        stated.iter().cloned().collect()
+    } else {
+        BTreeSet::new()
+    };
+    members.extend(vouched);
+    grant_automatically(cx, statement, &mut members, &mut stated);
     Ok(MergedRequest {
         members: absent::present(members),
         settled,
@@ -213,6 +208,20 @@ fn not_vouched(index: usize) -> Violation {
     let rule = "is not one of the redirect URIs of the software statement; send only redirect URIs of the \
                 statement, or omit redirect_uris to register all of them";
     Violation::redirect_uri(format!("{REDIRECT_URIS}[{index}]"), rule)
+}
+
+/// Grants the scopes that clients of the statement's issuer get without asking, and notes them in `stated`.
+fn grant_automatically(
+    cx: &Context<'_>,
+    statement: &Statement,
+    members: &mut Map<String, Value>,
+    stated: &mut Vec<String>,
+) {
+    let granted = automatic(cx, statement);
+    if !granted.is_empty() {
+        stated.push("scope".to_owned());
+    }
+    grant(members, granted);
 }
 
 /// Returns the scopes that clients of the statement's issuer get without asking. A statement that only claims

@@ -181,9 +181,7 @@ impl ScriptSet {
         work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
-        // A request that is only judged can wait for what the hook usually does not wait for.
-        let is_quick =
-            !hook.shares_a_task() && self.pace(hook).is_quick() && facts.request.recorder.is_none();
+        let is_quick = self.is_quick(hook, &facts);
         let Some(permit) = runtime.permits.take(is_quick).await else {
             return Err(HookError::Busy);
         };
@@ -199,6 +197,13 @@ impl ScriptSet {
             Ok(done) => done,
             Err(message) => Err(HookError::Fault(ScriptFault::new("", hook, message))),
         }
+    }
+
+    /// Returns whether the scripts can run on the thread of the request. A request that is only judged may wait for what
+    /// the hook usually does not wait for.
+    fn is_quick(&self, hook: Hook, facts: &Facts) -> bool {
+        let is_judged = facts.request.recorder.is_some();
+        !hook.shares_a_task() && !is_judged && self.pace(hook).is_quick()
     }
 
     /// Returns what all scripts that are called for one request at `hook` share.

@@ -55,18 +55,21 @@ impl Overlay {
         self.below.get(key).await
     }
 
+    /// Returns what was written in `range`.
+    fn written_in(&self, range: Range<Vec<u8>>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let written = self.written();
+        let inside = written.range(range);
+        inside
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
     /// Returns the first `limit` pairs of `range`, written ones before those below.
     async fn merged(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Pair>, StoreError> {
         if range.start >= range.end {
             return Ok(Vec::new());
         }
-        let written: Vec<(Vec<u8>, Option<Vec<u8>>)> = {
-            let written = self.written();
-            let inside = written.range(range.clone());
-            inside
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect()
-        };
+        let written = self.written_in(range.clone());
         // Each written key can take the place of one pair from below.
         let wanted = limit.saturating_add(written.len());
         let below = self.below.scan(range, wanted).await?;
