@@ -16,8 +16,8 @@ fn createClient(context) {
 
 fn file(registrar: &Registrar, name: &str, text: &str) -> String {
     let path = registrar.folder().join(name);
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+    std::fs::write(&path, text).expect("a file");
+    path.to_str().expect("a path").to_owned()
 }
 
 fn request(registrar: &Registrar, name: &str) -> String {
@@ -29,7 +29,7 @@ fn count(registrar: &Registrar) -> usize {
     let listed = registrar
         .cli(&["clients", "list", "--format", "json"])
         .json();
-    listed.as_array().unwrap().len()
+    listed.as_array().expect("clients").len()
 }
 
 #[tokio::test]
