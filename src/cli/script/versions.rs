@@ -221,7 +221,9 @@ fn files_of(answer: &Value) -> BTreeMap<String, String> {
 }
 
 /// Compiles the scripts of a folder and returns their files. The secrets of the server may be unknown here.
-pub(in crate::cli) fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, CommandFailure> {
+pub(in crate::cli) fn read_folder(
+    folder: &Path,
+) -> Result<BTreeMap<String, String>, CommandFailure> {
     let settings = ScriptSettings {
         directory: folder.to_owned(),
         ..ScriptSettings::default()
