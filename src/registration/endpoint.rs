@@ -48,9 +48,7 @@ async fn admit(
     mut caller: Caller<'_>,
     body: Result<Bytes, BodyError>,
 ) -> Result<Registered, RegisterError> {
-    cx.step("enabled").done(check_enabled(cx))?;
-    cx.step("client_certificate")
-        .done(certificate::demand(cx, &caller))?;
+    check_caller(cx, &caller)?;
     let headers = caller.headers();
     let received = cx.step("body").done(Received::new(headers, body))?;
     let step = cx.step("initial_access_token");
@@ -75,6 +73,13 @@ async fn admit(
 const fn may_lack_token(caller: &Caller<'_>, error: &RegisterError) -> bool {
     let presented_none = matches!(error, RegisterError::Unauthorised(BadCredentials::Nothing));
     presented_none && caller.attested.is_some()
+}
+
+/// The first two steps.
+fn check_caller(cx: &Context<'_>, caller: &Caller<'_>) -> Result<(), RegisterError> {
+    cx.step("enabled").done(check_enabled(cx))?;
+    let step = cx.step("client_certificate");
+    step.done(certificate::demand(cx, caller))
 }
 
 fn check_enabled(cx: &Context<'_>) -> Result<(), RegisterError> {

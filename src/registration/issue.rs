@@ -23,11 +23,7 @@ pub(super) fn create(
     let id = ClientId::parse(&random::client_id()).map_err(|_| RegisterError::Conflict)?;
     let metadata = sanctioned.metadata.metadata();
     let expires_at = rules::expiry(metadata, now);
-    let secret = if rules::needs_secret(metadata) {
-        Some(new_secret(cx, &id, expires_at)?)
-    } else {
-        None
-    };
+    let secret = first_secret(cx, &id, metadata, expires_at)?;
     let (secret, sealed) = secret.unzip();
     let (token, tokens) = first_token()?;
     let is_shared = shared_as.is_some();
@@ -119,6 +115,18 @@ fn kept_or_new(
         expires_at,
     };
     Ok((secret, sealed))
+}
+
+/// Creates a secret for the new client `id`, if it needs one.
+fn first_secret(
+    cx: &Context<'_>,
+    id: &ClientId,
+    metadata: &Metadata,
+    expires_at: Option<Timestamp>,
+) -> Result<Option<(Secret, ClientSecret)>, RegisterError> {
+    let needs_secret = rules::needs_secret(metadata);
+    let secret = needs_secret.then(|| new_secret(cx, id, expires_at));
+    secret.transpose()
 }
 
 /// Creates a secret for the client `id`, and the sealed form that is stored.

@@ -139,9 +139,7 @@ async fn create(
     if let Some(existing) = shared.answer(attempt).await? {
         return Ok(existing);
     }
-    let step = cx.step("credentials");
-    let issued = issue::create(attempt, &proven, sanctioned, shared.digest.clone());
-    let issued = step.done(issued)?;
+    let issued = issue_client(attempt, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer(attempt, &issued).await?;
     let also = shared.alone().and(also);
     match store(attempt, &issued, &proven, also).await {
@@ -156,6 +154,17 @@ async fn create(
     }
     report_created(cx, &issued.client);
     Ok(answer)
+}
+
+/// Creates the client with its credentials.
+fn issue_client(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    sanctioned: Sanctioned,
+    shared_as: Option<String>,
+) -> Result<Issued, RegisterError> {
+    let step = attempt.cx.step("credentials");
+    step.done(issue::create(attempt, proven, sanctioned, shared_as))
 }
 
 /// Runs step 14 of a registration.

@@ -227,9 +227,23 @@ impl Service {
             Some(verifier) => Arc::clone(verifier),
             None => Arc::new(self.verifier.copied(&clock)),
         };
+        let judging = Judging::new(host, Arc::clone(&clock));
         Self {
-            judging: Some(Judging::new(host, Arc::clone(&clock))),
+            judging: Some(judging),
             verifier,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            clock,
+            live,
+            ..self.on(store)
+        }
+    }
+
+    /// Returns the same service on another store. It writes no audit events of rejected requests, and does not look at
+    /// the upstream server.
+    fn on(&self, store: Store) -> Self {
+        Self {
+            judging: None,
+            verifier: Arc::clone(&self.verifier),
             settings: Arc::clone(&self.settings),
             issuer: self.issuer.clone(),
             fetcher: Arc::clone(&self.fetcher),
@@ -243,11 +257,11 @@ impl Service {
             admin_address: self.admin_address,
             steady: Steady::default(),
             stopping: self.stopping.clone(),
-            snapshot: ArcSwap::from_pointee(snapshot),
+            snapshot: ArcSwap::new(self.snapshot()),
             replaced: watch::channel(()).0,
             store,
-            clock,
-            live,
+            clock: Arc::clone(&self.clock),
+            live: Arc::clone(&self.live),
         }
     }
 

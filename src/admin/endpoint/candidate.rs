@@ -47,7 +47,7 @@ struct CanaryReport {
     /// `registration.scriptsCanary`
     share: f64,
     decided: u64,
-    /// The faults of its scripts, also of those that judged without effect.
+    /// The faults of its scripts in these requests.
     faults: u64,
     /// Whether it decides no more requests, because it had too many faults.
     has_stopped: bool,

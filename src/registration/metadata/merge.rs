@@ -76,11 +76,7 @@ pub(in crate::registration) fn merge(
     };
     members.retain(|name, _| !is_retold(name));
     let mut stated: Vec<String> = vouched.keys().cloned().collect();
-    let settled = if statement.is_verified {
-        stated.iter().cloned().collect()
-    } else {
-        BTreeSet::new()
-    };
+    let settled = settled(statement, &stated);
     members.extend(vouched);
     grant_automatically(cx, statement, &mut members, &mut stated);
     Ok(MergedRequest {
@@ -88,6 +84,15 @@ pub(in crate::registration) fn merge(
         settled,
         stated,
     })
+}
+
+/// Returns the members that the requester cannot change, of those that `statement` has.
+fn settled(statement: &Statement, stated: &[String]) -> BTreeSet<String> {
+    if statement.is_verified {
+        stated.iter().cloned().collect()
+    } else {
+        BTreeSet::new()
+    }
 }
 
 /// Returns the part of `members` that the requester may ask for.

@@ -309,16 +309,15 @@ impl Asking {
         if let Some(recorder) = self.recorder() {
             return self.call_recorded(recorder, script, first, client);
         }
-        let permit = &self.round.permit;
+        let (permit, name) = (&self.round.permit, &script.id.name);
         let (begun, waited) = (Instant::now(), permit.waited());
-        let traced = traces::script(&script.id.name, self.hook.name());
+        let traced = traces::script(name, self.hook.name());
         let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
             let waited = permit.waited().saturating_sub(waited);
             let is_fault = matches!(outcome, Err(HookError::Fault(_)));
             counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
         }
-        let name = &script.id.name;
         meter::script_call(name, self.hook.name(), word(&outcome), begun.elapsed());
         outcome
     }
