@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::base::Clock;
+use crate::base::{Clock, Secret};
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
 use crate::fetch::Fetcher;
@@ -150,7 +150,7 @@ impl Opened {
         let (script_orders, ordered) = script_orders::queue();
         let (refusals, refused) = audit::queue(self.store.audit.clone());
         let parts = Parts {
-            jwks: token::public_keys(&scripts.secrets()),
+            jwks: token::public_keys(&secrets(&scripts)),
             upstream: upstream(settings, &issuer, &clock)?,
             store: self.store,
             clock,
@@ -281,6 +281,11 @@ fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
 fn store_error(settings: &Settings, source: StoreError) -> StartFault {
     let url = settings.store.url.clone();
     StartFault::Store { url, source }
+}
+
+/// Returns the secrets of `[scripts.secrets]`.
+fn secrets(wanted: &WantedScripts) -> Vec<Secret> {
+    wanted.scripts.runtime().secrets()
 }
 
 fn upstream(

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,8 +39,7 @@ struct Shadowed {
 }
 
 /// A request that the candidate answers differently.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(rename = "ScriptDifference")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Difference {
     /// When the request was answered, in seconds since 1970-01-01T00:00:00Z.
     pub(crate) at: u64,
@@ -60,8 +58,7 @@ pub(crate) struct Difference {
 }
 
 /// Whether scripts accept a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Verdict {
     /// The status of the answer.
     pub(crate) status: u16,
@@ -73,8 +70,7 @@ pub(crate) struct Verdict {
 }
 
 /// A member of the answer that differs. A missing value is absent.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct MemberDifference {
     pub(crate) member: String,
     #[serde(skip_serializing_if = "Option::is_none")]

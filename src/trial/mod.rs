@@ -12,7 +12,7 @@ mod replay;
 
 pub(crate) use follow::{Observer, queue};
 pub(crate) use input::TrialInput;
-pub(crate) use replay::replay;
+pub(crate) use replay::{ReplayError, replay};
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::http::ClientCertificate;
 use crate::script::ScriptSet;
 use crate::service::candidate::Difference;
 use crate::service::{Conditions, ScriptHttp, Service};
-use crate::store::{NumberedRequest, PastUses, RecordedRequest, StoreError};
+use crate::store::{NumberedRequest, PastUses, RecordedRequest, ScriptFiles, StoreError};
 use crate::trial::compare::{Answered, Compared, difference};
 use crate::trial::{JudgeError, Target, TrialRequest, follow, judge};
 use crate::x509::Certificate;
@@ -23,17 +23,29 @@ pub(crate) struct Replayed {
     pub(crate) last: Option<u64>,
 }
 
-/// Judges the first `limit` recorded requests after the position `after` by `scripts`, and by those in force. Each is
+/// Why nothing was judged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayError {
+    /// The scripts cannot be loaded.
+    #[error("the scripts cannot be loaded: {0}")]
+    Invalid(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Judges the first `limit` recorded requests after the position `after` by the scripts `files`, and by those in force. Each is
 /// judged at the time at which it was answered, and nothing that it used up is missing.
 ///
 /// # Errors
-/// When the store fails.
+/// When the scripts cannot be loaded, or the store fails.
 pub(crate) async fn replay(
     service: &Service,
-    scripts: &Arc<ScriptSet>,
+    files: ScriptFiles,
     http: &ScriptHttp,
     (after, limit): (u64, usize),
-) -> Result<Replayed, StoreError> {
+) -> Result<Replayed, ReplayError> {
+    let scripts = &compile(service, files).await?;
     let mut replayed = Replayed {
         judged: 0,
         skipped: 0,
@@ -52,6 +64,19 @@ pub(crate) async fn replay(
         }
     }
     Ok(replayed)
+}
+
+/// Compiles scripts beside those in force: their calls do not count for them.
+async fn compile(service: &Service, files: ScriptFiles) -> Result<Arc<ScriptSet>, ReplayError> {
+    let settings = service.settings.scripts.clone();
+    let runtime = service.snapshot().scripts.runtime().beside();
+    let compiled =
+        tokio::task::spawn_blocking(move || ScriptSet::of_files(files, &settings, &runtime)).await;
+    match compiled {
+        Ok(Ok(scripts)) => Ok(Arc::new(scripts)),
+        Ok(Err(errors)) => Err(ReplayError::Invalid(errors.to_string())),
+        Err(error) => Err(ReplayError::Invalid(error.to_string())),
+    }
 }
 
 fn compared(request: RecordedRequest) -> Compared {

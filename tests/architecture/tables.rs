@@ -171,6 +171,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "service",
             "telemetry",
             "token",
+            "trial",
         ],
     ),
     (
@@ -218,6 +219,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "token",
+            // What follows a request behind its answer.
+            "trial",
             "server/watch",
         ],
     ),

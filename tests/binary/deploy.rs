@@ -72,7 +72,7 @@ fn the_unit_checks_the_configuration_that_it_runs() {
     std::fs::copy(shipped, folder.path().join("etc/registrar.toml")).unwrap();
     std::fs::write(
         folder.path().join("etc/scripts/10.rhai"),
-        "fn createClient(context) { true }\n",
+        "fn createClient(context) { true }\nfn updateClient(context) { true }\n",
     )
     .unwrap();
     let check = unit_words("ExecStartPre");

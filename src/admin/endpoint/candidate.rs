@@ -6,8 +6,9 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::admin::endpoint::{admit, unknown};
 use crate::http::{Problem, answer};
@@ -25,6 +26,7 @@ pub(in crate::admin) struct CandidateReport<'a> {
     shadow: ShadowReport,
     canary: CanaryReport,
     /// The last 200 requests that it answers differently, newest first.
+    #[schemars(schema_with = "differences")]
     differences: Vec<Difference>,
 }
 
@@ -51,6 +53,48 @@ struct CanaryReport {
     faults: u64,
     /// Whether it decides no more requests, because it had too many faults.
     has_stopped: bool,
+}
+
+/// Returns the schema of a list of differences.
+pub(super) fn differences(_: &mut SchemaGenerator) -> Schema {
+    let verdict = json!({
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+            "status": {"type": "integer", "description": "The status of the answer."},
+            "error": {"type": "string", "description": "The error code, if the request is rejected."},
+            "error_description": {"type": "string"},
+        },
+    });
+    let member = json!({
+        "type": "object",
+        "description": "A member of the client that differs. A missing value is absent.",
+        "required": ["member"],
+        "properties": {
+            "member": {"type": "string"},
+            "before": {},
+            "after": {},
+            "is_hidden": {
+                "type": "boolean",
+                "description": "Whether the values are not shown, because the member can hold a secret.",
+            },
+        },
+    });
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["at", "before", "after", "members"],
+            "properties": {
+                "at": {"type": "integer", "description": "When the request was answered, in seconds since 1970."},
+                "correlation_id": {"type": "string"},
+                "client_id": {"type": "string", "description": "The client that the request updates."},
+                "before": verdict,
+                "after": verdict,
+                "members": {"type": "array", "items": member},
+            },
+        },
+    })
 }
 
 /// Shows how the candidate does.

@@ -10,14 +10,14 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::endpoint::candidate::differences;
 use crate::admin::endpoint::refusal::call_refused;
 use crate::admin::endpoint::{admit, bad_request, read_typed};
 use crate::http::{Problem, answer};
-use crate::script::ScriptSet;
 use crate::service::candidate::Difference;
 use crate::service::{Context, ScriptHttp, Service};
 use crate::store::ScriptFiles;
-use crate::trial;
+use crate::trial::{self, ReplayError};
 
 /// The maximum number of requests of one call.
 const MOST: usize = 200;
@@ -49,6 +49,7 @@ pub(in crate::admin) struct ReplayedRequests {
     judged: usize,
     /// The number of requests that could not be judged, such as updates of clients that no longer exist.
     skipped: usize,
+    #[schemars(schema_with = "differences")]
     differences: Vec<Difference>,
     /// The value of `after` for the next call, if more requests follow.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,14 +80,14 @@ async fn replay_page(cx: &Context<'_>, parts: &mut Parts) -> Result<ReplayedRequ
     if !(1..=MOST).contains(&limit) {
         return Err(bad_request(&format!("limit must be from 1 to {MOST}")));
     }
-    let scripts = compile(cx, wanted.files).await?;
     let http = if wanted.http {
         ScriptHttp::LiveReads
     } else {
         ScriptHttp::Refused
     };
     let page = (wanted.after, limit);
-    let replayed = Box::pin(trial::replay(cx.service, &scripts, &http, page)).await?;
+    let replayed = trial::replay(cx.service, wanted.files, &http, page);
+    let replayed = Box::pin(replayed).await.map_err(problem)?;
     let is_full = replayed.judged + replayed.skipped >= limit;
     Ok(ReplayedRequests {
         judged: replayed.judged,
@@ -96,20 +97,12 @@ async fn replay_page(cx: &Context<'_>, parts: &mut Parts) -> Result<ReplayedRequ
     })
 }
 
-/// Compiles the scripts beside those in force: their calls do not count for them.
-async fn compile(cx: &Context<'_>, files: ScriptFiles) -> Result<Arc<ScriptSet>, Problem> {
-    let settings = cx.service.settings.scripts.clone();
-    let runtime = cx.snapshot.scripts.runtime().beside();
-    let compiled =
-        tokio::task::spawn_blocking(move || ScriptSet::of_files(files, &settings, &runtime)).await;
-    let reason = match compiled {
-        Ok(Ok(scripts)) => return Ok(Arc::new(scripts)),
-        Ok(Err(errors)) => errors.to_string().replace('\n', "; "),
-        Err(error) => error.to_string(),
-    };
-    Err(Problem::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_scripts",
-        &format!("the scripts cannot be loaded: {reason}"),
-    ))
+fn problem(error: ReplayError) -> Problem {
+    match error {
+        ReplayError::Store(error) => error.into(),
+        ReplayError::Invalid(_) => {
+            let description = error.to_string().replace('\n', "; ");
+            Problem::new(StatusCode::BAD_REQUEST, "invalid_scripts", &description)
+        }
+    }
 }

@@ -8,7 +8,7 @@
 mod candidate;
 mod change;
 mod removal;
-pub(in crate::server) mod versions;
+pub(crate) mod versions;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,7 @@ pub(crate) struct Reloads {
 impl Reloads {
     /// Reports the mistakes in the scripts with which the server starts. No previous set could take their
     /// place, so they are used, and what they do wrong fails when it runs.
-    pub(in crate::server) fn of(scripts: &ScriptSet) -> Self {
+    pub(crate) fn of(scripts: &ScriptSet) -> Self {
         let reloads = Self::default();
         if let Some(mistakes) = scripts.mistakes() {
             let cause = mistakes.to_string();
@@ -148,7 +148,7 @@ pub(crate) struct Requests {
     /// Requests to patch the live configuration.
     pub(crate) changes: mpsc::Receiver<Change>,
     /// Orders about the scripts in force.
-    pub(in crate::server) script_orders: mpsc::Receiver<QueuedOrder>,
+    pub(crate) script_orders: mpsc::Receiver<QueuedOrder>,
 }
 
 /// What the task watches and rebuilds.

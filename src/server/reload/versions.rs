@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::base::Secret;
 use crate::config::ScriptSettings;
 use crate::live::{Change, Operations, PatchError};
 use crate::script::{LoadErrors, Runtime, ScriptSet, testing, testing::WorldSettings};
@@ -15,16 +14,9 @@ use crate::service::{ScriptOrder, ScriptOrderError, ScriptsInForce};
 use crate::store::{Action, Author, Pin, ScriptFiles, Store, VersionError, VersionSource};
 
 /// Scripts that can be in force, with the pin that puts them in force, if any.
-pub(in crate::server) struct WantedScripts {
-    pub(in crate::server) scripts: Arc<ScriptSet>,
-    pub(in crate::server) pin: Option<Pin>,
-}
-
-impl WantedScripts {
-    /// Returns the secrets of `[scripts.secrets]`.
-    pub(in crate::server) fn secrets(&self) -> Vec<Secret> {
-        self.scripts.runtime().secrets()
-    }
+pub(crate) struct WantedScripts {
+    pub(crate) scripts: Arc<ScriptSet>,
+    pub(crate) pin: Option<Pin>,
 }
 
 /// Loads the scripts that should be in force.
@@ -32,7 +24,7 @@ impl WantedScripts {
 /// # Errors
 /// Why they cannot be loaded. A pinned version that cannot be loaded does not give way to the folder: it was pinned
 /// because the folder has the wrong scripts.
-pub(in crate::server) async fn load_wanted(
+pub(crate) async fn load_wanted(
     store: &Store,
     settings: &ScriptSettings,
     custom: &[String],
@@ -113,7 +105,7 @@ fn without_mistakes(scripts: Arc<ScriptSet>) -> Result<Arc<ScriptSet>, String> {
 }
 
 /// Keeps `scripts`, which come into force now, as a version. A version that cannot be kept is still in force.
-pub(in crate::server) async fn keep(
+pub(crate) async fn keep(
     store: &Store,
     scripts: &ScriptSet,
     source: VersionSource,
@@ -126,7 +118,7 @@ pub(in crate::server) async fn keep(
 }
 
 /// As [`keep`] for the script folder. A failure is logged.
-pub(in crate::server) async fn keep_folder(store: &Store, scripts: &ScriptSet) {
+pub(crate) async fn keep_folder(store: &Store, scripts: &ScriptSet) {
     if let Err(error) = keep(store, scripts, VersionSource::Folder).await {
         tracing::warn!(
             %error,
