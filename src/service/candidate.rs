@@ -95,7 +95,7 @@ pub(crate) struct CandidateCounts {
 
 impl Candidate {
     pub(crate) fn new(scripts: Arc<ScriptSet>) -> Self {
-        Self {
+        let candidate = Self {
             scripts,
             shadow: Turns::default(),
             canary: Turns::default(),
@@ -103,7 +103,15 @@ impl Candidate {
             faults_before: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             shadowed: Mutex::default(),
-        }
+        };
+        candidate.begin_canary();
+        candidate
+    }
+
+    /// Forgets earlier faults: from now on, the candidate decides a share of the requests.
+    pub(super) fn begin_canary(&self) {
+        self.faults_before.store(self.faults(), Ordering::Relaxed);
+        self.stopped.store(false, Ordering::Relaxed);
     }
 
     /// Returns whether the next request is judged by the candidate too.
@@ -114,11 +122,6 @@ impl Candidate {
     /// Returns whether the next request is decided by the candidate. It decides no more once it had more faults than
     /// allowed.
     pub(crate) fn decides_next(&self, settings: &Registration) -> CanaryTurn {
-        if settings.scripts_canary <= 0.0 {
-            self.stopped.store(false, Ordering::Relaxed);
-            self.faults_before.store(self.faults(), Ordering::Relaxed);
-            return CanaryTurn::No;
-        }
         if self.stopped.load(Ordering::Relaxed) {
             return CanaryTurn::No;
         }

@@ -344,19 +344,16 @@ impl Service {
     /// the candidate.
     fn deciding_snapshot(&self) -> Arc<Snapshot> {
         let snapshot = self.snapshot();
-        let Some(candidate) = &snapshot.candidate else {
+        let (Some(candidate), Some(canary)) = (&snapshot.candidate, &snapshot.canary) else {
             return snapshot;
         };
-        match (
-            candidate.decides_next(&snapshot.live.registration),
-            &snapshot.canary,
-        ) {
-            (CanaryTurn::Yes, Some(canary)) => Arc::clone(canary),
-            (CanaryTurn::Stopped, _) => {
+        match candidate.decides_next(&snapshot.live.registration) {
+            CanaryTurn::Yes => Arc::clone(canary),
+            CanaryTurn::No => snapshot,
+            CanaryTurn::Stopped => {
                 self.end_canary(candidate);
                 snapshot
             }
-            _ => snapshot,
         }
     }
 
@@ -375,8 +372,14 @@ impl Service {
 
     /// Replaces the snapshot. Only the reload task calls this, so no change is lost.
     pub(crate) fn replace(&self, next: Snapshot) {
+        let next = next.with_canary();
+        if let (None, Some(_), Some(candidate)) =
+            (&self.snapshot().canary, &next.canary, &next.candidate)
+        {
+            candidate.begin_canary();
+        }
         self.live.store(Arc::clone(&next.live));
-        self.snapshot.store(Arc::new(next.with_canary()));
+        self.snapshot.store(Arc::new(next));
         self.replaced.send_replace(());
     }
 

@@ -85,17 +85,9 @@ impl Observer {
         service: &Service,
         request: Request<Body>,
     ) -> (Request<Body>, Option<Followed>) {
-        let snapshot = service.snapshot();
-        let settings = &snapshot.live.registration;
-        let is_recorded = settings.recorded_requests > 0;
-        let candidate = snapshot.candidate.as_ref();
-        if !is_recorded && (candidate.is_none() || settings.scripts_shadow <= 0.0) {
+        let Some(wanted) = Wanted::of(service, request.method()) else {
             return (request, None);
-        }
-        let candidate = candidate.filter(|candidate| candidate.shadows_next(settings));
-        if !is_recorded && candidate.is_none() {
-            return (request, None);
-        }
+        };
         let (mut parts, body) = request.into_parts();
         let copied = CopiedRequest::of(&parts);
         let followed = copied.map(|request| {
@@ -105,11 +97,35 @@ impl Observer {
                 queue: self.clone(),
                 request,
                 mark,
-                candidate: candidate.cloned(),
-                is_recorded,
+                candidate: wanted.candidate,
+                is_recorded: wanted.is_recorded,
             }
         });
         (Request::from_parts(parts, body), followed)
+    }
+}
+
+/// What follows a request.
+struct Wanted {
+    candidate: Option<Arc<Candidate>>,
+    is_recorded: bool,
+}
+
+impl Wanted {
+    /// Returns `None` if nothing follows a request with this method.
+    fn of(service: &Service, method: &Method) -> Option<Self> {
+        if ![Method::POST, Method::PUT].contains(method) {
+            return None;
+        }
+        let snapshot = service.snapshot();
+        let settings = &snapshot.live.registration;
+        let candidate = snapshot.candidate.as_ref();
+        let candidate = candidate.filter(|candidate| candidate.shadows_next(settings));
+        let wanted = Self {
+            candidate: candidate.cloned(),
+            is_recorded: settings.recorded_requests > 0,
+        };
+        (wanted.is_recorded || wanted.candidate.is_some()).then_some(wanted)
     }
 }
 

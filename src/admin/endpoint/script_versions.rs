@@ -10,7 +10,6 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::admin::Administrator;
 use crate::admin::endpoint::refusal::call_refused;
 use crate::admin::endpoint::{Named, admit, read_typed, store_problem, unknown};
 use crate::http::{Problem, answer};
@@ -158,11 +157,10 @@ pub(crate) async fn push(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (mut parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.scripts_write).await?;
-    let order = read_typed(&mut parts).map(|pushed: PushedFiles| ScriptOrder::Push(pushed.files));
-    carry_out(&cx, &by, &parts, order).await
+    order(&service, request, |parts| {
+        Ok(ScriptOrder::Push(read_typed::<PushedFiles>(parts)?.files))
+    })
+    .await
 }
 
 /// Pins a version that is kept, so that every server uses it.
@@ -173,11 +171,10 @@ pub(crate) async fn pin(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (mut parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.scripts_write).await?;
-    let order = read_typed(&mut parts).map(|wanted: WantedPin| ScriptOrder::Pin(wanted.version));
-    carry_out(&cx, &by, &parts, order).await
+    order(&service, request, |parts| {
+        Ok(ScriptOrder::Pin(read_typed::<WantedPin>(parts)?.version))
+    })
+    .await
 }
 
 /// Removes the pin, so that every server uses its script folder.
@@ -188,10 +185,7 @@ pub(crate) async fn unpin(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.scripts_write).await?;
-    carry_out(&cx, &by, &parts, Ok(ScriptOrder::Unpin)).await
+    order(&service, request, |_| Ok(ScriptOrder::Unpin)).await
 }
 
 /// Keeps the candidate as a version and pins it, so that every server uses it.
@@ -202,19 +196,19 @@ pub(crate) async fn promote(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.scripts_write).await?;
-    carry_out(&cx, &by, &parts, Ok(ScriptOrder::Promote)).await
+    order(&service, request, |_| Ok(ScriptOrder::Promote)).await
 }
 
-async fn carry_out(
-    cx: &Context<'_>,
-    by: &Administrator,
-    parts: &Parts,
-    order: Result<ScriptOrder, Problem>,
+/// Carries out the order that `read` takes from the request.
+async fn order(
+    service: &Service,
+    request: Request<Body>,
+    read: fn(&mut Parts) -> Result<ScriptOrder, Problem>,
 ) -> Result<Response, Problem> {
-    let outcome = match order {
+    let cx = Context::new(service);
+    let (mut parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.scripts_write).await?;
+    let outcome = match read(&mut parts) {
         Ok(order) => {
             let orders = &cx.service.script_orders;
             let carried = orders.carry_out(order, by.author()).await;
@@ -230,7 +224,7 @@ async fn carry_out(
             };
             Ok(answer::json(StatusCode::OK, &in_force))
         }
-        Err(problem) => Err(call_refused(cx, parts, &by.author(), problem)),
+        Err(problem) => Err(call_refused(&cx, &parts, &by.author(), problem)),
     }
 }
 
