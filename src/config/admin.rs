@@ -36,6 +36,8 @@ pub struct AdminScopes {
     pub clients_export: String,
     /// Report that clients were used.
     pub clients_used: String,
+    /// Resolve the URLs of Client ID Metadata Documents to clients.
+    pub clients_resolve: String,
     /// Read the configuration.
     pub config_read: String,
     /// Change the configuration.
@@ -50,6 +52,10 @@ pub struct AdminScopes {
     pub scripts_write: String,
     /// Try registrations and updates, with other scripts too.
     pub scripts_try: String,
+    /// Read and check client documents that wait for approval or are denied.
+    pub documents_read: String,
+    /// Approve, deny, fetch and pin client documents.
+    pub documents_write: String,
     /// Read the audit log.
     pub audit_read: String,
 }
@@ -61,6 +67,7 @@ impl Default for AdminScopes {
             clients_write: "clients.write".to_owned(),
             clients_export: "clients.export".to_owned(),
             clients_used: "clients.used".to_owned(),
+            clients_resolve: "clients.resolve".to_owned(),
             config_read: "config.read".to_owned(),
             config_write: "config.write".to_owned(),
             tokens_read: "tokens.read".to_owned(),
@@ -68,6 +75,8 @@ impl Default for AdminScopes {
             scripts_read: "scripts.read".to_owned(),
             scripts_write: "scripts.write".to_owned(),
             scripts_try: "scripts.try".to_owned(),
+            documents_read: "documents.read".to_owned(),
+            documents_write: "documents.write".to_owned(),
             audit_read: "audit.read".to_owned(),
         }
     }
@@ -81,6 +90,7 @@ impl AdminScopes {
             clients_write,
             clients_export,
             clients_used,
+            clients_resolve,
             config_read,
             config_write,
             tokens_read,
@@ -88,6 +98,8 @@ impl AdminScopes {
             scripts_read,
             scripts_write,
             scripts_try,
+            documents_read,
+            documents_write,
             audit_read,
         } = self;
         let all = [
@@ -95,6 +107,7 @@ impl AdminScopes {
             clients_write,
             clients_export,
             clients_used,
+            clients_resolve,
             config_read,
             config_write,
             tokens_read,
@@ -102,6 +115,8 @@ impl AdminScopes {
             scripts_read,
             scripts_write,
             scripts_try,
+            documents_read,
+            documents_write,
             audit_read,
         ];
         let mut names: Vec<&str> = Vec::new();

@@ -6,6 +6,7 @@
 
 pub(crate) mod admin;
 mod check;
+mod choices;
 mod error;
 pub(crate) mod fetch;
 mod file;
@@ -33,6 +34,11 @@ mod variables;
 mod webhooks;
 
 pub use admin::{AdminScopes, AdminSettings};
+pub use choices::{
+    ClientAssertionAudience, ClientDocumentApproval, ClientDocumentDefaultAuthMethod,
+    ClientDocumentHold, ClientDocumentRedirectUris, ClientDocuments, DefaultApplicationType,
+    InitialAccessTokenUse, PageUriHosts, Rotation, UnsupportedListValues,
+};
 pub use error::{ConfigError, ConfigErrors};
 pub use fetch::{AllowedHost, BadHost, FetchSettings};
 pub(crate) use file::place;
@@ -42,10 +48,7 @@ pub(crate) use masking::shows_mask;
 pub(crate) use owner::refuse_other_readers;
 pub use patch::Patch;
 pub use paths::Paths;
-pub use registration::{
-    ClientAssertionAudience, DefaultApplicationType, InitialAccessTokenUse, PageUriHosts,
-    Registration, Rotation, UnsupportedListValues,
-};
+pub use registration::Registration;
 pub use scopes::{Scope, ScopePattern};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub(crate) use settings::UPSTREAM;

@@ -9,8 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::{
-    ClientAttester, SecretText, SsaValidationConfig, StatementIdentity, StatementRedirectUris,
-    StatementValidation, TrustedSsaIssuer, UdapMetadata,
+    ClientAssertionAudience, ClientAttester, ClientDocumentApproval,
+    ClientDocumentDefaultAuthMethod, ClientDocumentHold, ClientDocumentRedirectUris,
+    ClientDocuments, DefaultApplicationType, InitialAccessTokenUse, PageUriHosts, Rotation,
+    SecretText, SsaValidationConfig, StatementIdentity, StatementRedirectUris, StatementValidation,
+    TrustedSsaIssuer, UdapMetadata, UnsupportedListValues,
 };
 
 /// Defines a struct whose properties have their defaults beside them, as `name: Type = default`.
@@ -286,78 +289,54 @@ with_defaults! {
         /// Whether a registration that is identical to that of an existing public client returns that
         /// client.
         pub reuse_identical_public_clients: bool = false,
+
+        /// Whether clients are identified by the URL of their Client ID Metadata Document.
+        pub client_documents: ClientDocuments = ClientDocuments::Off,
+        /// Patterns for the URLs of documents: with `listed`, a URL must match one of them.
+        pub client_document_allow_list: Vec<String> = Vec::new(),
+        /// Patterns for the URLs of documents: a URL that matches one of them is denied.
+        pub client_document_deny_list: Vec<String> = Vec::new(),
+        /// Which documents wait for an administrator.
+        pub client_document_approval: ClientDocumentApproval = ClientDocumentApproval::Never,
+        /// Patterns for the URLs of documents that need no approval if only new ones need it.
+        pub client_document_approved: Vec<String> = Vec::new(),
+        /// Metadata members whose change in a document is a sensitive change.
+        pub client_document_sensitive: Vec<String> = list(SENSITIVE),
+        /// What a sensitive change of a document causes.
+        pub client_document_hold: ClientDocumentHold = ClientDocumentHold::None,
+        /// Maximum time for which the previous version of a document stays in force while a change
+        /// waits, in seconds.
+        pub client_document_hold_seconds: u64 = 604_800,
+        /// What a document without an authentication method means.
+        pub client_document_default_auth_method: ClientDocumentDefaultAuthMethod =
+            ClientDocumentDefaultAuthMethod::None,
+        /// Allowed hosts for the `https` redirect URIs of a document.
+        pub client_document_redirect_uris: ClientDocumentRedirectUris = ClientDocumentRedirectUris::Any,
+        /// Whether documents can have loopback redirect URIs.
+        pub client_document_loopback: bool = true,
+        /// Whether a private-use scheme in a document must be the reversed host name of its URL.
+        pub client_document_reversed_schemes: bool = false,
+        /// Members that every document must have. `redirect_uris` is only required by grants that
+        /// redirect.
+        pub client_document_required: Vec<String> = list(&["client_name", "redirect_uris"]),
+        /// Whether the URL of a document can have a query.
+        pub client_document_queries: bool = false,
+        /// Minimum time for which a document is fresh, in seconds.
+        pub client_document_minimum_seconds: u64 = 300,
+        /// Time for which a document is fresh whose host does not state a time, in seconds.
+        pub client_document_default_seconds: u64 = 300,
+        /// Maximum time for which a document is fresh, in seconds.
+        pub client_document_maximum_seconds: u64 = 86_400,
+        /// Time for which a document that is no longer fresh is still used while it is fetched, in
+        /// seconds.
+        pub client_document_grace_seconds: u64 = 60,
+        /// Time for which a document is still used while its host is unreachable, in seconds.
+        pub client_document_stale_seconds: u64 = 3_600,
+        /// Time after which a document that could not be fetched is forgotten, in seconds.
+        pub client_document_absence_seconds: u64 = 2_592_000,
+        /// Whether the metadata of this server states that documents are supported.
+        pub client_documents_advertised: bool = false,
     }
-}
-
-/// `defaultApplicationType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DefaultApplicationType {
-    /// `web` (OpenID Connect Dynamic Client Registration section 2).
-    Web,
-    /// `native`
-    Native,
-    /// `native` if any redirect URI is loopback `http` or has a private-use scheme, otherwise `web`. For
-    /// clients written for RFC 7591, which has no `application_type`.
-    ByRedirectUris,
-}
-
-/// `unsupportedListValues`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum UnsupportedListValues {
-    /// They are omitted, and the response shows the remaining values (RFC 7591 sections 2 and 3.2.1).
-    Drop,
-    /// The request is rejected.
-    Refuse,
-}
-
-/// `pageUriHosts`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum PageUriHosts {
-    /// Any host.
-    Any,
-    /// The host of a redirect URI, with its scheme.
-    RedirectHost,
-    /// A host of the same site as a redirect URI, with its scheme. Both hosts are below the same registered
-    /// domain.
-    RedirectSite,
-}
-
-/// `rotateRegistrationAccessToken`: when a registration access token is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Rotation {
-    /// Never: the client keeps one token.
-    Never,
-    /// With each PUT.
-    OnUpdate,
-    /// With each GET and PUT.
-    OnUse,
-}
-
-/// `initialAccessToken`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum InitialAccessTokenUse {
-    /// The token is ignored.
-    Off,
-    /// A valid token is accepted and an invalid one is rejected. A registration without a token is allowed.
-    Optional,
-    /// A registration without a valid token is rejected.
-    Required,
-}
-
-/// `clientAssertionAudience`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ClientAssertionAudience {
-    /// The issuer, as the only value (RFC 7523bis section 3).
-    Issuer,
-    /// The issuer or the URL of the token endpoint, possibly among other values (RFC 7523 section 3). An
-    /// assertion created for another server can be used here if it names this server too.
-    Any,
 }
 
 fn list(values: &[&str]) -> Vec<String> {
@@ -421,4 +400,16 @@ const AUTH_METHODS: &[&str] = &[
     "private_key_jwt",
     "tls_client_auth",
     "self_signed_tls_client_auth",
+];
+/// The members that say who a client is, where it receives codes and what it can do.
+const SENSITIVE: &[&str] = &[
+    "redirect_uris",
+    "token_endpoint_auth_method",
+    "jwks",
+    "jwks_uri",
+    "grant_types",
+    "scope",
+    "client_name",
+    "logo_uri",
+    "client_uri",
 ];

@@ -144,6 +144,18 @@ pub struct Limits {
     pub jwks_keys: usize,
     /// Maximum number of outstanding nonces for attestation evidence.
     pub evidence_nonces: u64,
+    /// Maximum size of a client document (Client ID Metadata Document), in bytes.
+    pub document_bytes: usize,
+    /// Maximum length of the URL of a client document, in bytes.
+    pub document_uri_bytes: usize,
+    /// Maximum number of clients with a document whose URL is neither approved nor listed.
+    pub documents: usize,
+    /// Maximum number of client documents that wait for approval.
+    pub document_candidates: usize,
+    /// Maximum number of unknown URLs of one host that are fetched in an hour.
+    pub document_fetches_per_host: u32,
+    /// Maximum number of unknown URLs of all hosts that are fetched in a minute.
+    pub document_fetches: u32,
     /// Time for open requests to finish when the server stops, in milliseconds.
     pub shutdown_ms: u64,
 }
@@ -169,6 +181,12 @@ impl Default for Limits {
             language_tags: 64,
             jwks_keys: 20,
             evidence_nonces: 10_000,
+            document_bytes: 5_120,
+            document_uri_bytes: 512,
+            documents: 10_000,
+            document_candidates: 1_000,
+            document_fetches_per_host: 30,
+            document_fetches: 600,
             shutdown_ms: 10_000,
         }
     }

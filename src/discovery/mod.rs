@@ -61,6 +61,10 @@ pub(crate) fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> M
     put_claims(cx, theirs, &mut document);
     put_lists(cx, theirs, &mut document);
     put_user_code(settings, theirs, &mut document);
+    // An upstream server that fetches client documents itself states so.
+    if settings.client_documents_advertised {
+        put(&mut document, "client_id_metadata_document_supported", true);
+    }
     // MCP clients reject a server that does not list S256. A server without PKCE states so in `[discovery]`,
     // or in its own document if it is upstream.
     if theirs.is_none() {

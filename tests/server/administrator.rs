@@ -81,8 +81,9 @@ impl TestServer {
     }
 }
 
-const SCOPES: &str = "clients.read clients.write clients.export clients.used config.read \
-                      config.write tokens.read tokens.write scripts.read scripts.write scripts.try audit.read";
+const SCOPES: &str = "clients.read clients.write clients.export clients.used clients.resolve \
+                      config.read config.write tokens.read tokens.write scripts.read scripts.write scripts.try \
+                      documents.read documents.write audit.read";
 
 #[tokio::test]
 async fn the_first_start_creates_an_administrator_with_all_scopes() {

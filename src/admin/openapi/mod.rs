@@ -180,6 +180,10 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
             "Export clients with their secrets. Together with the scope for writing, import clients.",
         ),
         (&scopes.clients_used, "Report that clients were used."),
+        (
+            &scopes.clients_resolve,
+            "Resolve the URLs of Client ID Metadata Documents to clients.",
+        ),
         (&scopes.config_read, "Show the configuration."),
         (&scopes.config_write, "Change the configuration."),
         (
@@ -201,6 +205,14 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
         (
             &scopes.scripts_try,
             "Try registrations and updates, with other scripts too.",
+        ),
+        (
+            &scopes.documents_read,
+            "Show and check client documents that wait for approval or are denied.",
+        ),
+        (
+            &scopes.documents_write,
+            "Approve, deny, fetch and pin client documents.",
         ),
         (&scopes.audit_read, "Read the audit log."),
     ]

@@ -117,8 +117,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::client::rules::testing::{check, check_with};
+    use crate::config::DefaultApplicationType;
     use crate::config::Registration;
-    use crate::config::registration::DefaultApplicationType;
 
     /// Checks the type of a client with these redirect URIs that sends no `application_type`.
     fn is(redirect_uris: &[&str], expected: &str) {

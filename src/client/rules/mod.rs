@@ -44,7 +44,7 @@ pub(crate) use retold::retells;
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::base::Violation;
-use crate::config::registration::UnsupportedListValues;
+use crate::config::UnsupportedListValues;
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use redirect_pattern::RedirectPattern;
 use report::{

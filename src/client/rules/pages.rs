@@ -115,8 +115,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::client::rules::testing::{check, check_with, with};
+    use crate::config::PageUriHosts::{self, RedirectHost, RedirectSite};
     use crate::config::Registration;
-    use crate::config::registration::PageUriHosts::{self, RedirectHost, RedirectSite};
 
     const PAGES: [&str; 9] = [
         "client_uri",

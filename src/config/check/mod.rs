@@ -37,6 +37,7 @@ fn check_settings(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     log_level(&settings.telemetry.level, verdict);
     traces(settings, verdict);
     positive(settings, verdict);
+    document_uri(settings, verdict);
     store::check(&settings.store, verdict);
     fetch(&settings.fetch, verdict);
     scripts(settings, verdict);
@@ -100,6 +101,16 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
                 verdict.refuse(&format!("{group}.{key}"), "must be 1 or more");
             }
         }
+    }
+}
+
+/// Maximum of `limits.documentUriBytes`. The URL of a document is a key of the store.
+const DOCUMENT_URI_BYTES: usize = 2_048;
+
+fn document_uri(settings: &Settings, verdict: &mut Verdict) {
+    if settings.limits.document_uri_bytes > DOCUMENT_URI_BYTES {
+        let reason = format!("must not exceed {DOCUMENT_URI_BYTES}");
+        verdict.refuse("limits.documentUriBytes", reason);
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::config::{
-    ClientAttester, Registration, SsaValidationConfig, SsaValidationType, StatementValidation,
-    Verdict, udap,
+    ClientAttester, ClientDocuments, Registration, SsaValidationConfig, SsaValidationType,
+    StatementValidation, Verdict, udap,
 };
 
 pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
@@ -32,6 +32,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     }
     udap::check(registration, verdict);
     attesters(registration, verdict);
+    client_documents(registration, verdict);
 }
 
 fn key(name: &str) -> String {
@@ -278,6 +279,38 @@ fn attester_keys(attester: &ClientAttester, key: &str, verdict: &mut Verdict) {
         verdict.refuse(
             &format!("{key}.certificateSan"),
             "has no effect without trustAnchors; set both or neither",
+        );
+    }
+}
+
+/// Checks that client documents can be accepted, and that the times for which they are fresh have an order.
+fn client_documents(registration: &Registration, verdict: &mut Verdict) {
+    let documents = registration.client_documents;
+    let allowed = &registration.client_document_allow_list;
+    if documents == ClientDocuments::Listed && allowed.is_empty() {
+        let reason = "is empty, so clientDocuments = \"listed\" would accept no document; list URLs, or set \
+                      clientDocuments to \"off\"";
+        verdict.refuse(&key("clientDocumentAllowList"), reason);
+    }
+    if documents == ClientDocuments::Off && registration.client_documents_advertised {
+        let reason = "is true although clientDocuments is \"off\": clients that rely on it are rejected, and do \
+                      not register instead";
+        verdict.warn(&key("clientDocumentsAdvertised"), reason);
+    }
+    let minimum = registration.client_document_minimum_seconds;
+    let maximum = registration.client_document_maximum_seconds;
+    if minimum == 0 {
+        verdict.refuse(&key("clientDocumentMinimumSeconds"), "must be 1 or more");
+    }
+    if maximum < minimum {
+        verdict.refuse(
+            &key("clientDocumentMaximumSeconds"),
+            "must not be less than clientDocumentMinimumSeconds",
+        );
+    } else if !(minimum..=maximum).contains(&registration.client_document_default_seconds) {
+        verdict.refuse(
+            &key("clientDocumentDefaultSeconds"),
+            "must be from clientDocumentMinimumSeconds to clientDocumentMaximumSeconds",
         );
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::config::*;
 
+mod client_documents;
 mod patch;
 mod scopes;
 
