@@ -30,6 +30,12 @@ pub(super) fn read_client(
 ) -> Result<Arrived, String> {
     let line = PortableClient::read(members)?;
     refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
+    if line.id.is_url() {
+        return Err(
+            "client_id: must not begin with https://, unless the client has a client document"
+                .to_owned(),
+        );
+    }
     let taken = cx.rules().take_over(line.metadata);
     let (metadata, violations) = taken.map_err(|violations| listed(&violations))?;
     let secret = match &line.secret {
@@ -75,7 +81,7 @@ impl PortableClient {
     fn read(members: Map<String, Value>) -> Result<Self, String> {
         let mut members = UnreadMembers(members);
         let line = Self {
-            id: members.take("client_id", "a text of 1 to 128 visible ASCII characters")?,
+            id: members.take("client_id", CLIENT_ID)?,
             issued_at: members.take("client_id_issued_at", SECONDS)?,
             expires_at: members.take_if_there("expires_at", SECONDS)?,
             last_used_at: members.take_if_there("last_used_at", SECONDS)?,
@@ -144,6 +150,8 @@ fn seal(key: &SealingKey, secret: &ImportedSecret, id: &ClientId) -> Result<Clie
     })
 }
 
+const CLIENT_ID: &str =
+    "a text of 1 to 128 visible ASCII characters, or at most 512 if it begins with https://";
 const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
 const DIGESTS: &str = "an object with the SHA-256 of the token in base64, in the form of an export";
 

@@ -159,6 +159,7 @@ fn prepare(request: Request) -> Result<reqwest::Request, DirectError> {
 
 async fn read(answer: reqwest::Response) -> Result<Response, DirectError> {
     let limit = message::AnswerLimit {
+        is_error_cut_off: false,
         bytes: ANSWER_BYTES,
         is_cut_off: false,
     };

@@ -54,7 +54,7 @@ impl Fetcher {
 }
 
 /// Whether the type is `application/json`, or is JSON by its suffix (RFC 6839 section 3.1).
-fn is_json(content_type: &str) -> bool {
+pub(super) fn is_json(content_type: &str) -> bool {
     let media_type = MediaType::parse(content_type);
     match media_type.essence.split_once('/') {
         Some(("application", subtype)) => subtype == "json" || subtype.ends_with("+json"),
@@ -63,7 +63,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// RFC 9111 sections 4.2.1 and 4.2.3, for a private cache.
-fn lifetime(response: &Response) -> Option<u64> {
+pub(super) fn lifetime(response: &Response) -> Option<u64> {
     let mut maximum = None;
     for (_, value) in response
         .headers

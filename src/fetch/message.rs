@@ -42,6 +42,8 @@ pub struct Request {
     pub limit: Option<usize>,
     /// Whether the body of the answer does not matter: beyond the limit, it is cut off.
     pub is_body_ignored: bool,
+    /// The same for the body of an answer with another status than 200.
+    pub is_error_body_ignored: bool,
 }
 
 impl Request {
@@ -126,6 +128,8 @@ pub(super) struct AnswerLimit {
     pub(super) bytes: usize,
     /// Whether a longer body is cut off instead of rejected.
     pub(super) is_cut_off: bool,
+    /// The same for an answer with another status than 200.
+    pub(super) is_error_cut_off: bool,
 }
 
 /// Reads the whole answer, up to the limit.
@@ -133,7 +137,9 @@ pub(super) async fn read(
     mut answer: reqwest::Response,
     limit: AnswerLimit,
 ) -> Result<Response, FetchError> {
-    let AnswerLimit { bytes, is_cut_off } = limit;
+    let status = answer.status().as_u16();
+    let bytes = limit.bytes;
+    let is_cut_off = limit.is_cut_off || (limit.is_error_cut_off && status != 200);
     let too_large = FetchError::TooLarge { limit: bytes };
     let headers = headers(answer.headers())?;
     if let Some(length) = answer.content_length()
@@ -142,7 +148,6 @@ pub(super) async fn read(
     {
         return Err(too_large);
     }
-    let status = answer.status().as_u16();
     let host = answer.url().host_str().unwrap_or_default().to_owned();
     let mut body = Vec::new();
     loop {

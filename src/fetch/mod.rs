@@ -7,6 +7,7 @@
 //! it fetches.
 
 mod client;
+mod client_document;
 mod direct;
 mod document;
 pub(crate) mod documents;
@@ -19,6 +20,7 @@ mod turns;
 mod tests;
 
 pub(crate) use client::BuildError;
+pub(crate) use client_document::{DocumentAnswer, Validators};
 pub(crate) use direct::{Arriving, Direct, DirectError};
 pub(crate) use document::{JSON, JWK_SET};
 pub(crate) use documents::RemoteDocuments;
@@ -109,6 +111,7 @@ impl Fetcher {
         let limit = AnswerLimit {
             bytes: within(request.limit, self.body_bytes),
             is_cut_off: request.is_body_ignored,
+            is_error_cut_off: request.is_error_body_ignored,
         };
         let url = self.policy.admit(&request.url)?;
         let port = url.port_or_known_default().unwrap_or_default();

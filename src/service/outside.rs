@@ -107,6 +107,7 @@ impl Host for Outside {
             timeout: Some(call.timeout.saturating_sub(call.after)),
             limit: Some(call.answer_bytes),
             is_body_ignored: false,
+            is_error_body_ignored: false,
         };
         let answer = self.wait(call.timeout, async {
             tokio::time::sleep(call.after).await;

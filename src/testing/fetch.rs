@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::base::Clock;
 use crate::config::FetchSettings;
-use crate::fetch::{Fetcher, JSON, JWK_SET, RemoteDocuments};
+use crate::fetch::{DocumentAnswer, Fetcher, JSON, JWK_SET, RemoteDocuments, Validators};
 
 pub use crate::fetch::Request;
 
@@ -57,6 +57,52 @@ impl Fetching {
         let document = shown(self.0.get_json(url, JSON).await)?;
         Ok(document.value)
     }
+
+    /// Fetches a client document of at most `limit` bytes, unless it is still the one with this `ETag` or
+    /// `Last-Modified`.
+    ///
+    /// # Errors
+    /// Unless the answer has status 200 and a JSON media type, or status 304 to a conditional request.
+    pub async fn get_document(
+        &self,
+        url: &str,
+        (etag, last_modified): (Option<&str>, Option<&str>),
+        limit: usize,
+    ) -> Result<FetchedClientDocument, String> {
+        let before = Validators {
+            etag: etag.map(str::to_owned),
+            last_modified: last_modified.map(str::to_owned),
+        };
+        let (octets, lifetime, validators) =
+            match shown(self.0.get_document(url, &before, limit).await)? {
+                DocumentAnswer::Fetched(fetched) => {
+                    (Some(fetched.octets), fetched.lifetime, fetched.validators)
+                }
+                DocumentAnswer::Unchanged {
+                    lifetime,
+                    validators,
+                } => (None, lifetime, validators),
+            };
+        Ok(FetchedClientDocument {
+            octets,
+            lifetime,
+            etag: validators.etag,
+            last_modified: validators.last_modified,
+        })
+    }
+}
+
+/// A client document that was fetched, or not because it has not changed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FetchedClientDocument {
+    /// The octets; none if the document has not changed.
+    pub octets: Option<Vec<u8>>,
+    /// The lifetime in seconds; none if its server states none.
+    pub lifetime: Option<u64>,
+    /// The `ETag`.
+    pub etag: Option<String>,
+    /// The `Last-Modified`.
+    pub last_modified: Option<String>,
 }
 
 /// The cached key sets of other servers, each parsed as a `T`.

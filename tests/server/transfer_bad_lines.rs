@@ -46,6 +46,7 @@ async fn an_invalid_member_is_named_but_its_value_is_not_repeated() {
                 json!("with space"),
                 json!("x".repeat(129)),
                 json!("administrator"),
+                json!("https://a.example/client"),
             ],
         ),
         (

@@ -138,7 +138,7 @@ fn one_client(scopes: &AdminScopes) -> Vec<Operation> {
 fn reported_uses() -> (Value, Value) {
     let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970. Default: now."});
     let client_id =
-        json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
+        json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[!-~]+$"});
     let members = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
     let item = members(&["client_id"], json!({"client_id": client_id, "at": at}));
     let items = json!({"type": "array", "maxItems": 1_000, "items": {"anyOf": [client_id, item]}});
