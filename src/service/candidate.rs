@@ -19,8 +19,8 @@ const MOST_DIFFERENCES: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Candidate {
     pub(crate) scripts: Arc<ScriptSet>,
-    shadow: Turns,
-    canary: Turns,
+    shadow: EvenShare,
+    canary: EvenShare,
     /// Requests that the candidate has decided.
     decided: AtomicU64,
     /// The faults of the candidate before the canary began.
@@ -50,16 +50,16 @@ pub(crate) struct Difference {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_id: Option<String>,
     /// The answer by the scripts in force.
-    pub(crate) before: Verdict,
+    pub(crate) before: AnswerStatus,
     /// The answer by the other scripts.
-    pub(crate) after: Verdict,
+    pub(crate) after: AnswerStatus,
     /// The members that differ, if both accept the request.
     pub(crate) members: Vec<MemberDifference>,
 }
 
 /// Whether scripts accept a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Verdict {
+pub(crate) struct AnswerStatus {
     /// The status of the answer.
     pub(crate) status: u16,
     /// The error code, if the request is rejected.
@@ -97,8 +97,8 @@ impl Candidate {
     pub(crate) fn new(scripts: Arc<ScriptSet>) -> Self {
         let candidate = Self {
             scripts,
-            shadow: Turns::default(),
-            canary: Turns::default(),
+            shadow: EvenShare::default(),
+            canary: EvenShare::default(),
             decided: AtomicU64::new(0),
             faults_before: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
@@ -207,9 +207,9 @@ pub(crate) enum CanaryTurn {
 
 /// Picks a share of requests, evenly and without randomness.
 #[derive(Debug, Default)]
-struct Turns(AtomicU64);
+struct EvenShare(AtomicU64);
 
-impl Turns {
+impl EvenShare {
     /// Returns whether the next request belongs to `share`, from 0 to 1.
     fn is_next(&self, share: f64) -> bool {
         if share <= 0.0 {
@@ -244,11 +244,11 @@ mod tests {
             (0.999, 999),
             (1.0, 1_000),
         ] {
-            let turns = Turns::default();
+            let turns = EvenShare::default();
             let picked = (0..1_000).filter(|_| turns.is_next(share)).count();
             assert_eq!(picked, expected, "{share}");
         }
-        let turns = Turns::default();
+        let turns = EvenShare::default();
         let picked: Vec<bool> = (0..8).map(|_| turns.is_next(0.25)).collect();
         assert_eq!(
             picked,

@@ -123,12 +123,12 @@ impl Judging {
 }
 
 /// A step of the pipeline that is running. It is recorded only if the request is judged and not served.
-pub(crate) struct Step<'a> {
+pub(crate) struct RunningStep<'a> {
     recorded: Option<(&'a Judging, Instant)>,
     name: &'static str,
 }
 
-impl Step<'_> {
+impl RunningStep<'_> {
     /// Records the outcome of the step.
     pub(crate) fn done<T, E: Error>(self, outcome: Result<T, E>) -> Result<T, E> {
         if let Some((judging, begun)) = self.recorded {
@@ -161,10 +161,10 @@ fn reason(error: &impl Error) -> String {
 }
 
 impl<'a> Context<'a> {
-    /// Begins the step `name`, to be [ended](Step::done) with its outcome.
-    pub(crate) fn step(&self, name: &'static str) -> Step<'a> {
+    /// Begins the step `name`, to be [ended](RunningStep::done) with its outcome.
+    pub(crate) fn step(&self, name: &'static str) -> RunningStep<'a> {
         let judging = self.service.judging.as_ref();
-        Step {
+        RunningStep {
             recorded: judging.map(|judging| (judging, Instant::now())),
             name,
         }

@@ -71,7 +71,7 @@ impl QueuedOrder {
     }
 }
 
-type Outcome = oneshot::Receiver<Result<ScriptsInForce, ScriptOrderError>>;
+type OrderOutcome = oneshot::Receiver<Result<ScriptsInForce, ScriptOrderError>>;
 
 /// Sends the outcome of an order.
 pub(crate) struct OrderAnswer(oneshot::Sender<Result<ScriptsInForce, ScriptOrderError>>);
@@ -116,7 +116,7 @@ impl ScriptOrders {
             .map(drop)
     }
 
-    fn queue(&self, order: ScriptOrder, author: Author) -> Result<Outcome, ScriptOrderError> {
+    fn queue(&self, order: ScriptOrder, author: Author) -> Result<OrderOutcome, ScriptOrderError> {
         let (answer, outcome) = oneshot::channel();
         let queued = QueuedOrder {
             order,

@@ -5,15 +5,15 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::client::member::{self, SetBy};
-use crate::service::candidate::{Difference, MemberDifference, Verdict};
+use crate::service::candidate::{Difference, MemberDifference, AnswerStatus};
 
 /// An answer to a request.
-pub(super) struct Answered {
+pub(super) struct ComparedAnswer {
     pub(super) status: u16,
     pub(super) body: Value,
 }
 
-impl Answered {
+impl ComparedAnswer {
     /// Reads `response`, and returns it as it was.
     pub(super) async fn read(response: Response) -> (Self, Response) {
         let (parts, body) = response.into_parts();
@@ -29,10 +29,10 @@ impl Answered {
         self.status < 400
     }
 
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> AnswerStatus {
         let member = |name: &str| self.body.get(name).filter(|_| !self.is_accepted());
         let text = |name: &str| member(name).and_then(Value::as_str).map(str::to_owned);
-        Verdict {
+        AnswerStatus {
             status: self.status,
             error: text("error"),
             error_description: text("error_description"),
@@ -58,8 +58,8 @@ pub(super) struct Compared {
 /// rejections may differ.
 pub(super) fn difference(
     request: Compared,
-    before: &Answered,
-    after: &Answered,
+    before: &ComparedAnswer,
+    after: &ComparedAnswer,
 ) -> Option<Difference> {
     let (old, new) = (before.verdict(), after.verdict());
     let is_same_verdict = (old.status, &old.error) == (new.status, &new.error);
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn compared(before: (u16, Value), after: (u16, Value)) -> Option<Difference> {
-        let answered = |(status, body)| Answered { status, body };
+        let answered = |(status, body)| ComparedAnswer { status, body };
         let request = Compared {
             at: 1,
             correlation_id: None,

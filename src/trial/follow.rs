@@ -14,7 +14,7 @@ use hyper::{Method, Request};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::compare::{Answered, Compared, difference};
+use super::compare::{ComparedAnswer, Compared, difference};
 use super::{Target, TrialRequest, judge};
 use crate::base::{ClientId, Timestamp};
 use crate::http::{ClientCertificate, body, observe, peer};
@@ -28,18 +28,18 @@ const MOST_WAITING: usize = 64;
 
 /// The queue of answered requests. A clone is another handle on the same queue.
 #[derive(Clone)]
-pub(crate) struct Observer(mpsc::Sender<Observed>);
+pub(crate) struct Observer(mpsc::Sender<AnsweredRequest>);
 
 /// The receiving side of the queue.
-pub(crate) struct ObservedRequests(mpsc::Receiver<Observed>);
+pub(crate) struct ObservedRequests(mpsc::Receiver<AnsweredRequest>);
 
 /// A request that was answered.
-struct Observed {
+struct AnsweredRequest {
     request: CopiedRequest,
     at: Timestamp,
     initial_access_token: Option<String>,
     /// The candidate that judges it too, and the answer to compare with.
-    shadow: Option<(Arc<Candidate>, Answered)>,
+    shadow: Option<(Arc<Candidate>, ComparedAnswer)>,
     is_recorded: bool,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn queue() -> (Observer, ObservedRequests) {
 }
 
 impl Observer {
-    fn put(&self, observed: Observed) {
+    fn put(&self, observed: AnsweredRequest) {
         let Err(mpsc::error::TrySendError::Full(skipped)) = self.0.try_send(observed) else {
             return;
         };
@@ -85,7 +85,7 @@ impl Observer {
         service: &Service,
         request: Request<Body>,
     ) -> (Request<Body>, Option<Followed>) {
-        let Some(wanted) = Wanted::of(service, request.method()) else {
+        let Some(wanted) = WhatFollows::of(service, request.method()) else {
             return (request, None);
         };
         let (mut parts, body) = request.into_parts();
@@ -106,12 +106,12 @@ impl Observer {
 }
 
 /// What follows a request.
-struct Wanted {
+struct WhatFollows {
     candidate: Option<Arc<Candidate>>,
     is_recorded: bool,
 }
 
-impl Wanted {
+impl WhatFollows {
     /// Returns `None` if nothing follows a request with this method.
     fn of(service: &Service, method: &Method) -> Option<Self> {
         if ![Method::POST, Method::PUT].contains(method) {
@@ -137,12 +137,12 @@ impl Followed {
         };
         let (shadow, response) = match self.candidate {
             Some(candidate) => {
-                let (answered, response) = Answered::read(response).await;
+                let (answered, response) = ComparedAnswer::read(response).await;
                 (Some((candidate, answered)), response)
             }
             None => (None, response),
         };
-        let observed = Observed {
+        let observed = AnsweredRequest {
             request: self.request,
             at: service.clock.now(),
             initial_access_token: reached.initial_access_token,
@@ -202,7 +202,7 @@ impl ObservedRequests {
 }
 
 /// Records the requests that are to be recorded.
-async fn record(service: &Service, batch: &[Observed]) {
+async fn record(service: &Service, batch: &[AnsweredRequest]) {
     let kept = service.snapshot().live.registration.recorded_requests;
     let mut requests = Vec::new();
     for observed in batch.iter().filter(|observed| observed.is_recorded) {
@@ -217,7 +217,7 @@ async fn record(service: &Service, batch: &[Observed]) {
 }
 
 /// Lets the candidate judge a request, and notes how its answer differs.
-async fn shadow(service: &Service, observed: Observed) {
+async fn shadow(service: &Service, observed: AnsweredRequest) {
     let Some((candidate, before)) = observed.shadow else {
         return;
     };
@@ -261,7 +261,7 @@ impl CopiedRequest {
     }
 }
 
-impl Observed {
+impl AnsweredRequest {
     fn recorded(&self) -> RecordedRequest {
         let request = &self.request;
         let mut headers = Vec::new();

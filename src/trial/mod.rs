@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber as _;
 
-use compare::Answered;
+use compare::ComparedAnswer;
 
 use crate::base::{ClientId, NoRandomness, Secret, TokenDigest, random};
 use crate::client::{Client, MemberOrigin, RegistrationTokens};
@@ -112,8 +112,8 @@ impl JudgedAnswer {
 
 impl JudgedAnswer {
     /// Returns the answer as it is compared with others.
-    fn into_answered(self) -> Answered {
-        Answered {
+    fn into_answered(self) -> ComparedAnswer {
+        ComparedAnswer {
             status: self.status,
             body: self.body,
         }

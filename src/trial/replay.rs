@@ -8,7 +8,7 @@ use crate::script::ScriptSet;
 use crate::service::candidate::Difference;
 use crate::service::{Conditions, ScriptHttp, Service};
 use crate::store::{NumberedRequest, PastUses, RecordedRequest, ScriptFiles, StoreError};
-use crate::trial::compare::{Answered, Compared, difference};
+use crate::trial::compare::{ComparedAnswer, Compared, difference};
 use crate::trial::{JudgeError, Target, TrialRequest, follow, judge};
 use crate::x509::Certificate;
 
@@ -93,7 +93,7 @@ async fn judge_both(
     request: &RecordedRequest,
     scripts: &Arc<ScriptSet>,
     http: &ScriptHttp,
-) -> Option<(Answered, Answered)> {
+) -> Option<(ComparedAnswer, ComparedAnswer)> {
     let present = conditions(service, request, None, http);
     let other = conditions(service, request, Some(Arc::clone(scripts)), http);
     let before = answer(service, request, &present).await?;
@@ -123,7 +123,7 @@ async fn answer(
     service: &Service,
     request: &RecordedRequest,
     conditions: &Conditions,
-) -> Option<Answered> {
+) -> Option<ComparedAnswer> {
     let judged: Result<_, JudgeError> = Box::pin(judge(service, trial(request)?, conditions)).await;
     Some(judged.ok()?.answer.into_answered())
 }

@@ -8,7 +8,7 @@ use crate::support::{Answer, Registered, Signer, TestServer, minimal, with};
 use crate::transfer::{export, import};
 
 /// Returns the origins of the members of a client, as administrators see them.
-async fn origins(server: &TestServer, client: &Registered) -> Value {
+pub(crate) async fn origins(server: &TestServer, client: &Registered) -> Value {
     let shown = server.called("GET", &path(client)).await;
     shown.expect_status(200);
     shown.body["origins"].clone()

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{
     Canary, Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
 };
+use crate::trial::tried;
 
 const A: &str = "https://a.example.org/cb";
 const B: &str = "https://b.example.org/cb?x=%20";
@@ -342,4 +343,24 @@ async fn a_redirect_into_the_network_is_not_followed() {
     canary.expect_untouched();
     let file = origin.at("/sector", Reply::json(json!([A, B])));
     server.post(&pairwise(&file)).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn a_trial_fetches_the_file_and_keeps_nothing_of_it() {
+    let (server, origin) = (server(5_000).await, Origin::new().await);
+    let file = origin.at("/sector", Reply::json(json!([A, B])));
+    let input = json!({"body": pairwise(&file)});
+    for turn in 1..=2 {
+        let judged = tried(&server, &input).await;
+        assert_eq!(judged["answer"]["status"], 201, "{judged}");
+        assert_eq!(origin.hits("/sector"), turn);
+    }
+    let elsewhere = origin.at("/sector", Reply::json(json!([A])));
+    let judged = tried(&server, &json!({"body": pairwise(&elsewhere)})).await;
+    assert_eq!(judged["answer"]["status"], 400, "{judged}");
+    let steps = judged["steps"].as_array().unwrap();
+    let rejecting = steps.iter().find(|step| step["verdict"] == "rejected");
+    let rejecting = rejecting.expect("a step rejected the request");
+    let reason = rejecting["reason"].as_str().unwrap();
+    assert!(reason.contains("redirect_uris"), "{rejecting}");
 }

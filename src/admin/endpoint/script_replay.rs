@@ -26,7 +26,7 @@ const MOST: usize = 200;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ScriptReplayRequest")]
-pub(in crate::admin) struct ReplayRequest {
+pub(in crate::admin) struct ScriptReplayRequest {
     /// The texts of the files by name, such as `10-policy.rhai` or `lib/names.rhai`.
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     files: ScriptFiles,
@@ -75,7 +75,7 @@ pub(crate) async fn replay(
 }
 
 async fn replay_page(cx: &Context<'_>, parts: &mut Parts) -> Result<ReplayedRequests, Problem> {
-    let wanted: ReplayRequest = read_typed(parts)?;
+    let wanted: ScriptReplayRequest = read_typed(parts)?;
     let limit = wanted.limit.unwrap_or(MOST);
     if !(1..=MOST).contains(&limit) {
         return Err(bad_request(&format!("limit must be from 1 to {MOST}")));

@@ -74,7 +74,7 @@ fn requests() -> Map<String, Value> {
     generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<InitialAccessTokenRequest>();
     generator.subschema_for::<replay::ReplayRequest>();
-    generator.subschema_for::<script_replay::ReplayRequest>();
+    generator.subschema_for::<script_replay::ScriptReplayRequest>();
     generator.subschema_for::<script_versions::PushedFiles>();
     generator.subschema_for::<script_versions::WantedPin>();
     generator.take_definitions(true)

@@ -17,7 +17,7 @@ const REPLAY: &str = "/admin/v1/scripts/replay";
 const TRY: Needs = |scopes| &scopes.scripts_try;
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ReplayArguments {
+pub(in crate::cli) struct ScriptReplayArguments {
     /// The folder of the other scripts.
     #[arg(long, value_name = "DIR")]
     scripts: PathBuf,
@@ -40,13 +40,13 @@ enum ReplayHttp {
 
 /// What the pages of a replay have shown.
 #[derive(Default)]
-struct Replayed {
+struct ShownReplay {
     judged: u64,
     skipped: u64,
     differences: Vec<Value>,
 }
 
-impl Replayed {
+impl ShownReplay {
     /// Adds a page. Returns where the next one starts, if there is one.
     fn add(&mut self, page: &Value) -> Option<u64> {
         let count = |name: &str| page.get(name).and_then(Value::as_u64);
@@ -58,10 +58,10 @@ impl Replayed {
     }
 }
 
-pub(super) async fn run(arguments: &ReplayArguments) -> Result<(), CommandFailure> {
+pub(super) async fn run(arguments: &ScriptReplayArguments) -> Result<(), CommandFailure> {
     let files = read_folder(&arguments.scripts)?;
     let remote = arguments.remote.connect(&[TRY]).await?;
-    let (mut replayed, mut after) = (Replayed::default(), Some(0));
+    let (mut replayed, mut after) = (ShownReplay::default(), Some(0));
     while let Some(position) = after {
         let http = arguments.http == ReplayHttp::Live;
         let body = json!({"files": files, "after": position, "http": http});
@@ -76,8 +76,8 @@ pub(super) async fn run(arguments: &ReplayArguments) -> Result<(), CommandFailur
     write(&replayed, arguments.form.format)
 }
 
-fn write(replayed: &Replayed, format: Format) -> Result<(), CommandFailure> {
-    let Replayed {
+fn write(replayed: &ShownReplay, format: Format) -> Result<(), CommandFailure> {
+    let ShownReplay {
         judged,
         skipped,
         differences,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::candidate;
-use super::replay::{self, ReplayArguments};
+use super::replay::{self, ScriptReplayArguments};
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, clock,
     items, moment, write_json, write_line,
@@ -81,7 +81,7 @@ pub(in crate::cli) enum VersionCommand {
         remote: RemoteArguments,
     },
     /// Judge the recorded requests of a running server by other scripts, and show what they would decide differently.
-    Replay(ReplayArguments),
+    Replay(ScriptReplayArguments),
     /// Put the candidate in force on all servers, until it is unpinned.
     Promote {
         #[command(flatten)]

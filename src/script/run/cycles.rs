@@ -12,16 +12,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rhai::{AST, Dynamic, Engine, EvalContext};
 
 /// The address of each shared value, with a handle that keeps the address from being reused.
-type SharedByScripts = BTreeMap<usize, Dynamic>;
+type SharedVariables = BTreeMap<usize, Dynamic>;
 
 thread_local! {
     /// The variables shared by the closures of the current call.
-    static OF_CALL: RefCell<SharedByScripts> = const { RefCell::new(BTreeMap::new()) };
+    static OF_CALL: RefCell<SharedVariables> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// The variables shared by the closures of top levels. A clone is another handle on the same variables.
 #[derive(Clone, Default)]
-pub(in crate::script) struct TopLevels(Arc<RwLock<SharedByScripts>>);
+pub(in crate::script) struct TopLevels(Arc<RwLock<SharedVariables>>);
 
 impl TopLevels {
     /// Records the shared variables of the closures of a top level, which `engine` runs.

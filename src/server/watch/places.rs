@@ -23,7 +23,7 @@ pub(super) struct Places {
     /// Whether folders above the paths are watched too.
     has_parents: bool,
     /// The watched folders, each with what was there when the watch began.
-    watched: BTreeMap<PathBuf, Identity>,
+    watched: BTreeMap<PathBuf, PathIdentity>,
 }
 
 impl Places {
@@ -76,7 +76,7 @@ impl Places {
     }
 
     fn add(&mut self, folder: &Path, mode: RecursiveMode) -> Result<(), WatchError> {
-        let present = Identity::of(folder);
+        let present = PathIdentity::of(folder);
         if self.watched.get(folder) == Some(&present) {
             return Ok(());
         }
@@ -133,13 +133,13 @@ fn links_to(path: &Path, links: &mut Vec<PathBuf>) {
 
 /// What is at a path: another folder of the same name is another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Identity {
+struct PathIdentity {
     path: Option<PathBuf>,
     #[cfg(unix)]
     number: Option<(u64, u64)>,
 }
 
-impl Identity {
+impl PathIdentity {
     fn of(path: &Path) -> Self {
         Self {
             path: path.canonicalize().ok(),
@@ -158,15 +158,15 @@ fn number(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// A path whose changes are signalled.
-struct Subject {
+struct WatchedPath {
     path: PathBuf,
     /// The same path without links, which some systems report.
     real: PathBuf,
     is_folder: bool,
 }
 
-impl Subject {
-    /// Returns whether a change at `path` can affect the subject. Other files beside a watched path, for example a
+impl WatchedPath {
+    /// Returns whether a change at `path` can affect the watched path. Other files beside a watched path, for example a
     /// log, may change all the time. Kubernetes swaps the link `..data` through which the files are reached.
     fn is_concerned(&self, path: &Path) -> bool {
         let name = path.file_name();
@@ -179,7 +179,7 @@ impl Subject {
 
 /// The paths whose changes are signalled. A clone is another handle on the same paths.
 #[derive(Clone, Default)]
-pub(super) struct Subjects(Arc<Mutex<Vec<Subject>>>);
+pub(super) struct Subjects(Arc<Mutex<Vec<WatchedPath>>>);
 
 impl Subjects {
     /// Returns whether changes at `paths` can affect a subject. A change without paths can.
@@ -192,14 +192,14 @@ impl Subjects {
     fn replace(&self, paths: &[PathBuf], links: &[PathBuf]) {
         let mut subjects = Vec::new();
         for path in paths {
-            subjects.push(Subject {
+            subjects.push(WatchedPath {
                 path: path.clone(),
                 real: path.canonicalize().unwrap_or_else(|_| path.clone()),
                 is_folder: path.is_dir(),
             });
         }
         for link in links {
-            subjects.push(Subject {
+            subjects.push(WatchedPath {
                 path: link.clone(),
                 real: link.clone(),
                 is_folder: false,
@@ -208,7 +208,7 @@ impl Subjects {
         *self.lock() = subjects;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Subject>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<WatchedPath>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{VERIFIER, nonce, requiring, showing, stale};
 use crate::support::{Signer, TestServer, minimal, with};
+use crate::trial::{step, tried};
 
 #[tokio::test]
 async fn evidence_is_valid_once_for_its_nonce_and_never_disclosed() {
@@ -107,4 +108,33 @@ async fn evidence_may_be_handled_in_create_client_as_in_janssen() {
         .await
         .expect_bad_metadata("evidence");
     silent.expect_empty().await;
+}
+
+#[tokio::test]
+async fn a_trial_appraises_evidence_and_its_nonce_stays_valid() {
+    let server = requiring(VERIFIER).await;
+    let evidence = format!("good|{}", nonce(&server).await);
+    let input = json!({"body": showing(&evidence)});
+    for _ in 0..2 {
+        let judged = tried(&server, &input).await;
+        assert_eq!(judged["answer"]["status"], 201, "{judged}");
+        assert_eq!(step(&judged, "evidence")["verdict"], "passed");
+        assert_eq!(judged["origins"]["client_name"], "script:10-verifier.rhai");
+    }
+    server.post(&showing(&evidence)).await.expect_status(201);
+
+    let judged = tried(&server, &input).await;
+    let answer = &judged["answer"];
+    assert_eq!(answer["status"], 400, "{judged}");
+    assert!(!judged["steps"].to_string().contains("good|"), "{judged}");
+    // The nonce is gone, and nobody can tell it from one that never existed.
+    let again = json!({"body": showing(&evidence), "repeated": true});
+    let judged = tried(&server, &again).await;
+    assert_eq!(judged["answer"]["body"]["error"], "stale_evidence");
+
+    let judged = tried(&server, &json!({"body": showing("good|made-up-nonce")})).await;
+    assert_eq!(judged["answer"]["body"]["error"], "stale_evidence");
+    // The nonce of the answer exists in the trial only.
+    let offered = judged["answer"]["body"]["nonce"].as_str().unwrap();
+    stale(&server.post(&showing(&format!("good|{offered}"))).await);
 }

@@ -21,6 +21,13 @@ pub(crate) async fn tried(server: &TestServer, input: &Value) -> Value {
     answer.body
 }
 
+/// Returns the step with this name, which must have run.
+pub(crate) fn step<'a>(judged: &'a Value, name: &str) -> &'a Value {
+    let steps = judged["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["step"] == name);
+    step.unwrap_or_else(|| panic!("{name} did not run: {judged}"))
+}
+
 /// Returns the names of the steps that ran, and those that rejected the request.
 fn steps(judged: &Value) -> (Vec<&str>, Vec<&str>) {
     let (mut ran, mut rejecting) = (Vec::new(), Vec::new());

@@ -6,7 +6,7 @@ use std::ptr;
 
 use rhai::{AST, ASTNode, Expr, Stmt};
 
-use super::{Counts, FunctionKey, Place, Recorder, place};
+use super::{Counts, FunctionKey, LineAndColumn, Recorder, place};
 
 /// The executable lines of a file.
 #[derive(Debug, Default)]
@@ -14,9 +14,9 @@ pub(in crate::script::testing) struct ExecutableLines {
     /// The line on which each statement begins.
     statements: Vec<usize>,
     /// The statement of each place that Rhai can report.
-    places: BTreeMap<Place, usize>,
+    places: BTreeMap<LineAndColumn, usize>,
     /// The name of each function and the beginning of its body.
-    functions: BTreeSet<(String, Place)>,
+    functions: BTreeSet<(String, LineAndColumn)>,
 }
 
 impl ExecutableLines {
@@ -41,7 +41,7 @@ impl ExecutableLines {
 
     /// Adds a place that belongs to a statement. A statement begins on the first line of its places. What Rhai
     /// adds to a script has no line.
-    fn add(&mut self, statement: Option<usize>, place: Place) {
+    fn add(&mut self, statement: Option<usize>, place: LineAndColumn) {
         let Some(statement) = statement else { return };
         let begins = if place.0 > 0 { place.0 } else { usize::MAX };
         match self.statements.get_mut(statement) {

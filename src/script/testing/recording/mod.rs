@@ -24,9 +24,9 @@ use running::Level;
 pub(super) use {coverage::ExecutableLines, running::count_operation};
 
 /// A line and a column, both from 1; 0 where there is none.
-type Place = (usize, usize);
+type LineAndColumn = (usize, usize);
 
-fn place(position: Position) -> Place {
+fn place(position: Position) -> LineAndColumn {
     let (line, column) = (position.line(), position.position());
     (line.unwrap_or(0), column.unwrap_or(0))
 }
@@ -39,7 +39,7 @@ struct FunctionKey {
     file: String,
     name: String,
     /// The beginning of its body.
-    body: Place,
+    body: LineAndColumn,
 }
 
 /// What was recorded of one function.
@@ -53,7 +53,7 @@ struct Counts {
     /// The time that it took, without the functions that it called.
     time: Duration,
     /// The number of times that each place was reached.
-    reached: BTreeMap<Place, u64>,
+    reached: BTreeMap<LineAndColumn, u64>,
     /// The number of calls of each function of a module.
     module_calls: BTreeMap<String, u64>,
 }
@@ -123,7 +123,7 @@ impl Recorder {
     }
 
     /// Returns the counts of one function.
-    fn counts(&self, context: &EvalContext, name: &str, body: Place) -> SharedCounts {
+    fn counts(&self, context: &EvalContext, name: &str, body: LineAndColumn) -> SharedCounts {
         let key = FunctionKey {
             file: context.source().unwrap_or_default().to_owned(),
             name: name.to_owned(),

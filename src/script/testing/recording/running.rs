@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Place, SharedCounts, locked};
+use super::{LineAndColumn, SharedCounts, locked};
 
 /// The depth of a function in the calls of one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub(super) fn enter(level: Level, counts: SharedCounts) {
 }
 
 /// Notes that the innermost function has reached a place, and the function of a module that it calls there.
-pub(super) fn reach(place: Place, module_call: Option<String>) {
+pub(super) fn reach(place: LineAndColumn, module_call: Option<String>) {
     RUNNING.with_borrow(|running| {
         let Some(innermost) = running.frames.last() else {
             return;

@@ -5,6 +5,7 @@ mod authentication;
 mod challenges;
 mod credential;
 mod refusals;
+mod trials;
 
 use registrar::testing::Algorithm;
 use serde_json::{Value, json};
