@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use crate::client::member::{self, SetBy};
-use crate::service::candidate::{Difference, MemberDifference, AnswerStatus};
+use crate::service::candidate::{AnswerStatus, Difference, MemberDifference};
 
 /// An answer to a request.
 pub(super) struct ComparedAnswer {

@@ -14,7 +14,7 @@ use hyper::{Method, Request};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::compare::{ComparedAnswer, Compared, difference};
+use super::compare::{Compared, ComparedAnswer, difference};
 use super::{Target, TrialRequest, judge};
 use crate::base::{ClientId, Timestamp};
 use crate::http::{ClientCertificate, body, observe, peer};

@@ -8,7 +8,7 @@ use crate::script::ScriptSet;
 use crate::service::candidate::Difference;
 use crate::service::{Conditions, ScriptHttp, Service};
 use crate::store::{NumberedRequest, PastUses, RecordedRequest, ScriptFiles, StoreError};
-use crate::trial::compare::{ComparedAnswer, Compared, difference};
+use crate::trial::compare::{Compared, ComparedAnswer, difference};
 use crate::trial::{JudgeError, Target, TrialRequest, follow, judge};
 use crate::x509::Certificate;
 
