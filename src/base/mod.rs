@@ -3,6 +3,7 @@
 
 pub(crate) mod absent;
 pub(crate) mod address;
+pub(crate) mod client_url;
 pub mod clock;
 mod ids;
 pub(crate) mod json;
@@ -12,6 +13,7 @@ pub(crate) mod scope;
 mod secret;
 mod violation;
 
+pub(crate) use client_url::{ClientUrl, ClientUrlForm};
 pub(crate) use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub(crate) use ids::ClientId;
 pub(crate) use json::JsonError;

@@ -106,7 +106,7 @@ pub(super) fn default_type(cx: &Rules<'_>, metadata: &Metadata) -> &'static str 
 }
 
 /// Whether only a native application can receive a response at `text`.
-fn is_of_native(text: &str) -> bool {
+pub(super) fn is_of_native(text: &str) -> bool {
     // Most are https and need no further parsing.
     let is_https = uri::scheme(text).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     !is_https && uri::parse(text).is_ok_and(|uri| uri.is_loopback_http() || !uri.is_web())

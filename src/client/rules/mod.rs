@@ -8,6 +8,7 @@ mod algorithms;
 mod application;
 mod choices;
 mod ciba;
+pub(crate) mod client_document;
 mod custom;
 mod defaults;
 mod grants;
@@ -96,7 +97,7 @@ const CHECKS: &[TopicCheck] = &[
 ];
 
 /// Returns what is wrong with settings that only the rules can check, each with its key: patterns
-/// of redirect URIs, and custom attributes with the name of a standard member.
+/// of URIs, and names of members that do not fit.
 pub(crate) fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     let mut faults = Vec::new();
     check_patterns(settings, &mut faults);
@@ -116,6 +117,7 @@ pub(crate) fn settings_faults(settings: &Registration) -> Vec<(String, String)> 
         }
     }
     faults.extend(privileges::settings_faults(settings));
+    check_document_members(settings, &mut faults);
     faults
 }
 
@@ -123,11 +125,42 @@ fn check_patterns(settings: &Registration, faults: &mut Vec<(String, String)>) {
     let lists = [
         ("redirectUriAllowList", &settings.redirect_uri_allow_list),
         ("redirectUriDenyList", &settings.redirect_uri_deny_list),
+        (
+            "clientDocumentAllowList",
+            &settings.client_document_allow_list,
+        ),
+        (
+            "clientDocumentDenyList",
+            &settings.client_document_deny_list,
+        ),
+        ("clientDocumentApproved", &settings.client_document_approved),
     ];
     for (key, patterns) in lists {
         for text in patterns {
             if let Err(fault) = RedirectPattern::parse(text) {
                 let rule = format!("'{text}' {fault}");
+                faults.push((format!("registration.{key}"), rule));
+            }
+        }
+    }
+}
+
+/// Checks the lists of members of client documents.
+fn check_document_members(settings: &Registration, faults: &mut Vec<(String, String)>) {
+    let lists = [
+        ("clientDocumentRequired", &settings.client_document_required),
+        (
+            "clientDocumentSensitive",
+            &settings.client_document_sensitive,
+        ),
+    ];
+    let attributes = &settings.dynamic_registration_custom_attributes;
+    for (key, names) in lists {
+        for name in names {
+            let set_by = member::find(name).map(|member| member.set_by);
+            let is_settable = matches!(set_by, Some(SetBy::Client | SetBy::Privileged));
+            if !is_settable && !attributes.contains(name) {
+                let rule = format!("'{name}' is not metadata that a client may set");
                 faults.push((format!("registration.{key}"), rule));
             }
         }

@@ -11,7 +11,7 @@ use crate::client::{
 };
 
 /// Where a browser may be sent with a response, and where it may be sent only after a logout.
-const ANSWERED: &[&str] = &[
+pub(super) const ANSWERED: &[&str] = &[
     "redirect_uris",
     "claims_redirect_uris",
     "claims_redirect_uri",
