@@ -104,8 +104,8 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
     }
 }
 
-/// Maximum of `limits.documentUriBytes`. The URL of a document is a key of the store.
-const DOCUMENT_URI_BYTES: usize = 2_048;
+/// Maximum of `limits.documentUriBytes`, which is that of identifiers that are URLs.
+const DOCUMENT_URI_BYTES: usize = 512;
 
 fn document_uri(settings: &Settings, verdict: &mut Verdict) {
     if settings.limits.document_uri_bytes > DOCUMENT_URI_BYTES {

@@ -24,8 +24,8 @@ fn client_documents_have_consistent_options() {
         ],
     );
     check(
-        "[limits]\ndocumentUriBytes = 2049\n",
-        &["r.toml:2:1: limits.documentUriBytes: must not exceed 2048"],
+        "[limits]\ndocumentUriBytes = 513\n",
+        &["r.toml:2:1: limits.documentUriBytes: must not exceed 512"],
     );
     let text = "[registration]\nclientDocumentsAdvertised = true\n";
     let warnings = read(text, &[], &[]).unwrap().warnings;
