@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use crate::base::{ClientId, Clock, ManualClock, Timestamp};
 use crate::config::{self, Configuration, Patch, Sources};
 use crate::http::ClientCertificate;
-use crate::script::{LoadErrors, ScriptSet, fake_host};
+use crate::script::{ScriptSet, fake_host};
 use crate::service::{self, Conditions, Judged, ScriptHttp, Service};
 use crate::store::PastUses;
-use crate::trial::{Target, TrialRequest};
+use crate::trial::{Target, TrialRequest, compile};
 use crate::x509::Certificate;
 
 /// The maximum number of headers, and of fields with the same name.
@@ -286,13 +286,11 @@ async fn other_scripts(
             None => drop(all.remove(&name)),
         }
     }
-    let settings = service.settings.scripts.clone();
-    // The top levels of scripts run, which takes a while.
-    let compiled =
-        tokio::task::spawn_blocking(move || ScriptSet::of_files(all, &settings, present.runtime()));
-    let compiled = compiled.await.map_err(|error| error.to_string())?;
-    let compiled = compiled.map_err(|errors: LoadErrors| format!("scripts: {errors}"))?;
-    Ok(Some(Arc::new(compiled)))
+    let runtime = Arc::clone(present.runtime());
+    match compile(service, all, runtime).await {
+        Ok(scripts) => Ok(Some(scripts)),
+        Err(cause) => Err(format!("scripts: {cause}")),
+    }
 }
 
 /// Returns the configuration in force.

@@ -34,9 +34,9 @@ use crate::client::{Client, MemberOrigin, RegistrationTokens};
 use crate::http::{AssembledRequest, BodyError, ClientCertificate, Problem};
 use crate::management;
 use crate::registration::{self, NamedToken};
-use crate::script::RecordedCall;
+use crate::script::{RecordedCall, Runtime, ScriptSet};
 use crate::service::{Conditions, JudgedStep, Service};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, ScriptFiles, StoreError};
 
 /// A request to be judged.
 pub(crate) struct TrialRequest {
@@ -132,6 +132,23 @@ pub(crate) enum JudgeError {
     /// No token could be created.
     #[error("no token could be created")]
     Randomness(#[from] NoRandomness),
+}
+
+/// Compiles other scripts than those in force, to be called with `runtime`. An error says why they cannot be loaded.
+async fn compile(
+    service: &Service,
+    files: ScriptFiles,
+    runtime: Arc<Runtime>,
+) -> Result<Arc<ScriptSet>, String> {
+    let settings = service.settings.scripts.clone();
+    // The top levels of scripts run, which takes a while.
+    let compiled =
+        tokio::task::spawn_blocking(move || ScriptSet::of_files(files, &settings, &runtime)).await;
+    match compiled {
+        Ok(Ok(scripts)) => Ok(Arc::new(scripts)),
+        Ok(Err(errors)) => Err(errors.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Judges `request` under `conditions`. Nothing of it is stored.

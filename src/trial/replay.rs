@@ -9,7 +9,7 @@ use crate::service::candidate::Difference;
 use crate::service::{Conditions, ScriptHttp, Service};
 use crate::store::{NumberedRequest, PastUses, RecordedRequest, ScriptFiles, StoreError};
 use crate::trial::compare::{Compared, ComparedAnswer, difference};
-use crate::trial::{JudgeError, Target, TrialRequest, follow, judge};
+use crate::trial::{JudgeError, Target, TrialRequest, compile, follow, judge};
 use crate::x509::Certificate;
 
 /// What a replay of some recorded requests shows.
@@ -45,7 +45,10 @@ pub(crate) async fn replay(
     http: &ScriptHttp,
     (after, limit): (u64, usize),
 ) -> Result<Replayed, ReplayError> {
-    let scripts = &compile(service, files).await?;
+    // Its calls do not count for the scripts in force.
+    let runtime = service.snapshot().scripts.runtime().beside();
+    let compiled = compile(service, files, runtime).await;
+    let scripts = &compiled.map_err(ReplayError::Invalid)?;
     let mut replayed = Replayed {
         judged: 0,
         skipped: 0,
@@ -64,19 +67,6 @@ pub(crate) async fn replay(
         }
     }
     Ok(replayed)
-}
-
-/// Compiles scripts beside those in force: their calls do not count for them.
-async fn compile(service: &Service, files: ScriptFiles) -> Result<Arc<ScriptSet>, ReplayError> {
-    let settings = service.settings.scripts.clone();
-    let runtime = service.snapshot().scripts.runtime().beside();
-    let compiled =
-        tokio::task::spawn_blocking(move || ScriptSet::of_files(files, &settings, &runtime)).await;
-    match compiled {
-        Ok(Ok(scripts)) => Ok(Arc::new(scripts)),
-        Ok(Err(errors)) => Err(ReplayError::Invalid(errors.to_string())),
-        Err(error) => Err(ReplayError::Invalid(error.to_string())),
-    }
 }
 
 fn compared(request: RecordedRequest) -> Compared {

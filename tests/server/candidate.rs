@@ -110,7 +110,8 @@ async fn a_share_of_the_requests_is_decided_by_the_candidate() {
 
 #[tokio::test]
 async fn a_canary_with_too_many_faults_ends_for_good() {
-    let broken = "fn createClient(context) { context.nothing.at.all }";
+    let broken =
+        "fn createClient(context) { let found = (); found = kv::get(\"x\"); found.name == 5 }";
     let server = with_candidate(broken, |configuration| {
         configuration.live.registration.scripts_canary = 1.0;
         configuration.live.registration.scripts_canary_faults = 2;
@@ -135,6 +136,20 @@ async fn a_canary_with_too_many_faults_ends_for_good() {
         (&report["canary"]["faults"], &report["canary"]["decided"]),
         (&json!(3), &json!(3))
     );
+}
+
+#[tokio::test]
+async fn a_candidate_with_mistakes_is_none() {
+    let server = with_candidate(NEXT, |_| {}).await;
+    let next = server.folder.path().join("next/10-a.rhai");
+    let mistake = "fn createClient(context) { if context.clinet == () { } true }";
+    std::fs::write(&next, mistake).unwrap();
+    until(async || (server.called("GET", CANDIDATE).await.status == 404).then_some(())).await;
+    let ready = Answer::of(server.ask("GET", "/readyz")).await;
+    let error = ready.body["candidateError"].as_str().unwrap();
+    assert!(error.contains("did you mean 'client'?"), "{error}");
+    std::fs::write(&next, NEXT).unwrap();
+    until(async || (server.called("GET", CANDIDATE).await.status == 200).then_some(())).await;
 }
 
 #[tokio::test]

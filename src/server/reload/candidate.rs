@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::ScriptSettings;
 use crate::script::ScriptSet;
+use crate::server::reload::versions::{Compiler, without_mistakes};
 use crate::server::reload::{Reloader, note};
 use crate::service::Candidate;
 
@@ -43,28 +44,30 @@ impl Reloader {
             .await?;
         match present {
             Some(present) if present.scripts.revision() == scripts.revision() => Ok(Some(present)),
-            _ => Ok(Some(Arc::new(Candidate::new(Arc::new(scripts))))),
+            _ => Ok(Some(Arc::new(Candidate::new(scripts)))),
         }
     }
 
-    /// Compiles the scripts in `directory`, to be called beside the scripts in force.
+    /// Compiles the scripts in `directory`, to be called beside the scripts in force, and rejects mistakes as in these.
     async fn compile_candidate(
         &self,
         directory: PathBuf,
         present: Option<&Candidate>,
-    ) -> Result<ScriptSet, String> {
+    ) -> Result<Arc<ScriptSet>, String> {
         let runtime = match present {
             Some(candidate) => Arc::clone(candidate.scripts.runtime()),
             None => self.service.snapshot().scripts.runtime().beside(),
         };
+        let world = self.world();
         let settings = ScriptSettings {
             directory,
-            ..self.service.settings.scripts.clone()
+            ..world.settings
         };
-        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime));
-        match loaded.await {
-            Ok(scripts) => scripts.map_err(|errors| errors.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+        let compiler = Compiler {
+            settings: &settings,
+            custom: &world.custom,
+            runtime: &runtime,
+        };
+        without_mistakes(compiler.compile(None).await?)
     }
 }

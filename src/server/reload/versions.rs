@@ -68,16 +68,19 @@ async fn load_pinned(
 
 /// What scripts are compiled with.
 #[derive(Clone, Copy)]
-struct Compiler<'a> {
-    settings: &'a ScriptSettings,
+pub(super) struct Compiler<'a> {
+    pub(super) settings: &'a ScriptSettings,
     /// The names of custom members of clients.
-    custom: &'a [String],
-    runtime: &'a Arc<Runtime>,
+    pub(super) custom: &'a [String],
+    pub(super) runtime: &'a Arc<Runtime>,
 }
 
 impl Compiler<'_> {
     /// Compiles `files`, or the script folder, and finds their mistakes.
-    async fn compile(self, files: Option<ScriptFiles>) -> Result<Arc<ScriptSet>, String> {
+    pub(super) async fn compile(
+        self,
+        files: Option<ScriptFiles>,
+    ) -> Result<Arc<ScriptSet>, String> {
         let (settings, custom) = (self.settings.clone(), self.custom.to_vec());
         let runtime = Arc::clone(self.runtime);
         let compiled = tokio::task::spawn_blocking(move || {
@@ -97,7 +100,7 @@ impl Compiler<'_> {
 }
 
 /// Rejects scripts that have mistakes.
-fn without_mistakes(scripts: Arc<ScriptSet>) -> Result<Arc<ScriptSet>, String> {
+pub(super) fn without_mistakes(scripts: Arc<ScriptSet>) -> Result<Arc<ScriptSet>, String> {
     match scripts.mistakes() {
         None => Ok(scripts),
         Some(mistakes) => Err(mistakes.to_string()),
@@ -148,7 +151,7 @@ impl Reloader {
     }
 
     /// Returns what scripts are compiled and tested with.
-    fn world(&self) -> WorldSettings {
+    pub(super) fn world(&self) -> WorldSettings {
         let live = &self.service.snapshot().live;
         WorldSettings {
             settings: self.service.settings.scripts.clone(),
