@@ -25,6 +25,7 @@ impl Walk<'_> {
     fn equality(&mut self, name: &str, call: &FnCallExpr, kinds: (Kinds, Kinds), place: Position) {
         let (one, two) = (kinds.0.when_present(), kinds.1.when_present());
         self.trust_level(call);
+        self.unset_attribute(call, place);
         // A comparison with () asks whether a value is present.
         if one.overlaps(Kinds::UNIT) || two.overlaps(Kinds::UNIT) || one.compares_with(two) {
             return;
@@ -66,6 +67,28 @@ impl Walk<'_> {
             let message = format!(
                 "`{name}` compares texts letter by letter, so \"10\" is less than \"9\"; write the number \
                  without quotes, and use `parse_int` for a text"
+            );
+            self.warning(place, message);
+        }
+    }
+
+    /// Warns of a number in quotes that is compared with an attribute whose type is not known, because the
+    /// configuration does not set it.
+    fn unset_attribute(&mut self, call: &FnCallExpr, place: Position) {
+        let ([Expr::StringConstant(text, _), other] | [other, Expr::StringConstant(text, _)]) =
+            call.args.as_slice()
+        else {
+            return;
+        };
+        if text.parse::<i64>().is_err() {
+            return;
+        }
+        if let Some(name) = attribute(other)
+            && !self.known.attributes.contains_key(name)
+        {
+            let message = format!(
+                "[scripts.attributes] does not set `{name}`, so this compares () with \"{text}\"; if it is to be a \
+                 number, write the number without quotes: {text} (a number never equals a string)"
             );
             self.warning(place, message);
         }
@@ -135,6 +158,24 @@ fn is_trust_level(expression: &Expr) -> bool {
             _ => false,
         },
         _ => false,
+    }
+}
+
+/// Returns the name of the attribute of the configuration that an expression reads.
+fn attribute(expression: &Expr) -> Option<&str> {
+    let Expr::Dot(context, ..) = expression else {
+        return None;
+    };
+    let Expr::Dot(attributes, ..) = &context.rhs else {
+        return None;
+    };
+    match (&attributes.lhs, &attributes.rhs) {
+        (Expr::Property(owner, _), Expr::Property(name, _))
+            if owner.2 == "configurationAttributes" =>
+        {
+            Some(name.2.as_str())
+        }
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ mod kinds;
 mod known;
 mod method;
 mod outcome;
+mod recursion;
 mod source;
 mod walk;
 
@@ -81,6 +82,7 @@ pub(in crate::script) fn findings(
     let mut findings = pass(&sources, known, &learned).1;
     for source in &sources {
         findings.extend(outcome::of_hooks(source));
+        findings.extend(recursion::endless(source));
     }
     findings.sort_by(|one, two| place(one).cmp(&place(two)));
     findings.dedup();

@@ -1,5 +1,7 @@
 //! Mistakes that are found before a script runs.
 
+use serde_json::json;
+
 use super::*;
 use crate::script::tests::world;
 
@@ -88,6 +90,57 @@ fn unknown_functions_and_wrong_numbers_of_arguments_are_found_in_every_branch() 
         "fn is_fine(value) { true }\nfn createClient(context) { is_fine() }",
         "is_fine(value) is called with no arguments",
     );
+}
+
+#[test]
+fn a_function_that_always_calls_itself_is_found() {
+    for (text, place) in [
+        ("fn f(n) { log::info(\"x\"); f(n + 1) }", "1:27"),
+        ("fn f(n) { return f(n - 1); }", "1:18"),
+        (
+            "fn f(n) { let all = [1, f(n)]; if n == 0 { return 0; } all }",
+            "1:25",
+        ),
+        (
+            "fn f(n) { if n > 5 { log::info(\"x\"); } 1 + f(n - 1) }",
+            "1:44",
+        ),
+        ("fn f(n) { n -= 1; { f(n) } }", "1:21"),
+    ] {
+        let text = format!("{text}\nfn createClient(context) {{ f(3) == 5 }}");
+        let said = said(&text);
+        let expected = format!("Error 10-a.rhai:{place}: f always calls itself, so it never ends");
+        assert!(said.contains(&expected), "{text}\n{said}");
+    }
+}
+
+#[test]
+fn a_number_in_quotes_is_found_with_and_without_the_attribute() {
+    let mistake = include_str!("../../../../tests/fixtures/scripts/mistakes/10-string-int.rhai");
+    for (limit, expected) in [
+        (
+            Some(json!(5)),
+            "`==` compares a whole number with a string, which are never equal; write the number without quotes: 5",
+        ),
+        (None, "[scripts.attributes] does not set `limit`"),
+        (Some(json!("5")), ""),
+    ] {
+        let set = world(&[("10-a.rhai", mistake)], |settings| {
+            settings
+                .attributes
+                .extend(limit.clone().map(|limit| ("limit".to_owned(), limit)));
+        });
+        let findings = set.unwrap().set.findings().to_vec();
+        let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let said = said.join("\n");
+        // The script has no updateClient, which is another warning.
+        assert_eq!(
+            said.contains("quotes"),
+            !expected.is_empty(),
+            "{limit:?} {said}"
+        );
+        assert!(said.contains(expected), "{limit:?} {said}");
+    }
 }
 
 #[test]

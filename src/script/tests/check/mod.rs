@@ -128,7 +128,7 @@ fn each_typical_mistake_has_an_answer() {
         let said = said(&text);
         println!("--- {name}\n{said}");
         assert!(
-            said.contains(expected),
+            !expected.is_empty() && said.contains(expected),
             "{name}\n{text}\nsays\n{said}\nand not\n{expected}"
         );
     }
@@ -152,7 +152,11 @@ const MISTAKES: &[(&str, &str)] = &[
         "08-undefined-fn.rhai",
         "10-a.rhai:2:8: there is no function is_allowed",
     ),
-    ("10-string-int.rhai", ""),
+    (
+        "10-string-int.rhai",
+        "Warning 10-a.rhai:2:46: [scripts.attributes] does not set `limit`, so this compares () with \"5\"; if it is to \
+         be a number, write the number without quotes: 5",
+    ),
     ("11b-readonly-attr.rhai", "10-a.rhai:2:"),
     (
         "12b-host-module.rhai",
@@ -281,7 +285,7 @@ fn what_may_be_right_is_not_reported() {
         "context.client.contacts = if true { [\"a\"] } else { () }; true",
         "let copy = context.configurationAttributes; copy.limit = 5; copy.limit == 5",
         "let request = context.httpRequest; request.extra = 5; request.extra == 5",
-        "context.configurationAttributes.limit == \"5\" || context.configurationAttributes.limit == ()",
+        "context.configurationAttributes.limit == \"five\" || context.configurationAttributes.limit == ()",
         "context.softwareStatement != () && context.softwareStatement.claims.level > 5",
         "context.client.client_name == () || context.client.client_name.len() < 50",
         "let n = kv::get(\"n\"); n == () || n > 5",
@@ -312,9 +316,25 @@ fn what_may_be_right_is_not_reported() {
         "let c = context; c.client.client_name != \"bad\"",
         "context.event == () || context.event.type == \"client.created\"",
         "attribute(context, \"limit\") == 5",
+        "sum(3) == 6 && product(3) == 6 && walk([1]) == () && later(3) == 0 && checked(3) == 0 && block(3) == 0",
+        "lazy(()) == () && either(3) && retry(3) == 3 && twice(3) == 3 && last(3) == 0",
     ] {
         let more = "\nfn is_fine(one, two) { one == 1 || one.client == () }\nfn reject(text) { throw #{ error: \"x\", error_description: text }; }\n\
-             fn attribute(context, name) { context.configurationAttributes[name] }";
+             fn attribute(context, name) { context.configurationAttributes[name] }\n\
+             fn sum(n) { if n == 0 { return 0; } n + sum(n - 1) }\n\
+             fn product(n) { if n == 0 { 1 } else { n * product(n - 1) } }\n\
+             fn walk(list) { for item in list { walk([]); } }\n\
+             fn later(n) { let next = || later(n - 1); if n == 0 { n } else { next.call() } }\n\
+             fn positive(n) { if n < 1 { throw n; } n }\n\
+             fn checked(n) { try { checked(positive(n) - 1) } catch (zero) { zero } }\n\
+             fn block(n) { let m = { if n == 0 { return 0; } n - 1 }; block(m) }\n\
+             fn ended(n) { positive(n); ended(n - 1) }\n\
+             fn method(list) { list.pop(); method(list) }\n\
+             fn lazy(map) { map?.next?.contains(lazy(map.next)) }\n\
+             fn either(n) { n == 0 || either(n - 1) }\n\
+             fn retry(n) { while n < 0 { return retry(n + 1); } n }\n\
+             fn twice(n) { twice(n, 1) }\nfn twice(n, m) { n * m }\n\
+             fn last(n) { switch n { 0 => 0, _ => last(n - 1) } }";
         texts.push(format!("{}{more}", create(body)));
     }
     find_nothing(texts);
