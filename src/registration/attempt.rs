@@ -17,7 +17,7 @@ use crate::registration::{
     Parsed, Statement, TokenPolicy, Use,
 };
 use crate::script::{
-    ChangedMember, Facts, Hook, HttpRequest, Proofs, RequestFacts, SharedByScripts,
+    ChangedMember, Facts, Hook, HttpRequest, Proofs, RequestFacts, Reservation, SharedByScripts,
 };
 use crate::service::{Context, refusal};
 use crate::store::{Author, InitialAccessToken, Reason, Stored};
@@ -323,6 +323,8 @@ pub(super) struct Sanctioned {
     pub(super) scripts: Vec<ScriptRef>,
     /// The members that the scripts changed.
     pub(super) changed: Vec<ChangedMember>,
+    /// What the scripts reserved for the client.
+    pub(super) reserved: Vec<Reservation>,
 }
 
 /// A client with its credentials, which only the client itself may see.
@@ -332,6 +334,8 @@ pub(super) struct Issued {
     /// client is shared.
     pub(super) token: Option<Secret>,
     pub(super) secret: Option<Secret>,
+    /// What the scripts reserved for it.
+    pub(super) reserved: Vec<Reservation>,
 }
 
 /// The result of a registration.

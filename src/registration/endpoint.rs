@@ -138,7 +138,9 @@ impl From<RegisterError> for Problem {
             | RegisterError::Unproven(_)
             | RegisterError::Metadata(_)
             | RegisterError::StaleEvidence(_) => bad_request(&error),
-            RegisterError::TooManyNonces { .. } | RegisterError::Conflict => retry(&error),
+            RegisterError::TooManyNonces { .. }
+            | RegisterError::NothingLeft { .. }
+            | RegisterError::Conflict => retry(&error),
             RegisterError::NoKeys(_)
             | RegisterError::SpoiledByScript { .. }
             | RegisterError::Randomness(_)
@@ -176,7 +178,8 @@ fn bad_request(error: &RegisterError) -> Problem {
 fn retry(error: &RegisterError) -> Problem {
     let description = error.to_string();
     match error {
-        RegisterError::TooManyNonces { retry_after } => {
+        RegisterError::TooManyNonces { retry_after }
+        | RegisterError::NothingLeft { retry_after } => {
             refusal::too_many_requests(&description, *retry_after)
         }
         _ => Problem::new(StatusCode::CONFLICT, "conflict", &description),

@@ -72,6 +72,12 @@ pub(crate) enum RegisterError {
         /// Seconds until a nonce may be available.
         retry_after: u64,
     },
+    /// Another request has used the last of what a script reserved.
+    #[error("a limit of this server for registrations was reached; retry later")]
+    NothingLeft {
+        /// Seconds until the limit begins anew.
+        retry_after: u64,
+    },
     /// A client attestation is rejected.
     #[error(transparent)]
     ClientAttestation(#[from] ClientAttestationError),

@@ -35,6 +35,7 @@ pub(super) async fn decide(
             decided_by: Vec::new(),
             attestation: None,
             changed: Vec::new(),
+            reserved: Vec::new(),
         });
     }
     if let Some(existing) = attempt.existing() {
@@ -56,7 +57,7 @@ pub(super) async fn approve(
     valid: Valid,
     decided: Decision,
 ) -> Result<Sanctioned, RegisterError> {
-    let (scripts, changed) = (decided.decided_by, decided.changed);
+    let (scripts, changed, reserved) = (decided.decided_by, decided.changed, decided.reserved);
     let checked = sector::Claim::of(valid.metadata());
     let approved = match valid.approve_changed(decided.client, &proven.rules(cx)) {
         Ok(metadata) => check_again(cx, checked.as_ref(), metadata).await,
@@ -67,6 +68,7 @@ pub(super) async fn approve(
             metadata,
             scripts,
             changed,
+            reserved,
         }),
         Err(violations) => {
             let scripts = scripts.into_iter().map(|script| script.name).collect();

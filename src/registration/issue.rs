@@ -7,7 +7,7 @@ use crate::client::{
 use crate::config::Rotation;
 use crate::registration::{
     Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement, certificate, evidence,
-    hooks, initial_access, origins, single_use,
+    hooks, initial_access, origins, reservations, single_use,
 };
 use crate::service::Context;
 use crate::store::{Action, Along, AuditEvent, Change, StoreError, Stored};
@@ -20,7 +20,7 @@ pub(super) fn create(
     shared_as: Option<String>,
 ) -> Result<Issued, RegisterError> {
     let (cx, now) = (attempt.cx, attempt.cx.service.clock.now());
-    let id = ClientId::parse(&random::client_id()).map_err(|_| RegisterError::Conflict)?;
+    let id = new_id()?;
     let metadata = sanctioned.metadata.metadata();
     let expires_at = rules::expiry(metadata, now);
     let secret = first_secret(cx, &id, metadata, expires_at)?;
@@ -44,6 +44,7 @@ pub(super) fn create(
         client,
         token: if is_shared { None } else { Some(token) },
         secret,
+        reserved: sanctioned.reserved,
     })
 }
 
@@ -82,7 +83,12 @@ pub(super) fn update(
         client,
         token,
         secret,
+        reserved: sanctioned.reserved,
     })
+}
+
+fn new_id() -> Result<ClientId, RegisterError> {
+    ClientId::parse(&random::client_id()).map_err(|_| RegisterError::Conflict)
 }
 
 /// Returns when `client` expires with this metadata, which must not have happened already.
@@ -257,13 +263,14 @@ pub(super) async fn insert(
     let (cx, client) = (attempt.cx, &issued.client);
     let uses = single_use::change(attempt, proven).await?;
     let uses = uses.and(initial_access::one_use(cx, attempt.caller));
+    let uses = uses.and(reservations::change(cx, &issued.reserved).await?);
     let along = along(attempt, proven, &created(attempt, client))?;
     let along = along.and(uses).and(also);
     let stored = cx.service.store.clients.insert(client, along).await;
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, attempt.caller).await?;
     }
-    check_uses(attempt, proven, stored).await
+    check_uses(attempt, proven, issued, stored).await
 }
 
 /// Stores the next revision with its event and what the request uses up, unless another request changed the
@@ -276,10 +283,11 @@ pub(super) async fn put_back(
 ) -> Result<(), RegisterError> {
     let (cx, client) = (attempt.cx, &issued.client);
     let uses = single_use::change(attempt, proven).await?;
+    let uses = uses.and(reservations::change(cx, &issued.reserved).await?);
     let along = along(attempt, proven, &updated(attempt, seen.client(), client))?;
     let along = along.and(uses);
     let stored = cx.service.store.clients.replace(seen, client, along).await;
-    check_uses(attempt, proven, stored).await
+    check_uses(attempt, proven, issued, stored).await
 }
 
 /// Returns what is stored with a change that `event` of the audit log reports. If a script wants the event of the
@@ -294,10 +302,12 @@ fn along(attempt: Attempt<'_>, proven: &Proven, event: &AuditEvent) -> Result<Al
 async fn check_uses(
     attempt: Attempt<'_>,
     proven: &Proven,
+    issued: &Issued,
     outcome: Result<(), StoreError>,
 ) -> Result<(), RegisterError> {
     if matches!(outcome, Err(StoreError::Conflict)) {
         single_use::change(attempt, proven).await?;
+        reservations::change(attempt.cx, &issued.reserved).await?;
     }
     Ok(outcome?)
 }

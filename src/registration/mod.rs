@@ -14,6 +14,7 @@ mod issue;
 mod metadata;
 mod origins;
 pub(crate) mod proof;
+mod reservations;
 mod shared_client;
 mod single_use;
 mod update;

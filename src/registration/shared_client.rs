@@ -116,6 +116,7 @@ async fn answer(attempt: Attempt<'_>, client: Client) -> Result<ClientInformatio
         client,
         token: None,
         secret: None,
+        reserved: Vec::new(),
     };
     registration::answer(attempt, &issued).await
 }

@@ -143,8 +143,9 @@ impl Hook {
             Self::ModifyPutResponse => "The same for an update.",
             Self::ModifyReadResponse => "The same for a read.",
             Self::GetSoftwareStatementJwks => {
-                "Returns the keys for a software statement, as a map or JSON text that is a JWK Set; `()`: \
-                 ask the next script. The statement is not verified yet: use its `iss` to find the keys, and \
+                "Returns the keys for a software statement, as a map or JSON text that is a JWK Set, or as the \
+                 URL of one, which the server fetches, caches, and fetches again for a new key; `()`: ask the \
+                 next script. The statement is not verified yet: use its `iss` to find the keys, and \
                  trust none of its other claims."
             }
             Self::GetSoftwareStatementHmacSecret => {

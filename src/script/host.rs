@@ -4,9 +4,12 @@
 //! has passed. A failure is a string that a script can catch and a log may show. It says what is wrong,
 //! and repeats no secret.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+
+use crate::jose::KeySet;
 
 /// The functions through which scripts reach external systems and the store. Functions that need neither are
 /// in [`modules`](super::modules).
@@ -75,6 +78,31 @@ pub(crate) trait Host: Send + Sync {
     ) -> Result<i64, String> {
         let _ = (by, key, amount, seconds);
         missing("kv")
+    }
+
+    /// Makes sure that there is a counter under `key`, which starts at 0 and expires after the given number of
+    /// seconds, and returns its value.
+    ///
+    /// # Errors
+    /// As [`kv_increment`](Self::kv_increment).
+    fn kv_count(&self, by: &CallingScript<'_>, key: &str, seconds: u64) -> Result<i64, String> {
+        let _ = (by, key, seconds);
+        missing("kv")
+    }
+
+    /// Returns the JWK Set at `url` from the cache of the server; with `seen`, a newer set than this one, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// When the address is not allowed, or the set cannot be fetched within `timeout`.
+    fn key_set(
+        &self,
+        url: &str,
+        seen: Option<&Arc<KeySet>>,
+        timeout: Duration,
+    ) -> Result<Option<Arc<KeySet>>, String> {
+        let _ = (url, seen, timeout);
+        missing("jwt::verify with a URL")
     }
 
     /// Returns how many clients have all these members.

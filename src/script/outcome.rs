@@ -19,6 +19,19 @@ pub(crate) struct Decision {
     pub(crate) attestation: Option<Value>,
     /// The members that scripts changed, in order.
     pub(crate) changed: Vec<ChangedMember>,
+    /// What scripts have reserved for the client.
+    pub(crate) reserved: Vec<Reservation>,
+}
+
+/// One use of a counter of a script, which counts only when the client is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reservation {
+    /// The file name of the script, to which the counter belongs.
+    pub(crate) script: String,
+    /// The key of the counter.
+    pub(crate) key: String,
+    /// The maximum of the counter.
+    pub(crate) most: u64,
 }
 
 /// A request that scripts have adapted.

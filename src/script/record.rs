@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{Clock, Timestamp};
 use crate::client::Metadata;
+use crate::jose::KeySet;
 use crate::script::{
     CallingScript, Ending, Hook, HookError, Host, HttpAnswer, HttpCall, Secrets, current_recorder,
     joined_headers, to_json,
@@ -341,6 +342,19 @@ impl Host for CallHost {
         seconds: u64,
     ) -> Result<i64, String> {
         self.host().kv_increment(by, key, amount, seconds)
+    }
+
+    fn kv_count(&self, by: &CallingScript<'_>, key: &str, seconds: u64) -> Result<i64, String> {
+        self.host().kv_count(by, key, seconds)
+    }
+
+    fn key_set(
+        &self,
+        url: &str,
+        seen: Option<&Arc<KeySet>>,
+        timeout: Duration,
+    ) -> Result<Option<Arc<KeySet>>, String> {
+        self.host().key_set(url, seen, timeout)
     }
 
     fn count_clients(

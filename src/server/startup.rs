@@ -17,7 +17,9 @@ use crate::script::{Host, Runtime};
 use crate::server::reload::versions::{self, WantedScripts};
 use crate::server::{Listeners, Sockets, Start, StartFault, WatchError, Watched};
 use crate::service::script_orders::{self, QueuedOrder};
-use crate::service::{self, Judged, Outside, Parts, Service, Snapshot, Upstream};
+use crate::service::{
+    self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, Verifier,
+};
 use crate::store::{AuditWriter, Store, StoreError, audit};
 use crate::telemetry::meter;
 use crate::token;
@@ -74,6 +76,7 @@ struct Opened {
     watched: Result<Watched, WatchError>,
     store: Store,
     fetcher: Arc<Fetcher>,
+    verifier: Arc<Verifier>,
 }
 
 impl Opened {
@@ -85,12 +88,14 @@ impl Opened {
         let store = Store::open(&settings.store).await;
         let store = store.map_err(|error| store_error(settings, error))?;
         let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
+        let verifier = Arc::new(Verifier::new(&fetcher, &start.clock, &settings.fetch));
         Ok(Self {
             tls,
             listeners,
             watched,
             store,
             fetcher,
+            verifier,
         })
     }
 
@@ -101,9 +106,14 @@ impl Opened {
         clock: &Arc<dyn Clock>,
         live: &Arc<ArcSwap<Live>>,
     ) -> Arc<dyn Host> {
-        let (store, fetcher) = (self.store.clone(), Arc::clone(&self.fetcher));
-        let (clock, live) = (Arc::clone(clock), Arc::clone(live));
-        Arc::new(Outside::new(settings, store, fetcher, clock, live))
+        let parts = HostParts {
+            store: self.store.clone(),
+            fetcher: Arc::clone(&self.fetcher),
+            verifier: Arc::clone(&self.verifier),
+            clock: Arc::clone(clock),
+            live: Arc::clone(live),
+        };
+        Arc::new(Outside::new(settings, parts))
     }
 
     /// Loads the scripts that should be in force, and keeps them as a version.
@@ -155,6 +165,7 @@ impl Opened {
             store: self.store,
             clock,
             fetcher: self.fetcher,
+            verifier: self.verifier,
             live,
             changes,
             script_orders,

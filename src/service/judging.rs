@@ -12,9 +12,8 @@ use tokio::sync::watch;
 
 use crate::base::Clock;
 use crate::client::Client;
-use crate::config::Live;
 use crate::script::{HookRecorder, Host, RecordedCall, ScriptSet};
-use crate::service::{Context, Judged, Outside, RateLimits, Service, Snapshot, Steady};
+use crate::service::{Context, HostParts, Judged, Outside, RateLimits, Service, Snapshot, Steady};
 use crate::store::{PastUses, Store, audit};
 use crate::telemetry::{ClientChange, meter};
 use crate::trust::Verifier;
@@ -222,11 +221,19 @@ impl Service {
             None => Arc::clone(&self.clock),
         };
         let live = Arc::new(ArcSwap::new(Arc::clone(&snapshot.live)));
-        let host = self.host_on(&store, &clock, &live, conditions.http.clone());
         let verifier = match &conditions.verifier {
             Some(verifier) => Arc::clone(verifier),
             None => Arc::new(self.verifier.copied(&clock)),
         };
+        let parts = HostParts {
+            verifier: Arc::clone(&verifier),
+            store: store.clone(),
+            fetcher: Arc::clone(&self.fetcher),
+            clock: Arc::clone(&clock),
+            live: Arc::clone(&live),
+        };
+        let host = Outside::new(&self.settings, parts).with_http(conditions.http.clone());
+        let host: Arc<dyn Host> = Arc::new(host);
         let judging = Judging::new(host, Arc::clone(&clock));
         Self {
             judging: Some(judging),
@@ -263,20 +270,6 @@ impl Service {
             clock: Arc::clone(&self.clock),
             live: Arc::clone(&self.live),
         }
-    }
-
-    /// Returns what scripts reach outside themselves, with this store, time and configuration.
-    fn host_on(
-        &self,
-        store: &Store,
-        clock: &Arc<dyn Clock>,
-        live: &Arc<ArcSwap<Live>>,
-        http: ScriptHttp,
-    ) -> Arc<dyn Host> {
-        let (store, fetcher) = (store.clone(), Arc::clone(&self.fetcher));
-        let (clock, live) = (Arc::clone(clock), Arc::clone(live));
-        let outside = Outside::new(&self.settings, store, fetcher, clock, live);
-        Arc::new(outside.with_http(http))
     }
 
     /// Returns what was recorded, if this service judges one request.

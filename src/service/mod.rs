@@ -26,14 +26,15 @@ use crate::fetch::{self, Fetcher, RemoteDocuments};
 use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::{AuditQueue, Pin, Store};
-use crate::trust::{Trust, Verifier};
+use crate::trust::Trust;
+pub(crate) use crate::trust::Verifier;
 use candidate::CanaryTurn;
 pub(crate) use candidate::Candidate;
 use judging::Judging;
 pub(crate) use judging::{Conditions, JudgedStep, ScriptHttp};
 pub(crate) use limits::Limited;
 use limits::RateLimits;
-pub(crate) use outside::Outside;
+pub(crate) use outside::{HostParts, Outside, key_values};
 pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};
 pub(crate) use steady::{Due, Steady};
 pub(crate) use upstream::{MetadataDocument, Upstream};
@@ -235,6 +236,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     /// The only client for outgoing requests.
     pub(crate) fetcher: Arc<Fetcher>,
+    /// The verifier of tokens, with keys from any source.
+    pub(crate) verifier: Arc<Verifier>,
     /// The handle to the live configuration, for parts that exist before the service. The service keeps it
     /// up to date. It leads to no scripts, so scripts can keep it.
     pub(crate) live: Arc<ArcSwap<Live>>,
@@ -299,6 +302,7 @@ impl Service {
             store,
             clock,
             fetcher,
+            verifier,
             live,
             changes,
             script_orders,
@@ -310,7 +314,6 @@ impl Service {
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
-        let verifier = Verifier::new(&fetcher, &clock, &settings.fetch);
         Self {
             settings: Arc::new(settings),
             issuer,
@@ -318,7 +321,7 @@ impl Service {
             clock,
             fetcher,
             documents,
-            verifier: Arc::new(verifier),
+            verifier,
             changes,
             script_orders,
             refusals,

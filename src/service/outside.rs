@@ -10,24 +10,33 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use crate::base::{Clock, Timestamp};
-use crate::config::{Live, Settings};
+use crate::config::{Live, ScriptLimits, Settings};
 use crate::fetch::{Fetcher, Request};
+use crate::jose::KeySet;
 use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
 use crate::service::ScriptHttp;
 use crate::store::{Indexed, KeyValueLimits, ScriptValues, Store};
+use crate::trust::Verifier;
+
+/// The parts of a server that scripts reach.
+pub(crate) struct HostParts {
+    pub(crate) store: Store,
+    pub(crate) fetcher: Arc<Fetcher>,
+    /// The key sets of other servers.
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The live configuration in force.
+    pub(crate) live: Arc<ArcSwap<Live>>,
+}
 
 /// The host functions for the scripts of one server.
 pub(crate) struct Outside {
     runtime: Handle,
-    store: Store,
-    fetcher: Arc<Fetcher>,
-    clock: Arc<dyn Clock>,
+    parts: HostParts,
     /// How much each script may store.
     key_values: KeyValueLimits,
     /// The maximum number of outstanding nonces.
     nonces: u64,
-    /// The live configuration in force.
-    live: Arc<ArcSwap<Live>>,
     /// What answers the calls of `http`.
     http: ScriptHttp,
 }
@@ -35,26 +44,12 @@ pub(crate) struct Outside {
 impl Outside {
     /// Host functions on these parts, within the limits of `settings`. Must be called on the runtime of the
     /// server.
-    pub(crate) fn new(
-        settings: &Settings,
-        store: Store,
-        fetcher: Arc<Fetcher>,
-        clock: Arc<dyn Clock>,
-        live: Arc<ArcSwap<Live>>,
-    ) -> Self {
-        let limits = &settings.scripts.limits;
+    pub(crate) fn new(settings: &Settings, parts: HostParts) -> Self {
         Self {
             runtime: Handle::current(),
-            store,
-            fetcher,
-            clock,
-            key_values: KeyValueLimits {
-                entries: limits.kv_entries,
-                key_bytes: limits.kv_key_bytes,
-                value_bytes: limits.kv_value_bytes,
-            },
+            parts,
+            key_values: key_values(&settings.scripts.limits),
             nonces: settings.limits.evidence_nonces,
-            live,
             http: ScriptHttp::Live,
         }
     }
@@ -85,8 +80,8 @@ impl Outside {
         by: &CallingScript<'_>,
         work: impl AsyncFnOnce(ScriptValues<'_>, Timestamp) -> Result<T, E>,
     ) -> Result<T, String> {
-        let values = self.store.key_values.of(by.script, self.key_values);
-        self.wait(by.timeout, work(values, self.clock.now()))
+        let values = self.parts.store.key_values.of(by.script, self.key_values);
+        self.wait(by.timeout, work(values, self.parts.clock.now()))
     }
 }
 
@@ -111,7 +106,7 @@ impl Host for Outside {
         };
         let answer = self.wait(call.timeout, async {
             tokio::time::sleep(call.after).await;
-            self.fetcher.send(request).await
+            self.parts.fetcher.send(request).await
         })?;
         Ok(HttpAnswer {
             status: answer.status,
@@ -159,26 +154,51 @@ impl Host for Outside {
         })
     }
 
+    fn kv_count(&self, by: &CallingScript<'_>, key: &str, seconds: u64) -> Result<i64, String> {
+        self.kept(by, async |values, now| {
+            let counter = values.counter(key, now.plus(seconds), now).await;
+            counter.map(|counter| counter.count)
+        })
+    }
+
+    fn key_set(
+        &self,
+        url: &str,
+        seen: Option<&Arc<KeySet>>,
+        timeout: Duration,
+    ) -> Result<Option<Arc<KeySet>>, String> {
+        match &self.http {
+            ScriptHttp::Fake(host) => host.key_set(url, seen, timeout),
+            // As the server fetches keys itself, whatever `http` may do.
+            ScriptHttp::Live | ScriptHttp::LiveReads | ScriptHttp::Refused => {
+                self.wait(timeout, self.parts.verifier.key_set(url, seen))
+            }
+        }
+    }
+
     fn count_clients(
         &self,
         by: &CallingScript<'_>,
         members: &Map<String, Value>,
     ) -> Result<u64, String> {
-        self.wait(by.timeout, self.store.clients.count(indexed(members)?))
+        self.wait(
+            by.timeout,
+            self.parts.store.clients.count(indexed(members)?),
+        )
     }
 
     fn new_nonce(&self, by: &CallingScript<'_>) -> Result<String, String> {
-        let lifetime = self.live.load().registration.evidence_nonce_lifetime;
-        let nonces = &self.store.nonces;
+        let lifetime = self.parts.live.load().registration.evidence_nonce_lifetime;
+        let nonces = &self.parts.store.nonces;
         self.wait(
             by.timeout,
-            nonces.issue(self.clock.now(), lifetime, self.nonces),
+            nonces.issue(self.parts.clock.now(), lifetime, self.nonces),
         )
     }
 
     fn consume_nonce(&self, by: &CallingScript<'_>, nonce: &str) -> Result<bool, String> {
-        let nonces = &self.store.nonces;
-        self.wait(by.timeout, nonces.consume(nonce, self.clock.now()))
+        let nonces = &self.parts.store.nonces;
+        self.wait(by.timeout, nonces.consume(nonce, self.parts.clock.now()))
     }
 }
 
@@ -188,6 +208,15 @@ const REFUSED: &str = "http calls no server for a request that is only tried; gi
 
 /// The error of another method than `GET` for such a request.
 const ONLY_READS: &str = "http sends only GET for a request that is judged without effect";
+
+/// Returns how much each script may store.
+pub(crate) const fn key_values(limits: &ScriptLimits) -> KeyValueLimits {
+    KeyValueLimits {
+        entries: limits.kv_entries,
+        key_bytes: limits.kv_key_bytes,
+        value_bytes: limits.kv_value_bytes,
+    }
+}
 
 /// Returns the single indexed member in `members`.
 fn indexed(members: &Map<String, Value>) -> Result<Indexed<'_>, String> {

@@ -33,7 +33,9 @@ pub(crate) use crate::store::clients::uses::Uses;
 pub(crate) use crate::store::expiring::initial_access_tokens::{
     InitialAccess, InitialAccessToken, InitialAccessTokens,
 };
-pub(crate) use crate::store::expiring::key_values::{KeyValueLimits, KeyValues, ScriptValues};
+pub(crate) use crate::store::expiring::key_values::{
+    KeyValueError, KeyValueLimits, KeyValues, ScriptValues,
+};
 pub(crate) use crate::store::expiring::nonces::Nonces;
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};

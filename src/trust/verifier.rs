@@ -95,6 +95,21 @@ impl Verifier {
         }
     }
 
+    /// Returns the key set at a URL that a script names; with `seen`, a newer set than this one, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be fetched or parsed.
+    pub(crate) async fn key_set(
+        &self,
+        url: &str,
+        seen: Option<&Arc<KeySet>>,
+    ) -> Result<Option<Arc<KeySet>>, FetchError> {
+        match seen {
+            None => self.claimed.get(url).await.map(Some),
+            Some(seen) => self.claimed.refetched(url, seen).await,
+        }
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -40,6 +40,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "config",
             "fetch",
             "http",
+            // Keys for scripts.
+            "jose",
             "live",
             "script",
             "store",

@@ -70,6 +70,7 @@ mod scripts;
 mod scripts_after;
 mod scripts_context;
 mod scripts_hostile;
+mod scripts_quota;
 mod sector;
 mod signed_requests;
 mod slow;

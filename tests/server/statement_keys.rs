@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, request};
 use crate::support::{
-    Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
+    Answer, Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
 };
 
 #[tokio::test]
@@ -249,4 +249,89 @@ async fn requests_that_wait_for_keys_delay_no_others() {
         1,
         "one fetch for all waiting requests"
     );
+}
+
+/// The recipe of the manual.
+#[tokio::test]
+async fn a_script_returns_the_url_of_the_keys() {
+    const PATH: &str = "/acme%2Fb/application.jwks";
+    let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
+    let url = origin.at(PATH, Reply::json(issuer.jwks()));
+    let recipe = include_str!("../../examples/scripts/statement-keys-by-organisation/10-keys.rhai");
+    let server = TestServer::scripted(&[("10-keys.rhai", recipe)], |configuration| {
+        fetches_locally(configuration);
+        let keys = url.strip_suffix(PATH).unwrap();
+        let directory = json!({"directory": {"issuer": issuer.iss, "keys": keys}});
+        configuration.settings.scripts.attributes = directory.as_object().unwrap().clone();
+        registering(
+            configuration,
+            json!({"softwareStatementValidationType": "script"}),
+        );
+    })
+    .await;
+    let claims = json!({"org_id": "acme/b"});
+    for _ in 0..3 {
+        post(&server, &issuer.token(claims.clone()))
+            .await
+            .expect_status(201);
+    }
+    assert_eq!(origin.hits(PATH), 1, "the keys are cached");
+    origin.set(PATH, Reply::json(json!({"keys": [next.jwk()]})));
+    post(&server, &next.token(claims.clone()))
+        .await
+        .expect_status(201);
+    assert_eq!(origin.hits(PATH), 2, "the rotation is noticed");
+    post(&server, &next.token(json!({"org_id": "other"})))
+        .await
+        .expect_error(400, REFUSED);
+    origin.at("/down/application.jwks", Reply::status(503));
+    post(&server, &next.token(json!({"org_id": "down"})))
+        .await
+        .expect_status(503);
+    post(&server, &next.token(json!({"org_id": 5})))
+        .await
+        .expect_error(400, UNAPPROVED);
+}
+
+/// `jwt::verify` and the server share one cache of keys.
+#[tokio::test]
+async fn a_script_verifies_a_token_with_the_keys_at_a_url() {
+    let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
+    let url = origin.at("/jwks", Reply::json(issuer.jwks()));
+    let script = format!(
+        r#"fn createClient(context) {{
+             let token = context.httpRequest.headers["x-token"];
+             let verified = jwt::verify(token, "{url}", #{{ issuer: "{}" }});
+             context.client.client_name = verified.claims.team;
+             true
+         }}"#,
+        issuer.iss
+    );
+    let server = TestServer::scripted(&[("10-verify.rhai", &script)], fetches_locally).await;
+    let register = async |signer: &Signer, team: &str| {
+        let token = signer.token(json!({"team": team}));
+        let request = server.ask("POST", "/register").header("x-token", token);
+        Answer::of(request.json(&minimal())).await
+    };
+    for team in ["a", "b", "c"] {
+        let answer = register(&issuer, team).await;
+        answer.expect_status(201);
+        assert_eq!(answer.body["client_name"], team);
+    }
+    assert_eq!(origin.hits("/jwks"), 1, "the keys are cached");
+    origin.set("/jwks", Reply::json(json!({"keys": [next.jwk()]})));
+    register(&next, "d").await.expect_status(201);
+    register(&next, "e").await.expect_status(201);
+    assert_eq!(origin.hits("/jwks"), 2, "the rotation is noticed");
+    register(&issuer, "f").await.expect_status(500);
+    // A trial has the keys of the server, unless it brings its own.
+    let fake = json!([{"method": "GET", "url": url, "answer": {"json": issuer.jwks()}}]);
+    for (signer, http) in [(&next, json!("refuse")), (&issuer, fake)] {
+        let token = signer.token(json!({"team": "tried"}));
+        let input = json!({"body": minimal(), "headers": {"x-token": token}, "http": http});
+        let judged = crate::trial::tried(&server, &input).await;
+        let name = &judged["answer"]["body"]["client_name"];
+        assert_eq!(name, "tried", "{judged}");
+    }
+    assert_eq!(origin.hits("/jwks"), 2);
 }

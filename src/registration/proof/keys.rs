@@ -41,14 +41,20 @@ pub(in crate::registration) async fn ask(
     let Some(Answered { value, by }) = scripts.ask(hook, facts, Metadata::default()).await? else {
         return Ok(None);
     };
-    let read = if is_symmetric {
-        secret(&value)
-    } else {
-        attempt.cx.snapshot.trust.given(&value)
-    };
+    let read = source(attempt, is_symmetric, &value);
     match read {
         Ok(source) => Ok(Some((source, by))),
         Err(rule) => Err(unusable(&by, hook, &rule)),
+    }
+}
+
+/// Returns the source for the `value` that a script returned.
+fn source(attempt: Attempt<'_>, is_symmetric: bool, value: &Value) -> Result<Source, String> {
+    match value {
+        value if is_symmetric => secret(value),
+        // The script may have taken parts of the URL from the token.
+        Value::String(url) => Ok(Source::of(Keys::Claimed(url.clone()))),
+        set => attempt.cx.snapshot.trust.given(set),
     }
 }
 

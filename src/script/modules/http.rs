@@ -28,7 +28,7 @@ const URL_BYTES: usize = 2_048;
 const HEADERS: usize = 32;
 const HEADER_BYTES: usize = 8_192;
 /// The timeout of a request without `timeoutMs`.
-const USUAL_TIME: Duration = Duration::from_secs(5);
+pub(super) const USUAL_TIME: Duration = Duration::from_secs(5);
 
 /// The argument of `http::request`.
 #[derive(Deserialize)]
@@ -189,6 +189,16 @@ impl Wanted {
     }
 }
 
+/// Counts one more call of another system, of which a hook may make `most`.
+pub(super) fn http_call(cx: &NativeCallContext<'_>, most: u32) -> HostResult<()> {
+    if count_use(&hook(cx)?.spent().http_calls, most) {
+        return Ok(());
+    }
+    Err(failure(format!(
+        "more than {most} http calls (scripts.limits.httpCalls)"
+    )))
+}
+
 #[derive(Clone)]
 struct HttpCaller {
     host: Arc<dyn Host>,
@@ -200,12 +210,7 @@ impl HttpCaller {
     fn send(&self, cx: &NativeCallContext<'_>, wanted: Wanted) -> HostResult<ScriptMap> {
         let context = hook(cx)?;
         let call = self.call(wanted).map_err(failure)?;
-        if !count_use(&context.spent().http_calls, self.calls) {
-            return Err(failure(format!(
-                "more than {} http calls (scripts.limits.httpCalls)",
-                self.calls
-            )));
-        }
+        http_call(cx, self.calls)?;
         let answer = context
             .permit()
             .wait(WaitsFor::Far, call.timeout, |timeout| {

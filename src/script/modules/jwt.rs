@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rhai::{Dynamic, ImmutableString};
+use rhai::{Dynamic, ImmutableString, NativeCallContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::base::{Clock, Secret, Timestamp, json};
+use crate::config::ScriptLimits;
 use crate::jose::{
     self, Algorithm, Claims, Compact, DecodeError, Expectations, KeySet, MAXIMUM_TOKEN_BYTES,
     MOST_KEYS, MOST_KEYS_TRIED, TypRule, Unverified, Verified,
 };
 use crate::script::{
-    HostResult, Secrets, failure, modules::Functions, modules::HostFunction, modules::function,
+    Host, HostResult, Secrets, WaitsFor, failure, modules::Functions, modules::HostFunction,
+    modules::function, modules::hook, modules::http::USUAL_TIME, modules::http::http_call,
     modules::members, to_json,
 };
 
@@ -34,7 +36,9 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
     function(
         "jwt",
         "verify(token: string, jwks: map or string, expected: map) -> map",
-        "The same, verified with one of the keys. `expected` is `#{ algorithms, issuer, audience, maxAge }`, \
+        "The same, verified with one of the keys: a JWK Set as a map or JSON text, or its `https` URL. The server \
+         caches sets of URLs as it does for statements, and fetches a set again for a key that it lacks; this \
+         counts towards `httpCalls` and `httpMs`, and `[fetch]` applies. `expected` is `#{ algorithms, issuer, audience, maxAge }`, \
          and each member is optional. By default, all asymmetric algorithms are accepted. `maxAge` is in \
          seconds since `iat`. A token with an `aud` requires an `audience` that is in it. Fails when the \
          token does not verify, is expired, or does not match `expected`.",
@@ -51,7 +55,12 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
     ),
 ];
 
-pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Functions {
+pub(super) fn module(
+    secrets: &Arc<Secrets>,
+    clock: &Arc<dyn Clock>,
+    host: &Arc<dyn Host>,
+    limits: &ScriptLimits,
+) -> Functions {
     let mut module = Functions::default();
     module.add1(
         "decode",
@@ -60,22 +69,32 @@ pub(super) fn module(secrets: &Arc<Secrets>, clock: &Arc<dyn Clock>) -> Function
             Err(error) => Err(failure(error.to_string())),
         },
     );
-    let clock = Arc::clone(clock);
-    module.add3(
-        "verify",
-        move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
-            let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
-            match verify(&token, &jwks, &expected, clock.now()) {
-                Ok(verified) => shown(verified.into_inner()),
-                Err(error) => Err(failure(error)),
-            }
-        },
-    );
+    let remote = RemoteKeys {
+        host: Arc::clone(host),
+        calls: limits.http_calls,
+    };
+    add_verify(&mut module, remote, Arc::clone(clock));
     let secrets = Arc::clone(secrets);
     module.add2("sign", move |_, claims: Dynamic, name: ImmutableString| {
         sign_with(&secrets, &name, &claims)
     });
     module
+}
+
+fn add_verify(module: &mut Functions, remote: RemoteKeys, clock: Arc<dyn Clock>) {
+    module.add3(
+        "verify",
+        move |cx, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
+            let expected = expectations(&expected)?;
+            let verified = match url(&jwks) {
+                Some(url) => remote.verify(cx, (&token, &url), &expected, clock.now())?,
+                None => {
+                    verify(&token, &key_set(&jwks)?, &expected, clock.now()).map_err(failure)?
+                }
+            };
+            shown(verified.into_inner())
+        },
+    );
 }
 
 /// Returns the map `#{ header, claims }` of a token that is not verified.
@@ -158,6 +177,101 @@ fn expectations(expected: &Dynamic) -> HostResult<Expected> {
     Ok(expected)
 }
 
+/// Returns the URL of a JWK Set, if `jwks` is one and not the set itself.
+fn url(jwks: &Dynamic) -> Option<ImmutableString> {
+    let text = jwks.read_lock::<ImmutableString>()?.clone();
+    is_url(&text).then_some(text)
+}
+
+/// Whether a text that stands for a JWK Set is the URL of one.
+pub(in crate::script) fn is_url(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}
+
+/// The key sets of other servers.
+struct RemoteKeys {
+    host: Arc<dyn Host>,
+    /// The maximum number of calls per call of a hook.
+    calls: u32,
+}
+
+impl RemoteKeys {
+    /// Verifies `token` with a key of the set at `url`, which is fetched again if it lacks the key.
+    fn verify(
+        &self,
+        cx: &NativeCallContext<'_>,
+        (token, url): (&str, &str),
+        expected: &Expected,
+        now: Timestamp,
+    ) -> HostResult<Verified<Claims>> {
+        let token = parse(token).map_err(failure)?;
+        if token.algorithm().is_symmetric() {
+            let reason = "the JWT is signed with a shared secret, and a URL has public keys only";
+            return Err(failure(reason));
+        }
+        let checked = expected.with(&token, |expected| {
+            let missing = || failure("no JWK Set is known for this URL");
+            let set = self.get(cx, url, None)?.ok_or_else(missing)?;
+            let mut outcome = jose::verify(&token, &set, expected, now);
+            if let Err(error) = &outcome
+                && error.is_unknown_key()
+                && let Some(newer) = self.get(cx, url, Some(&set))?
+            {
+                outcome = jose::verify(&token, &newer, expected, now);
+            }
+            outcome.map_err(|error| failure(format!("the JWT {error}")))
+        });
+        checked.map_err(failure)?
+    }
+
+    fn get(
+        &self,
+        cx: &NativeCallContext<'_>,
+        url: &str,
+        seen: Option<&Arc<KeySet>>,
+    ) -> HostResult<Option<Arc<KeySet>>> {
+        http_call(cx, self.calls)?;
+        let permit = hook(cx)?.permit().clone();
+        let found = permit.wait(WaitsFor::Far, USUAL_TIME, |timeout| {
+            self.host.key_set(url, seen, timeout)
+        });
+        permit.add_waited(self.host.simulated_wait());
+        match found {
+            Ok(Ok(set)) => Ok(set),
+            Ok(Err(error)) | Err(error) => Err(failure(format!("the keys: {error}"))),
+        }
+    }
+}
+
+fn parse(token: &str) -> Result<Compact, String> {
+    if token.len() > MAXIMUM_TOKEN_BYTES {
+        return Err(DecodeError::TooLong.to_string());
+    }
+    Compact::parse(token).map_err(|error| format!("the JWT {error}"))
+}
+
+impl Expected {
+    /// Calls `work` with the expectations of `token`.
+    fn with<T>(
+        &self,
+        token: &Compact,
+        work: impl FnOnce(&Expectations<'_>) -> T,
+    ) -> Result<T, String> {
+        let algorithms = algorithms(&self.algorithms)?;
+        let required = self.required_claims();
+        Ok(work(&Expectations {
+            algorithms: &algorithms,
+            audiences: self.audience.as_slice(),
+            issuer: self.issuer.as_deref(),
+            // Only the script knows which type of token this is. It sees the header.
+            typ: token.typ().map_or(TypRule::Any, TypRule::Required),
+            required: &required,
+            max_age: self.max_age,
+            ..Expectations::default()
+        }))
+    }
+}
+
 /// Verifies `token` with one of the keys of `jwks`.
 fn verify(
     token: &str,
@@ -165,27 +279,14 @@ fn verify(
     expected: &Expected,
     now: Timestamp,
 ) -> Result<Verified<Claims>, String> {
-    if token.len() > MAXIMUM_TOKEN_BYTES {
-        return Err(DecodeError::TooLong.to_string());
-    }
-    let token = Compact::parse(token).map_err(|error| format!("the JWT {error}"))?;
-    let algorithms = algorithms(&expected.algorithms)?;
-    let required = expected.required_claims();
-    let expectations = Expectations {
-        algorithms: &algorithms,
-        audiences: expected.audience.as_slice(),
-        issuer: expected.issuer.as_deref(),
-        // Only the script knows which type of token this is. It sees the header.
-        typ: token.typ().map_or(TypRule::Any, TypRule::Required),
-        required: &required,
-        max_age: expected.max_age,
-        ..Expectations::default()
-    };
-    if token.algorithm().is_symmetric() {
-        return verify_with_secrets(&token, jwks, &expectations, now);
-    }
-    let keys = KeySet::parse(jwks, MOST_KEYS).map_err(|rule| format!("the JWK Set {rule}"))?;
-    verify_with(&keys, &token, &expectations, now)
+    let token = parse(token)?;
+    expected.with(&token, |expected| {
+        if token.algorithm().is_symmetric() {
+            return verify_with_secrets(&token, jwks, expected, now);
+        }
+        let keys = KeySet::parse(jwks, MOST_KEYS).map_err(|rule| format!("the JWK Set {rule}"))?;
+        verify_with(&keys, &token, expected, now)
+    })?
 }
 
 fn verify_with(

@@ -7,7 +7,7 @@ use rhai::{Dynamic, ImmutableString, NativeCallContext};
 use crate::config::ScriptLimits;
 use crate::script::{
     Host, HostResult, failure, modules::Functions, modules::HostFunction, modules::function,
-    modules::store, to_json, to_script,
+    modules::hook, modules::store, to_json, to_script,
 };
 
 const KEY_BYTES: usize = 256;
@@ -48,6 +48,18 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
          `kvEntries` counters.",
         "kv::increment(\"counter\", 1, 3600) == 1 && kv::increment(\"counter\", 2, 3600) == 3",
     ),
+    function(
+        "kv",
+        "reserve(key: string, most: int, seconds: int) -> bool",
+        "Reserves one of `most` uses of a counter for the client of `createClient` or `updateClient`, and returns \
+         whether one was left. The counter goes up only when the client is stored, in the same step. So what a \
+         later script or rule rejects is not counted, and however many requests arrive at once, at most `most` \
+         clients are stored: a request that loses the last use to another one is answered with 429, and with \
+         the time until the counter expires in `Retry-After`. A new counter expires after the given number of \
+         seconds, and `kv::get` reads it. Each key can be reserved once for a client, and at most 16 keys. The \
+         same limits apply.",
+        "kv::reserve(\"places\", 1, 3600) && kv::get(\"places\") == 0 && !kv::reserve(\"none\", 0, 3600)",
+    ),
 ];
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
@@ -69,13 +81,25 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     module.add1("delete", move |cx, key: ImmutableString| {
         kv.delete(cx, &key)
     });
+    add_counters(&mut module, values);
+    module
+}
+
+/// Adds the functions for counters.
+fn add_counters(module: &mut Functions, values: StoredValues) {
+    let kv = values.clone();
     module.add3(
         "increment",
         move |cx, key: ImmutableString, amount: i64, seconds: i64| {
-            values.increment(cx, &key, amount, seconds)
+            kv.increment(cx, &key, amount, seconds)
         },
     );
-    module
+    module.add3(
+        "reserve",
+        move |cx, key: ImmutableString, most: i64, seconds: i64| {
+            values.reserve(cx, &key, most, seconds)
+        },
+    );
 }
 
 /// The values of scripts in the store.
@@ -127,6 +151,26 @@ impl StoredValues {
         store(cx, self.calls, |by| {
             self.host.kv_increment(by, key, amount, seconds)
         })
+    }
+}
+
+impl StoredValues {
+    fn reserve(
+        &self,
+        cx: &NativeCallContext<'_>,
+        name: &str,
+        most: i64,
+        seconds: i64,
+    ) -> HostResult<bool> {
+        let (key, seconds) = (key(name)?, lifetime(seconds)?);
+        let context = hook(cx)?;
+        context.may_reserve()?;
+        let used = store(cx, self.calls, |by| self.host.kv_count(by, key, seconds))?;
+        if used >= most {
+            return Ok(false);
+        }
+        context.reserve(key, u64::try_from(most).unwrap_or_default())?;
+        Ok(true)
     }
 }
 

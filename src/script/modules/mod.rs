@@ -33,8 +33,8 @@ use crate::script::{
 
 pub(crate) use functions::HostFunction;
 pub(super) use functions::{Functions, function};
-pub(super) use jwt::shown_unverified;
 use jwt::{algorithms, key_set};
+pub(super) use jwt::{is_url, shown_unverified};
 pub(super) use log::{Log, LogLevel, readable, written};
 
 /// The documented functions of each module, sorted by module.
@@ -72,7 +72,7 @@ fn reaching(runtime: &Runtime) -> Vec<(&'static str, Functions)> {
         ("attestation", attestation::module(host, clock, limits)),
         ("clients", clients::module(host, limits)),
         ("http", http::module(host, limits)),
-        ("jwt", jwt::module(&runtime.secrets, clock)),
+        ("jwt", jwt::module(&runtime.secrets, clock, host, limits)),
         ("kv", kv::module(host, limits)),
         ("log", log::module(&Log::new(runtime))),
         ("secrets", secrets::module(&runtime.secrets)),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::base::json;
 use crate::client::Metadata;
 use crate::script::{
-    Answered, Asking, Facts, Hook, HookError, MemberAccess, Script, ScriptFault, ScriptSet,
+    Answered, Asking, Facts, Hook, HookError, MemberAccess, Script, ScriptFault, ScriptSet, is_url,
     json_size, to_json, to_script,
 };
 
@@ -100,7 +100,7 @@ impl Asking {
 fn due(hook: Hook) -> &'static str {
     match hook {
         Hook::GetSoftwareStatementJwks | Hook::GetDcrJwks => {
-            "a JWK Set, as a map with `keys` or as JSON text, or ()"
+            "a JWK Set, as a map with `keys`, as JSON text or as its URL, or ()"
         }
         Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => {
             "a non-empty string, or ()"
@@ -125,9 +125,10 @@ fn as_required(hook: Hook, value: Value) -> Option<Value> {
     is_required.then_some(value)
 }
 
-/// Reads a JWK Set, given as a map or as text.
+/// Reads a JWK Set, given as a map, as text, or by its URL.
 fn jwks(value: Value) -> Option<Value> {
     let set = match value {
+        Value::String(url) if is_url(&url) => return Some(Value::String(url)),
         Value::String(text) => json::parse(text.as_bytes()).ok()?,
         other => other,
     };

@@ -61,6 +61,7 @@ impl ScriptSet {
                 decided_by,
                 attestation,
                 changed,
+                reserved: asking.round.reservations.take(),
             })
         })
         .await
@@ -219,6 +220,7 @@ impl ScriptSet {
             attributes: Arc::clone(&self.attributes),
             permit,
             attestation: Arc::default(),
+            reservations: Arc::default(),
         };
         Asking {
             set: Arc::clone(self),

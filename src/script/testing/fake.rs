@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::base::{Clock, ManualClock, Timestamp};
-use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
+use crate::base::{Clock, ManualClock, Timestamp, json};
+use crate::jose::{KeySet, MOST_KEYS};
+use crate::script::{CallingScript, Host, HttpAnswer, HttpCall, Reservation};
 
 /// A host with predefined responses, and with values, clients and nonces in memory.
 pub struct FakeHost {
@@ -21,6 +22,8 @@ struct FakeState {
     replies: BTreeMap<(String, String), VecDeque<FakeReply>>,
     /// The time that the last call would have taken.
     simulated: Duration,
+    /// The JWK Sets that were fetched, by their URLs.
+    key_sets: BTreeMap<String, Arc<KeySet>>,
     calls: Vec<HttpCall>,
     is_held: bool,
     waiting: usize,
@@ -93,6 +96,16 @@ impl FakeHost {
     /// Adds a client that `clients` finds by its members.
     pub(crate) fn add_client(&self, members: Map<String, Value>) {
         self.world().clients.push(members);
+    }
+
+    /// Counts what was reserved for a client, as if it were stored.
+    pub(super) fn count(&self, reserved: &[Reservation]) {
+        let mut world = self.world();
+        for Reservation { script, key, .. } in reserved {
+            if let Some((value, _)) = world.kept.get_mut(&(script.clone(), key.clone())) {
+                *value = value.as_i64().unwrap_or_default().saturating_add(1).into();
+            }
+        }
     }
 
     fn world(&self) -> MutexGuard<'_, FakeState> {
@@ -202,6 +215,40 @@ impl Host for FakeHost {
         let sum = sum.checked_add(amount).ok_or("the sum is out of range")?;
         *value = sum.into();
         Ok(sum)
+    }
+
+    fn kv_count(&self, by: &CallingScript<'_>, key: &str, seconds: u64) -> Result<i64, String> {
+        self.kv_increment(by, key, 0, seconds)
+    }
+
+    fn key_set(
+        &self,
+        url: &str,
+        seen: Option<&Arc<KeySet>>,
+        timeout: Duration,
+    ) -> Result<Option<Arc<KeySet>>, String> {
+        if seen.is_none()
+            && let Some(kept) = self.world().key_sets.get(url)
+        {
+            return Ok(Some(Arc::clone(kept)));
+        }
+        let answer = self.http(&HttpCall {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            after: Duration::ZERO,
+            timeout,
+            answer_bytes: usize::MAX,
+        })?;
+        if answer.status != 200 {
+            return Err(format!("the answer has status {}", answer.status));
+        }
+        let value = json::parse(&answer.body).map_err(|error| error.to_string())?;
+        let set = Arc::new(KeySet::parse(&value, MOST_KEYS)?);
+        let mut world = self.world();
+        world.key_sets.insert(url.to_owned(), Arc::clone(&set));
+        Ok(Some(set))
     }
 
     fn count_clients(

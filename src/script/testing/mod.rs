@@ -372,6 +372,7 @@ fn context(
         attributes: Arc::default(),
         permit: Arc::clone(permit),
         attestation: Arc::default(),
+        reservations: Arc::default(),
     };
     HookContext::new(file, &round, client, None)
 }

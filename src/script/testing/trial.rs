@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use crate::base::json;
 use crate::client::Metadata;
 use crate::script::{
-    Facts, Hook, HookError, HttpCall, ScriptFault, ScriptSet, joined_headers, testing::FakeHost,
-    testing::ScriptObserver,
+    Facts, Hook, HookError, HttpCall, Reservation, ScriptFault, ScriptSet, joined_headers,
+    testing::FakeHost, testing::ScriptObserver,
 };
 
 pub(crate) use super::given::Given;
@@ -116,6 +116,8 @@ struct Left {
     request: Option<Map<String, Value>>,
     response: Option<Map<String, Value>>,
     value: Option<Value>,
+    /// What the scripts reserved for the client.
+    reserved: Vec<Reservation>,
 }
 
 /// The observers of what scripts do.
@@ -141,7 +143,10 @@ pub(in crate::script) async fn run(
     let ended = ask(set, hook, given, custom).await;
     let took = begun.elapsed();
     let trial = match ended {
-        Ok(left) => passed(left),
+        Ok(left) => {
+            watch.host.count(&left.reserved);
+            passed(left)
+        }
         Err(error) => stopped(error, hook),
     };
     let calls = watch.host.calls();
@@ -205,6 +210,7 @@ async fn decide(
 ) -> Result<Left, HookError> {
     let decision = set.decide(hook, facts, client).await?;
     Ok(Left {
+        reserved: decision.reserved,
         client: Some(decision.client.into_object()),
         attestation: decision.attestation,
         ..Left::default()

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::jose;
 use crate::script::{
-    Facts, Frame, Hidden, HookRecorder, HostResult, MemberAccess, Members, Permit, ScriptAnswer,
-    failure, json_size, result_too_large, shown_unverified, to_json, to_script,
+    Facts, Frame, Hidden, HookRecorder, HostResult, MemberAccess, Members, Permit, Reservation,
+    ScriptAnswer, failure, json_size, result_too_large, shown_unverified, to_json, to_script,
 };
 
 /// One call of one hook of one script. A clone is another handle on the same call.
@@ -26,6 +26,7 @@ struct HookCall {
     client: Members,
     answer: Mutex<Option<ScriptAnswer>>,
     attestation: Arc<Attestation>,
+    reservations: Arc<Reservations>,
     /// The response that the script may change; it contains credentials.
     response: Option<Members>,
     spent: Spent,
@@ -51,6 +52,25 @@ pub(in crate::script) struct Round {
     pub(in crate::script) attributes: Arc<Dynamic>,
     pub(in crate::script) permit: Arc<Permit>,
     pub(in crate::script) attestation: Arc<Attestation>,
+    pub(in crate::script) reservations: Arc<Reservations>,
+}
+
+/// What the scripts of a deciding hook have reserved for the client.
+#[derive(Default)]
+pub(in crate::script) struct Reservations(Mutex<Vec<Reservation>>);
+
+/// The maximum number of reservations for one client.
+const MOST_RESERVATIONS: usize = 16;
+
+impl Reservations {
+    /// Takes them.
+    pub(in crate::script) fn take(&self) -> Vec<Reservation> {
+        std::mem::take(&mut *self.all())
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Reservation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The result with which `createClient` or `updateClient` has accepted the evidence.
@@ -86,6 +106,7 @@ impl HookContext {
             client,
             answer: Mutex::new(None),
             attestation: Arc::clone(&round.attestation),
+            reservations: Arc::clone(&round.reservations),
             response,
             spent: Spent::default(),
         }))
@@ -188,6 +209,40 @@ impl HookContext {
             ));
         }
         *self.0.attestation.value() = Some(value);
+        Ok(())
+    }
+
+    /// Rejects a reservation in a hook that stores no client.
+    pub(in crate::script) fn may_reserve(&self) -> HostResult<()> {
+        if self.0.client.is_writable() {
+            return Ok(());
+        }
+        Err(failure(
+            "kv::reserve can be called in createClient and updateClient only",
+        ))
+    }
+
+    /// Reserves one use of the counter `key` of this script, of which there are `most`. A counter can be reserved
+    /// once for a client.
+    pub(in crate::script) fn reserve(&self, key: &str, most: u64) -> HostResult<()> {
+        let reservation = Reservation {
+            script: self.0.script.clone(),
+            key: key.to_owned(),
+            most,
+        };
+        let mut all = self.0.reservations.all();
+        if all
+            .iter()
+            .any(|one| one.key == reservation.key && one.script == reservation.script)
+        {
+            return Err(failure("this key is already reserved for the client"));
+        }
+        if all.len() >= MOST_RESERVATIONS {
+            return Err(failure(format!(
+                "more than {MOST_RESERVATIONS} reservations for one client"
+            )));
+        }
+        all.push(reservation);
         Ok(())
     }
 

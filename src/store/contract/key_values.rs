@@ -1,10 +1,14 @@
 //! Values of scripts.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{TestPlace, at, on_every_backend, race};
-use crate::store::{expiring::key_values::KeyValueError, expiring::key_values::KeyValueLimits};
+use crate::store::{
+    Change, Expectation, expiring::key_values::KeyValueError, expiring::key_values::KeyValueLimits,
+};
 
 on_every_backend!(
     values_are_kept_until_they_expire,
@@ -15,6 +19,7 @@ on_every_backend!(
     a_flood_resets_no_quota,
     numbers_are_added_to,
     no_addition_is_lost,
+    uses_are_counted_with_another_change,
     values_are_sealed,
     a_removed_value_leaves_nothing_behind,
 );
@@ -289,6 +294,46 @@ async fn no_addition_is_lost(TestPlace { store, .. }: TestPlace) {
         sets.iter().all(Result::is_ok),
         "concurrent sets do not fail"
     );
+}
+
+/// Of many changes that use up one of `most`, as many are made, and what is not made counts nothing.
+async fn uses_are_counted_with_another_change(TestPlace { store, backend, .. }: TestPlace) {
+    let values = store.key_values.of("a.rhai", WIDE);
+    assert!(values.one_use("n", 5, at(1)).await.unwrap().is_none());
+    let counter = values.counter("n", at(9), at(1)).await.unwrap();
+    assert_eq!((counter.count, counter.expires_at), (0, at(9)));
+    let attempt = |turn: usize| {
+        let (values, backend) = (store.key_values.clone(), Arc::clone(&backend));
+        async move {
+            let place = format!("x/{}", turn % 10).into_bytes();
+            let mut taken = false;
+            if let Ok(change) = values
+                .of("a.rhai", WIDE)
+                .one_use("n", 5, at(1))
+                .await
+                .unwrap()
+                .unwrap()
+            {
+                // Each place is taken once, so half of the changes that could be counted fail.
+                let own = Change {
+                    expect: vec![Expectation::Absent(place.clone())],
+                    put: vec![(place, Vec::new())],
+                    ..Change::default()
+                };
+                taken = backend.apply(change.and(own)).await.is_ok();
+            }
+            taken
+        }
+    };
+    let taken = race(40, attempt).await;
+    assert_eq!(taken.iter().filter(|taken| **taken).count(), 5);
+    assert_eq!(values.get("n", at(1)).await.unwrap(), Some(json!(5)));
+    let none_left = values.one_use("n", 5, at(1)).await.unwrap().unwrap();
+    assert!(matches!(none_left, Err(until) if until == at(9)));
+    assert!(values.one_use("n", 5, at(9)).await.unwrap().is_none());
+    values.set("t", &json!("text"), at(9), at(1)).await.unwrap();
+    let refused = values.one_use("t", 5, at(1)).await;
+    assert!(matches!(refused, Err(KeyValueError::NotAnInteger)));
 }
 
 async fn values_are_sealed(place: TestPlace) {

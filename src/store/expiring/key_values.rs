@@ -63,6 +63,15 @@ pub(crate) enum KeyValueError {
     Store(#[from] StoreError),
 }
 
+/// A counter as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counter {
+    /// Its value.
+    pub(crate) count: i64,
+    /// When it expires.
+    pub(crate) expires_at: Timestamp,
+}
+
 /// How a value is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -242,6 +251,57 @@ impl ScriptValues<'_> {
         // The script's number is the last of those that the change counts.
         Ok(unless_lost(space.backend.apply(change).await)?
             .and_then(|numbers| numbers.last().copied()))
+    }
+
+    /// Makes sure that there is a counter under `key`, and returns it. A new one starts at 0 and expires at `until`.
+    ///
+    /// # Errors
+    /// As [`increment`](Self::increment).
+    pub(crate) async fn counter(
+        &self,
+        key: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Counter, KeyValueError> {
+        let count = self.increment(key, 0, until, now).await?;
+        let found = self.store.space.find_any(&self.key(key)?).await?;
+        let expires_at = found.map_or(until, |found| found.entry.expires_at);
+        Ok(Counter { count, expires_at })
+    }
+
+    /// Returns the change that adds 1 to the counter under `key`, as long as it is below `most`, or when the counter
+    /// expires if it is not. The change becomes a part of another change, so what fails is not counted, and of any
+    /// number of concurrent changes only as many succeed as are left. Returns none if there is no counter.
+    ///
+    /// # Errors
+    /// When the key is invalid, the value has another type, or the store cannot be read.
+    pub(crate) async fn one_use(
+        &self,
+        key: &str,
+        most: u64,
+        now: Timestamp,
+    ) -> Result<Option<Result<Change, Timestamp>>, KeyValueError> {
+        let key = self.key(key)?;
+        let space = &self.store.space;
+        let Some(live) = space.find(&key, now).await? else {
+            return Ok(None);
+        };
+        if !matches!(live.entry.value, KeptValue::Integer) {
+            return Err(KeyValueError::NotAnInteger);
+        }
+        let place = own_number(&key);
+        let count = number(&place, space.backend.get(&place).await?.as_deref())?;
+        if u64::try_from(count).unwrap_or_default() >= most {
+            return Ok(Some(Err(live.entry.expires_at)));
+        }
+        Ok(Some(Ok(Change {
+            expect: vec![
+                space.unchanged(&live),
+                Expectation::Below(place.clone(), most),
+            ],
+            count: vec![(place, 1)],
+            ..Change::default()
+        })))
     }
 
     /// Stores `entry`, with `start` when it is an integer. It replaces the record that was read, or is

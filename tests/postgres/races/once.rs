@@ -181,3 +181,23 @@ async fn a_client_assertion_gets_one_token_which_is_invalid_everywhere_once_revo
         assert_eq!(ask(two, "/introspect", "after").await["active"], false);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_is_exact() {
+    let Some(pair) = Pair::start("").await else {
+        return;
+    };
+    for round in 0..ROUNDS {
+        let name = format!("quota {round}");
+        let answers = pair
+            .at_once(32, |node, _| Pair::register(node, &body(&name)))
+            .await;
+        assert_eq!(
+            (count(&answers, &[201]), count(&answers, &[429])),
+            (7, 25),
+            "{answers:?}"
+        );
+    }
+    let clients = u64::try_from(7 * ROUNDS + 1).unwrap();
+    assert_eq!(pair.clients().await, [clients; 4]);
+}

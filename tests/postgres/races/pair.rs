@@ -21,6 +21,9 @@ fn createClient(context) {
     let name = context.client.client_name;
     if name == "nonce" { throw #{ status: 400, error: "stale_evidence", nonce: attestation::new_nonce() }; }
     if name == "count" { context.client.client_name = `${kv::increment("count", 1, 3600)}`; }
+    if name.starts_with("quota ") && !kv::reserve(name, 7, 3600) {
+        throw #{ status: 429, error: "quota", retry_after: 3600 };
+    }
     if name.starts_with("nonce ") { return attestation::consume_nonce(name.sub_string(6)); }
     true
 }
