@@ -19,6 +19,7 @@ mod races;
 #[path = "../binary/receiver.rs"]
 mod receiver;
 mod reset;
+mod scripts;
 mod secrets;
 mod sharing;
 mod start;
