@@ -107,6 +107,35 @@ async fn queued_requests_are_not_a_fault_of_the_script() {
     }
 }
 
+/// The same for a minute with the limits of the shipped configuration:
+/// `cargo test --release --test server sixty_four -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute; the deadline is that of a release build"]
+async fn sixty_four_connections_for_a_minute_get_no_500() {
+    let server = TestServer::scripted(&[("10-a.rhai", &busy_script())], |_| {}).await;
+    let body = with(minimal(), json!({"client_name": "bad"}));
+    let end = std::time::Instant::now() + Duration::from_mins(1);
+    let connection = async || {
+        let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+        while std::time::Instant::now() < end {
+            *statuses.entry(server.post(&body).await.status).or_default() += 1;
+        }
+        statuses
+    };
+    let mut all = std::collections::BTreeMap::<u16, usize>::new();
+    for statuses in join_all((0..64).map(|_| connection())).await {
+        for (status, count) in statuses {
+            *all.entry(status).or_default() += count;
+        }
+    }
+    eprintln!("answers by status: {all:?}");
+    assert!(
+        all.keys().all(|status| [201, 503].contains(status)),
+        "{all:?}"
+    );
+    assert!(all.contains_key(&201));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_a_slot_is_told_to_retry() {
     let impatient = |configuration: &mut Configuration| {
