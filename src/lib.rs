@@ -18,6 +18,7 @@ mod admin;
 mod discovery;
 mod events;
 mod management;
+mod publication;
 mod registration;
 mod service;
 mod token;

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::{
-    Client, ClientSecret, MemberOrigins, Metadata, Provenance, RegistrationTokens, TrustLevel,
+    Client, ClientSecret, HostedDocument, MemberOrigins, Metadata, Provenance, RegistrationTokens,
+    TrustLevel,
 };
 use crate::config::AdminScopes;
 use crate::service::Context;
@@ -54,6 +55,7 @@ pub(super) fn read_client(
         revision: line.revision,
         provenance: line.provenance,
         origins: line.origins,
+        hosted_document: line.hosted_document,
     };
     let odd = violations.into_iter().map(|violation| violation.member);
     Ok(Arrived {
@@ -75,6 +77,7 @@ struct PortableClient {
     metadata: Metadata,
     provenance: Provenance,
     origins: Option<MemberOrigins>,
+    hosted_document: Option<HostedDocument>,
 }
 
 impl PortableClient {
@@ -92,6 +95,7 @@ impl PortableClient {
             origins: None,
             metadata: members.take("metadata", "an object")?,
             provenance: members.take("provenance", "an object in the form of an export")?,
+            hosted_document: members.take_if_there("hosted_document", "published or withdrawn")?,
         };
         let origins = origins(&mut members, &line.metadata)?;
         members.end()?;

@@ -74,6 +74,9 @@ struct TokenPolicyArguments {
     /// A privileged member that clients can set with this token, such as groups. Can be repeated.
     #[arg(long = "privileged-member", value_name = "MEMBER")]
     privileged_members: Vec<String>,
+    /// Whether the server publishes the document of a client that asks for it.
+    #[arg(long)]
+    client_documents: bool,
     /// The maximum lifetime of a client.
     #[arg(long, value_name = "TIME", value_parser = moment::duration)]
     maximum_lifetime: Option<u64>,
@@ -185,6 +188,9 @@ impl TokenPolicyArguments {
         }
         if let Some(seconds) = self.maximum_lifetime {
             members.insert("maximum_lifetime".to_owned(), seconds.into());
+        }
+        if self.client_documents {
+            members.insert("client_documents".to_owned(), true.into());
         }
         self.add_attributes(&mut members);
         Ok(members)

@@ -25,10 +25,21 @@ pub(crate) struct InitialAccessPolicy {
     /// client register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) privileged_members: Option<Vec<String>>,
+    /// Whether this server publishes a document of the client if the client asks for it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) client_documents: bool,
     /// The maximum lifetime of the client in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) maximum_lifetime: Option<u64>,
     /// The attributes that scripts see as `context.initialAccessToken`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(crate) attributes: Map<String, Value>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod decoy;
+pub(crate) mod hosted_document;
 pub(crate) mod initial_access;
 pub(crate) mod member;
 pub(crate) mod metadata;
@@ -13,6 +14,7 @@ pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod stages;
 
+pub(crate) use hosted_document::{DocumentRequest, HostedDocument};
 pub(crate) use initial_access::InitialAccessPolicy;
 pub(crate) use member::{MEMBERS, Member, MemberKind, SetBy};
 pub(crate) use metadata::Metadata;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
-use crate::client::{Approved, InitialAccessPolicy, MemberOrigins, Metadata};
+use crate::client::{Approved, HostedDocument, InitialAccessPolicy, MemberOrigins, Metadata};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub(crate) struct Client {
     /// Where each member of the metadata came from. `None`: the client was stored before this was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) origins: Option<MemberOrigins>,
+    /// Whether this server publishes a document of the client. `None`: it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hosted_document: Option<HostedDocument>,
 }
 
 impl Client {
@@ -76,6 +79,11 @@ impl Client {
             metadata.set("client_secret", secret.expose());
         }
         metadata
+    }
+
+    /// Whether this server publishes a document of the client.
+    pub(crate) fn has_hosted_document(&self) -> bool {
+        self.hosted_document == Some(HostedDocument::Published)
     }
 
     /// Whether the operator of this server created the client. Only such clients may administer the

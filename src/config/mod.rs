@@ -7,6 +7,7 @@
 pub(crate) mod admin;
 mod check;
 mod choices;
+mod documents;
 mod error;
 pub(crate) mod fetch;
 mod file;
@@ -39,6 +40,7 @@ pub use choices::{
     ClientDocumentHold, ClientDocumentRedirectUris, ClientDocuments, DefaultApplicationType,
     InitialAccessTokenUse, PageUriHosts, Rotation, UnsupportedListValues,
 };
+pub use documents::{ClientDocumentSettings, HostedClientDocuments};
 pub use error::{ConfigError, ConfigErrors};
 pub use fetch::{AllowedHost, BadHost, FetchSettings};
 pub(crate) use file::place;

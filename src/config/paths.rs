@@ -20,6 +20,8 @@ pub struct Paths {
     pub jwks: String,
     /// Endpoint that issues challenges for the proofs of client attestations.
     pub challenge: String,
+    /// Documents of clients, each at this path with the identifier of its client.
+    pub client_documents: String,
     /// Live configuration, for administrators.
     pub config: String,
 }
@@ -33,6 +35,7 @@ impl Default for Paths {
             revocation: "/revoke".to_owned(),
             jwks: "/jwks".to_owned(),
             challenge: "/challenge".to_owned(),
+            client_documents: "/clients".to_owned(),
             config: CONFIG.to_owned(),
         }
     }
@@ -58,6 +61,7 @@ pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
         ("revocation", &paths.revocation),
         ("jwks", &paths.jwks),
         ("challenge", &paths.challenge),
+        ("clientDocuments", &paths.client_documents),
         ("config", &paths.config),
     ];
     for (at, (name, path)) in named.iter().enumerate() {

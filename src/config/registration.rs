@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::config::{
     ClientAssertionAudience, ClientAttester, ClientDocumentApproval,
     ClientDocumentDefaultAuthMethod, ClientDocumentHold, ClientDocumentRedirectUris,
-    ClientDocuments, DefaultApplicationType, InitialAccessTokenUse, PageUriHosts, Rotation,
-    SecretText, SsaValidationConfig, StatementIdentity, StatementRedirectUris, StatementValidation,
-    TrustedSsaIssuer, UdapMetadata, UnsupportedListValues,
+    ClientDocuments, DefaultApplicationType, HostedClientDocuments, InitialAccessTokenUse,
+    PageUriHosts, Rotation, SecretText, SsaValidationConfig, StatementIdentity,
+    StatementRedirectUris, StatementValidation, TrustedSsaIssuer, UdapMetadata,
+    UnsupportedListValues,
 };
 
 /// Defines a struct whose properties have their defaults beside them, as `name: Type = default`.
@@ -336,6 +337,17 @@ with_defaults! {
         pub client_document_absence_seconds: u64 = 2_592_000,
         /// Whether the metadata of this server states that documents are supported.
         pub client_documents_advertised: bool = false,
+        /// Which clients can have a document that this server publishes (Client ID Metadata Documents).
+        pub hosted_client_documents: HostedClientDocuments = HostedClientDocuments::Off,
+        /// Text after `client_name` in the documents of clients that nobody vouches for. `None`: no text.
+        pub hosted_client_document_label: Option<String> = None,
+        /// Maximum lifetime in seconds of clients that have a document and that nobody vouches for. `None`: no
+        /// maximum.
+        pub hosted_client_document_lifetime: Option<u64> = None,
+        /// Seconds for which other servers may keep a document.
+        pub hosted_client_document_seconds: u64 = 300,
+        /// Custom attributes that are published in documents.
+        pub hosted_client_document_attributes: Vec<String> = Vec::new(),
     }
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{
-    FetchSettings, ScriptSettings, StoreSettings, admin::AdminSettings, paths::Paths,
-    tls::CertificateHeader, tls::TlsSettings,
+    ClientDocumentSettings, FetchSettings, ScriptSettings, StoreSettings, admin::AdminSettings,
+    paths::Paths, tls::CertificateHeader, tls::TlsSettings,
 };
 
 /// The options that are read once, when the server starts.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[discovery]`: `upstream`, and members of the metadata documents that describe other servers.
     pub discovery: Map<String, Value>,
+    /// `[documents]`
+    pub documents: ClientDocumentSettings,
     /// `[admin]`
     pub admin: AdminSettings,
     /// `[telemetry]`

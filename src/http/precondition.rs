@@ -1,8 +1,9 @@
-//! Entity tags (RFC 9110 section 8.8.3), and `If-Match` (section 13.1.1), which prevents lost updates.
+//! Entity tags (RFC 9110 section 8.8.3), `If-Match` (section 13.1.1), which prevents lost updates, and
+//! `If-None-Match` (section 13.1.2), which saves the transfer of what the caller knows.
 
 use std::fmt::Display;
 
-use hyper::header::{HeaderMap, IF_MATCH};
+use hyper::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 
 /// Returns the entity tag of a revision.
 pub(crate) fn entity_tag(revision: impl Display) -> String {
@@ -36,6 +37,19 @@ pub(crate) fn permits_change(headers: &HeaderMap, present: u64) -> bool {
     }
 }
 
+/// Whether `If-None-Match` names the entity tag `tag` of a resource, or any. The comparison is weak: a proxy that
+/// compresses a response makes its tag weak.
+pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    for value in headers.get_all(IF_NONE_MATCH) {
+        for named in value.to_str().unwrap_or_default().split(',').map(str::trim) {
+            if named == "*" || named.strip_prefix("W/").unwrap_or(named) == tag {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderValue;
@@ -60,5 +74,23 @@ mod tests {
         check(&["W/\"2\""], false);
         check(&["2"], false);
         check(&[""], false);
+    }
+
+    #[test]
+    fn a_caller_knows_what_its_tags_name() {
+        for (sent, expected) in [
+            ("\"2\"", true),
+            ("W/\"2\"", true),
+            ("\"1\", \"2\"", true),
+            ("*", true),
+            ("\"1\"", false),
+            ("2", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append(IF_NONE_MATCH, HeaderValue::from_static(sent));
+            assert_eq!(is_known(&headers, "\"2\""), expected, "{sent}");
+        }
+        assert!(!is_known(&HeaderMap::new(), "\"2\""));
     }
 }

@@ -48,6 +48,9 @@ impl ClientInformation {
             let uri = registration_client_uri(cx, client);
             put("registration_client_uri", uri.into());
         }
+        if let Some(uri) = cx.document_uri(client) {
+            put("client_document_uri", uri.into());
+        }
         Self {
             own,
             metadata: client.metadata.metadata().clone(),

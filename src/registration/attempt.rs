@@ -10,7 +10,10 @@ use hyper::http::request::Parts;
 use serde_json::Value;
 
 use crate::base::Secret;
-use crate::client::{Approved, Client, Metadata, Requested, Rules, ScriptRef};
+use crate::client::{
+    Approved, Client, DocumentRequest, Metadata, Requested, Rules, ScriptRef, hosted_document,
+    rules,
+};
 use crate::http::{BodyError, ClientCertificate, RequestForm, media_type, peer};
 use crate::registration::{
     ATTESTATION_HEADER, AttestedClient, ClientInformation, MemberSources, NamedToken, PROOF_HEADER,
@@ -58,6 +61,19 @@ impl<'a> Attempt<'a> {
         match self.purpose {
             Purpose::Create => None,
             Purpose::Replace(stored) => Some(stored.client()),
+        }
+    }
+
+    /// Returns what the request with these `requested` members asks about the document of the client.
+    pub(super) fn document(self, requested: &Requested) -> DocumentRequest {
+        let existing = self.existing();
+        let wish = requested.metadata().get("client_document");
+        DocumentRequest {
+            wish: wish.and_then(Value::as_bool),
+            before: existing.and_then(|client| client.hosted_document),
+            is_administrators: self.caller.administrator.is_some(),
+            has_plain_id: existing
+                .is_none_or(|client| hosted_document::is_plain_id(client.id.as_str())),
         }
     }
 
@@ -295,6 +311,8 @@ pub(super) struct Proven {
     pub(super) registered: Option<Metadata>,
     /// Whether the client is authenticated by the certificates of its statement.
     pub(super) is_certified: bool,
+    /// What the request asks about the document of the client.
+    pub(super) document: DocumentRequest,
     /// Whether evidence is required that no script has appraised yet.
     pub(super) is_evidence_owed: bool,
     /// Who gave the members of the request their values.
@@ -312,7 +330,22 @@ impl Proven {
             initial_access: self.initial_access.as_ref().map(|shown| &shown.policy),
             registered: self.registered.as_ref(),
             is_certified: self.is_certified,
+            document: Some(self.document_rules(cx)),
             ..cx.rules()
+        }
+    }
+}
+
+impl Proven {
+    /// Returns what applies to the document of the client.
+    fn document_rules<'a>(&self, cx: &'a Context<'_>) -> rules::DocumentRules<'a> {
+        let service = cx.service;
+        let is_https = |url: &str| url.starts_with("https:");
+        rules::DocumentRules {
+            request: self.document,
+            base: &service.document_base,
+            is_https: is_https(&service.issuer) && is_https(&service.document_base),
+            trust_level: self.proofs.trust_level,
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::client::{
 };
 use crate::config::Rotation;
 use crate::registration::{
-    Attempt, Caller, Issued, Proven, RegisterError, Sanctioned, Statement, certificate, evidence,
-    hooks, initial_access, origins, reservations, single_use,
+    Attempt, Caller, DocumentChange, Issued, Proven, RegisterError, Sanctioned, Statement,
+    certificate, documents, evidence, hooks, initial_access, origins, reservations, single_use,
 };
 use crate::service::Context;
 use crate::store::{Action, Along, AuditEvent, Change, StoreError, Stored};
@@ -39,6 +39,7 @@ pub(super) fn create(
         origins: origins::settle(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
         shared_as,
+        hosted_document: proven.document.after(),
     };
     Ok(Issued {
         client,
@@ -78,6 +79,7 @@ pub(super) fn update(
         provenance: provenance(attempt, proven, &sanctioned),
         origins: origins::settle(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
+        hosted_document: proven.document.after(),
     };
     Ok(Issued {
         client,
@@ -264,7 +266,7 @@ pub(super) async fn insert(
     let uses = single_use::change(attempt, proven).await?;
     let uses = uses.and(initial_access::one_use(cx, attempt.caller));
     let uses = uses.and(reservations::change(cx, &issued.reserved).await?);
-    let along = along(attempt, proven, &created(attempt, client))?;
+    let along = along(attempt, proven, client, &created(attempt, client))?;
     let along = along.and(uses).and(also);
     let stored = cx.service.store.clients.insert(client, along).await;
     if matches!(stored, Err(StoreError::Conflict)) {
@@ -284,16 +286,29 @@ pub(super) async fn put_back(
     let (cx, client) = (attempt.cx, &issued.client);
     let uses = single_use::change(attempt, proven).await?;
     let uses = uses.and(reservations::change(cx, &issued.reserved).await?);
-    let along = along(attempt, proven, &updated(attempt, seen.client(), client))?;
+    let along = along(
+        attempt,
+        proven,
+        client,
+        &updated(attempt, seen.client(), client),
+    )?;
     let along = along.and(uses);
     let stored = cx.service.store.clients.replace(seen, client, along).await;
     check_uses(attempt, proven, issued, stored).await
 }
 
-/// Returns what is stored with a change that `event` of the audit log reports. If a script wants the event of the
+/// Returns what is stored with the change of `client` that `event` of the audit log reports. If a script wants the event of the
 /// change, that includes what it sees of the request.
-fn along(attempt: Attempt<'_>, proven: &Proven, event: &AuditEvent) -> Result<Along, StoreError> {
-    let mut along = Along::audited(event, attempt.caller.reason())?;
+fn along(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    client: &Client,
+    event: &AuditEvent,
+) -> Result<Along, StoreError> {
+    let (cx, caller) = (attempt.cx, attempt.caller);
+    let document = DocumentChange::of(attempt.existing(), Some(client));
+    let document = documents::event(cx, caller, client, document)?;
+    let mut along = Along::audited(event, caller.reason())?.and(document);
     along.cause.context = hooks::remembered(attempt, proven);
     Ok(along)
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod documents;
 pub(crate) mod endpoint;
 mod error;
 pub(crate) mod hooks;
@@ -41,6 +42,7 @@ use crate::store::{Along, Change, Stored};
 use crate::telemetry::{self, ClientChange, traces};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
+use documents::DocumentChange;
 use error::reject_any;
 use identity::Identity;
 use metadata::{Parsed, merge, sector};
@@ -106,11 +108,14 @@ pub(crate) async fn remove(
     let client = stored.client();
     hooks::before_deletion(cx, caller, client).await?;
     let event = issue::deleted(cx, caller, client);
+    let document = DocumentChange::of(Some(client), None);
+    let also = also.and(documents::event(cx, caller, client, document)?);
     let mut along = Along::audited(&event, caller.reason())?.and(also);
     along.cause.context = hooks::remembered_deletion(cx, caller, client);
     cx.service.store.clients.remove(stored, along).await?;
     let trust_level = client.provenance.trust_level.as_str();
     cx.count(ClientChange::Deleted, trust_level);
+    documents::count(cx, document);
     tracing::info!("client deleted");
     Ok(())
 }
@@ -154,6 +159,7 @@ async fn create(
         Err(error) => return Err(error),
     }
     report_created(cx, &issued.client);
+    documents::count(cx, DocumentChange::of(None, Some(&issued.client)));
     Ok(answer)
 }
 
@@ -203,6 +209,10 @@ async fn put_back(
     let put_back = issue::put_back(attempt, stored, &issued, &proven);
     step.done(put_back.instrument(traces::step("store")).await)?;
     cx.count(ClientChange::Updated, proven.proofs.trust_level.as_str());
+    documents::count(
+        cx,
+        DocumentChange::of(Some(stored.client()), Some(&issued.client)),
+    );
     tracing::debug!(revision = issued.client.revision, "client updated");
     Ok(answer)
 }

@@ -32,10 +32,13 @@ impl SharedClient {
             && proven.initial_access.is_none()
             && proven.statement.is_none()
             && proven.uses.is_empty();
+        // A document has an owner, who can withdraw it.
+        let has_document = proven.document.publishes();
         let is_public = metadata.text("token_endpoint_auth_method") == Some("none")
             && !rules::needs_secret(metadata)
             && rules::expiry(metadata, cx.service.clock.now()).is_none();
-        let is_shared = cx.settings().reuse_identical_public_clients && is_open && is_public;
+        let is_shared =
+            cx.settings().reuse_identical_public_clients && is_open && is_public && !has_document;
         Self {
             digest: is_shared.then(|| digest(metadata)),
             seen: 0,

@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use crate::base::{Violation, absent};
 use crate::client::{Client, MemberOrigin, Provenance, Requested};
 use crate::registration::{
-    Attempt, Caller, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy, check, hooks,
-    issue, reject_any,
+    Attempt, Caller, DocumentChange, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy,
+    check, documents, hooks, issue, reject_any,
 };
 use crate::script::Proofs;
 use crate::service::Context;
@@ -123,6 +123,8 @@ pub(crate) async fn replace_as_operator(
     let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
     issue::put_back(attempt, stored, &issued, &proven).await?;
+    let document = DocumentChange::of(Some(stored.client()), Some(&issued.client));
+    documents::count(cx, document);
     let (client, trust_level) = (issued.client, proven.proofs.trust_level);
     cx.count(ClientChange::Updated, trust_level.as_str());
     tracing::info!(
@@ -147,8 +149,10 @@ fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) 
     if let Some(token) = &initial_access {
         token.show_in(&mut proofs);
     }
+    let requested = Requested::read_as_operator(members, custom);
     Proven {
-        requested: Requested::read_as_operator(members, custom),
+        document: attempt.document(&requested),
+        requested,
         proofs: Arc::new(proofs),
         statement: None,
         initial_access,

@@ -20,9 +20,11 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::config::Paths;
 use crate::discovery;
 use crate::http::{
-    Problem, Reception, RequestObserver, below, observe, observe::CORRELATION_ID, receive,
+    DocumentHost, Problem, Reception, RequestObserver, below, document_host, observe,
+    observe::CORRELATION_ID, receive,
 };
 use crate::management;
+use crate::publication;
 use crate::registration::{self, CHALLENGE_HEADER};
 use crate::server::probes;
 use crate::service::{Context, Service};
@@ -62,6 +64,10 @@ fn open_to_pages(paths: &Paths) -> Router<Arc<Service>> {
             readable(get(discovery::endpoint::udap)),
         )
         .route(&paths.jwks, readable(get(token::endpoint::jwks)))
+        .route(
+            &format!("{}/{{id}}", paths.client_documents),
+            readable(get(publication::endpoint::get)),
+        )
         // A page may register with an attestation, and needs a challenge for that.
         .route(
             &paths.challenge,
@@ -111,18 +117,29 @@ fn observed(router: Router, service: &Service) -> Router {
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
     let below = below::issuer(router, own_path(&service.issuer));
-    below.layer(axum::middleware::from_fn_with_state(
-        observer(service),
+    let documents = document_host(service);
+    document_host::documents(below, documents.clone()).layer(axum::middleware::from_fn_with_state(
+        observer(service, documents),
         observe::observe,
     ))
 }
 
-fn observer(service: &Service) -> RequestObserver {
+/// Returns the host of documents, if requests for them need another route.
+fn document_host(service: &Service) -> Option<Arc<DocumentHost>> {
+    let path = &service.settings.server.paths.client_documents;
+    let host = DocumentHost::new(&service.document_base, &service.issuer, path);
+    host.map(Arc::new)
+}
+
+fn observer(service: &Service, documents: Option<Arc<DocumentHost>>) -> RequestObserver {
     let server = &service.settings.server;
     let (paths, issuer_path) = (server.paths.clone(), own_path(&service.issuer));
     let endpoint = Arc::new(move |request: &Request<Body>| {
         let path = request.uri().path();
-        let inner = below::path(path, &issuer_path);
+        let document = documents
+            .as_ref()
+            .and_then(|host| host.document_path(request));
+        let inner = document.or_else(|| below::path(path, &issuer_path));
         endpoint(&paths, inner.as_deref().unwrap_or(path), request)
     });
     let is_https = service.issuer.starts_with("https:");
@@ -155,10 +172,17 @@ fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
         _ if path == paths.registration => Endpoint::Registration,
         _ if tokens.into_iter().any(|own| own == path) => Endpoint::Token,
         _ if path.starts_with("/.well-known/") => Endpoint::Discovery,
+        _ if is_below(path, &paths.client_documents) => Endpoint::Documents,
         _ if path.starts_with("/admin/") || path == paths.config => Endpoint::Admin,
         _ if probes::PATHS.contains(&path) => Endpoint::Probe,
         _ => Endpoint::Other,
     }
+}
+
+/// Whether `path` is one level below `folder`.
+fn is_below(path: &str, folder: &str) -> bool {
+    let rest = path.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The maximum number of concurrent imports: each holds some clients in memory as long as its sender takes.

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::script::{HookRecorder, Host, RecordedCall, ScriptSet};
 use crate::service::{Context, HostParts, Judged, Outside, RateLimits, Service, Snapshot, Steady};
 use crate::store::{PastUses, Store, audit};
-use crate::telemetry::{ClientChange, meter};
+use crate::telemetry::{ClientChange, DocumentOutcome, meter};
 use crate::trust::Verifier;
 
 /// What a request is judged by, as far as it differs from the server.
@@ -192,6 +192,13 @@ impl<'a> Context<'a> {
             meter::client(change, trust_level);
         }
     }
+
+    /// Counts a change of a published document in the metrics, unless the request is only judged.
+    pub(crate) fn count_document(&self, outcome: DocumentOutcome) {
+        if self.service.judging.is_none() {
+            meter::hosted_document(outcome);
+        }
+    }
 }
 
 impl Snapshot {
@@ -253,6 +260,7 @@ impl Service {
             verifier: Arc::clone(&self.verifier),
             settings: Arc::clone(&self.settings),
             issuer: self.issuer.clone(),
+            document_base: self.document_base.clone(),
             fetcher: Arc::clone(&self.fetcher),
             documents: self.documents.clone(),
             changes: self.changes.clone(),

@@ -19,9 +19,9 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{Clock, Timestamp};
-use crate::client::Rules;
-use crate::config::{Live, Origins, Settings};
+use crate::base::{ClientId, Clock, Timestamp};
+use crate::client::{Client, Rules};
+use crate::config::{HostedClientDocuments, Live, Origins, Settings};
 use crate::fetch::{self, Fetcher, RemoteDocuments};
 use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
@@ -261,6 +261,8 @@ pub(crate) struct Service {
     pub(crate) settings: Arc<Settings>,
     /// The issuer identifier, without a trailing slash.
     pub(crate) issuer: String,
+    /// The URL below which documents of clients are published, without a trailing slash.
+    pub(crate) document_base: String,
     /// The store of the clients.
     pub(crate) store: Store,
     /// The time of day.
@@ -315,6 +317,7 @@ impl Service {
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
         Self {
+            document_base: document_base(&settings, &issuer),
             settings: Arc::new(settings),
             issuer,
             store,
@@ -396,9 +399,22 @@ impl Service {
         self.endpoint(&self.settings.server.paths.registration)
     }
 
+    /// Returns the URL of the document of the client `id`.
+    pub(crate) fn document_url(&self, id: &ClientId) -> String {
+        format!("{}/{id}", self.document_base)
+    }
+
     /// Returns the URL of the endpoint at `path`.
     pub(crate) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
+    }
+}
+
+/// Returns the URL below which documents of clients are published.
+fn document_base(settings: &Settings, issuer: &str) -> String {
+    match &settings.documents.base {
+        Some(base) => base.clone(),
+        None => format!("{issuer}{}", settings.server.paths.client_documents),
     }
 }
 
@@ -436,6 +452,13 @@ impl<'a> Context<'a> {
         &self.snapshot.live.registration
     }
 
+    /// Returns the URL of the document of `client`, if it is published.
+    pub(crate) fn document_uri(&self, client: &Client) -> Option<String> {
+        let publishes = self.settings().hosted_client_documents != HostedClientDocuments::Off;
+        let is_published = publishes && client.has_hosted_document();
+        is_published.then(|| self.service.document_url(&client.id))
+    }
+
     /// Returns the rules for this request.
     pub(crate) fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
@@ -448,6 +471,7 @@ impl<'a> Context<'a> {
             initial_access: None,
             registered: None,
             is_certified: false,
+            document: None,
         }
     }
 }

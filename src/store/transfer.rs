@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
-use crate::client::{Approved, Client, ClientSecret, Provenance, RegistrationTokens};
+use crate::client::{
+    Approved, Client, ClientSecret, HostedDocument, Provenance, RegistrationTokens,
+};
 use crate::store::{
     Along, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
     unless_lost, until_won,
@@ -52,6 +54,8 @@ pub(crate) struct ClientLine<'a> {
     provenance: &'a Provenance,
     #[serde(skip_serializing_if = "Option::is_none")]
     origins: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosted_document: Option<HostedDocument>,
 }
 
 /// The secret of a client in clear text. 0 means that it never expires (RFC 7591 section 3.2.1).
@@ -80,6 +84,7 @@ impl<'a> ClientLine<'a> {
             revision,
             provenance,
             origins,
+            hosted_document,
         } = client;
         let secret = match secret {
             Some(secret) => Some(ClearSecret::open(secret, id, key)?),
@@ -97,6 +102,7 @@ impl<'a> ClientLine<'a> {
             metadata,
             provenance,
             origins: origins.as_ref().map(|of| of.shown(metadata.metadata())),
+            hosted_document: *hosted_document,
         })
     }
 }

@@ -12,8 +12,8 @@ pub(crate) mod traces;
 pub(crate) use logs::init;
 pub(crate) use logs::init_to;
 pub(crate) use meter::{
-    ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, OpenCount, Reloaded,
-    ScriptOutcome, ShadowOutcome, WriteOutcome,
+    ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup, OpenCount,
+    Reloaded, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 
 /// Records in the log of the current request the authenticated administrator that makes it.

@@ -234,6 +234,7 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
         initial_access: None,
         registered: None,
         is_certified: false,
+        document: None,
     };
     let members = Map::from_iter([
         ("client_name".to_owned(), "Registrar administrator".into()),
@@ -278,6 +279,7 @@ fn client(
         expires_at: None,
         last_used_at: None,
         shared_as: None,
+        hosted_document: None,
         secret: Some(ClientSecret {
             sealed,
             expires_at: None,

@@ -115,6 +115,19 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
+    // The documents of clients that this server publishes.
+    (
+        "publication",
+        &[
+            "base",
+            "client",
+            "config",
+            "http",
+            "service",
+            "store",
+            "telemetry",
+        ],
+    ),
     // A request that is only judged takes the way of a request of a client.
     (
         "trial",
@@ -168,6 +181,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "discovery",
             "http",
             "management",
+            "publication",
             "server/probes",
             "registration",
             "service",
@@ -284,6 +298,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
             "management",
             "token",
             "discovery",
+            "publication",
             "server/probes",
             "server/routes",
             "service",
@@ -315,5 +330,6 @@ pub(crate) const ENDPOINTS: &[(&str, &[&str])] = &[
     ("management", &["endpoint", "holder"]),
     ("token", &["endpoint"]),
     ("discovery", &["endpoint"]),
+    ("publication", &["endpoint"]),
     ("admin", &["endpoint"]),
 ];

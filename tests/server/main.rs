@@ -38,6 +38,7 @@ mod example_scripts;
 mod expiry;
 mod fapi;
 mod fetch;
+mod hosted_documents;
 mod initial_access;
 mod issuer_path;
 mod janssen;

@@ -100,6 +100,9 @@ pub(in crate::admin) struct ClientRecord<'a> {
     #[schemars(schema_with = "schema::origins")]
     #[serde(skip_serializing_if = "Option::is_none")]
     origins: Option<Map<String, Value>>,
+    /// The URL of the document of the client, if this server publishes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_document_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +121,7 @@ impl<'a> ClientRecord<'a> {
             metadata: client.metadata.metadata().as_object(),
             provenance: &client.provenance,
             origins: origins.map(|origins| origins.shown(client.metadata.metadata())),
+            client_document_uri: cx.document_uri(client),
             expires_at: client.expires_at.map(Timestamp::unix),
             last_used_at: last_used_at.map(Timestamp::unix),
         }

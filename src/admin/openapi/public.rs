@@ -11,6 +11,7 @@ pub(super) fn operations(paths: &Paths, issuer_path: &str) -> Vec<Operation> {
     operations.extend(management(&paths.registration));
     operations.extend(tokens(paths));
     operations.extend(discovery(issuer_path, &paths.jwks));
+    operations.push(document(&paths.client_documents));
     operations
 }
 
@@ -254,6 +255,23 @@ fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
         )
         .json(200, "The keys.", "KeySet", &[]),
     ]
+}
+
+fn document(path: &str) -> Operation {
+    Operation::new(
+        "get",
+        &format!("{path}/{{id}}"),
+        "getClientDocument",
+        "Get the published document of a client (OAuth Client ID Metadata Document).",
+    )
+    .tag("discovery")
+    .access(Access::Open)
+    .parameters(vec![json!({
+        "name": "id", "in": "path", "required": true, "description": "The identifier of the client.",
+        "schema": {"type": "string"},
+    })])
+    .json(200, "The document.", "ClientDocument", &["ETag"])
+    .problems(&[404, 500, 503])
 }
 
 /// Returns the parameters of a page of a list: the identifier after which it starts, and its size.

@@ -178,6 +178,7 @@ fn policies() -> Value {
             "properties": {
                 "redirect_hosts": or_null(&texts()), "scopes": or_null(&texts()), "grant_types": or_null(&texts()),
                 "token_endpoint_auth_methods": or_null(&texts()), "privileged_members": or_null(&texts()),
+                "client_documents": or_null(&json!({"type": "boolean"})),
                 "maximum_lifetime": or_null(&json!({"type": "integer", "minimum": 0, "maximum": u64::MAX})),
                 "attributes": or_null(&json!({"type": "object", "description": "Attributes for scripts."})),
             },
@@ -249,6 +250,9 @@ fn tokens() -> Value {
 
 fn rest() -> Value {
     json!({
+        "ClientDocument": {
+            "type": "object", "required": ["client_id"], "properties": {"client_id": {"type": "string", "format": "uri"}},
+        },
         "Metadata": {"type": "object", "required": ["issuer"], "properties": {"issuer": text()}},
         "Status": {"type": "object", "required": ["status"], "properties": {"status": text()}},
         "JsonSchema": {"type": "object", "required": ["$schema", "properties"]},

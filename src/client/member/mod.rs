@@ -171,6 +171,8 @@ pub(crate) static MEMBERS: &[Member] = &[
     server("client_secret_expires_at", MemberKind::Count),
     server("registration_access_token", MemberKind::Text),
     server("registration_client_uri", MemberKind::Url),
+    // A member of this server: the URL of the document that it publishes (Client ID Metadata Documents).
+    server("client_document_uri", MemberKind::Url),
     // RFC 7591 section 2.
     client("client_name", MemberKind::Label),
     client("client_uri", MemberKind::Page),
@@ -321,6 +323,8 @@ pub(crate) static MEMBERS: &[Member] = &[
     // type.
     request("evidence_nonce", MemberKind::Text),
     request("evidence_type", MemberKind::Text),
+    // A member of this server: whether it publishes a document of the client. The record has a mark of it.
+    request("client_document", MemberKind::Flag),
     // OpenID Connect RP Metadata Choices 1.0 section 2.
     request("subject_types_supported", MemberKind::Texts),
     request("id_token_signing_alg_values_supported", MemberKind::Texts),

@@ -2,7 +2,8 @@
 
 use crate::base::Timestamp;
 use crate::client::{
-    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::violation,
+    rules::Metadata, rules::Rules, rules::Violation, rules::hosted_document, rules::is_faulted,
+    rules::violation,
 };
 
 /// Removes a requested lifetime that does not apply: if the operator forbids such requests, or if
@@ -26,9 +27,18 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
         Ok(seconds) => Some(seconds),
     };
     let longest = cx.settings.maximum_client_lifetime.unwrap_or(u64::MAX);
+    let of_document = hosted_document::maximum_lifetime(cx);
     let default = match cx.registered {
-        Some(registered) if usual.is_some() => registered.count("lifetime"),
-        _ => lower(usual, of_token(cx)).map(|seconds| seconds.min(longest)),
+        Some(registered) if hosted_document::is_new(cx) => {
+            lower(registered.count("lifetime"), of_document)
+        }
+        Some(registered) if usual.is_some() || of_document.is_some() => {
+            registered.count("lifetime")
+        }
+        _ => {
+            let least = lower(lower(usual, of_token(cx)), of_document);
+            least.map(|seconds| seconds.min(longest))
+        }
     };
     if let Some(seconds) = default {
         metadata.set_default("lifetime", seconds);
@@ -41,6 +51,25 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     check_tokens(cx, metadata, found);
     if let Some(most) = lower(cx.settings.maximum_client_lifetime, of_token(cx)) {
         check_count(cx, "lifetime", most, metadata, found);
+    }
+    check_with_document(cx, metadata, found);
+}
+
+/// Checks that a client with a document does not live longer than the operator allows. One that had the document
+/// before was allowed to.
+fn check_with_document(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let Some(most) = hosted_document::maximum_lifetime(cx) else {
+        return;
+    };
+    let registered = cx
+        .registered
+        .filter(|_| !hosted_document::is_new(cx))
+        .and_then(|registered| registered.count("lifetime"));
+    let seconds = metadata.count("lifetime");
+    let is_too_long = seconds.is_some_and(|seconds| seconds > most) && seconds != registered;
+    if is_too_long && !is_faulted(found, "lifetime") {
+        let rule = format!("must be at most {most} seconds for a client with a document");
+        found.push(violation("lifetime", rule));
     }
 }
 

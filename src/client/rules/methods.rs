@@ -97,6 +97,11 @@ fn check_needs(
 /// algorithm that uses the secret as its key (OpenID Connect Dynamic Client Registration section
 /// 3.2).
 pub(crate) fn needs_secret(metadata: &Metadata) -> bool {
+    member_with_secret(metadata).is_some()
+}
+
+/// Returns the first member whose value needs a secret.
+pub(super) fn member_with_secret(metadata: &Metadata) -> Option<&'static str> {
     let is_of_secret = |method: &str| {
         matches!(
             method,
@@ -104,8 +109,11 @@ pub(crate) fn needs_secret(metadata: &Metadata) -> bool {
         )
     };
     let method = metadata.text(METHOD);
-    if method.is_some_and(is_of_secret) || metadata.texts(FURTHER).any(is_of_secret) {
-        return true;
+    if method.is_some_and(is_of_secret) {
+        return Some(METHOD);
+    }
+    if metadata.texts(FURTHER).any(is_of_secret) {
+        return Some(FURTHER);
     }
     for algorithm in ALGORITHMS {
         // The algorithm of client assertions matters only with the method that uses it.
@@ -113,8 +121,8 @@ pub(crate) fn needs_secret(metadata: &Metadata) -> bool {
             && let Some(alg) = metadata.text(algorithm.member)
             && is_symmetric(alg)
         {
-            return true;
+            return Some(algorithm.member);
         }
     }
-    false
+    None
 }

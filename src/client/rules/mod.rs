@@ -12,6 +12,7 @@ pub(crate) mod client_document;
 mod custom;
 mod defaults;
 mod grants;
+mod hosted_document;
 mod initial_access;
 mod keys;
 mod language;
@@ -37,6 +38,7 @@ mod urls;
 
 pub(crate) use algorithms::ALGORITHMS;
 pub(crate) use grants::supported_grants;
+pub(crate) use hosted_document::DocumentRules;
 pub(crate) use lifetime::expiry;
 pub(crate) use methods::{needs_secret, supported_methods};
 pub(crate) use privileges::{Privileges, privileged_members, withhold};
@@ -72,6 +74,8 @@ pub(crate) struct Rules<'a> {
     /// Whether a verified statement identifies the client by its certificates. Such a client
     /// authenticates with them and needs no keys of its own.
     pub(crate) is_certified: bool,
+    /// What applies to the document of the client. `None`: it neither has nor asks for one.
+    pub(crate) document: Option<DocumentRules<'a>>,
 }
 
 /// A rule, or the rules of one topic. Checks metadata and adds the violations.
@@ -94,6 +98,7 @@ const CHECKS: &[TopicCheck] = &[
     lifetime::check,
     initial_access::check,
     language::check,
+    hosted_document::check,
 ];
 
 /// Returns what is wrong with settings that only the rules can check, each with its key: patterns

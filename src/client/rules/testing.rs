@@ -51,6 +51,7 @@ fn check_sent(
         initial_access,
         registered: None,
         is_certified: false,
+        document: None,
     };
     let result = rules
         .validate(requested)
@@ -68,6 +69,7 @@ pub(super) fn with_rules(policy: &InitialAccessPolicy, work: impl FnOnce(&Rules<
         initial_access: Some(policy),
         registered: None,
         is_certified: false,
+        document: None,
     });
 }
 
@@ -104,6 +106,7 @@ pub(super) fn check_changed(
         initial_access: None,
         registered: None,
         is_certified: false,
+        document: None,
     };
     let result = rules.validate_changed(Metadata::new(object(changed)));
     compare(result.map(|valid| valid.metadata().clone()), expected);

@@ -267,7 +267,7 @@ proptest! {
     #[test]
     fn no_request_panics_and_valid_metadata_stays_valid(request in request()) {
         let (settings, limits, scopes) = (Registration::default(), Limits::default(), scopes());
-        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None, registered: None, is_certified: false };
+        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None, registered: None, is_certified: false, document: None };
         if let Ok(valid) = rules.validate(Requested::read(request, &[])) {
             let again = rules.validate_changed(valid.metadata().clone());
             prop_assert_eq!(again.map(|again| again.metadata().clone()), Ok(valid.metadata().clone()));

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::base::scope;
 use crate::config::{
-    FetchSettings, Live, Settings, Verdict, admin, paths, store, tls, upstream, webhooks,
+    FetchSettings, Live, Settings, Verdict, admin, documents, paths, store, tls, upstream, webhooks,
 };
 
 /// Checks the whole configuration.
@@ -33,6 +33,7 @@ fn check_settings(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     admin::check_listener(&settings.admin, &settings.server, verdict);
     exposure::check(settings, live, verdict);
     urls::check(settings, live, verdict);
+    documents::check(settings, live, verdict);
     tls::check(&settings.server, live, verdict);
     log_level(&settings.telemetry.level, verdict);
     traces(settings, verdict);

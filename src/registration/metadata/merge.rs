@@ -22,6 +22,7 @@ const OF_THE_REQUEST: &[&str] = &[
     "evidence",
     "evidence_nonce",
     "evidence_type",
+    "client_document",
 ];
 
 /// Returns what the request states: the claims of a signed request, else the members as sent.

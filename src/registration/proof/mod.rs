@@ -79,6 +79,7 @@ pub(super) async fn prove(
         is_evidence_owed,
         registered: existing.map(|client| client.metadata.metadata().clone()),
         is_certified: by_statement.is_some_and(|statement| statement.is_certified),
+        document: attempt.document(&requested),
         requested,
         statement,
         initial_access,

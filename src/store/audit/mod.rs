@@ -74,6 +74,10 @@ pub(crate) enum Action {
     EventsReplayed,
     /// A consumer of events that was disabled receives events again.
     ConsumerEnabled,
+    /// The server began to publish the document of a client.
+    DocumentPublished,
+    /// The document of a client was withdrawn, by an update or with its client.
+    DocumentWithdrawn,
     /// An administrator tried a registration or an update, of which nothing was stored.
     RequestTried,
 }

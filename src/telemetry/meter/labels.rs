@@ -29,6 +29,8 @@ words! {
         Management = "management",
         /// The metadata documents.
         Discovery = "discovery",
+        /// The published documents of clients.
+        Documents = "documents",
         /// Tokens: issuance, introspection, revocation, and their keys.
         Token = "token",
         /// The admin API.
@@ -200,6 +202,22 @@ words! {
         Parked = "parked",
         /// The event was deleted from the log before it was delivered.
         Lost = "lost",
+    }
+}
+
+words! {
+    /// What happened to a published document of a client.
+    DocumentOutcome {
+        /// A client got a document.
+        Published = "published",
+        /// A document was withdrawn.
+        Withdrawn = "withdrawn",
+        /// A document was sent.
+        Sent = "sent",
+        /// The caller knew the document already.
+        Unchanged = "unchanged",
+        /// There is no document at the requested URL.
+        NotFound = "not_found",
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 use metrics::{Gauge, counter, gauge, histogram};
 
 pub(crate) use labels::{
-    ClientChange, DeliveryOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome,
-    ShadowOutcome, WriteOutcome,
+    ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded,
+    ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 pub(crate) use recorder::text;
 pub(crate) use recorder::{add_up, install};
@@ -137,6 +137,11 @@ pub(crate) fn store_batch(changes: usize, took: Duration, waiting: usize) {
 pub(crate) fn client(change: ClientChange, trust_level: &'static str) {
     counter!(names::CLIENTS, "change" => change.as_str(), "trust_level" => trust_level)
         .increment(1);
+}
+
+/// Records what happened to a published document of a client.
+pub(crate) fn hosted_document(outcome: DocumentOutcome) {
+    counter!(names::HOSTED_DOCUMENTS, "outcome" => outcome.as_str()).increment(1);
 }
 
 /// Records the removal of `count` expired clients.

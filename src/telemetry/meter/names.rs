@@ -23,6 +23,7 @@ pub(super) const STORE_BATCH_CHANGES: &str = "registrar_store_batch_changes";
 pub(super) const STORE_FLUSH_SECONDS: &str = "registrar_store_flush_duration_seconds";
 pub(super) const STORE_QUEUE: &str = "registrar_store_queue_length";
 pub(super) const CLIENTS: &str = "registrar_client_changes_total";
+pub(super) const HOSTED_DOCUMENTS: &str = "registrar_hosted_documents_total";
 pub(super) const CLIENTS_EXPIRED: &str = "registrar_clients_expired_total";
 
 pub(super) const CLIENTS_STORED: &str = "registrar_clients";
@@ -60,6 +61,10 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     ),
     (STORE_WRITES, "Changes of the store, by outcome."),
     (CLIENTS, "Registrations, updates and deletions of clients."),
+    (
+        HOSTED_DOCUMENTS,
+        "Published documents of clients: publications, withdrawals and requests, by outcome.",
+    ),
     (CLIENTS_EXPIRED, "Clients removed because they expired."),
     (
         EVENT_ATTEMPTS,

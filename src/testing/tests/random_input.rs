@@ -261,7 +261,7 @@ proptest! {
         let Ok(object) = json::parse_object(request.to_string().as_bytes()) else { return Ok(()) };
         let (settings, limits) = (Registration::default(), Limits::default());
         let fetch = FetchSettings::default();
-        let rules = Rules { settings: &settings, scopes: &[], limits: &limits, fetch: &fetch, initial_access: None, registered: None, is_certified: false };
+        let rules = Rules { settings: &settings, scopes: &[], limits: &limits, fetch: &fetch, initial_access: None, registered: None, is_certified: false, document: None };
         match rules.validate(Requested::read(object, &[])) {
             Ok(valid) => prop_assert!(rules.validate_changed(valid.metadata().clone()).is_ok()),
             Err(found) => prop_assert!(!found.is_empty() && found.iter().all(|one| !one.rule.is_empty())),
