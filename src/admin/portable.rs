@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
+use crate::client::hosted_document::is_plain_id;
 use crate::client::{
     Client, ClientSecret, HostedDocument, MemberOrigins, Metadata, Provenance, RegistrationTokens,
     TrustLevel,
@@ -31,6 +32,10 @@ pub(super) fn read_client(
 ) -> Result<Arrived, String> {
     let line = PortableClient::read(members)?;
     refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
+    if line.hosted_document.is_some() && !is_plain_id(line.id.as_str()) {
+        let reason = "hosted_document: the client_id cannot be a part of the URL of a document";
+        return Err(reason.to_owned());
+    }
     if line.id.is_url() {
         return Err(
             "client_id: must not begin with https://, unless the client has a client document"

@@ -541,14 +541,18 @@ async fn a_document_moves_with_its_client() {
 
     // An identifier of another server may not fit in a URL.
     let odd = lines.replace(&published.id, "an/id");
-    transfer::import(&target, "?existing=skip", odd)
+    let answer = transfer::import(&target, "?existing=skip", odd.clone()).await;
+    answer.expect_error(400, &["invalid_import"]);
+    let without = odd.replace(r#","hosted_document":"published""#, "");
+    transfer::import(&target, "?existing=skip", without)
         .await
         .expect_status(200);
-    let on = json!({"client_id": "an/id", "redirect_uris": ["https://client.example.org/cb"]});
+    let on = with(public(), json!({"client_id": "an/id"}));
     let request = target
         .administrate("PUT", "/admin/v1/clients/an%2Fid")
         .await;
-    Answer::of(request.json(&on)).await.expect_status(200);
+    let answer = Answer::of(request.json(&on)).await;
+    answer.expect_bad_metadata("the client_id of this client cannot be a part of a URL");
 }
 
 #[tokio::test]
@@ -567,7 +571,7 @@ async fn a_script_sees_the_wish_and_can_refuse_it() {
     server
         .post(&public())
         .await
-        .expect_error(403, &["access_denied"]);
+        .expect_error(400, &["invalid_client_metadata"]);
     server
         .register(&with(public(), json!({"client_document": null})))
         .await;
