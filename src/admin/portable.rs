@@ -32,22 +32,11 @@ pub(super) fn read_client(
 ) -> Result<Arrived, String> {
     let line = PortableClient::read(members)?;
     refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
-    if line.hosted_document.is_some() && !is_plain_id(line.id.as_str()) {
-        let reason = "hosted_document: the client_id cannot be a part of the URL of a document";
-        return Err(reason.to_owned());
-    }
-    if line.id.is_url() {
-        return Err(
-            "client_id: must not begin with https://, unless the client has a client document"
-                .to_owned(),
-        );
-    }
+    check_identifier(&line)?;
     let taken = cx.rules().take_over(line.metadata);
     let (metadata, violations) = taken.map_err(|violations| listed(&violations))?;
-    let secret = match &line.secret {
-        Some(secret) => Some(seal(&cx.service.store.sealing_key, secret, &line.id)?),
-        None => None,
-    };
+    let key = &cx.service.store.sealing_key;
+    let secret = line.secret.map(|secret| seal(key, &secret, &line.id));
     let client = Client {
         id: line.id,
         metadata,
@@ -55,7 +44,7 @@ pub(super) fn read_client(
         issued_at: line.issued_at,
         expires_at: line.expires_at,
         last_used_at: line.last_used_at,
-        secret,
+        secret: secret.transpose()?,
         tokens: line.tokens,
         revision: line.revision,
         provenance: line.provenance,
@@ -67,6 +56,21 @@ pub(super) fn read_client(
         client,
         odd: odd.collect(),
     })
+}
+
+/// Checks that the identifier of the client is one that a registered client can have.
+fn check_identifier(line: &PortableClient) -> Result<(), String> {
+    if line.id.is_url() {
+        return Err(
+            "client_id: must not begin with https://, unless the client has a client document"
+                .to_owned(),
+        );
+    }
+    if line.hosted_document.is_some() && !is_plain_id(line.id.as_str()) {
+        let reason = "hosted_document: the client_id cannot be a part of the URL of a document";
+        return Err(reason.to_owned());
+    }
+    Ok(())
 }
 
 /// The members of a line. They have the form of an export, and no rule was applied to them.

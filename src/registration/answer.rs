@@ -43,14 +43,7 @@ impl ClientInformation {
         if let Some(token) = token {
             put("registration_access_token", token.expose().into());
         }
-        // Either both members or neither (OpenID Connect Dynamic Client Registration section 3.2).
-        if client.shared_as.is_none() {
-            let uri = registration_client_uri(cx, client);
-            put("registration_client_uri", uri.into());
-        }
-        if let Some(uri) = cx.document_uri(client) {
-            put("client_document_uri", uri.into());
-        }
+        own.extend(own_urls(cx, client));
         Self {
             own,
             metadata: client.metadata.metadata().clone(),
@@ -117,6 +110,20 @@ pub(super) fn build(cx: &Context<'_>, issued: &Issued, purpose: Purpose<'_>) -> 
         None
     };
     ClientInformation::new(cx, &issued.client, issued.token.as_ref(), secret)
+}
+
+/// Returns the URLs of `client` at this server.
+fn own_urls(cx: &Context<'_>, client: &Client) -> Map<String, Value> {
+    let mut urls = Map::new();
+    // Either the token and the URL or neither (OpenID Connect Dynamic Client Registration section 3.2).
+    if client.shared_as.is_none() {
+        let uri = registration_client_uri(cx, client);
+        urls.insert("registration_client_uri".to_owned(), uri.into());
+    }
+    if let Some(uri) = cx.document_uri(client) {
+        urls.insert("client_document_uri".to_owned(), uri.into());
+    }
+    urls
 }
 
 /// Returns the `client_secret_expires_at` of `client`: 0 if the secret does not expire (RFC 7591 section 3.2.1).

@@ -9,12 +9,12 @@ use crate::telemetry::DocumentOutcome;
 
 /// How the document of a client changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DocumentChange {
+pub(super) enum PublicationChange {
     Published,
     Withdrawn,
 }
 
-impl DocumentChange {
+impl PublicationChange {
     /// Returns how the document changes with its client; none if it does not.
     pub(super) fn of(before: Option<&Client>, after: Option<&Client>) -> Option<Self> {
         let had = before.is_some_and(Client::has_hosted_document);
@@ -46,7 +46,7 @@ pub(super) fn event(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     client: &Client,
-    change: Option<DocumentChange>,
+    change: Option<PublicationChange>,
 ) -> Result<Change, StoreError> {
     let Some(change) = change else {
         return Ok(Change::default());
@@ -58,7 +58,7 @@ pub(super) fn event(
 }
 
 /// Counts the change in the metrics.
-pub(super) fn count(cx: &Context<'_>, change: Option<DocumentChange>) {
+pub(super) fn count(cx: &Context<'_>, change: Option<PublicationChange>) {
     if let Some(change) = change {
         cx.count_document(change.outcome());
     }

@@ -6,7 +6,7 @@ use crate::client::{
 };
 use crate::config::Rotation;
 use crate::registration::{
-    Attempt, Caller, DocumentChange, Issued, Proven, RegisterError, Sanctioned, Statement,
+    Attempt, Caller, Issued, Proven, PublicationChange, RegisterError, Sanctioned, Statement,
     certificate, documents, evidence, hooks, initial_access, origins, reservations, single_use,
 };
 use crate::service::Context;
@@ -60,12 +60,7 @@ pub(super) fn update(
     let (cx, before) = (attempt.cx, stored.client());
     let metadata = sanctioned.metadata.metadata();
     let expires_at = future_expiry(cx, metadata, before)?;
-    let secret = if rules::needs_secret(metadata) {
-        Some(kept_or_new(cx, before, expires_at)?)
-    } else {
-        None
-    };
-    let (secret, sealed) = secret.unzip();
+    let (secret, sealed) = next_secret(cx, before, metadata, expires_at)?.unzip();
     let (token, tokens) = next_tokens(cx, before, token)?;
     let client = Client {
         id: before.id.clone(),
@@ -105,6 +100,18 @@ fn future_expiry(
         return Err(vec![Violation::metadata("lifetime", rule)].into());
     }
     Ok(expires_at)
+}
+
+/// Returns the secret of `client` with its next `metadata`, if it needs one.
+fn next_secret(
+    cx: &Context<'_>,
+    client: &Client,
+    metadata: &Metadata,
+    expires_at: Option<Timestamp>,
+) -> Result<Option<(Secret, ClientSecret)>, RegisterError> {
+    let needs_secret = rules::needs_secret(metadata);
+    let secret = needs_secret.then(|| kept_or_new(cx, client, expires_at));
+    secret.transpose()
 }
 
 /// Returns the secret of `client`, or a new one if it has none.
@@ -272,7 +279,9 @@ pub(super) async fn insert(
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, attempt.caller).await?;
     }
-    check_uses(attempt, proven, issued, stored).await
+    check_uses(attempt, proven, issued, stored).await?;
+    documents::count(cx, PublicationChange::of(attempt.existing(), Some(client)));
+    Ok(())
 }
 
 /// Stores the next revision with its event and what the request uses up, unless another request changed the
@@ -294,11 +303,13 @@ pub(super) async fn put_back(
     )?;
     let along = along.and(uses);
     let stored = cx.service.store.clients.replace(seen, client, along).await;
-    check_uses(attempt, proven, issued, stored).await
+    check_uses(attempt, proven, issued, stored).await?;
+    documents::count(cx, PublicationChange::of(attempt.existing(), Some(client)));
+    Ok(())
 }
 
-/// Returns what is stored with the change of `client` that `event` of the audit log reports. If a script wants the event of the
-/// change, that includes what it sees of the request.
+/// Returns what is stored with the change of `client` that `event` of the audit log reports. If a script wants the
+/// event of the change, that includes what it sees of the request.
 fn along(
     attempt: Attempt<'_>,
     proven: &Proven,
@@ -306,7 +317,7 @@ fn along(
     event: &AuditEvent,
 ) -> Result<Along, StoreError> {
     let (cx, caller) = (attempt.cx, attempt.caller);
-    let document = DocumentChange::of(attempt.existing(), Some(client));
+    let document = PublicationChange::of(attempt.existing(), Some(client));
     let document = documents::event(cx, caller, client, document)?;
     let mut along = Along::audited(event, caller.reason())?.and(document);
     along.cause.context = hooks::remembered(attempt, proven);

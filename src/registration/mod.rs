@@ -42,7 +42,7 @@ use crate::store::{Along, Change, Stored};
 use crate::telemetry::{self, ClientChange, traces};
 
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
-use documents::DocumentChange;
+use documents::PublicationChange;
 use error::reject_any;
 use identity::Identity;
 use metadata::{Parsed, merge, sector};
@@ -108,7 +108,7 @@ pub(crate) async fn remove(
     let client = stored.client();
     hooks::before_deletion(cx, caller, client).await?;
     let event = issue::deleted(cx, caller, client);
-    let document = DocumentChange::of(Some(client), None);
+    let document = PublicationChange::of(Some(client), None);
     let also = also.and(documents::event(cx, caller, client, document)?);
     let mut along = Along::audited(&event, caller.reason())?.and(also);
     along.cause.context = hooks::remembered_deletion(cx, caller, client);
@@ -159,7 +159,6 @@ async fn create(
         Err(error) => return Err(error),
     }
     report_created(cx, &issued.client);
-    documents::count(cx, DocumentChange::of(None, Some(&issued.client)));
     Ok(answer)
 }
 
@@ -209,10 +208,6 @@ async fn put_back(
     let put_back = issue::put_back(attempt, stored, &issued, &proven);
     step.done(put_back.instrument(traces::step("store")).await)?;
     cx.count(ClientChange::Updated, proven.proofs.trust_level.as_str());
-    documents::count(
-        cx,
-        DocumentChange::of(Some(stored.client()), Some(&issued.client)),
-    );
     tracing::debug!(revision = issued.client.revision, "client updated");
     Ok(answer)
 }

@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use crate::base::{Violation, absent};
 use crate::client::{Client, MemberOrigin, Provenance, Requested};
 use crate::registration::{
-    Attempt, Caller, DocumentChange, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy,
-    check, documents, hooks, issue, reject_any,
+    Attempt, Caller, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy, check, hooks,
+    issue, reject_any,
 };
 use crate::script::Proofs;
 use crate::service::Context;
@@ -123,8 +123,6 @@ pub(crate) async fn replace_as_operator(
     let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
     issue::put_back(attempt, stored, &issued, &proven).await?;
-    let document = DocumentChange::of(Some(stored.client()), Some(&issued.client));
-    documents::count(cx, document);
     let (client, trust_level) = (issued.client, proven.proofs.trust_level);
     cx.count(ClientChange::Updated, trust_level.as_str());
     tracing::info!(

@@ -1,5 +1,8 @@
 //! Whether this server publishes a document of a client, and what the document requires of the metadata.
 
+use serde_json::{Map, Value};
+
+use crate::base::{ClientUrl, ClientUrlForm};
 use crate::client::hosted_document::document;
 use crate::client::{DocumentRequest, HostedDocument};
 use crate::client::{
@@ -84,21 +87,47 @@ fn check_content(
         };
         found.push(violation(member, rule));
     }
-    let most = cx.limits.document_bytes;
-    let bytes = size(cx, document, metadata);
+    let form = ClientUrlForm {
+        maximum_bytes: cx.limits.document_uri_bytes,
+        may_have_query: false,
+    };
+    match ClientUrl::parse(&format!("{}/{ANY_ID}", document.base), form) {
+        Ok(url) => check_as_document(cx, document, &url, metadata, found),
+        Err(fault) => found.push(violation(
+            MEMBER,
+            format!("is not possible: the URL of the document {fault}"),
+        )),
+    }
+}
+
+/// A new client has no identifier yet. All identifiers that this server creates have this form.
+const ANY_ID: &str = "00000000-0000-0000-0000-000000000000";
+
+/// Checks that the document at `url` satisfies the rules that this server has for the documents of others.
+fn check_as_document(
+    cx: &Rules<'_>,
+    document: &DocumentRules<'_>,
+    url: &ClientUrl,
+    metadata: &Metadata,
+    found: &mut Vec<Violation>,
+) {
+    let members = self::document(url.as_str(), metadata, document.trust_level, cx.settings);
+    let (most, bytes) = (cx.limits.document_bytes, size(&members));
     if bytes > most {
         let rule = format!("would have {bytes} bytes; at most {most} are allowed");
         found.push(violation(MEMBER, rule));
     }
+    let (_, violations) = cx.examine_document(url, members);
+    for violation in violations {
+        if !is_faulted(found, &violation.member) {
+            found.push(violation);
+        }
+    }
 }
 
-/// Returns the size of the document in bytes. A new client has no identifier yet; all identifiers that this server
-/// creates have the same length.
-fn size(cx: &Rules<'_>, document: &DocumentRules<'_>, metadata: &Metadata) -> usize {
-    const ANY: &str = "00000000-0000-0000-0000-000000000000";
-    let url = format!("{}/{ANY}", document.base);
-    let members = self::document(&url, metadata, document.trust_level, cx.settings);
-    serde_json::to_vec(&members).map_or(usize::MAX, |bytes| bytes.len())
+/// Returns the size of a document in bytes.
+fn size(members: &Map<String, Value>) -> usize {
+    serde_json::to_vec(members).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 /// Returns the maximum lifetime of a client that has a document and that nobody vouches for.

@@ -31,6 +31,7 @@ fn with_rules<R>(settings: &Registration, work: impl FnOnce(&Rules<'_>) -> R) ->
         initial_access: None,
         registered: None,
         is_certified: false,
+        document: None,
     })
 }
 
@@ -602,6 +603,7 @@ fn a_special_host_is_only_accepted_if_it_is_listed() {
             initial_access: None,
             registered: None,
             is_certified: false,
+            document: None,
         };
         rules.client_url(url).is_ok()
     };
