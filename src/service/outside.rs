@@ -156,8 +156,7 @@ impl Host for Outside {
 
     fn kv_count(&self, by: &CallingScript<'_>, key: &str, seconds: u64) -> Result<i64, String> {
         self.kept(by, async |values, now| {
-            let counter = values.counter(key, now.plus(seconds), now).await;
-            counter.map(|counter| counter.count)
+            values.counter(key, now.plus(seconds), now).await
         })
     }
 

@@ -63,15 +63,6 @@ pub(crate) enum KeyValueError {
     Store(#[from] StoreError),
 }
 
-/// A counter as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counter {
-    /// Its value.
-    pub(crate) count: i64,
-    /// When it expires.
-    pub(crate) expires_at: Timestamp,
-}
-
 /// How a value is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -253,7 +244,8 @@ impl ScriptValues<'_> {
             .and_then(|numbers| numbers.last().copied()))
     }
 
-    /// Makes sure that there is a counter under `key`, and returns it. A new one starts at 0 and expires at `until`.
+    /// Makes sure that there is a counter under `key`, and returns its value. A new one starts at 0 and expires at
+    /// `until`. An existing counter is only read, so any number of callers may ask at the same time.
     ///
     /// # Errors
     /// As [`increment`](Self::increment).
@@ -262,11 +254,39 @@ impl ScriptValues<'_> {
         key: &str,
         until: Timestamp,
         now: Timestamp,
-    ) -> Result<Counter, KeyValueError> {
-        let count = self.increment(key, 0, until, now).await?;
-        let found = self.store.space.find_any(&self.key(key)?).await?;
-        let expires_at = found.map_or(until, |found| found.entry.expires_at);
-        Ok(Counter { count, expires_at })
+    ) -> Result<i64, KeyValueError> {
+        let entry = ExpiringRecord {
+            key: self.key(key)?,
+            value: KeptValue::Integer,
+            expires_at: until,
+        };
+        until_won(|| self.try_counter(&entry, now)).await
+    }
+
+    async fn try_counter(
+        &self,
+        entry: &ExpiringRecord<KeptValue>,
+        now: Timestamp,
+    ) -> Result<Option<i64>, KeyValueError> {
+        let space = &self.store.space;
+        let seen = space.find_any(&entry.key).await?;
+        let Some(live) = seen.as_ref().filter(|seen| seen.is_live(now)) else {
+            let change = self.storing(seen.as_ref(), entry, Some(0), now).await?;
+            return Ok(unless_lost(space.backend.apply(change).await)?.map(|_| 0));
+        };
+        if !matches!(live.entry.value, KeptValue::Integer) {
+            return Err(KeyValueError::NotAnInteger);
+        }
+        let mut staying = self.staying(live).await?;
+        if staying != Change::default() {
+            staying.expect.push(space.unchanged(live));
+            if unless_lost(space.backend.apply(staying).await)?.is_none() {
+                return Ok(None);
+            }
+        }
+        let place = own_number(&entry.key);
+        let count = number(&place, space.backend.get(&place).await?.as_deref())?;
+        Ok(Some(count))
     }
 
     /// Returns the change that adds 1 to the counter under `key`, as long as it is below `most`, or when the counter
