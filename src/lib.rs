@@ -20,6 +20,7 @@ mod events;
 mod management;
 mod publication;
 mod registration;
+mod resolution;
 mod service;
 mod token;
 mod trial;

@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod clients;
 mod config_live;
+mod documents;
 mod events;
 mod moment;
 mod offline;
@@ -60,6 +61,9 @@ enum Command {
     /// Work with the clients of a running server.
     #[command(subcommand)]
     Clients(clients::ClientsCommand),
+    /// Work with client documents (Client ID Metadata Documents).
+    #[command(subcommand)]
+    Documents(documents::DocumentsCommand),
     /// Work with the initial access tokens of a running server.
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
@@ -198,6 +202,7 @@ fn run(command: Command) -> Result<(), CommandFailure> {
         Command::Script(command) => script::run(&command),
         Command::Try(arguments) => wait(trial::run(&arguments)),
         Command::Clients(command) => wait(clients::run(&command)),
+        Command::Documents(command) => wait(documents::run(&command)),
         Command::Tokens(command) => wait(tokens::run(&command)),
         Command::Events(command) => wait(events::run(&command)),
         Command::Config(command) => configure(&command),

@@ -3,12 +3,15 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::base::Clock;
-use crate::config::FetchSettings;
+use crate::config::{FetchSettings, Live, Settings};
 use crate::fetch::{DocumentAnswer, Fetcher, JSON, JWK_SET, RemoteDocuments, Validators};
+
+use crate::resolution::check::{CheckedFor, check_url};
 
 pub use crate::fetch::Request;
 
@@ -90,6 +93,29 @@ impl Fetching {
             last_modified: validators.last_modified,
         })
     }
+}
+
+/// Checks the client document at `url` for a server with these settings, and returns the report. The document is fetched
+/// twice in a row.
+///
+/// # Errors
+/// See [`Fetching::new`].
+pub async fn check_client_document(
+    fetch: FetchSettings,
+    live: &Live,
+    url: &str,
+) -> Result<Value, String> {
+    let settings = Settings {
+        fetch,
+        ..Settings::default()
+    };
+    let Fetching(fetcher) = Fetching::new(&settings.fetch)?;
+    let checked_for = CheckedFor {
+        live,
+        settings: &settings,
+    };
+    let report = check_url(&checked_for.rules(), &fetcher, url, Duration::ZERO).await;
+    shown(serde_json::to_value(&report))
 }
 
 /// A client document that was fetched, or not because it has not changed.

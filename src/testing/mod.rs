@@ -25,7 +25,9 @@ use crate::x509::Certificate;
 pub use crate::jose::Algorithm;
 pub use crate::script::HttpAnswer;
 pub use crate::script::testing::fake::FakeHost;
-pub use fetch::{CachedKeys, FetchedAnswer, FetchedClientDocument, Fetching, Request};
+pub use fetch::{
+    CachedKeys, FetchedAnswer, FetchedClientDocument, Fetching, Request, check_client_document,
+};
 pub use inside::Inside;
 pub use keys::{Key, verified};
 pub use scripts::TestScripts;

@@ -81,6 +81,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
+    ("resolution", &["base", "client", "config", "fetch"]),
     (
         "token",
         // A client attestation is verified in the same way at the token endpoint and at a registration.
@@ -249,6 +250,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "config",
             "fetch",
             "http",
+            // The check of a client document, which needs no server.
+            "resolution",
             "script",
             // The credentials that a command sends to a running server.
             "service",

@@ -17,6 +17,7 @@ mod crash_events;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod documents;
 mod logs;
 mod metrics;
 #[cfg(target_os = "linux")]

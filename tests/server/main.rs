@@ -26,6 +26,7 @@ mod browsers;
 mod candidate;
 mod chains;
 mod client_authentication;
+mod client_document_check;
 mod client_document_fetch;
 mod clock_jump;
 mod deliveries;

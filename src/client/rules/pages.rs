@@ -102,7 +102,7 @@ fn host(uri: &Uri) -> &str {
 }
 
 /// Returns the registered domain by the Public Suffix List, or the host itself if it has none.
-fn site(uri: &Uri) -> Cow<'_, str> {
+pub(super) fn site(uri: &Uri) -> Cow<'_, str> {
     let host = host(uri);
     match uri.address {
         Some(_) => host.into(),

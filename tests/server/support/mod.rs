@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use answer::{Answer, Registered};
-pub(crate) use origin::{Canary, Origin, Reply, development, fetches_locally};
+pub(crate) use origin::{Canary, Origin, Reply, development, development_with, fetches_locally};
 pub(crate) use signer::Signer;
 pub(crate) use tokens::{GRANT, form, machine};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,11 +10,16 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
+use axum::serve::Listener;
 use futures_util::{StreamExt as _, stream};
+use openssl::ssl::{Ssl, SslAcceptor, SslFiletype, SslMethod};
 use registrar::config::{Configuration, FetchSettings};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_openssl::SslStream;
 use tokio_util::task::TaskTracker;
+
+use super::certificates::Files;
 
 /// The answer at one path.
 #[derive(Debug, Clone)]
@@ -114,6 +120,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 
 /// A server that runs until the test ends.
 pub(crate) struct Origin {
+    scheme: &'static str,
     address: SocketAddr,
     script: Arc<Script>,
     _tasks: TaskTracker,
@@ -123,6 +130,20 @@ impl Origin {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        Self::serve("http", listener, address)
+    }
+
+    /// A server with the certificate of `files`. [`development_with`] trusts it.
+    pub(crate) async fn with_tls(files: &Files) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        Self::serve("https", TlsListener::new(listener, files), address)
+    }
+
+    fn serve<L>(scheme: &'static str, listener: L, address: SocketAddr) -> Self
+    where
+        L: Listener<Addr = SocketAddr>,
+    {
         let script = Arc::new(Script::default());
         let router = Router::new()
             .fallback(answer)
@@ -130,6 +151,7 @@ impl Origin {
         let tasks = TaskTracker::new();
         tasks.spawn(async move { axum::serve(listener, router).await });
         Self {
+            scheme,
             address,
             script,
             _tasks: tasks,
@@ -157,7 +179,7 @@ impl Origin {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -281,6 +303,58 @@ pub(crate) fn development() -> FetchSettings {
         allow_http: true,
         allow_private_addresses: true,
         ..FetchSettings::default()
+    }
+}
+
+/// Returns the settings with which a developer fetches from an origin with the certificate of `files`.
+pub(crate) fn development_with(files: &Files) -> FetchSettings {
+    FetchSettings {
+        ca_file: Some(files.path("ca.pem")),
+        ..development()
+    }
+}
+
+/// Accepts connections with TLS.
+struct TlsListener {
+    listener: TcpListener,
+    acceptor: SslAcceptor,
+}
+
+impl TlsListener {
+    fn new(listener: TcpListener, files: &Files) -> Self {
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        acceptor
+            .set_certificate_chain_file(files.path("server.pem"))
+            .unwrap();
+        acceptor
+            .set_private_key_file(files.path("server.key"), SslFiletype::PEM)
+            .unwrap();
+        Self {
+            listener,
+            acceptor: acceptor.build(),
+        }
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = SslStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let Ok((stream, address)) = self.listener.accept().await else {
+                continue;
+            };
+            let ssl = Ssl::new(self.acceptor.context()).unwrap();
+            let mut stream = SslStream::new(ssl, stream).unwrap();
+            if Pin::new(&mut stream).accept().await.is_ok() {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 

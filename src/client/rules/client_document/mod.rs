@@ -13,6 +13,7 @@
 )]
 
 pub(crate) mod admission;
+pub(crate) mod advice;
 pub(crate) mod change;
 mod method;
 pub(crate) mod redirects;

@@ -22,7 +22,7 @@ fn settings() -> Registration {
 }
 
 /// Calls `work` with rules under these settings.
-fn with_rules<R>(settings: &Registration, work: impl FnOnce(&Rules<'_>) -> R) -> R {
+pub(super) fn with_rules<R>(settings: &Registration, work: impl FnOnce(&Rules<'_>) -> R) -> R {
     work(&Rules {
         settings,
         scopes: &scopes(),

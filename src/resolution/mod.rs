@@ -1,0 +1,3 @@
+//! Client documents (Client ID Metadata Documents).
+
+pub(crate) mod check;
