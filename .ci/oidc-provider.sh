@@ -23,10 +23,21 @@ start() {
 cp examples/oidc-provider/{*.mjs,package.json} "$work"
 npm --silent --no-audit --no-fund --prefix "$work" install
 
+# A host for the documents of clients, with a certificate of its own authority.
+documents=localhost:$(free_port)
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \
+    -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+    -CA "$work/ca.pem" -CAkey "$work/ca.key" -keyout "$work/documents.key" -out "$work/documents.pem" 2>/dev/null
+
 listen=127.0.0.1:$(free_port)
 PORT=$(free_port)
 export REGISTRAR_URL=http://$listen PORT TELL_EVERY_MS=200 REGISTRAR_CREDENTIALS=$work/data/admin-credentials.json
 REGISTRAR_DISCOVERY__UPSTREAM="http://127.0.0.1:$PORT" \
+    REGISTRAR_REGISTRATION__CLIENT_DOCUMENTS=any REGISTRAR_REGISTRATION__CLIENT_DOCUMENTS_ADVERTISED=true \
+    REGISTRAR_REGISTRATION__CLIENT_DOCUMENT_DENY_LIST="[\"https://$documents/denied/*\"]" \
+    REGISTRAR_FETCH__ALLOWED_HOSTS="[\"$documents\"]" REGISTRAR_FETCH__CA_FILE="$work/ca.pem" \
     start "$REGISTRAR_URL" registrar.log "$registrar" --listen "$listen" --data "$work/data"
 start listening provider.log node "$work/server.mjs"
 if ! timeout 120 node "$work/try.mjs" | tee "$work/try.out"; then
@@ -38,5 +49,11 @@ deleted=$(sed -n 's/^a deleted client is rejected at once: //p' "$work/try.out")
 reads=$(grep -cFx "reading the client $deleted" "$work/provider.log")
 if ! [ "$reads" -ge 2 ] || ! [ "$reads" -le 4 ]; then
     echo "the provider read the client $deleted $reads times"
+    exit 1
+fi
+# Clients with a document instead of a registration.
+if ! DOCUMENTS=https://$documents DOCUMENTS_KEY=$work/documents.key DOCUMENTS_CERTIFICATE=$work/documents.pem \
+    timeout 120 node "$work/try-documents.mjs"; then
+    cat "$work"/*.log
     exit 1
 fi

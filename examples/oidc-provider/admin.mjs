@@ -22,6 +22,24 @@ export class Admin {
     return answer.json();
   }
 
+  // Returns the client whose identifier is the URL of a document, and for how many seconds the answer may be kept. If
+  // the URL is not a client, the answer has the reason instead. `address` is the address of the user. `revision` names
+  // the version of the client that is asked for.
+  async resolve(id, { address, revision }) {
+    // The keys come with the client, so that the provider fetches nothing that a stranger names.
+    const query = new URLSearchParams({ client_id: id, jwks: 'inline' });
+    if (address !== undefined) query.set('address', address);
+    if (revision !== undefined) query.set('revision', revision);
+    const answer = await this.#ask('GET', `/admin/v1/clients/resolve?${query}`);
+    const body = await answer.json();
+    const [, seconds] = answer.headers.get('cache-control')?.match(/max-age=(\d+)/) ?? [];
+    if (answer.ok) return { client: body, seconds: Number(seconds ?? 0) };
+    const reason = `${body.error}: ${body.error_description}`;
+    if ([400, 403, 404, 422, 502].includes(answer.status)) return { reason, seconds: 0 };
+    const isLater = [429, 503].includes(answer.status);
+    throw Object.assign(new Error(`the registrar answered ${answer.status} for ${id}: ${reason}`), { isLater });
+  }
+
   // Returns the events after this position, with the position for the next call. Waits for the first one for
   // so many seconds. Without a position, returns only the position of the last event.
   async events(after, seconds = 0) {
@@ -67,7 +85,7 @@ export class Admin {
     const answer = await fetch(`${this.#url}/token`, {
       method: 'POST',
       headers: { authorization: basic(this.#credentials) },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read clients.used' }),
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read clients.resolve clients.used' }),
     });
     if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for an access token`);
     const { access_token, expires_in } = await answer.json();

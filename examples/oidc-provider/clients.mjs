@@ -2,6 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 
+import { Provider, errors } from 'oidc-provider';
+
 // The metadata contains the public keys and settings of a client but not its secret. The provider gets
 // an unknown secret instead, and `askForSecrets` has the registrar check the real one.
 const UNKNOWN_SECRET = randomBytes(32).toString('base64url');
@@ -69,20 +71,85 @@ export class ClientCache {
   }
 }
 
+// Whether a client has a document instead of a registration (Client ID Metadata Document).
+export const hasDocument = (id) => id.startsWith('https://');
+
+// Clients with a document, each kept for as long as the registrar allows, which is a minute at most.
+export class DocumentCache {
+  #admin;
+  #known = new Map();
+  #revisions = new Map();
+
+  constructor(admin) {
+    this.#admin = admin;
+  }
+
+  // Returns the client with this URL, or undefined if there is none. A code is redeemed by the version of the client
+  // that it was issued to, even if the document has changed since.
+  async client(id) {
+    const { ip: address, oidc } = Provider.ctx ?? {};
+    const revision = this.#revisions.get(oidc?.body?.code);
+    const kept = this.#known.get(id);
+    if (kept && kept.until > Date.now() && (revision === undefined || kept.revision === revision)) return kept.client;
+    // All requests that arrive meanwhile wait for the same answer.
+    const reading = this.#read(id, { address, revision });
+    if (revision !== undefined) return reading;
+    const mark = { until: Infinity, client: reading };
+    this.#keep(id, mark);
+    try {
+      return await reading;
+    } catch (error) {
+      if (this.#known.get(id) === mark) this.#known.delete(id);
+      throw error;
+    }
+  }
+
+  // Notes which version of its client a code was issued to.
+  issued({ jti, clientId, exp }) {
+    const revision = this.#known.get(clientId)?.revision;
+    if (revision === undefined) return;
+    this.#revisions.set(jti, revision);
+    setTimeout(() => this.#revisions.delete(jti), exp * 1000 - Date.now()).unref();
+  }
+
+  async #read(id, question) {
+    let answer;
+    try {
+      answer = await this.#admin.resolve(id, question);
+    } catch (error) {
+      console.error(error.message);
+      throw error.isLater ? new errors.TemporarilyUnavailable('the document of the client is not available') : error;
+    }
+    const { client, reason, seconds } = answer;
+    if (reason) console.error(`rejected the client ${id}: ${reason}`);
+    if (question.revision === undefined) {
+      this.#keep(id, { until: Date.now() + seconds * 1000, client, revision: client?.revision });
+    }
+    return client;
+  }
+
+  #keep(id, answer) {
+    if (this.#known.size >= MOST) this.#known.delete(this.#known.keys().next().value);
+    this.#known.set(id, answer);
+  }
+}
+
 // For `adapter` of the provider. `others` creates the adapters of all other models.
-export function clientsOf(cache, others) {
-  return (model) => (model === 'Client' ? new RegisteredClients(cache) : others(model));
+export function clientsOf(cache, documents, others) {
+  return (model) => (model === 'Client' ? new RegisteredClients(cache, documents) : others(model));
 }
 
 class RegisteredClients {
   #cache;
+  #documents;
 
-  constructor(cache) {
+  constructor(cache, documents) {
     this.#cache = cache;
+    this.#documents = documents;
   }
 
   async find(id) {
-    const found = await this.#cache.client(id);
+    const found = await (hasDocument(id) ? this.#documents : this.#cache).client(id);
     const isOver = found?.expires_at !== undefined && found.expires_at * 1000 <= Date.now();
     if (!found || isOver || found.metadata.disabled) return undefined;
     const client = { ...found.metadata, client_id: id, client_id_issued_at: found.client_id_issued_at };

@@ -2,7 +2,7 @@
 //
 //   npm install && node server.mjs
 //
-// It accepts any login, as the development interactions of oidc-provider do.
+// It accepts any login.
 
 import { readFileSync } from 'node:fs';
 
@@ -10,7 +10,8 @@ import { Provider } from 'oidc-provider';
 import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 import { Admin } from './admin.mjs';
-import { ClientCache, askForSecrets, clientsOf } from './clients.mjs';
+import { ClientCache, DocumentCache, askForSecrets, clientsOf } from './clients.mjs';
+import { interactions } from './interactions.mjs';
 
 const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
 const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
@@ -20,16 +21,23 @@ const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8'))
 
 const cache = new ClientCache(admin);
 cache.follow();
+const documents = new DocumentCache(admin);
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
-  adapter: clientsOf(cache, (model) => new MemoryAdapter(model)),
+  adapter: clientsOf(cache, documents, (model) => new MemoryAdapter(model)),
   claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
   scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
   pkce: { required: (_, client) => client.clientAuthMethod === 'none' },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: `User ${id}` }) }),
+  // The feature clientIdMetadataDocument of the provider stays off. It would fetch a document itself when the registrar
+  // does not know a URL, and let in what the registrar denies.
+  features: { devInteractions: { enabled: false } },
+  interactions: { url: (_, { uid }) => `/interaction/${uid}` },
   cookies: { keys: [process.env.COOKIE_KEY ?? 'for this example only'] },
 });
 askForSecrets(provider, admin);
+provider.use(interactions(provider, documents));
+provider.on('authorization_code.saved', (code) => documents.issued(code));
 
 // The registrar sees no token of this server, so the server reports the last use of each client to it
 // in batches.

@@ -2,28 +2,17 @@
 // registrar, and gets a code and tokens from the provider. Exits with 0 if everything succeeded.
 
 import assert from 'node:assert/strict';
-import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import { Admin } from './admin.mjs';
+import { assertion, authorized, discovered, random, redeemed } from './client.mjs';
 
 const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
 const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
 const callback = 'https://client.example.org/callback';
-const random = () => randomBytes(32).toString('base64url');
-const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-// Until the registrar has the metadata of the provider, its answer says when to retry.
-async function discover() {
-  for (;;) {
-    const answer = await fetch(`${registrar}/.well-known/oauth-authorization-server`);
-    if (answer.ok) return answer.json();
-    assert.equal(answer.status, 503, await answer.text());
-    await new Promise((done) => setTimeout(done, Number(answer.headers.get('retry-after')) * 1000));
-  }
-}
-
-const metadata = await discover();
+const metadata = await discovered(registrar);
 assert.equal(metadata.registration_endpoint, `${registrar}/register`);
 assert.notEqual(new URL(metadata.token_endpoint).origin, registrar);
 console.log('discovered', metadata.registration_endpoint, 'and', metadata.token_endpoint);
@@ -40,66 +29,8 @@ async function register(members) {
   return client;
 }
 
-// A browser that follows redirects, fills in the forms of oidc-provider and keeps cookies.
-async function browse(url) {
-  const cookies = new Map();
-  let next = { url };
-  for (let steps = 0; steps < 12; steps += 1) {
-    const { url: here, body } = next;
-    if (here.startsWith(callback)) return new URL(here).searchParams;
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    const answer = await fetch(here, {
-      method: body ? 'POST' : 'GET',
-      headers: { cookie },
-      body,
-      redirect: 'manual',
-    });
-    for (const line of answer.headers.getSetCookie()) {
-      const [name, value] = line.split(';')[0].split(/=(.*)/s);
-      cookies.set(name, value);
-    }
-    const location = answer.headers.get('location');
-    const page = await answer.text();
-    if (location) {
-      next = { url: new URL(location, here).href };
-    } else {
-      const [, prompt] = page.match(/name="prompt" value="(\w+)"/) ?? [];
-      if (!prompt) return { status: answer.status, page };
-      const [, action] = page.match(/action="([^"]+)"/);
-      next = { url: new URL(action, here).href, body: new URLSearchParams({ prompt, login: 'alice', password: 'x' }) };
-    }
-  }
-  throw new Error('the authorization does not end');
-}
-
-async function authorize(client, verifier) {
-  const url = new URL(metadata.authorization_endpoint);
-  url.search = new URLSearchParams({
-    client_id: client.client_id,
-    redirect_uri: callback,
-    response_type: 'code',
-    scope: 'openid profile',
-    state: 'a-state',
-    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
-    code_challenge_method: 'S256',
-  });
-  return browse(url.href);
-}
-
-async function redeem(client, code, verifier, { headers = {}, ...form }) {
-  const answer = await fetch(metadata.token_endpoint, {
-    method: 'POST',
-    headers,
-    body: new URLSearchParams({
-      grant_type: 'authorization_code',
-      code,
-      redirect_uri: callback,
-      code_verifier: verifier,
-      ...form,
-    }),
-  });
-  return { status: answer.status, body: await answer.json() };
-}
+const authorize = (client, verifier) => authorized(metadata, { client_id: client.client_id, redirect_uri: callback }, verifier);
+const redeem = (_, code, verifier, proof) => redeemed(metadata, { code, redirect_uri: callback }, verifier, proof);
 
 const basic = (client, secret) => ({
   headers: { authorization: `Basic ${Buffer.from(`${client.client_id}:${secret}`).toString('base64')}` },
@@ -136,16 +67,7 @@ for (const method of ['client_secret_basic', 'client_secret_post']) {
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const key = { ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256', use: 'sig' };
 const keyed = await register({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [key] } });
-await whole('private_key_jwt', keyed, ({ client_id }) => {
-  const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: client_id, sub: client_id, aud: new URL(metadata.token_endpoint).origin, jti: random(), iat: now, exp: now + 60 };
-  const signed = `${encoded({ alg: 'ES256', kid: 'one' })}.${encoded(claims)}`;
-  const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
-  return {
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: `${signed}.${signature.toString('base64url')}`,
-  };
-});
+await whole('private_key_jwt', keyed, ({ client_id }) => assertion(metadata, client_id, privateKey));
 
 // The client sent no secret to the registrar, which knows of its use from the report of the provider.
 const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));

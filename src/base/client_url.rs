@@ -321,7 +321,7 @@ mod tests {
             ("https://[::1/c", "port"),
             ("https://[x]/c", "IPv6"),
             ("https://[0:0::1]/c", "IPv6"),
-            ("https://a.example\\@b.example/c", "user name"),
+            ("https://a.example\\@b.example/c", "%5C"),
             ("https://a.example\\c", "%5C"),
             ("https://a.example/c\\d", "%5C"),
             ("https://a.example/{c}", "%7B"),

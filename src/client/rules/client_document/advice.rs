@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::CREDENTIALS;
 use crate::base::ClientUrl;
 use crate::client::{
     Metadata, Rules, SetBy, member, rules::items, rules::methods::METHOD, rules::pages,
@@ -132,7 +133,10 @@ fn advise_on_unknown(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Advice
     for (name, _) in metadata.iter() {
         match member::find(name).map(|member| member.set_by) {
             None if !custom.iter().any(|one| one == name) => unknown.push(shown(name)),
-            Some(SetBy::Operator | SetBy::Server) if name != "client_id" => {
+            // Credentials are errors.
+            Some(SetBy::Operator | SetBy::Server)
+                if name != "client_id" && !CREDENTIALS.contains(&name) =>
+            {
                 unheard.push(shown(name));
             }
             _ => {}
