@@ -202,7 +202,7 @@ fn run(command: Command) -> Result<(), CommandFailure> {
         Command::Script(command) => script::run(&command),
         Command::Try(arguments) => wait(trial::run(&arguments)),
         Command::Clients(command) => wait(clients::run(&command)),
-        Command::Documents(command) => wait(documents::run(&command)),
+        Command::Documents(command) => documents::run(&command),
         Command::Tokens(command) => wait(tokens::run(&command)),
         Command::Events(command) => wait(events::run(&command)),
         Command::Config(command) => configure(&command),

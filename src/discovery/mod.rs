@@ -60,11 +60,7 @@ pub(crate) fn document(cx: &Context<'_>, theirs: Option<&MetadataDocument>) -> M
     put_scopes(cx, &mut document);
     put_claims(cx, theirs, &mut document);
     put_lists(cx, theirs, &mut document);
-    put_user_code(settings, theirs, &mut document);
-    // An upstream server that fetches client documents itself states so.
-    if settings.client_documents_advertised {
-        put(&mut document, "client_id_metadata_document_supported", true);
-    }
+    put_support(settings, theirs, &mut document);
     // MCP clients reject a server that does not list S256. A server without PKCE states so in `[discovery]`,
     // or in its own document if it is upstream.
     if theirs.is_none() {
@@ -94,6 +90,16 @@ fn put_lists(cx: &Context<'_>, theirs: Option<&MetadataDocument>, document: &mut
     }
 }
 
+/// Adds what else is supported.
+fn put_support(
+    settings: &Registration,
+    theirs: Option<&MetadataDocument>,
+    document: &mut MetadataDocument,
+) {
+    put_user_code(settings, theirs, document);
+    put_client_documents(settings, document);
+}
+
 /// Adds whether user codes are supported: with an upstream server, only if it supports them too.
 fn put_user_code(
     settings: &Registration,
@@ -107,6 +113,14 @@ fn put_user_code(
     };
     let is_ours = settings.backchannel_user_code_parameter_supported;
     put(document, name, is_theirs && is_ours);
+}
+
+/// States that clients can have a document instead of a registration. An upstream server that fetches documents itself
+/// says so itself.
+fn put_client_documents(settings: &Registration, document: &mut MetadataDocument) {
+    if settings.client_documents_advertised {
+        put(document, "client_id_metadata_document_supported", true);
+    }
 }
 
 /// Adds the scopes. The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).

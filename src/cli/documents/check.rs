@@ -11,7 +11,9 @@ use crate::cli::{
 };
 use crate::config::{Configuration, Sources};
 use crate::fetch::Fetcher;
-use crate::resolution::check::{CheckedFor, DocumentReport, Finding, check_octets, check_url};
+use crate::resolution::check::{
+    CheckedFor, DocumentFinding, DocumentReport, check_octets, check_url,
+};
 
 /// The time between two fetches of a document.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -99,7 +101,7 @@ fn show(report: &DocumentReport) -> Result<(), CommandFailure> {
     Ok(())
 }
 
-fn line(severity: &str, finding: &Finding) -> String {
+fn line(severity: &str, finding: &DocumentFinding) -> String {
     if finding.member.is_empty() {
         return format!("{severity}: {}", finding.text);
     }

@@ -4,7 +4,7 @@ mod check;
 
 use clap::Subcommand;
 
-use crate::cli::CommandFailure;
+use crate::cli::{CommandFailure, wait};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DocumentsCommand {
@@ -12,8 +12,8 @@ pub(super) enum DocumentsCommand {
     Check(check::CheckArguments),
 }
 
-pub(super) async fn run(command: &DocumentsCommand) -> Result<(), CommandFailure> {
+pub(super) fn run(command: &DocumentsCommand) -> Result<(), CommandFailure> {
     match command {
-        DocumentsCommand::Check(arguments) => check::run(arguments).await,
+        DocumentsCommand::Check(arguments) => wait(check::run(arguments)),
     }
 }

@@ -1,7 +1,5 @@
 //! How the host of a document answers, and the picture that the document names.
 
-use serde_json::Value;
-
 use super::DocumentReport;
 use crate::base::{ClientUrl, json};
 use crate::client::Rules;
@@ -117,44 +115,44 @@ fn advise_on_headers(response: &Response, report: &mut DocumentReport) {
 
 /// Checks that the picture of the client is one that a browser can show safely.
 pub(super) async fn check_logo(fetcher: &Fetcher, report: &mut DocumentReport, octets: &[u8]) {
-    let Ok(document) = json::parse_object(octets) else {
-        return;
-    };
     let member = "logo_uri";
-    let is_faulty = report.errors.iter().any(|error| error.member == member);
-    let Some(Value::String(url)) = document.get(member) else {
-        return;
-    };
-    if is_faulty {
+    if report.errors.iter().any(|error| error.member == member) {
         return;
     }
+    let Some(url) = logo_of(octets) else {
+        return;
+    };
     let request = Request {
         limit: Some(LOGO_BYTES),
         is_error_body_ignored: true,
-        ..Request::get(url.as_str())
+        ..Request::get(url)
     };
-    match fetcher.send(request).await {
-        Ok(response) if response.status == 200 && is_picture(&response.body) => {}
-        Ok(response) if response.status == 200 => {
-            report.warn(
-                member,
-                "is not a PNG, JPEG, GIF or WebP picture, so some servers do not show it",
-            );
-        }
-        Ok(response) => {
+    if let Some(text) = logo_fault(fetcher.send(request).await) {
+        report.warn(member, text);
+    }
+}
+
+/// Returns the `logo_uri` in a document.
+fn logo_of(octets: &[u8]) -> Option<String> {
+    let document = json::parse_object(octets).ok()?;
+    document.get("logo_uri")?.as_str().map(str::to_owned)
+}
+
+fn logo_fault(answer: Result<Response, FetchError>) -> Option<String> {
+    match answer {
+        Ok(response) if response.status != 200 => {
             let status = response.status;
-            report.warn(
-                member,
-                format!("cannot be fetched: the answer has status {status}"),
-            );
+            Some(format!("cannot be fetched: the answer has status {status}"))
         }
-        Err(FetchError::TooLarge { limit }) => {
-            report.warn(
-                member,
-                format!("is larger than {limit} bytes, so some servers do not show it"),
-            );
+        Ok(response) if is_picture(&response.body) => None,
+        Ok(_) => {
+            let text = "is not a PNG, JPEG, GIF or WebP picture, so some servers do not show it";
+            Some(text.to_owned())
         }
-        Err(error) => report.warn(member, format!("cannot be fetched: {error}")),
+        Err(FetchError::TooLarge { limit }) => Some(format!(
+            "is larger than {limit} bytes, so some servers do not show it"
+        )),
+        Err(error) => Some(format!("cannot be fetched: {error}")),
     }
 }
 

@@ -25,9 +25,9 @@ pub(crate) struct DocumentReport {
     /// Whether a server with these settings accepts the document.
     pub(crate) valid: bool,
     /// Why it does not.
-    pub(crate) errors: Vec<Finding>,
+    pub(crate) errors: Vec<DocumentFinding>,
     /// What is allowed and still causes trouble.
-    pub(crate) warnings: Vec<Finding>,
+    pub(crate) warnings: Vec<DocumentFinding>,
     /// The digest of its bytes.
     pub(crate) digest: Option<String>,
     /// The size of the document in bytes.
@@ -64,14 +64,14 @@ impl CheckedFor<'_> {
 
 /// One error or warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct DocumentFinding {
     /// The member, with an index if needed. Empty for the document as a whole.
     pub(crate) member: String,
     /// What is wrong.
     pub(crate) text: String,
 }
 
-impl From<Violation> for Finding {
+impl From<Violation> for DocumentFinding {
     fn from(violation: Violation) -> Self {
         Self {
             member: violation.member,
@@ -80,7 +80,7 @@ impl From<Violation> for Finding {
     }
 }
 
-impl From<Advice> for Finding {
+impl From<Advice> for DocumentFinding {
     fn from(advice: Advice) -> Self {
         Self {
             member: advice.member,
@@ -91,14 +91,14 @@ impl From<Advice> for Finding {
 
 impl DocumentReport {
     fn reject(&mut self, text: impl Into<String>) {
-        self.errors.push(Finding {
+        self.errors.push(DocumentFinding {
             member: String::new(),
             text: text.into(),
         });
     }
 
     fn warn(&mut self, member: &str, text: impl Into<String>) {
-        self.warnings.push(Finding {
+        self.warnings.push(DocumentFinding {
             member: member.to_owned(),
             text: text.into(),
         });
@@ -143,12 +143,8 @@ pub(crate) async fn check_url(
 /// Checks a document that is not published yet. Without `url`, its own `client_id` is its URL.
 pub(crate) fn check_octets(rules: &Rules<'_>, url: Option<&str>, octets: &[u8]) -> DocumentReport {
     let mut report = DocumentReport::default();
-    let own = json::parse_object(octets).ok().and_then(|document| {
-        let id = document.get("client_id")?.as_str()?;
-        Some(id.to_owned())
-    });
-    let Some(text) = url.map(str::to_owned).or(own) else {
-        describe(octets, &mut report);
+    describe(octets, &mut report);
+    let Some(text) = url.map(str::to_owned).or_else(|| own_id(octets)) else {
         match json::parse_object(octets) {
             Ok(_) => report.reject("the document has no client_id; it must be the URL at which the document is published"),
             Err(error) => report.reject(unreadable(&error)),
@@ -165,12 +161,15 @@ pub(crate) fn check_octets(rules: &Rules<'_>, url: Option<&str>, octets: &[u8]) 
     }
     match rules.client_url(&text) {
         Ok(url) => judge(rules, &url, octets, &mut report),
-        Err(rule) => {
-            describe(octets, &mut report);
-            report.reject(format!("the URL {rule}"));
-        }
+        Err(rule) => report.reject(format!("the URL {rule}")),
     }
     report.concluded()
+}
+
+/// Returns the `client_id` in a document.
+fn own_id(octets: &[u8]) -> Option<String> {
+    let document = json::parse_object(octets).ok()?;
+    document.get("client_id")?.as_str().map(str::to_owned)
 }
 
 fn describe(octets: &[u8], report: &mut DocumentReport) {
@@ -192,7 +191,7 @@ fn judge(rules: &Rules<'_>, url: &ClientUrl, octets: &[u8], report: &mut Documen
     let warnings = advise(rules, url, &document, octets.len());
     report
         .warnings
-        .extend(warnings.into_iter().map(Finding::from));
+        .extend(warnings.into_iter().map(DocumentFinding::from));
     if document.contains_key("software_statement") {
         report.warn("software_statement", "is not verified by this check");
     }
@@ -204,7 +203,9 @@ fn judge(rules: &Rules<'_>, url: &ClientUrl, octets: &[u8], report: &mut Documen
         }
         Err(more) => add_new(more, &mut found),
     }
-    report.errors.extend(found.into_iter().map(Finding::from));
+    report
+        .errors
+        .extend(found.into_iter().map(DocumentFinding::from));
 }
 
 /// Returns the metadata that the rules for every client make from the request.

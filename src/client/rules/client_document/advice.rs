@@ -142,26 +142,23 @@ fn advise_on_unknown(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Advice
             _ => {}
         }
     }
-    for (names, rule) in [
-        (unknown, "unknown members, which servers ignore"),
-        (
-            unheard,
-            "members that only a server or its operator sets, which are ignored",
-        ),
-    ] {
-        if !names.is_empty() {
-            let more = if names.len() > NAMED {
-                " and others"
-            } else {
-                ""
-            };
-            let named: Vec<String> = names.into_iter().take(NAMED).collect();
-            found.push(Advice::new(
-                "",
-                format!("the document has {rule}: {}{more}", named.join(", ")),
-            ));
-        }
-    }
+    found.extend(named(&unknown, "unknown members, which servers ignore"));
+    found.extend(named(
+        &unheard,
+        "members that only a server or its operator sets, which are ignored",
+    ));
+}
+
+/// Returns the warning that the document has these members, if there are any.
+fn named(names: &[String], rule: &str) -> Option<Advice> {
+    let shown = names.get(..NAMED).unwrap_or(names);
+    let first = shown.join(", ");
+    let more = if names.len() > NAMED {
+        " and others"
+    } else {
+        ""
+    };
+    (!names.is_empty()).then(|| Advice::new("", format!("the document has {rule}: {first}{more}")))
 }
 
 #[cfg(test)]

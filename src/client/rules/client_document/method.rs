@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::{
     rules::Metadata, rules::Rules, rules::Violation, rules::algorithms::ALGORITHMS,
-    rules::algorithms::is_symmetric, rules::methods, rules::methods::FURTHER,
+    rules::algorithms::is_symmetric, rules::is_one_of, rules::methods, rules::methods::FURTHER,
     rules::methods::METHOD, rules::violation,
 };
 use crate::config::ClientDocumentDefaultAuthMethod;
@@ -32,18 +32,7 @@ pub(super) fn choose(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Vi
     drop_secrets(FURTHER, metadata);
     let offered_any = metadata.texts(OFFERED).next().is_some();
     drop_secrets(OFFERED, metadata);
-    let supported = methods::supported_methods(cx.settings);
-    if let Some(wanted) = metadata.text(METHOD) {
-        if supported.iter().any(|method| method == wanted) {
-            metadata.remove(OFFERED);
-        } else if metadata
-            .texts(OFFERED)
-            .any(|method| supported.iter().any(|one| one == method))
-        {
-            metadata.remove(METHOD);
-        }
-        return;
-    }
+    narrow(cx, metadata);
     // A value of another type is reported by the rules for types.
     if metadata.has(METHOD) || metadata.has(OFFERED) {
         return;
@@ -61,6 +50,22 @@ pub(super) fn choose(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Vi
                         (clientDocumentDefaultAuthMethod)";
             found.push(violation(METHOD, rule));
         }
+    }
+}
+
+/// Removes the list if the preferred method is supported, and the preferred method if only others are.
+fn narrow(cx: &Rules<'_>, metadata: &mut Metadata) {
+    let supported = methods::supported_methods(cx.settings);
+    let Some(wanted) = metadata.text(METHOD) else {
+        return;
+    };
+    if is_one_of(&supported, wanted) {
+        metadata.remove(OFFERED);
+    } else if metadata
+        .texts(OFFERED)
+        .any(|method| is_one_of(&supported, method))
+    {
+        metadata.remove(METHOD);
     }
 }
 
