@@ -58,6 +58,7 @@ impl CheckedFor<'_> {
             initial_access: None,
             registered: None,
             is_certified: false,
+            document: None,
         }
     }
 }
