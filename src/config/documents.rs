@@ -40,18 +40,21 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
         return;
     }
     let key = "registration.hostedClientDocuments";
-    match (base, settings.server.issuer.as_deref()) {
-        (None, Some(issuer)) if issuer.starts_with("https:") => {
-            let reason = "publishes documents on the host of the issuer, which lends its name to the clients; \
-                          set documents.base to a URL with another host";
-            verdict.warn(key, reason);
-        }
-        (_, issuer) if !issuer.is_some_and(|issuer| issuer.starts_with("https:")) => {
-            let reason = "has no effect without an https issuer: a document must have an https URL; set \
-                          server.issuer";
-            verdict.warn(key, reason);
-        }
-        _ => {}
+    if !is_https(settings) {
+        let reason = "has no effect without an https issuer: a document must have an https URL; set server.issuer";
+        verdict.warn(key, reason);
+    } else if base.is_none() {
+        let reason = "publishes documents on the host of the issuer, which lends its name to the clients; set \
+                      documents.base to a URL with another host";
+        verdict.warn(key, reason);
+    }
+}
+
+/// Whether the issuer is an https URL. By default it is the listen address, with https if TLS is configured.
+fn is_https(settings: &Settings) -> bool {
+    match &settings.server.issuer {
+        Some(issuer) => issuer.starts_with("https:"),
+        None => settings.server.tls.is_on(),
     }
 }
 
