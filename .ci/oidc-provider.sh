@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # A third-party authorization server with clients that register here: the example `oidc-provider` with the
-# release binary. npm fetches the provider; Debian's Node packages are installed if Node is missing.
+# release binary. Then the provider itself, and two other libraries, read
+# clients from the documents that a registrar publishes. npm fetches them; Debian's Node packages are installed if Node
+# is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${REGISTRAR:-$PWD/target/release/registrar}
@@ -28,7 +30,7 @@ documents=localhost:$(free_port)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \
     -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE \
     -CA "$work/ca.pem" -CAkey "$work/ca.key" -keyout "$work/documents.key" -out "$work/documents.pem" 2>/dev/null
 
 listen=127.0.0.1:$(free_port)
@@ -57,3 +59,21 @@ if ! DOCUMENTS=https://$documents DOCUMENTS_KEY=$work/documents.key DOCUMENTS_CE
     cat "$work"/*.log
     exit 1
 fi
+
+# A registrar that publishes documents of its clients.
+mkdir "$work/readers"
+cp .ci/documents/* "$work/readers"
+npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work/readers" install
+port=$(free_port)
+CONSUMER_PORT=$(free_port)
+export HOST_URL=https://127.0.0.1:$port DOCUMENTS_URL=https://localhost:$port CONSUMER_PORT
+REGISTRAR_SERVER__TLS__CERTIFICATE=$work/documents.pem REGISTRAR_SERVER__TLS__KEY=$work/documents.key \
+    REGISTRAR_DOCUMENTS__BASE=$DOCUMENTS_URL REGISTRAR_REGISTRATION__HOSTED_CLIENT_DOCUMENTS=any \
+    REGISTRAR_REGISTRATION__HOSTED_CLIENT_DOCUMENT_SECONDS=0 \
+    start "$HOST_URL" host.log "$registrar" --listen "127.0.0.1:$port" --data "$work/host"
+for reader in hosted libraries; do
+    if ! NODE_EXTRA_CA_CERTS=$work/ca.pem timeout 120 node "$work/readers/$reader.mjs"; then
+        tail -n 20 "$work/host.log"
+        exit 1
+    fi
+done
