@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # A third-party authorization server with clients that register here: the example `oidc-provider` with the
-# release binary. Then the provider itself, and two other libraries, read
-# clients from the documents that a registrar publishes. npm fetches them; Debian's Node packages are installed if Node
-# is missing.
+# release binary. Then the provider itself, and two other libraries, read clients from the documents that a registrar
+# publishes. npm fetches them; Debian's Node packages are installed if Node is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${REGISTRAR:-$PWD/target/release/registrar}
