@@ -175,14 +175,14 @@ impl Opened {
         Ok(Prepared {
             listeners: self.listeners,
             tls: self.tls,
-            // If a folder is missing, the code that reads it has reported that more precisely.
+            // A missing folder was reported more precisely where it is read.
             watched: self.watched?,
             sources: configured.sources.clone(),
             warnings: configured.configuration.warnings.clone(),
             changes: requested,
             script_orders: ordered,
             refused,
-            service: Arc::new(configured.service(issuer, parts, scripts)),
+            service: configured.service(issuer, parts, scripts),
         })
     }
 }
@@ -245,7 +245,7 @@ impl Configured {
     }
 
     /// Creates the service with this configuration and `scripts` in force.
-    fn service(self, issuer: String, parts: Parts, wanted: WantedScripts) -> Service {
+    fn service(self, issuer: String, parts: Parts, wanted: WantedScripts) -> Arc<Service> {
         let Configuration {
             settings, origins, ..
         } = self.configuration;
@@ -258,7 +258,7 @@ impl Configured {
         let first = first
             .with_scripts(scripts, pin)
             .with_origins(origins, self.patches);
-        Service::new(settings, issuer, parts, first)
+        Arc::new(Service::new(settings, issuer, parts, first))
     }
 }
 

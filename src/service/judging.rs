@@ -223,10 +223,7 @@ impl Service {
     pub(crate) fn judging(&self, conditions: &Conditions) -> Self {
         let snapshot = self.snapshot().judging(conditions);
         let store = self.store.overlay(conditions.past_uses);
-        let clock = match &conditions.clock {
-            Some(clock) => Arc::clone(clock),
-            None => Arc::clone(&self.clock),
-        };
+        let clock = Arc::clone(conditions.clock.as_ref().unwrap_or(&self.clock));
         let live = Arc::new(ArcSwap::new(Arc::clone(&snapshot.live)));
         let verifier = match &conditions.verifier {
             Some(verifier) => Arc::clone(verifier),
@@ -239,9 +236,7 @@ impl Service {
             clock: Arc::clone(&clock),
             live: Arc::clone(&live),
         };
-        let host = Outside::new(&self.settings, parts).with_http(conditions.http.clone());
-        let host: Arc<dyn Host> = Arc::new(host);
-        let judging = Judging::new(host, Arc::clone(&clock));
+        let judging = self.recording(parts, &conditions.http);
         Self {
             judging: Some(judging),
             verifier,
@@ -250,6 +245,13 @@ impl Service {
             live,
             ..self.on(store)
         }
+    }
+
+    /// Returns the record of a request whose scripts reach `parts`.
+    fn recording(&self, parts: HostParts, http: &ScriptHttp) -> Judging {
+        let clock = Arc::clone(&parts.clock);
+        let host = Outside::new(&self.settings, parts).with_http(http.clone());
+        Judging::new(Arc::new(host), clock)
     }
 
     /// Returns the same service on another store. It writes no audit events of rejected requests, and does not look at

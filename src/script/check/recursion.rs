@@ -53,10 +53,7 @@ fn effect(source: &ScriptFile, function: &Function, statement: &Stmt) -> Effect 
             Some(
                 ASTNode::Expr(Expr::FnCall(call, place)) | ASTNode::Stmt(Stmt::FnCall(call, place)),
             ) => {
-                let is_own = call.namespace.is_empty()
-                    && call.name == function.name
-                    && call.args.len() == function.parameters.len();
-                if !is_own {
+                if !is_own(function, call) {
                     effect.may_end |= may_throw(source, call);
                 } else if !path.iter().any(is_optional) {
                     effect.call = effect.call.or(Some(*place));
@@ -70,6 +67,12 @@ fn effect(source: &ScriptFile, function: &Function, statement: &Stmt) -> Effect 
     let is_return = matches!(statement, Stmt::Return(..));
     effect.may_end |= is_return && effect.call.is_none();
     effect
+}
+
+fn is_own(function: &Function, call: &FnCallExpr) -> bool {
+    call.namespace.is_empty()
+        && call.name == function.name
+        && call.args.len() == function.parameters.len()
 }
 
 /// Returns whether a call may throw something that is meant to end the function. Operators and log lines do not.

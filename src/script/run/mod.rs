@@ -55,11 +55,10 @@ impl ScriptSet {
                 members.note_changed(&script.id.name, &mut changed);
                 decided_by.push(script.id.clone());
             }
-            let (client, attestation) = (members.take(), asking.round.attestation.said());
             Ok(Decision {
-                client,
+                client: members.take(),
                 decided_by,
-                attestation,
+                attestation: asking.round.attestation.said(),
                 changed,
                 reserved: asking.round.reservations.take(),
             })

@@ -274,9 +274,7 @@ impl ScriptValues<'_> {
             let change = self.storing(seen.as_ref(), entry, Some(0), now).await?;
             return Ok(unless_lost(space.backend.apply(change).await)?.map(|_| 0));
         };
-        if !matches!(live.entry.value, KeptValue::Integer) {
-            return Err(KeyValueError::NotAnInteger);
-        }
+        let count = self.count(live).await?;
         let mut staying = self.staying(live).await?;
         if staying != Change::default() {
             staying.expect.push(space.unchanged(live));
@@ -284,9 +282,17 @@ impl ScriptValues<'_> {
                 return Ok(None);
             }
         }
-        let place = own_number(&entry.key);
-        let count = number(&place, space.backend.get(&place).await?.as_deref())?;
         Ok(Some(count))
+    }
+
+    /// Returns the value of the counter that was read.
+    async fn count(&self, live: &Found<KeptValue>) -> Result<i64, KeyValueError> {
+        if !matches!(live.entry.value, KeptValue::Integer) {
+            return Err(KeyValueError::NotAnInteger);
+        }
+        let place = own_number(&live.entry.key);
+        let count = self.store.space.backend.get(&place).await?;
+        Ok(number(&place, count.as_deref())?)
     }
 
     /// Returns the change that adds 1 to the counter under `key`, as long as it is below `most`, or when the counter
@@ -306,11 +312,8 @@ impl ScriptValues<'_> {
         let Some(live) = space.find(&key, now).await? else {
             return Ok(None);
         };
-        if !matches!(live.entry.value, KeptValue::Integer) {
-            return Err(KeyValueError::NotAnInteger);
-        }
+        let count = self.count(&live).await?;
         let place = own_number(&key);
-        let count = number(&place, space.backend.get(&place).await?.as_deref())?;
         if u64::try_from(count).unwrap_or_default() >= most {
             return Ok(Some(Err(live.entry.expires_at)));
         }
