@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
-    Client, ClientSecret, HostedDocument, MemberOrigins, Metadata, Provenance, RegistrationTokens,
-    TrustLevel,
+    Client, ClientSecret, DocumentOrigin, HostedDocument, MemberOrigins, Metadata, Provenance,
+    RegistrationTokens, TrustLevel,
 };
 use crate::config::AdminScopes;
 use crate::service::Context;
@@ -50,6 +50,7 @@ pub(super) fn read_client(
         provenance: line.provenance,
         origins: line.origins,
         hosted_document: line.hosted_document,
+        document: line.document,
     };
     let odd = violations.into_iter().map(|violation| violation.member);
     Ok(Arrived {
@@ -60,11 +61,10 @@ pub(super) fn read_client(
 
 /// Checks that the identifier of the client is one that a registered client can have.
 fn check_identifier(line: &PortableClient) -> Result<(), String> {
-    if line.id.is_url() {
-        return Err(
-            "client_id: must not begin with https://, unless the client has a client document"
-                .to_owned(),
-        );
+    if line.id.is_url() != line.document.is_some() {
+        let reason =
+            "client_id: must begin with https:// if, and only if, the client has a client document";
+        return Err(reason.to_owned());
     }
     if line.hosted_document.is_some() && !is_plain_id(line.id.as_str()) {
         let reason = "hosted_document: the client_id cannot be a part of the URL of a document";
@@ -87,6 +87,7 @@ struct PortableClient {
     provenance: Provenance,
     origins: Option<MemberOrigins>,
     hosted_document: Option<HostedDocument>,
+    document: Option<DocumentOrigin>,
 }
 
 impl PortableClient {
@@ -102,6 +103,7 @@ impl PortableClient {
             tokens: registration_tokens(&mut members)?,
             revision: members.take("revision", "a non-negative integer")?,
             origins: None,
+            document: members.take_if_there("document", "an object in the form of an export")?,
             metadata: members.take("metadata", "an object")?,
             provenance: members.take("provenance", "an object in the form of an export")?,
             hosted_document: members.take_if_there("hosted_document", "published or withdrawn")?,

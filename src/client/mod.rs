@@ -5,6 +5,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod decoy;
+mod document;
 pub(crate) mod hosted_document;
 pub(crate) mod initial_access;
 pub(crate) mod member;
@@ -14,6 +15,7 @@ pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod stages;
 
+pub(crate) use document::{DocumentApproval, DocumentOrigin, HeldDocument};
 pub(crate) use hosted_document::{DocumentRequest, HostedDocument};
 pub(crate) use initial_access::InitialAccessPolicy;
 pub(crate) use member::{MEMBERS, Member, MemberKind, SetBy};

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
-use crate::client::{Approved, HostedDocument, InitialAccessPolicy, MemberOrigins, Metadata};
+use crate::client::{
+    Approved, DocumentOrigin, HostedDocument, InitialAccessPolicy, MemberOrigins, Metadata,
+};
 
 /// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,9 @@ pub(crate) struct Client {
     /// Whether this server publishes a document of the client. `None`: it never did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hosted_document: Option<HostedDocument>,
+    /// The client document that it was made from, if its identifier is the URL of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document: Option<DocumentOrigin>,
 }
 
 impl Client {
@@ -121,6 +126,8 @@ pub(crate) struct RegistrationTokens {
 pub(crate) enum TrustLevel {
     /// Any client.
     Open,
+    /// A client whose document is at the URL that identifies it: somebody controls that URL.
+    Document,
     /// A client with an initial access token.
     Token,
     /// A client with a client certificate.
@@ -135,8 +142,9 @@ pub(crate) enum TrustLevel {
 
 impl TrustLevel {
     /// All levels in ascending order of trust.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Open,
+        Self::Document,
         Self::Token,
         Self::Mtls,
         Self::Statement,
@@ -148,6 +156,7 @@ impl TrustLevel {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Document => "document",
             Self::Token => "token",
             Self::Mtls => "mtls",
             Self::Statement => "statement",
@@ -234,11 +243,11 @@ pub(crate) struct StatementOrigin {
 
 #[cfg(test)]
 mod tests {
-    use super::TrustLevel::{Attested, Mtls, Open, Operator, Statement, Token};
+    use super::TrustLevel::{Attested, Document, Mtls, Open, Operator, Statement, Token};
 
     #[test]
     fn of_several_proofs_the_highest_trust_level_counts() {
-        let levels = [Open, Token, Mtls, Statement, Attested, Operator];
+        let levels = [Open, Document, Token, Mtls, Statement, Attested, Operator];
         assert!(levels.is_sorted());
         assert_eq!([Token, Statement, Mtls].into_iter().max(), Some(Statement));
         for level in levels {

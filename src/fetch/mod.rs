@@ -20,7 +20,7 @@ mod turns;
 mod tests;
 
 pub(crate) use client::BuildError;
-pub(crate) use client_document::{DocumentAnswer, Validators};
+pub(crate) use client_document::{DocumentAnswer, DocumentFault, FetchedOctets, Validators};
 pub(crate) use direct::{Arriving, Direct, DirectError};
 pub(crate) use document::{JSON, JWK_SET};
 pub(crate) use documents::RemoteDocuments;

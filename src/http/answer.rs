@@ -56,7 +56,7 @@ fn forbid_caching(response: &mut Response) {
 
 /// An error response: a status from 400 to 599 and a JSON body with `error` and `error_description` (RFC 6749
 /// section 5.2, RFC 7591 section 3.2.2).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem {
     status: StatusCode,
     body: Map<String, Value>,

@@ -20,7 +20,8 @@ use crate::registration::{
     Parsed, Statement, TokenPolicy, Use,
 };
 use crate::script::{
-    ChangedMember, Facts, Hook, HttpRequest, Proofs, RequestFacts, Reservation, SharedByScripts,
+    ChangedMember, DocumentFacts, Facts, Hook, HttpRequest, Proofs, RequestFacts, Reservation,
+    SharedByScripts,
 };
 use crate::service::{Context, refusal};
 use crate::store::{Author, InitialAccessToken, Reason, Stored};
@@ -148,6 +149,8 @@ pub(crate) struct Caller<'a> {
     pub(super) attested: Option<AttestedClient>,
     /// The administrator who sent the request; none if it came from anyone else.
     administrator: Option<String>,
+    /// The client document that the request is made from, which nobody sent.
+    pub(super) document: Option<DocumentFacts>,
     /// The head of the request.
     head: &'a Parts,
     /// What scripts see of it, once the first of them is called.
@@ -165,6 +168,7 @@ impl<'a> Caller<'a> {
             initial_access: None,
             attested: None,
             administrator: None,
+            document: None,
             head,
             seen: OnceLock::new(),
             shared: SharedByScripts::default(),
@@ -190,6 +194,15 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Returns the same caller with the client document that its request is made from.
+    #[must_use]
+    pub(crate) fn with_document(self, document: DocumentFacts) -> Self {
+        Self {
+            document: Some(document),
+            ..self
+        }
+    }
+
     /// Returns the author of the requested change: the administrator, or the client itself.
     pub(crate) fn author(&self, client: Option<&Client>) -> Author {
         let actor = match (&self.administrator, client) {
@@ -207,6 +220,7 @@ impl<'a> Caller<'a> {
     pub(super) const fn reason(&self) -> Reason {
         match self.administrator {
             Some(_) => Reason::Administrator,
+            None if self.document.is_some() => Reason::Document,
             None => Reason::Request,
         }
     }
@@ -232,6 +246,7 @@ impl<'a> Caller<'a> {
         let facts = Facts::new(Arc::clone(request), Arc::clone(proofs), register_request);
         Facts {
             shared: self.shared.clone(),
+            document: self.document.clone(),
             ..facts
         }
     }

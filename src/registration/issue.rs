@@ -40,6 +40,7 @@ pub(super) fn create(
         metadata: sanctioned.metadata,
         shared_as,
         hosted_document: proven.document.after(),
+        document: None,
     };
     Ok(Issued {
         client,
@@ -75,6 +76,7 @@ pub(super) fn update(
         origins: origins::settle(attempt, proven, &sanctioned),
         metadata: sanctioned.metadata,
         hosted_document: proven.document.after(),
+        document: before.document.clone(),
     };
     Ok(Issued {
         client,
@@ -197,7 +199,11 @@ pub(crate) fn rotate_token(
     Ok((next, tokens))
 }
 
-fn provenance(attempt: Attempt<'_>, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
+pub(super) fn provenance(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    sanctioned: &Sanctioned,
+) -> Provenance {
     let attestation = evidence::AppraisalOrigin::of(proven.proofs.attestation.as_ref());
     let token = proven.initial_access.as_ref();
     let mut scripts = proven.scripts.clone();
@@ -310,7 +316,7 @@ pub(super) async fn put_back(
 
 /// Returns what is stored with the change of `client` that `event` of the audit log reports. If a script wants the
 /// event of the change, that includes what it sees of the request.
-fn along(
+pub(super) fn along(
     attempt: Attempt<'_>,
     proven: &Proven,
     client: &Client,

@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+pub(crate) mod client_document;
 mod documents;
 pub(crate) mod endpoint;
 mod error;
@@ -110,6 +111,8 @@ pub(crate) async fn remove(
     let event = issue::deleted(cx, caller, client);
     let document = PublicationChange::of(Some(client), None);
     let also = also.and(documents::event(cx, caller, client, document)?);
+    let denial = client_document::denial_of_deleted(cx, caller, client).await?;
+    let also = also.and(denial);
     let mut along = Along::audited(&event, caller.reason())?.and(also);
     along.cause.context = hooks::remembered_deletion(cx, caller, client);
     cx.service.store.clients.remove(stored, along).await?;

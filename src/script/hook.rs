@@ -5,6 +5,8 @@
 pub(crate) enum Hook {
     /// `adaptRequest(request, context)`: repairs a request before any rule is checked.
     AdaptRequest,
+    /// `mayFetchDocument(context)`: may the client document at this URL be fetched?
+    MayFetchDocument,
     /// `createClient(context)`: may this client be registered?
     CreateClient,
     /// `updateClient(context)`: may this client be changed?
@@ -41,8 +43,9 @@ pub(crate) enum Hook {
 
 impl Hook {
     /// All hooks.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::AdaptRequest,
+        Self::MayFetchDocument,
         Self::CreateClient,
         Self::UpdateClient,
         Self::DeleteClient,
@@ -65,6 +68,7 @@ impl Hook {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AdaptRequest => "adaptRequest",
+            Self::MayFetchDocument => "mayFetchDocument",
             Self::CreateClient => "createClient",
             Self::UpdateClient => "updateClient",
             Self::DeleteClient => "deleteClient",
@@ -119,6 +123,10 @@ const ADAPT_REQUEST: &str = "After a registration or an update was read and its 
      `context.client` is the client as it is registered, and has no members when the client is \
      new. An update by an administrator is not adapted.";
 
+const MAY_FETCH_DOCUMENT: &str = "Before a client document is fetched. `context.document` has only `url` and `host`, and `context.client` has \
+     no members. `true`: fetch it; `false`: 403 `document_denied`; `()`: ask the next script. If no script decides, it \
+     is fetched.";
+
 const UPDATE_CLIENT: &str = "The same before an update is stored. `context.stored` is the client before the update. An update by an \
      administrator has a path that begins with `/admin/` in `context.httpRequest`, and no statement.";
 
@@ -127,6 +135,7 @@ impl Hook {
     pub(crate) const fn about(self) -> &'static str {
         match self {
             Self::AdaptRequest => ADAPT_REQUEST,
+            Self::MayFetchDocument => MAY_FETCH_DOCUMENT,
             Self::CreateClient => {
                 "Before a client is stored. `true`: continue; `false`: 400 `invalid_client_metadata`."
             }

@@ -39,7 +39,7 @@ pub(crate) use outcome::{Answered, ChangedMember, Decision, HookError, Reservati
 pub(crate) use record::HookRecorder;
 pub(crate) use record::RecordedCall;
 pub(crate) use testing::{fake_host, trial::Ending};
-pub(crate) use value::facts::{Facts, HttpRequest, Proofs, RequestFacts};
+pub(crate) use value::facts::{DocumentFacts, Facts, HttpRequest, Proofs, RequestFacts};
 pub(crate) use value::members::SharedByScripts;
 
 // What the parts of this module use of one another.

@@ -258,7 +258,9 @@ fn result(ended: &EndedCall<'_>) -> RecordedCall {
 /// Returns what a hook returned that appraises something.
 fn appraisal(hook: Hook, returned: &Dynamic) -> Option<Value> {
     match hook {
-        Hook::VerifyEvidence | Hook::IsCertValidForClient => to_json(returned).ok(),
+        Hook::VerifyEvidence | Hook::IsCertValidForClient | Hook::MayFetchDocument => {
+            to_json(returned).ok()
+        }
         _ => None,
     }
 }

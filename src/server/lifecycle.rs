@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Timestamp;
 use crate::client::Client;
 use crate::events;
+use crate::resolution;
 use crate::server::{systemd, systemd::ServerState};
 use crate::service::{Due, Service};
 use crate::store::{
@@ -162,12 +163,20 @@ pub(crate) async fn sweep_once(service: &Service) {
         if share > 0 {
             service.steady.caught_up();
         }
+        remove_superfluous_documents(service).await;
         until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
     let recorded = service.snapshot().live.registration.recorded_requests;
     until_none("old recorded requests", || store.recorded.trim(recorded)).await;
     trim_events(service).await;
+}
+
+/// Deletes the clients of documents beyond `limits.documents`.
+async fn remove_superfluous_documents(service: &Service) {
+    if let Err(error) = resolution::bound::remove_superfluous(service).await {
+        tracing::error!(%error, "cannot delete superfluous clients of documents");
+    }
 }
 
 /// Deletes the oldest events of an event log that exceeds its limits.

@@ -26,6 +26,7 @@ use crate::http::{
 use crate::management;
 use crate::publication;
 use crate::registration::{self, CHALLENGE_HEADER};
+use crate::resolution::{self, Resolver};
 use crate::server::probes;
 use crate::service::{Context, Service};
 use crate::telemetry::Endpoint;
@@ -201,6 +202,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
     let configuration = get(config::get).patch(config::patch);
     let config_path = &service.settings.server.paths.config;
     let routes = admin_clients()
+        .merge(admin_documents())
         .merge(admin_tokens())
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
@@ -214,7 +216,8 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
             "/admin/v1/openapi.json",
             only(get(scripts::description), READ),
         );
-    bounded(routes, Arc::clone(&service))
+    let resolver = Extension(Resolver::new(&service));
+    bounded(routes.layer(resolver), Arc::clone(&service))
         .merge(admin_script_sets(Arc::clone(&service)))
         .merge(admin_trial(Arc::clone(&service)))
         .merge(admin_feed(Arc::clone(&service)))
@@ -331,7 +334,7 @@ fn admin_import(service: Arc<Service>) -> Router {
 
 /// The clients of the admin API.
 fn admin_clients() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{clients, transfer, used};
+    use crate::admin::endpoint::{clients, resolve, transfer, used};
     const ALL: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
     let one = get(clients::show)
         .put(clients::replace)
@@ -341,9 +344,27 @@ fn admin_clients() -> Router<Arc<Service>> {
     Router::new()
         .route("/admin/v1/clients", only(every, READ_DELETE))
         .route("/admin/v1/clients/export", export)
+        .route(resolution::PATH, only(get(resolve::get), READ))
         .route("/admin/v1/clients/used", post_only(post(used::many)))
         .route("/admin/v1/clients/{id}", only(one, ALL))
         .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
+}
+
+/// The client documents of the admin API.
+fn admin_documents() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::documents;
+    let list = only(get(documents::list), READ);
+    let candidate = only(get(documents::candidate), READ);
+    let orders = Router::new()
+        .route("/approve", post_only(post(documents::approve)))
+        .route("/deny", post_only(post(documents::deny)))
+        .route("/refresh", post_only(post(documents::refresh)))
+        .route("/pin", post_only(post(documents::pin)))
+        .route("/unpin", post_only(post(documents::unpin)));
+    Router::new()
+        .route("/admin/v1/client-documents", list)
+        .route("/admin/v1/client-documents/candidate", candidate)
+        .nest("/admin/v1/client-documents", orders)
 }
 
 /// The initial access tokens of the admin API.

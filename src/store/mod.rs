@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backend;
+pub(crate) mod client_documents;
 pub(crate) mod clients;
 #[cfg(test)]
 mod contract;
@@ -41,6 +42,7 @@ pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
 pub(crate) use backend::{Backend, Change, Expectation, Pair};
+pub(crate) use client_documents::{Candidate, ClientDocuments, Denial, FetchState};
 pub(crate) use clients::{Clients, Stored};
 pub(crate) use error::StoreError;
 pub(crate) use events::{
@@ -72,6 +74,8 @@ use crate::config::StoreSettings;
 pub(crate) struct Store {
     /// The registered clients.
     pub(crate) clients: Clients,
+    /// What is stored about client documents beside their clients.
+    pub(crate) client_documents: ClientDocuments,
     /// When the clients were last used.
     pub(crate) uses: Uses,
     /// The access tokens.
@@ -170,6 +174,7 @@ impl Store {
         let shared = || Arc::clone(&backend);
         Self {
             clients: Clients::new(shared()),
+            client_documents: ClientDocuments::new(&backend),
             uses: Uses::new(Clients::new(shared())),
             tokens: Tokens::new(shared()),
             initial_access_tokens: InitialAccessTokens::new(shared()),

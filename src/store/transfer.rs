@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
 use crate::client::{
-    Approved, Client, ClientSecret, HostedDocument, Provenance, RegistrationTokens,
+    Approved, Client, ClientSecret, DocumentOrigin, HostedDocument, Provenance, RegistrationTokens,
 };
 use crate::store::{
     Along, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
@@ -56,6 +56,8 @@ pub(crate) struct ClientLine<'a> {
     origins: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hosted_document: Option<HostedDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'a DocumentOrigin>,
 }
 
 /// The secret of a client in clear text. 0 means that it never expires (RFC 7591 section 3.2.1).
@@ -85,6 +87,7 @@ impl<'a> ClientLine<'a> {
             provenance,
             origins,
             hosted_document,
+            document,
         } = client;
         let secret = match secret {
             Some(secret) => Some(ClearSecret::open(secret, id, key)?),
@@ -103,6 +106,7 @@ impl<'a> ClientLine<'a> {
             provenance,
             origins: origins.as_ref().map(|of| of.shown(metadata.metadata())),
             hosted_document: *hosted_document,
+            document: document.as_ref(),
         })
     }
 }

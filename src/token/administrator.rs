@@ -276,6 +276,7 @@ fn client(
         )),
         metadata,
         issued_at: issue.issued_at,
+        document: None,
         expires_at: None,
         last_used_at: None,
         shared_as: None,

@@ -81,7 +81,22 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
-    ("resolution", &["base", "client", "config", "fetch"]),
+    // A document is a registration that nobody sends: it runs the steps of a registration.
+    (
+        "resolution",
+        &[
+            "base",
+            "client",
+            "config",
+            "fetch",
+            "http",
+            "registration",
+            "script",
+            "service",
+            "store",
+            "telemetry",
+        ],
+    ),
     (
         "token",
         // A client attestation is verified in the same way at the token endpoint and at a registration.
@@ -163,6 +178,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "live",
             "management",
             "registration",
+            "resolution",
             "service",
             "store",
             "telemetry",
@@ -185,6 +201,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "publication",
             "server/probes",
             "registration",
+            "resolution",
             "service",
             "telemetry",
             "token",
@@ -212,6 +229,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "events",
             "client",
             "base",
+            // The limit of clients of documents.
+            "resolution",
             "service",
             "store",
             "server/systemd",
@@ -298,6 +317,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
             "http",
             "admin",
             "registration",
+            "resolution",
             "management",
             "token",
             "discovery",
@@ -331,6 +351,8 @@ pub(crate) const ENDPOINTS: &[(&str, &[&str])] = &[
         &["endpoint", "attempt", "proof/client_attestation"],
     ),
     ("management", &["endpoint", "holder"]),
+    // The head of the request that a document stands for.
+    ("resolution", &["request"]),
     ("token", &["endpoint"]),
     ("discovery", &["endpoint"]),
     ("publication", &["endpoint"]),

@@ -378,9 +378,18 @@ async fn clients_are_counted_by_trust_level_over_a_restart() {
         let count = |level: &str| {
             series[&format!(r#"registrar_clients{{trust_level="{level}"}}"#)].to_string()
         };
-        let levels = ["open", "token", "mtls", "statement", "attested", "operator"].map(count);
+        let levels = [
+            "open",
+            "document",
+            "token",
+            "mtls",
+            "statement",
+            "attested",
+            "operator",
+        ]
+        .map(count);
         // The client of the trust level `operator` is the administrator that the first start creates.
-        assert_eq!(levels, ["2", "0", "0", "0", "0", "1"]);
+        assert_eq!(levels, ["2", "0", "0", "0", "0", "0", "1"]);
         assert!(scraped.registrar.terminate().success());
         scraped = Scraped::of(scraped.registrar.start_again());
     }

@@ -32,6 +32,7 @@ mod clock_jump;
 mod deliveries;
 mod discovery;
 mod discovery_upstream;
+mod documents;
 mod ecosystems;
 mod event_consumers;
 mod events;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -12,16 +13,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{refusal, refusal::call_refused, refusal::refused};
+use super::{is_admitted, refusal, refusal::call_refused, refusal::refused, resolve};
 use crate::admin::{
-    Administrator, bulk, endpoint::Named, endpoint::Query, endpoint::admit, endpoint::bad_request,
-    endpoint::read_object, endpoint::unknown, schema,
+    Administrator, bulk, document_record::DocumentRecord, endpoint::Named, endpoint::Query,
+    endpoint::admit, endpoint::bad_request, endpoint::read_object, endpoint::unknown, schema,
 };
 use crate::base::{ClientId, Timestamp};
-use crate::client::{Client, Provenance, TrustLevel};
+use crate::client::{Client, Metadata, Provenance, TrustLevel};
 use crate::http::{Problem, answer, entity_tag, permits_change};
 use crate::management::{self, Held};
 use crate::registration::{self, Caller};
+use crate::resolution::{Resolved, Resolver};
 use crate::service::{Context, Service};
 use crate::store::{Action, ClientFilter, Page, Stored};
 use crate::telemetry;
@@ -107,9 +109,27 @@ pub(in crate::admin) struct ClientRecord<'a> {
     expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<u64>,
+    /// Its client document, if its identifier is the URL of one.
+    #[schemars(with = "DocumentRecord<'a>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<DocumentRecord<'a>>,
 }
 
 impl<'a> ClientRecord<'a> {
+    /// Returns what is shown of a client that was resolved, with other metadata if `inline` is given.
+    pub(super) fn resolved(
+        cx: &Context<'_>,
+        resolved: &'a Resolved,
+        inline: Option<&'a Metadata>,
+    ) -> Self {
+        let record = Self::of(cx, &resolved.client);
+        Self {
+            metadata: inline.map_or(record.metadata, Metadata::as_object),
+            document: DocumentRecord::of(resolved),
+            ..record
+        }
+    }
+
     fn of(cx: &Context<'_>, client: &'a Client) -> Self {
         let last_used_at = cx.service.store.uses.last(client);
         let origins = client.origins.as_ref();
@@ -124,6 +144,7 @@ impl<'a> ClientRecord<'a> {
             client_document_uri: cx.document_uri(client),
             expires_at: client.expires_at.map(Timestamp::unix),
             last_used_at: last_used_at.map(Timestamp::unix),
+            document: None,
         }
     }
 }
@@ -184,20 +205,29 @@ fn filter(query: &Query) -> Result<ClientFilter, Problem> {
     filter.map_err(|fault| bad_request(&format!("{} must be {}", fault.name, fault.due)))
 }
 
-/// Returns one client: its metadata and its provenance.
+/// Returns one client: its metadata and its provenance. If the identifier is the URL of a client document and the caller may
+/// resolve it, the document is fetched if necessary.
 ///
 /// # Errors
 /// Returns the problem to answer with.
 pub(crate) async fn show(
     State(service): State<Arc<Service>>,
+    Extension(resolver): Extension<Resolver>,
     Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
-    admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
+    let is_url = ClientId::parse(&id).is_ok_and(|id| id.is_url());
+    if is_url && is_admitted(&cx, &parts, |scopes| &scopes.clients_resolve).await {
+        return resolve::show(&cx, &parts, &resolver, &by, &id).await;
+    }
     let stored = find(&cx, &id).await?;
-    Ok(detail(&cx, stored.client()))
+    let kept = resolver.kept_client(stored.into_client()).await;
+    let kept = kept.map_err(resolve::problem)?;
+    let record = ClientRecord::resolved(&cx, &kept, None);
+    Ok(tagged(&record, kept.client.revision))
 }
 
 /// Replaces the metadata of a client, by the rules of an update by the client itself (RFC 7592 section 2.2).
@@ -374,8 +404,12 @@ fn check_changeable(parts: &Parts, client: &Client, denied: &str) -> Result<(), 
 }
 
 fn detail(cx: &Context<'_>, client: &Client) -> Response {
-    let mut response = answer::json(StatusCode::OK, &ClientRecord::of(cx, client));
-    if let Ok(tag) = HeaderValue::from_str(&entity_tag(client.revision)) {
+    tagged(&ClientRecord::of(cx, client), client.revision)
+}
+
+fn tagged(record: &ClientRecord<'_>, revision: u64) -> Response {
+    let mut response = answer::json(StatusCode::OK, record);
+    if let Ok(tag) = HeaderValue::from_str(&entity_tag(revision)) {
         response.headers_mut().insert(ETAG, tag);
     }
     response

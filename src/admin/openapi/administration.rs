@@ -12,6 +12,7 @@ use crate::config::AdminScopes;
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let mut operations = many_clients(scopes);
     operations.extend(one_client(scopes));
+    operations.extend(super::documents::operations(scopes));
     operations.extend(uses(&scopes.clients_used));
     operations.extend(transfer(scopes));
     operations.extend(initial_access_tokens(&scopes.tokens_write));

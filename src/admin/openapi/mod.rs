@@ -6,6 +6,7 @@
 //! access to a path. A test compares the document with the routes, and schemathesis calls every operation.
 
 mod administration;
+mod documents;
 mod events;
 mod operation;
 mod public;

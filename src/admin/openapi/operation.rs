@@ -233,11 +233,19 @@ fn problem(status: u16) -> (&'static str, &'static [&'static str]) {
             "The media type, charset or content coding of the body is unsupported.",
             &[],
         ),
+        422 => (
+            "The client document breaks rules. error_description has all of them.",
+            &[],
+        ),
         429 => (
             "Too many requests. Retry after the time in Retry-After.",
             &["Retry-After"],
         ),
         500 => ("Internal error. The log of the server has the cause.", &[]),
+        502 => (
+            "There is no client document at the URL. fetch has what was answered.",
+            &[],
+        ),
         503 => (
             "The service is unavailable. Retry after the time in Retry-After.",
             &["Retry-After"],

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use super::{operation::named, trial};
 use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::candidate::CandidateReport,
-    endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::events::EventPage,
-    endpoint::events::consumers, endpoint::events::replay, endpoint::script_replay,
-    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
-    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
-    initial_access::TokenPage, schema,
+    endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::documents,
+    endpoint::events::EventPage, endpoint::events::consumers, endpoint::events::replay,
+    endpoint::script_replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
+    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
+    initial_access::NewToken, initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -44,6 +44,8 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<AuditPage<'_>>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
+    generator.subschema_for::<documents::CandidateRecord<'_>>();
+    generator.subschema_for::<documents::DocumentPage<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();
     generator.subschema_for::<consumers::ConsumerList<'_>>();
     generator.subschema_for::<Deleted>();
@@ -71,6 +73,10 @@ fn add_script_answers(generator: &mut SchemaGenerator) {
 fn requests() -> Map<String, Value> {
     let mut generator = settings().for_deserialize().into_generator();
     generator.subschema_for::<consumers::ConsumerReference>();
+    generator.subschema_for::<documents::DocumentApprovalRequest>();
+    generator.subschema_for::<documents::DocumentDenialRequest>();
+    generator.subschema_for::<documents::DocumentPinRequest>();
+    generator.subschema_for::<documents::DocumentReference>();
     generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<InitialAccessTokenRequest>();
     generator.subschema_for::<replay::ReplayRequest>();

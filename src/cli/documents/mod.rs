@@ -1,6 +1,7 @@
 //! `registrar documents`: the documents of clients that are identified by a URL.
 
 mod check;
+mod review;
 
 use clap::Subcommand;
 
@@ -10,10 +11,31 @@ use crate::cli::{CommandFailure, wait};
 pub(super) enum DocumentsCommand {
     /// Check a client document, without a server: what is wrong with it, and what causes trouble elsewhere.
     Check(check::CheckArguments),
+    /// List the client documents of a running server that wait for an administrator, or are denied.
+    List(review::Listing),
+    /// Show a client document that waits for an administrator, as JSON.
+    Show(review::Shown),
+    /// Approve exactly these bytes of a client document, which then is in force.
+    Approve(review::Approval),
+    /// Deny the URL of a client document, and remove its client.
+    Deny(review::Denial),
+    /// Fetch a client document now, and show its client as JSON.
+    Refresh(review::Shown),
+    /// Put a client document in force that is never fetched.
+    Pin(review::Pin),
+    /// End the pin of a client document, which is fetched when it is next asked for.
+    Unpin(review::Shown),
 }
 
 pub(super) fn run(command: &DocumentsCommand) -> Result<(), CommandFailure> {
     match command {
         DocumentsCommand::Check(arguments) => wait(check::run(arguments)),
+        DocumentsCommand::List(listing) => wait(review::list(listing)),
+        DocumentsCommand::Show(shown) => wait(review::show(shown)),
+        DocumentsCommand::Approve(approval) => wait(review::approve(approval)),
+        DocumentsCommand::Deny(denial) => wait(review::deny(denial)),
+        DocumentsCommand::Refresh(shown) => wait(review::refresh(shown)),
+        DocumentsCommand::Pin(pin) => wait(review::pin(pin)),
+        DocumentsCommand::Unpin(shown) => wait(review::unpin(shown)),
     }
 }

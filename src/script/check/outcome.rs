@@ -167,7 +167,7 @@ fn due(hook: Hook) -> Kinds {
             Kinds::TEXT | Kinds::UNIT
         }
         Hook::VerifyEvidence => Kinds::BOOL | Kinds::MAP | Kinds::UNIT,
-        Hook::IsCertValidForClient => Kinds::BOOL | Kinds::UNIT,
+        Hook::IsCertValidForClient | Hook::MayFetchDocument => Kinds::BOOL | Kinds::UNIT,
         Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => Kinds::ANY,
     }
 }

@@ -108,6 +108,7 @@ fn context_member(member: &ContextMember) -> Vec<String> {
                 "fn {name}(context: Context, status: int, entity: ?);"
             )]
         }
+        Some((name, "reason)")) => vec![format!("fn {name}(context: Context, reason: String);")],
         Some((name, _)) => vec![format!("fn {name}(context: Context, nonce: String);")],
         None => {
             let (name, method) = (member.name, member.spelling.trim_end_matches("()"));

@@ -91,7 +91,14 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "trustLevel",
         "getTrustLevel()",
-        "`open`, `token`, `mtls`, `statement`, `attested` or `operator`.",
+        "`open`, `document`, `token`, `mtls`, `statement`, `attested` or `operator`.",
+    ),
+    member(
+        "document",
+        "getDocument()",
+        "The client document that the client is made from, or `()`: `#{ url, host, digest, first_seen, fetched_at, \
+         pinned, change }`. `change` is `()` when no version of the document is in force, otherwise \
+         `#{ members, before, after, downgrades }` with the members that differ and their values.",
     ),
     member(
         "event",
@@ -99,8 +106,8 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
         "The event, in the hooks that run after the response; otherwise `()`: `#{ id, position, type, at, \
          attempt, reason, changed, revision }`. `attempt` starts at 1. `type` is `client.created`, \
          `client.updated`, `client.disabled`, `client.enabled`, `client.secret_rotated` or \
-         `client.deleted`; `reason` is `request`, `administrator`, `import`, `expired`, `unused`, \
-         `inactive` or `replay`; `changed` is the list of the members that changed.",
+         `client.deleted`; `reason` is `request`, `administrator`, `import`, `document`, `expired`, \
+         `unused`, `inactive` or `replay`; `changed` is the list of the members that changed.",
     ),
     member(
         "softwareStatement",
@@ -148,6 +155,12 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
         "initialAccessTokenNote",
         "getInitialAccessTokenNote()",
         "The note of the administrator who created that token, or `()`.",
+    ),
+    member(
+        "holdForApproval(reason)",
+        "holdForApproval(reason)",
+        "Lets the client document wait for an administrator, whatever `clientDocumentApproval` is. For `createClient` \
+         and `updateClient`, which return `true` beside it.",
     ),
     member(
         "createWebApplicationException(status, entity)",

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::base::Timestamp;
 use crate::client::{Metadata, TrustLevel, member};
 use crate::script::value::facts::possible_headers;
-use crate::script::{Facts, HttpRequest, Proofs, RequestFacts, SharedByScripts};
+use crate::script::{DocumentFacts, Facts, HttpRequest, Proofs, RequestFacts, SharedByScripts};
 
 /// The arguments of a hook. The default is a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -45,6 +45,8 @@ pub(crate) struct Given {
     pub(crate) time: Option<u64>,
     /// `context.trustLevel`
     pub(crate) trust_level: Option<TrustLevel>,
+    /// `context.document`
+    pub(crate) document: Option<Value>,
     /// `context.event`
     pub(crate) event: Option<Value>,
     /// `context.httpRequest`
@@ -114,6 +116,7 @@ impl Given {
             settled,
             stored: self.stored.map(Metadata::new),
             shared: SharedByScripts::of(self.shared),
+            document: self.document.map(DocumentFacts::new),
             ..Facts::new(
                 Arc::new(request),
                 Arc::new(proofs),

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::jose;
 use crate::script::{
-    Facts, Frame, Hidden, HookRecorder, HostResult, MemberAccess, Members, Permit, Reservation,
-    ScriptAnswer, failure, json_size, result_too_large, shown_unverified, to_json, to_script,
+    DocumentFacts, Facts, Frame, Hidden, HookRecorder, HostResult, MemberAccess, Members, Permit,
+    Reservation, ScriptAnswer, failure, json_size, result_too_large, shown_unverified, to_json,
+    to_script,
 };
 
 /// One call of one hook of one script. A clone is another handle on the same call.
@@ -300,6 +301,32 @@ impl HookContext {
     }
 }
 
+/// The maximum number of characters of the reason for which a script holds a client document.
+const REASON_CHARACTERS: usize = 500;
+
+impl HookContext {
+    /// Lets the client document wait for an administrator.
+    fn hold(&self, reason: &str) -> HostResult<()> {
+        let Some(document) = &self.0.facts.document else {
+            return Err(failure(
+                "'holdForApproval' cannot be called: the request is not made from a client document",
+            ));
+        };
+        if !self.0.client.is_writable() {
+            return Err(failure(
+                "'holdForApproval' can only be called in createClient and updateClient",
+            ));
+        }
+        if reason.is_empty() || reason.chars().count() > REASON_CHARACTERS {
+            return Err(failure(
+                "the reason of 'holdForApproval' must have 1 to 500 characters",
+            ));
+        }
+        document.hold(reason);
+        Ok(())
+    }
+}
+
 /// Returns headers as one object. Several fields of one name become one list (RFC 9110 section 5.3).
 pub(in crate::script) fn joined_headers<'a>(
     fields: impl Iterator<Item = &'a (String, String)>,
@@ -367,6 +394,11 @@ const MEMBERS: &[(&str, &[&str], Getter)] = &[
     ),
     ("time", &["getTime"], |context| Ok(context.time().into())),
     ("shared", &["getShared"], |context| Ok(context.shared())),
+    ("document", &["getDocument"], |context| {
+        let document = context.0.facts.document.as_ref();
+        let shown = document.map(DocumentFacts::value);
+        HookContext::optional(shown.as_ref())
+    }),
     ("event", &["getEvent"], |context| {
         HookContext::optional(context.0.facts.event.as_ref())
     }),
@@ -397,6 +429,10 @@ pub(in crate::script) fn register_context(module: &mut Module) {
         let address = context.0.facts.request.http_request.ip_address;
         Ok(address.map_or(Dynamic::UNIT, |address| address.to_string().into()))
     });
+    module.set_native_fn(
+        "holdForApproval",
+        |context: &mut HookContext, reason: ImmutableString| context.hold(&reason),
+    );
     module.set_native_fn(
         "createWebApplicationException",
         |context: &mut HookContext, status: i64, entity: Dynamic| {

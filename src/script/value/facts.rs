@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
@@ -31,6 +31,56 @@ pub(crate) struct Facts {
     pub(crate) stored: Option<Metadata>,
     /// `context.shared`: the values that the scripts of the request share.
     pub(crate) shared: SharedByScripts,
+    /// `context.document`: the client document that the request is made from.
+    pub(crate) document: Option<DocumentFacts>,
+}
+
+/// A client document as scripts see it.
+#[derive(Debug, Clone)]
+pub(crate) struct DocumentFacts {
+    /// The value of `context.document`, without `change`.
+    shown: Value,
+    /// `change`, once it is known. A clone shares it.
+    change: Arc<OnceLock<Value>>,
+    /// Why a script holds the document for an administrator. A clone shares it.
+    held: Arc<Mutex<Option<String>>>,
+}
+
+impl DocumentFacts {
+    /// A document that no script holds.
+    pub(crate) fn new(shown: Value) -> Self {
+        Self {
+            shown,
+            change: Arc::default(),
+            held: Arc::default(),
+        }
+    }
+
+    /// Returns the value of `context.document`.
+    pub(crate) fn value(&self) -> Value {
+        let mut value = self.shown.clone();
+        if let (Value::Object(members), Some(change)) = (&mut value, self.change.get()) {
+            members.insert("change".to_owned(), change.clone());
+        }
+        value
+    }
+
+    /// Notes how the document differs from the version in force.
+    pub(crate) fn set_change(&self, change: Value) {
+        self.change.get_or_init(|| change);
+    }
+
+    /// Holds the document for this reason, unless a script holds it already.
+    pub(in crate::script) fn hold(&self, reason: &str) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Returns why a script holds the document; none if no script does.
+    pub(crate) fn held(&self) -> Option<String> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
 }
 
 /// What is kept of the facts of a request until scripts are notified of its effect.
@@ -49,6 +99,8 @@ struct Remembered {
     #[serde(skip_serializing_if = "Option::is_none")]
     proofs: Option<Proofs>,
     register_request: Metadata,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<Value>,
 }
 
 impl Facts {
@@ -67,6 +119,7 @@ impl Facts {
             event: None,
             stored: None,
             shared: SharedByScripts::default(),
+            document: None,
         }
     }
 
@@ -77,11 +130,13 @@ impl Facts {
             method: request.method.clone(),
             path: request.path.clone(),
             headers: request.header_texts(),
-            ip_address: request.ip_address,
+            // The address of a user, which a client document has nothing to do with, is not stored.
+            ip_address: request.ip_address.filter(|_| self.document.is_none()),
             received_at: Some(self.request.received_at),
             certificate: self.request.certificate.clone(),
             proofs: Some((*self.proofs).clone()),
             register_request: self.register_request.clone(),
+            document: self.document.as_ref().map(DocumentFacts::value),
         };
         serde_json::to_value(remembered).unwrap_or_default()
     }
@@ -118,6 +173,7 @@ impl Facts {
             remembered.register_request,
         );
         facts.event = Some(event);
+        facts.document = remembered.document.map(DocumentFacts::new);
         facts
     }
 }

@@ -80,6 +80,24 @@ pub(crate) enum Action {
     DocumentWithdrawn,
     /// An administrator tried a registration or an update, of which nothing was stored.
     RequestTried,
+    /// A client document with a new URL became a client.
+    DocumentAdmitted,
+    /// A changed client document is in force.
+    DocumentChanged,
+    /// A client document, or a change of one, waits for an administrator.
+    DocumentHeld,
+    /// An administrator approved a client document.
+    DocumentApproved,
+    /// An administrator denied a client document.
+    DocumentDenied,
+    /// An administrator brought a client document, which is never fetched.
+    DocumentPinned,
+    /// An administrator had a client document fetched.
+    DocumentRefreshed,
+    /// A client document no longer exists at its URL.
+    DocumentGone,
+    /// A client document was rejected, or could not be fetched again.
+    DocumentRefused,
 }
 
 /// Who did something, and in which request.

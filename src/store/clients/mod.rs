@@ -12,8 +12,8 @@ use std::sync::Arc;
 use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
 use crate::store::{
-    Along, Backend, Cause, Change, Expectation, Pair, StoreError, events::reported, keys, number,
-    record,
+    Along, Backend, Cause, Change, Expectation, Pair, StoreError, client_documents,
+    events::reported, keys, number, record,
 };
 use index::{Indexed, entered, removed};
 
@@ -291,6 +291,9 @@ pub(super) fn replacement(
 pub(super) fn removal(seen: &Stored, cause: &Cause) -> Result<Change, StoreError> {
     let mut change = removed(&seen.client).and(reported(Some(&seen.client), None, cause)?);
     change.delete.push(keys::client(&seen.client.id));
+    if seen.client.document.is_some() {
+        change = change.and(client_documents::removal(&seen.client.id));
+    }
     change.expect.push(seen.unchanged());
     Ok(change)
 }

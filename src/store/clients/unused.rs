@@ -55,6 +55,13 @@ impl Sweep {
     }
 }
 
+/// Whether an administrator has approved or brought the document of the client. Such a client stays: the decision would
+/// be lost with it.
+fn is_approved(client: &Client) -> bool {
+    let document = client.document.as_ref();
+    document.is_some_and(|document| document.pinned || document.approved.is_some())
+}
+
 impl Uses {
     /// Visits the next index entries, at most `limit`, and removes their clients, each together with what
     /// `also` returns for it. Clients that are in use, or whose use is still to be written, are not
@@ -92,6 +99,7 @@ impl Uses {
         };
         let made = match found {
             Some(stored) if self.is_waiting(&stored.client().id) => None,
+            Some(stored) if is_approved(stored.client()) => None,
             Some(stored) if client_use(stored.client()).as_ref() == Some(&entry) => {
                 // The client was changed in the meantime, perhaps because it was used; the next sweep
                 // handles it.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backend;
+mod client_documents;
 mod clients;
 mod events;
 mod initial_access_tokens;

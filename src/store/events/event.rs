@@ -77,6 +77,8 @@ pub(crate) enum Reason {
     Administrator,
     /// The client was imported.
     Import,
+    /// Its client document was fetched.
+    Document,
     /// The client had expired.
     Expired,
     /// The client was never used.

@@ -5,6 +5,9 @@
 //! | `a/` | the number of the last event of the audit log |
 //! | `a/` number, 8 bytes, big-endian | an event |
 //! | `c/` client id | the record of a client |
+//! | `d/o/` client id | the octets of the version in force of the document of a client |
+//! | `d/p/` client id | the client as it was by the previous version of its document |
+//! | `d/s/` client id | how the fetches of the document of a client went |
 //! | `e/` moment, `/`, client id | empty: the client expires then |
 //! | `g/` client id | the last metadata of a client that was deleted, as long as the event of its deletion is kept |
 //! | `h` | empty: written to check whether the store accepts writes |
@@ -50,6 +53,8 @@ pub(super) const AUDIT: &[u8] = b"a/";
 pub(super) const CLIENTS: &[u8] = b"c/";
 /// The end of the range of client records.
 pub(super) const CLIENTS_END: &[u8] = b"c0";
+/// The prefix of what is stored about documents of clients.
+pub(super) const DOCUMENTS: &[u8] = b"d/";
 /// The prefix of the expiry index of clients.
 const EXPIRIES: &[u8] = b"e/";
 /// The prefix of the index of uses.
@@ -103,6 +108,21 @@ const MOMENT: usize = size_of::<u64>();
 /// Returns the key of a client's record.
 pub(super) fn client(id: &ClientId) -> Vec<u8> {
     [CLIENTS, id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key of how the fetches of the document of a client went.
+pub(super) fn document_state(id: &ClientId) -> Vec<u8> {
+    [DOCUMENTS, b"s/", id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key of the octets of the document of a client.
+pub(super) fn document_octets(id: &ClientId) -> Vec<u8> {
+    [DOCUMENTS, b"o/", id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key of the client by the previous version of its document.
+pub(super) fn previous_document_client(id: &ClientId) -> Vec<u8> {
+    [DOCUMENTS, b"p/", id.as_str().as_bytes()].concat()
 }
 
 /// Returns the key of the summary of a version of the scripts.
@@ -262,16 +282,22 @@ pub(super) enum ExpiringKind {
     AccessToken,
     /// An initial access token.
     InitialAccess,
+    /// A client document that waits for an administrator.
+    DocumentCandidate,
+    /// A denied URL of a client document.
+    DocumentDenial,
 }
 
 impl ExpiringKind {
     /// All types.
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::KeyValue,
         Self::Nonce,
         Self::SingleUse,
         Self::AccessToken,
         Self::InitialAccess,
+        Self::DocumentCandidate,
+        Self::DocumentDenial,
     ];
 
     const fn name(self) -> &'static [u8] {
@@ -281,6 +307,8 @@ impl ExpiringKind {
             Self::SingleUse => b"once/",
             Self::AccessToken => b"token/",
             Self::InitialAccess => b"initial/",
+            Self::DocumentCandidate => b"candidate/",
+            Self::DocumentDenial => b"denial/",
         }
     }
 
@@ -320,8 +348,10 @@ impl ExpiringKind {
                 let script = key.split(|byte| *byte == 0).next().unwrap_or_default();
                 Some([b"n/x/", self.name(), script].concat())
             }
-            Self::Nonce => Some([b"n/x/", self.name()].concat()),
-            Self::SingleUse | Self::AccessToken | Self::InitialAccess => None,
+            Self::Nonce | Self::DocumentCandidate => Some([b"n/x/", self.name()].concat()),
+            Self::SingleUse | Self::AccessToken | Self::InitialAccess | Self::DocumentDenial => {
+                None
+            }
         }
     }
 
@@ -329,7 +359,11 @@ impl ExpiringKind {
     pub(super) fn own_number(self, key: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::KeyValue | Self::InitialAccess => Some([b"n/u/", self.name(), key].concat()),
-            Self::Nonce | Self::SingleUse | Self::AccessToken => None,
+            Self::Nonce
+            | Self::SingleUse
+            | Self::AccessToken
+            | Self::DocumentCandidate
+            | Self::DocumentDenial => None,
         }
     }
 }

@@ -141,9 +141,14 @@ const CODES: &[&str] = &[
     "access_denied",
     "client_exists",
     "conflict",
+    "document_denied",
+    "document_pending",
+    "document_unavailable",
+    "document_unusable",
     "fixed_value",
     "insufficient_scope",
     "invalid_client",
+    "invalid_client_id",
     "invalid_client_metadata",
     "invalid_configuration",
     "invalid_file",
@@ -230,5 +235,33 @@ words! {
         Different = "different",
         /// Not at all, because too many requests were being judged.
         Skipped = "skipped",
+    }
+}
+
+words! {
+    /// The outcome of a resolution of the URL of a client document.
+    ResolutionOutcome {
+        /// The version in force is fresh.
+        Kept = "kept",
+        /// The document was fetched, and is in force.
+        Fetched = "fetched",
+        /// The document was fetched, and is the version in force.
+        Unchanged = "unchanged",
+        /// The version in force is used although it could not be fetched again.
+        Stale = "stale",
+        /// The version in force is used, and a change waits for an administrator.
+        Held = "held",
+        /// The URL is denied.
+        Denied = "denied",
+        /// The document waits for an administrator.
+        Pending = "pending",
+        /// The document breaks rules.
+        Invalid = "invalid",
+        /// There is no document at the URL.
+        Unusable = "unusable",
+        /// The host is out of reach.
+        Unavailable = "unavailable",
+        /// Too many documents are fetched.
+        Busy = "busy",
     }
 }

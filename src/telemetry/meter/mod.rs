@@ -14,7 +14,7 @@ use metrics::{Gauge, counter, gauge, histogram};
 
 pub(crate) use labels::{
     ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded,
-    ScriptOutcome, ShadowOutcome, WriteOutcome,
+    ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 pub(crate) use recorder::text;
 pub(crate) use recorder::{add_up, install};
@@ -175,6 +175,18 @@ pub(crate) fn event_attempt(consumer: &str, outcome: DeliveryOutcome) {
 pub(crate) fn consumer(name: &str, lag: u64, parked: u64) {
     gauge!(names::EVENT_LAG, "consumer" => name.to_owned()).set(large(lag));
     gauge!(names::EVENTS_PARKED, "consumer" => name.to_owned()).set(large(parked));
+}
+
+/// Records the number of client documents in each state.
+pub(crate) fn documents(states: &[(&'static str, u64)]) {
+    for &(state, count) in states {
+        gauge!(names::DOCUMENTS, "state" => state).set(large(count));
+    }
+}
+
+/// Records a resolution of the URL of a client document.
+pub(crate) fn document_resolution(outcome: ResolutionOutcome) {
+    counter!(names::DOCUMENT_RESOLUTIONS, "outcome" => outcome.as_str()).increment(1);
 }
 
 /// Records audit events that could not be stored.

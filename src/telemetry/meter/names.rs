@@ -34,6 +34,9 @@ pub(super) const EVENT_LAG: &str = "registrar_event_lag";
 pub(super) const EVENTS_PARKED: &str = "registrar_events_parked";
 pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
+pub(super) const DOCUMENTS: &str = "registrar_documents";
+pub(super) const DOCUMENT_RESOLUTIONS: &str = "registrar_document_resolutions_total";
+
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Answered requests."),
     (
@@ -71,6 +74,10 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         "Attempts to deliver an event to scripts or to a webhook, by consumer and outcome.",
     ),
     (
+        DOCUMENT_RESOLUTIONS,
+        "Resolutions of URLs of client documents, by outcome.",
+    ),
+    (
         AUDIT_LOST,
         "Rejections missing from the audit log because of their rate or a failure of the store.",
     ),
@@ -97,6 +104,10 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (
         SWEEP_HELD,
         "Seconds by which the clock is implausibly far ahead, suspending sweeps; 0 if not suspended.",
+    ),
+    (
+        DOCUMENTS,
+        "Client documents in force, waiting, held and denied, by state.",
     ),
     (STORE_BYTES, "Size of the store on disk in bytes."),
     (

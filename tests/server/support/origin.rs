@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -36,6 +37,8 @@ enum Content {
     Endless,
     /// No answer, not even a status line.
     Never,
+    /// A text, one byte at a time.
+    Slow(String),
 }
 
 impl Reply {
@@ -80,6 +83,14 @@ impl Reply {
         Self {
             body: Content::Never,
             ..Self::status(200)
+        }
+    }
+
+    /// Returns a 200 with this JSON, one byte every 20 milliseconds.
+    pub(crate) fn slow(text: impl Into<String>) -> Self {
+        Self {
+            body: Content::Slow(text.into()),
+            ..Self::text("application/json", "")
         }
     }
 
@@ -243,6 +254,7 @@ async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Re
         Content::Text(text) => Body::from(text),
         Content::Endless => endless(script),
         Content::Never => std::future::pending().await,
+        Content::Slow(text) => slow(text),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -250,6 +262,14 @@ async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Re
         response.headers_mut().append(name, value.parse().unwrap());
     }
     response
+}
+
+fn slow(text: String) -> Body {
+    let bytes = stream::iter(text.into_bytes()).then(async |byte| {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok::<_, std::io::Error>(Bytes::copy_from_slice(&[byte]))
+    });
+    Body::from_stream(Box::pin(bytes))
 }
 
 fn endless(script: Arc<Script>) -> Body {

@@ -4,14 +4,6 @@
 //! A document is written once for all servers. So a list of what its client supports is narrowed to what this
 //! server supports, and unknown members are ignored. It is public, so nothing in it can be or need a secret.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the resolver of client documents is the user of this module"
-    )
-)]
-
 pub(crate) mod admission;
 pub(crate) mod advice;
 pub(crate) mod change;

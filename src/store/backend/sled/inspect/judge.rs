@@ -119,7 +119,12 @@ fn told(error: StoreError) -> String {
 /// Keys of JSON.
 const JSON: [&[u8]; 4] = [keys::PATCHES, keys::KEY_PROOF, keys::SEEN, keys::SCRIPT_PIN];
 /// Prefixes of keys of JSON.
-const JSON_BELOW: [&[u8]; 3] = [keys::CONSUMERS, keys::SCRIPTS, keys::RECORDED];
+const JSON_BELOW: [&[u8]; 4] = [
+    keys::CONSUMERS,
+    keys::SCRIPTS,
+    keys::RECORDED,
+    keys::DOCUMENTS,
+];
 /// Keys of the numbers of sequences.
 const SEQUENCES: [&[u8]; 3] = [keys::AUDIT, keys::EVENTS, keys::RECORDED];
 

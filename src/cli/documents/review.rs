@@ -1,0 +1,192 @@
+//! `registrar documents list`, `show`, `approve`, `deny`, `refresh`, `pin` and `unpin`: what an administrator decides
+//! about the client documents that a running server was asked for.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::cli::{
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
+    read_object, write_json, write_line,
+};
+
+/// The path of client documents in the admin API.
+const DOCUMENTS: &str = "/admin/v1/client-documents";
+
+const READ: Needs = |scopes| &scopes.documents_read;
+const WRITE: Needs = |scopes| &scopes.documents_write;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Listing {
+    /// What is listed: waiting (a new URL), held (a change) or denied. Default: waiting and held.
+    #[arg(long, value_name = "STATE", value_parser = ["waiting", "held", "denied"])]
+    state: Option<String>,
+    #[command(flatten)]
+    form: OutputForm,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Shown {
+    /// The URL of the document.
+    #[arg(value_name = "URL")]
+    url: String,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Approval {
+    /// The URL of the document.
+    #[arg(value_name = "URL")]
+    url: String,
+    /// The digest of the bytes that are approved, as documents show prints it.
+    #[arg(value_name = "DIGEST")]
+    digest: String,
+    /// A note about the reason.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Denial {
+    /// The URL of the document.
+    #[arg(value_name = "URL")]
+    url: String,
+    /// A note about the reason.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// The end of the denial, in seconds since 1970. Default: none.
+    #[arg(long, value_name = "SECONDS")]
+    until: Option<u64>,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Pin {
+    /// The URL of the document.
+    #[arg(value_name = "URL")]
+    url: String,
+    /// A JSON file with the document.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// A note about the reason.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+/// Lists the documents.
+pub(super) async fn list(listing: &Listing) -> Result<(), CommandFailure> {
+    let remote = listing.remote.connect(&[READ]).await?;
+    let mut query = vec![("limit", "200".to_owned())];
+    if let Some(state) = &listing.state {
+        query.push(("state", state.clone()));
+    }
+    let first = query.len();
+    let mut documents = Vec::new();
+    loop {
+        let page = remote.get(DOCUMENTS, &query).await?;
+        documents.extend_from_slice(items(&page, "documents"));
+        let Some(Value::String(next)) = page.get("next") else {
+            break;
+        };
+        query.truncate(first);
+        query.push(("after", next.clone()));
+    }
+    if listing.form.format == Format::Json {
+        return write_json(&documents.into());
+    }
+    let mut table = Table::new(["URL", "STATE", "SINCE", "ASKED", "CHANGED", "NOTE"]);
+    table.rows(documents.iter().map(row).collect())
+}
+
+fn row(document: &Value) -> [String; 6] {
+    let changed: Vec<&str> = items(document, "changed")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let note = document.get("note").or_else(|| document.get("reason"));
+    [
+        cell(document.get("client_id")),
+        cell(document.get("state")),
+        moment::shown(document.get("since")),
+        cell(document.get("asked")),
+        changed.join(" "),
+        cell(note),
+    ]
+}
+
+/// Shows a document that waits, as JSON.
+pub(super) async fn show(shown: &Shown) -> Result<(), CommandFailure> {
+    let remote = shown.remote.connect(&[READ]).await?;
+    let query = [("client_id", shown.url.clone())];
+    let path = format!("{DOCUMENTS}/candidate");
+    write_json(&remote.get(&path, &query).await?)
+}
+
+pub(super) async fn approve(approval: &Approval) -> Result<(), CommandFailure> {
+    let mut order = order(&approval.url, approval.note.as_deref());
+    order.insert("digest".to_owned(), approval.digest.as_str().into());
+    send(&approval.remote, "approve", order).await?;
+    write_line("1 approved")
+}
+
+pub(super) async fn deny(denial: &Denial) -> Result<(), CommandFailure> {
+    let mut order = order(&denial.url, denial.note.as_deref());
+    if let Some(until) = denial.until {
+        order.insert("until".to_owned(), until.into());
+    }
+    send(&denial.remote, "deny", order).await?;
+    write_line("1 denied")
+}
+
+/// Fetches a document now, and shows its client as JSON.
+pub(super) async fn refresh(shown: &Shown) -> Result<(), CommandFailure> {
+    let client = send(&shown.remote, "refresh", order(&shown.url, None)).await?;
+    write_json(&client)
+}
+
+pub(super) async fn pin(pin: &Pin) -> Result<(), CommandFailure> {
+    let mut order = order(&pin.url, pin.note.as_deref());
+    order.insert("document".to_owned(), read_object(&pin.file)?.into());
+    send(&pin.remote, "pin", order).await?;
+    write_line("1 pinned")
+}
+
+pub(super) async fn unpin(shown: &Shown) -> Result<(), CommandFailure> {
+    send(&shown.remote, "unpin", order(&shown.url, None)).await?;
+    write_line("1 unpinned")
+}
+
+fn order(url: &str, note: Option<&str>) -> Map<String, Value> {
+    let mut order = Map::from_iter([("client_id".to_owned(), json!(url))]);
+    if let Some(note) = note {
+        order.insert("note".to_owned(), note.into());
+    }
+    order
+}
+
+async fn send(
+    remote: &RemoteArguments,
+    word: &str,
+    order: Map<String, Value>,
+) -> Result<Value, CommandFailure> {
+    let path = format!("{DOCUMENTS}/{word}");
+    let call = Call {
+        method: "POST",
+        path: &path,
+        body: Some((
+            "application/json",
+            Value::from(order).to_string().into_bytes(),
+        )),
+        ..Call::default()
+    };
+    remote.connect(&[WRITE]).await?.call(call).await
+}

@@ -1,0 +1,322 @@
+//! One fetch of a document: the question to the scripts, the request to its host, and what each answer means for the
+//! version in force.
+
+use futures_util::FutureExt as _;
+use serde_json::json;
+use tracing::Instrument as _;
+
+use crate::base::{ClientId, ClientUrl, Timestamp};
+use crate::client::rules::client_document::change::digest;
+use crate::fetch::{DocumentAnswer, DocumentFault, FetchError, FetchedOctets, Refusal, Validators};
+use crate::http::Problem;
+use crate::registration::{Caller, client_document};
+use crate::resolution::{
+    Flight, Landed, ResolveError, Resolver, UnusableAnswer, Waiting, admission, admission::Arrival,
+    admission::Consent, freshness, identifier, is_fetched, request, waiting,
+};
+use crate::script::DocumentFacts;
+use crate::service::Context;
+use crate::store::{FetchState, Stored};
+
+/// Seconds until a host is asked again that was out of reach.
+const RETRY: u64 = 10;
+/// Two answers within this time that there is no document suspend its client.
+const MISSING: u64 = 600;
+
+/// Begins to fetch the document at `url`. The fetch arrives whether or not anybody waits for it, so that nobody can start
+/// fetches and abandon them.
+pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: Waiting) -> Flight {
+    let tasks = resolver.0.tasks.clone();
+    let fetch = async move { run(&resolver, &url, waiting).await }.in_current_span();
+    let task = tasks.spawn(fetch);
+    let landed = task.map(|outcome| {
+        outcome.unwrap_or_else(|_| Err(ResolveError::Stopped(Problem::server_error())))
+    });
+    landed.boxed().shared()
+}
+
+/// Fetches the document, and remembers how that went.
+async fn run(
+    resolver: &Resolver,
+    url: &ClientUrl,
+    waiting: Waiting,
+) -> Result<Landed, ResolveError> {
+    let outcome = Box::pin(fetch(resolver, url, waiting)).await;
+    let (memory, now) = (&resolver.0.memory, resolver.0.service.clock.now());
+    match &outcome {
+        Ok(_) => memory.succeeded(url, now),
+        // This server or a script is at fault, and may do better at once.
+        Err(ResolveError::Stopped(_)) => {}
+        Err(error @ ResolveError::Pending { .. }) => {
+            let snapshot = resolver.0.service.snapshot();
+            let pause = snapshot.live.registration.client_document_minimum_seconds;
+            memory.failed(url, error, Some(pause), now);
+        }
+        Err(error) => memory.failed(url, error, None, now),
+    }
+    outcome
+}
+
+async fn fetch(
+    resolver: &Resolver,
+    url: &ClientUrl,
+    waiting: Waiting,
+) -> Result<Landed, ResolveError> {
+    let service = &*resolver.0.service;
+    let cx = Context::new(service);
+    let id = identifier(url)?;
+    ask_scripts(&cx, url, waiting).await?;
+    let stored = service.store.clients.find(&id).await?;
+    let stored = stored.filter(|stored| is_fetched(stored.client()));
+    let state = match &stored {
+        Some(_) => resolver.state(url, &id).await?,
+        None => FetchState::default(),
+    };
+    let validators = validators(&state, waiting);
+    let limit = service.settings.limits.document_bytes;
+    let fetcher = &service.fetcher;
+    let answer = fetcher.get_document(url.as_str(), &validators, limit).await;
+    let ended = EndedFetch {
+        resolver,
+        cx: &cx,
+        url,
+        id: &id,
+        state,
+        waiting,
+    };
+    ended.conclude(answer, stored).await
+}
+
+/// Returns what makes the fetch conditional.
+fn validators(state: &FetchState, waiting: Waiting) -> Validators {
+    if waiting.is_forced {
+        return Validators::default();
+    }
+    Validators {
+        etag: state.etag.clone(),
+        last_modified: state.last_modified.clone(),
+    }
+}
+
+/// Asks the scripts whether the document may be fetched, before anything leaves this server.
+async fn ask_scripts(
+    cx: &Context<'_>,
+    url: &ClientUrl,
+    waiting: Waiting,
+) -> Result<(), ResolveError> {
+    let head = request::head(waiting.address);
+    let shown = json!({"url": url.as_str(), "host": url.host()});
+    let caller = Caller::of(&head).with_document(DocumentFacts::new(shown));
+    client_document::may_fetch(cx, &caller).await?;
+    Ok(())
+}
+
+/// A fetch that has ended.
+struct EndedFetch<'a> {
+    resolver: &'a Resolver,
+    cx: &'a Context<'a>,
+    url: &'a ClientUrl,
+    id: &'a ClientId,
+    /// How the fetches before this one went.
+    state: FetchState,
+    waiting: Waiting,
+}
+
+impl EndedFetch<'_> {
+    /// Does what `answer` means. `stored` is the client of the version in force.
+    async fn conclude(
+        &self,
+        answer: Result<DocumentAnswer, DocumentFault>,
+        stored: Option<Stored>,
+    ) -> Result<Landed, ResolveError> {
+        match answer {
+            Ok(DocumentAnswer::Unchanged {
+                lifetime,
+                validators,
+            }) => {
+                let next = self.next_state(lifetime, validators);
+                self.note_state(next).await?;
+                Ok(Landed::Unchanged)
+            }
+            Ok(DocumentAnswer::Fetched(octets)) => self.arrive(octets, stored).await,
+            Err(fault) => {
+                let error = unfetched(&fault);
+                self.note_failure(stored.as_ref(), &fault.error).await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.cx.service.clock.now()
+    }
+
+    /// Returns the state after a successful fetch.
+    fn next_state(&self, lifetime: Option<u64>, validators: Validators) -> FetchState {
+        let now = self.now();
+        FetchState {
+            fetched_at: now,
+            fresh_until: freshness::fresh_until(self.cx.settings(), lifetime, now),
+            etag: validators.etag,
+            last_modified: validators.last_modified,
+            ..FetchState::default()
+        }
+    }
+
+    /// Records how the fetch went, for a document that has a client.
+    async fn note_state(&self, state: FetchState) -> Result<(), ResolveError> {
+        let documents = &self.cx.service.store.client_documents;
+        documents.put_state(self.id, &state).await?;
+        let memory = &self.resolver.0.memory;
+        memory.set_state(self.url.as_str(), state, self.now());
+        Ok(())
+    }
+
+    /// Records that the fetch has failed, or that its document cannot be used.
+    async fn note_failure(
+        &self,
+        stored: Option<&Stored>,
+        error: &FetchError,
+    ) -> Result<(), ResolveError> {
+        if stored.is_none() {
+            return Ok(());
+        }
+        let (mut state, now) = (self.state.clone(), self.now());
+        let was_gone = state.gone;
+        state.failing_since.get_or_insert(now);
+        state.failures = state.failures.saturating_add(1);
+        if matches!(error, FetchError::Status(404 | 410)) {
+            let is_again = state.missing_at.is_some_and(|at| now < at.plus(MISSING));
+            state.gone = state.gone || is_again;
+            state.missing_at = Some(now);
+        }
+        if state.failures == 1 || state.gone != was_gone {
+            admission::report_failure(self.cx, self.id, state.gone);
+        }
+        self.note_state(state).await
+    }
+
+    /// Takes a document that has arrived. `stored` is the client of the version in force.
+    async fn arrive(
+        &self,
+        fetched: FetchedOctets,
+        stored: Option<Stored>,
+    ) -> Result<Landed, ResolveError> {
+        let state = self.next_state(fetched.lifetime, fetched.validators);
+        let digest = digest(&fetched.octets);
+        let stored = self.unless_forgotten(stored).await?;
+        if self.is_known(stored.as_ref(), &digest).await? {
+            self.note_state(state).await?;
+            return Ok(Landed::Unchanged);
+        }
+        let arrival = Arrival {
+            url: self.url,
+            id: self.id,
+            octets: &fetched.octets,
+            digest: &digest,
+            state: Some(&state),
+            address: self.waiting.address,
+            consent: Consent::None,
+        };
+        let admitted = admission::admit(self.resolver, self.cx, stored.as_ref(), &arrival).await;
+        self.note_outcome(&admitted, stored.as_ref(), state).await?;
+        admitted.map(|()| Landed::Fetched)
+    }
+
+    /// Records what became of a document that has arrived.
+    async fn note_outcome(
+        &self,
+        admitted: &Result<(), ResolveError>,
+        stored: Option<&Stored>,
+        state: FetchState,
+    ) -> Result<(), ResolveError> {
+        match admitted {
+            Ok(()) => {
+                let memory = &self.resolver.0.memory;
+                memory.set_state(self.url.as_str(), state, self.now());
+                Ok(())
+            }
+            Err(ResolveError::Pending { .. } | ResolveError::Stopped(_)) => Ok(()),
+            // The fetch was successful, but the version in force is not confirmed.
+            Err(_) => {
+                let unusable = FetchError::Unusable(String::new());
+                self.note_failure(stored, &unusable).await
+            }
+        }
+    }
+
+    /// Whether the octets with this digest are those of the version in force, or of the version that waits. In the first
+    /// case, no other version waits any more.
+    async fn is_known(&self, stored: Option<&Stored>, digest: &str) -> Result<bool, ResolveError> {
+        let Some(stored) = stored else {
+            return Ok(false);
+        };
+        let Some(known) = &stored.client().document else {
+            return Ok(false);
+        };
+        let held = known.held.as_ref();
+        if held.is_some_and(|held| held.digest == digest) {
+            return Ok(true);
+        }
+        if known.digest != digest {
+            return Ok(false);
+        }
+        if held.is_some() {
+            waiting::release(self.cx, stored).await?;
+        }
+        Ok(true)
+    }
+
+    /// Removes the client of a URL that had no document for a long time: whoever controls it now is somebody else.
+    async fn unless_forgotten(
+        &self,
+        stored: Option<Stored>,
+    ) -> Result<Option<Stored>, ResolveError> {
+        match stored {
+            Some(stored)
+                if freshness::is_forgotten(self.cx.settings(), &self.state, self.now()) =>
+            {
+                admission::forget(self.cx, &stored).await?;
+                Ok(None)
+            }
+            stored => Ok(stored),
+        }
+    }
+}
+
+/// Returns what a failed fetch means for who waits for the document.
+fn unfetched(fault: &DocumentFault) -> ResolveError {
+    let status = match &fault.error {
+        FetchError::Status(status) | FetchError::Redirected(status) => Some(*status),
+        FetchError::MediaType => Some(200),
+        _ => None,
+    };
+    let answer = UnusableAnswer {
+        status,
+        content_type: fault.content_type.clone(),
+        is_challenge: fault.is_challenge,
+    };
+    match &fault.error {
+        // An address that may not be reached reads like a host that cannot be reached.
+        FetchError::Busy
+        | FetchError::Unreachable
+        | FetchError::Timeout { .. }
+        | FetchError::Broken
+        | FetchError::Refused(Refusal::SpecialAddress) => ResolveError::Unavailable {
+            retry_after: RETRY,
+            answer: None,
+        },
+        // Walls against bots answer 401 or 403 to servers in data centres.
+        FetchError::Status(401 | 403 | 429 | 500..) => ResolveError::Unavailable {
+            retry_after: RETRY,
+            answer: Some(answer),
+        },
+        FetchError::Refused(refusal) => ResolveError::Denied(format!(
+            "this server does not fetch from this URL: {refusal}"
+        )),
+        error => ResolveError::Unusable {
+            description: error.to_string(),
+            answer,
+        },
+    }
+}

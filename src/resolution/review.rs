@@ -1,0 +1,344 @@
+//! What administrators decide about client documents: approvals, denials, pins, and fetches that they order.
+
+use serde_json::{Map, Value};
+
+use super::admission::{self, Arrival, Consent};
+use super::{
+    ResolveError, Resolved, Resolver, Waiting, freshness, identifier, is_fetched, not_fetched, url,
+};
+use crate::base::{ClientId, ClientUrl, Timestamp};
+use crate::client::rules::client_document::change::digest;
+use crate::client::{Client, DocumentApproval};
+use crate::service::Context;
+use crate::store::{
+    Action, Along, Author, Candidate, ClientDocuments, Denial, FetchState, Reason, StoreError,
+    Stored,
+};
+
+/// An order of an administrator about a URL.
+#[derive(Clone, Copy)]
+pub(crate) struct ReviewOrder<'a> {
+    /// The administrator.
+    pub(crate) author: &'a Author,
+    /// The URL.
+    pub(crate) client_id: &'a str,
+    /// A note about the reason.
+    pub(crate) note: Option<&'a str>,
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReviewError {
+    /// There is no such document.
+    #[error("no client document of this URL waits, is held or is in force")]
+    Unknown,
+    /// The octets are not those that the administrator has seen.
+    #[error("the client document has changed: its digest is {0}; look at it again")]
+    OtherDigest(String),
+    /// The document is not a client.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+}
+
+impl From<StoreError> for ReviewError {
+    fn from(error: StoreError) -> Self {
+        Self::Resolve(error.into())
+    }
+}
+
+/// A candidate, with the version in force.
+pub(crate) struct CandidateView {
+    /// The candidate.
+    pub(crate) candidate: Candidate,
+    /// The client of the version in force.
+    pub(crate) in_force: Option<Client>,
+}
+
+impl Resolver {
+    /// Returns all documents that wait for an administrator.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn candidates(&self) -> Result<Vec<Candidate>, StoreError> {
+        let service = &self.0.service;
+        let documents = &service.store.client_documents;
+        documents.candidates(service.clock.now()).await
+    }
+
+    /// Returns all denials.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn denials(&self) -> Result<Vec<Denial>, StoreError> {
+        let service = &self.0.service;
+        let documents = &service.store.client_documents;
+        documents.denials(service.clock.now()).await
+    }
+
+    /// Returns the document at the URL `client_id` that waits.
+    ///
+    /// # Errors
+    /// When none does, or the store cannot be read.
+    pub(crate) async fn candidate(&self, client_id: &str) -> Result<CandidateView, ReviewError> {
+        let service = &self.0.service;
+        let documents = &service.store.client_documents;
+        let found = documents.candidate(client_id, service.clock.now()).await?;
+        let candidate = found.ok_or(ReviewError::Unknown)?;
+        let id = ClientId::parse(client_id).map_err(|_| ReviewError::Unknown)?;
+        let stored = service.store.clients.find(&id).await?;
+        Ok(CandidateView {
+            candidate,
+            in_force: stored.map(Stored::into_client),
+        })
+    }
+
+    /// Approves the octets with this digest, which then are the version in force.
+    ///
+    /// # Errors
+    /// When no document of the URL has these octets, or the rules or scripts reject them by now.
+    pub(crate) async fn approve(
+        &self,
+        order: ReviewOrder<'_>,
+        digest: &str,
+    ) -> Result<Resolved, ReviewError> {
+        let service = &*self.0.service;
+        let (cx, now) = (Context::new(service), service.clock.now());
+        let (url, id) = parsed(&cx, order.client_id)?;
+        let stored = service.store.clients.find(&id).await?;
+        let documents = &service.store.client_documents;
+        match documents.candidate(url.as_str(), now).await? {
+            Some(candidate) if candidate.digest == digest => {
+                let state = match &stored {
+                    Some(_) => documents.state(&id).await?.unwrap_or_default(),
+                    None => arrived(&cx, &candidate),
+                };
+                let octets = candidate.document.as_bytes();
+                let reviewed = (&url, &id, given(order, false));
+                let arrival = reviewed_arrival(reviewed, (octets, digest), Some(&state));
+                admission::admit(self, &cx, stored.as_ref(), &arrival).await?;
+            }
+            Some(candidate) => return Err(ReviewError::OtherDigest(candidate.digest)),
+            None => approve_in_force(&cx, stored, order, digest).await?,
+        }
+        self.0.memory.forget(url.as_str());
+        self.reviewed(&id).await
+    }
+
+    /// Denies a URL, until a moment if one is given. Its client is removed.
+    ///
+    /// # Errors
+    /// When the text is not a URL of a document, or the store fails.
+    pub(crate) async fn deny(
+        &self,
+        order: ReviewOrder<'_>,
+        until: Option<Timestamp>,
+    ) -> Result<(), ReviewError> {
+        let service = &*self.0.service;
+        let (cx, now) = (Context::new(service), service.clock.now());
+        let (url, id) = parsed(&cx, order.client_id)?;
+        let documents = &service.store.client_documents;
+        let event = order.author.did(Action::DocumentDenied, id.as_str(), now);
+        let denial = documents.denial_change(denial(order, now, until)).await?;
+        let removal = documents.candidate_removal(url.as_str()).await?;
+        let along = Along::audited(&event, Reason::Administrator)?;
+        let along = along.and(denial).and(removal);
+        match service.store.clients.find(&id).await? {
+            Some(stored) => service.store.clients.remove(&stored, along).await?,
+            None => documents.apply(along.change).await?,
+        }
+        self.0.memory.forget(url.as_str());
+        Ok(())
+    }
+
+    /// Puts the document that an administrator brings in force. It is never fetched.
+    ///
+    /// # Errors
+    /// When the rules or scripts reject it.
+    pub(crate) async fn pin(
+        &self,
+        order: ReviewOrder<'_>,
+        document: Map<String, Value>,
+    ) -> Result<Resolved, ReviewError> {
+        let service = &*self.0.service;
+        let cx = Context::new(service);
+        let (url, id) = parsed(&cx, order.client_id)?;
+        let stored = service.store.clients.find(&id).await?;
+        let octets = Value::from(document).to_string();
+        let digest = digest(octets.as_bytes());
+        let reviewed = (&url, &id, given(order, true));
+        let arrival = reviewed_arrival(reviewed, (octets.as_bytes(), &digest), None);
+        admission::admit(self, &cx, stored.as_ref(), &arrival).await?;
+        self.0.memory.forget(url.as_str());
+        self.reviewed(&id).await
+    }
+
+    /// Ends the pin of a document, which is fetched when it is next asked for.
+    ///
+    /// # Errors
+    /// When no document of the URL is pinned, or the store fails.
+    pub(crate) async fn unpin(&self, order: ReviewOrder<'_>) -> Result<(), ReviewError> {
+        let service = &*self.0.service;
+        let (cx, now) = (Context::new(service), service.clock.now());
+        let (url, id) = parsed(&cx, order.client_id)?;
+        let stored = service.store.clients.find(&id).await?;
+        let stored = stored.ok_or(ReviewError::Unknown)?;
+        let mut client = stored.client().clone();
+        match &mut client.document {
+            Some(document) if document.pinned => document.pinned = false,
+            _ => return Err(ReviewError::Unknown),
+        }
+        let event = order.author.did(Action::DocumentPinned, id.as_str(), now);
+        let along = Along::audited(&event.with("pinned", false), Reason::Administrator)?;
+        let state = ClientDocuments::state_change(&id, &FetchState::default())?;
+        let clients = &service.store.clients;
+        clients.replace(&stored, &client, along.and(state)).await?;
+        self.0.memory.forget(url.as_str());
+        Ok(())
+    }
+
+    /// Fetches a document now, whatever is known of it.
+    ///
+    /// # Errors
+    /// When it was refreshed a moment ago, or is not a client.
+    pub(crate) async fn refresh(&self, order: ReviewOrder<'_>) -> Result<Resolved, ReviewError> {
+        let service = &*self.0.service;
+        let (cx, now) = (Context::new(service), service.clock.now());
+        let (url, id) = parsed(&cx, order.client_id)?;
+        check_refreshable(&cx, &url, &id).await?;
+        self.0.memory.refresh(url.as_str(), now)?;
+        let event = order
+            .author
+            .did(Action::DocumentRefreshed, id.as_str(), now);
+        service
+            .store
+            .client_documents
+            .apply(event.change()?)
+            .await?;
+        if let Some(running) = self.0.memory.running(url.as_str()) {
+            // It may have sent the validators of a copy that the administrator distrusts.
+            let _landed = running.await;
+        }
+        let waiting = Waiting {
+            address: None,
+            is_forced: true,
+        };
+        self.flight(&url, waiting, now).await?;
+        self.reviewed(&id).await
+    }
+
+    async fn reviewed(&self, id: &ClientId) -> Result<Resolved, ReviewError> {
+        let found = self.0.service.store.clients.find(id).await?;
+        let client = found.ok_or(ReviewError::Unknown)?.into_client();
+        if !is_fetched(&client) {
+            return Ok(not_fetched(client));
+        }
+        Ok(self.kept_client(client).await?)
+    }
+}
+
+fn denial(order: ReviewOrder<'_>, now: Timestamp, until: Option<Timestamp>) -> Denial {
+    Denial {
+        client_id: order.client_id.to_owned(),
+        by: order.author.actor.clone().unwrap_or_default(),
+        at: now,
+        note: order.note.map(str::to_owned),
+        until,
+    }
+}
+
+const fn given(order: ReviewOrder<'_>, is_pinned: bool) -> Consent<'_> {
+    Consent::Given {
+        author: order.author,
+        note: order.note,
+        is_pinned,
+    }
+}
+
+/// Checks that the document is fetched at all.
+async fn check_refreshable(
+    cx: &Context<'_>,
+    url: &ClientUrl,
+    id: &ClientId,
+) -> Result<(), ReviewError> {
+    let (service, now) = (cx.service, cx.service.clock.now());
+    super::check_lists(cx, url)?;
+    let documents = &service.store.client_documents;
+    if documents.denial(url.as_str(), now).await?.is_some() {
+        return Err(super::denied_by_administrator().into());
+    }
+    match service.store.clients.find(id).await? {
+        Some(stored) if !is_fetched(stored.client()) => Err(ReviewError::Unknown),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the document that an administrator has seen.
+const fn reviewed_arrival<'a>(
+    (url, id, consent): (&'a ClientUrl, &'a ClientId, Consent<'a>),
+    (octets, digest): (&'a [u8], &'a str),
+    state: Option<&'a FetchState>,
+) -> Arrival<'a> {
+    Arrival {
+        url,
+        id,
+        octets,
+        digest,
+        state,
+        address: None,
+        consent,
+    }
+}
+
+fn parsed(cx: &Context<'_>, client_id: &str) -> Result<(ClientUrl, ClientId), ReviewError> {
+    let url = url(cx, client_id)?;
+    let id = identifier(&url)?;
+    Ok((url, id))
+}
+
+/// Returns the state of a document that was fetched when it became a candidate.
+fn arrived(cx: &Context<'_>, candidate: &Candidate) -> FetchState {
+    let now = cx.service.clock.now();
+    FetchState {
+        fetched_at: candidate.last_asked_at,
+        fresh_until: freshness::fresh_until(cx.settings(), None, now),
+        ..FetchState::default()
+    }
+}
+
+fn decision(now: Timestamp, order: ReviewOrder<'_>, digest: &str) -> DocumentApproval {
+    DocumentApproval {
+        digest: digest.to_owned(),
+        by: order.author.actor.clone().unwrap_or_default(),
+        at: now,
+        note: order.note.map(str::to_owned),
+    }
+}
+
+/// Approves the version in force.
+async fn approve_in_force(
+    cx: &Context<'_>,
+    stored: Option<Stored>,
+    order: ReviewOrder<'_>,
+    digest: &str,
+) -> Result<(), ReviewError> {
+    let (service, now) = (cx.service, cx.service.clock.now());
+    let stored = stored.ok_or(ReviewError::Unknown)?;
+    let mut client = stored.client().clone();
+    let approval = decision(now, order, digest);
+    match &mut client.document {
+        Some(document) if document.digest == digest => document.approved = Some(approval),
+        Some(document) => return Err(ReviewError::OtherDigest(document.digest.clone())),
+        None => return Err(ReviewError::Unknown),
+    }
+    client.revision = client.revision.saturating_add(1);
+    let event = order
+        .author
+        .did(Action::DocumentApproved, client.id.as_str(), now);
+    let along = Along::audited(&event.with("digest", digest), Reason::Administrator)?;
+    service
+        .store
+        .clients
+        .replace(&stored, &client, along)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Documents that wait for an administrator: those with a new URL, and changes of those in force.
+
+use crate::base::Timestamp;
+use crate::client::rules::client_document::change::{DocumentChange, without_withdrawn_uris};
+use crate::client::{Approved, Client, HeldDocument, Metadata, Rules};
+use crate::registration::client_document::JudgedDocument;
+use crate::resolution::admission::Arrival;
+use crate::resolution::{ResolveError, Resolver, in_force};
+use crate::service::Context;
+use crate::store::{
+    Action, Along, AuditEvent, Author, Candidate, Change, ClientDocuments, Reason, StoreError,
+    Stored,
+};
+
+/// Seconds after which an authorization server may ask again when too many documents wait.
+const RETRY: u64 = 3_600;
+
+/// Lets a document with a new URL wait.
+pub(super) async fn wait(
+    resolver: &Resolver,
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    judged: &JudgedDocument<'_>,
+) -> Result<(), ResolveError> {
+    let earlier = earlier(cx, arrival).await?;
+    let is_new = earlier
+        .as_ref()
+        .is_none_or(|earlier| earlier.digest != arrival.digest);
+    let candidate = candidate(resolver, arrival, judged, earlier);
+    let candidate = dated(cx, candidate);
+    let since = candidate.first_asked_at;
+    let Some(mut change) = kept(cx, candidate).await? else {
+        return Err(ResolveError::Busy {
+            description: "too many client documents wait for an administrator; retry later",
+            retry_after: RETRY,
+        });
+    };
+    if is_new {
+        change = change.and(held_event(cx, arrival).change()?);
+    }
+    match cx.service.store.client_documents.apply(change).await {
+        // Another server lets the same document wait.
+        Ok(()) | Err(StoreError::Conflict) => Err(ResolveError::Pending { since }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Lets a change of a document wait. The version before stays in force, without the redirect URIs that the document no
+/// longer has.
+pub(super) async fn hold(
+    resolver: &Resolver,
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    judged: &JudgedDocument<'_>,
+    (stored, change): (&Stored, &DocumentChange),
+) -> Result<(), ResolveError> {
+    let client = holding(cx, stored.client(), arrival, (judged.metadata(), change));
+    let mut along = hold_along(cx, arrival, stored, change)?;
+    let mut candidate = candidate(resolver, arrival, judged, earlier(cx, arrival).await?);
+    candidate.changed = Some(change.members.clone());
+    candidate.downgrades.clone_from(&change.downgrades);
+    if let Some(change) = kept(cx, dated(cx, candidate)).await? {
+        along = along.and(change);
+    } else {
+        tracing::warn!(
+            client_id = %arrival.id,
+            "a change of a client document is held, but too many wait for an administrator (limits.documentCandidates)"
+        );
+    }
+    let clients = &cx.service.store.clients;
+    let written = clients.replace(stored, &client, along).await;
+    in_force::settle(cx, arrival, written).await
+}
+
+/// Returns what is stored with the client whose change is held.
+fn hold_along(
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    stored: &Stored,
+    change: &DocumentChange,
+) -> Result<Along, StoreError> {
+    let mut event = held_event(cx, arrival).with("changed", change.members.clone());
+    if let Some(document) = &stored.client().document {
+        event = event.with("previous_digest", document.digest.as_str());
+    }
+    let along = Along::audited(&event, Reason::Document)?;
+    match arrival.state {
+        Some(state) => Ok(along.and(ClientDocuments::state_change(arrival.id, state)?)),
+        None => Ok(along),
+    }
+}
+
+/// Returns the client in force while the change to `after` waits.
+fn holding(
+    cx: &Context<'_>,
+    before: &Client,
+    arrival: &Arrival<'_>,
+    (after, change): (&Metadata, &DocumentChange),
+) -> Client {
+    let narrowed = narrowed(cx, before, after);
+    let held = HeldDocument {
+        digest: arrival.digest.to_owned(),
+        members: change.members.clone(),
+        since: cx.service.clock.now(),
+        stops: narrowed.is_none(),
+    };
+    let mut client = before.clone();
+    if let Some(metadata) = narrowed
+        && metadata != before.metadata
+    {
+        client.metadata = metadata;
+        client.revision = before.revision.saturating_add(1);
+    }
+    if let Some(document) = &mut client.document {
+        document.held = Some(held);
+    }
+    client
+}
+
+/// Returns the metadata of the version in force without the redirect URIs that the document no longer has; none if that
+/// leaves a client that breaks the rules.
+fn narrowed(cx: &Context<'_>, before: &Client, after: &Metadata) -> Option<Approved> {
+    let in_force = before.metadata.metadata();
+    let metadata = without_withdrawn_uris(in_force, after);
+    if metadata == *in_force {
+        return Some(before.metadata.clone());
+    }
+    metadata.texts("redirect_uris").next()?;
+    let rules = Rules {
+        registered: Some(in_force),
+        ..cx.rules()
+    };
+    let valid = rules.validate_changed(metadata).ok()?;
+    Some(valid.approve())
+}
+
+/// Ends the hold of a change: the document is again the version in force.
+pub(super) async fn release(cx: &Context<'_>, stored: &Stored) -> Result<(), ResolveError> {
+    let service = cx.service;
+    let mut client = stored.client().clone();
+    if let Some(document) = &mut client.document {
+        document.held = None;
+    }
+    let documents = &service.store.client_documents;
+    let removal = documents.candidate_removal(client.id.as_str()).await?;
+    match service
+        .store
+        .clients
+        .replace(stored, &client, removal)
+        .await
+    {
+        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the document of the URL that waits already.
+async fn earlier(cx: &Context<'_>, arrival: &Arrival<'_>) -> Result<Option<Candidate>, StoreError> {
+    let documents = &cx.service.store.client_documents;
+    let now = cx.service.clock.now();
+    documents.candidate(arrival.url.as_str(), now).await
+}
+
+/// Returns the candidate that the document is, with what is known of an `earlier` one of its URL.
+fn candidate(
+    resolver: &Resolver,
+    arrival: &Arrival<'_>,
+    judged: &JudgedDocument<'_>,
+    earlier: Option<Candidate>,
+) -> Candidate {
+    let url = arrival.url.as_str();
+    let (asked, asked_by) = resolver.0.memory.take_asked(url);
+    let mut candidate = Candidate {
+        client_id: url.to_owned(),
+        document: String::from_utf8_lossy(arrival.octets).into_owned(),
+        digest: arrival.digest.to_owned(),
+        metadata: judged.metadata().clone(),
+        changed: None,
+        downgrades: Vec::new(),
+        reason: judged.held(),
+        first_asked_at: Timestamp::default(),
+        last_asked_at: Timestamp::default(),
+        asked,
+        last_asked_by: asked_by,
+        trust_level: judged.trust_level().as_str().to_owned(),
+    };
+    if let Some(earlier) = earlier {
+        candidate.first_asked_at = earlier.first_asked_at;
+        candidate.asked = asked.saturating_add(earlier.asked);
+        candidate.last_asked_by = candidate.last_asked_by.or(earlier.last_asked_by);
+    }
+    candidate
+}
+
+/// Returns the candidate with the time at which it was asked for.
+fn dated(cx: &Context<'_>, candidate: Candidate) -> Candidate {
+    let now = cx.service.clock.now();
+    let is_new = candidate.first_asked_at.unix() == 0;
+    Candidate {
+        first_asked_at: if is_new {
+            now
+        } else {
+            candidate.first_asked_at
+        },
+        last_asked_at: now,
+        ..candidate
+    }
+}
+
+/// Returns the change that lets `candidate` wait; none if too many do.
+async fn kept(cx: &Context<'_>, candidate: Candidate) -> Result<Option<Change>, StoreError> {
+    let most = cx.service.settings.limits.document_candidates as u64;
+    let documents = &cx.service.store.client_documents;
+    documents.candidate_change(candidate, most).await
+}
+
+fn held_event(cx: &Context<'_>, arrival: &Arrival<'_>) -> AuditEvent {
+    let (server, now) = (Author::default(), cx.service.clock.now());
+    let event = server.did(Action::DocumentHeld, arrival.id.as_str(), now);
+    event.with("digest", arrival.digest)
+}

@@ -1,0 +1,121 @@
+//! What is stored about client documents beside their clients.
+
+use serde_json::json;
+
+use super::{TestPlace, at, client, id, on_every_backend};
+use crate::base::Timestamp;
+use crate::store::{Along, Candidate, Change, ClientDocuments, Denial, FetchState, StoreError};
+
+on_every_backend!(
+    a_candidate_is_replaced_bounded_and_ends,
+    a_denial_outlives_its_candidate_and_ends,
+    no_client_is_inserted_after_a_denial,
+    records_of_a_document_end_with_its_client,
+);
+
+const URL: &str = "https://a.example/c";
+/// Seconds for which a candidate waits.
+const WAITING: u64 = 30 * 86_400;
+
+fn candidate(url: &str, digest: &str, now: Timestamp) -> Candidate {
+    serde_json::from_value(json!({
+        "client_id": url, "document": "{}", "digest": digest, "metadata": {}, "first_asked_at": now,
+        "last_asked_at": now, "asked": 1, "trust_level": "document",
+    }))
+    .unwrap()
+}
+
+async fn put(documents: &ClientDocuments, candidate: Candidate, most: u64) -> bool {
+    match documents.candidate_change(candidate, most).await.unwrap() {
+        Some(change) => documents.apply(change).await.is_ok(),
+        None => false,
+    }
+}
+
+async fn a_candidate_is_replaced_bounded_and_ends(place: TestPlace) {
+    let documents = &place.store.client_documents;
+    assert!(put(documents, candidate(URL, "1", at(5)), 2).await);
+    assert!(put(documents, candidate(URL, "2", at(6)), 2).await);
+    let found = documents.candidate(URL, at(7)).await.unwrap().unwrap();
+    assert_eq!(found.digest, "2");
+    assert!(put(documents, candidate("https://b.example/c", "3", at(5)), 2).await);
+    assert!(!put(documents, candidate("https://c.example/c", "4", at(5)), 2).await);
+    assert_eq!(documents.candidates(at(7)).await.unwrap().len(), 2);
+    let removal = documents.candidate_removal(URL).await.unwrap();
+    documents.apply(removal).await.unwrap();
+    assert!(put(documents, candidate("https://c.example/c", "4", at(5)), 2).await);
+    let end = at(5 + WAITING);
+    assert_eq!(documents.candidates(end).await.unwrap(), []);
+    place.store.sweep(end, 10).await.unwrap();
+    place.expect_empty().await;
+}
+
+fn denial(until: Option<Timestamp>) -> Denial {
+    Denial {
+        client_id: URL.to_owned(),
+        by: "administrator".to_owned(),
+        at: at(5),
+        note: None,
+        until,
+    }
+}
+
+async fn a_denial_outlives_its_candidate_and_ends(place: TestPlace) {
+    let documents = &place.store.client_documents;
+    assert!(put(documents, candidate(URL, "1", at(5)), 2).await);
+    let denied = documents.denial_change(denial(None)).await.unwrap();
+    let removal = documents.candidate_removal(URL).await.unwrap();
+    documents.apply(denied.and(removal)).await.unwrap();
+    let far = at(u64::from(u32::MAX));
+    assert!(documents.denial(URL, far).await.unwrap().is_some());
+    assert!(documents.candidate(URL, at(6)).await.unwrap().is_none());
+    let shorter = documents.denial_change(denial(Some(at(50)))).await.unwrap();
+    documents.apply(shorter).await.unwrap();
+    assert_eq!(documents.denials(at(49)).await.unwrap().len(), 1);
+    assert!(documents.denial(URL, at(50)).await.unwrap().is_none());
+    place.store.sweep(at(50), 10).await.unwrap();
+    place.expect_empty().await;
+}
+
+async fn no_client_is_inserted_after_a_denial(TestPlace { store, .. }: TestPlace) {
+    let (documents, new) = (&store.client_documents, client(URL, json!({})));
+    let undenied = documents.expect_no_denial(URL, at(5)).await.unwrap();
+    // An administrator denies the URL while its document is fetched.
+    let denied = documents.denial_change(denial(None)).await.unwrap();
+    documents.apply(denied).await.unwrap();
+    let inserted = store.clients.insert(&new, undenied.unwrap());
+    assert!(matches!(inserted.await, Err(StoreError::Conflict)));
+    assert!(
+        documents
+            .expect_no_denial(URL, at(5))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let end = documents.denial_removal(URL).await.unwrap();
+    documents.apply(end).await.unwrap();
+    let undenied = documents.expect_no_denial(URL, at(5)).await.unwrap();
+    let inserted = store.clients.insert(&new, undenied.unwrap());
+    inserted.await.unwrap();
+}
+
+async fn records_of_a_document_end_with_its_client(place: TestPlace) {
+    let (documents, url) = (&place.store.client_documents, id(URL));
+    let document = json!({"document": {"digest": "1", "first_seen_at": 5}});
+    let client = client(URL, document);
+    let state = FetchState {
+        fetched_at: at(5),
+        ..FetchState::default()
+    };
+    let along = Along::from(ClientDocuments::state_change(&url, &state).unwrap())
+        .and(ClientDocuments::octets_change(&url, "{}").unwrap())
+        .and(ClientDocuments::previous_change(&client).unwrap());
+    place.store.clients.insert(&client, along).await.unwrap();
+    assert_eq!(documents.state(&url).await.unwrap(), Some(state));
+    assert_eq!(documents.previous(&url).await.unwrap(), Some(client));
+    let stored = place.store.clients.find(&url).await.unwrap().unwrap();
+    let removed = place.store.clients.remove(&stored, Change::default());
+    removed.await.unwrap();
+    assert_eq!(documents.state(&url).await.unwrap(), None);
+    place.expect_empty().await;
+}

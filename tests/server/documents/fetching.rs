@@ -1,0 +1,238 @@
+//! When documents are fetched, and what becomes of the version in force when a fetch fails.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{PATH, World};
+use crate::support::{Canary, Reply};
+
+#[tokio::test]
+async fn a_document_is_kept_and_then_fetched_behind_the_answer() {
+    let world = World::new(json!({})).await;
+    let reply = Reply::json(world.document(PATH, json!({})));
+    let url = world.origin.at(PATH, reply.header("etag", "\"a\""));
+    world.client(&url).await;
+    world.server.clock.advance(239);
+    world.client(&url).await;
+    assert_eq!(world.origin.hits(PATH), 1);
+    world.origin.set(PATH, Reply::status(304));
+    world.server.clock.advance(1);
+    let first = world.client(&url).await;
+    world.until_hits(PATH, 2).await;
+    assert_eq!(
+        world.origin.asked(PATH, "if-none-match").as_deref(),
+        Some("\"a\"")
+    );
+    let fetched_at = |client: &Value| client["document"]["fetched_at"].as_u64().unwrap();
+    crate::events::until(async || {
+        fetched_at(&world.client(&url).await) == fetched_at(&first) + 240
+    })
+    .await;
+    assert_eq!(world.client(&url).await["revision"], json!(1));
+    assert_eq!(world.origin.hits(PATH), 2);
+}
+
+#[tokio::test]
+async fn many_who_wait_share_one_fetch() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    let answers = join_all((0..100).map(|_| world.resolve(&url))).await;
+    for answer in answers {
+        answer.expect_status(200);
+    }
+    assert_eq!(world.origin.hits(PATH), 1);
+}
+
+#[tokio::test]
+async fn an_outage_keeps_the_version_for_some_time() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    world.client(&url).await;
+    for status in [500, 503, 429, 401, 403] {
+        world.origin.set(PATH, Reply::status(status));
+        world.server.clock.advance(610);
+        let client = world.client(&url).await;
+        assert_eq!(client["document"]["stale"], json!(true), "{status}");
+    }
+    assert_eq!(world.origin.hits(PATH), 6);
+    // A failed URL is left alone for some time.
+    world.client(&url).await;
+    assert_eq!(world.origin.hits(PATH), 6);
+    world.server.clock.advance(3_600);
+    world
+        .resolve(&url)
+        .await
+        .expect_error(503, &["document_unavailable"]);
+    world.publish(PATH, json!({}));
+    world.server.clock.advance(610);
+    let client = world.client(&url).await;
+    assert_eq!(client["document"]["stale"], json!(false));
+    assert_eq!(client["revision"], json!(1));
+}
+
+#[tokio::test]
+async fn a_document_that_no_longer_exists_suspends_its_client() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    world.client(&url).await;
+    world.origin.set(PATH, Reply::status(404));
+    world.server.clock.advance(400);
+    assert_eq!(world.client(&url).await["document"]["stale"], json!(true));
+    world.server.clock.advance(60);
+    world
+        .resolve(&url)
+        .await
+        .expect_error(502, &["document_unusable"]);
+    world.publish(PATH, json!({}));
+    world.server.clock.advance(60);
+    assert_eq!(world.client(&url).await["document"]["stale"], json!(false));
+}
+
+#[tokio::test]
+async fn an_invalid_document_keeps_the_version_for_some_time() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    world.client(&url).await;
+    for reply in [
+        Reply::json(world.document(PATH, json!({"client_secret": "s"}))),
+        Reply::json(json!([])),
+        Reply::text("text/html", "<p>"),
+    ] {
+        world.origin.set(PATH, reply);
+        world.server.clock.advance(700);
+        assert_eq!(world.client(&url).await["document"]["stale"], json!(true));
+    }
+    world.server.clock.advance(3_600);
+    world
+        .resolve(&url)
+        .await
+        .expect_error(502, &["document_unusable"]);
+}
+
+#[tokio::test]
+async fn a_url_that_comes_back_after_a_long_absence_is_a_new_client() {
+    let world = World::new(json!({"clientDocumentAbsenceSeconds": 10_000})).await;
+    let url = world.publish(PATH, json!({}));
+    let first = world.client(&url).await;
+    world.origin.set(PATH, Reply::status(500));
+    world.server.clock.advance(700);
+    world.client(&url).await;
+    world.publish(PATH, json!({"client_name": "Squatter"}));
+    world.server.clock.advance(10_000);
+    let next = world.client(&url).await;
+    assert_eq!(next["revision"], json!(1));
+    assert_ne!(
+        next["document"]["first_seen_at"],
+        first["document"]["first_seen_at"]
+    );
+    let actions = world.actions().await;
+    let admitted = actions
+        .iter()
+        .filter(|action| *action == "document_admitted");
+    assert_eq!(admitted.count(), 2, "{actions:?}");
+    assert!(
+        actions.iter().any(|action| action == "document_gone"),
+        "{actions:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_exactly_a_document_is_unusable() {
+    let world = World::with(&[], json!({}), |configuration| {
+        configuration.settings.fetch.timeout_ms = 300;
+        configuration.settings.limits.document_fetches_per_host = 1_000;
+    })
+    .await;
+    let good = world.publish("/good", json!({}));
+    let canary = Canary::new();
+    let away = format!("https://127.0.0.1:{}/", canary.port());
+    let text = world.document("/x", json!({})).to_string();
+    let repeated = text.replacen('{', "{\"client_name\": \"A\", ", 1);
+    let cases = [
+        (Reply::status(301).header("location", good), 502),
+        (Reply::status(302).header("location", away), 502),
+        (Reply::status(204), 502),
+        (Reply::text("text/html", text.clone()), 502),
+        (Reply::text("application/json", "x".repeat(6_000)), 502),
+        (Reply::endless(), 502),
+        (
+            Reply::text("application/json", format!("\u{feff}{text}")),
+            502,
+        ),
+        (Reply::text("application/json", repeated), 502),
+        (
+            Reply::text("application/json", "\u{1f}\u{8b}\u{8}").header("content-encoding", "gzip"),
+            502,
+        ),
+        (Reply::json(world.document("/x/", json!({}))), 502),
+        (Reply::slow(text), 503),
+        (Reply::never(), 503),
+    ];
+    for (reply, status) in cases {
+        let shown = format!("{reply:?}");
+        let url = world.origin.at("/x", reply);
+        let answer = world.resolve(&url).await;
+        assert_eq!(answer.status, status, "{shown}: {}", answer.text);
+        world.server.clock.advance(1_200);
+    }
+    assert_eq!(world.origin.hits("/good"), 0);
+    canary.expect_untouched();
+    let clients = world
+        .ask("GET", "/admin/v1/clients?trust_level=document")
+        .await;
+    assert_eq!(clients.body["clients"], json!([]));
+}
+
+#[tokio::test]
+async fn an_address_that_may_not_be_reached_is_not_connected_to() {
+    let world = World::with(&[], json!({}), |configuration| {
+        configuration.settings.fetch.allow_private_addresses = false;
+    })
+    .await;
+    let canary = Canary::new();
+    let url = format!("https://127.0.0.1:{}/c", canary.port());
+    world
+        .resolve(&url)
+        .await
+        .expect_error(400, &["invalid_client_id"]);
+    canary.expect_untouched();
+}
+
+#[tokio::test]
+async fn new_urls_have_a_budget_and_known_ones_do_not_need_it() {
+    let world = World::with(&[], json!({}), |configuration| {
+        configuration.settings.limits.document_fetches_per_host = 2;
+    })
+    .await;
+    let (one, two) = (
+        world.publish("/1", json!({})),
+        world.publish("/2", json!({})),
+    );
+    let three = world.publish("/3", json!({}));
+    world.client(&one).await;
+    world.client(&two).await;
+    let limited = world.resolve(&three).await;
+    limited.expect_error(429, &["too_many_requests"]);
+    assert_ne!(limited.header("retry-after"), "");
+    world.client(&one).await;
+    assert_eq!(world.origin.hits("/3"), 0);
+}
+
+#[tokio::test]
+async fn a_host_that_answers_html_is_left_alone() {
+    let world = World::new(json!({})).await;
+    for path in ["/1", "/2", "/3"] {
+        let url = world.origin.at(path, Reply::text("text/html", "<p>"));
+        world
+            .resolve(&url)
+            .await
+            .expect_error(502, &["document_unusable"]);
+    }
+    let good = world.publish("/4", json!({}));
+    world
+        .resolve(&good)
+        .await
+        .expect_error(429, &["too_many_requests"]);
+    world.server.clock.advance(600);
+    world.client(&good).await;
+}
