@@ -51,7 +51,7 @@ async function whole(name, client, redirect_uri, proof, expected) {
 async function rejected(name, client, error) {
   const back = await authorized(metadata, { ...client, redirect_uri: 'https://app.example.org/callback' }, random());
   assert.match(back.page ?? '', new RegExp(error), JSON.stringify(back));
-  console.log(`${name} is rejected`);
+  console.log(`${name} is rejected: ${error}`);
 }
 
 const { host: ownHost } = new URL(base);
@@ -123,4 +123,7 @@ assert.equal(kept.client.client_id, local.client_id);
 assert.equal(await auth(program, { serverUrl: registrar, authorizationCode: kept.code }), 'AUTHORIZED');
 assert.ok(kept.tokens.access_token);
 console.log(`the SDK of MCP: an access token for the document at ${ownHost}`);
+
 host.close();
+host.closeAllConnections();
+await rejected('a document whose host is down', { client_id: `${base}/late.json` }, 'temporarily_unavailable');

@@ -352,10 +352,11 @@ fn admin_clients() -> Router<Arc<Service>> {
 
 /// The client documents of the admin API.
 fn admin_documents() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::documents;
+    use crate::admin::endpoint::{document_check, documents};
     let list = only(get(documents::list), READ);
     let candidate = only(get(documents::candidate), READ);
     let orders = Router::new()
+        .route("/check", post_only(post(document_check::post)))
         .route("/approve", post_only(post(documents::approve)))
         .route("/deny", post_only(post(documents::deny)))
         .route("/refresh", post_only(post(documents::refresh)))

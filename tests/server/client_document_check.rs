@@ -1,11 +1,11 @@
 //! `registrar documents check URL`: what is found by fetching a document.
 
-use registrar::config::{FetchSettings, Live};
+use registrar::config::{ClientDocumentRedirectUris, FetchSettings, Live};
 use registrar::testing::check_client_document;
 use serde_json::{Value, json};
 
 use crate::support::certificates::Files;
-use crate::support::{Canary, Origin, Reply, development_with};
+use crate::support::{Answer, Canary, Origin, Reply, TestServer, development_with};
 
 /// An origin with a certificate that the check trusts.
 struct Host {
@@ -171,6 +171,39 @@ async fn the_picture_is_fetched_too() {
     }
     host.origin.set("/logo", Reply::text("image/gif", "GIF89a"));
     host.check(&[kept(&document)], &[], &[]).await;
+}
+
+#[tokio::test]
+async fn an_administrator_checks_by_the_settings_of_the_server() {
+    let host = Host::new().await;
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.fetch = development_with(&host.files);
+        configuration
+            .live
+            .registration
+            .client_document_redirect_uris = ClientDocumentRedirectUris::SameHost;
+    })
+    .await;
+    let mut document = host.document();
+    host.origin.set("/client.json", kept(&document));
+    let ask = async |body: Value| {
+        let request = server
+            .administrate("POST", "/admin/v1/client-documents/check")
+            .await;
+        Answer::of(request.json(&body)).await
+    };
+    let url = document["client_id"].clone();
+    let published = ask(json!({"client_id": url})).await;
+    published.expect_status(200);
+    assert_eq!(published.member("valid"), &json!(true));
+    assert_eq!(published.body["metadata"]["application_type"], "web");
+    document["redirect_uris"] = json!(["https://other.example.org/cb"]);
+    let other = ask(json!({"client_id": url, "document": document})).await;
+    other.expect_status(200);
+    assert_eq!(other.body["errors"][0]["member"], "redirect_uris[0]");
+    assert!(other.body.get("metadata").is_none());
+    assert_eq!(host.origin.hits("/client.json"), 2);
+    ask(json!({})).await.expect_status(400);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod candidate;
 pub(crate) mod clients;
 pub(crate) mod config;
+pub(crate) mod document_check;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod initial_access;

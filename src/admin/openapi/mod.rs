@@ -6,6 +6,7 @@
 //! access to a path. A test compares the document with the routes, and schemathesis calls every operation.
 
 mod administration;
+mod document_check;
 mod documents;
 mod events;
 mod operation;
@@ -51,6 +52,9 @@ fn paths(cx: &Context<'_>) -> Map<String, Value> {
         administration::operations(&settings.server.paths.config, &settings.admin.scopes);
     operational.extend(events::operations(&settings.admin.scopes));
     operational.extend(scripts::operations(&settings.admin.scopes));
+    operational.extend(document_check::operations(
+        &settings.admin.scopes.documents_read,
+    ));
     operational.extend(trial::operations(&settings.admin.scopes.scripts_try));
     operational.extend(public::probes());
     let scheme = if settings.admin.tls { "https" } else { "http" };

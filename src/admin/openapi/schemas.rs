@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::{operation::named, trial};
 use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::candidate::CandidateReport,
-    endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::documents,
-    endpoint::events::EventPage, endpoint::events::consumers, endpoint::events::replay,
-    endpoint::script_replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
-    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
-    initial_access::NewToken, initial_access::TokenPage, schema,
+    endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::document_check,
+    endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
+    endpoint::events::replay, endpoint::script_replay, endpoint::script_versions,
+    endpoint::scripts::LoadedScripts, endpoint::used::Noted, import::ImportTally,
+    initial_access::InitialAccessTokenRequest, initial_access::NewToken, initial_access::TokenPage,
+    schema,
 };
 use crate::client::TrustLevel;
 
@@ -49,6 +50,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<consumers::CarriedOut<'_>>();
     generator.subschema_for::<consumers::ConsumerList<'_>>();
     generator.subschema_for::<Deleted>();
+    generator.subschema_for::<document_check::DocumentCheck>();
     generator.subschema_for::<EventPage<'_>>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<NewToken<'_>>();
@@ -78,6 +80,7 @@ fn requests() -> Map<String, Value> {
     generator.subschema_for::<documents::DocumentPinRequest>();
     generator.subschema_for::<documents::DocumentReference>();
     generator.subschema_for::<consumers::EventReference>();
+    generator.subschema_for::<document_check::DocumentCheckRequest>();
     generator.subschema_for::<InitialAccessTokenRequest>();
     generator.subschema_for::<replay::ReplayRequest>();
     generator.subschema_for::<script_replay::ScriptReplayRequest>();
