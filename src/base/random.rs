@@ -53,3 +53,19 @@ pub(crate) fn client_secret() -> Result<Secret, NoRandomness> {
 pub(crate) fn client_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_identifier_looks_like_the_url_of_a_document() {
+        for _ in 0..1_000 {
+            let id = client_id();
+            assert!(
+                uuid::Uuid::try_parse(&id).is_ok() && !id.contains(':'),
+                "{id}"
+            );
+        }
+    }
+}

@@ -368,6 +368,8 @@ async fn hosted(
     Ok(Some(Client {
         id: id.clone(),
         document: Some(document),
+        // Its identifier is the URL of the document already.
+        hosted_document: None,
         ..client
     }))
 }

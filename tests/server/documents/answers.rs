@@ -223,6 +223,7 @@ async fn the_url_of_an_own_document_is_resolved_without_a_request() {
     assert_eq!(client["metadata"]["client_name"], "Own");
     assert_eq!(client["provenance"]["trust_level"], "open");
     assert_eq!(client["document"]["host"], "clients.example.org");
+    assert_eq!(client.get("client_document_uri"), None);
     let other = world.resolve("https://clients.example.org/unknown").await;
     other.expect_error(404, &["not_found"]);
 }
