@@ -26,6 +26,7 @@ npm --silent --no-audit --no-fund --prefix "$work" install
 
 # A host for the documents of clients, with a certificate of its own authority.
 documents=localhost:$(free_port)
+port=$(free_port)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \
     -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
@@ -38,7 +39,7 @@ export REGISTRAR_URL=http://$listen PORT TELL_EVERY_MS=200 REGISTRAR_CREDENTIALS
 REGISTRAR_DISCOVERY__UPSTREAM="http://127.0.0.1:$PORT" \
     REGISTRAR_REGISTRATION__CLIENT_DOCUMENTS=any REGISTRAR_REGISTRATION__CLIENT_DOCUMENTS_ADVERTISED=true \
     REGISTRAR_REGISTRATION__CLIENT_DOCUMENT_DENY_LIST="[\"https://$documents/denied/*\"]" \
-    REGISTRAR_FETCH__ALLOWED_HOSTS="[\"$documents\"]" REGISTRAR_FETCH__CA_FILE="$work/ca.pem" \
+    REGISTRAR_FETCH__ALLOWED_HOSTS="[\"$documents\", \"localhost:$port\"]" REGISTRAR_FETCH__CA_FILE="$work/ca.pem" \
     start "$REGISTRAR_URL" registrar.log "$registrar" --listen "$listen" --data "$work/data"
 start listening provider.log node "$work/server.mjs"
 if ! timeout 120 node "$work/try.mjs" | tee "$work/try.out"; then
@@ -62,16 +63,16 @@ fi
 # A registrar that publishes documents of its clients.
 mkdir "$work/readers"
 cp .ci/documents/* "$work/readers"
+cp .ci/documents/resolved.mjs "$work"
 npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work/readers" install
-port=$(free_port)
 CONSUMER_PORT=$(free_port)
 export HOST_URL=https://127.0.0.1:$port DOCUMENTS_URL=https://localhost:$port CONSUMER_PORT
 REGISTRAR_SERVER__TLS__CERTIFICATE=$work/documents.pem REGISTRAR_SERVER__TLS__KEY=$work/documents.key \
     REGISTRAR_DOCUMENTS__BASE=$DOCUMENTS_URL REGISTRAR_REGISTRATION__HOSTED_CLIENT_DOCUMENTS=any \
     REGISTRAR_REGISTRATION__HOSTED_CLIENT_DOCUMENT_SECONDS=0 \
     start "$HOST_URL" host.log "$registrar" --listen "127.0.0.1:$port" --data "$work/host"
-for reader in hosted libraries; do
-    if ! NODE_EXTRA_CA_CERTS=$work/ca.pem timeout 120 node "$work/readers/$reader.mjs"; then
+for reader in readers/hosted readers/libraries resolved; do
+    if ! NODE_EXTRA_CA_CERTS=$work/ca.pem timeout 120 node "$work/$reader.mjs"; then
         tail -n 20 "$work/host.log"
         exit 1
     fi
