@@ -12,6 +12,7 @@ mod documents;
 mod events;
 mod moment;
 mod offline;
+mod pending;
 mod remote;
 mod script;
 mod serve;
@@ -64,6 +65,9 @@ enum Command {
     /// Work with client documents (Client ID Metadata Documents).
     #[command(subcommand)]
     Documents(documents::DocumentsCommand),
+    /// Work with the registrations and updates that wait for approval on a running server.
+    #[command(subcommand)]
+    Pending(pending::PendingCommand),
     /// Work with the initial access tokens of a running server.
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
@@ -203,6 +207,7 @@ fn run(command: Command) -> Result<(), CommandFailure> {
         Command::Try(arguments) => wait(trial::run(&arguments)),
         Command::Clients(command) => wait(clients::run(&command)),
         Command::Documents(command) => documents::run(&command),
+        Command::Pending(command) => wait(pending::run(&command)),
         Command::Tokens(command) => wait(tokens::run(&command)),
         Command::Events(command) => wait(events::run(&command)),
         Command::Config(command) => configure(&command),

@@ -23,7 +23,7 @@ pub(crate) use metadata::Metadata;
 pub(crate) use origins::MemberOrigin;
 pub(crate) use origins::MemberOrigins;
 pub(crate) use record::{
-    CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,
+    Approval, CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,
     StatementOrigin, TrustLevel,
 };
 pub(crate) use rules::Rules;

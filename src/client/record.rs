@@ -207,11 +207,26 @@ pub(crate) struct Provenance {
     /// The policy that the evidence was appraised against, as the attestation result names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) attestation_policy: Option<String>,
+    /// The administrator who approved the registration or the last update, if it had to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approval: Option<Approval>,
     /// The scripts that decided, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) scripts: Vec<ScriptRef>,
     /// The revision of the live configuration.
     pub(crate) configuration: String,
+}
+
+/// The decision of an administrator about a registration or an update that waited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Approval {
+    /// The `client_id` of the administrator.
+    pub(crate) by: String,
+    /// When the administrator decided.
+    pub(crate) at: Timestamp,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 /// Identifies a client certificate.

@@ -56,6 +56,10 @@ pub struct AdminScopes {
     pub documents_read: String,
     /// Approve, deny, fetch and pin client documents.
     pub documents_write: String,
+    /// Read what waits for approval.
+    pub pending_read: String,
+    /// Approve and deny what waits.
+    pub pending_write: String,
     /// Read the audit log.
     pub audit_read: String,
 }
@@ -77,6 +81,8 @@ impl Default for AdminScopes {
             scripts_try: "scripts.try".to_owned(),
             documents_read: "documents.read".to_owned(),
             documents_write: "documents.write".to_owned(),
+            pending_read: "pending.read".to_owned(),
+            pending_write: "pending.write".to_owned(),
             audit_read: "audit.read".to_owned(),
         }
     }
@@ -100,6 +106,8 @@ impl AdminScopes {
             scripts_try,
             documents_read,
             documents_write,
+            pending_read,
+            pending_write,
             audit_read,
         } = self;
         let all = [
@@ -117,6 +125,8 @@ impl AdminScopes {
             scripts_try,
             documents_read,
             documents_write,
+            pending_read,
+            pending_write,
             audit_read,
         ];
         let mut names: Vec<&str> = Vec::new();

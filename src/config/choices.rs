@@ -73,6 +73,19 @@ pub enum ClientAssertionAudience {
     Any,
 }
 
+/// `registrationApproval`: whether registrations can wait for an administrator
+/// (draft-dellaert-oauth-approval-based-dcr).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RegistrationApproval {
+    /// None waits.
+    Off,
+    /// A registration waits if its client asks for that, or if a script holds it.
+    Offered,
+    /// Every registration waits.
+    Required,
+}
+
 /// `clientDocuments`: whose documents are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -38,7 +38,7 @@ pub use admin::{AdminScopes, AdminSettings};
 pub use choices::{
     ClientAssertionAudience, ClientDocumentApproval, ClientDocumentDefaultAuthMethod,
     ClientDocumentHold, ClientDocumentRedirectUris, ClientDocuments, DefaultApplicationType,
-    InitialAccessTokenUse, PageUriHosts, Rotation, UnsupportedListValues,
+    InitialAccessTokenUse, PageUriHosts, RegistrationApproval, Rotation, UnsupportedListValues,
 };
 pub use documents::{ClientDocumentSettings, HostedClientDocuments};
 pub use error::{ConfigError, ConfigErrors};

@@ -12,8 +12,8 @@ use crate::config::{
     ClientAssertionAudience, ClientAttester, ClientDocumentApproval,
     ClientDocumentDefaultAuthMethod, ClientDocumentHold, ClientDocumentRedirectUris,
     ClientDocuments, DefaultApplicationType, HostedClientDocuments, InitialAccessTokenUse,
-    PageUriHosts, Rotation, SecretText, SsaValidationConfig, StatementIdentity,
-    StatementRedirectUris, StatementValidation, TrustedSsaIssuer, UdapMetadata,
+    PageUriHosts, RegistrationApproval, Rotation, SecretText, SsaValidationConfig,
+    StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer, UdapMetadata,
     UnsupportedListValues,
 };
 
@@ -287,6 +287,16 @@ with_defaults! {
         pub scripts_canary_faults: u64 = 5,
         /// How many of the last registrations and updates are kept, to be judged again by other scripts. 0: none.
         pub recorded_requests: u64 = 0,
+        /// Whether registrations can wait for the approval of an administrator.
+        pub registration_approval: RegistrationApproval = RegistrationApproval::Off,
+        /// The page on which an administrator approves registrations. Clients show it to their users.
+        pub registration_approval_uri: Option<String> = None,
+        /// Seconds for which a registration waits.
+        pub registration_approval_seconds: u64 = 600,
+        /// Seconds between two requests of a client that waits.
+        pub registration_approval_interval_seconds: u64 = 5,
+        /// Whether a client that cannot wait is registered at once and disabled until it is approved.
+        pub registration_approval_silent: bool = false,
         /// Whether a registration that is identical to that of an existing public client returns that
         /// client.
         pub reuse_identical_public_clients: bool = false,

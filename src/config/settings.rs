@@ -146,6 +146,8 @@ pub struct Limits {
     pub jwks_keys: usize,
     /// Maximum number of outstanding nonces for attestation evidence.
     pub evidence_nonces: u64,
+    /// Maximum number of registrations and updates that wait for approval.
+    pub pending_registrations: u64,
     /// Maximum size of a client document (Client ID Metadata Document), in bytes.
     pub document_bytes: usize,
     /// Maximum length of the URL of a client document, in bytes.
@@ -183,6 +185,7 @@ impl Default for Limits {
             language_tags: 64,
             jwks_keys: 20,
             evidence_nonces: 10_000,
+            pending_registrations: 1_000,
             document_bytes: 5_120,
             document_uri_bytes: 512,
             documents: 10_000,

@@ -13,7 +13,9 @@ mod upstream;
 
 use serde_json::Value;
 
-use crate::client::{rules::ALGORITHMS, rules::supported_grants, rules::supported_methods};
+use crate::client::{
+    rules::ALGORITHMS, rules::supported_grants, rules::supported_methods, rules::supported_modes,
+};
 use crate::config::{ClientCertificates, Registration, ServerSettings, UPSTREAM};
 use crate::jose::Algorithm;
 use crate::service::{Context, MetadataDocument};
@@ -96,6 +98,10 @@ fn put_support(
     theirs: Option<&MetadataDocument>,
     document: &mut MetadataDocument,
 ) {
+    let modes = supported_modes(settings);
+    if !modes.is_empty() {
+        put(document, "registration_modes_supported", modes.to_vec());
+    }
     put_user_code(settings, theirs, document);
     put_client_documents(settings, document);
 }

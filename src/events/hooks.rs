@@ -28,15 +28,16 @@ pub(super) fn has_created(snapshot: &Snapshot) -> bool {
     snapshot.scripts.has(Hook::ClientCreated)
 }
 
-/// Returns the hook for events of a type.
-const fn hook(kind: EventType) -> Hook {
+/// Returns the hook for events of a type; none if scripts are not notified of them.
+const fn hook(kind: EventType) -> Option<Hook> {
     match kind {
-        EventType::Created => Hook::ClientCreated,
-        EventType::Deleted => Hook::ClientDeleted,
+        EventType::Created => Some(Hook::ClientCreated),
+        EventType::Deleted => Some(Hook::ClientDeleted),
         EventType::Updated
         | EventType::Disabled
         | EventType::Enabled
-        | EventType::SecretRotated => Hook::ClientUpdated,
+        | EventType::SecretRotated => Some(Hook::ClientUpdated),
+        EventType::Pending | EventType::Approved | EventType::Denied => None,
     }
 }
 
@@ -44,10 +45,10 @@ const fn hook(kind: EventType) -> Hook {
 pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
     let snapshot = service.snapshot();
     let event = &delivery.logged.event;
-    let hook = hook(event.kind);
-    if !snapshot.scripts.has(hook) {
+    let hook = hook(event.kind).filter(|hook| snapshot.scripts.has(*hook));
+    let Some(hook) = hook else {
         return Attempt::Unwanted;
-    }
+    };
     let seen = match seen(service, event).await {
         Ok(Some(seen)) => seen,
         Ok(None) => return Attempt::Unwanted,

@@ -18,6 +18,9 @@ pub(super) async fn subject(
     service: &Service,
     event: &Event,
 ) -> Result<Option<EventSubject>, StoreError> {
+    if let Some(waiting) = waiting(service, event).await? {
+        return Ok(Some(EventSubject::Stored(Box::new(waiting))));
+    }
     let stored = service.store.clients.find(&event.client_id).await?;
     let is_deletion = event.kind == EventType::Deleted;
     let is_as_reported = stored
@@ -38,6 +41,15 @@ pub(super) async fn subject(
             EventSubject::Deleted(deleted.map(Box::new))
         }
     }))
+}
+
+/// Returns the client of a request that waits for approval, as it would be stored.
+async fn waiting(service: &Service, event: &Event) -> Result<Option<Client>, StoreError> {
+    let Some(id) = &event.pending else {
+        return Ok(None);
+    };
+    let found = service.store.pending.find(id, service.clock.now()).await?;
+    Ok(found.map(|found| (*found.request().client).clone()))
 }
 
 /// Returns the last metadata of the client of `event`, with its identifiers.

@@ -141,6 +141,7 @@ fn data(delivery: &Delivery, client: Option<&Map<String, Value>>) -> Map<String,
         ("revision", json!(event.revision)),
         ("actor", json!(event.actor)),
         ("correlation_id", json!(event.correlation_id)),
+        ("pending", json!(event.pending)),
         ("client", json!(client)),
     ];
     let mut data = Map::new();

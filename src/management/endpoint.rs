@@ -11,7 +11,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::http::{BadCredentials, BodyError, Problem, answer, body, permits_change};
 use crate::management::{self, Held, ManageError, holder};
-use crate::registration::{self, Caller, ClientInformation, Received, RegisterError, certificate};
+use crate::registration::{self, Caller, Received, RegisterError, Registered, certificate};
 use crate::script::HookError;
 use crate::service::{Context, Service, refusal};
 use crate::store::Action;
@@ -44,7 +44,7 @@ pub(crate) async fn put(
     let (mut parts, _) = request.into_parts();
     let body = body::take(&mut parts);
     match update(&cx, &parts, body).await {
-        Ok(information) => Ok(information.into_response(StatusCode::OK)),
+        Ok(updated) => Ok(updated.into_response()),
         Err(error) => Err(refused(&cx, &parts, Action::UpdateRefused, error)),
     }
 }
@@ -53,7 +53,7 @@ async fn update(
     cx: &Context<'_>,
     parts: &Parts,
     body: Result<Bytes, BodyError>,
-) -> Result<ClientInformation, ManageError> {
+) -> Result<Registered, ManageError> {
     let step = cx.step("authentication");
     let (held, caller) = step.done(begin(cx, parts).await)?;
     let precondition = check_precondition(&parts.headers, &held);

@@ -16,8 +16,8 @@ use crate::client::{
 };
 use crate::http::{BodyError, ClientCertificate, RequestForm, media_type, peer};
 use crate::registration::{
-    ATTESTATION_HEADER, AttestedClient, ClientInformation, MemberSources, NamedToken, PROOF_HEADER,
-    Parsed, Statement, TokenPolicy, Use,
+    ATTESTATION_HEADER, AttestedClient, ClientInformation, Course, DeferredAnswer, MemberSources,
+    NamedToken, PROOF_HEADER, Parsed, PollAnswer, Statement, TokenPolicy, Use,
 };
 use crate::script::{
     ChangedMember, DocumentFacts, Facts, Hook, HttpRequest, Proofs, RequestFacts, Reservation,
@@ -373,6 +373,15 @@ pub(super) struct Sanctioned {
     pub(super) changed: Vec<ChangedMember>,
     /// What the scripts reserved for the client.
     pub(super) reserved: Vec<Reservation>,
+    /// Whether it takes effect at once.
+    pub(super) course: Course,
+}
+
+impl Sanctioned {
+    /// Returns the same with this course.
+    pub(super) fn with(self, course: Course) -> Self {
+        Self { course, ..self }
+    }
 }
 
 /// A client with its credentials, which only the client itself may see.
@@ -386,10 +395,14 @@ pub(super) struct Issued {
     pub(super) reserved: Vec<Reservation>,
 }
 
-/// The result of a registration.
+/// The result of a registration or an update.
 pub(crate) enum Registered {
     /// A new client, or a shared one.
     New(ClientInformation),
-    /// An existing client: the statement identifies it.
+    /// An existing client: the client itself or its statement has identified it.
     There(ClientInformation),
+    /// The request waits for the approval of an administrator.
+    Deferred(DeferredAnswer),
+    /// The client has asked for the decision about a request that waits.
+    Polled(PollAnswer),
 }

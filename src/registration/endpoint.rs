@@ -10,11 +10,12 @@ use hyper::{Request, StatusCode};
 use serde_json::Map;
 
 use crate::base::ErrorCode;
+use crate::config::RegistrationApproval;
 use crate::http::{BadCredentials, BodyError, Problem, answer, body, entity_tag, peer};
 use crate::registration::{
     self, AttestationHeaders, CHALLENGE_HEADER, Caller, ClientAttestationError, ClientInformation,
-    Received, RegisterError, Registered, certificate, client_attestation, initial_access,
-    verify_attestation,
+    PollAnswer, PollError, Received, RegisterError, Registered, certificate, client_attestation,
+    decision, initial_access, verify_attestation,
 };
 use crate::service::{Context, Service, refusal};
 use crate::store::Action;
@@ -32,8 +33,7 @@ pub(crate) async fn post(
     let body = body::take(&mut parts);
     let caller = Caller::of(&parts);
     match admit(&cx, caller, body).await {
-        Ok(Registered::New(information)) => Ok(information.into_response(StatusCode::CREATED)),
-        Ok(Registered::There(information)) => Ok(information.into_response(StatusCode::OK)),
+        Ok(registered) => Ok(registered.into_response()),
         Err(error) => {
             let (problem, stranger) = (Problem::from(error), refusal::stranger(&parts));
             refusal::audit(&cx, &stranger, Action::RegistrationRefused, "", &problem);
@@ -42,15 +42,48 @@ pub(crate) async fn post(
     }
 }
 
+impl Registered {
+    /// Returns the response.
+    pub(crate) fn into_response(self) -> Response {
+        match self {
+            Self::New(information) | Self::Polled(PollAnswer::Registered(information)) => {
+                information.into_response(StatusCode::CREATED)
+            }
+            Self::There(information) | Self::Polled(PollAnswer::Updated(information)) => {
+                information.into_response(StatusCode::OK)
+            }
+            Self::Deferred(codes) => answer::json(StatusCode::ACCEPTED, &codes),
+            Self::Polled(PollAnswer::Waiting(members)) => {
+                answer::json(StatusCode::ACCEPTED, &members)
+            }
+            Self::Polled(PollAnswer::Cancelled) => answer::empty(StatusCode::NO_CONTENT),
+        }
+    }
+}
+
 /// Steps 1 to 4: the switch, the limits, the quota of the address, the credentials.
 async fn admit(
     cx: &Context<'_>,
-    mut caller: Caller<'_>,
+    caller: Caller<'_>,
     body: Result<Bytes, BodyError>,
-) -> Result<Registered, RegisterError> {
+) -> Result<Registered, PollError> {
     check_caller(cx, &caller)?;
-    let headers = caller.headers();
-    let received = cx.step("body").done(Received::new(headers, body))?;
+    let received = Received::new(caller.headers(), body);
+    let received = cx
+        .step("body")
+        .done(received.map_err(RegisterError::from))?;
+    if let Some(polled) = poll(cx, &caller, &received).await? {
+        return Ok(polled);
+    }
+    let caller = authenticate(cx, caller).await?;
+    Ok(registration::register(cx, &caller, received).await?)
+}
+
+/// Step 4: finds the credentials of the caller, which count for its quota.
+async fn authenticate<'a>(
+    cx: &Context<'_>,
+    mut caller: Caller<'a>,
+) -> Result<Caller<'a>, RegisterError> {
     let step = cx.step("initial_access_token");
     let shown = initial_access::find(cx, &caller).await;
     let counted = match &shown {
@@ -58,15 +91,33 @@ async fn admit(
         _ => None,
     };
     initial_access::count(cx, &caller, counted)?;
-    let attestation = AttestationHeaders::of(headers);
+    let attestation = AttestationHeaders::of(caller.headers());
     let attesting = cx.step("client_attestation");
-    caller.attested = attesting.done(verify_attestation(cx, &attestation).await)?;
+    let attested = verify_attestation(cx, &attestation).await;
+    caller.attested = attesting.done(attested)?;
     let shown = match shown {
         Err(error) if may_lack_token(&caller, &error) => Ok(None),
         shown => shown,
     };
     caller.initial_access = step.done(shown)?;
-    registration::register(cx, &caller, received).await
+    Ok(caller)
+}
+
+/// Answers a client that asks whether its registration was approved; none if this is another request.
+async fn poll(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    received: &Received,
+) -> Result<Option<Registered>, PollError> {
+    if cx.settings().registration_approval == RegistrationApproval::Off {
+        return Ok(None);
+    }
+    let Some(members) = decision::asked(received) else {
+        return Ok(None);
+    };
+    // In a box, so that every other registration does not carry the space of this future.
+    let polled = Box::pin(decision::poll(cx, caller, &members)).await?;
+    Ok(Some(Registered::Polled(polled)))
 }
 
 /// Whether the caller needs no initial access token, and presented none. That holds for an attested client.
@@ -140,18 +191,41 @@ impl From<RegisterError> for Problem {
             | RegisterError::StaleEvidence(_) => bad_request(&error),
             RegisterError::TooManyNonces { .. }
             | RegisterError::NothingLeft { .. }
+            | RegisterError::TooManyPending
             | RegisterError::Conflict => retry(&error),
             RegisterError::NoKeys(_)
             | RegisterError::SpoiledByScript { .. }
             | RegisterError::Randomness(_)
             | RegisterError::Seal(_) => failure(&error),
             RegisterError::Disabled
+            | RegisterError::NotApproved
             | RegisterError::Unauthorised(_)
             | RegisterError::OtherToken
             | RegisterError::NoCertificate
             | RegisterError::UntrustedCertificate
             | RegisterError::OtherCertificate { .. }
             | RegisterError::ForeignCertificate => not_permitted(&error),
+        }
+    }
+}
+
+/// Seconds after which a client may find room among the requests that wait for approval.
+const PENDING_RETRY: u64 = 60;
+
+impl From<PollError> for Problem {
+    fn from(error: PollError) -> Self {
+        let description = error.to_string();
+        let rejected = |code: &'static str| Self::new(StatusCode::BAD_REQUEST, code, &description);
+        match error {
+            PollError::Register(error) => error.into(),
+            PollError::Malformed => rejected(ErrorCode::InvalidClientMetadata.as_str()),
+            PollError::Unknown | PollError::Outdated => rejected("invalid_registration"),
+            PollError::Ended => rejected("expired_token"),
+            PollError::Denied => rejected(ErrorCode::AccessDenied.as_str()),
+            PollError::TooSoon { retry_after } => {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                Self::new(status, "slow_down", &description).retry_after(retry_after)
+            }
         }
     }
 }
@@ -182,6 +256,7 @@ fn retry(error: &RegisterError) -> Problem {
         | RegisterError::NothingLeft { retry_after } => {
             refusal::too_many_requests(&description, *retry_after)
         }
+        RegisterError::TooManyPending => Problem::unavailable(&description, PENDING_RETRY),
         _ => Problem::new(StatusCode::CONFLICT, "conflict", &description),
     }
 }

@@ -101,6 +101,14 @@ pub(crate) enum RegisterError {
         /// The broken rules.
         violations: Vec<Violation>,
     },
+    /// A script holds the request, and no request waits on this server.
+    #[error(
+        "an administrator must approve this request, and requests do not wait for approval on this server"
+    )]
+    NotApproved,
+    /// As many requests wait for approval as are allowed.
+    #[error("too many registrations wait for approval; retry later")]
+    TooManyPending,
     /// Another request changed the client first.
     #[error("another request changed the client at the same time; read it and retry")]
     Conflict,

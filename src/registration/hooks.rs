@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::base::Violation;
 use crate::client::{Approved, Client, Metadata, Valid};
 use crate::registration::{
-    Attempt, Caller, ClientInformation, Proven, RegisterError, Sanctioned, evidence, sector,
+    Attempt, Caller, ClientInformation, Course, Proven, RegisterError, Sanctioned, evidence, sector,
 };
 use crate::script::{Decision, Facts, Hook, HookError, Proofs, SharedByScripts};
 use crate::service::Context;
@@ -36,6 +36,7 @@ pub(super) async fn decide(
             attestation: None,
             changed: Vec::new(),
             reserved: Vec::new(),
+            held: None,
         });
     }
     if let Some(existing) = attempt.existing() {
@@ -69,6 +70,7 @@ pub(super) async fn approve(
             scripts,
             changed,
             reserved,
+            course: Course::Immediate,
         }),
         Err(violations) => {
             let scripts = scripts.into_iter().map(|script| script.name).collect();

@@ -82,13 +82,11 @@ impl Identity {
         match existing {
             None => {
                 let alone = self.indexed().no_more_than(seen);
-                let created = create_first(attempt, offered, alone).await?;
-                Ok(Registered::New(created))
+                create_first(attempt, offered, alone).await
             }
             Some(stored) => {
                 let attempt = Attempt::replace(attempt.cx, attempt.caller, &stored);
-                let changed = change_existing(attempt, offered, &stored).await?;
-                Ok(Registered::There(changed))
+                change_existing(attempt, offered, &stored).await
             }
         }
     }
@@ -99,7 +97,7 @@ async fn create_first(
     attempt: Attempt<'_>,
     offered: Offered,
     alone: Change,
-) -> Result<ClientInformation, RegisterError> {
+) -> Result<Registered, RegisterError> {
     match &offered.statement {
         Some(statement) if udap::is_cancellation(statement) => {
             Err(refused("must not be empty: this client is not registered"))
@@ -113,7 +111,7 @@ async fn change_existing(
     attempt: Attempt<'_>,
     mut offered: Offered,
     stored: &Stored,
-) -> Result<ClientInformation, RegisterError> {
+) -> Result<Registered, RegisterError> {
     let client = stored.client();
     // Another registration must not undo what an operator did.
     if !client.is_usable(attempt.cx.service.clock.now()) {
@@ -124,7 +122,8 @@ async fn change_existing(
     if let Some(statement) = &offered.statement
         && udap::is_cancellation(statement)
     {
-        return cancel(attempt, statement, stored).await;
+        let ended = cancel(attempt, statement, stored).await?;
+        return Ok(Registered::There(ended));
     }
     // The statement identifies the client, as the `client_id` does in an update (RFC 7592).
     let client_id = offered.parsed.members.entry("client_id");

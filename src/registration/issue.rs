@@ -50,6 +50,45 @@ pub(super) fn create(
     })
 }
 
+/// Issues a client that was approved after it had waited: it is issued now, and gets its registration access token.
+pub(super) fn reissue(cx: &Context<'_>, client: Client) -> Result<Issued, RegisterError> {
+    let now = cx.service.clock.now();
+    let expires_at = rules::expiry(client.metadata.metadata(), now);
+    let secret = client.secret.map(|secret| ClientSecret {
+        expires_at,
+        ..secret
+    });
+    let (token, tokens) = first_token()?;
+    let client = Client {
+        issued_at: now,
+        expires_at,
+        secret,
+        tokens,
+        ..client
+    };
+    let issued = open_secret(cx, client)?;
+    Ok(Issued {
+        token: Some(token),
+        ..issued
+    })
+}
+
+/// Returns `client` with its secret, and without a registration access token.
+pub(super) fn open_secret(cx: &Context<'_>, client: Client) -> Result<Issued, RegisterError> {
+    let key = &cx.service.store.sealing_key;
+    let secret = match &client.secret {
+        Some(secret) => Some(key.open(&secret.sealed, client.id.as_str())?),
+        None => None,
+    };
+    Ok(Issued {
+        client,
+        token: None,
+        secret,
+        // They were counted when the request began to wait.
+        reserved: Vec::new(),
+    })
+}
+
 /// Creates the next revision of `stored`, whose management presented `token`.
 pub(super) fn update(
     attempt: Attempt<'_>,
@@ -219,6 +258,9 @@ pub(super) fn provenance(
         attestation_digest: attestation.digest,
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
+        approval: attempt
+            .existing()
+            .and_then(|before| before.provenance.approval.clone()),
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
     }
@@ -233,13 +275,17 @@ fn certificate_origin(attempt: Attempt<'_>) -> Option<CertificateOrigin> {
 }
 
 /// Returns the audit event of a new client.
-fn created(attempt: Attempt<'_>, client: &Client) -> AuditEvent {
-    let now = attempt.cx.service.clock.now();
-    let author = attempt.caller.author(None);
+pub(super) fn created(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) -> AuditEvent {
+    let now = cx.service.clock.now();
+    let author = caller.author(None);
     let event = author.did(Action::ClientCreated, client.id.as_str(), now);
     let event = event.with("trust_level", client.provenance.trust_level.as_str());
-    match &client.provenance.initial_access_token {
+    let event = match &client.provenance.initial_access_token {
         Some(id) => event.with("initial_access_token", id.as_str()),
+        None => event,
+    };
+    match &client.provenance.approval {
+        Some(approval) => event.with("approved_by", approval.by.as_str()),
         None => event,
     }
 }
@@ -253,9 +299,14 @@ pub(super) fn deleted(cx: &Context<'_>, caller: &Caller<'_>, client: &Client) ->
 }
 
 /// Returns the audit event of a change. It names the members that changed, without their values.
-fn updated(attempt: Attempt<'_>, before: &Client, client: &Client) -> AuditEvent {
-    let now = attempt.cx.service.clock.now();
-    let author = attempt.caller.author(Some(client));
+pub(super) fn updated(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    before: &Client,
+    client: &Client,
+) -> AuditEvent {
+    let now = cx.service.clock.now();
+    let author = caller.author(Some(client));
     let event = author.did(Action::ClientUpdated, client.id.as_str(), now);
     let changed = before
         .metadata
@@ -267,6 +318,21 @@ fn updated(attempt: Attempt<'_>, before: &Client, client: &Client) -> AuditEvent
         .with("changed", changed)
 }
 
+/// Returns the change that uses up what the request uses up.
+///
+/// # Errors
+/// When any of it was already used.
+pub(super) async fn used_up(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    issued: &Issued,
+) -> Result<Change, RegisterError> {
+    let cx = attempt.cx;
+    let uses = single_use::change(attempt, proven).await?;
+    let uses = uses.and(initial_access::one_use(cx, attempt.caller));
+    Ok(uses.and(reservations::change(cx, &issued.reserved).await?))
+}
+
 /// Stores a new client with its event, what its registration uses up, and `also`. When this function returns,
 /// the client survives a power failure.
 pub(super) async fn insert(
@@ -276,10 +342,9 @@ pub(super) async fn insert(
     also: Change,
 ) -> Result<(), RegisterError> {
     let (cx, client) = (attempt.cx, &issued.client);
-    let uses = single_use::change(attempt, proven).await?;
-    let uses = uses.and(initial_access::one_use(cx, attempt.caller));
-    let uses = uses.and(reservations::change(cx, &issued.reserved).await?);
-    let along = along(attempt, proven, client, &created(attempt, client))?;
+    let uses = used_up(attempt, proven, issued).await?;
+    let event = created(cx, attempt.caller, client);
+    let along = along(attempt, proven, client, &event)?;
     let along = along.and(uses).and(also);
     let stored = cx.service.store.clients.insert(client, along).await;
     if matches!(stored, Err(StoreError::Conflict)) {
@@ -290,23 +355,19 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Stores the next revision with its event and what the request uses up, unless another request changed the
+/// Stores the next revision with its event, what the request uses up, and `also`, unless another request changed the
 /// client first.
 pub(super) async fn put_back(
     attempt: Attempt<'_>,
     seen: &Stored,
     issued: &Issued,
     proven: &Proven,
+    also: Change,
 ) -> Result<(), RegisterError> {
     let (cx, client) = (attempt.cx, &issued.client);
-    let uses = single_use::change(attempt, proven).await?;
-    let uses = uses.and(reservations::change(cx, &issued.reserved).await?);
-    let along = along(
-        attempt,
-        proven,
-        client,
-        &updated(attempt, seen.client(), client),
-    )?;
+    let uses = used_up(attempt, proven, issued).await?.and(also);
+    let event = updated(cx, attempt.caller, seen.client(), client);
+    let along = along(attempt, proven, client, &event)?;
     let along = along.and(uses);
     let stored = cx.service.store.clients.replace(seen, client, along).await;
     check_uses(attempt, proven, issued, stored).await?;

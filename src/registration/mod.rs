@@ -5,8 +5,10 @@
 //! how a request is routed; only [`endpoint`] answers in HTTP.
 
 mod answer;
+pub(crate) mod approval;
 mod attempt;
 pub(crate) mod client_document;
+pub(crate) mod decision;
 mod documents;
 pub(crate) mod endpoint;
 mod error;
@@ -22,8 +24,10 @@ mod single_use;
 mod update;
 
 pub(crate) use answer::ClientInformation;
+pub(crate) use approval::DeferredAnswer;
 pub(crate) use attempt::Caller;
 pub(crate) use attempt::{HookMark, Received, Registered};
+pub(crate) use decision::{PollAnswer, PollError};
 pub(crate) use error::RegisterError;
 pub(crate) use issue::rotate_token;
 pub(crate) use proof::certificate;
@@ -42,6 +46,7 @@ use crate::service::Context;
 use crate::store::{Along, Change, Stored};
 use crate::telemetry::{self, ClientChange, traces};
 
+use approval::Course;
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
 use documents::PublicationChange;
 use error::reject_any;
@@ -69,10 +74,7 @@ pub(crate) async fn register(
     let attempt = Attempt::create(cx, caller);
     let offered = read(attempt, &received).await?;
     match Identity::of(cx, offered.statement.as_ref()) {
-        None => {
-            let created = create(attempt, offered, Change::default()).await?;
-            Ok(Registered::New(created))
-        }
+        None => create(attempt, offered, Change::default()).await,
         Some(identity) => Box::pin(identity.register(attempt, offered)).await,
     }
 }
@@ -88,7 +90,7 @@ pub(crate) async fn replace(
     received: Received,
     stored: &Stored,
     token: Option<&Secret>,
-) -> Result<ClientInformation, RegisterError> {
+) -> Result<Registered, RegisterError> {
     let attempt = Attempt::replace(cx, caller, stored);
     let offered = read(attempt, &received).await?;
     put_back(attempt, offered, stored, token).await
@@ -141,17 +143,52 @@ async fn create(
     attempt: Attempt<'_>,
     offered: Offered,
     also: Change,
+) -> Result<Registered, RegisterError> {
+    let (proven, sanctioned) = decide(attempt, offered).await?;
+    match sanctioned.course.clone() {
+        Course::Immediate => {
+            let created = create_now(attempt, &proven, sanctioned, also).await?;
+            Ok(Registered::New(created))
+        }
+        Course::Disabled(reason) => {
+            let created = create_disabled(attempt, &proven, sanctioned, also, reason);
+            Ok(Registered::New(Box::pin(created).await?))
+        }
+        Course::Deferred(reason) => {
+            let issued = issue_client(attempt, &proven, sanctioned, None)?;
+            deferred(attempt, &proven, issued, reason).await
+        }
+    }
+}
+
+/// Lets the request wait for an administrator.
+async fn deferred(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    issued: Issued,
+    reason: Option<String>,
+) -> Result<Registered, RegisterError> {
+    // In a box, so that every other request does not carry the space of this future.
+    let deferred = Box::pin(approval::defer(attempt, proven, issued, reason));
+    Ok(Registered::Deferred(deferred.await?))
+}
+
+/// Creates a client that can be used at once, or finds the one that it shares.
+async fn create_now(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    sanctioned: Sanctioned,
+    also: Change,
 ) -> Result<ClientInformation, RegisterError> {
     let cx = attempt.cx;
-    let (proven, sanctioned) = decide(attempt, offered).await?;
-    let mut shared = SharedClient::of(cx, &proven, sanctioned.metadata.metadata());
+    let mut shared = SharedClient::of(cx, proven, sanctioned.metadata.metadata());
     if let Some(existing) = shared.answer(attempt).await? {
         return Ok(existing);
     }
-    let issued = issue_client(attempt, &proven, sanctioned, shared.digest.clone())?;
+    let issued = issue_client(attempt, proven, sanctioned, shared.digest.clone())?;
     let answer = answer(attempt, &issued).await?;
     let also = shared.alone().and(also);
-    match store(attempt, &issued, &proven, also).await {
+    match store(attempt, &issued, proven, also).await {
         Ok(()) => {}
         // Another request may have registered the same metadata at the same time. After any other failure, a
         // client found now may be a part of this one.
@@ -162,6 +199,22 @@ async fn create(
         Err(error) => return Err(error),
     }
     report_created(cx, &issued.client);
+    Ok(answer)
+}
+
+/// Creates a client that is disabled until an administrator approves it.
+async fn create_disabled(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    sanctioned: Sanctioned,
+    also: Change,
+    reason: Option<String>,
+) -> Result<ClientInformation, RegisterError> {
+    let issued = issue_client(attempt, proven, sanctioned, None)?;
+    let answer = answer(attempt, &issued).await?;
+    let waits = approval::disabled(attempt, proven, &issued.client, reason).await?;
+    store(attempt, &issued, proven, also.and(waits)).await?;
+    report_created(attempt.cx, &issued.client);
     Ok(answer)
 }
 
@@ -202,17 +255,31 @@ async fn put_back(
     offered: Offered,
     stored: &Stored,
     token: Option<&Secret>,
-) -> Result<ClientInformation, RegisterError> {
+) -> Result<Registered, RegisterError> {
     let (proven, sanctioned) = decide(attempt, offered).await?;
+    let course = sanctioned.course.clone();
     let (cx, step) = (attempt.cx, attempt.cx.step("credentials"));
     let issued = step.done(issue::update(attempt, stored, token, &proven, sanctioned))?;
+    if let Course::Deferred(reason) = course {
+        return deferred(attempt, &proven, issued, reason).await;
+    }
     let answer = answer(attempt, &issued).await?;
-    let step = cx.step("store");
-    let put_back = issue::put_back(attempt, stored, &issued, &proven);
-    step.done(put_back.instrument(traces::step("store")).await)?;
+    store_next(attempt, stored, &issued, &proven).await?;
     cx.count(ClientChange::Updated, proven.proofs.trust_level.as_str());
     tracing::debug!(revision = issued.client.revision, "client updated");
-    Ok(answer)
+    Ok(Registered::There(answer))
+}
+
+/// Runs step 14 of an update.
+async fn store_next(
+    attempt: Attempt<'_>,
+    stored: &Stored,
+    issued: &Issued,
+    proven: &Proven,
+) -> Result<(), RegisterError> {
+    let step = attempt.cx.step("store");
+    let put_back = issue::put_back(attempt, stored, issued, proven, Change::default());
+    step.done(put_back.instrument(traces::step("store")).await)
 }
 
 /// Runs steps 7 to 13.
@@ -226,12 +293,14 @@ async fn decide(
     let bound = certificate::bind(attempt, valid.metadata());
     cx.step("certificate_subject").done(bound)?;
     let step = cx.step("scripts");
-    let decided = step.done(hooks::decide(attempt, &proven, &valid).await)?;
+    let mut decided = step.done(hooks::decide(attempt, &proven, &valid).await)?;
     let proven = evidence::settle(proven, &decided);
     let proven = cx.step("evidence_appraised").done(proven)?;
+    let course = approval::settle(attempt, &proven, &mut decided)?;
     let step = cx.step("script_changes");
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await;
-    Ok((proven, step.done(sanctioned)?))
+    let sanctioned = step.done(sanctioned)?.with(course);
+    Ok((proven, sanctioned))
 }
 
 /// Runs steps 10 and 11: every rule, and the file at the `sector_identifier_uri`.

@@ -18,7 +18,7 @@ use crate::registration::{
 };
 use crate::script::Proofs;
 use crate::service::Context;
-use crate::store::Stored;
+use crate::store::{Change, Stored};
 use crate::telemetry::ClientChange;
 
 /// The members that a client must not send in an update.
@@ -105,7 +105,7 @@ fn is_current_secret(
 }
 
 /// Replaces the metadata of `stored` by `members`, and returns the updated client. Members that only the
-/// operator may set are applied, and deleted if they are omitted.
+/// operator may set are applied, and deleted if they are omitted. `also` is a part of the same change.
 ///
 /// # Errors
 /// The error of the first step that rejects the update. The client is then unchanged.
@@ -114,6 +114,7 @@ pub(crate) async fn replace_as_operator(
     caller: &Caller<'_>,
     members: Map<String, Value>,
     stored: &Stored,
+    also: Change,
 ) -> Result<Client, RegisterError> {
     let attempt = Attempt::replace(cx, caller, stored);
     let members = absent::present(members);
@@ -122,7 +123,7 @@ pub(crate) async fn replace_as_operator(
     let sanctioned = sanction(attempt, &proven).await?;
     let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
-    issue::put_back(attempt, stored, &issued, &proven).await?;
+    issue::put_back(attempt, stored, &issued, &proven, also).await?;
     let (client, trust_level) = (issued.client, proven.proofs.trust_level);
     cx.count(ClientChange::Updated, trust_level.as_str());
     tracing::info!(

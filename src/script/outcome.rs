@@ -21,6 +21,8 @@ pub(crate) struct Decision {
     pub(crate) changed: Vec<ChangedMember>,
     /// What scripts have reserved for the client.
     pub(crate) reserved: Vec<Reservation>,
+    /// Why a script lets the request wait for an administrator; none if no script does.
+    pub(crate) held: Option<String>,
 }
 
 /// One use of a counter of a script, which counts only when the client is stored.

@@ -204,6 +204,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
     let routes = admin_clients()
         .merge(admin_documents())
         .merge(admin_tokens())
+        .merge(admin_pending())
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
@@ -366,6 +367,17 @@ fn admin_documents() -> Router<Arc<Service>> {
         .route("/admin/v1/client-documents", list)
         .route("/admin/v1/client-documents/candidate", candidate)
         .nest("/admin/v1/client-documents", orders)
+}
+
+/// The registrations and updates that wait for approval.
+fn admin_pending() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::pending;
+    let one = "/admin/v1/pending/{id}";
+    Router::new()
+        .route("/admin/v1/pending", only(get(pending::list), READ))
+        .route(one, only(get(pending::show), READ))
+        .route(&format!("{one}/approve"), post_only(post(pending::approve)))
+        .route(&format!("{one}/deny"), post_only(post(pending::deny)))
 }
 
 /// The initial access tokens of the admin API.

@@ -38,6 +38,9 @@ pub(crate) use crate::store::expiring::key_values::{
     KeyValueError, KeyValueLimits, KeyValues, ScriptValues,
 };
 pub(crate) use crate::store::expiring::nonces::Nonces;
+pub(crate) use crate::store::expiring::pending::{
+    FoundRequest, PendingError, PendingKind, PendingRequest, PendingRequests, PendingState,
+};
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
@@ -84,6 +87,8 @@ pub(crate) struct Store {
     pub(crate) initial_access_tokens: InitialAccessTokens,
     /// The outstanding nonces.
     pub(crate) nonces: Nonces,
+    /// The registrations and updates that wait for approval.
+    pub(crate) pending: PendingRequests,
     /// Identifiers that may be used only once.
     pub(crate) single_use: SingleUse,
     /// The values of scripts.
@@ -179,6 +184,7 @@ impl Store {
             tokens: Tokens::new(shared()),
             initial_access_tokens: InitialAccessTokens::new(shared()),
             nonces: Nonces::new(shared()),
+            pending: PendingRequests::new(shared()),
             single_use: SingleUse::new(shared()),
             key_values: KeyValues::new(shared(), sealing_key.clone()),
             patches: ConfigurationPatches::new(shared(), sealing_key.clone()),

@@ -302,6 +302,7 @@ fn client(
             attestation_digest: None,
             attestation_verifier: None,
             attestation_policy: None,
+            approval: None,
             scripts: Vec::new(),
             configuration: issue.configuration,
         },

@@ -31,6 +31,7 @@ mod remote_clients;
 mod remote_config;
 mod remote_events;
 mod remote_failures;
+mod remote_pending;
 mod remote_scripts;
 mod remote_tokens;
 mod remote_transfer;

@@ -17,6 +17,7 @@ mod admin_clients;
 mod admin_deletion;
 mod administrator;
 mod alike;
+mod approval;
 mod attestation;
 mod audit;
 mod audit_reloads;

@@ -138,7 +138,7 @@ fn due(request: &Request<Bytes>, secret: &str) -> String {
     format!("v1,{}", STANDARD.encode(hash))
 }
 
-async fn patch(server: &TestServer, operations: Value) -> Answer {
+pub(crate) async fn patch(server: &TestServer, operations: Value) -> Answer {
     let token = server.administrator_token().await;
     let request = server.ask("PATCH", "/admin/v1/config").bearer_auth(token);
     let request = request.header("content-type", "application/json-patch+json");

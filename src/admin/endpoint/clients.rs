@@ -25,7 +25,7 @@ use crate::management::{self, Held};
 use crate::registration::{self, Caller};
 use crate::resolution::{Resolved, Resolver};
 use crate::service::{Context, Service};
-use crate::store::{Action, ClientFilter, Page, Stored};
+use crate::store::{Action, Change, ClientFilter, Page, Stored};
 use crate::telemetry;
 
 /// The maximum number of clients on a page.
@@ -272,8 +272,10 @@ async fn replace_found(
     )?;
     let members = read_object(parts)?;
     let caller = caller(parts, by);
-    let client = registration::replace_as_operator(cx, &caller, members, stored).await?;
-    Ok(client)
+    let nothing_else = Change::default();
+    let replaced =
+        registration::replace_as_operator(cx, &caller, members, stored, nothing_else).await;
+    Ok(replaced?)
 }
 
 /// Deletes one client, as if the client had requested it: the hook `deleteClient` can deny it. A client that

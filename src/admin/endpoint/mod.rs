@@ -9,6 +9,7 @@ pub(crate) mod document_check;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod initial_access;
+pub(crate) mod pending;
 pub(in crate::admin) mod refusal;
 pub(crate) mod resolve;
 pub(crate) mod script_replay;

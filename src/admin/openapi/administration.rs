@@ -17,6 +17,8 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(transfer(scopes));
     operations.extend(initial_access_tokens(&scopes.tokens_write));
     operations.extend(one_initial_access_token(&scopes.tokens_write));
+    operations.extend(pending(&scopes.pending_read));
+    operations.extend(decisions(&scopes.pending_write));
     operations.push(audit(&scopes.audit_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
@@ -317,6 +319,72 @@ fn one_initial_access_token(scope: &str) -> Vec<Operation> {
             "The token is revoked. It can no longer be used to register clients.",
         )
         .problems(&[404, 409]),
+    ]
+}
+
+fn pending(scope: &str) -> Vec<Operation> {
+    let states = json!({"enum": ["waiting", "approved", "denied", "expired"]});
+    let mut parameters = paging(200).to_vec();
+    parameters.push(query("state", "Only requests in this state.", &states));
+    parameters.push(query(
+        "verification_code",
+        "Only the request with this code, which the person who asks for the approval has.",
+        &json!({"type": "string"}),
+    ));
+    vec![
+        operation(
+            "get",
+            "/admin/v1/pending",
+            ("listPending", scope),
+            "List registrations and updates that wait for approval, page by page.",
+        )
+        .parameters(parameters)
+        .json(200, "The page.", "PendingPage", &[])
+        .problems(&[400]),
+        operation(
+            "get",
+            "/admin/v1/pending/{id}",
+            ("showPending", scope),
+            "Show a registration or an update that waits for approval.",
+        )
+        .parameters(vec![id("The identifier of the request that waits.")])
+        .json(
+            200,
+            "Everything that is decided about.",
+            "PendingRecord",
+            &[],
+        )
+        .problems(&[404]),
+    ]
+}
+
+fn decisions(scope: &str) -> Vec<Operation> {
+    let decision = |verb: &str, id_: &str, summary: &str, done: &str| {
+        operation(
+            "post",
+            &format!("/admin/v1/pending/{{id}}/{verb}"),
+            (id_, scope),
+            summary,
+        )
+        .parameters(vec![id("The identifier of the request that waits.")])
+        .body(false, &[("application/json", named("DecisionRequest"))])
+        .example("application/json", json!({"note": "known vendor"}))
+        .empty(204, done)
+        .problems(&[400, 404, 408, 409, 413, 415, 500])
+    };
+    vec![
+        decision(
+            "approve",
+            "approvePending",
+            "Approve a registration or an update that waits.",
+            "It is approved. The client gets its credentials when it asks next.",
+        ),
+        decision(
+            "deny",
+            "denyPending",
+            "Deny a registration or an update that waits.",
+            "It is denied. The client learns that when it asks next.",
+        ),
     ]
 }
 

@@ -219,6 +219,14 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
             &scopes.documents_write,
             "Approve, deny, fetch and pin client documents.",
         ),
+        (
+            &scopes.pending_read,
+            "Show registrations and updates that wait for approval.",
+        ),
+        (
+            &scopes.pending_write,
+            "Approve and deny registrations and updates that wait.",
+        ),
         (&scopes.audit_read, "Read the audit log."),
     ]
 }

@@ -10,10 +10,10 @@ use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::candidate::CandidateReport,
     endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::document_check,
     endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::script_replay, endpoint::script_versions,
-    endpoint::scripts::LoadedScripts, endpoint::used::Noted, import::ImportTally,
-    initial_access::InitialAccessTokenRequest, initial_access::NewToken, initial_access::TokenPage,
-    schema,
+    endpoint::events::replay, endpoint::pending, endpoint::script_replay,
+    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
+    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
+    initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -59,6 +59,8 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
     generator.subschema_for::<TokenPage<'_>>();
+    generator.subschema_for::<pending::PendingPage<'_>>();
+    generator.subschema_for::<pending::PendingRecord<'_>>();
     add_script_answers(&mut generator);
     generator.take_definitions(true)
 }
@@ -82,6 +84,7 @@ fn requests() -> Map<String, Value> {
     generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<document_check::DocumentCheckRequest>();
     generator.subschema_for::<InitialAccessTokenRequest>();
+    generator.subschema_for::<pending::DecisionRequest>();
     generator.subschema_for::<replay::ReplayRequest>();
     generator.subschema_for::<script_replay::ScriptReplayRequest>();
     generator.subschema_for::<script_versions::PushedFiles>();
@@ -167,6 +170,7 @@ fn clients() -> Value {
                 "statement": {"type": "object", "required": ["iss"]},
                 "certificate": {"type": "object", "required": ["subject", "sha256"]},
                 "attestation_digest": text(), "attestation_verifier": text(), "attestation_policy": text(),
+                "approval": {"type": "object", "required": ["by", "at"]},
                 "scripts": {"type": "array", "items": {"type": "object", "required": ["name", "hash"]}},
                 "configuration": text(),
             },

@@ -325,6 +325,8 @@ pub(crate) static MEMBERS: &[Member] = &[
     request("evidence_type", MemberKind::Text),
     // A member of this server: whether it publishes a document of the client. The record has a mark of it.
     request("client_document", MemberKind::Flag),
+    // draft-dellaert-oauth-approval-based-dcr.
+    request("registration_mode", MemberKind::Texts),
     // OpenID Connect RP Metadata Choices 1.0 section 2.
     request("subject_types_supported", MemberKind::Texts),
     request("id_token_signing_alg_values_supported", MemberKind::Texts),

@@ -19,6 +19,7 @@ mod language;
 mod lifetime;
 mod lists;
 mod methods;
+mod modes;
 mod pages;
 mod privileges;
 mod redirect_pattern;
@@ -41,6 +42,7 @@ pub(crate) use grants::supported_grants;
 pub(crate) use hosted_document::DocumentRules;
 pub(crate) use lifetime::expiry;
 pub(crate) use methods::{needs_secret, supported_methods};
+pub(crate) use modes::{APPROVAL, IMMEDIATE, supported_modes};
 pub(crate) use privileges::{Privileges, privileged_members, withhold};
 pub(crate) use retold::retells;
 

@@ -4,10 +4,11 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use url::Url;
 
 use crate::config::{
-    ClientAttester, ClientDocuments, Registration, SsaValidationConfig, SsaValidationType,
-    StatementValidation, Verdict, udap,
+    ClientAttester, ClientDocuments, Registration, RegistrationApproval, SsaValidationConfig,
+    SsaValidationType, StatementValidation, Verdict, udap,
 };
 
 pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
@@ -33,6 +34,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     udap::check(registration, verdict);
     attesters(registration, verdict);
     client_documents(registration, verdict);
+    approval(registration, verdict);
 }
 
 fn key(name: &str) -> String {
@@ -118,6 +120,39 @@ fn scripts(registration: &Registration, verdict: &mut Verdict) {
     }
     if registration.recorded_requests > 100_000 {
         verdict.refuse(&key("recordedRequests"), "must be at most 100000");
+    }
+}
+
+/// Checks that the registrations that wait can be approved.
+fn approval(registration: &Registration, verdict: &mut Verdict) {
+    let counts = [
+        (
+            "registrationApprovalSeconds",
+            registration.registration_approval_seconds,
+        ),
+        (
+            "registrationApprovalIntervalSeconds",
+            registration.registration_approval_interval_seconds,
+        ),
+    ];
+    for (name, seconds) in counts {
+        if seconds == 0 {
+            verdict.refuse(&key(name), "must be 1 or more");
+        }
+    }
+    let uri = registration.registration_approval_uri.as_deref();
+    let is_https = |text: &str| Url::parse(text).is_ok_and(|url| url.scheme() == "https");
+    match uri {
+        None if registration.registration_approval != RegistrationApproval::Off => {
+            let reason = "is required unless registrationApproval is \"off\": clients show it to the people who \
+                          ask for the approval";
+            verdict.refuse(&key("registrationApprovalUri"), reason);
+        }
+        Some(text) if !is_https(text) => {
+            let reason = "must be an https URL, such as https://console.example.org/approve";
+            verdict.refuse(&key("registrationApprovalUri"), reason);
+        }
+        _ => {}
     }
 }
 

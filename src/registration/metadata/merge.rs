@@ -23,6 +23,7 @@ const OF_THE_REQUEST: &[&str] = &[
     "evidence_nonce",
     "evidence_type",
     "client_document",
+    "registration_mode",
 ];
 
 /// Returns what the request states: the claims of a signed request, else the members as sent.

@@ -159,8 +159,8 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "holdForApproval(reason)",
         "holdForApproval(reason)",
-        "Lets the client document wait for an administrator, whatever `clientDocumentApproval` is. For `createClient` \
-         and `updateClient`, which return `true` beside it.",
+        "Lets the registration or update wait for an administrator (`registrationApproval`), or the client document, \
+         whatever `clientDocumentApproval` is. For `createClient` and `updateClient`, which return `true` beside it.",
     ),
     member(
         "createWebApplicationException(status, entity)",

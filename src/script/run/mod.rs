@@ -61,6 +61,7 @@ impl ScriptSet {
                 attestation: asking.round.attestation.said(),
                 changed,
                 reserved: asking.round.reservations.take(),
+                held: asking.round.held.take(),
             })
         })
         .await
@@ -220,6 +221,7 @@ impl ScriptSet {
             permit,
             attestation: Arc::default(),
             reservations: Arc::default(),
+            held: Arc::default(),
         };
         Asking {
             set: Arc::clone(self),

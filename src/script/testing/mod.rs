@@ -373,6 +373,7 @@ fn context(
         permit: Arc::clone(permit),
         attestation: Arc::default(),
         reservations: Arc::default(),
+        held: Arc::default(),
     };
     HookContext::new(file, &round, client, None)
 }

@@ -28,6 +28,7 @@ struct HookCall {
     answer: Mutex<Option<ScriptAnswer>>,
     attestation: Arc<Attestation>,
     reservations: Arc<Reservations>,
+    held: Arc<HeldReason>,
     /// The response that the script may change; it contains credentials.
     response: Option<Members>,
     spent: Spent,
@@ -54,6 +55,22 @@ pub(in crate::script) struct Round {
     pub(in crate::script) permit: Arc<Permit>,
     pub(in crate::script) attestation: Arc<Attestation>,
     pub(in crate::script) reservations: Arc<Reservations>,
+    pub(in crate::script) held: Arc<HeldReason>,
+}
+
+/// Why a script lets the registration or update wait for an administrator.
+#[derive(Default)]
+pub(in crate::script) struct HeldReason(Mutex<Option<String>>);
+
+impl HeldReason {
+    /// Takes the reason; none if no script holds the request.
+    pub(in crate::script) fn take(&self) -> Option<String> {
+        self.reason().take()
+    }
+
+    fn reason(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What the scripts of a deciding hook have reserved for the client.
@@ -108,6 +125,7 @@ impl HookContext {
             answer: Mutex::new(None),
             attestation: Arc::clone(&round.attestation),
             reservations: Arc::clone(&round.reservations),
+            held: Arc::clone(&round.held),
             response,
             spent: Spent::default(),
         }))
@@ -301,17 +319,12 @@ impl HookContext {
     }
 }
 
-/// The maximum number of characters of the reason for which a script holds a client document.
+/// The maximum number of characters of the reason for which a script holds a request.
 const REASON_CHARACTERS: usize = 500;
 
 impl HookContext {
-    /// Lets the client document wait for an administrator.
+    /// Lets the request, or the client document, wait for an administrator. The first reason counts.
     fn hold(&self, reason: &str) -> HostResult<()> {
-        let Some(document) = &self.0.facts.document else {
-            return Err(failure(
-                "'holdForApproval' cannot be called: the request is not made from a client document",
-            ));
-        };
         if !self.0.client.is_writable() {
             return Err(failure(
                 "'holdForApproval' can only be called in createClient and updateClient",
@@ -322,7 +335,15 @@ impl HookContext {
                 "the reason of 'holdForApproval' must have 1 to 500 characters",
             ));
         }
-        document.hold(reason);
+        match &self.0.facts.document {
+            Some(document) => document.hold(reason),
+            None => {
+                self.0
+                    .held
+                    .reason()
+                    .get_or_insert_with(|| reason.to_owned());
+            }
+        }
         Ok(())
     }
 }

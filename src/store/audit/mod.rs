@@ -78,6 +78,14 @@ pub(crate) enum Action {
     DocumentPublished,
     /// The document of a client was withdrawn, by an update or with its client.
     DocumentWithdrawn,
+    /// A registration or an update waits for approval.
+    RegistrationPending,
+    /// A registration or an update that waited was approved.
+    RegistrationApproved,
+    /// A registration or an update that waited was denied.
+    RegistrationDenied,
+    /// A client has cancelled a registration or an update that waited.
+    RegistrationCancelled,
     /// An administrator tried a registration or an update, of which nothing was stored.
     RequestTried,
     /// A client document with a new URL became a client.

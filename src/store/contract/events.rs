@@ -410,6 +410,7 @@ async fn parked_events_are_retried_or_skipped(place: TestPlace) {
         correlation_id: None,
         consumer: None,
         context: None,
+        pending: None,
     };
     let parked: Vec<Parked> = (1..=3)
         .map(|position| Parked {

@@ -12,6 +12,7 @@ mod listing;
 mod nonces;
 mod overlay;
 mod patches;
+mod pending;
 mod postgres;
 mod restart;
 mod script_versions;

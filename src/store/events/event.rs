@@ -31,17 +31,29 @@ pub(crate) enum EventType {
     /// The client no longer exists.
     #[serde(rename = "client.deleted")]
     Deleted,
+    /// A registration or an update waits for approval.
+    #[serde(rename = "client.pending")]
+    Pending,
+    /// A registration or an update that waited was approved.
+    #[serde(rename = "client.approved")]
+    Approved,
+    /// A registration or an update that waited was denied.
+    #[serde(rename = "client.denied")]
+    Denied,
 }
 
 impl EventType {
     /// All types.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Created,
         Self::Updated,
         Self::Disabled,
         Self::Enabled,
         Self::SecretRotated,
         Self::Deleted,
+        Self::Pending,
+        Self::Approved,
+        Self::Denied,
     ];
 
     /// Returns the type as it is written.
@@ -53,16 +65,26 @@ impl EventType {
             Self::Enabled => "client.enabled",
             Self::SecretRotated => "client.secret_rotated",
             Self::Deleted => "client.deleted",
+            Self::Pending => "client.pending",
+            Self::Approved => "client.approved",
+            Self::Denied => "client.denied",
         }
     }
 
     /// Returns whether a consumer that asks for `named` gets this type. `client.updated` includes every change of
     /// a client that stays.
     pub(crate) fn is_named(self, named: &str) -> bool {
-        let is_change = !matches!(self, Self::Created | Self::Deleted);
+        let is_change = !matches!(self, Self::Created | Self::Deleted) && !self.is_of_approval();
         named == "client.*"
             || named == self.as_str()
             || (is_change && named == Self::Updated.as_str())
+    }
+}
+
+impl EventType {
+    /// Whether the event is about a request that waits for approval, and no client has changed.
+    pub(crate) const fn is_of_approval(self) -> bool {
+        matches!(self, Self::Pending | Self::Approved | Self::Denied)
     }
 }
 
@@ -120,6 +142,9 @@ pub(crate) struct Event {
     /// What scripts see of the request, if a script wants the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) context: Option<Box<Value>>,
+    /// The identifier of the request that waits for approval, if the event is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pending: Option<String>,
 }
 
 /// An event with its position in the log, starting at 1.
@@ -174,6 +199,25 @@ impl Cause {
             correlation_id: self.correlation_id.clone(),
             consumer: None,
             context: self.context.clone(),
+            pending: None,
+        })
+    }
+
+    /// Returns the change that appends an event about the request `id` that waits for approval, which concerns `client`.
+    ///
+    /// # Errors
+    /// When the event cannot be written as JSON.
+    pub(crate) fn pending(
+        &self,
+        kind: EventType,
+        client: &Client,
+        id: &str,
+    ) -> Result<Change, StoreError> {
+        let event = self.event(kind, client)?;
+        appended(&Event {
+            pending: Some(id.to_owned()),
+            context: None,
+            ..event
         })
     }
 }

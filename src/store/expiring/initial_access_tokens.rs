@@ -8,15 +8,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ExpiringRecord, Found, Space};
+use super::{ExpiringRecord, Found, Space, key_of_secret, short_id};
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::InitialAccessPolicy;
 use crate::store::{
     Backend, Change, Expectation, ExpiringKind, StoreError, keys, number, unless_lost, until_won,
 };
-
-/// Characters of an identifier: half of the token's digest, in hex.
-const ID_LENGTH: usize = 32;
 
 /// The settings of an initial access token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,7 +43,7 @@ pub(crate) struct InitialAccessToken {
 impl InitialAccessToken {
     /// Its identifier, from which the token cannot be derived.
     pub(crate) fn id(&self) -> String {
-        id_of_digest(&String::from_utf8_lossy(&self.found.entry.key))
+        short_id(&String::from_utf8_lossy(&self.found.entry.key))
     }
 
     /// Its settings.
@@ -65,14 +62,6 @@ impl InitialAccessToken {
     }
 }
 
-fn digest(token: &Secret) -> String {
-    hex(&sha256(token.expose().as_bytes()))
-}
-
-fn id_of_digest(digest: &str) -> String {
-    digest.chars().take(ID_LENGTH).collect()
-}
-
 /// The initial access tokens.
 #[derive(Clone)]
 pub(crate) struct InitialAccessTokens(Space<InitialAccess>);
@@ -84,7 +73,7 @@ impl InitialAccessTokens {
 
     /// Returns the identifier under which `token` is stored.
     pub(crate) fn id_of(token: &Secret) -> String {
-        id_of_digest(&digest(token))
+        short_id(&key_of_secret(token))
     }
 
     /// Stores the settings of `token`, together with `also`, and returns its identifier.
@@ -98,7 +87,7 @@ impl InitialAccessTokens {
         grant: InitialAccess,
         also: Change,
     ) -> Result<String, StoreError> {
-        let (digest, id) = (digest(token), Self::id_of(token));
+        let (digest, id) = (key_of_secret(token), Self::id_of(token));
         // In the index, a token that never expires is at the end of time.
         let expires_at = grant.expires_at.unwrap_or(Timestamp::from_unix(u64::MAX));
         let entry = ExpiringRecord {
@@ -159,15 +148,9 @@ impl InitialAccessTokens {
         id: &str,
         now: Timestamp,
     ) -> Result<Option<InitialAccessToken>, StoreError> {
-        let is_id = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_id {
-            return Ok(None);
-        }
-        let range = keys::under(&ExpiringKind::InitialAccess.record(id.as_bytes()));
-        let Some((stored, bytes)) = self.0.backend.scan(range, 1).await?.pop() else {
+        let Some(found) = self.0.find_by_short_id(id).await? else {
             return Ok(None);
         };
-        let found = self.0.read(&stored, bytes)?;
         if found.is_live(now) {
             Ok(Some(self.counted(found).await?))
         } else {

@@ -4,6 +4,7 @@
 pub(crate) mod initial_access_tokens;
 pub(crate) mod key_values;
 pub(crate) mod nonces;
+pub(crate) mod pending;
 pub(crate) mod single_use;
 pub(in crate::store) mod sweep;
 pub(crate) mod tokens;
@@ -14,10 +15,23 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::Timestamp;
+use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::store::{
-    Backend, Change, Expectation, ExpiringKind, StoreError, record, unless_lost, until_won,
+    Backend, Change, Expectation, ExpiringKind, StoreError, keys, record, unless_lost, until_won,
 };
+
+/// Characters of an identifier: half of the digest of a secret, in hex.
+const ID_LENGTH: usize = 32;
+
+/// Returns the key of a record that is found by a secret: the digest of the secret, in hex.
+pub(super) fn key_of_secret(secret: &Secret) -> String {
+    hex(&sha256(secret.expose().as_bytes()))
+}
+
+/// Returns the identifier that is shown for the record under this key, from which the secret cannot be derived.
+pub(super) fn short_id(key: &str) -> String {
+    key.chars().take(ID_LENGTH).collect()
+}
 
 /// A record that expires.
 #[derive(Debug, Clone)]
@@ -76,6 +90,19 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         let stored = self.kind.record(key);
         match self.backend.get(&stored).await? {
             Some(bytes) => Ok(Some(self.read(&stored, bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the record whose key begins with `id`, the [identifier](short_id) of a secret.
+    pub(super) async fn find_by_short_id(&self, id: &str) -> Result<Option<Found<T>>, StoreError> {
+        let is_id = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_id {
+            return Ok(None);
+        }
+        let range = keys::under(&self.kind.record(id.as_bytes()));
+        match self.backend.scan(range, 1).await?.pop() {
+            Some((stored, bytes)) => Ok(Some(self.read(&stored, bytes)?)),
             None => Ok(None),
         }
     }

@@ -286,11 +286,13 @@ pub(super) enum ExpiringKind {
     DocumentCandidate,
     /// A denied URL of a client document.
     DocumentDenial,
+    /// A registration or an update that waits for approval.
+    Pending,
 }
 
 impl ExpiringKind {
     /// All types.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::KeyValue,
         Self::Nonce,
         Self::SingleUse,
@@ -298,6 +300,7 @@ impl ExpiringKind {
         Self::InitialAccess,
         Self::DocumentCandidate,
         Self::DocumentDenial,
+        Self::Pending,
     ];
 
     const fn name(self) -> &'static [u8] {
@@ -309,6 +312,7 @@ impl ExpiringKind {
             Self::InitialAccess => b"initial/",
             Self::DocumentCandidate => b"candidate/",
             Self::DocumentDenial => b"denial/",
+            Self::Pending => b"pending/",
         }
     }
 
@@ -348,7 +352,9 @@ impl ExpiringKind {
                 let script = key.split(|byte| *byte == 0).next().unwrap_or_default();
                 Some([b"n/x/", self.name(), script].concat())
             }
-            Self::Nonce | Self::DocumentCandidate => Some([b"n/x/", self.name()].concat()),
+            Self::Nonce | Self::DocumentCandidate | Self::Pending => {
+                Some([b"n/x/", self.name()].concat())
+            }
             Self::SingleUse | Self::AccessToken | Self::InitialAccess | Self::DocumentDenial => {
                 None
             }
@@ -363,7 +369,8 @@ impl ExpiringKind {
             | Self::SingleUse
             | Self::AccessToken
             | Self::DocumentCandidate
-            | Self::DocumentDenial => None,
+            | Self::DocumentDenial
+            | Self::Pending => None,
         }
     }
 }

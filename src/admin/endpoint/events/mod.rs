@@ -103,6 +103,9 @@ struct ShownEvent<'a> {
     actor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<&'a str>,
+    /// The identifier of the request that waits for approval, for an event about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<&'a str>,
 }
 
 fn event_type(_: &mut SchemaGenerator) -> Schema {
@@ -126,6 +129,7 @@ impl<'a> ShownEvent<'a> {
             changed: &event.changed,
             actor: event.actor.as_deref(),
             correlation_id: event.correlation_id.as_deref(),
+            pending: event.pending.as_deref(),
         }
     }
 }
