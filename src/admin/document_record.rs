@@ -7,6 +7,7 @@ use crate::base::{ClientUrl, ClientUrlForm, Timestamp};
 use crate::client::rules::client_document::redirects::redirects;
 use crate::client::{Client, DocumentApproval, DocumentOrigin};
 use crate::resolution::Resolved;
+use crate::store::FetchState;
 
 /// The client document that a client was made from.
 #[derive(Serialize, JsonSchema)]
@@ -66,6 +67,21 @@ impl<'a> ApprovalRecord<'a> {
     }
 }
 
+/// Returns when the document was fetched, if it ever was.
+fn fetched(resolved: &Resolved) -> Option<&FetchState> {
+    let state = resolved.state.as_ref();
+    state.filter(|state| state.fetched_at > Timestamp::default())
+}
+
+/// Returns the URL of the document. The rules for URLs may have changed since it was accepted.
+fn url_of(client: &Client) -> Option<ClientUrl> {
+    let form = ClientUrlForm {
+        maximum_bytes: usize::MAX,
+        may_have_query: true,
+    };
+    ClientUrl::parse(client.id.as_str(), form).ok()
+}
+
 impl<'a> DocumentRecord<'a> {
     /// Returns what is shown of the document of `resolved`; none if its client has no document.
     pub(super) fn of(resolved: &'a Resolved) -> Option<Self> {
@@ -74,18 +90,11 @@ impl<'a> DocumentRecord<'a> {
     }
 
     fn new(client: &'a Client, document: &'a DocumentOrigin, resolved: &'a Resolved) -> Self {
-        // The rules for URLs may have changed since.
-        let form = ClientUrlForm {
-            maximum_bytes: usize::MAX,
-            may_have_query: true,
-        };
-        let url = ClientUrl::parse(client.id.as_str(), form).ok();
-        let found = url
-            .as_ref()
-            .map(|url| redirects(client.metadata.metadata(), url));
+        let url = url_of(client);
+        let metadata = client.metadata.metadata();
+        let found = url.as_ref().map(|url| redirects(metadata, url));
         let found = found.unwrap_or_default();
-        let state = resolved.state.as_ref();
-        let fetched = state.filter(|state| state.fetched_at > Timestamp::default());
+        let fetched = fetched(resolved);
         Self {
             host: url.map_or_else(String::new, |url| url.host().to_owned()),
             digest: &document.digest,

@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
+use crate::base::{ClientId, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
     Client, ClientSecret, DocumentOrigin, HostedDocument, MemberOrigins, Metadata, Provenance,
@@ -35,8 +35,7 @@ pub(super) fn read_client(
     check_identifier(&line)?;
     let taken = cx.rules().take_over(line.metadata);
     let (metadata, violations) = taken.map_err(|violations| listed(&violations))?;
-    let key = &cx.service.store.sealing_key;
-    let secret = line.secret.map(|secret| seal(key, &secret, &line.id));
+    let secret = sealed(cx, line.secret, &line.id)?;
     let client = Client {
         id: line.id,
         metadata,
@@ -44,7 +43,7 @@ pub(super) fn read_client(
         issued_at: line.issued_at,
         expires_at: line.expires_at,
         last_used_at: line.last_used_at,
-        secret: secret.transpose()?,
+        secret,
         tokens: line.tokens,
         revision: line.revision,
         provenance: line.provenance,
@@ -156,13 +155,21 @@ struct ImportedSecret {
     expires_at: Option<Timestamp>,
 }
 
-/// Encrypts the secret of the client `id` for this store.
-fn seal(key: &SealingKey, secret: &ImportedSecret, id: &ClientId) -> Result<ClientSecret, String> {
+/// Encrypts the secret of the client `id`, if it has one, for this store.
+fn sealed(
+    cx: &Context<'_>,
+    secret: Option<ImportedSecret>,
+    id: &ClientId,
+) -> Result<Option<ClientSecret>, String> {
+    let Some(secret) = secret else {
+        return Ok(None);
+    };
+    let key = &cx.service.store.sealing_key;
     let sealed = key.seal(&secret.text, id.as_str());
-    Ok(ClientSecret {
+    Ok(Some(ClientSecret {
         sealed: sealed.map_err(|error| format!("client_secret: {error}"))?,
         expires_at: secret.expires_at,
-    })
+    }))
 }
 
 const CLIENT_ID: &str =

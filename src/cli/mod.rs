@@ -188,7 +188,7 @@ pub(crate) fn main() -> ExitCode {
     };
     // The greeting of a server is not a result: failing to write it is not a failure.
     let has_result = !matches!(command, Command::Serve(_));
-    let done = match run(command) {
+    let done = match run(&command) {
         Ok(()) if has_result => output::lost(),
         done => done,
     };
@@ -198,23 +198,27 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), CommandFailure> {
+fn run(command: &Command) -> Result<(), CommandFailure> {
     match command {
-        Command::Serve(arguments) => Ok(serve::run(&arguments)?),
-        Command::Check(arguments) => Ok(check::run(&arguments)?),
-        Command::Store(command) => Ok(store::run(&command)?),
-        Command::Script(command) => script::run(&command),
-        Command::Try(arguments) => wait(trial::run(&arguments)),
-        Command::Clients(command) => wait(clients::run(&command)),
-        Command::Documents(command) => documents::run(&command),
-        Command::Pending(command) => wait(pending::run(&command)),
-        Command::Tokens(command) => wait(tokens::run(&command)),
-        Command::Events(command) => wait(events::run(&command)),
-        Command::Config(command) => configure(&command),
-        Command::Admin(AdminCommand::Reset(store)) => Ok(offline::reset_administrator(&store)?),
-        Command::Audit(arguments) => wait(audit::run(&arguments)),
-        Command::Schema { name } => show_schema(&name),
+        Command::Serve(arguments) => Ok(serve::run(arguments)?),
+        Command::Check(arguments) => Ok(check::run(arguments)?),
+        Command::Store(command) => Ok(store::run(command)?),
+        Command::Script(command) => script::run(command),
+        Command::Try(arguments) => wait(trial::run(arguments)),
+        Command::Clients(command) => wait(clients::run(command)),
+        Command::Documents(command) => documents::run(command),
+        Command::Pending(command) => wait(pending::run(command)),
+        Command::Tokens(command) => wait(tokens::run(command)),
+        Command::Events(command) => wait(events::run(command)),
+        Command::Config(command) => configure(command),
+        Command::Admin(command) => administrate(command),
+        Command::Audit(arguments) => wait(audit::run(arguments)),
+        Command::Schema { name } => show_schema(name),
     }
+}
+
+fn administrate(AdminCommand::Reset(store): &AdminCommand) -> Result<(), CommandFailure> {
+    Ok(offline::reset_administrator(store)?)
 }
 
 /// Nothing writes the memory of this process, with its keys and secrets, to a file or reads it, but root: no

@@ -54,16 +54,7 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
         Ok(None) => return Attempt::Unwanted,
         Err(error) => return Attempt::failed(&error),
     };
-    let custom = &snapshot
-        .live
-        .registration
-        .dynamic_registration_custom_attributes;
-    let facts = Facts::recalled(
-        event.context.as_deref(),
-        seen.trust_level,
-        custom.clone(),
-        (shown(delivery), event.at),
-    );
+    let facts = recalled(&snapshot, delivery, seen.trust_level);
     let resume_at = delivery.resume_at.as_deref();
     let told = snapshot
         .scripts
@@ -76,6 +67,15 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
             resume_at: Some(not_notified.script),
         },
     }
+}
+
+/// Returns what the scripts see of the request that caused the event.
+fn recalled(snapshot: &Snapshot, delivery: &Delivery, trust_level: TrustLevel) -> Facts {
+    let event = &delivery.logged.event;
+    let settings = &snapshot.live.registration;
+    let custom = settings.dynamic_registration_custom_attributes.clone();
+    let context = event.context.as_deref();
+    Facts::recalled(context, trust_level, custom, (shown(delivery), event.at))
 }
 
 /// Returns `context.event`.

@@ -137,11 +137,7 @@ impl Fetcher {
                     validators: Validators::of(&response).or(validators),
                 });
             }
-            status @ 300..=399 => {
-                let error = FetchError::Redirected(status);
-                return Err(DocumentFault::of(error, &response));
-            }
-            status => return Err(DocumentFault::of(FetchError::Status(status), &response)),
+            status => return Err(DocumentFault::of(status_error(status), &response)),
         }
         if !response.header("content-type").is_some_and(is_json) {
             return Err(DocumentFault::of(FetchError::MediaType, &response));
@@ -151,5 +147,13 @@ impl Fetcher {
             validators: Validators::of(&response),
             octets: response.body,
         }))
+    }
+}
+
+/// Returns the error for a status that brings no document.
+const fn status_error(status: u16) -> FetchError {
+    match status {
+        300..=399 => FetchError::Redirected(status),
+        _ => FetchError::Status(status),
     }
 }

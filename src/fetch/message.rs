@@ -137,25 +137,18 @@ pub(super) async fn read(
     mut answer: reqwest::Response,
     limit: AnswerLimit,
 ) -> Result<Response, FetchError> {
-    let status = answer.status().as_u16();
-    let bytes = limit.bytes;
+    let (status, bytes) = (answer.status().as_u16(), limit.bytes);
     let is_cut_off = limit.is_cut_off || (limit.is_error_cut_off && status != 200);
     let too_large = FetchError::TooLarge { limit: bytes };
     let headers = headers(answer.headers())?;
-    if let Some(length) = answer.content_length()
-        && length > bytes as u64
-        && !is_cut_off
-    {
+    let declared = answer.content_length().unwrap_or_default();
+    if declared > bytes as u64 && !is_cut_off {
         return Err(too_large);
     }
     let host = answer.url().host_str().unwrap_or_default().to_owned();
     let mut body = Vec::new();
-    loop {
-        let chunk = match answer.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => break,
-            Err(error) => return Err(FetchError::of(&error, &host)),
-        };
+    let failed = |error: reqwest::Error| FetchError::of(&error, &host);
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         if chunk.len() > bytes.saturating_sub(body.len()) {
             if is_cut_off {
                 break;

@@ -148,44 +148,58 @@ fn spoiled(sanctioned: Sanctioned) -> RegisterError {
     }
 }
 
-/// Runs the steps that find out what the members are worth: a software statement in the document, and the scripts
-/// that adapt requests.
-async fn prove(
-    attempt: Attempt<'_>,
-    mut members: Map<String, Value>,
-) -> Result<Proven, RegisterError> {
-    let cx = attempt.cx;
+/// Returns the members of a document that are heard.
+fn heard(cx: &Context<'_>, mut members: Map<String, Value>) -> Parsed {
     if !is_heard(cx) {
         members.shift_remove("software_statement");
     }
-    let parsed = Parsed {
+    Parsed {
         members,
         signed: None,
-    };
-    let statement = statement::verify(attempt, &parsed).await?;
-    let statement = statement.map(|statement| Statement {
+    }
+}
+
+/// Returns the scripts that gave the keys of the statement, and those that adapted the request.
+fn scripts(statement: Option<&Statement>, adapted_by: Vec<ScriptRef>) -> Vec<ScriptRef> {
+    let mut scripts: Vec<ScriptRef> = keys_by(statement).into_iter().collect();
+    scripts.extend(adapted_by);
+    scripts
+}
+
+/// Verifies the statement of a document, if it has one. Nobody makes a statement for one document alone.
+async fn verified(
+    attempt: Attempt<'_>,
+    parsed: &Parsed,
+) -> Result<Option<Statement>, RegisterError> {
+    let statement = statement::verify(attempt, parsed).await?;
+    Ok(statement.map(|statement| Statement {
         self_made: SelfMade::No,
         ..statement
-    });
+    }))
+}
+
+/// Runs the steps that find out what the members are worth: a software statement in the document, and the scripts
+/// that adapt requests.
+async fn prove(attempt: Attempt<'_>, members: Map<String, Value>) -> Result<Proven, RegisterError> {
+    let parsed = heard(attempt.cx, members);
+    let statement = verified(attempt, &parsed).await?;
     let by_statement = statement.as_ref();
-    let merged = merge::merge(cx, parsed.members, by_statement)?;
+    let merged = merge::merge(attempt.cx, parsed.members, by_statement)?;
     let stated = merged.stated.clone();
     let proofs = Arc::new(proofs(by_statement));
     let adapted = metadata::adapt(attempt, &proofs, merged).await?;
     let requested = merge::requested(attempt, adapted.members, by_statement, None);
-    let mut scripts: Vec<ScriptRef> = keys_by(by_statement).into_iter().collect();
-    scripts.extend(adapted.by);
-    let existing = attempt.existing();
+    let registered = attempt.existing().map(|client| client.metadata.metadata());
     Ok(Proven {
         document: attempt.document(&requested),
         requested,
         proofs,
         initial_access: None,
-        registered: existing.map(|client| client.metadata.metadata().clone()),
+        registered: registered.cloned(),
         is_certified: by_statement.is_some_and(|statement| statement.is_certified),
         is_evidence_owed: false,
         sources: sources(stated, adapted.changed),
-        scripts,
+        scripts: scripts(by_statement, adapted.by),
         uses: Vec::new(),
         statement,
     })

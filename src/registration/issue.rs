@@ -26,7 +26,8 @@ pub(super) fn create(
     let secret = first_secret(cx, &id, metadata, expires_at)?;
     let (secret, sealed) = secret.unzip();
     let (token, tokens) = first_token()?;
-    let is_shared = shared_as.is_some();
+    // Nobody manages a shared client.
+    let token = shared_as.is_none().then_some(token);
     let client = Client {
         id,
         issued_at: now,
@@ -44,7 +45,7 @@ pub(super) fn create(
     };
     Ok(Issued {
         client,
-        token: if is_shared { None } else { Some(token) },
+        token,
         secret,
         reserved: sanctioned.reserved,
     })

@@ -79,15 +79,8 @@ pub(super) async fn admit(
     let judged = Box::pin(judge(cx, &caller, stored, arrival)).await?;
     let before = stored.map(Stored::client);
     let change = change(before, &judged);
-    let decision = Decision {
-        settings: cx.settings(),
-        before,
-        change: change.as_ref(),
-        is_held_by_script: judged.held().is_some(),
-        now: cx.service.clock.now(),
-    };
-    let verdict = decision.verdict(arrival);
-    match (verdict, stored) {
+    let decision = Decision::about(cx, before, change.as_ref(), &judged);
+    match (decision.verdict(arrival), stored) {
         (Verdict::Admit(approval), _) => {
             in_force::enforce(cx, stored, arrival, &judged, approval).await
         }
@@ -172,6 +165,24 @@ struct Decision<'a> {
     change: Option<&'a DocumentChange>,
     is_held_by_script: bool,
     now: Timestamp,
+}
+
+impl<'a> Decision<'a> {
+    /// What decides about a document that was judged.
+    fn about(
+        cx: &'a Context<'_>,
+        before: Option<&'a Client>,
+        change: Option<&'a DocumentChange>,
+        judged: &JudgedDocument,
+    ) -> Self {
+        Self {
+            settings: cx.settings(),
+            before,
+            change,
+            is_held_by_script: judged.held().is_some(),
+            now: cx.service.clock.now(),
+        }
+    }
 }
 
 impl Decision<'_> {

@@ -116,24 +116,33 @@ impl Resolver {
             return Ok((Some(ResolutionOutcome::Kept), not_fetched(client)));
         }
         let stored = service.store.clients.find(&id).await?;
-        let stored = match stored {
-            Some(stored) if !is_fetched(stored.client()) => {
-                check_enabled(stored.client())?;
-                let resolved = not_fetched(stored.into_client());
-                return Ok((Some(ResolutionOutcome::Kept), resolved));
-            }
-            stored => stored,
-        };
         if let Some(stored) = &stored {
             check_enabled(stored.client())?;
         }
-        check_lists(&cx, &url)?;
+        match stored {
+            Some(stored) if !is_fetched(stored.client()) => {
+                let resolved = not_fetched(stored.into_client());
+                Ok((Some(ResolutionOutcome::Kept), resolved))
+            }
+            stored => self.fetched(&cx, (&url, &id), stored, question).await,
+        }
+    }
+
+    /// Finds the client of a document that is fetched, or the version of it that the question names.
+    async fn fetched(
+        &self,
+        cx: &Context<'_>,
+        (url, id): (&ClientUrl, &ClientId),
+        stored: Option<Stored>,
+        question: Question<'_>,
+    ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
+        check_lists(cx, url)?;
         if let Some(revision) = question.revision {
-            let client = self.version(stored, &id, revision).await?;
+            let client = self.version(stored, id, revision).await?;
             let resolved = self.kept_client(client).await?;
             return Ok((Some(ResolutionOutcome::Kept), resolved));
         }
-        self.current(&cx, (&url, &id), stored, question).await
+        self.current(cx, (url, id), stored, question).await
     }
 
     /// Returns the client of a URL that the lists accept. `stored` is the client of the version in force.
@@ -252,10 +261,7 @@ impl Resolver {
         waiting: Waiting,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let (service, now) = (cx.service, cx.service.clock.now());
-        let documents = &service.store.client_documents;
-        if documents.denial(url.as_str(), now).await?.is_some() {
-            return Err(denied_by_administrator());
-        }
+        check_denial(service, url, now).await?;
         if let Some(error) = self.0.memory.failure(url.as_str(), now) {
             return Err(error);
         }
@@ -335,6 +341,31 @@ fn denied_by_administrator() -> ResolveError {
     ResolveError::Denied("an administrator has denied this client document".to_owned())
 }
 
+/// Rejects a URL that an administrator has denied.
+async fn check_denial(
+    service: &Service,
+    url: &ClientUrl,
+    now: Timestamp,
+) -> Result<(), ResolveError> {
+    let documents = &service.store.client_documents;
+    match documents.denial(url.as_str(), now).await? {
+        Some(_) => Err(denied_by_administrator()),
+        None => Ok(()),
+    }
+}
+
+/// Returns the client with the identifier `id` if this server publishes its document now.
+async fn publisher(cx: &Context<'_>, id: &str) -> Result<Option<Client>, ResolveError> {
+    let Ok(id) = ClientId::parse(id) else {
+        return Ok(None);
+    };
+    let found = cx.service.store.clients.find(&id).await?;
+    let is_on = cx.settings().hosted_client_documents != HostedClientDocuments::Off;
+    let now = cx.service.clock.now();
+    let client = found.map(Stored::into_client);
+    Ok(client.filter(|client| is_on && client.has_hosted_document() && client.is_usable(now)))
+}
+
 /// Returns the client whose document this server itself publishes at `url`, with the URL as its identifier; none if the
 /// URL is not one of this server. Such a document is never fetched.
 async fn hosted(
@@ -347,13 +378,8 @@ async fn hosted(
     let Some(own_id) = below.and_then(|rest| rest.strip_prefix('/')) else {
         return Ok(None);
     };
-    let own_id = ClientId::parse(own_id).map_err(|_| ResolveError::Unknown)?;
-    let found = service.store.clients.find(&own_id).await?;
-    let client = found.ok_or(ResolveError::Unknown)?.into_client();
-    let is_off = cx.settings().hosted_client_documents == HostedClientDocuments::Off;
-    if is_off || !client.has_hosted_document() || !client.is_usable(service.clock.now()) {
-        return Err(ResolveError::Unknown);
-    }
+    let client = publisher(cx, own_id).await?;
+    let client = client.ok_or(ResolveError::Unknown)?;
     let (metadata, level) = (client.metadata.metadata(), client.provenance.trust_level);
     let document = hosted_document::document(url.as_str(), metadata, level, cx.settings());
     let octets = serde_json::to_vec(&document).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::{
 use crate::base::{ClientId, ClientUrl, Timestamp};
 use crate::client::rules::client_document::change::digest;
 use crate::client::{Client, DocumentApproval};
-use crate::service::Context;
+use crate::service::{Context, Service};
 use crate::store::{
     Action, Along, Author, Candidate, ClientDocuments, Denial, FetchState, Reason, StoreError,
     Stored,
@@ -108,20 +108,33 @@ impl Resolver {
         let documents = &service.store.client_documents;
         match documents.candidate(url.as_str(), now).await? {
             Some(candidate) if candidate.digest == digest => {
-                let state = match &stored {
-                    Some(_) => documents.state(&id).await?.unwrap_or_default(),
-                    None => arrived(&cx, &candidate),
-                };
-                let octets = candidate.document.as_bytes();
                 let reviewed = (&url, &id, given(order, false));
-                let arrival = reviewed_arrival(reviewed, (octets, digest), Some(&state));
-                admission::admit(self, &cx, stored.as_ref(), &arrival).await?;
+                self.take(&cx, stored.as_ref(), &candidate, reviewed)
+                    .await?;
             }
             Some(candidate) => return Err(ReviewError::OtherDigest(candidate.digest)),
             None => approve_in_force(&cx, stored, order, digest).await?,
         }
         self.0.memory.forget(url.as_str());
         self.reviewed(&id).await
+    }
+
+    /// Puts the document of `candidate` in force.
+    async fn take(
+        &self,
+        cx: &Context<'_>,
+        stored: Option<&Stored>,
+        candidate: &Candidate,
+        reviewed: (&ClientUrl, &ClientId, Consent<'_>),
+    ) -> Result<(), ReviewError> {
+        let documents = &cx.service.store.client_documents;
+        let state = match stored {
+            Some(_) => documents.state(reviewed.1).await?.unwrap_or_default(),
+            None => arrived(cx, candidate),
+        };
+        let document = (candidate.document.as_bytes(), candidate.digest.as_str());
+        let arrival = reviewed_arrival(reviewed, document, Some(&state));
+        Ok(admission::admit(self, cx, stored, &arrival).await?)
     }
 
     /// Denies a URL, until a moment if one is given. Its client is removed.
@@ -138,14 +151,11 @@ impl Resolver {
         let (url, id) = parsed(&cx, order.client_id)?;
         let documents = &service.store.client_documents;
         let event = order.author.did(Action::DocumentDenied, id.as_str(), now);
-        let denial = documents.denial_change(denial(order, now, until)).await?;
         let removal = documents.candidate_removal(url.as_str()).await?;
-        let along = Along::audited(&event, Reason::Administrator)?;
-        let along = along.and(denial).and(removal);
-        match service.store.clients.find(&id).await? {
-            Some(stored) => service.store.clients.remove(&stored, along).await?,
-            None => documents.apply(along.change).await?,
-        }
+        let along = Along::audited(&event, Reason::Administrator)?.and(removal);
+        let denial = documents.denial_change(denial(order, now, until)).await?;
+        let along = along.and(denial);
+        remove_any(service, &id, along).await?;
         self.0.memory.forget(url.as_str());
         Ok(())
     }
@@ -182,11 +192,7 @@ impl Resolver {
         let (url, id) = parsed(&cx, order.client_id)?;
         let stored = service.store.clients.find(&id).await?;
         let stored = stored.ok_or(ReviewError::Unknown)?;
-        let mut client = stored.client().clone();
-        match &mut client.document {
-            Some(document) if document.pinned => document.pinned = false,
-            _ => return Err(ReviewError::Unknown),
-        }
+        let client = unpinned(stored.client()).ok_or(ReviewError::Unknown)?;
         let event = order.author.did(Action::DocumentPinned, id.as_str(), now);
         let along = Along::audited(&event.with("pinned", false), Reason::Administrator)?;
         let state = ClientDocuments::state_change(&id, &FetchState::default())?;
@@ -312,6 +318,26 @@ fn decision(now: Timestamp, order: ReviewOrder<'_>, digest: &str) -> DocumentApp
         at: now,
         note: order.note.map(str::to_owned),
     }
+}
+
+/// Removes the client `id`, if it exists, and makes the change `along` in any case.
+async fn remove_any(service: &Service, id: &ClientId, along: Along) -> Result<(), StoreError> {
+    let store = &service.store;
+    match store.clients.find(id).await? {
+        Some(stored) => store.clients.remove(&stored, along).await,
+        None => store.client_documents.apply(along.change).await,
+    }
+}
+
+/// Returns `client` without its pin; none if it is not pinned.
+fn unpinned(client: &Client) -> Option<Client> {
+    let mut client = client.clone();
+    let document = client
+        .document
+        .as_mut()
+        .filter(|document| document.pinned)?;
+    document.pinned = false;
+    Some(client)
 }
 
 /// Approves the version in force.

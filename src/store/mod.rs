@@ -177,6 +177,7 @@ impl Store {
         let (announcing, appended) = events::Announcing::new(backend);
         let backend: Arc<dyn Backend> = Arc::new(announcing);
         let shared = || Arc::clone(&backend);
+        let (key_values, patches, recorded) = sealed(&backend, &sealing_key);
         Self {
             clients: Clients::new(shared()),
             client_documents: ClientDocuments::new(&backend),
@@ -186,9 +187,9 @@ impl Store {
             nonces: Nonces::new(shared()),
             pending: PendingRequests::new(shared()),
             single_use: SingleUse::new(shared()),
-            key_values: KeyValues::new(shared(), sealing_key.clone()),
-            patches: ConfigurationPatches::new(shared(), sealing_key.clone()),
-            recorded: RecordedRequests::new(shared(), sealing_key.clone()),
+            key_values,
+            patches,
+            recorded,
             script_versions: ScriptVersions::new(shared()),
             audit: AuditLog::new(shared()),
             events: EventLog::new(shared(), appended),
@@ -271,6 +272,19 @@ impl Store {
         }
         Ok(met)
     }
+}
+
+/// Returns the parts of a store whose records are sealed.
+fn sealed(
+    backend: &Arc<dyn Backend>,
+    key: &SealingKey,
+) -> (KeyValues, ConfigurationPatches, RecordedRequests) {
+    let shared = || Arc::clone(backend);
+    (
+        KeyValues::new(shared(), key.clone()),
+        ConfigurationPatches::new(shared(), key.clone()),
+        RecordedRequests::new(shared(), key.clone()),
+    )
 }
 
 fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {

@@ -281,11 +281,17 @@ pub(crate) async fn list(
     page(&resolver, &query).await
 }
 
-async fn page(resolver: &Resolver, query: &Query) -> Result<Response, Problem> {
+/// Returns the state that the caller asks for, if any.
+fn known_state(query: &Query) -> Result<Option<&str>, Problem> {
     let state = query.text("state");
     if state.is_some_and(|state| !STATES.contains(&state)) {
         return Err(bad_request("state must be waiting, held or denied"));
     }
+    Ok(state)
+}
+
+async fn page(resolver: &Resolver, query: &Query) -> Result<Response, Problem> {
+    let state = known_state(query)?;
     let (after, limit) = (query.text("after"), query.limit(MOST)?);
     if state == Some("denied") {
         let denials = resolver.denials().await?;
@@ -466,13 +472,9 @@ impl<'a> Call<'a> {
     }
 
     fn end(&self, outcome: Result<Resolved, Problem>) -> Result<Response, Problem> {
-        match outcome {
-            Ok(resolved) => {
-                let record = ClientRecord::resolved(&self.cx, &resolved, None);
-                Ok(answer::json(StatusCode::OK, &record))
-            }
-            Err(problem) => Err(self.refused(problem)),
-        }
+        let resolved = outcome.map_err(|problem| self.refused(problem))?;
+        let record = ClientRecord::resolved(&self.cx, &resolved, None);
+        Ok(answer::json(StatusCode::OK, &record))
     }
 
     fn end_empty(&self, outcome: Result<(), Problem>) -> Result<Response, Problem> {

@@ -52,13 +52,18 @@ pub(crate) async fn get(
         asked_by: &by.client_id,
         revision: query.parsed("revision", "a number")?,
     };
-    let is_inline = match query.text("jwks") {
-        None => false,
-        Some("inline") => true,
-        Some(_) => return Err(bad_request("jwks must be inline")),
-    };
+    let is_inline = is_inline(&query)?;
     let client = resolve(&resolver, question).await?;
     respond(&cx, &parts, client, is_inline).await
+}
+
+/// Whether the caller wants the keys themselves and not their URL.
+fn is_inline(query: &Query) -> Result<bool, Problem> {
+    match query.text("jwks") {
+        None => Ok(false),
+        Some("inline") => Ok(true),
+        Some(_) => Err(bad_request("jwks must be inline")),
+    }
 }
 
 /// As [`get`], for the call that reads any client.
@@ -147,6 +152,14 @@ async fn with_keys(cx: &Context<'_>, resolved: &Resolved) -> Result<Option<Metad
     Ok(Some(inline))
 }
 
+/// Adds what the host answered, if it did.
+fn showing(problem: Problem, answer: Option<&UnusableAnswer>) -> Problem {
+    match answer {
+        Some(answer) => problem.member("fetch", shown(answer)),
+        None => problem,
+    }
+}
+
 /// Returns the HTTP form of the error.
 pub(super) fn problem(error: ResolveError) -> Problem {
     let description = error.to_string();
@@ -167,11 +180,7 @@ pub(super) fn problem(error: ResolveError) -> Problem {
             answer,
         } => {
             let problem = with(StatusCode::SERVICE_UNAVAILABLE, "document_unavailable");
-            let problem = problem.retry_after(retry_after);
-            match answer {
-                Some(answer) => problem.member("fetch", shown(&answer)),
-                None => problem,
-            }
+            showing(problem.retry_after(retry_after), answer.as_ref())
         }
         ResolveError::Busy { retry_after, .. } => {
             refusal::too_many_requests(&description, retry_after)

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::AdminScopes;
+use crate::config::{AdminScopes, Settings};
 use crate::service::Context;
 use operation::{Operation, TAGS};
 
@@ -44,18 +44,22 @@ pub(crate) fn document(cx: &Context<'_>) -> Map<String, Value> {
     document.as_object().cloned().unwrap_or_default()
 }
 
+/// Returns the operations of the admin API.
+fn administrative(settings: &Settings) -> Vec<Operation> {
+    let scopes = &settings.admin.scopes;
+    let mut operations = administration::operations(&settings.server.paths.config, scopes);
+    operations.extend(events::operations(scopes));
+    operations.extend(scripts::operations(scopes));
+    operations.extend(document_check::operations(&scopes.documents_read));
+    operations.extend(trial::operations(&scopes.scripts_try));
+    operations
+}
+
 fn paths(cx: &Context<'_>) -> Map<String, Value> {
     let settings = &cx.service.settings;
     let issuer = IssuerParts::of(&cx.service.issuer);
     let public = public::operations(&settings.server.paths, issuer.path);
-    let mut operational =
-        administration::operations(&settings.server.paths.config, &settings.admin.scopes);
-    operational.extend(events::operations(&settings.admin.scopes));
-    operational.extend(scripts::operations(&settings.admin.scopes));
-    operational.extend(document_check::operations(
-        &settings.admin.scopes.documents_read,
-    ));
-    operational.extend(trial::operations(&settings.admin.scopes.scripts_try));
+    let mut operational = administrative(settings);
     operational.extend(public::probes());
     let scheme = if settings.admin.tls { "https" } else { "http" };
     let address = cx.service.admin_address;

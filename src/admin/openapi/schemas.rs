@@ -45,12 +45,9 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<AuditPage<'_>>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
-    generator.subschema_for::<documents::CandidateRecord<'_>>();
-    generator.subschema_for::<documents::DocumentPage<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();
     generator.subschema_for::<consumers::ConsumerList<'_>>();
     generator.subschema_for::<Deleted>();
-    generator.subschema_for::<document_check::DocumentCheck>();
     generator.subschema_for::<EventPage<'_>>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<NewToken<'_>>();
@@ -58,11 +55,18 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<LoadedScripts<'_>>();
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
+    add_answers_about_approval(&mut generator);
+    add_script_answers(&mut generator);
+    generator.take_definitions(true)
+}
+
+fn add_answers_about_approval(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<documents::CandidateRecord<'_>>();
+    generator.subschema_for::<documents::DocumentPage<'_>>();
+    generator.subschema_for::<document_check::DocumentCheck>();
     generator.subschema_for::<TokenPage<'_>>();
     generator.subschema_for::<pending::PendingPage<'_>>();
     generator.subschema_for::<pending::PendingRecord<'_>>();
-    add_script_answers(&mut generator);
-    generator.take_definitions(true)
 }
 
 fn add_script_answers(generator: &mut SchemaGenerator) {

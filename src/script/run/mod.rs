@@ -43,28 +43,8 @@ impl ScriptSet {
         } else {
             MemberAccess::Metadata
         };
-        self.on_a_thread(hook, facts, move |asking| {
-            let members = asking.members(client, access);
-            let (mut decided_by, mut changed) = (Vec::new(), Vec::new());
-            for (index, script) in asking.set.with(hook) {
-                if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
-                    return Err(HookError::Refused {
-                        script: script.id.name.clone(),
-                    });
-                }
-                members.note_changed(&script.id.name, &mut changed);
-                decided_by.push(script.id.clone());
-            }
-            Ok(Decision {
-                client: members.take(),
-                decided_by,
-                attestation: asking.round.attestation.said(),
-                changed,
-                reserved: asking.round.reservations.take(),
-                held: asking.round.held.take(),
-            })
-        })
-        .await
+        self.on_a_thread(hook, facts, move |asking| asking.decide(client, access))
+            .await
     }
 
     /// Lets every script that has `adaptRequest` change `request`, in order, until one does not accept it.
@@ -247,6 +227,29 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// Calls the scripts in order, until one does not accept the request.
+    fn decide(&self, client: Metadata, access: MemberAccess) -> Result<Decision, HookError> {
+        let members = self.members(client, access);
+        let (mut decided_by, mut changed) = (Vec::new(), Vec::new());
+        for (index, script) in self.set.with(self.hook) {
+            if !self.pass(script, &self.call(index, script, None, &members)?)? {
+                return Err(HookError::Refused {
+                    script: script.id.name.clone(),
+                });
+            }
+            members.note_changed(&script.id.name, &mut changed);
+            decided_by.push(script.id.clone());
+        }
+        Ok(Decision {
+            client: members.take(),
+            decided_by,
+            attestation: self.round.attestation.said(),
+            changed,
+            reserved: self.round.reservations.take(),
+            held: self.round.held.take(),
+        })
+    }
+
     /// Does `work`, and records how long the hook takes.
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
         let begun = self.round.permit.begin();

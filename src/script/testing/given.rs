@@ -95,15 +95,11 @@ impl Given {
         now: Timestamp,
     ) -> (Facts, Metadata, Map<String, Value>) {
         let client = self.client().clone();
-        let response = match &self.response {
-            Some(response) => response.clone(),
-            None => client.clone(),
-        };
+        let response = self.response.clone();
+        let response = response.unwrap_or_else(|| client.clone());
         let proofs = self.proofs();
-        let settled = match &proofs.software_statement {
-            Some(statement) => settled(statement),
-            None => BTreeSet::new(),
-        };
+        let statement = proofs.software_statement.as_ref();
+        let settled = statement.map(settled).unwrap_or_default();
         let request = RequestFacts {
             http_request: self.http_request.into(),
             received_at: self.time.map_or(now, Timestamp::from_unix),

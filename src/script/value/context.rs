@@ -454,6 +454,11 @@ pub(in crate::script) fn register_context(module: &mut Module) {
         "holdForApproval",
         |context: &mut HookContext, reason: ImmutableString| context.hold(&reason),
     );
+    register_answers(module);
+}
+
+/// Registers the functions with which a hook answers by itself.
+fn register_answers(module: &mut Module) {
     module.set_native_fn(
         "createWebApplicationException",
         |context: &mut HookContext, status: i64, entity: Dynamic| {

@@ -1,13 +1,15 @@
 //! The routes: which path and method belong to which endpoint, and the layers around them, with what pages of
 //! other origins may do (CORS).
 
+mod admin;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, any, get, post, put};
+use axum::routing::{MethodRouter, any, get, post};
 use axum::{Extension, Router};
 use hyper::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -26,12 +28,13 @@ use crate::http::{
 use crate::management;
 use crate::publication;
 use crate::registration::{self, CHALLENGE_HEADER};
-use crate::resolution::{self, Resolver};
 use crate::server::probes;
 use crate::service::{Context, Service};
 use crate::telemetry::Endpoint;
 use crate::token;
 use crate::trial::Observer;
+
+pub(crate) use admin::admin;
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.
@@ -186,213 +189,7 @@ fn is_below(path: &str, folder: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The maximum number of concurrent imports: each holds some clients in memory as long as its sender takes.
-const IMPORTS: usize = 4;
-
-/// The maximum number of concurrent calls that send sets of scripts.
-const SCRIPT_SETS: usize = 4;
-
 const READ: &[Method] = &[Method::GET, Method::HEAD];
-const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
-
-/// The admin API. Pages in a browser may not call it, so it has no CORS headers.
-pub(crate) fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{audit, config, scripts};
-    const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
-    let configuration = get(config::get).patch(config::patch);
-    let config_path = &service.settings.server.paths.config;
-    let routes = admin_clients()
-        .merge(admin_documents())
-        .merge(admin_tokens())
-        .merge(admin_pending())
-        .merge(admin_events())
-        .route(config_path, only(configuration, READ_PATCH))
-        .route("/admin/v1/audit", only(get(audit::list), READ))
-        .merge(admin_script_versions())
-        .route(
-            "/admin/v1/schemas/Client",
-            only(get(scripts::client_schema), READ),
-        )
-        .route(
-            "/admin/v1/openapi.json",
-            only(get(scripts::description), READ),
-        );
-    let resolver = Extension(Resolver::new(&service));
-    bounded(routes.layer(resolver), Arc::clone(&service))
-        .merge(admin_script_sets(Arc::clone(&service)))
-        .merge(admin_trial(Arc::clone(&service)))
-        .merge(admin_feed(Arc::clone(&service)))
-        .merge(admin_import(service))
-}
-
-/// The scripts and their versions.
-fn admin_script_versions() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{candidate, script_versions as versions, scripts};
-    const PIN: &[Method] = &[Method::PUT, Method::DELETE];
-    Router::new()
-        .route("/admin/v1/scripts", only(get(scripts::get), READ))
-        .route(
-            "/admin/v1/scripts/versions/{id}",
-            only(get(versions::show), READ),
-        )
-        .route(
-            "/admin/v1/scripts/pin",
-            only(put(versions::pin).delete(versions::unpin), PIN),
-        )
-        .route(
-            "/admin/v1/scripts/candidate",
-            only(get(candidate::show), READ),
-        )
-        .route(
-            "/admin/v1/scripts/promote",
-            post_only(post(versions::promote)),
-        )
-}
-
-/// The calls of the admin API that send whole sets of scripts, which are larger than other bodies. A few are processed
-/// at the same time.
-fn admin_script_sets(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{script_replay, script_versions as versions};
-    const READ_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
-    let every = get(versions::list).post(versions::push);
-    let routes = Router::new()
-        .route("/admin/v1/scripts/versions", only(every, READ_POST))
-        .route(
-            "/admin/v1/scripts/replay",
-            post_only(post(script_replay::replay)),
-        );
-    bounded_by(versions::MOST_BODY_BYTES, SCRIPT_SETS, routes, service)
-}
-
-/// The feed of events of the admin API. Its callers wait, so they do not count among the requests being processed.
-fn admin_feed(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::events::{self, Followers};
-    let permits = Arc::new(Semaphore::new(Followers::CALLS));
-    Router::new()
-        .route("/admin/v1/events", only(get(events::feed), READ))
-        .with_state(service)
-        .layer(Extension(Followers::default()))
-        .layer(axum::middleware::from_fn_with_state(
-            permits,
-            receive::shed_load,
-        ))
-}
-
-/// The trial of requests of the admin API. A description is larger than other bodies, since it may contain scripts, and
-/// few requests are judged at the same time.
-fn admin_trial(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::trial;
-    let reception = Reception {
-        body_bytes: trial::MOST_BYTES,
-        body_timeout_ms: service.settings.limits.body_timeout_ms,
-        waiting: trial::MOST_AT_ONCE,
-        room: Arc::default(),
-        permits: Arc::new(Semaphore::new(trial::MOST_AT_ONCE)),
-    };
-    Router::new()
-        .route("/admin/v1/try", post_only(post(trial::post)))
-        .with_state(service)
-        .layer(axum::middleware::from_fn_with_state(
-            reception,
-            receive::receive,
-        ))
-}
-
-/// The consumers of events of the admin API.
-fn admin_events() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::events::{consumers, replay};
-    Router::new()
-        .route(
-            "/admin/v1/events/consumers",
-            only(get(consumers::list), READ),
-        )
-        .route(
-            "/admin/v1/events/parked",
-            only(get(consumers::parked), READ),
-        )
-        .route("/admin/v1/events/retry", post_only(post(consumers::retry)))
-        .route("/admin/v1/events/skip", post_only(post(consumers::skip)))
-        .route(
-            "/admin/v1/events/enable",
-            post_only(post(consumers::enable)),
-        )
-        .route("/admin/v1/events/replay", post_only(post(replay::replay)))
-}
-
-/// The import of the admin API. Its body is the only one that is not received in advance, since it may have any
-/// length.
-fn admin_import(service: Arc<Service>) -> Router {
-    let import = post_only(post(crate::admin::endpoint::transfer::import));
-    let permits = Arc::new(Semaphore::new(IMPORTS));
-    Router::new()
-        .route("/admin/v1/clients/import", import)
-        .with_state(service)
-        .layer(axum::middleware::from_fn_with_state(
-            permits,
-            receive::shed_load,
-        ))
-}
-
-/// The clients of the admin API.
-fn admin_clients() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{clients, resolve, transfer, used};
-    const ALL: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
-    let one = get(clients::show)
-        .put(clients::replace)
-        .delete(clients::delete);
-    let every = get(clients::list).delete(clients::delete_all);
-    let export = only(get(transfer::export), READ);
-    Router::new()
-        .route("/admin/v1/clients", only(every, READ_DELETE))
-        .route("/admin/v1/clients/export", export)
-        .route(resolution::PATH, only(get(resolve::get), READ))
-        .route("/admin/v1/clients/used", post_only(post(used::many)))
-        .route("/admin/v1/clients/{id}", only(one, ALL))
-        .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
-}
-
-/// The client documents of the admin API.
-fn admin_documents() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{document_check, documents};
-    let list = only(get(documents::list), READ);
-    let candidate = only(get(documents::candidate), READ);
-    let orders = Router::new()
-        .route("/check", post_only(post(document_check::post)))
-        .route("/approve", post_only(post(documents::approve)))
-        .route("/deny", post_only(post(documents::deny)))
-        .route("/refresh", post_only(post(documents::refresh)))
-        .route("/pin", post_only(post(documents::pin)))
-        .route("/unpin", post_only(post(documents::unpin)));
-    Router::new()
-        .route("/admin/v1/client-documents", list)
-        .route("/admin/v1/client-documents/candidate", candidate)
-        .nest("/admin/v1/client-documents", orders)
-}
-
-/// The registrations and updates that wait for approval.
-fn admin_pending() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::pending;
-    let one = "/admin/v1/pending/{id}";
-    Router::new()
-        .route("/admin/v1/pending", only(get(pending::list), READ))
-        .route(one, only(get(pending::show), READ))
-        .route(&format!("{one}/approve"), post_only(post(pending::approve)))
-        .route(&format!("{one}/deny"), post_only(post(pending::deny)))
-}
-
-/// The initial access tokens of the admin API.
-fn admin_tokens() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::initial_access;
-    const READ_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
-    let every = get(initial_access::list).post(initial_access::create);
-    let one = get(initial_access::show).delete(initial_access::revoke);
-    Router::new()
-        .route("/admin/v1/initial-access-tokens", only(every, READ_POST))
-        .route(
-            "/admin/v1/initial-access-tokens/{id}",
-            only(one, READ_DELETE),
-        )
-}
 
 /// Answers other methods with the methods that are supported.
 fn only(
