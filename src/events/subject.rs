@@ -18,8 +18,8 @@ pub(super) async fn subject(
     service: &Service,
     event: &Event,
 ) -> Result<Option<EventSubject>, StoreError> {
-    if let Some(waiting) = waiting(service, event).await? {
-        return Ok(Some(EventSubject::Stored(Box::new(waiting))));
+    if let Some(id) = &event.pending {
+        return waiting(service, event, id).await;
     }
     let stored = service.store.clients.find(&event.client_id).await?;
     let is_deletion = event.kind == EventType::Deleted;
@@ -43,13 +43,20 @@ pub(super) async fn subject(
     }))
 }
 
-/// Returns the client of a request that waits for approval, as it would be stored.
-async fn waiting(service: &Service, event: &Event) -> Result<Option<Client>, StoreError> {
-    let Some(id) = &event.pending else {
-        return Ok(None);
-    };
+/// Returns the client of the request `id` that waits for approval, as it would be stored, or as it is stored. None if
+/// nobody knows any more what waited: then no filter can select it.
+async fn waiting(
+    service: &Service,
+    event: &Event,
+    id: &str,
+) -> Result<Option<EventSubject>, StoreError> {
     let found = service.store.pending.find(id, service.clock.now()).await?;
-    Ok(found.map(|found| (*found.request().client).clone()))
+    if let Some(found) = found {
+        let client = found.request().client.clone();
+        return Ok(Some(EventSubject::Stored(client)));
+    }
+    let stored = service.store.clients.find(&event.client_id).await?;
+    Ok(stored.map(|stored| EventSubject::Stored(Box::new(stored.into_client()))))
 }
 
 /// Returns the last metadata of the client of `event`, with its identifiers.

@@ -9,9 +9,10 @@ use crate::client::rules::{APPROVAL, IMMEDIATE};
 use crate::client::{Client, Metadata};
 use crate::config::{Registration, RegistrationApproval};
 use crate::registration::{
-    Attempt, Issued, Proven, Purpose, RegisterError, hooks, issue, single_use,
+    Attempt, Issued, Proven, Purpose, RegisterError, hooks, initial_access, issue,
 };
 use crate::script::Decision;
+use crate::service::Context;
 use crate::store::{
     Action, Along, Change, EventType, PendingError, PendingKind, PendingRequest, PendingRequests,
     PendingState, StoreError,
@@ -66,23 +67,17 @@ fn course(
     held: Option<String>,
 ) -> Result<Course, RegisterError> {
     let settings = attempt.cx.settings();
-    let approval = settings.registration_approval;
-    let modes: Vec<&str> = requested.texts(MODE).collect();
-    let (can_wait, wants_wait) = (
-        modes.contains(&APPROVAL),
-        modes.contains(&APPROVAL) && !modes.contains(&IMMEDIATE),
-    );
-    if approval == RegistrationApproval::Off {
-        return without_approval(wants_wait, held.is_some());
-    }
     let is_new = matches!(attempt.purpose, Purpose::Create);
-    let must_wait = held.is_some() || (is_new && approval == RegistrationApproval::Required);
-    if can_wait && (must_wait || wants_wait) {
-        Ok(Course::Deferred(held))
-    } else if !modes.is_empty() && !can_wait && !modes.contains(&IMMEDIATE) {
-        Err(rejected("must contain immediate or approval"))
-    } else if !must_wait {
+    let modes = Modes::of(requested, is_new)?;
+    if settings.registration_approval == RegistrationApproval::Off {
+        return without_approval(modes.wants_to_wait, held.is_some());
+    }
+    let is_required = is_new && settings.registration_approval == RegistrationApproval::Required;
+    let must_wait = is_required || held.is_some();
+    if !must_wait && !modes.wants_to_wait {
         Ok(Course::Immediate)
+    } else if modes.can_wait {
+        Ok(Course::Deferred(held))
     } else if is_new && settings.registration_approval_silent {
         Ok(Course::Disabled(held))
     } else {
@@ -90,6 +85,32 @@ fn course(
             "must contain approval, because an administrator must approve this request; the answer is then 202 \
              with a code to ask for the decision",
         ))
+    }
+}
+
+/// What the client says about waiting.
+struct Modes {
+    can_wait: bool,
+    wants_to_wait: bool,
+}
+
+impl Modes {
+    /// Reads the `registration_mode`. An update waits only if it must: otherwise a client could let as many wait as it
+    /// likes.
+    fn of(requested: &Metadata, is_new: bool) -> Result<Self, RegisterError> {
+        let (mut can_wait, mut is_immediate, mut is_there) = (false, false, false);
+        for mode in requested.texts(MODE) {
+            can_wait |= mode == APPROVAL;
+            is_immediate |= mode == IMMEDIATE;
+            is_there = true;
+        }
+        if is_there && !can_wait && !is_immediate {
+            return Err(rejected("must contain immediate or approval"));
+        }
+        Ok(Self {
+            can_wait,
+            wants_to_wait: is_new && can_wait && !is_immediate,
+        })
     }
 }
 
@@ -133,6 +154,9 @@ pub(super) async fn defer(
         Purpose::Create => PendingKind::Registration,
         Purpose::Replace(_) => PendingKind::Update,
     };
+    if kind == PendingKind::Update && is_waiting(cx, &issued.client).await? {
+        return Err(RegisterError::UpdateWaits);
+    }
     let (code, verification) = (random::token()?, verification_code()?);
     let waits = PendingTerms {
         kind,
@@ -141,13 +165,37 @@ pub(super) async fn defer(
         verification: Some(&verification),
     };
     let change = waits.change(attempt, proven, &issued.client, &code).await?;
-    let change = change.and(issue::used_up(attempt, proven, &issued).await?);
-    if !cx.service.store.pending.apply(change).await? {
-        single_use::change(attempt, proven).await?;
-        return Err(RegisterError::Conflict);
-    }
+    store(attempt, proven, &issued, change).await?;
     tracing::info!("registration waits for approval");
     Ok(DeferredAnswer::new(settings, &code, verification))
+}
+
+/// Makes the change with what the request uses up.
+async fn store(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    issued: &Issued,
+    change: Change,
+) -> Result<(), RegisterError> {
+    let change = change.and(issue::used_up(attempt, proven, issued).await?);
+    if attempt.cx.service.store.pending.apply(change).await? {
+        return Ok(());
+    }
+    // Another request may have used up the same before, or was faster in another way.
+    initial_access::check_left(attempt.cx, attempt.caller).await?;
+    issue::used_up(attempt, proven, issued).await?;
+    Err(RegisterError::Conflict)
+}
+
+/// Whether an update of `client` waits already.
+async fn is_waiting(cx: &Context<'_>, client: &Client) -> Result<bool, RegisterError> {
+    let (pending, now) = (&cx.service.store.pending, cx.service.clock.now());
+    let all = pending.page(None, usize::MAX).await?;
+    Ok(all.iter().any(|found| {
+        let request = found.request();
+        let is_open = request.state != PendingState::Denied && now < request.ends_at;
+        is_open && request.kind == PendingKind::Update && request.client.id == client.id
+    }))
 }
 
 impl DeferredAnswer {

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::base::Secret;
 use crate::client::{
-    Approved, Client, DocumentRequest, Metadata, Requested, Rules, ScriptRef, hosted_document,
-    rules,
+    Approval, Approved, Client, DocumentRequest, Metadata, Requested, Rules, ScriptRef,
+    hosted_document, rules,
 };
 use crate::http::{BodyError, ClientCertificate, RequestForm, media_type, peer};
 use crate::registration::{
@@ -151,6 +151,8 @@ pub(crate) struct Caller<'a> {
     administrator: Option<String>,
     /// The client document that the request is made from, which nobody sent.
     pub(super) document: Option<DocumentFacts>,
+    /// The decision that the administrator makes about the client, if any.
+    pub(super) approval: Option<Approval>,
     /// The head of the request.
     head: &'a Parts,
     /// What scripts see of it, once the first of them is called.
@@ -168,6 +170,7 @@ impl<'a> Caller<'a> {
             initial_access: None,
             attested: None,
             administrator: None,
+            approval: None,
             document: None,
             head,
             seen: OnceLock::new(),
@@ -199,6 +202,15 @@ impl<'a> Caller<'a> {
     pub(crate) fn with_document(self, document: DocumentFacts) -> Self {
         Self {
             document: Some(document),
+            ..self
+        }
+    }
+
+    /// Returns the same caller, who approves the client.
+    #[must_use]
+    pub(crate) fn with_approval(self, approval: &Approval) -> Self {
+        Self {
+            approval: Some(approval.clone()),
             ..self
         }
     }

@@ -6,8 +6,8 @@ use crate::base::{Timestamp, json as strict_json};
 use crate::client::{Approval, Client, Rules};
 use crate::http::RequestForm;
 use crate::registration::{
-    Caller, ClientInformation, Issued, PublicationChange, Received, RegisterError, documents,
-    hooks, issue, remove, replace_as_operator, report_created,
+    Caller, ClientInformation, Identity, Issued, PublicationChange, Received, RegisterError,
+    documents, hooks, issue, remove, replace_as_operator, report_created,
 };
 use crate::script::Hook;
 use crate::service::Context;
@@ -105,7 +105,7 @@ pub(super) async fn poll(
     let found = cx.service.store.pending.find_by_code(code, now).await?;
     let found = found.ok_or(PollError::Unknown)?;
     if cancels {
-        return cancel(cx, caller, &found).await;
+        return cancel(cx, caller, code).await;
     }
     let request = found.request();
     match request.state {
@@ -122,21 +122,20 @@ pub(super) async fn poll(
 async fn cancel(
     cx: &Context<'_>,
     caller: &Caller<'_>,
-    found: &FoundRequest,
+    code: &str,
 ) -> Result<PollAnswer, PollError> {
-    let store = &cx.service.store.pending;
-    let author = caller.author(None);
-    let event = author.did(
-        Action::RegistrationCancelled,
-        found.id(),
-        cx.service.clock.now(),
-    );
-    let change = store.removal(found).and(event.change()?);
-    if store.apply(change).await? {
-        Ok(PollAnswer::Cancelled)
-    } else {
-        Err(RegisterError::Conflict.into())
+    let (pending, now) = (&cx.service.store.pending, cx.service.clock.now());
+    for _ in 0..TRIES {
+        let found = pending.find_by_code(code, now).await?;
+        let found = found.ok_or(PollError::Unknown)?;
+        let author = caller.author(None);
+        let event = author.did(Action::RegistrationCancelled, found.id(), now);
+        let change = pending.removal(&found).and(event.change()?);
+        if pending.apply(change).await? {
+            return Ok(PollAnswer::Cancelled);
+        }
     }
+    Err(StoreError::Busy.into())
 }
 
 /// Notes that the client has asked.
@@ -154,14 +153,17 @@ async fn wait(
     } else {
         request.interval
     };
-    let noted = PendingRequest {
-        interval,
-        asked_at: Some(now),
-        asked: request.asked.saturating_add(1),
-        ..request.clone()
-    };
-    // Somebody else may have decided, or the client may have asked twice: the next answer tells.
-    store.apply(store.replacement(found, noted)?).await?;
+    // A client that keeps asking too soon causes no more writes.
+    if !is_too_soon || interval > request.interval {
+        let noted = PendingRequest {
+            interval,
+            asked_at: Some(now),
+            asked: request.asked.saturating_add(1),
+            ..request.clone()
+        };
+        // Somebody else may have decided, or the client may have asked twice: the next answer tells.
+        store.apply(store.replacement(found, noted)?).await?;
+    }
     if is_too_soon {
         return Err(PollError::TooSoon {
             retry_after: interval,
@@ -175,12 +177,17 @@ async fn wait(
 }
 
 /// Checks that the client complies with the rules in force, which may have changed since it was judged.
-fn check_again(cx: &Context<'_>, client: &Client) -> Result<(), RegisterError> {
+fn check_again(
+    cx: &Context<'_>,
+    client: &Client,
+    registered: Option<&Client>,
+) -> Result<(), RegisterError> {
     if client.provenance.configuration == cx.snapshot.revision {
         return Ok(());
     }
     let rules = Rules {
         initial_access: client.provenance.initial_access_policy.as_ref(),
+        registered: registered.map(|client| client.metadata.metadata()),
         is_certified: client.is_certified(),
         ..cx.rules()
     };
@@ -196,17 +203,32 @@ async fn register(
     found: &FoundRequest,
 ) -> Result<PollAnswer, PollError> {
     let client = approved(found.request());
-    check_again(cx, &client)?;
+    check_again(cx, &client, None)?;
+    let alone = Identity::alone(cx, &client)
+        .await?
+        .ok_or(PollError::Outdated)?;
     let issued = issue::reissue(cx, client)?;
-    let answer = inform(cx, caller, &issued, Hook::ModifyPostResponse).await?;
-    let event = issue::created(cx, caller, &issued.client);
-    let along = along(cx, caller, (found, &event), (None, &issued.client))?;
-    let inserted = cx.service.store.clients.insert(&issued.client, along).await;
+    let hook = Hook::ModifyPostResponse;
+    let answer = inform(cx, caller, &issued, (hook, true)).await?;
+    insert(cx, caller, found, (&issued.client, alone)).await?;
+    Ok(PollAnswer::Registered(answer))
+}
+
+/// Stores a new client, with the end of the request that waited and `also`.
+async fn insert(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    found: &FoundRequest,
+    (client, also): (&Client, Change),
+) -> Result<(), PollError> {
+    let event = issue::created(cx, caller, client);
+    let along = along(cx, caller, (found, &event), (None, client))?.and(also);
+    let inserted = cx.service.store.clients.insert(client, along).await;
     // The client asked twice at the same time, and the other request got the credentials.
     inserted.map_err(|error| lost(error, PollError::Unknown))?;
-    report_created(cx, &issued.client);
-    documents::count(cx, PublicationChange::of(None, Some(&issued.client)));
-    Ok(PollAnswer::Registered(answer))
+    report_created(cx, client);
+    documents::count(cx, PublicationChange::of(None, Some(client)));
+    Ok(())
 }
 
 /// Stores the update that was approved.
@@ -218,11 +240,16 @@ async fn update(
     let clients = &cx.service.store.clients;
     let client = approved(found.request());
     let stored = clients.find(&client.id).await?;
-    let next = stored.and_then(|stored| next_revision(stored, client));
+    let now = cx.service.clock.now();
+    let next = stored.and_then(|stored| next_revision(stored, client, now));
     let (stored, client) = next.ok_or(PollError::Outdated)?;
-    check_again(cx, &client)?;
+    check_again(cx, &client, Some(stored.client()))?;
     let issued = issue::open_secret(cx, client)?;
-    let answer = inform(cx, caller, &issued, Hook::ModifyPutResponse).await?;
+    // A secret that the update creates is shown once, like the secret of a registration.
+    let is_known = stored.client().secret.is_some();
+    let is_shown = !is_known || cx.settings().return_client_secret_on_read;
+    let hook = Hook::ModifyPutResponse;
+    let answer = inform(cx, caller, &issued, (hook, is_shown)).await?;
     replace(cx, caller, found, (&stored, &issued.client)).await?;
     Ok(PollAnswer::Updated(answer))
 }
@@ -252,10 +279,12 @@ fn lost(error: StoreError, why: PollError) -> PollError {
     }
 }
 
-/// Returns `client` with what has changed of `stored` without a new revision, and `stored`; none if there is a new one.
-fn next_revision(stored: Stored, client: Client) -> Option<(Stored, Client)> {
+/// Returns `client` with what has changed of `stored` without a new revision, and `stored`; none if there is a new one, or
+/// one of the two has expired.
+fn next_revision(stored: Stored, client: Client, now: Timestamp) -> Option<(Stored, Client)> {
     let present = stored.client();
-    if present.revision.saturating_add(1) != client.revision {
+    let is_next = present.revision.saturating_add(1) == client.revision;
+    if !is_next || !present.is_usable(now) || client.is_expired(now) {
         return None;
     }
     let client = Client {
@@ -278,12 +307,9 @@ async fn inform(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     issued: &Issued,
-    hook: Hook,
+    (hook, is_secret_shown): (Hook, bool),
 ) -> Result<ClientInformation, RegisterError> {
-    let shown = match hook {
-        Hook::ModifyPutResponse if !cx.settings().return_client_secret_on_read => None,
-        _ => issued.secret.as_ref(),
-    };
+    let shown = issued.secret.as_ref().filter(|_| is_secret_shown);
     let answer = ClientInformation::new(cx, &issued.client, issued.token.as_ref(), shown);
     Ok(hooks::modify(cx, caller, hook, answer).await?)
 }
@@ -325,6 +351,9 @@ impl ApprovalChoice {
 /// Why a decision does not count.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecideError {
+    /// There is no such request.
+    #[error("request that waits not found")]
+    Unknown,
     /// Somebody has already decided, or the time is over.
     #[error("the request no longer waits: somebody has decided, or its time is over")]
     Over,
@@ -362,36 +391,59 @@ impl ApprovalChoice {
     }
 }
 
-/// Records the decision about `found`. A disabled client is enabled or deleted.
+/// How often a decision is attempted while the client keeps asking for it.
+const TRIES: usize = 64;
+
+/// Records the decision about the request `id`. A disabled client is enabled or deleted.
 ///
 /// # Errors
-/// When the request no longer waits, or the client could not be changed.
+/// When the request does not exist or no longer waits, or the client could not be changed.
 pub(crate) async fn decide(
     cx: &Context<'_>,
     caller: &Caller<'_>,
-    found: &FoundRequest,
+    id: &str,
     (choice, decision): (ApprovalChoice, Approval),
 ) -> Result<(), DecideError> {
-    let request = found.request();
-    if request.state != PendingState::Waiting || request.ends_at <= cx.service.clock.now() {
-        return Err(DecideError::Over);
+    let (pending, now) = (&cx.service.store.pending, cx.service.clock.now());
+    for _ in 0..TRIES {
+        let found = pending.find(id, now).await?.ok_or(DecideError::Unknown)?;
+        let request = found.request();
+        if !request.waits(now) {
+            return Err(DecideError::Over);
+        }
+        let also = decided(cx, caller, &found, (choice, &decision))?;
+        if request.kind == PendingKind::DisabledClient {
+            return settle_client(cx, caller, &found, (choice, also)).await;
+        }
+        let decided = settled(request, choice, &decision);
+        let change = pending.replacement(&found, decided)?.and(also);
+        // Another change came first: a decision, or the client has asked once more.
+        if pending.apply(change).await? {
+            return Ok(());
+        }
     }
-    let store = &cx.service.store.pending;
-    let also = decided(cx, caller, found, choice)?;
-    if request.kind == PendingKind::DisabledClient {
-        let also = store.removal(found).and(also);
-        return settle_client(cx, caller, found, (choice, also)).await;
-    }
-    let decided = PendingRequest {
-        state: choice.state(),
-        decision: Some(decision),
-        ..request.clone()
+    Err(StoreError::Busy.into())
+}
+
+/// Returns the request with the decision. A client has time to learn that it was approved; a denied request makes room
+/// for others soon.
+fn settled(
+    request: &PendingRequest,
+    choice: ApprovalChoice,
+    decision: &Approval,
+) -> PendingRequest {
+    let ends_at = match choice {
+        ApprovalChoice::Approve => {
+            let due = decision.at.plus(request.interval.saturating_mul(3));
+            request.ends_at.max(due)
+        }
+        ApprovalChoice::Deny => request.ends_at.min(decision.at),
     };
-    let change = store.replacement(found, decided)?.and(also);
-    if store.apply(change).await? {
-        Ok(())
-    } else {
-        Err(DecideError::Over)
+    PendingRequest {
+        state: choice.state(),
+        decision: Some(decision.clone()),
+        ends_at,
+        ..request.clone()
     }
 }
 
@@ -400,18 +452,23 @@ fn decided(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     found: &FoundRequest,
-    choice: ApprovalChoice,
+    (choice, decision): (ApprovalChoice, &Approval),
 ) -> Result<Change, StoreError> {
     let (id, client) = (found.id(), &found.request().client);
     let now = cx.service.clock.now();
     let event = caller.author(None).did(choice.action(), id.as_str(), now);
     let event = event.with("client_id", client.id.as_str());
+    let event = match &decision.note {
+        Some(note) => event.with("note", note.as_str()),
+        None => event,
+    };
     let along = Along::audited(&event, caller.reason())?;
     let announced = along.cause.pending(choice.event(), client, &id)?;
     Ok(along.change.and(announced))
 }
 
-/// Enables the client that was disabled, or deletes it, with `also` in the same change.
+/// Enables the client that was disabled, or deletes it, with `also` in the same change. If the client was deleted, or
+/// enabled by somebody else, nothing is left to decide.
 async fn settle_client(
     cx: &Context<'_>,
     caller: &Caller<'_>,
@@ -419,21 +476,31 @@ async fn settle_client(
     (choice, also): (ApprovalChoice, Change),
 ) -> Result<(), DecideError> {
     let store = &cx.service.store;
-    let Some(stored) = store.clients.find(&found.request().client.id).await? else {
-        // It was deleted, so nothing is left to decide.
-        store.pending.apply(also).await?;
-        return Ok(());
+    let removal = store.pending.removal(found);
+    let stored = store.clients.find(&found.request().client.id).await?;
+    let is_disabled = |stored: &Stored| stored.client().metadata.metadata().flag("disabled");
+    let Some(stored) = stored.filter(is_disabled) else {
+        store.pending.apply(removal).await?;
+        return Err(DecideError::Over);
     };
-    let settled = match choice {
-        ApprovalChoice::Approve => {
-            let enabled = replace_as_operator(cx, caller, enabled(&stored), &stored, also);
-            enabled.await.map(drop)
-        }
-        ApprovalChoice::Deny => remove(cx, caller, &stored, also).await,
-    };
-    match settled {
+    match enable_or_delete(cx, caller, &stored, (choice, removal.and(also))).await {
         Err(RegisterError::Conflict) => Err(DecideError::Over),
         settled => Ok(settled?),
+    }
+}
+
+async fn enable_or_delete(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    stored: &Stored,
+    (choice, also): (ApprovalChoice, Change),
+) -> Result<(), RegisterError> {
+    match choice {
+        ApprovalChoice::Approve => {
+            let enabled = replace_as_operator(cx, caller, enabled(stored), stored, also);
+            enabled.await.map(drop)
+        }
+        ApprovalChoice::Deny => remove(cx, caller, stored, also).await,
     }
 }
 

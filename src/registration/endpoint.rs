@@ -34,6 +34,8 @@ pub(crate) async fn post(
     let caller = Caller::of(&parts);
     match admit(&cx, caller, body).await {
         Ok(registered) => Ok(registered.into_response()),
+        // A client that waits has done nothing wrong yet.
+        Err(error @ PollError::TooSoon { .. }) => Err(error.into()),
         Err(error) => {
             let (problem, stranger) = (Problem::from(error), refusal::stranger(&parts));
             refusal::audit(&cx, &stranger, Action::RegistrationRefused, "", &problem);
@@ -192,6 +194,7 @@ impl From<RegisterError> for Problem {
             RegisterError::TooManyNonces { .. }
             | RegisterError::NothingLeft { .. }
             | RegisterError::TooManyPending
+            | RegisterError::UpdateWaits
             | RegisterError::Conflict => retry(&error),
             RegisterError::NoKeys(_)
             | RegisterError::SpoiledByScript { .. }

@@ -106,6 +106,11 @@ pub(crate) enum RegisterError {
         "an administrator must approve this request, and requests do not wait for approval on this server"
     )]
     NotApproved,
+    /// Another update of the client waits for approval.
+    #[error(
+        "an update of this client already waits for approval; cancel it, or wait for the decision"
+    )]
+    UpdateWaits,
     /// As many requests wait for approval as are allowed.
     #[error("too many registrations wait for approval; retry later")]
     TooManyPending,

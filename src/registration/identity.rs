@@ -5,6 +5,7 @@
 //! compared only within one entry of the configuration, so no community can change the clients of another.
 
 use crate::base::Violation;
+use crate::client::Client;
 use crate::config::StatementIdentity;
 use crate::registration::{
     Attempt, ClientInformation, Offered, RegisterError, Registered, Statement, create, put_back,
@@ -37,6 +38,26 @@ impl Identity {
         let entry = statement.certified_by()?.id.clone();
         let subject = statement.claims.get("iss")?.as_str()?.to_owned();
         Some(Self { entry, subject })
+    }
+
+    /// Returns the condition that no other client has the name of `client`, which has waited; none if there is one.
+    pub(super) async fn alone(
+        cx: &Context<'_>,
+        client: &Client,
+    ) -> Result<Option<Change>, RegisterError> {
+        let statement = client.provenance.statement.as_ref();
+        let entry = statement.and_then(|statement| statement.certified_by.clone());
+        let is_compared = cx.settings().software_statement_identity == StatementIdentity::Subject;
+        let (Some(statement), Some(entry), true) = (statement, entry, is_compared) else {
+            return Ok(Some(Change::default()));
+        };
+        let subject = statement.iss.clone();
+        let identity = Self { entry, subject };
+        let (existing, seen) = identity.find(cx).await?;
+        Ok(match existing {
+            None => Some(identity.indexed().no_more_than(seen)),
+            Some(_) => None,
+        })
     }
 
     fn indexed(&self) -> Indexed<'_> {

@@ -2,7 +2,8 @@
 
 use crate::base::{ClientId, NoRandomness, Secret, Timestamp, TokenDigest, Violation, random};
 use crate::client::{
-    CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens, rules,
+    Approval, CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens,
+    rules,
 };
 use crate::config::Rotation;
 use crate::registration::{
@@ -259,12 +260,16 @@ pub(super) fn provenance(
         attestation_digest: attestation.digest,
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
-        approval: attempt
-            .existing()
-            .and_then(|before| before.provenance.approval.clone()),
+        approval: approval(attempt),
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
     }
+}
+
+/// Returns the decision about this change, or about an earlier one.
+fn approval(attempt: Attempt<'_>) -> Option<Approval> {
+    let now = attempt.caller.approval.clone();
+    now.or_else(|| attempt.existing()?.provenance.approval.clone())
 }
 
 /// Returns the certificate of the caller, or the recorded one if an update presents none.

@@ -170,6 +170,7 @@ fn kept(before: &Provenance, now: Provenance) -> Provenance {
     Provenance {
         scripts: now.scripts,
         configuration: now.configuration,
+        approval: now.approval,
         ..before.clone()
     }
 }

@@ -102,8 +102,15 @@ fn differing(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Mem
 
 /// Whether the server creates the member anew for each registration.
 fn is_created(name: &str) -> bool {
-    member::find(name).is_some_and(|member| member.set_by == SetBy::Server)
+    CODES.contains(&name) || member::find(name).is_some_and(|member| member.set_by == SetBy::Server)
 }
+
+/// The codes of a registration that waits for approval.
+const CODES: [&str; 3] = [
+    "registration_code",
+    "verification_code",
+    "verification_uri_complete",
+];
 
 /// Whether a value of the member may be a secret. The members of the standards are none, except for what the server
 /// [creates](is_created), which is not compared.

@@ -24,6 +24,7 @@ mod secrets;
 mod sharing;
 mod start;
 mod transfer;
+mod waiting;
 
 use serde_json::{Value, json};
 

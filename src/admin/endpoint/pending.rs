@@ -317,14 +317,14 @@ async fn try_decide(
     if note.as_deref().unwrap_or_default().chars().count() > NOTE {
         return Err(bad_request("note: must not exceed 1000 characters"));
     }
-    let found = find(cx, id).await?;
     let decision = Approval {
         by: by.client_id.clone(),
         at: cx.service.clock.now(),
         note,
     };
     let caller = Caller::of(parts).with_administrator(&by.client_id);
-    let decided = decision::decide(cx, &caller, &found, (choice, decision)).await;
+    let caller = caller.with_approval(&decision);
+    let decided = decision::decide(cx, &caller, id, (choice, decision)).await;
     decided.map_err(problem)?;
     tracing::info!(
         id,
@@ -337,6 +337,7 @@ async fn try_decide(
 
 fn problem(error: DecideError) -> Problem {
     match error {
+        DecideError::Unknown => unknown("request that waits"),
         DecideError::Over => Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string()),
         DecideError::Register(error) => Problem::from(error),
     }

@@ -123,6 +123,9 @@ fn scripts(registration: &Registration, verdict: &mut Verdict) {
     }
 }
 
+/// The maximum time for which a registration waits, in seconds.
+const APPROVAL_SECONDS: u64 = 30 * 24 * 60 * 60;
+
 /// Checks that the registrations that wait can be approved.
 fn approval(registration: &Registration, verdict: &mut Verdict) {
     let counts = [
@@ -136,8 +139,9 @@ fn approval(registration: &Registration, verdict: &mut Verdict) {
         ),
     ];
     for (name, seconds) in counts {
-        if seconds == 0 {
-            verdict.refuse(&key(name), "must be 1 or more");
+        if !(1..=APPROVAL_SECONDS).contains(&seconds) {
+            let reason = format!("must be from 1 to {APPROVAL_SECONDS} seconds (30 days)");
+            verdict.refuse(&key(name), reason);
         }
     }
     let uri = registration.registration_approval_uri.as_deref();

@@ -59,7 +59,12 @@ fn every_registered_function_is_documented() {
     for entry in std::fs::read_dir(root("src/script/modules")).unwrap() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path).unwrap();
+        let file = if path.is_dir() {
+            path.join("mod.rs")
+        } else {
+            path
+        };
+        let text = std::fs::read_to_string(file).unwrap();
         for call in text.split("module.add").skip(1) {
             let (parameters, rest) = call.split_once('(').unwrap();
             let name = rest

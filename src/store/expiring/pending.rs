@@ -76,6 +76,13 @@ pub(crate) struct PendingRequest {
     pub(crate) context: Option<Box<Value>>,
 }
 
+impl PendingRequest {
+    /// Whether nobody has decided, and the time is not over at `now`.
+    pub(crate) fn waits(&self, now: Timestamp) -> bool {
+        self.state == PendingState::Waiting && now < self.ends_at
+    }
+}
+
 /// A record as it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundRequest(Found<PendingRequest>);

@@ -62,6 +62,8 @@ async fn an_update_waits_and_the_client_stays_as_it_was() {
             .to_owned()
     };
     let code = put(&body).await;
+    let second = server.update(&client, &body).await;
+    second.expect_error(409, &["conflict"]);
     let read = server.read(&client).await;
     assert_eq!(read.body["client_name"], client.body["client_name"]);
     let id = list(&server, "").await[0]["id"]
@@ -80,6 +82,11 @@ async fn an_update_waits_and_the_client_stays_as_it_was() {
     let read = server.read(&client).await;
     read.expect_status(200);
     assert_eq!(read.body["client_name"], "Renamed");
+
+    // An update that no script holds takes effect, whatever the client can do.
+    let wish = json!({"registration_mode": ["approval"], "client_name": "Own"});
+    let own = server.update(&client, &client.update(wish)).await;
+    own.expect_status(200);
 
     // Another change came first.
     let code = put(&body).await;

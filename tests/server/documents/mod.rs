@@ -3,6 +3,7 @@
 mod answers;
 mod fetching;
 mod policy;
+mod restart;
 mod review;
 
 use registrar::config::{ClientDocuments, Configuration};
@@ -18,7 +19,7 @@ const PATH: &str = "/oauth/client.json";
 struct World {
     server: TestServer,
     origin: Origin,
-    _files: Files,
+    files: Files,
 }
 
 impl World {
@@ -44,7 +45,7 @@ impl World {
         Self {
             server,
             origin,
-            _files: files,
+            files,
         }
     }
 

@@ -70,7 +70,7 @@ async fn a_new_url_waits_until_its_octets_are_approved() {
 }
 
 impl World {
-    async fn resolve_candidate(&self, url: &str) -> Value {
+    pub(super) async fn resolve_candidate(&self, url: &str) -> Value {
         let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
         let path = format!("/admin/v1/client-documents/candidate?client_id={encoded}");
         let answer = self.ask("GET", &path).await;

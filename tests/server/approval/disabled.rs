@@ -1,0 +1,55 @@
+//! Clients that cannot wait are disabled until they are approved (`registrationApprovalSilent`).
+
+use serde_json::json;
+
+use super::{decide, list, server};
+use crate::support::{Answer, GRANT, machine};
+
+#[tokio::test]
+async fn a_client_that_cannot_wait_is_disabled_until_it_is_approved() {
+    let silent = json!({"registrationApprovalSilent": true});
+    let server = server("required", silent).await;
+    let client = server.register(&machine()).await;
+    let token = async |expected: u16| {
+        let answer = server.basic(&client, "/token", &[GRANT]).await;
+        answer.expect_status(expected);
+    };
+    token(401).await;
+    let listed = list(&server, "").await;
+    assert_eq!(listed[0]["kind"], "disabled_client");
+    assert_eq!(listed[0]["client_id"], client.body["client_id"]);
+    let id = listed[0]["id"].as_str().unwrap();
+    decide(&server, id, "approve", "fine")
+        .await
+        .expect_status(204);
+    token(200).await;
+    assert_eq!(server.provenance(&client).await["approval"]["note"], "fine");
+    assert!(list(&server, "").await.is_empty());
+
+    let other = server.register(&machine()).await;
+    let listed = list(&server, "").await;
+    let id = listed[0]["id"].as_str().unwrap();
+    decide(&server, id, "deny", "").await.expect_status(204);
+    server.read(&other).await.expect_status(401);
+    decide(&server, id, "deny", "").await.expect_status(404);
+}
+
+#[tokio::test]
+async fn nothing_is_left_to_decide_about_a_client_that_was_enabled_otherwise() {
+    let silent = json!({"registrationApprovalSilent": true});
+    let server = server("required", silent).await;
+    let client = server.register(&machine()).await;
+    let listed = list(&server, "").await;
+    let id = listed[0]["id"].as_str().unwrap();
+    let path = format!("/admin/v1/clients/{}", client.id);
+    let shown = server.called("GET", &path).await;
+    let mut members = shown.body["metadata"].clone();
+    members.as_object_mut().unwrap().shift_remove("disabled");
+    let request = server.administrate("PUT", &path).await;
+    Answer::of(request.json(&members)).await.expect_status(200);
+    decide(&server, id, "deny", "")
+        .await
+        .expect_error(409, &["conflict"]);
+    server.access_token(&client).await;
+    assert!(list(&server, "").await.is_empty());
+}

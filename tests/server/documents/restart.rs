@@ -1,0 +1,61 @@
+//! What administrators have decided outlives a restart.
+
+use registrar::config::ClientDocuments;
+use serde_json::json;
+
+use super::{PATH, World};
+use crate::support::{TestServer, development_with, registering};
+
+#[tokio::test]
+async fn approvals_denials_and_what_waits_outlive_a_restart() {
+    let settings = json!({"clientDocumentApproval": "first"});
+    let mut world = World::new(settings.clone()).await;
+    let approved = world.publish(PATH, json!({}));
+    let denied = world.publish("/oauth/denied.json", json!({}));
+    let waiting = world.publish("/oauth/waiting.json", json!({}));
+    for url in [&approved, &denied, &waiting] {
+        let answer = world.resolve(url).await;
+        answer.expect_error(403, &["document_pending"]);
+    }
+    let digest = world.candidate_digest(&approved).await;
+    let approval = json!({"client_id": approved, "digest": digest, "note": "ok"});
+    world.order("approve", approval).await.expect_status(200);
+    let denial = json!({"client_id": denied});
+    world.order("deny", denial).await.expect_status(204);
+    let before = world.client(&approved).await;
+
+    let data = world.server.folder.path().join("data");
+    let next = TestServer::configured(|_| {}).await;
+    let kept = std::mem::replace(&mut world.server, next);
+    let kept = kept.stop_and_keep().await;
+    world.server = TestServer::configured(|configuration| {
+        configuration.settings.fetch = development_with(&world.files);
+        configuration.settings.store.url = format!("sled:{}", data.display()).into();
+        configuration.settings.admin.credentials_file = Some(data.join("admin-credentials.json"));
+        configuration.live.registration.client_documents = ClientDocuments::Any;
+        registering(configuration, settings);
+    })
+    .await;
+    let after = world.client(&approved).await;
+    assert_eq!(
+        after["document"]["approved"],
+        before["document"]["approved"]
+    );
+    assert_eq!(after["document"]["digest"], before["document"]["digest"]);
+    let answer = world.resolve(&denied).await;
+    answer.expect_error(403, &["document_denied"]);
+    let answer = world.resolve(&waiting).await;
+    answer.expect_error(403, &["document_pending"]);
+    let digest = world.candidate_digest(&waiting).await;
+    let approval = json!({"client_id": waiting, "digest": digest});
+    world.order("approve", approval).await.expect_status(200);
+    drop(kept);
+}
+
+impl World {
+    /// Returns the digest of the octets that wait.
+    async fn candidate_digest(&self, url: &str) -> String {
+        let candidate = self.resolve_candidate(url).await;
+        candidate["digest"].as_str().unwrap().to_owned()
+    }
+}
