@@ -3,6 +3,7 @@
 use registrar::clock::Timestamp;
 use serde_json::{Value, json};
 
+use crate::events::until;
 use crate::support::{Answer, START, TestServer, machine, minimal, with};
 
 const DAY: u64 = 86_400;
@@ -48,10 +49,13 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
         said.as_str().unwrap().contains(&format!("{YEARS} s ahead")),
         "{said}"
     );
-    assert_eq!(
-        held_seconds(&server).await,
-        format!("registrar_sweep_held_seconds {YEARS}")
-    );
+    // The metrics belong to the process, so a server of another test can sweep in between.
+    let held = format!("registrar_sweep_held_seconds {YEARS}");
+    until(async || {
+        inside.sweep().await;
+        held_seconds(&server).await == held
+    })
+    .await;
     server
         .read(&expiring)
         .await
@@ -62,10 +66,11 @@ async fn everything_that_expired_is_available_again_when_the_clock_is_corrected(
     server.clock.set(Timestamp::from_unix(START + 100));
     inside.sweep().await;
     assert_eq!(told(&server).await, Value::Null);
-    assert_eq!(
-        held_seconds(&server).await,
-        "registrar_sweep_held_seconds 0"
-    );
+    until(async || {
+        inside.sweep().await;
+        held_seconds(&server).await == "registrar_sweep_held_seconds 0"
+    })
+    .await;
     for client in [&expiring, &never_used, &used] {
         server.read(client).await.expect_status(200);
     }

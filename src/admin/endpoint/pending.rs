@@ -320,7 +320,7 @@ async fn try_decide(
     let decision = Approval {
         by: by.client_id.clone(),
         at: cx.service.clock.now(),
-        note,
+        note: note.filter(|note| !note.is_empty()),
     };
     let caller = Caller::of(parts).with_administrator(&by.client_id);
     let caller = caller.with_approval(&decision);

@@ -21,7 +21,9 @@ async fn every_step_is_in_the_audit_log_and_the_event_log_without_codes() {
         .as_str()
         .unwrap()
         .to_owned();
-    decide(&server, &id, "approve", "").await.expect_status(204);
+    decide(&server, &id, "approve", "a good vendor")
+        .await
+        .expect_status(204);
     poll(&server, &code).await.expect_status(201);
     let (denied, id) = defer(&server, &waiting()).await;
     decide(&server, &id, "deny", "").await.expect_status(204);
