@@ -10,7 +10,7 @@ Usage: benches/documents.py [BINARY [COUNT]]
 Needs valgrind and openssl.
 """
 
-import concurrent.futures, http.client, http.server, json, os, pathlib, ssl, subprocess, sys, tempfile, threading, time
+import base64, concurrent.futures, http.client, http.server, json, os, pathlib, ssl, subprocess, sys, tempfile, threading, time
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -80,11 +80,7 @@ class Registrar:
                 break
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
         credentials = json.load(open(self.data / "admin-credentials.json"))
-        form = urllib.parse.urlencode({
-            "grant_type": "client_credentials", "scope": "clients.resolve",
-            "client_id": credentials["client_id"], "client_secret": credentials["client_secret"],
-        })
-        import base64
+        form = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": "clients.resolve"})
         basic = base64.b64encode(f"{credentials['client_id']}:{credentials['client_secret']}".encode()).decode()
         answer = self.ask("POST", "/token", form, {
             "Content-Type": "application/x-www-form-urlencoded", "Authorization": "Basic " + basic})

@@ -1,5 +1,6 @@
 //! Where the members of the metadata of a client come from.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
@@ -129,12 +130,29 @@ impl MemberOrigins {
 
     /// Returns the origin of each member of `metadata`, as it is shown.
     pub(crate) fn shown(&self, metadata: &Metadata) -> Map<String, Value> {
+        let entries = self.entries();
         let mut shown = Map::new();
         for (name, _) in metadata.iter() {
-            let origin = self.origin_of(name).to_string();
+            let entry = entries.iter().find(|(member, _)| member == name);
+            let origin = match entry {
+                Some((_, origin)) => origin.to_string(),
+                None => MemberOrigin::Request.to_string(),
+            };
             shown.insert(name.to_owned(), origin.into());
         }
         shown
+    }
+
+    /// Returns the members that are in a line, with their origins. The text is read once for all of them.
+    fn entries(&self) -> Vec<(Cow<'_, str>, MemberOrigin)> {
+        let mut entries = Vec::new();
+        for line in self.0.lines() {
+            let mut words = line.split(' ');
+            let origin = unescaped(words.next().unwrap_or_default());
+            let origin: MemberOrigin = origin.parse().unwrap_or(MemberOrigin::Request);
+            entries.extend(words.map(|word| (unescaped(word), origin.clone())));
+        }
+        entries
     }
 
     /// Reads the origins of `metadata` as they are shown; none if one of them is unknown. A member without an origin was
@@ -172,7 +190,10 @@ fn escape(line: &mut String, text: &str) {
     }
 }
 
-fn unescaped(word: &str) -> String {
+fn unescaped(word: &str) -> Cow<'_, str> {
+    if !word.as_bytes().contains(&b'%') {
+        return word.into();
+    }
     let mut parts = word.split('%');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -183,7 +204,7 @@ fn unescaped(word: &str) -> String {
         }
         text.push_str(rest);
     }
-    text
+    text.into()
 }
 
 #[cfg(test)]
