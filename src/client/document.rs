@@ -48,9 +48,12 @@ pub(crate) struct HeldDocument {
     pub(crate) digest: String,
     /// The members that differ from the version in force.
     pub(crate) members: Vec<String>,
-    /// Since when it waits.
+    /// Since when a version has waited without a break; each may have replaced another one.
     pub(crate) since: Timestamp,
     /// Whether the version in force cannot be used until then, because it has no redirect URI left.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) stops: bool,
+    /// The redirect URIs of the version in force, if it lost some of them because this version does not have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) redirect_uris: Vec<String>,
 }

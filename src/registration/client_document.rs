@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{ClientId, Secret, TokenDigest, Violation, random};
 use crate::client::{
-    Client, DocumentOrigin, MemberOrigin, Metadata, Provenance, RegistrationTokens, ScriptRef,
-    TrustLevel, rules, rules::client_document::change::DocumentChange,
+    Client, DocumentOrigin, MemberOrigin, MemberOrigins, Metadata, Provenance, RegistrationTokens,
+    ScriptRef, SetBy, TrustLevel, member, rules, rules::client_document::change::DocumentChange,
 };
 use crate::config::StatementValidation;
 use crate::registration::{
@@ -24,6 +24,8 @@ pub(crate) struct JudgedDocument<'a> {
     attempt: Attempt<'a>,
     proven: Proven,
     sanctioned: Sanctioned,
+    /// The members that an administrator set, which no document changes.
+    kept: Vec<(String, Value)>,
 }
 
 /// Returns the change that denies the URL of a client that an administrator deletes: a fetch would create it again.
@@ -89,8 +91,10 @@ pub(crate) async fn judge<'a>(
     };
     let proven = prove(attempt, members).await?;
     let valid = check(cx, &proven).await?;
-    note_change(attempt, valid.metadata());
-    let decided = hooks::decide(attempt, &proven, &valid).await?;
+    let kept = attempt.existing().map(administrators).unwrap_or_default();
+    note_change(attempt, &keeping(valid.metadata().clone(), &kept));
+    let mut decided = hooks::decide(attempt, &proven, &valid).await?;
+    decided.client = keeping(decided.client, &kept);
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     if rules::needs_secret(sanctioned.metadata.metadata()) {
         return Err(spoiled(sanctioned));
@@ -99,7 +103,37 @@ pub(crate) async fn judge<'a>(
         attempt,
         proven,
         sanctioned,
+        kept,
     })
+}
+
+/// Returns the members that only an administrator or a trusted party may set, and that an administrator did set, such as
+/// `disabled`. A document says nothing about them, so no version of it ends them.
+fn administrators(client: &Client) -> Vec<(String, Value)> {
+    let mut kept = Vec::new();
+    for (name, value) in client.metadata.metadata().iter() {
+        let set_by = member::find(name).map(|member| member.set_by);
+        let is_kept = match (&client.origins, set_by) {
+            (Some(origins), Some(SetBy::Operator | SetBy::Privileged)) => {
+                origins.origin_of(name) == MemberOrigin::Administrator
+            }
+            // Nobody knows who set it.
+            (None, Some(SetBy::Operator)) => true,
+            _ => false,
+        };
+        if is_kept {
+            kept.push((name.to_owned(), value.clone()));
+        }
+    }
+    kept
+}
+
+/// Returns `metadata` with the members that an administrator set.
+fn keeping(mut metadata: Metadata, kept: &[(String, Value)]) -> Metadata {
+    for (name, value) in kept {
+        metadata.set(name, value.clone());
+    }
+    metadata
 }
 
 /// Lets the scripts see how the document differs from the version in force.
@@ -271,6 +305,21 @@ impl JudgedDocument<'_> {
         Ok(along.and(reserved.await?))
     }
 
+    /// Returns who gave each member its value.
+    fn origins(&self) -> Option<MemberOrigins> {
+        let settled = origins::settle(self.attempt, &self.proven, &self.sanctioned)?;
+        let origin = |name: &str| {
+            if self.kept.iter().any(|(kept, _)| kept == name) {
+                return MemberOrigin::Administrator;
+            }
+            settled.origin_of(name)
+        };
+        let members = self.metadata().iter();
+        Some(MemberOrigins::collect(
+            members.map(|(name, _)| (name, origin(name))),
+        ))
+    }
+
     /// Returns the client with the identifier `id`, as the document makes it. Its registration access token is known to
     /// nobody: whoever controls the URL manages the client.
     ///
@@ -283,7 +332,7 @@ impl JudgedDocument<'_> {
     ) -> Result<Client, RegisterError> {
         let (attempt, proven) = (self.attempt, &self.proven);
         let (before, now) = (attempt.existing(), attempt.cx.service.clock.now());
-        let origins = origins::settle(attempt, proven, &self.sanctioned);
+        let origins = self.origins();
         let provenance = Provenance {
             // The address of the user for whom an authorization server asked.
             address: None,
@@ -302,7 +351,8 @@ impl JudgedDocument<'_> {
             last_used_at: before.and_then(|before| before.last_used_at),
             secret: None,
             tokens,
-            revision: before.map_or(1, |before| before.revision.saturating_add(1)),
+            // A URL that is admitted again does not repeat the revisions of the client before.
+            revision: before.map_or(now.unix(), |before| before.revision.saturating_add(1)),
             provenance,
             origins,
             document: Some(document),

@@ -94,7 +94,7 @@ pub(super) async fn admit(
 
 /// Returns how the document differs from the version in force.
 fn change(before: Option<&Client>, judged: &JudgedDocument<'_>) -> Option<DocumentChange> {
-    DocumentChange::between(before?.metadata.metadata(), judged.metadata())
+    DocumentChange::between(&waiting::unnarrowed(before?), judged.metadata())
 }
 
 fn caller<'a>(
@@ -230,10 +230,12 @@ impl Decision<'_> {
     /// Returns the approval of octets in which no sensitive member differs from those that an administrator approved.
     fn moved(&self, approval: Option<&DocumentApproval>, digest: &str) -> Option<DocumentApproval> {
         let approval = approval?;
+        let in_force = self.before?.document.as_ref()?;
         let is_sensitive = self
             .change
             .is_some_and(|change| !change.sensitive(self.settings).is_empty());
-        if is_sensitive {
+        // A sensitive change that took effect without an administrator has left the approval behind.
+        if is_sensitive || approval.digest != in_force.digest {
             return Some(approval.clone());
         }
         Some(DocumentApproval {

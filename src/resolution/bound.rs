@@ -13,7 +13,8 @@ use crate::telemetry::meter;
 const PAGE: usize = 500;
 
 /// Removes the clients of documents that are beyond the limit, those first that were not used for longest, and counts
-/// the others in the metrics. Clients whose documents are approved, pinned or listed stay. Returns how many it removed.
+/// the others in the metrics. Clients that are disabled, and those whose documents are approved, pinned
+/// or listed, stay. Returns how many it removed.
 ///
 /// # Errors
 /// When the store cannot be read or written.
@@ -77,7 +78,9 @@ fn is_strangers(cx: &Context<'_>, client: &Client) -> bool {
     let Some(document) = &client.document else {
         return false;
     };
-    if document.pinned || document.approved.is_some() {
+    // What an administrator has decided would be lost with the client.
+    let is_disabled = client.metadata.metadata().flag("disabled");
+    if document.pinned || document.approved.is_some() || is_disabled {
         return false;
     }
     match cx.rules().client_url(client.id.as_str()) {

@@ -71,6 +71,18 @@ impl Budget {
             };
             self.hosts.retain(|_, one| is_used(one));
         }
+        let busy = |retry_after| ResolveError::Busy {
+            description: "too many new client documents are fetched; retry later",
+            retry_after,
+        };
+        // What is refused uses up nothing, neither of this window nor of that of the host.
+        let mut minute = self.minute;
+        minute
+            .count(now, MINUTE, limits.document_fetches)
+            .map_err(busy)?;
+        if self.hosts.len() >= HOSTS && !self.hosts.contains_key(host) {
+            return Err(busy(MINUTE));
+        }
         let known = self.hosts.entry(host.to_owned()).or_default();
         if now < known.paused_until {
             return Err(ResolveError::Busy {
@@ -78,17 +90,12 @@ impl Budget {
                 retry_after: known.paused_until.unix().saturating_sub(now.unix()),
             });
         }
-        let busy = |retry_after| ResolveError::Busy {
-            description: "too many new client documents are fetched; retry later",
-            retry_after,
-        };
         known
             .hour
             .count(now, HOUR, limits.document_fetches_per_host)
             .map_err(busy)?;
-        self.minute
-            .count(now, MINUTE, limits.document_fetches)
-            .map_err(busy)
+        self.minute = minute;
+        Ok(())
     }
 
     /// Notes whether `url` of `host` had a document.
@@ -141,6 +148,23 @@ mod tests {
         assert_eq!(wait(budget.count("c", at(10_003), &limits)), 57);
         assert_eq!(wait(budget.count("c", at(10_060), &limits)), 0);
         assert_eq!(wait(budget.count("a", at(13_600), &limits)), 0);
+    }
+
+    #[test]
+    fn a_refused_url_uses_up_nothing() {
+        let limits = Limits {
+            document_fetches_per_host: 1,
+            document_fetches: 1,
+            ..Limits::default()
+        };
+        let mut budget = Budget::default();
+        assert_eq!(wait(budget.count("a", at(10_000), &limits)), 0);
+        for host in ["b", "c", "d"] {
+            assert_eq!(wait(budget.count(host, at(10_001), &limits)), 59);
+        }
+        assert_eq!(budget.hosts.len(), 1);
+        assert_eq!(wait(budget.count("a", at(10_060), &limits)), 3_540);
+        assert_eq!(wait(budget.count("b", at(10_060), &limits)), 0);
     }
 
     #[test]

@@ -12,16 +12,17 @@ use crate::http::Problem;
 use crate::registration::{Caller, client_document};
 use crate::resolution::{
     Flight, Landed, ResolveError, Resolver, UnusableAnswer, Waiting, admission, admission::Arrival,
-    admission::Consent, freshness, identifier, is_fetched, request, waiting,
+    admission::Consent, check_enabled, freshness, identifier, is_fetched, request, waiting,
 };
 use crate::script::DocumentFacts;
 use crate::service::Context;
-use crate::store::{FetchState, Stored};
+use crate::store::{FetchState, StoreError, Stored};
 
 /// Seconds until a host is asked again that was out of reach.
-const RETRY: u64 = 10;
-/// Two answers within this time that there is no document suspend its client.
-const MISSING: u64 = 600;
+pub(super) const RETRY: u64 = 10;
+/// Two answers within this time that there is no document suspend its client. It is longer than the longest pause between
+/// two fetches.
+const MISSING: u64 = 1_200;
 
 /// Begins to fetch the document at `url`. The fetch arrives whether or not anybody waits for it, so that nobody can start
 /// fetches and abandon them.
@@ -45,7 +46,7 @@ async fn run(
     let (memory, now) = (&resolver.0.memory, resolver.0.service.clock.now());
     match &outcome {
         Ok(_) => memory.succeeded(url, now),
-        // This server or a script is at fault, and may do better at once.
+        // This server or a script is at fault, and may do better at once. If the document had arrived, that is noted.
         Err(ResolveError::Stopped(_)) => {}
         Err(error @ ResolveError::Pending { .. }) => {
             let snapshot = resolver.0.service.snapshot();
@@ -68,11 +69,10 @@ async fn fetch(
     ask_scripts(&cx, url, waiting).await?;
     let stored = service.store.clients.find(&id).await?;
     let stored = stored.filter(|stored| is_fetched(stored.client()));
-    let state = match &stored {
-        Some(_) => resolver.state(url, &id).await?,
-        None => FetchState::default(),
-    };
-    let validators = validators(&state, waiting);
+    // What this server remembers may be older than what another one has stored.
+    let found = service.store.client_documents.state(&id).await?;
+    let state = found.filter(|_| stored.is_some()).unwrap_or_default();
+    let validators = validators(&cx, stored.as_ref(), &state, waiting).await?;
     let limit = service.settings.limits.document_bytes;
     let fetcher = &service.fetcher;
     let answer = fetcher.get_document(url.as_str(), &validators, limit).await;
@@ -87,15 +87,60 @@ async fn fetch(
     ended.conclude(answer, stored).await
 }
 
-/// Returns what makes the fetch conditional.
-fn validators(state: &FetchState, waiting: Waiting) -> Validators {
-    if waiting.is_forced {
-        return Validators::default();
+/// Returns what makes the fetch conditional: nothing, unless it belongs to octets that are in force or wait. An answer
+/// without octets would otherwise confirm a version that it does not speak of.
+async fn validators(
+    cx: &Context<'_>,
+    stored: Option<&Stored>,
+    state: &FetchState,
+    waiting: Waiting,
+) -> Result<Validators, ResolveError> {
+    let (Some(stored), Some(digest), false) = (stored, &state.digest, waiting.is_forced) else {
+        return Ok(Validators::default());
+    };
+    if known(cx, stored, digest).await?.is_none() {
+        return Ok(Validators::default());
     }
-    Validators {
+    Ok(Validators {
         etag: state.etag.clone(),
         last_modified: state.last_modified.clone(),
+    })
+}
+
+/// Which version of a document has certain octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// The version in force.
+    InForce,
+    /// The version that waits for an administrator, who can look at it.
+    Held,
+}
+
+/// Returns which version of the client has octets with this digest.
+async fn known(
+    cx: &Context<'_>,
+    stored: &Stored,
+    digest: &str,
+) -> Result<Option<Known>, StoreError> {
+    let client = stored.client();
+    let Some(document) = &client.document else {
+        return Ok(None);
+    };
+    if document.digest == digest {
+        return Ok(Some(Known::InForce));
     }
+    if document
+        .held
+        .as_ref()
+        .is_none_or(|held| held.digest != digest)
+    {
+        return Ok(None);
+    }
+    // Too many documents may have waited, or this one for too long. Then it must be able to wait again.
+    let (documents, now) = (&cx.service.store.client_documents, cx.service.clock.now());
+    let candidate = documents.candidate(client.id.as_str(), now).await?;
+    let is_kept = candidate.is_some_and(|candidate| candidate.digest == digest);
+    Ok(is_kept.then_some(Known::Held))
 }
 
 /// Asks the scripts whether the document may be fetched, before anything leaves this server.
@@ -134,7 +179,8 @@ impl EndedFetch<'_> {
                 lifetime,
                 validators,
             }) => {
-                let next = self.next_state(lifetime, validators);
+                let digest = self.state.digest.clone();
+                let next = self.next_state(lifetime, validators, digest);
                 self.note_state(next).await?;
                 Ok(Landed::Unchanged)
             }
@@ -151,14 +197,20 @@ impl EndedFetch<'_> {
         self.cx.service.clock.now()
     }
 
-    /// Returns the state after a successful fetch.
-    fn next_state(&self, lifetime: Option<u64>, validators: Validators) -> FetchState {
+    /// Returns the state after a successful fetch of the octets with this digest.
+    fn next_state(
+        &self,
+        lifetime: Option<u64>,
+        validators: Validators,
+        digest: Option<String>,
+    ) -> FetchState {
         let now = self.now();
         FetchState {
             fetched_at: now,
             fresh_until: freshness::fresh_until(self.cx.settings(), lifetime, now),
             etag: validators.etag,
             last_modified: validators.last_modified,
+            digest,
             ..FetchState::default()
         }
     }
@@ -183,7 +235,12 @@ impl EndedFetch<'_> {
         }
         let (mut state, now) = (self.state.clone(), self.now());
         let was_gone = state.gone;
+        if !freshness::is_failing(self.cx.settings(), &state, now) {
+            // Nobody knows whether the document was there since the last failure.
+            (state.failing_since, state.failures) = (None, 0);
+        }
         state.failing_since.get_or_insert(now);
+        state.last_failed_at = Some(now);
         state.failures = state.failures.saturating_add(1);
         if matches!(error, FetchError::Status(404 | 410)) {
             let is_again = state.missing_at.is_some_and(|at| now < at.plus(MISSING));
@@ -202,8 +259,9 @@ impl EndedFetch<'_> {
         fetched: FetchedOctets,
         stored: Option<Stored>,
     ) -> Result<Landed, ResolveError> {
-        let state = self.next_state(fetched.lifetime, fetched.validators);
         let digest = digest(&fetched.octets);
+        let lifetime = fetched.lifetime;
+        let state = self.next_state(lifetime, fetched.validators, Some(digest.clone()));
         let stored = self.unless_forgotten(stored).await?;
         if self.is_known(stored.as_ref(), &digest).await? {
             self.note_state(state).await?;
@@ -219,7 +277,7 @@ impl EndedFetch<'_> {
             consent: Consent::None,
         };
         let admitted = admission::admit(self.resolver, self.cx, stored.as_ref(), &arrival).await;
-        self.note_outcome(&admitted, stored.as_ref(), state).await?;
+        self.note_outcome(&admitted, stored.as_ref()).await?;
         admitted.map(|()| Landed::Fetched)
     }
 
@@ -228,15 +286,20 @@ impl EndedFetch<'_> {
         &self,
         admitted: &Result<(), ResolveError>,
         stored: Option<&Stored>,
-        state: FetchState,
     ) -> Result<(), ResolveError> {
+        let memory = &self.resolver.0.memory;
         match admitted {
             Ok(()) => {
-                let memory = &self.resolver.0.memory;
-                memory.set_state(self.url.as_str(), state, self.now());
+                // Another server may have been first, and then has stored the state of its own fetch.
+                memory.forget(self.url.as_str());
                 Ok(())
             }
-            Err(ResolveError::Pending { .. } | ResolveError::Stopped(_)) => Ok(()),
+            Err(ResolveError::Pending { .. }) => Ok(()),
+            Err(error @ ResolveError::Stopped(_)) => {
+                // The host is not asked for the same document again at once.
+                memory.failed(self.url, error, None, self.now());
+                Ok(())
+            }
             // The fetch was successful, but the version in force is not confirmed.
             Err(_) => {
                 let unusable = FetchError::Unusable(String::new());
@@ -251,20 +314,13 @@ impl EndedFetch<'_> {
         let Some(stored) = stored else {
             return Ok(false);
         };
-        let Some(known) = &stored.client().document else {
-            return Ok(false);
-        };
-        let held = known.held.as_ref();
-        if held.is_some_and(|held| held.digest == digest) {
-            return Ok(true);
-        }
-        if known.digest != digest {
-            return Ok(false);
-        }
-        if held.is_some() {
+        let known = known(self.cx, stored, digest).await?;
+        let document = stored.client().document.as_ref();
+        let is_held = document.is_some_and(|document| document.held.is_some());
+        if known == Some(Known::InForce) && is_held {
             waiting::release(self.cx, stored).await?;
         }
-        Ok(true)
+        Ok(known.is_some())
     }
 
     /// Removes the client of a URL that had no document for a long time: whoever controls it now is somebody else.
@@ -274,7 +330,8 @@ impl EndedFetch<'_> {
     ) -> Result<Option<Stored>, ResolveError> {
         match stored {
             Some(stored)
-                if freshness::is_forgotten(self.cx.settings(), &self.state, self.now()) =>
+                if freshness::is_forgotten(self.cx.settings(), &self.state, self.now())
+                    && check_enabled(stored.client()).is_ok() =>
             {
                 admission::forget(self.cx, &stored).await?;
                 Ok(None)

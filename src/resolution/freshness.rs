@@ -59,12 +59,23 @@ pub(super) fn freshness(settings: &Registration, state: &FetchState, now: Timest
     }
 }
 
-/// Whether the URL had no document for so long that what comes back is a new client.
+/// Whether the URL had no document for so long that what comes back is a new client. Two failures that are far apart
+/// show no absence between them.
 pub(super) fn is_forgotten(settings: &Registration, state: &FetchState, now: Timestamp) -> bool {
     let absence = settings.client_document_absence_seconds;
     state
         .failing_since
         .is_some_and(|since| since.plus(absence) <= now)
+        && is_failing(settings, state, now)
+}
+
+/// Whether the last failure is so recent that the URL counts as failing since then: at most half of the absence after
+/// which it is forgotten.
+pub(super) fn is_failing(settings: &Registration, state: &FetchState, now: Timestamp) -> bool {
+    let longest = settings.client_document_absence_seconds / 2;
+    state
+        .last_failed_at
+        .is_some_and(|at| now <= at.plus(longest))
 }
 
 #[cfg(test)]
@@ -115,12 +126,31 @@ mod tests {
             ..state.clone()
         };
         assert_eq!(freshness(&settings, &failing, at(1_301)), Freshness::Stale);
-        assert!(!is_forgotten(&settings, &failing, at(1_300 + 2_591_999)));
-        assert!(is_forgotten(&settings, &failing, at(1_300 + 2_592_000)));
         let gone = FetchState {
             gone: true,
             ..state
         };
         assert_eq!(freshness(&settings, &gone, at(1_001)), Freshness::Over);
+    }
+
+    #[test]
+    fn a_url_is_forgotten_if_it_kept_failing() {
+        let settings = Registration::default();
+        let failing = |last: u64| FetchState {
+            failing_since: Some(at(1_300)),
+            last_failed_at: Some(at(1_300 + last)),
+            ..FetchState::default()
+        };
+        for (last, now, expected) in [
+            (0, 2_592_000, false),
+            (1_295_999, 2_592_000, false),
+            (1_296_000, 2_592_000, true),
+            (2_591_000, 2_591_999, false),
+            (2_592_000, 9_999_999, false),
+        ] {
+            let state = failing(last);
+            let forgotten = is_forgotten(&settings, &state, at(1_300 + now));
+            assert_eq!(forgotten, expected, "{last} {now}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::client::{Client, DocumentApproval, DocumentOrigin};
 use crate::registration::client_document::JudgedDocument;
 use crate::resolution::admission::{Arrival, Consent};
-use crate::resolution::{ResolveError, denied_by_administrator};
+use crate::resolution::{ResolveError, check_denial, denied_by_administrator, flight::RETRY};
 use crate::service::Context;
 use crate::store::{
     Action, Along, AuditEvent, Author, Change, ClientDocuments, StoreError, Stored,
@@ -131,10 +131,16 @@ pub(super) async fn settle(
     if matches!(arrival.consent, Consent::Given { .. }) {
         return Err(StoreError::Conflict.into());
     }
-    match cx.service.store.clients.find(arrival.id).await? {
-        Some(_) => Ok(()),
-        None => Err(denied_by_administrator()),
+    let service = cx.service;
+    if service.store.clients.find(arrival.id).await?.is_some() {
+        return Ok(());
     }
+    check_denial(service, arrival.url, service.clock.now()).await?;
+    // Something else that is stored with the client has changed, or the client was removed for another reason.
+    Err(ResolveError::Unavailable {
+        retry_after: RETRY,
+        answer: None,
+    })
 }
 
 /// Returns the audit event of a document that is put in force. It names the members that change, without their values.

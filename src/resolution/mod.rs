@@ -113,6 +113,10 @@ impl Resolver {
         let url = url(&cx, question.client_id)?;
         let id = identifier(&url)?;
         if let Some(client) = hosted(&cx, &url, &id).await? {
+            // No other version of it is kept.
+            if question.revision.is_some_and(|it| it != client.revision) {
+                return Err(ResolveError::Unknown);
+            }
             return Ok((Some(ResolutionOutcome::Kept), not_fetched(client)));
         }
         let stored = service.store.clients.find(&id).await?;
@@ -121,8 +125,11 @@ impl Resolver {
         }
         match stored {
             Some(stored) if !is_fetched(stored.client()) => {
-                let resolved = not_fetched(stored.into_client());
-                Ok((Some(ResolutionOutcome::Kept), resolved))
+                let client = match question.revision {
+                    Some(revision) => self.version(Some(stored), &id, revision).await?,
+                    None => stored.into_client(),
+                };
+                Ok((Some(ResolutionOutcome::Kept), not_fetched(client)))
             }
             stored => self.fetched(&cx, (&url, &id), stored, question).await,
         }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::admission::{self, Arrival, Consent};
 use super::{
-    ResolveError, Resolved, Resolver, Waiting, freshness, identifier, is_fetched, not_fetched, url,
+    ResolveError, Resolved, Resolver, Waiting, check_enabled, freshness, identifier, is_fetched,
+    not_fetched, url,
 };
 use crate::base::{ClientId, ClientUrl, Timestamp};
 use crate::client::rules::client_document::change::digest;
@@ -14,6 +15,9 @@ use crate::store::{
     Action, Along, Author, Candidate, ClientDocuments, Denial, FetchState, Reason, StoreError,
     Stored,
 };
+
+/// How often a denial is tried while something else changes the client.
+const ATTEMPTS: usize = 8;
 
 /// An order of an administrator about a URL.
 #[derive(Clone, Copy)]
@@ -149,15 +153,19 @@ impl Resolver {
         let service = &*self.0.service;
         let (cx, now) = (Context::new(service), service.clock.now());
         let (url, id) = parsed(&cx, order.client_id)?;
-        let documents = &service.store.client_documents;
-        let event = order.author.did(Action::DocumentDenied, id.as_str(), now);
-        let removal = documents.candidate_removal(url.as_str()).await?;
-        let along = Along::audited(&event, Reason::Administrator)?.and(removal);
-        let denial = documents.denial_change(denial(order, now, until)).await?;
-        let along = along.and(denial);
-        remove_any(service, &id, along).await?;
-        self.0.memory.forget(url.as_str());
-        Ok(())
+        for _ in 0..ATTEMPTS {
+            let denial = denial(order, now, until);
+            match remove_denied(service, &id, order.author, denial).await {
+                // A fetch has stored the client in the meantime, or something else has changed.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) => {
+                    self.0.memory.forget(url.as_str());
+                    return Ok(());
+                }
+            }
+        }
+        Err(StoreError::Busy.into())
     }
 
     /// Puts the document that an administrator brings in force. It is never fetched.
@@ -274,7 +282,8 @@ async fn check_refreshable(
     }
     match service.store.clients.find(id).await? {
         Some(stored) if !is_fetched(stored.client()) => Err(ReviewError::Unknown),
-        _ => Ok(()),
+        Some(stored) => Ok(check_enabled(stored.client())?),
+        None => Ok(()),
     }
 }
 
@@ -320,12 +329,21 @@ fn decision(now: Timestamp, order: ReviewOrder<'_>, digest: &str) -> DocumentApp
     }
 }
 
-/// Removes the client `id`, if it exists, and makes the change `along` in any case.
-async fn remove_any(service: &Service, id: &ClientId, along: Along) -> Result<(), StoreError> {
-    let store = &service.store;
+/// Stores `denial` by `author`, and removes the client `id`, if it exists.
+async fn remove_denied(
+    service: &Service,
+    id: &ClientId,
+    author: &Author,
+    denial: Denial,
+) -> Result<(), StoreError> {
+    let (store, documents) = (&service.store, &service.store.client_documents);
+    let event = author.did(Action::DocumentDenied, id.as_str(), denial.at);
+    let removal = documents.candidate_removal(id.as_str()).await?;
+    let along = Along::audited(&event, Reason::Administrator)?.and(removal);
+    let along = along.and(documents.denial_change(denial).await?);
     match store.clients.find(id).await? {
         Some(stored) => store.clients.remove(&stored, along).await,
-        None => store.client_documents.apply(along.change).await,
+        None => documents.apply_without_client(id, along.change).await,
     }
 }
 
@@ -360,7 +378,8 @@ async fn approve_in_force(
     let event = order
         .author
         .did(Action::DocumentApproved, client.id.as_str(), now);
-    let along = Along::audited(&event.with("digest", digest), Reason::Administrator)?;
+    let along = Along::audited(&event.with("digest", digest), Reason::Administrator)?
+        .and(ClientDocuments::previous_change(stored.client())?);
     service
         .store
         .clients

@@ -55,7 +55,7 @@ pub(super) async fn hold(
     (stored, change): (&Stored, &DocumentChange),
 ) -> Result<(), ResolveError> {
     let client = holding(cx, stored.client(), arrival, (judged.metadata(), change));
-    let mut along = hold_along(cx, arrival, stored, change)?;
+    let mut along = hold_along(cx, arrival, (stored, &client), change)?;
     let mut candidate = candidate(resolver, arrival, judged, earlier(cx, arrival).await?);
     candidate.changed = Some(change.members.clone());
     candidate.downgrades.clone_from(&change.downgrades);
@@ -66,24 +66,44 @@ pub(super) async fn hold(
             client_id = %arrival.id,
             "a change of a client document is held, but too many wait for an administrator (limits.documentCandidates)"
         );
+        if let Some(state) = arrival.state
+            && is_held(stored.client(), arrival.digest)
+        {
+            // Nothing else has changed since it was first held.
+            let documents = &cx.service.store.client_documents;
+            return Ok(documents.put_state(arrival.id, state).await?);
+        }
     }
     let clients = &cx.service.store.clients;
     let written = clients.replace(stored, &client, along).await;
     in_force::settle(cx, arrival, written).await
 }
 
-/// Returns what is stored with the client whose change is held.
+/// Whether the version of the document with this digest is held.
+fn is_held(client: &Client, digest: &str) -> bool {
+    held(client).is_some_and(|held| held.digest == digest)
+}
+
+/// Returns what is recorded about the version of the document that is held.
+fn held(client: &Client) -> Option<&HeldDocument> {
+    client.document.as_ref()?.held.as_ref()
+}
+
+/// Returns what is stored with the client whose change is held. `after` is the client while it is.
 fn hold_along(
     cx: &Context<'_>,
     arrival: &Arrival<'_>,
-    stored: &Stored,
+    (stored, after): (&Stored, &Client),
     change: &DocumentChange,
 ) -> Result<Along, StoreError> {
     let mut event = held_event(cx, arrival).with("changed", change.members.clone());
     if let Some(document) = &stored.client().document {
         event = event.with("previous_digest", document.digest.as_str());
     }
-    let along = Along::audited(&event, Reason::Document)?;
+    let mut along = Along::audited(&event, Reason::Document)?;
+    if after.revision != stored.client().revision {
+        along = along.and(ClientDocuments::previous_change(stored.client())?);
+    }
     match arrival.state {
         Some(state) => Ok(along.and(ClientDocuments::state_change(arrival.id, state)?)),
         None => Ok(along),
@@ -97,12 +117,17 @@ fn holding(
     arrival: &Arrival<'_>,
     (after, change): (&Metadata, &DocumentChange),
 ) -> Client {
-    let narrowed = narrowed(cx, before, after);
-    let held = HeldDocument {
+    // A version that waited before may have withdrawn other redirect URIs.
+    let whole = unnarrowed(before);
+    let narrowed = narrowed(cx, before, &whole, after);
+    let earlier = held(before);
+    let mut held = HeldDocument {
         digest: arrival.digest.to_owned(),
         members: change.members.clone(),
-        since: cx.service.clock.now(),
+        // A host that keeps changing its document does not begin the time anew.
+        since: earlier.map_or_else(|| cx.service.clock.now(), |held| held.since),
         stops: narrowed.is_none(),
+        redirect_uris: earlier.map_or_else(Vec::new, |held| held.redirect_uris.clone()),
     };
     let mut client = before.clone();
     if let Some(metadata) = narrowed
@@ -111,21 +136,33 @@ fn holding(
         client.metadata = metadata;
         client.revision = before.revision.saturating_add(1);
     }
+    if *client.metadata.metadata() != whole {
+        held.redirect_uris = texts(&whole, "redirect_uris");
+    }
     if let Some(document) = &mut client.document {
         document.held = Some(held);
     }
     client
 }
 
-/// Returns the metadata of the version in force without the redirect URIs that the document no longer has; none if that
-/// leaves a client that breaks the rules.
-fn narrowed(cx: &Context<'_>, before: &Client, after: &Metadata) -> Option<Approved> {
-    let in_force = before.metadata.metadata();
-    let metadata = without_withdrawn_uris(in_force, after);
-    if metadata == *in_force {
+/// Returns the metadata of the version in force, which is `whole` with all its redirect URIs, without those that the
+/// document no longer has; none if that leaves a client that breaks the rules.
+fn narrowed(
+    cx: &Context<'_>,
+    before: &Client,
+    whole: &Metadata,
+    after: &Metadata,
+) -> Option<Approved> {
+    let metadata = without_withdrawn_uris(whole, after);
+    if metadata == *before.metadata.metadata() {
         return Some(before.metadata.clone());
     }
     metadata.texts("redirect_uris").next()?;
+    approved(cx, whole, metadata)
+}
+
+/// Returns the metadata of a version in force after a change of its redirect URIs; none if it breaks the rules.
+fn approved(cx: &Context<'_>, in_force: &Metadata, metadata: Metadata) -> Option<Approved> {
     let rules = Rules {
         registered: Some(in_force),
         ..cx.rules()
@@ -134,21 +171,39 @@ fn narrowed(cx: &Context<'_>, before: &Client, after: &Metadata) -> Option<Appro
     Some(valid.approve())
 }
 
-/// Ends the hold of a change: the document is again the version in force.
+/// Returns the metadata of the version in force with the redirect URIs that it lost while a change waits.
+pub(super) fn unnarrowed(client: &Client) -> Metadata {
+    let mut metadata = client.metadata.metadata().clone();
+    if let Some(held) = held(client)
+        && !held.redirect_uris.is_empty()
+    {
+        metadata.set("redirect_uris", held.redirect_uris.clone());
+    }
+    metadata
+}
+
+fn texts(metadata: &Metadata, name: &str) -> Vec<String> {
+    metadata.texts(name).map(str::to_owned).collect()
+}
+
+/// Ends the hold of a change: the document is again the version in force, with all its redirect URIs.
 pub(super) async fn release(cx: &Context<'_>, stored: &Stored) -> Result<(), ResolveError> {
     let service = cx.service;
     let mut client = stored.client().clone();
+    let documents = &service.store.client_documents;
+    let mut along = documents.candidate_removal(client.id.as_str()).await?;
+    let whole = unnarrowed(&client);
+    if whole != *client.metadata.metadata()
+        && let Some(metadata) = approved(cx, &whole, whole.clone())
+    {
+        client.metadata = metadata;
+        client.revision = client.revision.saturating_add(1);
+        along = along.and(ClientDocuments::previous_change(stored.client())?);
+    }
     if let Some(document) = &mut client.document {
         document.held = None;
     }
-    let documents = &service.store.client_documents;
-    let removal = documents.candidate_removal(client.id.as_str()).await?;
-    match service
-        .store
-        .clients
-        .replace(stored, &client, removal)
-        .await
-    {
+    match service.store.clients.replace(stored, &client, along).await {
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -27,12 +27,18 @@ pub(crate) struct FetchState {
     /// The `Last-Modified` of the last answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_modified: Option<String>,
+    /// SHA-256 of the octets that these two belong to, in base64url.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
     /// Since when all fetches failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failing_since: Option<Timestamp>,
     /// How many fetches have failed since then.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) failures: u64,
+    /// When the last of them failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last_failed_at: Option<Timestamp>,
     /// When the host last answered that it has no such document (404, 410).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) missing_at: Option<Timestamp>,
@@ -311,6 +317,20 @@ impl ClientDocuments {
             expect: vec![expected],
             ..Change::default()
         }))
+    }
+
+    /// Stores `change`, which concerns the client `id`, if there is no such client.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is one or another expectation is not met, or when the store cannot be
+    /// written.
+    pub(crate) async fn apply_without_client(
+        &self,
+        id: &ClientId,
+        mut change: Change,
+    ) -> Result<(), StoreError> {
+        change.expect.push(Expectation::Absent(keys::client(id)));
+        self.apply(change).await
     }
 
     /// Stores `change`, which was put together from several.

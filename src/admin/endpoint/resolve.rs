@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::clients::ClientRecord;
 use crate::admin::{Administrator, endpoint::Query, endpoint::admit, endpoint::bad_request};
-use crate::client::Metadata;
+use crate::client::{Client, Metadata};
 use crate::http::{Problem, answer, entity_tag};
 use crate::resolution::{Question, ResolveError, Resolved, Resolver, UnusableAnswer};
 use crate::service::{Context, Service, refusal};
@@ -54,7 +54,16 @@ pub(crate) async fn get(
     };
     let is_inline = is_inline(&query)?;
     let client = resolve(&resolver, question).await?;
-    respond(&cx, &parts, client, is_inline).await
+    let tag = tag(&client.client);
+    respond(&cx, &parts, (client, &tag), is_inline).await
+}
+
+/// Returns the entity tag of the client for an authorization server. A version with other octets has another one.
+fn tag(client: &Client) -> String {
+    match &client.document {
+        Some(document) => entity_tag(format!("{}-{}", client.revision, document.digest)),
+        None => entity_tag(client.revision),
+    }
 }
 
 /// Whether the caller wants the keys themselves and not their URL.
@@ -81,7 +90,9 @@ pub(super) async fn show(
         revision: None,
     };
     let client = resolve(resolver, question).await?;
-    respond(cx, parts, client, false).await
+    // An administrator sends it back in `If-Match`, as for any client.
+    let tag = entity_tag(client.client.revision);
+    respond(cx, parts, (client, &tag), false).await
 }
 
 async fn resolve(resolver: &Resolver, question: Question<'_>) -> Result<Resolved, Problem> {
@@ -91,10 +102,10 @@ async fn resolve(resolver: &Resolver, question: Question<'_>) -> Result<Resolved
 async fn respond(
     cx: &Context<'_>,
     parts: &Parts,
-    resolved: Resolved,
+    (resolved, tag): (Resolved, &str),
     is_inline: bool,
 ) -> Result<Response, Problem> {
-    let tag = HeaderValue::from_str(&entity_tag(resolved.client.revision)).ok();
+    let tag = HeaderValue::from_str(tag).ok();
     let is_known = tag.is_some() && !is_inline && parts.headers.get(IF_NONE_MATCH) == tag.as_ref();
     let seconds = kept_seconds(cx, &resolved);
     let mut response = if is_known {

@@ -55,11 +55,12 @@ impl Sweep {
     }
 }
 
-/// Whether an administrator has approved or brought the document of the client. Such a client stays: the decision would
-/// be lost with it.
-fn is_approved(client: &Client) -> bool {
+/// Whether an administrator has approved or brought the document of the client, or has disabled the client. Such a
+/// client stays: the decision would be lost with it, and the next question for the URL would create the client again.
+fn is_decided(client: &Client) -> bool {
     let document = client.document.as_ref();
-    document.is_some_and(|document| document.pinned || document.approved.is_some())
+    let is_disabled = client.metadata.metadata().flag("disabled");
+    document.is_some_and(|document| document.pinned || document.approved.is_some() || is_disabled)
 }
 
 impl Uses {
@@ -99,7 +100,7 @@ impl Uses {
         };
         let made = match found {
             Some(stored) if self.is_waiting(&stored.client().id) => None,
-            Some(stored) if is_approved(stored.client()) => None,
+            Some(stored) if is_decided(stored.client()) => None,
             Some(stored) if client_use(stored.client()).as_ref() == Some(&entry) => {
                 // The client was changed in the meantime, perhaps because it was used; the next sweep
                 // handles it.

@@ -10,6 +10,7 @@ on_every_backend!(
     a_candidate_is_replaced_bounded_and_ends,
     a_denial_outlives_its_candidate_and_ends,
     no_client_is_inserted_after_a_denial,
+    a_denial_is_not_stored_beside_a_client,
     records_of_a_document_end_with_its_client,
 );
 
@@ -97,6 +98,24 @@ async fn no_client_is_inserted_after_a_denial(TestPlace { store, .. }: TestPlace
     let undenied = documents.expect_no_denial(URL, at(5)).await.unwrap();
     let inserted = store.clients.insert(&new, undenied.unwrap());
     inserted.await.unwrap();
+}
+
+async fn a_denial_is_not_stored_beside_a_client(TestPlace { store, .. }: TestPlace) {
+    let (documents, url, new) = (&store.client_documents, id(URL), client(URL, json!({})));
+    let denied = documents.denial_change(denial(None)).await.unwrap();
+    // A fetch stores the client before the denial is stored.
+    let undenied = documents.expect_no_denial(URL, at(5)).await.unwrap();
+    let inserted = store.clients.insert(&new, undenied.unwrap());
+    inserted.await.unwrap();
+    let applied = documents.apply_without_client(&url, denied.clone()).await;
+    assert!(matches!(applied, Err(StoreError::Conflict)));
+    assert!(documents.denial(URL, at(5)).await.unwrap().is_none());
+    let stored = store.clients.find(&url).await.unwrap().unwrap();
+    store.clients.remove(&stored, denied).await.unwrap();
+    assert!(documents.denial(URL, at(5)).await.unwrap().is_some());
+    let ended = documents.denial_removal(URL).await.unwrap();
+    documents.apply_without_client(&url, ended).await.unwrap();
+    assert!(documents.denial(URL, at(5)).await.unwrap().is_none());
 }
 
 async fn records_of_a_document_end_with_its_client(place: TestPlace) {

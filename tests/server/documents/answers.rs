@@ -15,8 +15,9 @@ async fn a_document_becomes_a_client_with_the_url_as_its_identifier() {
     let answer = world.resolve(&url).await;
     answer.expect_status(200);
     assert_eq!(answer.header("cache-control"), "private, max-age=60");
-    assert_eq!(answer.header("etag"), "\"1\"");
-    let client = &answer.body;
+    let (client, tag) = (&answer.body, answer.header("etag"));
+    let digest = client["document"]["digest"].as_str().unwrap();
+    assert_eq!(tag, format!("\"{}-{digest}\"", client["revision"]));
     assert_eq!(client["client_id"], json!(url));
     assert_eq!(client["has_secret"], json!(false));
     assert_eq!(client["provenance"]["trust_level"], "document");
@@ -43,10 +44,7 @@ async fn a_document_becomes_a_client_with_the_url_as_its_identifier() {
     );
     let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
     let path = format!("/admin/v1/clients/resolve?client_id={encoded}");
-    let request = world
-        .server
-        .ask("GET", &path)
-        .header("if-none-match", "\"1\"");
+    let request = world.server.ask("GET", &path).header("if-none-match", tag);
     world.send(request).await.expect_status(304);
     assert_eq!(world.origin.hits(PATH), 1);
     assert_eq!(world.actions().await, ["document_admitted"]);
@@ -163,24 +161,56 @@ async fn a_host_without_documents_is_told_from_one_that_is_out_of_reach() {
 async fn the_token_leg_reads_the_version_before_without_a_fetch() {
     let world = World::new(json!({})).await;
     let url = world.publish(PATH, json!({}));
-    world.client(&url).await;
+    let first = world.client(&url).await["revision"].as_u64().unwrap();
     world.publish(PATH, json!({"client_name": "Other"}));
     world.server.clock.advance(400);
     let changed = world.client(&url).await;
     assert_eq!(
         (&changed["revision"], &changed["metadata"]["client_name"]),
-        (&json!(2), &json!("Other"))
+        (&json!(first + 1), &json!("Other"))
     );
     world.origin.set(PATH, Reply::never());
     world.server.clock.advance(100_000);
-    for (revision, name) in [("1", "Editor"), ("2", "Other")] {
-        let answer = world.resolve_with(&url, &[("revision", revision)]).await;
+    for (revision, name) in [(first, "Editor"), (first + 1, "Other")] {
+        let revision = revision.to_string();
+        let answer = world.resolve_with(&url, &[("revision", &revision)]).await;
         answer.expect_status(200);
         assert_eq!(answer.body["metadata"]["client_name"], json!(name));
     }
     let gone = world.resolve_with(&url, &[("revision", "7")]).await;
     gone.expect_error(404, &["not_found"]);
     assert_eq!(world.origin.hits(PATH), 2);
+}
+
+#[tokio::test]
+async fn a_url_that_is_admitted_again_does_not_repeat_a_revision() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    let first = world.resolve(&url).await;
+    let order = json!({"client_id": url, "until": world.server.now() + 100});
+    world.order("deny", order).await.expect_status(204);
+    world.publish(PATH, json!({"client_name": "Squatter"}));
+    world.server.clock.advance(100);
+    let second = world.resolve(&url).await;
+    second.expect_status(200);
+    assert_ne!(first.header("etag"), second.header("etag"));
+    let revision = first.body["revision"].to_string();
+    let old = world.resolve_with(&url, &[("revision", &revision)]).await;
+    old.expect_error(404, &["not_found"]);
+}
+
+#[tokio::test]
+async fn a_pinned_document_has_revisions_too() {
+    let world = World::new(json!({})).await;
+    let url = world.origin.url(PATH);
+    let pin = json!({"client_id": url, "document": world.document(PATH, json!({}))});
+    let pinned = world.order("pin", pin).await;
+    pinned.expect_status(200);
+    let revision = pinned.body["revision"].to_string();
+    let present = world.resolve_with(&url, &[("revision", &revision)]).await;
+    present.expect_status(200);
+    let other = world.resolve_with(&url, &[("revision", "7")]).await;
+    other.expect_error(404, &["not_found"]);
 }
 
 #[tokio::test]

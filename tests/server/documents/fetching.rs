@@ -28,7 +28,8 @@ async fn a_document_is_kept_and_then_fetched_behind_the_answer() {
         fetched_at(&world.client(&url).await) == fetched_at(&first) + 240
     })
     .await;
-    assert_eq!(world.client(&url).await["revision"], json!(1));
+    let revision = &world.client(&url).await["revision"];
+    assert_eq!(revision, &first["revision"]);
     assert_eq!(world.origin.hits(PATH), 2);
 }
 
@@ -47,7 +48,7 @@ async fn many_who_wait_share_one_fetch() {
 async fn an_outage_keeps_the_version_for_some_time() {
     let world = World::new(json!({})).await;
     let url = world.publish(PATH, json!({}));
-    world.client(&url).await;
+    let first = world.client(&url).await;
     for status in [500, 503, 429, 401, 403] {
         world.origin.set(PATH, Reply::status(status));
         world.server.clock.advance(610);
@@ -67,7 +68,7 @@ async fn an_outage_keeps_the_version_for_some_time() {
     world.server.clock.advance(610);
     let client = world.client(&url).await;
     assert_eq!(client["document"]["stale"], json!(false));
-    assert_eq!(client["revision"], json!(1));
+    assert_eq!(client["revision"], first["revision"]);
 }
 
 #[tokio::test]
@@ -117,10 +118,14 @@ async fn a_url_that_comes_back_after_a_long_absence_is_a_new_client() {
     world.origin.set(PATH, Reply::status(500));
     world.server.clock.advance(700);
     world.client(&url).await;
+    for _ in 0..3 {
+        world.server.clock.advance(3_500);
+        world.resolve(&url).await.expect_status(503);
+    }
     world.publish(PATH, json!({"client_name": "Squatter"}));
-    world.server.clock.advance(10_000);
+    world.server.clock.advance(1_000);
     let next = world.client(&url).await;
-    assert_eq!(next["revision"], json!(1));
+    assert_eq!(next["metadata"]["client_name"], "Squatter");
     assert_ne!(
         next["document"]["first_seen_at"],
         first["document"]["first_seen_at"]
@@ -134,6 +139,22 @@ async fn a_url_that_comes_back_after_a_long_absence_is_a_new_client() {
         actions.iter().any(|action| action == "document_gone"),
         "{actions:?}"
     );
+}
+
+#[tokio::test]
+async fn one_failure_long_ago_is_no_absence() {
+    let world = World::new(json!({"clientDocumentAbsenceSeconds": 10_000})).await;
+    let url = world.publish(PATH, json!({}));
+    let first = world.client(&url).await;
+    world.origin.set(PATH, Reply::status(500));
+    world.server.clock.advance(700);
+    world.client(&url).await;
+    world.publish(PATH, json!({"client_name": "Other"}));
+    world.server.clock.advance(20_000);
+    let next = world.client(&url).await;
+    assert_eq!(next["metadata"]["client_name"], "Other");
+    let first_seen = |client: &Value| client["document"]["first_seen_at"].clone();
+    assert_eq!(first_seen(&next), first_seen(&first));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Client documents (Client ID Metadata Documents): a server that resolves URLs of an origin with TLS.
 
 mod answers;
+mod decisions;
 mod fetching;
 mod policy;
 mod restart;

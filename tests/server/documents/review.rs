@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{PATH, World};
-use crate::support::Reply;
+use crate::support::{Reply, with};
 
 const METHOD: &str = "token_endpoint_auth_method";
 
@@ -70,6 +70,26 @@ async fn a_new_url_waits_until_its_octets_are_approved() {
 }
 
 impl World {
+    /// Changes these members of the client as an administrator.
+    pub(super) async fn change_client(&self, url: &str, more: Value) {
+        let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+        let path = format!("/admin/v1/clients/{encoded}");
+        let metadata = self.ask("GET", &path).await.body["metadata"].clone();
+        let request = self.server.ask("PUT", &path).json(&with(metadata, more));
+        self.send(request).await.expect_status(200);
+    }
+
+    /// Returns the identifiers of the clients that documents made.
+    pub(super) async fn clients(&self) -> Vec<String> {
+        let path = "/admin/v1/clients?trust_level=document";
+        let listed = self.ask("GET", path).await;
+        let clients = listed.body["clients"].as_array().unwrap().clone();
+        let ids = clients
+            .iter()
+            .map(|client| client["client_id"].as_str().unwrap());
+        ids.map(str::to_owned).collect()
+    }
+
     pub(super) async fn resolve_candidate(&self, url: &str) -> Value {
         let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
         let path = format!("/admin/v1/client-documents/candidate?client_id={encoded}");
@@ -187,16 +207,8 @@ async fn a_denial_removes_the_client_and_outlives_it() {
 async fn a_disabled_client_is_not_revived_by_a_fetch() {
     let world = World::new(json!({})).await;
     let url = world.publish(PATH, json!({}));
-    let client = world.client(&url).await;
-    let mut metadata = client["metadata"].clone();
-    metadata["disabled"] = json!(true);
-    let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
-    let request = world
-        .server
-        .ask("PUT", &format!("/admin/v1/clients/{encoded}"))
-        .json(&metadata);
-    let answer = world.send(request).await;
-    answer.expect_status(200);
+    world.client(&url).await;
+    world.change_client(&url, json!({"disabled": true})).await;
     world.publish(PATH, json!({"client_name": "Other"}));
     world.server.clock.advance(100_000);
     world

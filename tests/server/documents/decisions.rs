@@ -1,0 +1,161 @@
+//! What administrators have decided outlives later versions of a document.
+
+use serde_json::{Value, json};
+
+use super::{PATH, World};
+
+#[tokio::test]
+async fn no_order_revives_a_disabled_client() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    let client = world.client(&url).await;
+    let members = json!({"disabled": true, "groups": ["staff"]});
+    world.change_client(&url, members).await;
+    world.publish(PATH, json!({"client_name": "Other"}));
+    let order = json!({"client_id": url});
+    let refreshed = world.order("refresh", order.clone()).await;
+    refreshed.expect_error(403, &["document_denied"]);
+    let approval = json!({"client_id": url, "digest": client["document"]["digest"]});
+    world.order("approve", approval).await.expect_status(200);
+    let document = world.document(PATH, json!({"client_name": "Third"}));
+    let pin = json!({"client_id": url, "document": document});
+    let pinned = world.order("pin", pin).await;
+    pinned.expect_status(200);
+    assert_eq!(pinned.body["metadata"]["client_name"], "Third");
+    assert_eq!(pinned.body["metadata"]["disabled"], json!(true));
+    let denied = world.resolve(&url).await;
+    denied.expect_error(403, &["document_denied"]);
+    world.order("unpin", order).await.expect_status(204);
+    let denied = world.resolve(&url).await;
+    denied.expect_error(403, &["document_denied"]);
+    // What else the administrator set is in the versions that are fetched after that.
+    let members = json!({"disabled": false, "trusted_client": true});
+    world.change_client(&url, members).await;
+    for name in ["Fourth", "Fifth"] {
+        world.publish(PATH, json!({"client_name": name}));
+        world.server.clock.advance(400);
+        let client = world.client(&url).await;
+        assert_eq!(client["metadata"]["client_name"], json!(name));
+        assert_eq!(client["metadata"]["trusted_client"], json!(true));
+        assert_eq!(client["metadata"]["groups"], json!(["staff"]));
+    }
+}
+
+#[tokio::test]
+async fn sweeps_leave_disabled_clients() {
+    let world = World::with(
+        &[],
+        json!({"unusedClientLifetime": 1_000}),
+        |configuration| {
+            configuration.settings.limits.documents = 1;
+        },
+    )
+    .await;
+    let disabled = world.publish("/disabled", json!({}));
+    world.client(&disabled).await;
+    let members = json!({"disabled": true});
+    world.change_client(&disabled, members).await;
+    for path in ["/1", "/2"] {
+        world.server.clock.advance(10);
+        world.client(&world.publish(path, json!({}))).await;
+    }
+    world.server.inside().sweep().await;
+    assert_eq!(
+        world.clients().await,
+        [disabled.clone(), world.origin.url("/2")]
+    );
+    world.server.clock.advance(2_000);
+    world.server.inside().sweep().await;
+    assert_eq!(world.clients().await, std::slice::from_ref(&disabled));
+    let answer = world.resolve(&disabled).await;
+    answer.expect_error(403, &["document_denied"]);
+}
+
+#[tokio::test]
+async fn an_approval_stays_with_its_octets() {
+    let world = World::new(json!({"clientDocumentHold": "none"})).await;
+    let url = world.publish(PATH, json!({}));
+    let client = world.client(&url).await;
+    let digest = client["document"]["digest"].clone();
+    let approval = json!({"client_id": url, "digest": digest});
+    world.order("approve", approval).await.expect_status(200);
+    let name = json!({"client_name": "Other"});
+    let both = json!({"client_name": "Other", "tos_uri": "https://editor.example.org/tos"});
+    // A sensitive change leaves the approval behind, and so does what comes after it.
+    for more in [name, both] {
+        world.publish(PATH, more);
+        world.server.clock.advance(400);
+        let client = world.client(&url).await;
+        assert_eq!(client["metadata"]["client_name"], "Other");
+        let approved = &client["document"]["approved"];
+        assert_eq!(
+            (&approved["digest"], &approved["by"]),
+            (&digest, &json!("administrator"))
+        );
+    }
+}
+
+/// Returns since when the only held change waits, as the resolver answers.
+async fn waiting_since(world: &World, url: &str) -> Value {
+    let answer = world.resolve(url).await;
+    answer.expect_error(403, &["document_pending"]);
+    answer.member("waiting_since").clone()
+}
+
+#[tokio::test]
+async fn a_held_change_can_be_approved_later_although_too_many_waited() {
+    let world = World::with(
+        &[],
+        json!({"clientDocumentHold": "stop"}),
+        |configuration| {
+            configuration.settings.limits.document_candidates = 1;
+        },
+    )
+    .await;
+    let urls = ["/1", "/2"].map(|path| world.publish(path, json!({})));
+    for (path, url) in ["/1", "/2"].iter().zip(&urls) {
+        world.client(url).await;
+        world.publish(path, json!({"client_name": "Other"}));
+        world.server.clock.advance(400);
+        waiting_since(&world, url).await;
+    }
+    let waiting = world.resolve_candidate(&urls[0]).await;
+    let approval = json!({"client_id": urls[0], "digest": waiting["digest"]});
+    world.order("approve", approval).await.expect_status(200);
+    world.server.clock.advance(400);
+    let since = waiting_since(&world, &urls[1]).await;
+    let waiting = world.resolve_candidate(&urls[1]).await;
+    // Another change does not begin the time anew.
+    world.publish("/2", json!({"client_name": "Third"}));
+    world.server.clock.advance(400);
+    assert_eq!(waiting_since(&world, &urls[1]).await, since);
+    let again = world.resolve_candidate(&urls[1]).await;
+    assert_ne!(again["digest"], waiting["digest"]);
+    let approval = json!({"client_id": urls[1], "digest": again["digest"]});
+    world.order("approve", approval).await.expect_status(200);
+    assert_eq!(
+        world.client(&urls[1]).await["metadata"]["client_name"],
+        "Third"
+    );
+}
+
+#[tokio::test]
+async fn withdrawn_redirect_uris_come_back_with_the_document() {
+    let world = World::new(json!({"clientDocumentHold": "keep"})).await;
+    let url = world.publish(PATH, json!({}));
+    let first = world.client(&url).await;
+    let next = json!({"client_name": "Other", "redirect_uris": ["https://editor.example.org/cb"]});
+    world.publish(PATH, next);
+    world.server.clock.advance(400);
+    let narrowed = world.client(&url).await;
+    let uris = json!(["https://editor.example.org/cb"]);
+    assert_eq!(narrowed["metadata"]["redirect_uris"], uris);
+    let revision = first["revision"].to_string();
+    let before = world.resolve_with(&url, &[("revision", &revision)]).await;
+    before.expect_status(200);
+    world.publish(PATH, json!({}));
+    world.server.clock.advance(400);
+    let whole = world.client(&url).await;
+    assert_eq!(whole["metadata"], first["metadata"]);
+    assert_eq!(whole["document"]["held_change"], json!(null));
+}
