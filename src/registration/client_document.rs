@@ -8,14 +8,15 @@ use serde_json::{Map, Value, json};
 use crate::base::{ClientId, Secret, TokenDigest, Violation, random};
 use crate::client::{
     Client, DocumentOrigin, MemberOrigin, MemberOrigins, Metadata, Provenance, RegistrationTokens,
-    ScriptRef, SetBy, TrustLevel, member, rules, rules::client_document::change::DocumentChange,
+    ScriptRef, SetBy, TrustLevel, Valid, member, rules,
+    rules::client_document::change::DocumentChange,
 };
 use crate::config::StatementValidation;
 use crate::registration::{
     Attempt, Caller, MemberSources, Parsed, Proven, RegisterError, Sanctioned, SelfMade, Statement,
     check, hooks, issue, merge, metadata, origins, reservations, statement,
 };
-use crate::script::{ChangedMember, Hook, HookError, Proofs};
+use crate::script::{ChangedMember, Decision, Hook, HookError, Proofs};
 use crate::service::Context;
 use crate::store::{Along, AuditEvent, Change, Denial, StoreError, Stored};
 
@@ -92,9 +93,7 @@ pub(crate) async fn judge<'a>(
     let proven = prove(attempt, members).await?;
     let valid = check(cx, &proven).await?;
     let kept = attempt.existing().map(administrators).unwrap_or_default();
-    note_change(attempt, &keeping(valid.metadata().clone(), &kept));
-    let mut decided = hooks::decide(attempt, &proven, &valid).await?;
-    decided.client = keeping(decided.client, &kept);
+    let decided = decide(attempt, &proven, &valid, &kept).await?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     if rules::needs_secret(sanctioned.metadata.metadata()) {
         return Err(spoiled(sanctioned));
@@ -105,6 +104,19 @@ pub(crate) async fn judge<'a>(
         sanctioned,
         kept,
     })
+}
+
+/// Lets the scripts decide, but not about the members `kept` that an administrator set.
+async fn decide(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    valid: &Valid,
+    kept: &[(String, Value)],
+) -> Result<Decision, RegisterError> {
+    note_change(attempt, &keeping(valid.metadata().clone(), kept));
+    let mut decided = hooks::decide(attempt, proven, valid).await?;
+    decided.client = keeping(decided.client, kept);
+    Ok(decided)
 }
 
 /// Returns the members that only an administrator or a trusted party may set, and that an administrator did set, such as

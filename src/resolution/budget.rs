@@ -65,12 +65,6 @@ impl Budget {
         now: Timestamp,
         limits: &Limits,
     ) -> Result<(), ResolveError> {
-        if self.hosts.len() >= HOSTS && !self.hosts.contains_key(host) {
-            let is_used = |one: &HostBudget| {
-                now < one.paused_until || now < one.hour.since.plus(HOUR) && one.hour.fetches > 1
-            };
-            self.hosts.retain(|_, one| is_used(one));
-        }
         let busy = |retry_after| ResolveError::Busy {
             description: "too many new client documents are fetched; retry later",
             retry_after,
@@ -80,7 +74,7 @@ impl Budget {
         minute
             .count(now, MINUTE, limits.document_fetches)
             .map_err(busy)?;
-        if self.hosts.len() >= HOSTS && !self.hosts.contains_key(host) {
+        if !self.has_room(host, now) {
             return Err(busy(MINUTE));
         }
         let known = self.hosts.entry(host.to_owned()).or_default();
@@ -96,6 +90,17 @@ impl Budget {
             .map_err(busy)?;
         self.minute = minute;
         Ok(())
+    }
+
+    /// Whether `host` is remembered or can be. Forgets hosts that have used up little, if necessary.
+    fn has_room(&mut self, host: &str, now: Timestamp) -> bool {
+        if self.hosts.len() < HOSTS || self.hosts.contains_key(host) {
+            return true;
+        }
+        self.hosts.retain(|_, one| {
+            now < one.paused_until || now < one.hour.since.plus(HOUR) && one.hour.fetches > 1
+        });
+        self.hosts.len() < HOSTS
     }
 
     /// Notes whether `url` of `host` had a document.

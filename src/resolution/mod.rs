@@ -113,11 +113,7 @@ impl Resolver {
         let url = url(&cx, question.client_id)?;
         let id = identifier(&url)?;
         if let Some(client) = hosted(&cx, &url, &id).await? {
-            // No other version of it is kept.
-            if question.revision.is_some_and(|it| it != client.revision) {
-                return Err(ResolveError::Unknown);
-            }
-            return Ok((Some(ResolutionOutcome::Kept), not_fetched(client)));
+            return only_version(client, question.revision);
         }
         let stored = service.store.clients.find(&id).await?;
         if let Some(stored) = &stored {
@@ -125,14 +121,24 @@ impl Resolver {
         }
         match stored {
             Some(stored) if !is_fetched(stored.client()) => {
-                let client = match question.revision {
-                    Some(revision) => self.version(Some(stored), &id, revision).await?,
-                    None => stored.into_client(),
-                };
-                Ok((Some(ResolutionOutcome::Kept), not_fetched(client)))
+                self.unfetched(stored, &id, question.revision).await
             }
             stored => self.fetched(&cx, (&url, &id), stored, question).await,
         }
+    }
+
+    /// Returns the client of a document that is not fetched, or the version of it with this revision.
+    async fn unfetched(
+        &self,
+        stored: Stored,
+        id: &ClientId,
+        revision: Option<u64>,
+    ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
+        let client = match revision {
+            Some(revision) => self.version(Some(stored), id, revision).await?,
+            None => stored.into_client(),
+        };
+        Ok((Some(ResolutionOutcome::Kept), not_fetched(client)))
     }
 
     /// Finds the client of a document that is fetched, or the version of it that the question names.
@@ -419,6 +425,17 @@ const fn not_fetched(client: Client) -> Resolved {
         state: None,
         is_stale: false,
     }
+}
+
+/// Answers with a client of which no other version is kept.
+fn only_version(
+    client: Client,
+    revision: Option<u64>,
+) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
+    if revision.is_some_and(|revision| revision != client.revision) {
+        return Err(ResolveError::Unknown);
+    }
+    Ok((Some(ResolutionOutcome::Kept), not_fetched(client)))
 }
 
 /// Answers with the version in force, unless a change that waits for an administrator forbids it.

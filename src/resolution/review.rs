@@ -358,6 +358,18 @@ fn unpinned(client: &Client) -> Option<Client> {
     Some(client)
 }
 
+/// Returns `client` with this approval, which must be about its octets.
+fn approved(client: &Client, approval: DocumentApproval) -> Result<Client, ReviewError> {
+    let mut client = client.clone();
+    match &mut client.document {
+        Some(document) if document.digest == approval.digest => document.approved = Some(approval),
+        Some(document) => return Err(ReviewError::OtherDigest(document.digest.clone())),
+        None => return Err(ReviewError::Unknown),
+    }
+    client.revision = client.revision.saturating_add(1);
+    Ok(client)
+}
+
 /// Approves the version in force.
 async fn approve_in_force(
     cx: &Context<'_>,
@@ -367,14 +379,7 @@ async fn approve_in_force(
 ) -> Result<(), ReviewError> {
     let (service, now) = (cx.service, cx.service.clock.now());
     let stored = stored.ok_or(ReviewError::Unknown)?;
-    let mut client = stored.client().clone();
-    let approval = decision(now, order, digest);
-    match &mut client.document {
-        Some(document) if document.digest == digest => document.approved = Some(approval),
-        Some(document) => return Err(ReviewError::OtherDigest(document.digest.clone())),
-        None => return Err(ReviewError::Unknown),
-    }
-    client.revision = client.revision.saturating_add(1);
+    let client = approved(stored.client(), decision(now, order, digest))?;
     let event = order
         .author
         .did(Action::DocumentApproved, client.id.as_str(), now);

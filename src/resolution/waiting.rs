@@ -56,27 +56,29 @@ pub(super) async fn hold(
 ) -> Result<(), ResolveError> {
     let client = holding(cx, stored.client(), arrival, (judged.metadata(), change));
     let mut along = hold_along(cx, arrival, (stored, &client), change)?;
-    let mut candidate = candidate(resolver, arrival, judged, earlier(cx, arrival).await?);
+    let earlier = earlier(cx, arrival).await?;
+    let mut candidate = dated(cx, candidate(resolver, arrival, judged, earlier));
     candidate.changed = Some(change.members.clone());
     candidate.downgrades.clone_from(&change.downgrades);
-    if let Some(change) = kept(cx, dated(cx, candidate)).await? {
-        along = along.and(change);
-    } else {
-        tracing::warn!(
-            client_id = %arrival.id,
-            "a change of a client document is held, but too many wait for an administrator (limits.documentCandidates)"
-        );
-        if let Some(state) = arrival.state
-            && is_held(stored.client(), arrival.digest)
-        {
-            // Nothing else has changed since it was first held.
+    match (kept(cx, candidate).await?, arrival.state) {
+        (Some(change), _) => along = along.and(change),
+        (None, Some(state)) if is_held(stored.client(), arrival.digest) => {
+            // Still too many wait, and nothing else has changed since it was first held.
             let documents = &cx.service.store.client_documents;
             return Ok(documents.put_state(arrival.id, state).await?);
         }
+        (None, _) => warn_of_limit(arrival),
     }
     let clients = &cx.service.store.clients;
     let written = clients.replace(stored, &client, along).await;
     in_force::settle(cx, arrival, written).await
+}
+
+fn warn_of_limit(arrival: &Arrival<'_>) {
+    tracing::warn!(
+        client_id = %arrival.id,
+        "a change of a client document is held, but too many wait for an administrator (limits.documentCandidates)"
+    );
 }
 
 /// Whether the version of the document with this digest is held.
@@ -120,14 +122,13 @@ fn holding(
     // A version that waited before may have withdrawn other redirect URIs.
     let whole = unnarrowed(before);
     let narrowed = narrowed(cx, before, &whole, after);
-    let earlier = held(before);
     let mut held = HeldDocument {
         digest: arrival.digest.to_owned(),
         members: change.members.clone(),
         // A host that keeps changing its document does not begin the time anew.
-        since: earlier.map_or_else(|| cx.service.clock.now(), |held| held.since),
+        since: held(before).map_or_else(|| cx.service.clock.now(), |held| held.since),
         stops: narrowed.is_none(),
-        redirect_uris: earlier.map_or_else(Vec::new, |held| held.redirect_uris.clone()),
+        redirect_uris: Vec::new(),
     };
     let mut client = before.clone();
     if let Some(metadata) = narrowed

@@ -10,7 +10,7 @@ async fn no_order_revives_a_disabled_client() {
     let url = world.publish(PATH, json!({}));
     let client = world.client(&url).await;
     let members = json!({"disabled": true, "groups": ["staff"]});
-    world.change_client(&url, members).await;
+    world.change_client(&client, members).await;
     world.publish(PATH, json!({"client_name": "Other"}));
     let order = json!({"client_id": url});
     let refreshed = world.order("refresh", order.clone()).await;
@@ -30,7 +30,7 @@ async fn no_order_revives_a_disabled_client() {
     denied.expect_error(403, &["document_denied"]);
     // What else the administrator set is in the versions that are fetched after that.
     let members = json!({"disabled": false, "trusted_client": true});
-    world.change_client(&url, members).await;
+    world.change_client(&pinned.body, members).await;
     for name in ["Fourth", "Fifth"] {
         world.publish(PATH, json!({"client_name": name}));
         world.server.clock.advance(400);
@@ -52,18 +52,16 @@ async fn sweeps_leave_disabled_clients() {
     )
     .await;
     let disabled = world.publish("/disabled", json!({}));
-    world.client(&disabled).await;
+    let client = world.client(&disabled).await;
     let members = json!({"disabled": true});
-    world.change_client(&disabled, members).await;
+    world.change_client(&client, members).await;
     for path in ["/1", "/2"] {
         world.server.clock.advance(10);
         world.client(&world.publish(path, json!({}))).await;
     }
     world.server.inside().sweep().await;
-    assert_eq!(
-        world.clients().await,
-        [disabled.clone(), world.origin.url("/2")]
-    );
+    let left = [world.origin.url("/2"), disabled.clone()];
+    assert_eq!(world.clients().await, left);
     world.server.clock.advance(2_000);
     world.server.inside().sweep().await;
     assert_eq!(world.clients().await, std::slice::from_ref(&disabled));

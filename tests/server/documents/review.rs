@@ -70,12 +70,13 @@ async fn a_new_url_waits_until_its_octets_are_approved() {
 }
 
 impl World {
-    /// Changes these members of the client as an administrator.
-    pub(super) async fn change_client(&self, url: &str, more: Value) {
-        let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+    /// Changes these members of a client, whose record is `client`, as an administrator.
+    pub(super) async fn change_client(&self, client: &Value, more: Value) {
+        let id = client["client_id"].as_str().unwrap();
+        let encoded: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
         let path = format!("/admin/v1/clients/{encoded}");
-        let metadata = self.ask("GET", &path).await.body["metadata"].clone();
-        let request = self.server.ask("PUT", &path).json(&with(metadata, more));
+        let metadata = with(client["metadata"].clone(), more);
+        let request = self.server.ask("PUT", &path).json(&metadata);
         self.send(request).await.expect_status(200);
     }
 
@@ -207,8 +208,9 @@ async fn a_denial_removes_the_client_and_outlives_it() {
 async fn a_disabled_client_is_not_revived_by_a_fetch() {
     let world = World::new(json!({})).await;
     let url = world.publish(PATH, json!({}));
-    world.client(&url).await;
-    world.change_client(&url, json!({"disabled": true})).await;
+    let client = world.client(&url).await;
+    let members = json!({"disabled": true});
+    world.change_client(&client, members).await;
     world.publish(PATH, json!({"client_name": "Other"}));
     world.server.clock.advance(100_000);
     world
