@@ -8,8 +8,8 @@ use crate::resolution::admission::Arrival;
 use crate::resolution::{ResolveError, Resolver, in_force};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Author, Candidate, Change, ClientDocuments, Reason, StoreError,
-    Stored,
+    Action, Along, AuditEvent, Author, Candidate, Change, ClientDocuments, FetchState, Reason,
+    StoreError, Stored,
 };
 
 /// Seconds after which an authorization server may ask again when too many documents wait.
@@ -57,21 +57,47 @@ pub(super) async fn hold(
     let client = holding(cx, stored.client(), arrival, (judged.metadata(), change));
     let mut along = hold_along(cx, arrival, (stored, &client), change)?;
     let earlier = earlier(cx, arrival).await?;
-    let mut candidate = dated(cx, candidate(resolver, arrival, judged, earlier));
-    candidate.changed = Some(change.members.clone());
-    candidate.downgrades.clone_from(&change.downgrades);
+    let candidate = changing(candidate(resolver, arrival, judged, earlier), change);
+    let candidate = dated(cx, candidate);
     match (kept(cx, candidate).await?, arrival.state) {
         (Some(change), _) => along = along.and(change),
         (None, Some(state)) if is_held(stored.client(), arrival.digest) => {
             // Still too many wait, and nothing else has changed since it was first held.
-            let documents = &cx.service.store.client_documents;
-            return Ok(documents.put_state(arrival.id, state).await?);
+            return put_state(cx, arrival, state).await;
         }
         (None, _) => warn_of_limit(arrival),
     }
+    replace(cx, arrival, stored, (&client, along)).await
+}
+
+/// Returns the candidate with how it differs from the version in force.
+fn changing(candidate: Candidate, change: &DocumentChange) -> Candidate {
+    Candidate {
+        changed: Some(change.members.clone()),
+        downgrades: change.downgrades.clone(),
+        ..candidate
+    }
+}
+
+/// Writes the client in force while a change waits.
+async fn replace(
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    stored: &Stored,
+    (client, along): (&Client, Along),
+) -> Result<(), ResolveError> {
     let clients = &cx.service.store.clients;
-    let written = clients.replace(stored, &client, along).await;
+    let written = clients.replace(stored, client, along).await;
     in_force::settle(cx, arrival, written).await
+}
+
+async fn put_state(
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    state: &FetchState,
+) -> Result<(), ResolveError> {
+    let documents = &cx.service.store.client_documents;
+    Ok(documents.put_state(arrival.id, state).await?)
 }
 
 fn warn_of_limit(arrival: &Arrival<'_>) {
