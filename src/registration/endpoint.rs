@@ -15,7 +15,7 @@ use crate::http::{BadCredentials, BodyError, Problem, answer, body, entity_tag, 
 use crate::registration::{
     self, AttestationHeaders, CHALLENGE_HEADER, Caller, ClientAttestationError, ClientInformation,
     PollAnswer, PollError, Received, RegisterError, Registered, certificate, client_attestation,
-    decision, initial_access, verify_attestation,
+    initial_access, poll, verify_attestation,
 };
 use crate::service::{Context, Service, refusal};
 use crate::store::Action;
@@ -74,7 +74,7 @@ async fn admit(
     let received = cx
         .step("body")
         .done(received.map_err(RegisterError::from))?;
-    if let Some(polled) = poll(cx, &caller, &received).await? {
+    if let Some(polled) = answer_poll(cx, &caller, &received).await? {
         return Ok(polled);
     }
     let caller = authenticate(cx, caller).await?;
@@ -106,7 +106,7 @@ async fn authenticate<'a>(
 }
 
 /// Answers a client that asks whether its registration was approved; none if this is another request.
-async fn poll(
+async fn answer_poll(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     received: &Received,
@@ -114,11 +114,11 @@ async fn poll(
     if cx.settings().registration_approval == RegistrationApproval::Off {
         return Ok(None);
     }
-    let Some(members) = decision::asked(received) else {
+    let Some(members) = poll::asked(received) else {
         return Ok(None);
     };
     // In a box, so that every other registration does not carry the space of this future.
-    let polled = Box::pin(decision::poll(cx, caller, &members)).await?;
+    let polled = Box::pin(poll::answer(cx, caller, &members)).await?;
     Ok(Some(Registered::Polled(polled)))
 }
 

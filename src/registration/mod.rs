@@ -17,6 +17,7 @@ mod identity;
 mod issue;
 mod metadata;
 mod origins;
+mod poll;
 pub(crate) mod proof;
 mod reservations;
 mod shared_client;
@@ -27,9 +28,9 @@ pub(crate) use answer::ClientInformation;
 pub(crate) use approval::DeferredAnswer;
 pub(crate) use attempt::Caller;
 pub(crate) use attempt::{HookMark, Received, Registered};
-pub(crate) use decision::{PollAnswer, PollError};
 pub(crate) use error::RegisterError;
 pub(crate) use issue::rotate_token;
+pub(crate) use poll::{PollAnswer, PollError};
 pub(crate) use proof::certificate;
 pub(crate) use proof::client_attestation::{
     AttestationHeaders, AttestedClient, CHALLENGE_HEADER, ClientAttestationError,

@@ -220,14 +220,22 @@ pub(crate) async fn show(
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let is_url = ClientId::parse(&id).is_ok_and(|id| id.is_url());
-    if is_url && is_admitted(&cx, &parts, |scopes| &scopes.clients_resolve).await {
+    let stored = find(&cx, &id).await;
+    // A disabled client is not resolved, but it can be shown and enabled.
+    if is_url
+        && !stored.as_ref().is_ok_and(is_disabled)
+        && is_admitted(&cx, &parts, |scopes| &scopes.clients_resolve).await
+    {
         return resolve::show(&cx, &parts, &resolver, &by, &id).await;
     }
-    let stored = find(&cx, &id).await?;
-    let kept = resolver.kept_client(stored.into_client()).await;
+    let kept = resolver.kept_client(stored?.into_client()).await;
     let kept = kept.map_err(resolve::problem)?;
     let record = ClientRecord::resolved(&cx, &kept, None);
     Ok(tagged(&record, kept.client.revision))
+}
+
+fn is_disabled(stored: &Stored) -> bool {
+    stored.client().metadata.metadata().flag("disabled")
 }
 
 /// Replaces the metadata of a client, by the rules of an update by the client itself (RFC 7592 section 2.2).

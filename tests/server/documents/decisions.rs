@@ -28,6 +28,11 @@ async fn no_order_revives_a_disabled_client() {
     world.order("unpin", order).await.expect_status(204);
     let denied = world.resolve(&url).await;
     denied.expect_error(403, &["document_denied"]);
+    let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
+    let path = format!("/admin/v1/clients/{encoded}");
+    let shown = world.ask("GET", &path).await;
+    shown.expect_status(200);
+    assert_eq!(shown.body["metadata"]["disabled"], json!(true));
     // What else the administrator set is in the versions that are fetched after that.
     let members = json!({"disabled": false, "trusted_client": true});
     world.change_client(&pinned.body, members).await;
