@@ -219,13 +219,9 @@ pub(crate) async fn show(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
-    let is_url = ClientId::parse(&id).is_ok_and(|id| id.is_url());
     let stored = find(&cx, &id).await;
-    // A disabled client is not resolved, but it can be shown and enabled.
-    if is_url
-        && !stored.as_ref().is_ok_and(is_disabled)
-        && is_admitted(&cx, &parts, |scopes| &scopes.clients_resolve).await
-    {
+    let may_resolve = is_resolved(&id, stored.as_ref().ok());
+    if may_resolve && is_admitted(&cx, &parts, |scopes| &scopes.clients_resolve).await {
         return resolve::show(&cx, &parts, &resolver, &by, &id).await;
     }
     let kept = resolver.kept_client(stored?.into_client()).await;
@@ -234,8 +230,12 @@ pub(crate) async fn show(
     Ok(tagged(&record, kept.client.revision))
 }
 
-fn is_disabled(stored: &Stored) -> bool {
-    stored.client().metadata.metadata().flag("disabled")
+/// Whether the identifier is the URL of a client document that can be resolved. A disabled client is not, but
+/// it can be shown and enabled.
+fn is_resolved(id: &str, stored: Option<&Stored>) -> bool {
+    let is_disabled =
+        stored.is_some_and(|stored| stored.client().metadata.metadata().flag("disabled"));
+    !is_disabled && ClientId::parse(id).is_ok_and(|id| id.is_url())
 }
 
 /// Replaces the metadata of a client, by the rules of an update by the client itself (RFC 7592 section 2.2).
