@@ -1,4 +1,4 @@
-//! The client documents that wait for an administrator, and what administrators decide about them.
+//! The client documents that wait for an administrator, or are denied.
 
 use std::sync::Arc;
 
@@ -6,31 +6,24 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::clients::ClientRecord;
-use super::{refusal::call_refused, resolve};
-use crate::admin::{
-    Administrator, endpoint::Query, endpoint::admit, endpoint::bad_request, endpoint::read_typed,
-    schema,
-};
+use super::resolve;
+use crate::admin::{endpoint::Query, endpoint::admit, endpoint::bad_request, schema};
 use crate::base::Timestamp;
 use crate::client::rules::client_document::change::DocumentChange;
 use crate::http::{Problem, answer};
-use crate::resolution::{CandidateView, Resolved, Resolver, ReviewError, ReviewOrder};
+use crate::resolution::{CandidateView, Resolver, ReviewError};
 use crate::service::{Context, Service};
-use crate::store::{Author, Candidate, Denial};
+use crate::store::{Candidate, Denial};
 
 /// The maximum number of documents on a page.
 const MOST: usize = 500;
 /// What is listed.
 const STATES: [&str; 3] = ["waiting", "held", "denied"];
-/// The maximum number of characters of a note.
-const NOTE_CHARACTERS: usize = 500;
 
 /// A page of client documents, those that wait longest first.
 #[derive(Serialize, JsonSchema)]
@@ -38,26 +31,34 @@ pub(in crate::admin) struct DocumentPage<'a> {
     documents: Vec<DocumentSummary<'a>>,
     /// The value of `after` for the next page, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<&'a str>,
+    next: Option<String>,
 }
 
 impl<'a> DocumentPage<'a> {
-    /// Returns the page after the URL `after`.
-    fn of(mut documents: Vec<DocumentSummary<'a>>, after: Option<&str>, limit: usize) -> Self {
-        documents.sort_by_key(|document| (document.since, document.client_id));
-        if let Some(after) = after {
-            let mut ids = documents.iter().map(|document| document.client_id);
-            let begin = ids.position(|id| id == after).map_or(0, |at| at + 1);
-            documents.drain(..begin);
-        }
+    /// Returns the page of the documents after a position. The last one of the page before need not be there any more.
+    fn of(
+        mut documents: Vec<DocumentSummary<'a>>,
+        after: Option<(u64, &str)>,
+        limit: usize,
+    ) -> Self {
+        documents.retain(|document| after.is_none_or(|after| document.position() > after));
+        documents.sort_by_key(DocumentSummary::position);
         let is_more = documents.len() > limit;
         documents.truncate(limit);
         let last = documents.last().filter(|_| is_more);
+        let last = last.map(DocumentSummary::position);
         Self {
-            next: last.map(|last| last.client_id),
+            next: last.map(|(since, client_id)| format!("{since}.{client_id}")),
             documents,
         }
     }
+}
+
+/// Returns the position that `after` names: since when the last document of the page before waits, and its URL.
+fn position(after: &str) -> Result<(u64, &str), Problem> {
+    let parts = after.split_once('.');
+    let position = parts.and_then(|(since, client_id)| Some((since.parse().ok()?, client_id)));
+    position.ok_or_else(|| bad_request("after must be the value of next in the page before"))
 }
 
 /// A client document that waits, is held, or is denied.
@@ -97,6 +98,11 @@ struct DocumentSummary<'a> {
 }
 
 impl<'a> DocumentSummary<'a> {
+    /// Returns what the list is ordered by.
+    const fn position(&self) -> (u64, &'a str) {
+        (self.since, self.client_id)
+    }
+
     fn of_candidate(candidate: &'a Candidate) -> Self {
         Self {
             client_id: &candidate.client_id,
@@ -220,50 +226,6 @@ fn change(view: &CandidateView) -> Option<ChangeRecord> {
     Some(record)
 }
 
-/// An approval of the octets of a client document.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct DocumentApprovalRequest {
-    /// The URL.
-    client_id: String,
-    /// SHA-256 of the octets, in base64url.
-    digest: String,
-    /// A note about the reason.
-    note: Option<String>,
-}
-
-/// A denial of a URL.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct DocumentDenialRequest {
-    /// The URL.
-    client_id: String,
-    /// A note about the reason.
-    note: Option<String>,
-    /// The end of the denial, in seconds since 1970. Default: none.
-    until: Option<u64>,
-}
-
-/// A client document that an administrator brings.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct DocumentPinRequest {
-    /// The URL.
-    client_id: String,
-    /// The document.
-    document: Map<String, Value>,
-    /// A note about the reason.
-    note: Option<String>,
-}
-
-/// The URL of a client document.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::admin) struct DocumentReference {
-    /// The URL.
-    client_id: String,
-}
-
 /// Returns a page of the client documents with this `state`: `waiting`, `held` or `denied`. Without `state`, those that
 /// wait or are held.
 ///
@@ -292,7 +254,8 @@ fn known_state(query: &Query) -> Result<Option<&str>, Problem> {
 
 async fn page(resolver: &Resolver, query: &Query) -> Result<Response, Problem> {
     let state = known_state(query)?;
-    let (after, limit) = (query.text("after"), query.limit(MOST)?);
+    let after = query.text("after").map(position).transpose()?;
+    let limit = query.limit(MOST)?;
     if state == Some("denied") {
         let denials = resolver.denials().await?;
         let documents = denials.iter().map(DocumentSummary::of_denial);
@@ -330,166 +293,8 @@ pub(crate) async fn candidate(
     Ok(answer::json(StatusCode::OK, &CandidateRecord::of(&view)))
 }
 
-/// Approves the octets of a client document, which then is in force.
-///
-/// # Errors
-/// 400 for an invalid request; 401 without a valid token; 403 without the required scope; 404 if there is no such
-/// document; 409 if it has another digest; 422 if it breaks rules.
-pub(crate) async fn approve(
-    State(service): State<Arc<Service>>,
-    Extension(resolver): Extension<Resolver>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let mut call = Call::begin(&service, request).await?;
-    let outcome = async {
-        let order: DocumentApprovalRequest = call.read()?;
-        let review = call.order(&order.client_id, order.note.as_deref())?;
-        let approved = resolver.approve(review, &order.digest).await;
-        approved.map_err(problem)
-    };
-    let approved = outcome.await;
-    call.end(approved)
-}
-
-/// Denies a URL, and removes its client.
-///
-/// # Errors
-/// 400 for an invalid request; 401 without a valid token; 403 without the required scope; 404 if `clientDocuments` is
-/// off.
-pub(crate) async fn deny(
-    State(service): State<Arc<Service>>,
-    Extension(resolver): Extension<Resolver>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let mut call = Call::begin(&service, request).await?;
-    let outcome = async {
-        let order: DocumentDenialRequest = call.read()?;
-        let review = call.order(&order.client_id, order.note.as_deref())?;
-        let until = order.until.map(Timestamp::from_unix);
-        resolver.deny(review, until).await.map_err(problem)
-    };
-    let denied = outcome.await;
-    call.end_empty(denied)
-}
-
-/// Puts a client document in force that the caller brings. It is never fetched.
-///
-/// # Errors
-/// 400 for an invalid request; 401 without a valid token; 403 without the required scope; 404 if `clientDocuments` is
-/// off; 422 if the document breaks rules.
-pub(crate) async fn pin(
-    State(service): State<Arc<Service>>,
-    Extension(resolver): Extension<Resolver>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let mut call = Call::begin(&service, request).await?;
-    let outcome = async {
-        let order: DocumentPinRequest = call.read()?;
-        let review = call.order(&order.client_id, order.note.as_deref())?;
-        let pinned = resolver.pin(review, order.document.clone()).await;
-        pinned.map_err(problem)
-    };
-    let pinned = outcome.await;
-    call.end(pinned)
-}
-
-/// Ends the pin of a client document, which is fetched when it is next asked for.
-///
-/// # Errors
-/// 400 for an invalid request; 401 without a valid token; 403 without the required scope; 404 if no document of the URL
-/// is pinned.
-pub(crate) async fn unpin(
-    State(service): State<Arc<Service>>,
-    Extension(resolver): Extension<Resolver>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let mut call = Call::begin(&service, request).await?;
-    let outcome = async {
-        let order: DocumentReference = call.read()?;
-        let review = call.order(&order.client_id, None)?;
-        resolver.unpin(review).await.map_err(problem)
-    };
-    let unpinned = outcome.await;
-    call.end_empty(unpinned)
-}
-
-/// Fetches a client document now, without the validators of the last answer.
-///
-/// # Errors
-/// 400 for an invalid request; 401 without a valid token; 403 without the required scope; 404 if the document is pinned;
-/// 429 if it was refreshed less than 30 seconds ago; otherwise as for `resolve`.
-pub(crate) async fn refresh(
-    State(service): State<Arc<Service>>,
-    Extension(resolver): Extension<Resolver>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let mut call = Call::begin(&service, request).await?;
-    let outcome = async {
-        let order: DocumentReference = call.read()?;
-        let review = call.order(&order.client_id, None)?;
-        resolver.refresh(review).await.map_err(problem)
-    };
-    let refreshed = outcome.await;
-    call.end(refreshed)
-}
-
-/// A call that changes what is decided about a document.
-struct Call<'a> {
-    cx: Context<'a>,
-    parts: Parts,
-    author: Author,
-}
-
-impl<'a> Call<'a> {
-    async fn begin(service: &'a Service, request: Request<Body>) -> Result<Self, Problem> {
-        let cx = Context::new(service);
-        let (parts, _) = request.into_parts();
-        let by: Administrator = admit(&cx, &parts, |scopes| &scopes.documents_write).await?;
-        Ok(Self {
-            cx,
-            parts,
-            author: by.author(),
-        })
-    }
-
-    fn read<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
-        read_typed(&mut self.parts)
-    }
-
-    fn order<'b>(
-        &'b self,
-        client_id: &'b str,
-        note: Option<&'b str>,
-    ) -> Result<ReviewOrder<'b>, Problem> {
-        if note.is_some_and(|note| note.chars().count() > NOTE_CHARACTERS) {
-            return Err(bad_request("note must not exceed 500 characters"));
-        }
-        Ok(ReviewOrder {
-            author: &self.author,
-            client_id,
-            note,
-        })
-    }
-
-    fn end(&self, outcome: Result<Resolved, Problem>) -> Result<Response, Problem> {
-        let resolved = outcome.map_err(|problem| self.refused(problem))?;
-        let record = ClientRecord::resolved(&self.cx, &resolved, None);
-        Ok(answer::json(StatusCode::OK, &record))
-    }
-
-    fn end_empty(&self, outcome: Result<(), Problem>) -> Result<Response, Problem> {
-        match outcome {
-            Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
-            Err(problem) => Err(self.refused(problem)),
-        }
-    }
-
-    fn refused(&self, problem: Problem) -> Problem {
-        call_refused(&self.cx, &self.parts, &self.author, problem)
-    }
-}
-
-fn problem(error: ReviewError) -> Problem {
+/// Returns the HTTP form of the error.
+pub(super) fn problem(error: ReviewError) -> Problem {
     let description = error.to_string();
     match error {
         ReviewError::Unknown => Problem::new(StatusCode::NOT_FOUND, "not_found", &description),

@@ -9,11 +9,11 @@ use super::{operation::named, trial};
 use crate::admin::{
     bulk::Deleted, endpoint::audit::AuditPage, endpoint::candidate::CandidateReport,
     endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::document_check,
-    endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::pending, endpoint::script_replay,
-    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::used::Noted,
-    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
-    initial_access::TokenPage, schema,
+    endpoint::document_orders, endpoint::documents, endpoint::events::EventPage,
+    endpoint::events::consumers, endpoint::events::replay, endpoint::pending,
+    endpoint::script_replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
+    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
+    initial_access::NewToken, initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -81,10 +81,10 @@ fn add_script_answers(generator: &mut SchemaGenerator) {
 fn requests() -> Map<String, Value> {
     let mut generator = settings().for_deserialize().into_generator();
     generator.subschema_for::<consumers::ConsumerReference>();
-    generator.subschema_for::<documents::DocumentApprovalRequest>();
-    generator.subschema_for::<documents::DocumentDenialRequest>();
-    generator.subschema_for::<documents::DocumentPinRequest>();
-    generator.subschema_for::<documents::DocumentReference>();
+    generator.subschema_for::<document_orders::DocumentApprovalRequest>();
+    generator.subschema_for::<document_orders::DocumentDenialRequest>();
+    generator.subschema_for::<document_orders::DocumentPinRequest>();
+    generator.subschema_for::<document_orders::DocumentReference>();
     generator.subschema_for::<consumers::EventReference>();
     generator.subschema_for::<document_check::DocumentCheckRequest>();
     generator.subschema_for::<InitialAccessTokenRequest>();

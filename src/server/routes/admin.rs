@@ -181,16 +181,16 @@ fn admin_clients() -> Router<Arc<Service>> {
 
 /// The client documents of the admin API.
 fn admin_documents() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{document_check, documents};
+    use crate::admin::endpoint::{document_check, document_orders, documents};
     let list = only(get(documents::list), READ);
     let candidate = only(get(documents::candidate), READ);
     let orders = Router::new()
         .route("/check", post_only(post(document_check::post)))
-        .route("/approve", post_only(post(documents::approve)))
-        .route("/deny", post_only(post(documents::deny)))
-        .route("/refresh", post_only(post(documents::refresh)))
-        .route("/pin", post_only(post(documents::pin)))
-        .route("/unpin", post_only(post(documents::unpin)));
+        .route("/approve", post_only(post(document_orders::approve)))
+        .route("/deny", post_only(post(document_orders::deny)))
+        .route("/refresh", post_only(post(document_orders::refresh)))
+        .route("/pin", post_only(post(document_orders::pin)))
+        .route("/unpin", post_only(post(document_orders::unpin)));
     Router::new()
         .route("/admin/v1/client-documents", list)
         .route("/admin/v1/client-documents/candidate", candidate)

@@ -3,6 +3,7 @@
 mod answers;
 mod decisions;
 mod fetching;
+mod listing;
 mod policy;
 mod restart;
 mod review;
@@ -15,6 +16,11 @@ use crate::support::{Answer, Origin, Reply, TestServer, development_with, regist
 
 /// The path of the document of most tests.
 const PATH: &str = "/oauth/client.json";
+
+/// Returns `text` as a part of a URL.
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
 
 /// A server that resolves documents, and the origin that has them.
 struct World {
