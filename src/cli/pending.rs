@@ -1,11 +1,11 @@
-//! `registrar pending`: registrations and updates that wait for approval.
+//! `registrar pending`: registrations, updates and client documents that wait for approval.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items,
-    member_table, moment, segment, write_json, write_line,
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, member_table,
+    moment, segment, write_json, write_line,
 };
 
 /// The path of requests that wait in the admin API.
@@ -13,8 +13,11 @@ const PENDING: &str = "/admin/v1/pending";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PendingCommand {
-    /// List the registrations and updates that wait for approval.
+    /// List the registrations, updates and client documents that wait for approval.
     List {
+        /// Only those of this type.
+        #[arg(long = "type", value_enum, value_name = "TYPE")]
+        kind: Option<PendingTypeArgument>,
         /// Only those in this state.
         #[arg(long, value_enum)]
         state: Option<PendingStateArgument>,
@@ -36,10 +39,23 @@ pub(super) enum PendingCommand {
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Approve one. The client gets its credentials when it asks next.
-    Approve(DecisionArguments),
-    /// Deny one. The client learns that when it asks next.
-    Deny(DecisionArguments),
+    /// Approve one. A client gets its credentials when it asks next; a document is in force.
+    Approve {
+        #[command(flatten)]
+        decision: DecisionArguments,
+        /// The digest of what is approved, as pending show prints it. Required for a document, which can change while
+        /// it waits.
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<String>,
+    },
+    /// Deny one. A client learns that when it asks next; the URL of a document is denied.
+    Deny {
+        #[command(flatten)]
+        decision: DecisionArguments,
+        /// The end of the denial of a document, in seconds since 1970. Default: none.
+        #[arg(long, value_name = "SECONDS")]
+        until: Option<u64>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -62,48 +78,55 @@ pub(super) enum PendingStateArgument {
     Expired,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PendingTypeArgument {
+    Registration,
+    Update,
+    Document,
+}
+
 const READ: Needs = |scopes| &scopes.pending_read;
 const WRITE: Needs = |scopes| &scopes.pending_write;
+// Those who may not see or decide about documents can do so about everything else.
+const READ_DOCUMENTS: &[Needs] = &[|scopes| &scopes.documents_read];
+const WRITE_DOCUMENTS: &[Needs] = &[|scopes| &scopes.documents_write];
 
 pub(super) async fn run(command: &PendingCommand) -> Result<(), CommandFailure> {
     match command {
         PendingCommand::List {
+            kind,
             state,
             code,
             form,
             remote,
-        } => list(*state, code.as_deref(), form.format, remote).await,
+        } => list(filters(*kind, *state, code.as_deref()), form.format, remote).await,
         PendingCommand::Show { id, form, remote } => show(id, form.format, remote).await,
-        PendingCommand::Approve(arguments) => decide(arguments, "approve", "1 approved").await,
-        PendingCommand::Deny(arguments) => decide(arguments, "deny", "1 denied").await,
+        PendingCommand::Approve { decision, digest } => {
+            let digest = digest.as_deref().map(Value::from);
+            decide(decision, "approve", ("digest", digest)).await?;
+            write_line("1 approved")
+        }
+        PendingCommand::Deny { decision, until } => {
+            decide(decision, "deny", ("until", until.map(Value::from))).await?;
+            write_line("1 denied")
+        }
     }
 }
 
 async fn list(
-    state: Option<PendingStateArgument>,
-    code: Option<&str>,
+    filters: Vec<(&'static str, String)>,
     format: Format,
     remote: &RemoteArguments,
 ) -> Result<(), CommandFailure> {
-    let remote = remote.connect(&[READ]).await?;
-    let mut query = filters(state, code);
-    let filters = query.len();
-    let mut pending = Vec::new();
-    loop {
-        let page = remote.get(PENDING, &query).await?;
-        pending.extend_from_slice(items(&page, "pending"));
-        let Some(Value::String(next)) = page.get("next") else {
-            break;
-        };
-        query.truncate(filters);
-        query.push(("after", next.clone()));
-    }
+    let remote = remote.connect_with(&[READ], READ_DOCUMENTS).await?;
+    let mut pending = remote.list(PENDING, &filters, "pending").await?;
+    pending.sort_by_key(|item| item.get("requested_at").and_then(Value::as_u64));
     if format == Format::Json {
         return write_json(&pending.into());
     }
     let mut table = Table::new([
         "ID",
-        "KIND",
+        "TYPE",
         "STATE",
         "CLIENT",
         "NAME",
@@ -116,8 +139,15 @@ async fn list(
 }
 
 /// Returns the parameters that select what is listed.
-fn filters(state: Option<PendingStateArgument>, code: Option<&str>) -> Vec<(&'static str, String)> {
-    let mut query = vec![("limit", "200".to_owned())];
+fn filters(
+    kind: Option<PendingTypeArgument>,
+    state: Option<PendingStateArgument>,
+    code: Option<&str>,
+) -> Vec<(&'static str, String)> {
+    let mut query = Vec::new();
+    if let Some(kind) = kind.and_then(|kind| kind.to_possible_value()) {
+        query.push(("type", kind.get_name().to_owned()));
+    }
     if let Some(state) = state.and_then(|state| state.to_possible_value()) {
         query.push(("state", state.get_name().to_owned()));
     }
@@ -130,7 +160,7 @@ fn filters(state: Option<PendingStateArgument>, code: Option<&str>) -> Vec<(&'st
 fn row(pending: &Value) -> [String; 9] {
     [
         cell(pending.get("id")),
-        cell(pending.get("kind")),
+        cell(pending.get("type")),
         cell(pending.get("state")),
         cell(pending.get("client_id")),
         cell(pending.get("client_name")),
@@ -143,7 +173,7 @@ fn row(pending: &Value) -> [String; 9] {
 
 async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let path = format!("{PENDING}/{}", segment(id)?);
-    let remote = remote.connect(&[READ]).await?;
+    let remote = remote.connect_with(&[READ], READ_DOCUMENTS).await?;
     let pending = remote.get(&path, &[]).await?;
     match format {
         Format::Json => write_json(&pending),
@@ -154,15 +184,19 @@ async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), 
     }
 }
 
+/// Sends a decision with the member `more`, if it has a value.
 async fn decide(
     arguments: &DecisionArguments,
     what: &str,
-    done: &str,
+    more: (&str, Option<Value>),
 ) -> Result<(), CommandFailure> {
     let path = format!("{PENDING}/{}/{what}", segment(&arguments.id)?);
     let mut body = Map::new();
     if let Some(note) = &arguments.note {
         body.insert("note".to_owned(), note.as_str().into());
+    }
+    if let (name, Some(value)) = more {
+        body.insert(name.to_owned(), value);
     }
     let body = Value::from(body).to_string();
     let call = Call {
@@ -171,6 +205,7 @@ async fn decide(
         body: Some(("application/json", body.into_bytes())),
         ..Call::default()
     };
-    arguments.remote.connect(&[WRITE]).await?.call(call).await?;
-    write_line(done)
+    let remote = &arguments.remote;
+    let remote = remote.connect_with(&[WRITE], WRITE_DOCUMENTS).await?;
+    remote.call(call).await.map(drop)
 }

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items,
-    member_table, moment, read_object, segment, write_json, write_line,
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, member_table,
+    moment, read_object, segment, write_json, write_line,
 };
 
 /// The path of initial access tokens in the admin API.
@@ -215,17 +215,7 @@ impl TokenPolicyArguments {
 
 async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[WRITE]).await?;
-    let mut tokens = Vec::new();
-    let mut query = vec![("limit", "200".to_owned())];
-    loop {
-        let page = remote.get(TOKENS, &query).await?;
-        tokens.extend_from_slice(items(&page, "initial_access_tokens"));
-        let Some(Value::String(next)) = page.get("next") else {
-            break;
-        };
-        query.truncate(1);
-        query.push(("after", next.clone()));
-    }
+    let tokens = remote.list(TOKENS, &[], "initial_access_tokens").await?;
     if format == Format::Json {
         return write_json(&tokens.into());
     }

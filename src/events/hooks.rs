@@ -1,4 +1,4 @@
-//! Delivers events to `clientCreated`, `clientUpdated` and `clientDeleted` of the scripts in force.
+//! Delivers events to `clientCreated`, `clientUpdated`, `clientDeleted` and `registrationPending` of the scripts in force.
 
 use std::sync::Arc;
 
@@ -9,13 +9,14 @@ use crate::client::{Client, Metadata, TrustLevel};
 use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot};
-use crate::store::{Event, EventType, StoreError};
+use crate::store::{Candidate, Event, EventType, PendingRequest, PendingType, StoreError};
 
 /// The hooks that run after the response.
-const AFTER: [Hook; 3] = [
+const AFTER: [Hook; 4] = [
     Hook::ClientCreated,
     Hook::ClientUpdated,
     Hook::ClientDeleted,
+    Hook::RegistrationPending,
 ];
 
 /// Returns whether a script wants events.
@@ -37,7 +38,8 @@ const fn hook(kind: EventType) -> Option<Hook> {
         | EventType::Disabled
         | EventType::Enabled
         | EventType::SecretRotated => Some(Hook::ClientUpdated),
-        EventType::Pending | EventType::Approved | EventType::Denied => None,
+        EventType::Pending => Some(Hook::RegistrationPending),
+        EventType::Approved | EventType::Denied => None,
     }
 }
 
@@ -54,7 +56,7 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
         Ok(None) => return Attempt::Unwanted,
         Err(error) => return Attempt::failed(&error),
     };
-    let facts = recalled(&snapshot, delivery, seen.trust_level);
+    let facts = recalled(&snapshot, delivery, &seen);
     let resume_at = delivery.resume_at.as_deref();
     let told = snapshot
         .scripts
@@ -70,16 +72,17 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
 }
 
 /// Returns what the scripts see of the request that caused the event.
-fn recalled(snapshot: &Snapshot, delivery: &Delivery, trust_level: TrustLevel) -> Facts {
+fn recalled(snapshot: &Snapshot, delivery: &Delivery, seen: &SeenClient) -> Facts {
     let event = &delivery.logged.event;
     let settings = &snapshot.live.registration;
     let custom = settings.dynamic_registration_custom_attributes.clone();
     let context = event.context.as_deref();
-    Facts::recalled(context, trust_level, custom, (shown(delivery), event.at))
+    let shown = (shown(delivery, &seen.pending), event.at);
+    Facts::recalled(context, seen.trust_level, custom, shown)
 }
 
 /// Returns `context.event`.
-fn shown(delivery: &Delivery) -> Value {
+fn shown(delivery: &Delivery, pending: &Value) -> Value {
     let event = &delivery.logged.event;
     json!({
         "id": event.id,
@@ -90,6 +93,7 @@ fn shown(delivery: &Delivery) -> Value {
         "reason": event.reason,
         "changed": event.changed,
         "revision": event.revision,
+        "pending": pending,
     })
 }
 
@@ -97,6 +101,26 @@ fn shown(delivery: &Delivery) -> Value {
 struct SeenClient {
     client: Metadata,
     trust_level: TrustLevel,
+    /// What waits; null if nothing does.
+    pending: Value,
+}
+
+impl SeenClient {
+    const fn new(client: Metadata, trust_level: TrustLevel) -> Self {
+        Self {
+            client,
+            trust_level,
+            pending: Value::Null,
+        }
+    }
+
+    /// A client that waits. It is shown without its secret, which only the client itself gets.
+    fn waiting(client: Metadata, trust_level: TrustLevel, pending: Value) -> Self {
+        Self {
+            pending,
+            ..Self::new(client, trust_level)
+        }
+    }
 }
 
 /// Returns the client with its secret, or as it was when it was deleted, or only its identifier if that is not known.
@@ -104,22 +128,53 @@ struct SeenClient {
 async fn seen(service: &Service, event: &Event) -> Result<Option<SeenClient>, StoreError> {
     let seen = match subject(service, event).await? {
         None => return Ok(None),
+        Some(EventSubject::Stored(client)) if event.pending.is_some() => {
+            let level = client.provenance.trust_level;
+            SeenClient::waiting(client.shown(None), level, pending(event))
+        }
         Some(EventSubject::Stored(client)) => stored(service, &client)?,
-        Some(EventSubject::Deleted(Some(deleted))) => SeenClient {
-            client: identified(&deleted, event),
-            trust_level: deleted.trust_level,
-        },
+        Some(EventSubject::Deleted(Some(deleted))) => {
+            SeenClient::new(identified(&deleted, event), deleted.trust_level)
+        }
         Some(EventSubject::Deleted(None)) => {
             let mut client = Metadata::default();
             client.set("client_id", event.client_id.as_str());
-            let trust_level = TrustLevel::Open;
-            SeenClient {
-                client,
-                trust_level,
-            }
+            SeenClient::new(client, TrustLevel::Open)
         }
+        Some(EventSubject::Request(found)) => request(event, found.request()),
+        Some(EventSubject::Document(candidate)) => document(event, &candidate),
     };
     Ok(Some(seen))
+}
+
+/// Returns what is known of what waited, which is decided.
+fn pending(event: &Event) -> Value {
+    json!({
+        "id": event.pending, "type": event.pending_type, "digest": null, "reason": null, "expires_at": null,
+    })
+}
+
+fn request(event: &Event, request: &PendingRequest) -> SeenClient {
+    let pending = json!({
+        "id": event.pending,
+        "type": PendingType::from(request.kind),
+        "digest": request.digest,
+        "reason": request.reason,
+        "expires_at": request.ends_at.unix(),
+    });
+    let client = &request.client;
+    SeenClient::waiting(client.shown(None), client.provenance.trust_level, pending)
+}
+
+fn document(event: &Event, candidate: &Candidate) -> SeenClient {
+    let pending = json!({
+        "id": event.pending,
+        "type": PendingType::Document,
+        "digest": candidate.digest,
+        "reason": candidate.reason,
+        "expires_at": candidate.ends_at().unix(),
+    });
+    SeenClient::waiting(candidate.shown(), candidate.level(), pending)
 }
 
 fn stored(service: &Service, client: &Client) -> Result<SeenClient, StoreError> {
@@ -127,10 +182,8 @@ fn stored(service: &Service, client: &Client) -> Result<SeenClient, StoreError> 
         Some(secret) => Some(open(service, client, secret)?),
         None => None,
     };
-    Ok(SeenClient {
-        client: client.shown(secret.as_ref()),
-        trust_level: client.provenance.trust_level,
-    })
+    let shown = client.shown(secret.as_ref());
+    Ok(SeenClient::new(shown, client.provenance.trust_level))
 }
 
 fn open(

@@ -2,7 +2,9 @@
 
 use crate::client::{Client, Metadata};
 use crate::service::Service;
-use crate::store::{DeletedClient, Event, EventType, StoreError};
+use crate::store::{
+    Candidate, DeletedClient, Event, EventType, FoundRequest, StoreError, WaitingItem,
+};
 
 /// The client of an event.
 pub(super) enum EventSubject {
@@ -10,6 +12,10 @@ pub(super) enum EventSubject {
     Stored(Box<Client>),
     /// The client as it was when it was deleted; none if that is no longer known.
     Deleted(Option<Box<DeletedClient>>),
+    /// A registration or an update that waits for approval, or that somebody has decided about.
+    Request(Box<FoundRequest>),
+    /// A client document that waits for approval.
+    Document(Box<Candidate>),
 }
 
 /// Returns the client of `event`. Returns none if the event must not be delivered: it is sent again, and the client was
@@ -43,20 +49,25 @@ pub(super) async fn subject(
     }))
 }
 
-/// Returns the client of the request `id` that waits for approval, as it would be stored, or as it is stored. None if
-/// nobody knows any more what waited: then no filter can select it.
+/// Returns what waits for approval under the identifier `id`, or else the client that it concerned. None if that was
+/// cancelled or decided so long ago that it is not known any more: then nothing waits.
 async fn waiting(
     service: &Service,
     event: &Event,
     id: &str,
 ) -> Result<Option<EventSubject>, StoreError> {
-    let found = service.store.pending.find(id, service.clock.now()).await?;
-    if let Some(found) = found {
-        let client = found.request().client.clone();
+    match service.store.waiting.find(id, service.clock.now()).await? {
+        Some(WaitingItem::Request(found)) => return Ok(Some(EventSubject::Request(found))),
+        Some(WaitingItem::Document(found)) => return Ok(Some(EventSubject::Document(found))),
+        None => {}
+    }
+    if let Some(stored) = service.store.clients.find(&event.client_id).await? {
+        let client = Box::new(stored.into_client());
         return Ok(Some(EventSubject::Stored(client)));
     }
-    let stored = service.store.clients.find(&event.client_id).await?;
-    Ok(stored.map(|stored| EventSubject::Stored(Box::new(stored.into_client()))))
+    // A decision is news even if nothing is left of what it was about, such as a denied document.
+    let is_news = event.kind != EventType::Pending;
+    Ok(is_news.then_some(EventSubject::Deleted(None)))
 }
 
 /// Returns the last metadata of the client of `event`, with its identifiers.

@@ -79,6 +79,10 @@ fn is_selected(filter: &ClientFilter, event: &Event, subject: &EventSubject) -> 
     match subject {
         EventSubject::Stored(client) => filter.matches(client),
         EventSubject::Deleted(Some(deleted)) => filter.matches_deleted(&event.client_id, deleted),
+        EventSubject::Request(found) => filter.matches(&found.request().client),
+        EventSubject::Document(candidate) => filter.matches_candidate(&event.client_id, candidate),
+        // It is not known what was denied.
+        EventSubject::Deleted(None) if event.pending.is_some() => filter.is_empty(),
         // The log no longer has the event. Only an event that the webhook wants is ever sent again.
         EventSubject::Deleted(None) => true,
     }
@@ -89,6 +93,8 @@ fn shown(event: &Event, subject: &EventSubject) -> Option<Map<String, Value>> {
     let metadata = match subject {
         EventSubject::Stored(client) => client.shown(None),
         EventSubject::Deleted(deleted) => identified(deleted.as_deref()?, event),
+        EventSubject::Request(found) => found.request().client.shown(None),
+        EventSubject::Document(candidate) => candidate.shown(),
     };
     Some(metadata.as_object().clone())
 }
@@ -142,6 +148,7 @@ fn data(delivery: &Delivery, client: Option<&Map<String, Value>>) -> Map<String,
         ("actor", json!(event.actor)),
         ("correlation_id", json!(event.correlation_id)),
         ("pending", json!(event.pending)),
+        ("pending_type", json!(event.pending_type)),
         ("client", json!(client)),
     ];
     let mut data = Map::new();

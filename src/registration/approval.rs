@@ -2,21 +2,24 @@
 //! (draft-dellaert-oauth-approval-based-dcr): which of them wait, and what their clients get.
 
 use serde::Serialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::base::{NoRandomness, Secret, Timestamp, Violation, hex, random, sha256};
 use crate::client::rules::{APPROVAL, IMMEDIATE};
 use crate::client::{Client, Metadata};
 use crate::config::{Registration, RegistrationApproval};
+use crate::http::peer;
 use crate::registration::{
     Attempt, Issued, Proven, Purpose, RegisterError, hooks, initial_access, issue,
 };
-use crate::script::Decision;
+use crate::script::{Decision, Hook};
 use crate::service::Context;
 use crate::store::{
     Action, Along, Change, EventType, PendingError, PendingKind, PendingRequest, PendingRequests,
     PendingState, StoreError,
 };
+use crate::telemetry::PendingChange;
 
 /// The member with which a client says whether it can wait.
 const MODE: &str = "registration_mode";
@@ -68,10 +71,10 @@ fn course(
 ) -> Result<Course, RegisterError> {
     let settings = attempt.cx.settings();
     let is_new = matches!(attempt.purpose, Purpose::Create);
-    let modes = Modes::of(requested, is_new)?;
     if settings.registration_approval == RegistrationApproval::Off {
-        return without_approval(modes.wants_to_wait, held.is_some());
+        return without_approval(held.is_some());
     }
+    let modes = Modes::of(requested, is_new);
     let is_required = is_new && settings.registration_approval == RegistrationApproval::Required;
     let must_wait = is_required || held.is_some();
     if !must_wait && !modes.wants_to_wait {
@@ -95,34 +98,26 @@ struct Modes {
 }
 
 impl Modes {
-    /// Reads the `registration_mode`. An update waits only if it must: otherwise a client could let as many wait as it
-    /// likes.
-    fn of(requested: &Metadata, is_new: bool) -> Result<Self, RegisterError> {
-        let (mut can_wait, mut is_immediate, mut is_there) = (false, false, false);
+    /// Reads the `registration_mode`. Modes that are not known are ignored, and every client accepts to be registered
+    /// immediately, whether it says so or not. An update waits only if it must: otherwise a client could let as many
+    /// wait as it likes.
+    fn of(requested: &Metadata, is_new: bool) -> Self {
+        let (mut can_wait, mut is_immediate) = (false, false);
         for mode in requested.texts(MODE) {
             can_wait |= mode == APPROVAL;
             is_immediate |= mode == IMMEDIATE;
-            is_there = true;
         }
-        if is_there && !can_wait && !is_immediate {
-            return Err(rejected("must contain immediate or approval"));
-        }
-        Ok(Self {
+        Self {
             can_wait,
             wants_to_wait: is_new && can_wait && !is_immediate,
-        })
+        }
     }
 }
 
-/// Decides where nothing waits.
-fn without_approval(wants_wait: bool, is_held: bool) -> Result<Course, RegisterError> {
+/// Decides where nothing waits. The client detects from the answer that this server does not let it wait.
+const fn without_approval(is_held: bool) -> Result<Course, RegisterError> {
     if is_held {
         return Err(RegisterError::NotApproved);
-    }
-    if wants_wait {
-        return Err(rejected(
-            "must contain immediate: registrations do not wait for approval on this server",
-        ));
     }
     Ok(Course::Immediate)
 }
@@ -166,6 +161,7 @@ pub(super) async fn defer(
     };
     let change = waits.change(attempt, proven, &issued.client, &code).await?;
     store(attempt, proven, &issued, change).await?;
+    cx.count_pending(kind.into(), PendingChange::Pending);
     tracing::info!("registration waits for approval");
     Ok(DeferredAnswer::new(settings, &code, verification))
 }
@@ -249,10 +245,15 @@ impl PendingTerms<'_> {
         code: &Secret,
     ) -> Result<Change, RegisterError> {
         let (service, now) = (attempt.cx.service, attempt.cx.service.clock.now());
-        let recorded = recorded(attempt, client, code)?;
         let request = self.request(attempt, proven, client, now);
+        let context = hooks::remembered_for(attempt, proven, Hook::RegistrationPending);
+        let recorded = recorded(attempt, &request, code, context)?;
         let most = service.settings.limits.pending_registrations;
-        let insertion = service.store.pending.insertion(code, request, most);
+        let origin = peer::prefix(attempt.caller.address);
+        let insertion = service
+            .store
+            .pending
+            .insertion(code, request, (origin, most));
         let insertion = insertion.await.map_err(|error| match error {
             PendingError::Full => RegisterError::TooManyPending,
             PendingError::Store(error) => error.into(),
@@ -287,16 +288,23 @@ impl PendingTerms<'_> {
 }
 
 /// Returns the change that records in the audit log and the event log that the request waits.
-fn recorded(attempt: Attempt<'_>, client: &Client, code: &Secret) -> Result<Change, StoreError> {
+fn recorded(
+    attempt: Attempt<'_>,
+    request: &PendingRequest,
+    code: &Secret,
+    context: Option<Box<Value>>,
+) -> Result<Change, StoreError> {
     let (caller, now) = (attempt.caller, attempt.cx.service.clock.now());
-    let id = PendingRequests::id_of(code);
+    let (id, client) = (PendingRequests::id_of(code), &request.client);
+    let subject = request.subject(&id);
     let author = caller.author(attempt.existing());
     let event = author.did(Action::RegistrationPending, id.as_str(), now);
     let event = event
+        .with("type", subject.kind.as_str())
         .with("client_id", client.id.as_str())
         .with("trust_level", client.provenance.trust_level.as_str());
     let along = Along::audited(&event, caller.reason())?;
-    let announced = along.cause.pending(EventType::Pending, client, &id)?;
+    let announced = along.cause.pending(EventType::Pending, &subject, context)?;
     Ok(along.change.and(announced))
 }
 

@@ -303,6 +303,11 @@ impl JudgedDocument<'_> {
         self.attempt.caller.document.as_ref()?.held()
     }
 
+    /// Returns what the scripts see of the document that are notified that it waits; none if no script wants to be.
+    pub(crate) fn remembered(&self) -> Option<Box<Value>> {
+        hooks::remembered_for(self.attempt, &self.proven, Hook::RegistrationPending)
+    }
+
     /// Returns what is stored with the change of `client` that `event` of the audit log reports.
     ///
     /// # Errors

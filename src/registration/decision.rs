@@ -9,6 +9,7 @@ use crate::store::{
     Action, Along, Change, EventType, FoundRequest, PendingKind, PendingRequest, PendingState,
     StoreError, Stored,
 };
+use crate::telemetry::PendingChange;
 
 /// How often a change is attempted that another change of the same request can interfere with, such as a client that
 /// keeps asking.
@@ -61,6 +62,13 @@ impl ApprovalChoice {
         }
     }
 
+    const fn change(self) -> PendingChange {
+        match self {
+            Self::Approve => PendingChange::Approved,
+            Self::Deny => PendingChange::Denied,
+        }
+    }
+
     const fn event(self) -> EventType {
         match self {
             Self::Approve => EventType::Approved,
@@ -89,22 +97,34 @@ pub(crate) async fn decide(
     let (pending, now) = (&cx.service.store.pending, cx.service.clock.now());
     for _ in 0..TRIES {
         let found = pending.find(id, now).await?.ok_or(DecideError::Unknown)?;
-        let request = found.request();
-        if !request.waits(now) {
+        if !found.request().waits(now) {
             return Err(DecideError::Over);
         }
-        let also = decided(cx, caller, &found, (choice, &decision))?;
-        if request.kind == PendingKind::DisabledClient {
-            return settle_client(cx, caller, &found, (choice, also)).await;
-        }
-        let decided = settled(request, choice, &decision);
-        let change = pending.replacement(&found, decided)?.and(also);
-        // Another change came first: a decision, or the client has asked once more.
-        if pending.apply(change).await? {
+        if record(cx, caller, &found, (choice, &decision)).await? {
+            cx.count_pending(found.request().kind.into(), choice.change());
             return Ok(());
         }
     }
     Err(StoreError::Busy.into())
+}
+
+/// Records the decision about the request as it was found. Returns false if another change came first: a decision, or the
+/// client has asked once more.
+async fn record(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    found: &FoundRequest,
+    (choice, decision): (ApprovalChoice, &Approval),
+) -> Result<bool, DecideError> {
+    let (pending, request) = (&cx.service.store.pending, found.request());
+    let also = decided(cx, caller, found, (choice, decision))?;
+    if request.kind == PendingKind::DisabledClient {
+        settle_client(cx, caller, found, (choice, also)).await?;
+        return Ok(true);
+    }
+    let settled = settled(request, choice, decision);
+    let change = pending.replacement(found, settled)?.and(also);
+    Ok(pending.apply(change).await?)
 }
 
 /// Returns the request with the decision. A client has time to learn that it was approved; a denied request makes room
@@ -136,16 +156,18 @@ fn decided(
     found: &FoundRequest,
     (choice, decision): (ApprovalChoice, &Approval),
 ) -> Result<Change, StoreError> {
-    let (id, client) = (found.id(), &found.request().client);
-    let now = cx.service.clock.now();
+    let (id, now) = (found.id(), cx.service.clock.now());
+    let subject = found.request().subject(&id);
     let event = caller.author(None).did(choice.action(), id.as_str(), now);
-    let event = event.with("client_id", client.id.as_str());
+    let event = event
+        .with("type", subject.kind.as_str())
+        .with("client_id", subject.client_id.as_str());
     let event = match &decision.note {
         Some(note) => event.with("note", note.as_str()),
         None => event,
     };
     let along = Along::audited(&event, caller.reason())?;
-    let announced = along.cause.pending(choice.event(), client, &id)?;
+    let announced = along.cause.pending(choice.event(), &subject, None)?;
     Ok(along.change.and(announced))
 }
 

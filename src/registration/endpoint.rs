@@ -111,12 +111,14 @@ async fn answer_poll(
     caller: &Caller<'_>,
     received: &Received,
 ) -> Result<Option<Registered>, PollError> {
-    if cx.settings().registration_approval == RegistrationApproval::Off {
-        return Ok(None);
-    }
     let Some(members) = poll::asked(received) else {
         return Ok(None);
     };
+    // What waits when approval is switched off can still be decided and collected.
+    let is_off = cx.settings().registration_approval == RegistrationApproval::Off;
+    if is_off && !Box::pin(poll::is_known(cx, &members)).await? {
+        return Ok(None);
+    }
     // In a box, so that every other registration does not carry the space of this future.
     let polled = Box::pin(poll::answer(cx, caller, &members)).await?;
     Ok(Some(Registered::Polled(polled)))

@@ -159,7 +159,15 @@ pub(super) fn facts_about(cx: &Context<'_>, caller: &Caller<'_>, client: &Client
 /// Step 16: returns what the scripts that are notified of the change will see of the request; none if no script
 /// wants to be.
 pub(super) fn remembered(attempt: Attempt<'_>, proven: &Proven) -> Option<Box<Value>> {
-    let hook = attempt.purpose.notification_hook();
+    remembered_for(attempt, proven, attempt.purpose.notification_hook())
+}
+
+/// Returns the same for scripts that have `hook`.
+pub(super) fn remembered_for(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+    hook: Hook,
+) -> Option<Box<Value>> {
     if !attempt.cx.snapshot.scripts.has(hook) {
         return None;
     }

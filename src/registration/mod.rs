@@ -44,8 +44,8 @@ use tracing::Instrument as _;
 use crate::base::Secret;
 use crate::client::{Client, Valid};
 use crate::service::Context;
-use crate::store::{Along, Change, Stored};
-use crate::telemetry::{self, ClientChange, traces};
+use crate::store::{Along, Change, PendingKind, Stored};
+use crate::telemetry::{self, ClientChange, PendingChange, traces};
 
 use approval::Course;
 use attempt::{Attempt, Issued, Offered, Proven, Purpose, Sanctioned};
@@ -215,6 +215,8 @@ async fn create_disabled(
     let answer = answer(attempt, &issued).await?;
     let waits = approval::disabled(attempt, proven, &issued.client, reason).await?;
     store(attempt, &issued, proven, also.and(waits)).await?;
+    let waits = PendingKind::DisabledClient.into();
+    attempt.cx.count_pending(waits, PendingChange::Pending);
     report_created(attempt.cx, &issued.client);
     Ok(answer)
 }

@@ -10,7 +10,7 @@ use crate::registration::{
     decision::TRIES, documents, hooks, issue, report_created,
 };
 use crate::script::Hook;
-use crate::service::Context;
+use crate::service::{Context, Limited};
 use crate::store::{
     Action, Along, AuditEvent, Change, FoundRequest, PendingKind, PendingRequest, PendingState,
     StoreError, Stored,
@@ -67,6 +67,12 @@ pub(crate) enum PollError {
     Register(#[from] RegisterError),
 }
 
+impl From<Limited> for PollError {
+    fn from(limited: Limited) -> Self {
+        Self::Register(RegisterError::TooOften(limited))
+    }
+}
+
 impl From<StoreError> for PollError {
     fn from(error: StoreError) -> Self {
         Self::Register(error.into())
@@ -91,6 +97,22 @@ fn read_poll(members: &Map<String, Value>) -> Option<(&str, bool)> {
     }
 }
 
+/// Whether a request waits under the code in `members`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn is_known(
+    cx: &Context<'_>,
+    members: &Map<String, Value>,
+) -> Result<bool, PollError> {
+    let Some((code, _)) = read_poll(members) else {
+        return Ok(false);
+    };
+    let now = cx.service.clock.now();
+    let found = cx.service.store.pending.find_by_code(code, now).await?;
+    Ok(found.is_some())
+}
+
 /// Answers a client that asks for the decision, or cancels its request.
 ///
 /// # Errors
@@ -102,21 +124,38 @@ pub(super) async fn answer(
 ) -> Result<PollAnswer, PollError> {
     let (code, cancels) = read_poll(members).ok_or(PollError::Malformed)?;
     let now = cx.service.clock.now();
-    let found = cx.service.store.pending.find_by_code(code, now).await?;
-    let found = found.ok_or(PollError::Unknown)?;
-    if cancels {
-        return cancel(cx, caller, code).await;
-    }
+    let found = find(cx, caller, code).await?;
     let request = found.request();
     match request.state {
         PendingState::Denied => Err(PollError::Denied),
         _ if request.ends_at <= now => Err(PollError::Ended),
+        _ if cancels => cancel(cx, caller, code).await,
         PendingState::Waiting => wait(cx, &found, now).await,
         PendingState::Approved if request.kind == PendingKind::Update => {
             update(cx, caller, &found).await
         }
         PendingState::Approved => register(cx, caller, &found).await,
     }
+}
+
+/// The name under which wrong codes are counted.
+const CODES: &str = "registration_code";
+
+/// Returns the request with this code. An address that keeps sending wrong codes is not told any more whether a code
+/// is right (RFC 8628 section 5.2).
+async fn find(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    code: &str,
+) -> Result<FoundRequest, PollError> {
+    let (limits, now) = (&cx.snapshot.limits, cx.service.clock.now());
+    limits.count_poll(caller.address)?;
+    limits.check_failures(caller.address, CODES)?;
+    let found = cx.service.store.pending.find_by_code(code, now).await?;
+    if found.is_none() {
+        limits.count_failure(caller.address, CODES)?;
+    }
+    found.ok_or(PollError::Unknown)
 }
 
 async fn cancel(

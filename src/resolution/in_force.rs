@@ -6,9 +6,10 @@ use crate::resolution::admission::{Arrival, Consent};
 use crate::resolution::{ResolveError, check_denial, denied_by_administrator, flight::RETRY};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Author, Change, ClientDocuments, StoreError, Stored,
+    Action, Along, AuditEvent, Author, Candidate, Change, ClientDocuments, EventType, PendingType,
+    StoreError, Stored,
 };
-use crate::telemetry::ClientChange;
+use crate::telemetry::{ClientChange, PendingChange};
 
 /// Puts a document in force.
 pub(super) async fn enforce(
@@ -23,18 +24,52 @@ pub(super) async fn enforce(
     let client = judged.client(arrival.id.clone(), document)?;
     let event = enforced_event(cx, arrival, before, judged);
     let along = judged.along(&client, &event).await?;
-    let along = along.and(beside(cx, arrival).await?);
+    let approved = approved(&along, arrival, before)?;
+    let along = along.and(approved).and(beside(cx, arrival).await?);
     let written = match stored {
         Some(stored) => replace(cx, stored, client, along).await,
         None => insert(cx, arrival, &client, along).await?,
     };
     settle(cx, arrival, written).await?;
+    count(cx, arrival, stored, judged);
+    Ok(())
+}
+
+/// Counts the change of the client in the metrics.
+fn count(
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    stored: Option<&Stored>,
+    judged: &JudgedDocument<'_>,
+) {
     let counted = match stored {
         Some(_) => ClientChange::Updated,
         None => ClientChange::Registered,
     };
     cx.count(counted, judged.trust_level().as_str());
-    Ok(())
+    if is_approval(arrival) {
+        cx.count_pending(PendingType::Document, PendingChange::Approved);
+    }
+}
+
+/// Whether an administrator approves a document that waited.
+const fn is_approval(arrival: &Arrival<'_>) -> bool {
+    matches!(arrival.consent, Consent::Given { .. }) && !arrival.consent.is_pin()
+}
+
+/// Returns the change that tells the consumers of events that a document that waited was approved; an empty one if it
+/// did not wait.
+fn approved(
+    along: &Along,
+    arrival: &Arrival<'_>,
+    before: Option<&Client>,
+) -> Result<Change, StoreError> {
+    if !is_approval(arrival) {
+        return Ok(Change::default());
+    }
+    let id = Candidate::id_of(arrival.url.as_str());
+    let subject = Candidate::subject(&id, arrival.id, before.map(|before| before.revision));
+    along.cause.pending(EventType::Approved, &subject, None)
 }
 
 /// Returns what is recorded about the document in the client.

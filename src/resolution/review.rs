@@ -10,11 +10,12 @@ use super::{
 use crate::base::{ClientId, ClientUrl, Timestamp};
 use crate::client::rules::client_document::change::digest;
 use crate::client::{Client, DocumentApproval};
-use crate::service::{Context, Service};
+use crate::service::Context;
 use crate::store::{
-    Action, Along, Author, Candidate, ClientDocuments, Denial, FetchState, Reason, StoreError,
-    Stored,
+    Action, Along, Author, Candidate, ClientDocuments, Denial, EventType, FetchState, PendingType,
+    Reason, StoreError, Stored,
 };
+use crate::telemetry::PendingChange;
 
 /// How often a denial is tried while something else changes the client.
 const ATTEMPTS: usize = 8;
@@ -155,7 +156,7 @@ impl Resolver {
         let (url, id) = parsed(&cx, order.client_id)?;
         for _ in 0..ATTEMPTS {
             let denial = denial(order, now, until);
-            match remove_denied(service, &id, order.author, denial).await {
+            match remove_denied(&cx, &id, order.author, denial).await {
                 // A fetch has stored the client in the meantime, or something else has changed.
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -331,20 +332,55 @@ fn decision(now: Timestamp, order: ReviewOrder<'_>, digest: &str) -> DocumentApp
 
 /// Stores `denial` by `author`, and removes the client `id`, if it exists.
 async fn remove_denied(
-    service: &Service,
+    cx: &Context<'_>,
     id: &ClientId,
     author: &Author,
     denial: Denial,
 ) -> Result<(), StoreError> {
-    let (store, documents) = (&service.store, &service.store.client_documents);
+    let (store, documents) = (&cx.service.store, &cx.service.store.client_documents);
+    let is_waiting = documents.candidate(id.as_str(), denial.at).await?.is_some();
+    let stored = store.clients.find(id).await?;
+    let mut along = denying(cx, id, author, denial).await?;
+    if is_waiting {
+        along = announcing_denial(along, id, stored.as_ref())?;
+    }
+    match stored {
+        Some(stored) => store.clients.remove(&stored, along).await?,
+        None => documents.apply_without_client(id, along.change).await?,
+    }
+    if is_waiting {
+        cx.count_pending(PendingType::Document, PendingChange::Denied);
+    }
+    Ok(())
+}
+
+/// Returns what is stored with the denial, and the end of what waits.
+async fn denying(
+    cx: &Context<'_>,
+    id: &ClientId,
+    author: &Author,
+    denial: Denial,
+) -> Result<Along, StoreError> {
+    let documents = &cx.service.store.client_documents;
     let event = author.did(Action::DocumentDenied, id.as_str(), denial.at);
     let removal = documents.candidate_removal(id.as_str()).await?;
-    let along = Along::audited(&event, Reason::Administrator)?.and(removal);
-    let along = along.and(documents.denial_change(denial).await?);
-    match store.clients.find(id).await? {
-        Some(stored) => store.clients.remove(&stored, along).await,
-        None => documents.apply_without_client(id, along.change).await,
-    }
+    let denied = documents.denial_change(denial).await?;
+    Ok(Along::audited(&event, Reason::Administrator)?
+        .and(removal)
+        .and(denied))
+}
+
+/// Adds to what is stored that the consumers of events learn of the denial of a document that waited.
+fn announcing_denial(
+    along: Along,
+    id: &ClientId,
+    stored: Option<&Stored>,
+) -> Result<Along, StoreError> {
+    let in_force = stored.map(|stored| stored.client().revision);
+    let pending = Candidate::id_of(id.as_str());
+    let subject = Candidate::subject(&pending, id, in_force);
+    let announced = along.cause.pending(EventType::Denied, &subject, None)?;
+    Ok(along.and(announced))
 }
 
 /// Returns `client` without its pin; none if it is not pinned.

@@ -8,9 +8,10 @@ use crate::resolution::admission::Arrival;
 use crate::resolution::{ResolveError, Resolver, in_force};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Author, Candidate, Change, ClientDocuments, FetchState, Reason,
-    StoreError, Stored,
+    Action, Along, AuditEvent, Author, Candidate, Cause, Change, ClientDocuments, EventType,
+    FetchState, PendingType, Reason, StoreError, Stored,
 };
+use crate::telemetry::PendingChange;
 
 /// Seconds after which an authorization server may ask again when too many documents wait.
 const RETRY: u64 = 3_600;
@@ -23,9 +24,7 @@ pub(super) async fn wait(
     judged: &JudgedDocument<'_>,
 ) -> Result<(), ResolveError> {
     let earlier = earlier(cx, arrival).await?;
-    let is_new = earlier
-        .as_ref()
-        .is_none_or(|earlier| earlier.digest != arrival.digest);
+    let is_new = is_new(earlier.as_ref(), arrival);
     let candidate = candidate(resolver, arrival, judged, earlier);
     let candidate = dated(cx, candidate);
     let since = candidate.first_asked_at;
@@ -36,11 +35,15 @@ pub(super) async fn wait(
         });
     };
     if is_new {
-        change = change.and(held_event(cx, arrival).change()?);
+        change = change.and(begun(cx, arrival, judged)?);
     }
     match cx.service.store.client_documents.apply(change).await {
+        Ok(()) => {
+            count(cx, is_new);
+            Err(ResolveError::Pending { since })
+        }
         // Another server lets the same document wait.
-        Ok(()) | Err(StoreError::Conflict) => Err(ResolveError::Pending { since }),
+        Err(StoreError::Conflict) => Err(ResolveError::Pending { since }),
         Err(error) => Err(error.into()),
     }
 }
@@ -54,20 +57,42 @@ pub(super) async fn hold(
     judged: &JudgedDocument<'_>,
     (stored, change): (&Stored, &DocumentChange),
 ) -> Result<(), ResolveError> {
-    let client = holding(cx, stored.client(), arrival, (judged.metadata(), change));
-    let mut along = hold_along(cx, arrival, (stored, &client), change)?;
-    let earlier = earlier(cx, arrival).await?;
-    let candidate = changing(candidate(resolver, arrival, judged, earlier), change);
-    let candidate = dated(cx, candidate);
-    match (kept(cx, candidate).await?, arrival.state) {
-        (Some(change), _) => along = along.and(change),
-        (None, Some(state)) if is_held(stored.client(), arrival.digest) => {
+    let (before, after) = (stored.client(), (judged.metadata(), change));
+    let client = holding(cx, before, arrival, after);
+    let along = hold_along(cx, arrival, (stored, &client), change)?;
+    let announcing = (&along.cause, stored);
+    let kept = keep_change(resolver, cx, arrival, (judged, change), announcing).await?;
+    match (&kept, arrival.state) {
+        (None, Some(state)) if is_held(before, arrival.digest) => {
             // Still too many wait, and nothing else has changed since it was first held.
             return put_state(cx, arrival, state).await;
         }
         (None, _) => warn_of_limit(arrival),
+        (Some(_), _) => {}
     }
-    replace(cx, arrival, stored, (&client, along)).await
+    replace(cx, arrival, stored, (&client, along, kept)).await
+}
+
+/// Returns the change that lets the change of a document wait, and whether these octets did not wait yet; none if too
+/// many wait.
+async fn keep_change(
+    resolver: &Resolver,
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    (judged, change): (&JudgedDocument<'_>, &DocumentChange),
+    (cause, stored): (&Cause, &Stored),
+) -> Result<Option<(Change, bool)>, StoreError> {
+    let earlier = earlier(cx, arrival).await?;
+    let is_new = is_new(earlier.as_ref(), arrival);
+    let candidate = changing(candidate(resolver, arrival, judged, earlier), change);
+    let Some(kept) = kept(cx, dated(cx, candidate)).await? else {
+        return Ok(None);
+    };
+    if !is_new {
+        return Ok(Some((kept, false)));
+    }
+    let announced = announced(cause, arrival, judged, Some(stored))?;
+    Ok(Some((kept.and(announced), true)))
 }
 
 /// Returns the candidate with how it differs from the version in force.
@@ -79,16 +104,19 @@ fn changing(candidate: Candidate, change: &DocumentChange) -> Candidate {
     }
 }
 
-/// Writes the client in force while a change waits.
+/// Writes the client in force while a change waits, with what is kept of the change.
 async fn replace(
     cx: &Context<'_>,
     arrival: &Arrival<'_>,
     stored: &Stored,
-    (client, along): (&Client, Along),
+    (client, along, kept): (&Client, Along, Option<(Change, bool)>),
 ) -> Result<(), ResolveError> {
+    let (kept, is_new) = kept.unwrap_or_default();
     let clients = &cx.service.store.clients;
-    let written = clients.replace(stored, client, along).await;
-    in_force::settle(cx, arrival, written).await
+    let written = clients.replace(stored, client, along.and(kept)).await;
+    in_force::settle(cx, arrival, written).await?;
+    count(cx, is_new);
+    Ok(())
 }
 
 async fn put_state(
@@ -296,8 +324,45 @@ async fn kept(cx: &Context<'_>, candidate: Candidate) -> Result<Option<Change>, 
     documents.candidate_change(candidate, most).await
 }
 
+/// Returns the change that records that a new URL waits.
+fn begun(
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+    judged: &JudgedDocument<'_>,
+) -> Result<Change, StoreError> {
+    let along = Along::audited(&held_event(cx, arrival), Reason::Document)?;
+    let announced = announced(&along.cause, arrival, judged, None)?;
+    Ok(along.change.and(announced))
+}
+
+fn count(cx: &Context<'_>, is_new: bool) {
+    if is_new {
+        cx.count_pending(PendingType::Document, PendingChange::Pending);
+    }
+}
+
+/// Whether these octets do not wait yet.
+fn is_new(earlier: Option<&Candidate>, arrival: &Arrival<'_>) -> bool {
+    earlier.is_none_or(|earlier| earlier.digest != arrival.digest)
+}
+
+/// Returns the change that tells the consumers of events that the document waits.
+fn announced(
+    cause: &Cause,
+    arrival: &Arrival<'_>,
+    judged: &JudgedDocument<'_>,
+    stored: Option<&Stored>,
+) -> Result<Change, StoreError> {
+    let id = Candidate::id_of(arrival.url.as_str());
+    let in_force = stored.map(|stored| stored.client().revision);
+    let subject = Candidate::subject(&id, arrival.id, in_force);
+    cause.pending(EventType::Pending, &subject, judged.remembered())
+}
+
 fn held_event(cx: &Context<'_>, arrival: &Arrival<'_>) -> AuditEvent {
     let (server, now) = (Author::default(), cx.service.clock.now());
     let event = server.did(Action::DocumentHeld, arrival.id.as_str(), now);
-    event.with("digest", arrival.digest)
+    event
+        .with("digest", arrival.digest)
+        .with("pending", Candidate::id_of(arrival.url.as_str()))
 }

@@ -39,11 +39,13 @@ pub(crate) enum Hook {
     ClientUpdated,
     /// `clientDeleted(context)`
     ClientDeleted,
+    /// `registrationPending(context)`
+    RegistrationPending,
 }
 
 impl Hook {
     /// All hooks.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::AdaptRequest,
         Self::MayFetchDocument,
         Self::CreateClient,
@@ -62,6 +64,7 @@ impl Hook {
         Self::ClientCreated,
         Self::ClientUpdated,
         Self::ClientDeleted,
+        Self::RegistrationPending,
     ];
 
     /// Returns the name of its function.
@@ -85,6 +88,7 @@ impl Hook {
             Self::ClientCreated => "clientCreated",
             Self::ClientUpdated => "clientUpdated",
             Self::ClientDeleted => "clientDeleted",
+            Self::RegistrationPending => "registrationPending",
         }
     }
 
@@ -106,7 +110,11 @@ impl Hook {
     pub(super) const fn shares_a_task(self) -> bool {
         matches!(
             self,
-            Self::DeleteClient | Self::ClientCreated | Self::ClientUpdated | Self::ClientDeleted
+            Self::DeleteClient
+                | Self::ClientCreated
+                | Self::ClientUpdated
+                | Self::ClientDeleted
+                | Self::RegistrationPending
         )
     }
 
@@ -129,6 +137,11 @@ const MAY_FETCH_DOCUMENT: &str = "Before a client document is fetched. `context.
 
 const UPDATE_CLIENT: &str = "The same before an update is stored. `context.stored` is the client before the update. An update by an \
      administrator has a path that begins with `/admin/` in `context.httpRequest`, and no statement.";
+
+const REGISTRATION_PENDING: &str = "After a registration, an update or a client document began to wait for an administrator, for example to tell a \
+     chat channel. `context.client` is the client as it would be stored, without its secret, and \
+     `context.event.pending` says what waits. The result is ignored, and a fault is retried as for `clientCreated`. The \
+     hook is not called if the request was cancelled in the meantime.";
 
 impl Hook {
     /// Describes when the server calls the hook and what it does with the result.
@@ -189,6 +202,7 @@ impl Hook {
                 "The same after a client was deleted, had expired, or was removed as unused. \
                  `context.client` is the client as it was then."
             }
+            Self::RegistrationPending => REGISTRATION_PENDING,
         }
     }
 }

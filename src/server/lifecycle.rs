@@ -164,6 +164,7 @@ pub(crate) async fn sweep_once(service: &Service) {
             service.steady.caught_up();
         }
         remove_superfluous_documents(service).await;
+        count_waiting(service).await;
         until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
@@ -176,6 +177,18 @@ pub(crate) async fn sweep_once(service: &Service) {
 async fn remove_superfluous_documents(service: &Service) {
     if let Err(error) = resolution::bound::remove_superfluous(service).await {
         tracing::error!(%error, "cannot delete superfluous clients of documents");
+    }
+}
+
+/// Counts in the metrics what waits for an administrator.
+async fn count_waiting(service: &Service) {
+    match service.store.waiting.counts(service.clock.now()).await {
+        Ok(counts) => {
+            for (kind, count) in counts {
+                meter::pending(kind.as_str(), count);
+            }
+        }
+        Err(error) => tracing::error!(%error, "cannot count what waits for approval"),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::base::Clock;
 use crate::client::Client;
 use crate::script::{HookRecorder, Host, RecordedCall, ScriptSet};
 use crate::service::{Context, HostParts, Judged, Outside, RateLimits, Service, Snapshot, Steady};
-use crate::store::{PastUses, Store, audit};
-use crate::telemetry::{ClientChange, DocumentOutcome, meter};
+use crate::store::{PastUses, PendingType, Store, audit};
+use crate::telemetry::{ClientChange, DocumentOutcome, PendingChange, meter};
 use crate::trust::Verifier;
 
 /// What a request is judged by, as far as it differs from the server.
@@ -190,6 +190,13 @@ impl<'a> Context<'a> {
     pub(crate) fn count(&self, change: ClientChange, trust_level: &'static str) {
         if self.service.judging.is_none() {
             meter::client(change, trust_level);
+        }
+    }
+
+    /// Counts in the metrics what happened to something that waits, unless the request is only judged.
+    pub(crate) fn count_pending(&self, kind: PendingType, change: PendingChange) {
+        if self.service.judging.is_none() {
+            meter::pending_change(kind.as_str(), change);
         }
     }
 

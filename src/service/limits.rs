@@ -7,6 +7,9 @@ use std::sync::Arc;
 use crate::config::Registration;
 use crate::http::{Failures, RateLimit, TooOften};
 
+/// Requests for decisions that each registration allows.
+const POLLS: u32 = 10;
+
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
@@ -14,6 +17,9 @@ pub(crate) enum Limit {
     Registrations,
     /// Challenges for client attestations, for each address; the limit for registrations applies.
     Challenges,
+    /// Requests for decisions about registrations that wait, for each address; ten times the limit for registrations
+    /// applies.
+    Polls,
     /// Access tokens for clients that registered themselves, for each address.
     Tokens,
     /// Failed client authentications, for each address and client.
@@ -24,7 +30,9 @@ impl Limit {
     /// Returns the option of `[registration]` that sets this limit.
     pub(crate) const fn option(self) -> &'static str {
         match self {
-            Self::Registrations | Self::Challenges => "rateLimitRegistrationRequestCount",
+            Self::Registrations | Self::Challenges | Self::Polls => {
+                "rateLimitRegistrationRequestCount"
+            }
             Self::Tokens => "rateLimitTokenRequestCount",
             Self::Failures => "rateLimitAuthenticationFailureCount",
         }
@@ -36,6 +44,7 @@ impl Limit {
                 "registrations from this address or with this initial access token"
             }
             Self::Challenges => "requests for challenges from this address",
+            Self::Polls => "requests for decisions about registrations from this address",
             Self::Tokens => "requests for access tokens from this address",
             Self::Failures => "failed client authentications from this address",
         }
@@ -69,6 +78,7 @@ impl fmt::Display for Limited {
 pub(crate) struct RateLimits {
     registrations: Option<Arc<RateLimit>>,
     challenges: Option<Arc<RateLimit>>,
+    polls: Option<Arc<RateLimit>>,
     tokens: Option<Arc<RateLimit>>,
     failures: Option<Arc<Failures>>,
 }
@@ -81,6 +91,7 @@ impl RateLimits {
         Self {
             registrations: limit(registrations(settings)),
             challenges: limit(registrations(settings)),
+            polls: limit(polls(settings)),
             tokens: limit(tokens(settings)),
             failures: Failures::new(count, seconds).map(Arc::new),
         }
@@ -102,6 +113,11 @@ impl RateLimits {
                 old.challenges
             } else {
                 new.challenges
+            },
+            polls: if has_same_registrations {
+                old.polls
+            } else {
+                new.polls
             },
             tokens: if is_same(tokens) {
                 old.tokens
@@ -153,6 +169,17 @@ impl RateLimits {
         )
     }
 
+    /// Counts a request from `address` for a decision about a registration that waits.
+    ///
+    /// # Errors
+    /// When the limit is exceeded.
+    pub(crate) fn count_poll(&self, address: IpAddr) -> Result<(), Limited> {
+        limited(
+            Limit::Polls,
+            self.polls.as_ref().map(|limit| limit.check(address)),
+        )
+    }
+
     /// Counts an access token for a client at `address`.
     ///
     /// # Errors
@@ -196,6 +223,12 @@ impl RateLimits {
 fn registrations(settings: &Registration) -> (u32, u32) {
     let count = settings.rate_limit_registration_request_count.unwrap_or(0);
     (count, settings.rate_limit_registration_period_in_seconds)
+}
+
+/// A client that waits asks again and again, so that its quota is larger.
+fn polls(settings: &Registration) -> (u32, u32) {
+    let (count, seconds) = registrations(settings);
+    (count.saturating_mul(POLLS), seconds)
 }
 
 fn tokens(settings: &Registration) -> (u32, u32) {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Timestamp, sha256};
-use crate::client::{Client, Metadata};
+use crate::client::Client;
 use crate::store::{
     Backend, Change, Expectation, ExpiringKind, StoreError,
-    expiring::{ExpiringRecord, Found, Space},
-    keys, number, record,
+    expiring::{ExpiringRecord, Space, candidates::Candidate, candidates::Candidates},
+    keys, record,
 };
 
 /// How the fetches of the document of a client went.
@@ -55,39 +55,6 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// A document that waits for an administrator.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Candidate {
-    /// The URL.
-    pub(crate) client_id: String,
-    /// The octets, which are UTF-8.
-    pub(crate) document: String,
-    /// SHA-256 of the octets, in base64url.
-    pub(crate) digest: String,
-    /// The metadata that would be registered.
-    pub(crate) metadata: Metadata,
-    /// The members that differ from the version in force; none if there is no version in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) changed: Option<Vec<String>>,
-    /// Those by which the client would authenticate with less than before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) downgrades: Vec<String>,
-    /// The reason that a script gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// When it was first asked for.
-    pub(crate) first_asked_at: Timestamp,
-    /// When it was last asked for.
-    pub(crate) last_asked_at: Timestamp,
-    /// How often it was asked for.
-    pub(crate) asked: u64,
-    /// The identifier of the authorization server that asked last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) last_asked_by: Option<String>,
-    /// The trust level that the client would have.
-    pub(crate) trust_level: String,
-}
-
 /// A denial by an administrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Denial {
@@ -105,14 +72,11 @@ pub(crate) struct Denial {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// Seconds for which a candidate waits.
-const CANDIDATE_SECONDS: u64 = 30 * 86_400;
-
 /// The records about client documents.
 #[derive(Clone)]
 pub(crate) struct ClientDocuments {
     backend: Arc<dyn Backend>,
-    candidates: Space<Candidate>,
+    candidates: Candidates,
     denials: Space<Denial>,
 }
 
@@ -126,7 +90,7 @@ impl ClientDocuments {
         let space = || Arc::clone(backend);
         Self {
             backend: space(),
-            candidates: Space::new(space(), ExpiringKind::DocumentCandidate),
+            candidates: Candidates::new(space()),
             denials: Space::new(space(), ExpiringKind::DocumentDenial),
         }
     }
@@ -203,12 +167,11 @@ impl ClientDocuments {
         url: &str,
         now: Timestamp,
     ) -> Result<Option<Candidate>, StoreError> {
-        let found = self.candidates.find(&key(url), now).await?;
-        Ok(found.map(|found| found.entry.value))
+        self.candidates.find_by_url(url, now).await
     }
 
     /// Returns the change that lets `candidate` wait, in place of an older one of its URL. There may be `most`
-    /// candidates. Returns none if there are that many.
+    /// candidates. Returns none if there are that many, or if its host has its share of them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -217,23 +180,7 @@ impl ClientDocuments {
         candidate: Candidate,
         most: u64,
     ) -> Result<Option<Change>, StoreError> {
-        let entry = ExpiringRecord {
-            key: key(&candidate.client_id),
-            expires_at: candidate.last_asked_at.plus(CANDIDATE_SECONDS),
-            value: candidate,
-        };
-        if let Some(before) = self.candidates.find_any(&entry.key).await? {
-            return self.candidates.replacement(&before, &entry).map(Some);
-        }
-        let count = ExpiringKind::DocumentCandidate.group_count(&[]);
-        let count = count.unwrap_or_default();
-        let waiting = number(&count, self.backend.get(&count).await?.as_deref())?;
-        if waiting.unsigned_abs() >= most {
-            return Ok(None);
-        }
-        let mut change = self.candidates.insertion(&entry)?;
-        change.expect.push(Expectation::Below(count, most));
-        Ok(Some(change))
+        self.candidates.change(candidate, most).await
     }
 
     /// Returns the change that ends the waiting of the candidate of `url`.
@@ -241,8 +188,7 @@ impl ClientDocuments {
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn candidate_removal(&self, url: &str) -> Result<Change, StoreError> {
-        let found = self.candidates.find_any(&key(url)).await?;
-        Ok(found.map_or_else(Change::default, |found| self.candidates.removal(&found)))
+        self.candidates.removal(url).await
     }
 
     /// Returns all candidates that wait at `now`.
@@ -250,7 +196,7 @@ impl ClientDocuments {
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn candidates(&self, now: Timestamp) -> Result<Vec<Candidate>, StoreError> {
-        all(&self.candidates, &self.backend, now).await
+        self.candidates.all(now).await
     }
 
     /// Returns all denials that apply at `now`.
@@ -258,7 +204,9 @@ impl ClientDocuments {
     /// # Errors
     /// When the store cannot be read.
     pub(crate) async fn denials(&self, now: Timestamp) -> Result<Vec<Denial>, StoreError> {
-        all(&self.denials, &self.backend, now).await
+        let found = self.denials.page(None, usize::MAX).await?;
+        let live = found.into_iter().filter(|found| found.is_live(now));
+        Ok(live.map(|found| found.entry.value).collect())
     }
 
     /// Returns the denial of `url` that applies at `now`.
@@ -347,24 +295,6 @@ fn put(key: Vec<u8>, bytes: Vec<u8>) -> Change {
         put: vec![(key, bytes)],
         ..Change::default()
     }
-}
-
-/// Returns all records of `space` that apply at `now`. Both types are bounded: by a limit, and by what administrators
-/// do.
-async fn all<T: Serialize + serde::de::DeserializeOwned>(
-    space: &Space<T>,
-    backend: &Arc<dyn Backend>,
-    now: Timestamp,
-) -> Result<Vec<T>, StoreError> {
-    let range = keys::under(&space.kind.record(b""));
-    let mut values = Vec::new();
-    for (stored, bytes) in backend.scan(range, usize::MAX).await? {
-        let found: Found<T> = space.read(&stored, bytes)?;
-        if found.is_live(now) {
-            values.push(found.entry.value);
-        }
-    }
-    Ok(values)
 }
 
 /// Returns the change that removes what is stored beside the client of a document.

@@ -23,6 +23,7 @@ pub(crate) mod script_versions;
 mod sealing;
 pub(crate) mod seen;
 pub(crate) mod transfer;
+pub(crate) mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) use crate::store::clients::index::Indexed;
 pub(crate) use crate::store::clients::levels::ByLevel;
 pub(crate) use crate::store::clients::listing::{ClientFilter, Page};
 pub(crate) use crate::store::clients::uses::Uses;
+pub(crate) use crate::store::expiring::candidates::Candidate;
 pub(crate) use crate::store::expiring::initial_access_tokens::{
     InitialAccess, InitialAccessToken, InitialAccessTokens,
 };
@@ -45,12 +47,12 @@ pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
 pub(crate) use backend::{Backend, Change, Expectation, Pair};
-pub(crate) use client_documents::{Candidate, ClientDocuments, Denial, FetchState};
+pub(crate) use client_documents::{ClientDocuments, Denial, FetchState};
 pub(crate) use clients::{Clients, Stored};
 pub(crate) use error::StoreError;
 pub(crate) use events::{
     Along, Cause, ConsumerState, Consumers, DeletedClient, Event, EventLog, EventType, Lease,
-    LoggedEvent, Order, Parked, Reason, Trim, Turn, WaitingEvent,
+    LoggedEvent, Order, Parked, PendingSubject, Reason, Trim, Turn, WaitingEvent,
 };
 pub(crate) use patches::ConfigurationPatches;
 pub(crate) use recorded::{NumberedRequest, RecordedRequest, RecordedRequests};
@@ -58,6 +60,7 @@ pub(crate) use script_versions::{
     Pin, ScriptFiles, ScriptVersion, ScriptVersions, VersionError, VersionSource,
 };
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
+pub(crate) use waiting::{PendingType, WaitingItem, WaitingItems};
 
 // What the parts of the store use of one another.
 use backend::overlay::Overlay;
@@ -89,6 +92,8 @@ pub(crate) struct Store {
     pub(crate) nonces: Nonces,
     /// The registrations and updates that wait for approval.
     pub(crate) pending: PendingRequests,
+    /// Everything that waits for an administrator: these, and client documents.
+    pub(crate) waiting: WaitingItems,
     /// Identifiers that may be used only once.
     pub(crate) single_use: SingleUse,
     /// The values of scripts.
@@ -186,6 +191,7 @@ impl Store {
             initial_access_tokens: InitialAccessTokens::new(shared()),
             nonces: Nonces::new(shared()),
             pending: PendingRequests::new(shared()),
+            waiting: WaitingItems::new(&backend),
             single_use: SingleUse::new(shared()),
             key_values,
             patches,

@@ -13,7 +13,7 @@ pub(crate) use logs::init;
 pub(crate) use logs::init_to;
 pub(crate) use meter::{
     ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup, OpenCount,
-    Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
+    PendingChange, Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 
 /// Records in the log of the current request the authenticated administrator that makes it.

@@ -5,6 +5,8 @@
 #[cfg(unix)]
 mod acknowledged;
 mod admin_reset;
+#[cfg(unix)]
+mod approval_program;
 mod attestation;
 mod check;
 mod closed_output;

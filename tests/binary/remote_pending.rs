@@ -84,4 +84,10 @@ async fn what_waits_is_listed_shown_approved_and_denied() {
     assert_eq!((status, &denied["error"]), (400, &json!("access_denied")));
     let again = registrar.cli(&["pending", "deny", id]);
     again.failed(1, &["no longer waits"]);
+    let updates = registrar.cli(&["pending", "list", "--type", "update", "--format", "json"]);
+    assert_eq!(updates.json(), json!([]));
+    let until = ["pending", "deny", id, "--until", "1"];
+    registrar.cli(&until).failed(1, &["until"]);
+    let digest = ["pending", "approve", id, "--digest", "other"];
+    registrar.cli(&digest).failed(1, &["digest"]);
 }

@@ -13,6 +13,7 @@ mod database;
 mod dialect;
 mod events;
 mod node;
+mod origin;
 mod outage;
 mod proxy;
 mod races;

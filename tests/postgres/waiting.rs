@@ -7,16 +7,34 @@ use tempfile::TempDir;
 use crate::body;
 use crate::database::Database;
 use crate::node::Node;
+use crate::origin::Origin;
 
 /// Both servers share the credentials.
 const CREDENTIALS: &str = "administrator.json";
 const DOCUMENT: &str = "https://editor.example.org/oauth/client.json";
 
+/// The certificate of the host of documents.
+const CERTIFICATE: &str = "origin.pem";
+
+/// Starts a server that may fetch from this machine, where documents and their changes wait.
+fn start_fetching(database: &Database, folder: &TempDir) -> Node {
+    let certificate = folder.path().join(CERTIFICATE).display().to_string();
+    let more = format!(
+        "clientDocumentApproval = \"first\"\nclientDocumentHold = \"keep\"\n\
+         [fetch]\nallowPrivateAddresses = true\ncaFile = {certificate:?}\n"
+    );
+    start_with(database, folder, &more)
+}
+
 fn start(database: &Database, folder: &TempDir) -> Node {
+    start_with(database, folder, "")
+}
+
+fn start_with(database: &Database, folder: &TempDir, more: &str) -> Node {
     let more = format!(
         "[server]\nissuer = \"https://registrar.example.org\"\n[admin]\ncredentialsFile = {:?}\n\
          [registration]\nregistrationApproval = \"offered\"\nclientDocuments = \"any\"\n\
-         registrationApprovalUri = \"https://console.example.org/approve\"\n",
+         registrationApprovalUri = \"https://console.example.org/approve\"\n{more}",
         folder.path().join(CREDENTIALS).display().to_string(),
     );
     Node::start_with(database, &more)
@@ -108,6 +126,76 @@ async fn a_decision_about_a_document_holds_on_both_servers() {
     let deny = json!({"client_id": DOCUMENT});
     let order = (Method::POST, "/admin/v1/client-documents/deny");
     assert_eq!(called(&folder, &two, order, &deny).await.0, 204);
+    for node in [&one, &two] {
+        let (status, denied) = called(&folder, node, resolve.clone(), &json!({})).await;
+        assert_eq!(
+            (status.as_u16(), &denied["error"]),
+            (403, &json!("document_denied"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_waits_on_both_servers_and_outlives_each() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let origin = Origin::start(&folder.path().join(CERTIFICATE));
+    origin.publish("Editor");
+    let mut one = start_fetching(&database, &folder);
+    let mut two = start_fetching(&database, &folder);
+    let path = format!("/admin/v1/clients/resolve?client_id={}", origin.url());
+    let resolve = (Method::GET, path.as_str());
+    let (status, answer) = called(&folder, &one, resolve.clone(), &json!({})).await;
+    assert_eq!(status, 403, "{answer}");
+    assert_eq!(answer["error"], "document_pending");
+    one.kill();
+
+    let list = (Method::GET, "/admin/v1/pending?type=document");
+    let (_, listed) = called(&folder, &two, list.clone(), &json!({})).await;
+    let id = listed["pending"][0]["id"].as_str().unwrap().to_owned();
+    let show = format!("/admin/v1/pending/{id}");
+    let (_, shown) = called(&folder, &two, (Method::GET, &show), &json!({})).await;
+    let approve = format!("{show}/approve");
+    let approve = (Method::POST, approve.as_str());
+    let seen = json!({"digest": shown["digest"]});
+    let (status, answer) = called(&folder, &two, approve.clone(), &seen).await;
+    assert_eq!(status, 204, "{answer}");
+    let one = start_fetching(&database, &folder);
+    for node in [&one, &two] {
+        let (status, client) = called(&folder, node, resolve.clone(), &json!({})).await;
+        assert_eq!(status, 200, "{client}");
+        assert_eq!(client["metadata"]["client_name"], "Editor");
+    }
+    assert_eq!(called(&folder, &one, approve, &seen).await.0, 404);
+
+    // A change is held by one server, which is killed, and decided about at the other.
+    origin.publish("Other");
+    let refresh = (Method::POST, "/admin/v1/client-documents/refresh");
+    let order = json!({"client_id": origin.url()});
+    let (status, client) = called(&folder, &two, refresh, &order).await;
+    assert_eq!(status, 200, "{client}");
+    two.kill();
+    let (_, listed) = called(&folder, &one, list, &json!({})).await;
+    assert_eq!(listed["pending"][0]["id"], id, "{listed}");
+    assert_eq!(listed["pending"][0]["changed"], json!(["client_name"]));
+    let (status, client) = called(&folder, &one, resolve.clone(), &json!({})).await;
+    assert_eq!(
+        (status.as_u16(), &client["metadata"]["client_name"]),
+        (200, &json!("Editor"))
+    );
+    let two = start_fetching(&database, &folder);
+    let deny = format!("{show}/deny");
+    let deny = (Method::POST, deny.as_str());
+    let nothing = json!({});
+    let (here, there) = tokio::join!(
+        called(&folder, &one, deny.clone(), &nothing),
+        called(&folder, &two, deny, &nothing)
+    );
+    let mut statuses = [here.0.as_u16(), there.0.as_u16()];
+    statuses.sort_unstable();
+    assert!(matches!(statuses, [204, 204 | 404]), "{here:?} {there:?}");
     for node in [&one, &two] {
         let (status, denied) = called(&folder, node, resolve.clone(), &json!({})).await;
         assert_eq!(

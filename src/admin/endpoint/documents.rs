@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::resolve;
 use crate::admin::{endpoint::Query, endpoint::admit, endpoint::bad_request, schema};
 use crate::base::Timestamp;
+use crate::client::Metadata;
 use crate::client::rules::client_document::change::DocumentChange;
 use crate::http::{Problem, answer};
 use crate::resolution::{CandidateView, Resolver, ReviewError};
@@ -173,9 +174,9 @@ pub(in crate::admin) struct CandidateRecord<'a> {
     change: Option<ChangeRecord>,
 }
 
-/// The difference between two versions of a client document.
+/// The difference between two versions of a client.
 #[derive(Serialize, JsonSchema)]
-struct ChangeRecord {
+pub(super) struct ChangeRecord {
     /// The members that differ.
     members: Vec<String>,
     /// Their values in the version in force.
@@ -189,6 +190,8 @@ struct ChangeRecord {
 impl<'a> CandidateRecord<'a> {
     fn of(view: &'a CandidateView) -> Self {
         let candidate = &view.candidate;
+        let in_force = view.in_force.as_ref();
+        let in_force = in_force.map(|client| client.metadata.metadata());
         Self {
             client_id: &candidate.client_id,
             digest: &candidate.digest,
@@ -200,30 +203,31 @@ impl<'a> CandidateRecord<'a> {
             asked: candidate.asked,
             last_asked_by: candidate.last_asked_by.as_deref(),
             reason: candidate.reason.as_deref(),
-            change: change(view),
+            change: in_force.and_then(|before| ChangeRecord::between(before, &candidate.metadata)),
         }
     }
 }
 
-fn change(view: &CandidateView) -> Option<ChangeRecord> {
-    let before = view.in_force.as_ref()?.metadata.metadata();
-    let after = &view.candidate.metadata;
-    let change = DocumentChange::between(before, after)?;
-    let mut record = ChangeRecord {
-        before: Map::new(),
-        after: Map::new(),
-        downgrades: change.downgrades,
-        members: change.members,
-    };
-    for name in &record.members {
-        if let Some(value) = before.get(name) {
-            record.before.insert(name.clone(), value.clone());
+impl ChangeRecord {
+    /// Returns the difference; none if there is none.
+    pub(super) fn between(before: &Metadata, after: &Metadata) -> Option<Self> {
+        let change = DocumentChange::between(before, after)?;
+        let mut record = Self {
+            before: Map::new(),
+            after: Map::new(),
+            downgrades: change.downgrades,
+            members: change.members,
+        };
+        for name in &record.members {
+            if let Some(value) = before.get(name) {
+                record.before.insert(name.clone(), value.clone());
+            }
+            if let Some(value) = after.get(name) {
+                record.after.insert(name.clone(), value.clone());
+            }
         }
-        if let Some(value) = after.get(name) {
-            record.after.insert(name.clone(), value.clone());
-        }
+        Some(record)
     }
-    Some(record)
 }
 
 /// Returns a page of the client documents with this `state`: `waiting`, `held` or `denied`. Without `state`, those that

@@ -69,13 +69,12 @@ pub(crate) async fn list(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
     let query = Query::read(&parts.uri, &["after", "limit"])?;
-    let limit = query.limit(MOST)?;
+    let page = query.page(MOST)?;
     let tokens = &service.store.initial_access_tokens;
-    let found = tokens.page(query.text("after"), limit).await?;
-    let last = found.last().filter(|_| found.len() == limit);
+    let found = tokens.page(page.after, page.limit).await?;
     let page = TokenPage {
         initial_access_tokens: found.iter().map(TokenProperties::of).collect(),
-        next: last.map(InitialAccessToken::id),
+        next: page.next(&found, InitialAccessToken::id),
     };
     Ok(answer::json(StatusCode::OK, &page))
 }

@@ -259,6 +259,34 @@ impl Query {
     }
 }
 
+/// The page of a list that a caller asks for. The list is in the order of identifiers.
+pub(super) struct PageRequest<'a> {
+    /// The identifier after which the page starts.
+    pub(super) after: Option<&'a str>,
+    /// The maximum number of items.
+    pub(super) limit: usize,
+}
+
+impl Query {
+    /// Returns the page that `after` and `limit` ask for, which has at most `most` items.
+    ///
+    /// # Errors
+    /// As [`Self::limit`].
+    pub(super) fn page(&self, most: usize) -> Result<PageRequest<'_>, Problem> {
+        Ok(PageRequest {
+            after: self.text("after"),
+            limit: self.limit(most)?,
+        })
+    }
+}
+
+impl PageRequest<'_> {
+    /// Returns the value of `after` for the page after the one with the items `found`; none if there is none.
+    pub(super) fn next<T>(&self, found: &[T], id: impl FnOnce(&T) -> String) -> Option<String> {
+        found.last().filter(|_| found.len() == self.limit).map(id)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

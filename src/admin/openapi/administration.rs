@@ -324,8 +324,10 @@ fn one_initial_access_token(scope: &str) -> Vec<Operation> {
 
 fn pending(scope: &str) -> Vec<Operation> {
     let states = json!({"enum": ["waiting", "approved", "denied", "expired"]});
+    let types = json!({"enum": ["registration", "update", "document"]});
     let mut parameters = paging(200).to_vec();
-    parameters.push(query("state", "Only requests in this state.", &states));
+    parameters.push(query("type", "Only those of this type.", &types));
+    parameters.push(query("state", "Only those in this state.", &states));
     parameters.push(query(
         "verification_code",
         "Only the request with this code, which the person who asks for the approval has.",
@@ -336,18 +338,19 @@ fn pending(scope: &str) -> Vec<Operation> {
             "get",
             "/admin/v1/pending",
             ("listPending", scope),
-            "List registrations and updates that wait for approval, page by page.",
+            "List the registrations, updates and client documents that wait for approval, page by page. Documents are \
+             listed only for callers with the scope for documents.",
         )
         .parameters(parameters)
         .json(200, "The page.", "PendingPage", &[])
-        .problems(&[400]),
+        .problems(&[400, 429]),
         operation(
             "get",
             "/admin/v1/pending/{id}",
             ("showPending", scope),
-            "Show a registration or an update that waits for approval.",
+            "Show a registration, an update or a client document that waits for approval.",
         )
-        .parameters(vec![id("The identifier of the request that waits.")])
+        .parameters(vec![id("The identifier of what waits.")])
         .json(
             200,
             "Everything that is decided about.",
@@ -366,24 +369,24 @@ fn decisions(scope: &str) -> Vec<Operation> {
             (id_, scope),
             summary,
         )
-        .parameters(vec![id("The identifier of the request that waits.")])
+        .parameters(vec![id("The identifier of what waits.")])
         .body(false, &[("application/json", named("DecisionRequest"))])
         .example("application/json", json!({"note": "known vendor"}))
         .empty(204, done)
-        .problems(&[400, 404, 408, 409, 413, 415, 500])
+        .problems(&[400, 404, 408, 409, 413, 415, 422, 429, 500, 502])
     };
     vec![
         decision(
             "approve",
             "approvePending",
-            "Approve a registration or an update that waits.",
-            "It is approved. The client gets its credentials when it asks next.",
+            "Approve a registration, an update or a client document that waits.",
+            "It is approved. A client gets its credentials when it asks next; a document is in force.",
         ),
         decision(
             "deny",
             "denyPending",
-            "Deny a registration or an update that waits.",
-            "It is denied. The client learns that when it asks next.",
+            "Deny a registration, an update or a client document that waits.",
+            "It is denied. A client learns that when it asks next; the URL of a document is denied.",
         ),
     ]
 }

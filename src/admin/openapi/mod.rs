@@ -225,11 +225,11 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
         ),
         (
             &scopes.pending_read,
-            "Show registrations and updates that wait for approval.",
+            "Show what waits for approval; client documents need the scope for documents too.",
         ),
         (
             &scopes.pending_write,
-            "Approve and deny registrations and updates that wait.",
+            "Approve and deny what waits; client documents need the scope for documents too.",
         ),
         (&scopes.audit_read, "Read the audit log."),
     ]

@@ -85,21 +85,9 @@ pub(in crate::cli) struct Pin {
 /// Lists the documents.
 pub(super) async fn list(listing: &Listing) -> Result<(), CommandFailure> {
     let remote = listing.remote.connect(&[READ]).await?;
-    let mut query = vec![("limit", "200".to_owned())];
-    if let Some(state) = &listing.state {
-        query.push(("state", state.clone()));
-    }
-    let first = query.len();
-    let mut documents = Vec::new();
-    loop {
-        let page = remote.get(DOCUMENTS, &query).await?;
-        documents.extend_from_slice(items(&page, "documents"));
-        let Some(Value::String(next)) = page.get("next") else {
-            break;
-        };
-        query.truncate(first);
-        query.push(("after", next.clone()));
-    }
+    let state = listing.state.iter().map(|state| ("state", state.clone()));
+    let filters: Vec<(&str, String)> = state.collect();
+    let documents = remote.list(DOCUMENTS, &filters, "documents").await?;
     if listing.form.format == Format::Json {
         return write_json(&documents.into());
     }

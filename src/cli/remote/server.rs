@@ -6,9 +6,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::base::Secret;
-use crate::cli::CommandFailure;
+use crate::cli::{CommandFailure, items};
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
 use crate::http::NO_SUCH_PATH;
+
+/// Items that are requested at a time.
+const PAGE: usize = 200;
 
 /// The admin API of one server, with an access token.
 pub(in crate::cli) struct Remote {
@@ -64,6 +67,27 @@ impl Remote {
             ..Call::default()
         };
         self.call(call).await
+    }
+
+    /// Returns all items of the list at `path`, which has them in `member` of each page. `filters` select what is listed.
+    pub(in crate::cli) async fn list(
+        &self,
+        path: &str,
+        filters: &[(&'static str, String)],
+        member: &str,
+    ) -> Result<Vec<Value>, CommandFailure> {
+        let mut query = filters.to_vec();
+        query.push(("limit", PAGE.to_string()));
+        let (first, mut all) = (query.len(), Vec::new());
+        loop {
+            let page = self.get(path, &query).await?;
+            all.extend_from_slice(items(&page, member));
+            let Some(Value::String(next)) = page.get("next") else {
+                return Ok(all);
+            };
+            query.truncate(first);
+            query.push(("after", next.clone()));
+        }
     }
 
     /// Sends the request and returns the JSON of the response, or null if it has no body.

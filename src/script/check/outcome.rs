@@ -168,7 +168,10 @@ fn due(hook: Hook) -> Kinds {
         }
         Hook::VerifyEvidence => Kinds::BOOL | Kinds::MAP | Kinds::UNIT,
         Hook::IsCertValidForClient | Hook::MayFetchDocument => Kinds::BOOL | Kinds::UNIT,
-        Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => Kinds::ANY,
+        Hook::ClientCreated
+        | Hook::ClientUpdated
+        | Hook::ClientDeleted
+        | Hook::RegistrationPending => Kinds::ANY,
     }
 }
 

@@ -181,7 +181,10 @@ async fn ask(
                 ..Left::default()
             })
         }
-        Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => {
+        Hook::ClientCreated
+        | Hook::ClientUpdated
+        | Hook::ClientDeleted
+        | Hook::RegistrationPending => {
             notify_each(set, hook, &facts, &client).await?;
             Ok(Left::default())
         }

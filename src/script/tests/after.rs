@@ -90,6 +90,7 @@ async fn hooks_with_a_shared_task_never_run_in_it() {
             Hook::ClientCreated,
             Hook::ClientUpdated,
             Hook::ClientDeleted,
+            Hook::RegistrationPending,
         ];
         assert_eq!(asked.await.unwrap(), !told.contains(&hook), "{hook:?}");
     }

@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, try_unfold};
 
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::store::{Clients, DeletedClient, Indexed, StoreError, Stored, keys};
+use crate::store::{Candidate, Clients, DeletedClient, Indexed, StoreError, Stored, keys};
 
 /// Clients that are read at a time.
 const CHUNK: usize = 100;
@@ -98,6 +98,22 @@ impl ClientFilter {
             issued_at: deleted.issued_at,
             expires_at: deleted.expires_at,
         })
+    }
+
+    /// Returns whether the client `id` would meet all conditions that `candidate` becomes.
+    pub(crate) fn matches_candidate(&self, id: &ClientId, candidate: &Candidate) -> bool {
+        self.matches_parts(&Filtered {
+            id,
+            metadata: &candidate.metadata,
+            trust_level: candidate.level(),
+            issued_at: candidate.first_asked_at,
+            expires_at: None,
+        })
+    }
+
+    /// Returns whether there is no condition.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
     fn matches_parts(&self, client: &Filtered<'_>) -> bool {

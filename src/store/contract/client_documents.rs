@@ -1,13 +1,19 @@
 //! What is stored about client documents beside their clients.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{TestPlace, at, client, id, on_every_backend};
-use crate::base::Timestamp;
+use crate::base::{Timestamp, sha256};
+use crate::store::expiring::{ExpiringRecord, Space};
+use crate::store::keys::ExpiringKind;
 use crate::store::{Along, Candidate, Change, ClientDocuments, Denial, FetchState, StoreError};
 
 on_every_backend!(
     a_candidate_is_replaced_bounded_and_ends,
+    one_host_gets_a_share_of_the_candidates,
+    a_candidate_of_the_last_version_is_replaced,
     a_denial_outlives_its_candidate_and_ends,
     no_client_is_inserted_after_a_denial,
     a_denial_is_not_stored_beside_a_client,
@@ -48,6 +54,52 @@ async fn a_candidate_is_replaced_bounded_and_ends(place: TestPlace) {
     let end = at(5 + WAITING);
     assert_eq!(documents.candidates(end).await.unwrap(), []);
     place.store.sweep(end, 10).await.unwrap();
+    place.expect_empty().await;
+}
+
+async fn one_host_gets_a_share_of_the_candidates(place: TestPlace) {
+    let documents = &place.store.client_documents;
+    let mut stored = 0;
+    for port in 1..=15 {
+        let url = format!("https://a.example:{port}/c");
+        stored += u64::from(put(documents, candidate(&url, "1", at(5)), 50).await);
+    }
+    assert_eq!(stored, 10, "the smallest share");
+    assert!(put(documents, candidate("https://b.example/c", "2", at(5)), 50).await);
+    let known = "https://a.example:1/c";
+    assert!(put(documents, candidate(known, "3", at(6)), 50).await);
+    let removal = documents.candidate_removal(known).await.unwrap();
+    documents.apply(removal).await.unwrap();
+    assert!(put(documents, candidate(URL, "4", at(5)), 50).await);
+    assert!(!put(documents, candidate(known, "5", at(5)), 50).await);
+    while place.store.sweep(at(6 + WAITING), 100).await.unwrap() > 0 {}
+    place.expect_empty().await;
+}
+
+/// A record was stored without its host.
+async fn a_candidate_of_the_last_version_is_replaced(place: TestPlace) {
+    let space =
+        Space::<Candidate>::new(Arc::clone(&place.backend), ExpiringKind::DocumentCandidate);
+    let old = ExpiringRecord {
+        key: sha256(URL.as_bytes()).to_vec(),
+        value: candidate(URL, "1", at(5)),
+        expires_at: at(5 + WAITING),
+    };
+    let documents = &place.store.client_documents;
+    documents
+        .apply(space.insertion(&old).unwrap())
+        .await
+        .unwrap();
+    assert!(put(documents, candidate(URL, "2", at(6)), 1).await);
+    let found = documents.candidate(URL, at(7)).await.unwrap().unwrap();
+    assert_eq!(found.digest, "2");
+    let waiting = &place.store.waiting;
+    let item = waiting.find(&found.id(), at(7)).await.unwrap().unwrap();
+    assert_eq!(item.id(), found.id());
+    assert_eq!(waiting.page(None, 9).await.unwrap().len(), 1);
+    assert!(waiting.page(Some(&found.id()), 9).await.unwrap().is_empty());
+    let removal = documents.candidate_removal(URL).await.unwrap();
+    documents.apply(removal).await.unwrap();
     place.expect_empty().await;
 }
 

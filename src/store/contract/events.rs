@@ -411,6 +411,7 @@ async fn parked_events_are_retried_or_skipped(place: TestPlace) {
         consumer: None,
         context: None,
         pending: None,
+        pending_type: None,
     };
     let parked: Vec<Parked> = (1..=3)
         .map(|position| Parked {

@@ -1,10 +1,15 @@
 //! Registrations and updates that wait for approval.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{TestPlace, at, client, on_every_backend, race};
 use crate::base::Secret;
 use crate::client::Approval;
+use crate::store::expiring::{ExpiringRecord, Space, key_of_secret};
+use crate::store::keys::ExpiringKind;
 use crate::store::{
     Change, FoundRequest, PendingError, PendingKind, PendingRequest, PendingRequests, PendingState,
     Store,
@@ -15,7 +20,11 @@ on_every_backend!(
     of_many_decisions_one_counts,
     no_more_wait_than_are_allowed,
     a_request_is_kept_for_a_while_after_its_end,
+    one_network_gets_a_share,
+    a_request_of_the_last_version_is_found,
 );
+
+const ORIGIN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 fn code(text: &str) -> Secret {
     Secret::new(text.to_owned())
@@ -42,7 +51,7 @@ fn request(name: &str, ends_at: u64) -> PendingRequest {
 async fn add(store: &Store, text: &str, ends_at: u64, most: u64) -> Result<bool, PendingError> {
     let pending = &store.pending;
     let insertion = pending
-        .insertion(&code(text), request(text, ends_at), most)
+        .insertion(&code(text), request(text, ends_at), (ORIGIN, most))
         .await?;
     Ok(pending.apply(insertion).await?)
 }
@@ -159,4 +168,54 @@ async fn a_request_is_kept_for_a_while_after_its_end(place: TestPlace) {
     assert!(add(&place.store, "two", 900, 1).await.unwrap());
     let change = Change::default();
     assert!(pending.apply(change).await.unwrap());
+}
+
+async fn one_network_gets_a_share(place: TestPlace) {
+    let pending = &place.store.pending;
+    let add = async |text: String, origin: [u8; 4]| {
+        let request = request("one", 100);
+        let (code, origin) = (code(&text), IpAddr::from(origin));
+        match pending.insertion(&code, request, (origin, 200)).await {
+            Ok(change) => pending.apply(change).await.unwrap(),
+            Err(PendingError::Full) => false,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let mut stored = 0;
+    for turn in 0..25 {
+        stored += u64::from(add(format!("a{turn}"), [192, 0, 2, 1]).await);
+    }
+    assert_eq!(stored, 20, "a tenth of 200");
+    assert!(add("b".to_owned(), [192, 0, 2, 2]).await);
+    let first = find(&place.store, "a0").await;
+    assert!(pending.apply(pending.removal(&first)).await.unwrap());
+    assert!(add("c".to_owned(), [192, 0, 2, 1]).await);
+    assert!(!add("d".to_owned(), [192, 0, 2, 1]).await);
+    // What a sweep removes is counted too.
+    while place.store.sweep(at(700), 10).await.unwrap() > 0 {}
+    place.expect_empty().await;
+}
+
+/// A record was stored without its origin.
+async fn a_request_of_the_last_version_is_found(place: TestPlace) {
+    let space = Space::<PendingRequest>::new(Arc::clone(&place.backend), ExpiringKind::Pending);
+    let entry = ExpiringRecord {
+        key: key_of_secret(&code("old")).into_bytes(),
+        value: request("old", 100),
+        expires_at: at(700),
+    };
+    let insertion = space.insertion(&entry).unwrap();
+    assert!(place.store.pending.apply(insertion).await.unwrap());
+    let found = find(&place.store, "old").await;
+    assert_eq!(found.id(), PendingRequests::id_of(&code("old")));
+    let decided = PendingRequest {
+        state: PendingState::Denied,
+        ..found.request().clone()
+    };
+    let pending = &place.store.pending;
+    let change = pending.replacement(&found, decided).unwrap();
+    assert!(pending.apply(change).await.unwrap());
+    let found = find(&place.store, "old").await;
+    assert!(pending.apply(pending.removal(&found)).await.unwrap());
+    place.expect_empty().await;
 }

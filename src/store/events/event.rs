@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::base::{ClientId, Timestamp, random};
 use crate::client::{Approved, Client, TrustLevel};
-use crate::store::{AuditEvent, Change, StoreError, keys, record};
+use crate::store::{AuditEvent, Change, PendingType, StoreError, keys, record};
 
 /// The number of random bytes in the identifier of an event.
 const ID_BYTES: usize = 16;
@@ -31,13 +31,13 @@ pub(crate) enum EventType {
     /// The client no longer exists.
     #[serde(rename = "client.deleted")]
     Deleted,
-    /// A registration or an update waits for approval.
+    /// A registration, an update or a client document waits for approval.
     #[serde(rename = "client.pending")]
     Pending,
-    /// A registration or an update that waited was approved.
+    /// What waited was approved.
     #[serde(rename = "client.approved")]
     Approved,
-    /// A registration or an update that waited was denied.
+    /// What waited was denied.
     #[serde(rename = "client.denied")]
     Denied,
 }
@@ -145,6 +145,21 @@ pub(crate) struct Event {
     /// The identifier of the request that waits for approval, if the event is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pending: Option<String>,
+    /// What waits. Events of the last version, which were about registrations and updates only, do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pending_type: Option<PendingType>,
+}
+
+/// What waits for approval, as events name it.
+pub(crate) struct PendingSubject<'a> {
+    /// Its identifier.
+    pub(crate) id: &'a str,
+    /// What it is.
+    pub(crate) kind: PendingType,
+    /// The client that it concerns.
+    pub(crate) client_id: &'a ClientId,
+    /// The revision that the client has when it takes effect.
+    pub(crate) revision: u64,
 }
 
 /// An event with its position in the log, starting at 1.
@@ -200,24 +215,35 @@ impl Cause {
             consumer: None,
             context: self.context.clone(),
             pending: None,
+            pending_type: None,
         })
     }
 
-    /// Returns the change that appends an event about the request `id` that waits for approval, which concerns `client`.
+    /// Returns the change that appends an event about something that waits for approval. `context` is what scripts see
+    /// of the request, if a script wants the event.
     ///
     /// # Errors
     /// When the event cannot be written as JSON.
     pub(crate) fn pending(
         &self,
         kind: EventType,
-        client: &Client,
-        id: &str,
+        subject: &PendingSubject<'_>,
+        context: Option<Box<Value>>,
     ) -> Result<Change, StoreError> {
-        let event = self.event(kind, client)?;
         appended(&Event {
-            pending: Some(id.to_owned()),
-            context: None,
-            ..event
+            id: event_id()?,
+            kind,
+            at: self.at,
+            client_id: subject.client_id.clone(),
+            revision: subject.revision,
+            reason: self.reason,
+            changed: Vec::new(),
+            actor: self.actor.clone(),
+            correlation_id: self.correlation_id.clone(),
+            consumer: None,
+            context,
+            pending: Some(subject.id.to_owned()),
+            pending_type: Some(subject.kind),
         })
     }
 }

@@ -20,7 +20,9 @@ pub(crate) use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn,
 
 use event::appended;
 pub(super) use event::reported;
-pub(crate) use event::{Along, Cause, DeletedClient, Event, EventType, LoggedEvent, Reason};
+pub(crate) use event::{
+    Along, Cause, DeletedClient, Event, EventType, LoggedEvent, PendingSubject, Reason,
+};
 
 use crate::base::{ClientId, Timestamp};
 use crate::client::Client;

@@ -12,7 +12,7 @@ use super::{ExpiringRecord, Found, Space, key_of_secret, short_id};
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::InitialAccessPolicy;
 use crate::store::{
-    Backend, Change, Expectation, ExpiringKind, StoreError, keys, number, unless_lost, until_won,
+    Backend, Change, Expectation, ExpiringKind, StoreError, number, unless_lost, until_won,
 };
 
 /// The settings of an initial access token.
@@ -168,13 +168,9 @@ impl InitialAccessTokens {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<InitialAccessToken>, StoreError> {
-        let mut range = keys::under(&ExpiringKind::InitialAccess.record(b""));
-        if let Some(id) = after {
-            range.start = keys::under(&ExpiringKind::InitialAccess.record(id.as_bytes())).end;
-        }
         let mut page = Vec::new();
-        for (stored, bytes) in self.0.backend.scan(range, limit).await? {
-            page.push(self.counted(self.0.read(&stored, bytes)?).await?);
+        for found in self.0.page(after.map(str::as_bytes), limit).await? {
+            page.push(self.counted(found).await?);
         }
         Ok(page)
     }

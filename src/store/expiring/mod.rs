@@ -1,6 +1,7 @@
 //! Records that expire. Each has an entry in the expiry index of its type, so that a sweep visits only
 //! expired records. Until the sweep removes it, an expired record is treated as absent.
 
+pub(crate) mod candidates;
 pub(crate) mod initial_access_tokens;
 pub(crate) mod key_values;
 pub(crate) mod nonces;
@@ -17,11 +18,17 @@ use serde::de::DeserializeOwned;
 
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::store::{
-    Backend, Change, Expectation, ExpiringKind, StoreError, keys, record, unless_lost, until_won,
+    Backend, Change, Expectation, ExpiringKind, StoreError, keys, number, record, unless_lost,
+    until_won,
 };
 
 /// Characters of an identifier: half of the digest of a secret, in hex.
 const ID_LENGTH: usize = 32;
+
+/// One origin may have this fraction of the records of a type,
+const SHARE: u64 = 10;
+/// but always this many.
+const SMALLEST_SHARE: u64 = 10;
 
 /// Returns the key of a record that is found by a secret: the digest of the secret, in hex.
 pub(super) fn key_of_secret(secret: &Secret) -> String {
@@ -100,11 +107,32 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         if !is_id {
             return Ok(None);
         }
-        let range = keys::under(&self.kind.record(id.as_bytes()));
+        self.find_under(id.as_bytes()).await
+    }
+
+    /// Returns the first record whose key begins with `prefix`.
+    pub(super) async fn find_under(&self, prefix: &[u8]) -> Result<Option<Found<T>>, StoreError> {
+        let range = keys::under(&self.kind.record(prefix));
         match self.backend.scan(range, 1).await?.pop() {
             Some((stored, bytes)) => Ok(Some(self.read(&stored, bytes)?)),
             None => Ok(None),
         }
+    }
+
+    /// Returns at most `limit` records in the order of their keys, whether they have expired or not, starting after
+    /// those whose key begins with `after`.
+    pub(super) async fn page(
+        &self,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Found<T>>, StoreError> {
+        let mut range = keys::under(&self.kind.record(b""));
+        if let Some(after) = after {
+            range.start = keys::under(&self.kind.record(after)).end;
+        }
+        let pairs = self.backend.scan(range, limit).await?;
+        let read = |(stored, bytes): (Vec<u8>, Vec<u8>)| self.read(&stored, bytes);
+        pairs.into_iter().map(read).collect()
     }
 
     /// Decodes the record that is stored as `bytes`.
@@ -165,10 +193,32 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         change
             .expect
             .push(Expectation::Absent(self.kind.record(&entry.key)));
-        if let Some(count) = self.kind.group_count(&entry.key) {
-            change.count.push((count, 1));
-        }
+        change.count.extend(counts(self.kind, &entry.key, 1));
         Ok(change)
+    }
+
+    /// Returns the change that stores `entry`, expecting that its key is absent. Returns none if `most` records of the
+    /// type are stored, or if the origin of the entry has its share of them.
+    pub(super) async fn insertion_below(
+        &self,
+        entry: &ExpiringRecord<T>,
+        most: u64,
+    ) -> Result<Option<Change>, StoreError> {
+        let mut change = self.insertion(entry)?;
+        let share = (most / SHARE).max(SMALLEST_SHARE);
+        let bounds = [
+            (self.kind.group_count(&entry.key), most),
+            (self.kind.share_count(&entry.key), share),
+        ];
+        for (count, most) in bounds {
+            let Some(count) = count else { continue };
+            let stored = number(&count, self.backend.get(&count).await?.as_deref())?;
+            if stored.unsigned_abs() >= most {
+                return Ok(None);
+            }
+            change.expect.push(Expectation::Below(count, most));
+        }
+        Ok(Some(change))
     }
 
     /// Returns the change that replaces `seen` with `entry`, which has the same key.
@@ -218,8 +268,12 @@ pub(super) fn removal(kind: ExpiringKind, key: &[u8], bytes: Vec<u8>, index: Vec
         ..Change::default()
     };
     removal.delete.extend(kind.own_number(key));
-    if let Some(count) = kind.group_count(key) {
-        removal.count.push((count, -1));
-    }
+    removal.count.extend(counts(kind, key, -1));
     removal
+}
+
+/// Returns the numbers that count the record under `key`, each with `by`.
+fn counts(kind: ExpiringKind, key: &[u8], by: i64) -> impl Iterator<Item = (Vec<u8>, i64)> {
+    let counts = [kind.group_count(key), kind.share_count(key)];
+    counts.into_iter().flatten().map(move |count| (count, by))
 }

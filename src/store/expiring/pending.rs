@@ -1,8 +1,9 @@
 //! Registrations and updates that wait for the approval of an administrator.
 //!
 //! What waits is the client as the pipeline has judged it, so an approval concerns exactly what was shown. A record
-//! is stored under the digest of the code with which the client asks for the decision.
+//! is stored under the digest of the code with which the client asks for the decision, and of the network it came from.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::{ExpiringRecord, Found, Space, key_of_secret, short_id};
 use crate::base::{Secret, Timestamp, hex, sha256};
 use crate::client::{Approval, Client};
-use crate::store::{Backend, Change, Expectation, ExpiringKind, StoreError, keys, number};
+use crate::store::{Backend, Change, ExpiringKind, PendingSubject, StoreError};
 
 /// Seconds for which a record is kept after its end, so that a client which asks late learns that it was too late.
 const KEPT: u64 = 600;
@@ -83,6 +84,18 @@ impl PendingRequest {
     }
 }
 
+impl PendingRequest {
+    /// Returns what events say about the request, which has the identifier `id`.
+    pub(crate) fn subject<'a>(&'a self, id: &'a str) -> PendingSubject<'a> {
+        PendingSubject {
+            id,
+            kind: self.kind.into(),
+            client_id: &self.client.id,
+            revision: self.client.revision,
+        }
+    }
+}
+
 /// A record as it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundRequest(Found<PendingRequest>);
@@ -102,7 +115,7 @@ impl FoundRequest {
 /// Why nothing more can wait.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PendingError {
-    /// As many requests wait as are allowed.
+    /// As many requests wait as are allowed, or as many from one network.
     #[error("too many registrations wait for approval; retry later")]
     Full,
     /// The store failed.
@@ -124,7 +137,8 @@ impl PendingRequests {
         short_id(&key_of_secret(code))
     }
 
-    /// Returns the change that stores `request` under its `code`, unless `most` requests wait.
+    /// Returns the change that stores `request` under its `code`, unless `most` requests wait, or those from the network
+    /// `origin` have their share.
     ///
     /// # Errors
     /// [`PendingError::Full`] when they do; otherwise when the store cannot be read.
@@ -132,17 +146,13 @@ impl PendingRequests {
         &self,
         code: &Secret,
         request: PendingRequest,
-        most: u64,
+        (origin, most): (IpAddr, u64),
     ) -> Result<Change, PendingError> {
-        let count = ExpiringKind::Pending.group_count(&[]).unwrap_or_default();
-        let waiting = number(&count, self.0.backend.get(&count).await?.as_deref())?;
-        if waiting.unsigned_abs() >= most {
-            return Err(PendingError::Full);
-        }
-        let entry = entry(key_of_secret(code).into_bytes(), request);
-        let mut change = self.0.insertion(&entry)?;
-        change.expect.push(Expectation::Below(count, most));
-        Ok(change)
+        let origin = hex(&sha256(origin.to_string().as_bytes()));
+        let key = [key_of_secret(code), short_id(&origin)].concat();
+        let entry = entry(key.into_bytes(), request);
+        let insertion = self.0.insertion_below(&entry, most).await?;
+        insertion.ok_or(PendingError::Full)
     }
 
     /// Returns the request with this code, even if it has ended.
@@ -155,7 +165,9 @@ impl PendingRequests {
         now: Timestamp,
     ) -> Result<Option<FoundRequest>, StoreError> {
         let key = hex(&sha256(code.as_bytes()));
-        Ok(self.0.find(key.as_bytes(), now).await?.map(FoundRequest))
+        let found = self.0.find_under(key.as_bytes()).await?;
+        let live = found.filter(|found| found.is_live(now));
+        Ok(live.map(FoundRequest))
     }
 
     /// Returns the request with this identifier, even if it has ended.
@@ -183,15 +195,8 @@ impl PendingRequests {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<FoundRequest>, StoreError> {
-        let mut range = keys::under(&ExpiringKind::Pending.record(b""));
-        if let Some(id) = after {
-            range.start = keys::under(&ExpiringKind::Pending.record(id.as_bytes())).end;
-        }
-        let mut page = Vec::new();
-        for (stored, bytes) in self.0.backend.scan(range, limit).await? {
-            page.push(FoundRequest(self.0.read(&stored, bytes)?));
-        }
-        Ok(page)
+        let page = self.0.page(after.map(str::as_bytes), limit).await?;
+        Ok(page.into_iter().map(FoundRequest).collect())
     }
 
     /// Returns the change that replaces `seen`, which must be unchanged, with `request`.

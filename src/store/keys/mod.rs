@@ -21,6 +21,7 @@
 //! | `n/l/` trust level | number: how many clients have this level |
 //! | `n/i/` member, `/`, digest of its value | number: how many clients have this value |
 //! | `n/x/` type, `/`, group | number: how many records of a bounded type are in the group |
+//! | `n/x/` type, `/`, origin | number: how many records of a type with shares have this origin, a digest |
 //! | `n/u/` type, `/`, key | number: belongs to the record of this key and is removed with it |
 //! | `p/configuration` | the patches of the live configuration, sealed |
 //! | `p/scripts` | which version of the scripts is pinned |
@@ -104,6 +105,8 @@ pub(super) const CONSUMERS: &[u8] = b"w/";
 
 /// Bytes of a moment.
 const MOMENT: usize = size_of::<u64>();
+/// Bytes of a digest.
+const DIGEST: usize = 32;
 
 /// Returns the key of a client's record.
 pub(super) fn client(id: &ClientId) -> Vec<u8> {
@@ -359,6 +362,24 @@ impl ExpiringKind {
                 None
             }
         }
+    }
+
+    /// Returns the key of the number of records with the origin of `key`, for the types of which one origin may have
+    /// only a share. Returns `None` for other types, and for records that are stored without their origin.
+    pub(super) fn share_count(self, key: &[u8]) -> Option<Vec<u8>> {
+        let length = match self {
+            // The digest of a code in hex, and that of a URL.
+            Self::Pending => 2 * DIGEST,
+            Self::DocumentCandidate => DIGEST,
+            Self::KeyValue
+            | Self::Nonce
+            | Self::SingleUse
+            | Self::AccessToken
+            | Self::InitialAccess
+            | Self::DocumentDenial => return None,
+        };
+        let origin = key.get(length..).filter(|origin| !origin.is_empty())?;
+        Some([b"n/x/", self.name(), origin].concat())
     }
 
     /// Returns the key of the number that belongs to a record, for the types that have one.

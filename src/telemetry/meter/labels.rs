@@ -124,6 +124,18 @@ words! {
     }
 }
 
+words! {
+    /// What happened to something that waits for an administrator.
+    PendingChange {
+        /// It began to wait.
+        Pending = "pending",
+        /// It was approved.
+        Approved = "approved",
+        /// It was denied.
+        Denied = "denied",
+    }
+}
+
 const OTHER: &str = "other";
 
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

@@ -13,8 +13,8 @@ use std::time::Duration;
 use metrics::{Gauge, counter, gauge, histogram};
 
 pub(crate) use labels::{
-    ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup, Reloaded,
-    ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
+    ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup,
+    PendingChange, Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 pub(crate) use recorder::text;
 pub(crate) use recorder::{add_up, install};
@@ -182,6 +182,16 @@ pub(crate) fn documents(states: &[(&'static str, u64)]) {
     for &(state, count) in states {
         gauge!(names::DOCUMENTS, "state" => state).set(large(count));
     }
+}
+
+/// Records how many of a type wait for an administrator.
+pub(crate) fn pending(kind: &'static str, count: u64) {
+    gauge!(names::PENDING, "type" => kind).set(large(count));
+}
+
+/// Records what happened to something that waits for an administrator.
+pub(crate) fn pending_change(kind: &'static str, change: PendingChange) {
+    counter!(names::PENDING_CHANGES, "type" => kind, "change" => change.as_str()).increment(1);
 }
 
 /// Records a resolution of the URL of a client document.

@@ -34,6 +34,8 @@ pub(super) const EVENT_LAG: &str = "registrar_event_lag";
 pub(super) const EVENTS_PARKED: &str = "registrar_events_parked";
 pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
+pub(super) const PENDING: &str = "registrar_pending";
+pub(super) const PENDING_CHANGES: &str = "registrar_pending_changes_total";
 pub(super) const DOCUMENTS: &str = "registrar_documents";
 pub(super) const DOCUMENT_RESOLUTIONS: &str = "registrar_document_resolutions_total";
 
@@ -78,6 +80,10 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
         "Resolutions of URLs of client documents, by outcome.",
     ),
     (
+        PENDING_CHANGES,
+        "Registrations, updates and client documents that began to wait, were approved or were denied.",
+    ),
+    (
         AUDIT_LOST,
         "Rejections missing from the audit log because of their rate or a failure of the store.",
     ),
@@ -104,6 +110,10 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (
         SWEEP_HELD,
         "Seconds by which the clock is implausibly far ahead, suspending sweeps; 0 if not suspended.",
+    ),
+    (
+        PENDING,
+        "Registrations, updates and client documents that wait for an administrator, by type.",
     ),
     (
         DOCUMENTS,

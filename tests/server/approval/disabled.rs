@@ -16,7 +16,8 @@ async fn a_client_that_cannot_wait_is_disabled_until_it_is_approved() {
     };
     token(401).await;
     let listed = list(&server, "").await;
-    assert_eq!(listed[0]["kind"], "disabled_client");
+    assert_eq!(listed[0]["type"], "registration");
+    assert_eq!(listed[0]["disabled"], true);
     assert_eq!(listed[0]["client_id"], client.body["client_id"]);
     let id = listed[0]["id"].as_str().unwrap();
     decide(&server, id, "approve", "fine")

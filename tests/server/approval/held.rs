@@ -73,8 +73,12 @@ async fn an_update_waits_and_the_client_stays_as_it_was() {
     let detail = server
         .called("GET", &format!("/admin/v1/pending/{id}"))
         .await;
-    assert_eq!(detail.body["kind"], "update");
+    assert_eq!(detail.body["type"], "update");
     assert_eq!(detail.body["changed"], json!(["client_name"]));
+    assert_eq!(
+        detail.body["change"]["after"],
+        json!({"client_name": "Renamed"})
+    );
     decide(&server, &id, "approve", "").await.expect_status(204);
     let updated = poll(&server, &code).await;
     updated.expect_status(200);

@@ -15,7 +15,7 @@ use crate::support::certificates::Files;
 use crate::support::{Answer, Origin, Reply, TestServer, development_with, registering, with};
 
 /// The path of the document of most tests.
-const PATH: &str = "/oauth/client.json";
+pub(crate) const PATH: &str = "/oauth/client.json";
 
 /// Returns `text` as a part of a URL.
 fn encoded(text: &str) -> String {
@@ -23,19 +23,19 @@ fn encoded(text: &str) -> String {
 }
 
 /// A server that resolves documents, and the origin that has them.
-struct World {
-    server: TestServer,
+pub(crate) struct World {
+    pub(crate) server: TestServer,
     origin: Origin,
     files: Files,
 }
 
 impl World {
     /// Accepts documents from any URL, with these members on top of `[registration]`.
-    async fn new(members: Value) -> Self {
+    pub(crate) async fn new(members: Value) -> Self {
         Self::with(&[], members, |_| {}).await
     }
 
-    async fn with(
+    pub(crate) async fn with(
         scripts: &[(&str, &str)],
         members: Value,
         change: impl FnOnce(&mut Configuration),
@@ -66,23 +66,23 @@ impl World {
     }
 
     /// Publishes that document at `path`, and returns its URL.
-    fn publish(&self, path: &str, more: Value) -> String {
+    pub(crate) fn publish(&self, path: &str, more: Value) -> String {
         self.origin.at(path, Reply::json(self.document(path, more)))
     }
 
     /// Sends a request of the administrator.
-    async fn ask(&self, method: &str, url: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, url: &str) -> Answer {
         self.send(self.server.ask(method, url)).await
     }
 
     /// Sends `request` with a new token of the administrator, since the clock jumps.
-    async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let token = self.server.administrator_token().await;
         Answer::of(request.bearer_auth(token)).await
     }
 
     /// Resolves `url`.
-    async fn resolve(&self, url: &str) -> Answer {
+    pub(crate) async fn resolve(&self, url: &str) -> Answer {
         self.resolve_with(url, &[]).await
     }
 
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Resolves `url`, which must be a client, and returns its record.
-    async fn client(&self, url: &str) -> Value {
+    pub(crate) async fn client(&self, url: &str) -> Value {
         let answer = self.resolve(url).await;
         answer.expect_status(200);
         answer.body

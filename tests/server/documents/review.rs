@@ -91,7 +91,7 @@ impl World {
         ids.map(str::to_owned).collect()
     }
 
-    pub(super) async fn resolve_candidate(&self, url: &str) -> Value {
+    pub(crate) async fn resolve_candidate(&self, url: &str) -> Value {
         let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
         let path = format!("/admin/v1/client-documents/candidate?client_id={encoded}");
         let answer = self.ask("GET", &path).await;

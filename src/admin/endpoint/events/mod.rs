@@ -25,8 +25,8 @@ use crate::admin::endpoint::{Query, admit, bad_request};
 use crate::config::AdminScopes;
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::StoreError;
 use crate::store::events::{Event, EventType, LoggedEvent, Reason};
+use crate::store::{PendingType, StoreError};
 
 /// The maximum number of events on a page.
 const MOST: usize = 1_000;
@@ -106,6 +106,10 @@ struct ShownEvent<'a> {
     /// The identifier of the request that waits for approval, for an event about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<&'a str>,
+    /// What waits: `registration`, `update` or `document`.
+    #[schemars(with = "Option<String>")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_type: Option<PendingType>,
 }
 
 fn event_type(_: &mut SchemaGenerator) -> Schema {
@@ -130,6 +134,7 @@ impl<'a> ShownEvent<'a> {
             actor: event.actor.as_deref(),
             correlation_id: event.correlation_id.as_deref(),
             pending: event.pending.as_deref(),
+            pending_type: event.pending_type,
         }
     }
 }

@@ -103,6 +103,7 @@ impl StoreRebuilder {
                 continue;
             };
             self.count(kind.group_count(own).map(|count| (count, 1)));
+            self.count(kind.share_count(own).map(|count| (count, 1)));
             // The original index entry is written later, with its own value.
             self.put(&kind.expiry(end, own), &[])?;
         }
