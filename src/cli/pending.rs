@@ -85,11 +85,15 @@ pub(super) enum PendingTypeArgument {
     Document,
 }
 
-const READ: Needs = |scopes| &scopes.pending_read;
-const WRITE: Needs = |scopes| &scopes.pending_write;
-// Those who may not see or decide about documents can do so about everything else.
-const READ_DOCUMENTS: &[Needs] = &[|scopes| &scopes.documents_read];
-const WRITE_DOCUMENTS: &[Needs] = &[|scopes| &scopes.documents_write];
+// A list has everything that waits, and an identifier does not tell what it is of.
+const READ: &[Needs] = &[
+    |scopes| &scopes.pending_read,
+    |scopes| &scopes.documents_read,
+];
+const WRITE: &[Needs] = &[
+    |scopes| &scopes.pending_write,
+    |scopes| &scopes.documents_write,
+];
 
 pub(super) async fn run(command: &PendingCommand) -> Result<(), CommandFailure> {
     match command {
@@ -118,7 +122,7 @@ async fn list(
     format: Format,
     remote: &RemoteArguments,
 ) -> Result<(), CommandFailure> {
-    let remote = remote.connect_with(&[READ], READ_DOCUMENTS).await?;
+    let remote = remote.connect(READ).await?;
     let mut pending = remote.list(PENDING, &filters, "pending").await?;
     pending.sort_by_key(|item| item.get("requested_at").and_then(Value::as_u64));
     if format == Format::Json {
@@ -173,7 +177,7 @@ fn row(pending: &Value) -> [String; 9] {
 
 async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let path = format!("{PENDING}/{}", segment(id)?);
-    let remote = remote.connect_with(&[READ], READ_DOCUMENTS).await?;
+    let remote = remote.connect(READ).await?;
     let pending = remote.get(&path, &[]).await?;
     match format {
         Format::Json => write_json(&pending),
@@ -206,6 +210,6 @@ async fn decide(
         ..Call::default()
     };
     let remote = &arguments.remote;
-    let remote = remote.connect_with(&[WRITE], WRITE_DOCUMENTS).await?;
+    let remote = remote.connect(WRITE).await?;
     remote.call(call).await.map(drop)
 }

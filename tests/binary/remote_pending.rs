@@ -84,6 +84,20 @@ async fn what_waits_is_listed_shown_approved_and_denied() {
     assert_eq!((status, &denied["error"]), (400, &json!("access_denied")));
     let again = registrar.cli(&["pending", "deny", id]);
     again.failed(1, &["no longer waits"]);
+    let metrics = reqwest::get(registrar.url("/metrics"))
+        .await
+        .expect("metrics");
+    let metrics = metrics.text().await.expect("a text");
+    for (change, count) in [("pending", 2), ("approved", 1), ("denied", 1)] {
+        let start = "registrar_pending_changes_total{";
+        let mut lines = metrics.lines().filter(|line| line.starts_with(start));
+        let name = format!("change=\"{change}\"");
+        let line = lines.find(|line| line.contains(&name)).expect("a line");
+        assert!(
+            line.contains("type=\"registration\"") && line.ends_with(&format!(" {count}")),
+            "{line}"
+        );
+    }
     let updates = registrar.cli(&["pending", "list", "--type", "update", "--format", "json"]);
     assert_eq!(updates.json(), json!([]));
     let until = ["pending", "deny", id, "--until", "1"];

@@ -88,28 +88,6 @@ fn read_file(file: &Path) -> Result<Credentials, String> {
     })
 }
 
-/// Why there is no access token.
-enum TokenFailure {
-    /// The caller lacks a scope.
-    Scope(CommandFailure),
-    /// Another reason.
-    Other(CommandFailure),
-}
-
-impl From<CommandFailure> for TokenFailure {
-    fn from(failure: CommandFailure) -> Self {
-        Self::Other(failure)
-    }
-}
-
-impl From<TokenFailure> for CommandFailure {
-    fn from(failure: TokenFailure) -> Self {
-        match failure {
-            TokenFailure::Scope(failure) | TokenFailure::Other(failure) => failure,
-        }
-    }
-}
-
 /// The token endpoint.
 pub(super) struct TokenEndpoint<'a> {
     http: &'a Direct,
@@ -125,32 +103,15 @@ impl<'a> TokenEndpoint<'a> {
         Self { http, server, url }
     }
 
-    /// Requests an access token with the first of these scopes that the caller has.
-    pub(super) async fn request_first(
-        &self,
-        credentials: &Credentials,
-        scopes: &[String],
-    ) -> Result<Secret, CommandFailure> {
-        let mut scopes = scopes.iter().peekable();
-        while let Some(scope) = scopes.next() {
-            match self.request_token(credentials, scope).await {
-                Err(TokenFailure::Scope(_)) if scopes.peek().is_some_and(|next| *next != scope) => {
-                }
-                issued => return Ok(issued?),
-            }
-        }
-        Err(CommandFailure::Failed("no scope is requested".to_owned()))
-    }
-
     /// Requests an access token with this scope (RFC 6749 section 4.4).
-    async fn request_token(
+    pub(super) async fn request_token(
         &self,
         credentials: &Credentials,
         scope: &str,
-    ) -> Result<Secret, TokenFailure> {
+    ) -> Result<Secret, CommandFailure> {
         let answer = match self.http.send(self.request(credentials, scope)).await {
             Ok(answer) => answer,
-            Err(error) => return Err(server::unreachable(self.server, &error).into()),
+            Err(error) => return Err(server::unreachable(self.server, &error)),
         };
         let members: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let text = |name: &str| members.get(name).and_then(Value::as_str);
@@ -161,7 +122,7 @@ impl<'a> TokenEndpoint<'a> {
         }
         match text("error") {
             Some(code) => Err(self.refused(credentials, scope, (code, text("error_description")))),
-            None => Err(server::no_registrar(&self.url, answer.status).into()),
+            None => Err(server::no_registrar(&self.url, answer.status)),
         }
     }
 
@@ -184,12 +145,17 @@ impl<'a> TokenEndpoint<'a> {
         }
     }
 
-    fn refused(&self, who: &Credentials, scope: &str, said: (&str, Option<&str>)) -> TokenFailure {
+    fn refused(
+        &self,
+        who: &Credentials,
+        scope: &str,
+        said: (&str, Option<&str>),
+    ) -> CommandFailure {
         let Credentials {
             client_id, place, ..
         } = who;
         let (code, description) = said;
-        let failure = CommandFailure::Failed(match code {
+        CommandFailure::Failed(match code {
             "invalid_client" => format!(
                 "{} rejected the credentials of {place} (client {client_id}): the secret is wrong, or the \
                  client does not exist, is disabled or has expired. If the secret of the administrator is \
@@ -207,11 +173,7 @@ impl<'a> TokenEndpoint<'a> {
                 self.server,
                 description.unwrap_or_default()
             ),
-        });
-        match code {
-            "invalid_scope" => TokenFailure::Scope(failure),
-            _ => TokenFailure::Other(failure),
-        }
+        })
     }
 }
 

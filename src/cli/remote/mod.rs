@@ -44,29 +44,20 @@ pub(super) type Needs = fn(&AdminScopes) -> &String;
 impl RemoteArguments {
     /// Connects with an access token that has only the scopes that `needed` picks.
     pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, CommandFailure> {
-        self.connect_with(needed, &[]).await
-    }
-
-    /// Connects with an access token that has the scopes that `needed` picks, and those that `more` picks if the caller
-    /// has them.
-    pub(super) async fn connect_with(
-        &self,
-        needed: &[Needs],
-        more: &[Needs],
-    ) -> Result<Remote, CommandFailure> {
         let settings = self.settings()?;
         let http = Direct::new(self.ca.as_deref())
             .map_err(|error| CommandFailure::Failed(error.to_string()))?;
         let credentials = credentials::find(self.credentials.as_deref(), &settings)?;
-        let server = self.server.clone();
-        let server = server.unwrap_or_else(|| own_url(&settings));
+        let server = match &self.server {
+            Some(server) => server.clone(),
+            None => own_url(&settings),
+        };
         let admin = self.admin_url(&settings, &server);
         warn_of_plain_http(&server);
         warn_of_plain_http(&admin);
-        let scopes = [&[needed, more].concat(), needed];
-        let scopes = scopes.map(|picks| scope(picks, &settings.admin.scopes));
+        let scope = scope(needed, &settings.admin.scopes);
         let token_endpoint = TokenEndpoint::new(&http, &server, &settings);
-        let bearer = token_endpoint.request_first(&credentials, &scopes).await?;
+        let bearer = token_endpoint.request_token(&credentials, &scope).await?;
         let config = settings.server.paths.config;
         Ok(Remote::new(http, admin, bearer, config))
     }

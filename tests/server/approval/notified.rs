@@ -1,14 +1,16 @@
 //! `registrationPending`: scripts are notified of what waits.
 
+use std::path::Path;
 use std::time::Duration;
 
 use registrar::testing::FakeHost;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{PAGE, decide, defer, waiting};
 use crate::documents::{PATH, World};
 use crate::events;
-use crate::support::{TestServer, machine, registering, with};
+use crate::support::{Origin, Reply, TestServer, machine, registering, with};
 
 /// Remembers what it is told, and shows that with an answer of its own.
 const DOCUMENT: &str = r#"
@@ -24,6 +26,70 @@ fn mayFetchDocument(context) {
     }
 }
 "#;
+/// Starts a world whose new URLs wait, with two webhooks: one for everything, and one for trusted clients only.
+async fn announcing(receiver: &Origin, secrets: &Path) -> World {
+    let webhook = |name: &str, more: Value| {
+        let own =
+            json!({"name": name, "url": receiver.url(&format!("/{name}")), "secretFile": secrets});
+        with(own, more)
+    };
+    let webhooks = json!([
+        webhook("all", json!({"include": "client"})),
+        webhook("documents", json!({"clients": {"trustLevel": "document"}})),
+        webhook(
+            "statements",
+            json!({"clients": {"trustLevel": "statement"}})
+        ),
+    ]);
+    for path in ["/all", "/documents", "/statements"] {
+        receiver.set(path, Reply::status(204));
+    }
+    let first = json!({"clientDocumentApproval": "first"});
+    World::with(&[], first, |configuration| {
+        configuration.live.webhooks = serde_json::from_value(webhooks).unwrap();
+    })
+    .await
+}
+
+#[tokio::test]
+async fn webhooks_are_told_of_documents_that_wait_and_are_denied() {
+    let (receiver, folder) = (Origin::new().await, TempDir::new().unwrap());
+    let secrets = folder.path().join("secrets");
+    std::fs::write(
+        &secrets,
+        "whsec_b25lIHNlY3JldCB0aGF0IHNpZ25zIGFuIGV2ZW50IQ==\n",
+    )
+    .unwrap();
+    #[cfg(unix)]
+    {
+        let only_ours = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&secrets, only_ours).unwrap();
+    }
+    let world = announcing(&receiver, &secrets).await;
+    let url = world.publish(PATH, json!({}));
+    world
+        .resolve(&url)
+        .await
+        .expect_error(403, &["document_pending"]);
+    events::until(async || receiver.hits("/all") == 1 && receiver.hits("/documents") == 1).await;
+    let deny = json!({"client_id": url});
+    world.order("deny", deny).await.expect_status(204);
+    events::until(async || receiver.hits("/all") == 2).await;
+    let requests = receiver.received("/all");
+    let bodies = requests
+        .iter()
+        .map(|request| serde_json::from_slice(request.body()).unwrap());
+    let bodies: Vec<Value> = bodies.collect();
+    for (body, kind) in bodies.iter().zip(["client.pending", "client.denied"]) {
+        assert_eq!(body["type"], kind);
+        assert_eq!(body["data"]["client_id"], url);
+        assert_eq!(body["data"]["pending_type"], "document");
+        assert_eq!(body["data"]["pending"], bodies[0]["data"]["pending"]);
+    }
+    assert_eq!(bodies[0]["data"]["client"]["client_name"], "Editor");
+    assert_eq!(receiver.hits("/statements"), 0);
+}
+
 const CHAT: &str = "https://chat.example.org/message";
 const TELL: &str = r#"
 fn createClient(context) {

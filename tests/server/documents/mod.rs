@@ -101,7 +101,7 @@ impl World {
     }
 
     /// Sends an order about a document.
-    async fn order(&self, word: &str, body: Value) -> Answer {
+    pub(crate) async fn order(&self, word: &str, body: Value) -> Answer {
         let url = format!("/admin/v1/client-documents/{word}");
         let request = self.server.ask("POST", &url).json(&body);
         self.send(request).await
