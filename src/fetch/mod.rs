@@ -13,6 +13,7 @@ mod document;
 pub(crate) mod documents;
 mod error;
 mod message;
+mod names;
 mod policy;
 mod turns;
 
@@ -27,6 +28,7 @@ pub(crate) use documents::RemoteDocuments;
 pub(crate) use error::{FetchError, Refusal};
 pub use message::Request;
 pub(crate) use message::Response;
+pub use names::FakeNames;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,17 @@ impl Fetcher {
     /// When `fetch.caFile` cannot be read, or TLS cannot be set up.
     pub(crate) fn new(settings: &FetchSettings) -> Result<Self, BuildError> {
         Self::resolving(settings, Arc::new(client::SystemResolver::default()))
+    }
+
+    /// A fetcher that resolves names with `names`, for tests.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub(crate) fn with_names(
+        settings: &FetchSettings,
+        names: Arc<FakeNames>,
+    ) -> Result<Self, BuildError> {
+        Self::resolving(settings, names)
     }
 
     /// A fetcher that resolves names with `names`, whose addresses are checked like those of the system.

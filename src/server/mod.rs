@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::base::{Clock, SystemClock};
 use crate::config::{Configuration, Sources, StoreUrl};
 use crate::events;
-use crate::fetch;
+use crate::fetch::{self, FakeNames};
 use crate::http::{Tls, TlsFault};
 use crate::script::{Host, SecretError};
 use crate::service::Service;
@@ -86,27 +86,36 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// # Errors
 /// When the address, the store, the scripts or the files are unavailable or invalid.
 pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
-    Box::pin(start_with(start, sockets, None)).await
+    Box::pin(start_with(start, sockets, StandIns::default())).await
 }
 
-/// Starts a server with other external functions for scripts, for tests.
+/// What stands in for other systems in tests.
+#[derive(Default)]
+pub(crate) struct StandIns {
+    /// The external functions of scripts.
+    pub(crate) host: Option<Arc<dyn Host>>,
+    /// The resolver of names.
+    pub(crate) names: Option<Arc<FakeNames>>,
+}
+
+/// Starts a server that uses `stand_ins` instead of other systems, for tests.
 ///
 /// # Errors
 /// When the address, the store, the scripts or the files are unavailable or invalid.
-pub(crate) async fn start_with_host(
+pub(crate) async fn start_with_stand_ins(
     start: Start,
-    host: Arc<dyn Host>,
+    stand_ins: StandIns,
 ) -> Result<Server, StartError> {
-    Box::pin(start_with(start, Sockets::default(), Some(host))).await
+    Box::pin(start_with(start, Sockets::default(), stand_ins)).await
 }
 
 async fn start_with(
     start: Start,
     sockets: Sockets,
-    host: Option<Arc<dyn Host>>,
+    stand_ins: StandIns,
 ) -> Result<Server, StartError> {
     meter::install();
-    let prepared = Box::pin(startup::prepare(start, sockets, host)).await?;
+    let prepared = Box::pin(startup::prepare(start, sockets, stand_ins)).await?;
     let administrator = Box::pin(administrator::ensure(&prepared.service)).await;
     let administrator = administrator.map_err(StartFault::Administrator)?;
     Ok(Server::serve(prepared, administrator))

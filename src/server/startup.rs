@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use crate::base::{Clock, Secret};
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
-use crate::fetch::Fetcher;
+use crate::fetch::{FakeNames, Fetcher};
 use crate::http::Tls;
 use crate::live;
 use crate::script::{Host, Runtime};
 use crate::server::reload::versions::{self, WantedScripts};
-use crate::server::{Listeners, Sockets, Start, StartFault, WatchError, Watched};
+use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched};
 use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{
     self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, Verifier,
@@ -42,14 +42,15 @@ pub(super) struct Prepared {
     pub(super) refused: AuditWriter,
 }
 
-/// Opens all parts except the given `sockets` and `host`, and creates the service of them.
+/// Opens all parts except the given `sockets` and `stand_ins`, and creates the service of them.
 pub(super) async fn prepare(
     start: Start,
     sockets: Sockets,
-    host: Option<Arc<dyn Host>>,
+    stand_ins: StandIns,
 ) -> Result<Prepared, StartFault> {
     let unpatched = Configured::without_patch(&start)?;
-    let opened = Opened::open(&start, sockets).await?;
+    let StandIns { host, names } = stand_ins;
+    let opened = Opened::open(&start, sockets, names).await?;
     let configured = Box::pin(unpatched.patched(&opened.store)).await?;
     let live = configured.judged.in_force();
     let settings = &configured.configuration.settings;
@@ -80,14 +81,21 @@ struct Opened {
 }
 
 impl Opened {
-    async fn open(start: &Start, sockets: Sockets) -> Result<Self, StartFault> {
+    async fn open(
+        start: &Start,
+        sockets: Sockets,
+        names: Option<Arc<FakeNames>>,
+    ) -> Result<Self, StartFault> {
         let settings = &start.configuration.settings;
         let tls = open_tls(settings, &start.sources, &start.clock)?;
         let listeners = Listeners::open(settings, sockets).await?;
         let watched = Watched::open(settings, &start.sources, &tls);
         let store = Store::open(&settings.store).await;
         let store = store.map_err(|error| store_error(settings, error))?;
-        let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
+        let fetcher = Arc::new(match names {
+            Some(names) => Fetcher::with_names(&settings.fetch, names)?,
+            None => Fetcher::new(&settings.fetch)?,
+        });
         let verifier = Arc::new(Verifier::new(&fetcher, &start.clock, &settings.fetch));
         Ok(Self {
             tls,

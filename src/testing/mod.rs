@@ -18,10 +18,11 @@ use crate::base::TokenDigest;
 use crate::client::MEMBERS;
 use crate::config::{Live, LogFormat, TelemetrySettings};
 use crate::ear::Tier;
-use crate::server::{self, Server, Start, StartError};
+use crate::server::{self, Server, StandIns, Start, StartError};
 use crate::telemetry::{init_to, meter};
 use crate::x509::Certificate;
 
+pub use crate::fetch::FakeNames;
 pub use crate::jose::Algorithm;
 pub use crate::script::HttpAnswer;
 pub use crate::script::testing::fake::FakeHost;
@@ -46,7 +47,23 @@ pub fn inside(server: &Server) -> Inside {
 /// # Errors
 /// See [`server::start`].
 pub async fn start_with_host(start: Start, host: Arc<FakeHost>) -> Result<Server, StartError> {
-    server::start_with_host(start, host).await
+    let stand_ins = StandIns {
+        host: Some(host),
+        ..StandIns::default()
+    };
+    server::start_with_stand_ins(start, stand_ins).await
+}
+
+/// Starts a server that resolves the names of other servers with `names`.
+///
+/// # Errors
+/// See [`server::start`].
+pub async fn start_with_names(start: Start, names: Arc<FakeNames>) -> Result<Server, StartError> {
+    let stand_ins = StandIns {
+        names: Some(names),
+        ..StandIns::default()
+    };
+    server::start_with_stand_ins(start, stand_ins).await
 }
 
 /// Checks the parts of a live configuration that are checked besides its form.

@@ -51,6 +51,17 @@ impl Authority {
         make(&[("CN", "registrar")], forever(), &Kind::End, Some(&self.0))
     }
 
+    /// Issues a certificate for hosts with these names.
+    pub(crate) fn hosts(&self, names: &[&str]) -> Pair {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        make(
+            &[("CN", "hosts")],
+            forever(),
+            &Kind::Hosts(names),
+            Some(&self.0),
+        )
+    }
+
     /// Issues a certificate that is valid when the tests begin.
     pub(crate) fn client(&self, subject: Subject<'_>) -> Pair {
         make(
@@ -118,6 +129,8 @@ fn forever() -> (u64, u64) {
 enum Kind {
     Authority,
     End,
+    /// A server with these names.
+    Hosts(Vec<String>),
 }
 
 fn make(subject: Subject<'_>, life: (u64, u64), kind: &Kind, issuer: Option<&Pair>) -> Pair {
@@ -144,6 +157,14 @@ fn make(subject: Subject<'_>, life: (u64, u64), kind: &Kind, issuer: Option<&Pai
     builder.set_pubkey(&key).unwrap();
     let extension = match kind {
         Kind::Authority => BasicConstraints::new().critical().ca().build(),
+        Kind::Hosts(hosts) => {
+            let mut names = SubjectAlternativeName::new();
+            names.ip("127.0.0.1");
+            for host in hosts {
+                names.dns(host);
+            }
+            names.build(&builder.x509v3_context(None, None))
+        }
         Kind::End => {
             let mut names = SubjectAlternativeName::new();
             names

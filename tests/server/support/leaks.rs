@@ -79,6 +79,29 @@ fn note<'a>(port: Option<u16>, secrets: impl Iterator<Item = &'a str>) {
     );
 }
 
+/// Returns the places in the log and the metrics of this process where `text` was found.
+pub(super) fn told(text: &str) -> Vec<String> {
+    let finder = Finder::new(text);
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    let numbers = testing::metrics().unwrap_or_default();
+    let places = [
+        ("the log", log.as_slice()),
+        ("the numbers", numbers.as_bytes()),
+    ];
+    let found = places
+        .iter()
+        .filter_map(|(place, bytes)| shown(&finder, place, bytes));
+    found.collect()
+}
+
+/// Returns where `finder` finds its secret in the `bytes` of `place`.
+fn shown(finder: &Finder<'_>, place: &str, bytes: &[u8]) -> Option<String> {
+    let (at, secret) = (finder.find(bytes)?, finder.needle().escape_ascii());
+    let end = (at + finder.needle().len() + 40).min(bytes.len());
+    let around = &bytes[at.saturating_sub(200)..end];
+    Some(format!("{secret} is in {place}: {}", around.escape_ascii()))
+}
+
 /// Searches the files of one server for secrets when it is dropped.
 pub(super) struct Watch {
     port: u16,
@@ -123,13 +146,10 @@ impl Watch {
         let mut leaks = Vec::new();
         for secret in secrets {
             let finder = Finder::new(secret);
-            for (place, bytes) in &places {
-                if let Some(at) = finder.find(bytes) {
-                    let around =
-                        &bytes[at.saturating_sub(200)..(at + secret.len() + 40).min(bytes.len())];
-                    leaks.push(format!("{secret} is in {place}: {}", around.escape_ascii()));
-                }
-            }
+            let found = places
+                .iter()
+                .filter_map(|(place, bytes)| shown(&finder, place, bytes));
+            leaks.extend(found);
         }
         leaks
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use registrar::clock::{Clock, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
 use registrar::server::{self, Server, Start};
-use registrar::testing::{self, FakeHost, Inside, Storage};
+use registrar::testing::{self, FakeHost, FakeNames, Inside, Storage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -39,6 +39,14 @@ pub(crate) fn with(mut base: Value, more: Value) -> Value {
     let members = base.as_object_mut().expect("a request is an object");
     members.extend(more.as_object().expect("members are an object").clone());
     base
+}
+
+/// What a server has instead of the usual parts.
+#[derive(Default)]
+struct Other {
+    host: Option<Arc<FakeHost>>,
+    names: Option<Arc<FakeNames>>,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 /// A server with its clock and its folder.
@@ -73,12 +81,29 @@ impl TestServer {
         scripts: &[(&str, &str)],
         change: impl FnOnce(&mut Configuration),
     ) -> Self {
-        Self::begin(scripts, change, (None, None)).await
+        Box::pin(Self::begin(scripts, change, Other::default())).await
     }
 
     /// A server that reads another clock.
     pub(crate) async fn at(clock: Arc<dyn Clock>) -> Self {
-        Self::begin(&[], |_| {}, (None, Some(clock))).await
+        let other = Other {
+            clock: Some(clock),
+            ..Other::default()
+        };
+        Self::begin(&[], |_| {}, other).await
+    }
+
+    /// The same, with names of other servers that resolve to what `names` says.
+    pub(crate) async fn naming(
+        names: &Arc<FakeNames>,
+        scripts: &[(&str, &str)],
+        change: impl FnOnce(&mut Configuration),
+    ) -> Self {
+        let other = Other {
+            names: Some(Arc::clone(names)),
+            ..Other::default()
+        };
+        Box::pin(Self::begin(scripts, change, other)).await
     }
 
     /// The same, with a fake host for its scripts.
@@ -89,16 +114,17 @@ impl TestServer {
         let host = Arc::new(FakeHost::new(Arc::new(ManualClock::new(
             Timestamp::from_unix(START),
         ))));
-        (
-            Self::begin(scripts, change, (Some(host.clone()), None)).await,
-            host,
-        )
+        let other = Other {
+            host: Some(host.clone()),
+            ..Other::default()
+        };
+        (Self::begin(scripts, change, other).await, host)
     }
 
     async fn begin(
         scripts: &[(&str, &str)],
         change: impl FnOnce(&mut Configuration),
-        (host, other_clock): (Option<Arc<FakeHost>>, Option<Arc<dyn Clock>>),
+        other: Other,
     ) -> Self {
         leaks::Watch::begin();
         let folder = TempDir::new().expect("a temporary folder");
@@ -129,11 +155,12 @@ impl TestServer {
         let start = Start {
             configuration,
             sources,
-            clock: other_clock.unwrap_or_else(|| clock.clone()),
+            clock: other.clock.unwrap_or_else(|| clock.clone()),
         };
-        let server = match host {
-            Some(host) => Box::pin(testing::start_with_host(start, host)).await,
-            None => Box::pin(server::start(start)).await,
+        let server = match (other.host, other.names) {
+            (Some(host), _) => Box::pin(testing::start_with_host(start, host)).await,
+            (None, Some(names)) => Box::pin(testing::start_with_names(start, names)).await,
+            (None, None) => Box::pin(server::start(start)).await,
         };
         let server = server.expect("it starts");
         let base = format!("{scheme}://{}", server.address());
@@ -156,6 +183,13 @@ impl TestServer {
     /// Fails the test at its end if `secret` is in the log, in the metrics or in the store.
     pub(crate) fn must_not_leak(&self, secret: &str) {
         leaks::noted(self.server().address().port(), secret);
+    }
+
+    /// Checks that `text`, which is nowhere else in the tests, is in no line of the log and in no metric.
+    #[track_caller]
+    pub(crate) fn expect_untold(text: &str) {
+        let told = leaks::told(text);
+        assert!(told.is_empty(), "{}", told.join("\n"));
     }
 
     /// Sends later requests with `client`.
