@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::client::{MEMBERS, Metadata, SetBy, TrustLevel};
+use crate::base::ClientId;
+use crate::client::{
+    Approved, Client, DocumentOrigin, MEMBERS, MemberOrigins, Metadata, SetBy, TrustLevel,
+};
 use crate::config::Registration;
 
 /// Whether this server publishes a document of a client.
@@ -104,6 +107,40 @@ pub(crate) fn document(
         add_label(label, &mut document);
     }
     document
+}
+
+/// Returns `client` as others know it from its `document` with this `digest`: its identifier `id` is the URL of the document,
+/// and it has only what the document states. What the operator set for the client itself is not said about the URL.
+pub(crate) fn client(
+    id: ClientId,
+    client: Client,
+    mut document: Map<String, Value>,
+    digest: String,
+) -> Client {
+    for name in ["client_id", METHODS] {
+        document.shift_remove(name);
+    }
+    let metadata = Metadata::new(document);
+    let origins = client.origins.as_ref().map(|origins| {
+        let members = metadata.iter();
+        MemberOrigins::collect(members.map(|(name, _)| (name, origins.origin_of(name))))
+    });
+    Client {
+        id,
+        origins,
+        // What the client registered was approved, and the document has a part of it.
+        metadata: Approved::new(metadata),
+        document: Some(DocumentOrigin {
+            digest,
+            first_seen_at: client.issued_at,
+            pinned: false,
+            approved: None,
+            held: None,
+        }),
+        // Its identifier is the URL of the document already.
+        hosted_document: None,
+        ..client
+    }
 }
 
 /// Returns `name` in other languages, ordered by the language.

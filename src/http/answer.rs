@@ -238,6 +238,12 @@ impl Problem {
     pub(crate) fn code(&self) -> &str {
         self.body.get("error").and_then(Value::as_str).unwrap_or("")
     }
+
+    /// Returns the `error_description` member.
+    pub(crate) fn description(&self) -> &str {
+        let description = self.body.get("error_description");
+        description.and_then(Value::as_str).unwrap_or("")
+    }
 }
 
 /// The credentials in a request that requires a token.

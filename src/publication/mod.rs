@@ -5,6 +5,8 @@
 
 pub(crate) mod endpoint;
 
+use serde_json::{Map, Value};
+
 use crate::base::{ClientId, sha256_hex};
 use crate::client::{Client, hosted_document};
 use crate::config::HostedClientDocuments;
@@ -15,6 +17,8 @@ use crate::store::StoreError;
 pub(crate) struct Published {
     /// The client.
     pub(crate) client: Client,
+    /// The members of the document.
+    pub(crate) document: Map<String, Value>,
     /// The document as it is sent.
     pub(crate) octets: Vec<u8>,
 }
@@ -51,5 +55,9 @@ fn published(cx: &Context<'_>, client: Client) -> Published {
         cx.settings(),
     );
     let octets = serde_json::to_vec(&document).unwrap_or_default();
-    Published { client, octets }
+    Published {
+        client,
+        document,
+        octets,
+    }
 }

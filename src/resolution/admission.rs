@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::base::{ClientId, ClientUrl, Timestamp, absent, json as strict};
 use crate::client::rules::client_document::admission::is_approved;
 use crate::client::rules::client_document::change::DocumentChange;
-use crate::client::{Client, DocumentApproval};
+use crate::client::{Client, DocumentApproval, Metadata};
 use crate::config::{ClientDocumentApproval, ClientDocumentHold, Registration};
 use crate::registration::client_document::{self, JudgedDocument};
 use crate::registration::{Caller, RegisterError};
@@ -90,6 +90,32 @@ pub(super) async fn admit(
         }
         (Verdict::Wait, None) => waiting::wait(resolver, cx, arrival, &judged).await,
     }
+}
+
+/// What would become of a document.
+pub(super) struct Preview {
+    /// The metadata that would be registered.
+    pub(super) metadata: Metadata,
+    /// Whether it would wait for an administrator.
+    pub(super) waits: bool,
+}
+
+/// Judges a document as [`admit`] does, and stores nothing.
+pub(super) async fn preview(
+    cx: &Context<'_>,
+    stored: Option<&Stored>,
+    arrival: &Arrival<'_>,
+) -> Result<Preview, ResolveError> {
+    let head = request::head(arrival.address);
+    let caller = caller(cx, &head, stored, arrival);
+    let judged = Box::pin(judge(cx, &caller, stored, arrival)).await?;
+    let before = stored.map(Stored::client);
+    let change = change(before, &judged);
+    let decision = Decision::about(cx, before, change.as_ref(), &judged);
+    Ok(Preview {
+        metadata: judged.metadata().clone(),
+        waits: decision.verdict(arrival) == Verdict::Wait,
+    })
 }
 
 /// Returns how the document differs from the version in force.
@@ -258,14 +284,14 @@ pub(super) async fn forget(cx: &Context<'_>, stored: &Stored) -> Result<(), Reso
     Ok(())
 }
 
-/// Writes the first failure in a row to the log and the audit log, and that a client is suspended.
+/// Writes the first failure in a row to the log, and to the audit log that a client is suspended.
 pub(super) fn report_failure(cx: &Context<'_>, id: &ClientId, is_gone: bool) {
-    let (action, error) = if is_gone {
-        (Action::DocumentGone, "document_unusable")
-    } else {
-        (Action::DocumentRefused, "document_unavailable")
-    };
-    let event = Author::default().did(action, id.as_str(), cx.service.clock.now());
-    cx.service.refusals.leave(event.refused(error));
+    if is_gone {
+        let event = Author::default();
+        let event = event.did(Action::DocumentGone, id.as_str(), cx.service.clock.now());
+        cx.service
+            .refusals
+            .leave(event.refused("document_unusable"));
+    }
     tracing::warn!(client_id = %id, is_gone, "a client document could not be fetched again");
 }

@@ -6,6 +6,9 @@ use crate::registration::RegisterError;
 use crate::script::HookError;
 use crate::store::StoreError;
 
+/// The error code of a caller that asks too often, as everywhere.
+const TOO_MANY: &str = "too_many_requests";
+
 /// Why a URL is not a client.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ResolveError {
@@ -75,6 +78,21 @@ pub(crate) struct UnusableAnswer {
 }
 
 impl ResolveError {
+    /// Returns the `error` of the answer.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Unknown => "not_found",
+            Self::BadUrl(_) => "invalid_client_id",
+            Self::Denied(_) => "document_denied",
+            Self::Pending { .. } => "document_pending",
+            Self::Invalid { code, .. } => code,
+            Self::Unusable { .. } => "document_unusable",
+            Self::Unavailable { .. } => "document_unavailable",
+            Self::Busy { .. } => TOO_MANY,
+            Self::Stopped(problem) => problem.code(),
+        }
+    }
+
     /// Whether a version in force stays usable for some time when its next fetch ends in this way.
     pub(crate) const fn keeps_version(&self) -> bool {
         matches!(

@@ -1,6 +1,8 @@
 //! One fetch of a document: the question to the scripts, the request to its host, and what each answer means for the
 //! version in force.
 
+use std::net::IpAddr;
+
 use futures_util::FutureExt as _;
 use serde_json::json;
 use tracing::Instrument as _;
@@ -33,7 +35,11 @@ pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: Waiting) -> Fli
     let landed = task.map(|outcome| {
         outcome.unwrap_or_else(|_| Err(ResolveError::Stopped(Problem::server_error())))
     });
-    landed.boxed().shared()
+    let flight = landed.boxed().shared();
+    // A shared future ends only if somebody waits for it. Without this, a fetch behind an answer would count as running
+    // for ever, and no other one would begin.
+    tasks.spawn(flight.clone().map(drop));
+    flight
 }
 
 /// Fetches the document, and remembers how that went.
@@ -44,6 +50,11 @@ async fn run(
 ) -> Result<Landed, ResolveError> {
     let outcome = Box::pin(fetch(resolver, url, waiting)).await;
     let (memory, now) = (&resolver.0.memory, resolver.0.service.clock.now());
+    if let Err(error) = &outcome {
+        // Perhaps nobody waits for the answer.
+        let refusals = &resolver.0.refusals;
+        refusals.note(&resolver.0.service, url.as_str(), error);
+    }
     match &outcome {
         Ok(_) => memory.succeeded(url, now),
         // This server or a script is at fault, and may do better at once. If the document had arrived, that is noted.
@@ -66,7 +77,7 @@ async fn fetch(
     let service = &*resolver.0.service;
     let cx = Context::new(service);
     let id = identifier(url)?;
-    ask_scripts(&cx, url, waiting).await?;
+    ask_scripts(&cx, url, waiting.address).await?;
     let stored = service.store.clients.find(&id).await?;
     let stored = stored.filter(|stored| is_fetched(stored.client()));
     // What this server remembers may be older than what another one has stored.
@@ -144,16 +155,27 @@ async fn known(
 }
 
 /// Asks the scripts whether the document may be fetched, before anything leaves this server.
-async fn ask_scripts(
+pub(super) async fn ask_scripts(
     cx: &Context<'_>,
     url: &ClientUrl,
-    waiting: Waiting,
+    address: Option<IpAddr>,
 ) -> Result<(), ResolveError> {
-    let head = request::head(waiting.address);
+    let head = request::head(address);
     let shown = json!({"url": url.as_str(), "host": url.host()});
     let caller = Caller::of(&head).with_document(DocumentFacts::new(shown));
     client_document::may_fetch(cx, &caller).await?;
     Ok(())
+}
+
+/// Why a fetch has not confirmed the version in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unconfirmed {
+    /// The host has no such document.
+    Missing,
+    /// The rules or a script reject the document.
+    Rejected,
+    /// Anything else.
+    Other,
 }
 
 /// A fetch that has ended.
@@ -187,7 +209,13 @@ impl EndedFetch<'_> {
             Ok(DocumentAnswer::Fetched(octets)) => self.arrive(octets, stored).await,
             Err(fault) => {
                 let error = unfetched(&fault);
-                self.note_failure(stored.as_ref(), &fault.error).await?;
+                let is_missing = matches!(fault.error, FetchError::Status(404 | 410));
+                let failure = if is_missing {
+                    Unconfirmed::Missing
+                } else {
+                    Unconfirmed::Other
+                };
+                self.note_failure(stored.as_ref(), failure).await?;
                 Err(error)
             }
         }
@@ -228,7 +256,7 @@ impl EndedFetch<'_> {
     async fn note_failure(
         &self,
         stored: Option<&Stored>,
-        error: &FetchError,
+        failure: Unconfirmed,
     ) -> Result<(), ResolveError> {
         if stored.is_none() {
             return Ok(());
@@ -242,13 +270,14 @@ impl EndedFetch<'_> {
         state.failing_since.get_or_insert(now);
         state.last_failed_at = Some(now);
         state.failures = state.failures.saturating_add(1);
-        if matches!(error, FetchError::Status(404 | 410)) {
+        state.rejected = state.rejected || failure == Unconfirmed::Rejected;
+        if failure == Unconfirmed::Missing {
             let is_again = state.missing_at.is_some_and(|at| now < at.plus(MISSING));
             state.gone = state.gone || is_again;
             state.missing_at = Some(now);
         }
         if state.failures == 1 || state.gone != was_gone {
-            admission::report_failure(self.cx, self.id, state.gone);
+            admission::report_failure(self.cx, self.id, state.gone && !was_gone);
         }
         self.note_state(state).await
     }
@@ -301,10 +330,10 @@ impl EndedFetch<'_> {
                 Ok(())
             }
             // The fetch was successful, but the version in force is not confirmed.
-            Err(_) => {
-                let unusable = FetchError::Unusable(String::new());
-                self.note_failure(stored, &unusable).await
+            Err(ResolveError::Invalid { .. } | ResolveError::Denied(_)) => {
+                self.note_failure(stored, Unconfirmed::Rejected).await
             }
+            Err(_) => self.note_failure(stored, Unconfirmed::Other).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! How long a version of a document may be used.
 
 use crate::base::Timestamp;
-use crate::config::Registration;
+use crate::config::{ClientDocumentHold, Registration};
 use crate::store::FetchState;
 
 /// What a version of a document may be used for, by the time of its last fetch.
@@ -33,7 +33,9 @@ pub(super) fn fresh_until(
 
 /// Returns what the version with this state may be used for at `now`.
 pub(super) fn freshness(settings: &Registration, state: &FetchState, now: Timestamp) -> Freshness {
-    if state.gone {
+    // A change takes effect at once unless changes are held, and so does one that makes the document invalid.
+    let keeps_rejected = settings.client_document_hold == ClientDocumentHold::Keep;
+    if state.gone || (state.rejected && !keeps_rejected) {
         return Freshness::Over;
     }
     let fresh_until = state.fresh_until;
@@ -128,9 +130,24 @@ mod tests {
         assert_eq!(freshness(&settings, &failing, at(1_301)), Freshness::Stale);
         let gone = FetchState {
             gone: true,
-            ..state
+            ..state.clone()
         };
         assert_eq!(freshness(&settings, &gone, at(1_001)), Freshness::Over);
+        let rejected = FetchState {
+            rejected: true,
+            ..state
+        };
+        for (hold, expected) in [
+            (ClientDocumentHold::None, Freshness::Over),
+            (ClientDocumentHold::Stop, Freshness::Over),
+            (ClientDocumentHold::Keep, Freshness::Fresh),
+        ] {
+            let settings = Registration {
+                client_document_hold: hold,
+                ..Registration::default()
+            };
+            assert_eq!(freshness(&settings, &rejected, at(1_001)), expected);
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod flight;
 mod freshness;
 mod in_force;
 mod memory;
+mod own;
+mod refusals;
 mod request;
 mod review;
 mod waiting;
@@ -27,15 +29,15 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use crate::base::{ClientId, ClientUrl, Timestamp};
+use crate::client::Client;
 use crate::client::rules::client_document::admission::{UrlAdmission, admission as admission_of};
-use crate::client::rules::client_document::change::digest;
-use crate::client::{Client, DocumentOrigin, hosted_document};
-use crate::config::{ClientDocumentHold, HostedClientDocuments};
+use crate::config::ClientDocumentHold;
 use crate::service::{Context, Service};
 use crate::store::{FetchState, Stored};
 use crate::telemetry::{ResolutionOutcome, meter};
 use freshness::Freshness;
 use memory::{Flight, Landed, Memory};
+use refusals::Refusals;
 
 /// Resolves URLs of client documents. A clone is another handle on the same resolver.
 #[derive(Clone)]
@@ -44,6 +46,8 @@ pub(crate) struct Resolver(Arc<Inner>);
 struct Inner {
     service: Arc<Service>,
     memory: Memory,
+    /// The refusals that are in the audit log.
+    refusals: Refusals,
     tasks: TaskTracker,
 }
 
@@ -85,6 +89,7 @@ impl Resolver {
         Self(Arc::new(Inner {
             service: Arc::clone(service),
             memory: Memory::default(),
+            refusals: Refusals::default(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -96,7 +101,11 @@ impl Resolver {
     pub(crate) async fn resolve(&self, question: Question<'_>) -> Result<Resolved, ResolveError> {
         let (outcome, resolved) = match self.find(question).await {
             Ok((outcome, resolved)) => (outcome, Ok(resolved)),
-            Err(error) => (word(&error), Err(error)),
+            Err(error) => {
+                let refusals = &self.0.refusals;
+                refusals.note(&self.0.service, question.client_id, &error);
+                (word(&error), Err(error))
+            }
         };
         if let Some(outcome) = outcome {
             meter::document_resolution(outcome);
@@ -112,7 +121,7 @@ impl Resolver {
         let cx = Context::new(service);
         let url = url(&cx, question.client_id)?;
         let id = identifier(&url)?;
-        if let Some(client) = hosted(&cx, &url, &id).await? {
+        if let Some(client) = own::client(&cx, &url, &id).await? {
             return only_version(client, question.revision);
         }
         let stored = service.store.clients.find(&id).await?;
@@ -365,52 +374,6 @@ async fn check_denial(
         Some(_) => Err(denied_by_administrator()),
         None => Ok(()),
     }
-}
-
-/// Returns the client with the identifier `id` if this server publishes its document now.
-async fn publisher(cx: &Context<'_>, id: &str) -> Result<Option<Client>, ResolveError> {
-    let Ok(id) = ClientId::parse(id) else {
-        return Ok(None);
-    };
-    let found = cx.service.store.clients.find(&id).await?;
-    let is_on = cx.settings().hosted_client_documents != HostedClientDocuments::Off;
-    let now = cx.service.clock.now();
-    let client = found.map(Stored::into_client);
-    Ok(client.filter(|client| is_on && client.has_hosted_document() && client.is_usable(now)))
-}
-
-/// Returns the client whose document this server itself publishes at `url`, with the URL as its identifier; none if the
-/// URL is not one of this server. Such a document is never fetched.
-async fn hosted(
-    cx: &Context<'_>,
-    url: &ClientUrl,
-    id: &ClientId,
-) -> Result<Option<Client>, ResolveError> {
-    let service = cx.service;
-    let below = url.as_str().strip_prefix(&*service.document_base);
-    let Some(own_id) = below.and_then(|rest| rest.strip_prefix('/')) else {
-        return Ok(None);
-    };
-    let client = publisher(cx, own_id).await?;
-    let client = client.ok_or(ResolveError::Unknown)?;
-    let (metadata, level) = (client.metadata.metadata(), client.provenance.trust_level);
-    let document = hosted_document::document(url.as_str(), metadata, level, cx.settings());
-    let octets = serde_json::to_vec(&document).unwrap_or_default();
-    let document = DocumentOrigin {
-        digest: digest(&octets),
-        first_seen_at: client.issued_at,
-        // It is never fetched.
-        pinned: true,
-        approved: None,
-        held: None,
-    };
-    Ok(Some(Client {
-        id: id.clone(),
-        document: Some(document),
-        // Its identifier is the URL of the document already.
-        hosted_document: None,
-        ..client
-    }))
 }
 
 /// Whether the document of the client is fetched.

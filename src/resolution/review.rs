@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::admission::{self, Arrival, Consent};
 use super::{
     ResolveError, Resolved, Resolver, Waiting, check_enabled, freshness, identifier, is_fetched,
-    not_fetched, url,
+    not_fetched, own, url,
 };
 use crate::base::{ClientId, ClientUrl, Timestamp};
 use crate::client::rules::client_document::change::digest;
@@ -37,6 +37,11 @@ pub(crate) enum ReviewError {
     /// There is no such document.
     #[error("no client document of this URL waits, is held or is in force")]
     Unknown,
+    /// This server publishes the document.
+    #[error(
+        "this server publishes the client document at this URL; change, disable or delete the client that registered here"
+    )]
+    Own,
     /// The octets are not those that the administrator has seen.
     #[error("the client document has changed: its digest is {0}; look at it again")]
     OtherDigest(String),
@@ -307,6 +312,10 @@ const fn reviewed_arrival<'a>(
 
 fn parsed(cx: &Context<'_>, client_id: &str) -> Result<(ClientUrl, ClientId), ReviewError> {
     let url = url(cx, client_id)?;
+    // It is never fetched, and no approval, denial or pin is looked at.
+    if own::is_own(cx.service, &url) {
+        return Err(ReviewError::Own);
+    }
     let id = identifier(&url)?;
     Ok((url, id))
 }

@@ -45,6 +45,9 @@ pub(crate) struct FetchState {
     /// Whether it did so repeatedly, so that the client is suspended.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) gone: bool,
+    /// Whether a document arrived after the version in force that the rules or a script reject.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) rejected: bool,
 }
 
 #[expect(

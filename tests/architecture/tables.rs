@@ -81,6 +81,19 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
+    // The documents of clients that this server publishes.
+    (
+        "publication",
+        &[
+            "base",
+            "client",
+            "config",
+            "http",
+            "service",
+            "store",
+            "telemetry",
+        ],
+    ),
     // A document is a registration that nobody sends: it runs the steps of a registration.
     (
         "resolution",
@@ -90,6 +103,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "config",
             "fetch",
             "http",
+            // A URL of this server is resolved to the document that is published there.
+            "publication",
             "registration",
             "script",
             "service",
@@ -129,19 +144,6 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "telemetry",
             // A client may manage itself with its own access token.
             "token",
-        ],
-    ),
-    // The documents of clients that this server publishes.
-    (
-        "publication",
-        &[
-            "base",
-            "client",
-            "config",
-            "http",
-            "service",
-            "store",
-            "telemetry",
         ],
     ),
     // A request that is only judged takes the way of a request of a client.

@@ -1,7 +1,6 @@
 //! `POST` on the check of client documents: what is wrong with one, and what causes trouble at other servers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,11 +14,8 @@ use serde_json::{Map, Value};
 use crate::admin::endpoint::refusal::call_refused;
 use crate::admin::endpoint::{admit, read_typed};
 use crate::http::{Problem, answer};
-use crate::resolution::check::{DocumentFinding, DocumentReport, check_octets, check_url};
+use crate::resolution::check::{DocumentFinding, DocumentReport, check_on_server};
 use crate::service::{Context, Service};
-
-/// The time between two fetches of a document.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// A client document to be checked.
 #[derive(Deserialize, JsonSchema)]
@@ -38,7 +34,7 @@ pub(in crate::admin) struct DocumentCheckRequest {
 pub(in crate::admin) struct DocumentCheck {
     /// The URL of the document.
     client_id: String,
-    /// Whether the rules of this server accept the document.
+    /// Whether the rules and the scripts of this server accept the document.
     valid: bool,
     /// Why they do not.
     errors: Vec<CheckFinding>,
@@ -47,13 +43,15 @@ pub(in crate::admin) struct DocumentCheck {
     /// SHA-256 of the bytes of the document, in base64url. Missing if it could not be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    /// What is registered for the document, unless scripts change it. Missing if it is invalid.
+    /// What is registered for the document. Missing if it is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Map<String, Value>>,
     /// Whether all redirect URIs are on loopback: every program on the user's device can claim to be this client.
     loopback_only: bool,
     /// The redirect URIs on other hosts than that of the document.
     cross_host_redirects: Vec<String>,
+    /// The steps of this server that have not judged the document, because an earlier one has rejected it.
+    unchecked: &'static [&'static str],
 }
 
 /// One error or warning about a client document.
@@ -88,11 +86,13 @@ impl DocumentCheck {
             metadata: report.metadata,
             loopback_only: redirects.loopback_only,
             cross_host_redirects: redirects.cross_host,
+            unchecked: report.unchecked,
         }
     }
 }
 
-/// Checks a client document by the rules of this server, without effect. No script is called.
+/// Checks a client document by everything that judges documents on this server: its rules, software statement, sector file
+/// and scripts. Nothing of it is stored, and scripts reach other systems by `GET` only.
 ///
 /// # Errors
 /// 400 for an invalid body; 401 without a valid token; 403 without the required scope; 408, 413 and 415 for a body that
@@ -112,13 +112,7 @@ pub(crate) async fn post(
 
 async fn check(cx: &Context<'_>, parts: &mut Parts) -> Result<DocumentCheck, Problem> {
     let wanted: DocumentCheckRequest = read_typed(parts)?;
-    let (rules, url) = (cx.rules(), wanted.client_id);
-    let report = match wanted.document {
-        Some(document) => {
-            let octets = Value::Object(document).to_string();
-            check_octets(&rules, Some(&url), octets.as_bytes())
-        }
-        None => Box::pin(check_url(&rules, &cx.service.fetcher, &url, PAUSE)).await,
-    };
+    let url = wanted.client_id;
+    let report = check_on_server(cx.service, &url, wanted.document).await?;
     Ok(DocumentCheck::of(url, report))
 }

@@ -302,7 +302,9 @@ pub(super) fn problem(error: ReviewError) -> Problem {
     let description = error.to_string();
     match error {
         ReviewError::Unknown => Problem::new(StatusCode::NOT_FOUND, "not_found", &description),
-        ReviewError::OtherDigest(_) => Problem::new(StatusCode::CONFLICT, "conflict", &description),
+        ReviewError::Own | ReviewError::OtherDigest(_) => {
+            Problem::new(StatusCode::CONFLICT, "conflict", &description)
+        }
         ReviewError::Resolve(error) => resolve::problem(error),
     }
 }

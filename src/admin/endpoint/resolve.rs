@@ -173,24 +173,24 @@ fn showing(problem: Problem, answer: Option<&UnusableAnswer>) -> Problem {
 
 /// Returns the HTTP form of the error.
 pub(super) fn problem(error: ResolveError) -> Problem {
-    let description = error.to_string();
-    let with = |status: StatusCode, code: &'static str| Problem::new(status, code, &description);
+    let (description, code) = (error.to_string(), error.code().to_owned());
+    let with = |status: StatusCode| Problem::new(status, code, &description);
     match error {
-        ResolveError::Unknown => with(StatusCode::NOT_FOUND, "not_found"),
-        ResolveError::BadUrl(_) => with(StatusCode::BAD_REQUEST, "invalid_client_id"),
-        ResolveError::Denied(_) => with(StatusCode::FORBIDDEN, "document_denied"),
+        ResolveError::Unknown => with(StatusCode::NOT_FOUND),
+        ResolveError::BadUrl(_) => with(StatusCode::BAD_REQUEST),
+        ResolveError::Denied(_) => with(StatusCode::FORBIDDEN),
         ResolveError::Pending { since } => {
-            with(StatusCode::FORBIDDEN, "document_pending").member("waiting_since", since.unix())
+            with(StatusCode::FORBIDDEN).member("waiting_since", since.unix())
         }
-        ResolveError::Invalid { code, .. } => with(StatusCode::UNPROCESSABLE_ENTITY, code),
+        ResolveError::Invalid { .. } => with(StatusCode::UNPROCESSABLE_ENTITY),
         ResolveError::Unusable { answer, .. } => {
-            with(StatusCode::BAD_GATEWAY, "document_unusable").member("fetch", shown(&answer))
+            with(StatusCode::BAD_GATEWAY).member("fetch", shown(&answer))
         }
         ResolveError::Unavailable {
             retry_after,
             answer,
         } => {
-            let problem = with(StatusCode::SERVICE_UNAVAILABLE, "document_unavailable");
+            let problem = with(StatusCode::SERVICE_UNAVAILABLE);
             showing(problem.retry_after(retry_after), answer.as_ref())
         }
         ResolveError::Busy { retry_after, .. } => {

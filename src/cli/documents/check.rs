@@ -98,7 +98,10 @@ fn show(report: &DocumentReport) -> Result<(), CommandFailure> {
             ))?;
         }
     }
-    Ok(())
+    write_line(&format!(
+        "Not checked, because only a running server can (POST /admin/v1/client-documents/check): {}",
+        report.unchecked.join(", ")
+    ))
 }
 
 fn line(severity: &str, finding: &DocumentFinding) -> String {

@@ -1,7 +1,10 @@
 //! Checks a client document for those who write it: everything that is wrong with it, and what causes trouble at
-//! other servers. Nothing is stored, and no script is called.
+//! other servers. Nothing is stored. Without a server, the rules alone judge; a server judges by the whole pipeline.
 
 mod fetched;
+mod server;
+
+pub(crate) use server::check_on_server;
 
 use std::time::Duration;
 
@@ -36,7 +39,21 @@ pub(crate) struct DocumentReport {
     pub(crate) metadata: Option<Map<String, Value>>,
     /// What a consent page must tell its user.
     pub(crate) redirects: Option<DocumentRedirects>,
+    /// The steps of a server that have not judged the document.
+    pub(crate) unchecked: &'static [&'static str],
+    /// Its bytes, if they could be fetched.
+    #[serde(skip)]
+    octets: Vec<u8>,
 }
+
+/// The steps that judge a document only on a server, in the words of a person.
+const SERVER_STEPS: &[&str] = &[
+    "lists of URLs",
+    "software statement",
+    "sector file",
+    "scripts",
+    "approval",
+];
 
 /// The settings of a server that a document is checked for.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +140,7 @@ pub(crate) async fn check_url(
 ) -> DocumentReport {
     let mut report = DocumentReport {
         client_id: Some(url.to_owned()),
+        unchecked: SERVER_STEPS,
         ..DocumentReport::default()
     };
     let url = match rules.client_url(url) {
@@ -137,13 +155,17 @@ pub(crate) async fn check_url(
         tokio::time::sleep(pause).await;
         fetched::compare(rules, fetcher, &url, &octets, &mut report).await;
         fetched::check_logo(fetcher, &mut report, &octets).await;
+        report.octets = octets;
     }
     report.concluded()
 }
 
 /// Checks a document that is not published yet. Without `url`, its own `client_id` is its URL.
 pub(crate) fn check_octets(rules: &Rules<'_>, url: Option<&str>, octets: &[u8]) -> DocumentReport {
-    let mut report = DocumentReport::default();
+    let mut report = DocumentReport {
+        unchecked: SERVER_STEPS,
+        ..DocumentReport::default()
+    };
     describe(octets, &mut report);
     let Some(text) = url.map(str::to_owned).or_else(|| own_id(octets)) else {
         match json::parse_object(octets) {
@@ -193,9 +215,6 @@ fn judge(rules: &Rules<'_>, url: &ClientUrl, octets: &[u8], report: &mut Documen
     report
         .warnings
         .extend(warnings.into_iter().map(DocumentFinding::from));
-    if document.contains_key("software_statement") {
-        report.warn("software_statement", "is not verified by this check");
-    }
     let (request, mut found) = rules.examine_document(url, document);
     match registered(rules, request) {
         Ok(metadata) => {

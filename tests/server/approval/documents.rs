@@ -65,7 +65,7 @@ async fn a_new_url_is_listed_shown_and_approved_with_its_digest() {
     let path = format!("/admin/v1/pending/{}", item["id"].as_str().unwrap());
     let shown = world.ask("GET", &path).await;
     shown.expect_status(200);
-    let candidate = world.resolve_candidate(&url).await;
+    let candidate = world.candidate(&url).await;
     for member in ["digest", "document", "metadata", "trust_level"] {
         assert_eq!(shown.body[member], candidate[member], "{member}");
     }

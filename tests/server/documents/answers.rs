@@ -2,8 +2,10 @@
 
 use serde_json::json;
 
-use super::{PATH, World};
-use crate::support::Reply;
+use super::{PATH, World, client_path, encoded};
+use crate::statements;
+use crate::support::{Reply, Signer};
+use registrar::testing::Algorithm;
 
 #[tokio::test]
 async fn a_document_becomes_a_client_with_the_url_as_its_identifier() {
@@ -42,8 +44,7 @@ async fn a_document_becomes_a_client_with_the_url_as_its_identifier() {
         document["cross_host_redirects"],
         json!(["https://editor.example.org/cb"])
     );
-    let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
-    let path = format!("/admin/v1/clients/resolve?client_id={encoded}");
+    let path = format!("/admin/v1/clients/resolve?client_id={}", encoded(&url));
     let request = world.server.ask("GET", &path).header("if-none-match", tag);
     world.send(request).await.expect_status(304);
     assert_eq!(world.origin.hits(PATH), 1);
@@ -58,8 +59,7 @@ async fn a_document_becomes_a_client_with_the_url_as_its_identifier() {
 async fn the_call_for_any_client_resolves_a_url_too() {
     let world = World::new(json!({})).await;
     let url = world.publish(PATH, json!({}));
-    let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
-    let one = format!("/admin/v1/clients/{encoded}");
+    let one = client_path(&url);
     let answer = world.ask("GET", &one).await;
     answer.expect_status(200);
     assert_eq!(answer.body["client_id"], json!(url));
@@ -71,10 +71,7 @@ async fn the_call_for_any_client_resolves_a_url_too() {
         .ask("GET", &one)
         .await
         .expect_error(403, &["document_denied"]);
-    world
-        .resolve(&url)
-        .await
-        .expect_error(403, &["document_denied"]);
+    world.expect_denied(&url).await;
     assert_eq!(world.origin.hits(PATH), 1);
 }
 
@@ -93,8 +90,7 @@ async fn every_text_that_is_not_the_url_of_a_document_is_rejected_without_a_fetc
             .await
             .expect_error(400, &["invalid_client_id"]);
     }
-    let denied = world.resolve("https://evil.example/c").await;
-    denied.expect_error(403, &["document_denied"]);
+    world.expect_denied("https://evil.example/c").await;
     world
         .ask("GET", "/admin/v1/clients/resolve")
         .await
@@ -131,6 +127,31 @@ async fn an_invalid_document_is_answered_with_all_its_faults() {
 }
 
 #[tokio::test]
+async fn a_software_statement_in_a_document_is_verified() {
+    let issuer = statements::issuer();
+    let world = World::new(statements::builtin(&issuer, json!({}))).await;
+    let resolve = async |path: &str, statement: &str| {
+        let url = world.publish(path, json!({"software_statement": statement}));
+        world.resolve(&url).await
+    };
+    let claims = json!({"jti": "one", "client_name": "Vouched", "software_id": "4NRB1"});
+    let answer = resolve("/good", &issuer.token(claims.clone())).await;
+    answer.expect_status(200);
+    assert_eq!(answer.body["metadata"]["client_name"], "Vouched");
+    assert_eq!(answer.body["provenance"]["trust_level"], "statement");
+    let answer = resolve("/bad", "no.statement.here").await;
+    answer.expect_error(422, statements::REFUSED);
+    let stranger = Signer::new("https://elsewhere.example", Algorithm::Es256);
+    let answer = resolve("/unknown", &stranger.token(claims)).await;
+    answer.expect_error(422, statements::UNAPPROVED);
+    let listed = world
+        .ask("GET", "/admin/v1/clients?trust_level=statement")
+        .await;
+    assert_eq!(listed.body["clients"].as_array().unwrap().len(), 1);
+    assert!(world.clients().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_host_without_documents_is_told_from_one_that_is_out_of_reach() {
     let world = World::new(json!({})).await;
     let url = world
@@ -158,65 +179,9 @@ async fn a_host_without_documents_is_told_from_one_that_is_out_of_reach() {
 }
 
 #[tokio::test]
-async fn the_token_leg_reads_the_version_before_without_a_fetch() {
-    let world = World::new(json!({})).await;
-    let url = world.publish(PATH, json!({}));
-    let first = world.client(&url).await["revision"].as_u64().unwrap();
-    world.publish(PATH, json!({"client_name": "Other"}));
-    world.server.clock.advance(400);
-    let changed = world.client(&url).await;
-    assert_eq!(
-        (&changed["revision"], &changed["metadata"]["client_name"]),
-        (&json!(first + 1), &json!("Other"))
-    );
-    world.origin.set(PATH, Reply::never());
-    world.server.clock.advance(100_000);
-    for (revision, name) in [(first, "Editor"), (first + 1, "Other")] {
-        let revision = revision.to_string();
-        let answer = world.resolve_with(&url, &[("revision", &revision)]).await;
-        answer.expect_status(200);
-        assert_eq!(answer.body["metadata"]["client_name"], json!(name));
-    }
-    let gone = world.resolve_with(&url, &[("revision", "7")]).await;
-    gone.expect_error(404, &["not_found"]);
-    assert_eq!(world.origin.hits(PATH), 2);
-}
-
-#[tokio::test]
-async fn a_url_that_is_admitted_again_does_not_repeat_a_revision() {
-    let world = World::new(json!({})).await;
-    let url = world.publish(PATH, json!({}));
-    let first = world.resolve(&url).await;
-    let order = json!({"client_id": url, "until": world.server.now() + 100});
-    world.order("deny", order).await.expect_status(204);
-    world.publish(PATH, json!({"client_name": "Squatter"}));
-    world.server.clock.advance(100);
-    let second = world.resolve(&url).await;
-    second.expect_status(200);
-    assert_ne!(first.header("etag"), second.header("etag"));
-    let revision = first.body["revision"].to_string();
-    let old = world.resolve_with(&url, &[("revision", &revision)]).await;
-    old.expect_error(404, &["not_found"]);
-}
-
-#[tokio::test]
-async fn a_pinned_document_has_revisions_too() {
-    let world = World::new(json!({})).await;
-    let url = world.origin.url(PATH);
-    let pin = json!({"client_id": url, "document": world.document(PATH, json!({}))});
-    let pinned = world.order("pin", pin).await;
-    pinned.expect_status(200);
-    let revision = pinned.body["revision"].to_string();
-    let present = world.resolve_with(&url, &[("revision", &revision)]).await;
-    present.expect_status(200);
-    let other = world.resolve_with(&url, &[("revision", "7")]).await;
-    other.expect_error(404, &["not_found"]);
-}
-
-#[tokio::test]
 async fn the_keys_can_be_in_the_answer() {
     let world = World::new(json!({})).await;
-    let signer = crate::support::Signer::new("k", registrar::testing::Algorithm::Es256);
+    let signer = Signer::new("k", Algorithm::Es256);
     let keys = signer.jwks();
     let uri = world.origin.at("/jwks", Reply::json(keys.clone()));
     let members = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": uri});
@@ -227,33 +192,4 @@ async fn the_keys_can_be_in_the_answer() {
     inline.expect_status(200);
     assert_eq!(inline.body["metadata"]["jwks"], keys);
     assert_eq!(inline.body["metadata"]["jwks_uri"], json!(null));
-}
-
-#[tokio::test]
-async fn the_url_of_an_own_document_is_resolved_without_a_request() {
-    let members = json!({"hostedClientDocuments": "any"});
-    let world = World::with(&[], members, |configuration| {
-        configuration.settings.server.issuer = Some("https://register.example.org".to_owned());
-        configuration.settings.documents.base = Some("https://clients.example.org".to_owned());
-    })
-    .await;
-    let body = json!({
-        "redirect_uris": ["https://app.example.org/cb"], "client_name": "Own", "client_document": true,
-        "token_endpoint_auth_method": "none",
-    });
-    let registered = world.server.post(&body).await;
-    registered.expect_status(201);
-    let url = registered
-        .member("client_document_uri")
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let client = world.client(&url).await;
-    assert_eq!(client["client_id"], json!(url));
-    assert_eq!(client["metadata"]["client_name"], "Own");
-    assert_eq!(client["provenance"]["trust_level"], "open");
-    assert_eq!(client["document"]["host"], "clients.example.org");
-    assert_eq!(client.get("client_document_uri"), None);
-    let other = world.resolve("https://clients.example.org/unknown").await;
-    other.expect_error(404, &["not_found"]);
 }

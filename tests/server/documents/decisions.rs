@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{PATH, World};
+use super::{PATH, World, client_path};
 
 #[tokio::test]
 async fn no_order_revives_a_disabled_client() {
@@ -15,21 +15,17 @@ async fn no_order_revives_a_disabled_client() {
     let order = json!({"client_id": url});
     let refreshed = world.order("refresh", order.clone()).await;
     refreshed.expect_error(403, &["document_denied"]);
-    let approval = json!({"client_id": url, "digest": client["document"]["digest"]});
-    world.order("approve", approval).await.expect_status(200);
+    world.approve(&url, &client["document"]["digest"]).await;
     let document = world.document(PATH, json!({"client_name": "Third"}));
     let pin = json!({"client_id": url, "document": document});
     let pinned = world.order("pin", pin).await;
     pinned.expect_status(200);
     assert_eq!(pinned.body["metadata"]["client_name"], "Third");
     assert_eq!(pinned.body["metadata"]["disabled"], json!(true));
-    let denied = world.resolve(&url).await;
-    denied.expect_error(403, &["document_denied"]);
+    world.expect_denied(&url).await;
     world.order("unpin", order).await.expect_status(204);
-    let denied = world.resolve(&url).await;
-    denied.expect_error(403, &["document_denied"]);
-    let encoded: String = url::form_urlencoded::byte_serialize(url.as_bytes()).collect();
-    let path = format!("/admin/v1/clients/{encoded}");
+    world.expect_denied(&url).await;
+    let path = client_path(&url);
     let shown = world.ask("GET", &path).await;
     shown.expect_status(200);
     assert_eq!(shown.body["metadata"]["disabled"], json!(true));
@@ -37,8 +33,7 @@ async fn no_order_revives_a_disabled_client() {
     let members = json!({"disabled": false, "trusted_client": true});
     world.change_client(&pinned.body, members).await;
     for name in ["Fourth", "Fifth"] {
-        world.publish(PATH, json!({"client_name": name}));
-        world.server.clock.advance(400);
+        world.change(PATH, json!({"client_name": name}));
         let client = world.client(&url).await;
         assert_eq!(client["metadata"]["client_name"], json!(name));
         assert_eq!(client["metadata"]["trusted_client"], json!(true));
@@ -70,8 +65,7 @@ async fn sweeps_leave_disabled_clients() {
     world.server.clock.advance(2_000);
     world.server.inside().sweep().await;
     assert_eq!(world.clients().await, std::slice::from_ref(&disabled));
-    let answer = world.resolve(&disabled).await;
-    answer.expect_error(403, &["document_denied"]);
+    world.expect_denied(&disabled).await;
 }
 
 #[tokio::test]
@@ -80,14 +74,12 @@ async fn an_approval_stays_with_its_octets() {
     let url = world.publish(PATH, json!({}));
     let client = world.client(&url).await;
     let digest = client["document"]["digest"].clone();
-    let approval = json!({"client_id": url, "digest": digest});
-    world.order("approve", approval).await.expect_status(200);
+    world.approve(&url, &digest).await;
     let name = json!({"client_name": "Other"});
     let both = json!({"client_name": "Other", "tos_uri": "https://editor.example.org/tos"});
     // A sensitive change leaves the approval behind, and so does what comes after it.
     for more in [name, both] {
-        world.publish(PATH, more);
-        world.server.clock.advance(400);
+        world.change(PATH, more);
         let client = world.client(&url).await;
         assert_eq!(client["metadata"]["client_name"], "Other");
         let approved = &client["document"]["approved"];
@@ -100,8 +92,7 @@ async fn an_approval_stays_with_its_octets() {
 
 /// Returns since when the only held change waits, as the resolver answers.
 async fn waiting_since(world: &World, url: &str) -> Value {
-    let answer = world.resolve(url).await;
-    answer.expect_error(403, &["document_pending"]);
+    let answer = world.expect_pending(url).await;
     answer.member("waiting_since").clone()
 }
 
@@ -118,24 +109,20 @@ async fn a_held_change_can_be_approved_later_although_too_many_waited() {
     let urls = ["/1", "/2"].map(|path| world.publish(path, json!({})));
     for (path, url) in ["/1", "/2"].iter().zip(&urls) {
         world.client(url).await;
-        world.publish(path, json!({"client_name": "Other"}));
-        world.server.clock.advance(400);
+        world.change(path, json!({"client_name": "Other"}));
         waiting_since(&world, url).await;
     }
-    let waiting = world.resolve_candidate(&urls[0]).await;
-    let approval = json!({"client_id": urls[0], "digest": waiting["digest"]});
-    world.order("approve", approval).await.expect_status(200);
+    let waiting = world.candidate(&urls[0]).await;
+    world.approve(&urls[0], &waiting["digest"]).await;
     world.server.clock.advance(400);
     let since = waiting_since(&world, &urls[1]).await;
-    let waiting = world.resolve_candidate(&urls[1]).await;
+    let waiting = world.candidate(&urls[1]).await;
     // Another change does not begin the time anew.
-    world.publish("/2", json!({"client_name": "Third"}));
-    world.server.clock.advance(400);
+    world.change("/2", json!({"client_name": "Third"}));
     assert_eq!(waiting_since(&world, &urls[1]).await, since);
-    let again = world.resolve_candidate(&urls[1]).await;
+    let again = world.candidate(&urls[1]).await;
     assert_ne!(again["digest"], waiting["digest"]);
-    let approval = json!({"client_id": urls[1], "digest": again["digest"]});
-    world.order("approve", approval).await.expect_status(200);
+    world.approve(&urls[1], &again["digest"]).await;
     assert_eq!(
         world.client(&urls[1]).await["metadata"]["client_name"],
         "Third"
@@ -148,16 +135,14 @@ async fn withdrawn_redirect_uris_come_back_with_the_document() {
     let url = world.publish(PATH, json!({}));
     let first = world.client(&url).await;
     let next = json!({"client_name": "Other", "redirect_uris": ["https://editor.example.org/cb"]});
-    world.publish(PATH, next);
-    world.server.clock.advance(400);
+    world.change(PATH, next);
     let narrowed = world.client(&url).await;
     let uris = json!(["https://editor.example.org/cb"]);
     assert_eq!(narrowed["metadata"]["redirect_uris"], uris);
     let revision = first["revision"].to_string();
     let before = world.resolve_with(&url, &[("revision", &revision)]).await;
     before.expect_status(200);
-    world.publish(PATH, json!({}));
-    world.server.clock.advance(400);
+    world.change(PATH, json!({}));
     let whole = world.client(&url).await;
     assert_eq!(whole["metadata"], first["metadata"]);
     assert_eq!(whole["document"]["held_change"], json!(null));

@@ -31,6 +31,19 @@ async fn a_document_is_kept_and_then_fetched_behind_the_answer() {
     let revision = &world.client(&url).await["revision"];
     assert_eq!(revision, &first["revision"]);
     assert_eq!(world.origin.hits(PATH), 2);
+    // A fetch behind an answer does not keep the next one from being made.
+    for hits in 3..6 {
+        world.server.clock.advance(240);
+        let client = world.client(&url).await;
+        assert_eq!(client["document"]["stale"], json!(false));
+        world.until_hits(PATH, hits).await;
+        let now = world.server.now();
+        crate::events::until(async || fetched_at(&world.client(&url).await) == now).await;
+    }
+    world.server.clock.advance(400);
+    let client = world.client(&url).await;
+    assert_eq!(fetched_at(&client), world.server.now());
+    assert_eq!(world.origin.hits(PATH), 6);
 }
 
 #[tokio::test]
@@ -42,72 +55,6 @@ async fn many_who_wait_share_one_fetch() {
         answer.expect_status(200);
     }
     assert_eq!(world.origin.hits(PATH), 1);
-}
-
-#[tokio::test]
-async fn an_outage_keeps_the_version_for_some_time() {
-    let world = World::new(json!({})).await;
-    let url = world.publish(PATH, json!({}));
-    let first = world.client(&url).await;
-    for status in [500, 503, 429, 401, 403] {
-        world.origin.set(PATH, Reply::status(status));
-        world.server.clock.advance(610);
-        let client = world.client(&url).await;
-        assert_eq!(client["document"]["stale"], json!(true), "{status}");
-    }
-    assert_eq!(world.origin.hits(PATH), 6);
-    // A failed URL is left alone for some time.
-    world.client(&url).await;
-    assert_eq!(world.origin.hits(PATH), 6);
-    world.server.clock.advance(3_600);
-    world
-        .resolve(&url)
-        .await
-        .expect_error(503, &["document_unavailable"]);
-    world.publish(PATH, json!({}));
-    world.server.clock.advance(610);
-    let client = world.client(&url).await;
-    assert_eq!(client["document"]["stale"], json!(false));
-    assert_eq!(client["revision"], first["revision"]);
-}
-
-#[tokio::test]
-async fn a_document_that_no_longer_exists_suspends_its_client() {
-    let world = World::new(json!({})).await;
-    let url = world.publish(PATH, json!({}));
-    world.client(&url).await;
-    world.origin.set(PATH, Reply::status(404));
-    world.server.clock.advance(400);
-    assert_eq!(world.client(&url).await["document"]["stale"], json!(true));
-    world.server.clock.advance(60);
-    world
-        .resolve(&url)
-        .await
-        .expect_error(502, &["document_unusable"]);
-    world.publish(PATH, json!({}));
-    world.server.clock.advance(60);
-    assert_eq!(world.client(&url).await["document"]["stale"], json!(false));
-}
-
-#[tokio::test]
-async fn an_invalid_document_keeps_the_version_for_some_time() {
-    let world = World::new(json!({})).await;
-    let url = world.publish(PATH, json!({}));
-    world.client(&url).await;
-    for reply in [
-        Reply::json(world.document(PATH, json!({"client_secret": "s"}))),
-        Reply::json(json!([])),
-        Reply::text("text/html", "<p>"),
-    ] {
-        world.origin.set(PATH, reply);
-        world.server.clock.advance(700);
-        assert_eq!(world.client(&url).await["document"]["stale"], json!(true));
-    }
-    world.server.clock.advance(3_600);
-    world
-        .resolve(&url)
-        .await
-        .expect_error(502, &["document_unusable"]);
 }
 
 #[tokio::test]
@@ -198,10 +145,7 @@ async fn what_is_not_exactly_a_document_is_unusable() {
     }
     assert_eq!(world.origin.hits("/good"), 0);
     canary.expect_untouched();
-    let clients = world
-        .ask("GET", "/admin/v1/clients?trust_level=document")
-        .await;
-    assert_eq!(clients.body["clients"], json!([]));
+    assert!(world.clients().await.is_empty());
 }
 
 #[tokio::test]
@@ -256,4 +200,32 @@ async fn a_host_that_answers_html_is_left_alone() {
         .expect_error(429, &["too_many_requests"]);
     world.server.clock.advance(600);
     world.client(&good).await;
+}
+
+#[tokio::test]
+async fn every_json_media_type_is_a_document() {
+    let world = World::new(json!({})).await;
+    for (path, media_type) in [
+        ("/1", "application/json"),
+        ("/2", "application/json; charset=utf-8"),
+        ("/3", "application/cimd+json"),
+        ("/4", "Application/JSON"),
+    ] {
+        let text = world.document(path, json!({})).to_string();
+        let url = world.origin.at(path, Reply::text(media_type, text));
+        world.client(&url).await;
+    }
+    for (path, media_type) in [
+        ("/5", "text/plain"),
+        ("/6", "text/json"),
+        ("/7", "application/jsonp"),
+        ("/8", ""),
+    ] {
+        let text = world.document(path, json!({})).to_string();
+        let url = world.origin.at(path, Reply::text(media_type, text));
+        let answer = world.resolve(&url).await;
+        answer.expect_error(502, &["document_unusable"]);
+        // Three URLs without a document pause the host.
+        world.server.clock.advance(601);
+    }
 }

@@ -2,13 +2,23 @@
 
 mod answers;
 mod decisions;
+mod downgrades;
 mod fetching;
+mod hosts;
+mod limits;
 mod listing;
+mod own;
 mod policy;
+mod refusals;
+mod rejected;
 mod restart;
 mod review;
+mod revisions;
+
+use std::sync::Arc;
 
 use registrar::config::{ClientDocuments, Configuration};
+use registrar::testing::FakeNames;
 use serde_json::{Value, json};
 
 use crate::support::certificates::Files;
@@ -22,11 +32,32 @@ fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
+/// Returns the path of the client with the identifier `id` in the admin API.
+fn client_path(id: &str) -> String {
+    format!("/admin/v1/clients/{}", encoded(id))
+}
+
+/// Returns the path of `url`.
+fn path_of(url: &str) -> &str {
+    let rest = url.strip_prefix("https://").unwrap();
+    &rest[rest.find('/').unwrap()..]
+}
+
+/// Returns the smallest document of `url`, with these members on top.
+fn smallest(url: &str, more: Value) -> Value {
+    let document = json!({
+        "client_id": url, "client_name": "Editor",
+        "redirect_uris": ["http://127.0.0.1/callback", "https://editor.example.org/cb"],
+    });
+    with(document, more)
+}
+
 /// A server that resolves documents, and the origin that has them.
 pub(crate) struct World {
     pub(crate) server: TestServer,
     origin: Origin,
     files: Files,
+    names: Arc<FakeNames>,
 }
 
 impl World {
@@ -40,9 +71,24 @@ impl World {
         members: Value,
         change: impl FnOnce(&mut Configuration),
     ) -> Self {
+        Self::at(&[], scripts, members, change).await
+    }
+
+    /// The same, with an origin that has these host names.
+    async fn at(
+        hosts: &[&str],
+        scripts: &[(&str, &str)],
+        members: Value,
+        change: impl FnOnce(&mut Configuration),
+    ) -> Self {
         let files = Files::new();
+        files.write(&files.authority.hosts(hosts));
         let origin = Origin::with_tls(&files).await;
-        let server = TestServer::scripted(scripts, |configuration| {
+        let names = Arc::new(FakeNames::default());
+        for host in hosts {
+            names.set(host, [vec![origin.address()]]);
+        }
+        let server = TestServer::naming(&names, scripts, |configuration| {
             configuration.settings.fetch = development_with(&files);
             configuration.live.registration.client_documents = ClientDocuments::Any;
             registering(configuration, members);
@@ -53,21 +99,30 @@ impl World {
             server,
             origin,
             files,
+            names,
         }
     }
 
     /// Returns the smallest document of the URL of `path`, with these members on top.
     fn document(&self, path: &str, more: Value) -> Value {
-        let document = json!({
-            "client_id": self.origin.url(path), "client_name": "Editor",
-            "redirect_uris": ["http://127.0.0.1/callback", "https://editor.example.org/cb"],
-        });
-        with(document, more)
+        smallest(&self.origin.url(path), more)
+    }
+
+    /// Publishes such a document at `url`, whose host is one of the origin.
+    fn publish_at(&self, url: &str, more: Value) {
+        let reply = Reply::json(smallest(url, more));
+        self.origin.set(path_of(url), reply);
     }
 
     /// Publishes that document at `path`, and returns its URL.
     pub(crate) fn publish(&self, path: &str, more: Value) -> String {
         self.origin.at(path, Reply::json(self.document(path, more)))
+    }
+
+    /// Publishes another version of that document, and lets so much time pass that it is fetched before it is used.
+    fn change(&self, path: &str, more: Value) {
+        self.publish(path, more);
+        self.server.clock.advance(400);
     }
 
     /// Sends a request of the administrator.
@@ -107,13 +162,69 @@ impl World {
         self.send(request).await
     }
 
+    /// Approves the octets with this digest.
+    async fn approve(&self, url: &str, digest: &Value) {
+        let approval = json!({"client_id": url, "digest": digest});
+        self.order("approve", approval).await.expect_status(200);
+    }
+
+    /// Checks that `url` waits for an administrator, and returns the answer that says so.
+    async fn expect_pending(&self, url: &str) -> Answer {
+        let answer = self.resolve(url).await;
+        answer.expect_error(403, &["document_pending"]);
+        answer
+    }
+
+    /// Checks that `url` is denied.
+    async fn expect_denied(&self, url: &str) {
+        let answer = self.resolve(url).await;
+        answer.expect_error(403, &["document_denied"]);
+    }
+
+    /// Returns the document at `url` that waits.
+    pub(crate) async fn candidate(&self, url: &str) -> Value {
+        let path = format!(
+            "/admin/v1/client-documents/candidate?client_id={}",
+            encoded(url)
+        );
+        let answer = self.ask("GET", &path).await;
+        answer.expect_status(200);
+        answer.body
+    }
+
+    /// Changes these members of a client, whose record is `client`, as an administrator.
+    async fn change_client(&self, client: &Value, more: Value) {
+        let path = client_path(client["client_id"].as_str().unwrap());
+        let metadata = with(client["metadata"].clone(), more);
+        let request = self.server.ask("PUT", &path).json(&metadata);
+        self.send(request).await.expect_status(200);
+    }
+
+    /// Returns the identifiers of the clients that documents made.
+    async fn clients(&self) -> Vec<String> {
+        let path = "/admin/v1/clients?trust_level=document";
+        let listed = self.ask("GET", path).await;
+        let clients = listed.body["clients"].as_array().unwrap().clone();
+        let ids = clients
+            .iter()
+            .map(|client| client["client_id"].as_str().unwrap());
+        ids.map(str::to_owned).collect()
+    }
+
+    /// Returns the events in the audit log that concern documents.
+    async fn events(&self) -> Vec<Value> {
+        let answer = self.ask("GET", "/admin/v1/audit?limit=500").await;
+        let events = answer.member("events").as_array().unwrap().clone();
+        let is_documents =
+            |event: &Value| event["action"].as_str().unwrap().starts_with("document_");
+        events.into_iter().filter(is_documents).collect()
+    }
+
     /// Returns the actions in the audit log that concern documents.
     async fn actions(&self) -> Vec<String> {
-        let answer = self.ask("GET", "/admin/v1/audit?limit=500").await;
-        let events = answer.member("events").as_array().unwrap();
+        let events = self.events().await;
         let actions = events.iter().map(|event| event["action"].as_str().unwrap());
-        let of_documents = actions.filter(|action| action.starts_with("document_"));
-        of_documents.map(str::to_owned).collect()
+        actions.map(str::to_owned).collect()
     }
 
     /// Waits until the origin got this number of requests for `path`.

@@ -22,10 +22,7 @@ async fn a_script_decides_whether_a_document_is_fetched() {
     );
     let own = world.publish("/own", json!({}));
     world.client(&yes).await;
-    world
-        .resolve(&no)
-        .await
-        .expect_error(403, &["document_denied"]);
+    world.expect_denied(&no).await;
     world.resolve(&own).await.expect_error(403, &["not_here"]);
     assert_eq!(world.origin.hits("/no") + world.origin.hits("/own"), 0);
 }
@@ -69,16 +66,47 @@ async fn scripts_see_the_document_and_may_reject_or_change_it() {
         .resolve_with(&fault, &user)
         .await
         .expect_error(500, &["server_error"]);
-    world.publish(PATH, json!({"client_name": "Other"}));
-    world.server.clock.advance(400);
+    world.change(PATH, json!({"client_name": "Other"}));
     let revision = answer.body["revision"].as_u64().unwrap();
     assert_eq!(world.client(&url).await["revision"], json!(revision + 1));
-    world.publish(PATH, json!({"client_name": "Third"}));
-    world.server.clock.advance(400);
-    world
-        .resolve(&url)
-        .await
-        .expect_error(403, &["document_denied"]);
+    world.change(PATH, json!({"client_name": "Third"}));
+    world.expect_denied(&url).await;
+}
+
+#[tokio::test]
+async fn a_script_may_hold_a_change_and_its_fault_keeps_the_version_in_force() {
+    let script = r#"
+        fn updateClient(context) {
+            if context.client.client_name == "Fault" { throw "a fault"; }
+            if context.client.client_name == "Held" { context.holdForApproval("a new name"); }
+            true
+        }
+    "#;
+    let world = World::with(&[("10-hold.rhai", script)], json!({}), |_| {}).await;
+    let url = world.publish(PATH, json!({}));
+    world.client(&url).await;
+    world.change(PATH, json!({"client_name": "Fault"}));
+    let client = world.client(&url).await;
+    assert_eq!(client["metadata"]["client_name"], "Editor");
+    assert_eq!(client["document"]["stale"], json!(true));
+    let listed = world.ask("GET", "/admin/v1/client-documents").await;
+    assert_eq!(listed.body["documents"], json!([]));
+    // The settings hold nothing, but the script does.
+    world.change(PATH, json!({"client_name": "Held"}));
+    let client = world.client(&url).await;
+    assert_eq!(client["metadata"]["client_name"], "Editor");
+    assert_eq!(client["document"]["held_change"], json!(["client_name"]));
+    let held = world.candidate(&url).await;
+    assert_eq!(held["reason"], "a new name");
+    world.approve(&url, &held["digest"]).await;
+    let client = world.client(&url).await;
+    assert_eq!(client["metadata"]["client_name"], "Held");
+    // After a fault for longer than a version may be kept, there is no client.
+    world.publish(PATH, json!({"client_name": "Fault"}));
+    world.server.clock.advance(4_000);
+    let answer = world.resolve(&url).await;
+    answer.expect_error(500, &["server_error"]);
+    assert!(!answer.text.contains("a fault"), "{}", answer.text);
 }
 
 #[tokio::test]
@@ -88,8 +116,7 @@ async fn a_script_may_hold_a_document() {
     "#;
     let world = World::with(&[("10-hold.rhai", script)], json!({}), |_| {}).await;
     let url = world.publish(PATH, json!({}));
-    let answer = world.resolve(&url).await;
-    answer.expect_error(403, &["document_pending"]);
+    let answer = world.expect_pending(&url).await;
     assert_eq!(answer.member("waiting_since"), &json!(world.server.now()));
     let listed = world
         .ask("GET", "/admin/v1/client-documents?state=waiting")
@@ -100,8 +127,7 @@ async fn a_script_may_hold_a_document() {
         (&waiting["client_id"], &waiting["reason"]),
         (&json!(url), &json!("new vendor"))
     );
-    let approval = json!({"client_id": url, "digest": waiting["digest"]});
-    world.order("approve", approval).await.expect_status(200);
+    world.approve(&url, &waiting["digest"]).await;
     world.client(&url).await;
     assert_eq!(world.origin.hits(PATH), 1);
 }

@@ -14,12 +14,10 @@ async fn approvals_denials_and_what_waits_outlive_a_restart() {
     let denied = world.publish("/oauth/denied.json", json!({}));
     let waiting = world.publish("/oauth/waiting.json", json!({}));
     for url in [&approved, &denied, &waiting] {
-        let answer = world.resolve(url).await;
-        answer.expect_error(403, &["document_pending"]);
+        world.expect_pending(url).await;
     }
     let digest = world.candidate_digest(&approved).await;
-    let approval = json!({"client_id": approved, "digest": digest, "note": "ok"});
-    world.order("approve", approval).await.expect_status(200);
+    world.approve(&approved, &digest.into()).await;
     let denial = json!({"client_id": denied});
     world.order("deny", denial).await.expect_status(204);
     let before = world.client(&approved).await;
@@ -64,7 +62,7 @@ async fn approvals_denials_and_what_waits_outlive_a_restart() {
 impl World {
     /// Returns the digest of the octets that wait.
     async fn candidate_digest(&self, url: &str) -> String {
-        let candidate = self.resolve_candidate(url).await;
+        let candidate = self.candidate(url).await;
         candidate["digest"].as_str().unwrap().to_owned()
     }
 }
