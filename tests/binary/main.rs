@@ -31,6 +31,7 @@ mod refusals;
 mod remote;
 mod remote_clients;
 mod remote_config;
+mod remote_documents;
 mod remote_events;
 mod remote_failures;
 mod remote_pending;
@@ -49,6 +50,7 @@ mod shutdown;
 mod stopping;
 #[cfg(unix)]
 mod store_commands;
+mod support;
 #[cfg(target_os = "linux")]
 mod systemd;
 mod tls;

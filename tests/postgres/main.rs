@@ -11,6 +11,7 @@
 
 mod database;
 mod dialect;
+mod documents;
 mod events;
 mod node;
 mod origin;
@@ -24,6 +25,7 @@ mod scripts;
 mod secrets;
 mod sharing;
 mod start;
+mod support;
 mod transfer;
 mod waiting;
 
