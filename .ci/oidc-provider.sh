@@ -77,3 +77,21 @@ for reader in readers/hosted readers/libraries resolved; do
         exit 1
     fi
 done
+
+# A registrar in front of the registration endpoint of a provider that registers clients itself.
+mkdir "$work/front"
+cp .ci/front/*.mjs examples/oidc-provider/client.mjs "$work/front"
+ln -s "$work/node_modules" "$work/front/node_modules"
+listen=127.0.0.1:$(free_port)
+export FOLDER=$work/front/data FRONT_TOKEN=a-token-for-the-front-only
+FRONT_PORT=$(free_port)
+export FRONT_PORT REGISTRAR_URL=http://$listen REGISTRAR_CREDENTIALS=$work/front-data/admin-credentials.json
+(umask 077 && printf '%s\n' "$FRONT_TOKEN" >"$work/front/token")
+REGISTRAR_UPSTREAM_REGISTRATION__URL=http://127.0.0.1:$FRONT_PORT/reg \
+    REGISTRAR_UPSTREAM_REGISTRATION__INITIAL_ACCESS_TOKEN_FILE=$work/front/token \
+    REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT=0 \
+    start "$REGISTRAR_URL" front.log "$registrar" --listen "$listen" --data "$work/front-data"
+if ! (cd "$work/front" && timeout 180 node try.mjs); then
+    tail -n 40 "$work/front.log"
+    exit 1
+fi

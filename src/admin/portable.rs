@@ -4,11 +4,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, Secret, Timestamp, TokenDigest, Violation, scope};
+use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
     Client, ClientSecret, DocumentOrigin, HostedDocument, MemberOrigins, Metadata, Provenance,
-    RegistrationTokens, TrustLevel,
+    RegistrationTokens, TrustLevel, UpstreamClient,
 };
 use crate::config::AdminScopes;
 use crate::service::Context;
@@ -30,7 +30,7 @@ pub(super) fn read_client(
     cx: &Context<'_>,
     members: Map<String, Value>,
 ) -> Result<Arrived, String> {
-    let line = PortableClient::read(members)?;
+    let line = PortableClient::read(&cx.service.store.sealing_key, members)?;
     refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
     check_identifier(&line)?;
     let taken = cx.rules().take_over(line.metadata);
@@ -50,6 +50,7 @@ pub(super) fn read_client(
         origins: line.origins,
         hosted_document: line.hosted_document,
         document: line.document,
+        upstream: line.upstream,
     };
     let odd = violations.into_iter().map(|violation| violation.member);
     Ok(Arrived {
@@ -87,10 +88,20 @@ struct PortableClient {
     origins: Option<MemberOrigins>,
     hosted_document: Option<HostedDocument>,
     document: Option<DocumentOrigin>,
+    /// How it is managed at the upstream server. The token is encrypted for this store.
+    upstream: Option<UpstreamClient>,
+}
+
+/// How the client is managed at the upstream server, with the token in clear text.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportedUpstream {
+    registration_client_uri: Option<String>,
+    registration_access_token: Option<String>,
 }
 
 impl PortableClient {
-    fn read(members: Map<String, Value>) -> Result<Self, String> {
+    fn read(key: &SealingKey, members: Map<String, Value>) -> Result<Self, String> {
         let mut members = UnreadMembers(members);
         let line = Self {
             id: members.take("client_id", CLIENT_ID)?,
@@ -103,13 +114,19 @@ impl PortableClient {
             revision: members.take("revision", "a non-negative integer")?,
             origins: None,
             document: members.take_if_there("document", "an object in the form of an export")?,
+            upstream: None,
             metadata: members.take("metadata", "an object")?,
             provenance: members.take("provenance", "an object in the form of an export")?,
             hosted_document: members.take_if_there("hosted_document", "published or withdrawn")?,
         };
         let origins = origins(&mut members, &line.metadata)?;
+        let upstream = upstream(key, &mut members, &line.id)?;
         members.end()?;
-        Ok(Self { origins, ..line })
+        Ok(Self {
+            origins,
+            upstream,
+            ..line
+        })
     }
 }
 
@@ -169,6 +186,24 @@ fn sealed(
     Ok(Some(ClientSecret {
         sealed: sealed.map_err(|error| format!("client_secret: {error}"))?,
         expires_at: secret.expires_at,
+    }))
+}
+
+/// Reads how the client `id` is managed at the upstream server. The token is encrypted with `key`.
+fn upstream(
+    key: &SealingKey,
+    members: &mut UnreadMembers,
+    id: &ClientId,
+) -> Result<Option<UpstreamClient>, String> {
+    let due = "an object in the form of an export";
+    let Some(upstream) = members.take_if_there::<ImportedUpstream>("upstream", due)? else {
+        return Ok(None);
+    };
+    let seal = |token: String| key.seal(&Secret::new(token), &UpstreamClient::token_owner(id));
+    let token = upstream.registration_access_token.map(seal).transpose();
+    Ok(Some(UpstreamClient {
+        uri: upstream.registration_client_uri,
+        token: token.map_err(|error| format!("upstream: {error}"))?,
     }))
 }
 

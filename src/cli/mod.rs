@@ -19,6 +19,7 @@ mod serve;
 mod store;
 mod tokens;
 mod trial;
+mod upstream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -68,6 +69,9 @@ enum Command {
     /// Work with the registrations and updates that wait for approval on a running server.
     #[command(subcommand)]
     Pending(pending::PendingCommand),
+    /// Work with the changes at the upstream server that are not finished.
+    #[command(subcommand)]
+    Upstream(upstream::UpstreamCommand),
     /// Work with the initial access tokens of a running server.
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
@@ -204,16 +208,26 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Check(arguments) => Ok(check::run(arguments)?),
         Command::Store(command) => Ok(store::run(command)?),
         Command::Script(command) => script::run(command),
-        Command::Try(arguments) => wait(trial::run(arguments)),
-        Command::Clients(command) => wait(clients::run(command)),
-        Command::Documents(command) => documents::run(command),
-        Command::Pending(command) => wait(pending::run(command)),
-        Command::Tokens(command) => wait(tokens::run(command)),
-        Command::Events(command) => wait(events::run(command)),
         Command::Config(command) => configure(command),
         Command::Admin(command) => administrate(command),
         Command::Audit(arguments) => wait(audit::run(arguments)),
         Command::Schema { name } => show_schema(name),
+        remote => run_remote(remote),
+    }
+}
+
+/// Runs a command that works with the data of a running server.
+fn run_remote(command: &Command) -> Result<(), CommandFailure> {
+    match command {
+        Command::Try(arguments) => wait(trial::run(arguments)),
+        Command::Clients(command) => wait(clients::run(command)),
+        Command::Documents(command) => documents::run(command),
+        Command::Pending(command) => wait(pending::run(command)),
+        Command::Upstream(command) => wait(upstream::run(command)),
+        Command::Tokens(command) => wait(tokens::run(command)),
+        Command::Events(command) => wait(events::run(command)),
+        // The others were handled before.
+        _ => Ok(()),
     }
 }
 

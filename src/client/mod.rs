@@ -24,7 +24,7 @@ pub(crate) use origins::MemberOrigin;
 pub(crate) use origins::MemberOrigins;
 pub(crate) use record::{
     Approval, CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef,
-    StatementOrigin, TrustLevel,
+    StatementOrigin, TrustLevel, UpstreamClient,
 };
 pub(crate) use rules::Rules;
 pub(crate) use stages::{Approved, Requested, Valid};

@@ -30,10 +30,12 @@ pub(crate) enum MemberOrigin {
     Server,
     /// An administrator.
     Administrator,
+    /// The upstream server, which has registered another value.
+    Upstream,
 }
 
 /// The origins that are words of their own.
-const WORDS: [(&str, MemberOrigin); 8] = [
+const WORDS: [(&str, MemberOrigin); 9] = [
     ("request", MemberOrigin::Request),
     ("signed_request", MemberOrigin::SignedRequest),
     ("software_statement", MemberOrigin::SoftwareStatement),
@@ -42,6 +44,7 @@ const WORDS: [(&str, MemberOrigin); 8] = [
     ("initial_access_token", MemberOrigin::InitialAccessToken),
     ("server", MemberOrigin::Server),
     ("administrator", MemberOrigin::Administrator),
+    ("upstream", MemberOrigin::Upstream),
 ];
 
 /// What precedes the name of a script.

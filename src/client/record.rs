@@ -46,6 +46,9 @@ pub(crate) struct Client {
     /// The client document that it was made from, if its identifier is the URL of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) document: Option<DocumentOrigin>,
+    /// How it is managed at the upstream server that has registered it. `None`: it is registered here only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<UpstreamClient>,
 }
 
 impl Client {
@@ -106,6 +109,24 @@ pub(crate) struct ClientSecret {
     /// `client_secret_expires_at`. `None`: it never expires, which is written as 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// How a client is managed at the upstream server that has registered it (RFC 7592).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct UpstreamClient {
+    /// Its `registration_client_uri` there. `None`: the upstream server does not let it be managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
+    /// Its `registration_access_token` there, sealed for the client and this use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<Sealed>,
+}
+
+impl UpstreamClient {
+    /// Returns for whom the token of the client `id` is sealed. A secret of the client does not open as its token.
+    pub(crate) fn token_owner(id: &ClientId) -> String {
+        format!("{id} upstream")
+    }
 }
 
 /// The digests of a client's registration access tokens.

@@ -31,6 +31,7 @@ mod tree;
 pub(crate) mod trust;
 pub(crate) mod udap;
 mod upstream;
+mod upstream_registration;
 mod variables;
 mod webhooks;
 
@@ -65,6 +66,7 @@ pub use trust::{
     StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer,
 };
 pub use udap::UdapMetadata;
+pub use upstream_registration::UpstreamRegistration;
 pub use webhooks::{Included, Webhook, WebhookClients};
 
 // What the parts of this module use of one another.

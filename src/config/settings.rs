@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::{
-    ClientDocumentSettings, FetchSettings, ScriptSettings, StoreSettings, admin::AdminSettings,
-    paths::Paths, tls::CertificateHeader, tls::TlsSettings,
+    ClientDocumentSettings, FetchSettings, ScriptSettings, StoreSettings, UpstreamRegistration,
+    admin::AdminSettings, paths::Paths, tls::CertificateHeader, tls::TlsSettings,
 };
 
 /// The options that are read once, when the server starts.
@@ -30,6 +30,8 @@ pub struct Settings {
     pub discovery: Map<String, Value>,
     /// `[documents]`
     pub documents: ClientDocumentSettings,
+    /// `[upstreamRegistration]`
+    pub upstream_registration: UpstreamRegistration,
     /// `[admin]`
     pub admin: AdminSettings,
     /// `[telemetry]`

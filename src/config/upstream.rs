@@ -58,7 +58,7 @@ pub(super) fn advice(settings: &Settings, live: &Live) -> Option<String> {
     ))
 }
 
-fn is_plain(url: &Url) -> bool {
+pub(super) fn is_plain(url: &Url) -> bool {
     let is_http = matches!(url.scheme(), "http" | "https") && url.host().is_some();
     let has_more = url.query().is_some() || url.fragment().is_some();
     is_http && !has_more && url.username().is_empty() && url.password().is_none()

@@ -8,7 +8,7 @@ use crate::base::{NoRandomness, SealError, Secret};
 use crate::client::Client;
 use crate::config::Rotation;
 use crate::http::BadCredentials;
-use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};
+use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks, upstream};
 use crate::script::{Hook, HookError};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
@@ -81,6 +81,11 @@ pub(crate) async fn read(
         // In a box, as in `holder::admit`.
         Some(token) if rotates => Box::pin(rotate(cx, held.stored, &token)).await?,
         token => (held.stored.into_client(), token),
+    };
+    let client = match client.upstream {
+        // In a box, so that other reads do not carry the space of its future.
+        Some(_) => Box::pin(upstream::read(cx, client)).await?,
+        None => client,
     };
     let secret = match &client.secret {
         Some(secret) if cx.settings().return_client_secret_on_read => {

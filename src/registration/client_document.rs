@@ -374,6 +374,7 @@ impl JudgedDocument<'_> {
             origins,
             document: Some(document),
             hosted_document: None,
+            upstream: None,
         })
     }
 }

@@ -14,8 +14,8 @@ use crate::config::RegistrationApproval;
 use crate::http::{BadCredentials, BodyError, Problem, answer, body, entity_tag, peer};
 use crate::registration::{
     self, AttestationHeaders, CHALLENGE_HEADER, Caller, ClientAttestationError, ClientInformation,
-    PollAnswer, PollError, Received, RegisterError, Registered, certificate, client_attestation,
-    initial_access, poll, verify_attestation,
+    FrontError, PollAnswer, PollError, Received, RegisterError, Registered, certificate,
+    client_attestation, initial_access, poll, verify_attestation,
 };
 use crate::service::{Context, Service, refusal};
 use crate::store::Action;
@@ -198,6 +198,7 @@ impl From<RegisterError> for Problem {
             | RegisterError::TooManyPending
             | RegisterError::UpdateWaits
             | RegisterError::Conflict => retry(&error),
+            RegisterError::Upstream(error) => upstream_problem(error),
             RegisterError::NoKeys(_)
             | RegisterError::SpoiledByScript { .. }
             | RegisterError::Randomness(_)
@@ -306,6 +307,51 @@ fn failure(error: &RegisterError) -> Problem {
         _ => tracing::error!(cause = %error, "client credentials could not be created"),
     }
     Problem::server_error()
+}
+
+/// Seconds after which a client may retry what the upstream server has not done.
+const UPSTREAM_RETRY: u64 = 30;
+
+/// The upstream server has not done what a client asked for.
+fn upstream_problem(error: FrontError) -> Problem {
+    let description = error.to_string();
+    match error {
+        FrontError::Rejected { code, .. } => {
+            let code = passed_on(&code).unwrap_or(ErrorCode::InvalidClientMetadata);
+            Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description)
+        }
+        FrontError::Unavailable { cause } => {
+            tracing::error!(
+                cause,
+                "the upstream server cannot register or change clients"
+            );
+            Problem::unavailable(&description, UPSTREAM_RETRY)
+        }
+        FrontError::Unconfirmed => Problem::unavailable(&description, UPSTREAM_RETRY),
+        FrontError::Unusable(_) => {
+            Problem::new(StatusCode::BAD_GATEWAY, "server_error", &description)
+        }
+        FrontError::Busy | FrontError::Lost => {
+            Problem::new(StatusCode::CONFLICT, "conflict", &description)
+        }
+        FrontError::NotManageable => {
+            let code = ErrorCode::AccessDenied.as_str();
+            Problem::new(StatusCode::FORBIDDEN, code, &description)
+        }
+        FrontError::Gone => Problem::unauthorised(BadCredentials::Invalid),
+        FrontError::Store(error) => error.into(),
+    }
+}
+
+/// Returns the error codes of a registration that mean the same here (RFC 7591 section 3.2.2).
+fn passed_on(code: &str) -> Option<ErrorCode> {
+    let codes = [
+        ErrorCode::InvalidRedirectUri,
+        ErrorCode::InvalidClientMetadata,
+        ErrorCode::InvalidSoftwareStatement,
+        ErrorCode::UnapprovedSoftwareStatement,
+    ];
+    codes.into_iter().find(|known| known.as_str() == code)
 }
 
 /// The error codes of OAuth 2.0 Attestation-Based Client Authentication.

@@ -3,7 +3,7 @@
 use crate::base::{JsonError, NoRandomness, SealError, Secret, Violation};
 use crate::fetch::FetchError;
 use crate::http::{BadCredentials, BodyError};
-use crate::registration::ClientAttestationError;
+use crate::registration::{ClientAttestationError, FrontError};
 use crate::script::HookError;
 use crate::service::Limited;
 use crate::store::StoreError;
@@ -126,6 +126,9 @@ pub(crate) enum RegisterError {
     /// A secret could not be sealed or opened.
     #[error("a client secret could not be sealed or opened")]
     Seal(#[from] SealError),
+    /// The upstream server has not done it.
+    #[error(transparent)]
+    Upstream(#[from] FrontError),
 }
 
 impl From<StoreError> for RegisterError {

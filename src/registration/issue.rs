@@ -43,6 +43,7 @@ pub(super) fn create(
         shared_as,
         hosted_document: proven.document.after(),
         document: None,
+        upstream: None,
     };
     Ok(Issued {
         client,
@@ -99,11 +100,13 @@ pub(super) fn update(
     proven: &Proven,
     sanctioned: Sanctioned,
 ) -> Result<Issued, RegisterError> {
-    let (cx, before) = (attempt.cx, stored.client());
-    let metadata = sanctioned.metadata.metadata();
-    let expires_at = future_expiry(cx, metadata, before)?;
-    let (secret, sealed) = next_secret(cx, before, metadata, expires_at)?.unzip();
-    let (token, tokens) = next_tokens(cx, before, token)?;
+    let before = stored.client();
+    let NextSecret {
+        expires_at,
+        secret,
+        sealed,
+    } = next_secret(attempt.cx, before, sanctioned.metadata.metadata())?;
+    let (token, tokens) = next_tokens(attempt.cx, before, token)?;
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -118,6 +121,7 @@ pub(super) fn update(
         metadata: sanctioned.metadata,
         hosted_document: proven.document.after(),
         document: before.document.clone(),
+        upstream: before.upstream.clone(),
     };
     Ok(Issued {
         client,
@@ -145,16 +149,28 @@ fn future_expiry(
     Ok(expires_at)
 }
 
+/// The secret of a client after an update, and when the client expires.
+struct NextSecret {
+    expires_at: Option<Timestamp>,
+    secret: Option<Secret>,
+    sealed: Option<ClientSecret>,
+}
+
 /// Returns the secret of `client` with its next `metadata`, if it needs one.
 fn next_secret(
     cx: &Context<'_>,
     client: &Client,
     metadata: &Metadata,
-    expires_at: Option<Timestamp>,
-) -> Result<Option<(Secret, ClientSecret)>, RegisterError> {
+) -> Result<NextSecret, RegisterError> {
+    let expires_at = future_expiry(cx, metadata, client)?;
     let needs_secret = rules::needs_secret(metadata);
     let secret = needs_secret.then(|| kept_or_new(cx, client, expires_at));
-    secret.transpose()
+    let (secret, sealed) = secret.transpose()?.unzip();
+    Ok(NextSecret {
+        expires_at,
+        secret,
+        sealed,
+    })
 }
 
 /// Returns the secret of `client`, or a new one if it has none.

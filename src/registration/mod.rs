@@ -23,6 +23,7 @@ mod reservations;
 mod shared_client;
 mod single_use;
 mod update;
+pub(crate) mod upstream;
 
 pub(crate) use answer::ClientInformation;
 pub(crate) use approval::DeferredAnswer;
@@ -38,6 +39,7 @@ pub(crate) use proof::client_attestation::{
 };
 pub(crate) use proof::initial_access::NamedToken;
 pub(crate) use update::replace_as_operator;
+pub(crate) use upstream::FrontError;
 
 use tracing::Instrument as _;
 
@@ -119,11 +121,17 @@ pub(crate) async fn remove(
     let mut along = Along::audited(&event, caller.reason())?.and(also);
     along.cause.context = hooks::remembered_deletion(cx, caller, client);
     cx.service.store.clients.remove(stored, along).await?;
+    upstream::delete(cx, client).await;
+    report_removed(cx, client, document);
+    Ok(())
+}
+
+/// Writes the deletion to the log and the metrics.
+fn report_removed(cx: &Context<'_>, client: &Client, document: Option<PublicationChange>) {
     let trust_level = client.provenance.trust_level.as_str();
     cx.count(ClientChange::Deleted, trust_level);
     documents::count(cx, document);
     tracing::info!("client deleted");
-    Ok(())
 }
 
 /// Runs steps 5 and 6.
@@ -187,19 +195,33 @@ async fn create_now(
         return Ok(existing);
     }
     let issued = issue_client(attempt, proven, sanctioned, shared.digest.clone())?;
-    let answer = answer(attempt, &issued).await?;
-    let also = shared.alone().and(also);
-    match store(attempt, &issued, proven, also).await {
-        Ok(()) => {}
+    let (issued, upstream) = upstream::register(cx, issued).await?;
+    let also = shared.alone().and(also).and(upstream.settled());
+    let stored = answer_and_store(attempt, &issued, proven, also).await;
+    match upstream.conclude(cx, stored).await {
+        Ok(answer) => {
+            report_created(cx, &issued.client);
+            Ok(answer)
+        }
         // Another request may have registered the same metadata at the same time. After any other failure, a
         // client found now may be a part of this one.
         Err(RegisterError::Conflict) => {
             let existing = shared.answer(attempt).await?;
-            return existing.ok_or(RegisterError::Conflict);
+            existing.ok_or(RegisterError::Conflict)
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     }
-    report_created(cx, &issued.client);
+}
+
+/// Builds the answer, which scripts can change, and then stores the client.
+async fn answer_and_store(
+    attempt: Attempt<'_>,
+    issued: &Issued,
+    proven: &Proven,
+    also: Change,
+) -> Result<ClientInformation, RegisterError> {
+    let answer = answer(attempt, issued).await?;
+    store(attempt, issued, proven, also).await?;
     Ok(answer)
 }
 
@@ -266,23 +288,27 @@ async fn put_back(
     if let Course::Deferred(reason) = course {
         return deferred(attempt, &proven, issued, reason).await;
     }
-    let answer = answer(attempt, &issued).await?;
-    store_next(attempt, stored, &issued, &proven).await?;
+    let (issued, upstream) = upstream::replace(cx, stored.client(), issued).await?;
+    let replaced = answer_and_replace(attempt, stored, &issued, &proven, upstream.settled()).await;
+    let answer = upstream.conclude(cx, replaced).await?;
     cx.count(ClientChange::Updated, proven.proofs.trust_level.as_str());
     tracing::debug!(revision = issued.client.revision, "client updated");
     Ok(Registered::There(answer))
 }
 
-/// Runs step 14 of an update.
-async fn store_next(
+/// Builds the answer to an update, which scripts can change, and then stores the next revision.
+async fn answer_and_replace(
     attempt: Attempt<'_>,
     stored: &Stored,
     issued: &Issued,
     proven: &Proven,
-) -> Result<(), RegisterError> {
+    also: Change,
+) -> Result<ClientInformation, RegisterError> {
+    let answer = answer(attempt, issued).await?;
     let step = attempt.cx.step("store");
-    let put_back = issue::put_back(attempt, stored, issued, proven, Change::default());
-    step.done(put_back.instrument(traces::step("store")).await)
+    let put_back = issue::put_back(attempt, stored, issued, proven, also);
+    step.done(put_back.instrument(traces::step("store")).await)?;
+    Ok(answer)
 }
 
 /// Runs steps 7 to 13.

@@ -7,7 +7,7 @@ use crate::client::{Client, Rules};
 use crate::http::RequestForm;
 use crate::registration::{
     Caller, ClientInformation, Identity, Issued, PublicationChange, Received, RegisterError,
-    decision::TRIES, documents, hooks, issue, report_created,
+    decision::TRIES, documents, hooks, issue, report_created, upstream,
 };
 use crate::script::Hook;
 use crate::service::{Context, Limited};
@@ -247,10 +247,24 @@ async fn register(
         .await?
         .ok_or(PollError::Outdated)?;
     let issued = issue::reissue(cx, client)?;
-    let hook = Hook::ModifyPostResponse;
-    let answer = inform(cx, caller, &issued, (hook, true)).await?;
-    insert(cx, caller, found, (&issued.client, alone)).await?;
+    let (issued, upstream) = upstream::register(cx, issued).await?;
+    let also = alone.and(upstream.settled());
+    let stored = inform_and_insert(cx, caller, found, (&issued, also)).await;
+    let answer = upstream.conclude(cx, stored).await?;
     Ok(PollAnswer::Registered(answer))
+}
+
+/// Builds the answer, which scripts can change, and then stores the client.
+async fn inform_and_insert(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    found: &FoundRequest,
+    (issued, also): (&Issued, Change),
+) -> Result<ClientInformation, PollError> {
+    let hook = Hook::ModifyPostResponse;
+    let answer = inform(cx, caller, issued, (hook, true)).await?;
+    insert(cx, caller, found, (&issued.client, also)).await?;
+    Ok(answer)
 }
 
 /// Stores a new client, with the end of the request that waited and `also`.
@@ -284,13 +298,27 @@ async fn update(
     let (stored, client) = next.ok_or(PollError::Outdated)?;
     check_again(cx, &client, Some(stored.client()))?;
     let issued = issue::open_secret(cx, client)?;
+    let (issued, upstream) = upstream::replace(cx, stored.client(), issued).await?;
+    let also = upstream.settled();
+    let replaced = inform_and_replace(cx, caller, found, (&stored, &issued, also)).await;
+    let answer = upstream.conclude(cx, replaced).await?;
+    Ok(PollAnswer::Updated(answer))
+}
+
+/// Builds the answer to an update, which scripts can change, and then stores the next revision.
+async fn inform_and_replace(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    found: &FoundRequest,
+    (stored, issued, also): (&Stored, &Issued, Change),
+) -> Result<ClientInformation, PollError> {
     // A secret that the update creates is shown once, like the secret of a registration.
     let is_known = stored.client().secret.is_some();
     let is_shown = !is_known || cx.settings().return_client_secret_on_read;
     let hook = Hook::ModifyPutResponse;
-    let answer = inform(cx, caller, &issued, (hook, is_shown)).await?;
-    replace(cx, caller, found, (&stored, &issued.client)).await?;
-    Ok(PollAnswer::Updated(answer))
+    let answer = inform(cx, caller, issued, (hook, is_shown)).await?;
+    replace(cx, caller, found, (stored, &issued.client, also)).await?;
+    Ok(answer)
 }
 
 /// Stores the next revision of a client, with the end of the request that waited.
@@ -298,11 +326,11 @@ async fn replace(
     cx: &Context<'_>,
     caller: &Caller<'_>,
     found: &FoundRequest,
-    (stored, after): (&Stored, &Client),
+    (stored, after, also): (&Stored, &Client, Change),
 ) -> Result<(), PollError> {
     let before = stored.client();
     let event = issue::updated(cx, caller, before, after);
-    let along = along(cx, caller, (found, &event), (Some(before), after))?;
+    let along = along(cx, caller, (found, &event), (Some(before), after))?.and(also);
     let replaced = cx.service.store.clients.replace(stored, after, along).await;
     replaced.map_err(|error| lost(error, PollError::Outdated))?;
     cx.count(ClientChange::Updated, after.provenance.trust_level.as_str());

@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use crate::base::{Violation, absent};
 use crate::client::{Client, MemberOrigin, Provenance, Requested};
 use crate::registration::{
-    Attempt, Caller, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy, check, hooks,
-    issue, reject_any,
+    Attempt, Caller, Issued, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy, check,
+    hooks, issue, reject_any, upstream,
 };
 use crate::script::Proofs;
 use crate::service::Context;
@@ -123,7 +123,22 @@ pub(crate) async fn replace_as_operator(
     let sanctioned = sanction(attempt, &proven).await?;
     let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
-    issue::put_back(attempt, stored, &issued, &proven, also).await?;
+    put_back(attempt, stored, issued, &proven, also).await
+}
+
+/// Stores the update of an administrator, at the upstream server too.
+async fn put_back(
+    attempt: Attempt<'_>,
+    stored: &Stored,
+    issued: Issued,
+    proven: &Proven,
+    also: Change,
+) -> Result<Client, RegisterError> {
+    let cx = attempt.cx;
+    let (issued, upstream) = upstream::replace(cx, stored.client(), issued).await?;
+    let also = also.and(upstream.settled());
+    let put_back = issue::put_back(attempt, stored, &issued, proven, also).await;
+    upstream.conclude(cx, put_back).await?;
     let (client, trust_level) = (issued.client, proven.proofs.trust_level);
     cx.count(ClientChange::Updated, trust_level.as_str());
     tracing::info!(

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Timestamp;
 use crate::client::Client;
 use crate::events;
+use crate::registration::upstream::reconcile;
 use crate::resolution;
 use crate::server::{systemd, systemd::ServerState};
 use crate::service::{Due, Service};
@@ -129,6 +130,41 @@ const SHARE: u64 = 10;
 const LEAST_SHARE: usize = 10;
 /// Seconds of an hour.
 const HOUR: u64 = 3_600;
+
+/// How often calls of the upstream server are continued that were not finished.
+const CONTINUE_UPSTREAM: Duration = Duration::from_secs(5);
+
+/// Continues the calls of the upstream server that were not finished, until `stop` is cancelled. Then it waits for those that
+/// requests have begun until they `ended`.
+pub(crate) async fn continue_upstream(
+    service: Arc<Service>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+) {
+    let Some(registrar) = &service.upstream_registrar else {
+        return;
+    };
+    let continued = async {
+        loop {
+            reconcile::continue_due(&service).await;
+            tokio::time::sleep(CONTINUE_UPSTREAM).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => (),
+        () = continued => (),
+    }
+    ended.cancelled().await;
+    let patience = Duration::from_millis(service.settings.limits.shutdown_ms);
+    if tokio::time::timeout(patience, registrar.ended())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "calls of the upstream server were interrupted; the next start continues them"
+        );
+    }
+}
 
 /// Deletes what has expired, some at a time, until `stop` is cancelled. That also ends a running sweep,
 /// because deleting everything may take longer than a shutdown allows.

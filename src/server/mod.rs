@@ -183,17 +183,18 @@ impl Server {
     /// Spawns the writers of what requests cause, which work until all requests have `ended`, and the periodic
     /// tasks. These are the last tasks.
     fn spawn_lifecycle(&self, refused: AuditWriter, ended: &CancellationToken) {
-        let (service, stop) = (&self.service, &self.stop);
+        let (service, stop) = (|| Arc::clone(&self.service), || self.stop.clone());
         self.tasks.spawn(refused.run(ended.clone()));
-        let patience = Duration::from_millis(service.settings.limits.shutdown_ms);
-        let consumers = events::run(Arc::clone(service), ended.clone(), patience);
+        let patience = Duration::from_millis(self.service.settings.limits.shutdown_ms);
+        let consumers = events::run(service(), ended.clone(), patience);
         self.tasks.spawn(consumers);
-        let uses = lifecycle::write_uses(Arc::clone(service), ended.clone());
+        let uses = lifecycle::write_uses(service(), ended.clone());
         self.tasks.spawn(uses);
-        let sweep = lifecycle::sweep(Arc::clone(service), stop.clone());
-        self.tasks.spawn(sweep);
-        self.tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
-        let upstream = lifecycle::look_upstream(Arc::clone(service), stop.clone());
+        self.tasks.spawn(lifecycle::sweep(service(), stop()));
+        let continued = lifecycle::continue_upstream(service(), stop(), ended.clone());
+        self.tasks.spawn(continued);
+        self.tasks.spawn(lifecycle::add_up_metrics(stop()));
+        let upstream = lifecycle::look_upstream(service(), stop());
         self.tasks.spawn(upstream);
         self.tasks.close();
     }

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::base::{Clock, Secret};
+use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
 use crate::fetch::{FakeNames, Fetcher};
@@ -18,7 +19,8 @@ use crate::server::reload::versions::{self, WantedScripts};
 use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched};
 use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{
-    self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, Verifier,
+    self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, UpstreamRegistrar,
+    Verifier,
 };
 use crate::store::{AuditWriter, Store, StoreError, audit};
 use crate::telemetry::meter;
@@ -78,6 +80,7 @@ struct Opened {
     store: Store,
     fetcher: Arc<Fetcher>,
     verifier: Arc<Verifier>,
+    upstream_registrar: Option<Arc<UpstreamRegistrar>>,
 }
 
 impl Opened {
@@ -104,6 +107,7 @@ impl Opened {
             store,
             fetcher,
             verifier,
+            upstream_registrar: UpstreamRegistrar::new(settings)?.map(Arc::new),
         })
     }
 
@@ -168,8 +172,9 @@ impl Opened {
         let (script_orders, ordered) = script_orders::queue();
         let (refusals, refused) = audit::queue(self.store.audit.clone());
         let parts = Parts {
-            jwks: token::public_keys(&secrets(&scripts)),
+            jwks: public_keys(&scripts),
             upstream: upstream(settings, &issuer, &clock)?,
+            upstream_registrar: self.upstream_registrar,
             store: self.store,
             clock,
             fetcher: self.fetcher,
@@ -302,9 +307,9 @@ fn store_error(settings: &Settings, source: StoreError) -> StartFault {
     StartFault::Store { url, source }
 }
 
-/// Returns the secrets of `[scripts.secrets]`.
-fn secrets(wanted: &WantedScripts) -> Vec<Secret> {
-    wanted.scripts.runtime().secrets()
+/// Returns the public keys of the secrets of `[scripts.secrets]`, as a JWK Set.
+fn public_keys(wanted: &WantedScripts) -> Map<String, Value> {
+    token::public_keys(&wanted.scripts.runtime().secrets())
 }
 
 fn upstream(

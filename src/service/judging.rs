@@ -278,6 +278,8 @@ impl Service {
             refusals: audit::queue(store.audit.clone()).0,
             jwks: self.jwks.clone(),
             upstream: None,
+            // A request that is only judged changes nothing elsewhere.
+            upstream_registrar: None,
             admin_address: self.admin_address,
             steady: Steady::default(),
             stopping: self.stopping.clone(),

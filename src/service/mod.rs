@@ -9,6 +9,7 @@ pub(crate) mod refusal;
 pub(crate) mod script_orders;
 mod steady;
 mod upstream;
+pub(crate) mod upstream_registration;
 pub(crate) mod webhooks;
 
 use std::net::SocketAddr;
@@ -38,6 +39,9 @@ pub(crate) use outside::{HostParts, Outside, key_values};
 pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};
 pub(crate) use steady::{Due, Steady};
 pub(crate) use upstream::{MetadataDocument, Upstream};
+pub(crate) use upstream_registration::{
+    UpstreamFault, UpstreamManagement, UpstreamRegistrar, UpstreamRegistration,
+};
 
 /// Everything that can change while the server runs. A snapshot is never modified, only replaced.
 #[derive(Debug)]
@@ -251,6 +255,8 @@ pub(crate) struct Parts {
     pub(crate) jwks: Map<String, Value>,
     /// The upstream authorization server.
     pub(crate) upstream: Option<Upstream>,
+    /// The registration endpoint of the upstream authorization server.
+    pub(crate) upstream_registrar: Option<Arc<UpstreamRegistrar>>,
     /// The address of the admin listener, if there is one.
     pub(crate) admin_address: Option<SocketAddr>,
 }
@@ -283,6 +289,8 @@ pub(crate) struct Service {
     pub(crate) jwks: Map<String, Value>,
     /// The upstream authorization server, if `discovery.upstream` names one.
     pub(crate) upstream: Option<Upstream>,
+    /// The registration endpoint of the upstream server, if clients are registered there in turn.
+    pub(crate) upstream_registrar: Option<Arc<UpstreamRegistrar>>,
     /// The address of the admin listener, if there is one, whoever opened it.
     pub(crate) admin_address: Option<SocketAddr>,
     /// The limit of a sweep.
@@ -311,6 +319,7 @@ impl Service {
             refusals,
             jwks,
             upstream,
+            upstream_registrar,
             admin_address,
         } = parts;
         let keep = |value: &Value| Ok(value.clone());
@@ -330,6 +339,7 @@ impl Service {
             refusals,
             jwks,
             upstream,
+            upstream_registrar,
             admin_address,
             steady: Steady::default(),
             stopping: CancellationToken::new(),

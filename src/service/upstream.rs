@@ -142,7 +142,7 @@ impl Upstream {
 
 /// Returns its origin, its path, and the fetch settings for it. They allow only this one host, wherever it
 /// is, since the operator has named it.
-fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSettings) {
+pub(super) fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSettings) {
     let Ok(url) = Url::parse(base) else {
         return (base.to_owned(), String::new(), settings.clone());
     };

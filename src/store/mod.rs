@@ -23,6 +23,7 @@ pub(crate) mod script_versions;
 mod sealing;
 pub(crate) mod seen;
 pub(crate) mod transfer;
+pub(crate) mod upstream_calls;
 pub(crate) mod waiting;
 
 use std::path::Path;
@@ -60,6 +61,9 @@ pub(crate) use script_versions::{
     Pin, ScriptFiles, ScriptVersion, ScriptVersions, VersionError, VersionSource,
 };
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
+pub(crate) use upstream_calls::{
+    BeginError, StoredUpstreamCall, UpstreamAim, UpstreamCall, UpstreamCalls,
+};
 pub(crate) use waiting::{PendingType, WaitingItem, WaitingItems};
 
 // What the parts of the store use of one another.
@@ -94,6 +98,8 @@ pub(crate) struct Store {
     pub(crate) pending: PendingRequests,
     /// Everything that waits for an administrator: these, and client documents.
     pub(crate) waiting: WaitingItems,
+    /// The calls of the upstream server that are not finished.
+    pub(crate) upstream_calls: UpstreamCalls,
     /// Identifiers that may be used only once.
     pub(crate) single_use: SingleUse,
     /// The values of scripts.
@@ -192,6 +198,7 @@ impl Store {
             nonces: Nonces::new(shared()),
             pending: PendingRequests::new(shared()),
             waiting: WaitingItems::new(&backend),
+            upstream_calls: UpstreamCalls::new(shared()),
             single_use: SingleUse::new(shared()),
             key_values,
             patches,

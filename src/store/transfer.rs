@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::base::{ClientId, SealError, SealingKey, Timestamp};
 use crate::client::{
     Approved, Client, ClientSecret, DocumentOrigin, HostedDocument, Provenance, RegistrationTokens,
+    UpstreamClient,
 };
 use crate::store::{
     Along, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
@@ -58,6 +59,30 @@ pub(crate) struct ClientLine<'a> {
     hosted_document: Option<HostedDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<&'a DocumentOrigin>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<ClearUpstream>,
+}
+
+/// How a client is managed at the upstream server, with the token in clear text.
+#[derive(Serialize)]
+struct ClearUpstream {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_client_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_access_token: Option<String>,
+}
+
+impl ClearUpstream {
+    fn open(upstream: &UpstreamClient, id: &ClientId, key: &SealingKey) -> Result<Self, SealError> {
+        let token = match &upstream.token {
+            Some(token) => Some(key.open(token, &UpstreamClient::token_owner(id))?),
+            None => None,
+        };
+        Ok(Self {
+            registration_client_uri: upstream.uri.clone(),
+            registration_access_token: token.map(|token| token.expose().to_owned()),
+        })
+    }
 }
 
 /// The secret of a client in clear text. 0 means that it never expires (RFC 7591 section 3.2.1).
@@ -88,9 +113,14 @@ impl<'a> ClientLine<'a> {
             origins,
             hosted_document,
             document,
+            upstream,
         } = client;
         let secret = match secret {
             Some(secret) => Some(ClearSecret::open(secret, id, key)?),
+            None => None,
+        };
+        let upstream = match upstream {
+            Some(upstream) => Some(ClearUpstream::open(upstream, id, key)?),
             None => None,
         };
         Ok(Self {
@@ -107,6 +137,7 @@ impl<'a> ClientLine<'a> {
             origins: origins.as_ref().map(|of| of.shown(metadata.metadata())),
             hosted_document: *hosted_document,
             document: document.as_ref(),
+            upstream,
         })
     }
 }

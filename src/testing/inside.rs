@@ -11,7 +11,7 @@ use crate::admin::endpoint::config;
 use crate::base::ClientId;
 use crate::config::Settings;
 use crate::management::{self, Held};
-use crate::registration::Caller;
+use crate::registration::{Caller, upstream::reconcile};
 use crate::server::probes::{self, Audience};
 use crate::server::reload::Reloads;
 use crate::server::{lifecycle, routes};
@@ -90,6 +90,11 @@ impl Inside {
     /// When it cannot be fetched, or has no such member.
     pub async fn document_member(&self, url: &str, name: &str) -> Result<String, String> {
         plain(self.0.documents.member(url, name).await)
+    }
+
+    /// Continues the calls of the upstream server that are due.
+    pub async fn continue_upstream(&self) {
+        reconcile::continue_due(&self.0).await;
     }
 
     /// Sweeps once.

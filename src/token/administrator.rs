@@ -281,6 +281,7 @@ fn client(
         last_used_at: None,
         shared_as: None,
         hosted_document: None,
+        upstream: None,
         secret: Some(ClientSecret {
             sealed,
             expires_at: None,

@@ -88,6 +88,7 @@ mod transfer_bad_lines;
 mod trial;
 mod unknown_keys;
 mod unused;
+mod upstream_registration;
 mod vouched;
 mod webhooks;
 mod wire;

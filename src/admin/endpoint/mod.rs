@@ -18,6 +18,7 @@ pub(crate) mod script_versions;
 pub(crate) mod scripts;
 pub(crate) mod transfer;
 pub(crate) mod trial;
+pub(crate) mod upstream_calls;
 pub(crate) mod used;
 
 use std::str::FromStr;

@@ -19,6 +19,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(one_initial_access_token(&scopes.tokens_write));
     operations.extend(pending(&scopes.pending_read));
     operations.extend(decisions(&scopes.pending_write));
+    operations.extend(upstream_calls(scopes));
     operations.push(audit(&scopes.audit_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
@@ -388,6 +389,29 @@ fn decisions(scope: &str) -> Vec<Operation> {
             "Deny a registration, an update or a client document that waits.",
             "It is denied. A client learns that when it asks next; the URL of a document is denied.",
         ),
+    ]
+}
+
+fn upstream_calls(scopes: &AdminScopes) -> Vec<Operation> {
+    vec![
+        operation(
+            "get",
+            "/admin/v1/upstream-calls",
+            ("listUpstreamCalls", &scopes.clients_read),
+            "List the changes at the upstream server that are not finished, page by page.",
+        )
+        .parameters(paging(200).to_vec())
+        .json(200, "The page.", "UpstreamCallPage", &[])
+        .problems(&[400]),
+        operation(
+            "post",
+            "/admin/v1/upstream-calls/{id}/settle",
+            ("settleUpstreamCall", &scopes.clients_write),
+            "Remove a change whose outcome was unknown, after it was found out and cleaned up there.",
+        )
+        .parameters(vec![id("The identifier of the change.")])
+        .empty(204, "It is removed.")
+        .problems(&[404, 408, 409, 413, 500]),
     ]
 }
 

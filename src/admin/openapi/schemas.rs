@@ -12,8 +12,9 @@ use crate::admin::{
     endpoint::document_orders, endpoint::documents, endpoint::events::EventPage,
     endpoint::events::consumers, endpoint::events::replay, endpoint::pending,
     endpoint::script_replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
-    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
-    initial_access::NewToken, initial_access::TokenPage, schema,
+    endpoint::upstream_calls, endpoint::used::Noted, import::ImportTally,
+    initial_access::InitialAccessTokenRequest, initial_access::NewToken, initial_access::TokenPage,
+    schema,
 };
 use crate::client::TrustLevel;
 
@@ -55,12 +56,13 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<LoadedScripts<'_>>();
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
-    add_answers_about_approval(&mut generator);
+    add_answers_about_unfinished(&mut generator);
     add_script_answers(&mut generator);
     generator.take_definitions(true)
 }
 
-fn add_answers_about_approval(generator: &mut SchemaGenerator) {
+fn add_answers_about_unfinished(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<upstream_calls::UpstreamCallPage<'_>>();
     generator.subschema_for::<documents::CandidateRecord<'_>>();
     generator.subschema_for::<documents::DocumentPage<'_>>();
     generator.subschema_for::<document_check::DocumentCheck>();

@@ -11,7 +11,8 @@ use url::Url;
 
 use crate::base::scope;
 use crate::config::{
-    FetchSettings, Live, Settings, Verdict, admin, documents, paths, store, tls, upstream, webhooks,
+    FetchSettings, Live, Settings, Verdict, admin, documents, paths, store, tls, upstream,
+    upstream_registration, webhooks,
 };
 
 /// Checks the whole configuration.
@@ -34,6 +35,7 @@ fn check_settings(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     exposure::check(settings, live, verdict);
     urls::check(settings, live, verdict);
     documents::check(settings, live, verdict);
+    upstream_registration::check(settings, live, verdict);
     tls::check(&settings.server, live, verdict);
     log_level(&settings.telemetry.level, verdict);
     traces(settings, verdict);

@@ -30,6 +30,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_documents())
         .merge(admin_tokens())
         .merge(admin_pending())
+        .merge(admin_upstream_calls())
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
@@ -206,6 +207,16 @@ fn admin_pending() -> Router<Arc<Service>> {
         .route(one, only(get(pending::show), READ))
         .route(&format!("{one}/approve"), post_only(post(pending::approve)))
         .route(&format!("{one}/deny"), post_only(post(pending::deny)))
+}
+
+/// The changes at the upstream server that are not finished.
+fn admin_upstream_calls() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::upstream_calls;
+    let calls = "/admin/v1/upstream-calls";
+    let settle = post_only(post(upstream_calls::settle));
+    Router::new()
+        .route(calls, only(get(upstream_calls::list), READ))
+        .route(&format!("{calls}/{{id}}/settle"), settle)
 }
 
 /// The initial access tokens of the admin API.

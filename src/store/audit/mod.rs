@@ -106,6 +106,10 @@ pub(crate) enum Action {
     DocumentGone,
     /// A client document was rejected, or could not be fetched again.
     DocumentRefused,
+    /// It is not known whether the upstream server has registered, changed or deleted a client.
+    UpstreamOutcomeUnknown,
+    /// An administrator has found that out.
+    UpstreamOutcomeSettled,
 }
 
 /// Who did something, and in which request.

@@ -13,7 +13,7 @@ use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
 use crate::store::{
     Along, Backend, Cause, Change, Expectation, Pair, StoreError, client_documents,
-    events::reported, keys, number, record,
+    events::reported, keys, number, record, upstream_calls,
 };
 use index::{Indexed, entered, removed};
 
@@ -290,6 +290,7 @@ pub(super) fn replacement(
 /// Returns the change that removes `seen`, with its event.
 pub(super) fn removal(seen: &Stored, cause: &Cause) -> Result<Change, StoreError> {
     let mut change = removed(&seen.client).and(reported(Some(&seen.client), None, cause)?);
+    change = change.and(upstream_calls::deletion(&seen.client)?);
     change.delete.push(keys::client(&seen.client.id));
     if seen.client.document.is_some() {
         change = change.and(client_documents::removal(&seen.client.id));

@@ -19,6 +19,7 @@
 //! | `n/c` | number: how many clients there are |
 //! | `n/l` | number, 1: all clients are counted by level, including those stored earlier |
 //! | `n/l/` trust level | number: how many clients have this level |
+//! | `n/f` | number: how many registrations at the upstream server are not finished |
 //! | `n/i/` member, `/`, digest of its value | number: how many clients have this value |
 //! | `n/x/` type, `/`, group | number: how many records of a bounded type are in the group |
 //! | `n/x/` type, `/`, origin | number: how many records of a type with shares have this origin, a digest |
@@ -30,6 +31,7 @@
 //! | `s` | the time that the store last recorded |
 //! | `t/f/` version | the files of a set of scripts |
 //! | `t/s/` version | where a set of scripts came from, and when it was in force |
+//! | `u/` identifier | a call of the upstream server that is not finished |
 //! | `v/` | the number of the last event of the event log |
 //! | `v/` number, 8 bytes, big-endian | an event |
 //! | `w/` consumer, `/s` | how far a consumer of the event log has come |
@@ -96,6 +98,11 @@ pub(super) const SCRIPT_VERSIONS: &[u8] = b"t/s/";
 /// The prefix of the files of versions of the scripts.
 const SCRIPT_FILES: &[u8] = b"t/f/";
 
+/// The prefix of calls of the upstream server that are not finished.
+pub(super) const UPSTREAM_CALLS: &[u8] = b"u/";
+/// The number of registrations among them.
+pub(super) const UPSTREAM_CREATIONS: &[u8] = b"n/f";
+
 /// The sequence of the event log.
 pub(super) const EVENTS: &[u8] = b"v/";
 /// The prefix of the last metadata of deleted clients.
@@ -147,6 +154,17 @@ pub(super) fn script_files(version: &str) -> Vec<u8> {
 /// Returns the key of the last metadata of a deleted client.
 pub(super) fn deleted_client(id: &ClientId) -> Vec<u8> {
     [DELETED_CLIENTS, id.as_str().as_bytes()].concat()
+}
+
+/// Returns the key of a call of the upstream server.
+pub(super) fn upstream_call(id: &str) -> Vec<u8> {
+    [UPSTREAM_CALLS, id.as_bytes()].concat()
+}
+
+/// Returns the identifier of the call that a key names.
+pub(super) fn upstream_call_id(key: &[u8]) -> Option<String> {
+    let id = key.strip_prefix(UPSTREAM_CALLS)?;
+    String::from_utf8(id.to_vec()).ok()
 }
 
 /// Returns the key that records how far a consumer has come.

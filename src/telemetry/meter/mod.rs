@@ -155,6 +155,11 @@ pub(crate) fn sweep_held(seconds: u64) {
     gauge!(names::SWEEP_HELD).set(large(seconds));
 }
 
+/// Records how many calls of the upstream server have an outcome that is not known.
+pub(crate) fn upstream_unknown(calls: u64) {
+    gauge!(names::UPSTREAM_UNKNOWN).set(large(calls));
+}
+
 /// Records the number of registered clients by trust level, and the size of the store on disk, if it has one.
 pub(crate) fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
     for &(trust_level, count) in clients {

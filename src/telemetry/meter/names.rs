@@ -27,6 +27,7 @@ pub(super) const HOSTED_DOCUMENTS: &str = "registrar_hosted_documents_total";
 pub(super) const CLIENTS_EXPIRED: &str = "registrar_clients_expired_total";
 
 pub(super) const CLIENTS_STORED: &str = "registrar_clients";
+pub(super) const UPSTREAM_UNKNOWN: &str = "registrar_upstream_outcomes_unknown";
 pub(super) const SWEEP_HELD: &str = "registrar_sweep_held_seconds";
 pub(super) const STORE_BYTES: &str = "registrar_store_disk_bytes";
 pub(super) const EVENT_ATTEMPTS: &str = "registrar_event_attempts_total";
@@ -107,6 +108,10 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     ),
     (STORE_QUEUE, "Changes queued for the store."),
     (CLIENTS_STORED, "Registered clients, by trust level."),
+    (
+        UPSTREAM_UNKNOWN,
+        "Changes at the upstream server whose outcome is not known.",
+    ),
     (
         SWEEP_HELD,
         "Seconds by which the clock is implausibly far ahead, suspending sweeps; 0 if not suspended.",

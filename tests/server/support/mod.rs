@@ -81,6 +81,7 @@ impl TestServer {
         scripts: &[(&str, &str)],
         change: impl FnOnce(&mut Configuration),
     ) -> Self {
+        // In a box: the configuration makes this future large.
         Box::pin(Self::begin(scripts, change, Other::default())).await
     }
 

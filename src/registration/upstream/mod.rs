@@ -1,0 +1,444 @@
+//! The front: a client is registered at the upstream server in turn (`[upstreamRegistration]`), with its identifiers
+//! and secrets.
+//!
+//! What is sent follows from what was decided here, and what is stored here follows from the answer. Each call is
+//! stored before it is sent, and ends in the same change that stores its result. It is sent by a task of its own, so
+//! that a client that disconnects does not leave it half done. [`reconcile`] continues what remains.
+
+mod adopt;
+mod error;
+pub(crate) mod reconcile;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::base::{ClientId, Clock, Timestamp};
+use crate::client::{Client, Metadata};
+use crate::registration::{Issued, RegisterError};
+use crate::service::{
+    Context, Service, UpstreamFault, UpstreamManagement, UpstreamRegistrar, UpstreamRegistration,
+};
+use crate::store::{
+    Change, Store, StoreError, Stored, StoredUpstreamCall, UpstreamAim, UpstreamCall,
+};
+
+use adopt::{adopted, forwarded, management, sealed, usable_id};
+pub(crate) use error::FrontError;
+use reconcile::unknown_event;
+
+/// Seconds for which the server that sends a call works on it. It is longer than a request takes.
+const HOLD: u64 = 120;
+
+/// What works on calls of the upstream server. It outlives the request that begins a call.
+#[derive(Clone)]
+pub(crate) struct Front {
+    registrar: Arc<UpstreamRegistrar>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+/// A call whose result is about to be stored; none if clients are registered here only.
+#[must_use]
+pub(super) struct UpstreamWork(Option<StoredUpstreamCall>);
+
+impl UpstreamWork {
+    /// Returns the change that ends the call, to be combined with the change that stores its result.
+    pub(super) fn settled(&self) -> Change {
+        let call = self.0.as_ref();
+        call.map(StoredUpstreamCall::removal).unwrap_or_default()
+    }
+
+    /// Returns the `outcome` of storing the result. If it is not stored, what the call has done at the upstream server is
+    /// undone there.
+    pub(super) async fn conclude<T, E>(
+        self,
+        cx: &Context<'_>,
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
+        if outcome.is_err()
+            && let (Some(call), Some(front)) = (self.0, Front::of(cx.service))
+        {
+            // A failure is in the log, and is continued later.
+            let registrar = Arc::clone(&front.registrar);
+            drop(registrar.run(front.undo(call)).await);
+        }
+        outcome
+    }
+}
+
+/// Registers the new client at the upstream server. Returns it as that server has registered it.
+///
+/// # Errors
+/// Why it is not registered there.
+pub(super) async fn register(
+    cx: &Context<'_>,
+    issued: Issued,
+) -> Result<(Issued, UpstreamWork), RegisterError> {
+    let Some(front) = Front::of(cx.service) else {
+        return Ok((issued, UpstreamWork(None)));
+    };
+    let metadata = issued.client.metadata.metadata();
+    let sent = forwarded(&front.registrar.members, metadata);
+    // In boxes, so that every other registration does not carry the space of these futures.
+    let (call, registration) = Box::pin(front.create(sent)).await?;
+    let work = UpstreamWork(Some(call));
+    let adopted = adopted(cx, issued, &registration);
+    let issued = Box::pin(work_on(cx, &work, adopted)).await?;
+    Ok((issued, work))
+}
+
+/// Returns the adopted client. If the answer of the upstream server cannot be adopted, the client is deleted there.
+async fn work_on(
+    cx: &Context<'_>,
+    work: &UpstreamWork,
+    adopted: Result<Issued, RegisterError>,
+) -> Result<Issued, RegisterError> {
+    let undone = UpstreamWork(work.0.clone());
+    undone.conclude(cx, adopted).await
+}
+
+/// Replaces the client `before` at the upstream server by the issued one. Returns it as that server has registered it.
+///
+/// # Errors
+/// Why it is not replaced there.
+pub(super) async fn replace(
+    cx: &Context<'_>,
+    before: &Client,
+    issued: Issued,
+) -> Result<(Issued, UpstreamWork), RegisterError> {
+    let (Some(front), true) = (Front::of(cx.service), before.upstream.is_some()) else {
+        return Ok((issued, UpstreamWork(None)));
+    };
+    let managed = management(&front.store.sealing_key, before)?;
+    let managed = managed.ok_or(FrontError::NotManageable)?;
+    let sent = forwarded(&front.registrar.members, issued.client.metadata.metadata());
+    let id = before.id.clone();
+    let (call, registration) = Box::pin(front.update(id, managed, sent)).await?;
+    let work = UpstreamWork(Some(call));
+    let adopted = adopted(cx, issued, &registration);
+    let issued = Box::pin(work_on(cx, &work, adopted)).await?;
+    Ok((issued, work))
+}
+
+/// Deletes a client at the upstream server that was deleted here. If that server is not available, it follows later.
+pub(super) async fn delete(cx: &Context<'_>, client: &Client) {
+    let (Some(front), true) = (Front::of(cx.service), client.upstream.is_some()) else {
+        return;
+    };
+    let id = client.id.clone();
+    let registrar = Arc::clone(&front.registrar);
+    // A failure is in the log, and is continued later.
+    drop(
+        registrar
+            .run(async move { front.continue_client(&id).await })
+            .await,
+    );
+}
+
+/// Reads the client at the upstream server. Returns it as it is registered there now, with its current secret. If that
+/// server is not available, it is returned as it is stored here.
+///
+/// # Errors
+/// When the upstream server no longer knows the client, or the store fails.
+pub(crate) async fn read(cx: &Context<'_>, client: Client) -> Result<Client, RegisterError> {
+    let (Some(front), true) = (Front::of(cx.service), client.upstream.is_some()) else {
+        return Ok(client);
+    };
+    let id = client.id.clone();
+    let registrar = Arc::clone(&front.registrar);
+    let read = registrar.run(async move { front.read(&id).await }).await;
+    match read.map_err(|_| FrontError::Lost)?? {
+        Some((current, registration)) => adopt::overlaid(cx, current.into_client(), &registration),
+        None => Ok(client),
+    }
+}
+
+impl Front {
+    /// Returns none if clients are registered here only.
+    pub(crate) fn of(service: &Service) -> Option<Self> {
+        Some(Self {
+            registrar: Arc::clone(service.upstream_registrar.as_ref()?),
+            store: service.store.clone(),
+            clock: Arc::clone(&service.clock),
+        })
+    }
+
+    fn held_until(&self) -> Timestamp {
+        self.clock.now().plus(HOLD)
+    }
+
+    /// Sends a registration. The call that is returned deletes the client again, unless it ends first.
+    async fn create(
+        self,
+        sent: Map<String, Value>,
+    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+        let call = UpstreamCall {
+            aim: UpstreamAim::Create,
+            client_id: None,
+            upstream: None,
+            metadata: Some(Metadata::new(sent.clone())),
+            begun_at: self.clock.now(),
+            held_until: self.held_until(),
+            attempts: 0,
+            trouble: None,
+        };
+        let begun = self.store.upstream_calls.begin_creation(call).await;
+        let call = begun.map_err(FrontError::from)?;
+        let registrar = Arc::clone(&self.registrar);
+        let created = registrar.run(self.send_creation(call, sent)).await;
+        created.map_err(|_| FrontError::Lost)?
+    }
+
+    async fn send_creation(
+        self,
+        call: StoredUpstreamCall,
+        sent: Map<String, Value>,
+    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+        match self.registrar.create(&sent).await {
+            Ok(registration) => self.note_created(call, registration).await,
+            Err(fault) if fault.may_be_done() => {
+                self.give_up(&call, fault.to_string()).await?;
+                Err(FrontError::from(fault).into())
+            }
+            Err(fault) => {
+                self.store
+                    .upstream_calls
+                    .end(&call, Change::default())
+                    .await?;
+                Err(FrontError::from(fault).into())
+            }
+        }
+    }
+
+    /// Stores how the new client is managed, before anything else can fail.
+    async fn note_created(
+        &self,
+        call: StoredUpstreamCall,
+        registration: UpstreamRegistration,
+    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+        let Some(id) = usable_id(&registration.client_id) else {
+            self.discard(&call, registration).await?;
+            return Err(FrontError::Unusable("client_id".to_owned()).into());
+        };
+        let upstream = sealed(&self.store.sealing_key, &id, &registration)?;
+        let next = UpstreamCall {
+            aim: UpstreamAim::Delete,
+            client_id: Some(id),
+            upstream: Some(upstream),
+            held_until: self.held_until(),
+            ..call.call.clone()
+        };
+        let calls = &self.store.upstream_calls;
+        let noted = calls.replace(&call, next, Change::default()).await?;
+        let noted = noted.ok_or(FrontError::Lost)?;
+        Ok((noted, registration))
+    }
+
+    /// Deletes a client at once whose identifier cannot be used here.
+    async fn discard(
+        &self,
+        call: &StoredUpstreamCall,
+        registration: UpstreamRegistration,
+    ) -> Result<(), StoreError> {
+        let deleted = match (registration.uri, registration.token) {
+            (Some(uri), Some(token)) => {
+                let managed = UpstreamManagement { uri, token };
+                self.registrar.delete(&managed).await
+            }
+            _ => Err(UpstreamFault::Unusable("it cannot be managed".to_owned())),
+        };
+        match deleted {
+            Ok(()) => {
+                let calls = &self.store.upstream_calls;
+                calls.end(call, Change::default()).await.map(drop)
+            }
+            Err(fault) => {
+                let trouble = format!("its client_id cannot be used here; {fault}");
+                self.give_up(call, trouble).await
+            }
+        }
+    }
+
+    /// Notes that only an operator can find out how the call ended.
+    async fn give_up(&self, call: &StoredUpstreamCall, trouble: String) -> Result<(), StoreError> {
+        tracing::error!(
+            call = call.id,
+            client_id = call.call.client_id.as_ref().map(ClientId::as_str),
+            cause = trouble,
+            "it is not known whether the upstream server has done what it was asked; see registrar upstream list"
+        );
+        let event = unknown_event(call, &trouble, self.clock.now());
+        let next = UpstreamCall {
+            aim: UpstreamAim::Unknown,
+            trouble: Some(trouble),
+            ..call.call.clone()
+        };
+        let calls = &self.store.upstream_calls;
+        calls.replace(call, next, event.change()?).await.map(drop)
+    }
+
+    /// Sends an update. The call that is returned restores the client there as it is stored here, unless it ends first.
+    async fn update(
+        self,
+        id: ClientId,
+        managed: UpstreamManagement,
+        sent: Map<String, Value>,
+    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+        let call = UpstreamCall {
+            aim: UpstreamAim::Update,
+            client_id: Some(id.clone()),
+            upstream: None,
+            metadata: None,
+            begun_at: self.clock.now(),
+            held_until: self.held_until(),
+            attempts: 0,
+            trouble: None,
+        };
+        let begun = self.store.upstream_calls.begin_update(&id, call).await;
+        let call = begun.map_err(FrontError::from)?;
+        let registrar = Arc::clone(&self.registrar);
+        let updated = registrar
+            .run(self.send_update(call, id, managed, sent))
+            .await;
+        updated.map_err(|_| FrontError::Lost)?
+    }
+
+    async fn send_update(
+        self,
+        call: StoredUpstreamCall,
+        id: ClientId,
+        managed: UpstreamManagement,
+        mut sent: Map<String, Value>,
+    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+        sent.insert("client_id".to_owned(), id.as_str().into());
+        let calls = &self.store.upstream_calls;
+        match self.registrar.update(&managed, &sent).await {
+            Ok(registration) => {
+                let registration = continued(registration, &managed);
+                let next = UpstreamCall {
+                    upstream: Some(sealed(&self.store.sealing_key, &id, &registration)?),
+                    ..call.call.clone()
+                };
+                let noted = calls.replace(&call, next, Change::default()).await?;
+                Ok((noted.ok_or(FrontError::Lost)?, registration))
+            }
+            Err(fault) => {
+                // What may be done is undone: the client learns that its update was not completed.
+                if fault.may_be_done() {
+                    self.release(call).await?;
+                } else {
+                    calls.end(&call, Change::default()).await?;
+                }
+                Err(FrontError::from(fault).into())
+            }
+        }
+    }
+
+    /// Lets another task continue the call at once.
+    async fn release(&self, call: StoredUpstreamCall) -> Result<(), StoreError> {
+        let next = UpstreamCall {
+            held_until: Timestamp::default(),
+            ..call.call.clone()
+        };
+        let calls = &self.store.upstream_calls;
+        calls
+            .replace(&call, next, Change::default())
+            .await
+            .map(drop)
+    }
+
+    /// Undoes what the call has done, because its result could not be stored.
+    async fn undo(self, call: StoredUpstreamCall) {
+        let id = call.id.clone();
+        let released = self.release(call).await;
+        let undone = match released {
+            Ok(()) => self.continue_call(&id).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = undone {
+            tracing::error!(%error, call = id, "cannot undo a change at the upstream server yet");
+        }
+    }
+
+    /// Reads the client `id`, and stores its credentials if the upstream server has changed them. Returns none if that
+    /// server is not available.
+    async fn read(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<(Stored, UpstreamRegistration)>, RegisterError> {
+        let mut denied = None;
+        loop {
+            let stored = self.find(id).await?;
+            let upstream = &stored.client().upstream;
+            // Another reader may have been given another token. If not, the client does not exist there.
+            if denied.as_ref() == Some(upstream) {
+                return Err(FrontError::Gone.into());
+            }
+            let Some(managed) = management(&self.store.sealing_key, stored.client())? else {
+                return Ok(None);
+            };
+            match self.registrar.read(&managed).await {
+                Ok(registration) => {
+                    let registration = continued(registration, &managed);
+                    let stored = self.keep_credentials(id, &registration).await?;
+                    return Ok(Some((stored, registration)));
+                }
+                Err(UpstreamFault::Denied(_)) => denied = Some(upstream.clone()),
+                Err(fault) => {
+                    let (client_id, cause) = (id.as_str(), fault.to_string());
+                    tracing::warn!(
+                        client_id,
+                        cause,
+                        "cannot read the client at the upstream server"
+                    );
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Returns the client `id`. If it was deleted in the meantime, that is a conflict.
+    async fn find(&self, id: &ClientId) -> Result<Stored, StoreError> {
+        let found = self.store.clients.find(id).await?;
+        found.ok_or(StoreError::Conflict)
+    }
+
+    /// Stores the credentials of the client `id` that the upstream server has returned.
+    async fn keep_credentials(
+        &self,
+        id: &ClientId,
+        registration: &UpstreamRegistration,
+    ) -> Result<Stored, RegisterError> {
+        loop {
+            let stored = self.find(id).await?;
+            let key = &self.store.sealing_key;
+            let Some(client) = adopt::with_credentials(key, stored.client(), registration)? else {
+                return Ok(stored);
+            };
+            match self
+                .store
+                .clients
+                .replace(&stored, &client, Change::default())
+                .await
+            {
+                Err(StoreError::Conflict) => (),
+                Err(error) => return Err(error.into()),
+                Ok(()) => return Ok(self.find(id).await?),
+            }
+        }
+    }
+}
+
+/// Returns the answer with what it may omit because it has not changed.
+fn continued(
+    registration: UpstreamRegistration,
+    managed: &UpstreamManagement,
+) -> UpstreamRegistration {
+    let UpstreamManagement { uri, token } = managed;
+    UpstreamRegistration {
+        uri: registration.uri.or_else(|| Some(uri.clone())),
+        token: registration.token.or_else(|| Some(token.clone())),
+        ..registration
+    }
+}
