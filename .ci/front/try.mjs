@@ -121,9 +121,14 @@ const count = ({ status }, what) => {
   assert.ok([200, 201, 204, 409, 503].includes(status), key);
 };
 async function live(at) {
-  const answer = await send('POST', `${registrar}/register`, { ...request, client_name: `Client ${at}` });
-  count(answer, 'POST');
-  if (answer.status !== 201) return;
+  let answer;
+  // A client that is told to retry does so.
+  for (let tries = 0; tries < 100 && answer?.status !== 201; tries += 1) {
+    if (tries > 0) await wait(200);
+    answer = await send('POST', `${registrar}/register`, { ...request, client_name: `Client ${at}` });
+    count(answer, 'POST');
+  }
+  assert.equal(answer.status, 201);
   const { client_id } = answer.body;
   const update = { ...request, client_id, client_name: `Client ${at} again` };
   count(await manage(answer.body, 'PUT', update), 'PUT');
@@ -133,7 +138,6 @@ async function worker() {
   while (begun < COUNT) {
     begun += 1;
     await live(begun);
-    if (begun > COUNT / 2 && begun < COUNT) await wait(20);
   }
 }
 const workers = Array.from({ length: 8 }, worker);
@@ -169,5 +173,6 @@ for (const { id } of calls) {
 assert.deepEqual(await unfinished(), []);
 const [left, right] = await sides();
 assert.deepEqual(left, right);
-assert.ok(left.length > 50);
+assert.ok(left.length > COUNT / 2);
 console.log(`${calls.length} unknown outcomes, ${strangers.length} of them had a client; now both sides have the same ${left.length} clients`);
+await killed(child);
