@@ -40,7 +40,7 @@ pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, Scri
 pub(crate) use steady::{Due, Steady};
 pub(crate) use upstream::{MetadataDocument, Upstream};
 pub(crate) use upstream_registration::{
-    UpstreamFault, UpstreamManagement, UpstreamRegistrar, UpstreamRegistration,
+    UpstreamAnswer, UpstreamFault, UpstreamManagement, UpstreamRegistrar,
 };
 
 /// Everything that can change while the server runs. A snapshot is never modified, only replaced.

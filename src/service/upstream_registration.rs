@@ -43,7 +43,7 @@ pub(crate) struct UpstreamManagement {
 }
 
 /// What the upstream server has registered.
-pub(crate) struct UpstreamRegistration {
+pub(crate) struct UpstreamAnswer {
     /// All members of its answer, without the credentials.
     pub(crate) members: Map<String, Value>,
     /// `client_id`
@@ -137,7 +137,7 @@ impl UpstreamRegistrar {
     pub(crate) async fn create(
         &self,
         metadata: &Map<String, Value>,
-    ) -> Result<UpstreamRegistration, UpstreamFault> {
+    ) -> Result<UpstreamAnswer, UpstreamFault> {
         let token = match &self.token_file {
             Some(file) => Some(read_token(file).map_err(UpstreamFault::Unavailable)?),
             None => None,
@@ -157,7 +157,7 @@ impl UpstreamRegistrar {
     pub(crate) async fn read(
         &self,
         client: &UpstreamManagement,
-    ) -> Result<UpstreamRegistration, UpstreamFault> {
+    ) -> Result<UpstreamAnswer, UpstreamFault> {
         self.manage("GET", client, None).await
     }
 
@@ -169,7 +169,7 @@ impl UpstreamRegistrar {
         &self,
         client: &UpstreamManagement,
         metadata: &Map<String, Value>,
-    ) -> Result<UpstreamRegistration, UpstreamFault> {
+    ) -> Result<UpstreamAnswer, UpstreamFault> {
         self.manage("PUT", client, Some(metadata)).await
     }
 
@@ -178,7 +178,7 @@ impl UpstreamRegistrar {
         method: &str,
         client: &UpstreamManagement,
         metadata: Option<&Map<String, Value>>,
-    ) -> Result<UpstreamRegistration, UpstreamFault> {
+    ) -> Result<UpstreamAnswer, UpstreamFault> {
         let url = self.at_named_host(&client.uri)?;
         let request = message(method, &url, Some(&client.token), metadata);
         let response = self.send(request).await?;
@@ -251,7 +251,7 @@ fn message(
 }
 
 /// Returns the client of an answer.
-fn registration(response: &Response) -> Result<UpstreamRegistration, String> {
+fn registration(response: &Response) -> Result<UpstreamAnswer, String> {
     let members = json::parse_object(&response.body);
     let mut members = members.map_err(|_| "it is not one JSON object".to_owned())?;
     let mut text = |name: &str| match members.remove(name) {
@@ -264,7 +264,7 @@ fn registration(response: &Response) -> Result<UpstreamRegistration, String> {
     let token = text("registration_access_token").map(Secret::new);
     let expires_at = members.remove("client_secret_expires_at");
     members.remove("client_id_issued_at");
-    Ok(UpstreamRegistration {
+    Ok(UpstreamAnswer {
         members,
         client_id,
         secret,

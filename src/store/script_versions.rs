@@ -92,7 +92,8 @@ pub(crate) struct ScriptVersions {
 }
 
 impl ScriptVersions {
-    pub(super) const fn new(backend: Arc<dyn Backend>) -> Self {
+    pub(super) fn new(backend: &Arc<dyn Backend>) -> Self {
+        let backend = Arc::clone(backend);
         Self { backend }
     }
 

@@ -168,8 +168,8 @@ pub(crate) enum BeginError {
 pub(crate) struct UpstreamCalls(Arc<dyn Backend>);
 
 impl UpstreamCalls {
-    pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self(backend)
+    pub(super) fn new(backend: &Arc<dyn Backend>) -> Self {
+        Self(Arc::clone(backend))
     }
 
     /// Stores a registration that is about to be sent.

@@ -9,7 +9,7 @@ use crate::client::{
     UpstreamClient, member,
 };
 use crate::registration::{Issued, RegisterError};
-use crate::service::{Context, UpstreamManagement, UpstreamRegistration};
+use crate::service::{Context, UpstreamAnswer, UpstreamManagement};
 
 use super::FrontError;
 
@@ -43,7 +43,7 @@ fn is_clients(name: &str) -> bool {
 pub(super) fn adopted(
     cx: &Context<'_>,
     issued: Issued,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<Issued, RegisterError> {
     let id = usable_id(&registration.client_id);
     let id = id.filter(|id| issued.client.hosted_document.is_none() || is_plain_id(id.as_str()));
@@ -76,7 +76,7 @@ pub(super) fn adopted(
 pub(super) fn overlaid(
     cx: &Context<'_>,
     client: Client,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<Client, RegisterError> {
     let mut metadata = client.metadata.metadata().clone();
     let changed = changed(&metadata, &registration.members);
@@ -151,7 +151,7 @@ fn secret(
     key: &SealingKey,
     id: &ClientId,
     client: &Client,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<Option<ClientSecret>, SealError> {
     let Some(secret) = &registration.secret else {
         // A secret that was created here is none there.
@@ -176,7 +176,7 @@ pub(super) fn usable_id(text: &str) -> Option<ClientId> {
 pub(super) fn with_credentials(
     key: &SealingKey,
     client: &Client,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<Option<Client>, SealError> {
     let has_token = has_token(key, client, registration)?;
     let has_secret = has_secret(key, client, registration)?;
@@ -194,7 +194,7 @@ pub(super) fn with_credentials(
 fn has_token(
     key: &SealingKey,
     client: &Client,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<bool, SealError> {
     let Some(managed) = management(key, client)? else {
         return Ok(false);
@@ -209,7 +209,7 @@ fn has_token(
 fn has_secret(
     key: &SealingKey,
     client: &Client,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<bool, SealError> {
     match (&registration.secret, &client.secret) {
         (None, _) => Ok(true),
@@ -225,7 +225,7 @@ fn has_secret(
 pub(super) fn sealed(
     key: &SealingKey,
     id: &ClientId,
-    registration: &UpstreamRegistration,
+    registration: &UpstreamAnswer,
 ) -> Result<UpstreamClient, SealError> {
     let token = match &registration.token {
         Some(token) => Some(key.seal(token, &UpstreamClient::token_owner(id))?),

@@ -17,7 +17,7 @@ use crate::base::{ClientId, Clock, Timestamp};
 use crate::client::{Client, Metadata};
 use crate::registration::{Issued, RegisterError};
 use crate::service::{
-    Context, Service, UpstreamFault, UpstreamManagement, UpstreamRegistrar, UpstreamRegistration,
+    Context, Service, UpstreamAnswer, UpstreamFault, UpstreamManagement, UpstreamRegistrar,
 };
 use crate::store::{
     Change, Store, StoreError, Stored, StoredUpstreamCall, UpstreamAim, UpstreamCall,
@@ -172,7 +172,7 @@ impl Front {
     async fn create(
         self,
         sent: Map<String, Value>,
-    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+    ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
         let call = UpstreamCall {
             aim: UpstreamAim::Create,
             client_id: None,
@@ -194,7 +194,7 @@ impl Front {
         self,
         call: StoredUpstreamCall,
         sent: Map<String, Value>,
-    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+    ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
         match self.registrar.create(&sent).await {
             Ok(registration) => self.note_created(call, registration).await,
             Err(fault) if fault.may_be_done() => {
@@ -215,8 +215,8 @@ impl Front {
     async fn note_created(
         &self,
         call: StoredUpstreamCall,
-        registration: UpstreamRegistration,
-    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+        registration: UpstreamAnswer,
+    ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
         let Some(id) = usable_id(&registration.client_id) else {
             self.discard(&call, registration).await?;
             return Err(FrontError::Unusable("client_id".to_owned()).into());
@@ -239,7 +239,7 @@ impl Front {
     async fn discard(
         &self,
         call: &StoredUpstreamCall,
-        registration: UpstreamRegistration,
+        registration: UpstreamAnswer,
     ) -> Result<(), StoreError> {
         let deleted = match (registration.uri, registration.token) {
             (Some(uri), Some(token)) => {
@@ -284,7 +284,7 @@ impl Front {
         id: ClientId,
         managed: UpstreamManagement,
         sent: Map<String, Value>,
-    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+    ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
         let call = UpstreamCall {
             aim: UpstreamAim::Update,
             client_id: Some(id.clone()),
@@ -310,7 +310,7 @@ impl Front {
         id: ClientId,
         managed: UpstreamManagement,
         mut sent: Map<String, Value>,
-    ) -> Result<(StoredUpstreamCall, UpstreamRegistration), RegisterError> {
+    ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
         sent.insert("client_id".to_owned(), id.as_str().into());
         let calls = &self.store.upstream_calls;
         match self.registrar.update(&managed, &sent).await {
@@ -363,10 +363,7 @@ impl Front {
 
     /// Reads the client `id`, and stores its credentials if the upstream server has changed them. Returns none if that
     /// server is not available.
-    async fn read(
-        &self,
-        id: &ClientId,
-    ) -> Result<Option<(Stored, UpstreamRegistration)>, RegisterError> {
+    async fn read(&self, id: &ClientId) -> Result<Option<(Stored, UpstreamAnswer)>, RegisterError> {
         let mut denied = None;
         loop {
             let stored = self.find(id).await?;
@@ -408,7 +405,7 @@ impl Front {
     async fn keep_credentials(
         &self,
         id: &ClientId,
-        registration: &UpstreamRegistration,
+        registration: &UpstreamAnswer,
     ) -> Result<Stored, RegisterError> {
         loop {
             let stored = self.find(id).await?;
@@ -431,12 +428,9 @@ impl Front {
 }
 
 /// Returns the answer with what it may omit because it has not changed.
-fn continued(
-    registration: UpstreamRegistration,
-    managed: &UpstreamManagement,
-) -> UpstreamRegistration {
+fn continued(registration: UpstreamAnswer, managed: &UpstreamManagement) -> UpstreamAnswer {
     let UpstreamManagement { uri, token } = managed;
-    UpstreamRegistration {
+    UpstreamAnswer {
         uri: registration.uri.or_else(|| Some(uri.clone())),
         token: registration.token.or_else(|| Some(token.clone())),
         ..registration

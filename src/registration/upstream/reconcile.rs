@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::{ClientId, SealError, Timestamp};
 use crate::client::Client;
-use crate::service::{Service, UpstreamFault, UpstreamManagement, UpstreamRegistration};
+use crate::service::{Service, UpstreamAnswer, UpstreamFault, UpstreamManagement};
 use crate::store::{
     Action, AuditEvent, Author, Change, StoreError, StoredUpstreamCall, UpstreamAim, UpstreamCall,
 };
@@ -198,7 +198,7 @@ impl Front {
         &self,
         call: &StoredUpstreamCall,
         id: &ClientId,
-        registration: &UpstreamRegistration,
+        registration: &UpstreamAnswer,
     ) -> Result<(), StoreError> {
         let upstream = match sealed(&self.store.sealing_key, id, registration) {
             Ok(upstream) => upstream,

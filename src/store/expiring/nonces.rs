@@ -48,8 +48,8 @@ struct Nonce {
 pub(crate) struct Nonces(Space<Nonce>);
 
 impl Nonces {
-    pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
-        Self(Space::new(backend, ExpiringKind::Nonce))
+    pub(in crate::store) fn new(backend: &Arc<dyn Backend>) -> Self {
+        Self(Space::new(Arc::clone(backend), ExpiringKind::Nonce))
     }
 
     /// Issues a nonce that is valid for `lifetime` seconds: 32 random bytes in base64url.
