@@ -55,6 +55,11 @@ pub(super) fn origins(_: &mut SchemaGenerator) -> Schema {
     reference("Origins")
 }
 
+/// Returns a reference to the schema of what templates add to a client.
+pub(super) fn exports(_: &mut SchemaGenerator) -> Schema {
+    reference("Exports")
+}
+
 /// Returns a reference to the schema of a policy.
 pub(super) fn initial_access_policy(_: &mut SchemaGenerator) -> Schema {
     reference("InitialAccessPolicy")

@@ -9,6 +9,7 @@ mod check;
 mod choices;
 mod documents;
 mod error;
+mod exports;
 pub(crate) mod fetch;
 mod file;
 mod load;
@@ -43,6 +44,8 @@ pub use choices::{
 };
 pub use documents::{ClientDocumentSettings, HostedClientDocuments};
 pub use error::{ConfigError, ConfigErrors};
+pub use exports::ExportTemplate;
+pub(crate) use exports::MAPPER_NAME;
 pub use fetch::{AllowedHost, BadHost, FetchSettings};
 pub(crate) use file::place;
 pub use load::{Configuration, Origin, Origins, Sources, load};
@@ -88,6 +91,8 @@ pub struct Live {
     pub scopes: Vec<Scope>,
     /// `[[webhooks]]`
     pub webhooks: Vec<Webhook>,
+    /// `[[exports]]`
+    pub exports: Vec<ExportTemplate>,
 }
 
 impl Default for Live {
@@ -96,6 +101,7 @@ impl Default for Live {
             registration: Registration::default(),
             scopes: scopes::default_scopes(),
             webhooks: Vec::new(),
+            exports: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{DEFAULTS, Live, Origin, Origins, tree};
 
-/// Changed values of live options by key: `registration.` and a property, `scopes` or `webhooks`. It
+/// Changed values of live options by key: `registration.` and a property, `scopes`, `webhooks` or `exports`. It
 /// contains secrets in clear text, so it is for the store only.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -36,7 +36,7 @@ impl fmt::Debug for Patch {
 }
 
 /// The sections of the live configuration that are lists. A patch has each of them as a whole.
-pub(crate) const LISTS: [&str; 2] = ["scopes", "webhooks"];
+pub(crate) const LISTS: [&str; 3] = ["scopes", "webhooks", "exports"];
 
 /// Whether `name` is a section of the live configuration.
 pub(crate) fn is_live_section(name: &str) -> bool {

@@ -89,7 +89,7 @@ pub struct ScriptLimits {
     pub concurrent: usize,
     /// Maximum number of scripts that wait for `http` at the same time.
     pub waiting: usize,
-    /// Maximum number of `http` calls in one call of a hook.
+    /// Maximum number of `http` calls in one call of a hook; hooks after the response may make four times as many.
     pub http_calls: u32,
     /// Maximum time that all scripts of one hook wait for external responses, in milliseconds.
     pub http_ms: u64,

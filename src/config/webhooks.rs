@@ -101,8 +101,7 @@ pub(super) fn check(webhooks: &[Webhook], verdict: &mut Verdict) {
         let key = |option: &str| format!("webhooks[{at}].{option}");
         let name = &webhook.name;
         if !is_name(name) {
-            let reason = format!("must have 1 to {NAME_BYTES} characters: a to z, 0 to 9 and -");
-            verdict.refuse(&key("name"), reason);
+            verdict.refuse(&key("name"), not_a_name());
         } else if !names.insert(name.as_str()) {
             let reason = format!("'{name}' is a duplicate; each name must be unique");
             verdict.refuse(&key("name"), reason);
@@ -120,7 +119,13 @@ pub(super) fn check(webhooks: &[Webhook], verdict: &mut Verdict) {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether `text` can be the name of a webhook, or of a target of `[[exports]]`.
+pub(super) fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=NAME_BYTES).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// Returns what a name must be.
+pub(super) fn not_a_name() -> String {
+    format!("must have 1 to {NAME_BYTES} characters: a to z, 0 to 9 and -")
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::base::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
 use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
 use crate::script::{Facts, Hook};
-use crate::service::{Service, Snapshot};
+use crate::service::{Service, Snapshot, exports};
 use crate::store::{Candidate, Event, EventType, PendingRequest, PendingType, StoreError};
 
 /// The hooks that run after the response.
@@ -74,15 +74,19 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
 /// Returns what the scripts see of the request that caused the event.
 fn recalled(snapshot: &Snapshot, delivery: &Delivery, seen: &SeenClient) -> Facts {
     let event = &delivery.logged.event;
+    let added = match event.kind {
+        EventType::Deleted => Map::new(),
+        _ => exports::resolved(&snapshot.live, &seen.client, seen.trust_level),
+    };
     let settings = &snapshot.live.registration;
     let custom = settings.dynamic_registration_custom_attributes.clone();
     let context = event.context.as_deref();
-    let shown = (shown(delivery, &seen.pending), event.at);
+    let shown = (shown(delivery, &seen.pending, &added), event.at);
     Facts::recalled(context, seen.trust_level, custom, shown)
 }
 
-/// Returns `context.event`.
-fn shown(delivery: &Delivery, pending: &Value) -> Value {
+/// Returns `context.event`, with what `[[exports]]` adds to the client.
+fn shown(delivery: &Delivery, pending: &Value, added: &Map<String, Value>) -> Value {
     let event = &delivery.logged.event;
     json!({
         "id": event.id,
@@ -93,6 +97,7 @@ fn shown(delivery: &Delivery, pending: &Value) -> Value {
         "reason": event.reason,
         "changed": event.changed,
         "revision": event.revision,
+        "exports": added,
         "pending": pending,
     })
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::config::{Included, Live, Webhook};
 use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
 use crate::fetch::{Fetcher, Request};
-use crate::service::Service;
 use crate::service::webhooks::{WebhookSecrets, client_filter};
+use crate::service::{Service, exports};
 use crate::store::{ClientFilter, Event, EventType};
 
 /// The beginning of the name of a consumer that is a webhook.
@@ -55,11 +55,9 @@ async fn request(
     let Some(subject) = found.filter(|subject| is_selected(&filter, event, subject)) else {
         return Ok(None);
     };
-    let client = match webhook.include {
-        Some(Included::Client) => shown(event, &subject),
-        None => None,
-    };
-    let body = body(event, &data(delivery, client.as_ref()));
+    let client = included(webhook, event, &subject);
+    let added = added(live, &subject);
+    let body = body(event, &data(delivery, client.as_ref(), added.as_ref()));
     let signed = signed(service, webhook, &event.id, body).await?;
     Ok(Some(signed))
 }
@@ -85,6 +83,17 @@ fn is_selected(filter: &ClientFilter, event: &Event, subject: &EventSubject) -> 
         EventSubject::Deleted(None) if event.pending.is_some() => filter.is_empty(),
         // The log no longer has the event. Only an event that the webhook wants is ever sent again.
         EventSubject::Deleted(None) => true,
+    }
+}
+
+/// Returns the metadata of the client, if the webhook includes it.
+fn included(
+    webhook: &Webhook,
+    event: &Event,
+    subject: &EventSubject,
+) -> Option<Map<String, Value>> {
+    match webhook.include? {
+        Included::Client => shown(event, subject),
     }
 }
 
@@ -135,8 +144,12 @@ async fn secrets(webhook: &Webhook) -> Result<WebhookSecrets, String> {
     read.map_err(|reason| format!("secretFile: {reason}"))
 }
 
-/// Returns what the event says, with the metadata of the client.
-fn data(delivery: &Delivery, client: Option<&Map<String, Value>>) -> Map<String, Value> {
+/// Returns what the event says, with the metadata of the client and what `[[exports]]` adds to it.
+fn data(
+    delivery: &Delivery,
+    client: Option<&Map<String, Value>>,
+    added: Option<&Map<String, Value>>,
+) -> Map<String, Value> {
     let event = &delivery.logged.event;
     let members = [
         ("id", json!(event.id)),
@@ -150,6 +163,7 @@ fn data(delivery: &Delivery, client: Option<&Map<String, Value>>) -> Map<String,
         ("pending", json!(event.pending)),
         ("pending_type", json!(event.pending_type)),
         ("client", json!(client)),
+        ("exports", json!(added)),
     ];
     let mut data = Map::new();
     for (name, value) in members {
@@ -158,6 +172,19 @@ fn data(delivery: &Delivery, client: Option<&Map<String, Value>>) -> Map<String,
         }
     }
     data
+}
+
+/// Returns what `[[exports]]` adds to the client, if anything.
+fn added(live: &Live, subject: &EventSubject) -> Option<Map<String, Value>> {
+    let added = match subject {
+        EventSubject::Stored(client) => exports::of(live, client),
+        EventSubject::Request(found) => exports::of(live, &found.request().client),
+        EventSubject::Document(candidate) => {
+            exports::resolved(live, &candidate.shown(), candidate.level())
+        }
+        EventSubject::Deleted(_) => return None,
+    };
+    (!added.is_empty()).then_some(added)
 }
 
 /// Returns the body of the request.

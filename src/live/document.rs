@@ -5,8 +5,8 @@ use url::Url;
 
 use crate::config::{Live, MASK, Origins, Settings, all_origins};
 
-/// The configuration in force: `registration`, `scopes` and `webhooks`, which can be patched; `settings`, which need a
-/// restart; `origins` of all options; and `revision`. It contains no secrets.
+/// The configuration in force: `registration`, `scopes`, `webhooks` and `exports`, which can be patched; `settings`,
+/// which need a restart; `origins` of all options; and `revision`. It contains no secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Document {
     /// Identifies this state of the configuration.

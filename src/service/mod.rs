@@ -2,6 +2,7 @@
 //! can change while the server runs.
 
 pub(crate) mod candidate;
+pub(crate) mod exports;
 mod judging;
 pub(crate) mod limits;
 mod outside;
@@ -206,7 +207,7 @@ impl Judged {
     }
 }
 
-/// Validates the patterns, keys, algorithms and webhooks of a configuration that was parsed. The files that it names
+/// Validates the patterns, keys, algorithms, webhooks and templates of a configuration that was parsed. The files that it names
 /// are read.
 ///
 /// # Errors
@@ -218,6 +219,7 @@ pub(crate) fn judge(live: Live) -> Result<Judged, String> {
         Trust::default()
     });
     faults.extend(webhooks::faults(&live.webhooks));
+    faults.extend(exports::faults(&live.exports));
     let lines: Vec<String> = faults
         .into_iter()
         .map(|(key, reason)| format!("{key}: {reason}"))

@@ -143,10 +143,10 @@ async fn a_waiting_call_does_not_delay_the_shutdown() {
 }
 
 /// A follower of the stream.
-struct Followed(reqwest::Response);
+pub(crate) struct Followed(reqwest::Response);
 
 impl Followed {
-    async fn open(server: &TestServer, query: &str, last: Option<u64>) -> Self {
+    pub(crate) async fn open(server: &TestServer, query: &str, last: Option<u64>) -> Self {
         let request = server.administrate("GET", &format!("{FEED}?{query}")).await;
         let mut request = request.header("accept", "text/event-stream");
         if let Some(last) = last {
@@ -166,7 +166,7 @@ impl Followed {
     }
 
     /// The same, for one event: its position, type and data.
-    async fn event(&mut self) -> (u64, String, Value) {
+    pub(crate) async fn event(&mut self) -> (u64, String, Value) {
         let text = self.next().await.expect("an event");
         let line = |name: &str| {
             let value = text.lines().find_map(|line| line.strip_prefix(name));

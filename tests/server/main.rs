@@ -39,6 +39,7 @@ mod event_consumers;
 mod events;
 mod example_scripts;
 mod expiry;
+mod exports;
 mod fapi;
 mod fetch;
 mod hosted_documents;

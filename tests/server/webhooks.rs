@@ -22,7 +22,7 @@ use crate::support::{
 const ONE: &str = "b25lIHNlY3JldCB0aGF0IHNpZ25zIGFuIGV2ZW50IQ==";
 const OTHER: &str = "YW5vdGhlciBzZWNyZXQgd2hpbGUgb25lIHJvdGF0ZXM=";
 
-async fn until(condition: impl Fn() -> bool) {
+pub(crate) async fn until(condition: impl Fn() -> bool) {
     let waited = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -33,13 +33,13 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 /// Another system with a webhook, and the file with its secrets.
-struct Receiver {
+pub(crate) struct Receiver {
     origin: Origin,
     folder: TempDir,
 }
 
 impl Receiver {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let receiver = Self {
             origin: Origin::new().await,
             folder: TempDir::new().unwrap(),
@@ -62,17 +62,17 @@ impl Receiver {
     }
 
     /// Returns the configuration of a webhook with `more` on top.
-    fn webhook(&self, name: &str, more: Value) -> Value {
+    pub(crate) fn webhook(&self, name: &str, more: Value) -> Value {
         let own = json!({"name": name, "url": self.origin.url("/hook"), "secretFile": self.file()});
         with(own, more)
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.origin.hits("/hook")
     }
 
     /// Returns the bodies that were received.
-    fn bodies(&self) -> Vec<Value> {
+    pub(crate) fn bodies(&self) -> Vec<Value> {
         let received = self.origin.received("/hook");
         let bodies = received.iter().map(Request::body);
         bodies
@@ -90,7 +90,7 @@ impl Receiver {
     }
 
     /// Starts a server with these webhooks.
-    async fn server(&self, webhooks: Value) -> TestServer {
+    pub(crate) async fn server(&self, webhooks: Value) -> TestServer {
         let server = TestServer::configured(|configuration| {
             fetches_locally(configuration);
             configuration.settings.fetch.timeout_ms = 300;

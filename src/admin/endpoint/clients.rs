@@ -24,7 +24,7 @@ use crate::http::{Problem, answer, entity_tag, permits_change};
 use crate::management::{self, Held};
 use crate::registration::{self, Caller};
 use crate::resolution::{Resolved, Resolver};
-use crate::service::{Context, Service};
+use crate::service::{Context, Service, exports};
 use crate::store::{Action, Change, ClientFilter, Page, Stored};
 use crate::telemetry;
 
@@ -44,10 +44,18 @@ pub(in crate::admin) struct ClientPage<'a> {
 }
 
 impl<'a> ClientPage<'a> {
-    fn of(page: &'a Page) -> Self {
-        let clients = page.clients.iter().map(Stored::client);
+    fn of(cx: &Context<'_>, page: &'a Page, is_whole: bool) -> Self {
+        let mut clients = Vec::with_capacity(page.clients.len());
+        for client in page.clients.iter().map(Stored::client) {
+            let mut summary = ClientSummary::of(client);
+            if is_whole {
+                summary.metadata = Some(client.metadata.metadata().as_object());
+                summary.exports = exports::of(&cx.snapshot.live, client);
+            }
+            clients.push(summary);
+        }
         Self {
-            clients: clients.map(ClientSummary::of).collect(),
+            clients,
             next: page.next.as_ref().map(ClientId::as_str),
         }
     }
@@ -68,6 +76,14 @@ struct ClientSummary<'a> {
     last_used_at: Option<u64>,
     #[schemars(schema_with = "schema::trust_level")]
     trust_level: TrustLevel,
+    /// Its metadata, with `include=client`.
+    #[schemars(schema_with = "schema::client_reference")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Map<String, Value>>,
+    /// What the templates of `exports` add to it, by target, with `include=client`.
+    #[schemars(schema_with = "schema::exports")]
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    exports: Map<String, Value>,
 }
 
 impl<'a> ClientSummary<'a> {
@@ -81,6 +97,8 @@ impl<'a> ClientSummary<'a> {
             expires_at: client.expires_at.map(Timestamp::unix),
             last_used_at: client.last_used_at.map(Timestamp::unix),
             trust_level: client.provenance.trust_level,
+            metadata: None,
+            exports: Map::new(),
         }
     }
 }
@@ -113,6 +131,10 @@ pub(in crate::admin) struct ClientRecord<'a> {
     #[schemars(with = "DocumentRecord<'a>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     document: Option<DocumentRecord<'a>>,
+    /// What the templates of `exports` add to it, by target.
+    #[schemars(schema_with = "schema::exports")]
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    exports: Map<String, Value>,
 }
 
 impl<'a> ClientRecord<'a> {
@@ -145,13 +167,15 @@ impl<'a> ClientRecord<'a> {
             expires_at: client.expires_at.map(Timestamp::unix),
             last_used_at: last_used_at.map(Timestamp::unix),
             document: None,
+            exports: exports::of(&cx.snapshot.live, client),
         }
     }
 }
 
 /// Returns a page of the clients that match all parameters, ordered by identifier. `client_id` is a prefix of
 /// the identifier, and `client_name` a part of the name. A page can be short even if more clients follow;
-/// `next` is then the value of `after` for the next page. The first page has the header `Registrar-Position`.
+/// `next` is then the value of `after` for the next page. The first page has the header `Registrar-Position`. With
+/// `include=client`, each client has its metadata and exports.
 ///
 /// # Errors
 /// Returns the problem to answer with.
@@ -162,13 +186,11 @@ pub(crate) async fn list(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
-    let query = Query::read(
-        &parts.uri,
-        &[ClientFilter::PARAMETERS, &["after", "limit"]].concat(),
-    )?;
+    let query = Query::read(&parts.uri, &list_parameters())?;
     let after = after(&query)?;
     let filter = filter(&query)?;
     let limit = query.limit(MOST)?;
+    let is_whole = includes_client(&query)?;
     // Before the page, so that no event falls between the two.
     let position = match after {
         None => Some(service.store.events.last().await?),
@@ -176,7 +198,7 @@ pub(crate) async fn list(
     };
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
-    let response = answer::json(StatusCode::OK, &ClientPage::of(&page));
+    let response = answer::json(StatusCode::OK, &ClientPage::of(&cx, &page, is_whole));
     Ok(positioned(response, position))
 }
 
@@ -187,6 +209,19 @@ fn positioned(mut response: Response, position: Option<u64>) -> Response {
         response.headers_mut().insert(POSITION, position);
     }
     response
+}
+
+fn list_parameters() -> Vec<&'static str> {
+    [ClientFilter::PARAMETERS, &["after", "limit", "include"]].concat()
+}
+
+/// Returns whether each client has its metadata.
+fn includes_client(query: &Query) -> Result<bool, Problem> {
+    match query.text("include") {
+        None => Ok(false),
+        Some("client") => Ok(true),
+        Some(_) => Err(bad_request("include must be client")),
+    }
 }
 
 /// Returns the client after which the page starts.

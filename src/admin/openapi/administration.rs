@@ -75,6 +75,11 @@ fn many_clients(scopes: &AdminScopes) -> Vec<Operation> {
     let all = "/admin/v1/clients";
     let mut list = filters();
     list.extend(paging(500));
+    list.push(query(
+        "include",
+        "With client, each client has its metadata and exports.",
+        &json!({"enum": ["client"]}),
+    ));
     vec![
         operation(
             "get",

@@ -24,6 +24,7 @@ pub(crate) fn schemas() -> Map<String, Value> {
     for part in [
         registration(),
         clients(),
+        exports(),
         policies(),
         configuration(),
         patches(),
@@ -159,6 +160,24 @@ fn registration() -> Value {
     })
 }
 
+fn exports() -> Value {
+    json!({
+        "Exports": {
+            "description": "What the templates of exports add to a client, by the name of the target.",
+            "type": "object", "additionalProperties": named("ExportAddition"),
+        },
+        "ExportAddition": {
+            "type": "object",
+            "required": ["audiences", "roles", "mappers", "defaultScopes", "attributes"],
+            "properties": {
+                "audiences": texts(), "roles": texts(), "defaultScopes": texts(),
+                "mappers": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+                "attributes": {"type": "object"},
+            },
+        },
+    })
+}
+
 fn clients() -> Value {
     json!({
         "TrustLevel": {"enum": TrustLevel::ALL.map(TrustLevel::as_str)},
@@ -209,11 +228,12 @@ fn configuration() -> Value {
     json!({
         "Configuration": {
             "type": "object",
-            "required": ["registration", "scopes", "webhooks", "settings", "origins", "revision"],
+            "required": ["registration", "scopes", "webhooks", "exports", "settings", "origins", "revision"],
             "properties": {
                 "registration": {"type": "object"},
                 "scopes": {"type": "array", "items": {"type": "object", "required": ["id"]}},
                 "webhooks": {"type": "array", "items": {"type": "object", "required": ["name", "url", "secretFile"]}},
+                "exports": {"type": "array", "items": {"type": "object", "required": ["target"]}},
                 "settings": {"type": "object", "description": "The settings that need a restart."},
                 "origins": {
                     "type": "object",

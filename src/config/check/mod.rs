@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::base::scope;
 use crate::config::{
-    FetchSettings, Live, Settings, Verdict, admin, documents, paths, store, tls, upstream,
+    FetchSettings, Live, Settings, Verdict, admin, documents, exports, paths, store, tls, upstream,
     upstream_registration, webhooks,
 };
 
@@ -22,6 +22,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     registration::check(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
     webhooks::check(&live.webhooks, &mut verdict);
+    exports::check(&live.exports, &mut verdict);
     verdict
 }
 

@@ -104,11 +104,11 @@ pub(crate) static CONTEXT_MEMBERS: &[ContextMember] = &[
         "event",
         "getEvent()",
         "The event, in the hooks that run after the response; otherwise `()`: `#{ id, position, type, at, \
-         attempt, reason, changed, revision, pending }`. `attempt` starts at 1. `type` is `client.created`, \
+         attempt, reason, changed, revision, exports, pending }`. `attempt` starts at 1. `type` is `client.created`, \
          `client.updated`, `client.disabled`, `client.enabled`, `client.secret_rotated`, \
          `client.deleted` or `client.pending`; `reason` is `request`, `administrator`, `import`, `document`, `expired`, \
-         `unused`, `inactive` or `replay`; `changed` is the list of the members that changed. `pending` is \
-         `()`, but in `registrationPending` it is a map: `id` and `type` (`registration`, `update` or `document`) of what \
+         `unused`, `inactive` or `replay`; `changed` is the list of the members that changed; `exports` has what \
+         `[[exports]]` adds to the client, by target. `pending` is `()`, but in `registrationPending` it is a map: `id` and `type` (`registration`, `update` or `document`) of what \
          waits, and, if it still waits, `digest`, the `reason` of a script, and `expires_at`.",
     ),
     member(

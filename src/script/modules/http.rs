@@ -189,9 +189,18 @@ impl Wanted {
     }
 }
 
+/// How many times `httpCalls` a hook after the response may call other systems. No client waits for it.
+const FOR_AN_EVENT: u32 = 4;
+
 /// Counts one more call of another system, of which a hook may make `most`.
 pub(super) fn http_call(cx: &NativeCallContext<'_>, most: u32) -> HostResult<()> {
-    if count_use(&hook(cx)?.spent().http_calls, most) {
+    let context = hook(cx)?;
+    let most = if context.is_for_an_event() {
+        most.saturating_mul(FOR_AN_EVENT)
+    } else {
+        most
+    };
+    if count_use(&context.spent().http_calls, most) {
         return Ok(());
     }
     Err(failure(format!(

@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::{check, create, hooked, world};
+use super::{check, create, facts, hooked, world};
+use crate::client::Metadata;
 use crate::script::{Hook, HookError, host::HttpAnswer};
 
 /// Returns a `createClient` that returns `true` when `expression` fails with a message that contains `part`.
@@ -139,6 +142,27 @@ async fn failures_of_external_functions_can_be_caught() {
     ];
     for (expression, part) in failures {
         check(&fails(expression, part), json!({}), Ok(json!({}))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hook_after_the_response_may_make_more_calls() {
+    for (count, is_allowed) in [(32, true), (33, false)] {
+        let body =
+            format!("for i in 0..{count} {{ http::get(\"https://api.example.org/status\") }}");
+        let world = hooked(Hook::ClientCreated, &body);
+        world
+            .host
+            .answer_json("GET", "https://api.example.org/status", 200, &json!({}));
+        let mut facts = (*facts(json!({}))).clone();
+        facts.event = Some(json!({"type": "client.created"}));
+        let client = Metadata::default();
+        let notified = world
+            .set
+            .notify(Hook::ClientCreated, Arc::new(facts), &client, None);
+        let told = notified.await.map_err(|fault| fault.error.to_string());
+        assert_eq!(told.is_ok(), is_allowed, "{count}: {told:?}");
+        assert_eq!(world.host.calls().len(), 32);
     }
 }
 

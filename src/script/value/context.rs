@@ -146,6 +146,11 @@ impl HookContext {
         self.0.facts.request.recorder.as_ref()
     }
 
+    /// Returns whether the hook runs after the response, for an event.
+    pub(in crate::script) fn is_for_an_event(&self) -> bool {
+        self.0.facts.event.is_some()
+    }
+
     /// Returns what the call has used of its limits.
     pub(in crate::script) fn spent(&self) -> &Spent {
         &self.0.spent

@@ -7,6 +7,7 @@ pub(crate) mod consumers;
 pub(crate) mod replay;
 mod stream;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +19,15 @@ use hyper::header::ACCEPT;
 use hyper::{HeaderMap, Request, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 
-use crate::admin::endpoint::{Query, admit, bad_request};
+use crate::admin::{endpoint::Query, endpoint::admit, endpoint::bad_request, schema};
+use crate::base::ClientId;
 use crate::config::AdminScopes;
 use crate::http::{Problem, answer};
-use crate::service::{Context, Service};
+use crate::service::{Context, Service, exports};
 use crate::store::events::{Event, EventType, LoggedEvent, Reason};
 use crate::store::{PendingType, StoreError};
 
@@ -110,6 +113,10 @@ struct ShownEvent<'a> {
     #[schemars(with = "Option<String>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pending_type: Option<PendingType>,
+    /// What the templates of `exports` add to the client, by target, as it is now.
+    #[schemars(schema_with = "schema::exports")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exports: Option<&'a Map<String, Value>>,
 }
 
 fn event_type(_: &mut SchemaGenerator) -> Schema {
@@ -117,8 +124,11 @@ fn event_type(_: &mut SchemaGenerator) -> Schema {
 }
 
 impl<'a> ShownEvent<'a> {
-    fn of(logged: &'a LoggedEvent) -> Self {
-        Self::at(logged.position, &logged.event)
+    fn of(logged: &'a LoggedEvent, added: &'a Additions) -> Self {
+        Self {
+            exports: added.0.get(&logged.event.client_id),
+            ..Self::at(logged.position, &logged.event)
+        }
     }
 
     fn at(position: u64, event: &'a Event) -> Self {
@@ -135,7 +145,39 @@ impl<'a> ShownEvent<'a> {
             correlation_id: event.correlation_id.as_deref(),
             pending: event.pending.as_deref(),
             pending_type: event.pending_type,
+            exports: None,
         }
+    }
+}
+
+/// What the templates of the configuration add to the clients of a page. Clients to which they add nothing are absent.
+#[derive(Default)]
+struct Additions(HashMap<ClientId, Map<String, Value>>);
+
+impl Additions {
+    /// Finds what is added to the clients of `batch`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    async fn find(service: &Service, batch: &EventBatch) -> Result<Self, StoreError> {
+        let live = &service.snapshot().live;
+        let mut found = HashMap::new();
+        if live.exports.is_empty() {
+            return Ok(Self(found));
+        }
+        for logged in &batch.events {
+            let id = &logged.event.client_id;
+            if found.contains_key(id) {
+                continue;
+            }
+            let added = match service.store.clients.find(id).await? {
+                Some(stored) => exports::of(live, stored.client()),
+                None => Map::new(),
+            };
+            found.insert(id.clone(), added);
+        }
+        found.retain(|_, added| !added.is_empty());
+        Ok(Self(found))
     }
 }
 
@@ -180,16 +222,16 @@ async fn page(
 ) -> Result<Response, Problem> {
     let until = Instant::now() + Duration::from_secs(wait);
     let batch = next_batch(service, after, limit, until).await?;
-    Ok(page_answer(&batch))
-}
-
-fn page_answer(batch: &EventBatch) -> Response {
+    let added = Additions::find(service, &batch).await?;
+    let events = batch.events.iter();
     let page = EventPage {
-        events: batch.events.iter().map(ShownEvent::of).collect(),
+        events: events
+            .map(|logged| ShownEvent::of(logged, &added))
+            .collect(),
         next: batch.next,
         last: batch.last,
     };
-    answer::json(StatusCode::OK, &page)
+    Ok(answer::json(StatusCode::OK, &page))
 }
 
 fn wait_seconds(query: &Query) -> Result<u64, Problem> {

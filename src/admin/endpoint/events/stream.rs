@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::{EventBatch, READ, ShownEvent, next_batch, read_batch};
+use super::{Additions, EventBatch, READ, ShownEvent, next_batch, read_batch};
 use crate::admin::endpoint::{bad_request, is_admitted};
 use crate::http::Problem;
 use crate::service::{Context, Service};
@@ -113,20 +113,24 @@ impl Follower {
         if batch.events.is_empty() && self.service.stopping.is_cancelled() {
             return None;
         }
+        let added = Additions::find(&self.service, &batch).await;
+        let added = added
+            .inspect_err(|error| tracing::warn!(%error, "event stream ended"))
+            .ok()?;
         self.after = Some(batch.next);
-        Some(rendered(&batch))
+        Some(rendered(&batch, &added))
     }
 }
 
 /// Returns the events as they are sent, or a comment that keeps the connection open. An identifier without data is no
 /// event, but a follower that connects again starts after it.
-fn rendered(batch: &EventBatch) -> String {
+fn rendered(batch: &EventBatch, added: &Additions) -> String {
     if batch.events.is_empty() {
         return format!(": no event\nid: {}\n\n", batch.next);
     }
     let mut text = String::new();
     for logged in &batch.events {
-        let data = serde_json::to_string(&ShownEvent::of(logged)).unwrap_or_default();
+        let data = serde_json::to_string(&ShownEvent::of(logged, added)).unwrap_or_default();
         let (position, kind) = (logged.position, logged.event.kind.as_str());
         // Writing to a text never fails.
         let _ = write!(text, "id: {position}\nevent: {kind}\ndata: {data}\n\n");

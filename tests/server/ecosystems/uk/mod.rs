@@ -46,7 +46,8 @@ impl Party {
         let directory = Directory::new("OpenBanking Ltd").await;
         let software = Signer::new(SOFTWARE, algorithm);
         directory.publish(&software);
-        let bank = Bank::new("uk-open-banking", directory, KEYSTORE).await;
+        let bank = Bank::new("uk-open-banking", directory, KEYSTORE);
+        let bank = Box::pin(bank).await;
         let transport = bank.certificate(TRANSPORT);
         Self {
             bank,
