@@ -11,7 +11,7 @@ import time
 from hydra import Hydra
 from keycloak import Keycloak
 from programs import Failure, Program
-from registrar import Registrar
+from registrar import SOFTWARE, Registrar
 
 COUNT, DOWN = int(os.environ["COUNT"]), int(os.environ["DOWN"])
 
@@ -58,7 +58,7 @@ KINDS = {
 
 # Identifiers that only an import can bring.
 IDENTIFIERS = [
-    "https://client.example.org/oauth?a=1&b=%41#c", "https://client.example.org/", "a+b", "a%2Fb",
+    "http://client.example.org/oauth?a=1&b=%41#c", "http://client.example.org/", "a+b", "a%2Fb",
     "a;b=c", 'a"b', "'a'", "a\\b", "{a}", "~a", "a:b@c",
 ]
 
@@ -283,9 +283,85 @@ class Trial:
             raise Failure(f"the comparison is blind: {found}")
         for text in found:
             self.say(f"damaged, and found: {text}")
+        code, found, _ = self.registrar.compare(self.target.list)
+        named = {(finding["client_id"], finding["difference"], finding.get("member")) for finding in found}
+        if code != 1 or named != {(deleted, "missing", None), (changed, "differs", "redirect_uris")}:
+            raise Failure(f"registrar events compare is blind: {found}")
+        self.say("registrar events compare finds the same")
         for client_id in (deleted, changed):
             self.registrar.replay(f"client_id={client_id}")
         self.settle("repaired by a replay of these clients")
+        self.expect_equal("repaired")
+
+    def expect_equal(self, what, patience=60):
+        """Waits until `registrar events compare` finds no difference."""
+        until = time.monotonic() + patience
+        code, found, summary = self.registrar.compare(self.target.list)
+        while code != 0 and time.monotonic() < until:
+            time.sleep(0.5)
+            code, found, summary = self.registrar.compare(self.target.list)
+        if code != 0 or summary["here"] != summary["there"]:
+            raise Failure(f"{what}: registrar events compare finds {summary}, such as {found[:5]}")
+        self.say(f"{what}: registrar events compare finds no difference between {summary['here']} clients")
+
+    def expect_grant(self, what, client, template, patience=60):
+        """Waits until a token of the client has what the template adds, and nothing else of either template."""
+        due = {name: set(template.get(name, [])) for name in ("audiences", "roles", "defaultScopes")}
+        known = {name: set(self.target.template.get(name, [])) | set(self.target.other_template.get(name, []))
+                 for name in due}
+        until = time.monotonic() + patience
+        while True:
+            granted = self.target.granted(client, client["token_endpoint_auth_method"])
+            granted["defaultScopes"] = granted.pop("scopes")
+            granted = {name: set(granted[name]) & known[name] for name in due}
+            if granted == due:
+                break
+            if time.monotonic() > until:
+                raise Failure(f"{what}: a token has {granted} instead of {due}")
+            time.sleep(0.5)
+        text = ", ".join(f"{name}: {' '.join(sorted(values)) or 'none'}" for name, values in sorted(granted.items()))
+        self.say(f"{what}: a token has {text}")
+
+    def templates(self):
+        """A client that registered itself gets what a template adds, and tokens with it."""
+        client = self.registrar.register({**web("Templated"), **SERVICE, "software_id": SOFTWARE})
+        self.clients["templated"] = client
+        self.settle("registered with a template")
+        self.expect_grant("registered with a template", client, self.target.template)
+        self.expect_equal("registered with a template")
+        other = self.registrar.register({**web("Other"), **SERVICE, "software_id": "other"})
+        self.settle("registered without a template")
+        self.expect_equal("registered without a template")
+        if self.target.name == "keycloak":
+            self.expect_grant("registered without a template", other, {})
+        member = self.target.spoil(client["client_id"])
+        self.expect_found(client, member, "something of the template removed there")
+        self.change_template(client, None)
+        self.change_template(client, self.target.other_template)
+        updated = self.registrar.update(client, client_name="Renamed")
+        self.expect_grant("updated", updated, self.target.other_template)
+        self.change_template(client, {"attributes": self.target.template["attributes"]})
+        self.change_template(client, self.target.template)
+        self.clients["templated"] = updated
+
+    def change_template(self, client, template):
+        """Changes the configuration while the server runs. The comparison finds the client; a replay repairs it."""
+        what = "no template" if template is None else f"another template ({', '.join(template)})"
+        self.registrar.set_template(self.target.name, template)
+        self.expect_found(client, "exports.", what)
+        self.registrar.replay(f"software_id={SOFTWARE}")
+        self.expect_equal(what)
+        if template is not None:
+            self.expect_grant(what, client, template)
+
+    def expect_found(self, client, member, what):
+        """Expects that only this client differs, in members that begin with `member`."""
+        code, found, _ = self.registrar.compare(self.target.list)
+        members = [finding.get("member", "") for finding in found if finding["client_id"] == client["client_id"]]
+        is_due = members and all(name.startswith(member) for name in members) and len(members) == len(found)
+        if code != 1 or not is_due:
+            raise Failure(f"{what}: registrar events compare finds {found}")
+        self.say(f"{what}: registrar events compare finds {', '.join(members)}")
 
     def told(self):
         """The log names each client and member that the target cannot hold."""
@@ -300,7 +376,7 @@ class Trial:
             raise Failure("nothing had to be told")
         self.say(f"told in the log: {number} times that a client or a member is not supported")
 
-    STEPS = (follow, target_stops, registrar_stops, new_target, damage, told)
+    STEPS = (follow, target_stops, registrar_stops, new_target, damage, templates, told)
 
 
 def main(name, work):

@@ -1,13 +1,15 @@
 """Ory Hydra with an SQLite database, or with the database that HYDRA_DSN names."""
+import json
 import os
 import re
 import urllib.parse
 
-from programs import Failure, Program, basic, call, free_port, run
+from listing import HYDRA_METHODS as METHODS, HydraList, hydra_members
+from programs import Failure, Program, basic, call, claims, free_port, run
+from token_hook import TokenHook
 
 # With a rollback journal, writers of several clients wait for each other until a time-out.
 SQLITE = "_fk=true&_journal_mode=WAL&max_conns=64&max_idle_conns=64"
-METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
 class Hydra:
@@ -21,6 +23,8 @@ class Hydra:
         self.attributes = f'admin = "http://{self.host}"'
         self.program = Program("hydra", work / "hydra.log")
         issuer = f"http://127.0.0.1:{self.public}"
+        self.list = HydraList(f"http://{self.host}")
+        self.hook = TokenHook(f"http://{self.host}")
         self.environment = {
             "DSN": os.environ.get("HYDRA_DSN", f"sqlite://{work}/hydra.sqlite?{SQLITE}"),
             "SECRETS_SYSTEM": "a secret of this test only",
@@ -33,13 +37,16 @@ class Hydra:
             "LOG_LEVEL": "warn",
         }
         self.token_endpoint = f"{issuer}/oauth2/token"
+        # This option cannot be set in the environment.
+        self.config = work / "hydra.json"
+        self.config.write_text(json.dumps({"oauth2": {"token_hook": self.hook.url}}))
         run([self.binary, "migrate", "sql", "up", "-e", "--yes"], self.environment)
         self.version = re.search(r"v?\d[^\s]*", run([self.binary, "version"])).group()
         self.urls = {}
         self.start()
 
     def start(self):
-        command = [self.binary, "serve", "all", "--dev"]
+        command = [self.binary, "serve", "all", "--dev", "--config", str(self.config)]
         self.program.start(command, f"http://{self.host}/health/ready", self.environment)
 
     def stop(self):
@@ -55,26 +62,9 @@ class Hydra:
             self.urls[client_id] = answer.body.startswith("{")
         return self.urls[client_id]
 
-    def raw(self):
-        """Returns all clients as Hydra describes them."""
-        clients, url = [], f"http://{self.host}/admin/clients?page_size=500"
-        while url:
-            answer = call("GET", url).expect(200)
-            page = answer.json
-            clients += page
-            following = re.search(r'<([^>]*)>;\s*rel="next"', answer.headers.get("Link") or "")
-            url = urllib.parse.urljoin(url, following.group(1)) if following and page else None
-        return clients
-
     def clients(self):
-        return {
-            client["client_id"]: {
-                "redirect_uris": sorted(client["redirect_uris"] or []),
-                "grant_types": sorted(client["grant_types"] or []),
-                "token_endpoint_auth_method": client["token_endpoint_auth_method"],
-            }
-            for client in self.raw()
-        }
+        """Returns the clients by identifier."""
+        return {client["client_id"]: hydra_members(client) for client in self.list.raw()}
 
     def view(self, client):
         """Returns what Hydra has to show of a client, and None for a client that it must not have."""
@@ -101,9 +91,44 @@ class Hydra:
         """Requests a token with the grant client_credentials, and returns the status."""
         return request_token(self.token_endpoint, client_id, secret, method)
 
+    def granted(self, client, method):
+        """Returns what a token of the client has: its audiences, roles and scopes."""
+        account = (self.token_endpoint, client["client_id"], client["client_secret"], method)
+        # A client gets the audiences and scopes that it requests, if it may.
+        known = {*self.template["audiences"], *self.other_template["audiences"]}
+        return {
+            "audiences": [name for name in known if self.grants(account, "aud", audience=name)],
+            "roles": claims(*account).get("ext", {}).get("roles", []),
+            "scopes": [name for name in self.template["defaultScopes"] if self.grants(account, "scp", scope=name)],
+        }
+
+    def grants(self, account, claim, **requested):
+        try:
+            return set(requested.values()) <= set(claims(*account, **requested)[claim])
+        except Failure as refused:
+            if "invalid_request" not in str(refused) and "invalid_scope" not in str(refused):
+                raise
+            return False
+
+    # The template, and what it grants. Hydra has no roles: the token hook puts them into tokens.
+    template = {
+        "audiences": ["https://api.example.org"], "roles": ["auditor", "orders/reader"], "defaultScopes": ["orders"],
+        "attributes": {"access_token_strategy": "jwt"},
+    }
+    other_template = {
+        "audiences": ["https://other.example.org"], "roles": ["orders/reader"], "defaultScopes": ["orders"],
+        "attributes": {"access_token_strategy": "jwt"},
+    }
+
+    def spoil(self, client_id):
+        """Takes an audience away from a client."""
+        client = call("GET", self.url(client_id)).expect(200).json
+        call("PUT", self.url(client_id), json_body={**client, "audience": []}).expect(200)
+        return "exports.audiences"
+
     def empty(self):
         """Deletes all clients, as if Hydra were new."""
-        for client in self.raw():
+        for client in [*self.list.raw()]:
             call("DELETE", self.url(client["client_id"])).expect(204)
 
     def damage(self, deleted, changed):

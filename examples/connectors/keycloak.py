@@ -6,28 +6,12 @@ import shutil
 import urllib.parse
 
 from hydra import request_token
-from programs import Program, call, free_port
+from listing import FLOWS, GRANTS, KEYCLOAK_METHODS as METHODS, KeycloakList, keycloak_members
+from programs import Program, call, claims, free_port
 
-# Keycloak's names, and those of Registrar.
-AUTHENTICATORS = {
-    "client-secret-jwt": "client_secret_jwt", "client-jwt": "private_key_jwt", "client-x509": "tls_client_auth",
-}
-FLOWS = {
-    "standardFlowEnabled": "authorization_code",
-    "implicitFlowEnabled": "implicit",
-    "directAccessGrantsEnabled": "password",
-    "serviceAccountsEnabled": "client_credentials",
-}
-GRANTS = {
-    "use.refresh.tokens": "refresh_token",
-    "oauth2.device.authorization.grant.enabled": "urn:ietf:params:oauth:grant-type:device_code",
-    "standard.token.exchange.enabled": "urn:ietf:params:oauth:grant-type:token-exchange",
-    "oauth2.jwt.authorization.grant.enabled": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-    "oidc.ciba.grant.enabled": "urn:openid:params:grant-type:ciba",
-}
-METHODS = ("none", "client_secret_basic", "client_secret_post", *AUTHENTICATORS.values())
 REALM = "customers"
 PASSWORD = "a password of this test only"
+API = "https://orders.example.org"
 
 
 class Keycloak:
@@ -80,26 +64,34 @@ class Keycloak:
         uuid = self.find("registrar")["id"]
         user = self.call("GET", f"/{REALM}/clients/{uuid}/service-account-user").expect(200).json["id"]
         management = self.find("realm-management")["id"]
-        role = self.call("GET", f"/{REALM}/clients/{management}/roles/manage-clients").expect(200).json
-        self.call("POST", f"/{REALM}/users/{user}/role-mappings/clients/{management}", json_body=[role]).expect(204)
-        self.own = {client["clientId"] for client in self.raw()}
+        for name in ("manage-clients", "manage-users", "manage-realm"):
+            role = self.call("GET", f"/{REALM}/clients/{management}/roles/{name}").expect(200).json
+            mapping = f"/{REALM}/users/{user}/role-mappings/clients/{management}"
+            self.call("POST", mapping, json_body=[role]).expect(204)
+        self.prepare_templates()
+        self.list = KeycloakList(f"{self.url}/admin/realms/{REALM}", ["registrar", API], self.administrator)
+
+    def prepare_templates(self):
+        """Creates the roles and the client scope that templates name."""
+        self.call("POST", f"/{REALM}/clients", json_body={"clientId": API}).expect(201)
+        api = self.find(API)["id"]
+        self.call("POST", f"/{REALM}/clients/{api}/roles", json_body={"name": "reader"}).expect(201)
+        self.call("POST", f"/{REALM}/roles", json_body={"name": "auditor"}).expect(201)
+        scope = {"name": "orders", "protocol": "openid-connect", "attributes": {"include.in.token.scope": "true"}}
+        self.call("POST", f"/{REALM}/client-scopes", json_body=scope).expect(201)
 
     def find(self, client_id):
         found = self.call("GET", f"/{REALM}/clients?clientId={urllib.parse.quote(client_id, safe='')}")
         return next(client for client in found.expect(200).json if client["clientId"] == client_id)
 
-    def raw(self):
-        """Returns all clients as Keycloak describes them."""
-        clients, size = [], 200
-        while len(clients) % size == 0:
-            page = self.call("GET", f"/{REALM}/clients?first={len(clients)}&max={size}").expect(200).json
-            clients += page
-            if not page:
-                break
-        return clients
-
     def clients(self):
-        return {client["clientId"]: shown(client) for client in self.raw() if client["clientId"] not in self.own}
+        """Returns the clients of Registrar that are here, by identifier."""
+        found = {}
+        for client in self.list.raw():
+            if client["clientId"] not in self.list.own:
+                members = keycloak_members(client)
+                found[client["clientId"]] = {**members, "enabled": not members.pop("disabled")}
+        return found
 
     def view(self, client):
         """Returns what Keycloak has to show of a client, and None for a client that it must not have."""
@@ -127,6 +119,38 @@ class Keycloak:
         """Requests a token with the grant client_credentials, and returns the status."""
         return request_token(self.token_endpoint, client_id, secret, method)
 
+    def granted(self, client, method):
+        """Returns what a token of the client has: its audiences, roles and scopes."""
+        token = claims(self.token_endpoint, client["client_id"], client["client_secret"], method)
+        audience = token.get("aud", [])
+        roles = token.get("realm_access", {}).get("roles", [])
+        roles = [*roles, *(
+            f"{name}/{role}" for name, access in token.get("resource_access", {}).items() for role in access["roles"]
+        )]
+        return {
+            "audiences": [audience] if isinstance(audience, str) else audience, "roles": roles,
+            "scopes": token.get("scope", "").split(),
+        }
+
+    # The template, and what it grants.
+    template = {
+        "audiences": ["https://api.example.org"], "roles": ["auditor", f"{API}/reader"], "defaultScopes": ["orders"],
+        "mappers": [{
+            "name": "tenant", "protocolMapper": "oidc-hardcoded-claim-mapper",
+            "config": {"claim.name": "tenant", "claim.value": "one", "access.token.claim": True},
+        }],
+        "attributes": {"access.token.lifespan": 120},
+    }
+    other_template = {"audiences": ["https://other.example.org"], "roles": [f"{API}/reader"]}
+
+    def spoil(self, client_id):
+        """Takes a role away from a client."""
+        client = self.find(client_id)
+        role = self.call("GET", f"/{REALM}/roles/auditor").expect(200).json
+        mappings = f"/{REALM}/clients/{client['id']}/scope-mappings/realm"
+        self.call("DELETE", mappings, json_body=[role]).expect(204)
+        return "exports.roles"
+
     def empty(self):
         """Replaces the realm by a new one."""
         self.call("DELETE", f"/{REALM}").expect(204)
@@ -137,23 +161,3 @@ class Keycloak:
         self.call("DELETE", f"/{REALM}/clients/{self.find(deleted)['id']}").expect(204)
         client = {**self.find(changed), "redirectUris": ["https://elsewhere.example/"]}
         self.call("PUT", f"/{REALM}/clients/{client['id']}", json_body=client).expect(204)
-
-
-def shown(client):
-    """Returns a client of Keycloak in the terms of Registrar."""
-    attributes = client["attributes"]
-    grants = [grant for flow, grant in FLOWS.items() if client[flow]]
-    grants += [grant for name, grant in GRANTS.items() if attributes.get(name) == "true"]
-    authenticator = client["clientAuthenticatorType"]
-    if client["publicClient"]:
-        method = "none"
-    elif authenticator == "client-secret":
-        method = attributes.get("client.secret.authentication.allowed.method")
-    else:
-        method = AUTHENTICATORS.get(authenticator, authenticator)
-    return {
-        "redirect_uris": sorted(client["redirectUris"]),
-        "grant_types": sorted(grants),
-        "token_endpoint_auth_method": method,
-        "enabled": client["enabled"],
-    }

@@ -64,6 +64,19 @@ def call(method, url, *, json_body=None, form=None, authorization=None, timeout=
         return Answer(answer.status, answer.read().decode(), answer.headers)
 
 
+def claims(url, client_id, secret, method, **more):
+    """Requests a token with the grant client_credentials, and returns its claims. They are not verified."""
+    form = {"grant_type": "client_credentials", **more}
+    if method == "client_secret_basic":
+        answer = call("POST", url, form=form, authorization=basic(client_id, secret))
+    else:
+        answer = call("POST", url, form={**form, "client_id": client_id, "client_secret": secret})
+    parts = answer.expect(200).json["access_token"].split(".")
+    if len(parts) != 3:
+        raise Failure("the access token is not a JWT")
+    return json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+
+
 class Program:
     """A program that is stopped at the end, with its children."""
 

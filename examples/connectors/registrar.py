@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import pathlib
+import subprocess
 import time
 
+import listing
 from programs import Failure, Program, basic, call, free_port, quote, run
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent
@@ -13,7 +15,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parent.parent
 
 class Registrar:
     def __init__(self, target, work):
-        self.work = pathlib.Path(work)
+        self.work, self.target = pathlib.Path(work), target.name
         self.binary = os.environ["REGISTRAR"]
         self.url = f"http://127.0.0.1:{free_port()}"
         self.config = self.work / "registrar.toml"
@@ -40,6 +42,7 @@ allowPrivateAddresses = true
 format = "json"
 [registration]
 rateLimitRegistrationRequestCount = 0
+{toml(selecting(target.name, target.template))}
 """)
         self.environment = {"TARGET_SECRET": target.secret}
         self.tokens = {}
@@ -99,8 +102,10 @@ rateLimitRegistrationRequestCount = 0
         call("DELETE", url, authorization=self.token("clients.write")).expect(200, 204)
 
     def command(self, *words):
-        connection = ["--config", str(self.config), "--server", self.url, "--credentials", str(self.credentials)]
-        return run([self.binary, *words, *connection])
+        return run([self.binary, *words, *self.connection()])
+
+    def connection(self):
+        return ["--config", str(self.config), "--server", self.url, "--credentials", str(self.credentials)]
 
     def lines(self):
         """Returns the lines of an export."""
@@ -133,6 +138,26 @@ rateLimitRegistrationRequestCount = 0
         lines = [line for line in self.lines() if line["client_id"] == client_id]
         self.import_lines([{**line, "client_secret": secret} for line in lines], "replace")
 
+    def set_template(self, target, template):
+        """Replaces the templates while the server runs; None removes them."""
+        value = [] if template is None else [selecting(target, template)]
+        patch = json.dumps([{"op": "replace", "path": "/exports", "value": value}])
+        path = self.work / "patch.json"
+        path.write_text(patch)
+        self.command("config", "patch", str(path))
+
+    def compare(self, listed):
+        """Runs `registrar events compare` with a list, and returns its exit code, its findings and its summary."""
+        path = self.work / "list.ndjson"
+        with open(path, "w", encoding="utf-8") as out:
+            listing.write(listed, out)
+        words = ["events", "compare", self.target, str(path), "--format", "json", *self.connection()]
+        done = subprocess.run([self.binary, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode not in (0, 1):
+            raise Failure(f"the comparison is not possible: {done.stderr}")
+        *found, summary = [json.loads(line) for line in done.stdout.splitlines()]
+        return done.returncode, found, summary
+
     def replay(self, *filters):
         """Sends the clients that all filters select to the scripts again."""
         words = [word for text in filters for word in ("--filter", text)]
@@ -141,6 +166,26 @@ rateLimitRegistrationRequestCount = 0
     def log_lines(self):
         """Returns the messages of the log."""
         return [json.loads(text)["message"] for text in open(self.program.log) if text.startswith("{")]
+
+
+# The software of the clients to which the template applies.
+SOFTWARE = "templated"
+
+
+def selecting(target, template):
+    """Returns an entry of `[[exports]]`."""
+    return {"target": target, "trustLevel": "open", "softwareId": SOFTWARE, **template}
+
+
+def toml(entry):
+    """Returns an entry of `[[exports]]` as TOML, in which JSON is almost valid."""
+    def value(of):
+        if isinstance(of, dict):
+            return "{ " + ", ".join(f"{json.dumps(name)} = {value(item)}" for name, item in of.items()) + " }"
+        if isinstance(of, list):
+            return "[" + ", ".join(value(item) for item in of) + "]"
+        return json.dumps(of)
+    return "[[exports]]\n" + "\n".join(f"{name} = {value(of)}" for name, of in entry.items())
 
 
 def bearer(client):

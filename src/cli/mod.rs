@@ -327,8 +327,10 @@ fn clock() -> Arc<dyn Clock> {
 pub(super) enum CommandFailure {
     /// Something failed: exit code 1.
     Failed(String),
-    /// Wrong usage: exit code 2, as in clap.
+    /// Wrong usage, or a comparison that is not possible: exit code 2, as in clap and diff.
     Usage(String),
+    /// The result says that two things differ: exit code 1, as in diff, and no message.
+    Different,
     /// The reader of the result has closed it: exit code 0, and no message.
     ReaderGone,
 }
@@ -339,6 +341,7 @@ impl CommandFailure {
         let (message, code) = match self {
             Self::Failed(message) => (message, ExitCode::FAILURE),
             Self::Usage(message) => (message, ExitCode::from(2)),
+            Self::Different => return ExitCode::FAILURE,
             Self::ReaderGone => return ExitCode::SUCCESS,
         };
         note!("registrar: {message}");

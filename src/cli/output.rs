@@ -30,7 +30,7 @@ static LOST: OnceLock<String> = OnceLock::new();
 /// Writes a line of the result. A closed output is not a failure; [`lost`] reports any other error.
 pub(super) fn say(text: Arguments<'_>) {
     match writeln!(io::stdout().lock(), "{text}").map_err(CommandFailure::from) {
-        Ok(()) | Err(CommandFailure::ReaderGone) => {}
+        Ok(()) | Err(CommandFailure::ReaderGone | CommandFailure::Different) => {}
         Err(CommandFailure::Failed(reason) | CommandFailure::Usage(reason)) => {
             drop(LOST.set(reason));
         }

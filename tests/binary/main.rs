@@ -30,6 +30,7 @@ mod receiver;
 mod refusals;
 mod remote;
 mod remote_clients;
+mod remote_compare;
 mod remote_config;
 mod remote_documents;
 mod remote_events;

@@ -1,5 +1,6 @@
 //! `registrar events`: what happened to clients, and which scripts and webhooks have received it.
 
+mod compare;
 mod follow;
 mod replay;
 
@@ -12,6 +13,7 @@ use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
     moment, write_json, write_line,
 };
+use compare::{CompareArguments, compare};
 use follow::follow;
 use replay::{ReplayArguments, replay};
 
@@ -86,6 +88,9 @@ pub(super) enum EventsCommand {
     },
     /// Send existing clients to the hook clientCreated or to a webhook again, for example to fill a new system.
     Replay(ReplayArguments),
+    /// Compare the clients of this server with those of a system that follows it, such as Keycloak. The exit code is 0
+    /// without a difference, 1 with one, and 2 if the lists cannot be compared.
+    Compare(CompareArguments),
 }
 
 #[derive(Debug, Args)]
@@ -140,6 +145,7 @@ pub(super) async fn run(command: &EventsCommand) -> Result<(), CommandFailure> {
         } => skip(consumer, *position, remote).await,
         EventsCommand::Enable { consumer, remote } => enable(consumer, remote).await,
         EventsCommand::Replay(arguments) => replay(arguments).await,
+        EventsCommand::Compare(arguments) => compare(arguments).await,
     }
 }
 
