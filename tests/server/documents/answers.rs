@@ -179,6 +179,21 @@ async fn a_host_without_documents_is_told_from_one_that_is_out_of_reach() {
 }
 
 #[tokio::test]
+async fn a_closed_port_reads_like_a_host_that_does_not_answer() {
+    let world = World::with(&[], json!({}), |configuration| {
+        configuration.settings.fetch.timeout_ms = 300;
+    })
+    .await;
+    let port = crate::support::Canary::new().port();
+    let closed = world.resolve(&format!("https://127.0.0.1:{port}/c")).await;
+    let silent = world.origin.at(PATH, Reply::never());
+    let silent = world.resolve(&silent).await;
+    silent.expect_error(503, &["document_unavailable"]);
+    assert_eq!((closed.status, &closed.text), (silent.status, &silent.text));
+    assert_eq!(closed.header("retry-after"), silent.header("retry-after"));
+}
+
+#[tokio::test]
 async fn the_keys_can_be_in_the_answer() {
     let world = World::new(json!({})).await;
     let signer = Signer::new("k", Algorithm::Es256);

@@ -1,8 +1,13 @@
 //! What administrators have decided outlives later versions of a document.
 
+use std::sync::Arc;
+
+use futures_util::future::join;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::{PATH, World, client_path};
+use crate::support::{Answer, Reply};
 
 #[tokio::test]
 async fn no_order_revives_a_disabled_client() {
@@ -38,6 +43,75 @@ async fn no_order_revives_a_disabled_client() {
         assert_eq!(client["metadata"]["client_name"], json!(name));
         assert_eq!(client["metadata"]["trusted_client"], json!(true));
         assert_eq!(client["metadata"]["groups"], json!(["staff"]));
+    }
+}
+
+impl World {
+    /// Lets the document at `path` be fetched, does `meanwhile` while the fetch runs, and then lets it arrive. Returns the
+    /// answer to who waited for it.
+    async fn while_it_is_fetched(&self, path: &str, meanwhile: impl Future<Output = ()>) -> Answer {
+        let gate = Arc::new(Semaphore::new(0));
+        let document = self.document(path, json!({"client_name": "Late"}));
+        let hits = self.origin.hits(path);
+        let url = self
+            .origin
+            .at(path, Reply::gated(document.to_string(), &gate));
+        let meanwhile = async {
+            self.until_hits(path, hits + 1).await;
+            meanwhile.await;
+            gate.add_permits(1);
+        };
+        let (answer, ()) = join(self.resolve(&url), meanwhile).await;
+        answer
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_was_running_revives_nothing() {
+    let world = World::with(&[], json!({}), |configuration| {
+        configuration.settings.fetch.timeout_ms = 120_000;
+    })
+    .await;
+    // A new URL is denied.
+    let url = world.origin.url("/new");
+    let denial = json!({"client_id": url});
+    let deny = async { world.order("deny", denial).await.expect_status(204) };
+    let answer = world.while_it_is_fetched("/new", deny).await;
+    answer.expect_error(403, &["document_denied"]);
+    // A client is denied, deleted, or disabled.
+    for (path, is_kept) in [("/denied", false), ("/deleted", false), ("/disabled", true)] {
+        let url = world.publish(path, json!({}));
+        let client = world.client(&url).await;
+        world.server.clock.advance(400);
+        let end = async {
+            match path {
+                "/denied" => {
+                    let denial = json!({"client_id": url});
+                    world.order("deny", denial).await.expect_status(204);
+                }
+                "/deleted" => {
+                    let deleted = world.ask("DELETE", &client_path(&url)).await;
+                    deleted.expect_status(204);
+                }
+                _ => {
+                    let members = json!({"disabled": true});
+                    world.change_client(&client, members).await;
+                }
+            }
+        };
+        let answer = world.while_it_is_fetched(path, end).await;
+        assert!(
+            [403, 404].contains(&answer.status),
+            "{path}: {}",
+            answer.text
+        );
+        world.expect_denied(&url).await;
+        let kept = world.server.storage().client(&url).await.unwrap();
+        assert_eq!(kept.is_some(), is_kept, "{path}");
+        if let Some(client) = kept {
+            assert_eq!(client["metadata"]["disabled"], json!(true));
+            assert_eq!(client["metadata"]["client_name"], "Editor");
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use openssl::ssl::{Ssl, SslAcceptor, SslFiletype, SslMethod};
 use registrar::config::{Configuration, FetchSettings};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_openssl::SslStream;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +40,8 @@ enum Content {
     Never,
     /// A text, one byte at a time.
     Slow(String),
+    /// A text, once the gate has a permit.
+    Gated(String, Arc<Semaphore>),
 }
 
 impl Reply {
@@ -90,6 +93,14 @@ impl Reply {
     pub(crate) fn slow(text: impl Into<String>) -> Self {
         Self {
             body: Content::Slow(text.into()),
+            ..Self::text("application/json", "")
+        }
+    }
+
+    /// Returns a 200 with this JSON that is sent once `gate` has a permit.
+    pub(crate) fn gated(text: impl Into<String>, gate: &Arc<Semaphore>) -> Self {
+        Self {
+            body: Content::Gated(text.into(), Arc::clone(gate)),
             ..Self::text("application/json", "")
         }
     }
@@ -255,6 +266,10 @@ async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Re
         Content::Endless => endless(script),
         Content::Never => std::future::pending().await,
         Content::Slow(text) => slow(text),
+        Content::Gated(text, gate) => {
+            gate.acquire().await.expect("an open gate").forget();
+            Body::from(text)
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
