@@ -17,6 +17,7 @@ mod identity;
 mod issue;
 mod metadata;
 mod origins;
+pub(crate) mod overdue;
 mod poll;
 pub(crate) mod proof;
 mod reservations;

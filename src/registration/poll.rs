@@ -128,6 +128,7 @@ pub(super) async fn answer(
     let request = found.request();
     match request.state {
         PendingState::Denied => Err(PollError::Denied),
+        PendingState::Expired => Err(PollError::Ended),
         _ if request.ends_at <= now => Err(PollError::Ended),
         _ if cancels => cancel(cx, caller, code).await,
         PendingState::Waiting => wait(cx, &found, now).await,

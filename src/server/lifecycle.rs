@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::Timestamp;
 use crate::client::Client;
 use crate::events;
-use crate::registration::upstream::reconcile;
+use crate::registration::{overdue, upstream::reconcile};
 use crate::resolution;
 use crate::server::{systemd, systemd::ServerState};
 use crate::service::{Due, Service};
@@ -185,13 +185,18 @@ pub(crate) async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     }
 }
 
+/// Returns the moment at which a client must have expired so that it is deleted at `until`.
+fn end_of_grace(service: &Service, until: Timestamp) -> Timestamp {
+    let grace = service.snapshot().live.registration.client_expiry_grace;
+    Timestamp::from_unix(until.unix().saturating_sub(grace))
+}
+
 /// Deletes every client whose grace period is over, every other expired record, and the oldest events of an
 /// audit log that exceeds its limit. What expired while no server was observing the time is held.
 pub(crate) async fn sweep_once(service: &Service) {
     let (store, most) = (&service.store, service.settings.store.audit_events);
     if let Some(due) = look(service).await {
-        let grace = service.snapshot().live.registration.client_expiry_grace;
-        let before = Timestamp::from_unix(due.until.unix().saturating_sub(grace));
+        let before = end_of_grace(service, due.until);
         let mut share = share(service, due).await;
         let expired = remove_expired(store, before, &mut share).await;
         let unused = remove_unused_at(service, due.until, &mut share).await;
@@ -200,13 +205,21 @@ pub(crate) async fn sweep_once(service: &Service) {
             service.steady.caught_up();
         }
         remove_superfluous_documents(service).await;
-        count_waiting(service).await;
+        end_overdue_requests(service, due.until).await;
         until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
     let recorded = service.snapshot().live.registration.recorded_requests;
     until_none("old recorded requests", || store.recorded.trim(recorded)).await;
     trim_events(service).await;
+}
+
+/// Ends the registrations and updates about which nobody decided in time, and counts what waits still.
+async fn end_overdue_requests(service: &Service, until: Timestamp) {
+    if let Err(error) = overdue::end(service, until).await {
+        tracing::error!(%error, "cannot end registrations that waited for approval");
+    }
+    count_waiting(service).await;
 }
 
 /// Deletes the clients of documents beyond `limits.documents`.

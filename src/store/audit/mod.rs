@@ -84,6 +84,8 @@ pub(crate) enum Action {
     RegistrationApproved,
     /// A registration or an update that waited was denied.
     RegistrationDenied,
+    /// Nobody decided in time about a registration or an update that waited.
+    RegistrationExpired,
     /// A client has cancelled a registration or an update that waited.
     RegistrationCancelled,
     /// An administrator tried a registration or an update, of which nothing was stored.

@@ -39,6 +39,8 @@ pub(crate) enum PendingState {
     Approved,
     /// It was denied.
     Denied,
+    /// Nobody decided in time, and that is recorded. Before, it [no longer waits](PendingRequest::waits).
+    Expired,
 }
 
 /// A registration or an update that waits.

@@ -133,6 +133,8 @@ words! {
         Approved = "approved",
         /// It was denied.
         Denied = "denied",
+        /// Nobody decided in time.
+        Expired = "expired",
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{decide, list, server};
-use crate::support::{Answer, GRANT, machine};
+use super::{PAGE, decide, defer, list, poll, server, waiting};
+use crate::support::{Answer, GRANT, TestServer, machine, registering};
 
 #[tokio::test]
 async fn a_client_that_cannot_wait_is_disabled_until_it_is_approved() {
@@ -53,4 +53,48 @@ async fn nothing_is_left_to_decide_about_a_client_that_was_enabled_otherwise() {
         .expect_error(409, &["conflict"]);
     server.access_token(&client).await;
     assert!(list(&server, "").await.is_empty());
+}
+
+/// Changes the member `disabled` of a client as an administrator.
+async fn set_disabled(server: &TestServer, id: &str, is_disabled: bool) {
+    let path = format!("/admin/v1/clients/{id}");
+    let shown = server.called("GET", &path).await;
+    let mut members = shown.body["metadata"].clone();
+    members["disabled"] = is_disabled.into();
+    let request = server.administrate("PUT", &path).await;
+    Answer::of(request.json(&members)).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_client_that_nobody_approved_is_deleted_and_what_an_administrator_disabled_stays() {
+    let server = TestServer::configured(|configuration| {
+        let options = json!({
+            "registrationApproval": "required", "registrationApprovalUri": PAGE,
+            "registrationApprovalSilent": true,
+        });
+        registering(configuration, options);
+        configuration.settings.store.clock_jump_hold_seconds = 0;
+    })
+    .await;
+    let forgotten = server.register(&machine()).await;
+    let enabled = server.register(&machine()).await;
+    let abusive = server.register(&machine()).await;
+    set_disabled(&server, &enabled.id, false).await;
+    set_disabled(&server, &abusive.id, false).await;
+    set_disabled(&server, &abusive.id, true).await;
+    let (code, _) = defer(&server, &waiting()).await;
+    server.clock.advance(30 * 86_400);
+    server.inside().sweep().await;
+    assert!(list(&server, "").await.is_empty());
+    server.read(&forgotten).await.expect_status(401);
+    for client in [&enabled, &abusive] {
+        let path = format!("/admin/v1/clients/{}", client.id);
+        server.called("GET", &path).await.expect_status(200);
+    }
+    poll(&server, &code)
+        .await
+        .expect_error(400, &["invalid_registration"]);
+    let audit = server.called("GET", "/admin/v1/audit?limit=500").await;
+    let count = audit.text.matches("registration_expired").count();
+    assert_eq!(count, 4, "{}", audit.text);
 }

@@ -38,6 +38,7 @@ impl DecisionState {
         let request = found.request();
         match request.state {
             PendingState::Denied => Self::Denied,
+            PendingState::Expired => Self::Expired,
             _ if request.ends_at <= now => Self::Expired,
             PendingState::Waiting => Self::Waiting,
             PendingState::Approved => Self::Approved,
