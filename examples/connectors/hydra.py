@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import urllib.parse
 
 from listing import HYDRA_METHODS as METHODS, HydraList, hydra_members
@@ -15,6 +16,9 @@ SQLITE = "_fk=true&_journal_mode=WAL&max_conns=64&max_idle_conns=64"
 class Hydra:
     name = "hydra"
     secret = "Hydra itself has no token"
+    # What a front sends: all members, and this scope.
+    front_members, front_scope = [], "openid profile"
+    front_end = signal.SIGKILL
 
     def __init__(self, work):
         self.binary = os.environ["HYDRA"]
@@ -34,12 +38,15 @@ class Hydra:
             "SERVE_ADMIN_PORT": str(self.admin),
             "URLS_SELF_ISSUER": issuer,
             "SQA_OPT_OUT": "true",
+            # For front.py.
+            "OIDC_DYNAMIC_CLIENT_REGISTRATION_ENABLED": "true",
             "LOG_LEVEL": "warn",
         }
         self.token_endpoint = f"{issuer}/oauth2/token"
         # This option cannot be set in the environment.
         self.config = work / "hydra.json"
         self.config.write_text(json.dumps({"oauth2": {"token_hook": self.hook.url}}))
+        self.registration_endpoint = f"{issuer}/oauth2/register"
         run([self.binary, "migrate", "sql", "up", "-e", "--yes"], self.environment)
         self.version = re.search(r"v?\d[^\s]*", run([self.binary, "version"])).group()
         self.urls = {}
@@ -125,6 +132,16 @@ class Hydra:
         client = call("GET", self.url(client_id)).expect(200).json
         call("PUT", self.url(client_id), json_body={**client, "audience": []}).expect(200)
         return "exports.audiences"
+
+    def initial_access_token(self):
+        """Hydra requires none."""
+
+    def names(self):
+        """Returns the names of all clients."""
+        return {client["client_id"]: client.get("client_name") for client in self.raw()}
+
+    def remove(self, client_id):
+        call("DELETE", self.url(client_id)).expect(204)
 
     def empty(self):
         """Deletes all clients, as if Hydra were new."""

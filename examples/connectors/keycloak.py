@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import urllib.parse
 
 from hydra import request_token
@@ -17,6 +18,13 @@ API = "https://orders.example.org"
 class Keycloak:
     name = "keycloak"
     secret = "a secret of this test only + 100 %"
+    # What a front sends: Keycloak rejects members that it does not know.
+    front_members = [
+        "redirect_uris", "client_name", "token_endpoint_auth_method", "grant_types", "response_types", "scope",
+    ]
+    front_scope = "profile email"
+    # When it is killed, the database of its development mode loses clients that it has already confirmed.
+    front_end = signal.SIGTERM
 
     def __init__(self, work):
         self.home = work / "keycloak"
@@ -29,6 +37,7 @@ class Keycloak:
         self.attributes = f'url = "{self.url}"\nrealm = "{REALM}"\nclientId = "registrar"'
         self.program = Program("keycloak", work / "keycloak.log")
         self.token_endpoint = f"{self.url}/realms/{REALM}/protocol/openid-connect/token"
+        self.registration_endpoint = f"{self.url}/realms/{REALM}/clients-registrations/openid-connect"
         text = (pathlib.Path(self.home) / "version.txt").read_text()
         self.version = re.search(r"\d+\.\d+[^\s]*", text).group()
         self.start()
@@ -150,6 +159,17 @@ class Keycloak:
         mappings = f"/{REALM}/clients/{client['id']}/scope-mappings/realm"
         self.call("DELETE", mappings, json_body=[role]).expect(204)
         return "exports.roles"
+
+    def initial_access_token(self):
+        wanted = {"count": 1_000, "expiration": 3_600}
+        return self.call("POST", f"/{REALM}/clients-initial-access", json_body=wanted).expect(200, 201).json["token"]
+
+    def names(self):
+        """Returns the names of the clients that are not Keycloak's own."""
+        return {client["clientId"]: client.get("name") for client in self.raw() if client["clientId"] not in self.own}
+
+    def remove(self, client_id):
+        self.call("DELETE", f"/{REALM}/clients/{self.find(client_id)['id']}").expect(204)
 
     def empty(self):
         """Replaces the realm by a new one."""

@@ -16,15 +16,15 @@ outcome=0 driver=
 # The driver stops what it has started.
 trap 'if [ -n "$driver" ]; then kill "$driver"; wait "$driver" || true; rm -rf "$work"; fi; exit 143' INT TERM
 
-# Runs the steps with one program. The logs are kept in $KEEP, or in a temporary folder if a step fails.
+# Runs the steps of drive.py or front.py with one program. The logs are kept in $KEEP, or in a temporary folder if a step fails.
 try() {
-    local name=$1 variable=$2 passed=1 logs=${KEEP:+$KEEP/$1}
+    local name=$1 variable=$2 passed=1 logs=${KEEP:+$KEEP/$1-$3}
     if [ -z "${!variable:-}" ]; then
         echo "$name: skipped, because $variable is not set"
         return
     fi
     work=$(mktemp -d)
-    python3 "$here/drive.py" "$name" "$work" &
+    python3 "$here/$3.py" "$name" "$work" &
     driver=$!
     wait "$driver" || passed=0
     driver=
@@ -40,6 +40,8 @@ try() {
     rm -rf "$work"
 }
 
-try hydra HYDRA
-try keycloak KEYCLOAK_HOME
+for program in drive front; do
+    try hydra HYDRA "$program"
+    try keycloak KEYCLOAK_HOME "$program"
+done
 exit "$outcome"

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, SealError, SealingKey, Secret, Timestamp};
+use crate::base::{ClientId, SealError, SealingKey, Secret, Timestamp, Violation};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
     Approved, Client, ClientSecret, MEMBERS, MemberOrigin, MemberOrigins, Metadata, SetBy,
@@ -78,16 +78,16 @@ pub(super) fn overlaid(
     client: Client,
     registration: &UpstreamAnswer,
 ) -> Result<Client, RegisterError> {
-    let mut metadata = client.metadata.metadata().clone();
-    let changed = changed(&metadata, &registration.members);
+    let (before, answer) = (client.metadata.metadata(), &registration.members);
+    let mut changed = changed(before, answer);
+    let faulty = faulty(cx, &overlay(before, answer, &changed));
+    // What the upstream server has added by itself may be nothing that this server supports. It would keep the client from
+    // sending back what it has read.
+    changed.retain(|name| before.get(name).is_some() || !faulty.iter().any(|one| one == name));
     if changed.is_empty() {
         return Ok(client);
     }
-    for name in &changed {
-        if let Some(value) = registration.members.get(*name) {
-            metadata.set(name, value.clone());
-        }
-    }
+    let metadata = overlay(before, answer, &changed);
     let approved = approved(cx, &metadata)?;
     tracing::info!(
         client_id = client.id.as_str(),
@@ -99,6 +99,24 @@ pub(super) fn overlaid(
         metadata: approved,
         ..client
     })
+}
+
+/// Returns the metadata with the values of an answer for the `changed` members.
+fn overlay(before: &Metadata, answer: &Map<String, Value>, changed: &[&str]) -> Metadata {
+    let mut metadata = before.clone();
+    for name in changed {
+        if let Some(value) = answer.get(*name) {
+            metadata.set(name, value.clone());
+        }
+    }
+    metadata
+}
+
+/// Returns the members of `metadata` that break rules.
+fn faulty(cx: &Context<'_>, metadata: &Metadata) -> Vec<String> {
+    let (Ok((_, faults)) | Err(faults)) = cx.rules().take_over(metadata.clone());
+    let member = |fault: Violation| fault.member.split('[').next().map(str::to_owned);
+    faults.into_iter().filter_map(member).collect()
 }
 
 /// Returns the origins of `metadata`, of which the upstream server has changed some members.
@@ -119,7 +137,13 @@ fn changed<'a>(metadata: &Metadata, answer: &'a Map<String, Value>) -> Vec<&'a s
             .split_once('#')
             .map_or(name.as_str(), |(plain, _)| plain);
         let is_known = MEMBERS.iter().any(|one| one.name == plain) && is_clients(plain);
-        let is_empty = value.is_null() || value.as_str() == Some("");
+        let is_empty = match value {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            Value::Array(items) => items.is_empty() && metadata.get(name).is_none(),
+            _ => false,
+        };
         if is_known && !is_empty && metadata.get(name) != Some(value) {
             changed.push(name.as_str());
         }

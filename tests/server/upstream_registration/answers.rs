@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::World;
-use crate::support::{Answer, Origin, Reply, TestServer, minimal, with};
+use crate::support::{Answer, Origin, Registered, Reply, TestServer, minimal, with};
 
 /// A front of an origin, which answers registrations with `answer`.
 async fn before(origin: &Origin, answer: Reply) -> TestServer {
@@ -81,6 +81,46 @@ async fn a_registered_client_without_metadata_is_deleted_there() {
     assert_eq!(origin.hits("/manage/their-id"), 1);
     assert_eq!(calls(&front).await, json!([]));
     front.expect_empty().await;
+}
+
+#[tokio::test]
+async fn what_the_upstream_server_adds_by_itself_is_adopted_only_if_it_is_valid_here() {
+    let origin = Origin::new().await;
+    // As Ory Hydra answers.
+    let more = json!({
+        "jwks": {}, "userinfo_signed_response_alg": "none", "contacts": [], "client_uri": "", "audience": ["a"],
+        "subject_type": "public", "logo_uri": 5, "client_name": "Theirs",
+    });
+    let front = before(&origin, registered(&origin, more)).await;
+    origin.set(
+        "/manage/their-id",
+        registered(&origin, json!({})).with_status(200),
+    );
+    let answer = front.post(&minimal()).await;
+    answer.expect_status(201);
+    for name in [
+        "jwks",
+        "userinfo_signed_response_alg",
+        "contacts",
+        "client_uri",
+        "audience",
+        "logo_uri",
+    ] {
+        assert_eq!(answer.body.get(name), None, "{name}");
+    }
+    assert_eq!(answer.body["client_name"], "Theirs");
+    // The client sends back what it has read.
+    let client = Registered::of(answer.body);
+    let mut read = front.read(&client).await.body;
+    for own in [
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    ] {
+        read.as_object_mut().expect("an object").remove(own);
+    }
+    front.update(&client, &read).await.expect_status(200);
 }
 
 #[tokio::test]
