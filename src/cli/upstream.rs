@@ -20,8 +20,8 @@ pub(super) enum UpstreamCommand {
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Remove one whose outcome is unknown from the list, after you have found it out at the upstream server and have
-    /// deleted there what nobody has.
+    /// Remove one whose outcome is unknown from the list, after you have found out how it ended and have cleaned up there.
+    /// The manual says what each needs (docs/upstream-registration.md).
     Settle {
         /// The identifier, as shown by upstream list.
         #[arg(value_name = "ID")]

@@ -9,7 +9,9 @@ use crate::client::{Client, Metadata, TrustLevel};
 use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot, exports};
-use crate::store::{Candidate, Event, EventType, PendingRequest, PendingType, StoreError};
+use crate::store::{
+    Candidate, DeletedClient, Event, EventType, PendingRequest, PendingType, StoreError,
+};
 
 /// The hooks that run after the response.
 const AFTER: [Hook; 4] = [
@@ -131,25 +133,39 @@ impl SeenClient {
 /// Returns the client with its secret, or as it was when it was deleted, or only its identifier if that is not known.
 /// Returns none if the event must not be delivered.
 async fn seen(service: &Service, event: &Event) -> Result<Option<SeenClient>, StoreError> {
-    let seen = match subject(service, event).await? {
+    let subject = subject(service, event).await?;
+    let seen = match subject.filter(|subject| is_news(service, event, subject)) {
         None => return Ok(None),
         Some(EventSubject::Stored(client)) if event.pending.is_some() => {
             let level = client.provenance.trust_level;
             SeenClient::waiting(client.shown(None), level, pending(event))
         }
         Some(EventSubject::Stored(client)) => stored(service, &client)?,
-        Some(EventSubject::Deleted(Some(deleted))) => {
-            SeenClient::new(identified(&deleted, event), deleted.trust_level)
-        }
-        Some(EventSubject::Deleted(None)) => {
-            let mut client = Metadata::default();
-            client.set("client_id", event.client_id.as_str());
-            SeenClient::new(client, TrustLevel::Open)
-        }
+        Some(EventSubject::Deleted(deleted)) => deleted_client(event, deleted.as_deref()),
         Some(EventSubject::Request(found)) => request(event, found.request()),
         Some(EventSubject::Document(candidate)) => document(event, &candidate),
     };
     Ok(Some(seen))
+}
+
+/// Returns a client as it was when it was deleted, or only its identifier.
+fn deleted_client(event: &Event, deleted: Option<&DeletedClient>) -> SeenClient {
+    if let Some(deleted) = deleted {
+        return SeenClient::new(identified(deleted, event), deleted.trust_level);
+    }
+    let mut client = Metadata::default();
+    client.set("client_id", event.client_id.as_str());
+    SeenClient::new(client, TrustLevel::Open)
+}
+
+/// Whether hooks see the event. What waited may have been decided, cancelled or taken back meanwhile.
+fn is_news(service: &Service, event: &Event, subject: &EventSubject) -> bool {
+    match subject {
+        _ if event.kind != EventType::Pending => true,
+        EventSubject::Request(found) => found.request().waits(service.clock.now()),
+        EventSubject::Document(_) => true,
+        EventSubject::Stored(_) | EventSubject::Deleted(_) => false,
+    }
 }
 
 /// Returns what is known of what waited, which is decided.

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::client::Approval;
-use crate::registration::{Caller, RegisterError, remove, replace_as_operator};
+use crate::registration::{
+    Caller, RegisterError, overdue::waits_still, remove, replace_as_operator,
+};
 use crate::service::Context;
 use crate::store::{
     Action, Along, Change, EventType, FoundRequest, PendingKind, PendingRequest, PendingState,
@@ -182,8 +184,9 @@ async fn settle_client(
     let store = &cx.service.store;
     let removal = store.pending.removal(found);
     let stored = store.clients.find(&found.request().client.id).await?;
-    let is_disabled = |stored: &Stored| stored.client().metadata.metadata().flag("disabled");
-    let Some(stored) = stored.filter(is_disabled) else {
+    // An administrator may have enabled it meanwhile, and disabled it for another reason.
+    let waits = |stored: &Stored| waits_still(stored.client());
+    let Some(stored) = stored.filter(waits) else {
         store.pending.apply(removal).await?;
         return Err(DecideError::Over);
     };

@@ -91,7 +91,7 @@ fn count(cx: &Context<'_>, stored: &Stored) {
 }
 
 /// Whether the client is disabled, and no administrator has disabled it.
-fn waits_still(client: &Client) -> bool {
+pub(super) fn waits_still(client: &Client) -> bool {
     let is_disabled = client.metadata.metadata().flag("disabled");
     let origins = client.origins.as_ref();
     let by_whom = origins.map(|origins| origins.origin_of("disabled"));

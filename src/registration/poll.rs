@@ -168,6 +168,11 @@ async fn cancel(
     for _ in 0..TRIES {
         let found = pending.find_by_code(code, now).await?;
         let found = found.ok_or(PollError::Unknown)?;
+        match found.request().state {
+            PendingState::Denied => return Err(PollError::Denied),
+            _ if found.request().ends_at <= now => return Err(PollError::Ended),
+            _ => {}
+        }
         let author = caller.author(None);
         let event = author.did(Action::RegistrationCancelled, found.id(), now);
         let change = pending.removal(&found).and(event.change()?);

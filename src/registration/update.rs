@@ -135,7 +135,7 @@ async fn put_back(
     also: Change,
 ) -> Result<Client, RegisterError> {
     let cx = attempt.cx;
-    let (issued, upstream) = upstream::replace(cx, stored.client(), issued).await?;
+    let (issued, upstream) = upstream::replace_changed(cx, stored.client(), issued).await?;
     let also = also.and(upstream.settled());
     let put_back = issue::put_back(attempt, stored, &issued, proven, also).await;
     upstream.conclude(cx, put_back).await?;

@@ -36,6 +36,8 @@ pub(crate) struct UpstreamRegistrar {
 /// How a client is managed at the upstream server.
 #[derive(Clone)]
 pub(crate) struct UpstreamManagement {
+    /// Its identifier, which is the same here and there.
+    pub(crate) client_id: String,
     /// Its `registration_client_uri` there.
     pub(crate) uri: String,
     /// Its `registration_access_token` there.
@@ -182,10 +184,16 @@ impl UpstreamRegistrar {
         let url = self.at_named_host(&client.uri)?;
         let request = message(method, &url, Some(&client.token), metadata);
         let response = self.send(request).await?;
-        match response.status {
-            200 => registration(&response).map_err(UpstreamFault::Unusable),
-            _ => Err(fault(&response)),
+        if response.status != 200 {
+            return Err(fault(&response));
         }
+        let answer = registration(&response).map_err(UpstreamFault::Unusable)?;
+        if answer.client_id != client.client_id {
+            return Err(UpstreamFault::Unusable(
+                "it is about another client_id".to_owned(),
+            ));
+        }
+        Ok(answer)
     }
 
     /// Deletes a client (RFC 7592 section 2.3). A client that it no longer knows is deleted.
@@ -206,7 +214,7 @@ impl UpstreamRegistrar {
     fn at_named_host(&self, uri: &str) -> Result<Url, UpstreamFault> {
         let unusable =
             || UpstreamFault::Unusable("registration_client_uri is not a URL".to_owned());
-        let parsed = Url::parse(uri).map_err(|_| unusable())?;
+        let parsed = self.url.join(uri).map_err(|_| unusable())?;
         let mut url = self.url.clone();
         url.set_path(parsed.path());
         url.set_query(parsed.query());
@@ -283,11 +291,17 @@ fn fault(response: &Response) -> UpstreamFault {
             let (code, description) = told.unwrap_or_default();
             UpstreamFault::Rejected { code, description }
         }
-        401 | 403 | 404 | 410 => UpstreamFault::Denied(status),
-        // The gateways of these may have lost the answer of a request that was processed.
-        500..=599 if !matches!(status, 501 | 503) => {
-            UpstreamFault::Unknown(format!("status {status}"))
+        // A policy rejects the client, as in Keycloak.
+        403 if told.is_some() => {
+            let (code, description) = told.unwrap_or_default();
+            UpstreamFault::Rejected { code, description }
         }
+        401 | 403 | 404 | 410 => UpstreamFault::Denied(status),
+        503 if response.header("retry-after").is_some() => {
+            UpstreamFault::Unavailable(format!("status {status}"))
+        }
+        // It has done something else than it should, or a gateway may have lost the answer of a request that was processed.
+        200..=299 | 500 | 502..=599 => UpstreamFault::Unknown(format!("status {status}")),
         _ => UpstreamFault::Unavailable(format!("status {status}")),
     }
 }

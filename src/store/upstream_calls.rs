@@ -53,6 +53,9 @@ pub(crate) struct UpstreamCall {
     /// How often it was continued without success.
     #[serde(default)]
     pub(crate) attempts: u32,
+    /// Whether an attempt was sent whose answer is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) may_be_done: bool,
     /// Why it is not finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trouble: Option<String>,
@@ -197,31 +200,18 @@ impl UpstreamCalls {
         }
     }
 
-    /// Stores an update of the client that is about to be sent. It takes the place of an earlier one that nobody works
-    /// on.
+    /// Stores an update of the client that is about to be sent.
     ///
     /// # Errors
-    /// When somebody works on another call for this client, or the store cannot be written.
+    /// When another update of this client is not finished, or the store cannot be written.
     pub(crate) async fn begin_update(
         &self,
         id: &ClientId,
         call: UpstreamCall,
     ) -> Result<StoredUpstreamCall, BeginError> {
-        let stored = StoredUpstreamCall::write(of_client(id), call, false)?;
-        let key = stored.key();
-        let expected = match self.0.get(&key).await? {
-            None => Expectation::Absent(key),
-            Some(bytes) => {
-                let before = StoredUpstreamCall::read(&key, bytes)?;
-                let is_free = before.call.is_due(stored.call.begun_at);
-                if before.call.aim != UpstreamAim::Update || !is_free {
-                    return Err(BeginError::Busy);
-                }
-                before.unchanged()
-            }
-        };
+        let stored = StoredUpstreamCall::write(update_id(id), call, false)?;
         let change = Change {
-            expect: vec![expected],
+            expect: vec![Expectation::Absent(stored.key())],
             put: vec![stored.put()],
             ..Change::default()
         };
@@ -280,15 +270,26 @@ impl UpstreamCalls {
             .transpose()
     }
 
-    /// Returns the call that concerns the client `id`, except for its registration.
+    /// Returns the update of the client `id` that is not finished.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn of_client(
+    pub(crate) async fn update_of(
         &self,
         id: &ClientId,
     ) -> Result<Option<StoredUpstreamCall>, StoreError> {
-        self.find(&of_client(id)).await
+        self.find(&update_id(id)).await
+    }
+
+    /// Returns the deletion of the client `id` that is not finished.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn deletion_of(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<StoredUpstreamCall>, StoreError> {
+        self.find(&deletion_id(id)).await
     }
 
     /// Returns at most `limit` calls in the order of their identifiers, starting after `after`.
@@ -338,13 +339,16 @@ impl UpstreamCalls {
     }
 }
 
-/// Returns the identifier of the call that concerns a client that exists.
-fn of_client(id: &ClientId) -> String {
-    format!("client:{id}")
+fn update_id(id: &ClientId) -> String {
+    format!("update:{id}")
 }
 
-/// Returns the change that stores that `client` is to be deleted at the upstream server, whatever else was to be reached
-/// there. The client was not registered there if there is none.
+fn deletion_id(id: &ClientId) -> String {
+    format!("deletion:{id}")
+}
+
+/// Returns the change that stores that `client` is to be deleted at the upstream server, if it is registered there. An update
+/// that is not finished stays: it may know a newer token.
 pub(super) fn deletion(client: &Client) -> Result<Change, StoreError> {
     let Some(upstream) = &client.upstream else {
         return Ok(Change::default());
@@ -357,9 +361,10 @@ pub(super) fn deletion(client: &Client) -> Result<Change, StoreError> {
         begun_at: Timestamp::default(),
         held_until: Timestamp::default(),
         attempts: 0,
+        may_be_done: false,
         trouble: None,
     };
-    let stored = StoredUpstreamCall::write(of_client(&client.id), call, false)?;
+    let stored = StoredUpstreamCall::write(deletion_id(&client.id), call, false)?;
     Ok(Change {
         put: vec![stored.put()],
         ..Change::default()

@@ -231,6 +231,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "events",
             "client",
             "base",
+            // The end of what waits, and of calls of the upstream server.
+            "registration",
             // The limit of clients of documents.
             "resolution",
             "service",

@@ -39,10 +39,11 @@ fn is_clients(name: &str) -> bool {
 }
 
 /// Returns the issued client as the upstream server has registered it: with its identifier, its secret, and the values
-/// that it has changed.
+/// that it has changed. `before` is the secret that the client had there.
 pub(super) fn adopted(
     cx: &Context<'_>,
     issued: Issued,
+    before: Option<&ClientSecret>,
     registration: &UpstreamAnswer,
 ) -> Result<Issued, RegisterError> {
     let id = usable_id(&registration.client_id);
@@ -54,7 +55,7 @@ pub(super) fn adopted(
         ..issued.client
     };
     let client = overlaid(cx, client, registration)?;
-    let secret = secret(key, &id, &client, registration)?;
+    let secret = secret(key, &client, before, registration)?;
     let client = Client {
         secret,
         upstream: Some(sealed(key, &id, registration)?),
@@ -80,10 +81,16 @@ pub(super) fn overlaid(
 ) -> Result<Client, RegisterError> {
     let (before, answer) = (client.metadata.metadata(), &registration.members);
     let mut changed = changed(before, answer);
-    let faulty = faulty(cx, &overlay(before, answer, &changed));
     // What the upstream server has added by itself may be nothing that this server supports. It would keep the client from
-    // sending back what it has read.
-    changed.retain(|name| before.get(name).is_some() || !faulty.iter().any(|one| one == name));
+    // sending back what it has read. Types are checked before rules, so one look may not find everything.
+    loop {
+        let faulty = faulty(cx, &overlay(before, answer, &changed));
+        let count = changed.len();
+        changed.retain(|name| before.get(name).is_some() || !faulty.iter().any(|one| one == name));
+        if changed.len() == count {
+            break;
+        }
+    }
     if changed.is_empty() {
         return Ok(client);
     }
@@ -173,20 +180,19 @@ fn approved(cx: &Context<'_>, metadata: &Metadata) -> Result<Approved, RegisterE
 /// Returns the secret that the upstream server has returned, or the previous one if it returns none.
 fn secret(
     key: &SealingKey,
-    id: &ClientId,
     client: &Client,
+    before: Option<&ClientSecret>,
     registration: &UpstreamAnswer,
 ) -> Result<Option<ClientSecret>, SealError> {
     let Some(secret) = &registration.secret else {
         // A secret that was created here is none there.
-        let was_there = client.upstream.is_some();
-        return Ok(client.secret.clone().filter(|_| was_there));
+        return Ok(before.cloned());
     };
     let there = Some(registration.secret_expires_at).filter(|end| *end != 0);
     let there = there.map(Timestamp::from_unix);
     let ends = [there, client.expires_at].into_iter().flatten().min();
     Ok(Some(ClientSecret {
-        sealed: key.seal(secret, id.as_str())?,
+        sealed: key.seal(secret, client.id.as_str())?,
         expires_at: ends,
     }))
 }
@@ -208,7 +214,7 @@ pub(super) fn with_credentials(
         return Ok(None);
     }
     Ok(Some(Client {
-        secret: secret(key, &client.id, client, registration)?,
+        secret: secret(key, client, client.secret.as_ref(), registration)?,
         upstream: Some(sealed(key, &client.id, registration)?),
         ..client.clone()
     }))
@@ -283,6 +289,7 @@ pub(super) fn opened(
     };
     let token = key.open(token, &UpstreamClient::token_owner(id))?;
     Ok(Some(UpstreamManagement {
+        client_id: id.to_string(),
         uri: uri.clone(),
         token,
     }))

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod error;
+mod read;
 pub(crate) mod reconcile;
 
 use std::sync::Arc;
@@ -19,12 +20,11 @@ use crate::registration::{Issued, RegisterError};
 use crate::service::{
     Context, Service, UpstreamAnswer, UpstreamFault, UpstreamManagement, UpstreamRegistrar,
 };
-use crate::store::{
-    Change, Store, StoreError, Stored, StoredUpstreamCall, UpstreamAim, UpstreamCall,
-};
+use crate::store::{Change, Store, StoreError, StoredUpstreamCall, UpstreamAim, UpstreamCall};
 
 use adopt::{adopted, forwarded, management, sealed, usable_id};
 pub(crate) use error::FrontError;
+pub(crate) use read::read;
 use reconcile::unknown_event;
 
 /// Seconds for which the server that sends a call works on it. It is longer than a request takes.
@@ -83,7 +83,7 @@ pub(super) async fn register(
     // In boxes, so that every other registration does not carry the space of these futures.
     let (call, registration) = Box::pin(front.create(sent)).await?;
     let work = UpstreamWork(Some(call));
-    let adopted = adopted(cx, issued, &registration);
+    let adopted = adopted(cx, issued, None, &registration);
     let issued = Box::pin(work_on(cx, &work, adopted)).await?;
     Ok((issued, work))
 }
@@ -110,15 +110,33 @@ pub(super) async fn replace(
     let (Some(front), true) = (Front::of(cx.service), before.upstream.is_some()) else {
         return Ok((issued, UpstreamWork(None)));
     };
-    let managed = management(&front.store.sealing_key, before)?;
-    let managed = managed.ok_or(FrontError::NotManageable)?;
     let sent = forwarded(&front.registrar.members, issued.client.metadata.metadata());
-    let id = before.id.clone();
-    let (call, registration) = Box::pin(front.update(id, managed, sent)).await?;
+    let (id, revision) = (before.id.clone(), before.revision);
+    let (call, registration) = Box::pin(front.update(id, revision, sent)).await?;
     let work = UpstreamWork(Some(call));
-    let adopted = adopted(cx, issued, &registration);
+    let adopted = adopted(cx, issued, before.secret.as_ref(), &registration);
     let issued = Box::pin(work_on(cx, &work, adopted)).await?;
     Ok((issued, work))
+}
+
+/// Does the same if the change concerns the upstream server. A client can be disabled here although that server is down.
+///
+/// # Errors
+/// As [`replace`].
+pub(super) async fn replace_changed(
+    cx: &Context<'_>,
+    before: &Client,
+    issued: Issued,
+) -> Result<(Issued, UpstreamWork), RegisterError> {
+    let is_same = Front::of(cx.service).is_some_and(|front| {
+        let sent =
+            |client: &Client| forwarded(&front.registrar.members, client.metadata.metadata());
+        sent(before) == sent(&issued.client)
+    });
+    if is_same {
+        return Ok((issued, UpstreamWork(None)));
+    }
+    replace(cx, before, issued).await
 }
 
 /// Deletes a client at the upstream server that was deleted here. If that server is not available, it follows later.
@@ -131,27 +149,9 @@ pub(super) async fn delete(cx: &Context<'_>, client: &Client) {
     // A failure is in the log, and is continued later.
     drop(
         registrar
-            .run(async move { front.continue_client(&id).await })
+            .run(async move { front.continue_deletion_of(&id).await })
             .await,
     );
-}
-
-/// Reads the client at the upstream server. Returns it as it is registered there now, with its current secret. If that
-/// server is not available, it is returned as it is stored here.
-///
-/// # Errors
-/// When the upstream server no longer knows the client, or the store fails.
-pub(crate) async fn read(cx: &Context<'_>, client: Client) -> Result<Client, RegisterError> {
-    let (Some(front), true) = (Front::of(cx.service), client.upstream.is_some()) else {
-        return Ok(client);
-    };
-    let id = client.id.clone();
-    let registrar = Arc::clone(&front.registrar);
-    let read = registrar.run(async move { front.read(&id).await }).await;
-    match read.map_err(|_| FrontError::Lost)?? {
-        Some((current, registration)) => adopt::overlaid(cx, current.into_client(), &registration),
-        None => Ok(client),
-    }
 }
 
 impl Front {
@@ -181,6 +181,7 @@ impl Front {
             begun_at: self.clock.now(),
             held_until: self.held_until(),
             attempts: 0,
+            may_be_done: false,
             trouble: None,
         };
         let begun = self.store.upstream_calls.begin_creation(call).await;
@@ -221,29 +222,53 @@ impl Front {
             self.discard(&call, registration).await?;
             return Err(FrontError::Unusable("client_id".to_owned()).into());
         };
-        let upstream = sealed(&self.store.sealing_key, &id, &registration)?;
+        match self.note_management(&call, &id, &registration).await {
+            Ok(Some(noted)) => Ok((noted, registration)),
+            // Nobody would know the token, so the client is deleted while somebody does.
+            Ok(None) => {
+                self.discard(&call, registration).await?;
+                Err(FrontError::Lost.into())
+            }
+            Err(error) => {
+                drop(self.discard(&call, registration).await);
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores how the new client is managed. Returns none if somebody else has continued the call.
+    async fn note_management(
+        &self,
+        call: &StoredUpstreamCall,
+        id: &ClientId,
+        registration: &UpstreamAnswer,
+    ) -> Result<Option<StoredUpstreamCall>, RegisterError> {
+        let upstream = sealed(&self.store.sealing_key, id, registration)?;
         let next = UpstreamCall {
             aim: UpstreamAim::Delete,
-            client_id: Some(id),
+            client_id: Some(id.clone()),
             upstream: Some(upstream),
             held_until: self.held_until(),
             ..call.call.clone()
         };
         let calls = &self.store.upstream_calls;
-        let noted = calls.replace(&call, next, Change::default()).await?;
-        let noted = noted.ok_or(FrontError::Lost)?;
-        Ok((noted, registration))
+        Ok(calls.replace(call, next, Change::default()).await?)
     }
 
-    /// Deletes a client at once whose identifier cannot be used here.
+    /// Deletes a client at once that cannot be a client here.
     async fn discard(
         &self,
         call: &StoredUpstreamCall,
         registration: UpstreamAnswer,
     ) -> Result<(), StoreError> {
+        let client_id = registration.client_id;
         let deleted = match (registration.uri, registration.token) {
             (Some(uri), Some(token)) => {
-                let managed = UpstreamManagement { uri, token };
+                let managed = UpstreamManagement {
+                    client_id,
+                    uri,
+                    token,
+                };
                 self.registrar.delete(&managed).await
             }
             _ => Err(UpstreamFault::Unusable("it cannot be managed".to_owned())),
@@ -254,7 +279,8 @@ impl Front {
                 calls.end(call, Change::default()).await.map(drop)
             }
             Err(fault) => {
-                let trouble = format!("its client_id cannot be used here; {fault}");
+                let trouble =
+                    format!("it cannot be a client here, and could not be deleted: {fault}");
                 self.give_up(call, trouble).await
             }
         }
@@ -278,13 +304,16 @@ impl Front {
         calls.replace(call, next, event.change()?).await.map(drop)
     }
 
-    /// Sends an update. The call that is returned restores the client there as it is stored here, unless it ends first.
+    /// Sends an update of this revision of the client. The call that is returned restores the client there as it is stored
+    /// here, unless it ends first.
     async fn update(
         self,
         id: ClientId,
-        managed: UpstreamManagement,
+        revision: u64,
         sent: Map<String, Value>,
     ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
+        // What an earlier update has left there is undone first.
+        self.continue_update_of(&id).await;
         let call = UpstreamCall {
             aim: UpstreamAim::Update,
             client_id: Some(id.clone()),
@@ -293,13 +322,14 @@ impl Front {
             begun_at: self.clock.now(),
             held_until: self.held_until(),
             attempts: 0,
+            may_be_done: false,
             trouble: None,
         };
         let begun = self.store.upstream_calls.begin_update(&id, call).await;
         let call = begun.map_err(FrontError::from)?;
         let registrar = Arc::clone(&self.registrar);
         let updated = registrar
-            .run(self.send_update(call, id, managed, sent))
+            .run(self.send_update(call, id, revision, sent))
             .await;
         updated.map_err(|_| FrontError::Lost)?
     }
@@ -308,31 +338,73 @@ impl Front {
         self,
         call: StoredUpstreamCall,
         id: ClientId,
-        managed: UpstreamManagement,
+        revision: u64,
         mut sent: Map<String, Value>,
     ) -> Result<(StoredUpstreamCall, UpstreamAnswer), RegisterError> {
         sent.insert("client_id".to_owned(), id.as_str().into());
         let calls = &self.store.upstream_calls;
+        let managed = match self.manageable(&id, revision).await {
+            Ok(managed) => managed,
+            Err(error) => {
+                calls.end(&call, Change::default()).await?;
+                return Err(error);
+            }
+        };
         match self.registrar.update(&managed, &sent).await {
             Ok(registration) => {
                 let registration = continued(registration, &managed);
-                let next = UpstreamCall {
-                    upstream: Some(sealed(&self.store.sealing_key, &id, &registration)?),
-                    ..call.call.clone()
-                };
-                let noted = calls.replace(&call, next, Change::default()).await?;
+                let noted = self.note_token(&call, &id, &registration).await?;
                 Ok((noted.ok_or(FrontError::Lost)?, registration))
             }
-            Err(fault) => {
-                // What may be done is undone: the client learns that its update was not completed.
-                if fault.may_be_done() {
-                    self.release(call).await?;
-                } else {
-                    calls.end(&call, Change::default()).await?;
-                }
-                Err(FrontError::from(fault).into())
-            }
+            Err(fault) => Err(self.end_failed_update(call, fault).await?.into()),
         }
+    }
+
+    /// Ends an update that has failed. What may be done is undone: the client learns that its update was not completed.
+    async fn end_failed_update(
+        &self,
+        call: StoredUpstreamCall,
+        fault: UpstreamFault,
+    ) -> Result<FrontError, StoreError> {
+        if fault.may_be_done() {
+            self.release(call).await?;
+        } else {
+            let calls = &self.store.upstream_calls;
+            calls.end(&call, Change::default()).await?;
+        }
+        Ok(match fault {
+            UpstreamFault::Denied(_) => FrontError::Gone,
+            fault => fault.into(),
+        })
+    }
+
+    /// Returns how the client `id` is managed, if it still has this revision.
+    async fn manageable(
+        &self,
+        id: &ClientId,
+        revision: u64,
+    ) -> Result<UpstreamManagement, RegisterError> {
+        let stored = self.find(id).await?;
+        if stored.client().revision != revision {
+            return Err(RegisterError::Conflict);
+        }
+        let managed = management(&self.store.sealing_key, stored.client())?;
+        Ok(managed.ok_or(FrontError::NotManageable)?)
+    }
+
+    /// Stores in the call how the client is managed now. Returns none if somebody else has continued the call.
+    async fn note_token(
+        &self,
+        call: &StoredUpstreamCall,
+        id: &ClientId,
+        registration: &UpstreamAnswer,
+    ) -> Result<Option<StoredUpstreamCall>, RegisterError> {
+        let next = UpstreamCall {
+            upstream: Some(sealed(&self.store.sealing_key, id, registration)?),
+            ..call.call.clone()
+        };
+        let calls = &self.store.upstream_calls;
+        Ok(calls.replace(call, next, Change::default()).await?)
     }
 
     /// Lets another task continue the call at once.
@@ -360,76 +432,11 @@ impl Front {
             tracing::error!(%error, call = id, "cannot undo a change at the upstream server yet");
         }
     }
-
-    /// Reads the client `id`, and stores its credentials if the upstream server has changed them. Returns none if that
-    /// server is not available.
-    async fn read(&self, id: &ClientId) -> Result<Option<(Stored, UpstreamAnswer)>, RegisterError> {
-        let mut denied = None;
-        loop {
-            let stored = self.find(id).await?;
-            let upstream = &stored.client().upstream;
-            // Another reader may have been given another token. If not, the client does not exist there.
-            if denied.as_ref() == Some(upstream) {
-                return Err(FrontError::Gone.into());
-            }
-            let Some(managed) = management(&self.store.sealing_key, stored.client())? else {
-                return Ok(None);
-            };
-            match self.registrar.read(&managed).await {
-                Ok(registration) => {
-                    let registration = continued(registration, &managed);
-                    let stored = self.keep_credentials(id, &registration).await?;
-                    return Ok(Some((stored, registration)));
-                }
-                Err(UpstreamFault::Denied(_)) => denied = Some(upstream.clone()),
-                Err(fault) => {
-                    let (client_id, cause) = (id.as_str(), fault.to_string());
-                    tracing::warn!(
-                        client_id,
-                        cause,
-                        "cannot read the client at the upstream server"
-                    );
-                    return Ok(None);
-                }
-            }
-        }
-    }
-
-    /// Returns the client `id`. If it was deleted in the meantime, that is a conflict.
-    async fn find(&self, id: &ClientId) -> Result<Stored, StoreError> {
-        let found = self.store.clients.find(id).await?;
-        found.ok_or(StoreError::Conflict)
-    }
-
-    /// Stores the credentials of the client `id` that the upstream server has returned.
-    async fn keep_credentials(
-        &self,
-        id: &ClientId,
-        registration: &UpstreamAnswer,
-    ) -> Result<Stored, RegisterError> {
-        loop {
-            let stored = self.find(id).await?;
-            let key = &self.store.sealing_key;
-            let Some(client) = adopt::with_credentials(key, stored.client(), registration)? else {
-                return Ok(stored);
-            };
-            match self
-                .store
-                .clients
-                .replace(&stored, &client, Change::default())
-                .await
-            {
-                Err(StoreError::Conflict) => (),
-                Err(error) => return Err(error.into()),
-                Ok(()) => return Ok(self.find(id).await?),
-            }
-        }
-    }
 }
 
 /// Returns the answer with what it may omit because it has not changed.
 fn continued(registration: UpstreamAnswer, managed: &UpstreamManagement) -> UpstreamAnswer {
-    let UpstreamManagement { uri, token } = managed;
+    let UpstreamManagement { uri, token, .. } = managed;
     UpstreamAnswer {
         uri: registration.uri.or_else(|| Some(uri.clone())),
         token: registration.token.or_else(|| Some(token.clone())),

@@ -3,20 +3,28 @@
 
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
+
 use crate::base::{ClientId, SealError, Timestamp};
-use crate::client::Client;
+use crate::client::{Client, UpstreamClient};
 use crate::service::{Service, UpstreamAnswer, UpstreamFault, UpstreamManagement};
 use crate::store::{
     Action, AuditEvent, Author, Change, StoreError, StoredUpstreamCall, UpstreamAim, UpstreamCall,
 };
 use crate::telemetry::meter;
 
-use super::adopt::{forwarded, management, opened, sealed};
+use super::adopt::{forwarded, management, opened};
 use super::{Front, continued};
 use crate::registration::RegisterError;
 
 /// The maximum number of calls that are continued in one round.
 const AT_ONCE: usize = 100;
+/// Why a client that cannot be managed there is not deleted there.
+const UNDELETABLE: &str = "the upstream server does not let the client be deleted";
+/// The number of calls that are continued at the same time.
+const TOGETHER: usize = 8;
+/// The number of attempts, over more than a day, after which only an operator can help.
+const MOST_ATTEMPTS: u32 = 200;
 /// Seconds until the first further attempt. It doubles with each attempt.
 const FIRST_PAUSE: u64 = 5;
 /// The maximum number of seconds between two attempts.
@@ -35,11 +43,22 @@ pub(crate) async fn continue_due(service: &Arc<Service>) {
         }
     };
     meter::upstream_unknown(unknown);
-    for call in due {
-        if let Err(error) = front.continue_call(&call.id).await {
-            tracing::error!(%error, call = call.id, "cannot continue a call of the upstream server");
+    let each = due.into_iter().map(|call| continue_apart(&front, call.id));
+    stream::iter(each)
+        .buffer_unordered(TOGETHER)
+        .collect::<()>()
+        .await;
+}
+
+/// Continues a call in a task of its own: nothing that it learns is lost when the server stops.
+async fn continue_apart(front: &Front, id: String) {
+    let (front, registrar) = (front.clone(), Arc::clone(&front.registrar));
+    let continued = registrar.run(async move {
+        if let Err(error) = front.continue_call(&id).await {
+            tracing::error!(%error, call = id, "cannot continue a call of the upstream server");
         }
-    }
+    });
+    drop(continued.await);
 }
 
 /// Returns the event that nobody knows how a call ended.
@@ -53,16 +72,26 @@ pub(super) fn unknown_event(call: &StoredUpstreamCall, cause: &str, at: Timestam
 }
 
 impl Front {
-    /// Continues the call that concerns the client `id`, if there is one.
-    pub(super) async fn continue_client(&self, id: &ClientId) {
-        let found = self.store.upstream_calls.of_client(id).await;
+    /// Continues the deletion of the client `id`, if there is one.
+    pub(super) async fn continue_deletion_of(&self, id: &ClientId) {
+        let found = self.store.upstream_calls.deletion_of(id).await;
+        self.continue_found(found).await;
+    }
+
+    /// Continues the update of the client `id`, if there is one.
+    pub(super) async fn continue_update_of(&self, id: &ClientId) {
+        let found = self.store.upstream_calls.update_of(id).await;
+        self.continue_found(found).await;
+    }
+
+    async fn continue_found(&self, found: Result<Option<StoredUpstreamCall>, StoreError>) {
         let continued = match found {
             Ok(Some(call)) => self.continue_call(&call.id).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
         if let Err(error) = continued {
-            tracing::error!(%error, client_id = id.as_str(), "cannot change the client at the upstream server yet");
+            tracing::error!(%error, "cannot change a client at the upstream server yet");
         }
     }
 
@@ -99,43 +128,68 @@ impl Front {
     }
 
     async fn continue_deletion(&self, call: &StoredUpstreamCall) -> Result<(), StoreError> {
-        let UpstreamCall {
-            client_id: Some(id),
-            upstream: Some(upstream),
-            ..
-        } = &call.call
-        else {
-            return self
-                .give_up(call, "the client is not named".to_owned())
-                .await;
+        let (Some(id), Some(upstream)) = (&call.call.client_id, &call.call.upstream) else {
+            return self.give_up(call, UNDELETABLE.to_owned()).await;
         };
-        let managed = match opened(&self.store.sealing_key, id, upstream) {
-            Ok(Some(managed)) => managed,
-            Ok(None) => {
-                let trouble = "the upstream server does not let the client be deleted";
-                return self.give_up(call, trouble.to_owned()).await;
-            }
-            Err(error) => return self.give_up(call, error.to_string()).await,
+        let Some(update) = self.store.upstream_calls.update_of(id).await? else {
+            return self.delete(call, id, upstream).await.map(drop);
         };
-        match self.registrar.delete(&managed).await {
-            Ok(()) => {
-                tracing::info!(
-                    client_id = id.as_str(),
-                    "client deleted at the upstream server"
-                );
-                self.end(call).await
-            }
-            Err(UpstreamFault::Denied(status)) => {
-                tracing::warn!(
-                    client_id = id.as_str(),
-                    status,
-                    "the upstream server does not accept the token of a client that is to be deleted; it has \
-                     deleted the client already, or has replaced its token"
-                );
-                self.end(call).await
-            }
-            Err(fault) => self.postpone(call, &fault).await,
+        if update.call.held_until > self.clock.now() {
+            return self.wait(call).await;
         }
+        // An update that is not finished may know a newer token.
+        let upstream = update.call.upstream.as_ref().unwrap_or(upstream);
+        if self.delete(call, id, upstream).await? {
+            return self.end(&update).await;
+        }
+        Ok(())
+    }
+
+    /// Deletes the client `id`, which is managed as `upstream` states, and ends the call if that is done. Returns whether it
+    /// is.
+    async fn delete(
+        &self,
+        call: &StoredUpstreamCall,
+        id: &ClientId,
+        upstream: &UpstreamClient,
+    ) -> Result<bool, StoreError> {
+        let trouble = match opened(&self.store.sealing_key, id, upstream) {
+            Ok(Some(managed)) => return self.send_deletion(call, &managed).await,
+            Ok(None) => UNDELETABLE.to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.give_up(call, trouble).await?;
+        Ok(false)
+    }
+
+    /// Does so with the opened token.
+    async fn send_deletion(
+        &self,
+        call: &StoredUpstreamCall,
+        managed: &UpstreamManagement,
+    ) -> Result<bool, StoreError> {
+        let client_id = call.call.client_id.as_ref().map(ClientId::as_str);
+        match self.registrar.delete(managed).await {
+            Ok(()) => tracing::info!(client_id, "client deleted at the upstream server"),
+            // An earlier attempt has deleted it, although its answer was lost.
+            Err(UpstreamFault::Denied(_)) if call.call.may_be_done => {
+                tracing::info!(client_id, "client no longer exists at the upstream server");
+            }
+            Err(
+                fault @ (UpstreamFault::Denied(_)
+                | UpstreamFault::Rejected { .. }
+                | UpstreamFault::Unusable(_)),
+            ) => {
+                self.give_up(call, fault.to_string()).await?;
+                return Ok(false);
+            }
+            Err(fault) => {
+                self.postpone(call, &fault).await?;
+                return Ok(false);
+            }
+        }
+        self.end(call).await?;
+        Ok(true)
     }
 
     /// Makes the client at the upstream server what it is here.
@@ -144,7 +198,11 @@ impl Front {
             return self.end(call).await;
         };
         let Some(stored) = self.store.clients.find(id).await? else {
-            return self.end(call).await;
+            return match self.store.upstream_calls.deletion_of(id).await? {
+                // The deletion needs what this call knows, and ends it.
+                Some(_) => self.release(call.clone()).await,
+                None => self.end(call).await,
+            };
         };
         let client = stored.client();
         match self.management_of(call, client) {
@@ -186,9 +244,11 @@ impl Front {
                 );
                 self.note_restored(call, id, &registration).await
             }
-            Err(fault @ (UpstreamFault::Denied(_) | UpstreamFault::Rejected { .. })) => {
-                self.give_up(call, fault.to_string()).await
-            }
+            Err(
+                fault @ (UpstreamFault::Denied(_)
+                | UpstreamFault::Rejected { .. }
+                | UpstreamFault::Unusable(_)),
+            ) => self.give_up(call, fault.to_string()).await,
             Err(fault) => self.postpone(call, &fault).await,
         }
     }
@@ -200,17 +260,10 @@ impl Front {
         id: &ClientId,
         registration: &UpstreamAnswer,
     ) -> Result<(), StoreError> {
-        let upstream = match sealed(&self.store.sealing_key, id, registration) {
-            Ok(upstream) => upstream,
+        let call = match self.note_token(call, id, registration).await {
+            Ok(Some(noted)) => noted,
+            Ok(None) => return Ok(()),
             Err(error) => return self.give_up(call, error.to_string()).await,
-        };
-        let noted = UpstreamCall {
-            upstream: Some(upstream),
-            ..call.call.clone()
-        };
-        let calls = &self.store.upstream_calls;
-        let Some(call) = calls.replace(call, noted, Change::default()).await? else {
-            return Ok(());
         };
         match self.keep_credentials(id, registration).await {
             Ok(_) => self.end(&call).await,
@@ -229,6 +282,9 @@ impl Front {
         call: &StoredUpstreamCall,
         fault: &UpstreamFault,
     ) -> Result<(), StoreError> {
+        if call.call.attempts >= MOST_ATTEMPTS {
+            return self.give_up(call, fault.to_string()).await;
+        }
         let doublings = call.call.attempts.saturating_sub(1).min(16);
         let pause = FIRST_PAUSE
             .saturating_mul(1 << doublings)
@@ -242,7 +298,18 @@ impl Front {
         );
         let next = UpstreamCall {
             held_until: self.clock.now().plus(pause),
+            may_be_done: call.call.may_be_done || fault.may_be_done(),
             trouble: Some(cause),
+            ..call.call.clone()
+        };
+        let calls = &self.store.upstream_calls;
+        calls.replace(call, next, Change::default()).await.map(drop)
+    }
+
+    /// Lets the call be continued soon, when another one has ended.
+    async fn wait(&self, call: &StoredUpstreamCall) -> Result<(), StoreError> {
+        let next = UpstreamCall {
+            held_until: self.clock.now().plus(FIRST_PAUSE),
             ..call.call.clone()
         };
         let calls = &self.store.upstream_calls;

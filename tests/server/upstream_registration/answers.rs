@@ -137,7 +137,10 @@ async fn each_answer_of_the_upstream_server_has_one_meaning() {
             502,
             unknown,
         ),
-        (Reply::status(503), 503, ""),
+        (Reply::status(503), 503, unknown),
+        (Reply::status(202), 503, unknown),
+        (Reply::status(204), 503, unknown),
+        (Reply::status(503).header("retry-after", "5"), 503, ""),
         (Reply::status(429), 503, ""),
         (Reply::status(401), 503, ""),
         (Reply::status(403), 503, ""),
@@ -159,6 +162,41 @@ async fn each_answer_of_the_upstream_server_has_one_meaning() {
         assert_eq!(calls[0]["aim"].as_str().unwrap_or_default(), aim, "{what}");
         front.expect_empty().await;
     }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_client_changes_nothing_here() {
+    let origin = Origin::new().await;
+    let front = before(&origin, registered(&origin, json!({}))).await;
+    let client = front.register(&minimal()).await;
+    let other = json!({"client_id": "another", "client_secret": "another-secret-another-secret"});
+    origin.set(
+        "/manage/their-id",
+        registered(&origin, other).with_status(200),
+    );
+    let stored = front.stored(&client.id).await;
+    let update = with(
+        minimal(),
+        json!({"client_id": client.id, "client_name": "Other"}),
+    );
+    front.update(&client, &update).await.expect_status(502);
+    front.read(&client).await.expect_status(200);
+    assert_eq!(front.stored(&client.id).await, stored);
+    assert_eq!(calls(&front).await[0]["aim"], "update");
+}
+
+#[tokio::test]
+async fn a_policy_of_the_upstream_server_is_told() {
+    let origin = Origin::new().await;
+    let body = json!({"error": "insufficient_scope", "error_description": "Policy 'Hosts' rejected request"});
+    let front = before(&origin, Reply::json(body).with_status(403)).await;
+    let answer = front.post(&minimal()).await;
+    answer.expect_status(400);
+    let description = answer.body["error_description"].as_str().expect("a text");
+    assert!(
+        description.contains("Policy 'Hosts' rejected request"),
+        "{description}"
+    );
 }
 
 #[tokio::test]

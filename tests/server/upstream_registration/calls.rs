@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Passage, World};
-use crate::support::{TestServer, minimal, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 #[tokio::test]
 async fn a_registration_whose_answer_is_lost_is_reported_until_it_is_settled() {
@@ -132,7 +132,7 @@ async fn a_deletion_follows_when_the_upstream_server_is_back() {
         assert_eq!(calls[0]["aim"], "delete");
         assert_eq!(calls[0]["client_id"], client.id);
         // It is not settled by hand.
-        let path = format!("/admin/v1/upstream-calls/client:{}/settle", client.id);
+        let path = format!("/admin/v1/upstream-calls/deletion:{}/settle", client.id);
         world.admin("POST", &path).await.expect_status(409);
         world.relay.set(Passage::Open);
         world.continue_calls().await;
@@ -164,11 +164,15 @@ async fn a_client_that_disconnects_leaves_nothing_at_the_upstream_server() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let mut both = (1, 2);
-    while both.0 != both.1 {
+    for _ in 0..10 {
+        if both.0 == both.1 {
+            break;
+        }
         world.continue_calls().await;
         let here = world.front.storage().count_clients().await;
         both = (here.expect("it reads"), world.count_there().await);
     }
+    assert_eq!(both.0, both.1);
     assert_eq!(world.calls().await, Vec::<Value>::new());
 }
 
@@ -201,4 +205,76 @@ async fn a_second_update_waits_for_the_first() {
         .update(&client, &second)
         .await
         .expect_status(200);
+}
+
+#[tokio::test]
+async fn an_update_that_is_retried_during_an_outage_leaves_both_sides_the_same() {
+    for rotation in ["never", "onUpdate", "onUse"] {
+        let there = json!({"rotateRegistrationAccessToken": rotation});
+        let world = World::with(&[], json!({}), there).await;
+        let client = world.front.register(&minimal()).await;
+        let update = with(
+            minimal(),
+            json!({"client_id": client.id, "client_name": "Other"}),
+        );
+        world.relay.set(Passage::LosesAnswers);
+        world
+            .front
+            .update(&client, &update)
+            .await
+            .expect_status(503);
+        world.relay.set(Passage::LosesRequests);
+        let again = world.front.update(&client, &update).await;
+        assert!([409, 503].contains(&again.status), "{:?}", again.body);
+        world.relay.set(Passage::Open);
+        world.continue_calls().await;
+        let there = world.there(&client.id).await.expect("it is there");
+        assert_eq!(there["metadata"]["client_name"], "K", "{rotation}");
+        assert_eq!(world.calls().await, Vec::<Value>::new(), "{rotation}");
+        world
+            .front
+            .update(&client, &update)
+            .await
+            .expect_status(200);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_deleted_during_its_update_is_deleted_there_whatever_token_it_has() {
+    for rotation in ["never", "onUse"] {
+        let there = json!({"rotateRegistrationAccessToken": rotation});
+        let world = World::with(&[], json!({}), there).await;
+        let client = world.front.register(&minimal()).await;
+        let update = with(
+            minimal(),
+            json!({"client_id": client.id, "client_name": "Other"}),
+        );
+        world.relay.set(Passage::HoldsAnswers);
+        let mut updating = Box::pin(world.front.update(&client, &update));
+        tokio::select! {
+            _ = &mut updating => panic!("its answer is held"),
+            () = world.relay.answered(2) => (),
+        }
+        world.front.delete(&client).await.expect_status(204);
+        world.relay.set(Passage::Open);
+        assert!(updating.await.status >= 400);
+        for _ in 0..3 {
+            world.continue_calls().await;
+        }
+        assert_eq!(world.there(&client.id).await, None, "{rotation}");
+        assert_eq!(world.calls().await, Vec::<Value>::new(), "{rotation}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_can_be_disabled_while_the_upstream_server_is_down() {
+    let world = World::new().await;
+    let client = world.front.register(&minimal()).await;
+    world.relay.set(Passage::LosesRequests);
+    let path = format!("/admin/v1/clients/{}", client.id);
+    let mut metadata = world.admin("GET", &path).await.body["metadata"].take();
+    metadata["disabled"] = true.into();
+    let request = world.front.administrate("PUT", &path).await.json(&metadata);
+    Answer::of(request).await.expect_status(200);
+    world.front.read(&client).await.expect_status(401);
 }
