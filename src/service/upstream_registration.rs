@@ -13,13 +13,15 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::base::{Secret, json};
+use crate::base::{Secret, json, sha256};
 use crate::config::{FetchSettings, Settings, refuse_other_readers};
 use crate::fetch::{BuildError, FetchError, Fetcher, Request, Response};
 use crate::service::upstream::only_from;
 
 /// Maximum size of the file with the initial access token, in bytes.
 const TOKEN_BYTES: u64 = 8_192;
+/// The number of clients that can be read at the same time, at most.
+const TURNS: usize = 64;
 /// Maximum number of characters of a text of the upstream server that is passed on.
 const TEXT: usize = 500;
 
@@ -31,6 +33,7 @@ pub(crate) struct UpstreamRegistrar {
     /// The members that are sent; all that a client may set if it is empty.
     pub(crate) members: Vec<String>,
     tasks: TaskTracker,
+    turns: [tokio::sync::Mutex<()>; TURNS],
 }
 
 /// How a client is managed at the upstream server.
@@ -114,6 +117,7 @@ impl UpstreamRegistrar {
             token_file: front.initial_access_token_file.clone(),
             members: front.members.clone(),
             tasks: TaskTracker::new(),
+            turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
         }))
     }
 
@@ -124,6 +128,16 @@ impl UpstreamRegistrar {
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
         self.tasks.spawn(work)
+    }
+
+    /// Waits for the turn of the client `id`: requests that may be answered with another token are sent one after the other, so
+    /// that the last token is stored last.
+    pub(crate) async fn turn(&self, id: &str) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let at = sha256(id.as_bytes())
+            .first()
+            .map_or(0, |byte| usize::from(*byte))
+            % TURNS;
+        Some(self.turns.get(at)?.lock().await)
     }
 
     /// Waits until all tasks have ended. No more may be begun.

@@ -33,6 +33,7 @@ impl Front {
     /// Reads the client `id`, and stores its credentials if the upstream server has changed them. Returns none if that
     /// server is not available.
     async fn read(&self, id: &ClientId) -> Result<Option<(Stored, UpstreamAnswer)>, RegisterError> {
+        let _turn = self.registrar.turn(id.as_str()).await;
         let mut denied = None;
         loop {
             let stored = self.find(id).await?;

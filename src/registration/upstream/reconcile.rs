@@ -19,6 +19,8 @@ use crate::registration::RegisterError;
 
 /// The maximum number of calls that are continued in one round.
 const AT_ONCE: usize = 100;
+/// Why it is not known whether a registration took effect.
+const UNANSWERED: &str = "the server stopped before it got an answer";
 /// Why a client that cannot be managed there is not deleted there.
 const UNDELETABLE: &str = "the upstream server does not let the client be deleted";
 /// The number of calls that are continued at the same time.
@@ -105,7 +107,8 @@ impl Front {
             return Ok(());
         };
         let now = self.clock.now();
-        if call.call.aim == UpstreamAim::Unknown || call.call.held_until > now {
+        let is_open = call.call.aim != UpstreamAim::Unknown && call.call.held_until <= now;
+        if !is_open || self.belongs_to_deletion(&call).await? {
             return Ok(());
         }
         let claimed = UpstreamCall {
@@ -117,14 +120,20 @@ impl Front {
             return Ok(());
         };
         match claimed.call.aim {
-            UpstreamAim::Create => {
-                let trouble = "the server stopped before it got an answer".to_owned();
-                self.give_up(&claimed, trouble).await
-            }
+            UpstreamAim::Create => self.give_up(&claimed, UNANSWERED.to_owned()).await,
             UpstreamAim::Delete => self.continue_deletion(&claimed).await,
             UpstreamAim::Update => self.restore(&claimed).await,
             UpstreamAim::Unknown => Ok(()),
         }
+    }
+
+    /// Whether the call is an update of a client that is being deleted. The deletion needs what it knows, and ends it.
+    async fn belongs_to_deletion(&self, call: &StoredUpstreamCall) -> Result<bool, StoreError> {
+        let (UpstreamAim::Update, Some(id)) = (call.call.aim, &call.call.client_id) else {
+            return Ok(false);
+        };
+        let deletion = self.store.upstream_calls.deletion_of(id).await?;
+        Ok(deletion.is_some())
     }
 
     async fn continue_deletion(&self, call: &StoredUpstreamCall) -> Result<(), StoreError> {
@@ -198,11 +207,7 @@ impl Front {
             return self.end(call).await;
         };
         let Some(stored) = self.store.clients.find(id).await? else {
-            return match self.store.upstream_calls.deletion_of(id).await? {
-                // The deletion needs what this call knows, and ends it.
-                Some(_) => self.release(call.clone()).await,
-                None => self.end(call).await,
-            };
+            return self.release_or_end(call).await;
         };
         let client = stored.client();
         match self.management_of(call, client) {
@@ -210,6 +215,14 @@ impl Front {
             Ok(None) => self.end(call).await,
             Err(error) => self.give_up(call, error.to_string()).await,
         }
+    }
+
+    /// Ends the update of a client that no longer exists, unless its deletion needs what the call knows.
+    async fn release_or_end(&self, call: &StoredUpstreamCall) -> Result<(), StoreError> {
+        if self.belongs_to_deletion(call).await? {
+            return self.release(call.clone()).await;
+        }
+        self.end(call).await
     }
 
     /// Returns how the client of the call is managed: as the call knows, or as the client does.
