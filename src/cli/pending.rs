@@ -48,7 +48,8 @@ pub(super) enum PendingCommand {
         #[arg(long, value_name = "DIGEST")]
         digest: Option<String>,
     },
-    /// Deny one. A client learns that when it asks next; the URL of a document is denied.
+    /// Deny one. A client learns that when it asks next. The URL of a document is denied, and the client that is made from it, if
+    /// there is one, is deleted.
     Deny {
         #[command(flatten)]
         decision: DecisionArguments,

@@ -13,7 +13,7 @@ use crate::telemetry::{ClientChange, PendingChange};
 /// approve it is deleted: nobody will.
 ///
 /// # Errors
-/// When the store cannot be read or written.
+/// When the store cannot be read. A request that cannot be ended is logged, and does not keep others from their end.
 pub(crate) async fn end(service: &Service, until: Timestamp) -> Result<(), StoreError> {
     let cx = Context::new(service);
     for found in service.store.pending.page(None, usize::MAX).await? {
@@ -26,7 +26,10 @@ pub(crate) async fn end(service: &Service, until: Timestamp) -> Result<(), Store
             Ok(()) => cx.count_pending(request.kind.into(), PendingChange::Expired),
             // Another server was faster, or somebody changes the client: then the next sweep looks again.
             Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                let id = found.id();
+                tracing::error!(%error, id, "cannot end a registration that nobody decided about");
+            }
         }
     }
     Ok(())

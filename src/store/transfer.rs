@@ -11,8 +11,8 @@ use crate::client::{
     UpstreamClient,
 };
 use crate::store::{
-    Along, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
-    unless_lost, until_won,
+    Along, Cause, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
+    unless_lost, until_won, upstream_calls,
 };
 
 /// The only member of the last line: the number of clients before it. If it is missing, the export was
@@ -248,13 +248,34 @@ impl Clients {
             imported.count(&treatment, at);
             let part = match treatment {
                 Treatment::Create => insertion(client, &along.cause)?,
-                Treatment::Replace(seen) => replacement(seen, client, &along.cause)?,
+                Treatment::Replace(seen) => self.replaced(seen, client, &along.cause).await?,
                 Treatment::Skip => continue,
                 Treatment::Refuse => break,
             };
             change = change.and(part).and(along.change);
         }
         Ok(unless_lost(self.0.apply(change).await)?.map(|_| imported))
+    }
+}
+
+impl Clients {
+    /// Returns the change that replaces `seen` by an imported client. What is known about the upstream server is kept, since a
+    /// line may be older, and the client becomes the same there.
+    async fn replaced(
+        &self,
+        seen: &Stored,
+        client: &Client,
+        cause: &Cause,
+    ) -> Result<Change, StoreError> {
+        let Some(upstream) = &seen.client().upstream else {
+            return replacement(seen, client, cause);
+        };
+        let client = Client {
+            upstream: Some(upstream.clone()),
+            ..client.clone()
+        };
+        let update = upstream_calls::update(&self.0, &client.id).await?;
+        Ok(replacement(seen, &client, cause)?.and(update))
     }
 }
 

@@ -347,23 +347,49 @@ fn deletion_id(id: &ClientId) -> String {
     format!("deletion:{id}")
 }
 
-/// Returns the change that stores that `client` is to be deleted at the upstream server, if it is registered there. An update
-/// that is not finished stays: it may know a newer token.
-pub(super) fn deletion(client: &Client) -> Result<Change, StoreError> {
-    let Some(upstream) = &client.upstream else {
-        return Ok(Change::default());
-    };
-    let call = UpstreamCall {
-        aim: UpstreamAim::Delete,
-        client_id: Some(client.id.clone()),
-        upstream: Some(upstream.clone()),
+/// Returns a call that nobody works on yet.
+fn due(aim: UpstreamAim, id: &ClientId, upstream: Option<&UpstreamClient>) -> UpstreamCall {
+    UpstreamCall {
+        aim,
+        client_id: Some(id.clone()),
+        upstream: upstream.cloned(),
         metadata: None,
         begun_at: Timestamp::default(),
         held_until: Timestamp::default(),
         attempts: 0,
         may_be_done: false,
         trouble: None,
+    }
+}
+
+/// Returns the change that stores that the client `id` is to become at the upstream server as it is here. An update that is
+/// not finished does that too.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn update(
+    backend: &Arc<dyn Backend>,
+    id: &ClientId,
+) -> Result<Change, StoreError> {
+    let call = due(UpstreamAim::Update, id, None);
+    let stored = StoredUpstreamCall::write(update_id(id), call, false)?;
+    if backend.get(&stored.key()).await?.is_some() {
+        return Ok(Change::default());
+    }
+    Ok(Change {
+        expect: vec![Expectation::Absent(stored.key())],
+        put: vec![stored.put()],
+        ..Change::default()
+    })
+}
+
+/// Returns the change that stores that `client` is to be deleted at the upstream server, if it is registered there. An update
+/// that is not finished stays: it may know a newer token.
+pub(super) fn deletion(client: &Client) -> Result<Change, StoreError> {
+    let Some(upstream) = &client.upstream else {
+        return Ok(Change::default());
     };
+    let call = due(UpstreamAim::Delete, &client.id, Some(upstream));
     let stored = StoredUpstreamCall::write(deletion_id(&client.id), call, false)?;
     Ok(Change {
         put: vec![stored.put()],

@@ -331,3 +331,29 @@ async fn an_export_takes_the_management_at_the_upstream_server_along() {
     Answer::of(deletion).await.expect_status(204);
     assert_eq!(world.there(&client.id).await, None);
 }
+
+#[tokio::test]
+async fn an_import_that_replaces_a_client_changes_it_at_the_upstream_server() {
+    let world = World::with(
+        &[],
+        json!({}),
+        json!({"rotateRegistrationAccessToken": "onUse"}),
+    )
+    .await;
+    let client = world.front.register(&minimal()).await;
+    let (clients, _) = transfer::read(&transfer::export(&world.front).await);
+    let line = clients.iter().find(|line| line["client_id"] == client.id);
+    let mut line = line.expect("its line").clone();
+    // The token of the line is older than the one that is stored.
+    world.front.read(&client).await.expect_status(200);
+    line["metadata"]["client_name"] = "Imported".into();
+    let imported =
+        transfer::import(&world.front, "?existing=replace", transfer::write(&[line])).await;
+    imported.expect_status(200);
+    world.continue_calls().await;
+    let there = world.there(&client.id).await.expect("it is there");
+    assert_eq!(there["metadata"]["client_name"], "Imported");
+    assert_eq!(world.calls().await, Vec::<Value>::new());
+    world.front.delete(&client).await.expect_status(204);
+    assert_eq!(world.there(&client.id).await, None);
+}

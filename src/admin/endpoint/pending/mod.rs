@@ -68,7 +68,9 @@ fn selected(
     filter: &PendingFilter,
     now: Timestamp,
 ) -> Response {
+    // A code names one request, so nothing follows it.
     let next = page.next(found, WaitingItem::id);
+    let next = next.filter(|_| filter.code.is_none());
     let meant = found.iter().filter(|item| filter.matches(item, now));
     answer::json(StatusCode::OK, &PendingPage::of(meant, next, now))
 }
