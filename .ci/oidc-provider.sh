@@ -42,6 +42,9 @@ REGISTRAR_DISCOVERY__UPSTREAM="http://127.0.0.1:$PORT" \
     REGISTRAR_FETCH__ALLOWED_HOSTS="[\"$documents\", \"localhost:$port\"]" REGISTRAR_FETCH__CA_FILE="$work/ca.pem" \
     start "$REGISTRAR_URL" registrar.log "$registrar" --listen "$listen" --data "$work/data"
 start listening provider.log node "$work/server.mjs"
+# The same provider, which ends the grants of a client when its document changes.
+ENDING_PORT=$(free_port)
+PORT=$ENDING_PORT END_GRANTS=true start listening ending.log node "$work/server.mjs"
 if ! timeout 120 node "$work/try.mjs" | tee "$work/try.out"; then
     cat "$work"/*.log
     exit 1
@@ -54,7 +57,7 @@ if ! [ "$reads" -ge 2 ] || ! [ "$reads" -le 4 ]; then
     exit 1
 fi
 # Clients with a document instead of a registration.
-if ! DOCUMENTS=https://$documents DOCUMENTS_KEY=$work/documents.key DOCUMENTS_CERTIFICATE=$work/documents.pem \
+if ! ENDING=http://127.0.0.1:$ENDING_PORT DOCUMENTS=https://$documents DOCUMENTS_KEY=$work/documents.key DOCUMENTS_CERTIFICATE=$work/documents.pem \
     timeout 120 node "$work/try-documents.mjs"; then
     cat "$work"/*.log
     exit 1

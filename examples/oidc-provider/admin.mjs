@@ -46,7 +46,10 @@ export class Admin {
     const query = after === undefined ? 'limit=1' : `after=${after}&limit=1000&wait=${seconds}`;
     const signal = AbortSignal.timeout((seconds + 10) * 1000);
     const answer = await this.#ask('GET', `/admin/v1/events?${query}`, undefined, signal);
-    if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for events`);
+    if (!answer.ok) {
+      const isGone = answer.status === 410;
+      throw Object.assign(new Error(`the registrar answered ${answer.status} for events`), { isGone });
+    }
     const { events, next, last } = await answer.json();
     return after === undefined ? { events: [], next: last } : { events, next };
   }

@@ -51,13 +51,14 @@ export async function browse(url, callback, pages = []) {
 }
 
 // Gets a code for a client.
-export async function authorized(metadata, { client_id, redirect_uri }, verifier, pages) {
+export async function authorized(metadata, { client_id, redirect_uri, scope = 'openid profile', prompt }, verifier, pages) {
   const url = new URL(metadata.authorization_endpoint);
   url.search = new URLSearchParams({
     client_id,
     redirect_uri,
     response_type: 'code',
-    scope: 'openid profile',
+    scope,
+    ...(prompt && { prompt }),
     state: 'a-state',
     code_challenge: createHash('sha256').update(verifier).digest('base64url'),
     code_challenge_method: 'S256',

@@ -41,21 +41,27 @@ export class ClientCache {
     }
   }
 
-  // Follows the events for ever. Nothing is kept while the registrar is unreachable, or when events are missing.
-  async follow() {
+  // Follows the events for ever, and passes each of them to `changed`. Nothing is kept while the registrar is
+  // unreachable, or when events are missing; then `missed` is called.
+  async follow({ changed = () => {}, missed = () => {} } = {}) {
+    let next;
     for (;;) {
       try {
-        let { next } = await this.#admin.events();
+        const page = await this.#admin.events(next, this.#isFollowing ? WAIT : 0);
         this.#isFollowing = true;
-        for (;;) {
-          const page = await this.#admin.events(next, WAIT);
-          page.events.forEach(({ client_id }) => this.#known.delete(client_id));
-          next = page.next;
+        for (const event of page.events) {
+          this.#known.delete(event.client_id);
+          changed(event);
         }
+        next = page.next;
       } catch (error) {
         this.#isFollowing = false;
         this.#known.clear();
         console.error(error.message);
+        if (error.isGone) {
+          next = undefined;
+          missed();
+        }
         await new Promise((done) => setTimeout(done, 1000));
       }
     }

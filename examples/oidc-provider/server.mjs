@@ -11,6 +11,7 @@ import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 import { Admin } from './admin.mjs';
 import { ClientCache, DocumentCache, askForSecrets, clientsOf } from './clients.mjs';
+import { Ended } from './ended.mjs';
 import { interactions } from './interactions.mjs';
 
 const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
@@ -19,12 +20,14 @@ const port = Number(process.env.PORT ?? 3000);
 
 const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
 
+const ended = process.env.END_GRANTS === 'true' ? new Ended() : undefined;
 const cache = new ClientCache(admin);
-cache.follow();
+cache.follow(ended && { changed: (event) => ended.changed(event), missed: () => ended.missed() });
 const documents = new DocumentCache(admin);
+const stored = (model) => new MemoryAdapter(model);
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
-  adapter: clientsOf(cache, documents, (model) => new MemoryAdapter(model)),
+  adapter: clientsOf(cache, documents, ended?.wrapped(stored) ?? stored),
   claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
   scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
   pkce: { required: (_, client) => client.clientAuthMethod === 'none' },

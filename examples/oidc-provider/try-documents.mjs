@@ -2,6 +2,7 @@
 // provider. The last one is a client of the MCP SDK. Exits with 0 if everything succeeded.
 //
 // DOCUMENTS is the https URL at which this program publishes them, DOCUMENTS_KEY and DOCUMENTS_CERTIFICATE are files.
+// ENDING is a second provider, which runs with END_GRANTS=true.
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
@@ -11,6 +12,7 @@ import { createServer } from 'node:https';
 import { assertion, authorized, browse, discovered, random, redeemed } from './client.mjs';
 
 const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
+const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
 const base = process.env.DOCUMENTS ?? 'https://localhost:8443';
 
 const published = new Map();
@@ -52,6 +54,25 @@ async function rejected(name, client, error) {
   const back = await authorized(metadata, { ...client, redirect_uri: 'https://app.example.org/callback' }, random());
   assert.match(back.page ?? '', new RegExp(error), JSON.stringify(back));
   console.log(`${name} is rejected: ${error}`);
+}
+
+// Has the registrar fetch the document now, as an administrator.
+async function refreshDocument(client_id) {
+  const { client_id: id, client_secret: secret } = JSON.parse(readFileSync(credentials, 'utf8'));
+  const pair = `${encodeURIComponent(id)}:${encodeURIComponent(secret)}`;
+  const granted = await fetch(`${registrar}/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'documents.write' }),
+  });
+  const { access_token: token, ...rest } = await granted.json();
+  assert.equal(granted.status, 200, JSON.stringify(rest));
+  const answer = await fetch(`${registrar}/admin/v1/client-documents/refresh`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ client_id }),
+  });
+  assert.ok(answer.ok, `${answer.status} ${await answer.text()}`);
 }
 
 const { host: ownHost } = new URL(base);
@@ -123,6 +144,67 @@ assert.equal(kept.client.client_id, local.client_id);
 assert.equal(await auth(program, { serverUrl: registrar, authorizationCode: kept.code }), 'AUTHORIZED');
 assert.ok(kept.tokens.access_token);
 console.log(`the SDK of MCP: an access token for the document at ${ownHost}`);
+
+// A document changes. The first provider goes on; the second one ends what it issued before.
+const changing = publish('/changing.json', {
+  redirect_uris: [away], token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'],
+});
+const providers = [new URL(metadata.token_endpoint).origin, process.env.ENDING].map((origin) => ({
+  authorization_endpoint: `${origin}/auth`, token_endpoint: `${origin}/token`, userinfo_endpoint: `${origin}/me`,
+}));
+const scope = 'openid offline_access';
+const changingProof = { client_id: changing.client_id };
+
+// Returns a code with its verifier.
+async function coded(provider) {
+  const verifier = random();
+  const asked = { ...changing, redirect_uri: away, scope, prompt: 'consent' };
+  const back = await authorized(provider, asked, verifier);
+  assert.ok(back.get?.('code'), JSON.stringify(back));
+  return [{ code: back.get('code'), redirect_uri: away }, verifier];
+}
+const redeem = (provider, [code, verifier]) => redeemed(provider, code, verifier, changingProof);
+async function statusOf(provider, { access_token }) {
+  const headers = { authorization: `Bearer ${access_token}` };
+  return (await fetch(provider.userinfo_endpoint, { headers })).status;
+}
+async function refreshed(provider, { refresh_token }) {
+  const form = { grant_type: 'refresh_token', refresh_token, ...changingProof };
+  const answer = await fetch(provider.token_endpoint, { method: 'POST', body: new URLSearchParams(form) });
+  return [answer.status, (await answer.json()).error];
+}
+
+const before = [];
+for (const provider of providers) {
+  const { status, body } = await redeem(provider, await coded(provider));
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.ok(body.refresh_token);
+  assert.equal(await statusOf(provider, body), 200);
+  before.push({ tokens: body, code: await coded(provider) });
+}
+published.set('/changing.json', { ...changing, redirect_uris: [away, `${base}/more`] });
+await refreshDocument(changing.client_id);
+const [going, ending] = providers;
+// The event takes milliseconds.
+const limit = Date.now() + 20_000;
+while ((await statusOf(ending, before[1].tokens)) !== 401) {
+  assert.ok(Date.now() < limit, 'the access token of a client whose document has changed still works');
+  await new Promise((done) => setTimeout(done, 50));
+}
+const { status, body } = await redeem(ending, before[1].code);
+assert.deepEqual([status, body.error], [400, 'invalid_grant']);
+assert.deepEqual(await refreshed(ending, before[1].tokens), [400, 'invalid_grant']);
+console.log('a changed document ends codes, access tokens and refresh tokens');
+assert.equal(await statusOf(going, before[0].tokens), 200);
+assert.equal((await redeem(going, before[0].code)).status, 200);
+assert.deepEqual(await refreshed(going, before[0].tokens), [200, undefined]);
+console.log('without END_GRANTS, they go on');
+// What is issued in a later second than that of the change works.
+await new Promise((done) => setTimeout(done, 1000));
+const again = await redeem(ending, await coded(ending));
+assert.equal(again.status, 200, JSON.stringify(again.body));
+assert.equal(await statusOf(ending, again.body), 200);
+console.log('the user agrees again, and the client gets tokens');
 
 host.close();
 host.closeAllConnections();
