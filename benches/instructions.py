@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Counts the instructions of requests, so that other programs on the machine do not affect the result.
+
+Usage: benches/instructions.sh [--binary BINARY] [--json FILE] [ROW ...]
+
+Each server runs in callgrind. After a warm-up, callgrind counts COUNT requests on four connections, in all threads of the
+server, without the work of the kernel. A ROW is the beginning of a row's name; by default all rows are counted. If the
+processor has instructions for SHA-256, the real number is smaller: valgrind does not know them. The parts are the
+instructions of the functions themselves, by the names of the functions; `memory` is mostly work for other parts.
+
+Needs valgrind and openssl.
+"""
+
+import argparse, base64, collections, concurrent.futures, http.client, json, os, pathlib, re, subprocess, tempfile, time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WARM, COUNT, CONNECTIONS = 100, 400, 4
+
+# What each part is recognised by, in this order: the first match counts.
+PARTS = [
+    ("script", r"rhai|registrar::script"),
+    ("rules", r"registrar::client|registrar::base::(scope|violation|absent|client_url)|^url::|idna|psl"),
+    ("log", r"tracing|registrar::telemetry|metrics"),
+    ("parsing", r"serde_json::(de|read)|serde_core::de|serde::de|registrar::base::json"),
+    ("store", r"sled|registrar::store|crc32|pagecache"),
+    ("HTTP", r"hyper|tokio|axum|http::|httparse|registrar::(http|server)|tower|mio|h2::"),
+    ("crypto", r"openssl|sha256|SHA256|EVP_|_gcm|aes|ecp_|bn_|BN_|EC_|RAND_|CRYPTO_|OPENSSL|ossl_|DRBG|drbg|josekit"),
+    ("record", r"serde_json|serde|itoa|ryu"),
+    ("memory", r"malloc|free|realloc|calloc|mem(cpy|move|set|cmp)|alloc::|_int_|drop_in_place|btree|hashbrown"),
+    ("pipeline", r"registrar"),
+]
+
+
+def small():
+    return re.search(r'const BODY: &str = r#"(.*)"#;', (ROOT / "benches/load/main.rs").read_text()).group(1)
+
+
+def full():
+    return json.dumps(json.loads((ROOT / "benches/full-registration.json").read_text()), separators=(",", ":"))
+
+
+# A script of each server: it checks the request and changes a member.
+SCRIPT = """fn createClient(context) {
+    if context.client.software_id == "denied" { return false; }
+    context.client.contacts.push("registry@example.org");
+    true
+}
+"""
+
+
+def encoded(value):
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def statement(work):
+    """Returns a software statement, and the configuration of a server that trusts it."""
+    key = work / "statement.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, stderr=subprocess.DEVNULL)
+    modulus = subprocess.run(["openssl", "rsa", "-in", key, "-noout", "-modulus"], check=True, capture_output=True, text=True)
+    n = encoded(bytes.fromhex(modulus.stdout.strip().removeprefix("Modulus=")))
+    jwk = {"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "n": n, "e": "AQAB"}
+    claims = {"iss": "https://directory.example.org", "iat": 1_700_000_000, "software_id": "4NRB1-0XZABZI9E6-5SM3R"}
+    parts = [{"alg": "RS256", "kid": "1"}, claims]
+    signed = ".".join(encoded(json.dumps(part).encode()) for part in parts)
+    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=signed.encode(), check=True, capture_output=True)
+    entry = {"id": "1", "type": "SSA", "issuers": [claims["iss"]], "jwks": {"keys": [jwk]}}
+    shipped = (ROOT / "config/registrar.toml").read_text()
+    trusting = re.sub(r"(?m)^dcrSsaValidationConfigs = .*$", lambda _: "dcrSsaValidationConfigs = " + toml([entry]), shipped)
+    trusting = re.sub(r'(?m)^softwareStatementValidationType = .*$', 'softwareStatementValidationType = "builtin"', trusting)
+    (work / "trusting.toml").write_text(trusting)
+    return f"{signed}.{encoded(signature.stdout)}", work / "trusting.toml"
+
+
+def toml(value):
+    """Returns a value as it is written in one line of TOML."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {toml(one)}" for name, one in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
+
+
+class Counted:
+    """A server in callgrind."""
+
+    def __init__(self, binary, work, scripts, configuration):
+        self.work = pathlib.Path(tempfile.mkdtemp(dir=work))
+        folder = self.work / "scripts"
+        folder.mkdir()
+        for at in range(scripts):
+            (folder / f"{at}0-script.rhai").write_text(SCRIPT)
+        environment = {**os.environ, "REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT": "0"}
+        command = [
+            "valgrind", "--fair-sched=yes", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.work}/counted", binary,
+            "--config", configuration, "--listen", "127.0.0.1:0", "--data", self.work / "data", "--scripts", folder,
+        ]
+        greeting = open(self.work / "greeting", "wb")
+        log = open(self.work / "log", "wb")
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=greeting, stderr=log)
+        for _ in range(900):
+            found = re.search(r"listens on (\S+)", (self.work / "greeting").read_text())
+            if found:
+                break
+            time.sleep(0.1)
+        self.url = urllib.parse.urlparse(found.group(1))
+        self.dumps = 0
+
+    def connection(self):
+        return http.client.HTTPConnection(self.url.hostname, self.url.port)
+
+    def control(self, *words):
+        subprocess.run(["callgrind_control", *words, str(self.process.pid)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def send(self, request, count):
+        connection, (method, path, body, headers, status) = self.connection(), request
+        for _ in range(count):
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            if answer.status != status:
+                raise SystemExit(f"{method} {path}: status {answer.status}: {text[:300]}")
+        return text
+
+    def count(self, request):
+        """Returns the instructions of one request: all of them, and by part."""
+        self.send(request, WARM)
+        self.control("-z")
+        self.control("-i", "on")
+        # Only one connection can update one client at a time.
+        connections = 1 if request[0] == "PUT" else CONNECTIONS
+        with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+            list(pool.map(lambda _: self.send(request, COUNT // connections), range(connections)))
+        self.control("-i", "off")
+        self.control("-d")
+        self.dumps += 1
+        costs = read_costs(self.work / f"counted.{self.dumps}")
+        parts = collections.Counter()
+        for name, cost in costs.items():
+            part = next((part for part, known in PARTS if re.search(known, name)), "other")
+            parts[part] += cost
+        return sum(costs.values()) // COUNT, {part: cost // COUNT for part, cost in parts.items()}
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def read_costs(file):
+    """Returns the instructions of each function itself in a file of callgrind."""
+    names, costs, current, is_call = {}, collections.Counter(), None, False
+    for line in file.read_text(errors="replace").splitlines():
+        if line.startswith("fn="):
+            number, _, name = line[3:].partition(" ")
+            if name:
+                names[number] = name
+            current = names.get(number, number)
+        elif line.startswith("calls="):
+            is_call = True
+        elif line.startswith(("cfn=", "cfi=", "cfl=", "cob=", "ob=", "fl=", "fi=", "fe=")):
+            if line.startswith("cfn="):
+                number, _, name = line[4:].partition(" ")
+                if name:
+                    names[number] = name
+        elif current and line[:1] in "0123456789+-*":
+            cost = COST.fullmatch(line)
+            if cost and not is_call:
+                costs[current] += int(cost.group(1))
+            is_call = False
+    return costs
+
+
+# A position, relative or not, and the instructions there.
+COST = re.compile(r"[-+*]?\d* (\d+)")
+JSON = {"Content-Type": "application/json"}
+
+
+def post(body):
+    return "POST", "/register", body, JSON, 201
+
+
+def rows(server, scripts):
+    """Returns what is counted on a server with this number of scripts."""
+    name = {0: "no script", 1: "one script", 5: "five scripts"}[scripts]
+    found = {f"POST small, {name}": post(small()), f"POST full, {name}": post(full())}
+    if scripts:
+        return found
+    body = {**json.loads(small()), "grant_types": ["client_credentials"], "response_types": [], "scope": "openid"}
+    client = json.loads(server.send(post(json.dumps(body)), 1))
+    path = client["registration_client_uri"].removeprefix(f"{server.url.scheme}://{server.url.netloc}")
+    token = {"Authorization": "Bearer " + client["registration_access_token"]}
+    update = json.dumps({**body, "client_id": client["client_id"]})
+    basic = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {basic}"}
+    found["GET"] = "GET", path, None, token, 200
+    found["PUT"] = "PUT", path, update, {**JSON, **token}, 200
+    found["token"] = "POST", "/token", "grant_type=client_credentials", form, 200
+    found["discovery"] = "GET", "/.well-known/oauth-authorization-server", None, {}, 200
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", default=str(ROOT / "target/release/registrar"))
+    parser.add_argument("--json", help="write the counts to this file")
+    parser.add_argument("rows", nargs="*", metavar="ROW")
+    wanted = parser.parse_args()
+    is_wanted = lambda name: not wanted.rows or any(name.startswith(row) for row in wanted.rows)
+    counts = {}
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        (signed, trusting), shipped = statement(work), ROOT / "config/registrar.toml"
+        for scripts, configuration in [(0, shipped), (1, shipped), (5, shipped), (0, trusting)]:
+            server = Counted(wanted.binary, work, scripts, configuration)
+            found = rows(server, scripts)
+            if configuration is trusting:
+                found = {"POST small, a statement": post(json.dumps({**json.loads(small()), "software_statement": signed}))}
+            for name, request in found.items():
+                if is_wanted(name):
+                    counts[name] = server.count(request)
+                    print(shown(name, *counts[name]), flush=True)
+            server.stop()
+    if wanted.json:
+        totals = {name: total for name, (total, _) in counts.items()}
+        pathlib.Path(wanted.json).write_text(json.dumps(totals, indent=2) + "\n")
+
+
+def shown(name, total, parts):
+    listed = ", ".join(f"{part} {cost // 1000}k" for part, cost in sorted(parts.items(), key=lambda one: -one[1]))
+    return f"{name:<28} {total:>9,}   {listed}"
+
+
+main()
