@@ -138,7 +138,7 @@ class Hydra:
 
     def names(self):
         """Returns the names of all clients."""
-        return {client["client_id"]: client.get("client_name") for client in self.raw()}
+        return {client["client_id"]: client.get("client_name") for client in self.list.raw()}
 
     def remove(self, client_id):
         call("DELETE", self.url(client_id)).expect(204)

@@ -166,7 +166,8 @@ class Keycloak:
 
     def names(self):
         """Returns the names of the clients that are not Keycloak's own."""
-        return {client["clientId"]: client.get("name") for client in self.raw() if client["clientId"] not in self.own}
+        own = self.list.own
+        return {client["clientId"]: client.get("name") for client in self.list.raw() if client["clientId"] not in own}
 
     def remove(self, client_id):
         self.call("DELETE", f"/{REALM}/clients/{self.find(client_id)['id']}").expect(204)
