@@ -4,8 +4,8 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
-    segment, write_json, write_line,
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, moment, segment,
+    write_json, write_line,
 };
 
 /// The path of unfinished calls in the admin API.
@@ -43,17 +43,7 @@ pub(super) async fn run(command: &UpstreamCommand) -> Result<(), CommandFailure>
 
 async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[READ]).await?;
-    let mut query = vec![("limit", "200".to_owned())];
-    let mut calls = Vec::new();
-    loop {
-        let page = remote.get(CALLS, &query).await?;
-        calls.extend_from_slice(items(&page, "calls"));
-        let Some(Value::String(next)) = page.get("next") else {
-            break;
-        };
-        query.truncate(1);
-        query.push(("after", next.clone()));
-    }
+    let calls = remote.list(CALLS, &[], "calls").await?;
     if format == Format::Json {
         return write_json(&calls.into());
     }

@@ -3,20 +3,17 @@
 //! Everything is sent to the host that the operator names, whatever host the upstream server names in its answers:
 //! it may know itself by another name than this server does, and an answer must not send a token anywhere else.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use secrecy::zeroize::Zeroizing;
 use serde_json::{Map, Value};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::base::{Secret, json, sha256};
-use crate::config::{FetchSettings, Settings, refuse_other_readers};
+use crate::config::{FetchSettings, Settings};
 use crate::fetch::{BuildError, FetchError, Fetcher, Request, Response};
-use crate::service::upstream::only_from;
+use crate::service::{upstream::only_from, webhooks::read_private};
 
 /// Maximum size of the file with the initial access token, in bytes.
 const TOKEN_BYTES: u64 = 8_192;
@@ -336,11 +333,7 @@ fn told(response: &Response) -> Option<(String, String)> {
 /// Reads the initial access token. It is read for each registration, so that a new one needs no restart.
 fn read_token(file: &Path) -> Result<Secret, String> {
     let failed = |reason: String| format!("{}: {reason}", file.display());
-    refuse_other_readers(file).map_err(failed)?;
-    let mut text = Zeroizing::new(String::new());
-    let opened = File::open(file).map_err(|error| failed(error.to_string()))?;
-    let read = opened.take(TOKEN_BYTES).read_to_string(&mut text);
-    read.map_err(|error| failed(error.to_string()))?;
+    let text = read_private(file, TOKEN_BYTES).map_err(failed)?;
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(failed("it must contain one token".to_owned()));

@@ -58,6 +58,27 @@ pub(crate) fn client_filter(clients: &WebhookClients) -> Result<ClientFilter, St
     filter.map_err(|fault| format!("trustLevel must be {}", fault.due))
 }
 
+/// Reads a file that only its owner can read, of at most `most` bytes.
+///
+/// # Errors
+/// Why the file cannot be used. The error does not repeat its content.
+pub(super) fn read_private(file: &Path, most: u64) -> Result<Zeroizing<String>, String> {
+    let found = std::fs::metadata(file).map_err(|error| error.to_string())?;
+    if !found.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    refuse_other_readers(file)?;
+    let mut text = Zeroizing::new(String::new());
+    let file = File::open(file).map_err(|error| error.to_string())?;
+    file.take(most.saturating_add(1))
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > most {
+        return Err(format!("it is larger than {most} bytes"));
+    }
+    Ok(text)
+}
+
 /// The secrets that sign the events of a webhook.
 pub(crate) struct WebhookSecrets(Vec<Secret>);
 
@@ -71,20 +92,7 @@ impl WebhookSecrets {
     }
 
     fn read_unnamed(file: &Path) -> Result<Self, String> {
-        let found = std::fs::metadata(file).map_err(|error| error.to_string())?;
-        if !found.is_file() {
-            return Err("it is not a regular file".to_owned());
-        }
-        refuse_other_readers(file)?;
-        let mut text = Zeroizing::new(String::new());
-        let file = File::open(file).map_err(|error| error.to_string())?;
-        file.take(MOST_BYTES + 1)
-            .read_to_string(&mut text)
-            .map_err(|error| error.to_string())?;
-        if text.len() as u64 > MOST_BYTES {
-            return Err(format!("it is larger than {MOST_BYTES} bytes"));
-        }
-        Self::parse(&text)
+        Self::parse(&read_private(file, MOST_BYTES)?)
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -71,7 +71,7 @@ pub(in crate::admin) struct UpstreamCallPage<'a> {
     calls: Vec<UnfinishedCall<'a>>,
     /// The value of `after` for the next page, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<&'a str>,
+    next: Option<String>,
 }
 
 /// Returns a page of calls that are not finished, in the order of their identifiers.
@@ -86,12 +86,11 @@ pub(crate) async fn list(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let query = Query::read(&parts.uri, &["after", "limit"])?;
-    let limit = query.limit(MOST)?;
+    let page = query.page(MOST)?;
     let calls = &service.store.upstream_calls;
-    let found = calls.page(query.text("after"), limit).await?;
-    let last = found.last().filter(|_| found.len() == limit);
+    let found = calls.page(page.after, page.limit).await?;
     let page = UpstreamCallPage {
-        next: last.map(|call| call.id.as_str()),
+        next: page.next(&found, |call| call.id.clone()),
         calls: found.iter().map(UnfinishedCall::of).collect(),
     };
     Ok(answer::json(StatusCode::OK, &page))

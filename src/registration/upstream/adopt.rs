@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::base::{ClientId, SealError, SealingKey, Secret, Timestamp, Violation};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
-    Approved, Client, ClientSecret, MEMBERS, MemberOrigin, MemberOrigins, Metadata, SetBy,
-    UpstreamClient, member,
+    Approved, Client, ClientSecret, MemberOrigin, MemberOrigins, Metadata, SetBy, UpstreamClient,
+    member,
 };
 use crate::registration::{Issued, RegisterError};
 use crate::service::{Context, UpstreamAnswer, UpstreamManagement};
@@ -143,7 +143,7 @@ fn changed<'a>(metadata: &Metadata, answer: &'a Map<String, Value>) -> Vec<&'a s
         let plain = name
             .split_once('#')
             .map_or(name.as_str(), |(plain, _)| plain);
-        let is_known = MEMBERS.iter().any(|one| one.name == plain) && is_clients(plain);
+        let is_known = is_clients(plain);
         let is_empty = match value {
             Value::Null => true,
             Value::String(text) => text.is_empty(),
