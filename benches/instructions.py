@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """Counts the instructions of requests, so that other programs on the machine do not affect the result.
 
-Usage: benches/instructions.sh [--binary BINARY] [--json FILE] [ROW ...]
+Usage: benches/instructions.sh [--binary BINARY] [--floor BINARY] [--json FILE] [--check FILE] [ROW ...]
 
 Each server runs in callgrind. After a warm-up, callgrind counts COUNT requests on four connections, in all threads of the
 server, without the work of the kernel. A ROW is the beginning of a row's name; by default all rows are counted. If the
 processor has instructions for SHA-256, the real number is smaller: valgrind does not know them. The parts are the
 instructions of the functions themselves, by the names of the functions; `memory` is mostly work for other parts.
+
+valgrind counts each byte that `rep movsb` moves as an instruction. Therefore the C library is told not to use it.
+
+With --floor, which names the executable of the bench `load`, a bare server is counted as well: see benches/load/floor.rs.
+With --check, the program fails if a count is more than 5 % above the one in FILE, which --json has written.
 
 Needs valgrind and openssl.
 """
@@ -16,6 +21,11 @@ import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WARM, COUNT, CONNECTIONS = 100, 400, 4
+# A count may be this much above the one that --check compares it with.
+MARGIN = 1.05
+# So that the counts of two processors can be compared, and a large copy counts as little as it costs.
+TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824"
+VALGRIND = ["valgrind", "--fair-sched=yes", "--tool=callgrind", "--instr-atstart=no"]
 
 # What each part is recognised by, in this order: the first match counts.
 PARTS = [
@@ -84,27 +94,23 @@ def toml(value):
 class Counted:
     """A server in callgrind."""
 
-    def __init__(self, binary, work, scripts, configuration):
+    def __init__(self, work, command, greeting, environment=()):
         self.work = pathlib.Path(tempfile.mkdtemp(dir=work))
-        folder = self.work / "scripts"
-        folder.mkdir()
-        for at in range(scripts):
-            (folder / f"{at}0-script.rhai").write_text(SCRIPT)
-        environment = {**os.environ, "REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT": "0"}
-        command = [
-            "valgrind", "--fair-sched=yes", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={self.work}/counted", binary,
-            "--config", configuration, "--listen", "127.0.0.1:0", "--data", self.work / "data", "--scripts", folder,
-        ]
-        greeting = open(self.work / "greeting", "wb")
-        log = open(self.work / "log", "wb")
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=greeting, stderr=log)
-        for _ in range(900):
-            found = re.search(r"listens on (\S+)", (self.work / "greeting").read_text())
-            if found:
-                break
-            time.sleep(0.1)
-        self.url = urllib.parse.urlparse(found.group(1))
+        environment = {**os.environ, "GLIBC_TUNABLES": TUNABLES, **dict(environment)}
+        command = [*VALGRIND, f"--callgrind-out-file={self.work}/counted", *command]
+        said, log = open(self.work / "greeting", "wb"), open(self.work / "log", "wb")
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=log)
+        self.urls = [urllib.parse.urlparse(url) for url in self.wait_for(greeting)]
+        self.url = self.urls[0]
         self.dumps = 0
+
+    def wait_for(self, greeting):
+        for _ in range(900):
+            found = re.search(greeting, (self.work / "greeting").read_text())
+            if found:
+                return [part if "://" in part else f"http://{part}" for part in found.groups()]
+            time.sleep(0.1)
+        raise SystemExit((self.work / "log").read_text()[-2000:])
 
     def connection(self):
         return http.client.HTTPConnection(self.url.hostname, self.url.port)
@@ -143,7 +149,19 @@ class Counted:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait()
+        self.process.communicate()
+
+
+def registrar(binary, work, scripts, configuration):
+    """Starts a registrar with this number of scripts."""
+    place = pathlib.Path(tempfile.mkdtemp(dir=work))
+    folder = place / "scripts"
+    folder.mkdir()
+    for at in range(scripts):
+        (folder / f"{at}0-script.rhai").write_text(SCRIPT)
+    command = [binary, "--config", configuration, "--listen", "127.0.0.1:0", "--data", place / "data", "--scripts", folder]
+    unlimited = {"REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT": "0"}
+    return Counted(work, command, r"listens on (\S+)", unlimited)
 
 
 def read_costs(file):
@@ -199,30 +217,54 @@ def rows(server, scripts):
     return found
 
 
+def servers(wanted, work):
+    """Starts each server in turn, and yields it with the requests to count."""
+    (signed, trusting), shipped = statement(work), ROOT / "config/registrar.toml"
+    for scripts in (0, 1, 5):
+        server = registrar(wanted.binary, work, scripts, shipped)
+        yield server, rows(server, scripts)
+    server = registrar(wanted.binary, work, 0, trusting)
+    yield server, {"POST small, a statement": post(json.dumps({**json.loads(small()), "software_statement": signed}))}
+    if wanted.floor:
+        server = Counted(work, [wanted.floor, "floor"], r"floor: (\S+) (\S+)")
+        yield server, {"floor: POST small": post(small()), "floor: POST full": post(full())}
+        server.url = server.urls[1]
+        yield server, {"floor: GET of fixed bytes": ("GET", "/", None, {}, 200)}
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=str(ROOT / "target/release/registrar"))
+    parser.add_argument("--floor", help="count the floor too: the executable of the bench `load`")
     parser.add_argument("--json", help="write the counts to this file")
+    parser.add_argument("--check", help="compare the counts with those in this file")
     parser.add_argument("rows", nargs="*", metavar="ROW")
     wanted = parser.parse_args()
     is_wanted = lambda name: not wanted.rows or any(name.startswith(row) for row in wanted.rows)
-    counts = {}
+    counts, running = {}, None
     with tempfile.TemporaryDirectory() as folder:
-        work = pathlib.Path(folder)
-        (signed, trusting), shipped = statement(work), ROOT / "config/registrar.toml"
-        for scripts, configuration in [(0, shipped), (1, shipped), (5, shipped), (0, trusting)]:
-            server = Counted(wanted.binary, work, scripts, configuration)
-            found = rows(server, scripts)
-            if configuration is trusting:
-                found = {"POST small, a statement": post(json.dumps({**json.loads(small()), "software_statement": signed}))}
+        for server, found in servers(wanted, pathlib.Path(folder)):
+            if running not in (None, server):
+                running.stop()
+            running = server
             for name, request in found.items():
                 if is_wanted(name):
-                    counts[name] = server.count(request)
-                    print(shown(name, *counts[name]), flush=True)
-            server.stop()
+                    counts[name], parts = server.count(request)
+                    print(shown(name, counts[name], parts), flush=True)
+        running.stop()
     if wanted.json:
-        totals = {name: total for name, (total, _) in counts.items()}
-        pathlib.Path(wanted.json).write_text(json.dumps(totals, indent=2) + "\n")
+        pathlib.Path(wanted.json).write_text(json.dumps(counts, indent=2) + "\n")
+    if wanted.check:
+        check(counts, json.loads(pathlib.Path(wanted.check).read_text()))
+
+
+def check(counts, noted):
+    """Fails if a count is more than it may be."""
+    grown = [name for name, count in counts.items() if count > noted[name] * MARGIN]
+    for name in grown:
+        print(f"{name}: {counts[name]:,} instructions, {counts[name] / noted[name] - 1:.0%} more than the {noted[name]:,} noted")
+    if grown:
+        raise SystemExit("find out why, or note the new counts with --json")
 
 
 def shown(name, total, parts):

@@ -11,6 +11,8 @@
 //! `cargo bench --bench load -- 10 1 64` runs each load for 10 seconds, once with 1 connection and once with
 //! 64. Words before the numbers select parts: `registrations`, `managed` (requests of registered clients),
 //! and `stuck` and `busy` (requests beside scripts that wait, or that work until a limit ends them).
+//!
+//! `cargo bench --bench load -- floor` only serves the floor, for `benches/instructions.py`, until its input ends.
 
 #![expect(
     clippy::print_stdout,
@@ -70,6 +72,9 @@ fn main() {
         .map(String::as_str)
         .filter(|word| PARTS.contains(word))
         .collect();
+    if words.iter().any(|word| word == "floor") {
+        return serve_floor();
+    }
     let is_chosen = |part: &str| chosen.is_empty() || chosen.contains(&part);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -104,6 +109,22 @@ fn main() {
             }
         });
     }
+}
+
+/// The length of an ordinary answer to GET, in bytes.
+const ANSWER_BYTES: usize = 1_024;
+
+/// Serves the floor until the standard input ends. Prints the addresses for POST and GET.
+fn serve_floor() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let folder = TempDir::new().expect("a temporary folder");
+    let (post, get) = runtime.block_on(async {
+        let post = floor::start(folder.path()).await;
+        (post, floor::fixed(vec![b'x'; ANSWER_BYTES]).await)
+    });
+    println!("floor: {post} {get}");
+    let ended = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    ended.expect("the input is read");
 }
 
 fn line(name: &str, outcome: &Outcome, floor: &Outcome) {

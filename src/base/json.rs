@@ -11,6 +11,9 @@ use serde_json::{Map, Number, Value};
 /// The maximum nesting of arrays and objects. A JWK Set in a client's metadata has a depth of 4.
 pub(crate) const MAXIMUM_DEPTH: usize = 32;
 
+/// The usual maximum number of members of an object. A map with room for them is not moved while it grows.
+const ORDINARY: usize = 14;
+
 /// Why a body is not a JSON object.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum JsonError {
@@ -91,6 +94,19 @@ pub(crate) fn parse_integral(body: &[u8]) -> Result<Value, JsonError> {
     let mut value = parse(body)?;
     integral(&mut value);
     Ok(value)
+}
+
+/// Appends to the JSON object in `text` the members of the JSON object `members`, whose names must be others. Both are
+/// texts without space around them.
+pub(crate) fn append_members(text: &mut Vec<u8>, members: &str) {
+    let more = members.strip_prefix('{').unwrap_or_default();
+    if more.is_empty() || more == "}" || text.pop_if(|end| *end == b'}').is_none() {
+        return;
+    }
+    if text.last().is_some_and(|last| *last != b'{') {
+        text.push(b',');
+    }
+    text.extend_from_slice(more.as_bytes());
 }
 
 /// Writes every whole number in `value` as an integer. JSON Schema treats `86400.0` as an integer,
@@ -207,7 +223,9 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
-        let mut object = Map::new();
+        // Only for the outermost object, since a body may have a great many small ones.
+        let room = if self.left == self.depth { ORDINARY } else { 0 };
+        let mut object = Map::with_capacity(room);
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("duplicate member '{name}'")));
@@ -259,6 +277,21 @@ mod tests {
     fn a_duplicate_member_is_rejected() {
         check(br#"{"a":1,"a":1}"#, Err("duplicate member 'a'"));
         check(br#"{"x":{"a":1,"\u0061":2}}"#, Err("duplicate member 'a'"));
+    }
+
+    #[test]
+    fn members_are_appended_to_an_object() {
+        for (text, members, expected) in [
+            ("{}", "{}", "{}"),
+            ("{}", r#"{"b":{}}"#, r#"{"b":{}}"#),
+            (r#"{"a":1}"#, "{}", r#"{"a":1}"#),
+            (r#"{"a":1}"#, r#"{"b":2,"c":3}"#, r#"{"a":1,"b":2,"c":3}"#),
+            ("", r#"{"b":2}"#, ""),
+        ] {
+            let mut whole = text.as_bytes().to_vec();
+            append_members(&mut whole, members);
+            assert_eq!(String::from_utf8(whole).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Client metadata: JSON members by name, in the order in which they were sent.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use crate::base::absent;
@@ -16,9 +18,104 @@ const FEW: usize = 48;
 ///
 /// A clone is cheap: the members are copied only when one of two owners changes them. A request is
 /// passed to its scripts, checked, approved and answered, and most of these steps change nothing.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Metadata(Arc<Map<String, Value>>);
+#[derive(Clone, Default)]
+pub(crate) struct Metadata(Arc<LazyMembers>);
+
+/// The members of metadata. Those of a record are read when somebody looks at them: most records that are read are
+/// answered as they were written.
+#[derive(Default)]
+struct LazyMembers {
+    /// `None`: not read yet.
+    read: OnceLock<ReadMembers>,
+    /// The members as JSON. `None`: not written since the last change.
+    text: OnceLock<Box<RawValue>>,
+}
+
+/// Members that were read.
+#[derive(Default)]
+struct ReadMembers {
+    map: Map<String, Value>,
+    /// The [marks](mark) of their names. The rules ask for many members that most clients do not have, and learn here
+    /// that a member is absent.
+    marks: u128,
+}
+
+impl ReadMembers {
+    fn of(map: Map<String, Value>) -> Self {
+        let mut marks = 0;
+        for name in map.keys() {
+            marks |= mark(name);
+        }
+        Self { map, marks }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        if self.marks & mark(name) == 0 {
+            return None;
+        }
+        if self.map.len() > FEW {
+            return self.map.get(name);
+        }
+        let (_, value) = self.map.iter().find(|(member, _)| *member == name)?;
+        Some(value)
+    }
+}
+
+/// Returns one of 128 bits for a name. Names with different bits differ.
+fn mark(name: &str) -> u128 {
+    let bytes = name.as_bytes();
+    let (first, last) = match (bytes.first(), bytes.last()) {
+        (Some(first), Some(last)) => (usize::from(*first), usize::from(*last)),
+        _ => (0, 0),
+    };
+    1 << ((bytes.len() * 5 + first * 3 + last) % 128)
+}
+
+impl LazyMembers {
+    fn of(map: Map<String, Value>) -> Self {
+        Self {
+            read: ReadMembers::of(map).into(),
+            text: OnceLock::new(),
+        }
+    }
+
+    fn read(&self) -> &ReadMembers {
+        self.read.get_or_init(|| match self.text.get() {
+            Some(text) => ReadMembers::of(read(text)),
+            None => ReadMembers::default(),
+        })
+    }
+
+    fn map(&self) -> &Map<String, Value> {
+        &self.read().map
+    }
+
+    /// Whether it is certain, without reading the text that the members were stored as, that there is no member `name`. A name in a text is written
+    /// with escapes if it has other characters.
+    fn lacks(&self, name: &str) -> bool {
+        let is_plain = |byte| byte >= b' ' && !matches!(byte, b'"' | b'\\');
+        match self.text.get() {
+            Some(text) if name.bytes().all(is_plain) => {
+                memchr::memmem::find(text.get().as_bytes(), name.as_bytes()).is_none()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Clone for LazyMembers {
+    /// Clones the members for somebody who changes them.
+    fn clone(&self) -> Self {
+        Self::of(self.map().clone())
+    }
+}
+
+/// Reads the members in a record. This server has written them, so they can be read. If somebody has changed the
+/// record so that they cannot, the client is disabled.
+fn read(text: &RawValue) -> Map<String, Value> {
+    let members = serde_json::from_str(text.get());
+    members.unwrap_or_else(|_| Map::from_iter([("disabled".to_owned(), Value::Bool(true))]))
+}
 
 impl Metadata {
     /// Returns the metadata with those of `members` that are not absent.
@@ -29,16 +126,71 @@ impl Metadata {
                 absent::prune(value);
             }
         }
-        Self(Arc::new(members))
+        Self::of(members)
+    }
+
+    fn of(members: Map<String, Value>) -> Self {
+        Self(Arc::new(LazyMembers::of(members)))
+    }
+
+    /// Lets `edit` change the members.
+    fn change<T>(&mut self, edit: impl FnOnce(&mut Map<String, Value>) -> T) -> T {
+        let members = Arc::make_mut(&mut self.0);
+        members.read();
+        members.text.take();
+        let mut map = members.read.take().unwrap_or_default().map;
+        let edited = edit(&mut map);
+        members.read = ReadMembers::of(map).into();
+        edited
+    }
+
+    /// Returns the members as JSON text, which is written once.
+    pub(crate) fn json(&self) -> &str {
+        let text = self.0.text.get_or_init(|| {
+            let written = to_raw_value(self.0.map());
+            written.unwrap_or_else(|_| RawValue::NULL.to_owned())
+        });
+        text.get()
+    }
+
+    /// Writes the members into a record: as the text that is written once.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub(in crate::client) fn write_stored<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.json();
+        match self.0.text.get() {
+            Some(text) => text.serialize(to),
+            None => self.serialize(to),
+        }
+    }
+
+    /// Takes the members from a record. They are read later.
+    ///
+    /// # Errors
+    /// When they are not a JSON object.
+    pub(in crate::client) fn take_stored<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(from)?;
+        if !text.get().starts_with('{') {
+            return Err(D::Error::custom("the metadata is not an object"));
+        }
+        Ok(Self(Arc::new(LazyMembers {
+            read: OnceLock::new(),
+            text: text.into(),
+        })))
     }
 
     /// Returns the value of `name`, whatever its type.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        if self.0.len() > FEW {
-            return self.0.get(name);
+        #[cfg(test)]
+        reads::note(name);
+        match self.0.read.get() {
+            Some(members) => members.get(name),
+            None if self.0.lacks(name) => None,
+            None => self.0.read().get(name),
         }
-        let (_, value) = self.0.iter().find(|(member, _)| *member == name)?;
-        Some(value)
     }
 
     /// Whether `name` is present.
@@ -85,7 +237,7 @@ impl Metadata {
         if is_structured(name) {
             absent::prune(&mut value);
         }
-        Arc::make_mut(&mut self.0).insert(name.to_owned(), value);
+        self.change(|members| members.insert(name.to_owned(), value));
     }
 
     /// Sets `name` to `value` if it is absent.
@@ -98,7 +250,7 @@ impl Metadata {
     /// Removes `name` and keeps the order of the other members.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
         if self.has(name) {
-            Arc::make_mut(&mut self.0).shift_remove(name)
+            self.change(|members| members.shift_remove(name))
         } else {
             None
         }
@@ -106,20 +258,21 @@ impl Metadata {
 
     /// Returns every member with its value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value))
+        let members = self.0.map();
+        members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Returns the names of the members whose values differ, including members that only one side
     /// has.
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = Vec::new();
-        for (name, value) in &*self.0 {
-            if other.0.get(name) != Some(value) {
+        for (name, value) in self.0.map() {
+            if other.get(name) != Some(value) {
                 names.push(name.clone());
             }
         }
-        for name in other.0.keys() {
-            if !self.0.contains_key(name) {
+        for name in other.0.map().keys() {
+            if !self.has(name) {
                 names.push(name.clone());
             }
         }
@@ -128,12 +281,14 @@ impl Metadata {
 
     /// Returns the members as a JSON object.
     pub(crate) fn as_object(&self) -> &Map<String, Value> {
-        &self.0
+        self.0.map()
     }
 
     /// Returns the members as a JSON object.
     pub(crate) fn into_object(self) -> Map<String, Value> {
-        Arc::unwrap_or_clone(self.0)
+        let members = Arc::unwrap_or_clone(self.0);
+        members.read();
+        members.read.into_inner().unwrap_or_default().map
     }
 }
 
@@ -147,6 +302,96 @@ fn is_structured(name: &str) -> bool {
 
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+        Arc::ptr_eq(&self.0, &other.0) || self.0.map() == other.0.map()
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map().fmt(f)
+    }
+}
+
+impl Serialize for Metadata {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.map().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Map::deserialize(from).map(Self::of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn stored(text: &str) -> Metadata {
+        Metadata::take_stored(&mut serde_json::Deserializer::from_str(text)).unwrap()
+    }
+
+    #[test]
+    fn stored_metadata_is_as_it_was_written() {
+        let text = r#"{"client_name":"a \"b\" disabled","n":1.5,"list":["x"],"disabled":true}"#;
+        let (metadata, read) = (stored(text), serde_json::from_str(text).unwrap());
+        assert_eq!(metadata.get("absent"), None);
+        assert!(metadata.0.read.get().is_none(), "it was read for nothing");
+        assert_eq!(metadata.json(), text);
+        assert!(metadata.flag("disabled") && metadata.has_item("list", "x"));
+        assert_eq!(metadata, Metadata::new(read));
+        assert!(!stored(r#"{"client_name":"disabled"}"#).flag("disabled"));
+        assert_eq!(stored(r#"{"a\"b":1}"#).count("a\"b"), Some(1));
+    }
+
+    #[test]
+    fn changed_metadata_has_another_text() {
+        let mut metadata = stored(r#"{"a":1,"b":2}"#);
+        let before = metadata.clone();
+        metadata.set("c", "x");
+        assert_eq!(metadata.remove("a"), Some(json!(1)));
+        assert_eq!(metadata.json(), r#"{"b":2,"c":"x"}"#);
+        assert_eq!(before.json(), r#"{"a":1,"b":2}"#);
+        assert_eq!(metadata.clone().into_object().len(), 2);
+        assert_eq!(Metadata::default().json(), "{}");
+    }
+
+    #[test]
+    fn a_record_that_somebody_has_spoiled_is_rejected_or_that_of_a_disabled_client() {
+        for text in ["[1]", "7", "null", "{\"a\":}"] {
+            let mut from = serde_json::Deserializer::from_str(text);
+            assert!(Metadata::take_stored(&mut from).is_err(), "{text}");
+        }
+        let spoiled = stored(r#"{"a":1e999}"#);
+        assert!(spoiled.get("a").is_none() && spoiled.flag("disabled"));
+    }
+}
+
+/// Which members are looked at, for a test of the rules.
+#[cfg(test)]
+pub(in crate::client) mod reads {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static NAMES: RefCell<Option<BTreeSet<String>>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn note(name: &str) {
+        NAMES.with_borrow_mut(|names| {
+            if let Some(names) = names {
+                names.insert(name.to_owned());
+            }
+        });
+    }
+
+    /// Returns the names of the members that `work` looks at one by one.
+    pub(in crate::client) fn of(work: impl FnOnce()) -> BTreeSet<String> {
+        NAMES.set(Some(BTreeSet::new()));
+        work();
+        NAMES.take().unwrap_or_default()
     }
 }

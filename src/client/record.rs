@@ -15,6 +15,10 @@ pub(crate) struct Client {
     /// `client_id`
     pub(crate) id: ClientId,
     /// The metadata that it registered.
+    #[serde(
+        serialize_with = "Approved::write_stored",
+        deserialize_with = "Approved::take_stored"
+    )]
     pub(crate) metadata: Approved,
     /// SHA-256, in hex, of the registered metadata if all clients that register the same metadata
     /// share this client. A shared client cannot be managed.

@@ -1,6 +1,6 @@
 //! The three stages of metadata. Each can only be made from the previous one.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::base::{Violation, json};
@@ -40,7 +40,7 @@ impl Requested {
     }
 
     fn set_by(who: &[SetBy], object: Map<String, Value>, custom: &[String]) -> Self {
-        let mut kept = Map::new();
+        let mut kept = Map::with_capacity(object.len());
         for (name, mut value) in object {
             let member = member::find(&name);
             let may_set = match member {
@@ -101,7 +101,7 @@ impl Valid {
         if changed == self.0 {
             return Ok(self.approve());
         }
-        rules.validate_changed(changed).map(Self::approve)
+        rules.validate_changes(&self, changed).map(Self::approve)
     }
 }
 
@@ -111,6 +111,24 @@ impl Valid {
 pub(crate) struct Approved(Metadata);
 
 impl Approved {
+    /// Writes the metadata into the record of a client.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub(in crate::client) fn write_stored<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.write_stored(to)
+    }
+
+    /// Takes the metadata from the record of a client. It is read when somebody looks at it.
+    ///
+    /// # Errors
+    /// When it is not a JSON object.
+    pub(in crate::client) fn take_stored<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Self, D::Error> {
+        Metadata::take_stored(from).map(Self)
+    }
+
     /// Wraps metadata that was approved elsewhere. Only the rules call this.
     pub(in crate::client) const fn new(metadata: Metadata) -> Self {
         Self(metadata)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::StatusCode;
@@ -20,7 +21,11 @@ const RETRY: u64 = 10;
 /// 503 while the upstream metadata is unavailable.
 pub(crate) async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    Ok(kept(&document(&cx).await?))
+    let theirs = upstream(&cx).await?;
+    let text = cx.snapshot.published.text(theirs.as_ref(), || {
+        written(&super::document(&cx, theirs.as_deref()))
+    });
+    Ok(kept(text))
 }
 
 /// `GET`: returns the UDAP document, if clients can register with UDAP.
@@ -29,9 +34,11 @@ pub(crate) async fn get(State(service): State<Arc<Service>>) -> Result<Response,
 /// 404 if they cannot, 503 while the upstream metadata is unavailable.
 pub(crate) async fn udap(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    match super::udap::document(&cx, &document(&cx).await?) {
+    let theirs = upstream(&cx).await?;
+    let ours = super::document(&cx, theirs.as_deref());
+    match super::udap::document(&cx, &ours) {
         None => Err(Problem::not_found()),
-        Some(Ok(document)) => Ok(kept(&document)),
+        Some(Ok(document)) => Ok(kept(written(&document).into())),
         Some(Err(error)) => {
             tracing::error!(%error, "cannot sign the UDAP metadata");
             Err(Problem::server_error())
@@ -39,16 +46,21 @@ pub(crate) async fn udap(State(service): State<Arc<Service>>) -> Result<Response
     }
 }
 
-async fn document(cx: &Context<'_>) -> Result<MetadataDocument, Problem> {
-    let theirs = match &cx.service.upstream {
-        Some(upstream) => Some(upstream.metadata().await.map_err(|_| not_now())?),
-        None => None,
+/// Returns the metadata of the upstream authorization server, if there is one.
+async fn upstream(cx: &Context<'_>) -> Result<Option<Arc<MetadataDocument>>, Problem> {
+    let Some(upstream) = &cx.service.upstream else {
+        return Ok(None);
     };
-    Ok(super::document(cx, theirs.as_deref()))
+    let found = upstream.metadata().await;
+    found.map(Some).map_err(|_| not_now())
 }
 
-fn kept(document: &MetadataDocument) -> Response {
-    let mut response = answer::json(StatusCode::OK, document);
+fn written(document: &MetadataDocument) -> Vec<u8> {
+    serde_json::to_vec(document).unwrap_or_default()
+}
+
+fn kept(text: Bytes) -> Response {
+    let mut response = answer::json_text(StatusCode::OK, text);
     response.headers_mut().insert(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=60"),

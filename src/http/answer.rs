@@ -27,7 +27,12 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     if serde_json::to_writer(&mut text, body).is_err() {
         text.clear();
     }
-    let mut response = Response::new(Body::from(text));
+    json_text(status, text)
+}
+
+/// Returns a JSON answer with this text that must not be cached.
+pub(crate) fn json_text(status: StatusCode, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     // Enough capacity for all headers that follow, so that the map is not moved while it grows.
     response.headers_mut().reserve(HEADERS);

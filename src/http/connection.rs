@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
@@ -16,10 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
 
 use crate::http::{
-    ClientCertificate, Connection, OpenRequest, Untaken, certificate, outgoing::Keep,
+    ClientCertificate, Connection, OpenRequest, Site, Untaken, certificate, outgoing::Keep,
     outgoing::Outgoing, outgoing::StreamTerms, serve::Entrance, stream::Stream, stream::Streams,
     write_timeout::Patient,
 };
@@ -33,11 +31,11 @@ const SEND_BYTES: usize = 64 * 1024;
 /// The maximum length of the head of a request, in bytes.
 const HEAD_BYTES: u32 = 64 * 1024;
 
-/// The peer of a connection, and the router that answers it.
+/// The peer of a connection, and what answers it.
 pub(super) struct Visit {
     pub(super) peer: SocketAddr,
     pub(super) connection: Arc<Connection>,
-    pub(super) router: Router,
+    pub(super) site: Arc<Site>,
     pub(super) stop: CancellationToken,
 }
 
@@ -100,7 +98,7 @@ where
     tasks.wait().await;
 }
 
-/// Passes one request to the router, and prepares the answer for sending.
+/// Passes one request to the site, and prepares the answer for sending.
 fn answer(
     request: Request<Incoming>,
     shown: Option<&ClientCertificate>,
@@ -112,10 +110,10 @@ fn answer(
     describe(&mut request, visit.peer, shown, entrance);
     let connection = Arc::clone(&visit.connection);
     request.extensions_mut().insert(Arc::clone(&connection));
-    let answer = visit.router.clone().oneshot(request);
+    let answer = Arc::clone(&visit.site).answer(request);
     let untaken = Arc::clone(&entrance.untaken);
     async move {
-        let response = answer.await?;
+        let response = answer.await;
         Ok(finish(response, open, &connection, &untaken))
     }
 }

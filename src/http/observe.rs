@@ -4,14 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::{IntoResponse, Response};
 use hyper::header::{
     HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use ipnet::IpNet;
+use tower::ServiceExt as _;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -42,8 +43,16 @@ pub(crate) fn correlation_id(parts: &Parts) -> Option<String> {
     Some(id.0.to_string())
 }
 
+/// What a listener serves: a router, and what surrounds each of its requests. It is not a layer of the router, since
+/// a router copies each layer for each request.
+pub(crate) struct Site {
+    /// Answers the requests.
+    pub(crate) router: Router,
+    /// Observes them.
+    pub(crate) observer: RequestObserver,
+}
+
 /// How requests are classified and answered.
-#[derive(Clone)]
 pub(crate) struct RequestObserver {
     /// Returns the endpoint that a request goes to.
     pub(crate) endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
@@ -53,21 +62,26 @@ pub(crate) struct RequestObserver {
     pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
-/// Assigns a correlation id to the request, counts it, and logs its outcome in one line.
-pub(crate) async fn observe(
-    State(observer): State<RequestObserver>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+impl Site {
+    /// Answers the request. Assigns a correlation id to it, counts it, and logs its outcome in one line.
+    pub(super) async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let Self { router, observer } = &*self;
+        observe(observer, router, request).await
+    }
+}
+
+async fn observe(observer: &RequestObserver, router: &Router, mut request: Request) -> Response {
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
     let span = log_span(&id);
-    let line = Observed::begin(&observer, &request, span.clone());
+    let line = Observed::begin(observer, &request, span.clone());
     let traced = traces::request(&id, line.endpoint.as_str(), request.method().as_str());
     join_trace(request.headers(), &traced, &span);
     describe(&mut request, &id, line.client);
-    let mut response = match framing::fault(&request) {
-        Some(problem) => problem.into_response(),
-        None => traces::within(&traced, next.run(request).instrument(span)).await,
+    let mut response = if let Some(problem) = framing::fault(&request) {
+        problem.into_response()
+    } else {
+        let answer = router.clone().oneshot(request).instrument(span);
+        traces::within(&traced, answer).await.into_response()
     };
     line.end(&traced, &mut response);
     put_headers(response.headers_mut(), &id, observer.is_https);

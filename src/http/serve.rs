@@ -6,14 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{
-    Connection, Patience, Proxies, Room, Untaken, connection, connection::Visit, peer, tls::Tls,
+    Connection, Patience, Proxies, Room, Site, Untaken, connection, connection::Visit, peer,
+    tls::Tls,
 };
 use crate::telemetry::OpenCount;
 
@@ -69,16 +69,16 @@ pub(crate) struct Entrance {
     pub(crate) untaken: Arc<Untaken>,
 }
 
-/// Serves `router` on `listener` until `stop` is cancelled, then lets open requests finish.
+/// Serves `site` on `listener` until `stop` is cancelled, then lets open requests finish.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    site: Site,
     entrance: Entrance,
     stop: CancellationToken,
 ) {
     let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
     let shutdown = entrance.bounds.shutdown;
-    let door = Arc::new(Door::new(entrance));
+    let (door, site) = (Arc::new(Door::new(entrance)), Arc::new(site));
     loop {
         let admitted = tokio::select! {
             () = stop.cancelled() => break,
@@ -90,7 +90,7 @@ pub(crate) async fn serve(
         let visit = Visit {
             peer,
             connection: Arc::clone(&guest.connection),
-            router: router.clone(),
+            site: Arc::clone(&site),
             stop: stop.clone(),
         };
         tasks.spawn(serve_guest(stream, visit, guest, cut.clone()));

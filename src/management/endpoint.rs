@@ -132,6 +132,12 @@ async fn begin<'a>(cx: &Context<'_>, parts: &'a Parts) -> Result<(Held, Caller<'
 /// Returns the `client_id` in the query of the URL.
 pub(crate) fn client_id(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
+    // Nearly every query is just the identifier as it is.
+    if let Some(id) = query.strip_prefix("client_id=")
+        && !id.contains(['%', '+', '&'])
+    {
+        return Some(id.to_owned());
+    }
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let (_, id) = pairs.find(|(name, _)| name == "client_id")?;
     Some(id.into_owned())

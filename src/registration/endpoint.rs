@@ -171,7 +171,7 @@ pub(crate) async fn challenge(
 impl ClientInformation {
     /// Returns the response that carries this information, with the revision as its `ETag`.
     pub(crate) fn into_response(self, status: StatusCode) -> Response {
-        let mut response = answer::json(status, &self);
+        let mut response = answer::json_text(status, self.json());
         if let Ok(tag) = HeaderValue::from_str(&entity_tag(self.revision)) {
             response.headers_mut().insert(ETAG, tag);
         }

@@ -17,6 +17,8 @@ use crate::store::{
 };
 use crate::telemetry::ClientChange;
 
+/// The member with the code that a client asks with.
+const CODE: &str = "registration_code";
 /// Seconds by which the interval of a client grows that asks too often (RFC 8628 section 3.5).
 const SLOWER: u64 = 5;
 /// The maximum interval in seconds.
@@ -84,13 +86,24 @@ pub(super) fn asked(received: &Received) -> Option<Map<String, Value>> {
     if received.form != RequestForm::Json {
         return None;
     }
+    if !may_contain(&received.bytes, CODE) {
+        return None;
+    }
     let members = strict_json::parse_object(&received.bytes).ok()?;
-    members.contains_key("registration_code").then_some(members)
+    members.contains_key(CODE).then_some(members)
+}
+
+/// Whether the JSON `text` may have this member, also in another notation. A registration is thus not read twice.
+fn may_contain(text: &[u8], member: &str) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else {
+        return false;
+    };
+    text.contains(member) || text.contains("\\u")
 }
 
 /// Returns the code, and whether the client cancels its request; none if a member has the wrong type.
 fn read_poll(members: &Map<String, Value>) -> Option<(&str, bool)> {
-    let code = members.get("registration_code")?.as_str()?;
+    let code = members.get(CODE)?.as_str()?;
     match members.get("cancel_registration") {
         None | Some(Value::Null) => Some((code, false)),
         Some(value) => Some((code, value.as_bool()?)),
@@ -139,9 +152,6 @@ pub(super) async fn answer(
     }
 }
 
-/// The name under which wrong codes are counted.
-const CODES: &str = "registration_code";
-
 /// Returns the request with this code. An address that keeps sending wrong codes is not told any more whether a code
 /// is right (RFC 8628 section 5.2).
 async fn find(
@@ -151,10 +161,10 @@ async fn find(
 ) -> Result<FoundRequest, PollError> {
     let (limits, now) = (&cx.snapshot.limits, cx.service.clock.now());
     limits.count_poll(caller.address)?;
-    limits.check_failures(caller.address, CODES)?;
+    limits.check_failures(caller.address, CODE)?;
     let found = cx.service.store.pending.find_by_code(code, now).await?;
     if found.is_none() {
-        limits.count_failure(caller.address, CODES)?;
+        limits.count_failure(caller.address, CODE)?;
     }
     found.ok_or(PollError::Unknown)
 }

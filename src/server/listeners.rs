@@ -75,16 +75,16 @@ impl Listeners {
         let operations = probes.merge(routes::admin(Arc::clone(service)));
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
-            let router = routes::public(service, observer, Some(operations));
-            return serve::serve(self.public, router, clients, stop.clone()).boxed();
+            let site = routes::public(service, observer, Some(operations));
+            return serve::serve(self.public, site, clients, stop.clone()).boxed();
         };
         let operational = routes::operational(service, operations);
         let operators = operators_entrance(service, &clients);
         let admin = serve::serve(admin, operational, operators, stop.clone());
-        let router = routes::public(service, observer, None);
+        let site = routes::public(service, observer, None);
         join(
             admin,
-            serve::serve(self.public, router, clients, stop.clone()),
+            serve::serve(self.public, site, clients, stop.clone()),
         )
         .map(drop)
         .boxed()

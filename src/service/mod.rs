@@ -39,7 +39,7 @@ use limits::RateLimits;
 pub(crate) use outside::{HostParts, Outside, key_values};
 pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};
 pub(crate) use steady::{Due, Steady};
-pub(crate) use upstream::{MetadataDocument, Upstream};
+pub(crate) use upstream::{KeptMetadata, MetadataDocument, Upstream};
 pub(crate) use upstream_registration::{
     UpstreamAnswer, UpstreamFault, UpstreamManagement, UpstreamRegistrar,
 };
@@ -70,6 +70,8 @@ pub(crate) struct Snapshot {
     /// The rate limits.
     pub(crate) limits: RateLimits,
     own_names: Arc<[String]>,
+    /// The metadata document.
+    pub(crate) published: KeptMetadata,
 }
 
 impl Snapshot {
@@ -175,6 +177,7 @@ impl Snapshot {
             canary: None,
             limits,
             own_names,
+            published: KeptMetadata::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -12,6 +13,30 @@ use crate::fetch::{self, BuildError, FetchError, Fetcher, RemoteDocuments};
 
 /// The members of a metadata document.
 pub(crate) type MetadataDocument = Map<String, Value>;
+
+/// The text of the metadata document that a snapshot publishes, with the upstream metadata that it was made from.
+/// Every request gets the same text, so it is written once.
+#[derive(Debug, Default)]
+pub(crate) struct KeptMetadata(Mutex<Option<(Option<Arc<MetadataDocument>>, Bytes)>>);
+
+impl KeptMetadata {
+    /// Returns the text for the upstream metadata `theirs`, which `write` writes if they are others than before.
+    pub(crate) fn text(
+        &self,
+        theirs: Option<&Arc<MetadataDocument>>,
+        write: impl FnOnce() -> Vec<u8>,
+    ) -> Bytes {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, text)) = &*kept
+            && of.as_ref().map(Arc::as_ptr) == theirs.map(Arc::as_ptr)
+        {
+            return text.clone();
+        }
+        let text = Bytes::from(write());
+        *kept = Some((theirs.cloned(), text.clone()));
+        text
+    }
+}
 
 /// The server that `discovery.upstream` names.
 pub(crate) struct Upstream {

@@ -11,12 +11,14 @@ use crate::store::StoreError;
 
 /// The version that is written.
 const VERSION: u8 = 1;
+/// The usual maximum length of a record, in bytes. A buffer of this capacity is not moved while it grows.
+const ORDINARY: usize = 2_048;
 /// Bytes of the moment when a record expires.
 const MOMENT: usize = size_of::<u64>();
 
 /// Encodes `value`, to be stored under `key`.
 pub(super) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
-    write(key, vec![VERSION], value)
+    write(key, begun(), value)
 }
 
 /// Decodes the value in `record`, which is stored under `key`.
@@ -31,7 +33,7 @@ pub(super) fn encode_until<T: Serialize>(
     value: &T,
     expires_at: Timestamp,
 ) -> Result<Vec<u8>, StoreError> {
-    let mut record = vec![VERSION];
+    let mut record = begun();
     record.extend(expires_at.unix().to_be_bytes());
     write(key, record, value)
 }
@@ -61,9 +63,17 @@ fn split<'a>(key: &[u8], record: &'a [u8]) -> Result<(Timestamp, &'a [u8]), Stor
     Ok((Timestamp::from_unix(u64::from_be_bytes(*moment)), json))
 }
 
+/// Returns a record with its version only.
+fn begun() -> Vec<u8> {
+    let mut record = Vec::with_capacity(ORDINARY);
+    record.push(VERSION);
+    record
+}
+
 fn write<T: Serialize>(key: &[u8], mut record: Vec<u8>, value: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_writer(&mut record, value)
         .map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
+    record.shrink_to_fit();
     Ok(record)
 }
 

@@ -30,18 +30,20 @@ where
     ) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut writer)?;
-        write!(writer, "\",\"level\":\"{}\"", event.metadata().level())?;
+        writer.write_str("\",\"level\":\"")?;
+        writer.write_str(event.metadata().level().as_str())?;
+        writer.write_char('"')?;
         context
             .field_format()
             .format_fields(writer.by_ref(), event)?;
-        member(&mut writer, "target", event.metadata().target())?;
+        text_member(&mut writer, "target", event.metadata().target())?;
         let span = event
             .parent()
             .and_then(|id| context.span(id))
             .or_else(|| context.lookup_current());
         if let Some(span) = span {
             writer.write_str(",\"span\":{\"name\":")?;
-            json(&mut writer, span.name())?;
+            text(&mut writer, span.name())?;
             if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
                 writer.write_str(members)?;
             }
@@ -93,13 +95,23 @@ struct Visitor<'writer, 'before> {
 
 impl Visitor<'_, '_> {
     fn member(&mut self, field: &Field, value: impl Serialize) {
-        let name = field.name().trim_start_matches("r#");
-        // JSON readers disagree about duplicate members. A quotation mark inside a value is always escaped,
-        // so a value cannot be mistaken for a member.
-        let is_there = !self.before.is_empty() && self.before.contains(&format!(",\"{name}\":"));
-        if self.outcome.is_ok() && !is_there {
+        if let Some(name) = self.free_name(field) {
             self.outcome = member(&mut self.writer, name, value);
         }
+    }
+
+    /// Returns the name of `field`; none if it is written already, or nothing more can be written.
+    ///
+    /// JSON readers disagree about duplicate members. A quotation mark inside a value is always escaped, so a value
+    /// cannot be mistaken for a member.
+    fn free_name(&self, field: &Field) -> Option<&'static str> {
+        let name = field.name();
+        let name = name.strip_prefix("r#").unwrap_or(name);
+        let is_there = || self.before.contains(&[",\"", name, "\":"].concat());
+        if self.outcome.is_err() || (!self.before.is_empty() && is_there()) {
+            return None;
+        }
+        Some(name)
     }
 }
 
@@ -121,17 +133,41 @@ impl Visit for Visitor<'_, '_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, value);
+        if let Some(name) = self.free_name(field) {
+            self.outcome = text_member(&mut self.writer, name, value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.member(field, format!("{value:?}"));
+        self.record_str(field, &format!("{value:?}"));
     }
 }
 
 fn member(writer: &mut Writer<'_>, name: &str, value: impl Serialize) -> fmt::Result {
-    write!(writer, ",\"{name}\":")?;
+    begin_member(writer, name)?;
     json(writer, value)
+}
+
+fn text_member(writer: &mut Writer<'_>, name: &str, value: &str) -> fmt::Result {
+    begin_member(writer, name)?;
+    text(writer, value)
+}
+
+fn begin_member(writer: &mut Writer<'_>, name: &str) -> fmt::Result {
+    writer.write_str(",\"")?;
+    writer.write_str(name)?;
+    writer.write_str("\":")
+}
+
+/// Writes a JSON string. Most texts need no escapes.
+fn text(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
+    let needs_escape = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+    if value.as_bytes().iter().any(needs_escape) {
+        return json(writer, value);
+    }
+    writer.write_char('"')?;
+    writer.write_str(value)?;
+    writer.write_char('"')
 }
 
 fn json(writer: &mut Writer<'_>, value: impl Serialize) -> fmt::Result {

@@ -135,7 +135,7 @@ impl Inside {
         let routers = [
             operational,
             routes::admin(service()),
-            routes::public(&self.0, trial::queue().0, None),
+            routes::public(&self.0, trial::queue().0, None).router,
         ];
         routers.map(|router| format!("{router:?}"))
     }

@@ -46,6 +46,8 @@ pub(crate) use modes::{APPROVAL, IMMEDIATE, supported_modes};
 pub(crate) use privileges::{Privileges, privileged_members, withhold};
 pub(crate) use retold::retells;
 
+use serde_json::Value;
+
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::base::Violation;
@@ -83,25 +85,164 @@ pub(crate) struct Rules<'a> {
 /// A rule, or the rules of one topic. Checks metadata and adds the violations.
 type TopicCheck = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
 
+/// The rules of one topic.
+struct Topic {
+    check: TopicCheck,
+    /// Whether the outcome may depend on the member with this name. If no such member was changed, the topic is not
+    /// checked again.
+    concerns: fn(&str) -> bool,
+}
+
 /// The rules that change nothing, in the order of their messages.
-const CHECKS: &[TopicCheck] = &[
-    redirect_uris::check,
-    grants::check,
-    methods::check,
-    keys::check,
-    algorithms::check,
-    tls::check,
-    subject::check,
-    urls::check,
-    pages::check,
-    ciba::check,
-    lists::check,
-    scope::check,
-    lifetime::check,
-    initial_access::check,
-    language::check,
-    hosted_document::check,
+const TOPICS: &[Topic] = &[
+    Topic {
+        check: redirect_uris::check,
+        concerns: |name| {
+            redirect_uris::ANSWERED.contains(&name)
+                || matches!(
+                    name,
+                    "application_type"
+                        | "grant_types"
+                        | "post_logout_redirect_uris"
+                        | "redirect_uris_regex"
+                )
+        },
+    },
+    Topic {
+        check: grants::check,
+        concerns: |name| matches!(name, "grant_types" | "response_types"),
+    },
+    Topic {
+        check: methods::check,
+        concerns: |name| is_about_keys(name) || matches!(name, "grant_types" | methods::SIGNING),
+    },
+    Topic {
+        check: keys::check,
+        concerns: |name| {
+            is_about_keys(name) || names_algorithm(name) || name == keys::SIGNED_REQUESTS
+        },
+    },
+    Topic {
+        check: algorithms::check,
+        concerns: |name| names_algorithm(name) || name == "response_types",
+    },
+    Topic {
+        check: tls::check,
+        concerns: |name| name == methods::METHOD || name.starts_with("tls_client_auth_"),
+    },
+    Topic {
+        check: subject::check,
+        concerns: |name| {
+            matches!(
+                name,
+                "backchannel_token_delivery_mode"
+                    | "jwks_uri"
+                    | "redirect_uris"
+                    | "sector_identifier_uri"
+                    | "subject_type"
+            )
+        },
+    },
+    Topic {
+        check: urls::check,
+        concerns: |name| {
+            leads_somewhere(name) || matches!(name, "application_type" | "grant_types")
+        },
+    },
+    Topic {
+        check: pages::check,
+        concerns: leads_somewhere,
+    },
+    Topic {
+        check: ciba::check,
+        concerns: |name| name.starts_with("backchannel_") || name == "grant_types",
+    },
+    Topic {
+        check: lists::check,
+        concerns: |name| {
+            matches!(
+                name,
+                "application_type" | "encrypted_response_enc_values_supported"
+            )
+        },
+    },
+    Topic {
+        check: scope::check,
+        concerns: |name| name == "scope",
+    },
+    Topic {
+        check: lifetime::check,
+        concerns: |name| name.ends_with("lifetime"),
+    },
+    Topic {
+        check: initial_access::check,
+        concerns: |name| {
+            leads_somewhere(name)
+                || matches!(
+                    name,
+                    "allow_spontaneous_scopes"
+                        | "grant_types"
+                        | "spontaneous_scopes"
+                        | methods::METHOD
+                        | methods::FURTHER
+                )
+        },
+    },
+    Topic {
+        check: language::check,
+        concerns: |name| name.contains('#'),
+    },
+    // It also depends on how far the client is trusted, which evidence that a script demanded may have raised.
+    Topic {
+        check: hosted_document::check,
+        concerns: |_| true,
+    },
 ];
+
+fn is_about_keys(name: &str) -> bool {
+    matches!(
+        name,
+        "jwks" | "jwks_uri" | methods::METHOD | methods::FURTHER
+    )
+}
+
+fn names_algorithm(name: &str) -> bool {
+    ALGORITHMS.iter().any(|algorithm| algorithm.member == name)
+}
+
+/// Whether the member `name` contains URIs.
+fn leads_somewhere(name: &str) -> bool {
+    member::find(name).is_some_and(|member| member.kind.leads_somewhere())
+}
+
+/// Where metadata comes from that is checked.
+#[derive(Clone, Copy)]
+enum Basis<'a> {
+    /// A client, which has sent this.
+    Sent(&'a Metadata),
+    /// Scripts, which were given this valid metadata.
+    Valid(&'a Metadata),
+    /// Anywhere.
+    Unknown,
+}
+
+impl Basis<'_> {
+    /// Whether `value` of the member `name` may have a fault: metadata that was valid had it before.
+    fn may_be_new(self, name: &str, value: &Value) -> bool {
+        match self {
+            Self::Valid(before) => before.get(name) != Some(value),
+            Self::Sent(_) | Self::Unknown => true,
+        }
+    }
+
+    /// Whether `topic` is to be checked, when `changed` are the members that are not as they were.
+    fn is_due(self, topic: &Topic, changed: &[String]) -> bool {
+        match self {
+            Self::Valid(_) => changed.iter().any(|name| (topic.concerns)(name)),
+            Self::Sent(_) | Self::Unknown => true,
+        }
+    }
+}
 
 /// Returns what is wrong with settings that only the rules can check, each with its key: patterns
 /// of URIs, and names of members that do not fit.
@@ -185,7 +326,7 @@ impl Rules<'_> {
         let mut found = Vec::new();
         custom::fill_in(self, &mut metadata);
         scope::normalise(&mut metadata);
-        types::check(self, &metadata, &mut found);
+        types::check(self, &metadata, Basis::Sent(&sent), &mut found);
         lists::screen(
             self,
             self.settings.unsupported_list_values,
@@ -196,24 +337,45 @@ impl Rules<'_> {
         scope::grant(self, &mut metadata, &found);
         lifetime::ask(self, &mut metadata);
         defaults::trust(self, &mut metadata);
-        self.complete(metadata, Some(&sent), found)
+        self.complete(metadata, Basis::Sent(&sent), found)
     }
 
-    /// Checks by the same rules the metadata that scripts returned.
+    /// Checks by the same rules metadata that was valid before.
     ///
     /// # Errors
     /// Every rule that it breaks.
-    pub(crate) fn validate_changed(&self, mut changed: Metadata) -> Result<Valid, Vec<Violation>> {
+    pub(crate) fn validate_changed(&self, changed: Metadata) -> Result<Valid, Vec<Violation>> {
+        self.check_changed(changed, Basis::Unknown)
+    }
+
+    /// Checks by the same rules the metadata that scripts made of `valid`. Only what depends on the changed members
+    /// is checked again: the settings are those by which `valid` was checked.
+    ///
+    /// # Errors
+    /// Every rule that it breaks.
+    pub(crate) fn validate_changes(
+        &self,
+        valid: &Valid,
+        changed: Metadata,
+    ) -> Result<Valid, Vec<Violation>> {
+        self.check_changed(changed, Basis::Valid(valid.metadata()))
+    }
+
+    fn check_changed(
+        &self,
+        mut changed: Metadata,
+        basis: Basis<'_>,
+    ) -> Result<Valid, Vec<Violation>> {
         let mut found = Vec::new();
         scope::normalise(&mut changed);
-        types::check(self, &changed, &mut found);
+        types::check(self, &changed, basis, &mut found);
         lists::screen(
             self,
             UnsupportedListValues::Refuse,
             &mut changed,
             &mut found,
         );
-        self.complete(changed, None, found)
+        self.complete(changed, basis, found)
     }
 
     /// Accepts metadata that another server, or this server under other settings, has approved. It
@@ -253,37 +415,67 @@ impl Rules<'_> {
     /// Members that are meant for one request, such as evidence, end here: they are neither stored
     /// nor returned.
     ///
-    /// `sent` is the client's request, or `None` if scripts returned the metadata.
+    /// `basis` is where it comes from.
     fn complete(
         &self,
         mut metadata: Metadata,
-        sent: Option<&Metadata>,
+        basis: Basis<'_>,
         mut found: Vec<Violation>,
     ) -> Result<Valid, Vec<Violation>> {
-        let mut ending = Vec::new();
-        for (name, _) in metadata.iter() {
-            if member::find(name).is_some_and(|member| member.set_by == SetBy::Request) {
-                ending.push(name.to_owned());
-            }
-        }
-        for name in &ending {
-            metadata.remove(name);
-        }
+        leave_out_members_of_request(&mut metadata, basis);
         keys::keep_public(&mut metadata);
         defaults::fill_in(self, &mut metadata, &found);
-        if sent.is_some() {
+        if let Basis::Sent(_) = basis {
             pages::leave_out_pictures(self, &mut metadata, &found);
         }
-        for check in CHECKS {
-            check(self, &metadata, &mut found);
+        let changed = match basis {
+            Basis::Valid(before) => before.differences(&metadata),
+            Basis::Sent(_) | Basis::Unknown => Vec::new(),
+        };
+        for topic in TOPICS {
+            if basis.is_due(topic, &changed) {
+                topic.check(self, &metadata, &mut found);
+            }
         }
         if found.is_empty() {
             return Ok(Valid::new(metadata));
         }
-        if let Some(sent) = sent {
+        if let Basis::Sent(sent) = basis {
             report::name_defaults(sent, &metadata, &mut found);
         }
         Err(found)
+    }
+}
+
+impl Topic {
+    #[cfg(not(test))]
+    fn check(&self, cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+        (self.check)(cx, metadata, found);
+    }
+
+    /// In tests, `concerns` is held to name every member that the check looks at.
+    #[cfg(test)]
+    fn check(&self, cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+        let read = super::metadata::reads::of(|| (self.check)(cx, metadata, found));
+        for name in read {
+            let at = TOPICS.iter().position(|topic| std::ptr::eq(topic, self));
+            assert!((self.concerns)(&name), "topic {at:?} looks at {name}");
+        }
+    }
+}
+
+/// Removes the members that are meant for one request.
+fn leave_out_members_of_request(metadata: &mut Metadata, basis: Basis<'_>) {
+    let mut ending = Vec::new();
+    for (name, value) in metadata.iter() {
+        let is_of_request =
+            || member::find(name).is_some_and(|member| member.set_by == SetBy::Request);
+        if basis.may_be_new(name, value) && is_of_request() {
+            ending.push(name.to_owned());
+        }
+    }
+    for name in &ending {
+        metadata.remove(name);
     }
 }
 

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::client::{
-    Requested, member::MEMBERS, rules::Rules, rules::testing::check, rules::testing::check_changed,
-    rules::testing::check_with, rules::testing::pairwise, rules::testing::scopes,
-    rules::testing::with,
+    InitialAccessPolicy, Requested, Valid, member::MEMBERS, rules::Rules, rules::testing::check,
+    rules::testing::check_changed, rules::testing::check_with, rules::testing::pairwise,
+    rules::testing::scopes, rules::testing::with,
 };
-use crate::config::{FetchSettings, Limits, Registration};
+use crate::config::{FetchSettings, Limits, PageUriHosts, Registration};
 
 #[test]
 fn a_script_cannot_bypass_a_rule_by_removing_a_member() {
@@ -250,8 +250,7 @@ fn request() -> impl Strategy<Value = Map<String, Value>> {
     let names: Vec<&str> = MEMBERS.iter().map(|member| member.name).collect();
     prop::collection::btree_map(prop::sample::select(names), value(), 0..8).prop_map(|members| {
         // With one valid member, the later checks are more likely to run.
-        let base = json!({"redirect_uris": ["https://a.example/cb"]});
-        let mut request = base.as_object().cloned().unwrap();
+        let mut request = base();
         request.extend(
             members
                 .into_iter()
@@ -259,6 +258,11 @@ fn request() -> impl Strategy<Value = Map<String, Value>> {
         );
         request
     })
+}
+
+fn base() -> Map<String, Value> {
+    let base = json!({"redirect_uris": ["https://a.example/cb"]});
+    base.as_object().cloned().unwrap()
 }
 
 proptest! {
@@ -272,6 +276,35 @@ proptest! {
             let again = rules.validate_changed(valid.metadata().clone());
             prop_assert_eq!(again.map(|again| again.metadata().clone()), Ok(valid.metadata().clone()));
         }
+    }
+
+    #[test]
+    fn changes_are_judged_as_the_whole_is(
+        first in request(), changes in request(), removed in prop::collection::vec(any::<prop::sample::Index>(), 0..3)
+    ) {
+        let (limits, scopes) = (Limits::default(), scopes());
+        let settings = Registration { page_uri_hosts: PageUriHosts::RedirectHost, ..Registration::default() };
+        let policy = InitialAccessPolicy { redirect_hosts: Some(vec!["a.example".to_owned()]), ..InitialAccessPolicy::default() };
+        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: Some(&policy), registered: None, is_certified: false, document: None };
+        let valid = match rules.validate(Requested::read(first, &[])) {
+            Ok(valid) => valid,
+            Err(_) => rules.validate(Requested::read(base(), &[])).unwrap(),
+        };
+        let mut changed = valid.metadata().clone();
+        for (name, value) in changes {
+            changed.set(&name, value);
+        }
+        for index in removed {
+            let names: Vec<String> = changed.iter().map(|(name, _)| name.to_owned()).collect();
+            if !names.is_empty() {
+                changed.remove(index.get(names.as_slice()).as_str());
+            }
+        }
+        let outcome = |result: Result<Valid, _>| result.map(|valid| valid.metadata().clone());
+        prop_assert_eq!(
+            outcome(rules.validate_changes(&valid, changed.clone())),
+            outcome(rules.validate_changed(changed))
+        );
     }
 }
 

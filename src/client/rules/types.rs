@@ -6,8 +6,8 @@ use serde_json::{Number, Value};
 
 use crate::base::json::type_name;
 use crate::client::{
-    MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::custom, rules::member,
-    rules::report_fault, rules::report_item_fault, rules::shown, rules::violation,
+    MemberKind, rules::Basis, rules::Metadata, rules::Rules, rules::Violation, rules::custom,
+    rules::member, rules::report_fault, rules::report_item_fault, rules::shown, rules::violation,
 };
 
 /// The largest integer that every JSON parser keeps exactly (RFC 7493 section 2.2).
@@ -19,9 +19,17 @@ const LONG_TEXTS: &[&str] = &["software_statement", "certifications"];
 /// The client's name in its certificate. It is a URI, but not a link.
 const URI_NAME: &str = "tls_client_auth_san_uri";
 
-/// Checks that every member has its type and stays within the limits.
-pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+/// Checks that every member that may be new has its type and stays within the limits.
+pub(super) fn check(
+    cx: &Rules<'_>,
+    metadata: &Metadata,
+    basis: Basis<'_>,
+    found: &mut Vec<Violation>,
+) {
     for (name, value) in metadata.iter() {
+        if !basis.may_be_new(name, value) {
+            continue;
+        }
         match member::find(name) {
             Some(member) => check_member(cx, name, (member.kind, value), found),
             None => custom::check(cx, name, value, found),
@@ -193,6 +201,10 @@ fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
 /// another one (RFC 7591 section 5, on impersonation). Such texts also end up in consent pages and
 /// logs.
 fn hidden_character(text: &str) -> Option<String> {
+    // Most texts are visible ASCII, which is seen sooner.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return None;
+    }
     let found = text.chars().find(|&character| is_hidden(character))?;
     let code = u32::from(found);
     Some(format!(

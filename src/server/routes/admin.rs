@@ -8,7 +8,7 @@ use hyper::Method;
 use tokio::sync::Semaphore;
 
 use super::{READ, bounded, bounded_by, only, post_only};
-use crate::http::{Reception, receive};
+use crate::http::receive;
 use crate::resolution::{self, Resolver};
 use crate::service::Service;
 
@@ -111,20 +111,8 @@ fn admin_feed(service: Arc<Service>) -> Router {
 /// few requests are judged at the same time.
 fn admin_trial(service: Arc<Service>) -> Router {
     use crate::admin::endpoint::trial;
-    let reception = Reception {
-        body_bytes: trial::MOST_BYTES,
-        body_timeout_ms: service.settings.limits.body_timeout_ms,
-        waiting: trial::MOST_AT_ONCE,
-        room: Arc::default(),
-        permits: Arc::new(Semaphore::new(trial::MOST_AT_ONCE)),
-    };
-    Router::new()
-        .route("/admin/v1/try", post_only(post(trial::post)))
-        .with_state(service)
-        .layer(axum::middleware::from_fn_with_state(
-            reception,
-            receive::receive,
-        ))
+    let routes = Router::new().route("/admin/v1/try", post_only(post(trial::post)));
+    bounded_by(trial::MOST_BYTES, trial::MOST_AT_ONCE, routes, service)
 }
 
 /// The consumers of events of the admin API.

@@ -6,11 +6,11 @@ mod admin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, any, get, post};
-use axum::{Extension, Router};
 use hyper::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -22,7 +22,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::config::Paths;
 use crate::discovery;
 use crate::http::{
-    DocumentHost, Problem, Reception, RequestObserver, below, document_host, observe,
+    DocumentHost, Problem, Reception, RequestObserver, Site, below, document_host,
     observe::CORRELATION_ID, receive,
 };
 use crate::management;
@@ -42,25 +42,44 @@ pub(crate) fn public(
     service: &Arc<Service>,
     observer: Observer,
     operations: Option<Router>,
-) -> Router {
+) -> Site {
+    let limits = &service.settings.limits;
+    let reception = reception(service, limits.body_bytes, limits.requests);
+    let received = axum::middleware::from_fn_with_state(reception, receive::receive);
     let paths = &service.settings.server.paths;
-    // Pages in a browser never have the credentials of a client, so these endpoints have no CORS headers.
-    let routes = open_to_pages(paths)
+    // All in one layer: a router copies each layer for each request.
+    let pages = (
+        received.clone(),
+        MapRequestLayer::new(without_long_lists),
+        cors(),
+    );
+    let clients = open_to_pages(paths, observer)
+        .layer(pages)
+        .merge(closed_to_pages(paths).layer(received))
+        .with_state(Arc::clone(service));
+    observed(clients.merge(operations.unwrap_or_default()), service)
+}
+
+/// The endpoints that need the credentials of a client. Pages in a browser never have them, so these endpoints have no
+/// CORS headers.
+fn closed_to_pages(paths: &Paths) -> Router<Arc<Service>> {
+    Router::new()
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(
             &paths.introspection,
             post_only(post(token::endpoint::introspect)),
         )
-        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
-    let clients = bounded(routes, Arc::clone(service)).layer(Extension(observer));
-    observed(clients.merge(operations.unwrap_or_default()), service)
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)))
 }
 
 /// The endpoints that pages of any origin may call.
-fn open_to_pages(paths: &Paths) -> Router<Arc<Service>> {
+fn open_to_pages(paths: &Paths, observer: Observer) -> Router<Arc<Service>> {
     let document = || readable(get(discovery::endpoint::get));
     Router::new()
-        .route(&paths.registration, any(registered))
+        .route(
+            &paths.registration,
+            any(move |state, request| registered(state, observer.clone(), request)),
+        )
         .route("/.well-known/oauth-authorization-server", document())
         .route("/.well-known/openid-configuration", document())
         .route(
@@ -77,8 +96,6 @@ fn open_to_pages(paths: &Paths) -> Router<Arc<Service>> {
             &paths.challenge,
             post_only(post(registration::endpoint::challenge)),
         )
-        .layer(cors())
-        .layer(MapRequestLayer::new(without_long_lists))
 }
 
 /// Limits the concurrent requests to `routes`. The body of each request is received first.
@@ -95,13 +112,7 @@ fn bounded_by(
     routes: Router<Arc<Service>>,
     service: Arc<Service>,
 ) -> Router {
-    let reception = Reception {
-        body_bytes,
-        body_timeout_ms: service.settings.limits.body_timeout_ms,
-        waiting: requests,
-        room: Arc::default(),
-        permits: Arc::new(Semaphore::new(requests)),
-    };
+    let reception = reception(&service, body_bytes, requests);
     routes
         .with_state(service)
         .layer(axum::middleware::from_fn_with_state(
@@ -110,22 +121,33 @@ fn bounded_by(
         ))
 }
 
+/// Receives bodies of at most `body_bytes` bytes, and lets `requests` be processed at the same time.
+fn reception(service: &Service, body_bytes: usize, requests: usize) -> Reception {
+    Reception {
+        body_bytes,
+        body_timeout_ms: service.settings.limits.body_timeout_ms,
+        waiting: requests,
+        room: Arc::default(),
+        permits: Arc::new(Semaphore::new(requests)),
+    }
+}
+
 /// The router of the admin listener.
-pub(crate) fn operational(service: &Service, operations: Router) -> Router {
+pub(crate) fn operational(service: &Service, operations: Router) -> Site {
     observed(operations, service)
 }
 
-/// Adds to `router` the answers for all other paths and methods, and the layers around everything.
-fn observed(router: Router, service: &Service) -> Router {
+/// Adds to `router` the answers for all other paths and methods, and what surrounds every request.
+fn observed(router: Router, service: &Service) -> Site {
     let router = router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
     let below = below::issuer(router, own_path(&service.issuer));
     let documents = document_host(service);
-    document_host::documents(below, documents.clone()).layer(axum::middleware::from_fn_with_state(
-        observer(service, documents),
-        observe::observe,
-    ))
+    Site {
+        router: document_host::documents(below, documents.clone()),
+        observer: observer(service, documents),
+    }
 }
 
 /// Returns the host of documents, if requests for them need another route.
@@ -210,7 +232,7 @@ fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
 /// would move all of them, for a `GET` too.
 async fn registered(
     State(service): State<Arc<Service>>,
-    Extension(observer): Extension<Observer>,
+    observer: Observer,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (request, followed) = observer.begin(&service, request);

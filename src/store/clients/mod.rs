@@ -98,8 +98,7 @@ impl Clients {
         let key = keys::client(id);
         let found = self.0.get(&key).await?;
         let text = digest.text();
-        let has_it =
-            |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok_and(|record| record.contains(&text));
+        let has_it = |record: &Vec<u8>| memchr::memmem::find(record, text.as_bytes()).is_some();
         found
             .filter(has_it)
             .map(|bytes| Stored::read((key, bytes)))

@@ -16,7 +16,7 @@ use crate::client::{
 };
 use crate::jose::{KeyTask, fit, jwks};
 
-const SIGNED_REQUESTS: &str = "require_signed_request_object";
+pub(super) const SIGNED_REQUESTS: &str = "require_signed_request_object";
 
 /// Removes everything from `jwks` that is not known to be public.
 pub(super) fn keep_public(metadata: &mut Metadata) {

@@ -5,7 +5,7 @@
 //! be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,10 @@ const MENDING: Duration = Duration::from_secs(1);
 pub(in crate::store) type AnswerSender = oneshot::Sender<Result<Vec<i64>, StoreError>>;
 type WaitingChanges = Vec<(Change, AnswerSender)>;
 /// What is stored, as far as it was read for one batch.
-type KnownValues = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
+type KnownValues = RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>;
+
+/// The maximum count of numbers that are kept in memory. There are few that many changes count in.
+const NUMBERS: usize = 1_024;
 
 /// The only writer.
 pub(in crate::store) struct Writer {
@@ -36,6 +39,8 @@ pub(in crate::store) struct Writer {
     broken: Option<Instant>,
     /// When counting last failed.
     miscounted: Option<Instant>,
+    /// Numbers as they were last written, so that they are not read for each batch: nobody else writes.
+    numbers: Values,
 }
 
 impl Writer {
@@ -45,6 +50,7 @@ impl Writer {
             integrity,
             broken: None,
             miscounted: None,
+            numbers: Values::new(),
         }
     }
 
@@ -121,7 +127,7 @@ impl Writer {
 
     /// Returns the value stored under `key`, which is read once per batch.
     fn recall(&self, known: &KnownValues, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some(value) = known.borrow().get(key) {
+        if let Some(value) = self.numbers.get(key).or(known.borrow().get(key)) {
             return Ok(value.clone());
         }
         let value = self.database.get(key)?;
@@ -141,6 +147,7 @@ impl Writer {
         let next = self
             .integrity
             .next(|key| self.recall(known, key), &values)?;
+        let numbers = self.numbers_of(&values);
         let batch = batch(values, next.pair());
         let written = self.database.with(|db| {
             db.apply_batch(batch)?;
@@ -148,13 +155,38 @@ impl Writer {
             Ok(())
         });
         match &written {
-            Ok(()) => self.integrity.written(&next),
+            Ok(()) => {
+                self.integrity.written(&next);
+                self.keep(numbers);
+            }
             Err(error) => {
+                self.numbers.clear();
                 tracing::error!(%error, "write to the store failed");
                 self.broken = Some(Instant::now());
             }
         }
         written
+    }
+
+    /// Returns those of `values` that are kept: numbers, and whatever is kept under the same keys.
+    fn numbers_of(&self, values: &Values) -> Values {
+        let mut numbers = Values::new();
+        for (key, value) in values {
+            let is_number = value
+                .as_ref()
+                .is_some_and(|value| value.len() == size_of::<u64>());
+            if is_number || self.numbers.contains_key(key) {
+                numbers.insert(key.clone(), value.clone());
+            }
+        }
+        numbers
+    }
+
+    fn keep(&mut self, numbers: Values) {
+        if self.numbers.len() + numbers.len() > NUMBERS {
+            self.numbers.clear();
+        }
+        self.numbers.extend(numbers);
     }
 
     /// Checks that the database accepts changes.
@@ -170,6 +202,7 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
+        self.numbers.clear();
         self.database.reopen()?;
         self.integrity.reopened(&self.database)
     }
