@@ -47,7 +47,11 @@ fn image_variables() -> Vec<(String, String)> {
 
 /// Returns the words of all lines of the unit that set `key`.
 fn unit_words(key: &str) -> Vec<String> {
-    let unit = sample("registrar.service");
+    words_of(&sample("registrar.service"), key)
+}
+
+/// Returns the words of all lines of `unit` that set `key`.
+fn words_of(unit: &str, key: &str) -> Vec<String> {
     let values = unit
         .lines()
         .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -99,6 +103,71 @@ fn the_unit_checks_the_configuration_that_it_runs() {
     assert!(output.status.success(), "{told:?}");
     let scripts = format!("{}: fine, 1 script\n", mapped("/etc/registrar/scripts"));
     assert!(told.concat().contains(&scripts), "{told:?}");
+}
+
+/// Returns the lines of a unit that sandbox the process.
+fn sandbox(unit: &str) -> Vec<&str> {
+    unit.lines()
+        .skip_while(|line| *line != "DynamicUser=yes")
+        .take_while(|line| *line != "[Install]")
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .collect()
+}
+
+#[test]
+fn the_unit_of_a_tenant_checks_what_it_runs_in_folders_of_its_own() {
+    let (plain, tenants) = (sample("registrar.service"), sample("registrar@.service"));
+    let mut expected = sandbox(&plain);
+    // No socket of systemd is passed to a tenant.
+    expected.retain(|line| *line != "SocketBindDeny=any");
+    assert!(expected.len() > 20, "{expected:?}");
+    assert_eq!(sandbox(&tenants), expected);
+
+    let folder = tempfile::TempDir::new().unwrap();
+    for tenant in ["acme", "globex"] {
+        let unit = tenants.replace("%i", tenant);
+        let mapped = |text: &str| {
+            let place = |name: &str| folder.path().join(name).display().to_string();
+            text.replace("/etc/registrar", &place("etc"))
+                .replace("/var/lib/registrar", &place("registrar"))
+        };
+        let etc = mapped(&format!("/etc/registrar/{tenant}"));
+        std::fs::create_dir_all(format!("{etc}/scripts")).unwrap();
+        std::fs::create_dir(mapped(&format!("/var/lib/registrar-{tenant}"))).unwrap();
+        let state = words_of(&unit, "StateDirectory");
+        let working = words_of(&unit, "WorkingDirectory");
+        assert_eq!(working, [format!("/var/lib/{}", state.concat())]);
+        let issuer = format!("https://{tenant}.example.org");
+        let configuration = format!("[server]\nissuer = {issuer:?}\n");
+        std::fs::write(format!("{etc}/registrar.toml"), configuration).unwrap();
+
+        let (check, serve) = (
+            words_of(&unit, "ExecStartPre"),
+            words_of(&unit, "ExecStart"),
+        );
+        assert_eq!(
+            check.get(2..),
+            serve.get(2..),
+            "both get the same arguments"
+        );
+        let mut command = command(&[]);
+        command.args(check.iter().skip(1).map(|text| mapped(text)));
+        for variable in words_of(&unit, "Environment") {
+            let (name, value) = variable.split_once('=').unwrap();
+            command.env(name, mapped(value));
+        }
+        command.env(
+            "REGISTRAR_STORE__URL",
+            "postgres://acme:a@127.0.0.1/registrar",
+        );
+        let output = command
+            .current_dir(mapped(&working.concat()))
+            .output()
+            .unwrap();
+        let told = [&output.stdout, &output.stderr]
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        assert!(output.status.success(), "{told:?}");
+    }
 }
 
 /// Writes `text` into the folder of a `ConfigMap` as the kubelet does: into a new folder beside the

@@ -28,12 +28,17 @@ impl Database {
         let name = format!("s{}_{}", std::process::id(), next());
         run(&url, &format!("CREATE SCHEMA {name}")).await;
         let url = format!("{url}?options=-csearch_path%3D{name}");
-        Some(Self {
+        Some(Self::at(url))
+    }
+
+    /// Uses what is at `url`, with a folder of its own.
+    pub(crate) fn at(url: String) -> Self {
+        Self {
             rows: url.clone(),
             url,
             folder: TempDir::new().expect("a folder"),
             own: None,
-        })
+        }
     }
 
     /// Starts a database that no other test uses.
@@ -184,7 +189,8 @@ fn next() -> usize {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-fn named() -> Option<String> {
+/// Returns the URL of the test database. Without one it returns `None` and prints why.
+pub(crate) fn named() -> Option<String> {
     static WARNED: Once = Once::new();
     let url = std::env::var("REGISTRAR_TEST_POSTGRES").ok();
     if url.is_none() {

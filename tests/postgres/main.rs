@@ -26,6 +26,7 @@ mod secrets;
 mod sharing;
 mod start;
 mod support;
+mod tenants;
 mod transfer;
 mod waiting;
 
