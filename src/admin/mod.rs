@@ -5,6 +5,7 @@
 //! 400 for a malformed request, 401 and 403 for a caller without permission, 404, 405, 408 and 413 for a body
 //! that is too slow or too large, 409 and 412 for concurrent changes, 415, and 503 with `Retry-After`.
 
+mod administrators;
 mod bulk;
 mod document_record;
 pub(crate) mod endpoint;
@@ -24,6 +25,10 @@ use crate::store::{Action, AuditEvent, Author};
 pub(crate) struct Administrator {
     /// The client that the access token was issued to.
     pub(crate) client_id: String,
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// The scopes of its access token.
+    pub(crate) scope: String,
     /// The address of the caller.
     pub(crate) address: IpAddr,
     /// The correlation identifier of the call in its response and in the log.
@@ -35,6 +40,7 @@ impl Administrator {
     pub(crate) fn author(&self) -> Author {
         Author {
             actor: Some(self.client_id.clone()),
+            actor_name: self.name.clone(),
             address: Some(self.address),
             correlation_id: self.correlation_id.clone(),
         }

@@ -51,6 +51,7 @@ pub(super) fn read_client(
         hosted_document: line.hosted_document,
         document: line.document,
         upstream: line.upstream,
+        administrator: None,
     };
     let odd = violations.into_iter().map(|violation| violation.member);
     Ok(Arrived {

@@ -4,6 +4,7 @@
 #[macro_use]
 mod output;
 
+mod administrators;
 mod audit;
 mod check;
 mod clients;
@@ -81,9 +82,9 @@ enum Command {
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Work with the administrator that the first start created.
+    /// Work with the administrators of a running server, or reset the first one.
     #[command(subcommand)]
-    Admin(AdminCommand),
+    Admin(administrators::AdminCommand),
     /// Check, export or repair the embedded store while no server has it open.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -118,13 +119,6 @@ enum ConfigCommand {
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum AdminCommand {
-    /// Give the administrator a new secret. With an embedded store, stop the server first. With a database,
-    /// servers can keep running.
-    Reset(OfflineArguments),
 }
 
 #[derive(Debug, Args)]
@@ -209,7 +203,7 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Store(command) => Ok(store::run(command)?),
         Command::Script(command) => script::run(command),
         Command::Config(command) => configure(command),
-        Command::Admin(command) => administrate(command),
+        Command::Admin(command) => administrators::run(command),
         Command::Audit(arguments) => wait(audit::run(arguments)),
         Command::Schema { name } => show_schema(name),
         remote => run_remote(remote),
@@ -229,10 +223,6 @@ fn run_remote(command: &Command) -> Result<(), CommandFailure> {
         // The others were handled before.
         _ => Ok(()),
     }
-}
-
-fn administrate(AdminCommand::Reset(store): &AdminCommand) -> Result<(), CommandFailure> {
-    Ok(offline::reset_administrator(store)?)
 }
 
 /// Nothing writes the memory of this process, with its keys and secrets, to a file or reads it, but root: no

@@ -3,6 +3,7 @@
 //! This module is pure: it knows nothing of HTTP, storage or scripts. Metadata passes through three
 //! types, [`Requested`], [`Valid`] and [`Approved`], and only approved metadata can be stored.
 
+mod administrator;
 pub(crate) mod certificate;
 pub(crate) mod decoy;
 mod document;
@@ -15,6 +16,7 @@ pub(crate) mod record;
 pub(crate) mod rules;
 pub(crate) mod stages;
 
+pub(crate) use administrator::{AdministratorData, HashedSecret};
 pub(crate) use document::{DocumentApproval, DocumentOrigin, HeldDocument};
 pub(crate) use hosted_document::{DocumentRequest, HostedDocument};
 pub(crate) use initial_access::InitialAccessPolicy;

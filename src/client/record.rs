@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
 use crate::client::{
-    Approved, DocumentOrigin, HostedDocument, InitialAccessPolicy, MemberOrigins, Metadata,
+    AdministratorData, Approved, DocumentOrigin, HostedDocument, InitialAccessPolicy,
+    MemberOrigins, Metadata,
 };
 
 /// A registered client as it is stored.
@@ -53,6 +54,10 @@ pub(crate) struct Client {
     /// How it is managed at the upstream server that has registered it. `None`: it is registered here only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) upstream: Option<UpstreamClient>,
+    /// What is recorded of an administrator. `None`: another client, or the first administrator as long as only
+    /// the server has changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) administrator: Option<AdministratorData>,
 }
 
 impl Client {

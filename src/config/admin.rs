@@ -62,6 +62,10 @@ pub struct AdminScopes {
     pub pending_write: String,
     /// Read the audit log.
     pub audit_read: String,
+    /// List and read administrators.
+    pub admins_read: String,
+    /// Create, change, rotate and delete administrators.
+    pub admins_write: String,
 }
 
 impl Default for AdminScopes {
@@ -84,6 +88,8 @@ impl Default for AdminScopes {
             pending_read: "pending.read".to_owned(),
             pending_write: "pending.write".to_owned(),
             audit_read: "audit.read".to_owned(),
+            admins_read: "admins.read".to_owned(),
+            admins_write: "admins.write".to_owned(),
         }
     }
 }
@@ -109,6 +115,8 @@ impl AdminScopes {
             pending_read,
             pending_write,
             audit_read,
+            admins_read,
+            admins_write,
         } = self;
         let all = [
             clients_read,
@@ -128,6 +136,8 @@ impl AdminScopes {
             pending_read,
             pending_write,
             audit_read,
+            admins_read,
+            admins_write,
         ];
         let mut names: Vec<&str> = Vec::new();
         for name in all {

@@ -96,7 +96,8 @@ fn log_span(id: &str) -> Span {
         trace_id = Empty,
         client_id = Empty,
         trust_level = Empty,
-        actor = Empty
+        actor = Empty,
+        actor_name = Empty
     )
 }
 

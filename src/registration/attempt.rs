@@ -148,7 +148,7 @@ pub(crate) struct Caller<'a> {
     /// The attestation of the client, which has proved that it holds the attested key.
     pub(super) attested: Option<AttestedClient>,
     /// The administrator who sent the request; none if it came from anyone else.
-    administrator: Option<String>,
+    administrator: Option<AdministratorName>,
     /// The client document that the request is made from, which nobody sent.
     pub(super) document: Option<DocumentFacts>,
     /// The decision that the administrator makes about the client, if any.
@@ -159,6 +159,12 @@ pub(crate) struct Caller<'a> {
     seen: OnceLock<Arc<RequestFacts>>,
     /// The values that the scripts of the request share.
     shared: SharedByScripts,
+}
+
+/// The administrator who sent a request.
+struct AdministratorName {
+    client_id: String,
+    name: Option<String>,
 }
 
 impl<'a> Caller<'a> {
@@ -190,9 +196,13 @@ impl<'a> Caller<'a> {
 
     /// Returns the same caller as an administrator.
     #[must_use]
-    pub(crate) fn with_administrator(self, client_id: &str) -> Self {
+    pub(crate) fn with_administrator(self, client_id: &str, name: Option<&str>) -> Self {
+        let administrator = AdministratorName {
+            client_id: client_id.to_owned(),
+            name: name.map(str::to_owned),
+        };
         Self {
-            administrator: Some(client_id.to_owned()),
+            administrator: Some(administrator),
             ..self
         }
     }
@@ -218,12 +228,14 @@ impl<'a> Caller<'a> {
     /// Returns the author of the requested change: the administrator, or the client itself.
     pub(crate) fn author(&self, client: Option<&Client>) -> Author {
         let actor = match (&self.administrator, client) {
-            (Some(administrator), _) => Some(administrator.clone()),
+            (Some(administrator), _) => Some(administrator.client_id.clone()),
             (None, Some(client)) => Some(client.id.to_string()),
             (None, None) => None,
         };
+        let administrator = self.administrator.as_ref();
         Author {
             actor,
+            actor_name: administrator.and_then(|by| by.name.clone()),
             ..refusal::stranger(self.head)
         }
     }

@@ -375,6 +375,7 @@ impl JudgedDocument<'_> {
             document: Some(document),
             hosted_document: None,
             upstream: None,
+            administrator: None,
         })
     }
 }

@@ -44,6 +44,7 @@ pub(super) fn create(
         hosted_document: proven.document.after(),
         document: None,
         upstream: None,
+        administrator: None,
     };
     Ok(Issued {
         client,
@@ -122,6 +123,7 @@ pub(super) fn update(
         hosted_document: proven.document.after(),
         document: before.document.clone(),
         upstream: before.upstream.clone(),
+        administrator: before.administrator.clone(),
     };
     Ok(Issued {
         client,

@@ -145,11 +145,14 @@ fn caller<'a>(
     let caller = Caller::of(head).with_document(DocumentFacts::new(shown));
     match arrival.consent {
         Consent::Given {
-            author: Author {
-                actor: Some(actor), ..
-            },
+            author:
+                Author {
+                    actor: Some(actor),
+                    actor_name,
+                    ..
+                },
             ..
-        } => caller.with_administrator(actor),
+        } => caller.with_administrator(actor, actor_name.as_deref()),
         _ => caller,
     }
 }

@@ -15,6 +15,7 @@ use crate::store::{Action, Author, StoreError, outage};
 pub(crate) fn stranger(parts: &Parts) -> Author {
     Author {
         actor: None,
+        actor_name: None,
         address: Some(peer::client_address(parts)),
         correlation_id: observe::correlation_id(parts),
     }

@@ -49,7 +49,7 @@ pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
 pub(crate) use backend::{Backend, Change, Expectation, Pair};
 pub(crate) use client_documents::{ClientDocuments, Denial, FetchState};
-pub(crate) use clients::{Clients, Stored};
+pub(crate) use clients::{Clients, MOST_ADMINISTRATORS, Stored};
 pub(crate) use error::StoreError;
 pub(crate) use events::{
     Along, Cause, ConsumerState, Consumers, DeletedClient, Event, EventLog, EventType, Lease,

@@ -114,6 +114,8 @@ impl<'a> ClientLine<'a> {
             hosted_document,
             document,
             upstream,
+            // No administrator is exported.
+            administrator: _,
         } = client;
         let secret = match secret {
             Some(secret) => Some(ClearSecret::open(secret, id, key)?),

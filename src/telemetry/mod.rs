@@ -16,10 +16,14 @@ pub(crate) use meter::{
     PendingChange, Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 
-/// Records in the log of the current request the authenticated administrator that makes it.
-pub(crate) fn acts(client_id: &str) {
+/// Records in the log of the current request the authenticated administrator that makes it. Its name was chosen by
+/// a caller, so traces do not have it.
+pub(crate) fn acts(client_id: &str, name: Option<&str>) {
     for span in [tracing::Span::current(), traces::current()] {
         span.record("actor", client_id);
+    }
+    if let Some(name) = name {
+        tracing::Span::current().record("actor_name", name);
     }
 }
 

@@ -29,6 +29,7 @@ mod process;
 mod receiver;
 mod refusals;
 mod remote;
+mod remote_admins;
 mod remote_clients;
 mod remote_compare;
 mod remote_config;

@@ -16,6 +16,7 @@ mod admin;
 mod admin_clients;
 mod admin_deletion;
 mod administrator;
+mod administrators;
 mod alike;
 mod approval;
 mod attestation;

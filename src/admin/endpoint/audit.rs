@@ -48,6 +48,9 @@ struct ShownEvent<'a> {
     /// The `client_id` of the client that did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<&'a str>,
+    /// The name of that client at that time, if it is an administrator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     address: Option<IpAddr>,
@@ -82,6 +85,7 @@ impl<'a> ShownEvent<'a> {
             error: event.error.as_deref(),
             subject: &event.subject,
             actor: event.actor.as_deref(),
+            actor_name: event.actor_name.as_deref(),
             address: event.address,
             correlation_id: event.correlation_id.as_deref(),
             details: &event.details,

@@ -159,7 +159,7 @@ impl<'a> ClientRecord<'a> {
             client_id: client.id.as_str(),
             client_id_issued_at: client.issued_at.unix(),
             revision: client.revision,
-            has_secret: client.secret.is_some(),
+            has_secret: has_secret(client),
             metadata: client.metadata.metadata().as_object(),
             provenance: &client.provenance,
             origins: origins.map(|origins| origins.shown(client.metadata.metadata())),
@@ -170,6 +170,12 @@ impl<'a> ClientRecord<'a> {
             exports: exports::of(&cx.snapshot.live, client),
         }
     }
+}
+
+/// Whether the client has a secret. Those of administrators are hashed.
+fn has_secret(client: &Client) -> bool {
+    let hashed = client.administrator.as_ref();
+    client.secret.is_some() || hashed.is_some_and(|data| !data.secrets.is_empty())
 }
 
 /// Returns a page of the clients that match all parameters, ordered by identifier. `client_id` is a prefix of
@@ -311,7 +317,7 @@ async fn replace_found(
     check_changeable(
         parts,
         stored.client(),
-        "the administrator cannot be changed; its scopes follow [admin.scopes]",
+        "an administrator cannot be changed as a client; use /admin/v1/administrators",
     )?;
     let members = read_object(parts)?;
     let caller = caller(parts, by);
@@ -361,7 +367,7 @@ async fn delete_found(
     check_changeable(
         parts,
         client,
-        "the administrator cannot be deleted; registrar admin reset gives it a new secret",
+        "an administrator cannot be deleted as a client; use /admin/v1/administrators",
     )?;
     telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
     let held = Held {
@@ -429,7 +435,7 @@ fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
 
 /// Returns the administrator as the caller in the registration pipeline.
 fn caller<'a>(parts: &'a Parts, by: &Administrator) -> Caller<'a> {
-    Caller::of(parts).with_administrator(&by.client_id)
+    Caller::of(parts).with_administrator(&by.client_id, by.name.as_deref())
 }
 
 /// Rejects a request for another revision of `client` with 412, and for a client of the operator with 403 and

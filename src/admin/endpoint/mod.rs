@@ -1,6 +1,7 @@
 //! Access control for the admin API, and the parts that its endpoints share. A call requires an access token
 //! of the token endpoint with the scope of the call (RFC 6750).
 
+pub(crate) mod administrators;
 pub(crate) mod audit;
 pub(crate) mod candidate;
 pub(crate) mod clients;
@@ -33,6 +34,7 @@ use serde_json::{Map, Value};
 
 use crate::admin::Administrator;
 use crate::base::{absent, json};
+use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::{
     BadCredentials, BodyError, ClientCertificate, Problem, RequestForm, body, credentials,
@@ -65,12 +67,14 @@ pub(crate) async fn admit(
     };
     let by = Administrator {
         client_id: bearer.token.client_id.to_string(),
+        name: name(bearer.client.client()),
+        scope: bearer.token.scope.clone(),
         address: peer::client_address(parts),
         correlation_id: observe::correlation_id(parts),
     };
     check_scope(&bearer, needed(&settings.admin.scopes))
         .map_err(|problem| refusal::stranger_refused(cx, parts, &by.author(), problem))?;
-    telemetry::acts(&by.client_id);
+    telemetry::acts(&by.client_id, by.name.as_deref());
     Ok(by)
 }
 
@@ -85,6 +89,12 @@ pub(super) async fn is_admitted(
         Ok(bearer) => check_scope(&bearer, needed(&cx.service.settings.admin.scopes)).is_ok(),
         Err(_) => false,
     }
+}
+
+/// Returns the name of an administrator.
+fn name(client: &Client) -> Option<String> {
+    let name = client.metadata.metadata().text("client_name");
+    name.map(str::to_owned)
 }
 
 fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {

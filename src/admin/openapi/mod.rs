@@ -6,6 +6,7 @@
 //! access to a path. A test compares the document with the routes, and schemathesis calls every operation.
 
 mod administration;
+mod administrators;
 mod document_check;
 mod documents;
 mod events;
@@ -48,6 +49,7 @@ pub(crate) fn document(cx: &Context<'_>) -> Map<String, Value> {
 fn administrative(settings: &Settings) -> Vec<Operation> {
     let scopes = &settings.admin.scopes;
     let mut operations = administration::operations(&settings.server.paths.config, scopes);
+    operations.extend(administrators::operations(scopes));
     operations.extend(events::operations(scopes));
     operations.extend(scripts::operations(scopes));
     operations.extend(document_check::operations(&scopes.documents_read));
@@ -232,6 +234,11 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
             "Approve and deny what waits; client documents need the scope for documents too.",
         ),
         (&scopes.audit_read, "Read the audit log."),
+        (&scopes.admins_read, "List and read administrators."),
+        (
+            &scopes.admins_write,
+            "Create, change, rotate and delete administrators.",
+        ),
     ]
 }
 

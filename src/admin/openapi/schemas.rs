@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::{operation::named, trial};
 use crate::admin::{
-    bulk::Deleted, endpoint::audit::AuditPage, endpoint::candidate::CandidateReport,
-    endpoint::clients::ClientPage, endpoint::clients::ClientRecord, endpoint::document_check,
-    endpoint::document_orders, endpoint::documents, endpoint::events::EventPage,
-    endpoint::events::consumers, endpoint::events::replay, endpoint::pending,
-    endpoint::script_replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
-    endpoint::upstream_calls, endpoint::used::Noted, import::ImportTally,
-    initial_access::InitialAccessTokenRequest, initial_access::NewToken, initial_access::TokenPage,
-    schema,
+    administrators, bulk::Deleted, endpoint::audit::AuditPage,
+    endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
+    endpoint::clients::ClientRecord, endpoint::document_check, endpoint::document_orders,
+    endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
+    endpoint::events::replay, endpoint::pending, endpoint::script_replay,
+    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::upstream_calls,
+    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
+    initial_access::NewToken, initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -44,6 +44,8 @@ fn answers() -> Map<String, Value> {
     let settings = settings().for_serialize();
     let settings = settings.with_transform(RecursiveTransform(without_null));
     let mut generator = settings.into_generator();
+    generator.subschema_for::<administrators::AdministratorList<'_>>();
+    generator.subschema_for::<administrators::NewAdministrator<'_>>();
     generator.subschema_for::<AuditPage<'_>>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
@@ -83,6 +85,9 @@ fn add_script_answers(generator: &mut SchemaGenerator) {
 /// Returns the schemas of the requests to the admin API, from their types.
 fn requests() -> Map<String, Value> {
     let mut generator = settings().for_deserialize().into_generator();
+    generator.subschema_for::<administrators::AdministratorPatch>();
+    generator.subschema_for::<administrators::AdministratorRequest>();
+    generator.subschema_for::<administrators::RotationRequest>();
     generator.subschema_for::<consumers::ConsumerReference>();
     generator.subschema_for::<document_orders::DocumentApprovalRequest>();
     generator.subschema_for::<document_orders::DocumentDenialRequest>();

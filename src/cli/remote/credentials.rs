@@ -103,7 +103,7 @@ impl<'a> TokenEndpoint<'a> {
         Self { http, server, url }
     }
 
-    /// Requests an access token with this scope (RFC 6749 section 4.4).
+    /// Requests an access token with this scope (RFC 6749 section 4.4). Empty: with every scope of the client.
     pub(super) async fn request_token(
         &self,
         credentials: &Credentials,
@@ -127,9 +127,12 @@ impl<'a> TokenEndpoint<'a> {
     }
 
     fn request(&self, credentials: &Credentials, scope: &str) -> Request {
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("grant_type", "client_credentials"), ("scope", scope)])
-            .finish();
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials");
+        if !scope.is_empty() {
+            form.append_pair("scope", scope);
+        }
+        let body = form.finish();
         Request {
             method: "POST".to_owned(),
             url: self.url.clone(),

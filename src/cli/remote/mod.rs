@@ -42,7 +42,8 @@ pub(super) struct RemoteArguments {
 pub(super) type Needs = fn(&AdminScopes) -> &String;
 
 impl RemoteArguments {
-    /// Connects with an access token that has only the scopes that `needed` picks.
+    /// Connects with an access token that has only the scopes that `needed` picks, or every scope of the caller if
+    /// `needed` is empty.
     pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, CommandFailure> {
         let settings = self.settings()?;
         let http = Direct::new(self.ca.as_deref())

@@ -29,6 +29,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
     let routes = admin_clients()
         .merge(admin_documents())
         .merge(admin_tokens())
+        .merge(admin_administrators())
         .merge(admin_pending())
         .merge(admin_upstream_calls())
         .merge(admin_events())
@@ -205,6 +206,25 @@ fn admin_upstream_calls() -> Router<Arc<Service>> {
     Router::new()
         .route(calls, only(get(upstream_calls::list), READ))
         .route(&format!("{calls}/{{id}}/settle"), settle)
+}
+
+/// The administrators.
+fn admin_administrators() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::administrators;
+    const READ_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
+    const ALL: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH, Method::DELETE];
+    let every = get(administrators::list).post(administrators::create);
+    let one = get(administrators::show)
+        .patch(administrators::change)
+        .delete(administrators::delete);
+    let path = "/admin/v1/administrators";
+    Router::new()
+        .route(path, only(every, READ_POST))
+        .route(&format!("{path}/{{id}}"), only(one, ALL))
+        .route(
+            &format!("{path}/{{id}}/rotate"),
+            post_only(post(administrators::rotate)),
+        )
 }
 
 /// The initial access tokens of the admin API.

@@ -50,6 +50,14 @@ pub(crate) enum Action {
     TokenRefused,
     /// More rejections occurred than could be recorded; the details contain their number.
     RefusalsLost,
+    /// An administrator was created.
+    AdministratorCreated,
+    /// An administrator was changed, disabled or enabled.
+    AdministratorUpdated,
+    /// An administrator got a new secret.
+    AdministratorRotated,
+    /// An administrator was deleted.
+    AdministratorDeleted,
     /// An initial access token was created.
     InitialAccessTokenCreated,
     /// An initial access token was revoked.
@@ -119,6 +127,8 @@ pub(crate) enum Action {
 pub(crate) struct Author {
     /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
     pub(crate) actor: Option<String>,
+    /// The name of that client, if it is an administrator with a name.
+    pub(crate) actor_name: Option<String>,
     /// The address that the request came from; `None` if there was no request.
     pub(crate) address: Option<IpAddr>,
     /// The identifier of the request in its response and in the log.
@@ -138,6 +148,7 @@ impl Author {
             action,
             subject: subject.into(),
             actor: self.actor.clone(),
+            actor_name: self.actor_name.clone(),
             address: self.address,
             error: None,
             correlation_id: self.correlation_id.clone(),
@@ -159,6 +170,9 @@ pub(crate) struct AuditEvent {
     /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) actor: Option<String>,
+    /// The name of that client at this time, if it is an administrator with a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) actor_name: Option<String>,
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,

@@ -23,6 +23,8 @@ pub(crate) enum Indexed<'a> {
     },
     /// The digest under which a client is shared.
     Shared(&'a str),
+    /// Administrators, except the first one as long as only the server has changed it.
+    Administrator,
     /// The name in the certificates by which the client is recognised.
     Certified {
         /// The configuration entry that names the trusted CAs.
@@ -62,6 +64,7 @@ impl Indexed<'_> {
             Self::SoftwareId(value) => ("software_id", keys::digest(&[value])),
             Self::OrgId(value) => ("org_id", keys::digest(&[value])),
             Self::Shared(value) => ("shared", keys::digest(&[value])),
+            Self::Administrator => ("administrator", keys::digest(&[])),
             Self::Certified { entry, subject } => ("certified", keys::digest(&[entry, subject])),
             Self::Statement { iss, jti } => ("software_statement", keys::digest(&[iss, jti])),
         }
@@ -87,7 +90,16 @@ fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
     let software_id = metadata.text("software_id").map(Indexed::SoftwareId);
     let org_id = metadata.text("org_id").map(Indexed::OrgId);
     let shared = client.shared_as.as_deref().map(Indexed::Shared);
-    let all = [software_id, org_id, statement, certified, shared];
+    let administrator = client.administrator.as_ref();
+    let administrator = administrator.map(|_| Indexed::Administrator);
+    let all = [
+        software_id,
+        org_id,
+        statement,
+        certified,
+        shared,
+        administrator,
+    ];
     all.into_iter().flatten()
 }
 

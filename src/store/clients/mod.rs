@@ -35,6 +35,14 @@ impl Stored {
         self.client
     }
 
+    /// Returns a change that is applied only while the client is as it was read.
+    pub(crate) fn kept(&self) -> Change {
+        Change {
+            expect: vec![self.unchanged()],
+            ..Change::default()
+        }
+    }
+
     pub(super) fn read((key, bytes): Pair) -> Result<Self, StoreError> {
         Ok(Self {
             client: record::decode(&key, &bytes)?,
@@ -47,6 +55,9 @@ impl Stored {
         Expectation::Value(keys::client(&self.client.id), self.bytes.clone())
     }
 }
+
+/// The maximum number of administrators.
+pub(crate) const MOST_ADMINISTRATORS: usize = 100;
 
 /// Recorded uses of one client that may interfere while it is changed; each server writes one per hour.
 const USES: usize = 8;
@@ -111,13 +122,7 @@ impl Clients {
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed.
     pub(crate) async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
-        self.0
-            .apply(Change {
-                expect: vec![seen.unchanged()],
-                ..Change::default()
-            })
-            .await
-            .map(drop)
+        self.0.apply(seen.kept()).await.map(drop)
     }
 
     /// Replaces `seen` with `client`, together with `also`. A use recorded in the meantime is not a
@@ -244,6 +249,15 @@ impl Clients {
             }
         }
         Ok(clients)
+    }
+
+    /// Returns the administrators that are indexed: all but the first one as long as only the server has changed it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn administrators(&self) -> Result<Vec<Stored>, StoreError> {
+        self.having(Indexed::Administrator, MOST_ADMINISTRATORS)
+            .await
     }
 
     /// Returns how many clients there are, including expired clients that are not swept yet.

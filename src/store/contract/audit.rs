@@ -19,6 +19,7 @@ fn event(subject: &str) -> AuditEvent {
         action: Action::ClientCreated,
         subject: subject.to_owned(),
         actor: None,
+        actor_name: None,
         address: Some("192.0.2.1".parse().unwrap()),
         error: None,
         correlation_id: None,

@@ -170,7 +170,8 @@ impl DecisionOrder<'_> {
             at: cx.service.clock.now(),
             note: self.request.note.clone(),
         };
-        let caller = Caller::of(parts).with_administrator(&self.by.client_id);
+        let caller =
+            Caller::of(parts).with_administrator(&self.by.client_id, self.by.name.as_deref());
         let caller = caller.with_approval(&decision);
         let decided = decision::decide(cx, &caller, &found.id(), (self.choice, decision)).await;
         decided.map_err(problem)

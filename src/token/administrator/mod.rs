@@ -1,22 +1,20 @@
 //! The first administrator: a client that is created when the server starts for the first time, so that
 //! somebody can use the admin API. Its credentials are in a file that only the owner of the server can read.
 
+pub(crate) mod record;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::base::{
-    ClientId, NoRandomness, SealError, Secret, Timestamp, TokenDigest, Violation, random,
-};
-use crate::client::{
-    Approved, Client, ClientSecret, MemberOrigin, MemberOrigins, Provenance, RegistrationTokens,
-    Requested, Rules, TrustLevel,
-};
-use crate::config::{Registration, Scope, Settings};
+use crate::base::{ClientId, NoRandomness, SealError, Secret, Timestamp, Violation, random};
+use crate::client::{Approved, Client, ClientSecret, Metadata, TrustLevel};
+use crate::config::Settings;
 use crate::service::Service;
 use crate::store::{Action, Along, Author, Reason, Store, StoreError, Stored};
+use record::{AdministratorDraft, Issue};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
 /// only one creates the client. No registered client has such an identifier.
@@ -79,7 +77,8 @@ impl From<Vec<Violation>> for AdministratorError {
 }
 
 /// Creates the administrator if there is none, and returns the path of its credentials. An existing
-/// administrator gets the scopes of `[admin.scopes]` and keeps its secret. A client of this name that the
+/// administrator gets the scopes of `[admin.scopes]` and keeps its secret, and so does every other administrator that
+/// was given all of them. A client of this name that the
 /// operator did not create is left alone.
 ///
 /// No administrator is created without a location for the file, as with a store in memory.
@@ -87,11 +86,17 @@ impl From<Vec<Violation>> for AdministratorError {
 /// # Errors
 /// When the file or the store cannot be written, or another client has the identifier.
 pub(crate) async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
-    let metadata = metadata(&service.settings)?;
+    for other in service.store.clients.administrators().await? {
+        let data = other.client().administrator.as_ref();
+        if other.client().id.as_str() != CLIENT_ID && data.is_some_and(|data| data.has_all_scopes) {
+            follow(service, &other).await?;
+        }
+    }
     if let Some(stored) = service.store.clients.find(&identifier()?).await? {
-        follow(service, &stored, metadata).await?;
+        follow(service, &stored).await?;
         return Ok(None);
     }
+    let metadata = metadata(&service.settings, false)?;
     let Some(file) = file(&service.settings) else {
         return Ok(None);
     };
@@ -105,11 +110,7 @@ async fn create(
     file: PathBuf,
 ) -> Result<Option<PathBuf>, AdministratorError> {
     let (secret, now) = (random::client_secret()?, service.clock.now());
-    let issue = Issue {
-        issued_at: now,
-        configuration: service.snapshot().revision.clone(),
-        revision: 1,
-    };
+    let issue = Issue::first(now, service.snapshot().revision.clone());
     let client = client(&service.store, metadata, &secret, issue)?;
     // The file is written first: otherwise a failure could leave a client whose secret nobody knows.
     write(&file, &secret).map_err(AdministratorError::of_file(&file))?;
@@ -151,7 +152,7 @@ async fn replace(
 }
 
 /// Gives the administrator a new secret, and returns the path of its credentials. From that moment on, the
-/// previous secret and tokens are invalid. Another client with its identifier is replaced, and an
+/// previous secrets and tokens are invalid, and a disabled administrator is enabled. Another client with its identifier is replaced, and an
 /// administrator is created if there is none. Servers that use the store notice at once.
 ///
 /// # Errors
@@ -166,7 +167,7 @@ pub(crate) async fn reset(
     let seen = store.clients.find(&identifier()?).await?;
     let secret = random::client_secret()?;
     let issue = Issue::after(seen.as_ref().map(Stored::client), now);
-    let client = client(store, metadata(settings)?, &secret, issue)?;
+    let client = client(store, metadata(settings, false)?, &secret, issue)?;
     // The store is written between the two steps, so that the file in place is correct before and after.
     let beside = write_beside(&file, &secret).map_err(AdministratorError::of_file(&file))?;
     let stored = match &seen {
@@ -187,32 +188,6 @@ fn identifier() -> Result<ClientId, AdministratorError> {
     ClientId::parse(CLIENT_ID).map_err(|_| AdministratorError::Stranger)
 }
 
-/// What distinguishes an administrator client from the one before it.
-struct Issue {
-    issued_at: Timestamp,
-    configuration: String,
-    revision: u64,
-}
-
-impl Issue {
-    /// The client that replaces `before` now. A token is valid only as long as its client has the same
-    /// `issued_at`.
-    fn after(before: Option<&Client>, now: Timestamp) -> Self {
-        match before {
-            Some(before) => Self {
-                issued_at: now.max(before.issued_at.plus(1)),
-                configuration: before.provenance.configuration.clone(),
-                revision: before.revision.saturating_add(1),
-            },
-            None => Self {
-                issued_at: now,
-                configuration: String::new(),
-                revision: 1,
-            },
-        }
-    }
-}
-
 /// Returns the path of the credentials: `admin.credentialsFile`, or a file in the folder of the store.
 pub(crate) fn file(settings: &Settings) -> Option<PathBuf> {
     match &settings.admin.credentials_file {
@@ -221,46 +196,18 @@ pub(crate) fn file(settings: &Settings) -> Option<PathBuf> {
     }
 }
 
-/// Returns metadata that is valid by the general rules, with the scopes of administrators instead of
-/// `[[scopes]]`.
-fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
-    let names = settings.admin.scopes.all();
-    let scopes: Vec<Scope> = names.iter().map(|name| scope(name)).collect();
-    let rules = Rules {
-        settings: &Registration::default(),
-        scopes: &scopes,
-        limits: &settings.limits,
-        fetch: &settings.fetch,
-        initial_access: None,
-        registered: None,
-        is_certified: false,
-        document: None,
+/// Returns the metadata of the first administrator, with every scope of `[admin.scopes]`.
+fn metadata(settings: &Settings, is_disabled: bool) -> Result<Approved, AdministratorError> {
+    let draft = AdministratorDraft {
+        name: "Registrar administrator",
+        scopes: &settings.admin.scopes.all(),
+        keys: None,
+        is_disabled,
     };
-    let members = Map::from_iter([
-        ("client_name".to_owned(), "Registrar administrator".into()),
-        ("grant_types".to_owned(), json!(["client_credentials"])),
-        (
-            "token_endpoint_auth_method".to_owned(),
-            "client_secret_basic".into(),
-        ),
-        ("scope".to_owned(), names.join(" ").into()),
-    ]);
-    let valid = rules.validate(Requested::read(members, &[]))?;
-    Ok(valid.approve())
+    Ok(draft.metadata(settings)?)
 }
 
-/// Returns the definition of a scope of administrators.
-fn scope(name: &str) -> Scope {
-    Scope {
-        id: name.to_owned(),
-        pattern: None,
-        description: None,
-        default: false,
-        claims: Vec::new(),
-    }
-}
-
-/// Builds the administrator.
+/// Builds the first administrator.
 fn client(
     store: &Store,
     metadata: Approved,
@@ -268,64 +215,31 @@ fn client(
     issue: Issue,
 ) -> Result<Client, AdministratorError> {
     let sealed = store.sealing_key.seal(secret, CLIENT_ID)?;
-    Ok(Client {
-        id: identifier()?,
-        origins: Some(MemberOrigins::all_from(
-            &MemberOrigin::Server,
-            metadata.metadata(),
-        )),
-        metadata,
-        issued_at: issue.issued_at,
-        document: None,
+    let secret = ClientSecret {
+        sealed,
         expires_at: None,
-        last_used_at: None,
-        shared_as: None,
-        hosted_document: None,
-        upstream: None,
-        secret: Some(ClientSecret {
-            sealed,
-            expires_at: None,
-        }),
-        // A token that is never issued: only the operator manages this client.
-        tokens: RegistrationTokens {
-            current: TokenDigest::of(random::token()?.expose()),
-            previous: None,
-        },
-        revision: issue.revision,
-        provenance: Provenance {
-            trust_level: TrustLevel::Operator,
-            address: None,
-            initial_access_token: None,
-            initial_access_note: None,
-            initial_access_policy: None,
-            statement: None,
-            certificate: None,
-            attestation_digest: None,
-            attestation_verifier: None,
-            attestation_policy: None,
-            approval: None,
-            scripts: Vec::new(),
-            configuration: issue.configuration,
-        },
-    })
+    };
+    Ok(record::client(
+        identifier()?,
+        metadata,
+        Some(secret),
+        None,
+        issue,
+    )?)
 }
 
-/// Gives the existing administrator the scopes of the configuration.
-async fn follow(
-    service: &Service,
-    stored: &Stored,
-    metadata: Approved,
-) -> Result<(), AdministratorError> {
+/// Gives an existing administrator the scopes of the configuration.
+async fn follow(service: &Service, stored: &Stored) -> Result<(), AdministratorError> {
     let before = stored.client();
     if !before.is_operators() {
         return Err(AdministratorError::Stranger);
     }
-    let own_scope = before.metadata.metadata().text("scope");
-    if own_scope == metadata.metadata().text("scope") {
+    let scopes = service.settings.admin.scopes.all().join(" ");
+    if before.metadata.metadata().text("scope") == Some(scopes.as_str()) {
         return Ok(());
     }
     let client = Client {
-        metadata,
+        metadata: with_all_scopes(&service.settings, before)?,
         revision: before.revision.saturating_add(1),
         ..before.clone()
     };
@@ -335,6 +249,24 @@ async fn follow(
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns the metadata of `before` with every scope of `[admin.scopes]`.
+fn with_all_scopes(settings: &Settings, before: &Client) -> Result<Approved, AdministratorError> {
+    let registered = before.metadata.metadata();
+    let draft = AdministratorDraft {
+        name: registered.text("client_name").unwrap_or_default(),
+        scopes: &settings.admin.scopes.all(),
+        keys: registered_keys(registered),
+        is_disabled: registered.flag("disabled"),
+    };
+    Ok(draft.metadata(settings)?)
+}
+
+/// Returns the keys that an administrator authenticates with, by value or by reference.
+pub(crate) fn registered_keys(metadata: &Metadata) -> Option<(&'static str, Value)> {
+    let named = |name: &'static str| Some((name, metadata.get(name)?.clone()));
+    named("jwks").or_else(|| named("jwks_uri"))
 }
 
 /// Writes the credentials to a temporary file and renames it, so that a power failure leaves no incomplete

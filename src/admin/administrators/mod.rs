@@ -1,0 +1,377 @@
+//! Creates, changes and deletes administrators. Each is a client of the operator with scopes of `[admin.scopes]`.
+//!
+//! Two rules hold for every change. A caller gives nobody scopes that its access token lacks, and does not change an
+//! administrator that has such scopes: a new secret for it would give them to the caller. And an enabled administrator
+//! with all scopes remains, which the change itself expects in the store.
+
+mod request;
+mod shown;
+
+use crate::admin::Administrator;
+use crate::base::{ClientId, NoRandomness, Secret, Timestamp, Violation, random, scope};
+use crate::client::{AdministratorData, Client, ClientSecret, HashedSecret};
+use crate::service::Context;
+use crate::store::{
+    Action, Along, AuditEvent, Change, Indexed, MOST_ADMINISTRATORS, Reason, StoreError, Stored,
+};
+use crate::token::administrator::{CLIENT_ID, record};
+
+pub(crate) use request::{AdministratorPatch, AdministratorRequest, RotationRequest};
+pub(crate) use shown::{AdministratorList, AdministratorProperties, NewAdministrator};
+
+/// How often a change is decided anew because the store has changed meanwhile.
+const TRIES: usize = 8;
+
+/// Why an administrator is not created, changed or deleted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdministratorFault {
+    /// The request is invalid.
+    #[error("{0}")]
+    Request(String),
+    /// The access token of the caller lacks scopes.
+    #[error("the access token lacks scopes that the administrator has or would get: {0}")]
+    Scopes(String),
+    /// There is no such administrator.
+    #[error("administrator not found")]
+    Unknown,
+    /// No enabled administrator with all scopes would remain.
+    #[error(
+        "this is the last enabled administrator with all scopes; create another one with all scopes first"
+    )]
+    Last,
+    /// The server itself defines this about the first administrator.
+    #[error("{0}")]
+    First(&'static str),
+    /// There are too many administrators.
+    #[error("there are already {MOST_ADMINISTRATORS} administrators; delete one first")]
+    TooMany,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No random bytes are available.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+impl From<Vec<Violation>> for AdministratorFault {
+    fn from(violations: Vec<Violation>) -> Self {
+        let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
+        Self::Request(texts.join("; "))
+    }
+}
+
+/// An administrator with its new secret, which cannot be read again. It has none if it authenticates with a key.
+pub(crate) struct Credentials {
+    pub(crate) client: Client,
+    pub(crate) secret: Option<Secret>,
+}
+
+/// Returns all administrators, ordered by identifier.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn list(cx: &Context<'_>) -> Result<Vec<Stored>, StoreError> {
+    let clients = &cx.service.store.clients;
+    let mut all = clients.administrators().await?;
+    if let Ok(first) = ClientId::parse(CLIENT_ID)
+        && !all.iter().any(|stored| stored.client().id == first)
+        && let Some(stored) = clients.find(&first).await?
+        && stored.client().is_operators()
+    {
+        all.push(stored);
+    }
+    all.sort_by(|one, other| one.client().id.as_str().cmp(other.client().id.as_str()));
+    Ok(all)
+}
+
+/// Returns the administrator with the identifier `id`.
+///
+/// # Errors
+/// [`AdministratorFault::Unknown`] if there is none, and when the store cannot be read.
+pub(crate) async fn find(cx: &Context<'_>, id: &str) -> Result<Stored, AdministratorFault> {
+    let id = ClientId::parse(id).map_err(|_| AdministratorFault::Unknown)?;
+    match cx.service.store.clients.find(&id).await? {
+        Some(stored) if stored.client().is_operators() => Ok(stored),
+        Some(_) | None => Err(AdministratorFault::Unknown),
+    }
+}
+
+/// Creates an administrator.
+///
+/// # Errors
+/// When the request is invalid or asks for scopes that the caller lacks, or the administrator cannot be stored.
+pub(crate) async fn create(
+    cx: &Context<'_>,
+    by: &Administrator,
+    wanted: AdministratorRequest,
+) -> Result<Credentials, AdministratorFault> {
+    let scopes = wanted.scopes(cx)?;
+    check_scopes(by, &scopes.join(" "))?;
+    let now = cx.service.clock.now();
+    let secret = if wanted.has_keys() {
+        None
+    } else {
+        Some(random::client_secret()?)
+    };
+    let data = AdministratorData {
+        created_at: now,
+        created_by: Some(by.client_id.clone()),
+        note: wanted.note()?,
+        has_all_scopes: scopes == cx.service.settings.admin.scopes.all(),
+        secrets: secret.iter().map(hashed).collect(),
+    };
+    let metadata = wanted.metadata(cx, &scopes)?;
+    let id = ClientId::parse(&random::client_id()).map_err(|_| AdministratorFault::Unknown)?;
+    let issue = record::Issue::first(now, cx.service.snapshot().revision.clone());
+    let client = record::client(id, metadata, None, Some(data), issue)?;
+    let event = described(by, Action::AdministratorCreated, &client, now);
+    insert(cx, &client, &event.with("scopes", scopes)).await?;
+    tracing::info!(client_id = %client.id, actor = by.client_id, "administrator created");
+    Ok(Credentials { client, secret })
+}
+
+fn hashed(secret: &Secret) -> HashedSecret {
+    HashedSecret::of(secret.expose())
+}
+
+async fn insert(
+    cx: &Context<'_>,
+    client: &Client,
+    event: &AuditEvent,
+) -> Result<(), AdministratorFault> {
+    let most = MOST_ADMINISTRATORS.saturating_sub(1);
+    let limit = Indexed::Administrator.no_more_than(most.try_into().unwrap_or(u64::MAX));
+    let along = Along::audited(event, Reason::Administrator)?.and(limit);
+    match cx.service.store.clients.insert(client, along).await {
+        // The identifier is random, so the limit is what was not met.
+        Err(StoreError::Conflict) => Err(AdministratorFault::TooMany),
+        done => Ok(done?),
+    }
+}
+
+/// Changes an administrator. Its access tokens become invalid, unless only its name and its note change.
+///
+/// # Errors
+/// When the request is invalid, or the change is not allowed or cannot be stored.
+pub(crate) async fn change(
+    cx: &Context<'_>,
+    by: &Administrator,
+    id: &str,
+    patch: &AdministratorPatch,
+) -> Result<Client, AdministratorFault> {
+    let now = cx.service.clock.now();
+    let next = apply(cx, by, id, |before| {
+        let changed = patch.changed();
+        let client = patch.apply(cx, before)?;
+        check_scopes(by, own_scope(&client))?;
+        let mut event = described(by, Action::AdministratorUpdated, &client, now);
+        event = event.with("revision", client.revision);
+        if changed.contains(&"scopes") {
+            let scopes: Vec<&str> = scope::words(own_scope(&client)).collect();
+            event = event.with("scopes", scopes);
+        }
+        if let Some(disabled) = patch.disabled {
+            event = event.with("disabled", disabled);
+        }
+        let event = event.with("changed", changed);
+        Ok(Next {
+            client: Some(client),
+            event,
+        })
+    });
+    let client = next.await?.ok_or(AdministratorFault::Unknown)?;
+    tracing::info!(client_id = %client.id, actor = by.client_id, "administrator changed");
+    Ok(client)
+}
+
+/// Gives an administrator a new secret. Its access tokens become invalid. Its newest secret is still valid for
+/// `overlap` seconds, and older ones are not.
+///
+/// # Errors
+/// When it authenticates with a key, or the change is not allowed or cannot be stored.
+pub(crate) async fn rotate(
+    cx: &Context<'_>,
+    by: &Administrator,
+    id: &str,
+    wanted: &RotationRequest,
+) -> Result<Credentials, AdministratorFault> {
+    let (secret, now) = (random::client_secret()?, cx.service.clock.now());
+    let overlap = wanted.overlap()?;
+    let next = apply(cx, by, id, |before| {
+        let client = rotated(before, &secret, now, overlap)?;
+        let event = described(by, Action::AdministratorRotated, &client, now);
+        let event = event.with("revision", client.revision);
+        let event = event.with("overlap", overlap);
+        Ok(Next {
+            client: Some(client),
+            event,
+        })
+    });
+    let client = next.await?.ok_or(AdministratorFault::Unknown)?;
+    tracing::info!(client_id = %client.id, actor = by.client_id, overlap, "administrator secret rotated");
+    Ok(Credentials {
+        client,
+        secret: Some(secret),
+    })
+}
+
+/// Returns `before` with the new secret.
+fn rotated(
+    before: &Client,
+    secret: &Secret,
+    now: Timestamp,
+    overlap: u64,
+) -> Result<Client, AdministratorFault> {
+    let mut data = data(before);
+    if before.secret.is_none() && data.secrets.is_empty() {
+        let reason = "this administrator authenticates with a key; change its jwks or jwks_uri";
+        return Err(AdministratorFault::Request(reason.to_owned()));
+    }
+    let end = now.plus(overlap);
+    let newest = data.secrets.drain(..).next();
+    let mut sealed = None;
+    data.secrets.push(hashed(secret));
+    match newest {
+        _ if overlap == 0 => {}
+        Some(newest) => data.secrets.push(newest.until(end)),
+        None => sealed = before.secret.clone().map(|secret| expiring(secret, end)),
+    }
+    Ok(Client {
+        administrator: Some(data),
+        secret: sealed,
+        issued_at: record::later(before, now),
+        revision: before.revision.saturating_add(1),
+        ..before.clone()
+    })
+}
+
+fn expiring(secret: ClientSecret, end: Timestamp) -> ClientSecret {
+    let expires_at = Some(secret.expires_at.map_or(end, |before| before.min(end)));
+    ClientSecret {
+        expires_at,
+        ..secret
+    }
+}
+
+/// Deletes an administrator. Its access tokens become invalid.
+///
+/// # Errors
+/// When that is not allowed, or the change cannot be stored.
+pub(crate) async fn delete(
+    cx: &Context<'_>,
+    by: &Administrator,
+    id: &str,
+) -> Result<(), AdministratorFault> {
+    let now = cx.service.clock.now();
+    let next = apply(cx, by, id, |before| {
+        if before.id.as_str() == CLIENT_ID {
+            return Err(AdministratorFault::First(
+                "the first administrator cannot be deleted: the next start would create it; disable it",
+            ));
+        }
+        Ok(Next {
+            client: None,
+            event: described(by, Action::AdministratorDeleted, before, now),
+        })
+    });
+    next.await?;
+    tracing::info!(
+        client_id = id,
+        actor = by.client_id,
+        "administrator deleted"
+    );
+    Ok(())
+}
+
+/// What becomes of an administrator.
+struct Next {
+    /// `None`: it is deleted.
+    client: Option<Client>,
+    event: AuditEvent,
+}
+
+/// Stores what `decide` makes of an administrator, and decides anew if the store has changed meanwhile.
+async fn apply(
+    cx: &Context<'_>,
+    by: &Administrator,
+    id: &str,
+    decide: impl Fn(&Client) -> Result<Next, AdministratorFault>,
+) -> Result<Option<Client>, AdministratorFault> {
+    let clients = &cx.service.store.clients;
+    for _ in 0..TRIES {
+        let seen = find(cx, id).await?;
+        check_scopes(by, own_scope(seen.client()))?;
+        let Next { client, event } = decide(seen.client())?;
+        let remaining = remaining(cx, seen.client(), client.as_ref()).await?;
+        let along = Along::audited(&event, Reason::Administrator)?.and(remaining);
+        let stored = match &client {
+            Some(client) => clients.replace(&seen, client, along).await,
+            None => clients.remove(&seen, along).await,
+        };
+        match stored {
+            Ok(()) => return Ok(client),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+/// Returns the expectation by which an enabled administrator with all scopes remains when `before` becomes `after`.
+/// Two servers that each rely on the administrator that the other one disables cannot both succeed.
+async fn remaining(
+    cx: &Context<'_>,
+    before: &Client,
+    after: Option<&Client>,
+) -> Result<Change, AdministratorFault> {
+    if !can_do_all(cx, before) || after.is_some_and(|after| can_do_all(cx, after)) {
+        return Ok(Change::default());
+    }
+    for other in list(cx).await? {
+        if other.client().id != before.id && can_do_all(cx, other.client()) {
+            return Ok(other.kept());
+        }
+    }
+    Err(AdministratorFault::Last)
+}
+
+/// Whether the administrator is enabled and has all scopes of this server.
+fn can_do_all(cx: &Context<'_>, client: &Client) -> bool {
+    let all = cx.service.settings.admin.scopes.all();
+    let own = own_scope(client);
+    client.is_usable(cx.service.clock.now()) && all.iter().all(|name| scope::has(own, name))
+}
+
+/// Checks that the access token of the caller has all of `scopes`.
+fn check_scopes(by: &Administrator, scopes: &str) -> Result<(), AdministratorFault> {
+    let missing: Vec<&str> = scope::words(scopes)
+        .filter(|name| !scope::has(&by.scope, name))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(AdministratorFault::Scopes(missing.join(" ")))
+    }
+}
+
+fn own_scope(client: &Client) -> &str {
+    client.metadata.metadata().text("scope").unwrap_or_default()
+}
+
+/// Returns what is recorded of an administrator. Of the first one, nothing may be recorded yet.
+fn data(client: &Client) -> AdministratorData {
+    client.administrator.clone().unwrap_or(AdministratorData {
+        created_at: client.issued_at,
+        created_by: None,
+        note: None,
+        has_all_scopes: true,
+        secrets: Vec::new(),
+    })
+}
+
+/// Returns the event that `by` did `action` to the administrator.
+fn described(by: &Administrator, action: Action, client: &Client, at: Timestamp) -> AuditEvent {
+    let name = client.metadata.metadata().text("client_name");
+    by.did(action, client.id.as_str(), at)
+        .with("name", name.unwrap_or_default())
+}
