@@ -53,11 +53,15 @@ pub(super) fn read_client(
         upstream: line.upstream,
         administrator: None,
     };
-    let odd = violations.into_iter().map(|violation| violation.member);
     Ok(Arrived {
         client,
-        odd: odd.collect(),
+        odd: members_of(violations),
     })
+}
+
+fn members_of(violations: Vec<Violation>) -> Vec<String> {
+    let members = violations.into_iter().map(|violation| violation.member);
+    members.collect()
 }
 
 /// Checks that the identifier of the client is one that a registered client can have.

@@ -24,8 +24,7 @@ pub(super) fn create(
     let id = new_id()?;
     let metadata = sanctioned.metadata.metadata();
     let expires_at = rules::expiry(metadata, now);
-    let secret = first_secret(cx, &id, metadata, expires_at)?;
-    let (secret, sealed) = secret.unzip();
+    let (secret, sealed) = first_secret(cx, &id, metadata, expires_at)?.unzip();
     let (token, tokens) = first_token()?;
     // Nobody manages a shared client.
     let token = shared_as.is_none().then_some(token);

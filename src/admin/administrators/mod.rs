@@ -61,7 +61,7 @@ impl From<Vec<Violation>> for AdministratorFault {
 }
 
 /// An administrator with its new secret, which cannot be read again. It has none if it authenticates with a key.
-pub(crate) struct Credentials {
+pub(crate) struct IssuedAdministrator {
     pub(crate) client: Client,
     pub(crate) secret: Option<Secret>,
 }
@@ -104,7 +104,7 @@ pub(crate) async fn create(
     cx: &Context<'_>,
     by: &Administrator,
     wanted: AdministratorRequest,
-) -> Result<Credentials, AdministratorFault> {
+) -> Result<IssuedAdministrator, AdministratorFault> {
     let scopes = wanted.scopes(cx)?;
     check_scopes(by, &scopes.join(" "))?;
     let now = cx.service.clock.now();
@@ -120,14 +120,24 @@ pub(crate) async fn create(
         has_all_scopes: scopes == cx.service.settings.admin.scopes.all(),
         secrets: secret.iter().map(hashed).collect(),
     };
-    let metadata = wanted.metadata(cx, &scopes)?;
-    let id = ClientId::parse(&random::client_id()).map_err(|_| AdministratorFault::Unknown)?;
-    let issue = record::Issue::first(now, cx.service.snapshot().revision.clone());
-    let client = record::client(id, metadata, None, Some(data), issue)?;
+    let client = issue(cx, &wanted, &scopes, data)?;
     let event = described(by, Action::AdministratorCreated, &client, now);
     insert(cx, &client, &event.with("scopes", scopes)).await?;
     tracing::info!(client_id = %client.id, actor = by.client_id, "administrator created");
-    Ok(Credentials { client, secret })
+    Ok(IssuedAdministrator { client, secret })
+}
+
+/// Returns the record of a new administrator.
+fn issue(
+    cx: &Context<'_>,
+    wanted: &AdministratorRequest,
+    scopes: &[&str],
+    data: AdministratorData,
+) -> Result<Client, AdministratorFault> {
+    let metadata = wanted.metadata(cx, scopes)?;
+    let id = ClientId::parse(&random::client_id()).map_err(|_| AdministratorFault::Unknown)?;
+    let issue = record::Issue::first(data.created_at, cx.service.snapshot().revision.clone());
+    Ok(record::client(id, metadata, None, Some(data), issue)?)
 }
 
 fn hashed(secret: &Secret) -> HashedSecret {
@@ -161,27 +171,36 @@ pub(crate) async fn change(
 ) -> Result<Client, AdministratorFault> {
     let now = cx.service.clock.now();
     let next = apply(cx, by, id, |before| {
-        let changed = patch.changed();
         let client = patch.apply(cx, before)?;
         check_scopes(by, own_scope(&client))?;
-        let mut event = described(by, Action::AdministratorUpdated, &client, now);
-        event = event.with("revision", client.revision);
-        if changed.contains(&"scopes") {
-            let scopes: Vec<&str> = scope::words(own_scope(&client)).collect();
-            event = event.with("scopes", scopes);
-        }
-        if let Some(disabled) = patch.disabled {
-            event = event.with("disabled", disabled);
-        }
-        let event = event.with("changed", changed);
-        Ok(Next {
+        Ok(NextAdministrator {
+            event: changed(by, patch, &client, now),
             client: Some(client),
-            event,
         })
     });
     let client = next.await?.ok_or(AdministratorFault::Unknown)?;
     tracing::info!(client_id = %client.id, actor = by.client_id, "administrator changed");
     Ok(client)
+}
+
+/// Returns the audit event of the change that `patch` has made.
+fn changed(
+    by: &Administrator,
+    patch: &AdministratorPatch,
+    client: &Client,
+    now: Timestamp,
+) -> AuditEvent {
+    let changed = patch.changed();
+    let mut event = described(by, Action::AdministratorUpdated, client, now);
+    event = event.with("revision", client.revision);
+    if changed.contains(&"scopes") {
+        let scopes: Vec<&str> = scope::words(own_scope(client)).collect();
+        event = event.with("scopes", scopes);
+    }
+    if let Some(disabled) = patch.disabled {
+        event = event.with("disabled", disabled);
+    }
+    event.with("changed", changed)
 }
 
 /// Gives an administrator a new secret. Its access tokens become invalid. Its newest secret is still valid for
@@ -194,7 +213,7 @@ pub(crate) async fn rotate(
     by: &Administrator,
     id: &str,
     wanted: &RotationRequest,
-) -> Result<Credentials, AdministratorFault> {
+) -> Result<IssuedAdministrator, AdministratorFault> {
     let (secret, now) = (random::client_secret()?, cx.service.clock.now());
     let overlap = wanted.overlap()?;
     let next = apply(cx, by, id, |before| {
@@ -202,14 +221,14 @@ pub(crate) async fn rotate(
         let event = described(by, Action::AdministratorRotated, &client, now);
         let event = event.with("revision", client.revision);
         let event = event.with("overlap", overlap);
-        Ok(Next {
+        Ok(NextAdministrator {
             client: Some(client),
             event,
         })
     });
     let client = next.await?.ok_or(AdministratorFault::Unknown)?;
     tracing::info!(client_id = %client.id, actor = by.client_id, overlap, "administrator secret rotated");
-    Ok(Credentials {
+    Ok(IssuedAdministrator {
         client,
         secret: Some(secret),
     })
@@ -269,7 +288,7 @@ pub(crate) async fn delete(
                 "the first administrator cannot be deleted: the next start would create it; disable it",
             ));
         }
-        Ok(Next {
+        Ok(NextAdministrator {
             client: None,
             event: described(by, Action::AdministratorDeleted, before, now),
         })
@@ -284,7 +303,7 @@ pub(crate) async fn delete(
 }
 
 /// What becomes of an administrator.
-struct Next {
+struct NextAdministrator {
     /// `None`: it is deleted.
     client: Option<Client>,
     event: AuditEvent,
@@ -295,26 +314,35 @@ async fn apply(
     cx: &Context<'_>,
     by: &Administrator,
     id: &str,
-    decide: impl Fn(&Client) -> Result<Next, AdministratorFault>,
+    decide: impl Fn(&Client) -> Result<NextAdministrator, AdministratorFault>,
 ) -> Result<Option<Client>, AdministratorFault> {
-    let clients = &cx.service.store.clients;
     for _ in 0..TRIES {
         let seen = find(cx, id).await?;
         check_scopes(by, own_scope(seen.client()))?;
-        let Next { client, event } = decide(seen.client())?;
-        let remaining = remaining(cx, seen.client(), client.as_ref()).await?;
-        let along = Along::audited(&event, Reason::Administrator)?.and(remaining);
-        let stored = match &client {
-            Some(client) => clients.replace(&seen, client, along).await,
-            None => clients.remove(&seen, along).await,
-        };
-        match stored {
-            Ok(()) => return Ok(client),
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
+        let next = decide(seen.client())?;
+        match store(cx, &seen, &next).await {
+            Ok(()) => return Ok(next.client),
+            Err(AdministratorFault::Store(StoreError::Conflict)) => {}
+            Err(error) => return Err(error),
         }
     }
     Err(StoreError::Conflict.into())
+}
+
+/// Stores `next` of an administrator that is still as it was `seen`.
+async fn store(
+    cx: &Context<'_>,
+    seen: &Stored,
+    next: &NextAdministrator,
+) -> Result<(), AdministratorFault> {
+    let clients = &cx.service.store.clients;
+    let remaining = remaining(cx, seen.client(), next.client.as_ref()).await?;
+    let along = Along::audited(&next.event, Reason::Administrator)?.and(remaining);
+    let stored = match &next.client {
+        Some(client) => clients.replace(seen, client, along).await,
+        None => clients.remove(seen, along).await,
+    };
+    Ok(stored?)
 }
 
 /// Returns the expectation by which an enabled administrator with all scopes remains when `before` becomes `after`.

@@ -246,6 +246,13 @@ fn granted<'a>(
         (Some(_), true) => return Err(wrong("give either scopes or all_scopes")),
         (Some(wanted), false) => wanted,
     };
+    check_wanted(wanted, &all)?;
+    let is_wanted = |name: &&str| wanted.iter().any(|wanted| wanted == name);
+    Ok(Some(all.into_iter().filter(is_wanted).collect()))
+}
+
+/// Checks that each of the `wanted` scopes is one of `all`.
+fn check_wanted(wanted: &[String], all: &[&str]) -> Result<(), AdministratorFault> {
     if wanted.is_empty() || wanted.len() > SCOPES {
         return Err(wrong(&format!("scopes must have 1 to {SCOPES} scopes")));
     }
@@ -255,8 +262,7 @@ fn granted<'a>(
             "scopes must be scopes of administrators: {known}"
         )));
     }
-    let is_wanted = |name: &&str| wanted.iter().any(|wanted| wanted == name);
-    Ok(Some(all.into_iter().filter(is_wanted).collect()))
+    Ok(())
 }
 
 fn name(text: &str) -> Result<&str, AdministratorFault> {

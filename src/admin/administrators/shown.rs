@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Credentials, data, own_scope};
+use super::{IssuedAdministrator, data, own_scope};
 use crate::base::{Timestamp, scope};
 use crate::client::Client;
 use crate::service::Context;
@@ -89,7 +89,7 @@ pub(crate) struct NewAdministrator<'a> {
 
 impl<'a> NewAdministrator<'a> {
     /// Returns the answer to the administrator that caused the new secret.
-    pub(crate) fn of(cx: &Context<'_>, made: &'a Credentials) -> Self {
+    pub(crate) fn of(cx: &Context<'_>, made: &'a IssuedAdministrator) -> Self {
         Self {
             properties: AdministratorProperties::of(cx, &made.client),
             client_secret: made.secret.as_ref().map(crate::base::Secret::expose),

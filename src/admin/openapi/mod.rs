@@ -177,6 +177,12 @@ fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
 
 /// Returns the scopes of administrators with their descriptions.
 fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
+    let mut described = described_for_clients(scopes);
+    described.extend(described_for_administrators(scopes));
+    described
+}
+
+fn described_for_clients(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
     vec![
         (
             &scopes.clients_read,
@@ -234,6 +240,12 @@ fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
             "Approve and deny what waits; client documents need the scope for documents too.",
         ),
         (&scopes.audit_read, "Read the audit log."),
+    ]
+}
+
+/// Returns the scopes for the administrators themselves, with their descriptions.
+fn described_for_administrators(scopes: &AdminScopes) -> [(&String, &'static str); 2] {
+    [
         (&scopes.admins_read, "List and read administrators."),
         (
             &scopes.admins_write,

@@ -30,8 +30,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_documents())
         .merge(admin_tokens())
         .merge(admin_administrators())
-        .merge(admin_pending())
-        .merge(admin_upstream_calls())
+        .merge(admin_unfinished())
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
@@ -185,6 +184,11 @@ fn admin_documents() -> Router<Arc<Service>> {
         .route("/admin/v1/client-documents", list)
         .route("/admin/v1/client-documents/candidate", candidate)
         .nest("/admin/v1/client-documents", orders)
+}
+
+/// What is not finished: what waits for approval, and changes at the upstream server.
+fn admin_unfinished() -> Router<Arc<Service>> {
+    admin_pending().merge(admin_upstream_calls())
 }
 
 /// The registrations and updates that wait for approval.
