@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
+use std::sync::atomic::{self, AtomicU64};
 use std::{env, process, vec};
 
 use super::list::{ListedClient, read_line};
@@ -61,7 +62,7 @@ impl Sorter {
     /// Writes the clients that are held to a run.
     fn spill(&mut self) -> io::Result<()> {
         self.held.sort_unstable();
-        let mut out = BufWriter::new(temporary(self.runs.len())?);
+        let mut out = BufWriter::new(temporary()?);
         for (_, line) in self.held.drain(..) {
             out.write_all(&line)?;
             out.write_all(b"\n")?;
@@ -92,7 +93,10 @@ impl Sorter {
 }
 
 /// Returns a new file that only this process can reach, and that is deleted with it.
-fn temporary(number: usize) -> io::Result<File> {
+fn temporary() -> io::Result<File> {
+    // Several lists may be sorted at the same time.
+    static FILES: AtomicU64 = AtomicU64::new(0);
+    let number = FILES.fetch_add(1, atomic::Ordering::Relaxed);
     let name = format!("registrar-compare-{}-{number}", process::id());
     let path = env::temp_dir().join(name);
     let mut options = fs::OpenOptions::new();
