@@ -11,9 +11,5 @@ trap stop EXIT
 
 source .ci/free_port.sh
 
-if ! command -v npm >/dev/null; then
-    become=()
-    if [ "$(id -u)" != 0 ]; then become=(sudo); fi
-    "${become[@]}" apt-get update -q
-    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends nodejs npm
-fi
+source .ci/install.sh
+install_missing npm=nodejs npm=npm

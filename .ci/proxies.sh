@@ -9,19 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 binary=$(realpath "${1:-target/release/registrar}")
-source .ci/free_port.sh
-source .ci/install.sh
+source .ci/beside.sh
 install_missing nginx=nginx-light haproxy=haproxy caddy=caddy openssl=openssl
-
-work=$(mktemp -d)
 chmod 755 "$work"
-pids=()
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap stop EXIT
 
 fail() {
     printf 'proxies.sh: %s\n' "$*" >&2
