@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, SealingKey, Secret, Timestamp, TokenDigest, Violation, scope};
+use crate::base::{ClientId, SealingKeys, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
     Client, ClientSecret, DocumentOrigin, HostedDocument, MemberOrigins, Metadata, Provenance,
@@ -30,7 +30,7 @@ pub(super) fn read_client(
     cx: &Context<'_>,
     members: Map<String, Value>,
 ) -> Result<Arrived, String> {
-    let line = PortableClient::read(&cx.service.store.sealing_key, members)?;
+    let line = PortableClient::read(&cx.service.store.sealing_keys, members)?;
     refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
     check_identifier(&line)?;
     let taken = cx.rules().take_over(line.metadata);
@@ -106,7 +106,7 @@ struct ImportedUpstream {
 }
 
 impl PortableClient {
-    fn read(key: &SealingKey, members: Map<String, Value>) -> Result<Self, String> {
+    fn read(key: &SealingKeys, members: Map<String, Value>) -> Result<Self, String> {
         let mut members = UnreadMembers(members);
         let line = Self {
             id: members.take("client_id", CLIENT_ID)?,
@@ -186,7 +186,7 @@ fn sealed(
     let Some(secret) = secret else {
         return Ok(None);
     };
-    let key = &cx.service.store.sealing_key;
+    let key = &cx.service.store.sealing_keys;
     let sealed = key.seal(&secret.text, id.as_str());
     Ok(Some(ClientSecret {
         sealed: sealed.map_err(|error| format!("client_secret: {error}"))?,
@@ -196,7 +196,7 @@ fn sealed(
 
 /// Reads how the client `id` is managed at the upstream server. The token is encrypted with `key`.
 fn upstream(
-    key: &SealingKey,
+    key: &SealingKeys,
     members: &mut UnreadMembers,
     id: &ClientId,
 ) -> Result<Option<UpstreamClient>, String> {

@@ -20,7 +20,8 @@ pub(crate) use json::JsonError;
 pub(crate) use media_type::MediaType;
 pub(crate) use random::NoRandomness;
 pub(crate) use secret::{
-    SealError, Sealed, SealingKey, hex, hmac_sha256, hmac_sha256_hex, sha256, texts_equal,
+    SealError, Sealed, SealingKey, SealingKeys, hex, hmac_sha256, hmac_sha256_hex, sha256,
+    texts_equal,
 };
 pub(crate) use secret::{Secret, TokenDigest, sha256_hex};
 pub(crate) use violation::{ErrorCode, Violation, printable};

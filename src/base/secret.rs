@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -151,8 +154,8 @@ pub(crate) enum SealError {
     Cipher(#[from] openssl::error::ErrorStack),
 }
 
-/// The key that seals secrets at rest. It has 256 bits.
-#[derive(Clone)]
+/// A key that seals secrets at rest. It has 256 bits.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SealingKey([u8; 32]);
 
 impl fmt::Debug for SealingKey {
@@ -165,6 +168,20 @@ impl SealingKey {
     /// Returns the key with these bytes.
     pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Returns the bytes, for the file of the key.
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Returns a short name of the key, from which the key cannot be derived.
+    pub(crate) fn id(&self) -> String {
+        let mut digest = openssl::sha::Sha256::new();
+        digest.update(b"registrar sealing key ");
+        digest.update(&self.0);
+        let digest = digest.finish();
+        hex(digest.first_chunk::<8>().unwrap_or(&[0; 8]))
     }
 
     /// Seals `secret` so that it can be opened only for the same `owner`.
@@ -212,6 +229,91 @@ impl SealingKey {
     }
 }
 
+/// The keys of a store: one seals, and while it replaces another, the previous ones open what they sealed. All clones
+/// share the keys, so a key that is replaced is replaced everywhere.
+#[derive(Clone)]
+pub(crate) struct SealingKeys(Arc<ArcSwap<KeySet>>);
+
+struct KeySet {
+    current: SealingKey,
+    previous: Vec<SealingKey>,
+}
+
+impl fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKeys(..)")
+    }
+}
+
+impl From<SealingKey> for SealingKeys {
+    fn from(key: SealingKey) -> Self {
+        Self::new(key, Vec::new())
+    }
+}
+
+impl SealingKeys {
+    /// Returns the keys of which `current` seals and all open.
+    pub(crate) fn new(current: SealingKey, previous: Vec<SealingKey>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(KeySet {
+            current,
+            previous,
+        })))
+    }
+
+    /// Puts other keys in the place of these, for all clones.
+    pub(crate) fn replace(&self, current: SealingKey, previous: Vec<SealingKey>) {
+        self.0.store(Arc::new(KeySet { current, previous }));
+    }
+
+    /// Returns the [name](SealingKey::id) of the key that seals.
+    pub(crate) fn current_id(&self) -> String {
+        self.0.load().current.id()
+    }
+
+    /// Returns the [names](SealingKey::id) of the keys that only open.
+    pub(crate) fn previous_ids(&self) -> Vec<String> {
+        self.0.load().previous.iter().map(SealingKey::id).collect()
+    }
+
+    /// Seals `secret` so that it can be opened only for the same `owner`.
+    ///
+    /// # Errors
+    /// When no random bytes are available or the cipher fails.
+    pub(crate) fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
+        self.0.load().current.seal(secret, owner)
+    }
+
+    /// Opens a secret that one of the keys sealed for `owner`.
+    ///
+    /// # Errors
+    /// [`SealError::Unopened`] when no key opens it, or the owner or a byte differs.
+    pub(crate) fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
+        let keys = self.0.load();
+        let opened = keys.current.open(sealed, owner);
+        let others = keys.previous.iter();
+        others.fold(opened, |opened, key| {
+            opened.or_else(|_| key.open(sealed, owner))
+        })
+    }
+
+    /// Seals anew what a previous key sealed for `owner`. Returns `None` when the current key sealed it.
+    ///
+    /// # Errors
+    /// [`SealError::Unopened`] when no key opens it; otherwise as [`SealingKeys::seal`].
+    pub(crate) fn seal_anew(
+        &self,
+        sealed: &Sealed,
+        owner: &str,
+    ) -> Result<Option<Sealed>, SealError> {
+        let keys = self.0.load();
+        if keys.current.open(sealed, owner).is_ok() {
+            return Ok(None);
+        }
+        let secret = self.open(sealed, owner)?;
+        keys.current.seal(&secret, owner).map(Some)
+    }
+}
+
 mod base64_text {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
@@ -244,6 +346,31 @@ mod tests {
                 .is_err()
         );
         assert!(key.open(&Sealed(vec![1; 9]), "client-a").is_err());
+    }
+
+    #[test]
+    fn a_previous_key_opens_and_the_current_one_seals() {
+        let (old, new) = (
+            SealingKey::from_bytes([1; 32]),
+            SealingKey::from_bytes([2; 32]),
+        );
+        let keys = SealingKeys::from(old.clone());
+        let secret = Secret::new("s3cret".into());
+        let first = keys.seal(&secret, "a").unwrap();
+        assert_eq!(keys.seal_anew(&first, "a").unwrap(), None);
+        let clone = keys.clone();
+        keys.replace(new.clone(), vec![old.clone()]);
+        assert_eq!(clone.open(&first, "a").unwrap().expose(), "s3cret");
+        let second = clone.seal_anew(&first, "a").unwrap().unwrap();
+        assert!(old.open(&second, "a").is_err());
+        assert_eq!(new.open(&second, "a").unwrap().expose(), "s3cret");
+        assert!(clone.seal_anew(&first, "b").is_err());
+        assert_eq!(
+            (clone.current_id(), clone.previous_ids()),
+            (new.id(), vec![old.id()])
+        );
+        keys.replace(new, Vec::new());
+        assert!(clone.open(&first, "a").is_err());
     }
 
     #[test]

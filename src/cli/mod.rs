@@ -11,6 +11,7 @@ mod clients;
 mod config_live;
 mod documents;
 mod events;
+mod key;
 mod moment;
 mod offline;
 mod pending;
@@ -85,6 +86,9 @@ enum Command {
     /// Work with the administrators of a running server, or reset the first one.
     #[command(subcommand)]
     Admin(administrators::AdminCommand),
+    /// Replace the key that seals secrets in the store, while servers run.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Check, export or repair the embedded store while no server has it open.
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -201,6 +205,7 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Serve(arguments) => Ok(serve::run(arguments)?),
         Command::Check(arguments) => Ok(check::run(arguments)?),
         Command::Store(command) => Ok(store::run(command)?),
+        Command::Key(command) => key::run(command),
         Command::Script(command) => script::run(command),
         Command::Config(command) => configure(command),
         Command::Admin(command) => administrators::run(command),

@@ -98,6 +98,23 @@ impl Client {
         metadata
     }
 
+    /// Takes what `found` has sealed, where this still has what `seen` had: it was sealed anew in the meantime, and
+    /// otherwise means the same.
+    pub(crate) fn take_seals(&mut self, seen: &Self, found: &Self) {
+        if let (Some(mine), Some(seen), Some(found)) =
+            (&mut self.secret, &seen.secret, &found.secret)
+            && mine.sealed == seen.sealed
+        {
+            mine.sealed = found.sealed.clone();
+        }
+        if let (Some(mine), Some(seen), Some(found)) =
+            (&mut self.upstream, &seen.upstream, &found.upstream)
+            && mine.token == seen.token
+        {
+            mine.token.clone_from(&found.token);
+        }
+    }
+
     /// Whether this server publishes a document of the client.
     pub(crate) fn has_hosted_document(&self) -> bool {
         self.hosted_document == Some(HostedDocument::Published)

@@ -35,6 +35,19 @@ pub struct ScriptSettings {
     pub secrets: BTreeMap<String, SecretSource>,
 }
 
+impl ScriptSettings {
+    /// Returns the files of `[scripts.secrets]`.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for source in self.secrets.values() {
+            if let SecretSource::File(file) = source {
+                files.push(file.clone());
+            }
+        }
+        files
+    }
+}
+
 impl Default for ScriptSettings {
     fn default() -> Self {
         Self {

@@ -214,7 +214,7 @@ fn open(
 ) -> Result<Secret, StoreError> {
     let opened = service
         .store
-        .sealing_key
+        .sealing_keys
         .open(&secret.sealed, client.id.as_str());
     opened.map_err(|error| StoreError::Unavailable(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Which of several servers works for a consumer.
+//! Which of several servers works for a consumer, or on anything else that only one of them may do.
 //!
 //! The holder changes the value of the lease every few seconds. Another server takes it over when it has not seen
 //! a change for a while by its own clock, so the clocks of the servers need not agree.
@@ -19,7 +19,7 @@ const STALE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The lease of a consumer in the hands of this server. On a store that no other server uses, there is none.
-pub(super) struct HeldLease {
+pub(crate) struct HeldLease {
     pub(super) lease: Lease,
     consumers: Consumers,
     name: String,
@@ -30,7 +30,7 @@ pub(super) struct HeldLease {
 
 impl HeldLease {
     /// Waits until this server may work for the consumer; none when `stop` comes first.
-    pub(super) async fn take(store: &Store, name: &str, stop: &CancellationToken) -> Option<Self> {
+    pub(crate) async fn take(store: &Store, name: &str, stop: &CancellationToken) -> Option<Self> {
         tokio::select! {
             () = stop.cancelled() => None,
             held = Self::wait(store, name) => Some(held),
@@ -55,7 +55,7 @@ impl HeldLease {
                 Ok(true) => return held,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(consumer = name, %error, "cannot read which server delivers events");
+                    tracing::warn!(consumer = name, %error, "cannot read which server holds the lease");
                 }
             }
             tokio::time::sleep(LOOK).await;
@@ -104,7 +104,7 @@ impl HeldLease {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub(super) async fn keep(&mut self) -> Result<bool, StoreError> {
+    pub(crate) async fn keep(&mut self) -> Result<bool, StoreError> {
         if self.next_beat.is_none_or(|beat| beat > Instant::now()) {
             return Ok(true);
         }
@@ -125,12 +125,12 @@ impl HeldLease {
     }
 
     /// Gives the lease up, so that another server can take over at once.
-    pub(super) async fn release(self) {
+    pub(crate) async fn release(self) {
         if self.next_beat.is_none() {
             return;
         }
         if let Err(error) = self.consumers.release_lease(&self.name, &self.lease).await {
-            tracing::warn!(consumer = self.name, %error, "cannot hand over the delivery of events");
+            tracing::warn!(consumer = self.name, %error, "cannot hand over the lease");
         }
     }
 }

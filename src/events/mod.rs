@@ -23,7 +23,7 @@ use crate::base::Timestamp;
 use crate::service::{Service, Snapshot};
 use crate::store::{ConsumerState, StoreError, Trim, WaitingEvent};
 use consumer::{Attempt, Attempted, Consumer, Delivery};
-use lease::HeldLease;
+pub(crate) use lease::HeldLease;
 use subject::{EventSubject, identified, subject};
 
 /// The name of the consumer that calls the hooks of scripts.

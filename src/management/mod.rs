@@ -89,7 +89,7 @@ pub(crate) async fn read(
     };
     let secret = match &client.secret {
         Some(secret) if cx.settings().return_client_secret_on_read => {
-            let key = &cx.service.store.sealing_key;
+            let key = &cx.service.store.sealing_keys;
             Some(key.open(&secret.sealed, client.id.as_str())?)
         }
         _ => None,

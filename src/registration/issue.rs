@@ -78,7 +78,7 @@ pub(super) fn reissue(cx: &Context<'_>, client: Client) -> Result<Issued, Regist
 
 /// Returns `client` with its secret, and without a registration access token.
 pub(super) fn open_secret(cx: &Context<'_>, client: Client) -> Result<Issued, RegisterError> {
-    let key = &cx.service.store.sealing_key;
+    let key = &cx.service.store.sealing_keys;
     let secret = match &client.secret {
         Some(secret) => Some(key.open(&secret.sealed, client.id.as_str())?),
         None => None,
@@ -183,7 +183,7 @@ fn kept_or_new(
     let Some(kept) = &client.secret else {
         return new_secret(cx, &client.id, expires_at);
     };
-    let key = &cx.service.store.sealing_key;
+    let key = &cx.service.store.sealing_keys;
     let secret = key.open(&kept.sealed, client.id.as_str())?;
     let sealed = ClientSecret {
         sealed: kept.sealed.clone(),
@@ -211,7 +211,7 @@ fn new_secret(
     expires_at: Option<Timestamp>,
 ) -> Result<(Secret, ClientSecret), RegisterError> {
     let secret = random::client_secret()?;
-    let sealed = cx.service.store.sealing_key.seal(&secret, id.as_str())?;
+    let sealed = cx.service.store.sealing_keys.seal(&secret, id.as_str())?;
     Ok((secret, ClientSecret { sealed, expires_at }))
 }
 

@@ -99,7 +99,7 @@ fn is_current_secret(
     let (Some(secret), Some(text)) = (&client.secret, sent.as_str()) else {
         return Ok(false);
     };
-    let key = &cx.service.store.sealing_key;
+    let key = &cx.service.store.sealing_keys;
     let current = key.open(&secret.sealed, client.id.as_str())?;
     Ok(current.matches(text))
 }

@@ -3,6 +3,7 @@
 //! A program that embeds the server, and every test, does what the binary does: [`start`] it with a
 //! [`Configuration`], read its [`Server::url`], and [`Server::stop`] it.
 
+mod key_rotation;
 pub(crate) mod lifecycle;
 mod listeners;
 pub(crate) mod probes;
@@ -139,6 +140,12 @@ impl Server {
         };
         let reloads = Arc::new(Reloads::of(&service.snapshot().scripts));
         let ended = server.spawn_listeners(prepared.listeners, &reloads, &prepared.tls);
+        let keys = key_rotation::follow(
+            Arc::clone(&service),
+            Arc::clone(&reloads),
+            server.stop.clone(),
+        );
+        server.tasks.spawn(keys);
         let reloader = Reloader::new(
             service,
             prepared.sources,

@@ -276,7 +276,7 @@ impl Service {
             script_orders: self.script_orders.clone(),
             // The writer of this queue is gone, so its events are lost.
             refusals: audit::queue(store.audit.clone()).0,
-            jwks: self.jwks.clone(),
+            jwks: ArcSwap::new(self.jwks.load_full()),
             upstream: None,
             // A request that is only judged changes nothing elsewhere.
             upstream_registrar: None,

@@ -291,7 +291,7 @@ pub(crate) struct Service {
     /// The queue for audit events of rejected requests.
     pub(crate) refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
-    pub(crate) jwks: Map<String, Value>,
+    pub(crate) jwks: ArcSwap<Map<String, Value>>,
     /// The upstream authorization server, if `discovery.upstream` names one.
     pub(crate) upstream: Option<Upstream>,
     /// The registration endpoint of the upstream server, if clients are registered there in turn.
@@ -342,7 +342,7 @@ impl Service {
             changes,
             script_orders,
             refusals,
-            jwks,
+            jwks: ArcSwap::from_pointee(jwks),
             upstream,
             upstream_registrar,
             admin_address,

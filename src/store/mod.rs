@@ -26,7 +26,7 @@ pub(crate) mod transfer;
 pub(crate) mod upstream_calls;
 pub(crate) mod waiting;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use crate::store::clients::index::Indexed;
@@ -60,6 +60,11 @@ pub(crate) use recorded::{NumberedRequest, RecordedRequest, RecordedRequests};
 pub(crate) use script_versions::{
     Pin, ScriptFiles, ScriptVersion, ScriptVersions, VersionError, VersionSource,
 };
+pub(crate) use sealing::anew::Pass;
+pub(crate) use sealing::key_file::{begin_rotation, end_rotation};
+pub(crate) use sealing::rotation::{
+    KeyRotation, KeyRotations, Observed, RotationStage, RotationStep,
+};
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
 pub(crate) use upstream_calls::{
     BeginError, StoredUpstreamCall, UpstreamAim, UpstreamCall, UpstreamCalls,
@@ -73,10 +78,11 @@ use backend::{Facts, number, numbered, page};
 use expiring::key_values::GIVES_WAY;
 use keys::ExpiringKind;
 use retry::{unless_lost, until_won};
+use sealing::{key_file, key_proof};
 
 use tokio::sync::mpsc;
 
-use crate::base::{SealingKey, Timestamp, random};
+use crate::base::{SealingKey, SealingKeys, Timestamp, random};
 use crate::config::StoreSettings;
 
 /// The store of one server.
@@ -116,8 +122,10 @@ pub(crate) struct Store {
     pub(crate) events: EventLog,
     /// How far the consumers of the event log have come.
     pub(crate) consumers: Consumers,
-    /// The key that seals what must not be readable at rest.
-    pub(crate) sealing_key: SealingKey,
+    /// The keys that seal what must not be readable at rest.
+    pub(crate) sealing_keys: SealingKeys,
+    /// Replaces these keys.
+    pub(crate) key_rotations: KeyRotations,
     backend: Arc<dyn Backend>,
 }
 
@@ -149,15 +157,23 @@ impl Store {
     /// the key of its secrets is missing or readable by other users.
     pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let url = &settings.url;
-        let (backend, sealing_key) = match url.sled_folder() {
+        let (backend, sealing_keys, key_file) = match url.sled_folder() {
             Some(folder) => sled(folder, settings).await?,
             None if url.is_postgres() => postgres(settings).await?,
             None if url.is_memory() => memory()?,
             None => return Err(StoreError::Url(url.to_string())),
         };
-        let store = Self::on(backend, sealing_key);
+        let mut store = Self::on(backend, sealing_keys);
+        store.key_rotations.follow_file(key_file);
         store.clients.count_levels().await?;
         Ok(store)
+    }
+
+    /// Returns the file with the keys that seal the secrets of the store; none for a store in memory.
+    pub(crate) fn key_file(settings: &StoreSettings) -> Option<PathBuf> {
+        let in_folder = |folder: &Path| folder.join(key_file::DEFAULT_NAME);
+        let named = settings.key_file.clone();
+        named.or_else(|| settings.url.sled_folder().map(in_folder))
     }
 
     /// Checks the settings of the store as far as possible without opening it.
@@ -184,11 +200,11 @@ impl Store {
         }
     }
 
-    fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+    fn on(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
         let (announcing, appended) = events::Announcing::new(backend);
         let backend: Arc<dyn Backend> = Arc::new(announcing);
         let shared = || Arc::clone(&backend);
-        let (key_values, patches, recorded) = sealed(&backend, &sealing_key);
+        let (key_values, patches, recorded) = sealed(&backend, &sealing_keys);
         Self {
             clients: Clients::new(shared()),
             client_documents: ClientDocuments::new(&backend),
@@ -207,7 +223,8 @@ impl Store {
             audit: AuditLog::new(shared()),
             events: EventLog::new(shared(), appended),
             consumers: Consumers::new(shared()),
-            sealing_key,
+            key_rotations: KeyRotations::new(shared(), sealing_keys.clone()),
+            sealing_keys,
             backend,
         }
     }
@@ -220,7 +237,7 @@ impl Store {
             PastUses::Forget => Some(ExpiringKind::SingleUse.record(b"")),
         };
         let overlay = Overlay::on(Arc::clone(&self.backend), hidden);
-        Self::on(Arc::new(overlay), self.sealing_key.clone())
+        Self::on(Arc::new(overlay), self.sealing_keys.clone())
     }
 
     /// Returns everything that is stored, for tests that compare stores.
@@ -290,7 +307,7 @@ impl Store {
 /// Returns the parts of a store whose records are sealed.
 fn sealed(
     backend: &Arc<dyn Backend>,
-    key: &SealingKey,
+    key: &SealingKeys,
 ) -> (KeyValues, ConfigurationPatches, RecordedRequests) {
     let shared = || Arc::clone(backend);
     (
@@ -300,34 +317,32 @@ fn sealed(
     )
 }
 
-fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
+/// A backend, the keys that seal its secrets, and their file.
+type Opened = (Arc<dyn Backend>, SealingKeys, Option<PathBuf>);
+
+fn memory() -> Result<Opened, StoreError> {
     let key = random::bytes().map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok((
         Arc::new(crate::store::backend::memory::Memory::default()),
-        SealingKey::from_bytes(key),
+        SealingKey::from_bytes(key).into(),
+        None,
     ))
 }
 
-async fn sled(
-    folder: &Path,
-    settings: &StoreSettings,
-) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
+async fn sled(folder: &Path, settings: &StoreSettings) -> Result<Opened, StoreError> {
     let backend: Arc<dyn Backend> = Arc::new(crate::store::backend::sled::Sled::open(
         folder,
         settings.cache_bytes,
     )?);
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
-    let file = settings
-        .key_file
-        .clone()
-        .unwrap_or_else(|| folder.join(crate::store::sealing::key_file::DEFAULT_NAME));
-    let sealing_key = crate::store::sealing::key_file::load_or_make(&file, is_used)?;
-    crate::store::sealing::key_proof::check(&*backend, &sealing_key, &file).await?;
-    Ok((backend, sealing_key))
+    let file = Store::key_file(settings).unwrap_or_default();
+    let found = key_file::load_or_make(&file, is_used)?;
+    let current = key_proof::check(&*backend, &found, &file).await?;
+    Ok((backend, found.sealing_with(&current), Some(file)))
 }
 
-async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
+async fn postgres(settings: &StoreSettings) -> Result<Opened, StoreError> {
     let file = settings.key_file.as_deref().ok_or_else(|| StoreError::Setting {
         key: "store.keyFile",
         reason: "is required with PostgreSQL; set it to a file that all servers on the database share"
@@ -335,10 +350,7 @@ async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, Sealing
     })?;
     let backend: Arc<dyn Backend> =
         Arc::new(crate::store::backend::postgres::Postgres::open(settings).await?);
-    let sealing_key = crate::store::sealing::key_file::load_or_make(
-        file,
-        crate::store::sealing::key_proof::is_there(&*backend).await?,
-    )?;
-    crate::store::sealing::key_proof::check(&*backend, &sealing_key, file).await?;
-    Ok((backend, sealing_key))
+    let found = key_file::load_or_make(file, key_proof::is_there(&*backend).await?)?;
+    let current = key_proof::check(&*backend, &found, file).await?;
+    Ok((backend, found.sealing_with(&current), Some(file.to_owned())))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::{Sealed, SealingKey};
+use crate::base::{Sealed, SealingKeys};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, sealing};
 
 /// Maximum number of bytes of the document.
@@ -35,24 +35,26 @@ pub(crate) struct Patches {
     pub(crate) document: Value,
 }
 
+/// How the patches are stored.
 #[derive(Serialize, Deserialize)]
-struct PatchesRecord {
+pub(in crate::store) struct PatchesRecord {
     revision: u64,
-    sealed: Sealed,
+    /// The document, sealed.
+    pub(in crate::store) sealed: Sealed,
 }
 
 /// Stores the patches of the live configuration.
 #[derive(Clone)]
 pub(crate) struct ConfigurationPatches {
     backend: Arc<dyn Backend>,
-    sealing_key: SealingKey,
+    sealing_keys: SealingKeys,
 }
 
 impl ConfigurationPatches {
-    pub(super) const fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+    pub(super) const fn new(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
         Self {
             backend,
-            sealing_key,
+            sealing_keys,
         }
     }
 
@@ -126,13 +128,13 @@ impl ConfigurationPatches {
     }
 
     fn encode(&self, revision: u64, document: &Value) -> Result<Vec<u8>, StoreError> {
-        let sealed = sealing::seal(&self.sealing_key, keys::PATCHES, document)?;
+        let sealed = sealing::seal(&self.sealing_keys, keys::PATCHES, document)?;
         record::encode(keys::PATCHES, &PatchesRecord { revision, sealed })
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Patches, StoreError> {
         let record: PatchesRecord = record::decode(keys::PATCHES, bytes)?;
-        let document = sealing::open(&self.sealing_key, keys::PATCHES, &record.sealed)?;
+        let document = sealing::open(&self.sealing_keys, keys::PATCHES, &record.sealed)?;
         Ok(Patches {
             revision: record.revision,
             document,

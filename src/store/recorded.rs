@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Sealed, SealingKey, Timestamp};
+use crate::base::{Sealed, SealingKeys, Timestamp};
 use crate::store::{Backend, Change, StoreError, keys, number, numbered, record, sealing};
 
 /// The maximum number of records that one change deletes.
@@ -43,14 +43,14 @@ pub(crate) struct NumberedRequest {
 #[derive(Clone)]
 pub(crate) struct RecordedRequests {
     backend: Arc<dyn Backend>,
-    sealing_key: SealingKey,
+    sealing_keys: SealingKeys,
 }
 
 impl RecordedRequests {
-    pub(super) const fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+    pub(super) const fn new(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
         Self {
             backend,
-            sealing_key,
+            sealing_keys,
         }
     }
 
@@ -65,7 +65,7 @@ impl RecordedRequests {
     ) -> Result<(), StoreError> {
         let mut change = Change::default();
         for request in requests {
-            let sealed = sealing::seal(&self.sealing_key, keys::RECORDED, request)?;
+            let sealed = sealing::seal(&self.sealing_keys, keys::RECORDED, request)?;
             let bytes = record::encode(keys::RECORDED, &sealed)?;
             change.append.push((keys::RECORDED.to_vec(), bytes));
         }
@@ -111,7 +111,7 @@ impl RecordedRequests {
         let mut requests = Vec::new();
         for (key, value) in self.backend.scan(range, limit).await? {
             let sealed: Sealed = record::decode(&key, &value)?;
-            let opened = sealing::open(&self.sealing_key, keys::RECORDED, &sealed);
+            let opened = sealing::open(&self.sealing_keys, keys::RECORDED, &sealed);
             if let (Some(position), Ok(request)) = (position(&key), opened) {
                 requests.push(NumberedRequest { position, request });
             }

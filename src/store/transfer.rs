@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, SealError, SealingKey, Timestamp};
+use crate::base::{ClientId, SealError, SealingKeys, Timestamp};
 use crate::client::{
     Approved, Client, ClientSecret, DocumentOrigin, HostedDocument, Provenance, RegistrationTokens,
     UpstreamClient,
@@ -73,7 +73,11 @@ struct ClearUpstream {
 }
 
 impl ClearUpstream {
-    fn open(upstream: &UpstreamClient, id: &ClientId, key: &SealingKey) -> Result<Self, SealError> {
+    fn open(
+        upstream: &UpstreamClient,
+        id: &ClientId,
+        key: &SealingKeys,
+    ) -> Result<Self, SealError> {
         let token = match &upstream.token {
             Some(token) => Some(key.open(token, &UpstreamClient::token_owner(id))?),
             None => None,
@@ -97,7 +101,7 @@ impl<'a> ClientLine<'a> {
     ///
     /// # Errors
     /// When the secret does not open with `key`.
-    pub(crate) fn new(client: &'a Client, key: &SealingKey) -> Result<Self, SealError> {
+    pub(crate) fn new(client: &'a Client, key: &SealingKeys) -> Result<Self, SealError> {
         // Destructured, so that a new field of a client forces a decision about the export.
         let Client {
             id,
@@ -145,7 +149,7 @@ impl<'a> ClientLine<'a> {
 }
 
 impl ClearSecret {
-    fn open(secret: &ClientSecret, id: &ClientId, key: &SealingKey) -> Result<Self, SealError> {
+    fn open(secret: &ClientSecret, id: &ClientId, key: &SealingKeys) -> Result<Self, SealError> {
         let ClientSecret { sealed, expires_at } = secret;
         Ok(Self {
             client_secret: key.open(sealed, id.as_str())?.expose().to_owned(),

@@ -97,7 +97,7 @@ impl Storage {
     /// Seals a secret for a client.
     pub fn seal(&self, secret: &str, owner: &str) -> Result<Value, String> {
         let secret = Secret::new(secret.to_owned());
-        json(&plain(self.0.sealing_key.seal(&secret, owner))?)
+        json(&plain(self.0.sealing_keys.seal(&secret, owner))?)
     }
 
     /// Returns the first 100 events of the audit log after this position.

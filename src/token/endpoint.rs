@@ -84,9 +84,9 @@ async fn end(cx: &Context<'_>, request: Request<Body>) -> Result<(), TokenError>
     introspection::revoke(cx, &caller, &received.form).await
 }
 
-/// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
+/// `GET`: returns the public keys of this server. They change rarely, so they may be cached.
 pub(crate) async fn jwks(State(service): State<Arc<Service>>) -> Response {
-    let mut response = answer::json(StatusCode::OK, &service.jwks);
+    let mut response = answer::json(StatusCode::OK, &**service.jwks.load());
     response.headers_mut().insert(
         CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=300"),

@@ -13,6 +13,7 @@ mod database;
 mod dialect;
 mod documents;
 mod events;
+mod key_rotation;
 mod node;
 mod origin;
 mod outage;

@@ -11,6 +11,7 @@ pub(crate) mod document_orders;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod initial_access;
+pub(crate) mod key;
 pub(crate) mod pending;
 pub(in crate::admin) mod refusal;
 pub(crate) mod resolve;

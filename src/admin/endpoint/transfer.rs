@@ -120,7 +120,7 @@ async fn next_lines(
     };
     for stored in page.iter().filter(|stored| !stored.client().is_operators()) {
         let client = stored.client();
-        let members = ClientLine::new(client, &service.store.sealing_key)
+        let members = ClientLine::new(client, &service.store.sealing_keys)
             .map_err(|error| ExportFault::Seal(client.id.to_string(), error))?;
         append_line(&mut text, &members)?;
         position.clients += 1;

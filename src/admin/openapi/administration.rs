@@ -20,6 +20,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(pending(&scopes.pending_read));
     operations.extend(decisions(&scopes.pending_write));
     operations.extend(upstream_calls(scopes));
+    operations.push(key(scopes));
     operations.push(audit(&scopes.audit_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
@@ -395,6 +396,16 @@ fn decisions(scope: &str) -> Vec<Operation> {
             "It is denied. A client learns that when it asks next; the URL of a document is denied.",
         ),
     ]
+}
+
+fn key(scopes: &AdminScopes) -> Operation {
+    operation(
+        "get",
+        "/admin/v1/key",
+        ("showKey", &scopes.config_read),
+        "Show the name of the key that seals secrets, and how far its replacement is.",
+    )
+    .json(200, "The state of the key.", "KeyState", &[])
 }
 
 fn upstream_calls(scopes: &AdminScopes) -> Vec<Operation> {

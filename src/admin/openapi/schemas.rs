@@ -11,7 +11,7 @@ use crate::admin::{
     endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
     endpoint::clients::ClientRecord, endpoint::document_check, endpoint::document_orders,
     endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::pending, endpoint::script_replay,
+    endpoint::events::replay, endpoint::key, endpoint::pending, endpoint::script_replay,
     endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::upstream_calls,
     endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
     initial_access::NewToken, initial_access::TokenPage, schema,
@@ -70,6 +70,7 @@ fn add_answers_with_credentials(generator: &mut SchemaGenerator) {
 
 fn add_answers_about_unfinished(generator: &mut SchemaGenerator) {
     generator.subschema_for::<upstream_calls::UpstreamCallPage<'_>>();
+    generator.subschema_for::<key::KeyState>();
     generator.subschema_for::<documents::CandidateRecord<'_>>();
     generator.subschema_for::<documents::DocumentPage<'_>>();
     generator.subschema_for::<document_check::DocumentCheck>();

@@ -65,15 +65,20 @@ impl RemoteArguments {
 
     /// Returns the configuration of the server, or the defaults if no file is named and the default file does
     /// not exist.
-    fn settings(&self) -> Result<Settings, CommandFailure> {
-        let default = || PathBuf::from(DEFAULT_FILE);
-        let config = self.config.clone().unwrap_or_else(default);
+    pub(super) fn settings(&self) -> Result<Settings, CommandFailure> {
+        let config = self.config_file();
         let is_expected = self.config.is_some() || config.exists();
         let mut sources = super::sources(&FileArguments { config }, Vec::new());
         if !is_expected {
             sources.file = None;
         }
         Ok(super::read_configuration(&sources)?.settings)
+    }
+
+    /// Returns the configuration file.
+    pub(super) fn config_file(&self) -> PathBuf {
+        let default = || PathBuf::from(DEFAULT_FILE);
+        self.config.clone().unwrap_or_else(default)
     }
 
     /// Returns the URL of the admin API. An explicit `--server` covers the admin API too, unless

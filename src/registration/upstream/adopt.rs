@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, SealError, SealingKey, Secret, Timestamp, Violation};
+use crate::base::{ClientId, SealError, SealingKeys, Secret, Timestamp, Violation};
 use crate::client::hosted_document::is_plain_id;
 use crate::client::{
     Approved, Client, ClientSecret, MemberOrigin, MemberOrigins, Metadata, SetBy, UpstreamClient,
@@ -49,7 +49,7 @@ pub(super) fn adopted(
     let id = usable_id(&registration.client_id);
     let id = id.filter(|id| issued.client.hosted_document.is_none() || is_plain_id(id.as_str()));
     let id = id.ok_or_else(|| FrontError::Unusable("client_id".to_owned()))?;
-    let key = &cx.service.store.sealing_key;
+    let key = &cx.service.store.sealing_keys;
     let client = Client {
         id: id.clone(),
         ..issued.client
@@ -179,7 +179,7 @@ fn approved(cx: &Context<'_>, metadata: &Metadata) -> Result<Approved, RegisterE
 
 /// Returns the secret that the upstream server has returned, or the previous one if it returns none.
 fn secret(
-    key: &SealingKey,
+    key: &SealingKeys,
     client: &Client,
     before: Option<&ClientSecret>,
     registration: &UpstreamAnswer,
@@ -204,7 +204,7 @@ pub(super) fn usable_id(text: &str) -> Option<ClientId> {
 
 /// Returns the stored client with the credentials of an answer; none if they are the same.
 pub(super) fn with_credentials(
-    key: &SealingKey,
+    key: &SealingKeys,
     client: &Client,
     registration: &UpstreamAnswer,
 ) -> Result<Option<Client>, SealError> {
@@ -222,7 +222,7 @@ pub(super) fn with_credentials(
 
 /// Whether `client` is managed as the answer states.
 fn has_token(
-    key: &SealingKey,
+    key: &SealingKeys,
     client: &Client,
     registration: &UpstreamAnswer,
 ) -> Result<bool, SealError> {
@@ -237,7 +237,7 @@ fn has_token(
 
 /// Whether `client` has the secret of the answer, if that has one.
 fn has_secret(
-    key: &SealingKey,
+    key: &SealingKeys,
     client: &Client,
     registration: &UpstreamAnswer,
 ) -> Result<bool, SealError> {
@@ -253,7 +253,7 @@ fn has_secret(
 
 /// Returns how the client of an answer is managed, as it is stored.
 pub(super) fn sealed(
-    key: &SealingKey,
+    key: &SealingKeys,
     id: &ClientId,
     registration: &UpstreamAnswer,
 ) -> Result<UpstreamClient, SealError> {
@@ -269,7 +269,7 @@ pub(super) fn sealed(
 
 /// Returns how `client` is managed at the upstream server; none if it cannot be.
 pub(super) fn management(
-    key: &SealingKey,
+    key: &SealingKeys,
     client: &Client,
 ) -> Result<Option<UpstreamManagement>, SealError> {
     match &client.upstream {
@@ -280,7 +280,7 @@ pub(super) fn management(
 
 /// Returns how the client `id` is managed; none if the upstream server does not let it be.
 pub(super) fn opened(
-    key: &SealingKey,
+    key: &SealingKeys,
     id: &ClientId,
     upstream: &UpstreamClient,
 ) -> Result<Option<UpstreamManagement>, SealError> {

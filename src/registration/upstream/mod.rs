@@ -243,7 +243,7 @@ impl Front {
         id: &ClientId,
         registration: &UpstreamAnswer,
     ) -> Result<Option<StoredUpstreamCall>, RegisterError> {
-        let upstream = sealed(&self.store.sealing_key, id, registration)?;
+        let upstream = sealed(&self.store.sealing_keys, id, registration)?;
         let next = UpstreamCall {
             aim: UpstreamAim::Delete,
             client_id: Some(id.clone()),
@@ -388,7 +388,7 @@ impl Front {
         if stored.client().revision != revision {
             return Err(RegisterError::Conflict);
         }
-        let managed = management(&self.store.sealing_key, stored.client())?;
+        let managed = management(&self.store.sealing_keys, stored.client())?;
         Ok(managed.ok_or(FrontError::NotManageable)?)
     }
 
@@ -400,7 +400,7 @@ impl Front {
         registration: &UpstreamAnswer,
     ) -> Result<Option<StoredUpstreamCall>, RegisterError> {
         let next = UpstreamCall {
-            upstream: Some(sealed(&self.store.sealing_key, id, registration)?),
+            upstream: Some(sealed(&self.store.sealing_keys, id, registration)?),
             ..call.call.clone()
         };
         let calls = &self.store.upstream_calls;

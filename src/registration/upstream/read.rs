@@ -42,7 +42,7 @@ impl Front {
             if denied.as_ref() == Some(upstream) {
                 return self.is_gone(id).await.map(|()| None);
             }
-            let Some(managed) = management(&self.store.sealing_key, stored.client())? else {
+            let Some(managed) = management(&self.store.sealing_keys, stored.client())? else {
                 return Ok(None);
             };
             match self.registrar.read(&managed).await {
@@ -81,7 +81,7 @@ impl Front {
     ) -> Result<Stored, RegisterError> {
         loop {
             let stored = self.find(id).await?;
-            let key = &self.store.sealing_key;
+            let key = &self.store.sealing_keys;
             let Some(client) = adopt::with_credentials(key, stored.client(), registration)? else {
                 return Ok(stored);
             };

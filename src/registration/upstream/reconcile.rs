@@ -162,7 +162,7 @@ impl Front {
         id: &ClientId,
         upstream: &UpstreamClient,
     ) -> Result<bool, StoreError> {
-        let trouble = match opened(&self.store.sealing_key, id, upstream) {
+        let trouble = match opened(&self.store.sealing_keys, id, upstream) {
             Ok(Some(managed)) => return self.send_deletion(call, &managed).await,
             Ok(None) => UNDELETABLE.to_owned(),
             Err(error) => error.to_string(),
@@ -231,7 +231,7 @@ impl Front {
         call: &StoredUpstreamCall,
         client: &Client,
     ) -> Result<Option<UpstreamManagement>, SealError> {
-        let key = &self.store.sealing_key;
+        let key = &self.store.sealing_keys;
         match &call.call.upstream {
             Some(upstream) => opened(key, &client.id, upstream),
             None => management(key, client),

@@ -75,6 +75,15 @@ impl Runtime {
         Self::new(settings, clock, Arc::new(NoHost))
     }
 
+    /// Reads the secrets of `[scripts.secrets]` again, for all sets of scripts. Returns the names of those that have
+    /// changed.
+    ///
+    /// # Errors
+    /// When one of them cannot be read or is invalid. Then all of them stay as they are.
+    pub(crate) fn read_secrets_again(&self) -> Result<Vec<String>, SecretError> {
+        self.secrets.read_again(&self.settings.secrets)
+    }
+
     /// Returns the secrets of `[scripts.secrets]`, which include signing keys.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         self.secrets.all()

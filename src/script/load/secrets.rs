@@ -1,6 +1,8 @@
-//! Secrets that scripts may use. They are read once, and never appear in the log.
+//! Secrets that scripts may use. They are read at the start and when their files change, and never appear in the log.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -23,7 +25,7 @@ pub(crate) struct SecretError {
     pub(crate) reason: String,
 }
 
-/// The secrets by name. They are read once; only tests add more.
+/// The secrets by name. Only tests define more than the configuration.
 #[derive(Debug, Default)]
 pub(in crate::script) struct Secrets(ArcSwap<NamedSecrets>);
 
@@ -31,6 +33,8 @@ pub(in crate::script) struct Secrets(ArcSwap<NamedSecrets>);
 #[derive(Debug, Default)]
 struct NamedSecrets {
     named: BTreeMap<String, Secret>,
+    /// The secrets before the last change.
+    retired: BTreeMap<String, Secret>,
     hidden: Hidden,
 }
 
@@ -39,7 +43,12 @@ impl NamedSecrets {
         let texts = named.iter();
         let texts = texts.map(|(name, secret)| (name.as_str(), secret.expose()));
         let hidden = Hidden::of_secrets(texts);
-        Self { named, hidden }
+        let retired = BTreeMap::new();
+        Self {
+            named,
+            retired,
+            hidden,
+        }
     }
 }
 
@@ -51,15 +60,39 @@ impl Secrets {
     pub(in crate::script) fn read(
         sources: &BTreeMap<String, SecretSource>,
     ) -> Result<Self, SecretError> {
-        let mut named = BTreeMap::new();
-        for (name, source) in sources {
-            let name = name.clone();
-            match read(source) {
-                Ok(secret) => drop(named.insert(name, secret)),
-                Err(reason) => return Err(SecretError { name, reason }),
+        let named = NamedSecrets::new(read_all(sources)?);
+        Ok(Self(ArcSwap::from_pointee(named)))
+    }
+
+    /// Reads every secret again. Returns the names of those that have changed. The previous ones stay hidden in the log.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`]. Then every secret stays as it is.
+    pub(in crate::script) fn read_again(
+        &self,
+        sources: &BTreeMap<String, SecretSource>,
+    ) -> Result<Vec<String>, SecretError> {
+        let named = read_all(sources)?;
+        let present = self.0.load();
+        let mut changed = Vec::new();
+        for (name, secret) in &named {
+            let before = present.named.get(name);
+            if before.is_none_or(|before| !before.matches(secret.expose())) {
+                changed.push(name.clone());
             }
         }
-        Ok(Self(ArcSwap::from_pointee(NamedSecrets::new(named))))
+        if !changed.is_empty() {
+            let texts = named.iter().chain(&present.named).chain(&present.retired);
+            let hidden =
+                Hidden::of_secrets(texts.map(|(name, text)| (name.as_str(), text.expose())));
+            let retired = present.named.clone();
+            self.0.store(Arc::new(NamedSecrets {
+                named,
+                retired,
+                hidden,
+            }));
+        }
+        Ok(changed)
     }
 
     /// Defines the secret called `name`.
@@ -103,18 +136,41 @@ impl Secrets {
     }
 }
 
+fn read_all(
+    sources: &BTreeMap<String, SecretSource>,
+) -> Result<BTreeMap<String, Secret>, SecretError> {
+    let mut named = BTreeMap::new();
+    for (name, source) in sources {
+        let name = name.clone();
+        match read(source) {
+            Ok(secret) => drop(named.insert(name, secret)),
+            Err(reason) => return Err(SecretError { name, reason }),
+        }
+    }
+    Ok(named)
+}
+
 fn read(source: &SecretSource) -> Result<Secret, String> {
     let text = match source {
         SecretSource::Env(name) => std::env::var(name)
             .map_err(|_| format!("the environment variable {name} is not set, or not UTF-8"))?,
         SecretSource::File(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("{}: {error}", path.display()))?;
+            let text = text_of(path).map_err(|error| format!("{}: {error}", path.display()))?;
             let line = text.strip_suffix('\n').unwrap_or(&text);
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         }
     };
     bounded(text)
+}
+
+/// Reads a file, and no more of it than a secret and its line end can have.
+fn text_of(path: &Path) -> std::io::Result<String> {
+    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    file.take(most.saturating_add(3))
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn bounded(text: String) -> Result<Secret, String> {

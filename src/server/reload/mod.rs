@@ -29,6 +29,7 @@ use crate::service::script_orders::QueuedOrder;
 use crate::service::{self, Judged, Service, Snapshot};
 use crate::store::{Action, AuditEvent, Author};
 use crate::telemetry::{Reloaded, meter};
+use crate::token;
 use removal::Removal;
 use versions::WantedScripts;
 
@@ -39,6 +40,8 @@ pub(crate) struct Reloads {
     configuration: Mutex<Option<String>>,
     tls: Mutex<Option<String>>,
     candidate: Mutex<Option<String>>,
+    secrets: Mutex<Option<String>>,
+    key: Mutex<Option<String>>,
 }
 
 impl Reloads {
@@ -64,6 +67,8 @@ impl Reloads {
             ("configurationError", &self.configuration),
             ("tlsError", &self.tls),
             ("candidateError", &self.candidate),
+            ("secretsError", &self.secrets),
+            ("keyError", &self.key),
         ];
         let mut failures = Vec::new();
         for (name, slot) in kinds {
@@ -73,6 +78,11 @@ impl Reloads {
             }
         }
         failures
+    }
+
+    /// Notes why the key file could not be reloaded, or that it was.
+    pub(crate) fn note_key(&self, failure: Option<String>) {
+        note(&self.key, failure);
     }
 
     /// Returns why the scripts could not be reloaded.
@@ -95,6 +105,7 @@ pub(crate) struct Watched {
     configuration: (Guard, mpsc::Receiver<()>),
     tls: (Guard, mpsc::Receiver<()>),
     candidate: (Guard, mpsc::Receiver<()>),
+    secrets: (Guard, mpsc::Receiver<()>),
 }
 
 impl Watched {
@@ -115,6 +126,7 @@ impl Watched {
             configuration: watch::watch(&files, QUIET)?,
             tls: watch::watch(&tls.files(), QUIET)?,
             candidate: watch::watch(&candidate, QUIET)?,
+            secrets: watch::watch(&settings.scripts.secret_files(), QUIET)?,
         })
     }
 }
@@ -126,6 +138,7 @@ enum WatchedFiles {
     Configuration,
     Tls,
     Candidate,
+    Secrets,
 }
 
 impl Watched {
@@ -136,6 +149,7 @@ impl Watched {
             Some(()) = self.configuration.1.recv() => WatchedFiles::Configuration,
             Some(()) = self.tls.1.recv() => WatchedFiles::Tls,
             Some(()) = self.candidate.1.recv() => WatchedFiles::Candidate,
+            Some(()) = self.secrets.1.recv() => WatchedFiles::Secrets,
             else => std::future::pending().await,
         }
     }
@@ -215,6 +229,7 @@ impl Reloader {
             WatchedFiles::Configuration => self.file_changed().await,
             WatchedFiles::Tls => self.tls().await,
             WatchedFiles::Candidate => self.load_candidate().await,
+            WatchedFiles::Secrets => self.secrets().await,
         }
     }
 
@@ -233,6 +248,7 @@ impl Reloader {
     async fn everything(&mut self) {
         systemd::tell(ServerState::Reloading);
         self.file_changed().await;
+        self.secrets().await;
         self.scripts().await;
         self.load_candidate().await;
         self.tls().await;
@@ -258,6 +274,36 @@ impl Reloader {
         }
         self.count(Reloaded::Certificate, failure.is_none());
         note(&self.reloads.tls, failure);
+    }
+
+    /// Reads the secrets of scripts again. They apply to the next call of a script.
+    async fn secrets(&self) {
+        if self.service.settings.scripts.secrets.is_empty() {
+            return;
+        }
+        let snapshot = self.service.snapshot();
+        let runtime = Arc::clone(snapshot.scripts.runtime());
+        let failure = match tokio::task::spawn_blocking(move || runtime.read_secrets_again()).await
+        {
+            Ok(Ok(changed)) => {
+                let keys = token::public_keys(&snapshot.scripts.runtime().secrets());
+                self.service.jwks.store(Arc::new(keys));
+                for name in changed {
+                    tracing::info!(name, "script secret reloaded");
+                }
+                None
+            }
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(cause) = &failure {
+            tracing::error!(
+                cause,
+                "script secret reload failed; keeping the previous secrets"
+            );
+        }
+        self.count(Reloaded::Secrets, failure.is_none());
+        note(&self.reloads.secrets, failure);
     }
 
     /// Reloads the scripts after a change of their folder.

@@ -126,7 +126,7 @@ impl Clients {
     }
 
     /// Replaces `seen` with `client`, together with `also`. A use recorded in the meantime is not a
-    /// conflict and is kept.
+    /// conflict and is kept, and so is what was sealed anew with another key.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
@@ -144,10 +144,11 @@ impl Clients {
                 break;
             };
             used = self.used_since(&used).await?;
-            let client = Client {
+            let mut client = Client {
                 last_used_at: used.client.last_used_at,
                 ..client.clone()
             };
+            client.take_seals(&seen.client, &used.client);
             outcome = self.try_replace(&used, &client, &also).await;
         }
         outcome
@@ -207,17 +208,19 @@ impl Clients {
         self.0.apply(removal.and(also.change)).await.map(drop)
     }
 
-    /// Returns the current state of `seen` if only its last use has changed. Any other change is a
-    /// conflict.
+    /// Returns the current state of `seen` if only its last use has changed, or the key that sealed its secrets. Any
+    /// other change is a conflict.
     async fn used_since(&self, seen: &Stored) -> Result<Stored, StoreError> {
         let found = self
             .find(&seen.client.id)
             .await?
             .ok_or(StoreError::Conflict)?;
-        let used = Client {
+        let mut used = Client {
             last_used_at: found.client.last_used_at,
             ..seen.client.clone()
         };
+        // Every change of a secret by its client also counts as a revision.
+        used.take_seals(&seen.client, &found.client);
         if found.bytes == seen.bytes || found.client != used {
             return Err(StoreError::Conflict);
         }

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::base::{ClientId, SealingKey, Timestamp};
+use crate::base::{ClientId, SealingKeys, Timestamp};
 use crate::client::Client;
 use crate::store::{
     Backend, Pair, Store, backend::memory::Memory, backend::overlay::Overlay, backend::sled::Sled,
@@ -147,7 +147,7 @@ fn open(folder: &Path) -> Result<Sled, super::StoreError> {
 }
 
 fn store(backend: Arc<dyn Backend>) -> Store {
-    Store::on(backend, SealingKey::from_bytes([7; 32]))
+    Store::on(backend, SealingKey::from_bytes([7; 32]).into())
 }
 
 /// Runs many attempts at the same time, on all threads, and returns their outcomes.

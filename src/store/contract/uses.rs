@@ -89,7 +89,7 @@ async fn a_use_is_written_once_an_hour(TestPlace { store, .. }: TestPlace) {
     // Another server that does not know of the use yet.
     let other = Store::on(
         std::sync::Arc::clone(&store.backend),
-        store.sealing_key.clone(),
+        store.sealing_keys.clone(),
     );
     other.uses.note(&id("one"), at(11 + GRAIN));
     assert_eq!(other.uses.write().await.unwrap(), 0);

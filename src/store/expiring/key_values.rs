@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ExpiringRecord, Found, Space};
-use crate::base::{Sealed, SealingKey, Timestamp};
+use crate::base::{Sealed, SealingKeys, Timestamp};
 use crate::store::{
     Backend, Change, Expectation, ExpiringKind, StoreError, expiring::removal, expiring::sweep,
     number, page, sealing, unless_lost, until_won,
@@ -66,7 +66,7 @@ pub(crate) enum KeyValueError {
 /// How a value is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum KeptValue {
+pub(in crate::store) enum KeptValue {
     Sealed(Sealed),
     /// The integer is the number that belongs to the record.
     Integer,
@@ -76,14 +76,14 @@ enum KeptValue {
 #[derive(Clone)]
 pub(crate) struct KeyValues {
     space: Space<KeptValue>,
-    sealing_key: SealingKey,
+    sealing_keys: SealingKeys,
 }
 
 impl KeyValues {
-    pub(in crate::store) fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+    pub(in crate::store) fn new(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
         Self {
             space: Space::new(backend, ExpiringKind::KeyValue),
-            sealing_key,
+            sealing_keys,
         }
     }
 
@@ -120,7 +120,7 @@ impl ScriptValues<'_> {
             return Ok(None);
         };
         let value = match &found.entry.value {
-            KeptValue::Sealed(sealed) => sealing::open(&self.store.sealing_key, &key, sealed)?,
+            KeptValue::Sealed(sealed) => sealing::open(&self.store.sealing_keys, &key, sealed)?,
             KeptValue::Integer => {
                 let place = own_number(&key);
                 number(
@@ -152,7 +152,7 @@ impl ScriptValues<'_> {
         let (kept, start) = match value.as_i64() {
             Some(integer) => (KeptValue::Integer, Some(integer)),
             None => (
-                KeptValue::Sealed(sealing::seal(&self.store.sealing_key, &key, value)?),
+                KeptValue::Sealed(sealing::seal(&self.store.sealing_keys, &key, value)?),
                 None,
             ),
         };

@@ -26,6 +26,7 @@
 //! | `n/u/` type, `/`, key | number: belongs to the record of this key and is removed with it |
 //! | `p/configuration` | the patches of the live configuration, sealed |
 //! | `p/scripts` | which version of the scripts is pinned |
+//! | `r` | the last rotation of the key of the store |
 //! | `q/` | the number of the last recorded request |
 //! | `q/` number, 8 bytes, big-endian | a recorded request, sealed |
 //! | `s` | the time that the store last recorded |
@@ -58,6 +59,8 @@ pub(super) const CLIENTS: &[u8] = b"c/";
 pub(super) const CLIENTS_END: &[u8] = b"c0";
 /// The prefix of what is stored about documents of clients.
 pub(super) const DOCUMENTS: &[u8] = b"d/";
+/// The prefix of clients by the previous version of their document.
+pub(super) const PREVIOUS_DOCUMENT_CLIENTS: &[u8] = b"d/p/";
 /// The prefix of the expiry index of clients.
 const EXPIRIES: &[u8] = b"e/";
 /// The prefix of the index of uses.
@@ -72,6 +75,8 @@ const LAST_USED: &[u8] = b"l/u";
 pub(super) const HEARTBEAT: &[u8] = b"h";
 /// The proof that a key is the key of the store.
 pub(super) const KEY_PROOF: &[u8] = b"k";
+/// The last rotation of the key of the store.
+pub(super) const ROTATION: &[u8] = b"r";
 /// The time that the store last recorded.
 pub(super) const SEEN: &[u8] = b"s";
 /// The prefix of numbers.
@@ -132,7 +137,7 @@ pub(super) fn document_octets(id: &ClientId) -> Vec<u8> {
 
 /// Returns the key of the client by the previous version of its document.
 pub(super) fn previous_document_client(id: &ClientId) -> Vec<u8> {
-    [DOCUMENTS, b"p/", id.as_str().as_bytes()].concat()
+    [PREVIOUS_DOCUMENT_CLIENTS, id.as_str().as_bytes()].concat()
 }
 
 /// Returns the key of the summary of a version of the scripts.

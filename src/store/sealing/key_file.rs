@@ -1,25 +1,68 @@
-//! The file with the key that seals secrets. It is created at the first start, readable by its owner only.
+//! The file with the keys that seal secrets. It is created with one key at the first start, readable by its owner only.
+//!
+//! Each line is a key. The first one is to seal. While it replaces another key, that key follows, and only opens what it
+//! sealed. Key files of earlier versions are files with one key.
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::{SealingKey, random};
+use crate::base::{SealingKey, SealingKeys, random};
 use crate::config::refuse_other_readers;
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.
 pub(in crate::store) const DEFAULT_NAME: &str = "registrar.key";
+/// The maximum number of keys in the file.
+const MOST_KEYS: usize = 4;
+/// The maximum size of the file, in bytes.
+const MOST_BYTES: u64 = 1_024;
 
-/// Reads the key in `file`, or creates a new one there.
+/// The keys of a file, in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct KeyFile {
+    /// The key that is to seal.
+    pub(in crate::store) first: SealingKey,
+    /// Those that open what they sealed before.
+    pub(in crate::store) others: Vec<SealingKey>,
+}
+
+impl KeyFile {
+    /// Returns the keys in the order of the file.
+    pub(in crate::store) fn keys(&self) -> impl Iterator<Item = &SealingKey> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Returns the keys of which `current` seals.
+    pub(in crate::store) fn sealing_with(&self, current: &SealingKey) -> SealingKeys {
+        SealingKeys::new(current.clone(), self.all_but(current))
+    }
+
+    /// Returns the keys but `current`.
+    pub(in crate::store) fn all_but(&self, current: &SealingKey) -> Vec<SealingKey> {
+        let others = self.keys().filter(|key| *key != current);
+        others.cloned().collect()
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for key in self.keys() {
+            text.push_str(&STANDARD.encode(key.as_bytes()));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Reads the keys in `file`, or creates a new one there.
 ///
 /// A store that is already in use does not get a new key: its secrets would silently be lost.
-pub(in crate::store) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
-    match fs::read(file) {
+pub(in crate::store) fn load_or_make(file: &Path, is_used: bool) -> Result<KeyFile, StoreError> {
+    match read(file) {
         Ok(text) => {
             refuse_readers(file)?;
             parse(file, &text)
@@ -42,32 +85,140 @@ fn failed(file: &Path, reason: impl Display) -> StoreError {
     }
 }
 
+/// Reads `file`, and no more of it than a key file can have.
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let opened = fs::File::open(file)?;
+    opened.take(MOST_BYTES + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 /// Reads the content of the key file.
-fn parse(file: &Path, text: &[u8]) -> Result<SealingKey, StoreError> {
-    let text = String::from_utf8_lossy(text);
-    let decoded = STANDARD.decode(text.trim()).ok();
-    let bytes = decoded.and_then(|bytes| bytes.try_into().ok());
-    let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is lost, delete \
-                  the file; the next start reports how to continue without the key";
-    let bytes = bytes.ok_or_else(|| failed(file, advice))?;
-    Ok(SealingKey::from_bytes(bytes))
+fn parse(file: &Path, text: &[u8]) -> Result<KeyFile, StoreError> {
+    let advice = "each line must have 32 bytes in base64, and at most 4 lines are allowed, all different; restore the \
+                  file from a backup. If the key is lost, delete the file; the next start reports how to continue \
+                  without the key";
+    parsed(text).ok_or_else(|| failed(file, advice))
+}
+
+fn parsed(text: &[u8]) -> Option<KeyFile> {
+    let mut keys: Vec<SealingKey> = Vec::new();
+    for line in std::str::from_utf8(text).ok()?.lines() {
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        let bytes = STANDARD.decode(line).ok()?.try_into().ok()?;
+        let key = SealingKey::from_bytes(bytes);
+        if keys.contains(&key) || keys.len() == MOST_KEYS {
+            return None;
+        }
+        keys.push(key);
+    }
+    let mut keys = keys.into_iter();
+    Some(KeyFile {
+        first: keys.next()?,
+        others: keys.collect(),
+    })
 }
 
 /// Creates a new key in `file`.
-fn make(file: &Path) -> Result<SealingKey, StoreError> {
-    let bytes = random::bytes::<32>().map_err(|error| failed(file, error))?;
-    match write(file, &STANDARD.encode(bytes)) {
-        Ok(()) => Ok(SealingKey::from_bytes(bytes)),
+fn make(file: &Path) -> Result<KeyFile, StoreError> {
+    let made = KeyFile {
+        first: new_key(file)?,
+        others: Vec::new(),
+    };
+    match write(file, &made, give_name) {
+        Ok(()) => Ok(made),
         // Another server was faster; its key is used.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
         Err(error) => Err(failed(file, error)),
     }
 }
 
-/// Writes the key to a temporary file and moves it into place, so that a power cut leaves no partial key.
+fn new_key(file: &Path) -> Result<SealingKey, StoreError> {
+    let bytes = random::bytes::<32>().map_err(|error| failed(file, error))?;
+    Ok(SealingKey::from_bytes(bytes))
+}
+
+/// Puts a new key before the one in `file`, which stays to open what it sealed. Returns the names of both.
 ///
-/// Fails with [`ErrorKind::AlreadyExists`] when a key exists by then.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
+/// # Errors
+/// When there is no key, the keys are being replaced already, or the file cannot be written.
+pub(crate) fn begin_rotation(file: &Path) -> Result<(String, String), StoreError> {
+    let found = load_or_make(file, true)?;
+    if !found.others.is_empty() {
+        let reason = "it has several keys: a rotation is under way; 'registrar key status' shows how far it is, and \
+                      'registrar key finish' ends it";
+        return Err(failed(file, reason));
+    }
+    let next = KeyFile {
+        first: new_key(file)?,
+        others: vec![found.first.clone()],
+    };
+    replace(file, &next)?;
+    Ok((next.first.id(), found.first.id()))
+}
+
+/// Removes all keys from `file` but the one with the name `id`, which must be the first. Returns how many it removed.
+///
+/// # Errors
+/// When the first key is another one, or the file cannot be read or written.
+pub(crate) fn end_rotation(file: &Path, id: &str) -> Result<usize, StoreError> {
+    let found = load_or_make(file, true)?;
+    if found.first.id() != id {
+        let reason = format!(
+            "its first key is {}, but the servers seal with {id}; give this machine the key file of the servers",
+            found.first.id()
+        );
+        return Err(failed(file, reason));
+    }
+    let removed = found.others.len();
+    if removed > 0 {
+        let kept = KeyFile {
+            first: found.first,
+            others: Vec::new(),
+        };
+        replace(file, &kept)?;
+    }
+    Ok(removed)
+}
+
+fn replace(file: &Path, keys: &KeyFile) -> Result<(), StoreError> {
+    let rename = |beside: &Path, file: &Path| {
+        keep_owner(beside, file)?;
+        fs::rename(beside, file)
+    };
+    write(file, keys, rename).map_err(|error| failed(file, error))
+}
+
+/// Gives `new` to the owner of `file`. Root may replace the key of a server that runs as another user.
+#[cfg(unix)]
+fn keep_owner(new: &Path, file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let (owner, present) = (fs::metadata(file)?, fs::metadata(new)?);
+    if owner.uid() == present.uid() && owner.gid() == present.gid() {
+        return Ok(());
+    }
+    chown(new, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Does nothing: on these systems, files have no single owner.
+#[cfg(not(unix))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same signature on every system"
+)]
+fn keep_owner(_new: &Path, _file: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Writes the keys to a temporary file and moves it into place by `name`, so that a power cut leaves no partial key.
+fn write(
+    file: &Path,
+    keys: &KeyFile,
+    name: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let beside = file.with_extension(format!("key.new-{}", std::process::id()));
@@ -76,16 +227,16 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut new = options.open(&beside)?;
-    new.write_all(text.as_bytes())?;
+    new.write_all(keys.text().as_bytes())?;
     new.sync_all()?;
-    give_name(&beside, file)?;
+    name(&beside, file)?;
     // The name of the file must survive a power cut too.
     #[cfg(unix)]
     fs::File::open(folder)?.sync_all()?;
     Ok(())
 }
 
-/// Moves a file to a name that is free. A plain rename would overwrite the file of another server that
+/// Moves a file to a name that is free, and fails with [`ErrorKind::AlreadyExists`] otherwise. A plain rename would overwrite the file of another server that
 /// starts at the same time.
 fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
     match fs::hard_link(beside, file) {
@@ -109,11 +260,13 @@ mod tests {
         let file = folder.path().join("new/registrar.key");
         let sealed = load_or_make(&file, false)
             .unwrap()
+            .first
             .seal(&Secret::new("s".to_owned()), "a")
             .unwrap();
         assert_eq!(
             load_or_make(&file, true)
                 .unwrap()
+                .first
                 .open(&sealed, "a")
                 .unwrap()
                 .expose(),
@@ -140,6 +293,51 @@ mod tests {
                 .to_string()
                 .contains("32 bytes")
         );
+    }
+
+    #[test]
+    fn a_new_key_precedes_the_previous_one_until_the_rotation_ends() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("registrar.key");
+        assert!(begin_rotation(&file).is_err(), "there is no key");
+        let old = load_or_make(&file, false).unwrap().first;
+        let (new, previous) = begin_rotation(&file).unwrap();
+        assert_eq!(previous, old.id());
+        let found = load_or_make(&file, true).unwrap();
+        assert_eq!(
+            (found.first.id(), &found.others),
+            (new.clone(), &vec![old.clone()])
+        );
+        let again = begin_rotation(&file).unwrap_err().to_string();
+        assert!(again.contains("registrar key finish"), "{again}");
+        let wrong = end_rotation(&file, &old.id()).unwrap_err().to_string();
+        assert!(wrong.contains(&old.id()), "{wrong}");
+        assert_eq!(end_rotation(&file, &new).unwrap(), 1);
+        assert_eq!(end_rotation(&file, &new).unwrap(), 0);
+        let left = load_or_make(&file, true).unwrap();
+        assert!(left.first.id() == new && left.others.is_empty());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_key_file_with_a_bad_line_is_rejected_as_a_whole() {
+        let key = |byte| STANDARD.encode([byte; 32]);
+        let five: Vec<String> = (0..5).map(key).collect();
+        for text in [
+            String::new(),
+            format!("{}\n{}\n", key(1), key(1)),
+            format!("{}\nc2hvcnQ=\n", key(1)),
+            five.join("\n"),
+        ] {
+            assert!(parsed(text.as_bytes()).is_none(), "{text}");
+        }
+        let two = parsed(format!("{}\r\n\n{}", key(1), key(2)).as_bytes()).unwrap();
+        assert_eq!(two.keys().count(), 2);
     }
 
     #[cfg(unix)]

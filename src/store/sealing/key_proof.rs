@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use crate::base::{Sealed, SealingKey};
+use super::key_file::KeyFile;
+use super::rotation;
+use crate::base::{Sealed, SealingKey, SealingKeys};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, sealing};
 
 const TEXT: &str = "registrar";
@@ -13,36 +15,70 @@ pub(in crate::store) async fn is_there(backend: &dyn Backend) -> Result<bool, St
     Ok(backend.get(keys::KEY_PROOF).await?.is_some())
 }
 
-/// Checks that `key`, which is in `file`, is the key of the store.
+/// Returns the key of `found`, which is in `file`, that the store has in force.
+///
+/// # Errors
+/// When none of the keys is the key of the store, or one is missing with which secrets are still sealed.
 pub(in crate::store) async fn check(
     backend: &dyn Backend,
-    key: &SealingKey,
+    found: &KeyFile,
     file: &Path,
-) -> Result<(), StoreError> {
+) -> Result<SealingKey, StoreError> {
     let proof = match backend.get(keys::KEY_PROOF).await? {
         Some(proof) => proof,
-        None => leave(backend, key).await?,
+        None => leave(backend, &found.first).await?,
     };
-    let sealed: Sealed = record::decode(keys::KEY_PROOF, &proof)?;
-    let opened: Result<String, _> = sealing::open(key, keys::KEY_PROOF, &sealed);
-    if opened.is_ok_and(|text| text == TEXT) {
-        return Ok(());
+    let current = proven(found, &proof, file)?;
+    if let Some((rotation, _)) = rotation::read(backend).await?
+        && rotation.needs_previous()
+        && found.keys().all(|key| key.id() != rotation.previous)
+    {
+        let reason = format!(
+            "the key {} is missing, with which secrets are still sealed; restore the file with both keys. 'registrar key \
+             status' on another server shows how far the rotation is",
+            rotation.previous
+        );
+        return Err(failed(file, reason));
     }
-    let reason = "it is not the key of this store; restore it from a backup, or copy it from a server that \
-                  already uses the store. 'registrar store accept' continues without the sealed data of an \
-                  embedded store";
-    Err(StoreError::KeyFile {
-        file: file.to_owned(),
-        reason: reason.to_owned(),
+    Ok(current)
+}
+
+/// Returns the key of `found` that opens the `proof` of the store's key.
+pub(in crate::store) fn proven(
+    found: &KeyFile,
+    proof: &[u8],
+    file: &Path,
+) -> Result<SealingKey, StoreError> {
+    let sealed: Sealed = record::decode(keys::KEY_PROOF, proof)?;
+    let opens = |key: &&SealingKey| {
+        let opened: Result<String, _> =
+            sealing::open(&SealingKeys::from((*key).clone()), keys::KEY_PROOF, &sealed);
+        opened.is_ok_and(|text| text == TEXT)
+    };
+    found.keys().find(opens).cloned().ok_or_else(|| {
+        let reason = "it is not the key of this store; restore it from a backup, or copy it from a server that \
+                      already uses the store. 'registrar store accept' continues without the sealed data of an \
+                      embedded store";
+        failed(file, reason.to_owned())
     })
+}
+
+fn failed(file: &Path, reason: String) -> StoreError {
+    StoreError::KeyFile {
+        file: file.to_owned(),
+        reason,
+    }
+}
+
+/// Returns the proof that `key` is the key of the store.
+pub(in crate::store) fn of(key: &SealingKey) -> Result<Vec<u8>, StoreError> {
+    let sealed = sealing::seal(&key.clone().into(), keys::KEY_PROOF, &TEXT)?;
+    record::encode(keys::KEY_PROOF, &sealed)
 }
 
 /// Stores a proof and returns the proof that is stored then: another server may have been faster.
 async fn leave(backend: &dyn Backend, key: &SealingKey) -> Result<Vec<u8>, StoreError> {
-    let proof = record::encode(
-        keys::KEY_PROOF,
-        &sealing::seal(key, keys::KEY_PROOF, &TEXT)?,
-    )?;
+    let proof = of(key)?;
     let change = Change {
         expect: vec![Expectation::Absent(keys::KEY_PROOF.to_vec())],
         put: vec![(keys::KEY_PROOF.to_vec(), proof.clone())],
@@ -66,7 +102,10 @@ mod tests {
     #[tokio::test]
     async fn only_the_first_key_is_accepted() {
         let (store, file) = (Memory::default(), Path::new("some.key"));
-        let key = |byte| SealingKey::from_bytes([byte; 32]);
+        let key = |byte| KeyFile {
+            first: SealingKey::from_bytes([byte; 32]),
+            others: Vec::new(),
+        };
         assert!(!is_there(&store).await.unwrap());
         check(&store, &key(1), file).await.unwrap();
         assert!(is_there(&store).await.unwrap());

@@ -1,17 +1,19 @@
 //! JSON that is sealed, so that it cannot be read in the files of the store.
 
+pub(in crate::store) mod anew;
 pub(in crate::store) mod key_file;
 pub(in crate::store) mod key_proof;
+pub(in crate::store) mod rotation;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::base::{Sealed, SealingKey, Secret};
+use crate::base::{Sealed, SealingKeys, Secret};
 use crate::store::StoreError;
 
 /// Seals `value` so that it opens only under the same `key` of the store.
 pub(super) fn seal<T: Serialize>(
-    with: &SealingKey,
+    with: &SealingKeys,
     key: &[u8],
     value: &T,
 ) -> Result<Sealed, StoreError> {
@@ -23,7 +25,7 @@ pub(super) fn seal<T: Serialize>(
 
 /// Opens what was sealed under `key`.
 pub(super) fn open<T: DeserializeOwned>(
-    with: &SealingKey,
+    with: &SealingKeys,
     key: &[u8],
     sealed: &Sealed,
 ) -> Result<T, StoreError> {

@@ -67,6 +67,8 @@ words! {
         Configuration = "configuration",
         /// The certificate of the listener.
         Certificate = "certificate",
+        /// The secrets of scripts.
+        Secrets = "secrets",
     }
 }
 

@@ -214,7 +214,7 @@ fn client(
     secret: &Secret,
     issue: Issue,
 ) -> Result<Client, AdministratorError> {
-    let sealed = store.sealing_key.seal(secret, CLIENT_ID)?;
+    let sealed = store.sealing_keys.seal(secret, CLIENT_ID)?;
     let secret = ClientSecret {
         sealed,
         expires_at: None,

@@ -33,7 +33,7 @@ pub(super) fn open_secret(
     cx: &Context<'_>,
     client: Option<&Client>,
 ) -> Result<Option<Secret>, SealError> {
-    let (key, now) = (&cx.service.store.sealing_key, cx.service.clock.now());
+    let (key, now) = (&cx.service.store.sealing_keys, cx.service.clock.now());
     if let Some(client) = client
         && let Some(secret) = &client.secret
         && secret.expires_at.is_none_or(|end| now < end)

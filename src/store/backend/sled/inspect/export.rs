@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::base::SealingKey;
+use crate::base::SealingKeys;
 use crate::client::TrustLevel;
 use crate::store::{
     ClientLine, StoreError, backend::sled::Met, backend::sled::Work, backend::sled::database,
@@ -45,7 +45,8 @@ pub(crate) fn export(
 ) -> Result<Inspection, StoreExportError> {
     // Checked first, because a missing key is not the problem where there is no store.
     drop(database::lock(folder)?);
-    let key = key_file::load_or_make(&key_file_of(folder, key), true)?;
+    let found_keys = key_file::load_or_make(&key_file_of(folder, key), true)?;
+    let key = found_keys.sealing_with(&found_keys.first);
     let mut found = Inspection::default();
     let source = StoreSource::open(folder, work, &mut found)?;
     let failed = |source: io::Error| match source.kind() {
@@ -77,7 +78,7 @@ enum Unwritten {
 /// Writes the clients, followed by their number.
 fn write(
     source: &StoreSource,
-    key: &SealingKey,
+    key: &SealingKeys,
     file: fs::File,
     work: &Work,
     found: &mut Inspection,
@@ -114,7 +115,7 @@ fn finish(mut lines: BufWriter<fs::File>, clients: u64) -> io::Result<()> {
 
 /// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who
 /// belongs to one server and is created anew on another.
-fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Vec<u8>>, String> {
+fn line_of(key: &[u8], value: &[u8], sealing: &SealingKeys) -> Result<Option<Vec<u8>>, String> {
     let stored = read_client(key, value).map_err(|error| error.to_string())?;
     let client = stored.client();
     if client.provenance.trust_level == TrustLevel::Operator {

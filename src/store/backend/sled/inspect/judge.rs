@@ -117,13 +117,20 @@ fn told(error: StoreError) -> String {
 }
 
 /// Keys of JSON.
-const JSON: [&[u8]; 4] = [keys::PATCHES, keys::KEY_PROOF, keys::SEEN, keys::SCRIPT_PIN];
+const JSON: [&[u8]; 5] = [
+    keys::PATCHES,
+    keys::KEY_PROOF,
+    keys::ROTATION,
+    keys::SEEN,
+    keys::SCRIPT_PIN,
+];
 /// Prefixes of keys of JSON.
-const JSON_BELOW: [&[u8]; 4] = [
+const JSON_BELOW: [&[u8]; 5] = [
     keys::CONSUMERS,
     keys::SCRIPTS,
     keys::RECORDED,
     keys::DOCUMENTS,
+    keys::UPSTREAM_CALLS,
 ];
 /// Keys of the numbers of sequences.
 const SEQUENCES: [&[u8]; 3] = [keys::AUDIT, keys::EVENTS, keys::RECORDED];
@@ -164,7 +171,7 @@ fn read_logged(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::base::SealingKey;
+    use crate::base::SealingKeys;
     use crate::client::Client;
     use crate::store::backend::sled::Sled;
     use crate::store::backend::sled::inspect::check;
@@ -179,7 +186,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let place = folder.path().join("data");
         let backend: Arc<dyn Backend> = Arc::new(Sled::open(&place, 1 << 20).unwrap());
-        let store = Store::on(Arc::clone(&backend), SealingKey::from_bytes([7; 32]));
+        let store = Store::on(Arc::clone(&backend), SealingKey::from_bytes([7; 32]).into());
         let client: Client = serde_json::from_value(serde_json::json!({
             "id": "one", "metadata": {}, "issued_at": 1, "expires_at": 9, "revision": 1,
             "tokens": {"current": ""}, "provenance": {"trust_level": "open", "configuration": "c"},

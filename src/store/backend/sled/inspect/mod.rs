@@ -16,11 +16,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::export::export;
-use crate::base::Sealed;
 use crate::store::{
     StoreError, Stored, backend::sled::Database, backend::sled::Met, backend::sled::Work,
-    backend::sled::database, backend::sled::mark, backend::sled::tally, keys, record, sealing,
-    sealing::key_file,
+    backend::sled::database, backend::sled::mark, backend::sled::tally, keys, sealing::key_file,
+    sealing::key_proof,
 };
 use judge::Judge;
 use source::StoreSource;
@@ -144,19 +143,9 @@ fn key_file_of(folder: &Path, named: Option<&Path>) -> PathBuf {
 /// Checks that the key in `file` exists and opens the `proof` of the store's key, as a start does. After it
 /// was accepted, a store has no proof until it is started.
 fn check_key(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreError> {
-    let key = key_file::load_or_make(file, true)?;
+    let found = key_file::load_or_make(file, true)?;
     let Some(proof) = proof else { return Ok(()) };
-    let sealed: Sealed = record::decode(keys::KEY_PROOF, &proof)?;
-    match sealing::open::<String>(&key, keys::KEY_PROOF, &sealed) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(StoreError::KeyFile {
-            file: file.to_owned(),
-            reason:
-                "it is not the key of this store; restore it from a backup. If the key is lost, \
-                     'registrar store accept' continues without what it sealed"
-                    .to_owned(),
-        }),
-    }
+    key_proof::proven(&found, &proof, file).map(drop)
 }
 
 /// Reads the client that is stored under `key`. A record that was pieced together from parts of different
@@ -178,6 +167,7 @@ fn forget_past(database: &Database, file: &Path) -> Result<bool, StoreError> {
     database.with(|db| {
         db.remove(tally::KEY)?;
         db.remove(keys::KEY_PROOF)?;
+        db.remove(keys::ROTATION)?;
         db.flush()
     })?;
     Ok(is_another)

@@ -1,0 +1,320 @@
+//! Replacing the key that seals secrets, while servers run.
+//!
+//! An operator puts a new key before the present one in the key file of every server. A server that finds it announces it
+//! in the store. A server that lacks the announced key objects, so that no server seals what another one cannot open. When
+//! nobody has objected for a while, the new key is in force: it seals from then on, and the previous one opens what it has
+//! sealed until that is [sealed anew](super::anew). Each of these steps is one conditional change, so servers can compete,
+//! stop and be killed at any moment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::key_file::{self, KeyFile};
+use super::key_proof;
+use crate::base::{SealingKeys, Timestamp};
+use crate::store::{Backend, Change, Expectation, StoreError, keys, record, unless_lost};
+
+/// How long an announcement stays without objection before the key is in force, where several servers share the store.
+/// A server looks every two seconds.
+const QUIET: Duration = Duration::from_secs(10);
+/// How long an objection counts that its server does not repeat: the server has ended.
+const GONE: Duration = Duration::from_secs(60);
+
+/// How far a rotation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RotationStage {
+    /// Servers are finding out whether all of them have the key.
+    Announced,
+    /// The key seals, and what the previous one sealed is being sealed anew.
+    InForce,
+    /// Nothing is sealed with the previous key any more.
+    Complete,
+}
+
+/// A rotation, as the store remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyRotation {
+    /// The name of the new key.
+    pub(crate) key: String,
+    /// The name of the key that it replaces.
+    pub(crate) previous: String,
+    /// How far it is.
+    pub(crate) stage: RotationStage,
+    /// When the key was announced.
+    pub(crate) announced_at: Timestamp,
+    /// When it began to seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_force_at: Option<Timestamp>,
+    /// When nothing was sealed with the previous key any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) completed_at: Option<Timestamp>,
+    /// How many records were sealed anew.
+    #[serde(default)]
+    pub(crate) sealed_anew: u64,
+    /// The servers that lack the key, and how often they said so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) missing_on: BTreeMap<String, u64>,
+}
+
+impl KeyRotation {
+    /// Whether secrets may still be sealed with the previous key.
+    pub(in crate::store) fn needs_previous(&self) -> bool {
+        self.stage == RotationStage::InForce
+    }
+}
+
+/// Reads the last rotation, with the bytes that must be unchanged when it goes on.
+pub(in crate::store) async fn read(
+    backend: &dyn Backend,
+) -> Result<Option<(KeyRotation, Vec<u8>)>, StoreError> {
+    match backend.get(keys::ROTATION).await? {
+        Some(bytes) => Ok(Some((record::decode(keys::ROTATION, &bytes)?, bytes))),
+        None => Ok(None),
+    }
+}
+
+/// What a server remembers between two [steps](KeyRotations::step).
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// The server.
+    server: String,
+    /// The rotation as it was seen last, and since when it is so.
+    seen: Option<(Vec<u8>, Instant)>,
+}
+
+impl Observed {
+    /// Nothing has been seen by the server with this name.
+    pub(crate) const fn by(server: String) -> Self {
+        Self { server, seen: None }
+    }
+
+    /// Returns how long the rotation has been as these bytes say.
+    fn unchanged(&mut self, bytes: &[u8]) -> Duration {
+        match &self.seen {
+            Some((seen, since)) if seen == bytes => since.elapsed(),
+            _ => {
+                self.seen = Some((bytes.to_vec(), Instant::now()));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
+/// What a [step](KeyRotations::step) did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RotationStep {
+    /// Nothing, and nothing is to do now.
+    None,
+    /// Another server was faster.
+    Again,
+    /// It announced the key with this name.
+    Announced(String),
+    /// The key with this name was announced, and this server lacks it.
+    Missing(String),
+    /// The key with this name is in force from now on.
+    InForce(String),
+}
+
+/// Replaces the key of a store.
+#[derive(Clone)]
+pub(crate) struct KeyRotations {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) keys: SealingKeys,
+    file: Option<PathBuf>,
+}
+
+impl KeyRotations {
+    pub(in crate::store) const fn new(backend: Arc<dyn Backend>, keys: SealingKeys) -> Self {
+        Self {
+            backend,
+            keys,
+            file: None,
+        }
+    }
+
+    /// From now on the keys are those in `file`. `None`: they never change.
+    pub(in crate::store) fn follow_file(&mut self, file: Option<PathBuf>) {
+        self.file = file;
+    }
+
+    /// Returns the last rotation.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn last(&self) -> Result<Option<KeyRotation>, StoreError> {
+        Ok(read(&*self.backend).await?.map(|(rotation, _)| rotation))
+    }
+
+    /// Reads the file of the keys, takes over what it says, and does the next step of a rotation that is due.
+    ///
+    /// # Errors
+    /// When the file or the store cannot be read, or the file lacks a key that is needed. The keys stay as they are.
+    pub(crate) async fn step(
+        &self,
+        observed: &mut Observed,
+        now: Timestamp,
+    ) -> Result<RotationStep, StoreError> {
+        let Some(file) = &self.file else {
+            return Ok(RotationStep::None);
+        };
+        let found = key_file::load_or_make(file, true)?;
+        self.take_over(&found, file).await?;
+        let current = self.keys.current_id();
+        let wanted = found.first.id();
+        match read(&*self.backend).await? {
+            Some((rotation, bytes)) if rotation.stage == RotationStage::Announced => {
+                if found.keys().any(|key| key.id() == rotation.key) {
+                    self.agree(observed, &found, rotation, bytes, now).await
+                } else if wanted == current {
+                    self.object(observed, rotation, bytes).await
+                } else {
+                    self.announce(&wanted, Some(bytes), now).await
+                }
+            }
+            Some((rotation, _)) if rotation.needs_previous() => Ok(RotationStep::None),
+            _ if wanted == current => Ok(RotationStep::None),
+            last => {
+                self.announce(&wanted, last.map(|(_, bytes)| bytes), now)
+                    .await
+            }
+        }
+    }
+
+    /// Seals with the key that the store has in force, and opens with all keys of the file.
+    async fn take_over(&self, found: &KeyFile, file: &Path) -> Result<(), StoreError> {
+        let current = key_proof::check(&*self.backend, found, file).await?;
+        let previous = found.all_but(&current);
+        let names = previous.iter().map(|key| key.id()).collect::<Vec<_>>();
+        if current.id() != self.keys.current_id() || names != self.keys.previous_ids() {
+            self.keys.replace(current, previous);
+        }
+        Ok(())
+    }
+
+    async fn announce(
+        &self,
+        key: &str,
+        last: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<RotationStep, StoreError> {
+        let rotation = KeyRotation {
+            key: key.to_owned(),
+            previous: self.keys.current_id(),
+            stage: RotationStage::Announced,
+            announced_at: now,
+            in_force_at: None,
+            completed_at: None,
+            sealed_anew: 0,
+            missing_on: BTreeMap::new(),
+        };
+        let change = next(last, &rotation)?;
+        self.apply(change, RotationStep::Announced(rotation.key))
+            .await
+    }
+
+    /// Says that this server lacks the key that is announced.
+    async fn object(
+        &self,
+        observed: &Observed,
+        mut rotation: KeyRotation,
+        bytes: Vec<u8>,
+    ) -> Result<RotationStep, StoreError> {
+        let times = rotation.missing_on.entry(observed.server.clone());
+        *times.or_default() += 1;
+        let change = next(Some(bytes), &rotation)?;
+        self.apply(change, RotationStep::Missing(rotation.key))
+            .await
+    }
+
+    /// Puts the announced key in force when no server objects any more.
+    async fn agree(
+        &self,
+        observed: &mut Observed,
+        found: &KeyFile,
+        mut rotation: KeyRotation,
+        bytes: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<RotationStep, StoreError> {
+        let unchanged = observed.unchanged(&bytes);
+        let objected = rotation.missing_on.remove(&observed.server).is_some();
+        if !rotation.missing_on.is_empty() && unchanged >= GONE {
+            rotation.missing_on.clear();
+            return self
+                .apply(next(Some(bytes), &rotation)?, RotationStep::Again)
+                .await;
+        }
+        if objected {
+            return self
+                .apply(next(Some(bytes), &rotation)?, RotationStep::Again)
+                .await;
+        }
+        let is_quiet = !self.backend.is_shared() || unchanged >= QUIET;
+        let announced = found.keys().find(|key| key.id() == rotation.key);
+        let Some(key) = announced.filter(|_| rotation.missing_on.is_empty() && is_quiet) else {
+            return Ok(RotationStep::None);
+        };
+        rotation.stage = RotationStage::InForce;
+        rotation.in_force_at = Some(now);
+        let mut change = next(Some(bytes), &rotation)?;
+        let proof = key_proof::of(key)?;
+        change.put.push((keys::KEY_PROOF.to_vec(), proof));
+        let step = self
+            .apply(change, RotationStep::InForce(rotation.key))
+            .await?;
+        if let RotationStep::InForce(_) = step {
+            self.keys.replace(key.clone(), found.all_but(key));
+        }
+        Ok(step)
+    }
+
+    /// Notes that `count` records were sealed anew, and if `is_over`, that none is left. Returns whether the rotation is
+    /// over.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn sealed(
+        &self,
+        count: u64,
+        is_over: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some((mut rotation, bytes)) = read(&*self.backend).await? else {
+            return Ok(true);
+        };
+        if rotation.stage != RotationStage::InForce || (count == 0 && !is_over) {
+            return Ok(rotation.stage == RotationStage::Complete);
+        }
+        rotation.sealed_anew = rotation.sealed_anew.saturating_add(count);
+        if is_over {
+            rotation.stage = RotationStage::Complete;
+            rotation.completed_at = Some(now);
+        }
+        let noted = unless_lost(self.backend.apply(next(Some(bytes), &rotation)?).await)?;
+        Ok(is_over && noted.is_some())
+    }
+
+    async fn apply(&self, change: Change, step: RotationStep) -> Result<RotationStep, StoreError> {
+        let applied = unless_lost(self.backend.apply(change).await)?;
+        Ok(applied.map_or(RotationStep::Again, |_| step))
+    }
+}
+
+/// Returns the change that replaces the rotation that was read as `last` with `rotation`.
+fn next(last: Option<Vec<u8>>, rotation: &KeyRotation) -> Result<Change, StoreError> {
+    let key = keys::ROTATION.to_vec();
+    let unchanged = match last {
+        Some(bytes) => Expectation::Value(key.clone(), bytes),
+        None => Expectation::Absent(key.clone()),
+    };
+    Ok(Change {
+        expect: vec![unchanged],
+        put: vec![(key, record::encode(keys::ROTATION, rotation)?)],
+        ..Change::default()
+    })
+}
