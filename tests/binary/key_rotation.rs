@@ -161,7 +161,7 @@ async fn a_secret_of_scripts_is_read_again_when_its_file_changes() {
     let (word, scripts) = (folder.path().join("word"), folder.path().join("scripts"));
     std::fs::create_dir(&scripts).expect("a folder");
     let script =
-        r#"fn createClient(client, context) { client.software_id = secrets::get("word"); client }"#;
+        r#"fn createClient(context) { context.client.software_id = secrets::get("word"); true }"#;
     std::fs::write(scripts.join("10-word.rhai"), script).expect("a script");
     std::fs::write(&word, "the first word\n").expect("a secret");
     let registrar = Registrar::start_with(&format!(
