@@ -71,7 +71,9 @@ impl Listeners {
             tls,
             observer,
         } = served;
-        let probes = probes::router(Arc::clone(service), reloads, self.audience());
+        let certificates = probes::Certificates::of(Arc::clone(tls), service);
+        let audience = self.audience();
+        let probes = probes::router(Arc::clone(service), reloads, certificates, audience);
         let operations = probes.merge(routes::admin(Arc::clone(service)));
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {

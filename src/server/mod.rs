@@ -114,7 +114,7 @@ async fn start_with(
     sockets: Sockets,
     stand_ins: StandIns,
 ) -> Result<Server, StartError> {
-    meter::install();
+    meter::install(SystemClock.now().unix());
     let prepared = Box::pin(startup::prepare(start, sockets, stand_ins)).await?;
     let administrator = Box::pin(administrator::ensure(&prepared.service)).await;
     let administrator = administrator.map_err(StartFault::Administrator)?;
@@ -256,6 +256,7 @@ async fn finish(serving: impl Future<Output = ()>, ended: CancellationToken) {
 /// Records when everything that can be reloaded was loaded.
 fn note_loaded(service: &Service, tls: &Tls) {
     let now = service.clock.now().unix();
+    reload::note_scripts(&service.snapshot().scripts);
     meter::loaded(Reloaded::Scripts, now);
     meter::loaded(Reloaded::Configuration, now);
     if !tls.files().is_empty() {

@@ -20,6 +20,7 @@ mod deploy;
 #[cfg(target_os = "linux")]
 mod disk_full;
 mod documents;
+mod health;
 mod logs;
 mod metrics;
 #[cfg(target_os = "linux")]
