@@ -126,7 +126,7 @@ class Overlay:
             self.expect(selects(selector, self.labels), "the PodDisruptionBudget selects no pod")
         if spec["replicas"] > 1:
             self.expect(self.of("PodDisruptionBudget"), "several replicas need a PodDisruptionBudget")
-            for constraint in self.pod["topologySpreadConstraints"]:
+            for constraint in self.pod.get("topologySpreadConstraints", []):
                 selector = constraint["labelSelector"]["matchLabels"]
                 self.expect(selects(selector, self.labels), "a topologySpreadConstraint selects no pod")
         for monitor in self.of("ServiceMonitor"):
@@ -209,6 +209,13 @@ class Overlay:
         self.expect(self.container["image"] == f"registrar:{version[1]}", "the image is of another version")
         self.expect(self.container["resources"]["limits"].get("memory"), "the memory is not limited")
 
+    def mounted(self, mount, names):
+        """Checks that each file below `mount` that the configuration names is there. A missing key would be created."""
+        text = self.files["registrar-config"]["registrar.toml"].read_text()
+        for file in re.findall(rf'"{mount}/([^"]+)"', text):
+            is_created = mount == "/var/lib/registrar"
+            self.expect(is_created or file in names, f"the configuration names {mount}/{file}, which is not there")
+
     def configuration(self, binary):
         """Runs `registrar check` with the environment, the files and the folders of the pod."""
         with tempfile.TemporaryDirectory() as place:
@@ -229,7 +236,9 @@ class Overlay:
                 here = folders[mounts[volume["name"]]]
                 for name, file in self.files.get(volume.get("configMap", {}).get("name"), {}).items():
                     (here / name).write_text(mapped(file.read_text()))
-                for item in volume.get("secret", {}).get("items", []):
+                items = volume.get("secret", {}).get("items", [])
+                self.mounted(mounts[volume["name"]], {item["path"] for item in items} | set(os.listdir(here)))
+                for item in items:
                     secret = here / item["path"]
                     is_authority = item["path"].endswith(".pem")
                     secret.write_text(AUTHORITY.read_text() if is_authority else f"{'A' * 43}=\n")

@@ -44,25 +44,30 @@ pub(super) async fn run(arguments: &HealthArguments) -> Result<(), CommandFailur
     } else {
         ("/readyz", "ready")
     };
-    let request = Request {
-        url: format!("{base}{path}"),
-        ..Request::default()
-    };
-    let patience = Duration::from_secs(arguments.timeout);
-    let answer = match timeout(patience, http.send(request)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(silent(&base, &error).into()),
-        Err(_) => {
-            let seconds = arguments.timeout;
-            return Err(format!("no answer from {base} within {seconds} seconds").into());
-        }
-    };
+    let answer = arguments.ask(&http, &base, path).await?;
     let members = understood(&base, state, &answer)?;
     warn_of_troubles(&members);
     write_line(&format!("{base} is {state}"))
 }
 
 impl HealthArguments {
+    /// Returns the answer of the server, if it comes in time.
+    async fn ask(&self, http: &Direct, base: &str, path: &str) -> Result<Response, String> {
+        let request = Request {
+            url: format!("{base}{path}"),
+            ..Request::default()
+        };
+        let patience = Duration::from_secs(self.timeout);
+        match timeout(patience, http.send(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(silent(base, &error)),
+            Err(_) => {
+                let seconds = self.timeout;
+                Err(format!("no answer from {base} within {seconds} seconds"))
+            }
+        }
+    }
+
     /// Returns the URL of the listener with the probes, as the configuration has it. Mistakes in the configuration are
     /// reported and left out: the running server keeps its previous one, and is not ill because of them.
     fn own_url(&self) -> String {

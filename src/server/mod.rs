@@ -36,7 +36,7 @@ use crate::trial;
 
 pub use listeners::Sockets;
 use listeners::{Listeners, Served};
-use probes::Audience;
+use probes::{Audience, Certificates};
 use reload::{Reloader, Reloads, Requests, Watched};
 use startup::Prepared;
 use watch::WatchError;
@@ -171,6 +171,7 @@ impl Server {
         let served = Served {
             service: &self.service,
             reloads: Arc::clone(reloads),
+            certificates: Certificates::of(Arc::clone(tls), &self.service),
             tls,
             observer,
         };
