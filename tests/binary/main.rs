@@ -22,6 +22,7 @@ mod disk_full;
 mod documents;
 mod health;
 mod logs;
+mod measured;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod private_memory;
