@@ -1,7 +1,5 @@
 //! What the metrics have from the start on, and what is measured when they are read: certificates and the process.
 
-#![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
-
 use crate::metrics::{Scraped, series};
 use crate::process::until;
 use crate::tls;
