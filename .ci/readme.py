@@ -109,7 +109,7 @@ def check_commands(blocks, data):
     credentials = json.loads((pathlib.Path(data) / "store/admin-credentials.json").read_text())
     variables = {f"REGISTRAR_{name.upper()}": value for name, value in credentials.items()}
     here = "".join(f"export {name}='{value}'\n" for name, value in variables.items()) + here
-    run(here, ["CLIENT_ID", "token  ", "ExpirationTime = 86400"])
+    run(here, ["is ready", "CLIENT_ID", "token  ", "ExpirationTime = 86400"])
     print("the commands of docs/command-line.md work")
 
 

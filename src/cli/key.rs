@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::{
-    Call, CommandFailure, FileArguments, Format, Needs, OutputForm, Remote, RemoteArguments, cell,
-    counted, moment, offline::OfflineArguments, wait, write_json, write_line,
+    Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, cell, counted,
+    moment, offline::OfflineArguments, wait, write_json, write_line,
 };
 use crate::config::Settings;
 use crate::store::{self, Store};
@@ -161,15 +161,9 @@ async fn finish(arguments: &FinishArguments) -> Result<(), CommandFailure> {
 impl FinishArguments {
     /// Returns the configuration of the server, with the folder that was named.
     fn settings(&self) -> Result<Settings, CommandFailure> {
-        let Some(folder) = &self.data else {
-            return self.remote.settings();
-        };
-        let config = self.remote.config_file();
-        let mut sources =
-            super::sources(&FileArguments { config }, vec![super::store_flag(folder)]);
-        if !sources.file.as_ref().is_some_and(|file| file.exists()) {
-            sources.file = None;
-        }
+        let mut sources = self.remote.sources();
+        let folder = self.data.as_deref();
+        sources.overrides.extend(folder.map(super::store_flag));
         Ok(super::read_configuration(&sources)?.settings)
     }
 }

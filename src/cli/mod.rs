@@ -11,6 +11,7 @@ mod clients;
 mod config_live;
 mod documents;
 mod events;
+mod health;
 mod key;
 mod moment;
 mod offline;
@@ -57,6 +58,8 @@ enum Command {
     Serve(ServeArguments),
     /// Check the configuration and the scripts without starting the server.
     Check(ServeArguments),
+    /// Ask a running server whether it is ready. The exit code is 0 if it is, and 1 if it is not.
+    Health(health::HealthArguments),
     /// Work with scripts.
     #[command(subcommand)]
     Script(script::ScriptCommand),
@@ -215,9 +218,10 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
     }
 }
 
-/// Runs a command that works with the data of a running server.
+/// Runs a command that calls a running server.
 fn run_remote(command: &Command) -> Result<(), CommandFailure> {
     match command {
+        Command::Health(arguments) => wait(health::run(arguments)),
         Command::Try(arguments) => wait(trial::run(arguments)),
         Command::Clients(command) => wait(clients::run(command)),
         Command::Documents(command) => documents::run(command),

@@ -110,6 +110,15 @@ pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
     Layers::read(sources).configuration(&sources.patch)
 }
 
+/// Returns the part of the configuration that needs a restart, without the values that are wrong, and what is wrong.
+/// For a command that only has to find the server, which keeps running when its file gets mistakes.
+pub(crate) fn settings_despite_errors(sources: &Sources) -> (Settings, Option<ConfigErrors>) {
+    let merged = Layers::read(sources).merged(&sources.patch);
+    let settings = merged.settings().clone();
+    let live = merged.live.clone();
+    (settings, merged.finish(live).err())
+}
+
 /// The layers below and above the patch. They are read once, and the patch between them can be replaced.
 pub(crate) struct Layers {
     /// The defaults and the file.
@@ -147,13 +156,18 @@ impl Layers {
     /// # Errors
     /// Returns all errors in all layers.
     pub(crate) fn configuration(&self, patch: &Patch) -> Result<Configuration, ConfigErrors> {
-        let mut merged = self.base.clone();
-        merged.add(&setting::of_patch(patch));
-        merged.add(&self.variables);
-        merged.add(&self.flags);
+        let merged = self.merged(patch);
         let mut configuration = merged.finish(self.base.live.clone())?;
         let strays = variables::strays(&self.environment, &configuration.settings.scripts);
         configuration.warnings.extend(strays);
         Ok(configuration)
+    }
+
+    fn merged(&self, patch: &Patch) -> MergedLayers {
+        let mut merged = self.base.clone();
+        merged.add(&setting::of_patch(patch));
+        merged.add(&self.variables);
+        merged.add(&self.flags);
+        merged
     }
 }

@@ -125,6 +125,11 @@ impl MergedLayers {
         self.error(setting, key, reason)
     }
 
+    /// Returns the part that needs a restart, without the values that are wrong.
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Returns the configuration, checked as a whole. `base` is its live part without the layers that can
     /// change while the server runs.
     pub(super) fn finish(self, base: Live) -> Result<Configuration, ConfigErrors> {

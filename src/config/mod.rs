@@ -49,7 +49,7 @@ pub(crate) use exports::MAPPER_NAME;
 pub use fetch::{AllowedHost, BadHost, FetchSettings};
 pub(crate) use file::place;
 pub use load::{Configuration, Origin, Origins, Sources, load};
-pub(crate) use load::{Layers, all_origins};
+pub(crate) use load::{Layers, all_origins, settings_despite_errors};
 pub(crate) use masking::shows_mask;
 pub(crate) use owner::refuse_other_readers;
 pub use patch::Patch;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy as Redirects;
-use reqwest::{Body, Client};
+use reqwest::{Body, Client, ClientBuilder};
 use tokio::time::timeout;
 use url::Url;
 
@@ -62,15 +62,17 @@ impl Direct {
             Some(path) => certificates("--ca", path)?,
             None => Vec::new(),
         };
-        let client = Client::builder()
-            .redirect(Redirects::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("registrar/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .tls_certs_merge(anchors)
-            .build();
+        let client = builder().tls_certs_merge(anchors).build();
+        client.map(Self).map_err(BuildError::Client)
+    }
+
+    /// A client for a server on this machine, which it finds by address. The certificate of that server is for the name
+    /// that clients use, so it is not verified. Requests must not contain secrets.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn on_this_machine() -> Result<Self, BuildError> {
+        let client = builder().tls_danger_accept_invalid_certs(true).build();
         client.map(Self).map_err(BuildError::Client)
     }
 
@@ -142,6 +144,16 @@ impl Arriving {
     pub(crate) async fn whole(self) -> Result<Response, DirectError> {
         in_time(read(self.answer)).await
     }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(Redirects::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("registrar/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
 }
 
 /// Waits for `work` for a limited time.

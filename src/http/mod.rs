@@ -45,7 +45,7 @@ pub(crate) use precondition::{entity_tag, expected_revisions, is_known, permits_
 pub(crate) use rate::{RateLimit, TooOften};
 pub(crate) use receive::Reception;
 pub(crate) use serve::{ConnectionBounds, Entrance};
-pub(crate) use tls::{Tls, TlsFault};
+pub(crate) use tls::{Tls, TlsFault, first_end};
 pub(crate) use untaken::Untaken;
 
 // What the parts of this module use of one another.

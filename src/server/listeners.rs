@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
-use crate::server::{Audience, Reloads, StartFault, probes, routes};
+use crate::server::{Audience, Certificates, Reloads, StartFault, probes, routes};
 use crate::service::Service;
 use crate::trial::Observer;
 
@@ -68,10 +68,11 @@ impl Listeners {
         let Served {
             service,
             reloads,
+            certificates,
             tls,
             observer,
         } = served;
-        let probes = probes::router(Arc::clone(service), reloads, self.audience());
+        let probes = probes::router(Arc::clone(service), reloads, certificates, self.audience());
         let operations = probes.merge(routes::admin(Arc::clone(service)));
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
@@ -104,6 +105,7 @@ impl Listeners {
 pub(super) struct Served<'a> {
     pub(super) service: &'a Arc<Service>,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) certificates: Certificates,
     pub(super) tls: &'a Arc<Tls>,
     /// Receives the requests that something follows behind their answer.
     pub(super) observer: Observer,

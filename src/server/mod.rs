@@ -37,7 +37,7 @@ use crate::trial;
 
 pub use listeners::Sockets;
 use listeners::{Listeners, Served};
-use probes::Audience;
+use probes::{Audience, Certificates};
 use reload::{Reloader, Reloads, Requests, Watched};
 use startup::Prepared;
 use watch::WatchError;
@@ -115,7 +115,7 @@ async fn start_with(
     sockets: Sockets,
     stand_ins: StandIns,
 ) -> Result<Server, StartError> {
-    meter::install();
+    meter::install(SystemClock.now().unix());
     let prepared = Box::pin(startup::prepare(start, sockets, stand_ins)).await?;
     let administrator = Box::pin(administrator::ensure(&prepared.service)).await;
     let administrator = administrator.map_err(StartFault::Administrator)?;
@@ -178,6 +178,7 @@ impl Server {
         let served = Served {
             service: &self.service,
             reloads: Arc::clone(reloads),
+            certificates: Certificates::of(Arc::clone(tls), &self.service),
             tls,
             observer,
         };
@@ -263,6 +264,7 @@ async fn finish(serving: impl Future<Output = ()>, ended: CancellationToken) {
 /// Records when everything that can be reloaded was loaded.
 fn note_loaded(service: &Service, tls: &Tls) {
     let now = service.clock.now().unix();
+    reload::note_scripts(&service.snapshot().scripts);
     meter::loaded(Reloaded::Scripts, now);
     meter::loaded(Reloaded::Configuration, now);
     if !tls.files().is_empty() {

@@ -10,6 +10,7 @@ use super::{Storage, plain};
 use crate::admin::endpoint::config;
 use crate::base::ClientId;
 use crate::config::Settings;
+use crate::http::Tls;
 use crate::management::{self, Held};
 use crate::registration::{Caller, upstream::reconcile};
 use crate::server::probes::{self, Audience};
@@ -130,8 +131,10 @@ impl Inside {
     /// their routes.
     pub fn routers(&self) -> [String; 3] {
         let service = || Arc::clone(&self.0);
-        let operational =
-            probes::router(service(), Arc::new(Reloads::default()), Audience::Everyone);
+        let tls = Arc::new(Tls::off(Arc::clone(&self.0.clock)));
+        let certificates = probes::Certificates::of(tls, &self.0);
+        let reloads = Arc::new(Reloads::default());
+        let operational = probes::router(service(), reloads, certificates, Audience::Everyone);
         let routers = [
             operational,
             routes::admin(service()),

@@ -82,6 +82,11 @@ impl Certified {
         }
     }
 
+    /// Returns when the first certificate of the authorities expires.
+    pub(super) fn first_end(&self) -> Option<Timestamp> {
+        self.anchors.first_end()
+    }
+
     /// Returns the same authorities, restricted to certificates with the URI `name`.
     pub(super) fn of(&self, name: &str) -> Self {
         Self {

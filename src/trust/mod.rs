@@ -23,6 +23,7 @@ pub(crate) use verifier::{TrustError, Verifier};
 
 use std::sync::Arc;
 
+use crate::base::Timestamp;
 use crate::config::Registration;
 use crate::config::trust::{SsaValidationConfig, SsaValidationType};
 use crate::jose::Algorithm;
@@ -47,6 +48,8 @@ pub(crate) struct Trust {
     pub(crate) statement_algorithms: Vec<Algorithm>,
     /// The algorithms for signed requests.
     pub(crate) request_algorithms: Vec<Algorithm>,
+    /// The options that name files of certificates, and when the first certificate in each file expires.
+    pub(crate) ends: Vec<(String, Timestamp)>,
     given: GivenKeys,
 }
 
@@ -62,10 +65,15 @@ impl Trust {
         for (at, entry) in settings.trusted_client_attesters.iter().enumerate() {
             let key = format!("trustedClientAttesters[{at}]");
             let attester = Attester::new(entry, &key, &mut faults);
+            trust.note_end(&key, &attester.source);
             trust.attesters.push(attester);
         }
         if let Some(udap) = &settings.udap_metadata {
             trust.metadata_signer = MetadataSigner::read(udap, &mut faults);
+        }
+        if let Some(signer) = &trust.metadata_signer {
+            let option = "registration.udapMetadata.certificates".to_owned();
+            trust.ends.push((option, signer.first_end));
         }
         trust.request_source = source::of_requests(settings, &mut faults);
         if faults.is_empty() {
@@ -99,7 +107,17 @@ impl Trust {
                 SsaValidationType::Dcr => (&self.request_algorithms, &mut self.requests),
             };
             let issuer = Issuer::new(entry, supported, &key, faults);
-            issuers.push(Arc::new(issuer));
+            let issuer = Arc::new(issuer);
+            issuers.push(Arc::clone(&issuer));
+            self.note_end(&key, &issuer.source);
+        }
+    }
+
+    /// Notes when the trust anchors of the entry `key` expire, if it has any.
+    fn note_end(&mut self, key: &str, source: &Source) {
+        if let Some(end) = source.certified.as_ref().and_then(Certified::first_end) {
+            self.ends
+                .push((format!("registration.{key}.trustAnchors"), end));
         }
     }
 

@@ -20,6 +20,8 @@ const SIGNED_ANEW: u64 = 600;
 #[derive(Debug)]
 pub(crate) struct MetadataSigner {
     key: SigningKey,
+    /// When the first of its certificates expires.
+    pub(super) first_end: Timestamp,
     x5c: Value,
     /// The name in the certificate.
     base_url: String,
@@ -130,6 +132,7 @@ fn load(
     }
     Ok(MetadataSigner {
         key: signing_key,
+        first_end: chain.first_end(),
         x5c: chain.to_x5c(),
         base_url: base_url.to_owned(),
         last: Mutex::default(),

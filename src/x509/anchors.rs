@@ -7,7 +7,7 @@ use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509StoreContextRef};
 
 use crate::base::Timestamp;
-use crate::x509::{Certificate, CertificateError, Chain, ChainError};
+use crate::x509::{Certificate, CertificateError, Chain, ChainError, certificate::time};
 
 /// The required purpose of a certificate, and the maximum number of intermediates below its anchor.
 struct AnchorTerms {
@@ -46,6 +46,20 @@ impl Anchors {
             Ok(found) => Ok(Self(found)),
             Err(_) => Err(CertificateError::Malformed),
         }
+    }
+
+    /// Certificates that were read before.
+    pub(crate) const fn of(certificates: Vec<X509>) -> Self {
+        Self(certificates)
+    }
+
+    /// Returns when the first of these certificates expires.
+    pub(crate) fn first_end(&self) -> Option<Timestamp> {
+        let ends = self
+            .0
+            .iter()
+            .filter_map(|one| time(one.not_after(), "notAfter").ok());
+        ends.min()
     }
 
     /// Whether a chain leads from `certificate` to an anchor. All its certificates must be valid at

@@ -188,7 +188,7 @@ fn name(name: &X509NameRef, which: &'static str) -> Result<Dn, CertificateError>
     Err(CertificateError::Unreadable(which))
 }
 
-fn time(time: &Asn1TimeRef, which: &'static str) -> Result<Timestamp, CertificateError> {
+pub(super) fn time(time: &Asn1TimeRef, which: &'static str) -> Result<Timestamp, CertificateError> {
     timestamp(time).map_err(|_| CertificateError::Unreadable(which))
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use openssl::x509::X509;
 use serde_json::Value;
 
+use crate::base::Timestamp;
 use crate::x509::Certificate;
 
 /// The maximum number of certificates in one chain: the signer's, and those below an anchor.
@@ -77,6 +78,12 @@ impl Chain {
             signer: certificates.next().ok_or(ChainError::Form)?,
             intermediates: certificates.collect(),
         })
+    }
+
+    /// Returns when the first of its certificates expires.
+    pub(crate) fn first_end(&self) -> Timestamp {
+        let ends = self.intermediates.iter().map(|one| one.not_after);
+        ends.fold(self.signer.not_after, Ord::min)
     }
 
     /// Returns the value of `x5c`.

@@ -14,25 +14,6 @@ fn sample(name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).expect("a sample")
 }
 
-/// Returns the text under `key` in `manifest`, without its indentation.
-fn block(manifest: &str, key: &str) -> String {
-    let mut lines = manifest
-        .lines()
-        .skip_while(|line| line.trim() != format!("{key}: |"))
-        .skip(1)
-        .peekable();
-    let indent = lines
-        .peek()
-        .map(|line| line.len() - line.trim_start().len())
-        .expect("the key is there");
-    let inside =
-        lines.take_while(|line| line.trim().is_empty() || line.starts_with(&" ".repeat(indent)));
-    let text: Vec<&str> = inside
-        .map(|line| line.get(indent..).unwrap_or(""))
-        .collect();
-    text.join("\n")
-}
-
 /// The variables that the image sets.
 fn image_variables() -> Vec<(String, String)> {
     let file = sample("Dockerfile");
@@ -184,20 +165,21 @@ fn project(folder: &Path, generation: &str, name: &str, text: &str) {
 }
 
 #[tokio::test]
-async fn the_manifest_runs_and_a_changed_config_map_takes_effect() {
-    let manifest = sample("kubernetes.yaml");
+async fn the_manifests_run_and_a_changed_config_map_takes_effect() {
     let folder = tempfile::TempDir::new().unwrap();
     let name = "10-contacts.rhai";
-    project(folder.path(), "..2026_01_01", name, &block(&manifest, name));
+    let script = sample(&format!("kubernetes/base/scripts/{name}"));
+    project(folder.path(), "..2026_01_01", name, &script);
     let variables = image_variables();
     assert_eq!(variables.len(), 4, "{variables:?}");
     // An unknown variable would stop the start.
-    let registrar = Registrar::start_prepared(&block(&manifest, "registrar.toml"), |command| {
-        command
-            .envs(variables)
-            .env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0");
-        command.arg("--scripts").arg(folder.path());
-    });
+    let registrar =
+        Registrar::start_prepared(&sample("kubernetes/base/registrar.toml"), |command| {
+            command
+                .envs(variables)
+                .env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0");
+            command.arg("--scripts").arg(folder.path());
+        });
     let http = reqwest::Client::new();
     let register = async |body: Value| {
         let answer = http
@@ -237,4 +219,44 @@ async fn the_manifest_runs_and_a_changed_config_map_takes_effect() {
         "fn createClient(context) { true }\n",
     );
     until(async || register(bare.clone()).await.0 == 201).await;
+}
+
+#[test]
+fn the_image_checks_its_health_where_it_listens() {
+    let file = sample("Dockerfile").replace("\\\n", " ");
+    let check = file
+        .lines()
+        .find_map(|line| line.strip_prefix("HEALTHCHECK ")?.split_once("CMD "))
+        .map(|(_, check)| serde_json::from_str::<Vec<String>>(check).unwrap())
+        .unwrap();
+    let (program, arguments) = check.split_first().unwrap();
+    assert_eq!(program, "/usr/local/bin/registrar");
+    let variables = image_variables();
+    let registrar = Registrar::start_prepared("", |command| {
+        command
+            .envs(variables.clone())
+            .env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0")
+            .env_remove("REGISTRAR_SCRIPTS__DIRECTORY");
+    });
+    let admin = registrar.greeting.split("metrics are on http://").nth(1);
+    let admin = admin.and_then(|rest| rest.lines().next()).unwrap();
+    let config = registrar.folder().join("registrar.toml");
+    let mut asked = command(&[]);
+    for argument in arguments {
+        asked.arg(argument.replace("/etc/registrar/registrar.toml", config.to_str().unwrap()));
+    }
+    // The image listens on all addresses; here the port is another.
+    let (_, port) = admin.rsplit_once(':').unwrap();
+    let output = asked
+        .envs(variables)
+        .env("REGISTRAR_ADMIN__LISTEN", format!("0.0.0.0:{port}"))
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        out,
+        format!("http://{admin} is ready\n"),
+        "{:?}",
+        output.stderr
+    );
 }

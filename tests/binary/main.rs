@@ -20,8 +20,10 @@ mod deploy;
 #[cfg(target_os = "linux")]
 mod disk_full;
 mod documents;
+mod health;
 mod key_rotation;
 mod logs;
+mod measured;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod private_memory;

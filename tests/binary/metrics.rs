@@ -17,7 +17,7 @@ const SCRIPT: &str = "fn createClient(context) {
 ";
 
 /// Parses the series of a text in the Prometheus format.
-fn series(text: &str) -> BTreeMap<String, f64> {
+pub(crate) fn series(text: &str) -> BTreeMap<String, f64> {
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -28,7 +28,7 @@ fn series(text: &str) -> BTreeMap<String, f64> {
     lines.map(pair).collect()
 }
 
-struct Scraped {
+pub(crate) struct Scraped {
     registrar: Registrar,
     http: reqwest::Client,
     /// URL of the metrics.
@@ -37,7 +37,7 @@ struct Scraped {
 
 impl Scraped {
     /// Starts a server with an admin listener that runs [`SCRIPT`].
-    fn start(configuration: &str) -> Self {
+    pub(crate) fn start(configuration: &str) -> Self {
         let scripts = tempfile::TempDir::new().unwrap();
         std::fs::write(scripts.path().join("10-policy.rhai"), SCRIPT).unwrap();
         let configuration = format!("[admin]\nlisten = \"127.0.0.1:0\"\n{configuration}");
@@ -74,7 +74,7 @@ impl Scraped {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn text(&self) -> String {
+    pub(crate) async fn text(&self) -> String {
         self.http
             .get(format!("{}/metrics", self.admin))
             .send()

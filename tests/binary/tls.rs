@@ -44,7 +44,7 @@ fn certificate(end: i64) -> (X509, PKey<Private>) {
     (builder.build(), key)
 }
 
-const LATE: i64 = 4_102_444_800;
+pub(crate) const LATE: i64 = 4_102_444_800;
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).expect("a file");
@@ -69,15 +69,20 @@ fn check(folder: &Path) -> (bool, String) {
     (output.status.success(), said)
 }
 
-/// Returns a configuration with a self-signed certificate, and writes its files to `folder`.
-pub(crate) fn configuration(folder: &Path) -> String {
-    let (own, key) = certificate(LATE);
+/// Writes a self-signed certificate that is valid until `end`, and its key, to `folder`.
+pub(crate) fn write_until(folder: &Path, end: i64) {
+    let (own, key) = certificate(end);
     write(folder, "server.pem", &own.to_pem().expect("PEM"));
     write(
         folder,
         "server.key",
         &key.private_key_to_pem_pkcs8().expect("PEM"),
     );
+}
+
+/// Returns a configuration with a self-signed certificate, and writes its files to `folder`.
+pub(crate) fn configuration(folder: &Path) -> String {
+    write_until(folder, LATE);
     let path = |name: &str| folder.join(name).display().to_string();
     format!(
         "[server.tls]\ncertificate = {:?}\nkey = {:?}\n",

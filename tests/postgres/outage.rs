@@ -44,6 +44,17 @@ async fn servers_survive_a_stop_of_the_database() {
             !log.contains(database.password()),
             "the password is in the log"
         );
+        let metrics = node.get("/metrics").await.text().await.unwrap();
+        for outcome in ["done", "failed"] {
+            let name = format!("registrar_store_writes_total{{outcome=\"{outcome}\"}} ");
+            let none = format!("{name}0\n");
+            assert!(
+                metrics.contains(&name) && !metrics.contains(&none),
+                "{metrics}"
+            );
+        }
+        let flushes = "registrar_store_flush_duration_seconds_count ";
+        assert!(metrics.contains(flushes), "{metrics}");
     }
 }
 

@@ -4,7 +4,7 @@ mod credentials;
 mod server;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use url::{Host, Url};
@@ -12,7 +12,7 @@ use url::{Host, Url};
 pub(super) use server::{Call, PollFailure, Remote, segment};
 
 use crate::cli::{CommandFailure, DEFAULT_FILE, FileArguments};
-use crate::config::{AdminScopes, Settings};
+use crate::config::{AdminScopes, Settings, Sources};
 use crate::fetch::Direct;
 use credentials::TokenEndpoint;
 
@@ -65,20 +65,13 @@ impl RemoteArguments {
 
     /// Returns the configuration of the server, or the defaults if no file is named and the default file does
     /// not exist.
-    pub(super) fn settings(&self) -> Result<Settings, CommandFailure> {
-        let config = self.config_file();
-        let is_expected = self.config.is_some() || config.exists();
-        let mut sources = super::sources(&FileArguments { config }, Vec::new());
-        if !is_expected {
-            sources.file = None;
-        }
-        Ok(super::read_configuration(&sources)?.settings)
+    fn settings(&self) -> Result<Settings, CommandFailure> {
+        Ok(super::read_configuration(&self.sources())?.settings)
     }
 
-    /// Returns the configuration file.
-    pub(super) fn config_file(&self) -> PathBuf {
-        let default = || PathBuf::from(DEFAULT_FILE);
-        self.config.clone().unwrap_or_else(default)
+    /// Returns the sources of the configuration of the server.
+    pub(super) fn sources(&self) -> Sources {
+        sources(self.config.as_deref())
     }
 
     /// Returns the URL of the admin API. An explicit `--server` covers the admin API too, unless
@@ -95,6 +88,17 @@ impl RemoteArguments {
             _ => server.to_owned(),
         }
     }
+}
+
+/// Returns the sources of a configuration in `file`, or in the default file if that exists.
+pub(super) fn sources(file: Option<&Path>) -> Sources {
+    let config = file.unwrap_or(Path::new(DEFAULT_FILE)).to_owned();
+    let is_expected = file.is_some() || config.exists();
+    let mut sources = super::sources(&FileArguments { config }, Vec::new());
+    if !is_expected {
+        sources.file = None;
+    }
+    sources
 }
 
 /// Returns the scopes that `needed` picks, without duplicates.
@@ -121,7 +125,7 @@ fn own_url(settings: &Settings) -> String {
 }
 
 /// Returns an address to connect to. A server that listens on all addresses is reached by loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
@@ -129,7 +133,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn server_url(text: &str) -> Result<String, String> {
+/// Parses the URL of a server: http or https, a host and perhaps a path.
+pub(super) fn server_url(text: &str) -> Result<String, String> {
     match Url::parse(text) {
         Ok(url) if is_plain(&url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
         _ => Err("expected an http or https URL, such as https://register.example.org".to_owned()),

@@ -92,6 +92,20 @@ impl Files {
         })
     }
 
+    /// Returns the options that name files of certificates, and when the first certificate in each file expires.
+    pub(super) fn ends(&self) -> Vec<(&'static str, Timestamp)> {
+        let mut ends = Vec::new();
+        if let (Some(identity), Some((_, leaf))) = (&self.identity, &self.leaf) {
+            let between = Anchors::of(identity.chain.clone()).first_end();
+            let end = between.map_or(leaf.not_after, |end| end.min(leaf.not_after));
+            ends.push((CERTIFICATE, end));
+        }
+        if let Some(end) = self.anchors.as_ref().and_then(Anchors::first_end) {
+            ends.push((CLIENT_CA, end));
+        }
+        ends
+    }
+
     /// Returns faults that are well-formed, but that clients will not accept at `now`.
     pub(super) fn oddities(&self, now: Timestamp) -> Vec<TlsFault> {
         let Some((file, leaf)) = &self.leaf else {
@@ -141,6 +155,14 @@ impl ServerIdentity {
             key: secret,
         })
     }
+}
+
+/// Returns when the first certificate in `file` expires; none if there is none that can be read. For the files of
+/// authorities that others read.
+pub(crate) fn first_end(file: &Path) -> Option<Timestamp> {
+    Anchors::from_pem(&content("", file).ok()?)
+        .ok()?
+        .first_end()
 }
 
 fn read(x509: X509, file: &Path) -> Result<Certificate, TlsFault> {

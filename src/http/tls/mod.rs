@@ -24,7 +24,7 @@ use crate::x509::{Anchors, Certificate};
 use files::Files;
 use stream::TlsStream;
 
-pub(crate) use files::TlsFault;
+pub(crate) use files::{TlsFault, first_end};
 
 /// Forward secrecy and authenticated encryption only (RFC 9325 section 4.2); TLS 1.3 has nothing else.
 const CIPHERS_1_2: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
@@ -47,6 +47,8 @@ struct Present {
     lenient: Option<SslContext>,
     /// None: no authority for client certificates is configured.
     anchors: Option<Anchors>,
+    /// The options that name files of certificates, and when the first certificate in each file expires.
+    ends: Vec<(&'static str, Timestamp)>,
 }
 
 /// A failed handshake.
@@ -97,6 +99,7 @@ impl Tls {
             context: None,
             lenient: None,
             anchors: None,
+            ends: Vec::new(),
         };
         let present = Arc::new(ArcSwap::from_pointee(present));
         Self {
@@ -137,6 +140,11 @@ impl Tls {
         } = &self.settings;
         let named = [certificate, key, client_ca].into_iter().flatten();
         named.cloned().collect()
+    }
+
+    /// Returns the options that name files of certificates in use, and when the first certificate in each file expires.
+    pub(crate) fn ends(&self) -> Vec<(&'static str, Timestamp)> {
+        self.present.load().ends.clone()
     }
 
     /// Whether the listener uses TLS.
@@ -234,6 +242,7 @@ impl Present {
             context: strict,
             lenient,
             anchors: files.anchors.clone(),
+            ends: files.ends(),
         })
     }
 }

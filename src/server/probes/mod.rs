@@ -1,5 +1,6 @@
 //! The probes for operators: liveness, readiness and metrics.
 
+mod certificates;
 mod recent;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::http::{Problem, answer, peer};
 use crate::server::reload::Reloads;
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
+pub(crate) use certificates::Certificates;
 use recent::Recent;
 
 /// The paths of the probes.
@@ -37,6 +39,7 @@ pub(crate) enum Audience {
 struct ProbeState {
     service: Arc<Service>,
     reloads: Arc<Reloads>,
+    certificates: Certificates,
     /// Whether the store answered recently.
     store: Arc<Recent>,
     audience: Audience,
@@ -51,7 +54,12 @@ impl ProbeState {
 
 /// The routes of the probes. They are on the admin listener if there is one. `audience` may see the metrics
 /// and the failures.
-pub(crate) fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Audience) -> Router {
+pub(crate) fn router(
+    service: Arc<Service>,
+    reloads: Arc<Reloads>,
+    certificates: Certificates,
+    audience: Audience,
+) -> Router {
     let [health, readiness, numbers] = PATHS;
     Router::new()
         .route(health, get(healthy))
@@ -60,6 +68,7 @@ pub(crate) fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Aud
         .with_state(ProbeState {
             service,
             reloads,
+            certificates,
             store: Arc::default(),
             audience,
         })
@@ -157,7 +166,10 @@ async fn measured(State(sources): State<ProbeState>, request: Request<Body>) -> 
         return Problem::new(StatusCode::FORBIDDEN, "access_denied", description).into_response();
     }
     look(&sources.service).await;
-    let Some(text) = meter::text() else {
+    let ends = sources.certificates.ends(&sources.service);
+    // The numbers of the process are read from files.
+    let text = tokio::task::spawn_blocking(move || meter::exposition(&ends)).await;
+    let Some(text) = text.ok().flatten() else {
         let description = "the program that embeds this server keeps the metrics elsewhere";
         return Problem::new(StatusCode::NOT_FOUND, "not_found", description).into_response();
     };

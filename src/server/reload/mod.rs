@@ -96,6 +96,13 @@ fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = failure;
 }
 
+/// Lets the metrics of the scripts that take effect begin.
+pub(crate) fn note_scripts(scripts: &ScriptSet) {
+    for of_script in scripts.statistics() {
+        meter::script_in_force(&of_script.script, of_script.hook.name());
+    }
+}
+
 /// How long files must stay unchanged before they are read.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -355,6 +362,7 @@ impl Reloader {
             return;
         }
         tracing::info!(revision = scripts.revision(), "scripts reloaded");
+        note_scripts(&scripts);
         let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
         versions::keep_folder(&self.service.store, &scripts).await;
         let next = present.with_scripts(scripts, pin);

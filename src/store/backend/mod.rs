@@ -17,9 +17,20 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::store::{StoreError, keys};
+use crate::telemetry::WriteOutcome;
 
 /// A key with its value.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+/// Returns the outcome of a change as a metric label.
+fn write_outcome<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
+    match outcome {
+        Ok(_) => WriteOutcome::Done,
+        Err(StoreError::Conflict) => WriteOutcome::Conflict,
+        Err(StoreError::Busy) => WriteOutcome::Busy,
+        Err(_) => WriteOutcome::Failed,
+    }
+}
 
 /// A condition for applying a change.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::base::{ClientId, SealingKeys, Timestamp};
+use crate::base::{ClientId, SealingKey, Timestamp};
 use crate::client::Client;
 use crate::store::{
     Backend, Pair, Store, backend::memory::Memory, backend::overlay::Overlay, backend::sled::Sled,

@@ -192,15 +192,15 @@ fn replace(file: &Path, keys: &KeyFile) -> Result<(), StoreError> {
     write(file, keys, rename).map_err(|error| failed(file, error))
 }
 
-/// Gives `new` to the owner of `file`. Root may replace the key of a server that runs as another user.
+/// Gives `new` the owner and the mode of `file`. Root may replace the key of a server that runs as another user.
 #[cfg(unix)]
 fn keep_owner(new: &Path, file: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt, chown};
     let (owner, present) = (fs::metadata(file)?, fs::metadata(new)?);
-    if owner.uid() == present.uid() && owner.gid() == present.gid() {
-        return Ok(());
+    if owner.uid() != present.uid() || owner.gid() != present.gid() {
+        chown(new, Some(owner.uid()), Some(owner.gid()))?;
     }
-    chown(new, Some(owner.uid()), Some(owner.gid()))
+    fs::set_permissions(new, owner.permissions())
 }
 
 /// Does nothing: on these systems, files have no single owner.

@@ -1,12 +1,22 @@
 //! The values of labels. There are few of each, and none comes from a caller, so requests cannot increase the
 //! number of series without limit.
 
+/// A label with a list of values.
+pub(super) trait Words {
+    /// All values of the label.
+    const WORDS: &[&'static str];
+}
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum $name {
             $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl Words for $name {
+            const WORDS: &[&'static str] = &[$($word,)+];
         }
 
         impl $name {

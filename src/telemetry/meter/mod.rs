@@ -6,7 +6,9 @@
 
 mod labels;
 mod names;
+mod process;
 mod recorder;
+mod zero;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,8 +20,7 @@ pub(crate) use labels::{
     ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup,
     PendingChange, Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
-pub(crate) use recorder::text;
-pub(crate) use recorder::{add_up, install};
+pub(crate) use recorder::{add_up, exposition, install, text};
 
 /// Counts a request or a connection as open until it is dropped.
 pub(crate) struct OpenCount(Gauge);
@@ -101,6 +102,11 @@ pub(crate) fn script_call(
     counter!(names::SCRIPT_CALLS, "script" => name.clone(), "hook" => hook, "outcome" => outcome)
         .increment(1);
     histogram!(names::SCRIPT_SECONDS, "script" => name, "hook" => hook).record(took);
+}
+
+/// Records that a script in force has this hook.
+pub(crate) fn script_in_force(script: &str, hook: &'static str) {
+    zero::script(script, hook);
 }
 
 /// Records that `what` was loaded at the start or reloaded, at the time `at` in seconds since 1970.
@@ -188,6 +194,7 @@ pub(crate) fn upstream_unknown(calls: u64) {
 /// Records the number of registered clients by trust level, and the size of the store on disk, if it has one.
 pub(crate) fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
     for &(trust_level, count) in clients {
+        zero::clients(trust_level);
         gauge!(names::CLIENTS_STORED, "trust_level" => trust_level).set(large(count));
     }
     if let Some(bytes) = disk_bytes {
@@ -203,6 +210,7 @@ pub(crate) fn event_attempt(consumer: &str, outcome: DeliveryOutcome) {
 
 /// Records how many events a consumer has not received yet, and how many were given up.
 pub(crate) fn consumer(name: &str, lag: u64, parked: u64) {
+    zero::consumer(name);
     gauge!(names::EVENT_LAG, "consumer" => name.to_owned()).set(large(lag));
     gauge!(names::EVENTS_PARKED, "consumer" => name.to_owned()).set(large(parked));
 }

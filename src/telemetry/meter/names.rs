@@ -40,6 +40,15 @@ pub(super) const PENDING_CHANGES: &str = "registrar_pending_changes_total";
 pub(super) const DOCUMENTS: &str = "registrar_documents";
 pub(super) const DOCUMENT_RESOLUTIONS: &str = "registrar_document_resolutions_total";
 
+pub(super) const CERTIFICATE_EXPIRES: &str = "registrar_certificate_expires_timestamp_seconds";
+pub(super) const CPU_SECONDS: &str = "process_cpu_seconds_total";
+pub(super) const RESIDENT_BYTES: &str = "process_resident_memory_bytes";
+pub(super) const VIRTUAL_BYTES: &str = "process_virtual_memory_bytes";
+pub(super) const OPEN_FDS: &str = "process_open_fds";
+pub(super) const MAX_FDS: &str = "process_max_fds";
+pub(super) const THREADS: &str = "process_threads";
+pub(super) const STARTED: &str = "process_start_time_seconds";
+
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Answered requests."),
     (
@@ -150,3 +159,61 @@ pub(super) const TIMES: &[(&str, &str)] = &[
         "Time until a batch of changes is durable.",
     ),
 ];
+
+/// The metrics that are written when they are read: name, type, help text.
+pub(super) const WRITTEN: &[(&str, &str, &str)] = &[
+    (
+        CERTIFICATE_EXPIRES,
+        "gauge",
+        "When the first certificate in the file of this option expires, in seconds since 1970.",
+    ),
+    (
+        CPU_SECONDS,
+        "counter",
+        "Processor time in seconds, of the program and of its system calls.",
+    ),
+    (RESIDENT_BYTES, "gauge", "Resident memory in bytes."),
+    (VIRTUAL_BYTES, "gauge", "Virtual memory in bytes."),
+    (OPEN_FDS, "gauge", "Open files and connections."),
+    (
+        MAX_FDS,
+        "gauge",
+        "The maximum number of open files and connections.",
+    ),
+    (THREADS, "gauge", "Threads."),
+    (
+        STARTED,
+        "gauge",
+        "When the server was started, in seconds since 1970.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names in the table of the manual, and in the code.
+    #[test]
+    fn the_manual_lists_exactly_the_metrics_that_exist() {
+        let manual = include_str!("../../../docs/metrics-and-logs.md");
+        let mut listed: Vec<&str> = Vec::new();
+        for line in manual.lines() {
+            let cell = line
+                .strip_prefix("| `")
+                .and_then(|rest| rest.split_once('`'));
+            if let Some((name, _)) = cell
+                && (name.starts_with("registrar_") || name.starts_with("process_"))
+            {
+                listed.push(name);
+            }
+        }
+        let mut known = vec![STORE_BATCH_CHANGES];
+        for list in [COUNTERS, GAUGES, TIMES] {
+            known.extend(list.iter().map(|(name, _)| *name));
+        }
+        known.extend(WRITTEN.iter().map(|(name, ..)| *name));
+        listed.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(listed, known);
+    }
+}

@@ -25,7 +25,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::config::StoreSettings;
+use crate::store::backend::write_outcome;
 use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use crate::telemetry::meter;
 use connect::Target;
 use pool::ConnectionPool;
 use writer::QueuedChange;
@@ -141,7 +143,12 @@ impl Backend for Postgres {
     }
 
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
-        self.change(change).boxed()
+        async move {
+            let outcome = self.change(change).await;
+            meter::store_write(write_outcome(&outcome));
+            outcome
+        }
+        .boxed()
     }
 
     fn facts(&self) -> Facts {

@@ -11,6 +11,7 @@ use super::{
     transaction::Outcomes, transaction::Transaction,
 };
 use crate::store::{Change, StoreError};
+use crate::telemetry::meter;
 
 /// Changes that share one transaction.
 const BATCH: usize = 256;
@@ -46,7 +47,9 @@ pub(super) async fn run(
 ) {
     let mut waiting = Vec::new();
     while requests.recv_many(&mut waiting, BATCH).await > 0 {
+        let (count, begun) = (waiting.len(), Instant::now());
         make(&pool, std::mem::take(&mut waiting), has_notify).await;
+        meter::store_batch(count, begun.elapsed(), requests.len());
     }
 }
 

@@ -24,8 +24,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::work::Work;
+use crate::store::backend::write_outcome;
 use crate::store::{Backend, Change, Facts, Pair, StoreError};
-use crate::telemetry::{WriteOutcome, meter};
+use crate::telemetry::meter;
 use database::{Database, LOG, LONG_VALUES};
 use integrity::Integrity;
 use log::{Met, SledLog};
@@ -99,16 +100,6 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer thread has stopped".to_owned())
 }
 
-/// Returns the outcome of a change as a metric label.
-fn word<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
-    match outcome {
-        Ok(_) => WriteOutcome::Done,
-        Err(StoreError::Conflict) => WriteOutcome::Conflict,
-        Err(StoreError::Busy) => WriteOutcome::Busy,
-        Err(_) => WriteOutcome::Failed,
-    }
-}
-
 impl Backend for Sled {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         ready(self.database.get(key)).boxed()
@@ -136,7 +127,7 @@ impl Backend for Sled {
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
         async move {
             let outcome = self.written(change).await;
-            meter::store_write(word(&outcome));
+            meter::store_write(write_outcome(&outcome));
             outcome
         }
         .boxed()

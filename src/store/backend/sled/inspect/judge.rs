@@ -171,7 +171,7 @@ fn read_logged(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
 mod tests {
     use std::sync::Arc;
 
-    use crate::base::SealingKeys;
+    use crate::base::SealingKey;
     use crate::client::Client;
     use crate::store::backend::sled::Sled;
     use crate::store::backend::sled::inspect::check;
