@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell,
-    write_json, write_line,
+    json_or_text, write_json, write_line,
 };
 use crate::config::Settings;
 use crate::config::patch::LISTS;
@@ -173,10 +173,7 @@ fn origin(document: &Value, key: &str) -> String {
 
 pub(super) async fn set(arguments: &SetArguments) -> Result<(), CommandFailure> {
     let option = LiveOption::parse(&arguments.property)?;
-    let value: Value = match serde_json::from_str(&arguments.value) {
-        Ok(value) => value,
-        Err(_) => arguments.value.as_str().into(),
-    };
+    let value = json_or_text(&arguments.value);
     let operation = json!({"op": "add", "path": option.pointer, "value": value});
     let remote = arguments.remote.connect(&[WRITE]).await?;
     let document = patched(&remote, json!([operation]).to_string().into_bytes()).await?;

@@ -307,6 +307,11 @@ fn read_object(file: &Path) -> Result<Map<String, Value>, String> {
     json::parse_object(&bytes).map_err(|error| named(&error))
 }
 
+/// Returns a value on the command line: JSON, or else the text itself.
+fn json_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
 /// Returns the system clock, for commands that load scripts without a server.
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)

@@ -205,7 +205,7 @@ fn first_secret(
 }
 
 /// Creates a secret for the client `id`, and the sealed form that is stored.
-fn new_secret(
+pub(super) fn new_secret(
     cx: &Context<'_>,
     id: &ClientId,
     expires_at: Option<Timestamp>,
@@ -216,7 +216,7 @@ fn new_secret(
 }
 
 /// Issues the first registration access token of a client.
-fn first_token() -> Result<(Secret, RegistrationTokens), NoRandomness> {
+pub(super) fn first_token() -> Result<(Secret, RegistrationTokens), NoRandomness> {
     let token = random::token()?;
     let tokens = RegistrationTokens {
         current: TokenDigest::of(token.expose()),
@@ -278,6 +278,9 @@ pub(super) fn provenance(
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
         approval: approval(attempt),
+        administrator: attempt
+            .existing()
+            .and_then(|client| client.provenance.administrator.clone()),
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
     }

@@ -30,6 +30,7 @@ mod receiver;
 mod refusals;
 mod remote;
 mod remote_admins;
+mod remote_client_changes;
 mod remote_clients;
 mod remote_compare;
 mod remote_config;

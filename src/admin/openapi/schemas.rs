@@ -9,12 +9,13 @@ use super::{operation::named, trial};
 use crate::admin::{
     administrators, bulk::Deleted, endpoint::audit::AuditPage,
     endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
-    endpoint::clients::ClientRecord, endpoint::document_check, endpoint::document_orders,
-    endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::pending, endpoint::script_replay,
-    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::upstream_calls,
-    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
-    initial_access::NewToken, initial_access::TokenPage, schema,
+    endpoint::clients::ClientRecord, endpoint::clients::ClientWithCredentials,
+    endpoint::document_check, endpoint::document_orders, endpoint::documents,
+    endpoint::events::EventPage, endpoint::events::consumers, endpoint::events::replay,
+    endpoint::pending, endpoint::script_replay, endpoint::script_versions,
+    endpoint::scripts::LoadedScripts, endpoint::upstream_calls, endpoint::used::Noted,
+    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
+    initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -65,6 +66,7 @@ fn answers() -> Map<String, Value> {
 fn add_answers_with_credentials(generator: &mut SchemaGenerator) {
     generator.subschema_for::<administrators::AdministratorList<'_>>();
     generator.subschema_for::<administrators::NewAdministrator<'_>>();
+    generator.subschema_for::<ClientWithCredentials<'_>>();
     generator.subschema_for::<NewToken<'_>>();
 }
 
@@ -204,7 +206,7 @@ fn clients() -> Value {
                 "statement": {"type": "object", "required": ["iss"]},
                 "certificate": {"type": "object", "required": ["subject", "sha256"]},
                 "attestation_digest": text(), "attestation_verifier": text(), "attestation_policy": text(),
-                "approval": {"type": "object", "required": ["by", "at"]},
+                "approval": {"type": "object", "required": ["by", "at"]}, "administrator": text(),
                 "scripts": {"type": "array", "items": {"type": "object", "required": ["name", "hash"]}},
                 "configuration": text(),
             },

@@ -1,16 +1,22 @@
 //! `registrar clients`
 
+mod change;
+mod selection;
+mod targets;
 mod transfer;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use clap::{Subcommand, ValueEnum};
+use serde_json::Value;
 
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
+    CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
     member_table, moment, segment, write_json, write_line,
 };
+use change::{ClientChange, ClientCreation, NamedClient};
+use selection::ClientSelection;
+use targets::{TargetArguments, Verb};
 use transfer::ImportSource;
 
 /// The path of the clients in the admin API.
@@ -40,8 +46,22 @@ pub(super) enum ClientsCommand {
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Delete one client, or all clients that match all filters.
-    Delete(DeletionArguments),
+    /// Create a client. Its secret and its registration access token are shown only once.
+    Create(Box<ClientCreation>),
+    /// Change members of the metadata of a client. The others stay as they are.
+    Set(Box<ClientChange>),
+    /// Disable clients: those that are named, or all that match all filters. They get no token and cannot manage
+    /// themselves.
+    Disable(Box<TargetArguments>),
+    /// Enable clients: those that are named, or all that match all filters.
+    Enable(Box<TargetArguments>),
+    /// Delete clients: those that are named, or all that match all filters.
+    Delete(Box<TargetArguments>),
+    /// Give a client a new secret, which is shown only once. The previous one becomes invalid at once.
+    RotateSecret(NamedClient),
+    /// Give a client a new registration access token, which is shown only once. The previous one becomes invalid at
+    /// once.
+    RotateToken(NamedClient),
     /// Export all clients as JSON lines, with their secrets in clear text.
     Export {
         /// The file to create; it must not exist. It appears when the export is complete, and only its owner
@@ -64,22 +84,6 @@ pub(super) enum ClientsCommand {
         #[command(flatten)]
         remote: RemoteArguments,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DeletionArguments {
-    /// The `client_id` of the client to delete.
-    #[arg(value_name = "ID", conflicts_with = "ClientSelection")]
-    id: Option<String>,
-    #[command(flatten)]
-    filter: ClientSelection,
-    /// Confirm that all clients that match the filters are to be deleted.
-    #[arg(long, conflicts_with = "id")]
-    yes: bool,
-    #[command(flatten)]
-    form: OutputForm,
-    #[command(flatten)]
-    remote: RemoteArguments,
 }
 
 /// What an import does with clients that already exist.
@@ -109,7 +113,13 @@ pub(super) async fn run(command: &ClientsCommand) -> Result<(), CommandFailure> 
             list(&remote, filter, *limit, form.format).await
         }
         ClientsCommand::Show { id, form, remote } => show(id, form.format, remote).await,
-        ClientsCommand::Delete(deletion) => delete(deletion).await,
+        ClientsCommand::Create(creation) => change::create(creation).await,
+        ClientsCommand::Set(change) => change::set(change).await,
+        ClientsCommand::Disable(targets) => targets::run(Verb::Disable, targets).await,
+        ClientsCommand::Enable(targets) => targets::run(Verb::Enable, targets).await,
+        ClientsCommand::Delete(targets) => targets::run(Verb::Delete, targets).await,
+        ClientsCommand::RotateSecret(client) => change::rotate(client, "secret").await,
+        ClientsCommand::RotateToken(client) => change::rotate(client, "registration-token").await,
         ClientsCommand::Export { output, remote } => {
             transfer::refuse_existing(output.as_deref())?;
             let remote = remote.connect(&[EXPORT]).await?;
@@ -218,128 +228,19 @@ fn row(client: &Value) -> [String; 6] {
 async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let path = format!("{CLIENTS}/{}", segment(id)?);
     let client = remote.connect(&[READ]).await?.get(&path, &[]).await?;
+    shown(&client, format)
+}
+
+/// Writes a client as the result.
+fn shown(client: &Value, format: Format) -> Result<(), CommandFailure> {
+    const TIMES: &[&str] = &[
+        "client_id_issued_at",
+        "client_secret_expires_at",
+        "expires_at",
+        "last_used_at",
+    ];
     match format {
-        Format::Json => write_json(&client),
-        Format::Table => member_table(&client, &["client_id_issued_at", "expires_at"]),
-    }
-}
-
-async fn delete(deletion: &DeletionArguments) -> Result<(), CommandFailure> {
-    let query = deletion.filter.query();
-    let path = deletion.path(query.is_empty())?;
-    let call = Call {
-        method: "DELETE",
-        path: &path,
-        query: &query,
-        ..Call::default()
-    };
-    let mut answer = deletion.remote.connect(&[WRITE]).await?.call(call).await?;
-    // The response to the deletion of one client has no body.
-    if answer.is_null() {
-        answer = json!({"deleted": 1});
-    }
-    if deletion.form.format == Format::Json {
-        return write_json(&answer);
-    }
-    let deleted = cell(answer.get("deleted"));
-    match answer.get("refused") {
-        Some(refused) if refused != 0 => {
-            write_line(&format!("{deleted} deleted, {refused} denied by a script"))
-        }
-        _ => write_line(&format!("{deleted} deleted")),
-    }
-}
-
-impl DeletionArguments {
-    /// Returns the path of what is to be deleted: one client, or the clients that match the filters.
-    fn path(&self, has_no_filter: bool) -> Result<String, CommandFailure> {
-        if let Some(id) = &self.id {
-            return Ok(format!("{CLIENTS}/{}", segment(id)?));
-        }
-        if has_no_filter {
-            let message =
-                "name the clients to delete: give an ID, or a filter such as --software-id";
-            return Err(CommandFailure::Usage(message.to_owned()));
-        }
-        if !self.yes {
-            let message = "this deletes all clients that match the filters; list them with `clients list`, \
-                           then confirm with --yes";
-            return Err(CommandFailure::Usage(message.to_owned()));
-        }
-        Ok(CLIENTS.to_owned())
-    }
-}
-
-/// The filters that select clients.
-#[derive(Debug, Args)]
-#[group(multiple = true)]
-pub(super) struct ClientSelection {
-    /// Prefix of the `client_id`.
-    #[arg(long, value_name = "PREFIX")]
-    client_id: Option<String>,
-    /// Text that `client_name` contains, in any language.
-    #[arg(long, value_name = "TEXT")]
-    client_name: Option<String>,
-    /// Exact `software_id`.
-    #[arg(long, value_name = "ID")]
-    software_id: Option<String>,
-    /// Trust level of the registration.
-    #[arg(long, value_name = "LEVEL", value_enum)]
-    trust_level: Option<TrustLevelName>,
-    /// Registered at or after this time: 2026-01-31T12:00:00Z, or seconds since 1970.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    issued_from: Option<u64>,
-    /// Registered before this time.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    issued_before: Option<u64>,
-    /// Expires before this time.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    expires_before: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TrustLevelName {
-    Open,
-    Token,
-    Mtls,
-    Statement,
-    Attested,
-    Operator,
-}
-
-impl TrustLevelName {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Token => "token",
-            Self::Mtls => "mtls",
-            Self::Statement => "statement",
-            Self::Attested => "attested",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-impl ClientSelection {
-    /// Returns the query parameters for the admin API.
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let number = |value: Option<u64>| value.map(|value| value.to_string());
-        let level = self.trust_level.map(|level| level.name().to_owned());
-        let all = [
-            ("client_id", self.client_id.clone()),
-            ("client_name", self.client_name.clone()),
-            ("software_id", self.software_id.clone()),
-            ("trust_level", level),
-            ("issued_from", number(self.issued_from)),
-            ("issued_before", number(self.issued_before)),
-            ("expires_before", number(self.expires_before)),
-        ];
-        let mut query = Vec::new();
-        for (name, value) in all {
-            if let Some(value) = value {
-                query.push((name, value));
-            }
-        }
-        query
+        Format::Json => write_json(client),
+        Format::Table => member_table(client, TIMES),
     }
 }

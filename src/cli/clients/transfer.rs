@@ -229,6 +229,7 @@ pub(super) async fn import(
         path: "/admin/v1/clients/import",
         query: &query,
         body: Some(("application/x-ndjson", Vec::new())),
+        ..Call::default()
     };
     let ImportSource(mut source) = source;
     let mut lines = Lines::default();

@@ -153,18 +153,33 @@ fn admin_import(service: Arc<Service>) -> Router {
 /// The clients of the admin API.
 fn admin_clients() -> Router<Arc<Service>> {
     use crate::admin::endpoint::{clients, resolve, transfer, used};
-    const ALL: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
+    const ONE: &[Method] = &[
+        Method::GET,
+        Method::HEAD,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    const EVERY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE];
     let one = get(clients::show)
         .put(clients::replace)
+        .patch(clients::patch)
         .delete(clients::delete);
-    let every = get(clients::list).delete(clients::delete_all);
+    let every = get(clients::list)
+        .post(clients::create)
+        .delete(clients::delete_all);
+    let path = "/admin/v1/clients";
+    let secret = post_only(post(clients::rotate_secret));
+    let token = post_only(post(clients::rotate_token));
     let export = only(get(transfer::export), READ);
     Router::new()
-        .route("/admin/v1/clients", only(every, READ_DELETE))
+        .route(path, only(every, EVERY))
         .route("/admin/v1/clients/export", export)
         .route(resolution::PATH, only(get(resolve::get), READ))
         .route("/admin/v1/clients/used", post_only(post(used::many)))
-        .route("/admin/v1/clients/{id}", only(one, ALL))
+        .route(&format!("{path}/{{id}}"), only(one, ONE))
+        .route(&format!("{path}/{{id}}/secret"), secret)
+        .route(&format!("{path}/{{id}}/registration-token"), token)
         .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
 }
 

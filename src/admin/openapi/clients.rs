@@ -1,0 +1,187 @@
+//! The operations for clients.
+
+use serde_json::{Value, json};
+
+use super::{
+    administration::id, administration::if_match, administration::operation, operation::Operation,
+    operation::named, operation::query, public::paging, public::usual,
+};
+use crate::config::AdminScopes;
+
+/// Returns the operations for clients, without their transfer, their uses and their documents.
+pub(super) fn operations(scopes: &AdminScopes) -> Vec<Operation> {
+    let (read, write) = (scopes.clients_read.as_str(), scopes.clients_write.as_str());
+    let mut operations = many_clients(read, write);
+    operations.extend(one_client(read, write));
+    operations.extend(credentials(write));
+    operations
+}
+
+/// Returns the parameters that select clients. A client must match all of them.
+fn filters() -> Vec<Value> {
+    let text = || json!({"type": "string"});
+    let moment = || json!({"type": "integer", "minimum": 0});
+    vec![
+        query("client_id", "Prefix of the client_id.", &text()),
+        query(
+            "client_name",
+            "Text that client_name contains, in any language.",
+            &text(),
+        ),
+        query("software_id", "Exact software_id.", &text()),
+        query(
+            "trust_level",
+            "Trust level of the registration.",
+            &named("TrustLevel"),
+        ),
+        query(
+            "issued_from",
+            "Registered at or after this time (seconds since 1970).",
+            &moment(),
+        ),
+        query("issued_before", "Registered before this time.", &moment()),
+        query("expires_before", "Expires before this time.", &moment()),
+    ]
+}
+
+const ALL: &str = "/admin/v1/clients";
+
+fn many_clients(read: &str, write: &str) -> Vec<Operation> {
+    let mut list = filters();
+    list.extend(paging(500));
+    list.push(query(
+        "include",
+        "With client, each client has its metadata and exports.",
+        &json!({"enum": ["client"]}),
+    ));
+    vec![
+        operation(
+            "get",
+            ALL,
+            ("listClients", read),
+            "List clients page by page.",
+        )
+        .parameters(list)
+        .json(
+            200,
+            "The page. It can be short even if more clients follow.",
+            "ClientPage",
+            &["Registrar-Position"],
+        )
+        .problems(&[400]),
+        operation(
+            "delete",
+            ALL,
+            ("removeClients", write),
+            "Delete all clients that match all parameters.",
+        )
+        .parameters(filters())
+        .json(
+            200,
+            "The number of deleted clients, and of clients whose deletion a script denied.",
+            "Deleted",
+            &[],
+        )
+        .problems(&[400, 409, 500]),
+    ]
+}
+
+const ONE: &str = "/admin/v1/clients/{id}";
+
+fn identified() -> Value {
+    id("The client_id of the client.")
+}
+
+/// Returns the body of a change: the metadata of a client.
+fn metadata(media_type: &str) -> [(&str, Value); 1] {
+    [(media_type, named("Client"))]
+}
+
+fn one_client(read: &str, write: &str) -> Vec<Operation> {
+    let tagged = &["ETag", "Accept-Patch"];
+    let merge = "application/merge-patch+json";
+    let patch =
+        json!({"type": "object", "description": "The members that change; null removes one."});
+    let changed = |operation: Operation| {
+        operation
+            .parameters(vec![identified(), if_match()])
+            .json(200, "The updated client.", "ClientRecord", tagged)
+            .problems(&[400, 404, 408, 409, 412, 413, 415, 500])
+    };
+    vec![
+        operation(
+            "get",
+            ONE,
+            ("showClient", read),
+            "Show a client and its provenance.",
+        )
+        .parameters(vec![identified()])
+        .json(200, "The client.", "ClientRecord", tagged)
+        .problems(&[404]),
+        changed(
+            operation(
+                "put",
+                ONE,
+                ("replaceClient", write),
+                "Replace the metadata of a client.",
+            )
+            .body(true, &metadata("application/json"))
+            .example("application/json", usual()),
+        ),
+        changed(
+            operation(
+                "patch",
+                ONE,
+                ("patchClient", write),
+                "Change members of the metadata of a client (JSON Merge Patch, RFC 7396).",
+            )
+            .body(true, &[(merge, patch.clone()), ("application/json", patch)])
+            .example(merge, json!({"client_name": "Renamed", "logo_uri": null})),
+        ),
+        operation("delete", ONE, ("removeClient", write), "Delete a client.")
+            .parameters(vec![identified(), if_match()])
+            .empty(204, "The client is deleted.")
+            .problems(&[404, 409, 412, 500]),
+    ]
+}
+
+/// Returns the operations whose answers contain credentials.
+fn credentials(write: &str) -> Vec<Operation> {
+    let headers = &["ETag", "Accept-Patch"];
+    let shown = "ClientWithCredentials";
+    let rotation = |part: &str, names: (&str, &str), summary: &str, done: &str| {
+        operation("post", &format!("{ONE}/{part}"), names, summary)
+            .parameters(vec![identified(), if_match()])
+            .json(200, done, shown, headers)
+            .problems(&[404, 408, 409, 412, 413, 500])
+    };
+    vec![
+        operation(
+            "post",
+            ALL,
+            ("createClient", write),
+            "Create a client without proofs.",
+        )
+        .body(true, &metadata("application/json"))
+        .example("application/json", usual())
+        .json(
+            201,
+            "The client. Only this response contains its credentials.",
+            shown,
+            headers,
+        )
+        .problems(&[400, 408, 409, 413, 415, 500]),
+        rotation(
+            "secret",
+            ("rotateClientSecret", write),
+            "Give a client a new secret.",
+            "The client. Only this response contains its new secret.",
+        ),
+        rotation(
+            "registration-token",
+            ("rotateRegistrationToken", write),
+            "Give a client a new registration access token.",
+            "The client. Only this response contains its new token.",
+        ),
+    ]
+}

@@ -1,0 +1,79 @@
+//! The filters of commands that work with many clients.
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::moment;
+
+/// The filters that select clients.
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(in crate::cli) struct ClientSelection {
+    /// Prefix of the `client_id`.
+    #[arg(long, value_name = "PREFIX")]
+    client_id: Option<String>,
+    /// Text that `client_name` contains, in any language.
+    #[arg(long, value_name = "TEXT")]
+    client_name: Option<String>,
+    /// Exact `software_id`.
+    #[arg(long, value_name = "ID")]
+    software_id: Option<String>,
+    /// Trust level of the registration.
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    trust_level: Option<TrustLevelName>,
+    /// Registered at or after this time: 2026-01-31T12:00:00Z, or seconds since 1970.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    issued_from: Option<u64>,
+    /// Registered before this time.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    issued_before: Option<u64>,
+    /// Expires before this time.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    expires_before: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TrustLevelName {
+    Open,
+    Token,
+    Mtls,
+    Statement,
+    Attested,
+    Operator,
+}
+
+impl TrustLevelName {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Token => "token",
+            Self::Mtls => "mtls",
+            Self::Statement => "statement",
+            Self::Attested => "attested",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl ClientSelection {
+    /// Returns the query parameters for the admin API.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        let number = |value: Option<u64>| value.map(|value| value.to_string());
+        let level = self.trust_level.map(|level| level.name().to_owned());
+        let all = [
+            ("client_id", self.client_id.clone()),
+            ("client_name", self.client_name.clone()),
+            ("software_id", self.software_id.clone()),
+            ("trust_level", level),
+            ("issued_from", number(self.issued_from)),
+            ("issued_before", number(self.issued_before)),
+            ("expires_before", number(self.expires_before)),
+        ];
+        let mut query = Vec::new();
+        for (name, value) in all {
+            if let Some(value) = value {
+                query.push((name, value));
+            }
+        }
+        query
+    }
+}

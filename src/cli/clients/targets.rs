@@ -1,0 +1,242 @@
+//! `registrar clients disable`, `enable` and `delete`: clients that are named, or all that match filters.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{CLIENTS, ClientSelection, WRITE};
+use crate::cli::{
+    Call, CommandFailure, Format, OutputForm, Progress, Remote, RemoteArguments, cell, counted,
+    items, segment, write_json, write_line,
+};
+
+/// The maximum number of bytes of identifiers on standard input.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often a new access token is requested.
+const RENEWAL: Duration = Duration::from_mins(5);
+
+/// What is done to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Delete,
+    Disable,
+    Enable,
+}
+
+impl Verb {
+    /// Returns what happened to the clients.
+    const fn past(self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Disable => "disabled",
+            Self::Enable => "enabled",
+        }
+    }
+
+    const fn present(self) -> &'static str {
+        match self {
+            Self::Delete => "deletes",
+            Self::Disable => "disables",
+            Self::Enable => "enables",
+        }
+    }
+
+    /// Returns the method and the path of the call for all clients that match filters.
+    const fn call(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Delete => ("DELETE", CLIENTS),
+            Self::Disable => ("POST", "/admin/v1/clients/disable"),
+            Self::Enable => ("POST", "/admin/v1/clients/enable"),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TargetArguments {
+    /// The `client_id` of a client. - reads identifiers from standard input, one per line.
+    #[arg(value_name = "ID", conflicts_with = "ClientSelection")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    filter: ClientSelection,
+    /// Change nothing; show how many clients match the filters, and the first of them.
+    #[arg(long, conflicts_with_all = ["ids", "confirm"])]
+    dry_run: bool,
+    /// Confirm how many clients match the filters, as shown by --dry-run. Nothing is changed if it is another number.
+    #[arg(long, value_name = "COUNT", conflicts_with = "ids")]
+    confirm: Option<u64>,
+    #[command(flatten)]
+    form: OutputForm,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+pub(super) async fn run(verb: Verb, targets: &TargetArguments) -> Result<(), CommandFailure> {
+    if !targets.ids.is_empty() {
+        return change_named(verb, targets).await;
+    }
+    let mut query = targets.filter.query();
+    if query.is_empty() {
+        let message = "name the clients: give an ID, or a filter such as --software-id";
+        return Err(CommandFailure::Usage(message.to_owned()));
+    }
+    match targets.confirm {
+        Some(count) => query.push(("confirm", count.to_string())),
+        None => query.push(("dry_run", "true".to_owned())),
+    }
+    let (method, path) = verb.call();
+    let call = Call {
+        method,
+        path,
+        query: &query,
+        ..Call::default()
+    };
+    let answer = targets.remote.connect(&[WRITE]).await?.call(call).await?;
+    match targets.confirm {
+        Some(_) => show_changed(verb, &answer, targets.form.format),
+        None if targets.dry_run => show_matching(&answer, targets.form.format),
+        None => Err(unconfirmed(verb, &answer)),
+    }
+}
+
+/// Returns the failure of a command that names neither the number of clients nor `--dry-run`.
+fn unconfirmed(verb: Verb, answer: &Value) -> CommandFailure {
+    let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
+    CommandFailure::Usage(format!(
+        "this {} {}, which --dry-run shows; confirm with --confirm {count}",
+        verb.present(),
+        counted(count, "client")
+    ))
+}
+
+fn show_matching(answer: &Value, format: Format) -> Result<(), CommandFailure> {
+    if format == Format::Json {
+        return write_json(answer);
+    }
+    let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
+    let first = items(answer, "first");
+    write_line(&format!("{} would be changed", counted(count, "client")))?;
+    for id in first {
+        write_line(&cell(Some(id)))?;
+    }
+    if count > u64::try_from(first.len()).unwrap_or(u64::MAX) {
+        write_line("...")?;
+    }
+    Ok(())
+}
+
+fn show_changed(verb: Verb, answer: &Value, format: Format) -> Result<(), CommandFailure> {
+    if format == Format::Json {
+        return write_json(answer);
+    }
+    let mut line = format!("{} {}", cell(answer.get(verb.past())), verb.past());
+    match answer.get("refused") {
+        Some(refused) if refused != 0 => {
+            line = format!("{line}, {refused} denied by a script or a rule");
+        }
+        _ => {}
+    }
+    write_line(&line)
+}
+
+/// Changes the clients that are named, one after the other.
+async fn change_named(verb: Verb, targets: &TargetArguments) -> Result<(), CommandFailure> {
+    let ids = targets.ids()?;
+    let paths = ids
+        .iter()
+        .map(|id| segment(id))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut remote = targets.remote.connect(&[WRITE]).await?;
+    let mut renewed = Instant::now();
+    let mut progress = Progress::new(verb.past());
+    let (mut done, mut failures) = (0_u64, Vec::new());
+    for (id, path) in ids.iter().zip(paths) {
+        if renewed.elapsed() > RENEWAL {
+            remote = targets.remote.connect(&[WRITE]).await?;
+            renewed = Instant::now();
+        }
+        match change_one(&remote, verb, &format!("{CLIENTS}/{path}")).await {
+            Ok(()) => done += 1,
+            Err(CommandFailure::Failed(reason)) => failures.push((id, reason)),
+            Err(other) => return Err(other),
+        }
+        progress.add(1);
+    }
+    drop(progress);
+    report_named(verb, done, failures)?;
+    show_changed(verb, &json!({verb.past(): done}), targets.form.format)
+}
+
+/// Returns a failure if a client could not be changed. The others were changed nevertheless.
+fn report_named(
+    verb: Verb,
+    done: u64,
+    mut failures: Vec<(&String, String)>,
+) -> Result<(), CommandFailure> {
+    match failures.len() {
+        0 => Ok(()),
+        1 if done == 0 => Err(CommandFailure::Failed(failures.remove(0).1)),
+        failed => {
+            for (id, reason) in &failures {
+                note!("registrar: {id}: {reason}");
+            }
+            let failed = counted(failed, "client");
+            let past = verb.past();
+            let message = format!("{failed} could not be {past}; {done} {past}");
+            Err(CommandFailure::Failed(message))
+        }
+    }
+}
+
+async fn change_one(remote: &Remote, verb: Verb, path: &str) -> Result<(), CommandFailure> {
+    let patch = |is_disabled: bool| {
+        let patch = json!({"disabled": is_disabled.then_some(true)}).to_string();
+        Some(("application/merge-patch+json", patch.into_bytes()))
+    };
+    let (method, body) = match verb {
+        Verb::Delete => ("DELETE", None),
+        Verb::Disable => ("PATCH", patch(true)),
+        Verb::Enable => ("PATCH", patch(false)),
+    };
+    let call = Call {
+        method,
+        path,
+        body,
+        ..Call::default()
+    };
+    remote.call(call).await.map(drop)
+}
+
+impl TargetArguments {
+    /// Returns the named identifiers, with those on standard input.
+    fn ids(&self) -> Result<Vec<String>, CommandFailure> {
+        let mut ids = Vec::new();
+        for id in &self.ids {
+            if id == "-" {
+                ids.extend(read_ids()?);
+            } else {
+                ids.push(id.clone());
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn read_ids() -> Result<Vec<String>, CommandFailure> {
+    let mut text = String::new();
+    let source = io::stdin().lock();
+    let read = source.take(MOST_BYTES + 1).read_to_string(&mut text);
+    let length = read.map_err(|error| format!("standard input: {error}"))?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > MOST_BYTES {
+        let message = format!("standard input: at most {MOST_BYTES} bytes of identifiers");
+        return Err(CommandFailure::Failed(message));
+    }
+    let lines = text.lines().map(str::trim);
+    Ok(lines
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect())
+}
