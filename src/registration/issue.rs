@@ -281,6 +281,8 @@ pub(super) fn provenance(
         administrator: attempt
             .existing()
             .and_then(|client| client.provenance.administrator.clone()),
+        script_version: (!scripts.is_empty())
+            .then(|| attempt.cx.snapshot.scripts.revision().to_owned()),
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
     }

@@ -189,6 +189,7 @@ pub(super) fn unproven(attempt: Attempt<'_>, members: Map<String, Value>) -> Pro
 fn kept(before: &Provenance, now: Provenance) -> Provenance {
     Provenance {
         scripts: now.scripts,
+        script_version: now.script_version,
         configuration: now.configuration,
         approval: now.approval,
         ..before.clone()

@@ -11,7 +11,8 @@ use crate::config::AdminScopes;
 /// Returns the operations for clients, without their transfer, their uses and their documents.
 pub(super) fn operations(scopes: &AdminScopes) -> Vec<Operation> {
     let (read, write) = (scopes.clients_read.as_str(), scopes.clients_write.as_str());
-    let mut operations = many_clients(read, write);
+    let mut operations = listing(read);
+    operations.extend(changes_of_many(write));
     operations.extend(one_client(read, write));
     operations.extend(credentials(write));
     operations
@@ -21,7 +22,7 @@ pub(super) fn operations(scopes: &AdminScopes) -> Vec<Operation> {
 fn filters() -> Vec<Value> {
     let text = || json!({"type": "string"});
     let moment = || json!({"type": "integer", "minimum": 0});
-    vec![
+    let mut filters = vec![
         query("client_id", "Prefix of the client_id.", &text()),
         query(
             "client_name",
@@ -41,12 +42,54 @@ fn filters() -> Vec<Value> {
         ),
         query("issued_before", "Registered before this time.", &moment()),
         query("expires_before", "Expires before this time.", &moment()),
-    ]
+    ];
+    filters.extend(origin_filters(&text()));
+    filters.extend(use_filters(&moment()));
+    filters
 }
 
 const ALL: &str = "/admin/v1/clients";
 
-fn many_clients(read: &str, write: &str) -> Vec<Operation> {
+fn origin_filters(text: &Value) -> [Value; 4] {
+    [
+        query(
+            "address",
+            "An address or a network that the registration or the last update came from, such as 192.0.2.0/24.",
+            text,
+        ),
+        query(
+            "initial_access_token",
+            "The identifier of the initial access token.",
+            text,
+        ),
+        query("statement_iss", "The iss of the software statement.", text),
+        query(
+            "script_version",
+            "The version of the scripts that decided.",
+            text,
+        ),
+    ]
+}
+
+fn use_filters(moment: &Value) -> [Value; 4] {
+    let flag = json!({"type": "boolean"});
+    [
+        query("disabled", "Whether the client is disabled.", &flag),
+        query(
+            "used_from",
+            "Last used at or after this time. Uses are recorded to the hour.",
+            moment,
+        ),
+        query(
+            "used_before",
+            "Last used before this time, but used at all.",
+            moment,
+        ),
+        query("never_used", "Whether the client was never used.", &flag),
+    ]
+}
+
+fn listing(read: &str) -> Vec<Operation> {
     let mut list = filters();
     list.extend(paging(500));
     list.push(query(
@@ -69,20 +112,57 @@ fn many_clients(read: &str, write: &str) -> Vec<Operation> {
             &["Registrar-Position"],
         )
         .problems(&[400]),
-        operation(
+    ]
+}
+
+/// Returns the operations that change all clients that match.
+fn changes_of_many(write: &str) -> Vec<Operation> {
+    let mut parameters = filters();
+    let count = json!({"type": "integer", "minimum": 0});
+    parameters.push(query(
+        "confirm",
+        "How many clients match. With another number, nothing is changed.",
+        &count,
+    ));
+    parameters.push(query(
+        "dry_run",
+        "Change nothing, and answer how many clients match. Either this or confirm is required.",
+        &json!({"type": "boolean"}),
+    ));
+    let change = |method: &'static str, path: &str, id: &str, summary: &str| {
+        operation(method, path, (id, write), summary)
+            .parameters(parameters.clone())
+            .answer(
+                200,
+                "The number of changed clients, and of clients whose change a script or a rule denied; for a dry run, \
+                 the clients that match.",
+                Some((
+                    "application/json",
+                    json!({"anyOf": [named("ChangedClients"), named("MatchingClients")]}),
+                )),
+                &[],
+            )
+            .problems(&[400, 409, 500])
+    };
+    vec![
+        change(
             "delete",
             ALL,
-            ("removeClients", write),
+            "removeClients",
             "Delete all clients that match all parameters.",
-        )
-        .parameters(filters())
-        .json(
-            200,
-            "The number of deleted clients, and of clients whose deletion a script denied.",
-            "Deleted",
-            &[],
-        )
-        .problems(&[400, 409, 500]),
+        ),
+        change(
+            "post",
+            "/admin/v1/clients/disable",
+            "disableClients",
+            "Disable all clients that match all parameters.",
+        ),
+        change(
+            "post",
+            "/admin/v1/clients/enable",
+            "enableClients",
+            "Enable all clients that match all parameters.",
+        ),
     ]
 }
 

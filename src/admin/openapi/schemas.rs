@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{operation::named, trial};
 use crate::admin::{
-    administrators, bulk::Deleted, endpoint::audit::AuditPage,
+    administrators, bulk::ChangedClients, bulk::MatchingClients, endpoint::audit::AuditPage,
     endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
     endpoint::clients::ClientRecord, endpoint::clients::ClientWithCredentials,
     endpoint::document_check, endpoint::document_orders, endpoint::documents,
@@ -50,7 +50,8 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<ClientRecord<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();
     generator.subschema_for::<consumers::ConsumerList<'_>>();
-    generator.subschema_for::<Deleted>();
+    generator.subschema_for::<ChangedClients>();
+    generator.subschema_for::<MatchingClients>();
     generator.subschema_for::<EventPage<'_>>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<Noted>();
@@ -208,7 +209,7 @@ fn clients() -> Value {
                 "attestation_digest": text(), "attestation_verifier": text(), "attestation_policy": text(),
                 "approval": {"type": "object", "required": ["by", "at"]}, "administrator": text(),
                 "scripts": {"type": "array", "items": {"type": "object", "required": ["name", "hash"]}},
-                "configuration": text(),
+                "script_version": text(), "configuration": text(),
             },
         },
     })

@@ -20,20 +20,45 @@ pub(in crate::cli) struct ClientSelection {
     /// Trust level of the registration.
     #[arg(long, value_name = "LEVEL", value_enum)]
     trust_level: Option<TrustLevelName>,
-    /// Registered at or after this time: 2026-01-31T12:00:00Z, or seconds since 1970.
+    /// Whether the client is disabled.
+    #[arg(long, value_name = "true|false")]
+    disabled: Option<bool>,
+    /// Registered at or after this time: 2026-01-31T12:00:00Z, 2026-01-31, 30d (ago), or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     issued_from: Option<u64>,
     /// Registered before this time.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     issued_before: Option<u64>,
-    /// Expires before this time.
+    /// Expires before this time, such as +7d (from now).
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     expires_before: Option<u64>,
+    /// Registered or last updated from this address or network, such as 192.0.2.0/24.
+    #[arg(long, value_name = "NETWORK")]
+    address: Option<String>,
+    /// Registered with the initial access token of this identifier, as shown by tokens list.
+    #[arg(long, value_name = "ID")]
+    initial_access_token: Option<String>,
+    /// Registered with a software statement of this issuer.
+    #[arg(long, value_name = "ISS")]
+    statement_iss: Option<String>,
+    /// Registered or last updated while this version of the scripts decided, as shown by script versions.
+    #[arg(long, value_name = "VERSION")]
+    script_version: Option<String>,
+    /// Last used at or after this time. Uses are recorded to the hour.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    used_from: Option<u64>,
+    /// Last used before this time, but used at all.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    used_before: Option<u64>,
+    /// Never used.
+    #[arg(long)]
+    never_used: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TrustLevelName {
     Open,
+    Document,
     Token,
     Mtls,
     Statement,
@@ -45,6 +70,7 @@ impl TrustLevelName {
     const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Document => "document",
             Self::Token => "token",
             Self::Mtls => "mtls",
             Self::Statement => "statement",
@@ -58,6 +84,7 @@ impl ClientSelection {
     /// Returns the query parameters for the admin API.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
         let number = |value: Option<u64>| value.map(|value| value.to_string());
+        let flag = |value: Option<bool>| value.map(|value| value.to_string());
         let level = self.trust_level.map(|level| level.name().to_owned());
         let all = [
             ("client_id", self.client_id.clone()),
@@ -67,6 +94,14 @@ impl ClientSelection {
             ("issued_from", number(self.issued_from)),
             ("issued_before", number(self.issued_before)),
             ("expires_before", number(self.expires_before)),
+            ("disabled", flag(self.disabled)),
+            ("address", self.address.clone()),
+            ("initial_access_token", self.initial_access_token.clone()),
+            ("statement_iss", self.statement_iss.clone()),
+            ("script_version", self.script_version.clone()),
+            ("used_from", number(self.used_from)),
+            ("used_before", number(self.used_before)),
+            ("never_used", flag(self.never_used.then_some(true))),
         ];
         let mut query = Vec::new();
         for (name, value) in all {

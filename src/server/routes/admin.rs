@@ -169,12 +169,16 @@ fn admin_clients() -> Router<Arc<Service>> {
         .post(clients::create)
         .delete(clients::delete_all);
     let path = "/admin/v1/clients";
+    let disable = post_only(post(clients::disable_all));
+    let enable = post_only(post(clients::enable_all));
     let secret = post_only(post(clients::rotate_secret));
     let token = post_only(post(clients::rotate_token));
     let export = only(get(transfer::export), READ);
     Router::new()
         .route(path, only(every, EVERY))
         .route("/admin/v1/clients/export", export)
+        .route(&format!("{path}/disable"), disable)
+        .route(&format!("{path}/enable"), enable)
         .route(resolution::PATH, only(get(resolve::get), READ))
         .route("/admin/v1/clients/used", post_only(post(used::many)))
         .route(&format!("{path}/{{id}}"), only(one, ONE))

@@ -157,6 +157,7 @@ fn provenance(configuration: String) -> Provenance {
         initial_access_token: None,
         initial_access_note: None,
         administrator: None,
+        script_version: None,
         initial_access_policy: None,
         statement: None,
         certificate: None,

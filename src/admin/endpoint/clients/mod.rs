@@ -34,7 +34,7 @@ use crate::store::{ClientFilter, Page, Stored};
 pub(crate) use change::{delete, patch, replace};
 pub(in crate::admin) use create::ClientWithCredentials;
 pub(crate) use create::{create, rotate_secret, rotate_token};
-pub(crate) use many::delete_all;
+pub(crate) use many::{delete_all, disable_all, enable_all};
 
 /// The maximum number of clients on a page.
 const MOST: usize = 500;
@@ -202,7 +202,7 @@ pub(crate) async fn list(
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let query = Query::read(&parts.uri, &list_parameters())?;
     let after = after(&query)?;
-    let filter = filter(&query)?;
+    let filter = query_filter(&query)?;
     let limit = query.limit(MOST)?;
     let is_whole = includes_client(&query)?;
     // Before the page, so that no event falls between the two.
@@ -249,8 +249,18 @@ fn after(query: &Query) -> Result<Option<ClientId>, Problem> {
     }
 }
 
-fn filter(query: &Query) -> Result<ClientFilter, Problem> {
-    let filter = ClientFilter::read(|name| query.text(name).map(str::to_owned));
+fn query_filter(query: &Query) -> Result<ClientFilter, Problem> {
+    filter(|name| query.text(name).map(str::to_owned))
+}
+
+/// Reads a filter from its parameters. `text` returns the value of each.
+///
+/// # Errors
+/// 400 with the first parameter that does not have a valid value.
+pub(in crate::admin::endpoint) fn filter(
+    text: impl Fn(&'static str) -> Option<String>,
+) -> Result<ClientFilter, Problem> {
+    let filter = ClientFilter::read(text);
     filter.map_err(|fault| bad_request(&format!("{} must be {}", fault.name, fault.due)))
 }
 
