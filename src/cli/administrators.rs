@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OfflineArguments, OutputForm, RemoteArguments, Table,
-    cell, items, member_table, moment, offline, read_object, segment, wait, write_json, write_line,
+    cell, items, member_table, moment, offline, read_object, segment, wait, write_line,
 };
 
 /// The path of administrators in the admin API.
@@ -186,7 +186,7 @@ async fn send(
 fn shown(administrator: &Value, format: Format) -> Result<(), CommandFailure> {
     const TIMES: &[&str] = &["created_at", "last_used_at", "previous_secret_expires_at"];
     match format {
-        Format::Json => write_json(administrator),
+        data @ (Format::Json | Format::Yaml) => data.write(administrator),
         Format::Table => member_table(administrator, TIMES),
     }
 }
@@ -202,8 +202,8 @@ async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFai
     let remote = remote.connect(&[READ]).await?;
     let answer = remote.get(ADMINISTRATORS, &[]).await?;
     let administrators = items(&answer, "administrators");
-    if format == Format::Json {
-        return write_json(&json!(administrators));
+    if format.is_data() {
+        return format.write(&json!(administrators));
     }
     let mut table = Table::new(["ID", "NAME", "DISABLED", "METHOD", "LAST USED", "SCOPES"]);
     table.rows(administrators.iter().map(row).collect())

@@ -11,6 +11,7 @@ mod clients;
 mod config_live;
 mod documents;
 mod events;
+mod manual;
 mod moment;
 mod offline;
 mod pending;
@@ -21,6 +22,7 @@ mod store;
 mod tokens;
 mod trial;
 mod upstream;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Map, Value};
 
 use crate::admin::openapi;
@@ -39,6 +41,7 @@ use output::{
     Format, OutputForm, Progress, Table, cell, counted, items, member_table, write_json, write_line,
 };
 use remote::{Call, Needs, Remote, RemoteArguments, segment};
+use watch::WatchArguments;
 
 /// An OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
 #[derive(Debug, Parser)]
@@ -90,6 +93,18 @@ enum Command {
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
     Audit(audit::AuditArguments),
+    /// Write the completions of a shell to standard output.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: manual::CompletedShell,
+    },
+    /// Write the manual page to standard output: of all commands, or of one.
+    Man {
+        /// The command, such as clients list. Default: registrar itself, with the names of all commands.
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
     /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
         /// The name of the schema, or /components/schemas/NAME.
@@ -206,6 +221,8 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Admin(command) => administrators::run(command),
         Command::Audit(arguments) => wait(audit::run(arguments)),
         Command::Schema { name } => show_schema(name),
+        Command::Completions { shell } => manual::write_completions(*shell),
+        Command::Man { command } => manual::write_page(command),
         remote => run_remote(remote),
     }
 }
@@ -240,6 +257,11 @@ fn configure(command: &ConfigCommand) -> Result<(), CommandFailure> {
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
         ConfigCommand::Reset { store, keys } => Ok(offline::reset_patches(store, keys)?),
     }
+}
+
+/// Returns the definition of the whole command line.
+fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs a command that calls a server.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, member_table,
-    moment, read_object, segment, write_json, write_line,
+    moment, read_object, segment, write_line,
 };
 
 /// The path of initial access tokens in the admin API.
@@ -136,7 +136,7 @@ async fn create(creation: &Creation) -> Result<(), CommandFailure> {
     };
     let created = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
-        Format::Json => write_json(&created)?,
+        data @ (Format::Json | Format::Yaml) => data.write(&created)?,
         Format::Table => member_table(&created, &["created_at", "expires_at"])?,
     }
     note!("registrar: the token is shown only once; copy it now");
@@ -216,8 +216,8 @@ impl TokenPolicyArguments {
 async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[WRITE]).await?;
     let tokens = remote.list(TOKENS, &[], "initial_access_tokens").await?;
-    if format == Format::Json {
-        return write_json(&tokens.into());
+    if format.is_data() {
+        return format.write(&tokens.into());
     }
     let mut table = Table::new(["ID", "NOTE", "USED", "USES", "CREATED", "EXPIRES"]);
     table.rows(tokens.iter().map(row).collect())

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::base::json;
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
-    script::versions::read_folder, write_json, write_line,
+    script::versions::read_folder, write_line,
 };
 
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ pub(super) async fn run(arguments: &TrialArguments) -> Result<(), CommandFailure
     };
     let judged = arguments.remote.connect(&[TRY]).await?.call(call).await?;
     match arguments.form.format {
-        Format::Json => write_json(&judged)?,
+        data @ (Format::Json | Format::Yaml) => data.write(&judged)?,
         Format::Table => write_text(&judged)?,
     }
     let status = judged.pointer("/answer/status").and_then(Value::as_u64);

@@ -2,6 +2,7 @@
 
 mod change;
 mod selection;
+mod sorting;
 mod targets;
 mod transfer;
 
@@ -11,11 +12,12 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
 use crate::cli::{
-    CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
-    member_table, moment, segment, write_json, write_line,
+    CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, WatchArguments,
+    cell, counted, items, member_table, moment, segment, write_line,
 };
 use change::{ClientChange, ClientCreation, NamedClient};
 use selection::ClientSelection;
+use sorting::{FirstClients, SortKey};
 use targets::{TargetArguments, Verb};
 use transfer::ImportSource;
 
@@ -24,13 +26,18 @@ const CLIENTS: &str = "/admin/v1/clients";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientsCommand {
-    /// List the clients that match all filters, ordered by `client_id`.
+    /// List the clients that match all filters.
     List {
         #[command(flatten)]
         filter: ClientSelection,
-        /// Show at most N clients. Default: all.
+        /// Show at most N clients. Default: all, or 1000 with --sort.
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// The order. All clients that match are read, and the first N are kept. Default: by `client_id`.
+        #[arg(long, value_name = "KEY", value_enum, allow_hyphen_values = true)]
+        sort: Option<SortKey>,
+        #[command(flatten)]
+        watch: WatchArguments,
         #[command(flatten)]
         form: OutputForm,
         #[command(flatten)]
@@ -41,6 +48,8 @@ pub(super) enum ClientsCommand {
         /// The `client_id` of the client.
         #[arg(value_name = "ID")]
         id: String,
+        #[command(flatten)]
+        watch: WatchArguments,
         #[command(flatten)]
         form: OutputForm,
         #[command(flatten)]
@@ -106,13 +115,30 @@ pub(super) async fn run(command: &ClientsCommand) -> Result<(), CommandFailure> 
         ClientsCommand::List {
             filter,
             limit,
+            sort,
+            watch,
             form,
             remote,
         } => {
-            let remote = remote.connect(&[READ]).await?;
-            list(&remote, filter, *limit, form.format).await
+            let list = async |remote: &Remote| match sort {
+                Some(key) => list_sorted(remote, filter, (*key, *limit), form.format).await,
+                None => list(remote, filter, *limit, form.format).await,
+            };
+            watch.repeat(remote, &[READ], form, list).await
         }
-        ClientsCommand::Show { id, form, remote } => show(id, form.format, remote).await,
+        ClientsCommand::Show {
+            id,
+            watch,
+            form,
+            remote,
+        } => {
+            let path = format!("{CLIENTS}/{}", segment(id)?);
+            let show = async |remote: &Remote| {
+                let client = remote.get(&path, &[]).await?;
+                shown(&client, form.format)
+            };
+            watch.repeat(remote, &[READ], form, show).await
+        }
         ClientsCommand::Create(creation) => change::create(creation).await,
         ClientsCommand::Set(change) => change::set(change).await,
         ClientsCommand::Disable(targets) => targets::run(Verb::Disable, targets).await,
@@ -147,26 +173,73 @@ async fn list(
     limit: Option<usize>,
     format: Format,
 ) -> Result<(), CommandFailure> {
-    let mut left = limit.unwrap_or(usize::MAX);
     let mut list = ClientList::new(format);
-    let mut after = None;
+    let mut left = limit.unwrap_or(usize::MAX);
+    let mut pages = ClientPages::new(filter);
     // Page by page, so that it works with any number of clients.
-    while left > 0 {
-        let mut query = filter.query();
-        query.push(("limit", left.min(PAGE).to_string()));
-        if let Some(id) = after {
-            query.push(("after", id));
-        }
-        let page = remote.get(CLIENTS, &query).await?;
+    while left > 0
+        && let Some(page) = pages.next(remote, left).await?
+    {
         let clients = items(&page, "clients");
         left = left.saturating_sub(clients.len());
         list.add(clients)?;
-        let Some(Value::String(next)) = page.get("next") else {
-            break;
-        };
-        after = Some(next.clone());
     }
     list.end()
+}
+
+async fn list_sorted(
+    remote: &Remote,
+    filter: &ClientSelection,
+    (key, limit): (SortKey, Option<usize>),
+    format: Format,
+) -> Result<(), CommandFailure> {
+    let mut first = FirstClients::new(key, limit);
+    let mut pages = ClientPages::new(filter);
+    while let Some(page) = pages.next(remote, PAGE).await? {
+        first.add(items(&page, "clients"));
+    }
+    let left_out = first.left_out();
+    if limit.is_none() && left_out > 0 {
+        let more = counted(left_out, "client");
+        note!("registrar: {more} more; show them with --limit, or without --sort");
+    }
+    let mut list = ClientList::new(format);
+    list.add(&first.into_clients())?;
+    list.end()
+}
+
+/// The pages of clients that match a filter.
+struct ClientPages {
+    query: Vec<(&'static str, String)>,
+    /// The value of `after` for the next page; `None` behind the last page.
+    next: Option<Option<String>>,
+}
+
+impl ClientPages {
+    fn new(filter: &ClientSelection) -> Self {
+        Self {
+            query: filter.query(),
+            next: Some(None),
+        }
+    }
+
+    /// Returns the next page, with at most `most` clients.
+    async fn next(
+        &mut self,
+        remote: &Remote,
+        most: usize,
+    ) -> Result<Option<Value>, CommandFailure> {
+        let Some(after) = self.next.take() else {
+            return Ok(None);
+        };
+        let mut query = self.query.clone();
+        query.push(("limit", most.min(PAGE).to_string()));
+        query.extend(after.map(|id| ("after", id)));
+        let page = remote.get(CLIENTS, &query).await?;
+        let next = page.get("next").and_then(Value::as_str);
+        self.next = next.map(|next| Some(next.to_owned()));
+        Ok(Some(page))
+    }
 }
 
 /// A list that is written as it arrives.
@@ -174,12 +247,15 @@ enum ClientList {
     Table(Table<6>),
     /// A JSON array; true once an element has been written.
     Json(bool),
+    /// A YAML sequence; true once an item has been written.
+    Yaml(bool),
 }
 
 impl ClientList {
     fn new(format: Format) -> Self {
         match format {
             Format::Json => Self::Json(false),
+            Format::Yaml => Self::Yaml(false),
             Format::Table => Self::Table(Table::new([
                 "CLIENT_ID",
                 "NAME",
@@ -202,13 +278,20 @@ impl ClientList {
                 }
                 Ok(())
             }
+            Self::Yaml(has_some) => {
+                *has_some |= !clients.is_empty();
+                clients
+                    .iter()
+                    .try_for_each(|client| Format::Yaml.write_item(client))
+            }
         }
     }
 
     fn end(self) -> Result<(), CommandFailure> {
         match self {
             Self::Table(mut table) => table.rows(Vec::new()),
-            Self::Json(false) => write_line("[]"),
+            Self::Json(false) | Self::Yaml(false) => write_line("[]"),
+            Self::Yaml(true) => Ok(()),
             Self::Json(true) => write_line("]"),
         }
     }
@@ -225,12 +308,6 @@ fn row(client: &Value) -> [String; 6] {
     ]
 }
 
-async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
-    let path = format!("{CLIENTS}/{}", segment(id)?);
-    let client = remote.connect(&[READ]).await?.get(&path, &[]).await?;
-    shown(&client, format)
-}
-
 /// Writes a client as the result.
 fn shown(client: &Value, format: Format) -> Result<(), CommandFailure> {
     const TIMES: &[&str] = &[
@@ -240,7 +317,7 @@ fn shown(client: &Value, format: Format) -> Result<(), CommandFailure> {
         "last_used_at",
     ];
     match format {
-        Format::Json => write_json(client),
+        data @ (Format::Json | Format::Yaml) => data.write(client),
         Format::Table => member_table(client, TIMES),
     }
 }

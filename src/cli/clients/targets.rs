@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{CLIENTS, ClientSelection, WRITE};
 use crate::cli::{
     Call, CommandFailure, Format, OutputForm, Progress, Remote, RemoteArguments, cell, counted,
-    items, segment, write_json, write_line,
+    items, segment, write_line,
 };
 
 /// The maximum number of bytes of identifiers on standard input.
@@ -113,8 +113,8 @@ fn unconfirmed(verb: Verb, answer: &Value) -> CommandFailure {
 }
 
 fn show_matching(answer: &Value, format: Format) -> Result<(), CommandFailure> {
-    if format == Format::Json {
-        return write_json(answer);
+    if format.is_data() {
+        return format.write(answer);
     }
     let count = answer.get("count").and_then(Value::as_u64).unwrap_or(0);
     let first = items(answer, "first");
@@ -129,8 +129,8 @@ fn show_matching(answer: &Value, format: Format) -> Result<(), CommandFailure> {
 }
 
 fn show_changed(verb: Verb, answer: &Value, format: Format) -> Result<(), CommandFailure> {
-    if format == Format::Json {
-        return write_json(answer);
+    if format.is_data() {
+        return format.write(answer);
     }
     let mut line = format!("{} {}", cell(answer.get(verb.past())), verb.past());
     match answer.get("refused") {

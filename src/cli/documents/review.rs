@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
+    Call, CommandFailure, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
     read_object, write_json, write_line,
 };
 
@@ -88,8 +88,8 @@ pub(super) async fn list(listing: &Listing) -> Result<(), CommandFailure> {
     let state = listing.state.iter().map(|state| ("state", state.clone()));
     let filters: Vec<(&str, String)> = state.collect();
     let documents = remote.list(DOCUMENTS, &filters, "documents").await?;
-    if listing.form.format == Format::Json {
-        return write_json(&documents.into());
+    if listing.form.format.is_data() {
+        return listing.form.format.write(&documents.into());
     }
     let mut table = Table::new(["URL", "STATE", "SINCE", "ASKED", "CHANGED", "NOTE"]);
     table.rows(documents.iter().map(row).collect())

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{READ, RENEWAL, WRITE, all_consumers, number, post};
 use crate::cli::{
     CommandFailure, Format, OutputForm, Progress, Remote, RemoteArguments, cell, items, moment,
-    write_json, write_line,
+    write_line,
 };
 use crate::store::ClientFilter;
 
@@ -126,7 +126,7 @@ impl ReplayArguments {
 
     fn report(&self, replayed: u64) -> Result<(), CommandFailure> {
         match self.form.format {
-            Format::Json => write_json(&json!({"replayed": replayed})),
+            data @ (Format::Json | Format::Yaml) => data.write(&json!({"replayed": replayed})),
             Format::Table => write_line(&format!("{replayed} replayed")),
         }
     }

@@ -164,6 +164,11 @@ impl ClientFilter {
         })
     }
 
+    /// Returns whether there is a condition for how a client was used. A use is noted, and written a little later.
+    pub(crate) fn concerns_use(&self) -> bool {
+        self.used != UseFilter::default()
+    }
+
     /// Returns whether there is no condition.
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()

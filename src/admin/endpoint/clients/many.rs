@@ -8,7 +8,7 @@ use axum::response::Response;
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
-use super::{caller, query_filter};
+use super::{caller, query_filter, settle_uses};
 use crate::admin::bulk::{self, BulkChange, BulkError};
 use crate::admin::{
     Administrator, endpoint::Query, endpoint::admit, endpoint::bad_request,
@@ -75,6 +75,7 @@ async fn change_meant(
     change: BulkChange,
 ) -> Result<Response, Problem> {
     let meant = MeantClients::read(parts)?;
+    settle_uses(cx, &meant.filter).await?;
     let matching = bulk::matching(cx, &meant.filter).await?;
     let Some(confirmed) = meant.confirmed else {
         return Ok(answer::json(StatusCode::OK, &matching));

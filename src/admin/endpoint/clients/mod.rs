@@ -210,6 +210,7 @@ pub(crate) async fn list(
         None => Some(service.store.events.last().await?),
         Some(_) => None,
     };
+    settle_uses(&cx, &filter).await?;
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
     let response = answer::json(StatusCode::OK, &ClientPage::of(&cx, &page, is_whole));
@@ -247,6 +248,20 @@ fn after(query: &Query) -> Result<Option<ClientId>, Problem> {
         Ok(id) => Ok(Some(id)),
         Err(_) => Err(bad_request("after must be the identifier of a client")),
     }
+}
+
+/// Writes the uses that this server has noted, if `filter` asks for them.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::admin::endpoint) async fn settle_uses(
+    cx: &Context<'_>,
+    filter: &ClientFilter,
+) -> Result<(), Problem> {
+    if filter.concerns_use() {
+        cx.service.store.uses.write().await?;
+    }
+    Ok(())
 }
 
 fn query_filter(query: &Query) -> Result<ClientFilter, Problem> {

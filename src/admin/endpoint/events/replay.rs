@@ -134,6 +134,7 @@ async fn replay_from(
     let (after, limit) = wanted.page()?;
     let filter = wanted.filter.unwrap_or_default();
     let filter = clients::filter(|name| filter.parameter(name))?;
+    clients::settle_uses(cx, &filter).await?;
     let clients = &cx.service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
     let sent = replayable(page.clients, cx.service.clock.now());
