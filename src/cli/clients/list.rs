@@ -111,15 +111,17 @@ async fn list_sorted(
 /// The pages of clients that match a filter.
 struct ClientPages {
     query: Vec<(&'static str, String)>,
-    /// The value of `after` for the next page; `None` behind the last page.
-    next: Option<Option<String>>,
+    /// The value of `after` for the next page.
+    after: Option<String>,
+    is_over: bool,
 }
 
 impl ClientPages {
     fn new(filter: &ClientSelection) -> Self {
         Self {
             query: filter.query(),
-            next: Some(None),
+            after: None,
+            is_over: false,
         }
     }
 
@@ -129,15 +131,16 @@ impl ClientPages {
         remote: &Remote,
         most: usize,
     ) -> Result<Option<Value>, CommandFailure> {
-        let Some(after) = self.next.take() else {
+        if self.is_over {
             return Ok(None);
-        };
+        }
         let mut query = self.query.clone();
         query.push(("limit", most.min(PAGE).to_string()));
-        query.extend(after.map(|id| ("after", id)));
+        query.extend(self.after.take().map(|id| ("after", id)));
         let page = remote.get(CLIENTS, &query).await?;
         let next = page.get("next").and_then(Value::as_str);
-        self.next = next.map(|next| Some(next.to_owned()));
+        self.after = next.map(str::to_owned);
+        self.is_over = next.is_none();
         Ok(Some(page))
     }
 }

@@ -228,14 +228,14 @@ impl<'a> RenewedRemote<'a> {
 
 /// Changes the client with this identifier as a segment of a path.
 async fn change_one(remote: &Remote, verb: Verb, segment: &str) -> Result<(), CommandFailure> {
-    let patch = |is_disabled: bool| {
+    let disabling = |is_disabled: bool| {
         let patch = json!({"disabled": is_disabled.then_some(true)}).to_string();
         Some(("application/merge-patch+json", patch.into_bytes()))
     };
     let (method, body) = match verb {
         Verb::Delete => ("DELETE", None),
-        Verb::Disable => ("PATCH", patch(true)),
-        Verb::Enable => ("PATCH", patch(false)),
+        Verb::Disable => ("PATCH", disabling(true)),
+        Verb::Enable => ("PATCH", disabling(false)),
     };
     let path = format!("{CLIENTS}/{segment}");
     let call = Call {
