@@ -1,5 +1,5 @@
-//! Deletes many clients. Each deletion works as if the client had requested it: scripts can deny it, and it
-//! has an audit event of its own.
+//! Changes many clients. Each change works as if it were the only one: scripts can deny it, and it has an audit event of
+//! its own.
 
 use futures_util::stream::{self, StreamExt};
 use schemars::JsonSchema;
@@ -9,119 +9,308 @@ use crate::admin::is_default;
 use crate::base::ClientId;
 use crate::http::Problem;
 use crate::management::{self, Held, ManageError};
-use crate::registration::Caller;
+use crate::registration::{self, Caller, RegisterError};
 use crate::service::{Context, refusal};
-use crate::store::{Action, ClientFilter, Stored};
+use crate::store::{Action, Change, ClientFilter, StoreError, Stored};
 
 /// The number of clients read at a time.
 const PAGE: usize = 100;
-/// The number of clients deleted concurrently. They share a flush.
+/// The number of clients changed concurrently. They share a flush.
 const AT_ONCE: usize = 16;
 /// The maximum number of attempts for a client that is changed concurrently.
 const TRIES: usize = 8;
+/// The number of matching clients that are named before a change.
+const FIRST: usize = 20;
 
-/// The result of a bulk deletion.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub(super) struct Deleted {
+/// What happens to each client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BulkChange {
+    /// It is deleted.
+    Delete,
+    /// It is disabled.
+    Disable,
+    /// It is enabled.
+    Enable,
+}
+
+impl BulkChange {
+    /// Returns what has happened to a client, which is also the name of the member that counts these clients.
+    pub(super) const fn past(self) -> &'static str {
+        match self {
+            Self::Delete => "deleted",
+            Self::Disable => "disabled",
+            Self::Enable => "enabled",
+        }
+    }
+
+    /// Whether the client is already as it is to become.
+    fn is_done(self, stored: &Stored) -> bool {
+        let is_disabled = stored.client().metadata.metadata().flag("disabled");
+        match self {
+            Self::Delete => false,
+            Self::Disable => is_disabled,
+            Self::Enable => !is_disabled,
+        }
+    }
+
+    const fn refusal(self) -> Action {
+        match self {
+            Self::Delete => Action::DeletionRefused,
+            Self::Disable | Self::Enable => Action::UpdateRefused,
+        }
+    }
+
+    async fn apply(
+        self,
+        cx: &Context<'_>,
+        caller: &Caller<'_>,
+        stored: Stored,
+    ) -> Result<(), ManageError> {
+        match self {
+            Self::Delete => {
+                let held = Held {
+                    stored,
+                    token: None,
+                };
+                management::delete(cx, caller, held).await
+            }
+            Self::Disable => set_disabled(cx, caller, &stored, true).await,
+            Self::Enable => set_disabled(cx, caller, &stored, false).await,
+        }
+    }
+}
+
+async fn set_disabled(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    stored: &Stored,
+    is_disabled: bool,
+) -> Result<(), ManageError> {
+    let mut members = stored.client().metadata.metadata().as_object().clone();
+    if is_disabled {
+        members.insert("disabled".to_owned(), true.into());
+    } else {
+        members.shift_remove("disabled");
+    }
+    let nothing_else = Change::default();
+    let updated =
+        registration::replace_as_operator(cx, caller, members, stored, nothing_else).await;
+    match updated {
+        Ok(_) => Ok(()),
+        Err(RegisterError::Hook(error)) => Err(ManageError::Hook(error)),
+        Err(RegisterError::Conflict) => Err(ManageError::Conflict),
+        Err(RegisterError::Store(error)) => Err(ManageError::Store(error)),
+        Err(other) => Err(ManageError::Update(other)),
+    }
+}
+
+/// The clients that a filter matches, as far as they can be changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct MatchingClients {
+    /// Their number.
+    pub(super) count: usize,
+    /// The identifiers of the first of them.
+    first: Vec<String>,
+}
+
+/// The result of a change of many clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(super) struct ChangedClients {
     /// The number of deleted clients.
-    pub(super) deleted: usize,
-    /// The number of clients whose deletion a script denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<usize>,
+    /// The number of clients that are now disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled: Option<usize>,
+    /// The number of clients that are now enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<usize>,
+    /// The number of clients that were already disabled or enabled.
     #[serde(skip_serializing_if = "is_default")]
+    unchanged: usize,
+    /// The number of clients whose change a script or a rule denied.
+    #[serde(skip_serializing_if = "is_default")]
+    refused: usize,
+}
+
+/// How many clients were changed until now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ChangeTally {
+    pub(super) changed: usize,
+    pub(super) unchanged: usize,
     pub(super) refused: usize,
 }
 
+impl ChangeTally {
+    /// Returns what the answer shows after `change`.
+    pub(super) fn shown(self, change: BulkChange) -> ChangedClients {
+        let mut shown = ChangedClients {
+            unchanged: self.unchanged,
+            refused: self.refused,
+            ..ChangedClients::default()
+        };
+        let changed = Some(self.changed);
+        match change {
+            BulkChange::Delete => shown.deleted = changed,
+            BulkChange::Disable => shown.disabled = changed,
+            BulkChange::Enable => shown.enabled = changed,
+        }
+        shown
+    }
+}
+
+/// What stopped a change of many clients.
+pub(super) struct BulkError {
+    pub(super) error: ManageError,
+    /// What was changed before.
+    pub(super) tally: ChangeTally,
+}
+
 /// The result for one client.
-enum DeletionOutcome {
+enum ChangeOutcome {
     Done,
+    Unchanged,
     Refused,
     /// The client was deleted concurrently, or changed so that the filter no longer matches it.
     Left,
 }
 
-/// Deletes all clients that `filter` matches, except clients that the operator of this server created. Only
-/// one page is in memory at a time.
+/// Counts the clients that `filter` matches, except clients that the operator of this server created.
 ///
 /// # Errors
-/// Returns the error that stopped the deletion, with the result until then.
-pub(super) async fn delete(
+/// When the store cannot be read.
+pub(super) async fn matching(
     cx: &Context<'_>,
-    caller: &Caller<'_>,
     filter: &ClientFilter,
-) -> Result<Deleted, (ManageError, Deleted)> {
-    let mut done = Deleted::default();
-    let mut after = None;
+) -> Result<MatchingClients, StoreError> {
+    let (mut matching, mut after) = (MatchingClients::default(), None);
     loop {
         let clients = &cx.service.store.clients;
-        let page = clients.list(filter, after.as_ref(), PAGE).await;
-        let page = page.map_err(|error| (ManageError::Store(error), done))?;
-        let deleted = delete_page(cx, caller, filter, page.clients, &mut done).await;
-        deleted.map_err(|error| (error, done))?;
+        let page = clients.list(filter, after.as_ref(), PAGE).await?;
+        for stored in page.clients.iter().filter(|stored| is_changeable(stored)) {
+            matching.count += 1;
+            if matching.first.len() < FIRST {
+                matching.first.push(stored.client().id.to_string());
+            }
+        }
         match page.next {
             Some(id) => after = Some(id),
-            None => return Ok(done),
+            None => return Ok(matching),
         }
     }
 }
 
-/// Deletes the clients of one page and adds the result to `done`. After an error, deletions that have started
-/// are completed.
-async fn delete_page(
-    cx: &Context<'_>,
-    caller: &Caller<'_>,
-    filter: &ClientFilter,
-    clients: Vec<Stored>,
-    done: &mut Deleted,
-) -> Result<(), ManageError> {
-    let meant = clients
-        .into_iter()
-        .filter(|stored| !stored.client().is_operators());
-    let deletions = meant.map(|stored| delete_one(cx, caller, filter, stored));
-    let mut deletions = stream::iter(deletions).buffer_unordered(AT_ONCE);
-    let mut outcome = Ok(());
-    while let Some(deletion) = deletions.next().await {
-        match deletion {
-            Ok(DeletionOutcome::Done) => done.deleted += 1,
-            Ok(DeletionOutcome::Refused) => done.refused += 1,
-            Ok(DeletionOutcome::Left) => {}
-            Err(error) => outcome = outcome.and(Err(error)),
-        }
-    }
-    outcome
+fn is_changeable(stored: &Stored) -> bool {
+    !stored.client().is_operators()
 }
 
-async fn delete_one(
+/// Changes the clients that `filter` matches, except clients that the operator of this server created: at most `most`,
+/// so that clients that are registered in the meantime are not added to those that were counted. Only one page is in
+/// memory at a time.
+///
+/// # Errors
+/// Returns the error that stopped the change, with the result until then.
+pub(super) async fn change(
     cx: &Context<'_>,
     caller: &Caller<'_>,
-    filter: &ClientFilter,
-    stored: Stored,
-) -> Result<DeletionOutcome, ManageError> {
-    let mut seen = stored;
-    for _ in 0..TRIES {
-        let id = seen.client().id.clone();
-        let held = Held {
-            stored: seen,
-            token: None,
-        };
-        match management::delete(cx, caller, held).await {
-            Ok(()) => return Ok(DeletionOutcome::Done),
-            Err(ManageError::Conflict) => {}
-            Err(error) if error.is_refusal() => {
-                record_refusal(cx, caller, &id, error);
-                return Ok(DeletionOutcome::Refused);
+    change: BulkChange,
+    (filter, most): (&ClientFilter, usize),
+) -> Result<ChangeTally, BulkError> {
+    let mut bulk = Bulk {
+        cx,
+        caller,
+        change,
+        filter,
+        tally: ChangeTally::default(),
+    };
+    let changed = bulk.change_pages(most).await;
+    let tally = bulk.tally;
+    changed
+        .map(|()| tally)
+        .map_err(|error| BulkError { error, tally })
+}
+
+/// A change of many clients.
+struct Bulk<'a> {
+    cx: &'a Context<'a>,
+    caller: &'a Caller<'a>,
+    change: BulkChange,
+    filter: &'a ClientFilter,
+    tally: ChangeTally,
+}
+
+impl Bulk<'_> {
+    async fn change_pages(&mut self, most: usize) -> Result<(), ManageError> {
+        let (mut left, mut after) = (most, None);
+        while left > 0 {
+            let clients = &self.cx.service.store.clients;
+            let page = clients.list(self.filter, after.as_ref(), PAGE).await?;
+            let mut meant = page.clients;
+            meant.retain(is_changeable);
+            meant.truncate(left);
+            left = left.saturating_sub(meant.len());
+            self.change_page(meant).await?;
+            match page.next {
+                Some(id) => after = Some(id),
+                None => break,
             }
-            Err(error) => return Err(error),
         }
-        match cx.service.store.clients.find(&id).await? {
-            Some(found) if filter.matches(found.client()) => seen = found,
-            Some(_) | None => return Ok(DeletionOutcome::Left),
-        }
+        Ok(())
     }
-    Err(ManageError::Conflict)
+
+    /// Changes the clients of one page. After an error, changes that have started are completed.
+    async fn change_page(&mut self, clients: Vec<Stored>) -> Result<(), ManageError> {
+        let mut tally = self.tally;
+        let changes = clients.into_iter().map(|stored| self.change_one(stored));
+        let mut changes = stream::iter(changes).buffer_unordered(AT_ONCE);
+        let mut outcome = Ok(());
+        while let Some(changed) = changes.next().await {
+            match changed {
+                Ok(ChangeOutcome::Done) => tally.changed += 1,
+                Ok(ChangeOutcome::Unchanged) => tally.unchanged += 1,
+                Ok(ChangeOutcome::Refused) => tally.refused += 1,
+                Ok(ChangeOutcome::Left) => {}
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        drop(changes);
+        self.tally = tally;
+        outcome
+    }
+
+    async fn change_one(&self, stored: Stored) -> Result<ChangeOutcome, ManageError> {
+        let mut seen = stored;
+        for _ in 0..TRIES {
+            if self.change.is_done(&seen) {
+                return Ok(ChangeOutcome::Unchanged);
+            }
+            let id = seen.client().id.clone();
+            match self.change.apply(self.cx, self.caller, seen).await {
+                Ok(()) => return Ok(ChangeOutcome::Done),
+                Err(ManageError::Conflict) => {}
+                Err(error) if is_refusal(&error) => {
+                    self.record_refusal(&id, error);
+                    return Ok(ChangeOutcome::Refused);
+                }
+                Err(error) => return Err(error),
+            }
+            match self.cx.service.store.clients.find(&id).await? {
+                Some(found) if self.filter.matches(found.client()) => seen = found,
+                Some(_) | None => return Ok(ChangeOutcome::Left),
+            }
+        }
+        Err(ManageError::Conflict)
+    }
+
+    /// Records in the audit log that a script or a rule denied the change of the client `id`.
+    fn record_refusal(&self, id: &ClientId, error: ManageError) {
+        let author = self.caller.author(None);
+        let (action, problem) = (self.change.refusal(), Problem::from(error));
+        refusal::audit(self.cx, &author, action, id.as_str(), &problem);
+    }
 }
 
-/// Records in the audit log that a script denied the deletion of the client `id`.
-fn record_refusal(cx: &Context<'_>, caller: &Caller<'_>, id: &ClientId, error: ManageError) {
-    let author = caller.author(None);
-    let problem = Problem::from(error);
-    refusal::audit(cx, &author, Action::DeletionRefused, id.as_str(), &problem);
+/// Whether a script or a rule denied the change of one client. The others can be changed nevertheless.
+fn is_refusal(error: &ManageError) -> bool {
+    error.is_refusal() || matches!(error, ManageError::Update(RegisterError::Metadata(_)))
 }

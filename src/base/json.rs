@@ -109,6 +109,30 @@ pub(crate) fn append_members(text: &mut Vec<u8>, members: &str) {
     text.extend_from_slice(more.as_bytes());
 }
 
+/// Applies a JSON Merge Patch to the members of an object (RFC 7396 section 2): `null` removes a member, an object is
+/// merged into the present one, and every other value replaces it.
+pub(crate) fn merge_patch(members: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match value {
+            Value::Null => {
+                members.shift_remove(&name);
+            }
+            Value::Object(changes) => {
+                let place = members.entry(name).or_insert(Value::Null);
+                let mut merged = match place.take() {
+                    Value::Object(present) => present,
+                    _ => Map::new(),
+                };
+                merge_patch(&mut merged, changes);
+                *place = merged.into();
+            }
+            value => {
+                members.insert(name, value);
+            }
+        }
+    }
+}
+
 /// Writes every whole number in `value` as an integer. JSON Schema treats `86400.0` as an integer,
 /// and programs in languages with a single number type send it.
 pub(crate) fn integral(value: &mut Value) {
@@ -238,6 +262,8 @@ impl<'de> Visitor<'de> for Strict {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn check(body: &[u8], expected: Result<&str, &str>) {
@@ -250,6 +276,51 @@ mod tests {
                 );
             }
             (result, expected) => panic!("{result:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_merge_patch_has_the_results_of_its_specification() {
+        // RFC 7396 appendix A, as far as both are objects.
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (
+                json!({"a": "b"}),
+                json!({"b": "c"}),
+                json!({"a": "b", "b": "c"}),
+            ),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (
+                json!({"a": "b", "b": "c"}),
+                json!({"a": null}),
+                json!({"b": "c"}),
+            ),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (
+                json!({"a": [{"b": "c"}]}),
+                json!({"a": [1]}),
+                json!({"a": [1]}),
+            ),
+            (
+                json!({"e": null}),
+                json!({"a": 1}),
+                json!({"e": null, "a": 1}),
+            ),
+            (
+                json!({}),
+                json!({"a": {"bb": {"ccc": null}}}),
+                json!({"a": {"bb": {}}}),
+            ),
+        ] {
+            let mut members = target.as_object().unwrap().clone();
+            merge_patch(&mut members, patch.as_object().unwrap().clone());
+            assert_eq!(Value::from(members), result, "{target} with {patch}");
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OfflineArguments, OutputForm, RemoteArguments, Table,
-    cell, items, member_table, moment, offline, read_object, segment, wait, write_json, write_line,
+    cell, items, member_table, moment, offline, read_object, segment, wait, write_line,
 };
 
 /// The path of administrators in the admin API.
@@ -28,7 +28,7 @@ pub(super) enum AdminCommand {
     Show(NamedAdministrator),
     /// Give an administrator a new secret, which is shown only once. Its access tokens become invalid.
     Rotate {
-        /// How long the previous secret stays valid: seconds, or 90s, 15m, 12h, 30d. Default: not at all.
+        /// How long the previous secret stays valid: seconds, or 90s, 15m, 1h30m, 30d. Default: not at all.
         #[arg(long, value_name = "DURATION", value_parser = moment::duration, default_value = "0")]
         overlap: u64,
         #[command(flatten)]
@@ -186,7 +186,7 @@ async fn send(
 fn shown(administrator: &Value, format: Format) -> Result<(), CommandFailure> {
     const TIMES: &[&str] = &["created_at", "last_used_at", "previous_secret_expires_at"];
     match format {
-        Format::Json => write_json(administrator),
+        data @ (Format::Json | Format::Yaml) => data.write(administrator),
         Format::Table => member_table(administrator, TIMES),
     }
 }
@@ -202,8 +202,8 @@ async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFai
     let remote = remote.connect(&[READ]).await?;
     let answer = remote.get(ADMINISTRATORS, &[]).await?;
     let administrators = items(&answer, "administrators");
-    if format == Format::Json {
-        return write_json(&json!(administrators));
+    if format.is_data() {
+        return format.write(&json!(administrators));
     }
     let mut table = Table::new(["ID", "NAME", "DISABLED", "METHOD", "LAST USED", "SCOPES"]);
     table.rows(administrators.iter().map(row).collect())

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use crate::cli::{
     CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
-    write_line,
 };
 
 #[derive(Debug, Args)]
@@ -70,10 +69,7 @@ fn write_events(
     if format == Format::Table {
         return table.rows(events.iter().map(row).collect());
     }
-    for event in events {
-        write_line(&event.to_string())?;
-    }
-    Ok(())
+    events.iter().try_for_each(|event| format.write_item(event))
 }
 
 fn last_position(events: &[Value]) -> Option<u64> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell,
-    write_json, write_line,
+    json_or_text, write_line,
 };
 use crate::config::Settings;
 use crate::config::patch::LISTS;
@@ -83,8 +83,10 @@ pub(super) async fn show(arguments: &ShowArguments) -> Result<(), CommandFailure
         }
     }
     match arguments.form.format {
-        Format::Json if arguments.option.is_none() => write_json(&document),
-        Format::Json => write_json(&shown.into_iter().map(ShownOption::into_json).collect()),
+        data if data.is_data() && arguments.option.is_none() => data.write(&document),
+        data @ (Format::Json | Format::Yaml) => {
+            data.write(&shown.into_iter().map(ShownOption::into_json).collect())
+        }
         Format::Table => write_table(shown, arguments.origin),
     }
 }
@@ -173,16 +175,13 @@ fn origin(document: &Value, key: &str) -> String {
 
 pub(super) async fn set(arguments: &SetArguments) -> Result<(), CommandFailure> {
     let option = LiveOption::parse(&arguments.property)?;
-    let value: Value = match serde_json::from_str(&arguments.value) {
-        Ok(value) => value,
-        Err(_) => arguments.value.as_str().into(),
-    };
+    let value = json_or_text(&arguments.value);
     let operation = json!({"op": "add", "path": option.pointer, "value": value});
     let remote = arguments.remote.connect(&[WRITE]).await?;
     let document = patched(&remote, json!([operation]).to_string().into_bytes()).await?;
     let shown = option.find(&document);
     match arguments.form.format {
-        Format::Json => write_with_revision(shown, &document),
+        data @ (Format::Json | Format::Yaml) => write_with_revision(shown, &document, data),
         Format::Table => write_line(&format!("{} = {}", shown.name, cell(Some(&shown.value)))),
     }
 }
@@ -194,8 +193,9 @@ pub(super) async fn unset(arguments: &UnsetArguments) -> Result<(), CommandFailu
     let remote = arguments.remote.connect(&[WRITE]).await?;
     let document = patched(&remote, json!([operation]).to_string().into_bytes()).await?;
     let shown = option.find(&document);
-    if arguments.form.format == Format::Json {
-        return write_with_revision(shown, &document);
+    let format = arguments.form.format;
+    if format.is_data() {
+        return write_with_revision(shown, &document, format);
     }
     if shown.value.is_null() {
         return write_line(&format!("{} has no value", shown.name));
@@ -254,14 +254,18 @@ impl LiveOption {
 }
 
 /// Writes an option as JSON, with the revision of the configuration.
-fn write_with_revision(shown: ShownOption, document: &Value) -> Result<(), CommandFailure> {
+fn write_with_revision(
+    shown: ShownOption,
+    document: &Value,
+    format: Format,
+) -> Result<(), CommandFailure> {
     let mut option = shown.into_json();
     if let Value::Object(members) = &mut option
         && let Some(revision) = document.get("revision")
     {
         members.insert("revision".to_owned(), revision.clone());
     }
-    write_json(&option)
+    format.write(&option)
 }
 
 pub(super) async fn patch(arguments: &PatchArguments) -> Result<(), CommandFailure> {
@@ -274,7 +278,7 @@ pub(super) async fn patch(arguments: &PatchArguments) -> Result<(), CommandFailu
     let remote = arguments.remote.connect(&[WRITE]).await?;
     let document = patched(&remote, operations).await?;
     match arguments.form.format {
-        Format::Json => write_json(&document),
+        data @ (Format::Json | Format::Yaml) => data.write(&document),
         Format::Table => write_line(&format!("revision {}", cell(document.get("revision")))),
     }
 }

@@ -13,6 +13,7 @@ mod documents;
 mod events;
 mod health;
 mod key;
+mod manual;
 mod moment;
 mod offline;
 mod pending;
@@ -23,6 +24,7 @@ mod store;
 mod tokens;
 mod trial;
 mod upstream;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Map, Value};
 
 use crate::admin::openapi;
@@ -41,6 +43,7 @@ use output::{
     Format, OutputForm, Progress, Table, cell, counted, items, member_table, write_json, write_line,
 };
 use remote::{Call, Needs, Remote, RemoteArguments, segment};
+use watch::WatchArguments;
 
 /// An OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
 #[derive(Debug, Parser)]
@@ -97,6 +100,18 @@ enum Command {
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
     Audit(audit::AuditArguments),
+    /// Write the completions of a shell to standard output.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: manual::CompletedShell,
+    },
+    /// Write the manual page to standard output: of all commands, or of one.
+    Man {
+        /// The command, such as clients list. Default: registrar itself, with the names of all commands.
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
     /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
         /// The name of the schema, or /components/schemas/NAME.
@@ -214,6 +229,8 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Admin(command) => administrators::run(command),
         Command::Audit(arguments) => wait(audit::run(arguments)),
         Command::Schema { name } => show_schema(name),
+        Command::Completions { shell } => manual::write_completions(*shell),
+        Command::Man { command } => manual::write_page(command),
         remote => run_remote(remote),
     }
 }
@@ -249,6 +266,11 @@ fn configure(command: &ConfigCommand) -> Result<(), CommandFailure> {
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
         ConfigCommand::Reset { store, keys } => Ok(offline::reset_patches(store, keys)?),
     }
+}
+
+/// Returns the definition of the whole command line.
+fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs a command that calls a server.
@@ -314,6 +336,11 @@ fn read_object(file: &Path) -> Result<Map<String, Value>, String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let bytes = std::fs::read(file).map_err(|error| named(&error))?;
     json::parse_object(&bytes).map_err(|error| named(&error))
+}
+
+/// Returns a value on the command line: JSON, or else the text itself.
+fn json_or_text(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
 /// Returns the system clock, for commands that load scripts without a server.

@@ -63,6 +63,53 @@ pub(super) enum Format {
     Table,
     /// JSON for programs.
     Json,
+    /// YAML for programs and people.
+    Yaml,
+}
+
+impl Format {
+    /// Whether the result is written whole and as data, for programs.
+    pub(super) const fn is_data(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
+
+    /// Returns the line between two results.
+    pub(super) const fn separator(self) -> &'static str {
+        match self {
+            Self::Table | Self::Json => "",
+            Self::Yaml => "---",
+        }
+    }
+
+    /// Writes `value` as data.
+    pub(super) fn write(self, value: &Value) -> Result<(), CommandFailure> {
+        match self {
+            Self::Table | Self::Json => write_json(value),
+            Self::Yaml => write_text(&yaml(value)?),
+        }
+    }
+
+    /// Writes `value` as one of many that are written as they arrive: a line of JSON, or an item of a YAML sequence.
+    pub(super) fn write_item(self, value: &Value) -> Result<(), CommandFailure> {
+        match self {
+            Self::Table | Self::Json => write_line(&value.to_string()),
+            Self::Yaml => write_text(&yaml(&Value::Array(vec![value.clone()]))?),
+        }
+    }
+}
+
+/// Returns `value` as YAML. Texts stay on one line, unless they have several.
+fn yaml(value: &Value) -> Result<String, String> {
+    let mut options = serde_saphyr::SerializerOptions::default();
+    options.folded_wrap_chars = usize::MAX;
+    serde_saphyr::to_string_with_options(value, options)
+        .map_err(|error| format!("the result cannot be written as YAML: {error}"))
+}
+
+/// Writes a part of the result that has its line breaks.
+pub(super) fn write_text(text: &str) -> Result<(), CommandFailure> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    Ok(write!(io::stdout().lock(), "{text}{end}")?)
 }
 
 /// Writes one line of the result.
@@ -256,6 +303,33 @@ mod tests {
             "日本  x"
         );
         assert_eq!(table.aligned(&["a".to_owned(), String::new()]), "a");
+    }
+
+    #[test]
+    fn yaml_has_the_same_values_as_json() {
+        let long = "x ".repeat(100);
+        let value = json!({
+            "name": "no", "number": "1", "count": 1, "is": true, "none": null, "empty": [], "list": [{"a": "b"}],
+            "lines": "first\nsecond\n", "long": long, "odd": "a: #b", "escape": "\u{1b}[2J",
+        });
+        let text = yaml(&value).unwrap();
+        let expected = [
+            "name: \"no\"",
+            "number: \"1\"",
+            "count: 1",
+            "is: true",
+            "none: null",
+            "empty: []",
+            "list:",
+            "- a: b",
+        ];
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[..expected.len()], expected, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(
+            lines.iter().any(|line| line.contains(long.trim_end())),
+            "{text}"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, member_table,
-    moment, segment, write_json, write_line,
+    moment, segment, write_line,
 };
 
 /// The path of requests that wait in the admin API.
@@ -53,8 +53,8 @@ pub(super) enum PendingCommand {
     Deny {
         #[command(flatten)]
         decision: DecisionArguments,
-        /// The end of the denial of a document, in seconds since 1970. Default: none.
-        #[arg(long, value_name = "SECONDS")]
+        /// The end of the denial of a document, such as 2026-12-31 or +30d (from now). Default: none.
+        #[arg(long, value_name = "TIME", value_parser = moment::parse)]
         until: Option<u64>,
     },
 }
@@ -126,8 +126,8 @@ async fn list(
     let remote = remote.connect(READ).await?;
     let mut pending = remote.list(PENDING, &filters, "pending").await?;
     pending.sort_by_key(|item| item.get("requested_at").and_then(Value::as_u64));
-    if format == Format::Json {
-        return write_json(&pending.into());
+    if format.is_data() {
+        return format.write(&pending.into());
     }
     let mut table = Table::new([
         "ID",
@@ -181,7 +181,7 @@ async fn show(id: &str, format: Format, remote: &RemoteArguments) -> Result<(), 
     let remote = remote.connect(READ).await?;
     let pending = remote.get(&path, &[]).await?;
     match format {
-        Format::Json => write_json(&pending),
+        data @ (Format::Json | Format::Yaml) => data.write(&pending),
         Format::Table => member_table(
             &pending,
             &["requested_at", "expires_at", "asked_at", "decided_at"],

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, member_table,
-    moment, read_object, segment, write_json, write_line,
+    moment, read_object, segment, write_line,
 };
 
 /// The path of initial access tokens in the admin API.
@@ -39,8 +39,8 @@ pub(super) struct Creation {
     /// The maximum number of clients that can be registered with the token. Default: unlimited.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     uses: Option<u64>,
-    /// The lifetime of the token: seconds, or 90s, 15m, 12h, 30d. Default: valid until revoked.
-    #[arg(long, value_name = "TIME", value_parser = moment::duration)]
+    /// The lifetime of the token: seconds, or 90s, 15m, 1h30m, 30d. Default: valid until revoked.
+    #[arg(long, value_name = "DURATION", value_parser = moment::duration)]
     expires_in: Option<u64>,
     /// A description of the token.
     #[arg(long, value_name = "TEXT")]
@@ -77,8 +77,8 @@ struct TokenPolicyArguments {
     /// Whether the server publishes the document of a client that asks for it.
     #[arg(long)]
     client_documents: bool,
-    /// The maximum lifetime of a client.
-    #[arg(long, value_name = "TIME", value_parser = moment::duration)]
+    /// The maximum lifetime of a client: seconds, or 90s, 15m, 1h30m, 30d.
+    #[arg(long, value_name = "DURATION", value_parser = moment::duration)]
     maximum_lifetime: Option<u64>,
     /// An attribute that scripts read as context.initialAccessToken: NAME=TEXT, or NAME:=JSON for a number, true,
     /// false or a list. Can be repeated.
@@ -136,7 +136,7 @@ async fn create(creation: &Creation) -> Result<(), CommandFailure> {
     };
     let created = creation.remote.connect(&[WRITE]).await?.call(call).await?;
     match creation.form.format {
-        Format::Json => write_json(&created)?,
+        data @ (Format::Json | Format::Yaml) => data.write(&created)?,
         Format::Table => member_table(&created, &["created_at", "expires_at"])?,
     }
     note!("registrar: the token is shown only once; copy it now");
@@ -216,8 +216,8 @@ impl TokenPolicyArguments {
 async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[WRITE]).await?;
     let tokens = remote.list(TOKENS, &[], "initial_access_tokens").await?;
-    if format == Format::Json {
-        return write_json(&tokens.into());
+    if format.is_data() {
+        return format.write(&tokens.into());
     }
     let mut table = Table::new(["ID", "NOTE", "USED", "USES", "CREATED", "EXPIRES"]);
     table.rows(tokens.iter().map(row).collect())

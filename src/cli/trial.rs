@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::base::json;
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
-    script::versions::read_folder, write_json, write_line,
+    script::versions::read_folder, write_line,
 };
 
 #[derive(Debug, Args)]
@@ -35,7 +35,8 @@ pub(super) struct TrialArguments {
     /// A PEM file with the certificate of the client, which counts as trusted.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// The time of the trial: 2026-01-31T12:00:00Z, or seconds since 1970. Default: now.
+    /// The time of the trial: 2026-01-31T12:00:00Z, 2026-01-31, 30d (ago), +12h (from now), or seconds since 1970.
+    /// Default: now.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     time: Option<u64>,
     /// A script that is tried in place of the loaded one with its name, or in addition. Can be repeated.
@@ -94,7 +95,7 @@ pub(super) async fn run(arguments: &TrialArguments) -> Result<(), CommandFailure
     };
     let judged = arguments.remote.connect(&[TRY]).await?.call(call).await?;
     match arguments.form.format {
-        Format::Json => write_json(&judged)?,
+        data @ (Format::Json | Format::Yaml) => data.write(&judged)?,
         Format::Table => write_text(&judged)?,
     }
     let status = judged.pointer("/answer/status").and_then(Value::as_u64);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, moment, segment,
-    write_json, write_line,
+    write_line,
 };
 
 /// The path of unfinished calls in the admin API.
@@ -44,8 +44,8 @@ pub(super) async fn run(command: &UpstreamCommand) -> Result<(), CommandFailure>
 async fn list(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[READ]).await?;
     let calls = remote.list(CALLS, &[], "calls").await?;
-    if format == Format::Json {
-        return write_json(&calls.into());
+    if format.is_data() {
+        return format.write(&calls.into());
     }
     let mut table = Table::new(["ID", "AIM", "CLIENT", "NAME", "BEGUN", "ATTEMPTS", "CAUSE"]);
     table.rows(calls.iter().map(row).collect())

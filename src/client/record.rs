@@ -257,9 +257,16 @@ pub(crate) struct Provenance {
     /// The administrator who approved the registration or the last update, if it had to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) approval: Option<Approval>,
+    /// The `client_id` of the administrator who created the client. `None`: it registered itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) administrator: Option<String>,
     /// The scripts that decided, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) scripts: Vec<ScriptRef>,
+    /// The version of the set of scripts that these belong to. `None`: no script decided, or it was stored before this
+    /// was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) script_version: Option<String>,
     /// The revision of the live configuration.
     pub(crate) configuration: String,
 }

@@ -30,7 +30,7 @@ pub struct AdminSettings {
 pub struct AdminScopes {
     /// List and read clients, their schema, and the description of this API.
     pub clients_read: String,
-    /// Replace and delete clients; together with `clients_export`, import them.
+    /// Create, change and delete clients; together with `clients_export`, import them.
     pub clients_write: String,
     /// Export clients with their secrets.
     pub clients_export: String,

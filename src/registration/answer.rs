@@ -159,7 +159,7 @@ pub(super) fn build(cx: &Context<'_>, issued: &Issued, purpose: Purpose<'_>) -> 
 }
 
 /// Returns the `client_secret_expires_at` of `client`: 0 if the secret does not expire (RFC 7591 section 3.2.1).
-fn secret_expiry(client: &Client) -> u64 {
+pub(super) fn secret_expiry(client: &Client) -> u64 {
     match &client.secret {
         Some(ClientSecret {
             expires_at: Some(end),
@@ -170,7 +170,7 @@ fn secret_expiry(client: &Client) -> u64 {
 }
 
 /// Returns the URL at which the client is managed. It stays the same as long as the client exists.
-fn registration_client_uri(cx: &Context<'_>, client: &Client) -> String {
+pub(super) fn registration_client_uri(cx: &Context<'_>, client: &Client) -> String {
     let endpoint = cx.service.registration_endpoint();
     [&*endpoint, "?client_id=", client.id.as_str()].concat()
 }

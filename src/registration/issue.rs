@@ -3,7 +3,7 @@
 use crate::base::{ClientId, NoRandomness, Secret, Timestamp, TokenDigest, Violation, random};
 use crate::client::{
     Approval, CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens,
-    rules,
+    ScriptRef, rules,
 };
 use crate::config::Rotation;
 use crate::registration::{
@@ -205,7 +205,7 @@ fn first_secret(
 }
 
 /// Creates a secret for the client `id`, and the sealed form that is stored.
-fn new_secret(
+pub(super) fn new_secret(
     cx: &Context<'_>,
     id: &ClientId,
     expires_at: Option<Timestamp>,
@@ -216,7 +216,7 @@ fn new_secret(
 }
 
 /// Issues the first registration access token of a client.
-fn first_token() -> Result<(Secret, RegistrationTokens), NoRandomness> {
+pub(super) fn first_token() -> Result<(Secret, RegistrationTokens), NoRandomness> {
     let token = random::token()?;
     let tokens = RegistrationTokens {
         current: TokenDigest::of(token.expose()),
@@ -278,9 +278,22 @@ pub(super) fn provenance(
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
         approval: approval(attempt),
+        administrator: creator(attempt),
+        script_version: script_version(attempt.cx, &scripts),
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
     }
+}
+
+/// Returns the administrator who created the client.
+fn creator(attempt: Attempt<'_>) -> Option<String> {
+    attempt.existing()?.provenance.administrator.clone()
+}
+
+/// Returns the version of the scripts, if any of them decided.
+fn script_version(cx: &Context<'_>, decided: &[ScriptRef]) -> Option<String> {
+    let version = cx.snapshot.scripts.revision();
+    (!decided.is_empty()).then(|| version.to_owned())
 }
 
 /// Returns the decision about this change, or about an earlier one.

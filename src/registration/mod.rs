@@ -16,6 +16,7 @@ pub(crate) mod hooks;
 mod identity;
 mod issue;
 mod metadata;
+mod operator;
 mod origins;
 pub(crate) mod overdue;
 mod poll;
@@ -32,6 +33,9 @@ pub(crate) use attempt::Caller;
 pub(crate) use attempt::{HookMark, Received, Registered};
 pub(crate) use error::RegisterError;
 pub(crate) use issue::rotate_token;
+pub(crate) use operator::{
+    CredentialKind, IssuedClient, RotationError, create_as_operator, rotate,
+};
 pub(crate) use poll::{PollAnswer, PollError};
 pub(crate) use proof::certificate;
 pub(crate) use proof::client_attestation::{

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::base::{Violation, absent};
-use crate::client::{Client, MemberOrigin, Provenance, Requested};
+use crate::client::{Client, MemberOrigin, Provenance, Requested, TrustLevel};
 use crate::registration::{
     Attempt, Caller, Issued, MemberSources, Proven, RegisterError, Sanctioned, TokenPolicy, check,
     hooks, issue, reject_any, upstream,
@@ -22,7 +22,7 @@ use crate::store::{Change, Stored};
 use crate::telemetry::ClientChange;
 
 /// The members that a client must not send in an update.
-const FORBIDDEN: [&str; 4] = [
+pub(super) const FORBIDDEN: [&str; 4] = [
     "registration_access_token",
     "registration_client_uri",
     "client_secret_expires_at",
@@ -119,7 +119,7 @@ pub(crate) async fn replace_as_operator(
     let attempt = Attempt::replace(cx, caller, stored);
     let members = absent::present(members);
     screen_operator(cx, stored.client(), &members)?;
-    let proven = unproven(attempt, members, stored.client());
+    let proven = unproven(attempt, members);
     let sanctioned = sanction(attempt, &proven).await?;
     let mut issued = issue::update(attempt, stored, None, &proven, sanctioned)?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
@@ -148,18 +148,23 @@ async fn put_back(
     Ok(client)
 }
 
-/// Runs the steps of an update that need no proof: every rule, then the scripts.
-async fn sanction(attempt: Attempt<'_>, proven: &Proven) -> Result<Sanctioned, RegisterError> {
+/// Runs the steps that need no proof: every rule, then the scripts.
+pub(super) async fn sanction(
+    attempt: Attempt<'_>,
+    proven: &Proven,
+) -> Result<Sanctioned, RegisterError> {
     let valid = check(attempt.cx, proven).await?;
     let decided = hooks::decide(attempt, proven, &valid).await?;
     hooks::approve(attempt.cx, proven, valid, decided).await
 }
 
-/// Builds the request, with the proofs that the client once presented.
-fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) -> Proven {
+/// Builds the request of an administrator, with the proofs that the client once presented, if it exists already.
+pub(super) fn unproven(attempt: Attempt<'_>, members: Map<String, Value>) -> Proven {
+    let client = attempt.existing();
     let custom = &attempt.cx.settings().dynamic_registration_custom_attributes;
     let initial_access = TokenPolicy::of(attempt);
-    let mut proofs = Proofs::none(client.provenance.trust_level);
+    let trust_level = client.map_or(TrustLevel::Open, |client| client.provenance.trust_level);
+    let mut proofs = Proofs::none(trust_level);
     if let Some(token) = &initial_access {
         token.show_in(&mut proofs);
     }
@@ -170,8 +175,8 @@ fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) 
         proofs: Arc::new(proofs),
         statement: None,
         initial_access,
-        registered: Some(client.metadata.metadata().clone()),
-        is_certified: client.is_certified(),
+        registered: client.map(|client| client.metadata.metadata().clone()),
+        is_certified: client.is_some_and(Client::is_certified),
         is_evidence_owed: false,
         scripts: Vec::new(),
         uses: Vec::new(),
@@ -184,6 +189,7 @@ fn unproven(attempt: Attempt<'_>, members: Map<String, Value>, client: &Client) 
 fn kept(before: &Provenance, now: Provenance) -> Provenance {
     Provenance {
         scripts: now.scripts,
+        script_version: now.script_version,
         configuration: now.configuration,
         approval: now.approval,
         ..before.clone()

@@ -29,9 +29,10 @@ pub(crate) mod waiting;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use crate::store::clients::filter::ClientFilter;
 pub(crate) use crate::store::clients::index::Indexed;
 pub(crate) use crate::store::clients::levels::ByLevel;
-pub(crate) use crate::store::clients::listing::{ClientFilter, Page};
+pub(crate) use crate::store::clients::listing::Page;
 pub(crate) use crate::store::clients::uses::Uses;
 pub(crate) use crate::store::expiring::candidates::Candidate;
 pub(crate) use crate::store::expiring::initial_access_tokens::{

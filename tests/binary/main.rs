@@ -33,6 +33,8 @@ mod receiver;
 mod refusals;
 mod remote;
 mod remote_admins;
+mod remote_client_changes;
+mod remote_client_lists;
 mod remote_clients;
 mod remote_compare;
 mod remote_config;

@@ -144,12 +144,12 @@ fn a_deletion_must_name_its_clients() {
         .failed(2, &["not an identifier"]);
     registrar
         .cli(&["clients", "delete", "--software-id", "s"])
-        .failed(2, &["--yes"]);
+        .failed(2, &["0 clients", "--confirm 0"]);
     registrar
         .cli(&["clients", "delete", "x", "--software-id", "s"])
         .failed(2, &["cannot be used with"]);
     registrar
-        .cli(&["clients", "delete", "--yes"])
+        .cli(&["clients", "delete", "--confirm", "1"])
         .failed(2, &["an ID, or a filter"]);
     registrar
         .cli(&["clients", "list", "--issued-from", "yesterday"])

@@ -23,7 +23,13 @@ const CALLS: &[(&str, &str)] = &[
     ("GET", "/admin/v1/clients/x"),
     ("DELETE", "/admin/v1/clients?client_name=x"),
     ("PUT", "/admin/v1/clients/x"),
+    ("PATCH", "/admin/v1/clients/x"),
     ("DELETE", "/admin/v1/clients/x"),
+    ("POST", "/admin/v1/clients"),
+    ("POST", "/admin/v1/clients/disable"),
+    ("POST", "/admin/v1/clients/enable"),
+    ("POST", "/admin/v1/clients/x/secret"),
+    ("POST", "/admin/v1/clients/x/registration-token"),
     ("GET", "/admin/v1/clients/export"),
     ("POST", "/admin/v1/clients/import"),
     ("GET", "/admin/v1/clients/resolve?client_id=x"),
@@ -129,8 +135,12 @@ async fn a_token_is_valid_for_its_scopes_only() {
 async fn an_unsupported_method_is_answered_with_the_allowed_ones() {
     let server = TestServer::new().await;
     for (method, path, allowed) in [
-        ("POST", "/admin/v1/clients", "GET, HEAD, DELETE"),
-        ("POST", "/admin/v1/clients/x", "GET, HEAD, PUT, DELETE"),
+        ("PUT", "/admin/v1/clients", "GET, HEAD, POST, DELETE"),
+        (
+            "POST",
+            "/admin/v1/clients/x",
+            "GET, HEAD, PUT, PATCH, DELETE",
+        ),
         ("DELETE", "/admin/v1/clients/export", "GET, HEAD"),
         ("GET", "/admin/v1/clients/import", "POST"),
         ("PUT", "/admin/v1/config", "GET, HEAD, PATCH"),

@@ -28,7 +28,7 @@ async fn matching_clients_are_deleted_and_all_others_stay() {
     let answer = server
         .called(
             "DELETE",
-            "/admin/v1/clients?software_id=one&client_name=old",
+            "/admin/v1/clients?software_id=one&client_name=old&confirm=8",
         )
         .await;
     answer.expect_status(200);
@@ -40,12 +40,12 @@ async fn matching_clients_are_deleted_and_all_others_stay() {
         server.read(client).await.expect_status(200);
     }
     let again = server
-        .called("DELETE", "/admin/v1/clients?software_id=one")
+        .called("DELETE", "/admin/v1/clients?software_id=one&confirm=0")
         .await;
     assert_eq!(again.body, json!({"deleted": 0}));
     let after = server.last_event().await;
     let late = server
-        .called("DELETE", "/admin/v1/clients?issued_from=0")
+        .called("DELETE", "/admin/v1/clients?issued_from=0&confirm=8")
         .await;
     assert_eq!(late.body, json!({"deleted": 8}));
     assert_eq!(
@@ -83,7 +83,12 @@ async fn without_a_filter_nothing_is_deleted() {
         "?after=a",
         "?limit=5",
         "?software_id=s&unknown=1",
-        "?trust_level=x",
+        "?trust_level=x&confirm=1",
+        "?software_id=s",
+        "?software_id=s&confirm=",
+        "?software_id=s&dry_run=false",
+        "?software_id=s&dry_run=true&confirm=1",
+        "?dry_run=true",
     ] {
         let answer = server
             .called("DELETE", &format!("/admin/v1/clients{query}"))
@@ -91,7 +96,7 @@ async fn without_a_filter_nothing_is_deleted() {
         answer.expect_error(400, &["invalid_request"]);
     }
     let none = server
-        .called("DELETE", "/admin/v1/clients?trust_level=operator")
+        .called("DELETE", "/admin/v1/clients?trust_level=operator&confirm=0")
         .await;
     assert_eq!(none.body, json!({"deleted": 0}));
     assert_eq!(count(&server).await, 2);
@@ -108,7 +113,7 @@ async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
         register(&server, name, "s").await;
     }
     let answer = server
-        .called("DELETE", "/admin/v1/clients?software_id=s")
+        .called("DELETE", "/admin/v1/clients?software_id=s&confirm=5")
         .await;
     answer.expect_status(200);
     assert_eq!(answer.body, json!({"deleted": 3, "refused": 2}));
@@ -133,7 +138,7 @@ async fn a_failing_script_stops_the_deletion_and_the_answer_counts_the_deleted_c
     register(&server, "bad", "s").await;
     register(&server, "good", "s").await;
     let answer = server
-        .called("DELETE", "/admin/v1/clients?software_id=s")
+        .called("DELETE", "/admin/v1/clients?software_id=s&confirm=2")
         .await;
     answer.expect_error(500, &["server_error"]);
     let deleted = answer.body["deleted"].as_u64().unwrap();

@@ -9,7 +9,13 @@ const ALL: &str = "/admin/v1/administrators";
 
 impl TestServer {
     /// Calls the admin API with this access token.
-    async fn call_as(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    pub(crate) async fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Answer {
         let request = self.ask(method, path).bearer_auth(token);
         Answer::of(match body {
             Some(body) => request.json(body),

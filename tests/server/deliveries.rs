@@ -113,7 +113,7 @@ async fn whoever_changes_a_client_the_hooks_are_told_once() {
         assert_eq!(answer.status(), 200);
     }
     let deleted = server
-        .called("DELETE", "/admin/v1/clients?software_id=bulk")
+        .called("DELETE", "/admin/v1/clients?software_id=bulk&confirm=1")
         .await;
     assert_eq!(deleted.body, json!({"deleted": 1}));
     server.clock.advance(100);

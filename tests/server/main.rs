@@ -13,6 +13,8 @@ mod abandoned;
 mod absent;
 mod adapt_request;
 mod admin;
+mod admin_bulk;
+mod admin_client_changes;
 mod admin_clients;
 mod admin_deletion;
 mod administrator;

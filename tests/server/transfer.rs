@@ -197,7 +197,7 @@ async fn the_body_may_be_larger_than_that_of_a_registration() {
         "more than one page in the same order"
     );
     let answer = server
-        .called("DELETE", "/admin/v1/clients?client_id=m")
+        .called("DELETE", "/admin/v1/clients?client_id=m&confirm=450")
         .await;
     assert_eq!(
         answer.body,

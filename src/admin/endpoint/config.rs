@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use hyper::header::{ETAG, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{ETAG, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
 use crate::admin::{
-    endpoint::INVALID_REQUEST, endpoint::admit, endpoint::read_body, endpoint::store_problem,
-    endpoint::unsupported,
+    endpoint::ACCEPT_PATCH, endpoint::INVALID_REQUEST, endpoint::admit, endpoint::read_body,
+    endpoint::store_problem, endpoint::unsupported,
 };
 use crate::http::{Problem, answer, entity_tag, expected_revisions, media_type};
 use crate::live::{Document, Operations, PatchError};
@@ -20,8 +20,6 @@ use crate::store::{Action, Author};
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
-/// Names the accepted patch media type (RFC 5789 section 3.1).
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// Returns the configuration in force, with the origin of each value.
 ///

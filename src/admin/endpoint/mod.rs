@@ -27,7 +27,7 @@ use std::str::FromStr;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path};
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
@@ -48,6 +48,12 @@ use crate::token::{self, Bearer};
 
 /// The error code for a malformed call (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";
+
+/// Names the accepted media types of a patch (RFC 5789 section 3.1).
+pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// The media type of a JSON Merge Patch (RFC 7396 section 3).
+pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Authenticates the caller and checks that the call is allowed. Records a rejection in the audit log.
 ///
@@ -131,8 +137,25 @@ pub(super) fn read_object(parts: &mut Parts) -> Result<Map<String, Value>, Probl
         return Ok(Map::new());
     }
     require_json(&parts.headers)?;
-    let mut members =
-        json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))?;
+    members_of(&bytes)
+}
+
+/// Takes a body that is a JSON Merge Patch, or JSON to be read as one.
+///
+/// # Errors
+/// As [`read_body`], also 415 for another media type and 400 if the body is not a JSON object.
+pub(super) fn read_merge_patch(parts: &mut Parts) -> Result<Map<String, Value>, Problem> {
+    let bytes = read_body(parts)?;
+    let is_declared = media_type::is_one_of(&parts.headers, &[MERGE_PATCH]);
+    if !is_declared && require_json(&parts.headers).is_err() {
+        return Err(unsupported(MERGE_PATCH));
+    }
+    members_of(&bytes)
+}
+
+fn members_of(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let members = json::parse_object(bytes);
+    let mut members = members.map_err(|error| bad_request(&error.to_string()))?;
     members.values_mut().for_each(json::integral);
     Ok(members)
 }

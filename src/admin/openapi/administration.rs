@@ -4,14 +4,12 @@ use serde_json::{Value, json};
 
 use super::{
     operation::Access, operation::Operation, operation::named, operation::query, public::paging,
-    public::usual,
 };
 use crate::config::AdminScopes;
 
 /// Returns the operations for administrators.
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
-    let mut operations = many_clients(scopes);
-    operations.extend(one_client(scopes));
+    let mut operations = super::clients::operations(scopes);
     operations.extend(super::documents::operations(scopes));
     operations.extend(uses(&scopes.clients_used));
     operations.extend(transfer(scopes));
@@ -42,106 +40,6 @@ pub(super) fn operation(
 
 pub(super) fn id(what: &str) -> Value {
     json!({"name": "id", "in": "path", "required": true, "description": what, "schema": {"type": "string", "minLength": 1}})
-}
-
-/// Returns the parameters that select clients. A client must match all of them.
-fn filters() -> Vec<Value> {
-    let text = || json!({"type": "string"});
-    let moment = || json!({"type": "integer", "minimum": 0});
-    vec![
-        query("client_id", "Prefix of the client_id.", &text()),
-        query(
-            "client_name",
-            "Text that client_name contains, in any language.",
-            &text(),
-        ),
-        query("software_id", "Exact software_id.", &text()),
-        query(
-            "trust_level",
-            "Trust level of the registration.",
-            &named("TrustLevel"),
-        ),
-        query(
-            "issued_from",
-            "Registered at or after this time (seconds since 1970).",
-            &moment(),
-        ),
-        query("issued_before", "Registered before this time.", &moment()),
-        query("expires_before", "Expires before this time.", &moment()),
-    ]
-}
-
-fn many_clients(scopes: &AdminScopes) -> Vec<Operation> {
-    let (read, write) = (scopes.clients_read.as_str(), scopes.clients_write.as_str());
-    let all = "/admin/v1/clients";
-    let mut list = filters();
-    list.extend(paging(500));
-    list.push(query(
-        "include",
-        "With client, each client has its metadata and exports.",
-        &json!({"enum": ["client"]}),
-    ));
-    vec![
-        operation(
-            "get",
-            all,
-            ("listClients", read),
-            "List clients page by page.",
-        )
-        .parameters(list)
-        .json(
-            200,
-            "The page. It can be short even if more clients follow.",
-            "ClientPage",
-            &["Registrar-Position"],
-        )
-        .problems(&[400]),
-        operation(
-            "delete",
-            all,
-            ("removeClients", write),
-            "Delete all clients that match all parameters.",
-        )
-        .parameters(filters())
-        .json(
-            200,
-            "The number of deleted clients, and of clients whose deletion a script denied.",
-            "Deleted",
-            &[],
-        )
-        .problems(&[400, 409, 500]),
-    ]
-}
-
-fn one_client(scopes: &AdminScopes) -> Vec<Operation> {
-    let (read, write) = (scopes.clients_read.as_str(), scopes.clients_write.as_str());
-    let one = "/admin/v1/clients/{id}";
-    vec![
-        operation(
-            "get",
-            one,
-            ("showClient", read),
-            "Show a client and its provenance.",
-        )
-        .parameters(vec![id("The client_id of the client.")])
-        .json(200, "The client.", "ClientRecord", &["ETag"])
-        .problems(&[404]),
-        operation(
-            "put",
-            one,
-            ("replaceClient", write),
-            "Replace the metadata of a client.",
-        )
-        .parameters(vec![id("The client_id of the client."), if_match()])
-        .body(true, &[("application/json", named("Client"))])
-        .example("application/json", usual())
-        .json(200, "The updated client.", "ClientRecord", &["ETag"])
-        .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
-        operation("delete", one, ("removeClient", write), "Delete a client.")
-            .parameters(vec![id("The client_id of the client."), if_match()])
-            .empty(204, "The client is deleted.")
-            .problems(&[404, 409, 412, 500]),
-    ]
 }
 
 /// Returns the schemas of a body: the use of one client, and of many.
@@ -253,7 +151,7 @@ fn audit(scope: &str) -> Operation {
     .problems(&[400])
 }
 
-fn if_match() -> Value {
+pub(super) fn if_match() -> Value {
     json!({
         "name": "If-Match", "in": "header", "description": "The expected revision.",
         "schema": {"type": "string"},

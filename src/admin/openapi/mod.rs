@@ -7,6 +7,7 @@
 
 mod administration;
 mod administrators;
+mod clients;
 mod document_check;
 mod documents;
 mod events;
@@ -190,7 +191,7 @@ fn described_for_clients(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
         ),
         (
             &scopes.clients_write,
-            "Replace and delete clients. Together with the scope for export, import clients.",
+            "Create, change and delete clients. Together with the scope for export, import clients.",
         ),
         (
             &scopes.clients_export,

@@ -7,14 +7,15 @@ use serde_json::{Map, Value, json};
 
 use super::{operation::named, trial};
 use crate::admin::{
-    administrators, bulk::Deleted, endpoint::audit::AuditPage,
+    administrators, bulk::ChangedClients, bulk::MatchingClients, endpoint::audit::AuditPage,
     endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
-    endpoint::clients::ClientRecord, endpoint::document_check, endpoint::document_orders,
-    endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::key, endpoint::pending, endpoint::script_replay,
-    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::upstream_calls,
-    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
-    initial_access::NewToken, initial_access::TokenPage, schema,
+    endpoint::clients::ClientRecord, endpoint::clients::ClientWithCredentials,
+    endpoint::document_check, endpoint::document_orders, endpoint::documents,
+    endpoint::events::EventPage, endpoint::events::consumers, endpoint::events::replay,
+    endpoint::key, endpoint::pending, endpoint::script_replay, endpoint::script_versions,
+    endpoint::scripts::LoadedScripts, endpoint::upstream_calls, endpoint::used::Noted,
+    import::ImportTally, initial_access::InitialAccessTokenRequest, initial_access::NewToken,
+    initial_access::TokenPage, schema,
 };
 use crate::client::TrustLevel;
 
@@ -49,7 +50,8 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<ClientRecord<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();
     generator.subschema_for::<consumers::ConsumerList<'_>>();
-    generator.subschema_for::<Deleted>();
+    generator.subschema_for::<ChangedClients>();
+    generator.subschema_for::<MatchingClients>();
     generator.subschema_for::<EventPage<'_>>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<Noted>();
@@ -65,6 +67,7 @@ fn answers() -> Map<String, Value> {
 fn add_answers_with_credentials(generator: &mut SchemaGenerator) {
     generator.subschema_for::<administrators::AdministratorList<'_>>();
     generator.subschema_for::<administrators::NewAdministrator<'_>>();
+    generator.subschema_for::<ClientWithCredentials<'_>>();
     generator.subschema_for::<NewToken<'_>>();
 }
 
@@ -205,9 +208,9 @@ fn clients() -> Value {
                 "statement": {"type": "object", "required": ["iss"]},
                 "certificate": {"type": "object", "required": ["subject", "sha256"]},
                 "attestation_digest": text(), "attestation_verifier": text(), "attestation_policy": text(),
-                "approval": {"type": "object", "required": ["by", "at"]},
+                "approval": {"type": "object", "required": ["by", "at"]}, "administrator": text(),
                 "scripts": {"type": "array", "items": {"type": "object", "required": ["name", "hash"]}},
-                "configuration": text(),
+                "script_version": text(), "configuration": text(),
             },
         },
     })

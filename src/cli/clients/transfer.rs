@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::ExistingClients;
-use crate::cli::{
-    Call, CommandFailure, Format, Progress, Remote, cell, counted, write_json, write_line,
-};
+use crate::cli::{Call, CommandFailure, Format, Progress, Remote, cell, counted, write_line};
 
 /// Refuses to overwrite an existing file: it may be a previous export, perhaps the only one.
 pub(super) fn refuse_existing(output: Option<&Path>) -> Result<(), CommandFailure> {
@@ -229,6 +227,7 @@ pub(super) async fn import(
         path: "/admin/v1/clients/import",
         query: &query,
         body: Some(("application/x-ndjson", Vec::new())),
+        ..Call::default()
     };
     let ImportSource(mut source) = source;
     let mut lines = Lines::default();
@@ -242,7 +241,7 @@ pub(super) async fn import(
     });
     let answer = remote.upload(call, chunks).await?;
     match format {
-        Format::Json => write_json(&answer),
+        data @ (Format::Json | Format::Yaml) => data.write(&answer),
         Format::Table => write_line(&imported(&answer)),
     }
 }

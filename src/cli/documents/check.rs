@@ -6,8 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::{
-    CommandFailure, Format, OutputForm, counted, load_configuration, member_table, write_json,
-    write_line,
+    CommandFailure, Format, OutputForm, counted, load_configuration, member_table, write_line,
 };
 use crate::config::{Configuration, Sources};
 use crate::fetch::Fetcher;
@@ -41,9 +40,9 @@ pub(super) async fn run(arguments: &CheckArguments) -> Result<(), CommandFailure
     })?;
     let report = report(arguments, &configuration).await?;
     match arguments.form.format {
-        Format::Json => {
+        data @ (Format::Json | Format::Yaml) => {
             let value = serde_json::to_value(&report).map_err(|error| error.to_string())?;
-            write_json(&value)?;
+            data.write(&value)?;
         }
         Format::Table => show(&report)?,
     }

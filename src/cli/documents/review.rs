@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
+    Call, CommandFailure, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
     read_object, write_json, write_line,
 };
 
@@ -60,8 +60,8 @@ pub(in crate::cli) struct Denial {
     /// A note about the reason.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// The end of the denial, in seconds since 1970. Default: none.
-    #[arg(long, value_name = "SECONDS")]
+    /// The end of the denial, such as 2026-12-31 or +30d (from now). Default: none.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Option<u64>,
     #[command(flatten)]
     remote: RemoteArguments,
@@ -88,8 +88,8 @@ pub(super) async fn list(listing: &Listing) -> Result<(), CommandFailure> {
     let state = listing.state.iter().map(|state| ("state", state.clone()));
     let filters: Vec<(&str, String)> = state.collect();
     let documents = remote.list(DOCUMENTS, &filters, "documents").await?;
-    if listing.form.format == Format::Json {
-        return write_json(&documents.into());
+    if listing.form.format.is_data() {
+        return listing.form.format.write(&documents.into());
     }
     let mut table = Table::new(["URL", "STATE", "SINCE", "ASKED", "CHANGED", "NOTE"]);
     table.rows(documents.iter().map(row).collect())

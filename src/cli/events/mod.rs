@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
-    moment, write_json, write_line,
+    moment, write_line,
 };
 use compare::{CompareArguments, compare};
 use follow::follow;
@@ -192,15 +192,10 @@ impl EventLines {
         if self.format == Format::Table {
             return self.table.rows(events.iter().map(row).collect());
         }
-        write_lines(events)
+        events
+            .iter()
+            .try_for_each(|event| self.format.write_item(event))
     }
-}
-
-fn write_lines(values: &[Value]) -> Result<(), CommandFailure> {
-    for value in values {
-        write_line(&value.to_string())?;
-    }
-    Ok(())
 }
 
 fn row(event: &Value) -> [String; 7] {
@@ -254,8 +249,8 @@ async fn consumers(format: Format, remote: &RemoteArguments) -> Result<(), Comma
     let remote = remote.connect(&[READ]).await?;
     let answer = all_consumers(&remote).await?;
     let consumers = items(&answer, "consumers");
-    if format == Format::Json {
-        return write_json(&consumers.into());
+    if format.is_data() {
+        return format.write(&consumers.into());
     }
     let mut table = Table::new([
         "CONSUMER", "CURSOR", "LAG", "WAITING", "PARKED", "DISABLED", "ERROR",
@@ -319,7 +314,7 @@ async fn parked(
             let rows = events.iter().map(|event| parked_row(name, event));
             match format {
                 Format::Table => table.rows(rows.collect())?,
-                Format::Json => write_parked(name, events)?,
+                data @ (Format::Json | Format::Yaml) => write_parked(name, events, data)?,
             }
             after = number(&page, "next");
         }
@@ -336,11 +331,11 @@ async fn consumer_names(remote: &Remote) -> Result<Vec<String>, CommandFailure> 
         .collect())
 }
 
-fn write_parked(consumer: &str, events: &[Value]) -> Result<(), CommandFailure> {
+fn write_parked(consumer: &str, events: &[Value], format: Format) -> Result<(), CommandFailure> {
     for event in events {
         let mut members = Map::from_iter([("consumer".to_owned(), consumer.into())]);
         members.extend(event.as_object().cloned().unwrap_or_default());
-        write_line(&Value::from(members).to_string())?;
+        format.write_item(&members.into())?;
     }
     Ok(())
 }

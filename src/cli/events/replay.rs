@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::{READ, RENEWAL, WRITE, all_consumers, number, post};
 use crate::cli::{
     CommandFailure, Format, OutputForm, Progress, Remote, RemoteArguments, cell, items, moment,
-    write_json, write_line,
+    write_line,
 };
+use crate::store::ClientFilter;
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("target").required(true).args(["hook", "webhook"])))]
@@ -21,8 +22,8 @@ pub(in crate::cli) struct ReplayArguments {
     /// The webhook to send to.
     #[arg(long, value_name = "NAME")]
     webhook: Option<String>,
-    /// Select clients as clients list does: `client_id`, `client_name`, `software_id`, `trust_level`,
-    /// `issued_from`, `issued_before` or `expires_before`. Can be repeated; a client must match all filters.
+    /// Select clients as clients list does, for example `software_id=app` or `issued_from=30d`. Can be repeated; a
+    /// client must match all filters.
     #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = filter)]
     filters: Vec<(String, Value)>,
     /// Start after this `client_id`, to continue a replay that stopped.
@@ -36,15 +37,7 @@ pub(in crate::cli) struct ReplayArguments {
 
 /// Parses a filter for clients.
 fn filter(text: &str) -> Result<(String, Value), String> {
-    const KEYS: [&str; 7] = [
-        "client_id",
-        "client_name",
-        "software_id",
-        "trust_level",
-        "issued_from",
-        "issued_before",
-        "expires_before",
-    ];
+    const KEYS: &[&str] = ClientFilter::PARAMETERS;
     let Some((key, value)) = text.split_once('=') else {
         return Err("expected KEY=VALUE, such as software_id=app".to_owned());
     };
@@ -53,7 +46,14 @@ fn filter(text: &str) -> Result<(String, Value), String> {
         return Err(format!("unknown key {key}; the keys are {keys}"));
     }
     let value = match key {
-        "issued_from" | "issued_before" | "expires_before" => moment::parse(value)?.into(),
+        "issued_from" | "issued_before" | "expires_before" | "used_from" | "used_before" => {
+            moment::parse(value)?.into()
+        }
+        "disabled" | "never_used" => {
+            let flag = value.parse::<bool>();
+            flag.map_err(|_| format!("{key} must be true or false"))?
+                .into()
+        }
         _ => value.into(),
     };
     Ok((key.to_owned(), value))
@@ -126,7 +126,7 @@ impl ReplayArguments {
 
     fn report(&self, replayed: u64) -> Result<(), CommandFailure> {
         match self.form.format {
-            Format::Json => write_json(&json!({"replayed": replayed})),
+            data @ (Format::Json | Format::Yaml) => data.write(&json!({"replayed": replayed})),
             Format::Table => write_line(&format!("{replayed} replayed")),
         }
     }

@@ -31,6 +31,8 @@ pub(in crate::cli) struct Call<'a> {
     pub(in crate::cli) path: &'a str,
     /// The query parameters.
     pub(in crate::cli) query: &'a [(&'static str, String)],
+    /// The revision that the resource must have; none if any will do.
+    pub(in crate::cli) revision: Option<u64>,
     /// The media type of the body, and the body itself.
     pub(in crate::cli) body: Option<(&'static str, Vec<u8>)>,
 }
@@ -177,6 +179,9 @@ impl Remote {
             "authorization".to_owned(),
             format!("Bearer {}", self.bearer.expose()),
         )];
+        if let Some(revision) = call.revision {
+            headers.push(("if-match".to_owned(), format!("\"{revision}\"")));
+        }
         let mut body = None;
         if let Some((media_type, bytes)) = call.body {
             headers.push(("content-type".to_owned(), media_type.to_owned()));

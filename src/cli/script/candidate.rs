@@ -3,15 +3,13 @@
 use serde_json::Value;
 
 use super::versions::READ;
-use crate::cli::{
-    CommandFailure, Format, RemoteArguments, Table, cell, items, moment, write_json, write_line,
-};
+use crate::cli::{CommandFailure, Format, RemoteArguments, Table, cell, items, moment, write_line};
 
 pub(super) async fn run(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let remote = remote.connect(&[READ]).await?;
     let report = remote.get("/admin/v1/scripts/candidate", &[]).await?;
-    if format == Format::Json {
-        return write_json(&report);
+    if format.is_data() {
+        return format.write(&report);
     }
     let at = |path: &str| cell(report.pointer(path));
     write_line(&format!(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::candidate::write_differences;
 use super::versions::read_folder;
 use crate::cli::{
-    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, items, write_json, write_line,
+    Call, CommandFailure, Format, Needs, OutputForm, RemoteArguments, items, write_line,
 };
 
 /// The path in the admin API.
@@ -82,8 +82,8 @@ fn write(replayed: &ShownReplay, format: Format) -> Result<(), CommandFailure> {
         skipped,
         differences,
     } = replayed;
-    if format == Format::Json {
-        return write_json(&json!({
+    if format.is_data() {
+        return format.write(&json!({
             "judged": judged, "skipped": skipped, "differences": differences,
         }));
     }

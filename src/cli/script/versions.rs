@@ -11,7 +11,7 @@ use super::candidate;
 use super::replay::{self, ScriptReplayArguments};
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, clock,
-    items, moment, write_json, write_line,
+    items, moment, write_line,
 };
 use crate::config::ScriptSettings;
 use crate::script::{Runtime, ScriptSet};
@@ -133,8 +133,8 @@ async fn rollback(version: &str, remote: &RemoteArguments) -> Result<(), Command
 
 async fn list(remote: &Remote, format: Format) -> Result<(), CommandFailure> {
     let answer = remote.get(VERSIONS, &[]).await?;
-    if format == Format::Json {
-        return write_json(&answer);
+    if format.is_data() {
+        return format.write(&answer);
     }
     let mut table = Table::new(["VERSION", "IN_FORCE_AT", "SOURCE", "STATE", "FILES"]);
     table.rows(items(&answer, "versions").iter().map(row).collect())
@@ -160,8 +160,8 @@ fn row(version: &Value) -> [String; 5] {
 async fn show(remote: &Remote, version: &str, format: Format) -> Result<(), CommandFailure> {
     let version = resolve(remote, version).await?;
     let answer = remote.get(&format!("{VERSIONS}/{version}"), &[]).await?;
-    if format == Format::Json {
-        return write_json(&answer);
+    if format.is_data() {
+        return format.write(&answer);
     }
     for (name, text) in files_of(&answer) {
         write_line(&format!("// {name}\n{text}"))?;

@@ -154,19 +154,47 @@ fn admin_import(service: Arc<Service>) -> Router {
 /// The clients of the admin API.
 fn admin_clients() -> Router<Arc<Service>> {
     use crate::admin::endpoint::{clients, resolve, transfer, used};
-    const ALL: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
-    let one = get(clients::show)
-        .put(clients::replace)
-        .delete(clients::delete);
-    let every = get(clients::list).delete(clients::delete_all);
+    const EVERY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+    let every = get(clients::list)
+        .post(clients::create)
+        .delete(clients::delete_all);
     let export = only(get(transfer::export), READ);
+    let disable = post_only(post(clients::disable_all));
     Router::new()
-        .route("/admin/v1/clients", only(every, READ_DELETE))
+        .route("/admin/v1/clients", only(every, EVERY))
         .route("/admin/v1/clients/export", export)
+        .route("/admin/v1/clients/disable", disable)
+        .route(
+            "/admin/v1/clients/enable",
+            post_only(post(clients::enable_all)),
+        )
         .route(resolution::PATH, only(get(resolve::get), READ))
         .route("/admin/v1/clients/used", post_only(post(used::many)))
-        .route("/admin/v1/clients/{id}", only(one, ALL))
-        .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
+        .merge(admin_client())
+}
+
+/// One client of the admin API.
+fn admin_client() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::{clients, used};
+    const ONE: &[Method] = &[
+        Method::GET,
+        Method::HEAD,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let one = get(clients::show)
+        .put(clients::replace)
+        .patch(clients::patch)
+        .delete(clients::delete);
+    let secret = post_only(post(clients::rotate_secret));
+    let token = post_only(post(clients::rotate_token));
+    let path = "/admin/v1/clients/{id}";
+    Router::new()
+        .route(path, only(one, ONE))
+        .route(&format!("{path}/secret"), secret)
+        .route(&format!("{path}/registration-token"), token)
+        .route(&format!("{path}/used"), post_only(post(used::one)))
 }
 
 /// The client documents of the admin API.

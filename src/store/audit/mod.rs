@@ -28,6 +28,10 @@ pub(crate) enum Action {
     ClientCreated,
     /// A client was replaced.
     ClientUpdated,
+    /// An administrator gave a client a new secret.
+    ClientSecretRotated,
+    /// An administrator gave a client a new registration access token.
+    RegistrationTokenRotated,
     /// A client was deleted.
     ClientDeleted,
     /// A client was imported from an export.

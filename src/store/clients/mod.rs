@@ -1,6 +1,7 @@
 //! The registered clients: each is a record with its index entries, which always change together.
 
 pub(crate) mod expiry;
+pub(in crate::store) mod filter;
 pub(in crate::store) mod index;
 pub(in crate::store) mod levels;
 pub(in crate::store) mod listing;

@@ -10,6 +10,7 @@ use crate::store::{Change, ClientFilter, Indexed, Store, transfer::Existing};
 on_every_backend!(
     pages_follow_each_other,
     filters_select_clients,
+    clients_are_found_by_their_registration_and_their_use,
     software_is_found_whatever_its_digest_ends_in,
     a_search_is_limited,
     an_export_has_all_clients,
@@ -163,6 +164,63 @@ async fn filters_select_clients(TestPlace { store, .. }: TestPlace) {
         for limit in [1, 10] {
             assert_eq!(list(&store, &filter, limit).await.0, expected, "{filter:?}");
         }
+    }
+}
+
+async fn clients_are_found_by_their_registration_and_their_use(TestPlace { store, .. }: TestPlace) {
+    let version = |version: &str| json!({"trust_level": "open", "configuration": "", "script_version": version});
+    let from =
+        |address: &str| json!({"trust_level": "open", "configuration": "", "address": address});
+    let proven = json!({
+        "trust_level": "statement", "configuration": "", "initial_access_token": "t1",
+        "statement": {"iss": "https://issuer.example"},
+    });
+    let members = [
+        (
+            "a",
+            json!({"provenance": from("192.0.2.7"), "last_used_at": 20}),
+        ),
+        (
+            "b",
+            json!({"provenance": from("198.51.100.7"), "last_used_at": 40}),
+        ),
+        (
+            "c",
+            json!({"provenance": from("2001:db8::7"), "metadata": {"disabled": true}}),
+        ),
+        ("d", json!({"provenance": proven})),
+        (
+            "e",
+            json!({"provenance": version("v1"), "metadata": {"disabled": false}}),
+        ),
+    ];
+    let members = members.map(|(name, members)| (name.to_owned(), members));
+    fill(&store, members).await;
+    for (parameters, expected) in [
+        (&[("address", "192.0.2.7")][..], &["a"][..]),
+        (&[("address", "192.0.2.0/24")], &["a"]),
+        (&[("address", "0.0.0.0/0")], &["a", "b"]),
+        (&[("address", "2001:db8::/32")], &["c"]),
+        (&[("address", "::ffff:192.0.2.7")], &["a"]),
+        (&[("initial_access_token", "t1")], &["d"]),
+        (&[("statement_iss", "https://issuer.example")], &["d"]),
+        (&[("statement_iss", "https://issuer.exampl")], &[]),
+        (&[("script_version", "v1")], &["e"]),
+        (&[("disabled", "true")], &["c"]),
+        (&[("disabled", "false")], &["a", "b", "d", "e"]),
+        (&[("used_from", "40")], &["b"]),
+        (&[("used_before", "40")], &["a"]),
+        (&[("never_used", "true")], &["c", "d", "e"]),
+        (&[("never_used", "false")], &["a", "b"]),
+        (
+            &[("never_used", "true"), ("disabled", "false")],
+            &["d", "e"],
+        ),
+    ] {
+        let value = |name| parameters.iter().find(|(known, _)| *known == name);
+        let filter = ClientFilter::read(|name| value(name).map(|(_, text)| (*text).to_owned()));
+        let filter = filter.expect("a filter");
+        assert_eq!(list(&store, &filter, 10).await.0, expected, "{filter:?}");
     }
 }
 

@@ -156,6 +156,8 @@ fn provenance(configuration: String) -> Provenance {
         address: None,
         initial_access_token: None,
         initial_access_note: None,
+        administrator: None,
+        script_version: None,
         initial_access_policy: None,
         statement: None,
         certificate: None,

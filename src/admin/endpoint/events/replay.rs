@@ -11,16 +11,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::endpoint::refusal::call_refused;
-use crate::admin::endpoint::{admit, bad_request, read_typed, unknown};
+use crate::admin::endpoint::{admit, bad_request, clients, read_typed, unknown};
 use crate::admin::{Administrator, schema};
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, TrustLevel};
 use crate::events;
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
+use crate::store::Stored;
 use crate::store::audit::Action;
 use crate::store::events::{Cause, Reason};
-use crate::store::{ClientFilter, Stored};
 
 /// The maximum number of clients in one call.
 const MOST: usize = 500;
@@ -53,21 +53,42 @@ struct ReplayFilter {
     software_id: Option<String>,
     #[schemars(schema_with = "schema::trust_level")]
     trust_level: Option<TrustLevel>,
+    disabled: Option<bool>,
     issued_from: Option<u64>,
     issued_before: Option<u64>,
     expires_before: Option<u64>,
+    /// An address or a network that the registration came from.
+    address: Option<String>,
+    initial_access_token: Option<String>,
+    statement_iss: Option<String>,
+    script_version: Option<String>,
+    used_from: Option<u64>,
+    used_before: Option<u64>,
+    never_used: Option<bool>,
 }
 
-impl From<ReplayFilter> for ClientFilter {
-    fn from(filter: ReplayFilter) -> Self {
-        Self {
-            client_id_prefix: filter.client_id,
-            software_id: filter.software_id,
-            client_name_contains: filter.client_name,
-            trust_level: filter.trust_level,
-            issued_from: filter.issued_from.map(Timestamp::from_unix),
-            issued_before: filter.issued_before.map(Timestamp::from_unix),
-            expires_before: filter.expires_before.map(Timestamp::from_unix),
+impl ReplayFilter {
+    /// Returns the value of the parameter that the list of clients calls `name`.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let seconds = |moment: Option<u64>| moment.map(|moment| moment.to_string());
+        let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string());
+        match name {
+            "client_id" => self.client_id.clone(),
+            "client_name" => self.client_name.clone(),
+            "software_id" => self.software_id.clone(),
+            "trust_level" => self.trust_level.map(|level| level.as_str().to_owned()),
+            "disabled" => flag(self.disabled),
+            "issued_from" => seconds(self.issued_from),
+            "issued_before" => seconds(self.issued_before),
+            "expires_before" => seconds(self.expires_before),
+            "address" => self.address.clone(),
+            "initial_access_token" => self.initial_access_token.clone(),
+            "statement_iss" => self.statement_iss.clone(),
+            "script_version" => self.script_version.clone(),
+            "used_from" => seconds(self.used_from),
+            "used_before" => seconds(self.used_before),
+            "never_used" => flag(self.never_used),
+            _ => None,
         }
     }
 }
@@ -111,7 +132,9 @@ async fn replay_from(
     let wanted: ReplayRequest = read_typed(parts)?;
     let consumer = consumer(cx, &wanted)?;
     let (after, limit) = wanted.page()?;
-    let filter = ClientFilter::from(wanted.filter.unwrap_or_default());
+    let filter = wanted.filter.unwrap_or_default();
+    let filter = clients::filter(|name| filter.parameter(name))?;
+    clients::settle_uses(cx, &filter).await?;
     let clients = &cx.service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
     let sent = replayable(page.clients, cx.service.clock.now());

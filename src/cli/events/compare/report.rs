@@ -64,7 +64,7 @@ impl Report {
         self.findings += 1;
         let written = match self.format {
             Format::Table => self.table.rows(vec![row(id, finding)]),
-            Format::Json => write_line(&line(id, finding).to_string()),
+            data @ (Format::Json | Format::Yaml) => data.write_item(&line(id, finding)),
         };
         written.map_err(different_if_unread)
     }
@@ -73,9 +73,9 @@ impl Report {
     pub(super) fn end(self) -> Result<(), CommandFailure> {
         let (here, there, findings) = (self.here, self.there, self.findings);
         let written = match self.format {
-            Format::Json => write_line(
-                &json!({"here": here, "there": there, "differences": findings}).to_string(),
-            ),
+            data @ (Format::Json | Format::Yaml) => {
+                data.write_item(&json!({"here": here, "there": there, "differences": findings}))
+            }
             Format::Table => write_line(&format!(
                 "{} here, {there} there, {}",
                 counted(here, "client"),

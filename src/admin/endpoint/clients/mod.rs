@@ -1,4 +1,8 @@
-//! `GET`, `PUT` and `DELETE` on clients.
+//! Clients: how they are listed and shown, and how an administrator changes them.
+
+mod change;
+mod create;
+mod many;
 
 use std::sync::Arc;
 
@@ -13,20 +17,24 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{is_admitted, refusal, refusal::call_refused, refusal::refused, resolve};
+use super::{is_admitted, resolve};
 use crate::admin::{
-    Administrator, bulk, document_record::DocumentRecord, endpoint::Named, endpoint::Query,
-    endpoint::admit, endpoint::bad_request, endpoint::read_object, endpoint::unknown, schema,
+    Administrator, document_record::DocumentRecord, endpoint::ACCEPT_PATCH, endpoint::MERGE_PATCH,
+    endpoint::Named, endpoint::Query, endpoint::admit, endpoint::bad_request, endpoint::unknown,
+    schema,
 };
 use crate::base::{ClientId, Timestamp};
 use crate::client::{Client, Metadata, Provenance, TrustLevel};
 use crate::http::{Problem, answer, entity_tag, permits_change};
-use crate::management::{self, Held};
-use crate::registration::{self, Caller};
+use crate::registration::Caller;
 use crate::resolution::{Resolved, Resolver};
 use crate::service::{Context, Service, exports};
-use crate::store::{Action, Change, ClientFilter, Page, Stored};
-use crate::telemetry;
+use crate::store::{ClientFilter, Page, Stored};
+
+pub(crate) use change::{delete, patch, replace};
+pub(in crate::admin) use create::ClientWithCredentials;
+pub(crate) use create::{create, rotate_secret, rotate_token};
+pub(crate) use many::{delete_all, disable_all, enable_all};
 
 /// The maximum number of clients on a page.
 const MOST: usize = 500;
@@ -194,7 +202,7 @@ pub(crate) async fn list(
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let query = Query::read(&parts.uri, &list_parameters())?;
     let after = after(&query)?;
-    let filter = filter(&query)?;
+    let filter = query_filter(&query)?;
     let limit = query.limit(MOST)?;
     let is_whole = includes_client(&query)?;
     // Before the page, so that no event falls between the two.
@@ -202,6 +210,7 @@ pub(crate) async fn list(
         None => Some(service.store.events.last().await?),
         Some(_) => None,
     };
+    settle_uses(&cx, &filter).await?;
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
     let response = answer::json(StatusCode::OK, &ClientPage::of(&cx, &page, is_whole));
@@ -241,8 +250,32 @@ fn after(query: &Query) -> Result<Option<ClientId>, Problem> {
     }
 }
 
-fn filter(query: &Query) -> Result<ClientFilter, Problem> {
-    let filter = ClientFilter::read(|name| query.text(name).map(str::to_owned));
+/// Writes the uses that this server has noted, if `filter` asks for them.
+///
+/// # Errors
+/// When the store fails.
+pub(in crate::admin::endpoint) async fn settle_uses(
+    cx: &Context<'_>,
+    filter: &ClientFilter,
+) -> Result<(), Problem> {
+    if filter.concerns_use() {
+        cx.service.store.uses.write().await?;
+    }
+    Ok(())
+}
+
+fn query_filter(query: &Query) -> Result<ClientFilter, Problem> {
+    filter(|name| query.text(name).map(str::to_owned))
+}
+
+/// Reads a filter from its parameters. `text` returns the value of each.
+///
+/// # Errors
+/// 400 with the first parameter that does not have a valid value.
+pub(in crate::admin::endpoint) fn filter(
+    text: impl Fn(&'static str) -> Option<String>,
+) -> Result<ClientFilter, Problem> {
+    let filter = ClientFilter::read(text);
     filter.map_err(|fault| bad_request(&format!("{} must be {}", fault.name, fault.due)))
 }
 
@@ -279,160 +312,6 @@ fn is_resolved(id: &str, stored: Option<&Stored>) -> bool {
     !is_disabled && ClientId::parse(id).is_ok_and(|id| id.is_url())
 }
 
-/// Replaces the metadata of a client, by the rules of an update by the client itself (RFC 7592 section 2.2).
-/// The provenance is kept, and no software statement is required. The body is the metadata, in the form of
-/// `metadata` in the response to `GET`. The response is the same as for `GET`. If a secret is created, only
-/// the client itself can read it.
-///
-/// # Errors
-/// 400 with every violated rule; 401 without a valid token; 403 without the required scope, or for the
-/// administrator's own client; 404; 409 if the client was changed concurrently; 412 if `If-Match` names
-/// another revision; 408 and 413; 415 for a body that is not `application/json`.
-pub(crate) async fn replace(
-    State(service): State<Arc<Service>>,
-    Named(id): Named,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (mut parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let found = find(&cx, &id).await;
-    let subject = refusal::subject(&id, found.is_ok());
-    let replaced = match found {
-        Ok(stored) => replace_found(&cx, &mut parts, &by, &stored).await,
-        Err(problem) => Err(problem),
-    };
-    match replaced {
-        Ok(client) => Ok(detail(&cx, &client)),
-        Err(problem) => Err(refused(&cx, &by, (Action::UpdateRefused, subject), problem)),
-    }
-}
-
-async fn replace_found(
-    cx: &Context<'_>,
-    parts: &mut Parts,
-    by: &Administrator,
-    stored: &Stored,
-) -> Result<Client, Problem> {
-    check_changeable(
-        parts,
-        stored.client(),
-        "an administrator cannot be changed as a client; use /admin/v1/administrators",
-    )?;
-    let members = read_object(parts)?;
-    let caller = caller(parts, by);
-    let nothing_else = Change::default();
-    let replaced =
-        registration::replace_as_operator(cx, &caller, members, stored, nothing_else).await;
-    Ok(replaced?)
-}
-
-/// Deletes one client, as if the client had requested it: the hook `deleteClient` can deny it. A client that
-/// the operator created cannot be deleted: without it, nobody could call the admin API.
-///
-/// # Errors
-/// 401 without a valid token; 403 without the required scope, or for the administrator's own client; 404; 409
-/// if the client was changed concurrently; 412 if `If-Match` names another revision; the response of a
-/// script.
-pub(crate) async fn delete(
-    State(service): State<Arc<Service>>,
-    Named(id): Named,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let found = find(&cx, &id).await;
-    let subject = refusal::subject(&id, found.is_ok());
-    let deleted = match found {
-        Ok(stored) => delete_found(&cx, &parts, &by, stored).await,
-        Err(problem) => Err(problem),
-    };
-    match deleted {
-        Ok(()) => Ok(answer::empty(StatusCode::NO_CONTENT)),
-        Err(problem) => {
-            let action = (Action::DeletionRefused, subject);
-            Err(refused(&cx, &by, action, problem))
-        }
-    }
-}
-
-async fn delete_found(
-    cx: &Context<'_>,
-    parts: &Parts,
-    by: &Administrator,
-    stored: Stored,
-) -> Result<(), Problem> {
-    let client = stored.client();
-    check_changeable(
-        parts,
-        client,
-        "an administrator cannot be deleted as a client; use /admin/v1/administrators",
-    )?;
-    telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
-    let held = Held {
-        stored,
-        token: None,
-    };
-    management::delete(cx, &caller(parts, by), held).await?;
-    Ok(())
-}
-
-/// Deletes all clients that match all parameters, which are the filters of a list. At least one filter is
-/// required. Clients that the operator created are never deleted. `refused` counts the clients whose deletion
-/// a script denied.
-///
-/// # Errors
-/// 400 without a filter; 401 without a valid token; 403 without the required scope; 500 and 503 if a script
-/// or the store fails, with the number of clients that are already `deleted`.
-pub(crate) async fn delete_all(
-    State(service): State<Arc<Service>>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let cx = Context::new(&service);
-    let (parts, _) = request.into_parts();
-    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
-    let meant = meant(&parts).map_err(refused)?;
-    let deleted = bulk::delete(&cx, &caller(&parts, &by), &meant).await;
-    let (Ok(done) | Err((_, done))) = &deleted;
-    tracing::info!(
-        done.deleted,
-        done.refused,
-        "clients deleted by an administrator"
-    );
-    match deleted {
-        Ok(done) => Ok(answer::json(StatusCode::OK, &done)),
-        Err((error, done)) => {
-            let problem = refused(error.into());
-            Err(problem.member("deleted", done.deleted))
-        }
-    }
-}
-
-/// Returns the filter for the clients to delete. The query must have one.
-fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
-    let query = Query::read(&parts.uri, ClientFilter::PARAMETERS)?;
-    if !ClientFilter::PARAMETERS
-        .iter()
-        .any(|name| query.text(name).is_some())
-    {
-        return Err(bad_request(&format!(
-            "give at least one filter: {}",
-            ClientFilter::PARAMETERS.join(", ")
-        )));
-    }
-    if let Some(name) = ClientFilter::PARAMETERS
-        .iter()
-        .find(|name| query.text(name).is_some_and(str::is_empty))
-    {
-        return Err(bad_request(&format!(
-            "{name} is empty and would match every client"
-        )));
-    }
-    filter(&query)
-}
-
 /// Returns the administrator as the caller in the registration pipeline.
 fn caller<'a>(parts: &'a Parts, by: &Administrator) -> Caller<'a> {
     Caller::of(parts).with_administrator(&by.client_id, by.name.as_deref())
@@ -459,10 +338,16 @@ fn detail(cx: &Context<'_>, client: &Client) -> Response {
 }
 
 fn tagged(record: &ClientRecord<'_>, revision: u64) -> Response {
-    let mut response = answer::json(StatusCode::OK, record);
+    with_revision(answer::json(StatusCode::OK, record), revision)
+}
+
+/// Returns the response with the revision of the client in it, and with what changes the client.
+fn with_revision(mut response: Response, revision: u64) -> Response {
+    let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&entity_tag(revision)) {
-        response.headers_mut().insert(ETAG, tag);
+        headers.insert(ETAG, tag);
     }
+    headers.insert(ACCEPT_PATCH, HeaderValue::from_static(MERGE_PATCH));
     response
 }
 
