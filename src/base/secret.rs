@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -134,8 +136,10 @@ impl fmt::Debug for Sealed {
     }
 }
 
-const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
+/// Bytes of the nonce of AES-256-GCM.
+pub(super) const NONCE_BYTES: usize = 12;
+/// Bytes of the tag of AES-256-GCM.
+pub(super) const TAG_BYTES: usize = 16;
 
 /// The reasons why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +169,17 @@ impl SealingKey {
     /// Returns the key with these bytes.
     pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// Returns the key in base64, for its file.
+    pub(crate) fn to_text(&self) -> Secret {
+        Secret::new(STANDARD.encode(self.0))
+    }
+
+    /// Reads the key from the content of its file. Returns `None` if it is not 32 bytes in base64.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.trim()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
     }
 
     /// Seals `secret` so that it can be opened only for the same `owner`.

@@ -6,6 +6,8 @@ mod output;
 
 mod administrators;
 mod audit;
+mod backup;
+mod beside;
 mod check;
 mod clients;
 mod config_live;
@@ -85,7 +87,7 @@ enum Command {
     /// Work with the administrators of a running server, or reset the first one.
     #[command(subcommand)]
     Admin(administrators::AdminCommand),
-    /// Check, export or repair the embedded store while no server has it open.
+    /// Back up the embedded store of a running server, or restore, check, export or repair one that is not in use.
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
@@ -200,7 +202,7 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
     match command {
         Command::Serve(arguments) => Ok(serve::run(arguments)?),
         Command::Check(arguments) => Ok(check::run(arguments)?),
-        Command::Store(command) => Ok(store::run(command)?),
+        Command::Store(command) => store::run(command),
         Command::Script(command) => script::run(command),
         Command::Config(command) => configure(command),
         Command::Admin(command) => administrators::run(command),

@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backend;
+pub(crate) mod backup;
 pub(crate) mod client_documents;
 pub(crate) mod clients;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub(crate) mod transfer;
 pub(crate) mod upstream_calls;
 pub(crate) mod waiting;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use crate::store::clients::index::Indexed;
@@ -67,6 +68,7 @@ pub(crate) use upstream_calls::{
 pub(crate) use waiting::{PendingType, WaitingItem, WaitingItems};
 
 // What the parts of the store use of one another.
+use backend::journal::Journal;
 use backend::overlay::Overlay;
 use backend::pending::{Pending, Values};
 use backend::{Facts, number, numbered, page};
@@ -312,19 +314,26 @@ async fn sled(
     folder: &Path,
     settings: &StoreSettings,
 ) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
-    let backend: Arc<dyn Backend> = Arc::new(crate::store::backend::sled::Sled::open(
-        folder,
-        settings.cache_bytes,
-    )?);
+    backup::refuse_unfinished(folder)?;
+    let backend = embedded(folder, settings)?;
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
-    let file = settings
-        .key_file
-        .clone()
-        .unwrap_or_else(|| folder.join(crate::store::sealing::key_file::DEFAULT_NAME));
+    let file = key_file_of(folder, settings);
     let sealing_key = crate::store::sealing::key_file::load_or_make(&file, is_used)?;
     crate::store::sealing::key_proof::check(&*backend, &sealing_key, &file).await?;
     Ok((backend, sealing_key))
+}
+
+/// Opens the embedded store in `folder`, creating it if necessary.
+fn embedded(folder: &Path, settings: &StoreSettings) -> Result<Arc<dyn Backend>, StoreError> {
+    let opened = crate::store::backend::sled::Sled::open(folder, settings.cache_bytes)?;
+    Ok(Arc::new(opened))
+}
+
+/// Returns the key file of the embedded store in `folder`.
+fn key_file_of(folder: &Path, settings: &StoreSettings) -> PathBuf {
+    let own = || folder.join(crate::store::sealing::key_file::DEFAULT_NAME);
+    settings.key_file.clone().unwrap_or_else(own)
 }
 
 async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {

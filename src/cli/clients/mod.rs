@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::cli::beside::refuse_existing;
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, Table, cell, items,
     member_table, moment, segment, write_json, write_line,
@@ -111,7 +112,7 @@ pub(super) async fn run(command: &ClientsCommand) -> Result<(), CommandFailure> 
         ClientsCommand::Show { id, form, remote } => show(id, form.format, remote).await,
         ClientsCommand::Delete(deletion) => delete(deletion).await,
         ClientsCommand::Export { output, remote } => {
-            transfer::refuse_existing(output.as_deref())?;
+            refuse_existing(output.as_deref())?;
             let remote = remote.connect(&[EXPORT]).await?;
             transfer::export(&remote, output.as_deref()).await
         }

@@ -22,7 +22,7 @@ const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
 
 /// The admin API. Pages in a browser may not call it, so it has no CORS headers.
 pub(crate) fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{audit, config};
+    use crate::admin::endpoint::{audit, backup, config};
     const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
     let configuration = get(config::get).patch(config::patch);
     let config_path = &service.settings.server.paths.config;
@@ -34,6 +34,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
+        .route("/admin/v1/store/backup", post_only(post(backup::create)))
         .merge(admin_script_versions())
         .merge(admin_descriptions());
     let resolver = Extension(Resolver::new(&service));

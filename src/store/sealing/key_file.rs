@@ -5,9 +5,6 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::base::{SealingKey, random};
 use crate::config::refuse_other_readers;
 use crate::store::StoreError;
@@ -45,19 +42,34 @@ fn failed(file: &Path, reason: impl Display) -> StoreError {
 /// Reads the content of the key file.
 fn parse(file: &Path, text: &[u8]) -> Result<SealingKey, StoreError> {
     let text = String::from_utf8_lossy(text);
-    let decoded = STANDARD.decode(text.trim()).ok();
-    let bytes = decoded.and_then(|bytes| bytes.try_into().ok());
     let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is lost, delete \
                   the file; the next start reports how to continue without the key";
-    let bytes = bytes.ok_or_else(|| failed(file, advice))?;
-    Ok(SealingKey::from_bytes(bytes))
+    SealingKey::from_text(&text).ok_or_else(|| failed(file, advice))
+}
+
+/// Writes `key`, which a backup contained or which is kept elsewhere, to `file`. An existing file must have the same
+/// key.
+pub(in crate::store) fn put_back(file: &Path, key: &SealingKey) -> Result<(), StoreError> {
+    match write(file, key.to_text().expose()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let there = load_or_make(file, true)?;
+            if there.to_text().matches(key.to_text().expose()) {
+                return Ok(());
+            }
+            let advice = "it exists and contains another key; move it away, or set store.keyFile to another file";
+            Err(failed(file, advice))
+        }
+        Err(error) => Err(failed(file, error)),
+    }
 }
 
 /// Creates a new key in `file`.
 fn make(file: &Path) -> Result<SealingKey, StoreError> {
     let bytes = random::bytes::<32>().map_err(|error| failed(file, error))?;
-    match write(file, &STANDARD.encode(bytes)) {
-        Ok(()) => Ok(SealingKey::from_bytes(bytes)),
+    let key = SealingKey::from_bytes(bytes);
+    match write(file, key.to_text().expose()) {
+        Ok(()) => Ok(key),
         // Another server was faster; its key is used.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
         Err(error) => Err(failed(file, error)),

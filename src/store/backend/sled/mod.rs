@@ -24,7 +24,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::work::Work;
-use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use crate::store::{Backend, Change, Facts, Journal, Pair, StoreError};
 use crate::telemetry::{WriteOutcome, meter};
 use database::{Database, LOG, LONG_VALUES};
 use integrity::Integrity;
@@ -42,6 +42,7 @@ pub(in crate::store) struct Sled {
     /// `None` once the store is being closed.
     queue: Option<mpsc::Sender<(Change, AnswerSender)>>,
     writer: Option<std::thread::JoinHandle<()>>,
+    journal: Journal,
 }
 
 impl Sled {
@@ -52,7 +53,8 @@ impl Sled {
         let database = Arc::new(Database::open(folder, cache_bytes)?);
         let integrity = Integrity::open(&database, folder)?;
         let (queue, changes) = mpsc::channel(QUEUE);
-        let mut writer = Writer::new(Arc::clone(&database), integrity);
+        let journal = Journal::default();
+        let mut writer = Writer::new(Arc::clone(&database), integrity, journal.clone());
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(changes))
@@ -61,6 +63,7 @@ impl Sled {
             database,
             queue: Some(queue),
             writer: Some(writer),
+            journal,
         })
     }
 }
@@ -151,5 +154,9 @@ impl Backend for Sled {
             disk_bytes: self.database.with(Db::size_on_disk).ok(),
             waiting,
         }
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        Some(&self.journal)
     }
 }
