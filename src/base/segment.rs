@@ -111,7 +111,10 @@ mod tests {
         let place = |number, is_last| SegmentPlace { number, is_last };
         let sealed = key.seal(place(1, false), b"backup", b"text").unwrap();
         assert_eq!(sealed.len(), 4 + SegmentKey::MORE_BYTES);
-        assert_eq!(key.open(place(1, false), b"backup", &sealed).unwrap(), b"text");
+        assert_eq!(
+            key.open(place(1, false), b"backup", &sealed).unwrap(),
+            b"text"
+        );
         for (other, context) in [
             (place(0, false), &b"backup"[..]),
             (place(2, false), b"backup"),

@@ -14,7 +14,7 @@ use crate::cli::{
     Call, CommandFailure, Needs, Progress, Remote, RemoteArguments, counted, moment, read_object,
 };
 use crate::service;
-use crate::store::backup::{self, Backup, Contents, Manifest, Opened};
+use crate::store::backup::{self, Backup, Contents, Manifest, OpenedBackup};
 
 /// The scope for a backup.
 const BACKUP: Needs = |scopes| &scopes.store_backup;
@@ -118,8 +118,9 @@ async fn download(
             }
             Ok(None) => break,
             Err(error) => {
-                let message =
-                    format!("the backup is truncated: {error}; the log of the server has the cause");
+                let message = format!(
+                    "the backup is truncated: {error}; the log of the server has the cause"
+                );
                 return Err(CommandFailure::Failed(message));
             }
         }
@@ -152,13 +153,13 @@ fn check(file: &Path, identity: Option<&Path>) -> Result<Checked, String> {
     Ok(Checked::Contents { manifest, contents })
 }
 
-fn open(file: &Path) -> Result<Opened<File>, String> {
+fn open(file: &Path) -> Result<OpenedBackup<File>, String> {
     let input = File::open(file).map_err(|error| format!("cannot be read: {error}"))?;
-    Opened::new(input).map_err(|fault| fault.to_string())
+    OpenedBackup::new(input).map_err(|fault| fault.to_string())
 }
 
 /// Decrypts the backup, if it is encrypted, with the private key in `identity`.
-fn read(opened: Opened<File>, identity: Option<&Path>) -> Result<Backup<File>, String> {
+fn read(opened: OpenedBackup<File>, identity: Option<&Path>) -> Result<Backup<File>, String> {
     let key = match (opened.encrypted_key(), identity) {
         (Some(encrypted), Some(path)) => {
             let jwk = read_object(path)?;
@@ -179,7 +180,11 @@ pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), CommandFailure> 
              its contents"
         ),
         Ok(Checked::Contents { manifest, contents }) => {
-            let key = if manifest.has_key() { "with" } else { "without" };
+            let key = if manifest.has_key() {
+                "with"
+            } else {
+                "without"
+            };
             let at = moment::shown(Some(&json!(manifest.created_at)));
             let (of, records) = (&manifest.issuer, shown(contents));
             say!("{file}: fine, {records}, {key} registrar.key, of {of} at {at}");
@@ -198,25 +203,30 @@ fn shown(contents: Contents) -> String {
     format!("{}{removed}", counted(records, "record"))
 }
 
+/// Opens the backup in `file` after a check of all of it, so that nothing of a damaged one is written.
+fn checked(file: &Path, identity: Option<&Path>) -> Result<Backup<File>, String> {
+    match check(file, identity)? {
+        Checked::Form => Err(backup::BackupFault::Encrypted.to_string()),
+        Checked::Contents { .. } => read(open(file)?, identity),
+    }
+}
+
 /// Writes the records of a backup to a new store.
 pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), String> {
     let settings = arguments.store.settings_of_any()?.store;
     let folder = embedded_folder(&settings)?;
     let (file, identity) = (&arguments.file, arguments.identity.as_deref());
-    let faulty = |fault| format!("{} {fault}", file.display());
-    let opened = open(file).map_err(faulty)?;
-    if opened.encrypted_key().is_some() && identity.is_none() {
-        return Err(faulty(backup::BackupFault::Encrypted.to_string()));
-    }
-    // Nothing is written before the whole backup was checked.
-    check(file, identity).map_err(faulty)?;
-    let backup = read(opened, identity).map_err(faulty)?;
+    let backup = checked(file, identity).map_err(|fault| format!("{} {fault}", file.display()))?;
     let key = arguments.key.as_deref();
     let restoring = backup::restore(&settings, &folder, backup, key);
     let restored = super::runtime()?.block_on(restoring);
     let restored = restored.map_err(|error| error.to_string())?;
     give_back(&folder);
-    say!("{}: {} restored", folder.display(), shown(restored.contents));
+    say!(
+        "{}: {} restored",
+        folder.display(),
+        shown(restored.contents)
+    );
     if !restored.has_key {
         note!(
             "registrar: the backup does not contain registrar.key. Copy that file to {} before the server starts; with \

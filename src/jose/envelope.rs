@@ -1,11 +1,11 @@
 //! Keys that are encrypted to the public key of their recipient: a JWE (RFC 7516) whose text is the key.
 
+use josekit::JoseError;
 use josekit::jwe::{
     ECDH_ES_A256KW, JweDecrypter, JweEncrypter, JweHeader, RSA_OAEP_256, deserialize_compact,
     serialize_compact,
 };
 use josekit::jwk::Jwk;
-use josekit::JoseError;
 use serde_json::{Map, Value};
 
 use crate::base::absent;
@@ -70,7 +70,10 @@ fn bare(jwk: &Map<String, Value>) -> Result<Jwk, JoseError> {
 ///
 /// # Errors
 /// When `recipient` is private, weak or not for encryption.
-pub(crate) fn seal_key(key: &[u8], recipient: &Map<String, Value>) -> Result<String, EnvelopeError> {
+pub(crate) fn seal_key(
+    key: &[u8],
+    recipient: &Map<String, Value>,
+) -> Result<String, EnvelopeError> {
     let recipient = &*absent::present_of(recipient);
     jwks::check_secrecy(recipient).map_err(EnvelopeError::Recipient)?;
     let read = jwks::key::read(recipient).map_err(EnvelopeError::Recipient)?;
@@ -189,10 +192,16 @@ mod tests {
         let said = seal_key(b"the key", &private).unwrap_err().to_string();
         assert!(said.starts_with("is a private or symmetric key"), "{said}");
         assert_eq!(open_key("a.b.c.d.e", &public), Err(EnvelopeError::Private));
-        assert_eq!(open_key("a.b.c.d.e", &private), Err(EnvelopeError::Unopened));
+        assert_eq!(
+            open_key("a.b.c.d.e", &private),
+            Err(EnvelopeError::Unopened)
+        );
         let symmetric = json!({"kty": "oct", "k": "AAAA"});
         let symmetric = symmetric.as_object().unwrap();
         assert!(seal_key(b"the key", symmetric).is_err());
-        assert_eq!(open_key("a.b.c.d.e", symmetric), Err(EnvelopeError::Private));
+        assert_eq!(
+            open_key("a.b.c.d.e", symmetric),
+            Err(EnvelopeError::Private)
+        );
     }
 }

@@ -14,11 +14,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::refusal::call_refused;
+use crate::admin::Administrator;
 use crate::admin::endpoint::{Query, admit, bad_request, read_typed};
+use crate::base::Timestamp;
 use crate::http::Problem;
-use crate::service::{Context, backup};
+use crate::service::{Context, Service, backup};
 use crate::store::Action;
-use crate::store::backup::{BackupError, BackupRefusal, Envelope, Manifest};
+use crate::store::backup::{BackupError, BackupRefusal, Envelope, Manifest, Recording};
 
 /// How to make a backup.
 #[derive(Deserialize, JsonSchema)]
@@ -37,7 +39,7 @@ pub(in crate::admin) struct StoreBackupRequest {
 /// for a body that cannot be read, 409 if another backup is being made or the store is not embedded, 503 if the store
 /// fails. A later failure ends the body early.
 pub(crate) async fn create(
-    State(service): State<Arc<crate::service::Service>>,
+    State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
@@ -47,24 +49,32 @@ pub(crate) async fn create(
         Ok(envelope) => envelope,
         Err(problem) => return Err(call_refused(&cx, &parts, &by.author(), problem)),
     };
-    let recording = service.store.begin_backup().map_err(refused)?;
     let now = service.clock.now();
-    // No caller gets the secrets without an event in the audit log.
+    let recording = begun(&service, &by, envelope.is_some(), now).await?;
+    let manifest = Manifest::new(&service.issuer, now);
+    let bytes = service.store.backup(recording, envelope, manifest);
+    bytes.map(streamed).map_err(|error| {
+        aborted(&error);
+        Problem::server_error()
+    })
+}
+
+/// Begins a backup. No caller gets the secrets without an event in the audit log.
+async fn begun(
+    service: &Service,
+    by: &Administrator,
+    is_encrypted: bool,
+    now: Timestamp,
+) -> Result<Recording, Problem> {
+    let recording = service.store.begin_backup().map_err(refused)?;
     let event = by.did(Action::StoreBackedUp, "", now);
-    let event = event.with("encrypted", envelope.is_some());
+    let event = event.with("encrypted", is_encrypted);
     service.store.audit.append(&event).await?;
     tracing::info!(
-        encrypted = envelope.is_some(),
+        encrypted = is_encrypted,
         "backup of the store started by an administrator"
     );
-    let manifest = Manifest::new(&service.issuer, now);
-    match service.store.backup(recording, envelope, manifest) {
-        Ok(bytes) => Ok(streamed(bytes)),
-        Err(error) => {
-            aborted(&error);
-            Err(Problem::server_error())
-        }
-    }
+    Ok(recording)
 }
 
 /// Returns the key of the backup, if its body names a recipient.
@@ -87,9 +97,7 @@ fn refused(refusal: BackupRefusal) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, &refusal.to_string())
 }
 
-fn streamed(
-    bytes: impl Stream<Item = Result<Vec<u8>, BackupError>> + Send + 'static,
-) -> Response {
+fn streamed(bytes: impl Stream<Item = Result<Vec<u8>, BackupError>> + Send + 'static) -> Response {
     let mut response = Response::new(Body::from_stream(bytes.inspect_err(aborted)));
     let headers = response.headers_mut();
     let octets = HeaderValue::from_static("application/octet-stream");

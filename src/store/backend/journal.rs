@@ -28,11 +28,11 @@ pub(crate) enum JournalFault {
 
 /// Passes what is written to the copy that is being made, if there is one.
 #[derive(Clone, Default)]
-pub(in crate::store) struct Journal(Arc<Mutex<Option<Kept>>>);
+pub(crate) struct Journal(Arc<Mutex<Option<Meanwhile>>>);
 
 /// What was written since it was last taken.
 #[derive(Default)]
-struct Kept {
+struct Meanwhile {
     values: Values,
     bytes: usize,
     fault: Option<JournalFault>,
@@ -45,7 +45,7 @@ impl Journal {
         if kept.is_some() {
             return None;
         }
-        *kept = Some(Kept::default());
+        *kept = Some(Meanwhile::default());
         Some(Recording(self.clone()))
     }
 
@@ -63,13 +63,13 @@ impl Journal {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Option<Meanwhile>> {
         // A panic while values are added could lose some, but nothing there can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl Meanwhile {
     fn add(&mut self, values: Values) {
         if self.fault.is_some() {
             return;
@@ -143,14 +143,14 @@ mod tests {
         assert!(journal.record().is_none());
         journal.written(values(&[("a", Some(1)), ("b", Some(2))]));
         journal.written(values(&[("a", None)]));
-        assert_eq!(
-            recording.take(),
-            Ok(values(&[("a", None), ("b", Some(2))]))
-        );
+        assert_eq!(recording.take(), Ok(values(&[("a", None), ("b", Some(2))])));
         assert_eq!(recording.take(), Ok(Values::new()));
         drop(recording);
         journal.written(values(&[("late", Some(1))]));
-        assert_eq!(journal.record().expect("free again").take(), Ok(Values::new()));
+        assert_eq!(
+            journal.record().expect("free again").take(),
+            Ok(Values::new())
+        );
     }
 
     #[test]

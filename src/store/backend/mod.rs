@@ -5,7 +5,7 @@
 //! other: counters that many writers change at once, and a log without gaps. A change can therefore also
 //! add to numbers and append to sequences. The resulting values are determined when the change is applied.
 
-pub(in crate::store) mod journal;
+pub(crate) mod journal;
 pub(in crate::store) mod memory;
 pub(in crate::store) mod overlay;
 pub(in crate::store) mod pending;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
-use super::sealed::{Envelope, Opened, Sealer, Segments};
+use super::sealed::{Envelope, OpenedBackup, Sealer, Segments};
 use crate::base::{SealError, SealingKey, SegmentKey, Timestamp};
 use crate::store::backup::BackupFault;
 
@@ -100,10 +100,7 @@ pub(super) struct BackupText {
 
 impl BackupText {
     /// Begins a backup with `manifest`, which is encrypted if there is an `envelope`.
-    pub(super) fn new(
-        envelope: Option<Envelope>,
-        manifest: &Manifest,
-    ) -> Result<Self, TextError> {
+    pub(super) fn new(envelope: Option<Envelope>, manifest: &Manifest) -> Result<Self, TextError> {
         let mut text = Self {
             sealer: Sealer::new(envelope)?,
             contents: Contents::default(),
@@ -171,7 +168,7 @@ pub(crate) enum TextError {
 }
 
 /// A key, and its value or `None` if the key was removed.
-pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
+pub(super) type BackupEntry = (Vec<u8>, Option<Vec<u8>>);
 
 /// A backup while its text is read.
 pub(crate) struct Backup<R> {
@@ -186,7 +183,10 @@ impl<R: Read> Backup<R> {
     ///
     /// # Errors
     /// When the backup is damaged, or `key` does not decrypt it.
-    pub(crate) fn read(opened: Opened<R>, key: Option<SegmentKey>) -> Result<Self, BackupFault> {
+    pub(crate) fn read(
+        opened: OpenedBackup<R>,
+        key: Option<SegmentKey>,
+    ) -> Result<Self, BackupFault> {
         if opened.encrypted_key().is_some() && key.is_none() {
             return Err(BackupFault::Encrypted);
         }
@@ -225,7 +225,7 @@ impl<R: Read> Backup<R> {
     }
 
     /// Returns the next entry. Returns `None` after the last one, when the whole backup is what was written.
-    pub(super) fn advance(&mut self) -> Result<Option<Entry>, BackupFault> {
+    pub(super) fn advance(&mut self) -> Result<Option<BackupEntry>, BackupFault> {
         match self.byte()? {
             STORED => {
                 let (key, value) = (self.part(MOST_KEY)?, self.part(MOST_VALUE)?);

@@ -17,11 +17,12 @@ mod entries;
 mod restore;
 mod sealed;
 
+pub(crate) use crate::store::backend::journal::Recording;
 pub(crate) use copy::{BackupError, BackupRefusal};
 pub(crate) use entries::{Backup, Contents, Manifest};
-pub(crate) use restore::restore;
 pub(in crate::store) use restore::refuse_unfinished;
-pub(crate) use sealed::{Envelope, Opened};
+pub(crate) use restore::restore;
+pub(crate) use sealed::{Envelope, OpenedBackup};
 
 /// Why a backup cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::entries::{Backup, Contents};
 use super::BackupFault;
+use super::entries::{Backup, Contents};
 use crate::base::SealingKey;
 use crate::config::StoreSettings;
 use crate::store::sealing::{key_file, key_proof};
@@ -161,7 +161,11 @@ fn clear(folder: &Path, is_new: bool) -> std::io::Result<()> {
         }
     }
     fs::remove_file(folder.join(MARK))?;
-    if is_new { fs::remove_dir(folder) } else { Ok(()) }
+    if is_new {
+        fs::remove_dir(folder)
+    } else {
+        Ok(())
+    }
 }
 
 async fn write<R: Read>(

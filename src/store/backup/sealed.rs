@@ -23,7 +23,7 @@ const DIGEST: usize = 32;
 /// The first line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Head {
+struct BackupHead {
     registrar_backup: u64,
     /// The key of the segments, encrypted to the recipient: a JWE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ impl Sealer {
             Some(Envelope { key, encrypted }) => (Some(key), Some(encrypted)),
             None => (None, None),
         };
-        let mut head = serde_json::to_vec(&Head {
+        let mut head = serde_json::to_vec(&BackupHead {
             registrar_backup: VERSION,
             encrypted_key,
         })?;
@@ -123,14 +123,14 @@ impl Sealer {
 }
 
 /// A backup whose head was read.
-pub(crate) struct Opened<R> {
+pub(crate) struct OpenedBackup<R> {
     input: BufReader<R>,
     digest: Sha256,
     context: [u8; DIGEST],
     encrypted_key: Option<String>,
 }
 
-impl<R: Read> Opened<R> {
+impl<R: Read> OpenedBackup<R> {
     /// Reads the head of a backup.
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl<R: Read> Opened<R> {
 }
 
 /// Parses the first line.
-fn read_head(line: &[u8]) -> Result<Head, BackupFault> {
+fn read_head(line: &[u8]) -> Result<BackupHead, BackupFault> {
     /// The member that every version has.
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -201,7 +201,7 @@ fn read_head(line: &[u8]) -> Result<Head, BackupFault> {
 
 /// The segments of a backup while they are read.
 pub(super) struct Segments<R> {
-    opened: Opened<R>,
+    opened: OpenedBackup<R>,
     key: Option<SegmentKey>,
     number: u64,
     is_over: bool,
