@@ -27,8 +27,8 @@ fn name(number: usize) -> Vec<u8> {
 
 async fn apply(backend: &dyn Backend, put: Vec<Pair>, delete: Vec<Vec<u8>>) {
     let change = Change {
-        put,
         delete,
+        put,
         ..Change::default()
     };
     backend.apply(change).await.unwrap();
