@@ -11,6 +11,7 @@ mod media_type;
 pub(crate) mod random;
 pub(crate) mod scope;
 mod secret;
+mod segment;
 mod violation;
 
 pub(crate) use client_url::{ClientUrl, ClientUrlForm};
@@ -24,4 +25,5 @@ pub(crate) use secret::{
     texts_equal,
 };
 pub(crate) use secret::{Secret, TokenDigest, sha256_hex};
+pub(crate) use segment::{SegmentKey, SegmentPlace};
 pub(crate) use violation::{ErrorCode, Violation, printable};

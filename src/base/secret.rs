@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -137,8 +139,10 @@ impl fmt::Debug for Sealed {
     }
 }
 
-const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
+/// Bytes of the nonce of AES-256-GCM.
+pub(super) const NONCE_BYTES: usize = 12;
+/// Bytes of the tag of AES-256-GCM.
+pub(super) const TAG_BYTES: usize = 16;
 
 /// The reasons why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -170,9 +174,15 @@ impl SealingKey {
         Self(bytes)
     }
 
-    /// Returns the bytes, for the file of the key.
-    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// Returns the key in base64, for its file.
+    pub(crate) fn to_text(&self) -> Secret {
+        Secret::new(STANDARD.encode(self.0))
+    }
+
+    /// Reads the key from the content of its file. Returns `None` if it is not 32 bytes in base64.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.trim()).ok()?;
+        Some(Self(bytes.try_into().ok()?))
     }
 
     /// Returns a short name of the key, from which the key cannot be derived.
@@ -263,6 +273,12 @@ impl SealingKeys {
     /// Puts other keys in the place of these, for all clones.
     pub(crate) fn replace(&self, current: SealingKey, previous: Vec<SealingKey>) {
         self.0.store(Arc::new(KeySet { current, previous }));
+    }
+
+    /// Returns the key that seals, and those that only open.
+    pub(crate) fn all(&self) -> (SealingKey, Vec<SealingKey>) {
+        let keys = self.0.load();
+        (keys.current.clone(), keys.previous.clone())
     }
 
     /// Returns the [name](SealingKey::id) of the key that seals.

@@ -6,6 +6,8 @@ mod output;
 
 mod administrators;
 mod audit;
+mod backup;
+mod beside;
 mod check;
 mod clients;
 mod config_live;
@@ -95,7 +97,7 @@ enum Command {
     /// Replace the key that seals secrets in the store, while servers run.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Check, export or repair the embedded store while no server has it open.
+    /// Back up the embedded store of a running server, or restore, check, export or repair one that is not in use.
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
@@ -222,7 +224,7 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
     match command {
         Command::Serve(arguments) => Ok(serve::run(arguments)?),
         Command::Check(arguments) => Ok(check::run(arguments)?),
-        Command::Store(command) => Ok(store::run(command)?),
+        Command::Store(command) => store::run(command),
         Command::Key(command) => key::run(command),
         Command::Script(command) => script::run(command),
         Command::Config(command) => configure(command),

@@ -21,14 +21,19 @@ pub(super) struct OfflineArguments {
 }
 
 impl OfflineArguments {
-    /// Returns the configuration of a store that exists, so that none is created by mistake.
-    pub(super) fn settings(&self) -> Result<Settings, String> {
+    /// Returns the configuration of a store that may not exist.
+    pub(super) fn settings_of_any(&self) -> Result<Settings, String> {
         let mut flags = Vec::new();
         if let Some(folder) = &self.data {
             flags.push(super::store_flag(folder));
         }
         let sources = super::sources(&self.file, flags);
-        let settings = super::load_configuration(&sources)?.settings;
+        Ok(super::load_configuration(&sources)?.settings)
+    }
+
+    /// Returns the configuration of a store that exists, so that none is created by mistake.
+    pub(super) fn settings(&self) -> Result<Settings, String> {
+        let settings = self.settings_of_any()?;
         if let Some(folder) = settings.store.url.sled_folder()
             && inspect::is_absent(folder)
         {

@@ -1,4 +1,5 @@
-//! `registrar store`: checks, exports and repairs the embedded store while no server has it open.
+//! `registrar store`: checks, exports and repairs the embedded store while no server has it open. `backup` calls a
+//! running server.
 
 use std::fmt::Display;
 use std::io;
@@ -10,7 +11,9 @@ use std::time::Duration;
 use clap::Subcommand;
 use tokio::sync::oneshot;
 
-use crate::cli::{Progress, counted, offline::OfflineArguments, offline::give_back};
+use crate::cli::backup::{self, BackupArguments, RestoreArguments, VerifyArguments};
+use crate::cli::{CommandFailure, Progress, counted};
+use crate::cli::{offline::OfflineArguments, offline::give_back};
 use crate::config::StoreSettings;
 use crate::store::{
     backend::sled::Work, backend::sled::inspect, backend::sled::inspect::Inspection,
@@ -18,6 +21,13 @@ use crate::store::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
+    /// Write a backup of everything in the embedded store of a running server to a file, at one moment while it is in
+    /// use.
+    Backup(BackupArguments),
+    /// Check that a backup is complete and unaltered.
+    Verify(VerifyArguments),
+    /// Write the records of a backup to a new store in an empty folder, for a server to start with.
+    Restore(RestoreArguments),
     /// Read every record and report what is missing or cannot be read, including the key file. Works on a
     /// copy.
     Check(OfflineArguments),
@@ -33,11 +43,14 @@ pub(super) enum StoreCommand {
     Accept(OfflineArguments),
 }
 
-pub(super) fn run(command: &StoreCommand) -> Result<(), String> {
+pub(super) fn run(command: &StoreCommand) -> Result<(), CommandFailure> {
     match command {
-        StoreCommand::Check(store) => check(store),
-        StoreCommand::Export { store, file } => export(store, file),
-        StoreCommand::Accept(store) => accept(store),
+        StoreCommand::Backup(arguments) => super::wait(backup::create(arguments)),
+        StoreCommand::Verify(arguments) => backup::verify(arguments),
+        StoreCommand::Restore(arguments) => Ok(backup::restore(arguments)?),
+        StoreCommand::Check(store) => Ok(check(store)?),
+        StoreCommand::Export { store, file } => Ok(export(store, file)?),
+        StoreCommand::Accept(store) => Ok(accept(store)?),
     }
 }
 
@@ -97,18 +110,22 @@ fn accept(store: &OfflineArguments) -> Result<(), String> {
     Ok(())
 }
 
+/// Returns the folder of the embedded store.
+pub(super) fn embedded_folder(settings: &StoreSettings) -> Result<PathBuf, String> {
+    let folder = settings.url.sled_folder().map(Path::to_owned);
+    folder.ok_or_else(|| {
+        "this command is for the embedded store (sled:FOLDER); use the tools of your database"
+            .to_owned()
+    })
+}
+
 /// Does `work` with the settings and their store folder, and returns its result and the folder.
 fn inspected<T: Send + 'static, E: Display + Send + 'static>(
     store: &OfflineArguments,
     work: impl FnOnce(&StoreSettings, &Path, &Work) -> Result<T, E> + Send + 'static,
 ) -> Result<(T, PathBuf), String> {
     let settings = store.settings()?.store;
-    let Some(folder) = settings.url.sled_folder().map(Path::to_owned) else {
-        return Err(
-            "this command is for the embedded store (sled:FOLDER); use the tools of your database"
-                .to_owned(),
-        );
-    };
+    let folder = embedded_folder(&settings)?;
     let place = folder.clone();
     let done = attended(move |state| work(&settings, &place, state));
     give_back(&folder);

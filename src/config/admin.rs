@@ -66,6 +66,8 @@ pub struct AdminScopes {
     pub admins_read: String,
     /// Create, change, rotate and delete administrators.
     pub admins_write: String,
+    /// Make a backup of the embedded store, with everything in it.
+    pub store_backup: String,
 }
 
 impl Default for AdminScopes {
@@ -90,6 +92,7 @@ impl Default for AdminScopes {
             audit_read: "audit.read".to_owned(),
             admins_read: "admins.read".to_owned(),
             admins_write: "admins.write".to_owned(),
+            store_backup: "store.backup".to_owned(),
         }
     }
 }
@@ -117,6 +120,7 @@ impl AdminScopes {
             audit_read,
             admins_read,
             admins_write,
+            store_backup,
         } = self;
         let all = [
             clients_read,
@@ -138,6 +142,7 @@ impl AdminScopes {
             audit_read,
             admins_read,
             admins_write,
+            store_backup,
         ];
         let mut names: Vec<&str> = Vec::new();
         for name in all {

@@ -6,6 +6,7 @@
 mod algorithm;
 mod claims;
 mod compact;
+mod envelope;
 mod error;
 mod expectations;
 pub(crate) mod fit;
@@ -23,6 +24,7 @@ mod verify;
 pub use algorithm::Algorithm;
 pub(crate) use compact::Compact;
 pub(crate) use compact::{MAXIMUM_TOKEN_BYTES, Unverified, decode_unverified};
+pub(crate) use envelope::{EnvelopeError, open_key, seal_key};
 pub(crate) use error::{DecodeError, JwsError};
 pub(crate) use expectations::{Expectations, TypRule};
 pub(crate) use fit::KeyTask;

@@ -1,6 +1,7 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of everything that
 //! can change while the server runs.
 
+pub(crate) mod backup;
 pub(crate) mod candidate;
 pub(crate) mod exports;
 mod judging;

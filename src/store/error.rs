@@ -47,6 +47,12 @@ pub(crate) enum StoreError {
         /// The supported version.
         known: u64,
     },
+    /// A backup was being restored into the folder.
+    #[error(
+        "the restore into {} was not finished; remove everything in the folder, and run 'registrar store restore' \
+         again", .0.display()
+    )]
+    Unrestored(PathBuf),
     /// Another process has the folder open.
     #[error("another registrar has the folder {} open; stop it, or set another store.url", .0.display())]
     Locked(PathBuf),

@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backend;
+pub(crate) mod backup;
 pub(crate) mod client_documents;
 pub(crate) mod clients;
 #[cfg(test)]
@@ -73,6 +74,7 @@ pub(crate) use upstream_calls::{
 pub(crate) use waiting::{PendingType, WaitingItem, WaitingItems};
 
 // What the parts of the store use of one another.
+use backend::journal::Journal;
 use backend::overlay::Overlay;
 use backend::pending::{Pending, Values};
 use backend::{Facts, number, numbered, page};
@@ -172,9 +174,10 @@ impl Store {
 
     /// Returns the file with the keys that seal the secrets of the store; none for a store in memory.
     pub(crate) fn key_file(settings: &StoreSettings) -> Option<PathBuf> {
-        let in_folder = |folder: &Path| folder.join(key_file::DEFAULT_NAME);
-        let named = settings.key_file.clone();
-        named.or_else(|| settings.url.sled_folder().map(in_folder))
+        match settings.url.sled_folder() {
+            Some(folder) => Some(key_file_of(folder, settings)),
+            None => settings.key_file.clone(),
+        }
     }
 
     /// Checks the settings of the store as far as possible without opening it.
@@ -331,16 +334,26 @@ fn memory() -> Result<Opened, StoreError> {
 }
 
 async fn sled(folder: &Path, settings: &StoreSettings) -> Result<Opened, StoreError> {
-    let backend: Arc<dyn Backend> = Arc::new(crate::store::backend::sled::Sled::open(
-        folder,
-        settings.cache_bytes,
-    )?);
+    backup::refuse_unfinished(folder)?;
+    let backend = embedded(folder, settings)?;
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
-    let file = Store::key_file(settings).unwrap_or_default();
+    let file = key_file_of(folder, settings);
     let found = key_file::load_or_make(&file, is_used)?;
     let current = key_proof::check(&*backend, &found, &file).await?;
     Ok((backend, found.sealing_with(&current), Some(file)))
+}
+
+/// Opens the embedded store in `folder`, creating it if necessary.
+fn embedded(folder: &Path, settings: &StoreSettings) -> Result<Arc<dyn Backend>, StoreError> {
+    let opened = crate::store::backend::sled::Sled::open(folder, settings.cache_bytes)?;
+    Ok(Arc::new(opened))
+}
+
+/// Returns the key file of the embedded store in `folder`.
+fn key_file_of(folder: &Path, settings: &StoreSettings) -> PathBuf {
+    let own = || folder.join(key_file::DEFAULT_NAME);
+    settings.key_file.clone().unwrap_or_else(own)
 }
 
 async fn postgres(settings: &StoreSettings) -> Result<Opened, StoreError> {

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use crate::acknowledged::{Client, Dice, Due, Found, answered_at_last, number};
 use crate::process::{Registrar, command};
+use crate::store_backup::{back_up, restored};
 
 /// Connections that register, update and delete.
 const WORKERS: usize = 6;
@@ -81,6 +82,8 @@ async fn rounds(many: u64, seed: u64) {
     for client in &mut clients {
         assert_eq!(client.look(&registrar, &http).await, Found::Due);
     }
+    let backup = registrar.folder().join("backup");
+    back_up(&registrar, &backup, &[]).fine();
     registrar.kill();
     let data = registrar.folder().join("data");
     let output = command(&["store", "check", "--data", data.to_str().expect("a path")])
@@ -91,6 +94,11 @@ async fn rounds(many: u64, seed: u64) {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
+    let restored = restored(&data, &backup);
+    for client in &mut clients {
+        assert_eq!(client.look(&restored, &http).await, Found::Due, "restored");
+    }
+    operator.look(&restored, &http).await;
     let gone = clients
         .iter()
         .filter(|client| client.due == Due::Gone)

@@ -56,6 +56,8 @@ mod shutdown;
 #[cfg(unix)]
 mod stopping;
 #[cfg(unix)]
+mod store_backup;
+#[cfg(unix)]
 mod store_commands;
 mod support;
 #[cfg(target_os = "linux")]

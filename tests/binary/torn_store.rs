@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 use crate::acknowledged::{Client, Dice, Due, Found, number};
 use crate::process::{Registrar, command};
+use crate::store_backup::{back_up, restored};
 
 /// How long a server may take to start or to report why it does not.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -78,6 +79,14 @@ async fn cuts(many: u64, seed: u64) {
             println!("{note}: {outcome:?}, {lines} of {live} exported");
             exported += lines;
             due += live;
+            let restored = restored(&folder.path().join("data"), &folder.path().join("backup"));
+            for client in clients {
+                let found = client
+                    .clone()
+                    .look(&restored, &reqwest::Client::new())
+                    .await;
+                assert_eq!(found, Found::Due, "{note}: restored");
+            }
         }
     }
     for ((kind, outcome), count) in &outcomes {
@@ -114,6 +123,9 @@ async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
         }
         for index in (turn..clients.len()).step_by(9) {
             clients[index].delete(&url, &http).await.expect("an answer");
+        }
+        if turn == 2 {
+            back_up(&registrar, &registrar.folder().join("backup"), &[]).fine();
         }
         if is_clean || turn < 2 {
             assert!(registrar.terminate().success());

@@ -145,3 +145,20 @@ async fn an_export_of_one_store_equals_an_export_of_the_other() {
         server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_is_backed_up_with_its_own_tools() {
+    let Some(database) = Database::new().await else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let server = server(&database.url, folder.path()).await;
+    let path = "/admin/v1/store/backup";
+    let request = call(&server, folder.path(), Method::POST, path).await;
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 409);
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["error"], "not_embedded");
+    let said = problem["error_description"].as_str().unwrap();
+    assert!(said.contains("pg_dump"), "{said}");
+}

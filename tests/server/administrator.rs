@@ -83,7 +83,8 @@ impl TestServer {
 
 const SCOPES: &str = "clients.read clients.write clients.export clients.used clients.resolve \
                       config.read config.write tokens.read tokens.write scripts.read scripts.write scripts.try \
-                      documents.read documents.write pending.read pending.write audit.read admins.read admins.write";
+                      documents.read documents.write pending.read pending.write audit.read admins.read admins.write \
+                      store.backup";
 
 #[tokio::test]
 async fn the_first_start_creates_an_administrator_with_all_scopes() {

@@ -84,6 +84,7 @@ mod signed_requests;
 mod slow;
 mod statement_keys;
 mod statements;
+mod store_backup;
 mod sweeping;
 mod tls;
 mod token;

@@ -3,6 +3,7 @@
 
 pub(crate) mod administrators;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod candidate;
 pub(crate) mod clients;
 pub(crate) mod config;

@@ -15,6 +15,7 @@ mod operation;
 mod public;
 mod schemas;
 mod scripts;
+mod store;
 mod trial;
 
 use std::net::SocketAddr;
@@ -55,6 +56,7 @@ fn administrative(settings: &Settings) -> Vec<Operation> {
     operations.extend(scripts::operations(scopes));
     operations.extend(document_check::operations(&scopes.documents_read));
     operations.extend(trial::operations(&scopes.scripts_try));
+    operations.extend(store::operations(&scopes.store_backup));
     operations
 }
 
@@ -244,13 +246,17 @@ fn described_for_clients(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
     ]
 }
 
-/// Returns the scopes for the administrators themselves, with their descriptions.
-fn described_for_administrators(scopes: &AdminScopes) -> [(&String, &'static str); 2] {
+/// Returns the scopes for the administrators themselves and for the store, with their descriptions.
+fn described_for_administrators(scopes: &AdminScopes) -> [(&String, &'static str); 3] {
     [
         (&scopes.admins_read, "List and read administrators."),
         (
             &scopes.admins_write,
             "Create, change, rotate and delete administrators.",
+        ),
+        (
+            &scopes.store_backup,
+            "Make a backup of the embedded store, with everything in it.",
         ),
     ]
 }

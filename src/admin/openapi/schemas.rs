@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{operation::named, trial};
 use crate::admin::{
     administrators, bulk::ChangedClients, bulk::MatchingClients, endpoint::audit::AuditPage,
-    endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
+    endpoint::backup, endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
     endpoint::clients::ClientRecord, endpoint::clients::ClientWithCredentials,
     endpoint::document_check, endpoint::document_orders, endpoint::documents,
     endpoint::events::EventPage, endpoint::events::consumers, endpoint::events::replay,
@@ -109,6 +109,7 @@ fn requests() -> Map<String, Value> {
     generator.subschema_for::<script_replay::ScriptReplayRequest>();
     generator.subschema_for::<script_versions::PushedFiles>();
     generator.subschema_for::<script_versions::WantedPin>();
+    generator.subschema_for::<backup::StoreBackupRequest>();
     generator.take_definitions(true)
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
+use crate::cli::beside::refuse_existing;
 use crate::cli::{CommandFailure, Format, Needs, OutputForm, RemoteArguments, member_table};
 use change::{ClientCreation, MemberEdit, NamedClient};
 use list::{ListArguments, ShownClient};
@@ -103,7 +104,7 @@ pub(super) async fn run(command: &ClientsCommand) -> Result<(), CommandFailure> 
 async fn run_transfer(command: &ClientsCommand) -> Result<(), CommandFailure> {
     match command {
         ClientsCommand::Export { output, remote } => {
-            transfer::refuse_existing(output.as_deref())?;
+            refuse_existing(output.as_deref())?;
             let remote = remote.connect(&[EXPORT]).await?;
             transfer::export(&remote, output.as_deref()).await
         }

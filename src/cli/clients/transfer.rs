@@ -1,25 +1,15 @@
 //! `registrar clients export` and `import`: JSON lines, written as they arrive and sent while they are read. The
 //! last line counts the others, so that a truncated export is detected.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::ExistingClients;
+use crate::cli::beside::{Beside, refuse_existing};
 use crate::cli::{Call, CommandFailure, Format, Progress, Remote, cell, counted, write_line};
-
-/// Refuses to overwrite an existing file: it may be a previous export, perhaps the only one.
-pub(super) fn refuse_existing(output: Option<&Path>) -> Result<(), CommandFailure> {
-    match output {
-        Some(file) if file.symlink_metadata().is_ok() => Err(CommandFailure::Failed(format!(
-            "{} already exists; name another file, or move the existing file away",
-            file.display()
-        ))),
-        _ => Ok(()),
-    }
-}
 
 pub(super) async fn export(remote: &Remote, output: Option<&Path>) -> Result<(), CommandFailure> {
     let clients = match output {
@@ -117,52 +107,6 @@ impl Lines {
         }
         Ok(clients)
     }
-}
-
-/// A temporary file beside its target, renamed to the target when it is complete.
-struct Beside {
-    open: File,
-    path: PathBuf,
-}
-
-impl Beside {
-    fn new(file: &Path) -> Result<Self, CommandFailure> {
-        let mut name = file.as_os_str().to_owned();
-        name.push(".new");
-        let path = PathBuf::from(name);
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // An interrupted export may have left this file, and its mode cannot be relied on.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(unwritable(&path, &error));
-            }
-            _ => {}
-        }
-        match options.open(&path) {
-            Ok(open) => Ok(Self { open, path }),
-            Err(error) => Err(unwritable(&path, &error)),
-        }
-    }
-
-    fn keep(self, file: &Path) -> Result<(), CommandFailure> {
-        let synced = self.open.sync_all();
-        let kept = synced.and_then(|()| fs::rename(&self.path, file));
-        kept.map_err(|error| unwritable(file, &error))
-    }
-}
-
-impl Drop for Beside {
-    /// Removes an incomplete export. A complete one has been renamed and no longer has this path.
-    fn drop(&mut self) {
-        drop(fs::remove_file(&self.path));
-    }
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> CommandFailure {
-    CommandFailure::Failed(format!("{} cannot be written: {error}", path.display()))
 }
 
 /// The number of bytes read at a time.

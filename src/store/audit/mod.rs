@@ -40,6 +40,8 @@ pub(crate) enum Action {
     ClientExpired,
     /// All clients were exported, with their secrets.
     ClientsExported,
+    /// A backup of the store was made, with everything in it.
+    StoreBackedUp,
     /// A registration was rejected.
     RegistrationRefused,
     /// An update by the client itself was rejected.

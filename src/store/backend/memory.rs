@@ -7,29 +7,34 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use crate::store::{Backend, Change, Facts, Pair, Pending, StoreError};
+use crate::store::{Backend, Change, Facts, Journal, Pair, Pending, StoreError};
 
 /// Keys and values in memory.
 #[derive(Default)]
-pub(in crate::store) struct Memory(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+pub(in crate::store) struct Memory {
+    pairs: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
+    journal: Journal,
+}
 
 impl Memory {
     fn pairs(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
         // Nothing here can panic between two related changes, so the map is consistent even if the lock is
         // poisoned.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pairs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
         let mut pairs = self.pairs();
         let mut pending = Pending::on(|key: &[u8]| Ok(pairs.get(key).cloned()));
         let numbers = pending.add(change)?;
-        for (key, value) in pending.into_values() {
+        let values = pending.into_values();
+        for (key, value) in values.clone() {
             match value {
                 Some(value) => pairs.insert(key, value),
                 None => pairs.remove(&key),
             };
         }
+        self.journal.written(values);
         Ok(numbers)
     }
 }
@@ -61,5 +66,9 @@ impl Backend for Memory {
 
     fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        Some(&self.journal)
     }
 }

@@ -5,6 +5,7 @@
 //! other: counters that many writers change at once, and a log without gaps. A change can therefore also
 //! add to numbers and append to sequences. The resulting values are determined when the change is applied.
 
+pub(crate) mod journal;
 pub(in crate::store) mod memory;
 pub(in crate::store) mod overlay;
 pub(in crate::store) mod pending;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::store::{StoreError, keys};
 use crate::telemetry::WriteOutcome;
+use journal::Journal;
 
 /// A key with its value.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
@@ -105,6 +107,12 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Returns facts about the backend that are cheap to obtain.
     fn facts(&self) -> Facts;
+
+    /// Returns what keeps the changes that are made while everything is copied; `None` if it cannot, since other
+    /// servers make changes too.
+    fn journal(&self) -> Option<&Journal> {
+        None
+    }
 
     /// Returns whether other servers may use it too.
     fn is_shared(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use crate::store::{Backend, Change, Facts, Pair, StoreError, keys};
+use crate::store::{Backend, Change, Facts, Journal, Pair, StoreError, keys};
 
 /// A backend that signals when an event was appended through it.
 pub(in crate::store) struct Announcing {
@@ -50,6 +50,10 @@ impl Backend for Announcing {
 
     fn facts(&self) -> Facts {
         self.backend.facts()
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        self.backend.journal()
     }
 
     fn is_shared(&self) -> bool {

@@ -8,10 +8,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::base::{SealingKey, SealingKeys, random};
+use crate::base::{SealingKey, SealingKeys, Secret, random};
 use crate::config::refuse_other_readers;
 use crate::store::StoreError;
 
@@ -48,13 +45,47 @@ impl KeyFile {
         others.cloned().collect()
     }
 
-    fn text(&self) -> String {
+    /// Returns the content of the file.
+    pub(in crate::store) fn to_text(&self) -> Secret {
         let mut text = String::new();
         for key in self.keys() {
-            text.push_str(&STANDARD.encode(key.as_bytes()));
+            text.push_str(key.to_text().expose());
             text.push('\n');
         }
-        text
+        Secret::new(text)
+    }
+
+    /// Reads the content of a file. Returns `None` if a line is not a key, a key is there twice, or there are too many.
+    pub(in crate::store) fn from_text(text: &str) -> Option<Self> {
+        let mut keys: Vec<SealingKey> = Vec::new();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let key = SealingKey::from_text(line)?;
+            if keys.contains(&key) || keys.len() == MOST_KEYS {
+                return None;
+            }
+            keys.push(key);
+        }
+        let mut keys = keys.into_iter();
+        Some(Self {
+            first: keys.next()?,
+            others: keys.collect(),
+        })
+    }
+}
+
+impl From<SealingKey> for KeyFile {
+    fn from(first: SealingKey) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+}
+
+impl From<&SealingKeys> for KeyFile {
+    fn from(keys: &SealingKeys) -> Self {
+        let (first, others) = keys.all();
+        Self { first, others }
     }
 }
 
@@ -98,36 +129,30 @@ fn parse(file: &Path, text: &[u8]) -> Result<KeyFile, StoreError> {
     let advice = "each line must have 32 bytes in base64, and at most 4 lines are allowed, all different; restore the \
                   file from a backup. If the key is lost, delete the file; the next start reports how to continue \
                   without the key";
-    parsed(text).ok_or_else(|| failed(file, advice))
+    let text = std::str::from_utf8(text).ok();
+    let parsed = text.and_then(KeyFile::from_text);
+    parsed.ok_or_else(|| failed(file, advice))
 }
 
-fn parsed(text: &[u8]) -> Option<KeyFile> {
-    let mut keys: Vec<SealingKey> = Vec::new();
-    for line in std::str::from_utf8(text).ok()?.lines() {
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
+/// Writes `keys`, which a backup contained or which are kept elsewhere, to `file`. An existing file must have the same
+/// keys.
+pub(in crate::store) fn put_back(file: &Path, keys: &KeyFile) -> Result<(), StoreError> {
+    match write(file, keys, give_name) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if load_or_make(file, true)? == *keys {
+                return Ok(());
+            }
+            let advice = "it exists and contains another key; move it away, or set store.keyFile to another file";
+            Err(failed(file, advice))
         }
-        let bytes = STANDARD.decode(line).ok()?.try_into().ok()?;
-        let key = SealingKey::from_bytes(bytes);
-        if keys.contains(&key) || keys.len() == MOST_KEYS {
-            return None;
-        }
-        keys.push(key);
+        Err(error) => Err(failed(file, error)),
     }
-    let mut keys = keys.into_iter();
-    Some(KeyFile {
-        first: keys.next()?,
-        others: keys.collect(),
-    })
 }
 
 /// Creates a new key in `file`.
 fn make(file: &Path) -> Result<KeyFile, StoreError> {
-    let made = KeyFile {
-        first: new_key(file)?,
-        others: Vec::new(),
-    };
+    let made = KeyFile::from(new_key(file)?);
     match write(file, &made, give_name) {
         Ok(()) => Ok(made),
         // Another server was faster; its key is used.
@@ -175,11 +200,7 @@ pub(crate) fn end_rotation(file: &Path, id: &str) -> Result<usize, StoreError> {
     }
     let removed = found.others.len();
     if removed > 0 {
-        let kept = KeyFile {
-            first: found.first,
-            others: Vec::new(),
-        };
-        replace(file, &kept)?;
+        replace(file, &KeyFile::from(found.first))?;
     }
     Ok(removed)
 }
@@ -227,7 +248,7 @@ fn write(
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut new = options.open(&beside)?;
-    new.write_all(keys.text().as_bytes())?;
+    new.write_all(keys.to_text().expose().as_bytes())?;
     new.sync_all()?;
     name(&beside, file)?;
     // The name of the file must survive a power cut too.
@@ -326,7 +347,12 @@ mod tests {
 
     #[test]
     fn a_key_file_with_a_bad_line_is_rejected_as_a_whole() {
-        let key = |byte| STANDARD.encode([byte; 32]);
+        let key = |byte| {
+            SealingKey::from_bytes([byte; 32])
+                .to_text()
+                .expose()
+                .to_owned()
+        };
         let five: Vec<String> = (0..5).map(key).collect();
         for text in [
             String::new(),
@@ -334,9 +360,9 @@ mod tests {
             format!("{}\nc2hvcnQ=\n", key(1)),
             five.join("\n"),
         ] {
-            assert!(parsed(text.as_bytes()).is_none(), "{text}");
+            assert!(KeyFile::from_text(&text).is_none(), "{text}");
         }
-        let two = parsed(format!("{}\r\n\n{}", key(1), key(2)).as_bytes()).unwrap();
+        let two = KeyFile::from_text(&format!("{}\r\n\n{}", key(1), key(2))).unwrap();
         assert_eq!(two.keys().count(), 2);
     }
 

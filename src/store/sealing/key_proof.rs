@@ -102,10 +102,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_first_key_is_accepted() {
         let (store, file) = (Memory::default(), Path::new("some.key"));
-        let key = |byte| KeyFile {
-            first: SealingKey::from_bytes([byte; 32]),
-            others: Vec::new(),
-        };
+        let key = |byte| KeyFile::from(SealingKey::from_bytes([byte; 32]));
         assert!(!is_there(&store).await.unwrap());
         check(&store, &key(1), file).await.unwrap();
         assert!(is_there(&store).await.unwrap());

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::work::Work;
 use crate::store::backend::write_outcome;
-use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use crate::store::{Backend, Change, Facts, Journal, Pair, StoreError};
 use crate::telemetry::meter;
 use database::{Database, LOG, LONG_VALUES};
 use integrity::Integrity;
@@ -43,6 +43,7 @@ pub(in crate::store) struct Sled {
     /// `None` once the store is being closed.
     queue: Option<mpsc::Sender<(Change, AnswerSender)>>,
     writer: Option<std::thread::JoinHandle<()>>,
+    journal: Journal,
 }
 
 impl Sled {
@@ -53,7 +54,8 @@ impl Sled {
         let database = Arc::new(Database::open(folder, cache_bytes)?);
         let integrity = Integrity::open(&database, folder)?;
         let (queue, changes) = mpsc::channel(QUEUE);
-        let mut writer = Writer::new(Arc::clone(&database), integrity);
+        let journal = Journal::default();
+        let mut writer = Writer::new(Arc::clone(&database), integrity, journal.clone());
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(changes))
@@ -62,6 +64,7 @@ impl Sled {
             database,
             queue: Some(queue),
             writer: Some(writer),
+            journal,
         })
     }
 }
@@ -142,5 +145,9 @@ impl Backend for Sled {
             disk_bytes: self.database.with(Db::size_on_disk).ok(),
             waiting,
         }
+    }
+
+    fn journal(&self) -> Option<&Journal> {
+        Some(&self.journal)
     }
 }

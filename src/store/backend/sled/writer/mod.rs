@@ -14,7 +14,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Database, Integrity};
-use crate::store::{Change, Pair, Pending, StoreError, Values};
+use crate::store::{Change, Journal, Pair, Pending, StoreError, Values};
 use crate::telemetry::meter;
 
 /// Changes that share one flush.
@@ -41,16 +41,22 @@ pub(in crate::store) struct Writer {
     miscounted: Option<Instant>,
     /// Numbers as they were last written, so that they are not read for each batch: nobody else writes.
     numbers: Values,
+    journal: Journal,
 }
 
 impl Writer {
-    pub(in crate::store) const fn new(database: Arc<Database>, integrity: Integrity) -> Self {
+    pub(in crate::store) const fn new(
+        database: Arc<Database>,
+        integrity: Integrity,
+        journal: Journal,
+    ) -> Self {
         Self {
             database,
             integrity,
             broken: None,
             miscounted: None,
             numbers: Values::new(),
+            journal,
         }
     }
 
@@ -148,7 +154,7 @@ impl Writer {
             .integrity
             .next(|key| self.recall(known, key), &values)?;
         let numbers = self.numbers_of(&values);
-        let batch = batch(values, next.pair());
+        let batch = batch(&values, next.pair());
         let written = self.database.with(|db| {
             db.apply_batch(batch)?;
             db.flush()?;
@@ -158,9 +164,11 @@ impl Writer {
             Ok(()) => {
                 self.integrity.written(&next);
                 self.keep(numbers);
+                self.journal.written(values);
             }
             Err(error) => {
                 self.numbers.clear();
+                self.journal.failed();
                 tracing::error!(%error, "write to the store failed");
                 self.broken = Some(Instant::now());
             }
@@ -228,12 +236,12 @@ impl Writer {
 }
 
 /// Returns the batch that writes `values` and the tally of the store.
-fn batch(values: Values, (tally_key, tally): Pair) -> Batch {
+fn batch(values: &Values, (tally_key, tally): Pair) -> Batch {
     let mut batch = Batch::default();
     for (key, value) in values {
         match value {
-            Some(value) => batch.insert(key, value),
-            None => batch.remove(key),
+            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+            None => batch.remove(key.as_slice()),
         }
     }
     batch.insert(tally_key, tally);

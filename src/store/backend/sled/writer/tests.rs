@@ -16,7 +16,7 @@ impl TestStore {
         let folder = TempDir::new().unwrap();
         let database = Arc::new(Database::open(folder.path(), 1 << 20).unwrap());
         let integrity = Integrity::open(&database, folder.path()).unwrap();
-        let writer = Writer::new(Arc::clone(&database), integrity);
+        let writer = Writer::new(Arc::clone(&database), integrity, Journal::default());
         Self {
             _folder: folder,
             database,
