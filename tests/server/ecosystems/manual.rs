@@ -32,7 +32,7 @@ fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
         .union(&options(&scripts))
         .copied()
         .collect();
-    // Words of the standards, and members of `/readyz`.
+    // Words of the standards, and members of `/readyz` and of a backup.
     let foreign = [
         "fhirUser",
         "oidcIssuer",
@@ -43,6 +43,8 @@ fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
         "sweepHeld",
         "scriptsPinned",
         "candidateError",
+        "registrarBackup",
+        "encryptedKey",
     ];
     let mut named = 0;
     let pages =
