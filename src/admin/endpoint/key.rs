@@ -23,6 +23,7 @@ pub(in crate::admin) struct KeyState {
     previous: Vec<String>,
     /// The last rotation, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ShownRotation")]
     rotation: Option<ShownRotation>,
 }
 
