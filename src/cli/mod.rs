@@ -85,7 +85,7 @@ enum Command {
     /// Work with the administrators of a running server, or reset the first one.
     #[command(subcommand)]
     Admin(administrators::AdminCommand),
-    /// Check, export or repair the embedded store while no server has it open.
+    /// Check, export, repair or convert the embedded store while no server has it open.
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
@@ -160,11 +160,12 @@ impl ServeArguments {
     }
 }
 
-/// Returns the option that `--data` sets.
+/// Returns the option that `--data` sets: the store in the folder, or a new one of sled.
 fn store_flag(folder: &Path) -> (String, String) {
+    let database = crate::store::backend::offline::database_in(folder).name();
     (
         "store.url".to_owned(),
-        format!("sled:{}", folder.to_string_lossy()),
+        format!("{database}:{}", folder.to_string_lossy()),
     )
 }
 

@@ -77,7 +77,7 @@ use retry::{unless_lost, until_won};
 use tokio::sync::mpsc;
 
 use crate::base::{SealingKey, Timestamp, random};
-use crate::config::StoreSettings;
+use crate::config::{EmbeddedDatabase, StoreSettings};
 
 /// The store of one server.
 #[derive(Clone)]
@@ -149,8 +149,8 @@ impl Store {
     /// the key of its secrets is missing or readable by other users.
     pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let url = &settings.url;
-        let (backend, sealing_key) = match url.sled_folder() {
-            Some(folder) => sled(folder, settings).await?,
+        let (backend, sealing_key) = match url.embedded() {
+            Some((database, folder)) => embedded(database, folder, settings).await?,
             None if url.is_postgres() => postgres(settings).await?,
             None if url.is_memory() => memory()?,
             None => return Err(StoreError::Url(url.to_string())),
@@ -170,7 +170,7 @@ impl Store {
         }
         match settings
             .url
-            .sled_folder()
+            .folder()
             .filter(|folder| folder.exists() && !folder.is_dir())
         {
             Some(file) => {
@@ -308,14 +308,17 @@ fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     ))
 }
 
-async fn sled(
+async fn embedded(
+    database: EmbeddedDatabase,
     folder: &Path,
     settings: &StoreSettings,
 ) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
-    let backend: Arc<dyn Backend> = Arc::new(crate::store::backend::sled::Sled::open(
-        folder,
-        settings.cache_bytes,
-    )?);
+    backend::offline::check_database(database, folder)?;
+    let cache = settings.cache_bytes;
+    let backend: Arc<dyn Backend> = match database {
+        EmbeddedDatabase::Sled => Arc::new(backend::sled::Sled::open(folder, cache)?),
+        EmbeddedDatabase::Fjall => Arc::new(backend::fjall::FjallStore::open(folder, cache)?),
+    };
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings

@@ -31,7 +31,8 @@ use tokio::task::JoinSet;
 use crate::base::{ClientId, SealingKey, Timestamp};
 use crate::client::Client;
 use crate::store::{
-    Backend, Pair, Store, backend::memory::Memory, backend::overlay::Overlay, backend::sled::Sled,
+    Backend, Pair, Store, backend::fjall::FjallStore, backend::memory::Memory,
+    backend::overlay::Overlay, backend::sled::Sled,
 };
 
 /// Runs each of these functions as a test with every backend.
@@ -47,6 +48,12 @@ macro_rules! on_every_backend {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
                 super::$name(crate::store::contract::TestPlace::sled()).await;
+            })+
+        }
+        mod fjall {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::store::contract::TestPlace::fjall()).await;
             })+
         }
         mod overlay {
@@ -97,6 +104,12 @@ impl TestPlace {
     fn sled() -> Self {
         let folder = TempDir::new().unwrap();
         Self::on(Arc::new(open(folder.path()).unwrap()), Some(folder))
+    }
+
+    fn fjall() -> Self {
+        let folder = TempDir::new().unwrap();
+        let backend = FjallStore::open(&folder.path().join("data"), 1 << 20).unwrap();
+        Self::on(Arc::new(backend), Some(folder))
     }
 
     fn on(backend: Arc<dyn Backend>, folder: Option<TempDir>) -> Self {

@@ -4,13 +4,12 @@ use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use super::super::{Work, database};
+use super::{Inspect, Inspection, Met, StoreSource, key_file_of, read_client};
 use crate::base::SealingKey;
 use crate::client::TrustLevel;
 use crate::store::{
-    ClientLine, StoreError, backend::sled::Met, backend::sled::Work, backend::sled::database,
-    backend::sled::inspect::Inspection, backend::sled::inspect::StoreSource,
-    backend::sled::inspect::key_file_of, backend::sled::inspect::read_client, keys,
-    sealing::key_file, transfer::CLIENTS, transfer::append_line,
+    ClientLine, StoreError, keys, sealing::key_file, transfer::CLIENTS, transfer::append_line,
 };
 
 /// Why there is no export.
@@ -36,18 +35,18 @@ pub(crate) enum StoreExportError {
 /// file must not exist yet. It contains secrets in clear, so only its owner can read it.
 ///
 /// # Errors
-/// As for [`check`](crate::store::backend::sled::inspect::check), and when the key of the secrets or the file is not available.
-pub(crate) fn export(
+/// As for [`check`](super::check), and when the key of the secrets or the file is not available.
+pub(in crate::store) fn export<E: Inspect>(
     folder: &Path,
     key: Option<&Path>,
     file: &Path,
     work: &Work,
 ) -> Result<Inspection, StoreExportError> {
     // Checked first, because a missing key is not the problem where there is no store.
-    drop(database::lock(folder)?);
+    drop(database::lock::<E>(folder)?);
     let key = key_file::load_or_make(&key_file_of(folder, key), true)?;
     let mut found = Inspection::default();
-    let source = StoreSource::open(folder, work, &mut found)?;
+    let source = StoreSource::<E>::open(folder, work, &mut found)?;
     let failed = |source: io::Error| match source.kind() {
         ErrorKind::AlreadyExists => StoreExportError::Exists(file.to_owned()),
         _ => StoreExportError::File {
@@ -75,8 +74,8 @@ enum Unwritten {
 }
 
 /// Writes the clients, followed by their number.
-fn write(
-    source: &StoreSource,
+fn write<E: Inspect>(
+    source: &StoreSource<E>,
     key: &SealingKey,
     file: fs::File,
     work: &Work,

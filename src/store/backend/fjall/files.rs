@@ -1,0 +1,142 @@
+//! The files of fjall.
+//!
+//! fjall 3.1 deletes the tables of a keyspace whose list of tables (`current`) is missing, and of every keyspace
+//! when the keyspace that names the others is. It takes both for a creation that was interrupted. This module
+//! looks before fjall does.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::HOME;
+use crate::store::StoreError;
+use crate::store::backend::embedded::mark;
+
+/// The file that fjall locks. It has no contents.
+const LOCK: &str = "lock";
+/// The file that says that the database was created.
+const VERSION: &str = "version";
+/// The folder with the keyspaces.
+const KEYSPACES: &str = "keyspaces";
+/// The keyspace with the names of the others.
+const NAMES: &str = "0";
+/// The file of a keyspace that names its list of tables.
+const CURRENT: &str = "current";
+/// The folder of a keyspace with its tables.
+const TABLES: &str = "tables";
+/// What the names of journals end with.
+const JOURNAL: &str = ".jnl";
+
+/// Creates the folder of fjall in the folder of a store, accessible to its owner only, and the file that fjall
+/// locks if somebody deleted it.
+pub(super) fn create_home(folder: &Path) -> io::Result<()> {
+    let home = folder.join(HOME);
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to set"))]
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&home)?;
+    lock_file(folder).map(drop)
+}
+
+/// Opens the file that is locked, or creates it if there is a store.
+pub(super) fn lock_file(folder: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join(HOME).join(LOCK))
+}
+
+/// Checks that there is every file without which fjall would delete others or begin anew.
+///
+/// Files are missing without any damage only while a store is created, and that has ended once it has its mark.
+pub(super) fn inspect(folder: &Path) -> Result<(), StoreError> {
+    let home = folder.join(HOME);
+    if !home.exists() {
+        // As with sled, the mark tells whether there was a store.
+        return Ok(());
+    }
+    let found = Found::read(&home)
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", home.display())))?;
+    let is_created = folder.join(mark::NAME).exists();
+    match found.missing(is_created) {
+        Some(what) => Err(StoreError::Damaged(format!(
+            "the file {HOME}/{what} is missing"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Which files there are.
+#[derive(Default)]
+struct Found {
+    has_version: bool,
+    has_journal: bool,
+    /// Whether the keyspace with the names is complete.
+    has_names: bool,
+    /// Whether another keyspace is complete.
+    has_records: bool,
+    /// Whether there is another keyspace, complete or not.
+    has_keyspace: bool,
+    /// A keyspace with tables and without their list.
+    unlisted: Option<String>,
+}
+
+impl Found {
+    fn read(home: &Path) -> io::Result<Self> {
+        let mut found = Self {
+            has_version: home.join(VERSION).exists(),
+            ..Self::default()
+        };
+        for entry in fs::read_dir(home)? {
+            found.has_journal |= entry?.file_name().to_string_lossy().ends_with(JOURNAL);
+        }
+        let keyspaces = home.join(KEYSPACES);
+        if keyspaces.exists() {
+            for entry in fs::read_dir(keyspaces)? {
+                let entry = entry?;
+                found.keyspace(&entry.path(), &entry.file_name().to_string_lossy());
+            }
+        }
+        Ok(found)
+    }
+
+    fn keyspace(&mut self, folder: &Path, name: &str) {
+        let is_complete = folder.join(CURRENT).exists();
+        if name == NAMES {
+            self.has_names = is_complete;
+        } else {
+            self.has_keyspace = true;
+            self.has_records |= is_complete;
+        }
+        let has_tables =
+            fs::read_dir(folder.join(TABLES)).is_ok_and(|mut all| all.next().is_some());
+        if has_tables && !is_complete {
+            self.unlisted = Some(name.to_owned());
+        }
+    }
+
+    /// Returns a file that must be there; `is_created` says whether the creation of the store has ended.
+    fn missing(&self, is_created: bool) -> Option<String> {
+        if let Some(keyspace) = &self.unlisted {
+            return Some(format!("{KEYSPACES}/{keyspace}/{CURRENT}"));
+        }
+        // fjall creates the names, and then the keyspace with the records.
+        if !self.has_names && (is_created || self.has_keyspace) {
+            return Some(format!("{KEYSPACES}/{NAMES}/{CURRENT}"));
+        }
+        // It creates the version before both.
+        if !self.has_version && (is_created || self.has_names) {
+            return Some(VERSION.to_owned());
+        }
+        let needed = [
+            (self.has_records, format!("{KEYSPACES}/1/{CURRENT}")),
+            (self.has_journal, format!("0{JOURNAL}")),
+        ];
+        let absent = needed.into_iter().find(|(is_there, _)| !is_there);
+        absent.filter(|_| is_created).map(|(_, what)| what)
+    }
+}

@@ -1,0 +1,120 @@
+//! What an inspection needs of fjall. Where fjall finds damage in a table, the records before and after it are
+//! read.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::{Fjall, HOME};
+use crate::store::StoreError;
+use crate::store::backend::embedded::database::Database;
+use crate::store::backend::embedded::inspect::{CACHE, Inspect, Met, Salvage, aside, sync};
+use crate::store::backend::embedded::{Work, mark};
+
+impl Inspect for Fjall {
+    type Salvage = Readable;
+
+    fn open_copy(folder: &Path, _: &mut Vec<String>) -> Result<Database<Self>, StoreError> {
+        Database::open(folder, CACHE)
+    }
+
+    fn salvage(folder: &Path, copy: Option<&Path>, _: &Work) -> Result<Readable, StoreError> {
+        let Some(copy) = copy else {
+            let reason = format!(
+                "{} cannot be copied, and fjall works only on a copy",
+                folder.display()
+            );
+            return Err(StoreError::Unavailable(reason));
+        };
+        Database::open(copy, CACHE).map(Readable)
+    }
+
+    fn install(new: &Path, folder: &Path) -> io::Result<()> {
+        fs::rename(new.join(HOME), folder.join(HOME))?;
+        sync(folder)
+    }
+
+    fn replace(new: &Path, folder: &Path) -> io::Result<PathBuf> {
+        let aside = aside(folder)?;
+        for name in [mark::NAME, HOME] {
+            match fs::rename(folder.join(name), aside.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Self::install(new, folder)?;
+        sync(&aside)?;
+        Ok(aside)
+    }
+}
+
+/// A database that cannot read all of its records.
+pub(in crate::store) struct Readable(Database<Fjall>);
+
+impl Salvage for Readable {
+    const MANNER: &'static str = "reading the records before and after the damage";
+    const FINDS_MORE: bool = false;
+
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key).ok().flatten()
+    }
+
+    fn all(
+        &self,
+        end: &[u8],
+        work: &Work,
+        mut meet: impl FnMut(Met<'_>),
+    ) -> Result<(), StoreError> {
+        let mut last = Vec::new();
+        let mut ended = Ok(());
+        let forwards = self
+            .0
+            .visit(Vec::new()..end.to_vec(), usize::MAX, |key, value| {
+                last = key.to_vec();
+                if ended.is_ok() {
+                    meet(Met::Pair(key, value));
+                    ended = work.step(1);
+                }
+            });
+        ended?;
+        if forwards.is_ok() {
+            return Ok(());
+        }
+        let tail = self.tail(last.clone()..end.to_vec());
+        let first = tail.last().map_or(end, |(key, _)| key);
+        meet(Met::Lost(format!(
+            "the records between {} and {} are lost",
+            last.escape_ascii(),
+            first.escape_ascii()
+        )));
+        for (key, value) in tail.iter().rev() {
+            meet(Met::Pair(key, value));
+            work.step(1)?;
+        }
+        Ok(())
+    }
+}
+
+impl Readable {
+    /// Returns the pairs of `range` other than its first key, from the last backwards, as far as they can be read.
+    fn tail(&self, range: Range<Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut tail = Vec::new();
+        let start = range.start.clone();
+        // The error was reported already.
+        drop(self.0.with(|db| {
+            for pair in db.keyspace.range(range).rev() {
+                let (key, value) = pair.into_inner()?;
+                if *key != *start {
+                    tail.push((key.to_vec(), value.to_vec()));
+                }
+            }
+            Ok(())
+        }));
+        tail
+    }
+}
