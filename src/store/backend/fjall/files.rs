@@ -59,7 +59,7 @@ pub(super) fn inspect(folder: &Path) -> Result<(), StoreError> {
         // As with sled, the mark tells whether there was a store.
         return Ok(());
     }
-    let found = Found::read(&home)
+    let found = FjallFiles::read(&home)
         .map_err(|error| StoreError::Unavailable(format!("{}: {error}", home.display())))?;
     let is_created = folder.join(mark::NAME).exists();
     match found.missing(is_created) {
@@ -72,7 +72,7 @@ pub(super) fn inspect(folder: &Path) -> Result<(), StoreError> {
 
 /// Which files there are.
 #[derive(Default)]
-struct Found {
+struct FjallFiles {
     has_version: bool,
     has_journal: bool,
     /// Whether the keyspace with the names is complete.
@@ -85,7 +85,7 @@ struct Found {
     unlisted: Option<String>,
 }
 
-impl Found {
+impl FjallFiles {
     fn read(home: &Path) -> io::Result<Self> {
         let mut found = Self {
             has_version: home.join(VERSION).exists(),

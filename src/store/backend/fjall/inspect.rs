@@ -13,7 +13,7 @@ use crate::store::backend::embedded::inspect::{CACHE, Inspect, Met, Salvage, asi
 use crate::store::backend::embedded::{Work, mark};
 
 impl Inspect for Fjall {
-    type Salvage = Readable;
+    type Salvaged = Readable;
 
     fn open_copy(folder: &Path, _: &mut Vec<String>) -> Result<Database<Self>, StoreError> {
         Database::open(folder, CACHE)
@@ -72,20 +72,26 @@ impl Salvage for Readable {
     ) -> Result<(), StoreError> {
         let mut last = Vec::new();
         let mut ended = Ok(());
-        let forwards = self
-            .0
-            .visit(Vec::new()..end.to_vec(), usize::MAX, |key, value| {
-                last = key.to_vec();
-                if ended.is_ok() {
-                    meet(Met::Pair(key, value));
-                    ended = work.step(1);
-                }
-            });
+        let all = Vec::new()..end.to_vec();
+        let forwards = self.0.visit(all, usize::MAX, |key, value| {
+            last = key.to_vec();
+            if ended.is_ok() {
+                meet(Met::Pair(key, value));
+                ended = work.step(1);
+            }
+        });
         ended?;
-        if forwards.is_ok() {
-            return Ok(());
+        if forwards.is_err() {
+            self.behind(&last, end, &mut meet);
         }
-        let tail = self.tail(last.clone()..end.to_vec());
+        Ok(())
+    }
+}
+
+impl Readable {
+    /// Visits the pairs after the damage that follows the key `last`, before the key `end`.
+    fn behind(&self, last: &[u8], end: &[u8], meet: &mut impl FnMut(Met<'_>)) {
+        let tail = self.tail(last.to_vec()..end.to_vec());
         let first = tail.last().map_or(end, |(key, _)| key);
         meet(Met::Lost(format!(
             "the records between {} and {} are lost",
@@ -94,13 +100,9 @@ impl Salvage for Readable {
         )));
         for (key, value) in tail.iter().rev() {
             meet(Met::Pair(key, value));
-            work.step(1)?;
         }
-        Ok(())
     }
-}
 
-impl Readable {
     /// Returns the pairs of `range` other than its first key, from the last backwards, as far as they can be read.
     fn tail(&self, range: Range<Vec<u8>>) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut tail = Vec::new();

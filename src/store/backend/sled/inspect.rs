@@ -12,7 +12,7 @@ use crate::store::backend::embedded::inspect::{CACHE, Inspect, Met, Salvage, asi
 use crate::store::backend::embedded::{Work, mark};
 
 impl Inspect for Db {
-    type Salvage = SledLog;
+    type Salvaged = SledLog;
 
     /// If sled cannot open the copy, this removes files that sled can recreate from its log.
     fn open_copy(folder: &Path, remade: &mut Vec<String>) -> Result<Database<Self>, StoreError> {

@@ -45,23 +45,24 @@ pub(in crate::store) fn convert<From: Inspect, To: Inspect>(
     let tally = whole(&source, from, &found)?;
     let new = Copy::empty(to)?;
     let content = fill::<From, To>(&source, new.folder(), tally.batches, work)?;
-    match content.differs(tally.content()) {
-        Some(damage) => return Err(StoreError::Damaged(damage)),
-        None => check_copy::<To>(new.folder(), content, work)?,
-    }
-    let key = from.join(key_file::DEFAULT_NAME);
-    let has_key = key.exists();
-    if has_key {
-        // With the mode of the original, which is readable by its owner only.
-        let copied = fs::copy(&key, to.join(key_file::DEFAULT_NAME));
-        copied.map_err(|error| failed(&key, &error))?;
-    }
+    check_copy::<To>(new.folder(), content, work)?;
+    let has_key = copy_key(from, to)?;
     To::install(new.folder(), to).map_err(|error| failed(to, &error))?;
     drop(Mark::open(to, tally.batches)?);
     Ok(Converted {
         records: content.pairs(),
         has_key,
     })
+}
+
+/// Copies the file of the key, with its mode. Returns whether there is one.
+fn copy_key(from: &Path, to: &Path) -> Result<bool, StoreError> {
+    let key = from.join(key_file::DEFAULT_NAME);
+    match fs::copy(&key, to.join(key_file::DEFAULT_NAME)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed(&key, &error)),
+    }
 }
 
 /// Creates the folder, or checks that it is empty.

@@ -37,18 +37,14 @@ const TOLD: usize = 200;
 /// What an inspection needs of a database.
 pub(in crate::store) trait Inspect: Engine {
     /// What reads the records of a damaged store.
-    type Salvage: Salvage;
+    type Salvaged: Salvage;
 
     /// Opens the copy of a store in `folder`. Adds what had to be recreated for that to `remade`.
     fn open_copy(folder: &Path, remade: &mut Vec<String>) -> Result<Database<Self>, StoreError>;
 
     /// Opens the store in `folder`, of which there is a `copy` unless copying failed, for reading around its
     /// damage.
-    fn salvage(
-        folder: &Path,
-        copy: Option<&Path>,
-        work: &Work,
-    ) -> Result<Self::Salvage, StoreError>;
+    fn salvage(folder: &Path, copy: Option<&Path>, work: &Work) -> Result<Self::Salvaged, StoreError>;
 
     /// Moves the files of a complete database in `new` into `folder`, which has none.
     fn install(new: &Path, folder: &Path) -> io::Result<()>;

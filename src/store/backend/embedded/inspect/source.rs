@@ -14,7 +14,7 @@ const CHUNK: usize = 500;
 /// What reads the store.
 enum StoreReader<E: Inspect> {
     Whole(Database<E>),
-    Partial(E::Salvage),
+    Partial(E::Salvaged),
 }
 
 /// A store that cannot be opened elsewhere in the meantime, and whose files stay unchanged.
@@ -139,7 +139,7 @@ fn reader<E: Inspect>(
         found.fault(fault);
     }
     let (tally, content) = (read.tally, read.content);
-    if integrity::check_whole(tally, content, place.folder).is_ok() || !E::Salvage::FINDS_MORE {
+    if integrity::check_whole(tally, content, place.folder).is_ok() || !E::Salvaged::FINDS_MORE {
         return Ok(StoreReader::Whole(read.database));
     }
     let rest = E::salvage(place.folder, place.copied, work)?;
@@ -200,6 +200,6 @@ fn said<E: Inspect>(reason: Option<StoreError>) -> String {
     format!(
         "{} cannot read all of its files ({reason}); {}, without the lost parts",
         E::NAME,
-        E::Salvage::MANNER
+        E::Salvaged::MANNER
     )
 }

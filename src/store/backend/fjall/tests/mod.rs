@@ -1,5 +1,7 @@
 //! What fjall does with damaged files, and what is noticed of it.
 
+mod torn;
+
 use std::fs;
 
 use tempfile::TempDir;
