@@ -4,8 +4,10 @@
 //! The panic message can quote records, so only its position in the source of the database is reported.
 
 use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::process;
 use std::sync::Once;
 use std::thread;
 
@@ -28,6 +30,7 @@ pub(in crate::store) fn guarded<E: Engine, T>(
 ) -> Result<T, StoreError> {
     HOOK.call_once(hush);
     let before = GUARDED.replace(true);
+    PLACE.take();
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
     let Ok(outcome) = outcome else {
@@ -60,8 +63,24 @@ fn hush() {
                 .map_or(place.file(), |(_, file)| file);
             format!("{file}:{}", place.line())
         });
-        PLACE.set(place.unwrap_or_default());
+        let first = PLACE.replace(place.unwrap_or_default());
+        // Neither database catches a panic, so the first one is still being unwound.
+        if GUARDED.get() && !first.is_empty() {
+            end(&first);
+        }
     }));
+}
+
+/// Ends the process, which a panic during a panic does in any case: with an explanation and a status of its own.
+#[expect(clippy::exit, reason = "the process would be aborted")]
+fn end(place: &str) -> ! {
+    let damage = StoreError::Damaged(format!(
+        "its files cannot be read, and its database cannot be closed (panic at {place})"
+    ));
+    tracing::error!(error = %damage, "store damaged; the process ends");
+    // Standard error may be closed.
+    let _ = writeln!(io::stderr(), "registrar: {damage}");
+    process::exit(1);
 }
 
 #[cfg(test)]

@@ -3,10 +3,16 @@
 //! fjall 3.1 deletes the tables of a keyspace whose list of tables (`current`) is missing, and of every keyspace
 //! when the keyspace that names the others is. It takes both for a creation that was interrupted. This module
 //! looks before fjall does.
+//!
+//! fjall also opens the tables of a keyspace while it holds a lock that it needs to close the database. A panic
+//! of the tables there ends the process. This module opens them first, where the panic can be caught.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
+
+use fjall::Error;
+use lsm_tree::SequenceNumberCounter;
 
 use super::HOME;
 use crate::store::StoreError;
@@ -48,6 +54,28 @@ pub(super) fn lock_file(folder: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .open(folder.join(HOME).join(LOCK))
+}
+
+/// Opens the tables of each keyspace other than that of the names, and closes them.
+pub(super) fn try_tables(folder: &Path) -> Result<(), Error> {
+    let lock = lock_file(folder)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Locked),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    let keyspaces = folder.join(HOME).join(KEYSPACES);
+    if !keyspaces.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(keyspaces)? {
+        let entry = entry?;
+        if entry.file_name() != NAMES && entry.path().join(CURRENT).exists() {
+            let number = SequenceNumberCounter::default;
+            lsm_tree::Config::new(entry.path(), number(), number()).open()?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks that there is every file without which fjall would delete others or begin anew.

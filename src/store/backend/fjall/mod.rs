@@ -95,6 +95,7 @@ impl Engine for Fjall {
 
     fn open(folder: &Path, cache_bytes: u64) -> Result<Self, Error> {
         files::create_home(folder)?;
+        files::try_tables(folder)?;
         let database = Database::builder(folder.join(HOME))
             .cache_size(cache_bytes)
             .open()?;

@@ -44,7 +44,11 @@ pub(in crate::store) trait Inspect: Engine {
 
     /// Opens the store in `folder`, of which there is a `copy` unless copying failed, for reading around its
     /// damage.
-    fn salvage(folder: &Path, copy: Option<&Path>, work: &Work) -> Result<Self::Salvaged, StoreError>;
+    fn salvage(
+        folder: &Path,
+        copy: Option<&Path>,
+        work: &Work,
+    ) -> Result<Self::Salvaged, StoreError>;
 
     /// Moves the files of a complete database in `new` into `folder`, which has none.
     fn install(new: &Path, folder: &Path) -> io::Result<()>;
