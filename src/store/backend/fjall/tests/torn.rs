@@ -170,3 +170,59 @@ async fn a_torn_store_is_complete_or_rejected() {
     // The rest is rejected. A few bytes of the files have no meaning.
     assert!(complete < many, "{complete} of {many} stores were complete");
 }
+
+/// Returns the journals of a store, from the oldest on.
+fn journals(folder: &Path) -> Vec<PathBuf> {
+    let mut journals = files(folder);
+    journals.retain(|file| file.extension().is_some_and(|ending| ending == "jnl"));
+    journals.sort_by_key(|file| {
+        file.file_stem()
+            .unwrap()
+            .to_string_lossy()
+            .parse::<u64>()
+            .unwrap()
+    });
+    journals
+}
+
+/// Creates a store with more than one journal. Returns its content.
+async fn many_journals(folder: &Path) -> Vec<Pair> {
+    let mut content = Vec::new();
+    let store = FjallStore::open(folder, 1 << 20).unwrap();
+    for number in 0_u32..200 {
+        let pair = (format!("c/{number:06}").into_bytes(), vec![7; 1 << 20]);
+        content.push(pair.clone());
+        let change = Change {
+            put: vec![pair],
+            ..Change::default()
+        };
+        store.apply(change).await.unwrap();
+        if journals(folder).len() > 1 {
+            return content;
+        }
+    }
+    panic!("fjall needed one journal only");
+}
+
+#[tokio::test]
+#[ignore = "writes 70 MB for every cut: run it with REGISTRAR_CUTS"]
+async fn a_store_with_several_journals_is_complete_or_rejected() {
+    let (many, seed) = (number("REGISTRAR_CUTS", 40), number("REGISTRAR_SEED", 1));
+    let whole = TempDir::new().unwrap();
+    let content = many_journals(whole.path()).await;
+    let mut dice = Dice(seed);
+    for cut in 0..many {
+        let torn = TempDir::new().unwrap();
+        copy(whole.path(), torn.path());
+        let oldest = journals(torn.path()).remove(0);
+        let what = if cut == 0 {
+            fs::remove_file(&oldest).unwrap();
+            "the oldest journal removed".to_owned()
+        } else {
+            damage(&oldest, &mut dice)
+        };
+        let note = format!("cut {cut} of seed {seed}: {what}");
+        let is_complete = judge(torn.path(), &content, &note).await;
+        assert!(cut > 0 || !is_complete, "{note}");
+    }
+}
