@@ -52,6 +52,8 @@ mod shutdown;
 mod stopping;
 #[cfg(unix)]
 mod store_commands;
+#[cfg(unix)]
+mod store_convert;
 mod support;
 #[cfg(target_os = "linux")]
 mod systemd;
