@@ -1,6 +1,5 @@
 //! `registrar store`: checks, exports, repairs and converts the embedded store while no server has it open.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,10 +34,10 @@ pub(super) enum StoreCommand {
     /// the same records. The first store stays as it is.
     Convert {
         /// The URL of the store to copy, for example sled:data.
-        #[arg(value_name = "FROM", value_parser = url_of)]
+        #[arg(value_name = "FROM")]
         from: StoreUrl,
         /// The URL of the store to create, for example fjall:data2. Its folder must be empty or missing.
-        #[arg(value_name = "TO", value_parser = url_of)]
+        #[arg(value_name = "TO")]
         to: StoreUrl,
     },
 }
@@ -109,14 +108,7 @@ fn accept(store: &OfflineArguments) -> Result<(), String> {
 
 /// Copies the store `from` to the store `to`.
 fn convert(from: &StoreUrl, to: &StoreUrl) -> Result<(), String> {
-    let source = embedded(from)?;
-    if source.is_absent() {
-        let folder = source.folder().display();
-        return Err(format!(
-            "there is no store of {} in {folder}; name the URL of an existing store",
-            source.name()
-        ));
-    }
+    let source = present(from)?;
     let target = embedded(to)?.folder();
     let urls = (from.clone(), to.clone());
     let done = attended(move |state| -> Result<_, String> {
@@ -137,16 +129,23 @@ fn convert(from: &StoreUrl, to: &StoreUrl) -> Result<(), String> {
     Ok(())
 }
 
+/// Returns the embedded store that `url` names, which must exist.
+fn present(url: &StoreUrl) -> Result<EmbeddedStore<'_>, String> {
+    let store = embedded(url)?;
+    if store.is_absent() {
+        let (name, folder) = (store.name(), store.folder().display());
+        return Err(format!(
+            "there is no store of {name} in {folder}; name the URL of an existing store"
+        ));
+    }
+    Ok(store)
+}
+
 /// Returns the embedded store that `url` names.
 fn embedded(url: &StoreUrl) -> Result<EmbeddedStore<'_>, String> {
     EmbeddedStore::of(url).ok_or_else(|| {
         format!("'{url}' is not the URL of an embedded store; use sled:FOLDER or fjall:FOLDER")
     })
-}
-
-/// Reads a URL of the command line.
-fn url_of(text: &str) -> Result<StoreUrl, Infallible> {
-    Ok(text.into())
 }
 
 /// Does `work` with the settings and their store, and returns its result and the folder.

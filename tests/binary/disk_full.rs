@@ -2,6 +2,8 @@
 //! space is available again. A limit on the size of files stands in for the disk, since a test
 //! cannot mount one.
 
+#![expect(clippy::indexing_slicing, reason = "tests report problems by failing")]
+
 use std::process::Command;
 
 use crate::acknowledged::{Client, Found, answered};

@@ -1,5 +1,7 @@
 //! `registrar store check`, `export` and `accept`.
 
+#![expect(clippy::indexing_slicing, reason = "tests report problems by failing")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;

@@ -54,8 +54,7 @@ async fn a_store_has_the_same_records_in_the_other_database_and_back_again() {
         fs::rename(&data, old.with_extension(from)).expect("it is moved");
         fs::rename(&new, &data).expect("it is moved");
     }
-    let file = old.with_extension("sled").join("admin-credentials.json");
-    fs::copy(file, data.join("admin-credentials.json")).expect("it is copied");
+    assert!(data.join("admin-credentials.json").exists());
     let registrar = Registrar::try_start_in(folder, PATIENCE)
         .ok()
         .expect("it starts");

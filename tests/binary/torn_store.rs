@@ -175,8 +175,7 @@ fn damage_fjall(data: &Path, kind: u64, dice: &mut Dice) -> (&'static str, Strin
     let home = data.join("fjall");
     let journal = listing(&home)
         .into_keys()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "jnl"))
-        .next_back()
+        .rfind(|path| path.extension().is_some_and(|ending| ending == "jnl"))
         .expect("a journal");
     let length = used(&journal);
     match kind {

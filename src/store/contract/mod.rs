@@ -21,7 +21,6 @@ mod sweep;
 mod tokens;
 mod uses;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -103,7 +102,8 @@ impl TestPlace {
 
     fn sled() -> Self {
         let folder = TempDir::new().unwrap();
-        Self::on(Arc::new(open(folder.path()).unwrap()), Some(folder))
+        let backend = Sled::open(&folder.path().join("data"), 1 << 20).unwrap();
+        Self::on(Arc::new(backend), Some(folder))
     }
 
     fn fjall() -> Self {
@@ -153,10 +153,6 @@ impl TestPlace {
         });
         assert_eq!(found, None, "'{text}' can be read");
     }
-}
-
-fn open(folder: &Path) -> Result<Sled, super::StoreError> {
-    Sled::open(&folder.join("data"), 1 << 20)
 }
 
 fn store(backend: Arc<dyn Backend>) -> Store {

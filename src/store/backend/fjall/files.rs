@@ -78,6 +78,23 @@ pub(super) fn try_tables(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns the names of the journals of the store in `folder`, from the newest on.
+pub(super) fn journals(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let home = folder.join(HOME);
+    let failed = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", home.display()));
+    let mut journals = Vec::new();
+    for entry in fs::read_dir(&home).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.to_string_lossy();
+        let number = name
+            .strip_suffix(JOURNAL)
+            .and_then(|number| number.parse::<u64>().ok());
+        journals.extend(number.map(|number| (number, name.clone().into_owned())));
+    }
+    journals.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(journals.into_iter().map(|(_, name)| name).collect())
+}
+
 /// Checks that there is every file without which fjall would delete others or begin anew.
 ///
 /// Files are missing without any damage only while a store is created, and that has ended once it has its mark.
@@ -98,29 +115,34 @@ pub(super) fn inspect(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// A part of a store that is there or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FjallPart {
+    Version,
+    Journal,
+    /// The complete keyspace with the names.
+    Names,
+    /// A keyspace other than that, complete or not.
+    Keyspace,
+    /// A complete one.
+    Records,
+}
+
 /// Which files there are.
 #[derive(Default)]
 struct FjallFiles {
-    has_version: bool,
-    has_journal: bool,
-    /// Whether the keyspace with the names is complete.
-    has_names: bool,
-    /// Whether another keyspace is complete.
-    has_records: bool,
-    /// Whether there is another keyspace, complete or not.
-    has_keyspace: bool,
+    parts: Vec<FjallPart>,
     /// A keyspace with tables and without their list.
     unlisted: Option<String>,
 }
 
 impl FjallFiles {
     fn read(home: &Path) -> io::Result<Self> {
-        let mut found = Self {
-            has_version: home.join(VERSION).exists(),
-            ..Self::default()
-        };
+        let mut found = Self::default();
+        found.add(FjallPart::Version, home.join(VERSION).exists());
         for entry in fs::read_dir(home)? {
-            found.has_journal |= entry?.file_name().to_string_lossy().ends_with(JOURNAL);
+            let is_journal = entry?.file_name().to_string_lossy().ends_with(JOURNAL);
+            found.add(FjallPart::Journal, is_journal);
         }
         let keyspaces = home.join(KEYSPACES);
         if keyspaces.exists() {
@@ -132,13 +154,23 @@ impl FjallFiles {
         Ok(found)
     }
 
+    fn add(&mut self, part: FjallPart, is_there: bool) {
+        if is_there {
+            self.parts.push(part);
+        }
+    }
+
+    fn has(&self, part: FjallPart) -> bool {
+        self.parts.contains(&part)
+    }
+
     fn keyspace(&mut self, folder: &Path, name: &str) {
         let is_complete = folder.join(CURRENT).exists();
         if name == NAMES {
-            self.has_names = is_complete;
+            self.add(FjallPart::Names, is_complete);
         } else {
-            self.has_keyspace = true;
-            self.has_records |= is_complete;
+            self.add(FjallPart::Keyspace, true);
+            self.add(FjallPart::Records, is_complete);
         }
         let has_tables =
             fs::read_dir(folder.join(TABLES)).is_ok_and(|mut all| all.next().is_some());
@@ -152,19 +184,18 @@ impl FjallFiles {
         if let Some(keyspace) = &self.unlisted {
             return Some(format!("{KEYSPACES}/{keyspace}/{CURRENT}"));
         }
-        // fjall creates the names, and then the keyspace with the records.
-        if !self.has_names && (is_created || self.has_keyspace) {
+        // fjall creates the version, then the names, and then the keyspace with the records.
+        if !self.has(FjallPart::Names) && (is_created || self.has(FjallPart::Keyspace)) {
             return Some(format!("{KEYSPACES}/{NAMES}/{CURRENT}"));
         }
-        // It creates the version before both.
-        if !self.has_version && (is_created || self.has_names) {
+        if !self.has(FjallPart::Version) && (is_created || self.has(FjallPart::Names)) {
             return Some(VERSION.to_owned());
         }
         let needed = [
-            (self.has_records, format!("{KEYSPACES}/1/{CURRENT}")),
-            (self.has_journal, format!("0{JOURNAL}")),
+            (FjallPart::Records, format!("{KEYSPACES}/1/{CURRENT}")),
+            (FjallPart::Journal, format!("0{JOURNAL}")),
         ];
-        let absent = needed.into_iter().find(|(is_there, _)| !is_there);
+        let absent = needed.into_iter().find(|(part, _)| !self.has(*part));
         absent.filter(|_| is_created).map(|(_, what)| what)
     }
 }

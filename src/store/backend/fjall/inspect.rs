@@ -1,12 +1,12 @@
 //! What an inspection needs of fjall. Where fjall finds damage in a table, the records before and after it are
-//! read.
+//! read. Where a journal is damaged, it is cut there, as fjall does after a kill.
 
 use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{Fjall, HOME};
+use super::{Fjall, HOME, files};
 use crate::store::StoreError;
 use crate::store::backend::embedded::database::Database;
 use crate::store::backend::embedded::inspect::{CACHE, Inspect, Met, Salvage, aside, sync};
@@ -27,7 +27,13 @@ impl Inspect for Fjall {
             );
             return Err(StoreError::Unavailable(reason));
         };
-        Database::open(copy, CACHE).map(Readable)
+        match Database::open(copy, CACHE) {
+            Ok(database) => Ok(Readable {
+                database,
+                cut: None,
+            }),
+            Err(error) => cut_journal(folder, copy, error),
+        }
     }
 
     fn install(new: &Path, folder: &Path) -> io::Result<()> {
@@ -50,7 +56,78 @@ impl Inspect for Fjall {
 }
 
 /// A database that cannot read all of its records.
-pub(in crate::store) struct Readable(Database<Fjall>);
+pub(in crate::store) struct Readable {
+    database: Database<Fjall>,
+    /// What was cut from a journal before the database could be opened.
+    cut: Option<String>,
+}
+
+/// Opens the `copy` of the store in `folder`, which cannot be opened because of `error`, without the end of the first
+/// journal for which that helps.
+fn cut_journal(folder: &Path, copy: &Path, error: StoreError) -> Result<Readable, StoreError> {
+    for name in files::journals(folder)? {
+        let journal = Journal::read(folder, copy, &name)?;
+        if journal.open_with(0).is_ok() {
+            return journal.open_before_damage(&name);
+        }
+        journal.restore(journal.bytes.len())?;
+    }
+    Err(error)
+}
+
+/// A journal of a copy.
+struct Journal<'a> {
+    copy: &'a Path,
+    file: PathBuf,
+    /// What it was before fjall opened the copy.
+    bytes: Vec<u8>,
+}
+
+impl<'a> Journal<'a> {
+    fn read(folder: &Path, copy: &'a Path, name: &str) -> Result<Self, StoreError> {
+        let original = folder.join(HOME).join(name);
+        Ok(Self {
+            copy,
+            file: copy.join(HOME).join(name),
+            bytes: fs::read(&original).map_err(|error| unreadable(&original, &error))?,
+        })
+    }
+
+    /// Writes the first `length` bytes, whatever fjall did to the file.
+    fn restore(&self, length: usize) -> Result<(), StoreError> {
+        let kept = self.bytes.get(..length).unwrap_or_default();
+        fs::write(&self.file, kept).map_err(|error| unreadable(&self.file, &error))
+    }
+
+    fn open_with(&self, length: usize) -> Result<Database<Fjall>, StoreError> {
+        self.restore(length)?;
+        Database::open(self.copy, CACHE)
+    }
+
+    /// Opens the copy with as much of the journal as possible.
+    fn open_before_damage(&self, name: &str) -> Result<Readable, StoreError> {
+        let (mut good, mut bad) = (0, self.bytes.len());
+        while bad - good > 1 {
+            let middle = usize::midpoint(good, bad);
+            if self.open_with(middle).is_ok() {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        let cut = format!(
+            "the journal {name} is damaged near its byte {good}: the changes after that are lost"
+        );
+        Ok(Readable {
+            database: self.open_with(good)?,
+            cut: Some(cut),
+        })
+    }
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", file.display()))
+}
 
 impl Salvage for Readable {
     const MANNER: &'static str = "reading the records before and after the damage";
@@ -61,7 +138,7 @@ impl Salvage for Readable {
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key).ok().flatten()
+        self.database.get(key).ok().flatten()
     }
 
     fn all(
@@ -73,7 +150,7 @@ impl Salvage for Readable {
         let mut last = Vec::new();
         let mut ended = Ok(());
         let all = Vec::new()..end.to_vec();
-        let forwards = self.0.visit(all, usize::MAX, |key, value| {
+        let forwards = self.database.visit(all, usize::MAX, |key, value| {
             last = key.to_vec();
             if ended.is_ok() {
                 meet(Met::Pair(key, value));
@@ -83,6 +160,9 @@ impl Salvage for Readable {
         ended?;
         if forwards.is_err() {
             self.behind(&last, end, &mut meet);
+        }
+        if let Some(cut) = &self.cut {
+            meet(Met::Lost(cut.clone()));
         }
         Ok(())
     }
@@ -108,7 +188,7 @@ impl Readable {
         let mut tail = Vec::new();
         let start = range.start.clone();
         // The error was reported already.
-        drop(self.0.with(|db| {
+        drop(self.database.with(|db| {
             for pair in db.keyspace.range(range).rev() {
                 let (key, value) = pair.into_inner()?;
                 if *key != *start {

@@ -13,7 +13,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode};
+use ::fjall::{
+    Database, Error, JournalRecoveryError, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
+};
 
 use crate::store::backend::embedded::{Embedded, Engine};
 use crate::store::{StoreError, Values};
@@ -144,7 +146,11 @@ impl Engine for Fjall {
                 let reason = "an earlier write failed";
                 return StoreError::Unavailable(reason.to_owned());
             }
-            Error::Io(io) | Error::Storage(::fjall::LsmError::Io(io)) => io,
+            Error::Io(io) | Error::Storage(LsmError::Io(io)) => io,
+            Error::Storage(LsmError::ChecksumMismatch { .. })
+            | Error::JournalRecovery(JournalRecoveryError::ChecksumMismatch) => {
+                return StoreError::Damaged("checksum mismatch in its files".to_owned());
+            }
             // The others are about what is in the files, and none of them quotes a record.
             other => {
                 return StoreError::Damaged(format!("fjall cannot read its files ({other:?})"));

@@ -16,6 +16,8 @@ use crate::store::{StoreError, Values};
 
 /// Pairs that are written at a time.
 const BATCH: usize = 500;
+/// What the names of the files with credentials of administrators begin with.
+const CREDENTIALS: &str = "admin-credentials.";
 
 /// The result of a conversion.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +28,8 @@ pub(crate) struct Converted {
     pub(crate) has_key: bool,
 }
 
-/// Copies the store in the folder `from` to the folder `to`, which must be empty or missing, with the key of its
-/// secrets if the folder has one. The store in `from` stays as it is.
+/// Copies the store in the folder `from` to the folder `to`, which must be empty or missing, with the files of the
+/// secrets that the folder has. The store in `from` stays as it is.
 ///
 /// # Errors
 /// When there is no store in `from`, a server has it open, not all of it can be read, `to` contains anything, or the
@@ -46,7 +48,7 @@ pub(in crate::store) fn convert<From: Inspect, To: Inspect>(
     let new = Copy::empty(to)?;
     let content = fill::<From, To>(&source, new.folder(), tally.batches, work)?;
     check_copy::<To>(new.folder(), content, work)?;
-    let has_key = copy_key(from, to)?;
+    let has_key = copy_secrets(from, to)?;
     To::install(new.folder(), to).map_err(|error| failed(to, &error))?;
     drop(Mark::open(to, tally.batches)?);
     Ok(Converted {
@@ -55,14 +57,20 @@ pub(in crate::store) fn convert<From: Inspect, To: Inspect>(
     })
 }
 
-/// Copies the file of the key, with its mode. Returns whether there is one.
-fn copy_key(from: &Path, to: &Path) -> Result<bool, StoreError> {
-    let key = from.join(key_file::DEFAULT_NAME);
-    match fs::copy(&key, to.join(key_file::DEFAULT_NAME)) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(failed(&key, &error)),
+/// Copies the file of the key and those with credentials of administrators, with their modes. Returns whether there
+/// is a key.
+fn copy_secrets(from: &Path, to: &Path) -> Result<bool, StoreError> {
+    let mut has_key = false;
+    for entry in fs::read_dir(from).map_err(|error| failed(from, &error))? {
+        let entry = entry.map_err(|error| failed(from, &error))?;
+        let name = entry.file_name();
+        let is_key = name == key_file::DEFAULT_NAME;
+        if is_key || name.to_string_lossy().starts_with(CREDENTIALS) {
+            fs::copy(entry.path(), to.join(&name)).map_err(|error| failed(from, &error))?;
+            has_key |= is_key;
+        }
     }
+    Ok(has_key)
 }
 
 /// Creates the folder, or checks that it is empty.

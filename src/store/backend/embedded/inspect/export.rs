@@ -47,13 +47,7 @@ pub(in crate::store) fn export<E: Inspect>(
     let key = key_file::load_or_make(&key_file_of(folder, key), true)?;
     let mut found = Inspection::default();
     let source = StoreSource::<E>::open(folder, work, &mut found)?;
-    let failed = |source: io::Error| match source.kind() {
-        ErrorKind::AlreadyExists => StoreExportError::Exists(file.to_owned()),
-        _ => StoreExportError::File {
-            file: file.to_owned(),
-            source,
-        },
-    };
+    let failed = |source: io::Error| unwritable(file, source);
     let target = create(file).map_err(failed)?;
     let written = write(&source, &key, target, work, &mut found);
     if written.is_err() {
@@ -65,6 +59,14 @@ pub(in crate::store) fn export<E: Inspect>(
         Unwritten::File(error) => failed(error),
     })?;
     Ok(found)
+}
+
+fn unwritable(file: &Path, source: io::Error) -> StoreExportError {
+    let file = file.to_owned();
+    match source.kind() {
+        ErrorKind::AlreadyExists => StoreExportError::Exists(file),
+        _ => StoreExportError::File { file, source },
+    }
 }
 
 /// Why an export was not written.
