@@ -97,7 +97,7 @@ enum Command {
     /// Replace the key that seals secrets in the store, while servers run.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Back up the embedded store of a running server, or restore, check, export or repair one that is not in use.
+    /// Back up the embedded store of a running server, or restore, check, export, repair or convert one that is not in use.
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
@@ -184,11 +184,12 @@ impl ServeArguments {
     }
 }
 
-/// Returns the option that `--data` sets.
+/// Returns the option that `--data` sets: the store in the folder, or a new one of sled.
 fn store_flag(folder: &Path) -> (String, String) {
+    let database = crate::store::backend::offline::database_in(folder).name();
     (
         "store.url".to_owned(),
-        format!("sled:{}", folder.to_string_lossy()),
+        format!("{database}:{}", folder.to_string_lossy()),
     )
 }
 

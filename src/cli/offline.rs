@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::{FileArguments, counted};
 use crate::config::{Patch, Settings};
-use crate::store::{Change, Store, StoreError, backend::sled::inspect};
+use crate::store::{Change, Store, StoreError, backend::offline::EmbeddedStore};
 use crate::token::{administrator, administrator::AdministratorError};
 
 /// The store to work on.
@@ -34,10 +34,10 @@ impl OfflineArguments {
     /// Returns the configuration of a store that exists, so that none is created by mistake.
     pub(super) fn settings(&self) -> Result<Settings, String> {
         let settings = self.settings_of_any()?;
-        if let Some(folder) = settings.store.url.sled_folder()
-            && inspect::is_absent(folder)
+        if let Some(store) = EmbeddedStore::of(&settings.store.url)
+            && store.is_absent()
         {
-            let folder = folder.display();
+            let folder = store.folder().display();
             return Err(format!(
                 "there is no store in {folder}; name its folder with --data"
             ));
@@ -58,7 +58,7 @@ impl OfflineArguments {
         });
         // The store writes files when it closes, and their owner must be set too.
         drop(runtime);
-        if let Some(folder) = settings.store.url.sled_folder() {
+        if let Some(folder) = settings.store.url.folder() {
             give_back(folder);
         }
         done

@@ -1,4 +1,4 @@
-//! `registrar store`: checks, exports and repairs the embedded store while no server has it open. `backup` calls a
+//! `registrar store`: checks, exports, repairs and converts the embedded store while no server has it open. `backup` calls a
 //! running server.
 
 use std::fmt::Display;
@@ -12,12 +12,12 @@ use clap::Subcommand;
 use tokio::sync::oneshot;
 
 use crate::cli::backup::{self, BackupArguments, RestoreArguments, VerifyArguments};
-use crate::cli::{CommandFailure, Progress, counted};
-use crate::cli::{offline::OfflineArguments, offline::give_back};
-use crate::config::StoreSettings;
-use crate::store::{
-    backend::sled::Work, backend::sled::inspect, backend::sled::inspect::Inspection,
+use crate::cli::{
+    CommandFailure, Progress, counted, offline::OfflineArguments, offline::give_back,
 };
+use crate::config::{StoreSettings, StoreUrl};
+use crate::store::StoreError;
+use crate::store::backend::offline::{EmbeddedStore, Inspection, Work};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
@@ -41,6 +41,16 @@ pub(super) enum StoreCommand {
     /// Accept the loss of damaged or missing records, so that the server can start with the rest. If the key
     /// file is missing, a new key is created; values encrypted with the lost key can no longer be read.
     Accept(OfflineArguments),
+    /// Copy a store into another embedded database, for example from sled to fjall. Checks that the copy has exactly
+    /// the same records. The first store stays as it is.
+    Convert {
+        /// The URL of the store to copy, for example sled:data.
+        #[arg(value_name = "FROM")]
+        from: StoreUrl,
+        /// The URL of the store to create, for example fjall:data2. Its folder must be empty or missing.
+        #[arg(value_name = "TO")]
+        to: StoreUrl,
+    },
 }
 
 pub(super) fn run(command: &StoreCommand) -> Result<(), CommandFailure> {
@@ -51,13 +61,12 @@ pub(super) fn run(command: &StoreCommand) -> Result<(), CommandFailure> {
         StoreCommand::Check(store) => Ok(check(store)?),
         StoreCommand::Export { store, file } => Ok(export(store, file)?),
         StoreCommand::Accept(store) => Ok(accept(store)?),
+        StoreCommand::Convert { from, to } => Ok(convert(from, to)?),
     }
 }
 
 fn check(store: &OfflineArguments) -> Result<(), String> {
-    let (found, folder) = inspected(store, |settings, folder, work| {
-        inspect::check(folder, settings.key_file.as_deref(), work)
-    })?;
+    let (found, folder) = inspected(store, |settings, store, work| store.check(settings, work))?;
     for fault in &found.faults {
         say!("{fault}");
     }
@@ -70,8 +79,8 @@ fn check(store: &OfflineArguments) -> Result<(), String> {
 
 fn export(store: &OfflineArguments, file: &Path) -> Result<(), String> {
     let target = file.to_owned();
-    let (found, _) = inspected(store, move |settings, folder, work| {
-        inspect::export(folder, settings.key_file.as_deref(), &target, work)
+    let (found, _) = inspected(store, move |settings, store, work| {
+        store.export(settings, &target, work)
     })?;
     for fault in &found.faults {
         note!("registrar: {fault}");
@@ -81,15 +90,16 @@ fn export(store: &OfflineArguments, file: &Path) -> Result<(), String> {
 }
 
 fn accept(store: &OfflineArguments) -> Result<(), String> {
-    let (accepted, folder) = inspected(store, |settings, folder, work| {
-        inspect::accept(folder, settings.key_file.as_deref(), work)
+    let ((accepted, name), folder) = inspected(store, |settings, store, work| {
+        let accepted = store.accept(settings, work)?;
+        Ok::<_, StoreError>((accepted, store.name()))
     })?;
     for lost in &accepted.lost {
         note!("registrar: {lost}");
     }
     if let Some(aside) = accepted.aside {
         note!(
-            "registrar: sled cannot read all of its files, so the store was rebuilt from the records \
+            "registrar: {name} cannot read all of its files, so the store was rebuilt from the records \
              that can be read. The previous files are in {}; remove them when they are no longer \
              needed",
             aside.display()
@@ -112,26 +122,71 @@ fn accept(store: &OfflineArguments) -> Result<(), String> {
 
 /// Returns the folder of the embedded store.
 pub(super) fn embedded_folder(settings: &StoreSettings) -> Result<PathBuf, String> {
-    let folder = settings.url.sled_folder().map(Path::to_owned);
+    let folder = settings.url.folder().map(Path::to_owned);
     folder.ok_or_else(|| {
-        "this command is for the embedded store (sled:FOLDER); use the tools of your database"
+        "this command is for an embedded store (sled:FOLDER or fjall:FOLDER); use the tools of your database"
             .to_owned()
     })
 }
 
-/// Does `work` with the settings and their store folder, and returns its result and the folder.
+/// Copies the store `from` to the store `to`.
+fn convert(from: &StoreUrl, to: &StoreUrl) -> Result<(), String> {
+    let source = present(from)?;
+    let target = embedded(to)?.folder();
+    let urls = (from.clone(), to.clone());
+    let done = attended(move |state| -> Result<_, String> {
+        let (from, to) = (embedded(&urls.0)?, embedded(&urls.1)?);
+        from.convert(to, state).map_err(|error| error.to_string())
+    });
+    give_back(source.folder());
+    give_back(target);
+    let done = done.map_err(|error| error.to_string())??;
+    say!("{}: {}", target.display(), counted(done.records, "record"));
+    if !done.has_key {
+        note!(
+            "registrar: there is no key file in {}; keep store.keyFile as it is",
+            source.folder().display()
+        );
+    }
+    note!("registrar: set store.url to {to} to use the new store");
+    Ok(())
+}
+
+/// Returns the embedded store that `url` names, which must exist.
+fn present(url: &StoreUrl) -> Result<EmbeddedStore<'_>, String> {
+    let store = embedded(url)?;
+    if store.is_absent() {
+        let (name, folder) = (store.name(), store.folder().display());
+        return Err(format!(
+            "there is no store of {name} in {folder}; name the URL of an existing store"
+        ));
+    }
+    Ok(store)
+}
+
+/// Returns the embedded store that `url` names.
+fn embedded(url: &StoreUrl) -> Result<EmbeddedStore<'_>, String> {
+    EmbeddedStore::of(url).ok_or_else(|| {
+        format!("'{url}' is not the URL of an embedded store; use sled:FOLDER or fjall:FOLDER")
+    })
+}
+
+/// Does `work` with the settings and their store, and returns its result and the folder.
 fn inspected<T: Send + 'static, E: Display + Send + 'static>(
     store: &OfflineArguments,
-    work: impl FnOnce(&StoreSettings, &Path, &Work) -> Result<T, E> + Send + 'static,
+    work: impl FnOnce(&StoreSettings, EmbeddedStore<'_>, &Work) -> Result<T, E> + Send + 'static,
 ) -> Result<(T, PathBuf), String> {
     let settings = store.settings()?.store;
     let folder = embedded_folder(&settings)?;
-    let place = folder.clone();
-    let done = attended(move |state| work(&settings, &place, state));
+    let done = attended(move |state| {
+        let store = EmbeddedStore::of(&settings.url)?;
+        Some(work(&settings, store, state))
+    });
     give_back(&folder);
     match done {
-        Ok(Ok(done)) => Ok((done, folder)),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Some(Ok(done))) => Ok((done, folder)),
+        Ok(Some(Err(error))) => Err(error.to_string()),
+        Ok(None) => Err(format!("there is no store in {}", folder.display())),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -60,6 +60,7 @@ pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub(crate) use settings::UPSTREAM;
 pub use settings::{Limits, LogFormat, ServerSettings, Settings, TelemetrySettings};
 pub use store::StoreSettings;
+pub(crate) use store_url::EmbeddedDatabase;
 pub use store_url::StoreUrl;
 pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 pub(crate) use tree::{changed_keys, nearest};

@@ -10,12 +10,12 @@ use crate::config::{StoreUrl, Verdict};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct StoreSettings {
-    /// `sled:FOLDER`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `memory:` (for tests).
+    /// `sled:FOLDER`, `fjall:FOLDER`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `memory:` (for tests).
     pub url: StoreUrl,
     /// File with the key that encrypts stored secrets. `None`: `registrar.key` in the folder of the store.
     /// Required with PostgreSQL; all servers on one database need the same key.
     pub key_file: Option<PathBuf>,
-    /// Memory for the page cache of sled, in bytes.
+    /// Memory for the cache of the embedded store, in bytes.
     pub cache_bytes: u64,
     /// File with the database password. `None`: the password in the URL.
     pub password_file: Option<PathBuf>,
@@ -83,11 +83,11 @@ pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
 
 fn check_url(url: &StoreUrl, verdict: &mut Verdict) {
     let key = "store.url";
-    let Some(folder) = url.sled_folder() else {
+    let Some((database, folder)) = url.embedded() else {
         if !url.is_postgres() && !url.is_memory() {
             verdict.refuse(
                 key,
-                "must be sled:FOLDER, postgres://..., or memory: (for tests)",
+                "must be sled:FOLDER, fjall:FOLDER, postgres://..., or memory: (for tests)",
             );
         }
         return;
@@ -95,9 +95,10 @@ fn check_url(url: &StoreUrl, verdict: &mut Verdict) {
     let folder = folder.to_str().unwrap_or_default();
     if folder.starts_with("//") && !folder.starts_with("///") {
         let plain = folder.trim_start_matches('/');
+        let name = database.name();
         let reason = format!(
-            "must not contain // after sled:, which would mean a folder at the root of the file system; for the \
-             folder {plain} in the working directory write sled:{plain}, and for /{plain} write sled:/{plain}"
+            "must not contain // after {name}:, which would mean a folder at the root of the file system; for the \
+             folder {plain} in the working directory write {name}:{plain}, and for /{plain} write {name}:/{plain}"
         );
         verdict.refuse(key, reason);
     }

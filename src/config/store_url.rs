@@ -7,6 +7,25 @@ use serde::{Deserialize, Serialize, Serializer};
 
 const MASK: &str = "********";
 
+/// A database that runs within the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EmbeddedDatabase {
+    /// sled.
+    Sled,
+    /// fjall.
+    Fjall,
+}
+
+impl EmbeddedDatabase {
+    /// Its name, which is the scheme of its URLs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Fjall => "fjall",
+        }
+    }
+}
+
 /// `store.url`. It is never displayed, logged or serialised with its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -18,12 +37,17 @@ impl StoreUrl {
         &self.0
     }
 
-    /// Returns the folder of sled, if the URL names one.
-    pub(crate) fn sled_folder(&self) -> Option<&Path> {
-        match self.0.strip_prefix("sled:") {
-            None | Some("") => None,
-            Some(folder) => Some(Path::new(folder)),
-        }
+    /// Returns the embedded database and its folder, if the URL names one.
+    pub(crate) fn embedded(&self) -> Option<(EmbeddedDatabase, &Path)> {
+        let (scheme, folder) = self.0.split_once(':')?;
+        let known = [EmbeddedDatabase::Sled, EmbeddedDatabase::Fjall];
+        let database = known.into_iter().find(|one| one.name() == scheme)?;
+        (!folder.is_empty()).then(|| (database, Path::new(folder)))
+    }
+
+    /// Returns the folder of the embedded database, if the URL names one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.embedded().map(|(_, folder)| folder)
     }
 
     /// Whether the URL names a store in memory.
@@ -41,7 +65,10 @@ impl StoreUrl {
         match self {
             url if url.is_postgres() => "postgres",
             url if url.is_memory() => "memory",
-            _ => "sled",
+            url => match url.embedded() {
+                Some((database, _)) => database.name(),
+                None => EmbeddedDatabase::Sled.name(),
+            },
         }
     }
 
@@ -139,6 +166,7 @@ mod tests {
     fn the_rest_of_the_url_is_shown() {
         for text in [
             "sled:data",
+            "fjall:data",
             "memory:",
             "postgres://user@db:5432/r?sslmode=require",
             "postgres:///r",

@@ -61,7 +61,7 @@ pub(crate) enum StoreError {
     Ended,
     /// `store.url` is not the URL of a store.
     #[error(
-        "store.url: '{0}' is not the URL of a store; use sled:FOLDER, postgres://..., or memory: for tests"
+        "store.url: '{0}' is not the URL of a store; use sled:FOLDER, fjall:FOLDER, postgres://..., or memory: for tests"
     )]
     Url(String),
     /// An option of the store has an invalid value.

@@ -86,6 +86,7 @@ use sealing::{key_file, key_proof};
 use tokio::sync::mpsc;
 
 use crate::base::{SealingKey, SealingKeys, Timestamp, random};
+use crate::config::EmbeddedDatabase;
 use crate::config::StoreSettings;
 
 /// The store of one server.
@@ -160,8 +161,8 @@ impl Store {
     /// the key of its secrets is missing or readable by other users.
     pub(crate) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let url = &settings.url;
-        let (backend, sealing_keys, key_file) = match url.sled_folder() {
-            Some(folder) => sled(folder, settings).await?,
+        let (backend, sealing_keys, key_file) = match url.folder() {
+            Some(folder) => embedded(folder, settings).await?,
             None if url.is_postgres() => postgres(settings).await?,
             None if url.is_memory() => memory()?,
             None => return Err(StoreError::Url(url.to_string())),
@@ -174,7 +175,7 @@ impl Store {
 
     /// Returns the file with the keys that seal the secrets of the store; none for a store in memory.
     pub(crate) fn key_file(settings: &StoreSettings) -> Option<PathBuf> {
-        match settings.url.sled_folder() {
+        match settings.url.folder() {
             Some(folder) => Some(key_file_of(folder, settings)),
             None => settings.key_file.clone(),
         }
@@ -190,7 +191,7 @@ impl Store {
         }
         match settings
             .url
-            .sled_folder()
+            .folder()
             .filter(|folder| folder.exists() && !folder.is_dir())
         {
             Some(file) => {
@@ -333,9 +334,9 @@ fn memory() -> Result<Opened, StoreError> {
     ))
 }
 
-async fn sled(folder: &Path, settings: &StoreSettings) -> Result<Opened, StoreError> {
+async fn embedded(folder: &Path, settings: &StoreSettings) -> Result<Opened, StoreError> {
     backup::refuse_unfinished(folder)?;
-    let backend = embedded(folder, settings)?;
+    let backend = open_in(folder, settings)?;
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = key_file_of(folder, settings);
@@ -345,9 +346,17 @@ async fn sled(folder: &Path, settings: &StoreSettings) -> Result<Opened, StoreEr
 }
 
 /// Opens the embedded store in `folder`, creating it if necessary.
-fn embedded(folder: &Path, settings: &StoreSettings) -> Result<Arc<dyn Backend>, StoreError> {
-    let opened = crate::store::backend::sled::Sled::open(folder, settings.cache_bytes)?;
-    Ok(Arc::new(opened))
+fn open_in(folder: &Path, settings: &StoreSettings) -> Result<Arc<dyn Backend>, StoreError> {
+    let named = settings.url.embedded().map(|(database, _)| database);
+    let (database, cache) = (
+        named.unwrap_or(EmbeddedDatabase::Sled),
+        settings.cache_bytes,
+    );
+    backend::offline::check_database(database, folder)?;
+    Ok(match database {
+        EmbeddedDatabase::Sled => Arc::new(backend::sled::Sled::open(folder, cache)?),
+        EmbeddedDatabase::Fjall => Arc::new(backend::fjall::FjallStore::open(folder, cache)?),
+    })
 }
 
 /// Returns the key file of the embedded store in `folder`.

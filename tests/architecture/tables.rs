@@ -305,6 +305,8 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("tokio_openssl", &["http"]),
     ("sled", &["store/backend/sled"]),
     ("crc32fast", &["store/backend/sled"]),
+    ("fjall", &["store/backend/fjall"]),
+    ("lsm_tree", &["store/backend/fjall"]),
     (
         "tokio_postgres",
         &["store/backend/postgres", "store/contract/postgres"],

@@ -119,7 +119,7 @@ fn a_store_that_cannot_be_opened_is_rejected() {
     ] {
         refused(
             &format!("[store]\nurl = \"{url}\"\n"),
-            "store.url: must be sled:FOLDER",
+            "store.url: must be sled:FOLDER, fjall:FOLDER",
         );
     }
 }

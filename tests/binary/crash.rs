@@ -1,10 +1,11 @@
 //! Kills the server at random moments under load, restarts it, and checks everything that it
 //! acknowledged.
 //!
-//! `cargo test --test binary` runs five rounds. To choose the number of rounds and the binary:
+//! `cargo test --test binary` runs five rounds with each database. To choose the number of rounds, the database
+//! and the binary:
 //!
 //! ```text
-//! REGISTRAR_ROUNDS=500 REGISTRAR_BINARY=target/release/registrar \
+//! REGISTRAR_ROUNDS=500 REGISTRAR_DATABASE=fjall REGISTRAR_BINARY=target/release/registrar \
 //!     cargo test --test binary crash::as_many_rounds_as_asked_for -- --ignored --nocapture
 //! ```
 
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::acknowledged::{Client, Dice, Due, Found, answered_at_last, number};
-use crate::process::{Registrar, command};
+use crate::process::{Database, Registrar, command};
 use crate::store_backup::{back_up, restored};
 
 /// Connections that register, update and delete.
@@ -35,17 +36,24 @@ const EARLIER: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_kill_9() {
-    rounds(5, 7).await;
+    rounds(5, 7, Database::Sled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_kill_9_in_fjall() {
+    rounds(5, 7, Database::Fjall).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: see the head of this file"]
 async fn as_many_rounds_as_asked_for() {
-    rounds(number("REGISTRAR_ROUNDS", 500), number("REGISTRAR_SEED", 1)).await;
+    let (many, seed) = (number("REGISTRAR_ROUNDS", 500), number("REGISTRAR_SEED", 1));
+    rounds(many, seed, Database::chosen()).await;
 }
 
-async fn rounds(many: u64, seed: u64) {
-    let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
+async fn rounds(many: u64, seed: u64, database: Database) {
+    let mut registrar = Registrar::start_with(&database.configuration(""));
+    let http = reqwest::Client::new();
     let (mut dice, begun) = (Dice(seed), Instant::now());
     let (mut clients, mut operator) = (Vec::new(), Operator::new(&registrar));
     for round in 1..=many {

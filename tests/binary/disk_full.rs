@@ -2,10 +2,12 @@
 //! space is available again. A limit on the size of files stands in for the disk, since a test
 //! cannot mount one.
 
+#![expect(clippy::indexing_slicing, reason = "tests report problems by failing")]
+
 use std::process::Command;
 
 use crate::acknowledged::{Client, Found, answered};
-use crate::process::{Registrar, command, until};
+use crate::process::{Database, Registrar, command, until};
 
 const CONFIGURATION: &str =
     "[telemetry]\nlevel = \"warn\"\n[registration]\nrateLimitRegistrationRequestCount = 0\n";
@@ -14,7 +16,17 @@ const ROOM: u64 = 3 << 19;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_rejects_changes_until_space_is_available_again() {
-    let mut registrar = Registrar::start_prepared(CONFIGURATION, |command| {
+    full_disk(Database::Sled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_of_fjall_rejects_changes_until_space_is_available_again() {
+    full_disk(Database::Fjall).await;
+}
+
+async fn full_disk(database: Database) {
+    let configuration = database.configuration(CONFIGURATION);
+    let mut registrar = Registrar::start_prepared(&configuration, |command| {
         // Without this the system kills a process that writes beyond the limit.
         let mut shell = Command::new("/bin/sh");
         shell
@@ -22,6 +34,9 @@ async fn a_full_disk_rejects_changes_until_space_is_available_again() {
             .arg(command.get_program())
             .args(command.get_args());
         shell.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
+        for (name, value) in command.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
         *command = shell;
     });
     let (http, url) = (reqwest::Client::new(), registrar.url(""));

@@ -59,6 +59,8 @@ mod stopping;
 mod store_backup;
 #[cfg(unix)]
 mod store_commands;
+#[cfg(unix)]
+mod store_convert;
 mod support;
 #[cfg(target_os = "linux")]
 mod systemd;

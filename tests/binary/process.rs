@@ -7,6 +7,35 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// A database that runs within the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sled,
+    Fjall,
+}
+
+impl Database {
+    /// Returns the configuration of a server with this database, followed by `rest`.
+    pub(crate) fn configuration(self, rest: &str) -> String {
+        match self {
+            Self::Sled => rest.to_owned(),
+            Self::Fjall => format!("[store]\nurl = \"{FJALL}\"\n{rest}"),
+        }
+    }
+
+    /// Returns the database that `REGISTRAR_DATABASE` names, or else sled.
+    pub(crate) fn chosen() -> Self {
+        match std::env::var("REGISTRAR_DATABASE").as_deref() {
+            Err(_) | Ok("sled") => Self::Sled,
+            Ok("fjall") => Self::Fjall,
+            Ok(other) => panic!("there is no database {other}"),
+        }
+    }
+}
+
+/// The URL in the configuration of a server with fjall. Its folder is replaced by that of the test.
+const FJALL: &str = "fjall:data";
+
 /// Returns a command for the binary with `arguments`, in the folder of the repository, without its
 /// environment. `REGISTRAR_BINARY` names another binary than the one of this build, for long runs.
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -25,16 +54,13 @@ pub(crate) fn server(folder: &Path) -> Command {
     let file = folder.join("registrar.toml");
     let path = |path: &Path| path.to_str().expect("a path").to_owned();
     let data = path(&folder.join("data"));
-    let mut command = command(&[
-        "serve",
-        "--config",
-        &path(&file),
-        "--listen",
-        "127.0.0.1:0",
-        "--data",
-        &data,
-    ]);
+    let mut command = command(&["serve", "--config", &path(&file), "--listen", "127.0.0.1:0"]);
     let configured = std::fs::read_to_string(file).unwrap_or_default();
+    if configured.contains(FJALL) {
+        command.env("REGISTRAR_STORE__URL", format!("fjall:{data}"));
+    } else {
+        command.args(["--data", &data]);
+    }
     if !configured.contains("rateLimitRegistrationRequestCount") {
         // Tests register faster than the default quota for one address allows.
         command.env(

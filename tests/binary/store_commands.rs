@@ -1,5 +1,7 @@
 //! `registrar store check`, `export` and `accept`.
 
+#![expect(clippy::indexing_slicing, reason = "tests report problems by failing")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -8,24 +10,25 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::acknowledged::{Client, Found};
-use crate::process::{Registrar, command};
+use crate::process::{Database, Registrar, command};
 
-fn store(data: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn store(data: &Path, arguments: &[&str]) -> Output {
     let data = ["--data", data.to_str().expect("a path")];
     command(&[&["store"][..], arguments, &data].concat())
         .output()
         .expect("the binary runs")
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr]
         .map(|bytes| String::from_utf8_lossy(bytes))
         .concat()
 }
 
 /// Returns a store with three clients whose server has stopped.
-async fn stopped() -> (TempDir, Vec<Client>) {
-    let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
+pub(crate) async fn stopped(database: Database) -> (TempDir, Vec<Client>) {
+    let mut registrar = Registrar::start_with(&database.configuration(""));
+    let http = reqwest::Client::new();
     let mut clients = Vec::new();
     for name in ["a", "b", "c"] {
         clients.push(
@@ -40,7 +43,16 @@ async fn stopped() -> (TempDir, Vec<Client>) {
 
 #[tokio::test]
 async fn an_intact_store_is_fine_and_is_exported() {
-    let (folder, clients) = stopped().await;
+    intact(Database::Sled).await;
+}
+
+#[tokio::test]
+async fn an_intact_store_of_fjall_is_fine_and_is_exported() {
+    intact(Database::Fjall).await;
+}
+
+async fn intact(database: Database) {
+    let (folder, clients) = stopped(database).await;
     let (data, file) = (folder.path().join("data"), folder.path().join("export"));
     let check = store(&data, &["check"]);
     // The administrator is the fourth.
@@ -94,7 +106,7 @@ async fn an_intact_store_is_fine_and_is_exported() {
 #[tokio::test]
 async fn an_export_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
-    let (folder, _) = stopped().await;
+    let (folder, _) = stopped(Database::Sled).await;
     let file = folder.path().join("export");
     store(
         &folder.path().join("data"),
@@ -112,17 +124,59 @@ async fn an_export_is_readable_by_its_owner_only() {
 
 #[tokio::test]
 async fn a_lost_batch_stops_the_start_until_the_loss_is_accepted() {
-    let (folder, mut clients) = stopped().await;
-    let (old, data) = (folder.path().join("old"), folder.path().join("data"));
-    fs::create_dir(&old).expect("a folder");
-    for entry in fs::read_dir(&data)
-        .expect("files")
-        .map(|entry| entry.expect("a file"))
-    {
-        if entry.path().is_file() {
-            fs::copy(entry.path(), old.join(entry.file_name())).expect("it is copied");
+    lost_batch(Database::Sled).await;
+}
+
+#[tokio::test]
+async fn a_lost_batch_of_fjall_stops_the_start_until_the_loss_is_accepted() {
+    lost_batch(Database::Fjall).await;
+}
+
+/// Returns whether a file or folder of this name belongs to the database of a store.
+fn is_database(name: &Path) -> bool {
+    let name = name.to_string_lossy();
+    name == "db" || name == "fjall" || name.starts_with("snap.")
+}
+
+/// Copies the database of the store in `from`, in place of that in `to`.
+fn put_database(from: &Path, to: &Path) {
+    for entry in fs::read_dir(to).expect("files") {
+        let path = entry.expect("a file").path();
+        if is_database(Path::new(path.file_name().expect("a name"))) {
+            let removed = if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            };
+            removed.expect("it is removed");
         }
     }
+    for entry in fs::read_dir(from).expect("files") {
+        let entry = entry.expect("a file");
+        if is_database(Path::new(&entry.file_name())) {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    }
+}
+
+/// Copies a file, or a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        fs::copy(from, to).expect("it is copied");
+        return;
+    }
+    fs::create_dir(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("files") {
+        let entry = entry.expect("a file");
+        copy(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+async fn lost_batch(database: Database) {
+    let (folder, mut clients) = stopped(database).await;
+    let (old, data) = (folder.path().join("old"), folder.path().join("data"));
+    fs::create_dir(&old).expect("a folder");
+    put_database(&data, &old);
     let (mut registrar, http) = (
         Registrar::try_start_in(folder, std::time::Duration::from_mins(1))
             .ok()
@@ -135,24 +189,7 @@ async fn a_lost_batch_stops_the_start_until_the_loss_is_accepted() {
     registrar.kill();
     let folder = registrar.into_folder();
     // The earlier database with the later mark, as if the end of the log had been lost.
-    for entry in fs::read_dir(&data)
-        .expect("files")
-        .map(|entry| entry.expect("a file"))
-    {
-        let name = entry.file_name();
-        if entry.path().is_file() && (name == "db" || name.to_string_lossy().starts_with("snap.")) {
-            fs::remove_file(entry.path()).expect("it is removed");
-        }
-    }
-    for entry in fs::read_dir(&old)
-        .expect("files")
-        .map(|entry| entry.expect("a file"))
-    {
-        let name = entry.file_name();
-        if name == "db" || name.to_string_lossy().starts_with("snap.") {
-            fs::copy(entry.path(), data.join(name)).expect("it is copied");
-        }
-    }
+    put_database(&old, &data);
     let check = store(&data, &["check"]);
     assert_eq!(check.status.code(), Some(1));
     assert!(
@@ -182,7 +219,12 @@ async fn a_lost_batch_stops_the_start_until_the_loss_is_accepted() {
 
 #[test]
 fn a_store_that_is_in_use_or_missing_is_left_alone() {
-    let registrar = Registrar::start();
+    for database in [Database::Sled, Database::Fjall] {
+        in_use_or_missing(&Registrar::start_with(&database.configuration("")));
+    }
+}
+
+fn in_use_or_missing(registrar: &Registrar) {
     let data = registrar.folder().join("data");
     let file = registrar.folder().join("export");
     for arguments in [
@@ -220,7 +262,16 @@ fn a_store_that_is_in_use_or_missing_is_left_alone() {
 
 #[tokio::test]
 async fn a_lost_key_stops_the_start_until_the_loss_is_accepted() {
-    let (folder, clients) = stopped().await;
+    lost_key(Database::Sled).await;
+}
+
+#[tokio::test]
+async fn a_lost_key_beside_fjall_stops_the_start_until_the_loss_is_accepted() {
+    lost_key(Database::Fjall).await;
+}
+
+async fn lost_key(database: Database) {
+    let (folder, clients) = stopped(database).await;
     let data = folder.path().join("data");
     fs::remove_file(data.join("registrar.key")).expect("it is removed");
     let check = store(&data, &["check"]);

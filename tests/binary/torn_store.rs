@@ -1,10 +1,11 @@
 //! Damages the files of a store at random positions and starts the server on them. Either everything
 //! that was acknowledged is there, or the server reports the loss. It never continues silently.
 //!
-//! `cargo test --test binary` makes a few cuts. To choose the number of cuts and the binary:
+//! `cargo test --test binary` makes a few cuts with each database. To choose the number of cuts, the database and
+//! the binary:
 //!
 //! ```text
-//! REGISTRAR_CUTS=200 REGISTRAR_BINARY=target/release/registrar \
+//! REGISTRAR_CUTS=200 REGISTRAR_DATABASE=fjall REGISTRAR_BINARY=target/release/registrar \
 //!     cargo test --test binary torn_store::as_many_cuts_as_asked_for -- --ignored --nocapture
 //! ```
 
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::acknowledged::{Client, Dice, Due, Found, number};
-use crate::process::{Registrar, command};
+use crate::process::{Database, Registrar, command};
 use crate::store_backup::{back_up, restored};
 
 /// How long a server may take to start or to report why it does not.
@@ -33,13 +34,19 @@ const PAGE: u64 = 4096;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_torn_store_is_complete_or_rejected() {
-    cuts(8, 3).await;
+    cuts(8, 3, Database::Sled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_torn_store_of_fjall_is_complete_or_rejected() {
+    cuts(8, 3, Database::Fjall).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: see the head of this file"]
 async fn as_many_cuts_as_asked_for() {
-    cuts(number("REGISTRAR_CUTS", 200), number("REGISTRAR_SEED", 1)).await;
+    let (many, seed) = (number("REGISTRAR_CUTS", 200), number("REGISTRAR_SEED", 1));
+    cuts(many, seed, Database::chosen()).await;
 }
 
 /// The outcome of starting on a damaged store.
@@ -49,22 +56,26 @@ enum Outcome {
     Whole,
     /// It started, and answered with 503 for what is missing.
     Noticed,
-    /// It did not start, because sled could not read everything.
+    /// It did not start, because the database could not read everything.
     Refused,
-    /// It did not start although sled would have continued: our own tally and mark did not match.
+    /// It did not start although the database would have continued: our own tally and mark did not match.
     Missed,
 }
 
-async fn cuts(many: u64, seed: u64) {
+async fn cuts(many: u64, seed: u64, database: Database) {
     let (mut dice, begun) = (Dice(seed), Instant::now());
-    let bases = [base(false).await, base(true).await];
+    let bases = [base(false, database).await, base(true, database).await];
     let mut outcomes: BTreeMap<(&'static str, Outcome), u64> = BTreeMap::new();
     let (mut exported, mut due) = (0, 0);
     for cut in 0..many {
         let (folder, clients) = &bases[usize::try_from(cut % 2).expect("small")];
         let torn = TempDir::new().expect("a folder");
         copy(folder.path(), torn.path());
-        let (kind, what) = damage(&torn.path().join("data"), cut / 2 % 8, &mut dice);
+        let data = torn.path().join("data");
+        let (kind, what) = match database {
+            Database::Sled => damage(&data, cut / 2 % 8, &mut dice),
+            Database::Fjall => damage_fjall(&data, cut / 2 % 8, &mut dice),
+        };
         let note = format!("cut {cut} of seed {seed}: {what}");
         let evidence = TempDir::new().expect("a folder");
         copy(torn.path(), evidence.path());
@@ -100,8 +111,9 @@ async fn cuts(many: u64, seed: u64) {
 
 /// Returns a store with a history: several starts, so that it has a snapshot and a log after it, and
 /// an end by SIGTERM or SIGKILL.
-async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
-    let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
+async fn base(is_clean: bool, database: Database) -> (TempDir, Vec<Client>) {
+    let mut registrar = Registrar::start_with(&database.configuration(""));
+    let http = reqwest::Client::new();
     let mut clients: Vec<Client> = Vec::new();
     for turn in 0..3_usize {
         let url = registrar.url("");
@@ -165,6 +177,44 @@ fn damage(data: &Path, kind: u64, dice: &mut Dice) -> (&'static str, String) {
         }),
         _ => {
             let file = data.join(["registrar.mark", "conf", "registrar.key"][index(dice.below(3))]);
+            ("small file", flip(&file, used(&file), dice))
+        }
+    }
+}
+
+/// Damages one file of a store of fjall. Returns the damage as one word and in full.
+fn damage_fjall(data: &Path, kind: u64, dice: &mut Dice) -> (&'static str, String) {
+    let home = data.join("fjall");
+    let journal = listing(&home)
+        .into_keys()
+        .rfind(|path| path.extension().is_some_and(|ending| ending == "jnl"))
+        .expect("a journal");
+    let length = used(&journal);
+    match kind {
+        0 => ("journal cut", cut(&journal, length, length, dice)),
+        1 => (
+            "journal cut near its end",
+            cut(&journal, length, 4 * PAGE, dice),
+        ),
+        2 | 3 => ("byte of the journal", flip(&journal, length, dice)),
+        4 => ("page of the journal", zero(&journal, length, dice)),
+        5 => {
+            let lists: Vec<_> = listing(&home.join("keyspaces")).into_keys().collect();
+            let list = &lists[index(dice.below(lists.len() as u64))];
+            if dice.below(2) == 0 {
+                fs::remove_file(list).expect("it is removed");
+                ("list of tables", format!("{} removed", list.display()))
+            } else {
+                ("list of tables", flip(list, used(list), dice))
+            }
+        }
+        6 => {
+            fs::remove_file(&journal).expect("it is removed");
+            ("journal", format!("{} removed", journal.display()))
+        }
+        _ => {
+            let file = data
+                .join(["registrar.mark", "fjall/version", "registrar.key"][index(dice.below(3))]);
             ("small file", flip(&file, used(&file), dice))
         }
     }
@@ -316,14 +366,18 @@ fn way_out(folder: &Path, note: &str) -> usize {
     count
 }
 
+/// Returns the files of a folder and of those below it.
 fn listing(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = fs::read_dir(folder)
-        .expect("files")
-        .map(|entry| entry.expect("a file").path());
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("files") {
+        let path = entry.expect("a file").path();
+        if path.is_dir() {
+            files.extend(listing(&path));
+        } else {
+            files.insert(path.clone(), fs::read(path).expect("a file"));
+        }
+    }
     files
-        .filter(|path| path.is_file())
-        .map(|path| (path.clone(), fs::read(path).expect("a file")))
-        .collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -171,11 +171,11 @@ fn contradicting_options_are_rejected() {
             "{errors}"
         );
     }
-    for url in ["mysql:x", "sled:", "memory:x", ""] {
+    for url in ["mysql:x", "sled:", "fjall:", "memory:x", ""] {
         let errors = read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap_err();
         assert_eq!(
             errors,
-            "r.toml:2:1: store.url: must be sled:FOLDER, postgres://..., or memory: (for tests)"
+            "r.toml:2:1: store.url: must be sled:FOLDER, fjall:FOLDER, postgres://..., or memory: (for tests)"
         );
     }
     check(

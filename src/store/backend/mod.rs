@@ -5,12 +5,15 @@
 //! other: counters that many writers change at once, and a log without gaps. A change can therefore also
 //! add to numbers and append to sequences. The resulting values are determined when the change is applied.
 
+pub(in crate::store) mod embedded;
+pub(in crate::store) mod fjall;
 pub(crate) mod journal;
 pub(in crate::store) mod memory;
+pub(crate) mod offline;
 pub(in crate::store) mod overlay;
 pub(in crate::store) mod pending;
 pub(in crate::store) mod postgres;
-pub(crate) mod sled;
+pub(in crate::store) mod sled;
 
 use std::ops::Range;
 

@@ -11,7 +11,7 @@ use super::BackupFault;
 use super::entries::{Backup, Contents};
 use crate::config::StoreSettings;
 use crate::store::sealing::{key_file, key_file::KeyFile, key_proof};
-use crate::store::{Backend, Change, StoreError, Values, embedded, key_file_of};
+use crate::store::{Backend, Change, StoreError, Values, key_file_of, open_in};
 
 /// The file that marks an unfinished restore.
 const MARK: &str = "registrar.restoring";
@@ -173,7 +173,7 @@ async fn write<R: Read>(
     mut backup: Backup<R>,
     key: Option<KeyFile>,
 ) -> Result<Restored, RestoreError> {
-    let backend = embedded(folder, settings)?;
+    let backend = open_in(folder, settings)?;
     let (mut values, mut bytes) = (Values::new(), 0);
     while let Some((key, value)) = backup.advance()? {
         bytes += key.len() + value.as_ref().map_or(0, Vec::len);

@@ -21,7 +21,6 @@ mod sweep;
 mod tokens;
 mod uses;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -31,7 +30,8 @@ use tokio::task::JoinSet;
 use crate::base::{ClientId, SealingKey, Timestamp};
 use crate::client::Client;
 use crate::store::{
-    Backend, Pair, Store, backend::memory::Memory, backend::overlay::Overlay, backend::sled::Sled,
+    Backend, Pair, Store, backend::fjall::FjallStore, backend::memory::Memory,
+    backend::overlay::Overlay, backend::sled::Sled,
 };
 
 /// Runs each of these functions as a test with every backend.
@@ -47,6 +47,12 @@ macro_rules! on_every_backend {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
                 super::$name(crate::store::contract::TestPlace::sled()).await;
+            })+
+        }
+        mod fjall {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::store::contract::TestPlace::fjall()).await;
             })+
         }
         mod overlay {
@@ -96,7 +102,14 @@ impl TestPlace {
 
     fn sled() -> Self {
         let folder = TempDir::new().unwrap();
-        Self::on(Arc::new(open(folder.path()).unwrap()), Some(folder))
+        let backend = Sled::open(&folder.path().join("data"), 1 << 20).unwrap();
+        Self::on(Arc::new(backend), Some(folder))
+    }
+
+    fn fjall() -> Self {
+        let folder = TempDir::new().unwrap();
+        let backend = FjallStore::open(&folder.path().join("data"), 1 << 20).unwrap();
+        Self::on(Arc::new(backend), Some(folder))
     }
 
     fn on(backend: Arc<dyn Backend>, folder: Option<TempDir>) -> Self {
@@ -140,10 +153,6 @@ impl TestPlace {
         });
         assert_eq!(found, None, "'{text}' can be read");
     }
-}
-
-fn open(folder: &Path) -> Result<Sled, super::StoreError> {
-    Sled::open(&folder.join("data"), 1 << 20)
 }
 
 fn store(backend: Arc<dyn Backend>) -> Store {

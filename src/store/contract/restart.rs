@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{at, client, id, open, store};
+use super::{at, client, id, store};
 use crate::base::Secret;
 use crate::client::InitialAccessPolicy;
 use crate::store::{
-    Action, Author, Backend, Change, Indexed, Store, StoreError,
-    expiring::initial_access_tokens::InitialAccess, expiring::key_values::KeyValueLimits,
-    expiring::single_use::UsedOnce, expiring::tokens::AccessToken,
+    Action, Author, Backend, Change, Indexed, Store, StoreError, backend::fjall::FjallStore,
+    backend::sled::Sled, expiring::initial_access_tokens::InitialAccess,
+    expiring::key_values::KeyValueLimits, expiring::single_use::UsedOnce,
+    expiring::tokens::AccessToken,
 };
 
 const LIMITS: KeyValueLimits = KeyValueLimits {
@@ -21,12 +22,46 @@ const LIMITS: KeyValueLimits = KeyValueLimits {
     value_bytes: 10,
 };
 
-fn start(folder: &Path) -> Store {
-    store(Arc::new(open(folder).unwrap()))
+/// Opens a backend in a folder.
+type Opening = fn(&Path) -> Result<Arc<dyn Backend>, StoreError>;
+
+/// Runs each of these functions as a test with every embedded database.
+macro_rules! on_every_database {
+    ($($name:ident),+ $(,)?) => {
+        mod sled {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::in_sled).await;
+            })+
+        }
+        mod fjall {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::in_fjall).await;
+            })+
+        }
+    };
+}
+on_every_database!(
+    a_folder_is_open_once,
+    clients_and_tokens_survive_a_restart,
+    single_uses_survive_a_restart,
+    values_patches_and_events_survive_a_restart,
+);
+
+fn in_sled(folder: &Path) -> Result<Arc<dyn Backend>, StoreError> {
+    Ok(Arc::new(Sled::open(&folder.join("data"), 1 << 20)?))
 }
 
-#[tokio::test]
-async fn a_folder_is_open_once() {
+fn in_fjall(folder: &Path) -> Result<Arc<dyn Backend>, StoreError> {
+    Ok(Arc::new(FjallStore::open(&folder.join("data"), 1 << 20)?))
+}
+
+fn start(open: Opening, folder: &Path) -> Store {
+    store(open(folder).unwrap())
+}
+
+async fn a_folder_is_open_once(open: Opening) {
     let folder = TempDir::new().unwrap();
     let first = open(folder.path()).unwrap();
     let put = vec![(b"k".to_vec(), b"v".to_vec())];
@@ -49,10 +84,9 @@ async fn a_folder_is_open_once() {
     );
 }
 
-#[tokio::test]
-async fn clients_and_tokens_survive_a_restart() {
+async fn clients_and_tokens_survive_a_restart(open: Opening) {
     let folder = TempDir::new().unwrap();
-    let before = start(folder.path());
+    let before = start(open, folder.path());
     let one = client("one", json!({"metadata": {"software_id": "s"}}));
     let policy = InitialAccessPolicy::default();
     let grant = InitialAccess {
@@ -92,7 +126,7 @@ async fn clients_and_tokens_survive_a_restart() {
         .unwrap();
     drop(before);
 
-    let after = start(folder.path());
+    let after = start(open, folder.path());
     assert_eq!(
         after
             .clients
@@ -117,10 +151,9 @@ async fn clients_and_tokens_survive_a_restart() {
     assert!(used.is_none(), "its only use is spent");
 }
 
-#[tokio::test]
-async fn single_uses_survive_a_restart() {
+async fn single_uses_survive_a_restart(open: Opening) {
     let folder = TempDir::new().unwrap();
-    let before = start(folder.path());
+    let before = start(open, folder.path());
     let claim = async |store: &Store| {
         store
             .single_use
@@ -134,7 +167,7 @@ async fn single_uses_survive_a_restart() {
     assert!(before.nonces.consume(&used, at(2)).await.unwrap());
     drop(before);
 
-    let after = start(folder.path());
+    let after = start(open, folder.path());
     assert!(!claim(&after).await);
     assert!(!after.nonces.consume(&used, at(2)).await.unwrap());
     after.nonces.issue(at(2), 100, 2).await.unwrap();
@@ -145,10 +178,9 @@ async fn single_uses_survive_a_restart() {
     assert!(after.nonces.consume(&unused, at(2)).await.unwrap());
 }
 
-#[tokio::test]
-async fn values_patches_and_events_survive_a_restart() {
+async fn values_patches_and_events_survive_a_restart(open: Opening) {
     let folder = TempDir::new().unwrap();
-    let before = start(folder.path());
+    let before = start(open, folder.path());
     let values = before.key_values.of("a.rhai", LIMITS);
     values
         .set("text", &json!("x"), at(100), at(1))
@@ -168,7 +200,7 @@ async fn values_patches_and_events_survive_a_restart() {
     before.audit.append(&event).await.unwrap();
     drop(before);
 
-    let after = start(folder.path());
+    let after = start(open, folder.path());
     let values = after.key_values.of("a.rhai", LIMITS);
     assert_eq!(values.get("text", at(99)).await.unwrap(), Some(json!("x")));
     assert_eq!(

@@ -42,7 +42,7 @@
 //! | `x/` type, `/`, key | a record that expires |
 //! | `y/` type, `/`, moment, key | empty, or the byte 1 if it may be evicted: this record expires then |
 //!
-//! The sled backend has one more key, after all others: its [tally](crate::store::backend::sled::tally).
+//! An embedded store has one more key, after all others: its [tally](crate::store::backend::embedded::tally).
 //!
 //! A moment is seconds since the epoch, 8 bytes, big-endian; a number is 8 bytes, big-endian; a digest is
 //! SHA-256, 32 bytes. No key contains a value of a client or a token in clear.

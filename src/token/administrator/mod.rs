@@ -192,7 +192,7 @@ fn identifier() -> Result<ClientId, AdministratorError> {
 pub(crate) fn file(settings: &Settings) -> Option<PathBuf> {
     match &settings.admin.credentials_file {
         Some(file) => Some(file.clone()),
-        None => Some(settings.store.url.sled_folder()?.join(FILE)),
+        None => Some(settings.store.url.folder()?.join(FILE)),
     }
 }
 

@@ -1,153 +1,132 @@
-//! The embedded store: one sled tree, and one thread that writes to it.
-//!
-//! Reads go to the tree directly. They are short, and most are served from its cache. Changes go to the
-//! writer.
+//! One sled tree, below an [embedded store](super::embedded).
 
-pub(in crate::store) mod database;
-pub(in crate::store) mod guard;
-pub(crate) mod inspect;
-pub(in crate::store) mod integrity;
+mod inspect;
 pub(in crate::store) mod log;
-pub(in crate::store) mod mark;
-pub(in crate::store) mod tally;
-mod work;
-pub(in crate::store) mod writer;
 
+use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
-use sled::Db;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use sled::Batch;
+pub(in crate::store) use sled::Db;
 
-pub(crate) use self::work::Work;
-use crate::store::backend::write_outcome;
-use crate::store::{Backend, Change, Facts, Journal, Pair, StoreError};
-use crate::telemetry::meter;
-use database::{Database, LOG, LONG_VALUES};
-use integrity::Integrity;
-use log::{Met, SledLog};
-use mark::Mark;
-use tally::{Content, Tally};
-use writer::{AnswerSender, Writer};
-
-/// Changes that may be queued for the writer; further ones are rejected.
-const QUEUE: usize = 4_096;
+use crate::store::backend::embedded::{Embedded, Engine};
+use crate::store::{StoreError, Values};
 
 /// Keys and values in sled.
-pub(in crate::store) struct Sled {
-    database: Arc<Database>,
-    /// `None` once the store is being closed.
-    queue: Option<mpsc::Sender<(Change, AnswerSender)>>,
-    writer: Option<std::thread::JoinHandle<()>>,
-    journal: Journal,
-}
+pub(in crate::store) type Sled = Embedded<Db>;
 
-impl Sled {
-    /// Opens the database in `folder`, creating it if necessary.
-    ///
-    /// Returns [`StoreError::Damaged`] when acknowledged data is missing.
-    pub(in crate::store) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let database = Arc::new(Database::open(folder, cache_bytes)?);
-        let integrity = Integrity::open(&database, folder)?;
-        let (queue, changes) = mpsc::channel(QUEUE);
-        let journal = Journal::default();
-        let mut writer = Writer::new(Arc::clone(&database), integrity, journal.clone());
-        let writer = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || writer.run(changes))
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self {
-            database,
-            queue: Some(queue),
-            writer: Some(writer),
-            journal,
-        })
-    }
-}
+/// sled's log file, which sled locks.
+const LOG: &str = "db";
+/// The folder with values that are too long for the log.
+const LONG_VALUES: &str = "blobs";
+/// The file with sled's settings, which are all defaults here.
+const SETTINGS: &str = "conf";
+/// The prefix of the names of sled's snapshots, which record how much of the log was read at the last
+/// start.
+const SNAPSHOT: &str = "snap.";
 
-impl Drop for Sled {
-    /// Lets the writer finish all accepted changes, so that the folder is free when this returns.
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(writer) = self.writer.take() {
-            // A writer that panicked has nothing more to write.
-            let _ = writer.join();
-        }
-    }
-}
+impl Engine for Db {
+    type Error = sled::Error;
+    const NAME: &'static str = "sled";
+    const HOME: &'static str = LOG;
+    const PRIVATE: &'static [(&'static str, u32)] = &[(LOG, 0o600), (LONG_VALUES, 0o700)];
 
-impl Sled {
-    /// Passes `change` to the writer and waits until it is written.
-    async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
-        let (answer, outcome) = oneshot::channel();
-        let Some(queue) = &self.queue else {
-            return Err(stopped());
-        };
-        match queue.try_send((change, answer)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(StoreError::Busy),
-            Err(TrySendError::Closed(_)) => return Err(stopped()),
-        }
-        match outcome.await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(stopped()),
-        }
-    }
-}
-
-fn stopped() -> StoreError {
-    StoreError::Unavailable("the writer thread has stopped".to_owned())
-}
-
-impl Backend for Sled {
-    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
-        ready(self.database.get(key)).boxed()
+    fn owns(name: &str) -> bool {
+        [LOG, LONG_VALUES, SETTINGS].contains(&name) || name.starts_with(SNAPSHOT)
     }
 
-    fn scan(
+    fn lock_file(folder: &Path) -> io::Result<File> {
+        File::options()
+            .read(true)
+            .write(true)
+            .open(folder.join(LOG))
+    }
+
+    fn inspect_files(_: &Path) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn open(folder: &Path, cache_bytes: u64) -> sled::Result<Self> {
+        sled::Config::new()
+            .path(folder)
+            .cache_capacity(cache_bytes)
+            // The writer flushes; a second, automatic flush would only add cost.
+            .flush_every_ms(None)
+            .open()
+    }
+
+    fn read(&self, key: &[u8]) -> sled::Result<Option<Vec<u8>>> {
+        Ok(self.get(key)?.map(|value| value.to_vec()))
+    }
+
+    fn visit(
         &self,
         range: Range<Vec<u8>>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
-        if range.start >= range.end {
-            return ready(Ok(Vec::new())).boxed();
+        mut meet: impl FnMut(&[u8], &[u8]),
+    ) -> sled::Result<()> {
+        for pair in self.range(range).take(limit) {
+            let (key, value) = pair?;
+            meet(&key, &value);
         }
-        let pairs = self.database.with(|db| {
-            let mut pairs = Vec::new();
-            for pair in db.range(range).take(limit) {
-                let (key, value) = pair?;
-                pairs.push((key.to_vec(), value.to_vec()));
+        Ok(())
+    }
+
+    fn write(&self, values: &Values) -> sled::Result<()> {
+        self.load(values)?;
+        self.sync()
+    }
+
+    fn load(&self, values: &Values) -> sled::Result<()> {
+        let mut batch = Batch::default();
+        for (key, value) in values {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                None => batch.remove(key.as_slice()),
             }
-            Ok(pairs)
-        });
-        ready(pairs).boxed()
-    }
-
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
-        async move {
-            let outcome = self.written(change).await;
-            meter::store_write(write_outcome(&outcome));
-            outcome
         }
-        .boxed()
+        self.apply_batch(batch)
     }
 
-    fn facts(&self) -> Facts {
-        let waiting = match &self.queue {
-            Some(queue) => queue.max_capacity() - queue.capacity(),
-            None => 0,
-        };
-        Facts {
-            disk_bytes: self.database.with(Db::size_on_disk).ok(),
-            waiting,
+    // `flush_async` of sled 0.34 hangs when several callers use it.
+    fn sync(&self) -> sled::Result<()> {
+        self.flush().map(drop)
+    }
+
+    fn disk_bytes(&self) -> sled::Result<u64> {
+        self.size_on_disk()
+    }
+
+    fn told(error: &sled::Error, folder: &Path) -> StoreError {
+        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+        match error {
+            sled::Error::Corruption { .. } => {
+                StoreError::Damaged("checksum mismatch in its files".to_owned())
+            }
+            sled::Error::Unsupported(_) => StoreError::Damaged(
+                "its settings file (conf) does not match the database".to_owned(),
+            ),
+            sled::Error::ReportableBug(_) => {
+                StoreError::Damaged("sled found its files in an impossible state".to_owned())
+            }
+            sled::Error::Io(cause) if matches!(cause.kind(), UnexpectedEof | InvalidData) => {
+                StoreError::Damaged("a file is truncated".to_owned())
+            }
+            other => told_otherwise(other.to_string(), folder),
         }
-    }
-
-    fn journal(&self) -> Option<&Journal> {
-        Some(&self.journal)
     }
 }
+
+fn told_otherwise(text: String, folder: &Path) -> StoreError {
+    // sled 0.34 reports with this text that another process holds the folder's lock.
+    if text.contains("could not acquire lock") {
+        StoreError::Locked(folder.to_owned())
+    } else {
+        StoreError::Unavailable(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{LOG, LONG_VALUES, Work};
+use super::{LOG, LONG_VALUES};
+use crate::store::backend::embedded::Work;
+use crate::store::backend::embedded::inspect::Met;
 use crate::store::{Pair, StoreError};
 use cover::Uncovered;
 use form::{Bounds, Leaf};
@@ -77,14 +79,6 @@ struct Part {
     page: Option<usize>,
     /// Whether the page is known to be an older state.
     is_old: bool,
-}
-
-/// What a pass over the log yields, in the order of the keys.
-pub(in crate::store) enum Met<'a> {
-    /// A key and its value.
-    Pair(&'a [u8], &'a [u8]),
-    /// A description of records that cannot be read.
-    Lost(String),
 }
 
 /// The log.

@@ -4,7 +4,9 @@ use sled::Batch;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::backend::sled::database::Database;
+use crate::store::backend::sled::Db;
+
+type Database = crate::store::backend::embedded::database::Database<Db>;
 
 type Content = std::collections::BTreeMap<Vec<u8>, Vec<u8>>;
 

@@ -1,9 +1,11 @@
 //! Inspects a store that no server has open: can its records be read, and are they consistent?
 //!
-//! sled cannot open a database without writing to it: it finishes torn writes and clears what it does not
-//! understand. It therefore works on a copy in the store's folder, and the original files stay untouched.
-//! Only [`accept`] changes the store. What sled cannot read, or hangs on, is read directly from its log.
+//! Neither sled nor fjall can open a database without writing to it: they finish torn writes and clear what
+//! they do not understand. They therefore work on a copy in the store's folder, and the original files stay
+//! untouched. Only [`accept`] changes the store. What the database cannot read, or hangs on, is read
+//! around the damage, as far as [that is possible](Salvage).
 
+mod convert;
 mod copy;
 mod export;
 mod judge;
@@ -12,22 +14,73 @@ mod source;
 mod trial;
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::export::export;
-use crate::store::{
-    StoreError, Stored, backend::sled::Database, backend::sled::Met, backend::sled::Work,
-    backend::sled::database, backend::sled::mark, backend::sled::tally, keys, sealing::key_file,
-    sealing::key_proof,
-};
+pub(crate) use self::convert::Converted;
+pub(in crate::store) use self::convert::convert;
+pub(in crate::store) use self::copy::{aside, sync};
+pub(crate) use self::export::StoreExportError;
+pub(in crate::store) use self::export::export;
+use super::database::Database;
+use super::{Engine, Work, mark, tally};
+use crate::store::{StoreError, Stored, Values, keys, sealing::key_file, sealing::key_proof};
 use judge::Judge;
 use source::StoreSource;
 
 /// Bytes of memory for the pages of a copy.
-const CACHE: u64 = 32 << 20;
+pub(in crate::store) const CACHE: u64 = 32 << 20;
 /// Faults that are reported individually.
 const TOLD: usize = 200;
+
+/// What an inspection needs of a database.
+pub(in crate::store) trait Inspect: Engine {
+    /// What reads the records of a damaged store.
+    type Salvaged: Salvage;
+
+    /// Opens the copy of a store in `folder`. Adds what had to be recreated for that to `remade`.
+    fn open_copy(folder: &Path, remade: &mut Vec<String>) -> Result<Database<Self>, StoreError>;
+
+    /// Opens the store in `folder`, of which there is a `copy` unless copying failed, for reading around its
+    /// damage.
+    fn salvage(
+        folder: &Path,
+        copy: Option<&Path>,
+        work: &Work,
+    ) -> Result<Self::Salvaged, StoreError>;
+
+    /// Moves the files of a complete database in `new` into `folder`, which has none.
+    fn install(new: &Path, folder: &Path) -> io::Result<()>;
+
+    /// Moves the files of the database in `folder` aside and those in `new` into their place. Returns where the
+    /// old files are.
+    fn replace(new: &Path, folder: &Path) -> io::Result<PathBuf>;
+}
+
+/// Reads a damaged store.
+pub(in crate::store) trait Salvage {
+    /// What it reads instead of the database, and how.
+    const MANNER: &'static str;
+    /// Whether it may find more than a database that reports no damage.
+    const FINDS_MORE: bool;
+
+    /// Returns whether nothing can be read.
+    fn is_empty(&self) -> bool;
+
+    /// Returns the value of `key`, if it can be read.
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
+
+    /// Visits everything before the key `end`.
+    fn all(&self, end: &[u8], work: &Work, meet: impl FnMut(Met<'_>)) -> Result<(), StoreError>;
+}
+
+/// What a pass over a store yields, in the order of the keys.
+pub(in crate::store) enum Met<'a> {
+    /// A key and its value.
+    Pair(&'a [u8], &'a [u8]),
+    /// A description of records that cannot be read.
+    Lost(String),
+}
 
 /// The result of an inspection.
 #[derive(Debug, Default)]
@@ -58,9 +111,9 @@ impl Inspection {
 }
 
 /// Returns whether there is no store in `folder`.
-pub(crate) fn is_absent(folder: &Path) -> bool {
-    let log = folder.join(database::LOG).metadata();
-    log.is_err_and(|error| [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()))
+pub(in crate::store) fn is_absent<E: Engine>(folder: &Path) -> bool {
+    let home = folder.join(E::HOME).metadata();
+    home.is_err_and(|error| [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()))
 }
 
 /// Reads every record of the store in `folder` and checks whether the key of its secrets is available: in
@@ -68,13 +121,13 @@ pub(crate) fn is_absent(folder: &Path) -> bool {
 ///
 /// # Errors
 /// When there is no store, a server has it open, nothing of it can be read, or `work` is ended.
-pub(crate) fn check(
+pub(in crate::store) fn check<E: Inspect>(
     folder: &Path,
     key: Option<&Path>,
     work: &Work,
 ) -> Result<Inspection, StoreError> {
     let mut found = Inspection::default();
-    let source = StoreSource::open(folder, work, &mut found)?;
+    let source = StoreSource::<E>::open(folder, work, &mut found)?;
     let mut judge = Judge::new(&source, folder);
     source.all(work, |met| match met {
         Met::Pair(key, value) => judge.see(&mut found, key, value),
@@ -104,24 +157,24 @@ pub(crate) struct Accepted {
 }
 
 /// Lets the server in `folder` continue with the existing data: lost data stays lost and is no longer
-/// reported as missing. If sled cannot read all of the store, its files are rebuilt from what can be read.
+/// reported as missing. If the database cannot read all of the store, its files are rebuilt from what can be read.
 /// A lost key of the secrets is replaced by the one in the file `key` (`None`: in the folder), which is
 /// created if necessary. The next start counts the records anew.
 ///
 /// # Errors
 /// When there is no store, a server has it open, nothing of it can be read, or the key cannot be created.
-pub(crate) fn accept(
+pub(in crate::store) fn accept<E: Inspect>(
     folder: &Path,
     key: Option<&Path>,
     work: &Work,
 ) -> Result<Accepted, StoreError> {
     let mut accepted = Accepted::default();
-    let source = StoreSource::open(folder, work, &mut Inspection::default())?;
-    if source.is_log() {
+    let source = StoreSource::<E>::open(folder, work, &mut Inspection::default())?;
+    if source.is_partial() {
         accepted.aside = Some(rebuild::rebuild(&source, folder, work, &mut accepted.lost)?);
     }
     drop(source);
-    let database = Database::open(folder, CACHE)?;
+    let database = Database::<E>::open(folder, CACHE)?;
     let file = key_file_of(folder, key);
     let is_another = forget_past(&database, &file)?;
     drop(database);
@@ -161,15 +214,11 @@ fn read_client(key: &[u8], value: &[u8]) -> Result<Stored, StoreError> {
 
 /// Removes what the store knows of its past: its tally, and the proof of its key. Returns whether the key in
 /// `file` was not the key of the proof.
-fn forget_past(database: &Database, file: &Path) -> Result<bool, StoreError> {
+fn forget_past<E: Engine>(database: &Database<E>, file: &Path) -> Result<bool, StoreError> {
     let proof = database.get(keys::KEY_PROOF)?;
     let is_another = check_key(proof, file).is_err();
-    database.with(|db| {
-        db.remove(tally::KEY)?;
-        db.remove(keys::KEY_PROOF)?;
-        db.remove(keys::ROTATION)?;
-        db.flush()
-    })?;
+    let past = [tally::KEY, keys::KEY_PROOF, keys::ROTATION].map(|key| (key.to_vec(), None));
+    database.write(&Values::from(past))?;
     Ok(is_another)
 }
 
@@ -189,14 +238,15 @@ mod tests {
     use super::*;
     use crate::config::StoreSettings;
     use crate::store::Store;
+    use crate::store::backend::sled::Db;
 
     fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError> {
-        super::check(folder, key, &Work::default())
+        super::check::<Db>(folder, key, &Work::default())
     }
 
     /// Returns the file of a replaced key.
     fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
-        super::accept(folder, key, &Work::default()).map(|accepted| accepted.another_key)
+        super::accept::<Db>(folder, key, &Work::default()).map(|accepted| accepted.another_key)
     }
 
     /// Opens the store, as a start does.

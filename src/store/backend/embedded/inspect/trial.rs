@@ -1,6 +1,6 @@
-//! Lets sled open a copy and read all of it, as a server would.
+//! Lets the database open a copy and read all of it, as a server would.
 //!
-//! sled 0.34 may keep requesting a lost page for ever, and only the end of the process stops it. sled
+//! sled 0.34 may keep requesting a lost page for ever, and only the end of the process stops it. The database
 //! therefore runs in a thread of its own, which is abandoned when it makes no progress.
 
 use std::path::Path;
@@ -9,16 +9,15 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::copy;
-use crate::store::{
-    StoreError, backend::sled::Content, backend::sled::Database, backend::sled::LOG,
-    backend::sled::Tally, backend::sled::Work, backend::sled::integrity, backend::sled::tally,
-    keys,
-};
+use super::super::{Content, Tally, Work, integrity, tally};
+use super::Inspect;
+use super::copy::Copy;
+use crate::store::backend::embedded::database::Database;
+use crate::store::{StoreError, keys};
 
 /// Pairs that are read at a time.
 const CHUNK: usize = 500;
-/// How long sled may take for one record.
+/// How long the database may take for one record.
 const STUCK: Duration = Duration::from_secs(10);
 /// How long it may take to open a small copy.
 const OPENING: Duration = Duration::from_mins(1);
@@ -27,30 +26,29 @@ const PACE: u64 = 4 << 20;
 /// How often to check whether the work was ended.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What sled read from a copy.
-pub(super) struct TrialResult {
-    pub(super) database: Database,
+/// What the database read from a copy.
+pub(super) struct TrialResult<E: Inspect> {
+    pub(super) database: Database<E>,
     pub(super) tally: Option<Tally>,
     pub(super) content: Content,
     /// What had to be recreated before the copy could be opened.
     pub(super) remade: Vec<String>,
 }
 
-/// Reads the copy in `folder`.
+/// Reads the copy.
 ///
 /// # Errors
-/// [`StoreError::Damaged`], with the reason, when sled cannot read all of it; [`StoreError::Ended`].
-pub(super) fn read(folder: &Path, work: &Work) -> Result<TrialResult, StoreError> {
-    let size = folder.join(LOG).metadata().map_or(0, |file| file.len());
+/// [`StoreError::Damaged`], with the reason, when the database cannot read all of it; [`StoreError::Ended`].
+pub(super) fn read<E: Inspect>(copy: &Copy, work: &Work) -> Result<TrialResult<E>, StoreError> {
     let seen = Arc::new(AtomicU64::new(0));
-    let outcome = start(folder, &seen)?;
+    let outcome = start(copy.folder(), &seen)?;
     let mut last = (0, Instant::now());
     loop {
         match outcome.recv_timeout(LOOK) {
             Ok(outcome) => return outcome,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let damage = "the thread that ran sled ended without a result";
-                return Err(StoreError::Damaged(damage.to_owned()));
+                let damage = format!("the thread that ran {} ended without a result", E::NAME);
+                return Err(StoreError::Damaged(damage));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
@@ -59,18 +57,21 @@ pub(super) fn read(folder: &Path, work: &Work) -> Result<TrialResult, StoreError
         if now > last.0 {
             last = (now, Instant::now());
         }
-        if last.1.elapsed() > patience(now, size) {
-            let damage = format!("sled makes no progress after the first {now} records");
+        if last.1.elapsed() > patience(now, copy.bytes()) {
+            let damage = format!(
+                "{} makes no progress after the first {now} records",
+                E::NAME
+            );
             return Err(StoreError::Damaged(damage));
         }
     }
 }
 
-/// Starts the thread, which counts in `seen` what sled has read.
-fn start(
+/// Starts the thread, which counts in `seen` what the database has read.
+fn start<E: Inspect>(
     folder: &Path,
     seen: &Arc<AtomicU64>,
-) -> Result<mpsc::Receiver<Result<TrialResult, StoreError>>, StoreError> {
+) -> Result<mpsc::Receiver<Result<TrialResult<E>, StoreError>>, StoreError> {
     let (folder, seen) = (folder.to_owned(), Arc::clone(seen));
     let (sender, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name("trial".to_owned());
@@ -82,7 +83,7 @@ fn start(
     }
 }
 
-/// Returns how long sled may take for the next record, after `seen` records of a log of `size` bytes.
+/// Returns how long the database may take for the next record, after `seen` records of a copy of `size` bytes.
 const fn patience(seen: u64, size: u64) -> Duration {
     if seen == 0 {
         OPENING.saturating_add(Duration::from_secs(size / PACE))
@@ -91,9 +92,9 @@ const fn patience(seen: u64, size: u64) -> Duration {
     }
 }
 
-fn read_all(folder: &Path, seen: &AtomicU64) -> Result<TrialResult, StoreError> {
+fn read_all<E: Inspect>(folder: &Path, seen: &AtomicU64) -> Result<TrialResult<E>, StoreError> {
     let mut remade = Vec::new();
-    let database = copy::open(folder, &mut remade)?;
+    let database = E::open_copy(folder, &mut remade)?;
     // The copy is open: from here on, the time limit applies to each record.
     seen.fetch_add(1, Ordering::SeqCst);
     let tally = integrity::stored(&database)?;
@@ -101,14 +102,10 @@ fn read_all(folder: &Path, seen: &AtomicU64) -> Result<TrialResult, StoreError> 
     let mut from = Some(Vec::new());
     while let Some(start) = from {
         let (mut last, mut count) = (None, 0);
-        database.with(|db| {
-            for pair in db.range(start..tally::KEY.to_vec()).take(CHUNK) {
-                let (key, value) = pair?;
-                content = content.with(&key, &value);
-                seen.fetch_add(1, Ordering::SeqCst);
-                (last, count) = (Some(keys::behind(&key)), count + 1);
-            }
-            Ok(())
+        database.visit(start..tally::KEY.to_vec(), CHUNK, |key, value| {
+            content = content.with(key, value);
+            seen.fetch_add(1, Ordering::SeqCst);
+            (last, count) = (Some(keys::behind(key)), count + 1);
         })?;
         from = last.filter(|_| count == CHUNK);
     }

@@ -3,7 +3,9 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::backend::sled::tally::Digest;
+use crate::store::backend::sled::Db;
+
+type Database = super::Database<Db>;
 
 struct TestStore {
     folder: TempDir,
@@ -35,9 +37,10 @@ impl TestStore {
                 .with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
         };
         let next = self.integrity.next(read, &values).unwrap();
-        let (tally, numbers) = next.pair();
-        for (key, value) in values.into_iter().chain([(tally, Some(numbers))]) {
-            let write = |db: &sled::Db| match value {
+        let mut values = values;
+        next.join(&mut values);
+        for (key, value) in values {
+            let write = |db: &Db| match value {
                 Some(value) => db.insert(key, value),
                 None => db.remove(key),
             };
@@ -141,7 +144,7 @@ fn a_store_without_a_tally_is_counted_once_and_a_mark_alone_is_damage() {
         place
             .folder
             .path()
-            .join(crate::store::backend::sled::mark::NAME),
+            .join(crate::store::backend::embedded::mark::NAME),
     )
     .unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();

@@ -1,23 +1,18 @@
-//! Rebuilds the files of a store from what could be read: sled cannot open the old files, or reads only a
-//! part of them, and no server could continue with that.
+//! Rebuilds the files of a store from what could be read: the database cannot open the old files, or reads only
+//! a part of them, and no server could continue with that.
 //!
 //! Everything derived from the records is computed again: the indexes of the clients, the expiry index and
 //! the counters. Lost records are thus not counted.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use sled::Batch;
-
-use super::{copy, copy::Copy};
+use super::super::{Engine, Work};
+use super::{CACHE, Inspect, Met, StoreSource, copy::Copy, read_client};
 use crate::client::Client;
+use crate::store::backend::embedded::database::Database;
 use crate::store::{
-    ExpiringKind, StoreError, backend::sled::Database, backend::sled::LOG, backend::sled::Met,
-    backend::sled::Work, backend::sled::inspect::CACHE, backend::sled::inspect::StoreSource,
-    backend::sled::inspect::read_client, backend::sled::mark, clients::index::entered, keys,
-    number, record,
+    ExpiringKind, StoreError, Values, clients::index::entered, keys, number, record,
 };
 
 /// Pairs that are written at a time.
@@ -25,14 +20,14 @@ const BATCH: usize = 500;
 
 /// Replaces the store in `folder` with one that contains everything `source` can read. Returns where the
 /// old files are, and adds what is lost to `lost`.
-pub(super) fn rebuild(
-    source: &StoreSource,
+pub(super) fn rebuild<E: Inspect>(
+    source: &StoreSource<E>,
     folder: &Path,
     work: &Work,
     lost: &mut Vec<String>,
 ) -> Result<PathBuf, StoreError> {
     let new = Copy::empty(folder)?;
-    let mut writer = StoreRebuilder::new(Database::open(new.folder(), CACHE)?);
+    let mut writer = StoreRebuilder::new(Database::<E>::open(new.folder(), CACHE)?);
     let mut outcome = Ok(());
     source.all(work, |met| match met {
         Met::Pair(key, value) if outcome.is_ok() => outcome = writer.take(key, value, lost),
@@ -42,26 +37,24 @@ pub(super) fn rebuild(
     outcome?;
     writer.end()?;
     let failed = |error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
-    swap(new.folder(), folder).map_err(failed)
+    E::replace(new.folder(), folder).map_err(failed)
 }
 
 /// Writes a store, record by record.
-struct StoreRebuilder {
-    database: Database,
-    batch: Batch,
-    waiting: usize,
+struct StoreRebuilder<E: Engine> {
+    database: Database<E>,
+    batch: Values,
     /// Numbers that are derived from the records.
     counts: BTreeMap<Vec<u8>, i64>,
     /// The number of the last event of the audit log, and of the event log.
     last_numbers: BTreeMap<&'static [u8], i64>,
 }
 
-impl StoreRebuilder {
-    fn new(database: Database) -> Self {
+impl<E: Engine> StoreRebuilder<E> {
+    const fn new(database: Database<E>) -> Self {
         Self {
             database,
-            batch: Batch::default(),
-            waiting: 0,
+            batch: Values::new(),
             counts: BTreeMap::new(),
             last_numbers: BTreeMap::new(),
         }
@@ -128,9 +121,8 @@ impl StoreRebuilder {
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.batch.insert(key, value);
-        self.waiting += 1;
-        if self.waiting >= BATCH {
+        self.batch.insert(key.to_vec(), Some(value.to_vec()));
+        if self.batch.len() >= BATCH {
             self.write()
         } else {
             Ok(())
@@ -138,9 +130,8 @@ impl StoreRebuilder {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
-        self.waiting = 0;
         let batch = std::mem::take(&mut self.batch);
-        self.database.with(|db| db.apply_batch(batch))
+        self.database.with(|db| db.load(&batch))
     }
 
     fn end(mut self) -> Result<(), StoreError> {
@@ -153,47 +144,6 @@ impl StoreRebuilder {
             }
         }
         self.write()?;
-        self.database.with(|db| db.flush())?;
-        Ok(())
+        self.database.with(E::sync)
     }
-}
-
-/// Moves the files of a store other than its log.
-fn move_beside_log(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let text = name.to_string_lossy();
-        if copy::is_beside_log(&text) || text == mark::NAME {
-            fs::rename(entry.path(), to.join(&name))?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes the names in a folder to the disk, if the file system can do that.
-#[cfg(unix)]
-fn sync(folder: &Path) -> io::Result<()> {
-    match fs::File::open(folder)?.sync_all() {
-        Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Moves the files of the store in `folder` aside and those in `new` into their place.
-fn swap(new: &Path, folder: &Path) -> io::Result<PathBuf> {
-    let aside = copy::inside(folder, "damaged").map_err(io::Error::other)?;
-    copy::create(&aside)?;
-    // The log stays in place until the new one replaces it: a folder without a log is an empty store.
-    if fs::hard_link(folder.join(LOG), aside.join(LOG)).is_err() {
-        fs::copy(folder.join(LOG), aside.join(LOG))?;
-    }
-    move_beside_log(folder, &aside)?;
-    move_beside_log(new, folder)?;
-    fs::rename(new.join(LOG), folder.join(LOG))?;
-    #[cfg(unix)]
-    for place in [folder, &aside] {
-        sync(place)?;
-    }
-    Ok(aside)
 }

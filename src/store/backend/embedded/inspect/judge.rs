@@ -4,24 +4,24 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::super::{Content, integrity};
+use super::{Inspect, Inspection, StoreSource, read_client};
 use crate::store::{
     AuditEvent, ByLevel, DeletedClient, Event, ExpiringKind, GIVES_WAY, StoreError,
-    backend::sled::Content, backend::sled::inspect::Inspection,
-    backend::sled::inspect::StoreSource, backend::sled::inspect::read_client,
-    backend::sled::integrity, clients::index::entered, clients::levels, keys, number, record,
+    clients::index::entered, clients::levels, keys, number, record,
 };
 
 /// What was read so far.
-pub(super) struct Judge<'a> {
-    source: &'a StoreSource,
+pub(super) struct Judge<'a, E: Inspect> {
+    source: &'a StoreSource<E>,
     folder: &'a Path,
     content: Content,
     /// Clients of each trust level.
     levels: ByLevel,
 }
 
-impl<'a> Judge<'a> {
-    pub(super) fn new(source: &'a StoreSource, folder: &'a Path) -> Self {
+impl<'a, E: Inspect> Judge<'a, E> {
+    pub(super) fn new(source: &'a StoreSource<E>, folder: &'a Path) -> Self {
         Self {
             source,
             folder,
@@ -173,9 +173,9 @@ mod tests {
 
     use crate::base::SealingKey;
     use crate::client::Client;
-    use crate::store::backend::sled::Sled;
-    use crate::store::backend::sled::inspect::check;
-    use crate::store::backend::sled::work::Work;
+    use crate::store::backend::embedded::Work;
+    use crate::store::backend::embedded::inspect::check;
+    use crate::store::backend::sled::{Db, Sled};
     use crate::store::backend::{Backend, Change};
     use crate::store::clients::index::client_use;
     use crate::store::sealing::key_file;
@@ -209,7 +209,7 @@ mod tests {
         // The store was opened without the file of its key.
         let key = folder.path().join("some.key");
         key_file::load_or_make(&key, false).unwrap();
-        let check = || check(&place, Some(&key), &Work::default()).unwrap();
+        let check = || check::<Db>(&place, Some(&key), &Work::default()).unwrap();
         let found = check();
         assert!(found.is_fine() && found.clients == 1, "{found:?}");
         // Every other index must be complete.

@@ -3,12 +3,15 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{Expectation, backend::sled::tally};
+use crate::store::backend::sled::Db;
+use crate::store::{Expectation, backend::embedded::tally};
+
+type Database = super::Database<Db>;
 
 struct TestStore {
     _folder: TempDir,
     database: Arc<Database>,
-    writer: Writer,
+    writer: Writer<Db>,
 }
 
 impl TestStore {

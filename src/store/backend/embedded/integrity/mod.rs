@@ -1,16 +1,16 @@
-//! Checks whether all acknowledged data is still there: sled 0.34 continues without a part of its log that
-//! it cannot read, and does not report it.
+//! Checks whether all acknowledged data is still there: sled 0.34 and fjall 3.1 continue without a part of their
+//! logs that they cannot read, and do not report it.
 //!
-//! The [mark](crate::store::backend::sled::mark) verifies the end of the log, the [tally](crate::store::backend::sled::tally) everything. Counting a
-//! small store takes no time, so a start waits for it. Of a large store, the writer counts a part between
+//! The [mark](super::mark) verifies the end of the log, the [tally](super::tally) everything. Counting a small
+//! store takes no time, so a start waits for it. Of a large store, the writer counts a part between
 //! two batches until all of it is counted. From then on, a store that does not match rejects changes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Content, Database, Mark, Tally, tally};
-use crate::store::backend::sled::tally::Digest;
-use crate::store::{Pair, StoreError, Values, keys};
+use super::tally::Digest;
+use super::{Content, Database, Engine, Mark, Tally, tally};
+use crate::store::{StoreError, Values, keys};
 
 /// Pairs that are counted at a time.
 const CHUNK: usize = 500;
@@ -74,19 +74,22 @@ impl Count {
     }
 
     /// Counts the next pairs of `database`.
-    fn advance(&mut self, database: &Database) -> Result<CountState, StoreError> {
+    fn advance<E: Engine>(&mut self, database: &Database<E>) -> Result<CountState, StoreError> {
         let range = self.from.clone()..tally::KEY.to_vec();
-        let pairs: Vec<_> = database.with(|db| db.range(range).take(CHUNK).collect())?;
-        for (key, value) in &pairs {
-            self.seen = self.seen.changed(key, None, Some(value));
-        }
-        match pairs.last() {
-            Some((key, _)) if pairs.len() == CHUNK => {
-                self.from = keys::behind(key);
-                Ok(CountState::Unfinished)
+        let (mut seen, mut count, mut last) = (self.seen, 0, Vec::new());
+        database.visit(range, CHUNK, |key, value| {
+            seen = seen.changed(key, None, Some(value));
+            count += 1;
+            if count == CHUNK {
+                last = keys::behind(key);
             }
-            _ => Ok(CountState::Finished),
+        })?;
+        self.seen = seen;
+        if count < CHUNK {
+            return Ok(CountState::Finished);
         }
+        self.from = last;
+        Ok(CountState::Unfinished)
     }
 }
 
@@ -98,20 +101,23 @@ pub(in crate::store) struct Next {
 }
 
 impl Next {
-    /// The tally, as it is written with the batch.
-    pub(in crate::store) fn pair(&self) -> Pair {
-        (tally::KEY.to_vec(), self.tally.encode())
+    /// Adds the tally to the values of its batch.
+    pub(in crate::store) fn join(&self, values: &mut Values) {
+        values.insert(tally::KEY.to_vec(), Some(self.tally.encode()));
     }
 }
 
 impl Integrity {
     /// Checks whether `database`, which is in `folder`, has all acknowledged data.
-    pub(in crate::store) fn open(database: &Database, folder: &Path) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open<E: Engine>(
+        database: &Database<E>,
+        folder: &Path,
+    ) -> Result<Self, StoreError> {
         Self::open_within(database, folder, PATIENCE)
     }
 
-    fn open_within(
-        database: &Database,
+    fn open_within<E: Engine>(
+        database: &Database<E>,
         folder: &Path,
         patience: Duration,
     ) -> Result<Self, StoreError> {
@@ -142,7 +148,10 @@ impl Integrity {
     }
 
     /// Checks again after the database was reopened. A database that lost data stays damaged.
-    pub(in crate::store) fn reopened(&mut self, database: &Database) -> Result<(), StoreError> {
+    pub(in crate::store) fn reopened<E: Engine>(
+        &mut self,
+        database: &Database<E>,
+    ) -> Result<(), StoreError> {
         let tally = self.read_again(database);
         if let Err(StoreError::Damaged(damage)) = &tally {
             self.is_damaged(damage.clone());
@@ -152,7 +161,7 @@ impl Integrity {
         Ok(())
     }
 
-    fn read_again(&self, database: &Database) -> Result<Tally, StoreError> {
+    fn read_again<E: Engine>(&self, database: &Database<E>) -> Result<Tally, StoreError> {
         let tally = stored(database)?.unwrap_or_default();
         judge(tally, Some(self.tally.batches))?;
         Ok(tally)
@@ -211,7 +220,10 @@ impl Integrity {
     ///
     /// # Errors
     /// When the database cannot currently be read. The remaining pairs are still to be counted.
-    pub(in crate::store) fn count_on(&mut self, database: &Database) -> Result<(), StoreError> {
+    pub(in crate::store) fn count_on<E: Engine>(
+        &mut self,
+        database: &Database<E>,
+    ) -> Result<(), StoreError> {
         let Some(count) = &mut self.count else {
             return Ok(());
         };
@@ -239,7 +251,9 @@ impl Integrity {
 }
 
 /// Returns the stored tally.
-pub(in crate::store) fn stored(database: &Database) -> Result<Option<Tally>, StoreError> {
+pub(in crate::store) fn stored<E: Engine>(
+    database: &Database<E>,
+) -> Result<Option<Tally>, StoreError> {
     let Some(bytes) = database.get(tally::KEY)? else {
         return Ok(None);
     };
@@ -281,24 +295,18 @@ pub(in crate::store) fn judge(tally: Tally, marked: Option<u64>) -> Result<(), S
 }
 
 /// The tally of a store that has none: it is new, or an older registrar without a tally created it.
-fn adopted(database: &Database, marked: Option<u64>) -> Result<Tally, StoreError> {
+fn adopted<E: Engine>(database: &Database<E>, marked: Option<u64>) -> Result<Tally, StoreError> {
     judge(Tally::default(), marked)?;
-    let content = database.with(|db| {
-        let mut content = Content::default();
-        for pair in db.range(..tally::KEY.to_vec()) {
-            let (key, value) = pair?;
-            content = content.with(&key, &value);
-        }
-        Ok(content)
+    let mut content = Content::default();
+    let all = Vec::new()..tally::KEY.to_vec();
+    database.visit(all, usize::MAX, |key, value| {
+        content = content.with(key, value);
     })?;
     if content == Content::default() {
         return Ok(Tally::default());
     }
     let tally = Tally::of(1, content);
-    database.with(|db| {
-        db.insert(tally::KEY, tally.encode())?;
-        db.flush()
-    })?;
+    database.write(&Values::from([(tally::KEY.to_vec(), Some(tally.encode()))]))?;
     Ok(tally)
 }
 

@@ -1,6 +1,6 @@
 //! A small file beside the database that records how many batches were acknowledged. When the tail of the
-//! database's log is lost, sled mistakes it for an unfinished write and continues without it; this file
-//! reveals the loss.
+//! database's log is lost, sled and fjall mistake it for an unfinished write and continue without it; this
+//! file reveals the loss.
 //!
 //! It is written after the flush of each batch and before its answers. A killed process leaves it exact. It
 //! is flushed only once a second, so it may lag behind after a power cut. It then misses losses from that

@@ -4,13 +4,12 @@ use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use super::super::{Work, database};
+use super::{Inspect, Inspection, Met, StoreSource, key_file_of, read_client};
 use crate::base::SealingKeys;
 use crate::client::TrustLevel;
 use crate::store::{
-    ClientLine, StoreError, backend::sled::Met, backend::sled::Work, backend::sled::database,
-    backend::sled::inspect::Inspection, backend::sled::inspect::StoreSource,
-    backend::sled::inspect::key_file_of, backend::sled::inspect::read_client, keys,
-    sealing::key_file, transfer::CLIENTS, transfer::append_line,
+    ClientLine, StoreError, keys, sealing::key_file, transfer::CLIENTS, transfer::append_line,
 };
 
 /// Why there is no export.
@@ -36,26 +35,20 @@ pub(crate) enum StoreExportError {
 /// file must not exist yet. It contains secrets in clear, so only its owner can read it.
 ///
 /// # Errors
-/// As for [`check`](crate::store::backend::sled::inspect::check), and when the key of the secrets or the file is not available.
-pub(crate) fn export(
+/// As for [`check`](super::check), and when the key of the secrets or the file is not available.
+pub(in crate::store) fn export<E: Inspect>(
     folder: &Path,
     key: Option<&Path>,
     file: &Path,
     work: &Work,
 ) -> Result<Inspection, StoreExportError> {
     // Checked first, because a missing key is not the problem where there is no store.
-    drop(database::lock(folder)?);
+    drop(database::lock::<E>(folder)?);
     let found_keys = key_file::load_or_make(&key_file_of(folder, key), true)?;
     let key = found_keys.sealing_with(&found_keys.first);
     let mut found = Inspection::default();
-    let source = StoreSource::open(folder, work, &mut found)?;
-    let failed = |source: io::Error| match source.kind() {
-        ErrorKind::AlreadyExists => StoreExportError::Exists(file.to_owned()),
-        _ => StoreExportError::File {
-            file: file.to_owned(),
-            source,
-        },
-    };
+    let source = StoreSource::<E>::open(folder, work, &mut found)?;
+    let failed = |source: io::Error| unwritable(file, source);
     let target = create(file).map_err(failed)?;
     let written = write(&source, &key, target, work, &mut found);
     if written.is_err() {
@@ -69,6 +62,14 @@ pub(crate) fn export(
     Ok(found)
 }
 
+fn unwritable(file: &Path, source: io::Error) -> StoreExportError {
+    let file = file.to_owned();
+    match source.kind() {
+        ErrorKind::AlreadyExists => StoreExportError::Exists(file),
+        _ => StoreExportError::File { file, source },
+    }
+}
+
 /// Why an export was not written.
 enum Unwritten {
     Store(StoreError),
@@ -76,8 +77,8 @@ enum Unwritten {
 }
 
 /// Writes the clients, followed by their number.
-fn write(
-    source: &StoreSource,
+fn write<E: Inspect>(
+    source: &StoreSource<E>,
     key: &SealingKeys,
     file: fs::File,
     work: &Work,

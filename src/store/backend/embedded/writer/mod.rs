@@ -1,20 +1,19 @@
-//! The thread that writes to sled.
+//! The thread that writes to the database.
 //!
 //! It takes all queued changes, writes them as one batch, flushes once, and answers all of them. Many
 //! registrations thus share one flush, and a change whose expectations the only writer has checked cannot
-//! be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
+//! be overtaken.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sled::Batch;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Database, Integrity};
-use crate::store::{Change, Journal, Pair, Pending, StoreError, Values};
+use super::{Database, Engine, Integrity, tally};
+use crate::store::{Change, Journal, Pending, StoreError, Values};
 use crate::telemetry::meter;
 
 /// Changes that share one flush.
@@ -32,8 +31,8 @@ type KnownValues = RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>;
 const NUMBERS: usize = 1_024;
 
 /// The only writer.
-pub(in crate::store) struct Writer {
-    database: Arc<Database>,
+pub(in crate::store) struct Writer<E: Engine> {
+    database: Arc<Database<E>>,
     integrity: Integrity,
     /// When a write failed, or when the last attempt to recover from that failed.
     broken: Option<Instant>,
@@ -44,9 +43,9 @@ pub(in crate::store) struct Writer {
     journal: Journal,
 }
 
-impl Writer {
+impl<E: Engine> Writer<E> {
     pub(in crate::store) const fn new(
-        database: Arc<Database>,
+        database: Arc<Database<E>>,
         integrity: Integrity,
         journal: Journal,
     ) -> Self {
@@ -145,7 +144,7 @@ impl Writer {
     ///
     /// After a failed batch, the database may contain a part of it, which the tally does not include. Until
     /// the database is reopened, it accepts nothing more, and no answer is based on what it shows.
-    fn write(&mut self, values: Values, known: &KnownValues) -> Result<(), StoreError> {
+    fn write(&mut self, mut values: Values, known: &KnownValues) -> Result<(), StoreError> {
         self.check_writable()?;
         if values.is_empty() {
             return Ok(());
@@ -154,16 +153,14 @@ impl Writer {
             .integrity
             .next(|key| self.recall(known, key), &values)?;
         let numbers = self.numbers_of(&values);
-        let batch = batch(&values, next.pair());
-        let written = self.database.with(|db| {
-            db.apply_batch(batch)?;
-            db.flush()?;
-            Ok(())
-        });
+        next.join(&mut values);
+        let written = self.database.write(&values);
         match &written {
             Ok(()) => {
                 self.integrity.written(&next);
                 self.keep(numbers);
+                // A restored store has a tally of its own.
+                values.remove(tally::KEY);
                 self.journal.written(values);
             }
             Err(error) => {
@@ -233,19 +230,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// Returns the batch that writes `values` and the tally of the store.
-fn batch(values: &Values, (tally_key, tally): Pair) -> Batch {
-    let mut batch = Batch::default();
-    for (key, value) in values {
-        match value {
-            Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-            None => batch.remove(key.as_slice()),
-        }
-    }
-    batch.insert(tally_key, tally);
-    batch
 }
 
 #[cfg(test)]
