@@ -395,7 +395,7 @@ fn removal(client: &Client, now: Timestamp) -> Result<Along, StoreError> {
         (Reason::Unused, "unused")
     };
     let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
-    Along::audited(&event.with("reason", text), reason)
+    Ok(Along::audited(&event.with("reason", text), reason))
 }
 
 /// Repeats `sweep` until it finds nothing more. Returns how many records it deleted.

@@ -46,8 +46,11 @@ pub(crate) use crate::store::expiring::pending::{
 };
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
-pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
-pub(crate) use backend::{Backend, Change, Expectation, Pair};
+pub(crate) use audit::{
+    Action, AuditEvent, AuditFilter, AuditListener, AuditLog, AuditQueue, AuditWriter, Author,
+    ChainFaultKind, Logged, Verification,
+};
+pub(crate) use backend::{Applied, Backend, Chained, Change, Expectation, Link, Pair};
 pub(crate) use client_documents::{ClientDocuments, Denial, FetchState};
 pub(crate) use clients::{Clients, MOST_ADMINISTRATORS, Stored};
 pub(crate) use error::StoreError;
@@ -185,7 +188,8 @@ impl Store {
     }
 
     fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
-        let (announcing, appended) = events::Announcing::new(backend);
+        let listener = Arc::default();
+        let (announcing, appended) = events::Announcing::new(backend, Arc::clone(&listener));
         let backend: Arc<dyn Backend> = Arc::new(announcing);
         let shared = || Arc::clone(&backend);
         let (key_values, patches, recorded) = sealed(&backend, &sealing_key);
@@ -204,7 +208,7 @@ impl Store {
             patches,
             recorded,
             script_versions: ScriptVersions::new(&backend),
-            audit: AuditLog::new(shared()),
+            audit: AuditLog::new(shared(), listener),
             events: EventLog::new(shared(), appended),
             consumers: Consumers::new(shared()),
             sealing_key,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use crate::store::{Backend, Change, Facts, Pair, Pending, StoreError};
+use crate::store::{Applied, Backend, Change, Facts, Pair, Pending, StoreError};
 
 /// Keys and values in memory.
 #[derive(Default)]
@@ -20,17 +20,17 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    fn change(&self, change: Change) -> Result<Applied, StoreError> {
         let mut pairs = self.pairs();
         let mut pending = Pending::on(|key: &[u8]| Ok(pairs.get(key).cloned()));
-        let numbers = pending.add(change)?;
+        let applied = pending.add(change)?;
         for (key, value) in pending.into_values() {
             match value {
                 Some(value) => pairs.insert(key, value),
                 None => pairs.remove(&key),
             };
         }
-        Ok(numbers)
+        Ok(applied)
     }
 }
 
@@ -55,7 +55,7 @@ impl Backend for Memory {
         ready(Ok(found.collect())).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         ready(self.change(change)).boxed()
     }
 

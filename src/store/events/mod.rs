@@ -19,7 +19,7 @@ pub(super) use announcing::Announcing;
 pub(crate) use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn, WaitingEvent};
 
 use event::appended;
-pub(super) use event::reported;
+pub(super) use event::changed_members;
 pub(crate) use event::{
     Along, Cause, DeletedClient, Event, EventType, LoggedEvent, PendingSubject, Reason,
 };

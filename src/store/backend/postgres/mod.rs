@@ -25,7 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::config::StoreSettings;
-use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use crate::store::{Applied, Backend, Change, Facts, Pair, StoreError};
 use connect::Target;
 use pool::ConnectionPool;
 use writer::QueuedChange;
@@ -102,7 +102,7 @@ impl Postgres {
         Ok(rows.iter().map(pool::pair).collect::<Result<_, _>>()?)
     }
 
-    async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    async fn change(&self, change: Change) -> Result<Applied, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.patience;
         let request = QueuedChange {
@@ -140,7 +140,7 @@ impl Backend for Postgres {
         self.range(range, limit).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         self.change(change).boxed()
     }
 

@@ -24,7 +24,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::work::Work;
-use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use crate::store::{Applied, Backend, Change, Facts, Pair, StoreError};
 use crate::telemetry::{WriteOutcome, meter};
 use database::{Database, LOG, LONG_VALUES};
 use integrity::Integrity;
@@ -78,7 +78,7 @@ impl Drop for Sled {
 
 impl Sled {
     /// Passes `change` to the writer and waits until it is written.
-    async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    async fn written(&self, change: Change) -> Result<Applied, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let Some(queue) = &self.queue else {
             return Err(stopped());
@@ -133,7 +133,7 @@ impl Backend for Sled {
         ready(pairs).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         async move {
             let outcome = self.written(change).await;
             meter::store_write(word(&outcome));

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::store::{
-    AuditEvent, ByLevel, DeletedClient, Event, ExpiringKind, GIVES_WAY, StoreError,
+    AuditEvent, ByLevel, DeletedClient, Event, ExpiringKind, GIVES_WAY, Link, StoreError,
     backend::sled::Content, backend::sled::inspect::Inspection,
     backend::sled::inspect::StoreSource, backend::sled::inspect::read_client,
     backend::sled::integrity, clients::index::entered, clients::levels, keys, number, record,
@@ -142,6 +142,8 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         record::decode::<Value>(key, value)?;
     } else if key.starts_with(keys::AUDIT) || key.starts_with(keys::EVENTS) {
         read_logged(key, value)?;
+    } else if [keys::AUDIT_HEAD, keys::AUDIT_ANCHOR].contains(&key) {
+        Link::from_mark(key, Some(value))?;
     } else if key.starts_with(keys::DELETED_CLIENTS) {
         record::decode::<DeletedClient>(key, value)?;
     } else if !value.is_empty() && value != GIVES_WAY {
