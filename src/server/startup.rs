@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::admin;
 use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
@@ -95,6 +96,9 @@ impl Opened {
         let watched = Watched::open(settings, &start.sources, &tls);
         let store = Store::open(&settings.store).await;
         let store = store.map_err(|error| store_error(settings, error))?;
+        if settings.telemetry.audit_log {
+            store.audit.listen(admin::endpoint::audit::log);
+        }
         let fetcher = Arc::new(match names {
             Some(names) => Fetcher::with_names(&settings.fetch, names)?,
             None => Fetcher::new(&settings.fetch)?,

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
@@ -14,6 +15,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::telemetry::logs::AUDIT;
 
 /// An event with its time, level and target, and the innermost span that it is in.
 pub(super) struct Line;
@@ -33,9 +36,14 @@ where
         writer.write_str("\",\"level\":\"")?;
         writer.write_str(event.metadata().level().as_str())?;
         writer.write_char('"')?;
-        context
-            .field_format()
-            .format_fields(writer.by_ref(), event)?;
+        if event.metadata().target() == AUDIT {
+            let mut object = ObjectVisitor(writer.by_ref(), Ok(()));
+            event.record(&mut object);
+            object.1?;
+        } else {
+            let format = context.field_format();
+            format.format_fields(writer.by_ref(), event)?;
+        }
         text_member(&mut writer, "target", event.metadata().target())?;
         let span = event
             .parent()
@@ -143,6 +151,24 @@ impl Visit for Visitor<'_, '_> {
     }
 }
 
+/// Writes texts that are JSON objects as objects, and nothing else: other readers of the log need not parse JSON in JSON.
+struct ObjectVisitor<'writer>(Writer<'writer>, fmt::Result);
+
+impl Visit for ObjectVisitor<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if self.1.is_ok() && serde_json::from_str::<IgnoredAny>(value).is_ok() {
+            let name = begin_member(&mut self.0, field.name());
+            self.1 = name.and_then(|()| self.0.write_str(value));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if self.1.is_ok() {
+            self.1 = text_member(&mut self.0, field.name(), &format!("{value:?}"));
+        }
+    }
+}
+
 fn member(writer: &mut Writer<'_>, name: &str, value: impl Serialize) -> fmt::Result {
     begin_member(writer, name)?;
     json(writer, value)
@@ -241,6 +267,23 @@ mod tests {
             "level": "ERROR", "message": "it is ü", "error": "no \u{1} \"room\"", "address": "::1", "target": target,
         });
         assert_eq!(found, [first, second]);
+    }
+
+    #[test]
+    fn an_event_of_the_audit_log_is_an_object_in_its_line() {
+        let found = lines(|| {
+            tracing::info!(target: AUDIT, event = r#"{"position":1,"details":{"a":["b"]}}"#, "audit event");
+            tracing::info!(target: AUDIT, event = "{", "audit event");
+        });
+        let line = |event: Value| {
+            let mut line = json!({"level": "INFO", "message": "audit event", "target": AUDIT});
+            if !event.is_null() {
+                line["event"] = event;
+            }
+            line
+        };
+        let whole = line(json!({"position": 1, "details": {"a": ["b"]}}));
+        assert_eq!(found, [whole, line(Value::Null)]);
     }
 
     #[test]

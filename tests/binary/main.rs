@@ -8,6 +8,7 @@ mod admin_reset;
 #[cfg(unix)]
 mod approval_program;
 mod attestation;
+mod audit;
 mod check;
 mod closed_output;
 mod config_reset;

@@ -20,7 +20,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(pending(&scopes.pending_read));
     operations.extend(decisions(&scopes.pending_write));
     operations.extend(upstream_calls(scopes));
-    operations.push(audit(&scopes.audit_read));
+    operations.extend(audit(&scopes.audit_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
     operations
@@ -235,21 +235,50 @@ fn import_clients(scopes: &[&str; 2]) -> Operation {
 
 const NDJSON: &str = "application/x-ndjson";
 
-fn audit(scope: &str) -> Operation {
+fn audit(scope: &str) -> Vec<Operation> {
+    let text = json!({"type": "string", "minLength": 1});
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
-    let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
-    operation(
-        "get",
-        "/admin/v1/audit",
-        ("readAudit", scope),
-        "Read the audit log, oldest events first.",
-    )
-    .parameters(vec![
-        query("after", "The position after which the page starts.", &after),
-        query("limit", "The maximum number of events.", &limit),
-    ])
-    .json(200, "The page.", "AuditPage", &[])
-    .problems(&[400])
+    let limit =
+        |most: u32| json!({"type": "integer", "minimum": 1, "maximum": most, "default": 50});
+    let since = json!({"type": "integer", "minimum": 0});
+    let digest = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
+    vec![
+        operation(
+            "get",
+            "/admin/v1/audit",
+            ("readAudit", scope),
+            "Read the audit log, oldest events first.",
+        )
+        .parameters(vec![
+            query("after", "The position after which the page starts.", &after),
+            query("limit", "The maximum number of events.", &limit(1_000)),
+            query("since", "The earliest time, in seconds since 1970.", &since),
+            query(
+                "action",
+                "One action, or several separated by commas.",
+                &text,
+            ),
+            query("actor", "The client_id or the name of the actor.", &text),
+            query("subject", "The identifier of the subject.", &text),
+        ])
+        .json(200, "The page.", "AuditPage", &[]),
+        operation(
+            "get",
+            "/admin/v1/audit/verification",
+            ("verifyAudit", scope),
+            "Check the digests of the audit log.",
+        )
+        .parameters(vec![
+            query(
+                "after",
+                "The position of the last event that was checked.",
+                &after,
+            ),
+            query("limit", "The maximum number of events.", &limit(10_000)),
+            query("digest", "The digest of an event to look for.", &digest),
+        ])
+        .json(200, "What was found.", "AuditVerification", &[]),
+    ]
 }
 
 fn if_match() -> Value {

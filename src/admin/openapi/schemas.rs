@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{operation::named, trial};
 use crate::admin::{
-    administrators, bulk::Deleted, endpoint::audit::AuditPage,
+    administrators, bulk::Deleted, endpoint::audit::AuditPage, endpoint::audit::AuditVerification,
     endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
     endpoint::clients::ClientRecord, endpoint::document_check, endpoint::document_orders,
     endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
@@ -45,6 +45,7 @@ fn answers() -> Map<String, Value> {
     let settings = settings.with_transform(RecursiveTransform(without_null));
     let mut generator = settings.into_generator();
     generator.subschema_for::<AuditPage<'_>>();
+    generator.subschema_for::<AuditVerification>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();

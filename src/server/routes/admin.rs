@@ -34,6 +34,10 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
         .route("/admin/v1/audit", only(get(audit::list), READ))
+        .route(
+            "/admin/v1/audit/verification",
+            only(get(audit::verify), READ),
+        )
         .merge(admin_script_versions())
         .merge(admin_descriptions());
     let resolver = Extension(Resolver::new(&service));

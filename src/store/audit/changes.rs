@@ -179,7 +179,9 @@ mod tests {
                 "software_statement": "hidden", "jwks_uri": "https://a:hidden@a.example/k?hidden#hidden",
                 "client_uri": "https://a.example/",
             })),
-            Some(&json!({"scope": "read write", "client_uri": "https://a.example/", "contacts": ["a@b.example"]})),
+            Some(
+                &json!({"scope": "read write", "client_uri": "https://a.example/", "contacts": ["a@b.example"]}),
+            ),
         );
         assert!(!seen.to_string().contains("hidden"), "{seen}");
         assert_eq!(
@@ -210,7 +212,9 @@ mod tests {
 
     #[test]
     fn long_values_are_cut_with_a_mark() {
-        let many: Vec<String> = (0..30).map(|at| format!("https://{at}.example/cb")).collect();
+        let many: Vec<String> = (0..30)
+            .map(|at| format!("https://{at}.example/cb"))
+            .collect();
         let seen = details(
             Some(&json!({"client_name": "n".repeat(300), "redirect_uris": many})),
             Some(&json!({"require_auth_time": true})),
@@ -221,7 +225,8 @@ mod tests {
         assert_eq!((uris.len(), &uris[20]), (21, &json!("… and 10 more")));
         assert_eq!(seen["after"], json!({"require_auth_time": true}));
         let uris: Vec<String> = (0..20).map(|_| "u".repeat(190)).collect();
-        let all = json!({"redirect_uris": uris, "post_logout_redirect_uris": uris, "request_uris": uris});
+        let all =
+            json!({"redirect_uris": uris, "post_logout_redirect_uris": uris, "request_uris": uris});
         let seen = details(Some(&all), None);
         assert!(seen.to_string().len() < VALUES + 1_000);
         assert!(seen.to_string().contains(r#":"…""#), "{seen}");

@@ -284,7 +284,10 @@ impl AuditFilter {
         self.since.is_none_or(|since| event.at >= since)
             && (self.actions.is_empty() || self.actions.contains(&event.action))
             && self.actor.as_ref().is_none_or(is_actor)
-            && self.subject.as_ref().is_none_or(|subject| event.subject == *subject)
+            && self
+                .subject
+                .as_ref()
+                .is_none_or(|subject| event.subject == *subject)
     }
 }
 
@@ -452,6 +455,11 @@ fn position(key: &[u8]) -> Result<u64, StoreError> {
         Ok(position) => Ok(u64::from_be_bytes(position)),
         Err(_) => Err(StoreError::corrupt(key, "its key is not a number")),
     }
+}
+
+/// Parses the digest of an event: 64 hexadecimal digits in lower case.
+pub(crate) fn parse_digest(text: &str) -> Option<[u8; 32]> {
+    chain::parse(text)
 }
 
 /// Returns the event in `value`, as it was [appended](AuditEvent::change).

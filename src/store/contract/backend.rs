@@ -175,7 +175,10 @@ async fn numbers_are_added_to(place: TestPlace) {
         backend.apply(count("n", i64::MAX)).await.unwrap().numbers,
         [i64::MAX]
     );
-    assert_eq!(backend.apply(count("n", i64::MIN)).await.unwrap().numbers, [-1]);
+    assert_eq!(
+        backend.apply(count("n", i64::MIN)).await.unwrap().numbers,
+        [-1]
+    );
     assert_eq!(backend.apply(count("n", 1)).await.unwrap().numbers, [0]);
     place.expect_empty().await;
 }

@@ -34,7 +34,7 @@ fn along(reason: Reason) -> Along {
             reason,
             ..Cause::default()
         },
-        ..Along::default()
+        audited: None,
     }
 }
 

@@ -10,9 +10,7 @@ use tokio::task::JoinError;
 
 use tracing::Instrument;
 
-use crate::store::{
-    Applied, AuditListener, Backend, Change, Facts, Pair, StoreError, audit, keys,
-};
+use crate::store::{Applied, AuditListener, Backend, Change, Facts, Pair, StoreError, audit, keys};
 
 /// A backend that signals when an event was appended through it.
 pub(in crate::store) struct Announcing {

@@ -256,7 +256,7 @@ pub(crate) struct Along {
     /// The cause of the event.
     pub(crate) cause: Cause,
     /// The event of the audit log, which is stored too.
-    audited: Option<Box<AuditEvent>>,
+    pub(in crate::store) audited: Option<Box<AuditEvent>>,
 }
 
 impl Along {
