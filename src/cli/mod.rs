@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod clients;
 mod config_live;
+mod doctor;
 mod documents;
 mod events;
 mod moment;
@@ -90,6 +91,8 @@ enum Command {
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
     Audit(audit::AuditArguments),
+    /// Look for everything that is wrong: configuration, files, store, TLS, proxies, webhooks, events.
+    Doctor(doctor::DoctorArguments),
     /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
         /// The name of the schema, or /components/schemas/NAME.
@@ -205,6 +208,7 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Config(command) => configure(command),
         Command::Admin(command) => administrators::run(command),
         Command::Audit(arguments) => wait(audit::run(arguments)),
+        Command::Doctor(arguments) => wait(doctor::run(arguments)),
         Command::Schema { name } => show_schema(name),
         remote => run_remote(remote),
     }

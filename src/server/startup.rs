@@ -8,7 +8,6 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::admin;
 use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
@@ -17,7 +16,7 @@ use crate::http::Tls;
 use crate::live;
 use crate::script::{Host, Runtime};
 use crate::server::reload::versions::{self, WantedScripts};
-use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched};
+use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched, routes};
 use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{
     self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, UpstreamRegistrar,
@@ -97,7 +96,7 @@ impl Opened {
         let store = Store::open(&settings.store).await;
         let store = store.map_err(|error| store_error(settings, error))?;
         if settings.telemetry.audit_log {
-            store.audit.listen(admin::endpoint::audit::log);
+            store.audit.listen(routes::log_audit_event);
         }
         let fetcher = Arc::new(match names {
             Some(names) => Fetcher::with_names(&settings.fetch, names)?,

@@ -50,6 +50,7 @@ pub(crate) use audit::{
     Action, AuditEvent, AuditFilter, AuditListener, AuditLog, AuditQueue, AuditWriter, Author,
     ChainFaultKind, Logged, Verification,
 };
+pub(crate) use backend::postgres::DatabaseState;
 pub(crate) use backend::{Applied, Backend, Chained, Change, Expectation, Link, Pair};
 pub(crate) use client_documents::{ClientDocuments, Denial, FetchState};
 pub(crate) use clients::{Clients, MOST_ADMINISTRATORS, Stored};
@@ -161,6 +162,20 @@ impl Store {
         let store = Self::on(backend, sealing_key);
         store.clients.count_levels().await?;
         Ok(store)
+    }
+
+    /// Looks at the database that `store.url` names, without changing it. Returns `None` for another store.
+    ///
+    /// # Errors
+    /// When the settings are invalid, the database does not answer in time, or it has no place for the tables.
+    pub(crate) async fn examine_database(
+        settings: &StoreSettings,
+    ) -> Result<Option<DatabaseState>, StoreError> {
+        if !settings.url.is_postgres() {
+            return Ok(None);
+        }
+        let state = crate::store::backend::postgres::examine(settings).await?;
+        Ok(Some(state))
     }
 
     /// Checks the settings of the store as far as possible without opening it.

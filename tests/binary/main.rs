@@ -20,6 +20,7 @@ mod crash_events;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod doctor;
 mod documents;
 mod logs;
 mod metrics;

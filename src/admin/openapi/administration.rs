@@ -21,6 +21,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(decisions(&scopes.pending_write));
     operations.extend(upstream_calls(scopes));
     operations.extend(audit(&scopes.audit_read));
+    operations.push(doctor(&scopes.config_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
     operations
@@ -234,6 +235,16 @@ fn import_clients(scopes: &[&str; 2]) -> Operation {
 }
 
 const NDJSON: &str = "application/x-ndjson";
+
+fn doctor(scope: &str) -> Operation {
+    operation(
+        "get",
+        "/admin/v1/doctor",
+        ("examineServer", scope),
+        "Check what this server needs from others, and show how this request arrived.",
+    )
+    .json(200, "What was found.", "Examination", &[])
+}
 
 fn audit(scope: &str) -> Vec<Operation> {
     let text = json!({"type": "string", "minLength": 1});

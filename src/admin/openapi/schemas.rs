@@ -9,12 +9,13 @@ use super::{operation::named, trial};
 use crate::admin::{
     administrators, bulk::Deleted, endpoint::audit::AuditPage, endpoint::audit::AuditVerification,
     endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
-    endpoint::clients::ClientRecord, endpoint::document_check, endpoint::document_orders,
-    endpoint::documents, endpoint::events::EventPage, endpoint::events::consumers,
-    endpoint::events::replay, endpoint::pending, endpoint::script_replay,
-    endpoint::script_versions, endpoint::scripts::LoadedScripts, endpoint::upstream_calls,
-    endpoint::used::Noted, import::ImportTally, initial_access::InitialAccessTokenRequest,
-    initial_access::NewToken, initial_access::TokenPage, schema,
+    endpoint::clients::ClientRecord, endpoint::doctor::Examination, endpoint::document_check,
+    endpoint::document_orders, endpoint::documents, endpoint::events::EventPage,
+    endpoint::events::consumers, endpoint::events::replay, endpoint::pending,
+    endpoint::script_replay, endpoint::script_versions, endpoint::scripts::LoadedScripts,
+    endpoint::upstream_calls, endpoint::used::Noted, import::ImportTally,
+    initial_access::InitialAccessTokenRequest, initial_access::NewToken, initial_access::TokenPage,
+    schema,
 };
 use crate::client::TrustLevel;
 
@@ -52,6 +53,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<consumers::ConsumerList<'_>>();
     generator.subschema_for::<Deleted>();
     generator.subschema_for::<EventPage<'_>>();
+    generator.subschema_for::<Examination>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<Noted>();
     generator.subschema_for::<LoadedScripts<'_>>();

@@ -22,7 +22,7 @@ const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
 
 /// The admin API. Pages in a browser may not call it, so it has no CORS headers.
 pub(crate) fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{audit, config};
+    use crate::admin::endpoint::{audit, config, doctor};
     const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
     let configuration = get(config::get).patch(config::patch);
     let config_path = &service.settings.server.paths.config;
@@ -33,6 +33,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_unfinished())
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
+        .route("/admin/v1/doctor", only(get(doctor::examine), READ))
         .route("/admin/v1/audit", only(get(audit::list), READ))
         .route(
             "/admin/v1/audit/verification",

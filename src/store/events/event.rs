@@ -275,7 +275,7 @@ impl Along {
     /// When the event of the audit log cannot be written as JSON.
     pub(crate) fn alone(self) -> Result<Change, StoreError> {
         match &self.audited {
-            Some(event) => Ok(self.change.and(event.change()?)),
+            Some(event) => Ok(event.change()?.and(self.change)),
             None => Ok(self.change),
         }
     }
@@ -286,12 +286,12 @@ impl Along {
         before: Option<&Client>,
         after: Option<&Client>,
     ) -> Result<Change, StoreError> {
-        let change = self.change.clone();
-        let change = change.and(reported(before, after, &self.cause)?);
-        match &self.audited {
-            Some(event) => Ok(change.and(event.change_of(before, after)?)),
-            None => Ok(change),
-        }
+        let audited = match &self.audited {
+            Some(event) => event.change_of(before, after)?,
+            None => Change::default(),
+        };
+        let reported = reported(before, after, &self.cause)?;
+        Ok(audited.and(self.change.clone()).and(reported))
     }
 
     /// Returns this together with `change`.

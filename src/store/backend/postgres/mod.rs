@@ -6,6 +6,7 @@
 //! pool of connections.
 
 mod connect;
+mod examine;
 mod failure;
 mod listen;
 mod pool;
@@ -27,6 +28,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::StoreSettings;
 use crate::store::{Applied, Backend, Change, Facts, Pair, StoreError};
 use connect::Target;
+pub(crate) use examine::DatabaseState;
+pub(in crate::store) use examine::examine;
 use pool::ConnectionPool;
 use writer::QueuedChange;
 

@@ -1,0 +1,134 @@
+//! What was looked at, what was found, and what to do.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::cli::{CommandFailure, Format, counted, write_json};
+
+/// Whether something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// Nothing is wrong.
+    Ok,
+    /// The server works, but perhaps not as meant, or not for long.
+    Warning,
+    /// Something does not work.
+    Problem,
+    /// It could not be looked at.
+    Skipped,
+}
+
+impl Verdict {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    subject: String,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Report(Vec<Finding>);
+
+impl Report {
+    /// Adds something that is as it should be.
+    pub(super) fn fine(&mut self, subject: &str, found: impl Into<String>) {
+        self.add(subject, Verdict::Ok, (found.into(), None));
+    }
+
+    /// Adds something that could not be looked at.
+    pub(super) fn skipped(&mut self, subject: &str, found: impl Into<String>) {
+        self.add(subject, Verdict::Skipped, (found.into(), None));
+    }
+
+    /// Adds something that may be wrong, with what to do.
+    pub(super) fn warn(&mut self, subject: &str, found: impl Into<String>, advice: &str) {
+        self.add(
+            subject,
+            Verdict::Warning,
+            (found.into(), Some(advice.to_owned())),
+        );
+    }
+
+    /// Adds something that is wrong, with what to do.
+    pub(super) fn problem(&mut self, subject: &str, found: impl Into<String>, advice: &str) {
+        self.add(
+            subject,
+            Verdict::Problem,
+            (found.into(), Some(advice.to_owned())),
+        );
+    }
+
+    pub(super) fn add(
+        &mut self,
+        subject: &str,
+        verdict: Verdict,
+        (found, advice): (String, Option<String>),
+    ) {
+        self.0.push(Finding {
+            subject: subject.to_owned(),
+            verdict,
+            found,
+            advice: advice.filter(|advice| !advice.is_empty()),
+        });
+    }
+
+    fn count(&self, verdict: Verdict) -> usize {
+        let same = |finding: &&Finding| finding.verdict == verdict;
+        self.0.iter().filter(same).count()
+    }
+
+    /// Writes the report. Fails without a message if there is a problem.
+    pub(super) fn write(&self, format: Format) -> Result<(), CommandFailure> {
+        match format {
+            Format::Json => write_json(&self.json())?,
+            Format::Table => self.say(),
+        }
+        if self.count(Verdict::Problem) > 0 {
+            return Err(CommandFailure::Different);
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "problems": self.count(Verdict::Problem), "warnings": self.count(Verdict::Warning), "checks": self.0,
+        })
+    }
+
+    fn say(&self) {
+        for finding in &self.0 {
+            let verdict = finding.verdict.as_str();
+            let mut lines = finding.found.lines();
+            let first = lines.next().unwrap_or_default();
+            say!("{verdict:<8}  {:<13}  {first}", finding.subject);
+            for line in lines {
+                say!("{:25}{line}", "");
+            }
+            if let Some(advice) = &finding.advice {
+                say!("{:25}What to do: {advice}", "");
+            }
+        }
+        say!("");
+        say!(
+            "{}, {}, {} not checked",
+            counted(self.count(Verdict::Problem), "problem"),
+            counted(self.count(Verdict::Warning), "warning"),
+            self.count(Verdict::Skipped)
+        );
+    }
+}
