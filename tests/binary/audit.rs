@@ -26,7 +26,7 @@ async fn register_change_and_delete(registrar: &Registrar) -> String {
     let token = client["registration_access_token"].as_str().unwrap();
     let body = json!({
         "client_id": client["client_id"], "redirect_uris": [CLIENT], "client_name": "Second",
-        "jwks": {"keys": []}, "token_endpoint_auth_method": "none",
+        "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}, "token_endpoint_auth_method": "none",
     });
     let changed = http.put(uri).bearer_auth(token).json(&body).send();
     let changed = changed.await.unwrap();
