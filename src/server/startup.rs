@@ -93,11 +93,7 @@ impl Opened {
         let tls = open_tls(settings, &start.sources, &start.clock)?;
         let listeners = Listeners::open(settings, sockets).await?;
         let watched = Watched::open(settings, &start.sources, &tls);
-        let store = Store::open(&settings.store).await;
-        let store = store.map_err(|error| store_error(settings, error))?;
-        if settings.telemetry.audit_log {
-            store.audit.listen(routes::log_audit_event);
-        }
+        let store = open_store(settings).await?;
         let fetcher = Arc::new(match names {
             Some(names) => Fetcher::with_names(&settings.fetch, names)?,
             None => Fetcher::new(&settings.fetch)?,
@@ -276,6 +272,15 @@ impl Configured {
             .with_origins(origins, self.patches);
         Arc::new(Service::new(settings, issuer, parts, first))
     }
+}
+
+async fn open_store(settings: &Settings) -> Result<Store, StartFault> {
+    let store = Store::open(&settings.store).await;
+    let store = store.map_err(|error| store_error(settings, error))?;
+    if settings.telemetry.audit_log {
+        store.audit.listen(routes::log_audit_event);
+    }
+    Ok(store)
 }
 
 fn open_tls(

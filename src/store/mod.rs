@@ -204,8 +204,7 @@ impl Store {
 
     fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
         let listener = Arc::default();
-        let (announcing, appended) = events::Announcing::new(backend, Arc::clone(&listener));
-        let backend: Arc<dyn Backend> = Arc::new(announcing);
+        let (backend, appended) = events::announcing(backend, &listener);
         let shared = || Arc::clone(&backend);
         let (key_values, patches, recorded) = sealed(&backend, &sealing_key);
         Self {

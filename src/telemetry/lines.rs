@@ -37,28 +37,43 @@ where
         writer.write_str(event.metadata().level().as_str())?;
         writer.write_char('"')?;
         if event.metadata().target() == AUDIT {
-            let mut object = ObjectVisitor(writer.by_ref(), Ok(()));
-            event.record(&mut object);
-            object.1?;
+            write_audited(&mut writer, event)?;
         } else {
             let format = context.field_format();
             format.format_fields(writer.by_ref(), event)?;
         }
         text_member(&mut writer, "target", event.metadata().target())?;
-        let span = event
-            .parent()
-            .and_then(|id| context.span(id))
-            .or_else(|| context.lookup_current());
-        if let Some(span) = span {
-            writer.write_str(",\"span\":{\"name\":")?;
-            text(&mut writer, span.name())?;
-            if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
-                writer.write_str(members)?;
-            }
-            writer.write_char('}')?;
-        }
+        write_span(context, &mut writer, event)?;
         writer.write_str("}\n")
     }
+}
+
+/// Writes the innermost span that `event` is in.
+fn write_span<S>(
+    context: &FmtContext<'_, S, JsonFields>,
+    writer: &mut Writer<'_>,
+    event: &Event<'_>,
+) -> fmt::Result
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let span = event
+        .parent()
+        .and_then(|id| context.span(id))
+        .or_else(|| context.lookup_current());
+    let Some(span) = span else { return Ok(()) };
+    writer.write_str(",\"span\":{\"name\":")?;
+    text(writer, span.name())?;
+    if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
+        writer.write_str(members)?;
+    }
+    writer.write_char('}')
+}
+
+fn write_audited(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    let mut object = ObjectVisitor(writer.by_ref(), Ok(()));
+    event.record(&mut object);
+    object.1
 }
 
 /// Fields as members of a JSON object, each with a comma before it, so that more of them can be appended.

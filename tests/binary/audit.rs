@@ -1,5 +1,11 @@
 //! The audit log as lines of the log of the server, and `registrar audit` with its conditions and its check.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests report problems by failing"
+)]
+
 use serde_json::{Value, json};
 
 use crate::process::{Registrar, until};

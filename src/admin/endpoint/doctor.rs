@@ -10,15 +10,15 @@ use axum::response::Response;
 use futures_util::future::join_all;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::admin::{endpoint::Query, endpoint::admit};
 use crate::events::{self, ConsumerStatus};
-use crate::fetch;
 use crate::http::{ClientCertificate, Problem, answer, peer};
-use crate::service::{Context, Service};
+use crate::service::{Context, Service, reach::reach};
 
 /// How long each other system may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,19 +76,29 @@ impl ArrivedRequest {
             Some(ConnectInfo(peer)) => peer.ip().to_canonical(),
             None => address,
         };
-        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
         let certificate = parts.extensions.get::<ClientCertificate>();
-        let has = |name: &&&str| parts.headers.contains_key(**name);
         Self {
             peer: peer.to_string(),
             address: address.to_string(),
             trusted_proxy: peer::is_one_of(peer, &service.settings.server.trusted_proxies),
-            forwarded: FORWARDED.iter().filter(has).copied().collect(),
-            host: host.map(|host| host.chars().take(HOST_CHARACTERS).collect()),
+            forwarded: forwarded(parts),
+            host: host(parts),
             certificate_trusted: certificate.map(|shown| shown.is_trusted),
         }
     }
+}
+
+fn forwarded(parts: &Parts) -> Vec<&'static str> {
+    let has = |name: &&str| parts.headers.contains_key(*name);
+    FORWARDED.into_iter().filter(has).collect()
+}
+
+/// Returns the host of the request, cut to a sensible length.
+fn host(parts: &Parts) -> Option<String> {
+    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = || parts.uri.authority().map(Authority::as_str);
+    let host = header.or_else(authority)?;
+    Some(host.chars().take(HOST_CHARACTERS).collect())
 }
 
 /// One thing that was checked.
@@ -221,7 +231,7 @@ async fn webhooks(cx: &Context<'_>) -> Vec<ServerCheck> {
     let webhooks = cx.snapshot.live.webhooks.iter();
     let checks = webhooks.map(async |webhook| {
         let name = &webhook.name;
-        match reach(cx.service, &webhook.url).await {
+        match reach(&cx.service.fetcher, &webhook.url, PATIENCE).await {
             Ok(status) => ServerCheck::fine(
                 "webhooks",
                 format!("the host of the webhook {name} answers (status {status} to HEAD)"),
@@ -248,7 +258,7 @@ async fn hosts(service: &Service) -> Vec<ServerCheck> {
         .map(String::from)
         .filter(|host| !host.starts_with('*'));
     let checks = named.take(MOST_HOSTS).map(async |host| {
-        match reach(service, &format!("https://{host}/")).await {
+        match reach(&service.fetcher, &format!("https://{host}/"), PATIENCE).await {
             Ok(_) => ServerCheck::fine("fetch", format!("{host} answers")),
             Err(reason) => ServerCheck::bad(
                 "fetch",
@@ -258,24 +268,6 @@ async fn hosts(service: &Service) -> Vec<ServerCheck> {
         }
     });
     join_all(checks).await
-}
-
-/// Sends a `HEAD`, which changes nothing, and returns the status of the answer.
-async fn reach(service: &Service, url: &str) -> Result<u16, String> {
-    let request = fetch::Request {
-        method: "HEAD".to_owned(),
-        timeout: Some(PATIENCE),
-        is_body_ignored: true,
-        is_error_body_ignored: true,
-        ..fetch::Request::get(url)
-    };
-    let fetcher = service.fetcher.apart(1);
-    match fetcher.send(request).await {
-        Ok(response) => Ok(response.status),
-        // Whoever redirects has answered.
-        Err(fetch::FetchError::Redirected(status)) => Ok(status),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 fn consumer(status: &ConsumerStatus) -> ServerCheck {

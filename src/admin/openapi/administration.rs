@@ -20,8 +20,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(pending(&scopes.pending_read));
     operations.extend(decisions(&scopes.pending_write));
     operations.extend(upstream_calls(scopes));
-    operations.extend(audit(&scopes.audit_read));
-    operations.push(doctor(&scopes.config_read));
+    operations.extend(super::audit::operations(scopes));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
     operations
@@ -235,62 +234,6 @@ fn import_clients(scopes: &[&str; 2]) -> Operation {
 }
 
 const NDJSON: &str = "application/x-ndjson";
-
-fn doctor(scope: &str) -> Operation {
-    operation(
-        "get",
-        "/admin/v1/doctor",
-        ("examineServer", scope),
-        "Check what this server needs from others, and show how this request arrived.",
-    )
-    .json(200, "What was found.", "Examination", &[])
-}
-
-fn audit(scope: &str) -> Vec<Operation> {
-    let text = json!({"type": "string", "minLength": 1});
-    let after = json!({"type": "integer", "minimum": 0, "default": 0});
-    let limit =
-        |most: u32| json!({"type": "integer", "minimum": 1, "maximum": most, "default": 50});
-    let since = json!({"type": "integer", "minimum": 0});
-    let digest = json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
-    vec![
-        operation(
-            "get",
-            "/admin/v1/audit",
-            ("readAudit", scope),
-            "Read the audit log, oldest events first.",
-        )
-        .parameters(vec![
-            query("after", "The position after which the page starts.", &after),
-            query("limit", "The maximum number of events.", &limit(1_000)),
-            query("since", "The earliest time, in seconds since 1970.", &since),
-            query(
-                "action",
-                "One action, or several separated by commas.",
-                &text,
-            ),
-            query("actor", "The client_id or the name of the actor.", &text),
-            query("subject", "The identifier of the subject.", &text),
-        ])
-        .json(200, "The page.", "AuditPage", &[]),
-        operation(
-            "get",
-            "/admin/v1/audit/verification",
-            ("verifyAudit", scope),
-            "Check the digests of the audit log.",
-        )
-        .parameters(vec![
-            query(
-                "after",
-                "The position of the last event that was checked.",
-                &after,
-            ),
-            query("limit", "The maximum number of events.", &limit(10_000)),
-            query("digest", "The digest of an event to look for.", &digest),
-        ])
-        .json(200, "What was found.", "AuditVerification", &[]),
-    ]
-}
 
 fn if_match() -> Value {
     json!({

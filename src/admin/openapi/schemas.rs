@@ -40,25 +40,29 @@ pub(crate) fn schemas() -> Map<String, Value> {
     all
 }
 
+fn add_answers_about_server(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<AuditPage<'_>>();
+    generator.subschema_for::<AuditVerification>();
+    generator.subschema_for::<Examination>();
+}
+
 /// Returns the schemas of the answers of the admin API, from their types.
 fn answers() -> Map<String, Value> {
     let settings = settings().for_serialize();
     let settings = settings.with_transform(RecursiveTransform(without_null));
     let mut generator = settings.into_generator();
-    generator.subschema_for::<AuditPage<'_>>();
-    generator.subschema_for::<AuditVerification>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();
     generator.subschema_for::<consumers::ConsumerList<'_>>();
     generator.subschema_for::<Deleted>();
     generator.subschema_for::<EventPage<'_>>();
-    generator.subschema_for::<Examination>();
     generator.subschema_for::<ImportTally>();
     generator.subschema_for::<Noted>();
     generator.subschema_for::<LoadedScripts<'_>>();
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
+    add_answers_about_server(&mut generator);
     add_answers_with_credentials(&mut generator);
     add_answers_about_unfinished(&mut generator);
     add_script_answers(&mut generator);

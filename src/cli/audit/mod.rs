@@ -19,7 +19,7 @@ pub(super) struct AuditArguments {
     #[command(subcommand)]
     command: Option<AuditCommand>,
     #[command(flatten)]
-    show: ShowArguments,
+    show: ShownEvents,
 }
 
 #[derive(Debug, Subcommand)]
@@ -29,17 +29,17 @@ enum AuditCommand {
 }
 
 #[derive(Debug, Args)]
-struct ShowArguments {
+struct ShownEvents {
     /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
     /// Show events at or after this time only: 1h (so long ago), 2026-01-31T12:00:00Z, or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<u64>,
-    /// Show this action only, such as client_updated. Several are separated by commas.
+    /// Show this action only, such as `client_updated`. Several are separated by commas.
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Show what this client or administrator did: its client_id or its name.
+    /// Show what this client or administrator did: its `client_id` or its name.
     #[arg(long, value_name = "ACTOR")]
     actor: Option<String>,
     /// Show what was done to this client, token or revision.
@@ -75,7 +75,7 @@ fn since(text: &str) -> Result<u64, String> {
     }
 }
 
-impl ShowArguments {
+impl ShownEvents {
     fn query(&self, after: u64) -> Vec<(&'static str, String)> {
         let mut query = vec![("after", after.to_string()), ("limit", PAGE.to_string())];
         let since = self.since.map(|since| since.to_string());
@@ -98,7 +98,7 @@ pub(super) async fn run(arguments: &AuditArguments) -> Result<(), CommandFailure
     }
 }
 
-async fn show(arguments: &ShowArguments) -> Result<(), CommandFailure> {
+async fn show(arguments: &ShownEvents) -> Result<(), CommandFailure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = Instant::now();
     let mut table = Table::new([

@@ -27,7 +27,7 @@ pub(super) struct VerifyArguments {
 
 /// What all calls together have found.
 #[derive(Default)]
-struct Found {
+struct VerifiedLog {
     first: Option<u64>,
     events: u64,
     without_digest: u64,
@@ -38,7 +38,7 @@ struct Found {
     fault: Option<(u64, String)>,
 }
 
-impl Found {
+impl VerifiedLog {
     /// Adds what one call has found.
     fn add(&mut self, page: &Value) {
         let number = |name: &str| page.get(name).and_then(Value::as_u64);
@@ -110,7 +110,7 @@ impl Found {
 
 pub(super) async fn run(arguments: &VerifyArguments) -> Result<(), CommandFailure> {
     let remote = arguments.remote.connect(&[READ]).await?;
-    let mut found = Found::default();
+    let mut found = VerifiedLog::default();
     let mut after = Some(arguments.after);
     while let Some(position) = after {
         let mut query = vec![("after", position.to_string()), ("limit", PAGE.to_string())];

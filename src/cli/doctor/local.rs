@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::Timestamp;
 use crate::cli::{clock, counted, script::load_scripts, script::mistakes};
 use crate::config::{Configuration, Settings, refuse_other_readers};
 use crate::http::Tls;
@@ -9,7 +10,7 @@ use crate::service;
 use crate::store::Store;
 use crate::token::administrator;
 
-use super::report::Report;
+use super::report::DoctorReport;
 
 /// A certificate that ends within this time should be renewed, in seconds.
 const RENEWAL: u64 = 14 * 24 * 3_600;
@@ -27,7 +28,7 @@ const FREE_BYTES: u64 = 1 << 30;
 #[cfg(unix)]
 const NEEDED_BYTES: u64 = 64 << 20;
 
-pub(super) fn configuration(report: &mut Report, configuration: &Configuration) {
+pub(super) fn configuration(report: &mut DoctorReport, configuration: &Configuration) {
     const SUBJECT: &str = "configuration";
     match service::judge(configuration.live.clone()) {
         Ok(_) => report.fine(SUBJECT, "the configuration is valid"),
@@ -41,7 +42,7 @@ pub(super) fn configuration(report: &mut Report, configuration: &Configuration) 
     }
 }
 
-pub(super) fn scripts(report: &mut Report, configuration: &Configuration) {
+pub(super) fn scripts(report: &mut DoctorReport, configuration: &Configuration) {
     const SUBJECT: &str = "scripts";
     let advice = "run 'registrar script check'";
     match load_scripts(configuration) {
@@ -61,7 +62,7 @@ pub(super) fn scripts(report: &mut Report, configuration: &Configuration) {
 }
 
 /// Checks that nobody but the owner can read the files with secrets.
-pub(super) fn permissions(report: &mut Report, configuration: &Configuration) {
+pub(super) fn permissions(report: &mut DoctorReport, configuration: &Configuration) {
     const SUBJECT: &str = "permissions";
     let settings = &configuration.settings;
     let mut checked = 0_u64;
@@ -122,66 +123,47 @@ fn secret_files(configuration: &Configuration) -> Vec<(String, PathBuf)> {
     files
 }
 
-pub(super) fn tls(report: &mut Report, settings: &Settings) {
-    const SUBJECT: &str = "tls";
-    let now = clock().now();
-    let end = match Tls::end(&settings.server.tls) {
-        Ok(Some(end)) => end,
-        Ok(None) => {
-            return report.skipped(
-                SUBJECT,
-                "the server has no certificate: it speaks plain HTTP",
-            );
+const TLS: &str = "tls";
+
+pub(super) fn tls(report: &mut DoctorReport, settings: &Settings) {
+    let (tls, now) = (&settings.server.tls, clock().now());
+    // A certificate that is not valid yet is odd too.
+    let looked = Tls::check(tls, now).and_then(|odd| Ok((odd, Tls::end(tls)?)));
+    match looked {
+        Ok((_, None)) => {
+            report.skipped(TLS, "the server has no certificate: it speaks plain HTTP");
         }
-        Err(fault) => {
-            let found = format!("{}: {fault}", fault.key);
-            return report.problem(
-                SUBJECT,
-                found,
-                "correct the file, or the option that names it",
-            );
+        Ok((odd, Some(end))) if odd.is_empty() || end < now => {
+            certificate_end(report, end, now);
         }
-    };
-    let left = end.unix().saturating_sub(now.unix());
-    if end < now {
-        let days = now.unix().saturating_sub(end.unix()) / DAY;
-        report.problem(
-            SUBJECT,
-            format!("the certificate has expired {days} days ago: clients reject it"),
-            "renew it; the server loads the new file by itself",
-        );
-    } else if left < RENEWAL {
-        report.warn(
-            SUBJECT,
-            format!("the certificate ends in {} days", left / DAY),
-            "renew it; the server loads the new file by itself",
-        );
-    } else {
-        report.fine(
-            SUBJECT,
-            format!("the certificate ends in {} days", left / DAY),
-        );
-    }
-    match Tls::check(&settings.server.tls, now) {
-        Ok(oddities) if end >= now => {
-            for oddity in oddities {
-                let found = format!("{}: {oddity}", oddity.key);
-                report.problem(SUBJECT, found, "correct the file");
+        Ok((odd, Some(_))) => {
+            for fault in odd {
+                let found = format!("{}: {fault}", fault.key);
+                report.problem(TLS, found, "correct the file, or the clock");
             }
         }
-        Ok(_) => {}
         Err(fault) => {
             let found = format!("{}: {fault}", fault.key);
-            report.problem(
-                SUBJECT,
-                found,
-                "correct the file, or the option that names it",
-            );
+            report.problem(TLS, found, "correct the file, or the option that names it");
         }
     }
 }
 
-pub(super) async fn store(report: &mut Report, settings: &Settings) {
+fn certificate_end(report: &mut DoctorReport, end: Timestamp, now: Timestamp) {
+    const ADVICE: &str = "renew it; the server loads the new file by itself";
+    let (end, now) = (end.unix(), now.unix());
+    let days = counted(end.abs_diff(now) / DAY, "day");
+    if end < now {
+        let found = format!("the certificate has expired {days} ago: clients reject it");
+        report.problem(TLS, found, ADVICE);
+    } else if end - now < RENEWAL {
+        report.warn(TLS, format!("the certificate ends in {days}"), ADVICE);
+    } else {
+        report.fine(TLS, format!("the certificate ends in {days}"));
+    }
+}
+
+pub(super) async fn store(report: &mut DoctorReport, settings: &Settings) {
     const SUBJECT: &str = "store";
     if let Err(error) = Store::check_settings(&settings.store) {
         return report.problem(SUBJECT, error.to_string(), "correct the named option");
@@ -204,7 +186,7 @@ pub(super) async fn store(report: &mut Report, settings: &Settings) {
     }
 }
 
-fn database(report: &mut Report, state: crate::store::DatabaseState) {
+fn database(report: &mut DoctorReport, state: crate::store::DatabaseState) {
     const SUBJECT: &str = "store";
     match state.version {
         Some(version) if version == state.known => {
@@ -243,7 +225,7 @@ fn database(report: &mut Report, state: crate::store::DatabaseState) {
 }
 
 #[cfg(not(unix))]
-fn embedded(report: &mut Report, folder: &Path) {
+fn embedded(report: &mut DoctorReport, folder: &Path) {
     report.skipped(
         "store",
         format!(
@@ -255,37 +237,36 @@ fn embedded(report: &mut Report, folder: &Path) {
 
 /// Checks the folder of an embedded store: whether this user may write to it, and how much space is left.
 #[cfg(unix)]
-fn embedded(report: &mut Report, folder: &Path) {
-    use rustix::fs::{Access, access, statvfs};
-    const SUBJECT: &str = "store";
-    let named = folder.display();
-    // The first start creates the folder.
-    let existing = folder.ancestors().find(|place| {
-        let place = if place.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            place
-        };
-        place.exists()
-    });
-    let place = existing.filter(|place| !place.as_os_str().is_empty());
-    let place = place.unwrap_or(Path::new("."));
+fn embedded(report: &mut DoctorReport, folder: &Path) {
+    use rustix::fs::{Access, access};
+    let place = existing(folder);
     if access(place, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let found = format!("this user cannot write to {}", place.display());
         let advice = "run this command as the user of the server, or give that user the folder";
-        return report.problem(SUBJECT, found, advice);
+        return report.problem("store", found, advice);
     }
-    let Ok(disk) = statvfs(place) else {
+    free_space(report, folder, place);
+}
+
+/// Returns the folder, or the one in which the first start creates it.
+#[cfg(unix)]
+fn existing(folder: &Path) -> &Path {
+    let existing = folder.ancestors().find(|place| place.exists());
+    existing.unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn free_space(report: &mut DoctorReport, folder: &Path, place: &Path) {
+    const SUBJECT: &str = "store";
+    let named = folder.display();
+    let Ok(disk) = rustix::fs::statvfs(place) else {
         return report.skipped(SUBJECT, format!("{named}: the free space is unknown"));
     };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let found = format!("{named} is writable, with {} MiB of free space", free >> 20);
     if free < NEEDED_BYTES {
-        report.problem(
-            SUBJECT,
-            found,
-            "free space: changes are rejected on a full disk",
-        );
+        let advice = "free space: changes are rejected on a full disk";
+        report.problem(SUBJECT, found, advice);
     } else if free < FREE_BYTES {
         report.warn(SUBJECT, found, "free space before the disk is full");
     } else {
@@ -294,13 +275,13 @@ fn embedded(report: &mut Report, folder: &Path) {
 }
 
 #[cfg(not(unix))]
-pub(super) fn limits(report: &mut Report, _: &Settings) {
+pub(super) fn limits(report: &mut DoctorReport, _: &Settings) {
     report.skipped("limits", "the limits of this system are not checked");
 }
 
 /// Compares the maximum number of open files with the maximum number of connections.
 #[cfg(unix)]
-pub(super) fn limits(report: &mut Report, settings: &Settings) {
+pub(super) fn limits(report: &mut DoctorReport, settings: &Settings) {
     use rustix::process::{Resource, getrlimit};
     const SUBJECT: &str = "limits";
     let connections = settings.limits.connections;

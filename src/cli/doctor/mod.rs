@@ -12,7 +12,8 @@ use crate::cli::{
     CommandFailure, OutputForm, RemoteArguments, read_configuration, scripts_flag, sources,
     store_flag,
 };
-use report::Report;
+use crate::config::Configuration;
+use report::DoctorReport;
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArguments {
@@ -30,7 +31,23 @@ pub(super) struct DoctorArguments {
 
 /// Checks everything, each part with a time limit, and writes the report. Fails if there is a problem.
 pub(super) async fn run(arguments: &DoctorArguments) -> Result<(), CommandFailure> {
-    let mut report = Report::default();
+    let mut report = DoctorReport::default();
+    if let Some(configuration) = read(&mut report, arguments) {
+        let settings = &configuration.settings;
+        local::configuration(&mut report, &configuration);
+        local::scripts(&mut report, &configuration);
+        local::permissions(&mut report, &configuration);
+        local::tls(&mut report, settings);
+        local::limits(&mut report, settings);
+        local::store(&mut report, settings).await;
+        running::examine(&mut report, &arguments.remote, settings).await;
+    }
+    report.write(arguments.form.format)
+}
+
+/// Returns the configuration, if it can be read.
+fn read(report: &mut DoctorReport, arguments: &DoctorArguments) -> Option<Configuration> {
+    const SUBJECT: &str = "configuration";
     let mut flags = Vec::new();
     flags.extend(arguments.data.as_deref().map(store_flag));
     flags.extend(arguments.scripts.as_deref().map(scripts_flag));
@@ -39,27 +56,15 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<(), CommandFailur
     if !is_expected {
         sources.file = None;
         let found = format!("{} does not exist", file.config.display());
-        report.warn(
-            "configuration",
-            found,
-            "name the file with --config; the defaults are checked now",
-        );
+        let advice = "name the file with --config; the defaults are checked now";
+        report.warn(SUBJECT, found, advice);
     }
-    let configuration = match read_configuration(&sources) {
-        Ok(configuration) => configuration,
+    match read_configuration(&sources) {
+        Ok(configuration) => Some(configuration),
         Err(reason) => {
-            report.problem("configuration", reason, "correct the named options");
-            report.skipped("everything else", "the configuration cannot be read");
-            return report.write(arguments.form.format);
+            report.problem(SUBJECT, reason, "correct the named options");
+            report.skipped("other subjects", "they need a valid configuration");
+            None
         }
-    };
-    let settings = &configuration.settings;
-    local::configuration(&mut report, &configuration);
-    local::scripts(&mut report, &configuration);
-    local::permissions(&mut report, &configuration);
-    local::tls(&mut report, settings);
-    local::limits(&mut report, settings);
-    local::store(&mut report, settings).await;
-    running::examine(&mut report, &arguments.remote, settings).await;
-    report.write(arguments.form.format)
+    }
 }

@@ -8,7 +8,7 @@ use crate::cli::{CommandFailure, Format, counted, write_json};
 /// Whether something is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Verdict {
+pub(super) enum CheckVerdict {
     /// Nothing is wrong.
     Ok,
     /// The server works, but perhaps not as meant, or not for long.
@@ -19,7 +19,7 @@ pub(super) enum Verdict {
     Skipped,
 }
 
-impl Verdict {
+impl CheckVerdict {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -32,9 +32,9 @@ impl Verdict {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
+struct LookedAt {
     subject: String,
-    verdict: Verdict,
+    verdict: CheckVerdict,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
@@ -42,24 +42,24 @@ struct Finding {
 
 /// Everything that was looked at.
 #[derive(Debug, Default)]
-pub(super) struct Report(Vec<Finding>);
+pub(super) struct DoctorReport(Vec<LookedAt>);
 
-impl Report {
+impl DoctorReport {
     /// Adds something that is as it should be.
     pub(super) fn fine(&mut self, subject: &str, found: impl Into<String>) {
-        self.add(subject, Verdict::Ok, (found.into(), None));
+        self.add(subject, CheckVerdict::Ok, (found.into(), None));
     }
 
     /// Adds something that could not be looked at.
     pub(super) fn skipped(&mut self, subject: &str, found: impl Into<String>) {
-        self.add(subject, Verdict::Skipped, (found.into(), None));
+        self.add(subject, CheckVerdict::Skipped, (found.into(), None));
     }
 
     /// Adds something that may be wrong, with what to do.
     pub(super) fn warn(&mut self, subject: &str, found: impl Into<String>, advice: &str) {
         self.add(
             subject,
-            Verdict::Warning,
+            CheckVerdict::Warning,
             (found.into(), Some(advice.to_owned())),
         );
     }
@@ -68,7 +68,7 @@ impl Report {
     pub(super) fn problem(&mut self, subject: &str, found: impl Into<String>, advice: &str) {
         self.add(
             subject,
-            Verdict::Problem,
+            CheckVerdict::Problem,
             (found.into(), Some(advice.to_owned())),
         );
     }
@@ -76,10 +76,10 @@ impl Report {
     pub(super) fn add(
         &mut self,
         subject: &str,
-        verdict: Verdict,
+        verdict: CheckVerdict,
         (found, advice): (String, Option<String>),
     ) {
-        self.0.push(Finding {
+        self.0.push(LookedAt {
             subject: subject.to_owned(),
             verdict,
             found,
@@ -87,8 +87,8 @@ impl Report {
         });
     }
 
-    fn count(&self, verdict: Verdict) -> usize {
-        let same = |finding: &&Finding| finding.verdict == verdict;
+    fn count(&self, verdict: CheckVerdict) -> usize {
+        let same = |finding: &&LookedAt| finding.verdict == verdict;
         self.0.iter().filter(same).count()
     }
 
@@ -98,7 +98,7 @@ impl Report {
             Format::Json => write_json(&self.json())?,
             Format::Table => self.say(),
         }
-        if self.count(Verdict::Problem) > 0 {
+        if self.count(CheckVerdict::Problem) > 0 {
             return Err(CommandFailure::Different);
         }
         Ok(())
@@ -106,7 +106,7 @@ impl Report {
 
     fn json(&self) -> Value {
         json!({
-            "problems": self.count(Verdict::Problem), "warnings": self.count(Verdict::Warning), "checks": self.0,
+            "problems": self.count(CheckVerdict::Problem), "warnings": self.count(CheckVerdict::Warning), "checks": self.0,
         })
     }
 
@@ -126,9 +126,9 @@ impl Report {
         say!("");
         say!(
             "{}, {}, {} not checked",
-            counted(self.count(Verdict::Problem), "problem"),
-            counted(self.count(Verdict::Warning), "warning"),
-            self.count(Verdict::Skipped)
+            counted(self.count(CheckVerdict::Problem), "problem"),
+            counted(self.count(CheckVerdict::Warning), "warning"),
+            self.count(CheckVerdict::Skipped)
         );
     }
 }

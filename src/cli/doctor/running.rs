@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cli::{CommandFailure, Needs, RemoteArguments, clock};
+use crate::cli::{CommandFailure, Needs, Remote, RemoteArguments, cell, clock};
 use crate::config::Settings;
 use crate::fetch::{Direct, DirectError, Request};
 
-use super::report::{Report, Verdict};
+use super::report::{CheckVerdict, DoctorReport};
 
 const READ: Needs = |scopes| &scopes.config_read;
 /// How long one request may take.
@@ -35,37 +35,55 @@ const TROUBLES: [(&str, &str); 5] = [
     ("sweepHeld", "check the clock of the server"),
 ];
 
-pub(super) async fn examine(report: &mut Report, remote: &RemoteArguments, settings: &Settings) {
+pub(super) async fn examine(
+    report: &mut DoctorReport,
+    remote: &RemoteArguments,
+    settings: &Settings,
+) {
     let place = remote.place(settings);
     let http = match Direct::new(remote.ca()) {
         Ok(http) => http,
         Err(error) => return report.problem("server", error.to_string(), "correct --ca"),
     };
-    match ask(&http, &format!("{}/healthz", place.admin)).await {
-        Ok((200, _)) => report.fine("server", format!("the server at {} is alive", place.admin)),
-        Ok((status, _)) => {
-            let found = format!(
-                "{} answers with status {status}: it is no registrar",
-                place.admin
-            );
-            return report.problem("server", found, "name the server with --server");
-        }
-        Err(error) => {
-            let found = format!("no server answers at {}: {error}", place.admin);
-            let advice = "start it, or name it with --server, to check the rest";
-            return report.warn("server", found, advice);
-        }
+    if !is_alive(report, &http, &place.admin).await {
+        return;
     }
     ready(report, &http, &place.admin).await;
     public_url(report, &http, &place.server, settings).await;
-    let own = match remote.connect_with(settings, &[READ]).await {
-        Ok(own) => own,
-        Err(failure) => {
-            let found = message(failure);
-            let advice = "name credentials with --credentials to check how requests arrive, webhooks and events";
-            return report.warn("server", found, advice);
+    match remote.connect_with(settings, &[READ]).await {
+        Ok(own) => {
+            own_view(report, &own).await;
+            proxies(report, remote, settings).await;
         }
-    };
+        Err(failure) => {
+            let advice = "name credentials with --credentials to check how requests arrive, webhooks and events";
+            report.warn("server", message(failure), advice);
+        }
+    }
+}
+
+/// Whether a server answers there.
+async fn is_alive(report: &mut DoctorReport, http: &Direct, server: &str) -> bool {
+    match ask(http, &format!("{server}/healthz")).await {
+        Ok((200, _)) => {
+            report.fine("server", format!("the server at {server} is alive"));
+            return true;
+        }
+        Ok((status, _)) => {
+            let found = format!("{server} answers with status {status}: it is no registrar");
+            report.problem("server", found, "name the server with --server");
+        }
+        Err(error) => {
+            let found = format!("no server answers at {server}: {error}");
+            let advice = "start it, or name it with --server, to check the rest";
+            report.warn("server", found, advice);
+        }
+    }
+    false
+}
+
+/// Asks the server for what it finds itself.
+async fn own_view(report: &mut DoctorReport, own: &Remote) {
     match tokio::time::timeout(PATIENCE, own.get(EXAMINE, &[])).await {
         Ok(Ok(found)) => told(report, &found),
         Ok(Err(failure)) => report.warn("server", message(failure), "see the log of the server"),
@@ -75,7 +93,6 @@ pub(super) async fn examine(report: &mut Report, remote: &RemoteArguments, setti
             "see its log",
         ),
     }
-    proxies(report, remote, settings).await;
 }
 
 fn message(failure: CommandFailure) -> String {
@@ -98,7 +115,7 @@ async fn ask(http: &Direct, url: &str) -> Result<(u16, Value), String> {
     }
 }
 
-async fn ready(report: &mut Report, http: &Direct, server: &str) {
+async fn ready(report: &mut DoctorReport, http: &Direct, server: &str) {
     const SUBJECT: &str = "readiness";
     match ask(http, &format!("{server}/readyz")).await {
         Ok((200, body)) => {
@@ -118,52 +135,65 @@ async fn ready(report: &mut Report, http: &Direct, server: &str) {
     }
 }
 
+const PUBLIC_URL: &str = "public URL";
+
 /// Compares the metadata at the public URL with the metadata that the server itself has.
-async fn public_url(report: &mut Report, http: &Direct, server: &str, settings: &Settings) {
-    const SUBJECT: &str = "public URL";
+async fn public_url(report: &mut DoctorReport, http: &Direct, server: &str, settings: &Settings) {
     let Some(issuer) = settings.server.issuer.as_deref() else {
-        return report.skipped(SUBJECT, "server.issuer is not set");
+        return report.skipped(PUBLIC_URL, "server.issuer is not set");
     };
     let Some(public) = metadata_url(issuer) else {
-        return report.problem(
-            SUBJECT,
-            format!("{issuer} is not a URL"),
-            "correct server.issuer",
-        );
+        let found = format!("{issuer} is not a URL");
+        return report.problem(PUBLIC_URL, found, "correct server.issuer");
     };
-    let there = match ask(http, &public).await {
-        Ok((200, body)) => body,
-        Ok((status, _)) => {
-            let found = format!("{public} answers with status {status}");
-            let advice = "let the proxy pass on /.well-known/ and every path of this server";
-            return report.problem(SUBJECT, found, advice);
-        }
-        Err(error) => {
-            let found = format!("{public} cannot be reached: {error}");
-            let advice = "check DNS, the proxy, its certificate and firewalls. If only this machine cannot reach the \
-                          public URL, run this command elsewhere with --server";
-            return report.problem(SUBJECT, found, advice);
-        }
+    let Some(there) = public_metadata(report, http, &public).await else {
+        return;
     };
-    let own = there
-        .get("issuer")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    if own != issuer.trim_end_matches('/') && own != issuer {
+    let own = there.get("issuer").and_then(Value::as_str);
+    let own = own.unwrap_or_default();
+    if own.trim_end_matches('/') != issuer.trim_end_matches('/') {
         let found = format!("{public} is the metadata of the issuer '{own}', not of {issuer}");
         let advice = "correct server.issuer, or the proxy, which leads to another server";
-        return report.problem(SUBJECT, found, advice);
+        return report.problem(PUBLIC_URL, found, advice);
     }
-    let path = public.get(origin(&public).len()..).unwrap_or(METADATA);
+    compare(report, http, (&public, server), &there).await;
+}
+
+/// Compares what is at the URL `public` with what `server` itself has there.
+async fn compare(
+    report: &mut DoctorReport,
+    http: &Direct,
+    (public, server): (&str, &str),
+    there: &Value,
+) {
+    let path = public.get(origin(public).len()..).unwrap_or(METADATA);
     let here = ask(http, &format!("{}{path}", origin(server))).await;
-    match here {
-        Ok((200, here)) if here != there => report.problem(
-            SUBJECT,
-            format!("{public} is not the metadata that this server has"),
-            "the proxy leads to another server or keeps an old answer",
-        ),
-        _ => report.fine(SUBJECT, format!("{public} is the metadata of this server")),
+    if matches!(&here, Ok((200, here)) if here != there) {
+        let found = format!("{public} is not the metadata that this server has");
+        let advice = "the proxy leads to another server or keeps an old answer";
+        return report.problem(PUBLIC_URL, found, advice);
     }
+    let found = format!("{public} is the metadata of this server");
+    report.fine(PUBLIC_URL, found);
+}
+
+/// Returns the metadata at `public`, or reports why there is none.
+async fn public_metadata(report: &mut DoctorReport, http: &Direct, public: &str) -> Option<Value> {
+    match ask(http, public).await {
+        Ok((200, body)) => return Some(body),
+        Ok((status, _)) => report.problem(
+            PUBLIC_URL,
+            format!("{public} answers with status {status}"),
+            "let the proxy pass on /.well-known/ and every path of this server",
+        ),
+        Err(error) => report.problem(
+            PUBLIC_URL,
+            format!("{public} cannot be reached: {error}"),
+            "check DNS, the proxy, its certificate and firewalls. If only this machine cannot reach the public URL, run \
+             this command elsewhere with --server",
+        ),
+    }
+    None
 }
 
 /// Returns the scheme, host and port of `url`.
@@ -183,14 +213,14 @@ fn metadata_url(issuer: &str) -> Option<String> {
 }
 
 /// Adds what the server has found itself.
-fn told(report: &mut Report, found: &Value) {
+fn told(report: &mut DoctorReport, found: &Value) {
     let checks = found.get("checks").and_then(Value::as_array);
     for check in checks.into_iter().flatten() {
         let text = |name: &str| check.get(name).and_then(Value::as_str);
         let verdict = match text("verdict") {
-            Some("ok") => Verdict::Ok,
-            Some("problem") => Verdict::Problem,
-            _ => Verdict::Warning,
+            Some("ok") => CheckVerdict::Ok,
+            Some("problem") => CheckVerdict::Problem,
+            _ => CheckVerdict::Warning,
         };
         let said = text("found").unwrap_or_default().to_owned();
         let advice = text("advice").map(str::to_owned);
@@ -212,7 +242,7 @@ fn told(report: &mut Report, found: &Value) {
 }
 
 /// Calls the server at its public URL, and shows how the call arrived.
-async fn proxies(report: &mut Report, remote: &RemoteArguments, settings: &Settings) {
+async fn proxies(report: &mut DoctorReport, remote: &RemoteArguments, settings: &Settings) {
     const SUBJECT: &str = "proxies";
     let Some(issuer) = settings.server.issuer.as_deref() else {
         return report.skipped(SUBJECT, "server.issuer is not set");
@@ -230,7 +260,7 @@ async fn proxies(report: &mut Report, remote: &RemoteArguments, settings: &Setti
         }
     };
     match tokio::time::timeout(PATIENCE, public.get(EXAMINE, &[])).await {
-        Ok(Ok(found)) => arrived(report, &found, settings),
+        Ok(Ok(found)) => passed_on(report, &found, settings),
         // Proxies that do not pass on the admin API are right.
         Ok(Err(failure)) => report.skipped(
             SUBJECT,
@@ -243,53 +273,63 @@ async fn proxies(report: &mut Report, remote: &RemoteArguments, settings: &Setti
     }
 }
 
-fn arrived(report: &mut Report, found: &Value, settings: &Settings) {
-    const SUBJECT: &str = "proxies";
+/// Says how the call arrived that was made at the public URL.
+fn passed_on(report: &mut DoctorReport, found: &Value, settings: &Settings) {
     let request = found.get("request").unwrap_or(&Value::Null);
-    let text = |name: &str| {
-        request
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    arrived(report, request);
+    if !settings.server.certificate_headers.is_empty() {
+        let trusted = request.get("certificate_trusted");
+        certificate(report, trusted.and_then(Value::as_bool));
+    }
+}
+
+const UNNAMED: &str =
+    "let the proxy set Forwarded or X-Forwarded-For: all clients share one rate limit now";
+const UNTRUSTED: &str = "add its address to server.trustedProxies: all clients share its address and its rate limit now";
+
+fn arrived(report: &mut DoctorReport, request: &Value) {
+    const SUBJECT: &str = "proxies";
+    let text = |name: &str| cell(request.get(name));
     let flag = |name: &str| request.get(name).and_then(Value::as_bool);
-    let (peer, address, host) = (text("peer"), text("address"), text("host"));
-    let headers: Vec<&str> = match request.get("forwarded").and_then(Value::as_array) {
-        Some(names) => names.iter().filter_map(Value::as_str).collect(),
-        None => Vec::new(),
-    };
-    let headers = headers.join(", ");
-    let seen = format!("from {peer} for the host '{host}'");
-    match flag("trusted_proxy") {
-        Some(true) if headers.is_empty() => report.problem(
+    let headers = cell(request.get("forwarded"));
+    let seen = format!(
+        "the call arrived from {} for the host '{}'",
+        text("peer"),
+        text("host")
+    );
+    match (flag("trusted_proxy").unwrap_or(false), headers.is_empty()) {
+        (true, true) => report.problem(
             SUBJECT,
-            format!("the call arrived {seen}, a trusted proxy, which does not name its caller"),
-            "let the proxy set Forwarded or X-Forwarded-For: all clients share one rate limit now",
+            format!("{seen}: a trusted proxy, which does not name its caller"),
+            UNNAMED,
         ),
-        Some(true) => report.fine(
-            SUBJECT,
-            format!("the call arrived {seen}, a trusted proxy ({headers}), and was made by {address}"),
-        ),
-        _ if headers.is_empty() => {
-            report.fine(SUBJECT, format!("the call arrived {seen}, without a proxy"));
+        (true, false) => {
+            let by = text("address");
+            report.fine(
+                SUBJECT,
+                format!("{seen}: a trusted proxy ({headers}). It was made by {by}"),
+            );
         }
-        _ => report.problem(
+        (false, true) => report.fine(SUBJECT, format!("{seen}, without a proxy")),
+        (false, false) => {
+            let found = format!("{seen} with {headers}, but this proxy is not trusted");
+            report.problem(SUBJECT, found, UNTRUSTED);
+        }
+    }
+}
+
+fn certificate(report: &mut DoctorReport, is_trusted: Option<bool>) {
+    const SUBJECT: &str = "certificates";
+    match is_trusted {
+        Some(true) => report.fine(SUBJECT, "the call arrived with a trusted client certificate"),
+        Some(false) => report.warn(
             SUBJECT,
-            format!("the call arrived {seen} with {headers}, but this proxy is not trusted"),
-            "add its address to server.trustedProxies: all clients share its address and its rate limit now",
-        ),
-    }
-    if settings.server.certificate_headers.is_empty() {
-        return;
-    }
-    match flag("certificate_trusted") {
-        Some(trusted) => report.fine(
-            "certificates",
-            format!("the call has a client certificate; trusted: {trusted}"),
+            "the call arrived with a client certificate that is not trusted",
+            "let the proxy forward certificates that it has verified, or set server.tls.clientCa",
         ),
         None => report.skipped(
-            "certificates",
-            "the call of this command has no client certificate, so certificateHeaders could not be checked",
+            SUBJECT,
+            "this command presents no client certificate, so server.certificateHeaders could not be checked",
         ),
     }
 }

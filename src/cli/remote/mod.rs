@@ -39,7 +39,7 @@ pub(super) struct RemoteArguments {
 }
 
 /// Where a server is.
-pub(super) struct Place {
+pub(super) struct ServerPlace {
     /// The URL for clients.
     pub(super) server: String,
     /// The URL of the admin API.
@@ -62,7 +62,7 @@ impl RemoteArguments {
         settings: &Settings,
         needed: &[Needs],
     ) -> Result<Remote, CommandFailure> {
-        let Place { server, admin } = self.place(settings);
+        let ServerPlace { server, admin } = self.place(settings);
         self.connect_to(settings, (&server, admin), needed).await
     }
 
@@ -102,13 +102,13 @@ impl RemoteArguments {
     }
 
     /// Returns where the server with these settings is.
-    pub(super) fn place(&self, settings: &Settings) -> Place {
+    pub(super) fn place(&self, settings: &Settings) -> ServerPlace {
         let server = match &self.server {
             Some(server) => server.clone(),
             None => own_url(settings),
         };
         let admin = self.admin_url(settings, &server);
-        Place { server, admin }
+        ServerPlace { server, admin }
     }
 
     /// Returns the configuration file, and whether it is expected to exist: it was named, or it does exist.

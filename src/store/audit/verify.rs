@@ -52,7 +52,7 @@ pub(crate) enum ChainFaultKind {
 }
 
 /// What the store says of its log beside the events.
-struct Marks {
+struct LogMarks {
     /// The last event that was removed.
     anchor: Option<Link>,
     /// The last event.
@@ -86,10 +86,10 @@ impl AuditLog {
         Ok(found)
     }
 
-    async fn marks(&self) -> Result<Marks, StoreError> {
+    async fn marks(&self) -> Result<LogMarks, StoreError> {
         // In this order, since events that are stored in the meantime must not look like events that are missing.
         let count = self.0.get(keys::AUDIT).await?;
-        Ok(Marks {
+        Ok(LogMarks {
             count: number(keys::AUDIT, count.as_deref())?.unsigned_abs(),
             head: self.mark(keys::AUDIT_HEAD).await?,
             anchor: self.mark(keys::AUDIT_ANCHOR).await?,
@@ -102,12 +102,12 @@ impl AuditLog {
 
     async fn verify_page(
         &self,
-        marks: &Marks,
+        marks: &LogMarks,
         after: u64,
         wanted: Option<[u8; 32]>,
         limit: usize,
     ) -> Result<Verification, StoreError> {
-        let mut check = Check::new(marks, wanted);
+        let mut check = LogCheck::new(marks, wanted);
         let anchored = marks.anchor.map_or(0, |anchor| anchor.number);
         if after > anchored {
             let key = numbered(keys::AUDIT, after);
@@ -132,16 +132,16 @@ impl AuditLog {
 }
 
 /// A check of consecutive events.
-struct Check<'a> {
-    marks: &'a Marks,
+struct LogCheck<'a> {
+    marks: &'a LogMarks,
     wanted: Option<[u8; 32]>,
     found: Verification,
     /// The position of the event before the next one; `None` if nothing is known about it.
     before: Option<u64>,
 }
 
-impl<'a> Check<'a> {
-    fn new(marks: &'a Marks, wanted: Option<[u8; 32]>) -> Self {
+impl<'a> LogCheck<'a> {
+    fn new(marks: &'a LogMarks, wanted: Option<[u8; 32]>) -> Self {
         let mut check = Self {
             marks,
             wanted,

@@ -8,33 +8,35 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
 
+use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::store::{Applied, AuditListener, Backend, Change, Facts, Pair, StoreError, audit, keys};
 
 /// A backend that signals when an event was appended through it.
-pub(in crate::store) struct Announcing {
+struct Announcing {
     backend: Arc<dyn Backend>,
     appended: watch::Sender<()>,
     listener: Arc<OnceLock<AuditListener>>,
+    tasks: TaskTracker,
+}
+
+/// Wraps `backend`. The receiver signals each appended event, and `listener` is called with each event of the audit log.
+pub(in crate::store) fn announcing(
+    backend: Arc<dyn Backend>,
+    listener: &Arc<OnceLock<AuditListener>>,
+) -> (Arc<dyn Backend>, watch::Receiver<()>) {
+    let (appended, receiver) = watch::channel(());
+    let announcing = Announcing {
+        backend,
+        appended,
+        listener: Arc::clone(listener),
+        tasks: TaskTracker::new(),
+    };
+    (Arc::new(announcing), receiver)
 }
 
 impl Announcing {
-    /// Wraps `backend`. The receiver signals each appended event, and `listener` is called with each event of the
-    /// audit log.
-    pub(in crate::store) fn new(
-        backend: Arc<dyn Backend>,
-        listener: Arc<OnceLock<AuditListener>>,
-    ) -> (Self, watch::Receiver<()>) {
-        let (appended, receiver) = watch::channel(());
-        let announcing = Self {
-            backend,
-            appended,
-            listener,
-        };
-        (announcing, receiver)
-    }
-
     /// Applies `change`, and tells of the events of the audit log in it if there is a listener.
     fn told(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         let listener = self.listener.get().filter(|_| !change.chain.is_empty());
@@ -42,27 +44,31 @@ impl Announcing {
             return self.backend.apply(change);
         };
         let backend = Arc::clone(&self.backend);
-        let done = async move {
-            let mut values = Vec::with_capacity(change.chain.len());
-            for chained in &change.chain {
-                values.push(chained.value.clone());
-            }
-            let applied = backend.apply(change).await?;
-            for (value, link) in values.iter().zip(&applied.links) {
-                match audit::stored(value, link) {
-                    Ok(logged) => listener(&logged),
-                    Err(error) => tracing::error!(%error, "an audit event cannot be logged"),
-                }
-            }
-            Ok(applied)
-        };
         // A caller that closes its connection must not keep its event out of the log.
-        let task = tokio::spawn(done.in_current_span());
+        let telling = telling(backend, change, listener).in_current_span();
+        let task = self.tasks.spawn(telling);
         Box::pin(async move {
             let stopped = |error: JoinError| StoreError::Unavailable(error.to_string());
             task.await.map_err(stopped)?
         })
     }
+}
+
+/// Applies `change`, and calls `listener` with each event of the audit log in it.
+async fn telling(
+    backend: Arc<dyn Backend>,
+    change: Change,
+    listener: AuditListener,
+) -> Result<Applied, StoreError> {
+    let events = change.chain.clone();
+    let applied = backend.apply(change).await?;
+    for (event, link) in events.iter().zip(&applied.links) {
+        match audit::stored(&event.value, link) {
+            Ok(logged) => listener(&logged),
+            Err(error) => tracing::error!(%error, "an audit event cannot be logged"),
+        }
+    }
+    Ok(applied)
 }
 
 impl Backend for Announcing {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-pub(super) use announcing::Announcing;
+pub(super) use announcing::announcing;
 pub(crate) use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn, WaitingEvent};
 
 use event::appended;
