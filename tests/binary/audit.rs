@@ -122,7 +122,7 @@ async fn the_command_selects_events() {
 
 #[tokio::test]
 async fn the_command_checks_the_digests_and_finds_a_noted_one() {
-    let registrar = Registrar::start();
+    let mut registrar = Registrar::start();
     register_change_and_delete(&registrar).await;
     let found = registrar
         .cli(&["audit", "verify", "--format", "json"])
@@ -134,6 +134,7 @@ async fn the_command_checks_the_digests_and_finds_a_noted_one() {
     let noted = found["digest"].as_str().unwrap();
     let last = found["last"].as_u64().unwrap();
     register_change_and_delete(&registrar).await;
+    registrar.terminate();
     let registrar = registrar.start_again();
     let said = registrar.cli(&["audit", "verify", "--from", noted]).fine();
     let noted_at = format!("the event at position {last} has the digest");
