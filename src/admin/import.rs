@@ -178,8 +178,12 @@ impl<'a> Import<'a> {
             return Ok(());
         }
         let (by, now) = (self.by, self.cx.service.clock.now());
-        let event =
-            |client: &Client| Along::audited(&imported_event(by, client, now), Reason::Import);
+        let event = |client: &Client| {
+            Ok(Along::audited(
+                &imported_event(by, client, now),
+                Reason::Import,
+            ))
+        };
         let store = &self.cx.service.store.clients;
         let stored = store.import(&clients, self.existing, event).await;
         let stored = stored.map_err(store_error)?;

@@ -106,30 +106,34 @@ fn rotation_lines(rotation: &Value) -> Vec<String> {
         "announced {}: {key} replaces {previous}",
         at("announced_at")
     )];
-    let missing = rotation.get("missing_on").and_then(Value::as_u64);
-    match rotation.get("stage").and_then(Value::as_str) {
-        Some("announced") if missing.is_some_and(|count| count > 0) => {
-            let count = usize::try_from(missing.unwrap_or_default()).unwrap_or(usize::MAX);
-            lines.push(format!(
-                "waiting   {} the new key; copy the key file there",
-                lacking(count)
-            ));
-        }
-        Some("announced") => lines.push("waiting   until all servers have seen it".to_owned()),
-        stage => {
-            lines.push(format!("in force  {}", at("in_force_at")));
-            let count = rotation.get("sealed_anew").and_then(Value::as_u64);
-            let count = usize::try_from(count.unwrap_or_default()).unwrap_or(usize::MAX);
-            lines.push(format!("sealed    {} anew", counted(count, "record")));
-            if stage == Some("complete") {
-                lines.push(format!("complete  {}", at("completed_at")));
-            }
-        }
+    let stage = rotation.get("stage").and_then(Value::as_str);
+    if stage == Some("announced") {
+        lines.push(format!("waiting   {}", awaited(rotation)));
+        return lines;
+    }
+    let count = rotation.get("sealed_anew").and_then(Value::as_u64);
+    lines.push(format!("in force  {}", at("in_force_at")));
+    lines.push(format!(
+        "sealed    {} anew",
+        counted(count.unwrap_or_default(), "record")
+    ));
+    if stage == Some("complete") {
+        lines.push(format!("complete  {}", at("completed_at")));
     }
     lines
 }
 
-fn lacking(servers: usize) -> String {
+/// Returns for what an announced key waits.
+fn awaited(rotation: &Value) -> String {
+    match rotation.get("missing_on").and_then(Value::as_u64) {
+        Some(missing) if missing > 0 => {
+            format!("{} the new key; copy the key file there", lacking(missing))
+        }
+        _ => "until all servers have seen it".to_owned(),
+    }
+}
+
+fn lacking(servers: u64) -> String {
     let verb = if servers == 1 { "lacks" } else { "lack" };
     format!("{} {verb}", counted(servers, "server"))
 }
@@ -138,8 +142,8 @@ async fn finish(arguments: &FinishArguments) -> Result<(), CommandFailure> {
     let settings = arguments.settings()?;
     let file = key_file(&settings)?;
     let state = state(&arguments.remote.connect(&[READ]).await?).await?;
-    let stage = state.pointer("/rotation/stage").and_then(Value::as_str);
-    if !matches!(stage, None | Some("complete")) {
+    let reached = state.pointer("/rotation/stage").and_then(Value::as_str);
+    if !matches!(reached, None | Some("complete")) {
         let reason = "the rotation is not complete: secrets may still be sealed with the previous key; \
                       'registrar key status' shows how far it is";
         return Err(CommandFailure::Failed(reason.to_owned()));

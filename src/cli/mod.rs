@@ -11,6 +11,7 @@ mod beside;
 mod check;
 mod clients;
 mod config_live;
+mod doctor;
 mod documents;
 mod events;
 mod health;
@@ -102,6 +103,8 @@ enum Command {
     Store(store::StoreCommand),
     /// Show the audit log of a running server: who changed what, oldest first.
     Audit(audit::AuditArguments),
+    /// Look for everything that is wrong: configuration, files, store, TLS, proxies, webhooks, events.
+    Doctor(doctor::DoctorArguments),
     /// Write the completions of a shell to standard output.
     Completions {
         /// The shell.
@@ -231,6 +234,7 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Config(command) => configure(command),
         Command::Admin(command) => administrators::run(command),
         Command::Audit(arguments) => wait(audit::run(arguments)),
+        Command::Doctor(arguments) => wait(doctor::run(arguments)),
         Command::Schema { name } => show_schema(name),
         Command::Completions { shell } => manual::write_completions(*shell),
         Command::Man { command } => manual::write_page(command),

@@ -207,6 +207,8 @@ pub struct TelemetrySettings {
     pub level: String,
     /// Log format.
     pub format: LogFormat,
+    /// Whether each event of the audit log is also a line of the log.
+    pub audit_log: bool,
     /// URL of the receiver of traces (OTLP over HTTP). `None`: no traces are sent.
     pub otlp: Option<String>,
 }
@@ -216,6 +218,7 @@ impl Default for TelemetrySettings {
         Self {
             level: "info".to_owned(),
             format: LogFormat::Auto,
+            audit_log: false,
             otlp: None,
         }
     }

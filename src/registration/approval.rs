@@ -303,9 +303,9 @@ fn recorded(
         .with("type", subject.kind.as_str())
         .with("client_id", client.id.as_str())
         .with("trust_level", client.provenance.trust_level.as_str());
-    let along = Along::audited(&event, caller.reason())?;
+    let along = Along::audited(&event, caller.reason());
     let announced = along.cause.pending(EventType::Pending, &subject, context)?;
-    Ok(along.change.and(announced))
+    Ok(along.alone()?.and(announced))
 }
 
 /// Returns SHA-256 of the metadata, in hex.

@@ -168,9 +168,9 @@ fn decided(
         Some(note) => event.with("note", note.as_str()),
         None => event,
     };
-    let along = Along::audited(&event, caller.reason())?;
+    let along = Along::audited(&event, caller.reason());
     let announced = along.cause.pending(choice.event(), &subject, None)?;
-    Ok(along.change.and(announced))
+    Ok(along.alone()?.and(announced))
 }
 
 /// Enables the client that was disabled, or deletes it, with `also` in the same change. If the client was deleted, or

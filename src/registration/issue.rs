@@ -422,7 +422,7 @@ pub(super) fn along(
     let (cx, caller) = (attempt.cx, attempt.caller);
     let document = PublicationChange::of(attempt.existing(), Some(client));
     let document = documents::event(cx, caller, client, document)?;
-    let mut along = Along::audited(event, caller.reason())?.and(document);
+    let mut along = Along::audited(event, caller.reason()).and(document);
     along.cause.context = hooks::remembered(attempt, proven);
     Ok(along)
 }

@@ -123,7 +123,7 @@ pub(crate) async fn remove(
     let also = also.and(documents::event(cx, caller, client, document)?);
     let denial = client_document::denial_of_deleted(cx, caller, client).await?;
     let also = also.and(denial);
-    let mut along = Along::audited(&event, caller.reason())?.and(also);
+    let mut along = Along::audited(&event, caller.reason()).and(also);
     along.cause.context = hooks::remembered_deletion(cx, caller, client);
     cx.service.store.clients.remove(stored, along).await?;
     upstream::delete(cx, client).await;

@@ -160,7 +160,7 @@ pub(crate) async fn rotate(
         CredentialKind::Secret => secret = Some(new_secret(cx, &mut client)?),
         CredentialKind::Token => token = Some(new_token(&mut client)?),
     }
-    let along = rotated(cx, caller, &client, kind)?;
+    let along = rotated(cx, caller, &client, kind);
     let clients = &cx.service.store.clients;
     clients.replace(stored, &client, along).await?;
     cx.count(
@@ -176,12 +176,7 @@ pub(crate) async fn rotate(
 }
 
 /// Returns the event of the audit log that is stored with the change.
-fn rotated(
-    cx: &Context<'_>,
-    caller: &Caller<'_>,
-    client: &Client,
-    kind: CredentialKind,
-) -> Result<Along, StoreError> {
+fn rotated(cx: &Context<'_>, caller: &Caller<'_>, client: &Client, kind: CredentialKind) -> Along {
     let now = cx.service.clock.now();
     let event = caller
         .author(None)

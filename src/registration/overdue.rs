@@ -74,10 +74,10 @@ async fn end_disabled(
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let store = &cx.service.store;
-    let along = Along::audited(event, Reason::Expired)?.and(store.pending.removal(found));
+    let along = Along::audited(event, Reason::Expired).and(store.pending.removal(found));
     let stored = store.clients.find(&found.request().client.id).await?;
     let Some(stored) = stored.filter(|stored| waits_still(stored.client())) else {
-        return if store.pending.apply(along.change).await? {
+        return if store.pending.apply(along.alone()?).await? {
             Ok(())
         } else {
             Err(StoreError::Conflict)

@@ -406,7 +406,7 @@ fn along(
 ) -> Result<Along, StoreError> {
     let document = PublicationChange::of(before, Some(after));
     let document = documents::event(cx, caller, after, document)?;
-    let mut along = Along::audited(event, caller.reason())?;
+    let mut along = Along::audited(event, caller.reason());
     along.cause.context.clone_from(&found.request().context);
     let removal = cx.service.store.pending.removal(found);
     Ok(along.and(document).and(removal))

@@ -280,7 +280,7 @@ impl Decision<'_> {
 pub(super) async fn forget(cx: &Context<'_>, stored: &Stored) -> Result<(), ResolveError> {
     let (service, id) = (cx.service, stored.client().id.as_str());
     let event = Author::default().did(Action::DocumentGone, id, service.clock.now());
-    let along = Along::audited(&event.with("reason", "absent"), Reason::Document)?;
+    let along = Along::audited(&event.with("reason", "absent"), Reason::Document);
     service.store.clients.remove(stored, along).await?;
     let trust_level = stored.client().provenance.trust_level.as_str();
     cx.count(ClientChange::Deleted, trust_level);

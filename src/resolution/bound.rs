@@ -96,7 +96,7 @@ async fn remove(service: &Service, stored: &Stored) -> Result<bool, StoreError> 
         stored.client().id.as_str(),
         service.clock.now(),
     );
-    let along = Along::audited(&event.with("reason", "superfluous"), Reason::Unused)?;
+    let along = Along::audited(&event.with("reason", "superfluous"), Reason::Unused);
     match service.store.clients.remove(stored, along).await {
         Ok(()) => Ok(true),
         Err(StoreError::Conflict) => Ok(false),

@@ -208,7 +208,7 @@ impl Resolver {
         let stored = stored.ok_or(ReviewError::Unknown)?;
         let client = unpinned(stored.client()).ok_or(ReviewError::Unknown)?;
         let event = order.author.did(Action::DocumentPinned, id.as_str(), now);
-        let along = Along::audited(&event.with("pinned", false), Reason::Administrator)?;
+        let along = Along::audited(&event.with("pinned", false), Reason::Administrator);
         let state = ClientDocuments::state_change(&id, &FetchState::default())?;
         let clients = &service.store.clients;
         clients.replace(&stored, &client, along.and(state)).await?;
@@ -355,7 +355,7 @@ async fn remove_denied(
     }
     match stored {
         Some(stored) => store.clients.remove(&stored, along).await?,
-        None => documents.apply_without_client(id, along.change).await?,
+        None => documents.apply_without_client(id, along.alone()?).await?,
     }
     if is_waiting {
         cx.count_pending(PendingType::Document, PendingChange::Denied);
@@ -374,7 +374,7 @@ async fn denying(
     let event = author.did(Action::DocumentDenied, id.as_str(), denial.at);
     let removal = documents.candidate_removal(id.as_str()).await?;
     let denied = documents.denial_change(denial).await?;
-    Ok(Along::audited(&event, Reason::Administrator)?
+    Ok(Along::audited(&event, Reason::Administrator)
         .and(removal)
         .and(denied))
 }
@@ -428,7 +428,7 @@ async fn approve_in_force(
     let event = order
         .author
         .did(Action::DocumentApproved, client.id.as_str(), now);
-    let along = Along::audited(&event.with("digest", digest), Reason::Administrator)?
+    let along = Along::audited(&event.with("digest", digest), Reason::Administrator)
         .and(ClientDocuments::previous_change(stored.client())?);
     service
         .store

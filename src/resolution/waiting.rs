@@ -156,7 +156,7 @@ fn hold_along(
     if let Some(document) = &stored.client().document {
         event = event.with("previous_digest", document.digest.as_str());
     }
-    let mut along = Along::audited(&event, Reason::Document)?;
+    let mut along = Along::audited(&event, Reason::Document);
     if after.revision != stored.client().revision {
         along = along.and(ClientDocuments::previous_change(stored.client())?);
     }
@@ -330,9 +330,9 @@ fn begun(
     arrival: &Arrival<'_>,
     judged: &JudgedDocument<'_>,
 ) -> Result<Change, StoreError> {
-    let along = Along::audited(&held_event(cx, arrival), Reason::Document)?;
+    let along = Along::audited(&held_event(cx, arrival), Reason::Document);
     let announced = announced(&along.cause, arrival, judged, None)?;
-    Ok(along.change.and(announced))
+    Ok(along.alone()?.and(announced))
 }
 
 fn count(cx: &Context<'_>, is_new: bool) {

@@ -45,11 +45,10 @@ async fn follow_file(service: &Service, reloads: &Reloads) {
     loop {
         let found = look(service, &mut observed).await.err();
         if found != trouble {
-            match &found {
-                Some(cause) => {
-                    tracing::error!(cause, "key file reload failed; keeping the previous keys");
-                }
-                None => tracing::info!("key file reloaded"),
+            if let Some(cause) = &found {
+                tracing::error!(cause, "key file reload failed; keeping the previous keys");
+            } else {
+                tracing::info!("key file reloaded");
             }
             reloads.note_key(found.clone());
             trouble = found;

@@ -16,8 +16,7 @@ use crate::resolution;
 use crate::server::{systemd, systemd::ServerState};
 use crate::service::{Due, Service};
 use crate::store::{
-    Action, Along, Author, Reason, Store, StoreError, clients::expiry::Expired,
-    clients::unused::Unused,
+    Action, Along, Author, Reason, Store, clients::expiry::Expired, clients::unused::Unused,
 };
 use crate::telemetry::meter;
 
@@ -355,7 +354,7 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
         let most = SWEPT_AT_ONCE.min(share.saturating_sub(sweep.removed()));
         let swept = store
             .uses
-            .sweep_unused(&mut sweep, most, |client| removal(client, now));
+            .sweep_unused(&mut sweep, most, |client| Ok(removal(client, now)));
         if let Err(error) = swept.await {
             tracing::error!(%error, "cannot delete unused clients");
             break;
@@ -388,7 +387,7 @@ fn spend(share: &mut usize, removed: usize, what: &str) -> usize {
 }
 
 /// Returns what is stored with a deletion by the server itself.
-fn removal(client: &Client, now: Timestamp) -> Result<Along, StoreError> {
+fn removal(client: &Client, now: Timestamp) -> Along {
     let (reason, text) = if client.last_used_at.is_some() {
         (Reason::Inactive, "inactive")
     } else {

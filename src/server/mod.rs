@@ -138,14 +138,8 @@ impl Server {
             tasks: TaskTracker::new(),
             administrator,
         };
-        let reloads = Arc::new(Reloads::of(&service.snapshot().scripts));
+        let reloads = server.follow_keys();
         let ended = server.spawn_listeners(prepared.listeners, &reloads, &prepared.tls);
-        let keys = key_rotation::follow(
-            Arc::clone(&service),
-            Arc::clone(&reloads),
-            server.stop.clone(),
-        );
-        server.tasks.spawn(keys);
         let reloader = Reloader::new(
             service,
             prepared.sources,
@@ -162,6 +156,15 @@ impl Server {
         server.tasks.spawn(reloading);
         server.spawn_lifecycle(prepared.refused, &ended);
         server
+    }
+
+    /// Follows the key file. Returns what is kept about reloads that fail.
+    fn follow_keys(&self) -> Arc<Reloads> {
+        let reloads = Arc::new(Reloads::of(&self.service.snapshot().scripts));
+        let service = Arc::clone(&self.service);
+        let keys = key_rotation::follow(service, Arc::clone(&reloads), self.stop.clone());
+        self.tasks.spawn(keys);
+        reloads
     }
 
     /// Serves requests until the server stops. The token that is returned is cancelled once all of them have

@@ -16,7 +16,7 @@ use crate::http::Tls;
 use crate::live;
 use crate::script::{Host, Runtime};
 use crate::server::reload::versions::{self, WantedScripts};
-use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched};
+use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched, routes};
 use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{
     self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, UpstreamRegistrar,
@@ -93,8 +93,7 @@ impl Opened {
         let tls = open_tls(settings, &start.sources, &start.clock)?;
         let listeners = Listeners::open(settings, sockets).await?;
         let watched = Watched::open(settings, &start.sources, &tls);
-        let store = Store::open(&settings.store).await;
-        let store = store.map_err(|error| store_error(settings, error))?;
+        let store = open_store(settings).await?;
         let fetcher = Arc::new(match names {
             Some(names) => Fetcher::with_names(&settings.fetch, names)?,
             None => Fetcher::new(&settings.fetch)?,
@@ -273,6 +272,15 @@ impl Configured {
             .with_origins(origins, self.patches);
         Arc::new(Service::new(settings, issuer, parts, first))
     }
+}
+
+async fn open_store(settings: &Settings) -> Result<Store, StartFault> {
+    let store = Store::open(&settings.store).await;
+    let store = store.map_err(|error| store_error(settings, error))?;
+    if settings.telemetry.audit_log {
+        store.audit.listen(routes::log_audit_event);
+    }
+    Ok(store)
 }
 
 fn open_tls(

@@ -48,8 +48,12 @@ pub(crate) use crate::store::expiring::pending::{
 };
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
-pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
-pub(crate) use backend::{Backend, Change, Expectation, Pair};
+pub(crate) use audit::{
+    Action, AuditEvent, AuditFilter, AuditListener, AuditLog, AuditQueue, AuditWriter, Author,
+    ChainFaultKind, Logged, Verification,
+};
+pub(crate) use backend::postgres::DatabaseState;
+pub(crate) use backend::{Applied, Backend, Chained, Change, Expectation, Link, Pair};
 pub(crate) use client_documents::{ClientDocuments, Denial, FetchState};
 pub(crate) use clients::{Clients, MOST_ADMINISTRATORS, Stored};
 pub(crate) use error::StoreError;
@@ -181,6 +185,20 @@ impl Store {
         }
     }
 
+    /// Looks at the database that `store.url` names, without changing it. Returns `None` for another store.
+    ///
+    /// # Errors
+    /// When the settings are invalid, the database does not answer in time, or it has no place for the tables.
+    pub(crate) async fn examine_database(
+        settings: &StoreSettings,
+    ) -> Result<Option<DatabaseState>, StoreError> {
+        if !settings.url.is_postgres() {
+            return Ok(None);
+        }
+        let state = crate::store::backend::postgres::examine(settings).await?;
+        Ok(Some(state))
+    }
+
     /// Checks the settings of the store as far as possible without opening it.
     ///
     /// # Errors
@@ -206,10 +224,10 @@ impl Store {
     }
 
     fn on(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
-        let (announcing, appended) = events::Announcing::new(backend);
-        let backend: Arc<dyn Backend> = Arc::new(announcing);
+        let listener = Arc::default();
+        let (backend, appended) = events::announcing(backend, &listener);
         let shared = || Arc::clone(&backend);
-        let (key_values, patches, recorded) = sealed(&backend, &sealing_keys);
+        let (key_values, patches, recorded, key_rotations) = sealed(&backend, &sealing_keys);
         Self {
             clients: Clients::new(shared()),
             client_documents: ClientDocuments::new(&backend),
@@ -225,10 +243,10 @@ impl Store {
             patches,
             recorded,
             script_versions: ScriptVersions::new(&backend),
-            audit: AuditLog::new(shared()),
+            audit: AuditLog::new(shared(), listener),
             events: EventLog::new(shared(), appended),
             consumers: Consumers::new(shared()),
-            key_rotations: KeyRotations::new(shared(), sealing_keys.clone()),
+            key_rotations,
             sealing_keys,
             backend,
         }
@@ -313,12 +331,18 @@ impl Store {
 fn sealed(
     backend: &Arc<dyn Backend>,
     key: &SealingKeys,
-) -> (KeyValues, ConfigurationPatches, RecordedRequests) {
+) -> (
+    KeyValues,
+    ConfigurationPatches,
+    RecordedRequests,
+    KeyRotations,
+) {
     let shared = || Arc::clone(backend);
     (
         KeyValues::new(shared(), key.clone()),
         ConfigurationPatches::new(shared(), key.clone()),
         RecordedRequests::new(shared(), key.clone()),
+        KeyRotations::new(shared(), key.clone()),
     )
 }
 

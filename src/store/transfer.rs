@@ -11,7 +11,7 @@ use crate::client::{
     UpstreamClient,
 };
 use crate::store::{
-    Along, Cause, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
+    Along, Change, Clients, StoreError, Stored, clients::insertion, clients::replacement,
     unless_lost, until_won, upstream_calls,
 };
 
@@ -253,12 +253,12 @@ impl Clients {
             let treatment = Treatment::of(seen.as_ref(), existing);
             imported.count(&treatment, at);
             let part = match treatment {
-                Treatment::Create => insertion(client, &along.cause)?,
-                Treatment::Replace(seen) => self.replaced(seen, client, &along.cause).await?,
+                Treatment::Create => insertion(client, &along)?,
+                Treatment::Replace(seen) => self.replaced(seen, client, &along).await?,
                 Treatment::Skip => continue,
                 Treatment::Refuse => break,
             };
-            change = change.and(part).and(along.change);
+            change = change.and(part);
         }
         Ok(unless_lost(self.0.apply(change).await)?.map(|_| imported))
     }
@@ -271,17 +271,17 @@ impl Clients {
         &self,
         seen: &Stored,
         client: &Client,
-        cause: &Cause,
+        along: &Along,
     ) -> Result<Change, StoreError> {
         let Some(upstream) = &seen.client().upstream else {
-            return replacement(seen, client, cause);
+            return replacement(seen, client, along);
         };
         let client = Client {
             upstream: Some(upstream.clone()),
             ..client.clone()
         };
         let update = upstream_calls::update(&self.0, &client.id).await?;
-        Ok(replacement(seen, &client, cause)?.and(update))
+        Ok(replacement(seen, &client, along)?.and(update))
     }
 }
 

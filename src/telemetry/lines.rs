@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
 use tracing::{Event, Subscriber};
@@ -14,6 +15,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::telemetry::logs::AUDIT;
 
 /// An event with its time, level and target, and the innermost span that it is in.
 pub(super) struct Line;
@@ -33,24 +36,44 @@ where
         writer.write_str("\",\"level\":\"")?;
         writer.write_str(event.metadata().level().as_str())?;
         writer.write_char('"')?;
-        context
-            .field_format()
-            .format_fields(writer.by_ref(), event)?;
-        text_member(&mut writer, "target", event.metadata().target())?;
-        let span = event
-            .parent()
-            .and_then(|id| context.span(id))
-            .or_else(|| context.lookup_current());
-        if let Some(span) = span {
-            writer.write_str(",\"span\":{\"name\":")?;
-            text(&mut writer, span.name())?;
-            if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
-                writer.write_str(members)?;
-            }
-            writer.write_char('}')?;
+        if event.metadata().target() == AUDIT {
+            write_audited(&mut writer, event)?;
+        } else {
+            let format = context.field_format();
+            format.format_fields(writer.by_ref(), event)?;
         }
+        text_member(&mut writer, "target", event.metadata().target())?;
+        write_span(context, &mut writer, event)?;
         writer.write_str("}\n")
     }
+}
+
+/// Writes the innermost span that `event` is in.
+fn write_span<S>(
+    context: &FmtContext<'_, S, JsonFields>,
+    writer: &mut Writer<'_>,
+    event: &Event<'_>,
+) -> fmt::Result
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let span = event
+        .parent()
+        .and_then(|id| context.span(id))
+        .or_else(|| context.lookup_current());
+    let Some(span) = span else { return Ok(()) };
+    writer.write_str(",\"span\":{\"name\":")?;
+    text(writer, span.name())?;
+    if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
+        writer.write_str(members)?;
+    }
+    writer.write_char('}')
+}
+
+fn write_audited(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    let mut object = ObjectVisitor(writer.by_ref(), Ok(()));
+    event.record(&mut object);
+    object.1
 }
 
 /// Fields as members of a JSON object, each with a comma before it, so that more of them can be appended.
@@ -140,6 +163,24 @@ impl Visit for Visitor<'_, '_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+/// Writes texts that are JSON objects as objects, and nothing else: other readers of the log need not parse JSON in JSON.
+struct ObjectVisitor<'writer>(Writer<'writer>, fmt::Result);
+
+impl Visit for ObjectVisitor<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if self.1.is_ok() && serde_json::from_str::<IgnoredAny>(value).is_ok() {
+            let name = begin_member(&mut self.0, field.name());
+            self.1 = name.and_then(|()| self.0.write_str(value));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if self.1.is_ok() {
+            self.1 = text_member(&mut self.0, field.name(), &format!("{value:?}"));
+        }
     }
 }
 
@@ -241,6 +282,23 @@ mod tests {
             "level": "ERROR", "message": "it is ü", "error": "no \u{1} \"room\"", "address": "::1", "target": target,
         });
         assert_eq!(found, [first, second]);
+    }
+
+    #[test]
+    fn an_event_of_the_audit_log_is_an_object_in_its_line() {
+        let found = lines(|| {
+            tracing::info!(target: AUDIT, event = r#"{"position":1,"details":{"a":["b"]}}"#, "audit event");
+            tracing::info!(target: AUDIT, event = "{", "audit event");
+        });
+        let line = |event: Value| {
+            let mut line = json!({"level": "INFO", "message": "audit event", "target": AUDIT});
+            if !event.is_null() {
+                line["event"] = event;
+            }
+            line
+        };
+        let whole = line(json!({"position": 1, "details": {"a": ["b"]}}));
+        assert_eq!(found, [whole, line(Value::Null)]);
     }
 
     #[test]

@@ -13,6 +13,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{LogFormat, TelemetrySettings};
 use crate::telemetry::{lines::JsonFields, lines::Line, traces, traces::Traces};
 
+/// The target of the events of the audit log.
+pub(super) const AUDIT: &str = "registrar::audit";
+
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TelemetryError {
@@ -56,7 +59,12 @@ where
     // The filter does not trim the spaces around a directive.
     let directives: Vec<&str> = settings.level.split(',').map(str::trim).collect();
     let level = directives.join(",");
-    let filter = EnvFilter::try_new(level)?.and(ours);
+    let mut filter = EnvFilter::try_new(level)?;
+    if settings.audit_log {
+        // Whatever the level of the other lines is.
+        filter = filter.add_directive(format!("{AUDIT}=info").parse()?);
+    }
+    let filter = filter.and(ours);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))

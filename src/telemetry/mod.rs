@@ -16,6 +16,11 @@ pub(crate) use meter::{
     PendingChange, Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
 
+/// Writes an event of the audit log, a JSON object, to the log.
+pub(crate) fn audited(event: &str) {
+    tracing::info!(target: logs::AUDIT, event, "audit event");
+}
+
 /// Records in the log of the current request the authenticated administrator that makes it. Its name was chosen by
 /// a caller, so traces do not have it.
 pub(crate) fn acts(client_id: &str, name: Option<&str>) {

@@ -37,7 +37,10 @@ async fn completed(registrar: &Registrar) -> Value {
     let limit = tokio::time::Instant::now() + Duration::from_mins(1);
     loop {
         let state = registrar.cli(&["key", "status", "--format", "json"]).json();
-        if state["rotation"]["stage"] == "complete" {
+        if state
+            .pointer("/rotation/stage")
+            .is_some_and(|stage| stage == "complete")
+        {
             return state;
         }
         assert!(tokio::time::Instant::now() < limit, "{state}");

@@ -8,6 +8,7 @@ mod admin_reset;
 #[cfg(unix)]
 mod approval_program;
 mod attestation;
+mod audit;
 mod check;
 mod closed_output;
 mod config_reset;
@@ -19,6 +20,7 @@ mod crash_events;
 mod deploy;
 #[cfg(target_os = "linux")]
 mod disk_full;
+mod doctor;
 mod documents;
 mod health;
 mod key_rotation;

@@ -1,6 +1,6 @@
 //! The binary with TLS: what `check` reports about the files, and what the greeting prints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use openssl::asn1::Asn1Time;
@@ -51,6 +51,18 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 /// Runs `registrar check` on these files. Returns whether it succeeded, and its output.
+/// Writes a certificate that has expired, and its key. Returns the files.
+pub(crate) fn expired(folder: &Path) -> (PathBuf, PathBuf) {
+    let (expired, key) = certificate(946_684_900);
+    write(folder, "server.pem", &expired.to_pem().expect("PEM"));
+    write(
+        folder,
+        "server.key",
+        &key.private_key_to_pem_pkcs8().expect("PEM"),
+    );
+    (folder.join("server.pem"), folder.join("server.key"))
+}
+
 fn check(folder: &Path) -> (bool, String) {
     let text = |name: &str| folder.join(name).display().to_string();
     let configuration = format!(

@@ -171,7 +171,10 @@ async fn each_action_is_recorded_once_and_in_order() {
     }
     assert_eq!(
         events[3]["details"],
-        json!({"trust_level": "open", "revision": 2, "changed": ["client_name"]})
+        json!({
+            "trust_level": "open", "revision": 2, "changed": ["client_name"], "before": {"client_name": "K"},
+            "after": {"client_name": "Second"},
+        })
     );
     assert_eq!(events[14]["details"]["initial_access_token"], token);
     assert_eq!(

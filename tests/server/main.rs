@@ -24,6 +24,7 @@ mod approval;
 mod attestation;
 mod audit;
 mod audit_reloads;
+mod audit_search;
 mod authentication_failures;
 mod bad_input;
 mod browsers;

@@ -151,7 +151,7 @@ async fn insert(
 ) -> Result<(), AdministratorFault> {
     let most = MOST_ADMINISTRATORS.saturating_sub(1);
     let limit = Indexed::Administrator.no_more_than(most.try_into().unwrap_or(u64::MAX));
-    let along = Along::audited(event, Reason::Administrator)?.and(limit);
+    let along = Along::audited(event, Reason::Administrator).and(limit);
     match cx.service.store.clients.insert(client, along).await {
         // The identifier is random, so the limit is what was not met.
         Err(StoreError::Conflict) => Err(AdministratorFault::TooMany),
@@ -337,7 +337,7 @@ async fn store(
 ) -> Result<(), AdministratorFault> {
     let clients = &cx.service.store.clients;
     let remaining = remaining(cx, seen.client(), next.client.as_ref()).await?;
-    let along = Along::audited(&next.event, Reason::Administrator)?.and(remaining);
+    let along = Along::audited(&next.event, Reason::Administrator).and(remaining);
     let stored = match &next.client {
         Some(client) => clients.replace(seen, client, along).await,
         None => clients.remove(seen, along).await,

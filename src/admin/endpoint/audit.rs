@@ -1,4 +1,4 @@
-//! `GET` on the audit log.
+//! `GET` on the audit log, the check of its digests, and its events as lines of the log of the server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,13 +8,16 @@ use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::admin::{endpoint::Query, endpoint::admit};
+use crate::admin::{endpoint::Query, endpoint::admit, endpoint::bad_request};
+use crate::base::{Timestamp, hex};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::{Action, Logged, StoreError};
+use crate::store::{Action, AuditFilter, ChainFaultKind, Logged, Verification, audit};
+use crate::telemetry;
 
 /// The maximum number of events on a page.
 const MOST: usize = 1_000;
@@ -56,8 +59,13 @@ struct ShownEvent<'a> {
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<&'a str>,
+    /// Further details. `changed` has the names of the members of a client that changed, `before` and `after` those
+    /// values of them that cannot be secret.
     #[serde(skip_serializing_if = "Map::is_empty")]
     details: &'a Map<String, Value>,
+    /// SHA-256, in hex, of the digest of the event before it, the position, and the event as it is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
 }
 
 /// Whether the action was done.
@@ -89,6 +97,7 @@ impl<'a> ShownEvent<'a> {
             address: event.address,
             correlation_id: event.correlation_id.as_deref(),
             details: &event.details,
+            digest: logged.digest.map(|digest| hex(&digest)),
         }
     }
 }
@@ -96,6 +105,9 @@ impl<'a> ShownEvent<'a> {
 /// Returns events in the order in which they were stored: at most `limit` events after the position `after`.
 /// If more events follow, `next` is the value of `after` for the next page. A caller that follows the log
 /// continues from the position of the last event that it has read.
+///
+/// With `since`, `action`, `actor` or `subject`, the page has the matching events only. A call looks at a limited number
+/// of events, so such a page may be short, or empty, and have `next` all the same.
 ///
 /// Rejections that are still queued on this server are written before the log is read.
 ///
@@ -109,11 +121,14 @@ pub(crate) async fn list(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.audit_read).await?;
-    let query = Query::read(&parts.uri, &["after", "limit"])?;
+    let known = ["after", "limit", "since", "action", "actor", "subject"];
+    let query = Query::read(&parts.uri, &known)?;
     let after = query.parsed("after", "the position of an event")?;
     let limit = query.limit(MOST)?;
+    let filter = filter(&query)?;
     service.refusals.flush().await;
-    let (events, next) = read_page(&service, after.unwrap_or(0), limit).await?;
+    let log = &service.store.audit;
+    let (events, next) = log.find(after.unwrap_or(0), limit, &filter).await?;
     let page = AuditPage {
         events: events.iter().map(ShownEvent::of).collect(),
         next,
@@ -121,15 +136,137 @@ pub(crate) async fn list(
     Ok(answer::json(StatusCode::OK, &page))
 }
 
-/// Returns the events after the position `after`, and the position after which the next page starts, if any.
-async fn read_page(
-    service: &Service,
-    after: u64,
-    limit: usize,
-) -> Result<(Vec<Logged>, Option<u64>), StoreError> {
+/// Reads the conditions of `query`.
+fn filter(query: &Query) -> Result<AuditFilter, Problem> {
+    let since: Option<u64> = query.parsed("since", "a time in seconds since 1970")?;
+    let mut actions = Vec::new();
+    for name in query
+        .text("action")
+        .into_iter()
+        .flat_map(|all| all.split(','))
+    {
+        let action = Action::deserialize(name.into_deserializer());
+        let action = action.map_err(|error: serde::de::value::Error| {
+            bad_request(&format!(
+                "action is not an action of the audit log: {error}"
+            ))
+        })?;
+        actions.push(action);
+    }
+    Ok(AuditFilter {
+        since: since.map(Timestamp::from_unix),
+        actions,
+        actor: query.text("actor").map(str::to_owned),
+        subject: query.text("subject").map(str::to_owned),
+    })
+}
+
+/// Writes `logged` to the log of the server.
+pub(crate) fn log(logged: &Logged) {
+    match serde_json::to_string(&ShownEvent::of(logged)) {
+        Ok(event) => telemetry::audited(&event),
+        Err(error) => tracing::error!(%error, "an audit event cannot be logged"),
+    }
+}
+
+/// The maximum number of events that one call checks.
+const MOST_VERIFIED: usize = 10_000;
+
+/// What a check of the digests of the audit log has found.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::admin) struct AuditVerification {
+    /// The position of the first event that was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<u64>,
+    /// The number of events that fit.
+    events: u64,
+    /// The number of events before them that have no digest, since an earlier version wrote them.
+    without_digest: u64,
+    /// The position of the last event that fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<u64>,
+    /// Its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// The position of the event with the digest that was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<u64>,
+    /// The first event that does not fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<AuditFault>,
+    /// The value of `after` for the next call, if events are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+}
+
+/// An event of the audit log that does not fit to the others.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct AuditFault {
+    /// Its position, or the position at which it is missing.
+    position: u64,
+    /// What is wrong.
+    reason: &'static str,
+}
+
+const fn reason(kind: ChainFaultKind) -> &'static str {
+    match kind {
+        ChainFaultKind::Missing => "it is missing",
+        ChainFaultKind::NoDigest => {
+            "it has no digest: somebody has removed the digest, or an earlier version of the server wrote the event"
+        }
+        ChainFaultKind::Changed => {
+            "its digest does not fit: this event was changed or moved, or the one before it was replaced"
+        }
+        ChainFaultKind::Replaced => "it is not the event that the server stored last",
+    }
+}
+
+impl From<Verification> for AuditVerification {
+    fn from(found: Verification) -> Self {
+        Self {
+            first: found.first,
+            events: found.events,
+            without_digest: found.without_digest,
+            last: found.last.map(|link| link.number),
+            digest: found.last.map(|link| hex(&link.digest)),
+            found: found.found,
+            fault: found.fault.map(|fault| AuditFault {
+                position: fault.position,
+                reason: reason(fault.kind),
+            }),
+            next: found.next,
+        }
+    }
+}
+
+/// Checks the digests of at most `limit` events after the position `after`, and looks for the event with the digest
+/// `digest`. A caller that checks the whole log calls again with `after` set to `next`, until there is none.
+///
+/// # Errors
+/// As [`list`].
+pub(crate) async fn verify(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.audit_read).await?;
+    let query = Query::read(&parts.uri, &["after", "limit", "digest"])?;
+    let after = query.parsed("after", "the position of an event")?;
+    let limit = query.limit(MOST_VERIFIED)?;
+    let wanted = match query.text("digest") {
+        Some(text) => Some(audit::parse_digest(text).ok_or_else(|| {
+            bad_request(
+                "digest must be the digest of an event: 64 hexadecimal digits in lower case",
+            )
+        })?),
+        None => None,
+    };
     let log = &service.store.audit;
-    let events = log.page(after, limit).await?;
-    let last = log.last().await?;
-    let end = events.last().map(|event| event.position);
-    Ok((events, end.filter(|position| *position < last)))
+    let found = log.verify(after.unwrap_or(0), wanted, limit).await?;
+    Ok(answer::json(
+        StatusCode::OK,
+        &AuditVerification::from(found),
+    ))
 }

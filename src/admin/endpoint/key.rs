@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::admin::endpoint::admit;
+use crate::base::Timestamp;
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 use crate::store::{KeyRotation, RotationStage};
@@ -32,7 +33,7 @@ pub(in crate::admin) struct KeyState {
 struct ShownRotation {
     key: String,
     previous: String,
-    /// announced (servers are finding out whether all of them have the key), in_force (it seals, and what the previous
+    /// announced (servers are finding out whether all of them have the key), `in_force` (it seals, and what the previous
     /// key sealed is being sealed anew) or complete.
     #[schemars(with = "String")]
     stage: RotationStage,
@@ -54,8 +55,8 @@ impl From<KeyRotation> for ShownRotation {
             previous: rotation.previous,
             stage: rotation.stage,
             announced_at: rotation.announced_at.unix(),
-            in_force_at: rotation.in_force_at.map(|at| at.unix()),
-            completed_at: rotation.completed_at.map(|at| at.unix()),
+            in_force_at: rotation.in_force_at.map(Timestamp::unix),
+            completed_at: rotation.completed_at.map(Timestamp::unix),
             sealed_anew: rotation.sealed_anew,
             missing_on: rotation.missing_on.len(),
         }

@@ -7,6 +7,7 @@ pub(crate) mod backup;
 pub(crate) mod candidate;
 pub(crate) mod clients;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod document_check;
 pub(crate) mod document_orders;
 pub(crate) mod documents;

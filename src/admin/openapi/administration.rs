@@ -19,7 +19,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations.extend(decisions(&scopes.pending_write));
     operations.extend(upstream_calls(scopes));
     operations.push(key(scopes));
-    operations.push(audit(&scopes.audit_read));
+    operations.extend(super::audit::operations(scopes));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
     operations
@@ -133,23 +133,6 @@ fn import_clients(scopes: &[&str; 2]) -> Operation {
 }
 
 const NDJSON: &str = "application/x-ndjson";
-
-fn audit(scope: &str) -> Operation {
-    let after = json!({"type": "integer", "minimum": 0, "default": 0});
-    let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
-    operation(
-        "get",
-        "/admin/v1/audit",
-        ("readAudit", scope),
-        "Read the audit log, oldest events first.",
-    )
-    .parameters(vec![
-        query("after", "The position after which the page starts.", &after),
-        query("limit", "The maximum number of events.", &limit),
-    ])
-    .json(200, "The page.", "AuditPage", &[])
-    .problems(&[400])
-}
 
 pub(super) fn if_match() -> Value {
     json!({

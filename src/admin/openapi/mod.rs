@@ -7,6 +7,7 @@
 
 mod administration;
 mod administrators;
+mod audit;
 mod clients;
 mod document_check;
 mod documents;

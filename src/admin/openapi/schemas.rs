@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{operation::named, trial};
 use crate::admin::{
     administrators, bulk::ChangedClients, bulk::MatchingClients, endpoint::audit::AuditPage,
-    endpoint::backup, endpoint::candidate::CandidateReport, endpoint::clients::ClientPage,
-    endpoint::clients::ClientRecord, endpoint::clients::ClientWithCredentials,
+    endpoint::audit::AuditVerification, endpoint::backup, endpoint::candidate::CandidateReport,
+    endpoint::clients::ClientPage, endpoint::clients::ClientRecord,
+    endpoint::clients::ClientWithCredentials, endpoint::doctor::Examination,
     endpoint::document_check, endpoint::document_orders, endpoint::documents,
     endpoint::events::EventPage, endpoint::events::consumers, endpoint::events::replay,
     endpoint::key, endpoint::pending, endpoint::script_replay, endpoint::script_versions,
@@ -40,12 +41,17 @@ pub(crate) fn schemas() -> Map<String, Value> {
     all
 }
 
+fn add_answers_about_server(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<AuditPage<'_>>();
+    generator.subschema_for::<AuditVerification>();
+    generator.subschema_for::<Examination>();
+}
+
 /// Returns the schemas of the answers of the admin API, from their types.
 fn answers() -> Map<String, Value> {
     let settings = settings().for_serialize();
     let settings = settings.with_transform(RecursiveTransform(without_null));
     let mut generator = settings.into_generator();
-    generator.subschema_for::<AuditPage<'_>>();
     generator.subschema_for::<ClientPage<'_>>();
     generator.subschema_for::<ClientRecord<'_>>();
     generator.subschema_for::<consumers::CarriedOut<'_>>();
@@ -58,6 +64,7 @@ fn answers() -> Map<String, Value> {
     generator.subschema_for::<LoadedScripts<'_>>();
     generator.subschema_for::<consumers::ParkedPage<'_>>();
     generator.subschema_for::<replay::ReplayedPage>();
+    add_answers_about_server(&mut generator);
     add_answers_with_credentials(&mut generator);
     add_answers_about_unfinished(&mut generator);
     add_script_answers(&mut generator);

@@ -38,6 +38,14 @@ pub(super) struct RemoteArguments {
     config: Option<PathBuf>,
 }
 
+/// Where a server is.
+pub(super) struct ServerPlace {
+    /// The URL for clients.
+    pub(super) server: String,
+    /// The URL of the admin API.
+    pub(super) admin: String,
+}
+
 /// Picks the scope that a call needs.
 pub(super) type Needs = fn(&AdminScopes) -> &String;
 
@@ -45,22 +53,70 @@ impl RemoteArguments {
     /// Connects with an access token that has only the scopes that `needed` picks, or every scope of the caller if
     /// `needed` is empty.
     pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, CommandFailure> {
-        let settings = self.settings()?;
-        let http = Direct::new(self.ca.as_deref())
-            .map_err(|error| CommandFailure::Failed(error.to_string()))?;
-        let credentials = credentials::find(self.credentials.as_deref(), &settings)?;
-        let server = match &self.server {
-            Some(server) => server.clone(),
-            None => own_url(&settings),
-        };
-        let admin = self.admin_url(&settings, &server);
-        warn_of_plain_http(&server);
+        self.connect_with(&self.settings()?, needed).await
+    }
+
+    /// Does the same with the server that has these settings.
+    pub(super) async fn connect_with(
+        &self,
+        settings: &Settings,
+        needed: &[Needs],
+    ) -> Result<Remote, CommandFailure> {
+        let ServerPlace { server, admin } = self.place(settings);
+        self.connect_to(settings, (&server, admin), needed).await
+    }
+
+    /// Does the same with the server at the public URL `url`, as its clients reach it.
+    pub(super) async fn connect_at(
+        &self,
+        settings: &Settings,
+        url: &str,
+        needed: &[Needs],
+    ) -> Result<Remote, CommandFailure> {
+        let url = url.trim_end_matches('/');
+        self.connect_to(settings, (url, url.to_owned()), needed)
+            .await
+    }
+
+    async fn connect_to(
+        &self,
+        settings: &Settings,
+        (server, admin): (&str, String),
+        needed: &[Needs],
+    ) -> Result<Remote, CommandFailure> {
+        let http =
+            Direct::new(self.ca()).map_err(|error| CommandFailure::Failed(error.to_string()))?;
+        let credentials = credentials::find(self.credentials.as_deref(), settings)?;
+        warn_of_plain_http(server);
         warn_of_plain_http(&admin);
         let scope = scope(needed, &settings.admin.scopes);
-        let token_endpoint = TokenEndpoint::new(&http, &server, &settings);
+        let token_endpoint = TokenEndpoint::new(&http, server, settings);
         let bearer = token_endpoint.request_token(&credentials, &scope).await?;
-        let config = settings.server.paths.config;
+        let config = settings.server.paths.config.clone();
         Ok(Remote::new(http, admin, bearer, config))
+    }
+
+    /// Returns the file of additional authorities.
+    pub(super) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// Returns where the server with these settings is.
+    pub(super) fn place(&self, settings: &Settings) -> ServerPlace {
+        let server = match &self.server {
+            Some(server) => server.clone(),
+            None => own_url(settings),
+        };
+        let admin = self.admin_url(settings, &server);
+        ServerPlace { server, admin }
+    }
+
+    /// Returns the configuration file, and whether it is expected to exist: it was named, or it does exist.
+    pub(super) fn file(&self) -> (FileArguments, bool) {
+        let default = || PathBuf::from(DEFAULT_FILE);
+        let config = self.config.clone().unwrap_or_else(default);
+        let is_expected = self.config.is_some() || config.exists();
+        (FileArguments { config }, is_expected)
     }
 
     /// Returns the configuration of the server, or the defaults if no file is named and the default file does

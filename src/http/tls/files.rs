@@ -106,6 +106,11 @@ impl Files {
         ends
     }
 
+    /// Returns the end of the server certificate.
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.leaf.as_ref().map(|(_, leaf)| leaf.not_after)
+    }
+
     /// Returns faults that are well-formed, but that clients will not accept at `now`.
     pub(super) fn oddities(&self, now: Timestamp) -> Vec<TlsFault> {
         let Some((file, leaf)) = &self.leaf else {

@@ -120,6 +120,14 @@ impl Tls {
         Ok(files.oddities(now))
     }
 
+    /// Returns the end of the server certificate in `settings`, if there is one.
+    ///
+    /// # Errors
+    /// The file that cannot be read or is invalid.
+    pub(crate) fn end(settings: &TlsSettings) -> Result<Option<Timestamp>, TlsFault> {
+        Ok(Files::read(settings)?.end())
+    }
+
     /// Reloads the files. They apply to new connections.
     ///
     /// # Errors

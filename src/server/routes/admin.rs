@@ -22,7 +22,7 @@ const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
 
 /// The admin API. Pages in a browser may not call it, so it has no CORS headers.
 pub(crate) fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::endpoint::{config, key};
+    use crate::admin::endpoint::config;
     const READ_PATCH: &[Method] = &[Method::GET, Method::HEAD, Method::PATCH];
     let configuration = get(config::get).patch(config::patch);
     let config_path = &service.settings.server.paths.config;
@@ -33,8 +33,7 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_unfinished())
         .merge(admin_events())
         .route(config_path, only(configuration, READ_PATCH))
-        .route("/admin/v1/key", only(get(key::show), READ))
-        .merge(admin_store())
+        .merge(admin_audit())
         .merge(admin_script_versions())
         .merge(admin_descriptions());
     let resolver = Extension(Resolver::new(&service));
@@ -45,12 +44,16 @@ pub(crate) fn admin(service: Arc<Service>) -> Router {
         .merge(admin_import(service))
 }
 
-/// The audit log, and the store as a whole.
-fn admin_store() -> Router<Arc<Service>> {
-    use crate::admin::endpoint::{audit, backup};
+/// The audit log, the examination of the server, the store as a whole, and its key.
+fn admin_audit() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::{audit, backup, doctor, key};
+    let verification = only(get(audit::verify), READ);
     Router::new()
         .route("/admin/v1/audit", only(get(audit::list), READ))
+        .route("/admin/v1/audit/verification", verification)
+        .route("/admin/v1/doctor", only(get(doctor::examine), READ))
         .route("/admin/v1/store/backup", post_only(post(backup::create)))
+        .route("/admin/v1/key", only(get(key::show), READ))
 }
 
 /// The descriptions of the API and of clients.

@@ -34,6 +34,7 @@ use crate::telemetry::Endpoint;
 use crate::token;
 use crate::trial::Observer;
 
+pub(crate) use crate::admin::endpoint::audit::log as log_audit_event;
 pub(crate) use admin::admin;
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no

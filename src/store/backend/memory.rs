@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use crate::store::{Backend, Change, Facts, Journal, Pair, Pending, StoreError};
+use crate::store::{Applied, Backend, Change, Facts, Journal, Pair, Pending, StoreError};
 
 /// Keys and values in memory.
 #[derive(Default)]
@@ -23,10 +23,10 @@ impl Memory {
         self.pairs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    fn change(&self, change: Change) -> Result<Applied, StoreError> {
         let mut pairs = self.pairs();
         let mut pending = Pending::on(|key: &[u8]| Ok(pairs.get(key).cloned()));
-        let numbers = pending.add(change)?;
+        let applied = pending.add(change)?;
         let values = pending.into_values();
         for (key, value) in values.clone() {
             match value {
@@ -35,7 +35,7 @@ impl Memory {
             };
         }
         self.journal.written(values);
-        Ok(numbers)
+        Ok(applied)
     }
 }
 
@@ -60,7 +60,7 @@ impl Backend for Memory {
         ready(Ok(found.collect())).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         ready(self.change(change)).boxed()
     }
 

@@ -5,6 +5,7 @@
 //! other: counters that many writers change at once, and a log without gaps. A change can therefore also
 //! add to numbers and append to sequences. The resulting values are determined when the change is applied.
 
+pub(in crate::store) mod chain;
 pub(in crate::store) mod embedded;
 pub(in crate::store) mod fjall;
 pub(crate) mod journal;
@@ -74,6 +75,37 @@ pub(crate) struct Change {
     /// number 1, and each later one the number after the last value, whoever wrote that. A value is stored
     /// under the key of the sequence followed by its number: 8 bytes, big-endian.
     pub(crate) append: Vec<Pair>,
+    /// Values to append to a sequence, each with its [digest](chain).
+    pub(crate) chain: Vec<Chained>,
+}
+
+/// A value to append to a sequence with digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chained {
+    /// The key of the sequence.
+    pub(crate) sequence: &'static [u8],
+    /// The key of the [mark](Link::mark) of its last value.
+    pub(crate) head: &'static [u8],
+    /// The value: a JSON object with members, possibly with bytes before it.
+    pub(crate) value: Vec<u8>,
+}
+
+/// A value of a sequence with digests, as the value after it sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Its number.
+    pub(crate) number: u64,
+    /// Its digest.
+    pub(crate) digest: [u8; 32],
+}
+
+/// What became of a change that was applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// The new values of the numbers that it added to, in its order.
+    pub(crate) numbers: Vec<i64>,
+    /// The values that it appended to sequences with digests, in its order.
+    pub(crate) links: Vec<Link>,
 }
 
 impl Change {
@@ -85,6 +117,7 @@ impl Change {
         self.put.extend(other.put);
         self.count.extend(other.count);
         self.append.extend(other.append);
+        self.chain.extend(other.chain);
         self
     }
 }
@@ -101,12 +134,11 @@ pub(crate) trait Backend: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>>;
 
-    /// Applies `change` and returns the new values of the numbers that it added to, in its order. When this
-    /// returns, the change survives a power cut.
+    /// Applies `change` and returns what became of it. When this returns, the change survives a power cut.
     ///
     /// Fails with [`StoreError::Conflict`] when an expectation is not met. A read after that returns the
     /// data that caused the conflict.
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>>;
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>>;
 
     /// Returns facts about the backend that are cheap to obtain.
     fn facts(&self) -> Facts;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use crate::store::{Backend, Change, Facts, Pair, Pending, StoreError, Values};
+use crate::store::{Applied, Backend, Change, Facts, Pair, Pending, StoreError, Values};
 
 /// The maximum size of everything that is written, keys and values, in bytes. One request writes far less.
 const MOST_BYTES: usize = 16 << 20;
@@ -88,28 +88,28 @@ impl Overlay {
         Ok(merged.into_iter().take(limit).collect())
     }
 
-    async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    async fn change(&self, change: Change) -> Result<Applied, StoreError> {
         let mut below = BTreeMap::new();
         for key in keys_read_by(&change) {
             let value = self.read_below(&key).await?;
             below.insert(key, value);
         }
         let mut written = self.written();
-        let (numbers, values) = {
+        let (applied, values) = {
             let stored = |key: &[u8]| match written.get(key).or_else(|| below.get(key)) {
                 Some(value) => Ok(value.clone()),
                 None => Ok(None),
             };
             let mut pending = Pending::on(stored);
-            let numbers = pending.add(change)?;
-            (numbers, pending.into_values())
+            let applied = pending.add(change)?;
+            (applied, pending.into_values())
         };
         if bytes(&written) + bytes(&values) > MOST_BYTES {
             let reason = "a request that is only judged writes too much";
             return Err(StoreError::Unavailable(reason.to_owned()));
         }
         written.extend(values);
-        Ok(numbers)
+        Ok(applied)
     }
 }
 
@@ -124,6 +124,9 @@ fn keys_read_by(change: &Change) -> BTreeSet<Vec<u8>> {
     }
     for (sequence, _) in &change.append {
         keys.insert(sequence.clone());
+    }
+    for chained in &change.chain {
+        keys.extend([chained.sequence.to_vec(), chained.head.to_vec()]);
     }
     keys
 }
@@ -149,7 +152,7 @@ impl Backend for Overlay {
         Box::pin(self.merged(range, limit))
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         Box::pin(self.change(change))
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::{Change, Expectation, Pair, StoreError, number, numbered};
+use crate::store::{
+    Applied, Chained, Change, Expectation, Link, Pair, StoreError, backend::chain, number, numbered,
+};
 
 /// The values after a batch; `None` for a removed key.
 pub(in crate::store) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -24,9 +26,9 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
         }
     }
 
-    /// Adds `change` as a whole if its expectations are met after the previous changes. Returns the numbers
-    /// that it changed.
-    pub(in crate::store) fn add(&mut self, change: Change) -> Result<Vec<i64>, StoreError> {
+    /// Adds `change` as a whole if its expectations are met after the previous changes. Returns what
+    /// became of it.
+    pub(in crate::store) fn add(&mut self, change: Change) -> Result<Applied, StoreError> {
         for expectation in &change.expect {
             if !self.holds(expectation)? {
                 return Err(StoreError::Conflict);
@@ -49,9 +51,13 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
         for value in change.append {
             staged.append(value)?;
         }
+        let mut links = Vec::with_capacity(change.chain.len());
+        for chained in change.chain {
+            links.push(staged.chain(chained)?);
+        }
         let made = staged.values;
         self.values.extend(made);
-        Ok(numbers)
+        Ok(Applied { numbers, links })
     }
 
     /// Returns everything that is to be written.
@@ -86,15 +92,15 @@ struct Staged<'a, R> {
 }
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
-    fn number(&self, key: &[u8]) -> Result<i64, StoreError> {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.values.get(key) {
-            Some(value) => number(key, value.as_deref()),
-            None => number(key, self.pending.value(key)?.as_deref()),
+            Some(value) => Ok(value.clone()),
+            None => self.pending.value(key),
         }
     }
 
     fn count(&mut self, key: Vec<u8>, by: i64) -> Result<i64, StoreError> {
-        let sum = self.number(&key)?.saturating_add(by);
+        let sum = number(&key, self.value(&key)?.as_deref())?.saturating_add(by);
         let value = (sum != 0).then(|| sum.to_be_bytes().to_vec());
         self.values.insert(key, value);
         Ok(sum)
@@ -105,5 +111,21 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
         self.values
             .insert(numbered(&sequence, last.unsigned_abs()), Some(value));
         Ok(())
+    }
+
+    fn chain(&mut self, chained: Chained) -> Result<Link, StoreError> {
+        let Chained {
+            sequence,
+            head,
+            value,
+        } = chained;
+        let number = self.count(sequence.to_vec(), 1)?.unsigned_abs();
+        let before = Link::from_mark(head, self.value(head)?.as_deref())?;
+        let digest = chain::digest(before.as_ref(), number, &value);
+        let value = chain::with_digest(value, &digest);
+        self.values.insert(numbered(sequence, number), Some(value));
+        let link = Link { number, digest };
+        self.values.insert(head.to_vec(), Some(link.mark()));
+        Ok(link)
     }
 }

@@ -82,7 +82,7 @@ async fn restored(bytes: &[u8], key: Option<[u8; 32]>) -> Vec<Pair> {
     let backup = read(bytes, key).unwrap();
     let restored = restore(&settings, &data, backup, None).await.unwrap();
     assert_eq!(restored.has_key, key.is_some());
-    let backend = crate::store::embedded(&data, &settings).unwrap();
+    let backend = crate::store::open_in(&data, &settings).unwrap();
     backend
         .scan(Vec::new()..vec![u8::MAX], usize::MAX)
         .await

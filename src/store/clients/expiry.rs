@@ -113,6 +113,5 @@ fn expired_removal(stored: &Stored, at: Timestamp) -> Result<Change, StoreError>
     let client = stored.client();
     let ended = client.expires_at.unwrap_or(at);
     let event = Author::default().did(Action::ClientExpired, client.id.as_str(), ended);
-    let along = Along::audited(&event, Reason::Expired)?;
-    Ok(removal(stored, &along.cause)?.and(along.change))
+    removal(stored, &Along::audited(&event, Reason::Expired))
 }

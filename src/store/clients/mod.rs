@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::base::{ClientId, TokenDigest};
 use crate::client::Client;
 use crate::store::{
-    Along, Backend, Cause, Change, Expectation, Pair, StoreError, client_documents,
-    events::reported, keys, number, record, upstream_calls,
+    Along, Backend, Change, Expectation, Pair, StoreError, client_documents, keys, number, record,
+    upstream_calls,
 };
 use index::{Indexed, entered, removed};
 
@@ -82,9 +82,8 @@ impl Clients {
         client: &Client,
         also: impl Into<Along>,
     ) -> Result<(), StoreError> {
-        let Along { change, cause } = also.into();
-        let insertion = insertion(client, &cause)?;
-        self.0.apply(insertion.and(change)).await.map(drop)
+        let change = insertion(client, &also.into())?;
+        self.0.apply(change).await.map(drop)
     }
 
     /// Returns the client with this identifier.
@@ -161,8 +160,7 @@ impl Clients {
         client: &Client,
         also: &Along,
     ) -> Result<(), StoreError> {
-        let replacement = replacement(seen, client, &also.cause)?;
-        let change = replacement.and(also.change.clone());
+        let change = replacement(seen, client, also)?;
         self.0.apply(change).await.map(drop)
     }
 
@@ -172,7 +170,7 @@ impl Clients {
         seen: &Stored,
         client: &Client,
     ) -> Result<(), StoreError> {
-        let replacement = replacement(seen, client, &Cause::default())?;
+        let replacement = replacement(seen, client, &Along::default())?;
         self.0.apply(replacement).await.map(drop)
     }
 
@@ -187,14 +185,14 @@ impl Clients {
         also: impl Into<Along>,
     ) -> Result<(), StoreError> {
         let also = also.into();
-        let mut outcome = self.remove_exactly(seen, also.clone()).await;
+        let mut outcome = self.remove_exactly(seen, &also).await;
         let mut used = seen.clone();
         for _ in 0..USES {
             let Err(StoreError::Conflict) = outcome else {
                 break;
             };
             used = self.used_since(&used).await?;
-            outcome = self.remove_exactly(&used, also.clone()).await;
+            outcome = self.remove_exactly(&used, &also).await;
         }
         outcome
     }
@@ -203,10 +201,10 @@ impl Clients {
     pub(super) async fn remove_exactly(
         &self,
         seen: &Stored,
-        also: Along,
+        also: &Along,
     ) -> Result<(), StoreError> {
-        let removal = removal(seen, &also.cause)?;
-        self.0.apply(removal.and(also.change)).await.map(drop)
+        let change = removal(seen, also)?;
+        self.0.apply(change).await.map(drop)
     }
 
     /// Returns the current state of `seen` if only its last use has changed, or the key that sealed its secrets. Any
@@ -277,10 +275,10 @@ impl Clients {
     }
 }
 
-/// Returns the change that stores `client`, expecting that its key is absent, with its event.
-pub(super) fn insertion(client: &Client, cause: &Cause) -> Result<Change, StoreError> {
+/// Returns the change that stores `client`, expecting that its key is absent, with its events and `also`.
+pub(super) fn insertion(client: &Client, also: &Along) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
-    let mut change = entered(client).and(reported(None, Some(client), cause)?);
+    let mut change = entered(client).and(also.with_change(None, Some(client))?);
     change
         .put
         .push((key.clone(), record::encode(&key, client)?));
@@ -288,15 +286,16 @@ pub(super) fn insertion(client: &Client, cause: &Cause) -> Result<Change, StoreE
     Ok(change)
 }
 
-/// Returns the change that replaces `seen` with `client`, which has the same identifier, with its event.
+/// Returns the change that replaces `seen` with `client`, which has the same identifier, with its events
+/// and `also`.
 pub(super) fn replacement(
     seen: &Stored,
     client: &Client,
-    cause: &Cause,
+    also: &Along,
 ) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
-    let event = reported(Some(&seen.client), Some(client), cause)?;
-    let mut change = removed(&seen.client).and(entered(client)).and(event);
+    let events = also.with_change(Some(&seen.client), Some(client))?;
+    let mut change = removed(&seen.client).and(entered(client)).and(events);
     change
         .put
         .push((key.clone(), record::encode(&key, client)?));
@@ -304,9 +303,9 @@ pub(super) fn replacement(
     Ok(change)
 }
 
-/// Returns the change that removes `seen`, with its event.
-pub(super) fn removal(seen: &Stored, cause: &Cause) -> Result<Change, StoreError> {
-    let mut change = removed(&seen.client).and(reported(Some(&seen.client), None, cause)?);
+/// Returns the change that removes `seen`, with its events and `also`.
+pub(super) fn removal(seen: &Stored, also: &Along) -> Result<Change, StoreError> {
+    let mut change = removed(&seen.client).and(also.with_change(Some(&seen.client), None)?);
     change = change.and(upstream_calls::deletion(&seen.client)?);
     change.delete.push(keys::client(&seen.client.id));
     if seen.client.document.is_some() {

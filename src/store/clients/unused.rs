@@ -106,7 +106,7 @@ impl Uses {
                 // handles it.
                 unless_lost(
                     self.clients
-                        .remove_exactly(&stored, also(stored.client())?.into())
+                        .remove_exactly(&stored, &also(stored.client())?.into())
                         .await,
                 )?
             }

@@ -115,7 +115,7 @@ async fn rejects_a_batch_as_a_whole(TestPlace { backend, .. }: TestPlace) {
     .and(delete(&["r"]))
     .and(count("n", 1));
     assert_eq!(
-        backend.apply(change).await.unwrap(),
+        backend.apply(change).await.unwrap().numbers,
         [6],
         "a rejected change counts nothing"
     );
@@ -153,7 +153,7 @@ async fn numbers_are_added_to(place: TestPlace) {
     let backend = &place.backend;
     let mut seen: Vec<i64> = Vec::new();
     for outcome in join_all((0..200).map(|_| backend.apply(count("n", 2)))).await {
-        seen.extend(outcome.unwrap());
+        seen.extend(outcome.unwrap().numbers);
     }
     seen.sort_unstable();
     assert_eq!(
@@ -167,16 +167,19 @@ async fn numbers_are_added_to(place: TestPlace) {
     }
     .and(count("n", 4));
     assert_eq!(
-        backend.apply(again).await.unwrap(),
+        backend.apply(again).await.unwrap().numbers,
         [3, 7],
         "counts are applied after deletes"
     );
     assert_eq!(
-        backend.apply(count("n", i64::MAX)).await.unwrap(),
+        backend.apply(count("n", i64::MAX)).await.unwrap().numbers,
         [i64::MAX]
     );
-    assert_eq!(backend.apply(count("n", i64::MIN)).await.unwrap(), [-1]);
-    assert_eq!(backend.apply(count("n", 1)).await.unwrap(), [0]);
+    assert_eq!(
+        backend.apply(count("n", i64::MIN)).await.unwrap().numbers,
+        [-1]
+    );
+    assert_eq!(backend.apply(count("n", 1)).await.unwrap().numbers, [0]);
     place.expect_empty().await;
 }
 

@@ -34,6 +34,7 @@ fn along(reason: Reason) -> Along {
             reason,
             ..Cause::default()
         },
+        audited: None,
     }
 }
 

@@ -133,7 +133,7 @@ impl TestPlace {
         let stored = self.everything().await.into_iter().map(|(key, _)| key);
         let left: Vec<_> = stored
             .filter(|key| {
-                ![b"a/", b"v/", b"g/"]
+                ![b"a/", b"b/", b"v/", b"g/"]
                     .iter()
                     .any(|log| key.starts_with(*log))
             })

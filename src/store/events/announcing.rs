@@ -1,25 +1,76 @@
-//! Signals when a change appends an event, whichever part of the store makes the change.
+//! Signals when a change appends an event, whichever part of the store makes the change, and tells of the events of
+//! the audit log that were stored.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinError;
 
-use crate::store::{Backend, Change, Facts, Journal, Pair, StoreError, keys};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::store::{
+    Applied, AuditListener, Backend, Change, Facts, Journal, Pair, StoreError, audit, keys,
+};
 
 /// A backend that signals when an event was appended through it.
-pub(in crate::store) struct Announcing {
+struct Announcing {
     backend: Arc<dyn Backend>,
     appended: watch::Sender<()>,
+    listener: Arc<OnceLock<AuditListener>>,
+    tasks: TaskTracker,
+}
+
+/// Wraps `backend`. The receiver signals each appended event, and `listener` is called with each event of the audit log.
+pub(in crate::store) fn announcing(
+    backend: Arc<dyn Backend>,
+    listener: &Arc<OnceLock<AuditListener>>,
+) -> (Arc<dyn Backend>, watch::Receiver<()>) {
+    let (appended, receiver) = watch::channel(());
+    let announcing = Announcing {
+        backend,
+        appended,
+        listener: Arc::clone(listener),
+        tasks: TaskTracker::new(),
+    };
+    (Arc::new(announcing), receiver)
 }
 
 impl Announcing {
-    /// Wraps `backend`. The receiver signals each appended event.
-    pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> (Self, watch::Receiver<()>) {
-        let (appended, receiver) = watch::channel(());
-        (Self { backend, appended }, receiver)
+    /// Applies `change`, and tells of the events of the audit log in it if there is a listener.
+    fn told(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
+        let listener = self.listener.get().filter(|_| !change.chain.is_empty());
+        let Some(&listener) = listener else {
+            return self.backend.apply(change);
+        };
+        let backend = Arc::clone(&self.backend);
+        // A caller that closes its connection must not keep its event out of the log.
+        let telling = telling(backend, change, listener).in_current_span();
+        let task = self.tasks.spawn(telling);
+        Box::pin(async move {
+            let stopped = |error: JoinError| StoreError::Unavailable(error.to_string());
+            task.await.map_err(stopped)?
+        })
     }
+}
+
+/// Applies `change`, and calls `listener` with each event of the audit log in it.
+async fn telling(
+    backend: Arc<dyn Backend>,
+    change: Change,
+    listener: AuditListener,
+) -> Result<Applied, StoreError> {
+    let events = change.chain.clone();
+    let applied = backend.apply(change).await?;
+    for (event, link) in events.iter().zip(&applied.links) {
+        match audit::stored(&event.value, link) {
+            Ok(logged) => listener(&logged),
+            Err(error) => tracing::error!(%error, "an audit event cannot be logged"),
+        }
+    }
+    Ok(applied)
 }
 
 impl Backend for Announcing {
@@ -35,13 +86,13 @@ impl Backend for Announcing {
         self.backend.scan(range, limit)
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         let has_event = change.append.iter().any(|(key, _)| key == keys::EVENTS);
         if !has_event {
-            return self.backend.apply(change);
+            return self.told(change);
         }
         Box::pin(async move {
-            let applied = self.backend.apply(change).await;
+            let applied = self.told(change).await;
             // After a failure that says nothing about its outcome, the event may be stored too.
             self.appended.send_replace(());
             applied

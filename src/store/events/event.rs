@@ -255,18 +255,43 @@ pub(crate) struct Along {
     pub(crate) change: Change,
     /// The cause of the event.
     pub(crate) cause: Cause,
+    /// The event of the audit log, which is stored too.
+    pub(in crate::store) audited: Option<Box<AuditEvent>>,
 }
 
 impl Along {
     /// Returns what is stored with a change that `event` of the audit log reports.
+    pub(crate) fn audited(event: &AuditEvent, reason: Reason) -> Self {
+        Self {
+            change: Change::default(),
+            cause: Cause::of(event, reason),
+            audited: Some(Box::new(event.clone())),
+        }
+    }
+
+    /// Returns the change that stores this without a change of a client.
     ///
     /// # Errors
-    /// When the event cannot be written as JSON.
-    pub(crate) fn audited(event: &AuditEvent, reason: Reason) -> Result<Self, StoreError> {
-        Ok(Self {
-            change: event.change()?,
-            cause: Cause::of(event, reason),
-        })
+    /// When the event of the audit log cannot be written as JSON.
+    pub(crate) fn alone(self) -> Result<Change, StoreError> {
+        match &self.audited {
+            Some(event) => Ok(event.change()?.and(self.change)),
+            None => Ok(self.change),
+        }
+    }
+
+    /// Returns the change that stores this with a change of a client from `before` to `after`, and the events of that.
+    pub(in crate::store) fn with_change(
+        &self,
+        before: Option<&Client>,
+        after: Option<&Client>,
+    ) -> Result<Change, StoreError> {
+        let audited = match &self.audited {
+            Some(event) => event.change_of(before, after)?,
+            None => Change::default(),
+        };
+        let reported = reported(before, after, &self.cause)?;
+        Ok(audited.and(self.change.clone()).and(reported))
     }
 
     /// Returns this together with `change`.
@@ -281,7 +306,7 @@ impl From<Change> for Along {
     fn from(change: Change) -> Self {
         Self {
             change,
-            cause: Cause::default(),
+            ..Self::default()
         }
     }
 }
@@ -305,7 +330,7 @@ pub(crate) struct DeletedClient {
 /// Returns the change that appends the event of a change from `before` to `after`. A change that nobody else can
 /// see, such as a noted use, has no event. Clients of the operator, such as the administrator, have none either:
 /// they belong to this server, and hooks would copy them to other systems with their secrets.
-pub(in crate::store) fn reported(
+fn reported(
     before: Option<&Client>,
     after: Option<&Client>,
     cause: &Cause,
@@ -365,7 +390,7 @@ pub(super) fn appended(event: &Event) -> Result<Change, StoreError> {
 }
 
 /// Returns the names of the members that differ, as others see the client.
-fn changed_members(before: &Client, after: &Client) -> Vec<String> {
+pub(in crate::store) fn changed_members(before: &Client, after: &Client) -> Vec<String> {
     let mut changed = before
         .metadata
         .metadata()

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-pub(super) use announcing::Announcing;
+pub(super) use announcing::announcing;
 pub(crate) use consumers::{ConsumerState, Consumers, Lease, Order, Parked, Turn, WaitingEvent};
 
 use event::appended;
-pub(super) use event::reported;
+pub(super) use event::changed_members;
 pub(crate) use event::{
     Along, Cause, DeletedClient, Event, EventType, LoggedEvent, PendingSubject, Reason,
 };

@@ -241,7 +241,7 @@ impl ScriptValues<'_> {
         };
         // The script's number is the last of those that the change counts.
         Ok(unless_lost(space.backend.apply(change).await)?
-            .and_then(|numbers| numbers.last().copied()))
+            .and_then(|applied| applied.numbers.last().copied()))
     }
 
     /// Makes sure that there is a counter under `key`, and returns its value. A new one starts at 0 and expires at

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `a/` | the number of the last event of the audit log |
 //! | `a/` number, 8 bytes, big-endian | an event |
+//! | `b/anchor` | the number and the digest of the last event of the audit log that was removed: see `backend/chain.rs` |
+//! | `b/head` | the number and the digest of the last event of the audit log |
 //! | `c/` client id | the record of a client |
 //! | `d/o/` client id | the octets of the version in force of the document of a client |
 //! | `d/p/` client id | the client as it was by the previous version of its document |
@@ -53,6 +55,10 @@ use crate::base::{ClientId, Timestamp, sha256};
 
 /// The sequence of the audit log.
 pub(super) const AUDIT: &[u8] = b"a/";
+/// The last event of the audit log that has a digest.
+pub(super) const AUDIT_HEAD: &[u8] = b"b/head";
+/// The last event of the audit log that was removed, which the first one that is kept follows.
+pub(super) const AUDIT_ANCHOR: &[u8] = b"b/anchor";
 /// The prefix of client records.
 pub(super) const CLIENTS: &[u8] = b"c/";
 /// The end of the range of client records.

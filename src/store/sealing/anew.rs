@@ -20,6 +20,9 @@ use crate::store::{
 /// The number of records that are read at a time.
 const PAGE: usize = 128;
 
+/// The prefix of the records that expire.
+const EXPIRING: &[u8] = b"x/";
+
 /// One pass over everything that is sealed.
 #[derive(Debug)]
 pub(crate) struct Pass {
@@ -137,21 +140,26 @@ impl Anew<'_> {
                 self.sealed(sealed, &super::owner(keys::RECORDED))
             });
         }
+        if key.starts_with(keys::UPSTREAM_CALLS) {
+            return rewrite(key, value, |call: &mut UpstreamCall| self.call(call));
+        }
+        if key.starts_with(EXPIRING) {
+            return self.expiring(key, value);
+        }
+        rewrite(key, value, |client: &mut Client| self.client(client))
+    }
+
+    /// Does the same for a record that expires.
+    fn expiring(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         if let Some(name) = ExpiringKind::KeyValue.of_record(key) {
             return rewrite_until(key, value, |kept: &mut KeptValue| match kept {
                 KeptValue::Sealed(sealed) => self.sealed(sealed, &super::owner(name)),
                 KeptValue::Integer => Ok(false),
             });
         }
-        if ExpiringKind::Pending.of_record(key).is_some() {
-            return rewrite_until(key, value, |request: &mut PendingRequest| {
-                self.client(&mut request.client)
-            });
-        }
-        if key.starts_with(keys::UPSTREAM_CALLS) {
-            return rewrite(key, value, |call: &mut UpstreamCall| self.call(call));
-        }
-        rewrite(key, value, |client: &mut Client| self.client(client))
+        rewrite_until(key, value, |request: &mut PendingRequest| {
+            self.client(&mut request.client)
+        })
     }
 
     fn sealed(&self, sealed: &mut Sealed, owner: &str) -> Changed {

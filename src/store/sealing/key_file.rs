@@ -34,6 +34,11 @@ impl KeyFile {
         std::iter::once(&self.first).chain(&self.others)
     }
 
+    /// Returns the key with the name `id`.
+    pub(in crate::store) fn with_id(&self, id: &str) -> Option<&SealingKey> {
+        self.keys().find(|key| key.id() == id)
+    }
+
     /// Returns the keys of which `current` seals.
     pub(in crate::store) fn sealing_with(&self, current: &SealingKey) -> SealingKeys {
         SealingKeys::new(current.clone(), self.all_but(current))

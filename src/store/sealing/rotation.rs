@@ -16,14 +16,14 @@ use tokio::time::Instant;
 
 use super::key_file::{self, KeyFile};
 use super::key_proof;
-use crate::base::{SealingKeys, Timestamp};
+use crate::base::{SealingKey, SealingKeys, Timestamp};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, unless_lost};
 
 /// How long an announcement stays without objection before the key is in force, where several servers share the store.
 /// A server looks every two seconds.
 const QUIET: Duration = Duration::from_secs(10);
 /// How long an objection counts that its server does not repeat: the server has ended.
-const GONE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_mins(1);
 
 /// How far a rotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,10 +69,11 @@ impl KeyRotation {
     }
 }
 
+/// A rotation as it was read, with its bytes.
+type Seen = (KeyRotation, Vec<u8>);
+
 /// Reads the last rotation, with the bytes that must be unchanged when it goes on.
-pub(in crate::store) async fn read(
-    backend: &dyn Backend,
-) -> Result<Option<(KeyRotation, Vec<u8>)>, StoreError> {
+pub(in crate::store) async fn read(backend: &dyn Backend) -> Result<Option<Seen>, StoreError> {
     match backend.get(keys::ROTATION).await? {
         Some(bytes) => Ok(Some((record::decode(keys::ROTATION, &bytes)?, bytes))),
         None => Ok(None),
@@ -165,32 +166,52 @@ impl KeyRotations {
         };
         let found = key_file::load_or_make(file, true)?;
         self.take_over(&found, file).await?;
-        let current = self.keys.current_id();
-        let wanted = found.first.id();
+        let is_new = found.first.id() != self.keys.current_id();
         match read(&*self.backend).await? {
-            Some((rotation, bytes)) if rotation.stage == RotationStage::Announced => {
-                if found.keys().any(|key| key.id() == rotation.key) {
-                    self.agree(observed, &found, rotation, bytes, now).await
-                } else if wanted == current {
-                    self.object(observed, rotation, bytes).await
-                } else {
-                    self.announce(&wanted, Some(bytes), now).await
-                }
+            Some(seen) if seen.0.stage == RotationStage::Announced => {
+                self.answer(observed, &found, seen, now).await
             }
             Some((rotation, _)) if rotation.needs_previous() => Ok(RotationStep::None),
-            _ if wanted == current => Ok(RotationStep::None),
-            last => {
-                self.announce(&wanted, last.map(|(_, bytes)| bytes), now)
-                    .await
+            last if is_new => {
+                let last = last.map(|(_, bytes)| bytes);
+                self.announce(&found.first.id(), last, now).await
             }
+            _ => Ok(RotationStep::None),
         }
+    }
+
+    /// Answers an announcement: agrees if the key file has the key, objects if it does not, or announces another key.
+    async fn answer(
+        &self,
+        observed: &mut Observed,
+        found: &KeyFile,
+        seen: Seen,
+        now: Timestamp,
+    ) -> Result<RotationStep, StoreError> {
+        let unchanged = observed.unchanged(&seen.1);
+        if found.with_id(&seen.0.key).is_none() {
+            return if found.first.id() == self.keys.current_id() {
+                self.object(observed, seen).await
+            } else {
+                self.announce(&found.first.id(), Some(seen.1), now).await
+            };
+        }
+        if let Some(rotation) = without_objection(observed, &seen.0, unchanged) {
+            let change = next(Some(seen.1), &rotation)?;
+            return self.apply(change, RotationStep::Again).await;
+        }
+        let is_quiet = !self.backend.is_shared() || unchanged >= QUIET;
+        if is_quiet && seen.0.missing_on.is_empty() {
+            return self.put_in_force(found, seen, now).await;
+        }
+        Ok(RotationStep::None)
     }
 
     /// Seals with the key that the store has in force, and opens with all keys of the file.
     async fn take_over(&self, found: &KeyFile, file: &Path) -> Result<(), StoreError> {
         let current = key_proof::check(&*self.backend, found, file).await?;
         let previous = found.all_but(&current);
-        let names = previous.iter().map(|key| key.id()).collect::<Vec<_>>();
+        let names = previous.iter().map(SealingKey::id).collect::<Vec<_>>();
         if current.id() != self.keys.current_id() || names != self.keys.previous_ids() {
             self.keys.replace(current, previous);
         }
@@ -222,8 +243,7 @@ impl KeyRotations {
     async fn object(
         &self,
         observed: &Observed,
-        mut rotation: KeyRotation,
-        bytes: Vec<u8>,
+        (mut rotation, bytes): Seen,
     ) -> Result<RotationStep, StoreError> {
         let times = rotation.missing_on.entry(observed.server.clone());
         *times.or_default() += 1;
@@ -232,31 +252,14 @@ impl KeyRotations {
             .await
     }
 
-    /// Puts the announced key in force when no server objects any more.
-    async fn agree(
+    /// Seals with the announced key from now on.
+    async fn put_in_force(
         &self,
-        observed: &mut Observed,
         found: &KeyFile,
-        mut rotation: KeyRotation,
-        bytes: Vec<u8>,
+        (mut rotation, bytes): Seen,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
-        let unchanged = observed.unchanged(&bytes);
-        let objected = rotation.missing_on.remove(&observed.server).is_some();
-        if !rotation.missing_on.is_empty() && unchanged >= GONE {
-            rotation.missing_on.clear();
-            return self
-                .apply(next(Some(bytes), &rotation)?, RotationStep::Again)
-                .await;
-        }
-        if objected {
-            return self
-                .apply(next(Some(bytes), &rotation)?, RotationStep::Again)
-                .await;
-        }
-        let is_quiet = !self.backend.is_shared() || unchanged >= QUIET;
-        let announced = found.keys().find(|key| key.id() == rotation.key);
-        let Some(key) = announced.filter(|_| rotation.missing_on.is_empty() && is_quiet) else {
+        let Some(key) = found.with_id(&rotation.key) else {
             return Ok(RotationStep::None);
         };
         rotation.stage = RotationStage::InForce;
@@ -264,10 +267,9 @@ impl KeyRotations {
         let mut change = next(Some(bytes), &rotation)?;
         let proof = key_proof::of(key)?;
         change.put.push((keys::KEY_PROOF.to_vec(), proof));
-        let step = self
-            .apply(change, RotationStep::InForce(rotation.key))
-            .await?;
-        if let RotationStep::InForce(_) = step {
+        let done = RotationStep::InForce(rotation.key);
+        let step = self.apply(change, done.clone()).await?;
+        if step == done {
             self.keys.replace(key.clone(), found.all_but(key));
         }
         Ok(step)
@@ -303,6 +305,21 @@ impl KeyRotations {
         let applied = unless_lost(self.backend.apply(change).await)?;
         Ok(applied.map_or(RotationStep::Again, |_| step))
     }
+}
+
+/// Returns the rotation without the objection of this server, which has the key now, or without those of servers that
+/// have ended; none if there is no such objection.
+fn without_objection(
+    observed: &Observed,
+    rotation: &KeyRotation,
+    unchanged: Duration,
+) -> Option<KeyRotation> {
+    let mut rest = rotation.clone();
+    if unchanged >= GONE {
+        rest.missing_on.clear();
+    }
+    rest.missing_on.remove(&observed.server);
+    (rest != *rotation).then_some(rest)
 }
 
 /// Returns the change that replaces the rotation that was read as `last` with `rotation`.

@@ -131,7 +131,7 @@ async fn create(
 async fn insert(store: &Store, client: &Client, now: Timestamp) -> Result<(), StoreError> {
     let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
     let event = event.with("trust_level", TrustLevel::Operator.as_str());
-    let along = Along::audited(&event, Reason::Administrator)?;
+    let along = Along::audited(&event, Reason::Administrator);
     store.clients.insert(client, along).await
 }
 
@@ -147,7 +147,7 @@ async fn replace(
     let event = event
         .with("revision", client.revision)
         .with("changed", vec![changed]);
-    let along = Along::audited(&event, Reason::Administrator)?;
+    let along = Along::audited(&event, Reason::Administrator);
     store.clients.replace(seen, client, along).await
 }
 

@@ -31,7 +31,7 @@ impl Backend for Counting {
         self.memory.scan(range, limit)
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<crate::store::Applied, StoreError>> {
         if self.is_broken.load(Ordering::Relaxed) {
             return Box::pin(async { Err(StoreError::Busy) });
         }
@@ -72,7 +72,7 @@ struct Running {
 
 fn run() -> Running {
     let store = Arc::new(Counting::default());
-    let log = AuditLog::new(store.clone());
+    let log = AuditLog::new(store.clone(), Arc::default());
     let (queue, writer) = queue(log.clone());
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(writer.run(stop.clone()));

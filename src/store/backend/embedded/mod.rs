@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::work::Work;
 use crate::store::backend::write_outcome;
-use crate::store::{Backend, Change, Facts, Journal, Pair, StoreError, Values};
+use crate::store::{Applied, Backend, Change, Facts, Journal, Pair, StoreError, Values};
 use crate::telemetry::meter;
 use database::Database;
 use integrity::Integrity;
@@ -139,7 +139,7 @@ impl<E: Engine> Drop for Embedded<E> {
 
 impl<E: Engine> Embedded<E> {
     /// Passes `change` to the writer and waits until it is written.
-    async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    async fn written(&self, change: Change) -> Result<Applied, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let Some(queue) = &self.queue else {
             return Err(stopped());
@@ -173,7 +173,7 @@ impl<E: Engine> Backend for Embedded<E> {
         ready(self.database.scan(range, limit)).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         async move {
             let outcome = self.written(change).await;
             meter::store_write(write_outcome(&outcome));

@@ -100,8 +100,24 @@ impl From<Error> for StoreError {
     }
 }
 
+/// What is wrong if there is no schema for the tables, and what to do.
+const NO_SCHEMA: &str = "the database answers, but no schema in the search_path of the user exists, so \
+                                    there is no place for the tables: create the schema, or change the search_path \
+                                    (ALTER ROLE ... SET search_path, or options=-csearch_path%3DNAME in store.url)";
+
+/// Returns the error for a database without a schema for the tables.
+pub(super) fn no_schema() -> StoreError {
+    StoreError::Setting {
+        key: "store.url",
+        reason: NO_SCHEMA.to_owned(),
+    }
+}
+
 /// Converts an error of the database.
 fn unavailable(error: &Error) -> StoreError {
+    if error.code() == Some(&SqlState::INVALID_SCHEMA_NAME) {
+        return no_schema();
+    }
     StoreError::Unavailable(text(error))
 }
 

@@ -6,6 +6,7 @@
 //! pool of connections.
 
 mod connect;
+mod examine;
 mod failure;
 mod listen;
 mod pool;
@@ -26,9 +27,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::StoreSettings;
 use crate::store::backend::write_outcome;
-use crate::store::{Backend, Change, Facts, Pair, StoreError};
+use crate::store::{Applied, Backend, Change, Facts, Pair, StoreError};
 use crate::telemetry::meter;
 use connect::Target;
+pub(crate) use examine::DatabaseState;
+pub(in crate::store) use examine::examine;
 use pool::ConnectionPool;
 use writer::QueuedChange;
 
@@ -104,7 +107,7 @@ impl Postgres {
         Ok(rows.iter().map(pool::pair).collect::<Result<_, _>>()?)
     }
 
-    async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+    async fn change(&self, change: Change) -> Result<Applied, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.patience;
         let request = QueuedChange {
@@ -142,7 +145,7 @@ impl Backend for Postgres {
         self.range(range, limit).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
         async move {
             let outcome = self.change(change).await;
             meter::store_write(write_outcome(&outcome));

@@ -12,6 +12,11 @@ use tokio_postgres::error::SqlState;
 use super::{pool, pool::ConnectionPool};
 use crate::store::StoreError;
 
+/// The version of the tables of this registrar.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// The steps from each version of the tables to the next. Each can be repeated, even by another server at
 /// the same time.
 const MIGRATIONS: &[&str] =
@@ -86,6 +91,14 @@ async fn migrate_once(pool: &ConnectionPool) -> Result<(), MigrationFailure> {
 }
 
 /// Returns the version of the tables, or `None` when there are none.
+pub(super) async fn version(client: &Client) -> Result<Option<i64>, StoreError> {
+    match found(client).await {
+        Ok(version) => Ok(version),
+        Err(MigrationFailure::Lost) => Err(StoreError::Busy),
+        Err(MigrationFailure::Store(error)) => Err(error),
+    }
+}
+
 async fn found(client: &Client) -> Result<Option<i64>, MigrationFailure> {
     match client.query_opt(VERSION, &[]).await {
         Ok(Some(row)) => Ok(Some(row.try_get(0)?)),
@@ -107,7 +120,7 @@ async fn bring_up_to_date(client: &Client) -> Result<(), MigrationFailure> {
     for step in steps(from)? {
         client.batch_execute(step).await?;
     }
-    let now = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let now = known();
     client.execute(RAISE, &[&now]).await?;
     tracing::info!(from, to = now, "database tables are up to date");
     Ok(())

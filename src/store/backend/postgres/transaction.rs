@@ -11,7 +11,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 
 use super::{failure::TransactionFailure, listen, pool};
-use crate::store::{Change, Pending, StoreError, Values};
+use crate::store::{Applied, Change, Pending, StoreError, Values};
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const LOCK: &str = "SELECT key, value FROM registrar_entries \
@@ -26,7 +26,7 @@ const UPDATE: &str = "UPDATE registrar_entries SET value = new.value \
 const DELETE: &str = "DELETE FROM registrar_entries WHERE key = ANY($1::bytea[])";
 
 /// The outcome of each change.
-pub(super) type Outcomes = Vec<Result<Vec<i64>, StoreError>>;
+pub(super) type Outcomes = Vec<Result<Applied, StoreError>>;
 
 /// Changes that are written together.
 pub(super) struct Transaction<'a> {
@@ -165,6 +165,9 @@ fn read_by(changes: &[&Change]) -> LockKeys {
         }
         for (sequence, _) in &change.append {
             keys.insert(sequence.clone());
+        }
+        for chained in &change.chain {
+            keys.extend([chained.sequence.to_vec(), chained.head.to_vec()]);
         }
     }
     keys

@@ -10,7 +10,7 @@ use super::{
     failure, failure::TransactionFailure, pool, pool::ConnectionPool, transaction,
     transaction::Outcomes, transaction::Transaction,
 };
-use crate::store::{Change, StoreError};
+use crate::store::{Applied, Change, StoreError};
 use crate::telemetry::meter;
 
 /// Changes that share one transaction.
@@ -29,7 +29,7 @@ pub(super) struct QueuedChange {
     pub(super) change: Change,
     /// When the caller is answered that nothing was written.
     pub(super) deadline: Instant,
-    pub(super) answer: oneshot::Sender<Result<Vec<i64>, StoreError>>,
+    pub(super) answer: oneshot::Sender<Result<Applied, StoreError>>,
 }
 
 impl QueuedChange {

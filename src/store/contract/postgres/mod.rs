@@ -115,7 +115,7 @@ impl Backend for InTurn {
         self.next().scan(range, limit)
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<crate::store::Applied, StoreError>> {
         self.next().apply(change)
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::super::{Content, integrity};
 use super::{Inspect, Inspection, StoreSource, read_client};
 use crate::store::{
-    AuditEvent, ByLevel, DeletedClient, Event, ExpiringKind, GIVES_WAY, StoreError,
+    AuditEvent, ByLevel, DeletedClient, Event, ExpiringKind, GIVES_WAY, Link, StoreError,
     clients::index::entered, clients::levels, keys, number, record,
 };
 
@@ -135,6 +135,14 @@ const JSON_BELOW: [&[u8]; 5] = [
 /// Keys of the numbers of sequences.
 const SEQUENCES: [&[u8]; 3] = [keys::AUDIT, keys::EVENTS, keys::RECORDED];
 
+/// Prefixes of keys of the logs, and of the marks of the audit log.
+const LOGS: [&[u8]; 4] = [
+    keys::AUDIT,
+    keys::EVENTS,
+    keys::AUDIT_HEAD,
+    keys::AUDIT_ANCHOR,
+];
+
 /// Reads a record that is not a client.
 fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     let ends = ExpiringKind::ALL
@@ -147,7 +155,7 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         number(key, Some(value))?;
     } else if JSON.contains(&key) || JSON_BELOW.iter().any(is_below) {
         record::decode::<Value>(key, value)?;
-    } else if key.starts_with(keys::AUDIT) || key.starts_with(keys::EVENTS) {
+    } else if LOGS.iter().any(is_below) {
         read_logged(key, value)?;
     } else if key.starts_with(keys::DELETED_CLIENTS) {
         record::decode::<DeletedClient>(key, value)?;
@@ -158,10 +166,12 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Reads an event of the audit log or of the event log.
+/// Reads an event of the audit log or of the event log, or a mark of the audit log.
 fn read_logged(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     if key.starts_with(keys::AUDIT) {
         record::decode::<AuditEvent>(key, value).map(drop)
+    } else if [keys::AUDIT_HEAD, keys::AUDIT_ANCHOR].contains(&key) {
+        Link::from_mark(key, Some(value)).map(drop)
     } else {
         record::decode::<Event>(key, value).map(drop)
     }

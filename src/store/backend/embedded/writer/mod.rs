@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Database, Engine, Integrity, tally};
-use crate::store::{Change, Journal, Pending, StoreError, Values};
+use crate::store::{Applied, Change, Journal, Pending, StoreError, Values, backend::chain::MARK};
 use crate::telemetry::meter;
 
 /// Changes that share one flush.
@@ -22,7 +22,7 @@ const BATCH: usize = 1_024;
 const MENDING: Duration = Duration::from_secs(1);
 
 /// Where the outcome of a change is sent.
-pub(in crate::store) type AnswerSender = oneshot::Sender<Result<Vec<i64>, StoreError>>;
+pub(in crate::store) type AnswerSender = oneshot::Sender<Result<Applied, StoreError>>;
 type WaitingChanges = Vec<(Change, AnswerSender)>;
 /// What is stored, as far as it was read for one batch.
 type KnownValues = RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>;
@@ -173,13 +173,13 @@ impl<E: Engine> Writer<E> {
         written
     }
 
-    /// Returns those of `values` that are kept: numbers, and whatever is kept under the same keys.
+    /// Returns those of `values` that are kept: numbers, marks of chains, and whatever is kept under the same keys.
     fn numbers_of(&self, values: &Values) -> Values {
         let mut numbers = Values::new();
         for (key, value) in values {
             let is_number = value
                 .as_ref()
-                .is_some_and(|value| value.len() == size_of::<u64>());
+                .is_some_and(|value| [size_of::<u64>(), MARK].contains(&value.len()));
             if is_number || self.numbers.contains_key(key) {
                 numbers.insert(key.clone(), value.clone());
             }

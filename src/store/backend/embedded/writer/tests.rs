@@ -28,7 +28,7 @@ impl TestStore {
     }
 
     /// Returns the outcome of a change that stores `value` under `key`.
-    fn put(&mut self, key: &str, value: &str) -> Result<Vec<i64>, StoreError> {
+    fn put(&mut self, key: &str, value: &str) -> Result<crate::store::Applied, StoreError> {
         let (answer, mut outcome) = oneshot::channel();
         let put = vec![(key.into(), value.into())];
         self.writer.commit(vec![(

@@ -117,7 +117,7 @@ fn damaged(records: u32) -> TempDir {
     let database = FjallDatabase::open(folder.path(), 1 << 20).unwrap();
     let pairs = (0..records).map(record);
     let values = pairs.map(|(key, value)| (key, Some(value))).collect();
-    database.write(values).unwrap();
+    database.write(&values).unwrap();
     database
         .with(|db| db.keyspace.rotate_memtable_and_wait())
         .unwrap();

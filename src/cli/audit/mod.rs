@@ -1,20 +1,49 @@
 //! `registrar audit`: who changed what.
 
+mod verify;
+
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cli::{
-    CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
+    CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, clock, items, moment,
 };
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct AuditArguments {
+    #[command(subcommand)]
+    command: Option<AuditCommand>,
+    #[command(flatten)]
+    show: ShownEvents,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Check the digests of the events: whether somebody has changed, removed or moved an event in the store.
+    Verify(verify::VerifyArguments),
+}
+
+#[derive(Debug, Args)]
+struct ShownEvents {
     /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
+    /// Show events at or after this time only: 1h (so long ago), 2026-01-31T12:00:00Z, or seconds since 1970.
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<u64>,
+    /// Show this action only, such as `client_updated`. Several are separated by commas.
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// Show what this client or administrator did: its `client_id` or its name.
+    #[arg(long, value_name = "ACTOR")]
+    actor: Option<String>,
+    /// Show what was done to this client, token or revision.
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
     /// Keep running and show new events as they occur, until interrupted.
     #[arg(long)]
     follow: bool,
@@ -34,7 +63,41 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often the access token is renewed. It is valid for at least an hour unless configured shorter.
 const RENEWAL: Duration = Duration::from_mins(5);
 
+/// Parses a time, or a duration with a unit that ends now.
+fn since(text: &str) -> Result<u64, String> {
+    match moment::duration(text) {
+        Ok(seconds) if text.parse::<u64>().is_err() => {
+            let now = clock().now().unix();
+            Ok(now.saturating_sub(seconds))
+        }
+        _ => moment::parse(text).map_err(|error| format!("{error}, or a duration such as 1h")),
+    }
+}
+
+impl ShownEvents {
+    fn query(&self, after: u64) -> Vec<(&'static str, String)> {
+        let mut query = vec![("after", after.to_string()), ("limit", PAGE.to_string())];
+        let since = self.since.map(|since| since.to_string());
+        for (name, value) in [
+            ("since", &since),
+            ("action", &self.action),
+            ("actor", &self.actor),
+            ("subject", &self.subject),
+        ] {
+            query.extend(value.clone().map(|value| (name, value)));
+        }
+        query
+    }
+}
+
 pub(super) async fn run(arguments: &AuditArguments) -> Result<(), CommandFailure> {
+    match &arguments.command {
+        Some(AuditCommand::Verify(arguments)) => verify::run(arguments).await,
+        None => show(&arguments.show).await,
+    }
+}
+
+async fn show(arguments: &ShownEvents) -> Result<(), CommandFailure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = Instant::now();
     let mut table = Table::new([
@@ -42,12 +105,14 @@ pub(super) async fn run(arguments: &AuditArguments) -> Result<(), CommandFailure
     ]);
     let mut after = arguments.after;
     loop {
-        let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
-        let page = remote.get("/admin/v1/audit", &query).await?;
+        let page = remote
+            .get("/admin/v1/audit", &arguments.query(after))
+            .await?;
         let events = items(&page, "events");
         write_events(events, arguments.form.format, &mut table)?;
         after = last_position(events).unwrap_or(after);
-        if events.len() >= PAGE {
+        if let Some(next) = page.get("next").and_then(Value::as_u64) {
+            after = next;
             continue;
         }
         if !arguments.follow {
