@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
+use crate::server::routes::OperatorListener;
 use crate::server::{Audience, Reloads, StartFault, probes, routes};
 use crate::service::Service;
 use crate::trial::Observer;
@@ -72,7 +73,13 @@ impl Listeners {
             observer,
         } = served;
         let probes = probes::router(Arc::clone(service), reloads, self.audience());
-        let operations = probes.merge(routes::admin(Arc::clone(service)));
+        let listener = match &self.admin {
+            Some(_) => OperatorListener::Own,
+            None => OperatorListener::Shared(self.public.local_addr().ok()),
+        };
+        let operations = probes
+            .merge(routes::admin(Arc::clone(service)))
+            .merge(routes::console(service, listener));
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
             let site = routes::public(service, observer, Some(operations));

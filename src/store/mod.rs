@@ -45,6 +45,7 @@ pub(crate) use crate::store::expiring::nonces::Nonces;
 pub(crate) use crate::store::expiring::pending::{
     FoundRequest, PendingError, PendingKind, PendingRequest, PendingRequests, PendingState,
 };
+pub(crate) use crate::store::expiring::sessions::{FoundSession, Session, Sessions};
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{Action, AuditEvent, AuditLog, AuditQueue, AuditWriter, Author, Logged};
@@ -91,6 +92,8 @@ pub(crate) struct Store {
     pub(crate) uses: Uses,
     /// The access tokens.
     pub(crate) tokens: Tokens,
+    /// The sessions of administrators in the console.
+    pub(crate) sessions: Sessions,
     /// The initial access tokens.
     pub(crate) initial_access_tokens: InitialAccessTokens,
     /// The outstanding nonces.
@@ -195,6 +198,7 @@ impl Store {
             client_documents: ClientDocuments::new(&backend),
             uses: Uses::new(Clients::new(shared())),
             tokens: Tokens::new(shared()),
+            sessions: Sessions::new(shared()),
             initial_access_tokens: InitialAccessTokens::new(shared()),
             nonces: Nonces::new(&backend),
             pending: PendingRequests::new(shared()),

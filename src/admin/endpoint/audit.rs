@@ -11,10 +11,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::admin::{endpoint::Query, endpoint::admit};
+use crate::admin::{
+    audit_search, audit_search::AuditFilter, audit_search::AuditOrder, endpoint::Query,
+    endpoint::admit, endpoint::bad_request,
+};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::{Action, Logged, StoreError};
+use crate::store::{Action, Logged};
 
 /// The maximum number of events on a page.
 const MOST: usize = 1_000;
@@ -23,7 +26,7 @@ const MOST: usize = 1_000;
 #[derive(Serialize, JsonSchema)]
 pub(in crate::admin) struct AuditPage<'a> {
     events: Vec<ShownEvent<'a>>,
-    /// The value of `after` for the next page, if more events follow.
+    /// The value of `after` for the next page, or of `before` with the newest events first, if more events follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
 }
@@ -95,7 +98,11 @@ impl<'a> ShownEvent<'a> {
 
 /// Returns events in the order in which they were stored: at most `limit` events after the position `after`.
 /// If more events follow, `next` is the value of `after` for the next page. A caller that follows the log
-/// continues from the position of the last event that it has read.
+/// continues from the position of the last event that it has read. With `order=newest`, the newest events come first,
+/// and `before` takes the place of `after`.
+///
+/// A page has the events that meet all of `action`, `subject`, `actor` and `outcome`. It can be short even if more
+/// events follow.
 ///
 /// Rejections that are still queued on this server are written before the log is read.
 ///
@@ -109,27 +116,50 @@ pub(crate) async fn list(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.audit_read).await?;
-    let query = Query::read(&parts.uri, &["after", "limit"])?;
-    let after = query.parsed("after", "the position of an event")?;
+    let query = Query::read(&parts.uri, PARAMETERS)?;
+    let (filter, order) = (filter(&query)?, order(&query)?);
     let limit = query.limit(MOST)?;
     service.refusals.flush().await;
-    let (events, next) = read_page(&service, after.unwrap_or(0), limit).await?;
+    let found = audit_search::search(&service, &filter, order, limit).await?;
     let page = AuditPage {
-        events: events.iter().map(ShownEvent::of).collect(),
-        next,
+        events: found.events.iter().map(ShownEvent::of).collect(),
+        next: found.next,
     };
     Ok(answer::json(StatusCode::OK, &page))
 }
 
-/// Returns the events after the position `after`, and the position after which the next page starts, if any.
-async fn read_page(
-    service: &Service,
-    after: u64,
-    limit: usize,
-) -> Result<(Vec<Logged>, Option<u64>), StoreError> {
-    let log = &service.store.audit;
-    let events = log.page(after, limit).await?;
-    let last = log.last().await?;
-    let end = events.last().map(|event| event.position);
-    Ok((events, end.filter(|position| *position < last)))
+const PARAMETERS: &[&str] = &[
+    "after", "before", "limit", "order", "action", "subject", "actor", "outcome",
+];
+
+fn order(query: &Query) -> Result<AuditOrder, Problem> {
+    let due = "the position of an event";
+    let (after, before) = (query.parsed("after", due)?, query.parsed("before", due)?);
+    match (query.text("order"), after, before) {
+        (None | Some("oldest"), after, None) => Ok(AuditOrder::OldestFirst {
+            after: after.unwrap_or(0),
+        }),
+        (Some("newest"), None, before) => Ok(AuditOrder::NewestFirst { before }),
+        (None | Some("oldest"), _, Some(_)) => Err(bad_request("before needs order=newest")),
+        (Some("newest"), Some(_), _) => Err(bad_request("after cannot be used with order=newest; use before")),
+        (Some(_), ..) => Err(bad_request("order must be oldest or newest")),
+    }
+}
+
+fn filter(query: &Query) -> Result<AuditFilter, Problem> {
+    let action = |text: &str| {
+        let unknown = || bad_request("action must be an action of the audit log, such as client_created");
+        audit_search::action(text).ok_or_else(unknown)
+    };
+    let outcome = |text: &str| match text {
+        "done" => Ok(false),
+        "refused" => Ok(true),
+        _ => Err(bad_request("outcome must be done or refused")),
+    };
+    Ok(AuditFilter {
+        action: query.text("action").map(action).transpose()?,
+        subject: query.text("subject").map(str::to_owned),
+        actor: query.text("actor").map(str::to_owned),
+        is_refused: query.text("outcome").map(outcome).transpose()?,
+    })
 }

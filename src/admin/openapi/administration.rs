@@ -136,15 +136,24 @@ const NDJSON: &str = "application/x-ndjson";
 fn audit(scope: &str) -> Operation {
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
+    let (before, text) = (json!({"type": "integer", "minimum": 1}), json!({"type": "string"}));
+    let order = json!({"type": "string", "enum": ["oldest", "newest"], "default": "oldest"});
+    let outcome = json!({"type": "string", "enum": ["done", "refused"]});
     operation(
         "get",
         "/admin/v1/audit",
         ("readAudit", scope),
-        "Read the audit log, oldest events first.",
+        "Read the audit log.",
     )
     .parameters(vec![
         query("after", "The position after which the page starts.", &after),
+        query("before", "With order=newest, the position before which the page starts.", &before),
+        query("order", "Which events come first.", &order),
         query("limit", "The maximum number of events.", &limit),
+        query("action", "What was done.", &text),
+        query("subject", "The client, token or revision that the event is about.", &text),
+        query("actor", "The client that did it.", &text),
+        query("outcome", "Whether it was done.", &outcome),
     ])
     .json(200, "The page.", "AuditPage", &[])
     .problems(&[400])

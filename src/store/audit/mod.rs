@@ -62,6 +62,12 @@ pub(crate) enum Action {
     AdministratorRotated,
     /// An administrator was deleted.
     AdministratorDeleted,
+    /// An administrator signed in to the console.
+    AdministratorSignedIn,
+    /// An administrator signed out of the console.
+    AdministratorSignedOut,
+    /// An administrator ended a session in the console.
+    SessionRevoked,
     /// An initial access token was created.
     InitialAccessTokenCreated,
     /// An initial access token was revoked.

@@ -1,0 +1,117 @@
+//! The pages. Each calls the admin API, and makes parts of a page of its answers.
+
+mod audit;
+mod client;
+mod clients;
+mod overview;
+mod sessions;
+
+use crate::config::AdminScopes;
+use crate::console::respond::{Content, Failure};
+use crate::console::view::{Block, Notice, Tone};
+use crate::console::visit::Visit;
+use crate::http::Form;
+
+/// An entry of the menu.
+pub(super) struct Entry {
+    /// The page; empty for the first one.
+    pub(super) page: &'static str,
+    pub(super) text: &'static str,
+    /// The scope without which it shows nothing; none if everybody has something to see.
+    pub(super) needed: Option<fn(&AdminScopes) -> &String>,
+    /// The pages that belong to it.
+    pub(super) below: &'static [&'static str],
+}
+
+/// The menu.
+pub(super) const MENU: &[Entry] = &[
+    Entry {
+        page: "",
+        text: "Overview",
+        needed: None,
+        below: &[],
+    },
+    Entry {
+        page: "clients",
+        text: "Clients",
+        needed: Some(|scopes| &scopes.clients_read),
+        below: &["client"],
+    },
+    Entry {
+        page: "audit",
+        text: "Audit log",
+        needed: Some(|scopes| &scopes.audit_read),
+        below: &[],
+    },
+    Entry {
+        page: "sessions",
+        text: "Sessions",
+        needed: None,
+        below: &[],
+    },
+];
+
+/// Shows a page.
+///
+/// # Errors
+/// Why it is not shown.
+pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failure> {
+    match page {
+        "" => overview::show(visit).await,
+        "audit" => audit::show(visit).await,
+        "clients" => clients::show(visit).await,
+        "client" => client::show(visit).await,
+        "sessions" => sessions::show(visit).await,
+        // The page whose form was just used.
+        "sign-in" => Ok(Content::Redirect("./".to_owned())),
+        _ => Err(Failure::no_page()),
+    }
+}
+
+/// Does what a form asks for.
+///
+/// # Errors
+/// Why it was not done.
+pub(super) async fn submit(
+    visit: &Visit<'_>,
+    page: &str,
+    form: &Form,
+) -> Result<Content, Failure> {
+    match page {
+        "client" => client::submit(visit, form).await,
+        "sessions" => sessions::submit(visit, form).await,
+        "sign-out" => sessions::sign_out(visit).await,
+        _ => Err(Failure::no_page()),
+    }
+}
+
+/// Returns the value of a field that a form must have.
+///
+/// # Errors
+/// When it is missing.
+fn required<'a>(form: &'a Form, name: &str, label: &str) -> Result<&'a str, Failure> {
+    let value = form.get(name);
+    value.ok_or_else(|| Failure::invalid(&format!("Enter a value for {label}.")))
+}
+
+/// Returns what the page before did, as `done` in the address names it. Only these texts are shown: anybody can write an
+/// address.
+fn done(visit: &Visit<'_>, texts: &[(&str, &str)]) -> Option<Block> {
+    let done = visit.query("done")?;
+    let (_, text) = texts.iter().find(|(name, _)| *name == done)?;
+    Some(good(*text))
+}
+
+fn good(text: impl Into<String>) -> Block {
+    Block::Notice(Notice {
+        tone: Tone::Good,
+        text: text.into(),
+    })
+}
+
+fn bad(text: impl Into<String>) -> Block {
+    Block::Notice(Notice {
+        tone: Tone::Bad,
+        text: text.into(),
+    })
+}
