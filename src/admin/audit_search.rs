@@ -120,7 +120,11 @@ async fn backwards(
     let mut left = MOST_READ;
     while left > 0 && end > 0 {
         let start = end.saturating_sub(CHUNK);
-        let mut chunk = service.store.audit.page(start, to_usize(end.saturating_sub(start))).await?;
+        let mut chunk = service
+            .store
+            .audit
+            .page(start, to_usize(end.saturating_sub(start)))
+            .await?;
         // Older events are no longer kept, and `page` then begins behind them.
         chunk.retain(|event| event.position <= end);
         if chunk.is_empty() {

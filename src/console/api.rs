@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 use serde_json::Value;
@@ -31,8 +31,6 @@ pub(super) struct Call {
 pub(super) struct Answered {
     /// `null` if it has no body.
     pub(super) body: Value,
-    /// Its `ETag`.
-    pub(super) tag: Option<HeaderValue>,
 }
 
 impl Call {
@@ -102,8 +100,7 @@ impl Api {
         };
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         if head.status.is_success() {
-            let tag = head.headers.get(ETAG).cloned();
-            return Ok(Answered { body, tag });
+            return Ok(Answered { body });
         }
         Err(refused(head.status, head.headers.get(RETRY_AFTER), &body))
     }

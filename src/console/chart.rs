@@ -65,7 +65,10 @@ impl Chart {
     }
 
     pub(super) fn bars(&self) -> Vec<Bar> {
-        let sums = self.periods.iter().map(|(_, done, refused)| done.saturating_add(*refused));
+        let sums = self
+            .periods
+            .iter()
+            .map(|(_, done, refused)| done.saturating_add(*refused));
         let most = sums.max().unwrap_or(0).max(1);
         let mut bars = Vec::new();
         for (at, &(from, done, refused)) in self.periods.iter().enumerate() {
@@ -79,7 +82,14 @@ impl Chart {
                 y = y.saturating_sub(height);
                 if height > 0 {
                     let title = format!("{}: {count} {name}", day(from));
-                    bars.push(Bar { x, y, width, height, class, title });
+                    bars.push(Bar {
+                        x,
+                        y,
+                        width,
+                        height,
+                        class,
+                        title,
+                    });
                 }
             }
         }
@@ -96,7 +106,11 @@ impl Chart {
     /// The first, the middle and the last time.
     pub(super) fn labels(&self) -> Vec<Label> {
         let last = self.periods.len().saturating_sub(1);
-        let all = [(0, "start", 0), (last / 2, "middle", WIDTH / 2), (last, "end", WIDTH)];
+        let all = [
+            (0, "start", 0),
+            (last / 2, "middle", WIDTH / 2),
+            (last, "end", WIDTH),
+        ];
         let found = all.into_iter().filter_map(|(at, anchor, x)| {
             let (from, ..) = self.periods.get(at)?;
             let text = day(*from);
@@ -138,8 +152,10 @@ mod tests {
             periods: vec![(0, 3, 1), (86_400, 0, 0), (172_800, 1_000, 0)],
         };
         let bars = chart.bars();
-        let shape: Vec<(u32, u32, &str)> =
-            bars.iter().map(|bar| (bar.y, bar.height, bar.class)).collect();
+        let shape: Vec<(u32, u32, &str)> = bars
+            .iter()
+            .map(|bar| (bar.y, bar.height, bar.class))
+            .collect();
         assert_eq!(
             shape,
             [(188, 2, "done"), (186, 2, "refused"), (10, 180, "done")]

@@ -164,11 +164,7 @@ mod tests {
             ("none", false),
         ] {
             headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
-            assert_eq!(
-                is_own_form(&headers, &form, &secret('a')),
-                is_own,
-                "{site}"
-            );
+            assert_eq!(is_own_form(&headers, &form, &secret('a')), is_own, "{site}");
         }
     }
 }

@@ -146,10 +146,17 @@ async fn begin(
     let client_id = form.get("client_id").unwrap_or_default();
     let signed = token::sign_in(&cx, &author, client_id, Secret::new(entered)).await;
     let client = signed.map_err(|error| refused(error.into()))?;
-    let (secret, client) = (random::token().map_err(|error| no_randomness(&error))?, client.client());
+    let (secret, client) = (
+        random::token().map_err(|error| no_randomness(&error))?,
+        client.client(),
+    );
     let session = new_session(&cx, parts, client);
     let event = endpoint::administrator(client, "", parts)
-        .did(Action::AdministratorSignedIn, client.id.as_str(), cx.begun_at)
+        .did(
+            Action::AdministratorSignedIn,
+            client.id.as_str(),
+            cx.begun_at,
+        )
         .with("session", Sessions::id_of(&secret));
     let sessions = &cx.service.store.sessions;
     if !sessions.begin(&secret, &session, &event.change()?).await? {
@@ -158,7 +165,9 @@ async fn begin(
     }
     tracing::info!(client_id = %client.id, "administrator signed in");
     if let Some(before) = before {
-        sessions.end(&before.session.id(), &Change::default()).await?;
+        sessions
+            .end(&before.session.id(), &Change::default())
+            .await?;
     }
     Ok(secret)
 }

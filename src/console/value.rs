@@ -26,7 +26,10 @@ pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 }
 
 /// Returns the members of a member.
-pub(super) fn members<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub(super) fn members<'a>(
+    value: &'a Value,
+    name: &str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let members = value.get(name).and_then(Value::as_object);
     let members = members.into_iter().flat_map(Map::iter);
     members.map(|(name, value)| (name.as_str(), value))
@@ -54,7 +57,11 @@ pub(super) fn pretty(value: &Value) -> String {
 /// Returns a value in a table: a list of texts has one in each line.
 pub(super) fn cell(value: &Value) -> Cell {
     match value {
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
             Cell::Many(items.iter().map(|item| Cell::Text(shown(item))).collect())
         }
         Value::Array(_) | Value::Object(_) => Cell::Code(value.to_string()),

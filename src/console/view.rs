@@ -290,7 +290,8 @@ impl Difference {
 pub(super) struct Figure {
     pub(super) name: String,
     pub(super) value: String,
-    pub(super) href: Option<String>,
+    /// The page that lists what it counts.
+    pub(super) href: String,
 }
 
 /// A value that is shown once.
@@ -392,7 +393,10 @@ mod tests {
 
     #[test]
     fn a_parameter_is_encoded_and_left_out_without_a_value() {
-        let shown = href("client", &[("id", "https://a.example/x?y=1&z"), ("done", "")]);
+        let shown = href(
+            "client",
+            &[("id", "https://a.example/x?y=1&z"), ("done", "")],
+        );
         assert_eq!(shown, "client?id=https%3A%2F%2Fa.example%2Fx%3Fy%3D1%26z");
         assert_eq!(href("clients", &[]), "clients");
     }

@@ -175,11 +175,15 @@ impl<'a> Visit<'a> {
 
     fn page(&self, page: &str, title: String, blocks: Vec<Block>) -> Page {
         let name = self.by.name.as_ref().unwrap_or(&self.by.client_id);
-        let menu = pages::MENU.iter().filter(|entry| {
-            entry.needed.is_none_or(|needed| self.may(needed))
-        });
+        let menu = pages::MENU
+            .iter()
+            .filter(|entry| entry.needed.is_none_or(|needed| self.may(needed)));
         let menu = menu.map(|entry| MenuEntry {
-            href: if entry.page.is_empty() { "./" } else { entry.page },
+            href: if entry.page.is_empty() {
+                "./"
+            } else {
+                entry.page
+            },
             text: entry.text,
             is_current: entry.page == page || entry.below.contains(&page),
         });

@@ -192,7 +192,15 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     (
         "console",
         &[
-            "admin", "base", "client", "config", "http", "service", "store", "telemetry", "token",
+            "admin",
+            "base",
+            "client",
+            "config",
+            "http",
+            "service",
+            "store",
+            "telemetry",
+            "token",
         ],
     ),
     (

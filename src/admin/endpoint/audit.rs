@@ -141,14 +141,17 @@ fn order(query: &Query) -> Result<AuditOrder, Problem> {
         }),
         (Some("newest"), None, before) => Ok(AuditOrder::NewestFirst { before }),
         (None | Some("oldest"), _, Some(_)) => Err(bad_request("before needs order=newest")),
-        (Some("newest"), Some(_), _) => Err(bad_request("after cannot be used with order=newest; use before")),
+        (Some("newest"), Some(_), _) => Err(bad_request(
+            "after cannot be used with order=newest; use before",
+        )),
         (Some(_), ..) => Err(bad_request("order must be oldest or newest")),
     }
 }
 
 fn filter(query: &Query) -> Result<AuditFilter, Problem> {
     let action = |text: &str| {
-        let unknown = || bad_request("action must be an action of the audit log, such as client_created");
+        let unknown =
+            || bad_request("action must be an action of the audit log, such as client_created");
         audit_search::action(text).ok_or_else(unknown)
     };
     let outcome = |text: &str| match text {

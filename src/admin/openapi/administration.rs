@@ -136,7 +136,10 @@ const NDJSON: &str = "application/x-ndjson";
 fn audit(scope: &str) -> Operation {
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
-    let (before, text) = (json!({"type": "integer", "minimum": 1}), json!({"type": "string"}));
+    let (before, text) = (
+        json!({"type": "integer", "minimum": 1}),
+        json!({"type": "string"}),
+    );
     let order = json!({"type": "string", "enum": ["oldest", "newest"], "default": "oldest"});
     let outcome = json!({"type": "string", "enum": ["done", "refused"]});
     operation(
@@ -147,11 +150,19 @@ fn audit(scope: &str) -> Operation {
     )
     .parameters(vec![
         query("after", "The position after which the page starts.", &after),
-        query("before", "With order=newest, the position before which the page starts.", &before),
+        query(
+            "before",
+            "With order=newest, the position before which the page starts.",
+            &before,
+        ),
         query("order", "Which events come first.", &order),
         query("limit", "The maximum number of events.", &limit),
         query("action", "What was done.", &text),
-        query("subject", "The client, token or revision that the event is about.", &text),
+        query(
+            "subject",
+            "The client, token or revision that the event is about.",
+            &text,
+        ),
         query("actor", "The client that did it.", &text),
         query("outcome", "Whether it was done.", &outcome),
     ])
@@ -350,7 +361,14 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
             ("patchConfiguration", &scopes.config_write),
             "Change the live configuration.",
         )
-        .parameters(vec![if_match()])
+        .parameters(vec![
+            if_match(),
+            query(
+                "dry_run",
+                "Only check the change, and answer with its result.",
+                &json!({"type": "boolean", "default": false}),
+            ),
+        ])
         .body(true, &[("application/json-patch+json", named("JsonPatch"))])
         .example("application/json-patch+json", enabled)
         .json(200, "The updated configuration.", "Configuration", headers)

@@ -26,11 +26,22 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         button: "Search",
         ..Shown::default()
     }
-    .field(Field::text("subject", "Subject", value("subject")).hint("The identifier of a client or a token."))
+    .field(
+        Field::text("subject", "Subject", value("subject"))
+            .hint("The identifier of a client or a token."),
+    )
     .field(Field::text("actor", "Actor", value("actor")).hint("The client ID of who did it."))
     .field(Field::text("action", "Action", value("action")).hint("For example client_created."))
-    .field(Field::choice("outcome", "Outcome", value("outcome"), &outcomes));
-    let mut blocks = vec![Block::Form(search), Block::Table(table("Events", items(&page, "events")))];
+    .field(Field::choice(
+        "outcome",
+        "Outcome",
+        value("outcome"),
+        &outcomes,
+    ));
+    let mut blocks = vec![
+        Block::Form(search),
+        Block::Table(table("Events", items(&page, "events"))),
+    ];
     if let Some(next) = number(&page, "next") {
         let next = next.to_string();
         let mut parameters: Vec<(&str, &str)> = Vec::new();
@@ -77,14 +88,21 @@ fn row(event: &Value) -> Vec<Cell> {
         Cell::text(if name.is_empty() { actor } else { name }),
         Cell::text(text(event, "address")),
     ];
-    let who: Vec<Cell> = who.into_iter().filter(|cell| !matches!(cell, Cell::Nothing)).collect();
+    let who: Vec<Cell> = who
+        .into_iter()
+        .filter(|cell| !matches!(cell, Cell::Nothing))
+        .collect();
     let details = members(event, "details");
     let details = details.map(|(name, value)| Cell::Text(format!("{name}: {}", shown(value))));
     vec![
         time(event, "time"),
         action,
         Cell::code(text(event, "subject")),
-        if who.is_empty() { Cell::text("the server, or a stranger") } else { Cell::Many(who) },
+        if who.is_empty() {
+            Cell::text("the server, or a stranger")
+        } else {
+            Cell::Many(who)
+        },
         Cell::Many(details.collect()),
     ]
 }

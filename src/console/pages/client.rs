@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
-use crate::console::value::{cell, flag, members, number, shown, text, time};
-use crate::console::view::{Block, Cell, Facts, Form as Shown, Once, Table, Tone, client_href, href};
+use crate::console::value::{cell, flag, members, number, text, time};
+use crate::console::view::{Block, Cell, Facts, Form as Shown, Once, Table, Tone, href};
 use crate::console::visit::Visit;
 use crate::http::{Form, entity_tag};
 
@@ -38,7 +38,9 @@ async fn shown_client(
     mut blocks: Vec<Block>,
 ) -> Result<Content, Failure> {
     let id = text(client, "client_id");
-    let name = client.get("metadata").map_or("", |it| text(it, "client_name"));
+    let name = client
+        .get("metadata")
+        .map_or("", |it| text(it, "client_name"));
     blocks.push(Block::Facts(state(client)));
     let is_changeable = trust_level(client) != "operator";
     if is_changeable && visit.may(|scopes| &scopes.clients_write) {
@@ -54,11 +56,15 @@ async fn shown_client(
 }
 
 fn trust_level(client: &Value) -> &str {
-    client.get("provenance").map_or("", |it| text(it, "trust_level"))
+    client
+        .get("provenance")
+        .map_or("", |it| text(it, "trust_level"))
 }
 
 fn is_disabled(client: &Value) -> bool {
-    client.get("metadata").is_some_and(|it| flag(it, "disabled"))
+    client
+        .get("metadata")
+        .is_some_and(|it| flag(it, "disabled"))
 }
 
 fn state(client: &Value) -> Facts {
@@ -67,16 +73,29 @@ fn state(client: &Value) -> Facts {
     } else {
         Cell::badge(Tone::Good, "enabled")
     };
-    let secret = if flag(client, "has_secret") { "yes" } else { "no" };
+    let secret = if flag(client, "has_secret") {
+        "yes"
+    } else {
+        "no"
+    };
     let mut rows = vec![
-        ("Client ID".to_owned(), Cell::code(text(client, "client_id"))),
+        (
+            "Client ID".to_owned(),
+            Cell::code(text(client, "client_id")),
+        ),
         ("State".to_owned(), state),
-        ("Trust level".to_owned(), Cell::badge(Tone::Plain, trust_level(client))),
+        (
+            "Trust level".to_owned(),
+            Cell::badge(Tone::Plain, trust_level(client)),
+        ),
         ("Registered".to_owned(), time(client, "client_id_issued_at")),
         ("Last used".to_owned(), time(client, "last_used_at")),
         ("Expires".to_owned(), time(client, "expires_at")),
         ("Has a secret".to_owned(), Cell::text(secret)),
-        ("Revision".to_owned(), Cell::text(number(client, "revision").unwrap_or(0).to_string())),
+        (
+            "Revision".to_owned(),
+            Cell::text(number(client, "revision").unwrap_or(0).to_string()),
+        ),
     ];
     let document = text(client, "client_document_uri");
     if !document.is_empty() {
@@ -95,7 +114,11 @@ fn metadata(client: &Value) -> Table {
     let origins = client.get("origins");
     let row = |(name, value): (&str, &Value)| {
         let origin = origins.map_or("", |origins| text(origins, name));
-        vec![Cell::code(name), cell(value), Cell::text(origin.replace('_', " "))]
+        vec![
+            Cell::code(name),
+            cell(value),
+            Cell::text(origin.replace('_', " ")),
+        ]
     };
     Table {
         title: "Metadata".to_owned(),
@@ -138,7 +161,9 @@ fn orders(client: &Value) -> Vec<Block> {
             ..Shown::default()
         };
         let revision = number(client, "revision").unwrap_or(0).to_string();
-        form.with("id", id).with("revision", revision).with("order", order)
+        form.with("id", id)
+            .with("revision", revision)
+            .with("order", order)
     };
     let mut buttons = Vec::new();
     buttons.push(if is_disabled(client) {
@@ -185,17 +210,26 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
             let call = Call::new(Method::PATCH, &one).json(MERGE_PATCH, &patch);
             visit.call(expected(call)).await?;
             let done = format!("{order}d");
-            Ok(Content::Redirect(href("client", &[("id", id), ("done", &done)])))
+            Ok(Content::Redirect(href(
+                "client",
+                &[("id", id), ("done", &done)],
+            )))
         }
         "secret" | "token" => {
-            let last = if order == "secret" { "secret" } else { "registration-token" };
+            let last = if order == "secret" {
+                "secret"
+            } else {
+                "registration-token"
+            };
             let call = Call::new(Method::POST, &path(&["clients", id, last], &[]));
             let issued = visit.call(expected(call)).await?;
             let blocks = vec![Block::Once(credential(order, &issued.body))];
             shown_client(visit, &issued.body, blocks).await
         }
         "delete" => {
-            visit.call(expected(Call::new(Method::DELETE, &one))).await?;
+            visit
+                .call(expected(Call::new(Method::DELETE, &one)))
+                .await?;
             Ok(Content::Redirect("clients?done=deleted".to_owned()))
         }
         _ => Err(Failure::no_page()),

@@ -7,11 +7,13 @@ use crate::client::TrustLevel;
 use crate::console::api::path;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{items, text, time};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Table, Tone, client_href, href};
+use crate::console::view::{
+    Block, Cell, Field, FieldKind, Form as Shown, Table, Tone, client_href, href,
+};
 use crate::console::visit::Visit;
 use crate::store::ClientFilter;
 
-use super::done;
+use super::{bulk, done};
 
 /// The parameters whose values are moments, which people enter as days.
 const MOMENTS: &[&str] = &[
@@ -24,7 +26,7 @@ const MOMENTS: &[&str] = &[
 
 /// Lists the clients that the filters in the address select.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
-    let filters = filters(visit)?;
+    let filters = filters(|name| visit.query(name))?;
     let after = visit.query("after").unwrap_or_default();
     let mut parameters: Vec<(&str, &str)> = pairs(&filters);
     parameters.push(("after", after));
@@ -35,10 +37,19 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let rows = items(&page, "clients").iter().map(row).collect();
     blocks.push(Block::Table(Table {
         title: "Clients".to_owned(),
-        heads: vec!["Client", "Trust level", "Registered", "Last used", "Expires"],
+        heads: vec![
+            "Client",
+            "Trust level",
+            "Registered",
+            "Last used",
+            "Expires",
+        ],
         rows,
         empty: "No client matches.",
     }));
+    if !filters.is_empty() && visit.may(|scopes| &scopes.clients_write) {
+        blocks.push(Block::Form(bulk::entry(&filters)));
+    }
     let next = text(&page, "next");
     if !next.is_empty() {
         let mut parameters = pairs(&filters);
@@ -48,14 +59,16 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     Ok(Content::page("Clients", blocks))
 }
 
-/// Returns the filters in the address, with moments as the API reads them.
+/// Returns the filters that have a value, with moments as the API reads them.
 ///
 /// # Errors
 /// A moment that is neither a day nor seconds since 1970.
-pub(super) fn filters(visit: &Visit<'_>) -> Result<Vec<(&'static str, String)>, Failure> {
+pub(super) fn filters<'a>(
+    value: impl Fn(&str) -> Option<&'a str>,
+) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut filters = Vec::new();
     for &name in ClientFilter::PARAMETERS {
-        let Some(value) = visit.query(name) else {
+        let Some(value) = value(name) else {
             continue;
         };
         let value = if MOMENTS.contains(&name) {
@@ -105,16 +118,59 @@ fn search(visit: &Visit<'_>) -> Shown {
         button: "Search",
         ..Shown::default()
     }
-    .field(Field::text("client_name", "Name contains", value("client_name")))
-    .field(Field::text("client_id", "Client ID begins with", value("client_id")))
-    .field(Field::text("software_id", "Software ID", value("software_id")))
-    .field(Field::choice("trust_level", "Trust level", value("trust_level"), &levels))
-    .field(Field::choice("disabled", "Disabled", value("disabled"), &switch))
-    .field(Field::choice("never_used", "Never used", value("never_used"), &switch))
-    .field(Field::text("address", "Address or network", value("address")))
-    .field(Field::text("initial_access_token", "Initial access token", value("initial_access_token")))
-    .field(Field::text("statement_iss", "Issuer of the statement", value("statement_iss")))
-    .field(Field::text("script_version", "Version of the scripts", value("script_version")));
+    .field(Field::text(
+        "client_name",
+        "Name contains",
+        value("client_name"),
+    ))
+    .field(Field::text(
+        "client_id",
+        "Client ID begins with",
+        value("client_id"),
+    ))
+    .field(Field::text(
+        "software_id",
+        "Software ID",
+        value("software_id"),
+    ))
+    .field(Field::choice(
+        "trust_level",
+        "Trust level",
+        value("trust_level"),
+        &levels,
+    ))
+    .field(Field::choice(
+        "disabled",
+        "Disabled",
+        value("disabled"),
+        &switch,
+    ))
+    .field(Field::choice(
+        "never_used",
+        "Never used",
+        value("never_used"),
+        &switch,
+    ))
+    .field(Field::text(
+        "address",
+        "Address or network",
+        value("address"),
+    ))
+    .field(Field::text(
+        "initial_access_token",
+        "Initial access token",
+        value("initial_access_token"),
+    ))
+    .field(Field::text(
+        "statement_iss",
+        "Issuer of the statement",
+        value("statement_iss"),
+    ))
+    .field(Field::text(
+        "script_version",
+        "Version of the scripts",
+        value("script_version"),
+    ));
     for (name, label) in [
         ("issued_from", "Registered from"),
         ("issued_before", "Registered before"),

@@ -1,10 +1,16 @@
 //! The pages. Each calls the admin API, and makes parts of a page of its answers.
 
 mod audit;
+mod bulk;
 mod client;
 mod clients;
+mod configuration;
+mod events;
 mod overview;
+mod pending;
+mod scripts;
 mod sessions;
+mod tokens;
 
 use crate::config::AdminScopes;
 use crate::console::respond::{Content, Failure};
@@ -35,7 +41,37 @@ pub(super) const MENU: &[Entry] = &[
         page: "clients",
         text: "Clients",
         needed: Some(|scopes| &scopes.clients_read),
-        below: &["client"],
+        below: &["client", "bulk"],
+    },
+    Entry {
+        page: "tokens",
+        text: "Tokens",
+        needed: Some(|scopes| &scopes.tokens_write),
+        below: &[],
+    },
+    Entry {
+        page: "pending",
+        text: "Approvals",
+        needed: Some(|scopes| &scopes.pending_read),
+        below: &["request"],
+    },
+    Entry {
+        page: "events",
+        text: "Events",
+        needed: Some(|scopes| &scopes.clients_read),
+        below: &[],
+    },
+    Entry {
+        page: "scripts",
+        text: "Scripts",
+        needed: Some(|scopes| &scopes.scripts_read),
+        below: &["version"],
+    },
+    Entry {
+        page: "configuration",
+        text: "Configuration",
+        needed: Some(|scopes| &scopes.config_read),
+        below: &["option"],
     },
     Entry {
         page: "audit",
@@ -61,6 +97,15 @@ pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failu
         "audit" => audit::show(visit).await,
         "clients" => clients::show(visit).await,
         "client" => client::show(visit).await,
+        "bulk" => bulk::show(visit).await,
+        "tokens" => tokens::show(visit).await,
+        "pending" => pending::show(visit).await,
+        "request" => pending::show_one(visit).await,
+        "events" => events::show(visit).await,
+        "scripts" => scripts::show(visit).await,
+        "version" => scripts::show_version(visit).await,
+        "configuration" => configuration::show(visit).await,
+        "option" => configuration::show_option(visit).await,
         "sessions" => sessions::show(visit).await,
         // The page whose form was just used.
         "sign-in" => Ok(Content::Redirect("./".to_owned())),
@@ -72,13 +117,15 @@ pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failu
 ///
 /// # Errors
 /// Why it was not done.
-pub(super) async fn submit(
-    visit: &Visit<'_>,
-    page: &str,
-    form: &Form,
-) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &Visit<'_>, page: &str, form: &Form) -> Result<Content, Failure> {
     match page {
         "client" => client::submit(visit, form).await,
+        "bulk" => bulk::submit(visit, form).await,
+        "tokens" => tokens::submit(visit, form).await,
+        "request" => pending::submit(visit, form).await,
+        "events" => events::submit(visit, form).await,
+        "scripts" => scripts::submit(visit, form).await,
+        "option" => configuration::submit(visit, form).await,
         "sessions" => sessions::submit(visit, form).await,
         "sign-out" => sessions::sign_out(visit).await,
         _ => Err(Failure::no_page()),

@@ -42,7 +42,9 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         blocks.extend(scripts(visit).await?);
     }
     if blocks.is_empty() {
-        blocks.push(Block::Text("You have none of the scopes that this page needs.".to_owned()));
+        blocks.push(Block::Text(
+            "You have none of the scopes that this page needs.".to_owned(),
+        ));
     }
     Ok(Content::page("Overview", blocks))
 }
@@ -51,7 +53,7 @@ fn figure(name: impl Into<String>, value: impl Into<String>, href: String) -> Fi
     Figure {
         name: name.into(),
         value: value.into(),
-        href: Some(href).filter(|href| !href.is_empty()),
+        href,
     }
 }
 
@@ -74,7 +76,11 @@ async fn attention(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
     if visit.may(|scopes| &scopes.pending_read) {
         let waiting = path(&["pending"], &[("state", "waiting"), ("limit", "200")]);
         let page = visit.get(&waiting).await?;
-        figures.push(figure("wait for approval", at_least(&page, "pending"), String::new()));
+        figures.push(figure(
+            "wait for approval",
+            at_least(&page, "pending"),
+            "pending".to_owned(),
+        ));
     }
     if !visit.may(|scopes| &scopes.clients_read) {
         return Ok(figures);
@@ -85,27 +91,46 @@ async fn attention(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
         let each = consumers.iter().filter_map(|it| number(it, member));
         each.fold(0, u64::saturating_add).to_string()
     };
-    figures.push(figure("events not delivered yet", sum("lag"), String::new()));
-    figures.push(figure("parked events", sum("parked"), String::new()));
-    let disabled = consumers.iter().filter(|it| !text(it, "disabled").is_empty());
+    figures.push(figure(
+        "events not delivered yet",
+        sum("lag"),
+        "events".to_owned(),
+    ));
+    figures.push(figure("parked events", sum("parked"), "events".to_owned()));
+    let disabled = consumers
+        .iter()
+        .filter(|it| !text(it, "disabled").is_empty());
     let disabled = disabled.count();
     if disabled > 0 {
-        figures.push(figure("disabled consumers", disabled.to_string(), String::new()));
+        figures.push(figure(
+            "disabled consumers",
+            disabled.to_string(),
+            "events".to_owned(),
+        ));
     }
     let now = visit.cx.begun_at.unix();
     let unused = now.saturating_sub(UNUSED * DAY).to_string();
     for (name, filter) in [
-        (format!("not used for {UNUSED} days"), vec![("used_before", unused.clone())]),
+        (
+            format!("not used for {UNUSED} days"),
+            vec![("used_before", unused.clone())],
+        ),
         (
             format!("never used since they registered, {UNUSED} days ago or earlier"),
             vec![("never_used", "true".to_owned()), ("issued_before", unused)],
         ),
         (
             format!("expire within {EXPIRING} days"),
-            vec![("expires_before", now.saturating_add(EXPIRING * DAY).to_string())],
+            vec![(
+                "expires_before",
+                now.saturating_add(EXPIRING * DAY).to_string(),
+            )],
         ),
     ] {
-        let mut parameters: Vec<(&str, &str)> = filter.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut parameters: Vec<(&str, &str)> = filter
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         let list = href("clients", &parameters);
         parameters.push(("limit", "500"));
         let page = visit.get(&path(&["clients"], &parameters)).await?;
@@ -138,7 +163,9 @@ async fn registrations(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
         let events = items(&page, "events");
         for event in events {
             let day = number(event, "time").unwrap_or(0) / DAY;
-            let Some(counted) = days.get_mut(&day) else { continue };
+            let Some(counted) = days.get_mut(&day) else {
+                continue;
+            };
             match text(event, "action") {
                 "client_created" => counted.0 = counted.0.saturating_add(1),
                 "registration_refused" => {
@@ -149,7 +176,9 @@ async fn registrations(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
                 _ => {}
             }
         }
-        let is_past = events.iter().any(|event| number(event, "time").unwrap_or(0) / DAY < first);
+        let is_past = events
+            .iter()
+            .any(|event| number(event, "time").unwrap_or(0) / DAY < first);
         match number(&page, "next") {
             Some(next) if !is_past => before = next.to_string(),
             _ => {
@@ -166,7 +195,9 @@ fn plotted(
     reasons: BTreeMap<String, u64>,
     is_whole: bool,
 ) -> Vec<Block> {
-    let periods = days.into_iter().map(|(day, (done, refused))| (day * DAY, done, refused));
+    let periods = days
+        .into_iter()
+        .map(|(day, (done, refused))| (day * DAY, done, refused));
     let mut blocks = vec![Block::Chart(Chart {
         title: "Registrations of the last 14 days",
         names: ("registered", "refused"),
@@ -205,11 +236,17 @@ async fn scripts(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
     let mut blocks = vec![Block::Table(Table {
         title: "Faults of scripts since the server started".to_owned(),
         heads: vec!["Script", "Hook", "Faults", "Calls"],
-        rows: items(&scripts, "calls").iter().filter(failed).map(row).collect(),
+        rows: items(&scripts, "calls")
+            .iter()
+            .filter(failed)
+            .map(row)
+            .collect(),
         empty: "No script has failed.",
     })];
     if let Some(candidate) = visit.find(&path(&["scripts", "candidate"], &[])).await?
-        && candidate.get("canary").is_some_and(|canary| flag(canary, "has_stopped"))
+        && candidate
+            .get("canary")
+            .is_some_and(|canary| flag(canary, "has_stopped"))
     {
         blocks.push(super::bad("The candidate of the scripts decides no more requests, because it had too many faults."));
     }

@@ -41,7 +41,10 @@ fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
             let form = Shown {
                 action: "sessions".to_owned(),
                 button: "End",
-                label: format!("End the session of {} that began at {}", session.client_id, session.began_at),
+                label: format!(
+                    "End the session of {} that began at {}",
+                    session.client_id, session.began_at
+                ),
                 is_dangerous: true,
                 ..Shown::default()
             };
@@ -51,14 +54,26 @@ fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
             Cell::Text(session.client_id.to_string()),
             Cell::time(Some(session.began_at.unix())),
             Cell::time(Some(session.used_at.unix())),
-            Cell::text(session.address.map(|address| address.to_string()).unwrap_or_default()),
+            Cell::text(
+                session
+                    .address
+                    .map(|address| address.to_string())
+                    .unwrap_or_default(),
+            ),
             Cell::text(session.browser.clone().unwrap_or_default()),
             end,
         ]
     };
     Block::Table(Table {
         title: title.to_owned(),
-        heads: vec!["Administrator", "Began", "Last used", "Address", "Browser", "End"],
+        heads: vec![
+            "Administrator",
+            "Began",
+            "Last used",
+            "Address",
+            "Browser",
+            "End",
+        ],
         rows: sessions.iter().map(row).collect(),
         empty: "There are none.",
     })
@@ -75,12 +90,18 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
         visit.require(|scopes| &scopes.admins_write)?;
     }
     let owner = found.session().client_id.as_str();
-    let event = visit.by.did(Action::SessionRevoked, owner, visit.cx.begun_at);
+    let event = visit
+        .by
+        .did(Action::SessionRevoked, owner, visit.cx.begun_at);
     let event = event.with("session", id);
     if !sessions.end(&found.id(), &event.change()?).await? {
         return Err(unknown());
     }
-    tracing::info!(client_id = owner, actor = visit.by.client_id, "session ended by an administrator");
+    tracing::info!(
+        client_id = owner,
+        actor = visit.by.client_id,
+        "session ended by an administrator"
+    );
     Ok(Content::Redirect("sessions?done=ended".to_owned()))
 }
 
@@ -89,7 +110,13 @@ pub(super) async fn sign_out(visit: &Visit<'_>) -> Result<Content, Failure> {
     let (by, now) = (&visit.by, visit.cx.begun_at);
     let event = by.did(Action::AdministratorSignedOut, by.client_id.as_str(), now);
     let event: Change = event.with("session", visit.session.id()).change()?;
-    visit.cx.service.store.sessions.end(&visit.session.id(), &event).await?;
+    visit
+        .cx
+        .service
+        .store
+        .sessions
+        .end(&visit.session.id(), &event)
+        .await?;
     tracing::info!(client_id = by.client_id, "administrator signed out");
     Ok(Content::SignedOut)
 }

@@ -321,8 +321,11 @@ impl Asking {
         let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
             let waited = permit.waited().saturating_sub(waited);
-            let is_fault = matches!(outcome, Err(HookError::Fault(_)));
-            counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
+            let fault = match &outcome {
+                Err(HookError::Fault(fault)) => Some(fault.to_string()),
+                _ => None,
+            };
+            counters.add(fault, begun.elapsed().saturating_sub(waited), waited);
         }
         meter::script_call(name, self.hook.name(), word(&outcome), begun.elapsed());
         outcome

@@ -1,6 +1,6 @@
 //! A patch of the live configuration, which is validated as a whole, stored, and then put in force.
 
-use crate::config::{self, Layers, Patch};
+use crate::config::{self, Configuration, Layers, Patch};
 use crate::live::{self, Change, Document, PatchError};
 use crate::server::{reload::Reloader, reload::Whole, reload::read_layers, reload::validated};
 use crate::service::document_revision;
@@ -34,6 +34,16 @@ impl Reloader {
             &change.operations,
         )?;
         let (patch, next) = settled(&layers, wanted)?;
+        if change.is_dry_run {
+            let revision = self.document().revision;
+            let Configuration { live, origins, .. } = &next.configuration;
+            return Ok(Document::new(
+                &self.service.settings,
+                live,
+                origins,
+                revision,
+            ));
+        }
         if patch != self.sources.patch {
             self.store(patch, &next, &change.author).await?;
         }
