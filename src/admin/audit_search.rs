@@ -120,13 +120,7 @@ async fn backwards(
     let mut left = MOST_READ;
     while left > 0 && end > 0 {
         let start = end.saturating_sub(CHUNK);
-        let mut chunk = service
-            .store
-            .audit
-            .page(start, to_usize(end.saturating_sub(start)))
-            .await?;
-        // Older events are no longer kept, and `page` then begins behind them.
-        chunk.retain(|event| event.position <= end);
+        let chunk = between(service, start, end).await?;
         if chunk.is_empty() {
             return Ok(FoundEvents { events, next: None });
         }
@@ -146,6 +140,15 @@ async fn backwards(
     }
     let next = Some(end.saturating_add(1)).filter(|_| end > 0);
     Ok(FoundEvents { events, next })
+}
+
+/// Returns the events after `start` up to `end`.
+async fn between(service: &Service, start: u64, end: u64) -> Result<Vec<Logged>, StoreError> {
+    let most = to_usize(end.saturating_sub(start));
+    let mut chunk = service.store.audit.page(start, most).await?;
+    // If older events are no longer kept, the page begins behind them.
+    chunk.retain(|event| event.position <= end);
+    Ok(chunk)
 }
 
 fn to_usize(number: u64) -> usize {

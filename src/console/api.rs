@@ -80,19 +80,15 @@ impl Api {
     ) -> Result<Answered, Failure> {
         let uri = call.path.parse::<Uri>();
         let uri = uri.map_err(|_| Failure::invalid("A value is too long, or cannot be sent."))?;
-        let mut request: Request<Body> = AssembledRequest {
+        let request = AssembledRequest {
             method: call.method,
             uri,
             headers: call.headers,
             body: Ok(call.body),
             address: peer::client_address(parts),
             certificate: None,
-        }
-        .into();
-        request.extensions_mut().insert(signed_in);
-        if let Some(id) = parts.extensions.get::<CorrelationId>() {
-            request.extensions_mut().insert(id.clone());
-        }
+        };
+        let request = signed(request.into(), parts, signed_in);
         let Ok(response) = self.0.clone().oneshot(request).await;
         let (head, body) = response.into_parts();
         let Ok(bytes) = axum::body::to_bytes(body, MOST_BYTES).await else {
@@ -104,6 +100,16 @@ impl Api {
         }
         Err(refused(head.status, head.headers.get(RETRY_AFTER), &body))
     }
+}
+
+/// Returns the request as a call of the administrator, with the identifier of the request with the head `parts`.
+fn signed(mut request: Request<Body>, parts: &Parts, signed_in: SignedIn) -> Request<Body> {
+    let extensions = request.extensions_mut();
+    extensions.insert(signed_in);
+    if let Some(id) = parts.extensions.get::<CorrelationId>() {
+        extensions.insert(id.clone());
+    }
+    request
 }
 
 /// Returns why the API refused, in the words of its answer.

@@ -56,6 +56,13 @@ impl Chart {
         ABOVE + TALLEST + 22
     }
 
+    /// The number that the tallest bar stands for.
+    pub(super) fn most(&self) -> u64 {
+        let sums = self.periods.iter();
+        let sums = sums.map(|(_, done, refused)| done.saturating_add(*refused));
+        sums.max().unwrap_or(0)
+    }
+
     /// The plot in words.
     pub(super) fn summary(&self) -> String {
         let done: u64 = self.periods.iter().map(|(_, done, _)| done).sum();
@@ -65,11 +72,7 @@ impl Chart {
     }
 
     pub(super) fn bars(&self) -> Vec<Bar> {
-        let sums = self
-            .periods
-            .iter()
-            .map(|(_, done, refused)| done.saturating_add(*refused));
-        let most = sums.max().unwrap_or(0).max(1);
+        let most = self.most().max(1);
         let mut bars = Vec::new();
         for (at, &(from, done, refused)) in self.periods.iter().enumerate() {
             let (x, width) = self.column(at);

@@ -22,12 +22,12 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
 use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request};
 
-use crate::http::{Form, peer};
+use crate::http::{Form, FormError, peer};
 use crate::service::Service;
 use api::Api;
-use respond::Failure;
+use respond::{Content, Failure};
 use session::Cookies;
 use visit::Visit;
 
@@ -108,25 +108,33 @@ async fn answer_page(console: &Console, parts: &mut Parts, page: &str) -> Respon
         Ok(visit) => visit,
         Err(failure) => return respond::plain_failure(&failure),
     };
-    match (visit, form) {
-        (visit, Some(Ok(form))) if page == sign_in::PAGE => {
-            sign_in::post(console, parts, visit, &form).await
-        }
-        (None, _) => sign_in::show(console, parts, page),
-        (Some(visit), None) => {
-            let shown = pages::show(&visit, page).await;
-            visit.answer(page, shown)
-        }
-        (Some(visit), Some(Ok(form))) => {
-            let done = match visit.check_form(&form) {
-                Ok(()) => pages::submit(&visit, page, &form).await,
-                Err(failure) => Err(failure),
-            };
-            visit.answer(page, done)
-        }
-        (Some(visit), Some(Err(error))) => {
-            let failure = Failure::new(StatusCode::BAD_REQUEST, &error.to_string());
-            visit.answer(page, Err(failure))
-        }
+    if page == sign_in::PAGE
+        && let Some(Ok(form)) = &form
+    {
+        return sign_in::post(console, parts, visit, form).await;
     }
+    match visit {
+        Some(visit) => answer_visit(&visit, page, form).await,
+        None => sign_in::show(console, parts, page),
+    }
+}
+
+/// Answers an administrator who is signed in.
+async fn answer_visit(
+    visit: &Visit<'_>,
+    page: &str,
+    form: Option<Result<Form, FormError>>,
+) -> Response {
+    let content = match form {
+        None => pages::show(visit, page).await,
+        Some(Ok(form)) => submit(visit, page, &form).await,
+        Some(Err(error)) => Err(Failure::invalid(&error.to_string())),
+    };
+    visit.answer(page, content)
+}
+
+/// Does what a form of our own asks for.
+async fn submit(visit: &Visit<'_>, page: &str, form: &Form) -> Result<Content, Failure> {
+    visit.check_form(form)?;
+    pages::submit(visit, page, form).await
 }

@@ -14,7 +14,7 @@ use crate::console::visit::Visit;
 use crate::console::{Console, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
-use crate::store::{Action, Change, Session, Sessions};
+use crate::store::{Action, AuditEvent, Change, Session, Sessions};
 use crate::token;
 
 /// The page that signs in.
@@ -102,35 +102,36 @@ pub(super) async fn post(
     before: Option<Visit<'_>>,
     form: &Form,
 ) -> Response {
-    let (client_id, next) = (form.get("client_id"), form.get("next"));
-    let shown = SignIn {
-        problem: None,
-        client_id: client_id.unwrap_or_default(),
-        next: next.unwrap_or_default(),
-    };
     let secret = console.cookies.read(&parts.headers);
-    if !secret.is_some_and(|secret| session::is_own_form(&parts.headers, form, &secret)) {
+    let is_own = |secret: Secret| session::is_own_form(&parts.headers, form, &secret);
+    let begun = if secret.is_some_and(is_own) {
+        begin(console, parts, before.as_ref(), form).await
+    } else {
         let text = "The form had expired, or your browser does not accept cookies. Sign in again.";
-        let problem = Some(text.to_owned());
-        let shown = SignIn { problem, ..shown };
-        return shown.show(console, parts, StatusCode::FORBIDDEN);
-    }
-    match begin(console, parts, before.as_ref(), form).await {
-        Ok(secret) => {
-            let next = local(next.unwrap_or_default());
-            let next = if next.is_empty() { "./" } else { next };
-            let mut response = respond::redirect(next);
-            console.cookies.set(&mut response, &secret);
-            response
-        }
+        Err(Failure::new(StatusCode::FORBIDDEN, text))
+    };
+    let next = form.get("next").unwrap_or_default();
+    match begun {
+        Ok(secret) => signed_in(console, local(next), &secret),
         Err(failure) => {
-            let problem = Some(failure.text.clone());
-            let shown = SignIn { problem, ..shown };
+            let shown = SignIn {
+                problem: Some(failure.text.clone()),
+                client_id: form.get("client_id").unwrap_or_default(),
+                next,
+            };
             let mut response = shown.show(console, parts, failure.status);
             respond::put_wait(&mut response, &failure);
             response
         }
     }
+}
+
+/// Returns the answer that gives the browser its session, and leads to the page `next`.
+fn signed_in(console: &Console, next: &str, secret: &Secret) -> Response {
+    let next = if next.is_empty() { "./" } else { next };
+    let mut response = respond::redirect(next);
+    console.cookies.set(&mut response, secret);
+    response
 }
 
 /// Returns the secret of a new session.
@@ -141,35 +142,44 @@ async fn begin(
     form: &Form,
 ) -> Result<Secret, Failure> {
     let cx = Context::new(&console.service);
-    let author = refusal::stranger(parts);
-    let entered = form.get("client_secret").unwrap_or_default().to_owned();
-    let client_id = form.get("client_id").unwrap_or_default();
-    let signed = token::sign_in(&cx, &author, client_id, Secret::new(entered)).await;
-    let client = signed.map_err(|error| refused(error.into()))?;
-    let (secret, client) = (
-        random::token().map_err(|error| no_randomness(&error))?,
-        client.client(),
-    );
-    let session = new_session(&cx, parts, client);
-    let event = endpoint::administrator(client, "", parts)
-        .did(
-            Action::AdministratorSignedIn,
-            client.id.as_str(),
-            cx.begun_at,
-        )
-        .with("session", Sessions::id_of(&secret));
+    let client = authenticated(&cx, parts, form).await?;
+    let secret = random::token().map_err(|error| no_randomness(&error))?;
+    let session = new_session(&cx, parts, &client);
+    let event = signed_in_event(&cx, parts, &client, &secret).change()?;
     let sessions = &cx.service.store.sessions;
-    if !sessions.begin(&secret, &session, &event.change()?).await? {
+    if !sessions.begin(&secret, &session, &event).await? {
         let text = "There are too many sessions. End some of them, or wait until they end.";
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     tracing::info!(client_id = %client.id, "administrator signed in");
     if let Some(before) = before {
-        sessions
-            .end(&before.session.id(), &Change::default())
-            .await?;
+        let (id, nothing) = (before.session.id(), Change::default());
+        sessions.end(&id, &nothing).await?;
     }
     Ok(secret)
+}
+
+fn signed_in_event(
+    cx: &Context<'_>,
+    parts: &Parts,
+    client: &Client,
+    secret: &Secret,
+) -> AuditEvent {
+    let by = endpoint::administrator(client, "", parts);
+    let action = Action::AdministratorSignedIn;
+    let event = by.did(action, client.id.as_str(), cx.begun_at);
+    event.with("session", Sessions::id_of(secret))
+}
+
+/// Returns the administrator whose credentials the form has.
+async fn authenticated(cx: &Context<'_>, parts: &Parts, form: &Form) -> Result<Client, Failure> {
+    let author = refusal::stranger(parts);
+    let client_id = form.get("client_id").unwrap_or_default();
+    let secret = form.get("client_secret").unwrap_or_default();
+    let secret = Secret::new(secret.to_owned());
+    let signed = token::sign_in(cx, &author, client_id, secret).await;
+    let stored = signed.map_err(|error| refused(error.into()))?;
+    Ok(stored.into_client())
 }
 
 /// Every wrong pair of an identifier and a secret has the same answer.

@@ -68,3 +68,14 @@ pub(super) fn cell(value: &Value) -> Cell {
         other => Cell::text(shown(other)),
     }
 }
+
+/// Returns a value in one line: a list of texts as its words.
+pub(super) fn words(value: &Value) -> String {
+    match value {
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let texts: Vec<String> = items.iter().map(shown).collect();
+            texts.join(" ")
+        }
+        other => shown(other),
+    }
+}

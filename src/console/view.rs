@@ -154,6 +154,8 @@ pub(super) struct Form {
     pub(super) is_search: bool,
     pub(super) hidden: Vec<(String, String)>,
     pub(super) fields: Vec<Field>,
+    /// Fields that are used rarely. They are shown on request, or if one of them has a value.
+    pub(super) more: Vec<Field>,
     pub(super) button: &'static str,
     /// What its button says to a reader that does not see what the button is beside.
     pub(super) label: String,
@@ -162,11 +164,97 @@ pub(super) struct Form {
     pub(super) is_folded: bool,
 }
 
+impl Block {
+    /// A table with these heads and rows, or why it has none.
+    pub(super) fn table(
+        title: impl Into<String>,
+        heads: &[&'static str],
+        rows: Vec<Vec<Cell>>,
+        empty: &'static str,
+    ) -> Self {
+        Self::Table(Table {
+            title: title.into(),
+            heads: heads.to_vec(),
+            rows,
+            empty,
+        })
+    }
+
+    /// Names with their values.
+    pub(super) const fn facts(title: &'static str, rows: Vec<(String, Cell)>) -> Self {
+        Self::Facts(Facts { title, rows })
+    }
+}
+
+/// Returns a name with its value.
+pub(super) fn fact(name: &str, value: Cell) -> (String, Cell) {
+    (name.to_owned(), value)
+}
+
 impl Form {
+    /// A form that is sent to a page.
+    pub(super) fn to(action: &str, button: &'static str) -> Self {
+        Self {
+            action: action.to_owned(),
+            button,
+            ..Self::default()
+        }
+    }
+
+    /// A form that searches in a page.
+    pub(super) fn search(action: &str) -> Self {
+        Self {
+            is_search: true,
+            ..Self::to(action, "Search")
+        }
+    }
+
+    /// Returns the form with a title and an explanation.
+    pub(super) fn titled(self, title: &'static str, text: &str) -> Self {
+        let text = text.to_owned();
+        Self {
+            title,
+            text,
+            ..self
+        }
+    }
+
+    /// Returns the form, which is shown only on request.
+    pub(super) fn folded(self) -> Self {
+        Self {
+            is_folded: true,
+            ..self
+        }
+    }
+
+    /// Returns the form, whose button stands out as dangerous.
+    pub(super) fn dangerous(self) -> Self {
+        Self {
+            is_dangerous: true,
+            ..self
+        }
+    }
+
+    /// Returns the form as a button in a table, with what it says to a reader that does not see the row.
+    pub(super) fn button(self, label: String) -> Cell {
+        Cell::Button(Box::new(Self { label, ..self }))
+    }
+
     /// Returns the form with a value that is not shown.
     pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.hidden.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Returns the form with another field that is used rarely.
+    pub(super) fn rare_field(mut self, field: Field) -> Self {
+        self.more.push(field);
+        self
+    }
+
+    /// Whether a field that is used rarely has a value.
+    pub(super) fn has_more(&self) -> bool {
+        self.more.iter().any(|field| !field.value.is_empty())
     }
 
     /// Returns the form with another field.
@@ -340,6 +428,17 @@ impl Cell {
         let exact = moment.to_string();
         let shown = exact.replace('T', " ").replace('Z', " UTC");
         Self::Time { exact, shown }
+    }
+
+    /// A number.
+    pub(super) fn number(number: u64) -> Self {
+        Self::Text(number.to_string())
+    }
+
+    /// A link to a page.
+    pub(super) fn link(href: String, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::Link { href, text }
     }
 
     /// A good, bad or plain word.

@@ -17,7 +17,7 @@ use crate::console::view::{Block, MenuEntry, Notice, Page, Tone};
 use crate::console::{Console, pages, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
-use crate::store::{AccessToken, Action, FoundSession};
+use crate::store::{AccessToken, Action, FoundSession, Stored};
 use crate::telemetry;
 use crate::token::{self, Bearer};
 
@@ -52,18 +52,9 @@ impl<'a> Visit<'a> {
         let Some((session, client)) = found else {
             return Ok(None);
         };
-        let scope = client.client().metadata.metadata().text("scope");
-        let scope = scope.unwrap_or_default().to_owned();
-        let by = endpoint::administrator(client.client(), &scope, parts);
+        let bearer = bearer(&session, client);
+        let by = endpoint::administrator(bearer.client.client(), &bearer.token.scope, parts);
         telemetry::acts(&by.client_id, by.name.as_deref());
-        let token = AccessToken {
-            client_id: client.client().id.clone(),
-            client_issued_at: client.client().issued_at,
-            scope,
-            issued_at: session.session().began_at,
-            expires_at: session.session().ends_at(),
-            certificate: None,
-        };
         let query = parts.uri.query().unwrap_or_default();
         Ok(Some(Self {
             console,
@@ -72,7 +63,7 @@ impl<'a> Visit<'a> {
             session,
             by,
             secret,
-            bearer: Arc::new(Bearer { token, client }),
+            bearer: Arc::new(bearer),
             query: Form::parse(query.as_bytes()).unwrap_or_default(),
         }))
     }
@@ -195,4 +186,19 @@ impl<'a> Visit<'a> {
             blocks,
         }
     }
+}
+
+/// Returns what a session grants: what an access token with all scopes of the administrator would.
+fn bearer(found: &FoundSession, client: Stored) -> Bearer {
+    let session = found.session();
+    let scope = client.client().metadata.metadata().text("scope");
+    let token = AccessToken {
+        client_id: session.client_id.clone(),
+        client_issued_at: session.client_issued_at,
+        scope: scope.unwrap_or_default().to_owned(),
+        issued_at: session.began_at,
+        expires_at: session.ends_at(),
+        certificate: None,
+    };
+    Bearer { token, client }
 }

@@ -73,13 +73,7 @@ impl Listeners {
             observer,
         } = served;
         let probes = probes::router(Arc::clone(service), reloads, self.audience());
-        let listener = match &self.admin {
-            Some(_) => OperatorListener::Own,
-            None => OperatorListener::Shared(self.public.local_addr().ok()),
-        };
-        let operations = probes
-            .merge(routes::admin(Arc::clone(service)))
-            .merge(routes::console(service, listener));
+        let operations = routes::operations(service, probes, self.operator_listener());
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
             let site = routes::public(service, observer, Some(operations));
@@ -95,6 +89,14 @@ impl Listeners {
         )
         .map(drop)
         .boxed()
+    }
+
+    /// Returns the listener that serves operators.
+    fn operator_listener(&self) -> OperatorListener {
+        match &self.admin {
+            Some(_) => OperatorListener::Own,
+            None => OperatorListener::Shared(self.public.local_addr().ok()),
+        }
     }
 
     /// Returns which callers of the probes may see everything.

@@ -193,13 +193,14 @@ impl Store {
         let backend: Arc<dyn Backend> = Arc::new(announcing);
         let shared = || Arc::clone(&backend);
         let (key_values, patches, recorded) = sealed(&backend, &sealing_key);
+        let (tokens, sessions, initial_access_tokens) = issued(&backend);
         Self {
             clients: Clients::new(shared()),
             client_documents: ClientDocuments::new(&backend),
             uses: Uses::new(Clients::new(shared())),
-            tokens: Tokens::new(shared()),
-            sessions: Sessions::new(shared()),
-            initial_access_tokens: InitialAccessTokens::new(shared()),
+            tokens,
+            sessions,
+            initial_access_tokens,
             nonces: Nonces::new(&backend),
             pending: PendingRequests::new(shared()),
             waiting: WaitingItems::new(&backend),
@@ -290,6 +291,16 @@ impl Store {
         }
         Ok(met)
     }
+}
+
+/// Returns the parts of a store whose records are found by a secret that was issued.
+fn issued(backend: &Arc<dyn Backend>) -> (Tokens, Sessions, InitialAccessTokens) {
+    let shared = || Arc::clone(backend);
+    (
+        Tokens::new(shared()),
+        Sessions::new(shared()),
+        InitialAccessTokens::new(shared()),
+    )
 }
 
 /// Returns the parts of a store whose records are sealed.

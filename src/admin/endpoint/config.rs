@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{ETAG, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
@@ -47,21 +48,7 @@ pub(crate) async fn patch(
     let cx = Context::new(&service);
     let (mut parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
-    let outcome = async {
-        require_patch(&parts.headers)?;
-        let query = Query::read(&parts.uri, &["dry_run"])?;
-        let is_dry_run = query.parsed("dry_run", "true or false")?.unwrap_or(false);
-        let body = read_body(&mut parts)?;
-        let expected = expected_revisions(&parts.headers);
-        let expected = expected.map(|tags| tags.into_iter().map(str::to_owned).collect());
-        let document = if is_dry_run {
-            check_patch(&cx, by.author(), &body, expected).await
-        } else {
-            apply_patch(&cx, by.author(), &body, expected).await
-        };
-        document.map_err(|error| problem(&error))
-    };
-    match outcome.await {
+    match changed(&cx, &mut parts, by.author()).await {
         Ok(document) => Ok(answer_with(&document)),
         Err(problem) => Err(refused(
             &cx,
@@ -70,6 +57,22 @@ pub(crate) async fn patch(
             problem,
         )),
     }
+}
+
+/// Applies or checks the patch in a request.
+async fn changed(cx: &Context<'_>, parts: &mut Parts, author: Author) -> Result<Document, Problem> {
+    require_patch(&parts.headers)?;
+    let query = Query::read(&parts.uri, &["dry_run"])?;
+    let is_dry_run = query.parsed("dry_run", "true or false")?.unwrap_or(false);
+    let body = read_body(parts)?;
+    let expected = expected_revisions(&parts.headers);
+    let expected = expected.map(|tags| tags.into_iter().map(str::to_owned).collect());
+    let document = if is_dry_run {
+        check_patch(cx, author, &body, expected).await
+    } else {
+        apply_patch(cx, author, &body, expected).await
+    };
+    document.map_err(|error| problem(&error))
 }
 
 /// Returns the configuration that applies to this request.

@@ -134,26 +134,28 @@ fn import_clients(scopes: &[&str; 2]) -> Operation {
 const NDJSON: &str = "application/x-ndjson";
 
 fn audit(scope: &str) -> Operation {
+    let (id, what) = (("readAudit", scope), "Read the audit log.");
+    operation("get", "/admin/v1/audit", id, what)
+        .parameters(audit_parameters())
+        .json(200, "The page.", "AuditPage", &[])
+        .problems(&[400])
+}
+
+fn audit_parameters() -> Vec<Value> {
+    let (text, position) = (
+        json!({"type": "string"}),
+        json!({"type": "integer", "minimum": 1}),
+    );
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
-    let (before, text) = (
-        json!({"type": "integer", "minimum": 1}),
-        json!({"type": "string"}),
-    );
     let order = json!({"type": "string", "enum": ["oldest", "newest"], "default": "oldest"});
     let outcome = json!({"type": "string", "enum": ["done", "refused"]});
-    operation(
-        "get",
-        "/admin/v1/audit",
-        ("readAudit", scope),
-        "Read the audit log.",
-    )
-    .parameters(vec![
+    vec![
         query("after", "The position after which the page starts.", &after),
         query(
             "before",
             "With order=newest, the position before which the page starts.",
-            &before,
+            &position,
         ),
         query("order", "Which events come first.", &order),
         query("limit", "The maximum number of events.", &limit),
@@ -165,9 +167,7 @@ fn audit(scope: &str) -> Operation {
         ),
         query("actor", "The client that did it.", &text),
         query("outcome", "Whether it was done.", &outcome),
-    ])
-    .json(200, "The page.", "AuditPage", &[])
-    .problems(&[400])
+    ]
 }
 
 pub(super) fn if_match() -> Value {

@@ -6,9 +6,7 @@ use serde_json::Value;
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{items, number, shown};
-use crate::console::view::{
-    Block, Cell, Facts, Field, FieldKind, Form as Shown, Table, client_href, href,
-};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, fact, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
 
@@ -22,74 +20,68 @@ const ORDERS: [(&str, &str); 3] = [
     ("delete", "Delete them"),
 ];
 
-/// Returns the form that leads from a list to the preview.
-pub(super) fn entry(filters: &[(&'static str, String)]) -> Shown {
-    let mut form = Shown {
-        title: "Change all clients that match",
-        text: "The next page shows what would be changed.".to_owned(),
-        action: "bulk".to_owned(),
-        is_search: true,
+/// Returns the form that leads from a list to the preview, if there are filters and the administrator may change clients.
+pub(super) fn entry(visit: &Visit<'_>, filters: &[(&'static str, String)]) -> Option<Block> {
+    if filters.is_empty() || !visit.may(|scopes| &scopes.clients_write) {
+        return None;
+    }
+    let text = "The next page shows what would be changed.";
+    let form = Shown {
         button: "Preview",
-        is_folded: true,
-        ..Shown::default()
+        ..Shown::search("bulk")
     };
+    let form = form.titled("Change all clients that match", text).folded();
+    let form = with_filters(form, filters);
+    let order = Field::choice("order", "Change", "disable", &ORDERS);
+    Some(Block::Form(form.field(order)))
+}
+
+fn with_filters(mut form: Shown, filters: &[(&'static str, String)]) -> Shown {
     for (name, value) in filters {
         form = form.with(name, value.as_str());
     }
-    form.field(Field::choice("order", "Change", "disable", &ORDERS))
+    form
 }
 
 /// Shows what a change would touch.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let filters = filters(|name| visit.query(name))?;
-    let order = visit.query("order").unwrap_or_default();
-    let (order, button) = known(order)?;
-    let matching = visit
-        .call(call(order, &filters, ("dry_run", "true")))
-        .await?;
-    let count = number(&matching.body, "count").unwrap_or(0);
+    let (order, button) = known(visit.query("order").unwrap_or_default())?;
+    let matching = call(order, &filters, ("dry_run", "true"));
+    let matching = visit.call(matching).await?.body;
+    let count = number(&matching, "count").unwrap_or(0);
     let rows = filters
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), Cell::text(value.as_str())));
-    let row = |id: &Value| {
-        let text = shown(id);
-        vec![Cell::Link {
-            href: client_href(&text),
-            text,
-        }]
-    };
+        .map(|(name, value)| fact(name, Cell::text(value.as_str())));
     let mut blocks = vec![
-        Block::Facts(Facts {
-            title: "Filter",
-            rows: rows.collect(),
-        }),
-        Block::Table(Table {
-            title: format!("{count} clients match"),
-            heads: vec!["The first of them"],
-            rows: items(&matching.body, "first").iter().map(row).collect(),
-            empty: "No client matches.",
-        }),
+        Block::facts("Filter", rows.collect()),
+        Block::table(
+            format!("{count} clients match"),
+            &["The first of them"],
+            items(&matching, "first").iter().map(row).collect(),
+            "No client matches.",
+        ),
     ];
     if count > 0 {
-        let mut form = Shown {
-            title: "Confirm",
-            text: "The change applies to all of them, and only if exactly this many match."
-                .to_owned(),
-            action: "bulk".to_owned(),
-            button,
-            is_dangerous: order != "enable",
-            ..Shown::default()
-        }
-        .with("order", order);
-        for (name, value) in &filters {
-            form = form.with(name, value.as_str());
-        }
-        let field = Field::text("confirm", "Type the number of clients", "");
-        blocks.push(Block::Form(
-            form.field(field.of_kind(FieldKind::Number).required()),
-        ));
+        let form = with_filters(confirmation(order, button), &filters);
+        blocks.push(Block::Form(form));
     }
     Ok(Content::page("Change many clients", blocks))
+}
+
+fn row(id: &Value) -> Vec<Cell> {
+    vec![Cell::client(&shown(id))]
+}
+
+fn confirmation(order: &str, button: &'static str) -> Shown {
+    let text = "The change applies to all of them, and only if exactly this many match.";
+    let field = Field::text("confirm", "Type the number of clients", "");
+    let field = field.of_kind(FieldKind::Number).required();
+    let form = Shown::to("bulk", button).titled("Confirm", text);
+    Shown {
+        is_dangerous: order != "enable",
+        ..form.with("order", order).field(field)
+    }
 }
 
 fn known(order: &str) -> Result<(&'static str, &'static str), Failure> {
@@ -115,22 +107,22 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
     let tally = visit
         .call(call(order, &filters, ("confirm", confirmed)))
         .await?;
-    let mut texts = Vec::new();
-    for name in ["disabled", "enabled", "deleted", "unchanged", "refused"] {
-        if let Some(count) = number(&tally.body, name) {
-            texts.push(format!("{count} {name}"));
-        }
-    }
-    let list = Cell::Link {
-        href: href("clients", &pairs(&filters)),
-        text: "The clients that match now".to_owned(),
-    };
+    let list = href("clients", &pairs(&filters));
+    let list = Cell::link(list, "The clients that match now");
     let blocks = vec![
-        good(format!("Clients: {}.", texts.join(", "))),
-        Block::Facts(Facts {
-            title: "List",
-            rows: vec![("Clients".to_owned(), list)],
-        }),
+        good(told(&tally.body)),
+        Block::facts("List", vec![fact("Clients", list)]),
     ];
     Ok(Content::page("Change many clients", blocks))
+}
+
+/// Returns what was done, in words.
+fn told(tally: &Value) -> String {
+    let names = ["disabled", "enabled", "deleted", "unchanged", "refused"];
+    let counted = names.iter().filter_map(|name| {
+        let count = number(tally, name)?;
+        Some(format!("{count} {name}"))
+    });
+    let counted: Vec<String> = counted.collect();
+    format!("Clients: {}.", counted.join(", "))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{cell, flag, members, number, text, time};
-use crate::console::view::{Block, Cell, Facts, Form as Shown, Once, Table, Tone, href};
+use crate::console::view::{Block, Cell, Form as Shown, Once, Tone, fact, href};
 use crate::console::visit::Visit;
 use crate::http::{Form, entity_tag};
 
@@ -41,13 +41,13 @@ async fn shown_client(
     let name = client
         .get("metadata")
         .map_or("", |it| text(it, "client_name"));
-    blocks.push(Block::Facts(state(client)));
+    blocks.push(state(client));
     let is_changeable = trust_level(client) != "operator";
     if is_changeable && visit.may(|scopes| &scopes.clients_write) {
         blocks.extend(orders(client));
     }
-    blocks.push(Block::Table(metadata(client)));
-    blocks.push(Block::Facts(provenance(client)));
+    blocks.push(metadata(client));
+    blocks.push(provenance(client));
     if visit.may(|scopes| &scopes.audit_read) {
         blocks.push(history(visit, id).await?);
     }
@@ -67,134 +67,111 @@ fn is_disabled(client: &Value) -> bool {
         .is_some_and(|it| flag(it, "disabled"))
 }
 
-fn state(client: &Value) -> Facts {
-    let state = if is_disabled(client) {
+fn switch(client: &Value) -> Cell {
+    if is_disabled(client) {
         Cell::badge(Tone::Bad, "disabled")
     } else {
         Cell::badge(Tone::Good, "enabled")
-    };
+    }
+}
+
+fn state(client: &Value) -> Block {
     let secret = if flag(client, "has_secret") {
         "yes"
     } else {
         "no"
     };
     let mut rows = vec![
-        (
-            "Client ID".to_owned(),
-            Cell::code(text(client, "client_id")),
-        ),
-        ("State".to_owned(), state),
-        (
-            "Trust level".to_owned(),
-            Cell::badge(Tone::Plain, trust_level(client)),
-        ),
-        ("Registered".to_owned(), time(client, "client_id_issued_at")),
-        ("Last used".to_owned(), time(client, "last_used_at")),
-        ("Expires".to_owned(), time(client, "expires_at")),
-        ("Has a secret".to_owned(), Cell::text(secret)),
-        (
-            "Revision".to_owned(),
-            Cell::text(number(client, "revision").unwrap_or(0).to_string()),
-        ),
+        fact("Client ID", Cell::code(text(client, "client_id"))),
+        fact("State", switch(client)),
+        fact("Trust level", Cell::badge(Tone::Plain, trust_level(client))),
+        fact("Registered", time(client, "client_id_issued_at")),
+        fact("Last used", time(client, "last_used_at")),
+        fact("Expires", time(client, "expires_at")),
+        fact("Has a secret", Cell::text(secret)),
+        fact("Revision", Cell::number(revision(client))),
     ];
-    let document = text(client, "client_document_uri");
-    if !document.is_empty() {
-        rows.push(("Published document".to_owned(), Cell::text(document)));
+    let published = text(client, "client_document_uri");
+    if !published.is_empty() {
+        rows.push(fact("Published document", Cell::text(published)));
     }
-    for (name, value) in members(client, "document") {
-        rows.push((format!("Document: {}", name.replace('_', " ")), cell(value)));
-    }
-    Facts {
-        title: "State",
-        rows,
-    }
+    let document = members(client, "document");
+    rows.extend(document.map(|(name, value)| (format!("Document: {}", label(name)), cell(value))));
+    Block::facts("State", rows)
 }
 
-fn metadata(client: &Value) -> Table {
+fn revision(client: &Value) -> u64 {
+    number(client, "revision").unwrap_or(0)
+}
+
+/// Returns the name of a member as people write it.
+fn label(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// Returns the metadata of a client, or of something that waits, with the origin of each member.
+pub(super) fn metadata(client: &Value) -> Block {
     let origins = client.get("origins");
     let row = |(name, value): (&str, &Value)| {
         let origin = origins.map_or("", |origins| text(origins, name));
-        vec![
-            Cell::code(name),
-            cell(value),
-            Cell::text(origin.replace('_', " ")),
-        ]
+        vec![Cell::code(name), cell(value), Cell::text(label(origin))]
     };
-    Table {
-        title: "Metadata".to_owned(),
-        heads: vec!["Member", "Value", "Origin"],
-        rows: members(client, "metadata").map(row).collect(),
-        empty: "The client has no metadata.",
-    }
+    let rows = members(client, "metadata").map(row).collect();
+    Block::table(
+        "Metadata",
+        &["Member", "Value", "Origin"],
+        rows,
+        "It has no metadata.",
+    )
 }
 
-fn provenance(client: &Value) -> Facts {
+fn provenance(client: &Value) -> Block {
     let mut rows = Vec::new();
     for (name, value) in members(client, "provenance") {
-        let label = name.replace('_', " ");
         match value {
             Value::Object(inner) => {
                 for (part, value) in inner {
-                    rows.push((format!("{label}: {}", part.replace('_', " ")), cell(value)));
+                    rows.push((format!("{}: {}", label(name), label(part)), cell(value)));
                 }
             }
             Value::Array(items) if name == "scripts" => {
                 let names = items.iter().map(|item| Cell::text(text(item, "name")));
-                rows.push((label, Cell::Many(names.collect())));
+                rows.push((label(name), Cell::Many(names.collect())));
             }
-            other => rows.push((label, cell(other))),
+            other => rows.push((label(name), cell(other))),
         }
     }
-    Facts {
-        title: "Provenance",
-        rows,
-    }
+    Block::facts("Provenance", rows)
 }
 
 /// Returns the forms that change the client as it is shown.
 fn orders(client: &Value) -> Vec<Block> {
-    let id = text(client, "client_id");
-    let form = |order: &str, button: &'static str| {
-        let form = Shown {
-            action: "client".to_owned(),
-            button,
-            ..Shown::default()
-        };
-        let revision = number(client, "revision").unwrap_or(0).to_string();
-        form.with("id", id)
-            .with("revision", revision)
-            .with("order", order)
-    };
-    let mut buttons = Vec::new();
-    buttons.push(if is_disabled(client) {
-        form("enable", "Enable")
+    let switch = if is_disabled(client) {
+        order(client, "enable", "Enable")
     } else {
-        form("disable", "Disable")
-    });
-    let mut blocks = Vec::new();
+        order(client, "disable", "Disable")
+    };
+    let mut blocks = vec![Block::Buttons(vec![switch])];
     if flag(client, "has_secret") {
-        blocks.push(Block::Form(Shown {
-            title: "New secret",
-            text: "The present secret is invalid at once. The new one is shown once.".to_owned(),
-            is_folded: true,
-            ..form("secret", "Create a new secret")
-        }));
+        let text = "The present secret is invalid at once. The new one is shown once.";
+        let form = order(client, "secret", "Create a new secret");
+        blocks.push(Block::Form(form.titled("New secret", text).folded()));
     }
-    blocks.push(Block::Form(Shown {
-        title: "New registration access token",
-        text: "The present token is invalid at once: the client cannot manage itself until it has the new one, which is shown once.".to_owned(),
-        is_folded: true,
-        ..form("token", "Create a new token")
-    }));
-    blocks.push(Block::Form(Shown {
-        title: "Delete",
-        text: "The client is deleted with its tokens. That cannot be undone.".to_owned(),
-        is_folded: true,
-        is_dangerous: true,
-        ..form("delete", "Delete this client")
-    }));
-    blocks.insert(0, Block::Buttons(buttons));
+    let text = "The present token is invalid at once: the client cannot manage itself until it has the new one, which is shown once.";
+    let form = order(client, "token", "Create a new token");
+    let form = form.titled("New registration access token", text);
+    blocks.push(Block::Form(form.folded()));
+    let text = "The client is deleted with its tokens. That cannot be undone.";
+    let form = order(client, "delete", "Delete this client").titled("Delete", text);
+    blocks.push(Block::Form(form.folded().dangerous()));
     blocks
+}
+
+/// Returns the form that gives an order about the client as it is shown.
+fn order(client: &Value, order: &str, button: &'static str) -> Shown {
+    let form = Shown::to("client", button).with("id", text(client, "client_id"));
+    let form = form.with("revision", revision(client).to_string());
+    form.with("order", order)
 }
 
 /// Changes or deletes the client that the form names.
@@ -202,36 +179,34 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
     let id = required(form, "id", "the client")?;
     let revision = required(form, "revision", "the revision")?;
     let order = required(form, "order", "the order")?;
+    let call = call(id, order)?.header(IF_MATCH, &entity_tag(revision));
+    let answer = visit.call(call).await?.body;
+    match order {
+        "secret" | "token" => {
+            let blocks = vec![Block::Once(credential(order, &answer))];
+            shown_client(visit, &answer, blocks).await
+        }
+        "delete" => Ok(Content::Redirect("clients?done=deleted".to_owned())),
+        order => {
+            let done = format!("{order}d");
+            let page = href("client", &[("id", id), ("done", &done)]);
+            Ok(Content::Redirect(page))
+        }
+    }
+}
+
+/// Returns the call for an order.
+fn call(id: &str, order: &str) -> Result<Call, Failure> {
     let one = path(&["clients", id], &[]);
-    let expected = |call: Call| call.header(IF_MATCH, &entity_tag(revision));
+    let new = |credential| Call::new(Method::POST, &path(&["clients", id, credential], &[]));
     match order {
         "disable" | "enable" => {
             let patch = json!({"disabled": order == "disable"});
-            let call = Call::new(Method::PATCH, &one).json(MERGE_PATCH, &patch);
-            visit.call(expected(call)).await?;
-            let done = format!("{order}d");
-            Ok(Content::Redirect(href(
-                "client",
-                &[("id", id), ("done", &done)],
-            )))
+            Ok(Call::new(Method::PATCH, &one).json(MERGE_PATCH, &patch))
         }
-        "secret" | "token" => {
-            let last = if order == "secret" {
-                "secret"
-            } else {
-                "registration-token"
-            };
-            let call = Call::new(Method::POST, &path(&["clients", id, last], &[]));
-            let issued = visit.call(expected(call)).await?;
-            let blocks = vec![Block::Once(credential(order, &issued.body))];
-            shown_client(visit, &issued.body, blocks).await
-        }
-        "delete" => {
-            visit
-                .call(expected(Call::new(Method::DELETE, &one)))
-                .await?;
-            Ok(Content::Redirect("clients?done=deleted".to_owned()))
-        }
+        "secret" => Ok(new("secret")),
+        "token" => Ok(new("registration-token")),
+        "delete" => Ok(Call::new(Method::DELETE, &one)),
         _ => Err(Failure::no_page()),
     }
 }

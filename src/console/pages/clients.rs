@@ -7,13 +7,11 @@ use crate::client::TrustLevel;
 use crate::console::api::path;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{items, text, time};
-use crate::console::view::{
-    Block, Cell, Field, FieldKind, Form as Shown, Table, Tone, client_href, href,
-};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Tone, client_href};
 use crate::console::visit::Visit;
 use crate::store::ClientFilter;
 
-use super::{bulk, done};
+use super::{bulk, done, next};
 
 /// The parameters whose values are moments, which people enter as days.
 const MOMENTS: &[&str] = &[
@@ -28,34 +26,25 @@ const MOMENTS: &[&str] = &[
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let filters = filters(|name| visit.query(name))?;
     let after = visit.query("after").unwrap_or_default();
-    let mut parameters: Vec<(&str, &str)> = pairs(&filters);
-    parameters.push(("after", after));
+    let parameters = [pairs(&filters), vec![("after", after)]].concat();
     let page = visit.get(&path(&["clients"], &parameters)).await?;
     let mut blocks = Vec::new();
     blocks.extend(done(visit, &[("deleted", "The client was deleted.")]));
     blocks.push(Block::Form(search(visit)));
-    let rows = items(&page, "clients").iter().map(row).collect();
-    blocks.push(Block::Table(Table {
-        title: "Clients".to_owned(),
-        heads: vec![
+    blocks.push(Block::table(
+        "Clients",
+        &[
             "Client",
             "Trust level",
             "Registered",
             "Last used",
             "Expires",
         ],
-        rows,
-        empty: "No client matches.",
-    }));
-    if !filters.is_empty() && visit.may(|scopes| &scopes.clients_write) {
-        blocks.push(Block::Form(bulk::entry(&filters)));
-    }
-    let next = text(&page, "next");
-    if !next.is_empty() {
-        let mut parameters = pairs(&filters);
-        parameters.push(("after", next));
-        blocks.push(Block::Next(href("clients", &parameters)));
-    }
+        items(&page, "clients").iter().map(row).collect(),
+        "No client matches.",
+    ));
+    blocks.extend(bulk::entry(visit, &filters));
+    blocks.extend(next(&page, ("clients", "after"), &pairs(&filters)));
     Ok(Content::page("Clients", blocks))
 }
 
@@ -107,79 +96,57 @@ fn day(visit: &Visit<'_>, name: &str) -> String {
     }
 }
 
+/// The fields for texts.
+const TEXTS: [(&str, &str); 3] = [
+    ("client_name", "Name contains"),
+    ("client_id", "Client ID begins with"),
+    ("software_id", "Software ID"),
+];
+
+/// The fields for texts that are used rarely.
+const RARE: [(&str, &str); 4] = [
+    ("address", "Address or network"),
+    ("initial_access_token", "Initial access token"),
+    ("statement_iss", "Issuer of the statement"),
+    ("script_version", "Version of the scripts"),
+];
+
+/// The fields for days.
+const DAYS: [(&str, &str); 5] = [
+    ("issued_from", "Registered from"),
+    ("issued_before", "Registered before"),
+    ("used_from", "Used from"),
+    ("used_before", "Last used before"),
+    ("expires_before", "Expires before"),
+];
+
 fn search(visit: &Visit<'_>) -> Shown {
-    let value = |name: &str| visit.query(name).unwrap_or_default().to_owned();
-    let levels = TrustLevel::ALL.map(|level| (level.as_str(), level.as_str()));
-    let levels = [&[("", "any")], &levels[..]].concat();
-    let switch = [("", "any"), ("true", "yes"), ("false", "no")];
-    let mut form = Shown {
-        action: "clients".to_owned(),
-        is_search: true,
-        button: "Search",
-        ..Shown::default()
+    let value = |name: &str| visit.query(name).unwrap_or_default();
+    let mut form = Shown::search("clients");
+    for (name, label) in TEXTS {
+        form = form.field(Field::text(name, label, value(name)));
     }
-    .field(Field::text(
-        "client_name",
-        "Name contains",
-        value("client_name"),
-    ))
-    .field(Field::text(
-        "client_id",
-        "Client ID begins with",
-        value("client_id"),
-    ))
-    .field(Field::text(
-        "software_id",
-        "Software ID",
-        value("software_id"),
-    ))
-    .field(Field::choice(
-        "trust_level",
-        "Trust level",
-        value("trust_level"),
-        &levels,
-    ))
-    .field(Field::choice(
-        "disabled",
-        "Disabled",
-        value("disabled"),
-        &switch,
-    ))
-    .field(Field::choice(
-        "never_used",
-        "Never used",
-        value("never_used"),
-        &switch,
-    ))
-    .field(Field::text(
-        "address",
-        "Address or network",
-        value("address"),
-    ))
-    .field(Field::text(
-        "initial_access_token",
-        "Initial access token",
-        value("initial_access_token"),
-    ))
-    .field(Field::text(
-        "statement_iss",
-        "Issuer of the statement",
-        value("statement_iss"),
-    ))
-    .field(Field::text(
-        "script_version",
-        "Version of the scripts",
-        value("script_version"),
-    ));
-    for (name, label) in [
-        ("issued_from", "Registered from"),
-        ("issued_before", "Registered before"),
-        ("used_from", "Used from"),
-        ("used_before", "Last used before"),
-        ("expires_before", "Expires before"),
-    ] {
+    form = form.field(levels(value("trust_level")));
+    for (name, label) in [("disabled", "Disabled"), ("never_used", "Never used")] {
+        let switch = [("", "any"), ("true", "yes"), ("false", "no")];
+        form = form.field(Field::choice(name, label, value(name), &switch));
+    }
+    for (name, label) in RARE {
+        form = form.rare_field(Field::text(name, label, value(name)));
+    }
+    with_days(form, visit)
+}
+
+fn levels(value: &str) -> Field {
+    let levels = TrustLevel::ALL.map(|level| (level.as_str(), level.as_str()));
+    let choices = [&[("", "any")], &levels[..]].concat();
+    Field::choice("trust_level", "Trust level", value, &choices)
+}
+
+fn with_days(mut form: Shown, visit: &Visit<'_>) -> Shown {
+    for (name, label) in DAYS {
         let field = Field::text(name, label, day(visit, name));
-        form = form.field(field.of_kind(FieldKind::Date));
+        form = form.rare_field(field.of_kind(FieldKind::Date));
     }
     form
 }

@@ -9,7 +9,7 @@ use crate::console::api::Call;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{pretty, shown, text};
 use crate::console::view::{
-    Block, Cell, Difference, Facts, Field, FieldKind, Form as Shown, Table, Tone, href,
+    Block, Cell, Difference, Field, FieldKind, Form as Shown, Tone, fact, href,
 };
 use crate::console::visit::Visit;
 use crate::http::{Form, entity_tag};
@@ -29,30 +29,25 @@ const LONGEST: usize = 200;
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let document = visit.get(&location(visit)).await?;
     let may_change = visit.may(|scopes| &scopes.config_write);
-    let mut blocks = Vec::new();
-    blocks.extend(done(visit, &[("changed", "The change is in force.")]));
-    let mut rows = Vec::new();
-    for (key, value) in live(&document) {
-        rows.push(row(&document, &key, value, may_change));
-    }
-    blocks.push(Block::Table(Table {
-        title: "In force, changed without a restart".to_owned(),
-        heads: vec!["Option", "Value", "Origin"],
-        rows,
-        empty: "There are no options.",
-    }));
-    let mut rows = Vec::new();
+    let live = live(&document);
+    let live = live
+        .iter()
+        .map(|(key, value)| row(&document, key, value, may_change));
+    let mut fixed = Vec::new();
     if let Some(settings) = document.get("settings") {
         flatten(settings, "", &mut |key, value| {
-            rows.push(row(&document, key, value, false));
+            fixed.push(row(&document, key, value, false));
         });
     }
-    blocks.push(Block::Table(Table {
-        title: "Changed by a restart".to_owned(),
-        heads: vec!["Option", "Value", "Origin"],
-        rows,
-        empty: "There are no options.",
-    }));
+    let mut blocks = Vec::new();
+    blocks.extend(done(visit, &[("changed", "The change is in force.")]));
+    for (title, rows) in [
+        ("In force, changed without a restart", live.collect()),
+        ("Changed by a restart", fixed),
+    ] {
+        let heads = ["Option", "Value", "Origin"];
+        blocks.push(Block::table(title, &heads, rows, "There are no options."));
+    }
     Ok(Content::page("Configuration", blocks))
 }
 
@@ -128,40 +123,31 @@ pub(super) async fn show_option(visit: &Visit<'_>) -> Result<Content, Failure> {
     let key = visit.query("key").ok_or_else(Failure::no_page)?;
     let document = visit.get(&location(visit)).await?;
     let options = live(&document);
-    let (_, value) = options
-        .iter()
-        .find(|(name, _)| name == key)
-        .ok_or_else(Failure::no_page)?;
-    let mut blocks = vec![Block::Facts(Facts {
-        title: "In force",
-        rows: vec![
-            ("Origin".to_owned(), origin(&document, key)),
-            ("Value".to_owned(), Cell::code(shown(value))),
-        ],
-    })];
+    let option = options.iter().find(|(name, _)| name == key);
+    let (_, value) = option.ok_or_else(Failure::no_page)?;
+    let rows = vec![
+        fact("Origin", origin(&document, key)),
+        fact("Value", Cell::code(shown(value))),
+    ];
+    let mut blocks = vec![Block::facts("In force", rows)];
     if visit.may(|scopes| &scopes.config_write) {
-        let form = Shown {
-            action: "option".to_owned(),
-            ..Shown::default()
-        };
-        let form = form.with("key", key).with("order", "preview");
-        let field =
-            Field::text("value", "New value, as JSON", pretty(value)).of_kind(FieldKind::Area);
-        blocks.push(Block::Form(Shown {
-            title: "Change",
-            button: "Preview",
-            ..form.clone().field(field.required())
-        }));
-        blocks.push(Block::Form(Shown {
-            title: "Remove the change",
-            text: "The option has the value of the configuration file again, or its default."
-                .to_owned(),
-            button: "Preview",
-            is_folded: true,
-            ..form.with("remove", "true")
-        }));
+        blocks.extend(changes(key, value));
     }
     Ok(Content::page(key, blocks))
+}
+
+/// Returns the forms that change an option.
+fn changes(key: &str, value: &Value) -> [Block; 2] {
+    let form = Shown::to("option", "Preview").with("key", key);
+    let form = form.with("order", "preview");
+    let field = Field::text("value", "New value, as JSON", pretty(value));
+    let field = field.of_kind(FieldKind::Area).required();
+    let text = "The option has the value of the configuration file again, or its default.";
+    let removal = form.clone().titled("Remove the change", text).folded();
+    [
+        Block::Form(form.titled("Change", "").field(field)),
+        Block::Form(removal.with("remove", "true")),
+    ]
 }
 
 /// Returns the patch that a form asks for.
@@ -202,34 +188,30 @@ async fn preview(visit: &Visit<'_>, form: &Form, operations: &Value) -> Result<C
     let dry_run = format!("{}?dry_run=true", location(visit));
     let call = Call::new(Method::PATCH, &dry_run).json(JSON_PATCH, operations);
     let revision = text(&before, "revision");
-    let after = visit
-        .call(call.header(IF_MATCH, &entity_tag(revision)))
-        .await?
-        .body;
-    let title = "What changes in the configuration";
+    let call = call.header(IF_MATCH, &entity_tag(revision));
+    let after = visit.call(call).await?.body;
     let (before, after) = (lines(&before), lines(&after));
-    let is_same = before == after;
-    let mut blocks = vec![Block::Difference(Difference::between(
-        title, &before, &after,
-    ))];
-    if !is_same {
-        let mut apply = Shown {
-            text: "The new configuration is valid. It is in force on all servers as soon as it is applied.".to_owned(),
-            action: "option".to_owned(),
-            button: "Apply",
-            ..Shown::default()
-        }
-        .with("order", "apply")
-        .with("key", key)
-        .with("revision", revision);
-        for name in ["value", "remove"] {
-            if let Some(value) = form.get(name) {
-                apply = apply.with(name, value);
-            }
-        }
-        blocks.push(Block::Form(apply));
+    let difference = Difference::between("What changes in the configuration", &before, &after);
+    let mut blocks = vec![Block::Difference(difference)];
+    if before != after {
+        blocks.push(Block::Form(application(key, revision, form)));
     }
     Ok(Content::page(format!("Change {key}"), blocks))
+}
+
+/// Returns the form that applies what was previewed.
+fn application(key: &str, revision: &str, form: &Form) -> Shown {
+    let text =
+        "The new configuration is valid. It is in force on all servers as soon as it is applied.";
+    let mut apply = Shown::to("option", "Apply").titled("", text);
+    apply = apply.with("order", "apply").with("key", key);
+    apply = apply.with("revision", revision);
+    for name in ["value", "remove"] {
+        if let Some(value) = form.get(name) {
+            apply = apply.with(name, value);
+        }
+    }
+    apply
 }
 
 /// Returns the live configuration, an option in each line.
@@ -237,7 +219,7 @@ fn lines(document: &Value) -> String {
     let mut text = String::new();
     for (key, value) in live(document) {
         let value = pretty(value).replace('\n', "\n  ");
-        text.push_str(&format!("{key} = {value}\n"));
+        text.push_str(&[&key, " = ", &value, "\n"].concat());
     }
     text
 }

@@ -5,44 +5,52 @@ use serde_json::{Value, json};
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{items, number, text, time};
-use crate::console::view::{Block, Cell, Form as Shown, Table, Tone, href};
+use crate::console::view::{Block, Cell, Form as Shown, Tone, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::{done, required};
+use super::{done, next, required};
 
 /// Lists the consumers, and the events that wait or are parked.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let all = visit.get(&path(&["events", "consumers"], &[])).await?;
+    let consumers = items(&all, "consumers");
     let may_order = visit.may(|scopes| &scopes.clients_write);
     let mut blocks = Vec::new();
-    let texts = [
-        ("retry", "The event is delivered again."),
-        ("skip", "The event is never delivered to the consumer."),
-        ("enable", "The consumer receives events again."),
-    ];
-    blocks.extend(done(visit, &texts));
-    blocks.push(Block::Table(Table {
-        title: "Consumers".to_owned(),
-        heads: vec!["Consumer", "State", "Not received yet", "Parked", "Enable"],
-        rows: items(&all, "consumers")
-            .iter()
-            .map(|it| consumer(it, may_order))
-            .collect(),
-        empty: "No script has a hook for events, and no webhook is configured.",
-    }));
-    let mut waiting = Vec::new();
-    for consumer in items(&all, "consumers") {
-        let name = text(consumer, "name");
-        waiting.extend(
-            items(consumer, "waiting")
-                .iter()
-                .map(|event| late(name, event, may_order)),
-        );
+    blocks.extend(done(visit, &DONE));
+    blocks.push(Block::table(
+        "Consumers",
+        &["Consumer", "State", "Not received yet", "Parked", "Enable"],
+        consumers.iter().map(|it| consumer(it, may_order)).collect(),
+        "No script has a hook for events, and no webhook is configured.",
+    ));
+    blocks.push(waiting(consumers, may_order));
+    for consumer in consumers {
+        if number(consumer, "parked").unwrap_or(0) > 0 {
+            blocks.extend(parked(visit, text(consumer, "name"), may_order).await?);
+        }
     }
-    blocks.push(Block::Table(Table {
-        title: "Events that wait for another attempt".to_owned(),
-        heads: vec![
+    Ok(Content::page("Events", blocks))
+}
+
+/// What each order has done.
+const DONE: [(&str, &str); 3] = [
+    ("retry", "The event is delivered again."),
+    ("skip", "The event is never delivered to the consumer."),
+    ("enable", "The consumer receives events again."),
+];
+
+/// Returns the events that wait for another attempt.
+fn waiting(consumers: &[Value], may_order: bool) -> Block {
+    let mut rows = Vec::new();
+    for consumer in consumers {
+        let name = text(consumer, "name");
+        let events = items(consumer, "waiting").iter();
+        rows.extend(events.map(|event| late(name, event, may_order)));
+    }
+    Block::table(
+        "Events that wait for another attempt",
+        &[
             "Consumer",
             "Event",
             "Client",
@@ -51,35 +59,22 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
             "Last error",
             "Order",
         ],
-        rows: waiting,
-        empty: "There are none.",
-    }));
-    for consumer in items(&all, "consumers") {
-        if number(consumer, "parked").unwrap_or(0) > 0 {
-            blocks.extend(parked(visit, text(consumer, "name"), may_order).await?);
-        }
-    }
-    Ok(Content::page("Events", blocks))
+        rows,
+        "There are none.",
+    )
 }
 
 fn consumer(consumer: &Value, may_order: bool) -> Vec<Cell> {
     let (name, disabled) = (text(consumer, "name"), text(consumer, "disabled"));
-    let count = |member: &str| Cell::Text(number(consumer, member).unwrap_or(0).to_string());
+    let count = |member: &str| Cell::number(number(consumer, member).unwrap_or(0));
     let (state, enable) = if disabled.is_empty() {
         (Cell::badge(Tone::Good, "enabled"), Cell::Nothing)
     } else {
-        let state = Cell::Many(vec![
-            Cell::badge(Tone::Bad, "disabled"),
-            Cell::text(disabled),
-        ]);
-        let form = Shown {
-            action: "events".to_owned(),
-            button: "Enable",
-            label: format!("Enable {name}"),
-            ..Shown::default()
-        };
-        let form = form.with("order", "enable").with("consumer", name);
-        (state, button(form, may_order))
+        let state = vec![Cell::badge(Tone::Bad, "disabled"), Cell::text(disabled)];
+        let form = Shown::to("events", "Enable").with("order", "enable");
+        let form = form.with("consumer", name);
+        let enable = button(form, format!("Enable {name}"), may_order);
+        (Cell::Many(state), enable)
     };
     vec![
         Cell::code(name),
@@ -90,9 +85,9 @@ fn consumer(consumer: &Value, may_order: bool) -> Vec<Cell> {
     ]
 }
 
-fn button(form: Shown, may_order: bool) -> Cell {
+fn button(form: Shown, label: String, may_order: bool) -> Cell {
     if may_order {
-        Cell::Button(Box::new(form))
+        form.button(label)
     } else {
         Cell::Nothing
     }
@@ -101,27 +96,26 @@ fn button(form: Shown, may_order: bool) -> Cell {
 fn late(consumer: &str, event: &Value, may_order: bool) -> Vec<Cell> {
     vec![
         Cell::code(consumer),
-        Cell::Text(number(event, "position").unwrap_or(0).to_string()),
+        Cell::number(number(event, "position").unwrap_or(0)),
         Cell::client(text(event, "client_id")),
-        Cell::Text(number(event, "attempts").unwrap_or(0).to_string()),
+        Cell::number(number(event, "attempts").unwrap_or(0)),
         time(event, "due"),
         Cell::text(text(event, "error")),
-        button(order("retry", "Retry", (consumer, event)), may_order),
+        order(("retry", "Retry"), (consumer, event), may_order),
     ]
 }
 
-/// Returns the form that orders something for one event.
-fn order(order: &str, button: &'static str, (consumer, event): (&str, &Value)) -> Shown {
+/// Returns the button that orders something for one event.
+fn order(
+    (order, text): (&str, &'static str),
+    (consumer, event): (&str, &Value),
+    may_order: bool,
+) -> Cell {
     let position = number(event, "position").unwrap_or(0).to_string();
-    let form = Shown {
-        action: "events".to_owned(),
-        button,
-        label: format!("{button} event {position} for {consumer}"),
-        is_dangerous: order == "skip",
-        ..Shown::default()
-    };
-    let form = form.with("order", order).with("consumer", consumer);
-    form.with("position", position)
+    let label = format!("{text} event {position} for {consumer}");
+    let form = Shown::to("events", text).with("order", order);
+    let form = form.with("consumer", consumer).with("position", position);
+    button(form, label, may_order)
 }
 
 /// Returns the parked events of a consumer.
@@ -133,21 +127,10 @@ async fn parked(visit: &Visit<'_>, consumer: &str, may_order: bool) -> Result<Ve
         .unwrap_or_default();
     let parameters = [("consumer", consumer), ("after", after)];
     let page = visit.get(&path(&["events", "parked"], &parameters)).await?;
-    let row = |event: &Value| {
-        vec![
-            Cell::Text(number(event, "position").unwrap_or(0).to_string()),
-            Cell::text(text(event, "type")),
-            Cell::client(text(event, "client_id")),
-            Cell::Text(number(event, "attempts").unwrap_or(0).to_string()),
-            time(event, "parked_at"),
-            Cell::text(text(event, "error")),
-            button(order("retry", "Retry", (consumer, event)), may_order),
-            button(order("skip", "Skip", (consumer, event)), may_order),
-        ]
-    };
-    let mut blocks = vec![Block::Table(Table {
-        title: format!("Parked events of {consumer}"),
-        heads: vec![
+    let events = items(&page, "events").iter();
+    let mut blocks = vec![Block::table(
+        format!("Parked events of {consumer}"),
+        &[
             "Event",
             "Type",
             "Client",
@@ -157,15 +140,26 @@ async fn parked(visit: &Visit<'_>, consumer: &str, may_order: bool) -> Result<Ve
             "Retry",
             "Skip",
         ],
-        rows: items(&page, "events").iter().map(row).collect(),
-        empty: "There are none.",
-    })];
-    if let Some(next) = number(&page, "next") {
-        let next = next.to_string();
-        let parameters = [("consumer", consumer), ("after", next.as_str())];
-        blocks.push(Block::Next(href("events", &parameters)));
-    }
+        events
+            .map(|event| given_up(consumer, event, may_order))
+            .collect(),
+        "There are none.",
+    )];
+    blocks.extend(next(&page, ("events", "after"), &[("consumer", consumer)]));
     Ok(blocks)
+}
+
+fn given_up(consumer: &str, event: &Value, may_order: bool) -> Vec<Cell> {
+    vec![
+        Cell::number(number(event, "position").unwrap_or(0)),
+        Cell::text(text(event, "type")),
+        Cell::client(text(event, "client_id")),
+        Cell::number(number(event, "attempts").unwrap_or(0)),
+        time(event, "parked_at"),
+        Cell::text(text(event, "error")),
+        order(("retry", "Retry"), (consumer, event), may_order),
+        order(("skip", "Skip"), (consumer, event), may_order),
+    ]
 }
 
 /// Retries or skips an event, or enables a consumer.

@@ -12,9 +12,12 @@ mod scripts;
 mod sessions;
 mod tokens;
 
+use serde_json::Value;
+
 use crate::config::AdminScopes;
 use crate::console::respond::{Content, Failure};
-use crate::console::view::{Block, Notice, Tone};
+use crate::console::value::shown;
+use crate::console::view::{Block, Notice, Tone, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
 
@@ -147,6 +150,17 @@ fn done(visit: &Visit<'_>, texts: &[(&str, &str)]) -> Option<Block> {
     let done = visit.query("done")?;
     let (_, text) = texts.iter().find(|(name, _)| *name == done)?;
     Some(good(*text))
+}
+
+/// Returns the link to the page of a list after `page`, if there is one: the same address with `parameter`.
+fn next(
+    page: &Value,
+    (list, parameter): (&str, &str),
+    parameters: &[(&str, &str)],
+) -> Option<Block> {
+    let next = shown(page.get("next")?);
+    let parameters = [parameters, &[(parameter, &next)]].concat();
+    Some(Block::Next(href(list, &parameters)))
 }
 
 fn good(text: impl Into<String>) -> Block {

@@ -9,8 +9,10 @@ use crate::console::api::path;
 use crate::console::chart::Chart;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{flag, items, number, text};
-use crate::console::view::{Block, Cell, Figure, Table, Tone, href};
+use crate::console::view::{Block, Cell, Figure, Tone, href};
 use crate::console::visit::Visit;
+
+use super::bad;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -75,65 +77,61 @@ async fn attention(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
     let mut figures = Vec::new();
     if visit.may(|scopes| &scopes.pending_read) {
         let waiting = path(&["pending"], &[("state", "waiting"), ("limit", "200")]);
-        let page = visit.get(&waiting).await?;
-        figures.push(figure(
-            "wait for approval",
-            at_least(&page, "pending"),
-            "pending".to_owned(),
-        ));
+        let waiting = at_least(&visit.get(&waiting).await?, "pending");
+        figures.push(figure("wait for approval", waiting, "pending".to_owned()));
     }
-    if !visit.may(|scopes| &scopes.clients_read) {
-        return Ok(figures);
+    if visit.may(|scopes| &scopes.clients_read) {
+        figures.extend(deliveries(visit).await?);
+        figures.extend(ends(visit).await?);
     }
+    Ok(figures)
+}
+
+/// Returns what the consumers of events have not received.
+async fn deliveries(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
     let consumers = visit.get(&path(&["events", "consumers"], &[])).await?;
     let consumers = items(&consumers, "consumers");
     let sum = |member: &str| {
         let each = consumers.iter().filter_map(|it| number(it, member));
         each.fold(0, u64::saturating_add).to_string()
     };
-    figures.push(figure(
-        "events not delivered yet",
-        sum("lag"),
-        "events".to_owned(),
-    ));
-    figures.push(figure("parked events", sum("parked"), "events".to_owned()));
-    let disabled = consumers
-        .iter()
-        .filter(|it| !text(it, "disabled").is_empty());
-    let disabled = disabled.count();
+    let is_disabled = |consumer: &&Value| !text(consumer, "disabled").is_empty();
+    let disabled = consumers.iter().filter(is_disabled).count();
+    let page = || "events".to_owned();
+    let mut figures = vec![
+        figure("events not delivered yet", sum("lag"), page()),
+        figure("parked events", sum("parked"), page()),
+    ];
     if disabled > 0 {
-        figures.push(figure(
-            "disabled consumers",
-            disabled.to_string(),
-            "events".to_owned(),
-        ));
+        figures.push(figure("disabled consumers", disabled.to_string(), page()));
     }
+    Ok(figures)
+}
+
+/// Returns the clients that nobody uses, and those that end soon.
+async fn ends(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
     let now = visit.cx.begun_at.unix();
     let unused = now.saturating_sub(UNUSED * DAY).to_string();
+    let soon = now.saturating_add(EXPIRING * DAY).to_string();
+    let never = [("never_used", "true"), ("issued_before", unused.as_str())];
+    let mut figures = Vec::new();
     for (name, filter) in [
         (
             format!("not used for {UNUSED} days"),
-            vec![("used_before", unused.clone())],
+            &[("used_before", unused.as_str())][..],
         ),
         (
-            format!("never used since they registered, {UNUSED} days ago or earlier"),
-            vec![("never_used", "true".to_owned()), ("issued_before", unused)],
+            format!("never used, registered {UNUSED} days ago or earlier"),
+            &never,
         ),
         (
             format!("expire within {EXPIRING} days"),
-            vec![(
-                "expires_before",
-                now.saturating_add(EXPIRING * DAY).to_string(),
-            )],
+            &[("expires_before", soon.as_str())],
         ),
     ] {
-        let mut parameters: Vec<(&str, &str)> = filter
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let list = href("clients", &parameters);
-        parameters.push(("limit", "500"));
+        let parameters = [filter, &[("limit", "500")]].concat();
         let page = visit.get(&path(&["clients"], &parameters)).await?;
+        let list = href("clients", filter);
         figures.push(figure(name, at_least(&page, "clients"), list));
     }
     Ok(figures)
@@ -149,106 +147,130 @@ fn at_least(page: &Value, member: &str) -> String {
     }
 }
 
-/// Returns the plot of the last days, and the commonest reasons for refusals.
-async fn registrations(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
-    let today = visit.cx.begun_at.unix() / DAY;
-    let first = today.saturating_sub(DAYS - 1);
-    let mut days: BTreeMap<u64, (u64, u64)> = (first..=today).map(|day| (day, (0, 0))).collect();
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    let mut before = String::new();
-    let mut is_whole = false;
-    for _ in 0..PAGES {
-        let parameters = [("order", "newest"), ("limit", "1000"), ("before", &before)];
-        let page = visit.get(&path(&["audit"], &parameters)).await?;
-        let events = items(&page, "events");
+/// What was registered and refused in the last days.
+struct Counted {
+    /// The first day, counted from 1970.
+    first: u64,
+    /// The numbers of each day.
+    days: BTreeMap<u64, (u64, u64)>,
+    /// How often each reason was given.
+    reasons: BTreeMap<String, u64>,
+}
+
+impl Counted {
+    fn new(now: u64) -> Self {
+        let today = now / DAY;
+        let first = today.saturating_sub(DAYS - 1);
+        Self {
+            first,
+            days: (first..=today).map(|day| (day, (0, 0))).collect(),
+            reasons: BTreeMap::new(),
+        }
+    }
+
+    /// Counts events. Returns whether one of them is older than the first day.
+    fn count_all(&mut self, events: &[Value]) -> bool {
+        let mut is_past = false;
         for event in events {
-            let day = number(event, "time").unwrap_or(0) / DAY;
-            let Some(counted) = days.get_mut(&day) else {
-                continue;
-            };
+            is_past |= self.count(event);
+        }
+        is_past
+    }
+
+    /// Counts an event. Returns whether it is older than the first day.
+    fn count(&mut self, event: &Value) -> bool {
+        let day = number(event, "time").unwrap_or(0) / DAY;
+        if let Some((done, refused)) = self.days.get_mut(&day) {
             match text(event, "action") {
-                "client_created" => counted.0 = counted.0.saturating_add(1),
+                "client_created" => *done = done.saturating_add(1),
                 "registration_refused" => {
-                    counted.1 = counted.1.saturating_add(1);
-                    let count = reasons.entry(text(event, "error").to_owned()).or_default();
+                    *refused = refused.saturating_add(1);
+                    let reason = text(event, "error").to_owned();
+                    let count = self.reasons.entry(reason).or_default();
                     *count = count.saturating_add(1);
                 }
                 _ => {}
             }
         }
-        let is_past = events
-            .iter()
-            .any(|event| number(event, "time").unwrap_or(0) / DAY < first);
-        match number(&page, "next") {
-            Some(next) if !is_past => before = next.to_string(),
-            _ => {
-                is_whole = true;
-                break;
-            }
+        day < self.first
+    }
+
+    fn chart(&self) -> Chart {
+        let period = |(day, (done, refused)): (&u64, &(u64, u64))| (day * DAY, *done, *refused);
+        Chart {
+            title: "Registrations of the last 14 days",
+            names: ("registered", "refused"),
+            periods: self.days.iter().map(period).collect(),
         }
     }
-    Ok(plotted(days, reasons, is_whole))
+
+    /// Returns the commonest reasons for refusals.
+    fn reasons(&self) -> Block {
+        let mut reasons: Vec<(&String, &u64)> = self.reasons.iter().collect();
+        reasons.sort_by(|one, other| other.1.cmp(one.1));
+        reasons.truncate(REASONS);
+        let row = |(reason, count): (&String, &u64)| vec![Cell::code(reason), Cell::number(*count)];
+        Block::table(
+            "Commonest reasons for refusals",
+            &["Error", "Registrations"],
+            reasons.into_iter().map(row).collect(),
+            "No registration was refused.",
+        )
+    }
 }
 
-fn plotted(
-    days: BTreeMap<u64, (u64, u64)>,
-    reasons: BTreeMap<String, u64>,
-    is_whole: bool,
-) -> Vec<Block> {
-    let periods = days
-        .into_iter()
-        .map(|(day, (done, refused))| (day * DAY, done, refused));
-    let mut blocks = vec![Block::Chart(Chart {
-        title: "Registrations of the last 14 days",
-        names: ("registered", "refused"),
-        periods: periods.collect(),
-    })];
-    if !is_whole {
+/// Returns the plot of the last days, and the commonest reasons for refusals.
+async fn registrations(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
+    let mut counted = Counted::new(visit.cx.begun_at.unix());
+    let mut before = Some(String::new());
+    for _ in 0..PAGES {
+        let Some(position) = before.take() else { break };
+        let parameters = [
+            ("order", "newest"),
+            ("limit", "1000"),
+            ("before", &position),
+        ];
+        let page = visit.get(&path(&["audit"], &parameters)).await?;
+        let is_past = counted.count_all(items(&page, "events"));
+        let next = number(&page, "next").filter(|_| !is_past);
+        before = next.map(|next| next.to_string());
+    }
+    let mut blocks = vec![Block::Chart(counted.chart())];
+    if before.is_some() {
         let text = "The audit log has more events than this page reads, so the plot shows only the newest 10,000.";
         blocks.push(Block::Text(text.to_owned()));
     }
-    let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
-    reasons.sort_by(|one, other| other.1.cmp(&one.1));
-    let row = |(reason, count): &(String, u64)| {
-        vec![Cell::code(reason.as_str()), Cell::text(count.to_string())]
-    };
-    blocks.push(Block::Table(Table {
-        title: "Commonest reasons for refusals".to_owned(),
-        heads: vec!["Error", "Registrations"],
-        rows: reasons.iter().take(REASONS).map(row).collect(),
-        empty: "No registration was refused.",
-    }));
-    blocks
+    blocks.push(counted.reasons());
+    Ok(blocks)
 }
 
 /// Returns the scripts that failed.
 async fn scripts(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
     let scripts = visit.get(&path(&["scripts"], &[])).await?;
     let failed = |calls: &&Value| number(calls, "faults").unwrap_or(0) > 0;
-    let row = |calls: &Value| {
-        vec![
-            Cell::code(text(calls, "script")),
-            Cell::code(text(calls, "hook")),
-            Cell::badge(Tone::Bad, number(calls, "faults").unwrap_or(0).to_string()),
-            Cell::text(number(calls, "calls").unwrap_or(0).to_string()),
-        ]
-    };
-    let mut blocks = vec![Block::Table(Table {
-        title: "Faults of scripts since the server started".to_owned(),
-        heads: vec!["Script", "Hook", "Faults", "Calls"],
-        rows: items(&scripts, "calls")
-            .iter()
-            .filter(failed)
-            .map(row)
-            .collect(),
-        empty: "No script has failed.",
-    })];
-    if let Some(candidate) = visit.find(&path(&["scripts", "candidate"], &[])).await?
-        && candidate
-            .get("canary")
-            .is_some_and(|canary| flag(canary, "has_stopped"))
-    {
-        blocks.push(super::bad("The candidate of the scripts decides no more requests, because it had too many faults."));
+    let rows = items(&scripts, "calls").iter().filter(failed).map(failure);
+    let mut blocks = vec![Block::table(
+        "Faults of scripts since the server started",
+        &["Script", "Hook", "Faults", "Calls"],
+        rows.collect(),
+        "No script has failed.",
+    )];
+    let candidate = visit.find(&path(&["scripts", "candidate"], &[])).await?;
+    let canary = candidate.as_ref().and_then(|it| it.get("canary"));
+    if canary.is_some_and(|canary| flag(canary, "has_stopped")) {
+        blocks.push(bad(
+            "The candidate of the scripts decides no more requests, because it had too many faults.",
+        ));
     }
     Ok(blocks)
+}
+
+fn failure(calls: &Value) -> Vec<Cell> {
+    let count = |member: &str| number(calls, member).unwrap_or(0);
+    vec![
+        Cell::code(text(calls, "script")),
+        Cell::code(text(calls, "hook")),
+        Cell::badge(Tone::Bad, count("faults").to_string()),
+        Cell::number(count("calls")),
+    ]
 }

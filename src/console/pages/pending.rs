@@ -4,89 +4,68 @@ use serde_json::{Map, Value};
 
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
-use crate::console::value::{cell, items, members, number, pretty, text, time};
+use crate::console::value::{cell, items, number, pretty, text, time};
 use crate::console::view::{
-    Block, Cell, Difference, Facts, Field, FieldKind, Form as Shown, Source, Table, Tone, href,
+    Block, Cell, Difference, Field, FieldKind, Form as Shown, Source, Tone, fact, href,
 };
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::{done, required};
+use super::client::metadata;
+use super::{done, next, required};
 
 /// Lists what waits, or has ended and is still kept.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
-    let (kind, state) = (visit.query("type"), visit.query("state"));
-    let parameters = [
-        ("type", kind.unwrap_or_default()),
-        ("state", state.unwrap_or_default()),
-        (
-            "verification_code",
-            visit.query("verification_code").unwrap_or_default(),
-        ),
-        ("after", visit.query("after").unwrap_or_default()),
-    ];
+    let value = |name| (name, visit.query(name).unwrap_or_default());
+    let filters = [value("type"), value("state"), value("verification_code")];
+    let parameters = [&filters[..], &[value("after")]].concat();
     let page = visit.get(&path(&["pending"], &parameters)).await?;
-    let mut blocks = Vec::new();
     let texts = [
         ("approved", "It was approved."),
         ("denied", "It was denied."),
     ];
+    let mut blocks = Vec::new();
     blocks.extend(done(visit, &texts));
     blocks.push(Block::Form(search(visit)));
-    blocks.push(Block::Table(Table {
-        title: "Requests".to_owned(),
-        heads: vec!["Client", "Type", "State", "Why", "Since", "Ends", "From"],
-        rows: items(&page, "pending").iter().map(row).collect(),
-        empty: "Nothing waits.",
-    }));
-    let next = text(&page, "next");
-    if !next.is_empty() {
-        let parameters = [&parameters[..2], &[("after", next)]].concat();
-        blocks.push(Block::Next(href("pending", &parameters)));
-    }
+    blocks.push(Block::table(
+        "Requests",
+        &["Client", "Type", "State", "Why", "Since", "Ends", "From"],
+        items(&page, "pending").iter().map(row).collect(),
+        "Nothing waits.",
+    ));
+    blocks.extend(next(&page, ("pending", "after"), &filters));
     Ok(Content::page("Approvals", blocks))
 }
 
+/// The types of what waits.
+const TYPES: [(&str, &str); 4] = [
+    ("", "any"),
+    ("registration", "registration"),
+    ("update", "update"),
+    ("document", "document"),
+];
+
+/// How far a decision can be.
+const STATES: [(&str, &str); 5] = [
+    ("", "any"),
+    ("waiting", "waiting"),
+    ("approved", "approved"),
+    ("denied", "denied"),
+    ("expired", "expired"),
+];
+
 fn search(visit: &Visit<'_>) -> Shown {
-    let value = |name: &str| visit.query(name).unwrap_or_default().to_owned();
-    let kinds = [
-        ("", "any"),
-        ("registration", "registration"),
-        ("update", "update"),
-        ("document", "document"),
-    ];
-    let states = [
-        ("", "any"),
-        ("waiting", "waiting"),
-        ("approved", "approved"),
-        ("denied", "denied"),
-        ("expired", "expired"),
-    ];
-    Shown {
-        action: "pending".to_owned(),
-        is_search: true,
-        button: "Search",
-        ..Shown::default()
-    }
-    .field(Field::choice("type", "Type", value("type"), &kinds))
-    .field(Field::choice("state", "State", value("state"), &states))
-    .field(
-        Field::text("verification_code", "Code", "")
-            .hint("The code that the client shows to people."),
-    )
+    let value = |name: &str| visit.query(name).unwrap_or_default();
+    let code = Field::text("verification_code", "Code", "");
+    Shown::search("pending")
+        .field(Field::choice("type", "Type", value("type"), &TYPES))
+        .field(Field::choice("state", "State", value("state"), &STATES))
+        .field(code.hint("The code that the client shows to people."))
 }
 
 fn row(item: &Value) -> Vec<Cell> {
-    let (id, name) = (text(item, "id"), text(item, "client_name"));
-    let shown = if name.is_empty() {
-        text(item, "client_id")
-    } else {
-        name
-    };
-    let link = Cell::Link {
-        href: href("request", &[("id", id)]),
-        text: shown.to_owned(),
-    };
+    let page = href("request", &[("id", text(item, "id"))]);
+    let link = Cell::link(page, shown_name(item));
     vec![
         link,
         Cell::text(text(item, "type")),
@@ -112,33 +91,35 @@ fn state(item: &Value) -> Cell {
 pub(super) async fn show_one(visit: &Visit<'_>) -> Result<Content, Failure> {
     let id = visit.query("id").ok_or_else(Failure::no_page)?;
     let item = visit.get(&path(&["pending", id], &[])).await?;
-    let mut blocks = vec![Block::Facts(facts(&item))];
+    let mut blocks = vec![Block::facts("Request", facts(&item))];
     if text(&item, "state") == "waiting" && may_decide(visit, &item) {
-        blocks.extend(decisions(&item));
+        blocks.push(decision(&item, "approve", "Approve"));
+        blocks.push(decision(&item, "deny", "Deny"));
     }
-    if let Some(change) = item.get("change") {
-        let side = |name: &str| pretty(change.get(name).unwrap_or(&Value::Null));
-        let title = "What changes in the client in force";
-        blocks.push(Block::Difference(Difference::between(
-            title,
-            &side("before"),
-            &side("after"),
-        )));
+    blocks.extend(difference(&item));
+    blocks.push(metadata(&item));
+    let document = text(&item, "document");
+    if !document.is_empty() {
+        let (title, text) = ("Document".to_owned(), document.to_owned());
+        blocks.push(Block::Source(Source { title, text }));
     }
-    blocks.push(Block::Table(metadata(&item)));
-    if !text(&item, "document").is_empty() {
-        blocks.push(Block::Source(Source {
-            title: "Document".to_owned(),
-            text: text(&item, "document").to_owned(),
-        }));
+    Ok(Content::page(shown_name(&item), blocks))
+}
+
+/// Returns the name of the client, or its identifier if it has none.
+fn shown_name(item: &Value) -> &str {
+    match text(item, "client_name") {
+        "" => text(item, "client_id"),
+        name => name,
     }
-    let name = text(&item, "client_name");
-    let title = if name.is_empty() {
-        text(&item, "client_id")
-    } else {
-        name
-    };
-    Ok(Content::page(title, blocks))
+}
+
+fn difference(item: &Value) -> Option<Block> {
+    let change = item.get("change")?;
+    let side = |name: &str| pretty(change.get(name).unwrap_or(&Value::Null));
+    let title = "What changes in the client in force";
+    let difference = Difference::between(title, &side("before"), &side("after"));
+    Some(Block::Difference(difference))
 }
 
 fn may_decide(visit: &Visit<'_>, item: &Value) -> bool {
@@ -147,95 +128,59 @@ fn may_decide(visit: &Visit<'_>, item: &Value) -> bool {
         && (!is_document || visit.may(|scopes| &scopes.documents_write))
 }
 
-fn facts(item: &Value) -> Facts {
+/// The texts of something that waits, each with its label.
+const TEXTS: [(&str, &str); 6] = [
+    ("reason", "Why it waits"),
+    ("address", "From"),
+    ("asked_by", "Asked for by"),
+    ("decided_by", "Decided by"),
+    ("note", "Note"),
+    ("type", "Type"),
+];
+
+/// The times of something that waits, each with its label.
+const TIMES: [(&str, &str); 4] = [
+    ("requested_at", "Since"),
+    ("expires_at", "Ends"),
+    ("asked_at", "Last asked for"),
+    ("decided_at", "Decided"),
+];
+
+fn facts(item: &Value) -> Vec<(String, Cell)> {
+    let level = Cell::badge(Tone::Plain, text(item, "trust_level"));
     let mut rows = vec![
-        ("Type".to_owned(), Cell::text(text(item, "type"))),
-        ("State".to_owned(), state(item)),
-        ("Client ID".to_owned(), Cell::code(text(item, "client_id"))),
-        (
-            "Trust level".to_owned(),
-            Cell::badge(Tone::Plain, text(item, "trust_level")),
-        ),
-        ("Why it waits".to_owned(), Cell::text(text(item, "reason"))),
-        ("From".to_owned(), Cell::text(text(item, "address"))),
-        ("Since".to_owned(), time(item, "requested_at")),
-        ("Ends".to_owned(), time(item, "expires_at")),
-        (
-            "Asked for".to_owned(),
-            Cell::text(format!("{} times", number(item, "asked").unwrap_or(0))),
-        ),
+        fact("State", state(item)),
+        fact("Client ID", Cell::code(text(item, "client_id"))),
+        fact("Trust level", level),
     ];
-    for (member, label) in [
-        ("asked_by", "Asked for by"),
-        ("decided_by", "Decided by"),
-        ("note", "Note"),
-    ] {
-        if !text(item, member).is_empty() {
-            rows.push((label.to_owned(), Cell::text(text(item, member))));
-        }
-    }
-    if number(item, "decided_at").is_some() {
-        rows.push(("Decided".to_owned(), time(item, "decided_at")));
-    }
-    if let Some(change) = item.get("change")
-        && !items(change, "downgrades").is_empty()
-    {
-        let texts = items(change, "downgrades").iter().map(cell);
-        rows.push((
-            "Authenticates with less than before by".to_owned(),
-            Cell::Many(texts.collect()),
-        ));
-    }
-    Facts {
-        title: "Request",
-        rows,
-    }
+    rows.extend(TEXTS.map(|(name, label)| fact(label, Cell::text(text(item, name)))));
+    rows.extend(TIMES.map(|(name, label)| fact(label, time(item, name))));
+    let asked = number(item, "asked").unwrap_or(0);
+    rows.push(fact("How often it was asked for", Cell::number(asked)));
+    rows.extend(downgrades(item));
+    rows.retain(|(_, value)| !matches!(value, Cell::Nothing));
+    rows
 }
 
-fn metadata(item: &Value) -> Table {
-    let origins = item.get("origins");
-    let row = |(name, value): (&str, &Value)| {
-        let origin = origins.map_or("", |origins| text(origins, name));
-        vec![
-            Cell::code(name),
-            cell(value),
-            Cell::text(origin.replace('_', " ")),
-        ]
-    };
-    Table {
-        title: "Metadata".to_owned(),
-        heads: vec!["Member", "Value", "Origin"],
-        rows: members(item, "metadata").map(row).collect(),
-        empty: "It has no metadata.",
-    }
+/// Returns the members by which a client would authenticate with less than before.
+fn downgrades(item: &Value) -> Option<(String, Cell)> {
+    let downgrades = items(item.get("change")?, "downgrades").iter();
+    let downgrades: Vec<Cell> = downgrades.map(cell).collect();
+    let is_any = !downgrades.is_empty();
+    let label = "Authenticates with less than before by";
+    is_any.then(|| fact(label, Cell::Many(downgrades)))
 }
 
-/// Returns the forms for a decision about exactly what is shown.
-fn decisions(item: &Value) -> Vec<Block> {
-    let form = |order: &'static str| {
-        let note = Field::text("note", "Note", "").of_kind(FieldKind::Area);
-        let form = Shown {
-            action: "request".to_owned(),
-            is_folded: true,
-            ..Shown::default()
-        };
-        let form = form.with("id", text(item, "id")).with("order", order);
-        let form = form.with("digest", text(item, "digest"));
-        form.field(note.hint("Why. It is kept with the client and in the audit log."))
-    };
-    vec![
-        Block::Form(Shown {
-            title: "Approve",
-            button: "Approve",
-            ..form("approve")
-        }),
-        Block::Form(Shown {
-            title: "Deny",
-            button: "Deny",
-            is_dangerous: true,
-            ..form("deny")
-        }),
-    ]
+/// Returns the form for a decision about exactly what is shown.
+fn decision(item: &Value, order: &str, button: &'static str) -> Block {
+    let note = Field::text("note", "Note", "").of_kind(FieldKind::Area);
+    let note = note.hint("Why. It is kept with the client and in the audit log.");
+    let form = Shown::to("request", button).titled(button, "").folded();
+    let form = form.with("id", text(item, "id")).with("order", order);
+    Block::Form(Shown {
+        is_dangerous: order == "deny",
+        ..form.with("digest", text(item, "digest")).field(note)
+    })
 }
 
 /// Approves or denies what the form names.

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 
 use crate::console::respond::{Content, Failure};
-use crate::console::view::{Block, Cell, Form as Shown, Table, Tone};
+use crate::console::view::{Block, Cell, Form as Shown, Tone};
 use crate::console::visit::Visit;
 use crate::http::Form;
 use crate::store::{Action, Change, FoundSession};
@@ -32,41 +32,9 @@ fn is_own(visit: &Visit<'_>, found: &FoundSession) -> bool {
 }
 
 fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
-    let row = |found: &FoundSession| {
-        let session = found.session();
-        let is_this = found.id() == visit.session.id();
-        let end = if is_this {
-            Cell::badge(Tone::Plain, "this session")
-        } else {
-            let form = Shown {
-                action: "sessions".to_owned(),
-                button: "End",
-                label: format!(
-                    "End the session of {} that began at {}",
-                    session.client_id, session.began_at
-                ),
-                is_dangerous: true,
-                ..Shown::default()
-            };
-            Cell::Button(Box::new(form.with("id", found.id())))
-        };
-        vec![
-            Cell::Text(session.client_id.to_string()),
-            Cell::time(Some(session.began_at.unix())),
-            Cell::time(Some(session.used_at.unix())),
-            Cell::text(
-                session
-                    .address
-                    .map(|address| address.to_string())
-                    .unwrap_or_default(),
-            ),
-            Cell::text(session.browser.clone().unwrap_or_default()),
-            end,
-        ]
-    };
-    Block::Table(Table {
-        title: title.to_owned(),
-        heads: vec![
+    Block::table(
+        title,
+        &[
             "Administrator",
             "Began",
             "Last used",
@@ -74,9 +42,30 @@ fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
             "Browser",
             "End",
         ],
-        rows: sessions.iter().map(row).collect(),
-        empty: "There are none.",
-    })
+        sessions.iter().map(|found| row(visit, found)).collect(),
+        "There are none.",
+    )
+}
+
+fn row(visit: &Visit<'_>, found: &FoundSession) -> Vec<Cell> {
+    let session = found.session();
+    let address = session.address.map(|address| address.to_string());
+    let end = if found.id() == visit.session.id() {
+        Cell::badge(Tone::Plain, "this session")
+    } else {
+        let (whose, began) = (&session.client_id, session.began_at);
+        let label = format!("End the session of {whose} that began at {began}");
+        let form = Shown::to("sessions", "End").dangerous();
+        form.with("id", found.id()).button(label)
+    };
+    vec![
+        Cell::Text(session.client_id.to_string()),
+        Cell::time(Some(session.began_at.unix())),
+        Cell::time(Some(session.used_at.unix())),
+        Cell::text(address.unwrap_or_default()),
+        Cell::text(session.browser.clone().unwrap_or_default()),
+        end,
+    ]
 }
 
 /// Ends a session.

@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
-use crate::console::value::{cell, items, members, number, text, time};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Once, Table, href};
+use crate::console::value::{items, members, number, text, time, words};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Once, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::{done, required};
+use super::{done, next, required};
 
 /// The path of the tokens in the admin API.
 const ALL: &str = "initial-access-tokens";
@@ -54,98 +54,83 @@ async fn listed(visit: &Visit<'_>, mut blocks: Vec<Block>) -> Result<Content, Fa
     let after = visit.query("after").unwrap_or_default();
     let page = visit.get(&path(&[ALL], &[("after", after)])).await?;
     blocks.push(Block::Form(creation()));
-    blocks.push(Block::Table(Table {
-        title: "Tokens".to_owned(),
-        heads: vec![
+    blocks.push(Block::table(
+        "Tokens",
+        &[
             "Note", "Used", "Created", "Expires", "Policy", "Clients", "Revoke",
         ],
-        rows: items(&page, "initial_access_tokens")
+        items(&page, "initial_access_tokens")
             .iter()
             .map(row)
             .collect(),
-        empty: "There are none.",
-    }));
-    let next = text(&page, "next");
-    if !next.is_empty() {
-        blocks.push(Block::Next(href("tokens", &[("after", next)])));
-    }
+        "There are none.",
+    ));
+    blocks.extend(next(&page, ("tokens", "after"), &[]));
     Ok(Content::page("Initial access tokens", blocks))
 }
 
 fn row(token: &Value) -> Vec<Cell> {
-    let id = text(token, "id");
+    let (id, note) = (text(token, "id"), text(token, "note"));
     let used = number(token, "used").unwrap_or(0);
     let used = match number(token, "uses") {
         Some(uses) => format!("{used} of {uses}"),
         None => used.to_string(),
     };
-    let policy = members(token, "policy").filter(|(_, value)| !value.is_null());
-    let policy = policy
-        .map(|(name, value)| Cell::Text(format!("{}: {}", name.replace('_', " "), short(value))));
-    let revoke = Shown {
-        action: "tokens".to_owned(),
-        button: "Revoke",
-        label: format!("Revoke the token {} {id}", text(token, "note")),
-        is_dangerous: true,
-        ..Shown::default()
-    };
+    let revoke = Shown::to("tokens", "Revoke").dangerous();
+    let revoke = revoke.with("order", "revoke").with("id", id);
     vec![
-        Cell::Many(vec![Cell::text(text(token, "note")), Cell::code(id)]),
+        Cell::Many(vec![Cell::text(note), Cell::code(id)]),
         Cell::Text(used),
         time(token, "created_at"),
         time(token, "expires_at"),
-        Cell::Many(policy.collect()),
-        Cell::Link {
-            href: href("clients", &[("initial_access_token", id)]),
-            text: "show".to_owned(),
-        },
-        Cell::Button(Box::new(revoke.with("order", "revoke").with("id", id))),
+        policy(token),
+        Cell::link(href("clients", &[("initial_access_token", id)]), "show"),
+        revoke.button(format!("Revoke the token {note} {id}")),
     ]
 }
 
-/// Returns a part of a policy in one line.
-fn short(value: &Value) -> String {
-    match cell(value) {
-        Cell::Many(values) => {
-            let texts = values.into_iter().filter_map(|value| match value {
-                Cell::Text(text) => Some(text),
-                _ => None,
-            });
-            texts.collect::<Vec<_>>().join(" ")
-        }
-        Cell::Text(text) | Cell::Code(text) => text,
-        _ => String::new(),
+/// Returns the policy of a token, a member in each line.
+fn policy(token: &Value) -> Cell {
+    let mut lines = Vec::new();
+    for (name, value) in members(token, "policy").filter(|(_, value)| !value.is_null()) {
+        let name = name.replace('_', " ");
+        lines.push(Cell::Text(format!("{name}: {}", words(value))));
     }
+    Cell::Many(lines)
 }
 
 /// The form that makes a token.
 fn creation() -> Shown {
     let number = |name, label, hint| {
-        Field::text(name, label, "")
-            .of_kind(FieldKind::Number)
-            .hint(hint)
+        let field = Field::text(name, label, "").of_kind(FieldKind::Number);
+        field.hint(hint)
     };
-    let mut form = Shown {
-        title: "Create a token",
-        text: "Clients that are registered with the token must comply with its policy, also when they are updated.".to_owned(),
-        action: "tokens".to_owned(),
-        button: "Create",
-        is_folded: true,
-        ..Shown::default()
-    }
-    .with("order", "create")
-    .field(Field::text("note", "Note", "").hint("What the token is for."))
-    .field(number("uses", "Clients", "How many clients it can register. Empty: any number."))
-    .field(number("hours", "Lifetime in hours", "Empty: it is valid until it is revoked."));
+    let text = "Clients that are registered with the token must comply with its policy, also when they are updated.";
+    let more = Field::text("more", "Further members of the policy", "").of_kind(FieldKind::Area);
+    let mut form = Shown::to("tokens", "Create")
+        .titled("Create a token", text)
+        .folded();
+    form = form
+        .with("order", "create")
+        .field(Field::text("note", "Note", "").hint("What the token is for."))
+        .field(number(
+            "uses",
+            "Clients",
+            "How many clients it can register. Empty: any number.",
+        ))
+        .field(number(
+            "hours",
+            "Lifetime in hours",
+            "Empty: it is valid until it is revoked.",
+        ));
     for (name, label, hint) in LISTS {
         form = form.field(Field::text(name, label, "").hint(hint));
     }
-    form.field(
-        Field::text("more", "Further members of the policy", "")
-            .of_kind(FieldKind::Area)
-            .hint("A JSON object, for example {\"maximum_lifetime\": 86400}. Members: privileged_members, client_documents, maximum_lifetime, attributes. Usually empty."),
-    )
+    form.field(more.hint(MORE))
 }
+
+/// What the field for further members of a policy is for.
+const MORE: &str = "A JSON object, for example {\"maximum_lifetime\": 86400}. Members: privileged_members, client_documents, maximum_lifetime, attributes. Usually empty.";
 
 /// Makes or revokes a token.
 pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
@@ -174,36 +159,37 @@ async fn create(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
 
 /// Returns the request that the form stands for.
 fn wanted(form: &Form) -> Result<Value, Failure> {
-    let count = |name: &str, label: &str| {
-        let count = form.get(name).map(str::parse::<u64>).transpose();
-        count.map_err(|_| Failure::invalid(&format!("{label} must be a number.")))
-    };
-    let mut policy = match form.get("more").map(str::trim) {
-        Some(text) if !text.is_empty() => serde_json::from_str::<Map<String, Value>>(text)
-            .map_err(|error| {
-                Failure::invalid(&format!(
-                    "The further members of the policy are no JSON object: {error}."
-                ))
-            })?,
-        _ => Map::new(),
+    let lifetime = count(form, "hours", "The lifetime")?;
+    Ok(json!({
+        "note": form.get("note"),
+        "uses": count(form, "uses", "The number of clients")?,
+        "expires_in": lifetime.map(|hours| hours.saturating_mul(HOUR)),
+        "policy": wanted_policy(form)?,
+    }))
+}
+
+fn count(form: &Form, name: &str, label: &str) -> Result<Option<u64>, Failure> {
+    let count = form.get(name).map(str::parse::<u64>).transpose();
+    count.map_err(|_| Failure::invalid(&format!("{label} must be a number.")))
+}
+
+fn wanted_policy(form: &Form) -> Result<Map<String, Value>, Failure> {
+    let more = form.get("more").unwrap_or_default().trim();
+    let mut policy = match more {
+        "" => Map::new(),
+        text => serde_json::from_str::<Map<String, Value>>(text).map_err(|error| {
+            let text = format!("The further members of the policy are no JSON object: {error}.");
+            Failure::invalid(&text)
+        })?,
     };
     for (name, ..) in LISTS {
-        let words: Vec<&str> = form
-            .get(name)
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let words = form.get(name).unwrap_or_default().split_whitespace();
+        let words: Vec<&str> = words.collect();
         if !words.is_empty() {
             policy.insert(name.to_owned(), words.into());
         }
     }
-    let lifetime = count("hours", "The lifetime")?.map(|hours| hours.saturating_mul(HOUR));
-    Ok(json!({
-        "note": form.get("note"),
-        "uses": count("uses", "The number of clients")?,
-        "expires_in": lifetime,
-        "policy": policy,
-    }))
+    Ok(policy)
 }
 
 #[cfg(test)]

@@ -35,14 +35,7 @@ impl Reloader {
         )?;
         let (patch, next) = settled(&layers, wanted)?;
         if change.is_dry_run {
-            let revision = self.document().revision;
-            let Configuration { live, origins, .. } = &next.configuration;
-            return Ok(Document::new(
-                &self.service.settings,
-                live,
-                origins,
-                revision,
-            ));
+            return Ok(self.document_of(&next.configuration));
         }
         if patch != self.sources.patch {
             self.store(patch, &next, &change.author).await?;
@@ -110,6 +103,13 @@ impl Reloader {
         tracing::info!(number = self.patches, keys = ?patch.keys(), "configuration patched");
         self.sources.patch = patch;
         Ok(())
+    }
+
+    /// Returns the document of a configuration that is not in force, with the revision of the one that is.
+    fn document_of(&self, configuration: &Configuration) -> Document {
+        let revision = self.document().revision;
+        let Configuration { live, origins, .. } = configuration;
+        Document::new(&self.service.settings, live, origins, revision)
     }
 
     fn document(&self) -> Document {

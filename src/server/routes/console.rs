@@ -19,8 +19,18 @@ pub(crate) enum OperatorListener {
     Shared(Option<SocketAddr>),
 }
 
+/// Returns what is served to operators: `probes`, the admin API and the console.
+pub(crate) fn operations(
+    service: &Arc<Service>,
+    probes: Router,
+    listener: OperatorListener,
+) -> Router {
+    let api = admin(Arc::clone(service));
+    probes.merge(api).merge(console(service, listener))
+}
+
 /// Returns the console, if the configuration has it on this listener.
-pub(crate) fn console(service: &Arc<Service>, listener: OperatorListener) -> Router {
+fn console(service: &Arc<Service>, listener: OperatorListener) -> Router {
     match place(service, listener) {
         Some(place) => {
             let routes = console::router(service, admin(Arc::clone(service)), place);

@@ -37,7 +37,7 @@ use crate::token;
 use crate::trial::Observer;
 
 pub(crate) use admin::admin;
-pub(crate) use console::{OperatorListener, console};
+pub(crate) use console::{OperatorListener, operations};
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.

@@ -1,5 +1,8 @@
 //! The console: sessions, what each page needs, and that nothing that a client registers can do anything in a page.
 
+mod pages;
+mod sessions;
+
 use registrar::config::ConsoleUse;
 use reqwest::header::{COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
@@ -13,6 +16,15 @@ const PAGES: &[&str] = &[
     "client?id=x",
     "audit",
     "sessions",
+    "bulk?order=delete&client_id=x",
+    "tokens",
+    "pending",
+    "request?id=x",
+    "events",
+    "scripts",
+    "version?id=x",
+    "configuration",
+    "option?key=scopes",
     "no-such-page",
 ];
 
@@ -143,6 +155,9 @@ fn plain_client() -> reqwest::Client {
     client.build().unwrap()
 }
 
+/// A text that does something in a page if it is not escaped anywhere.
+const CANARY: &str = "<script>alert('canary')</script>\"'><img src=x onerror=alert(1)>";
+
 #[tokio::test]
 async fn without_a_session_every_page_is_the_sign_in_page() {
     let server = TestServer::with_console(ConsoleUse::Auto).await;
@@ -205,99 +220,6 @@ async fn every_answer_has_the_headers_that_protect_it() {
 }
 
 #[tokio::test]
-async fn a_session_begins_with_the_secret_of_an_administrator_and_ends_when_he_signs_out() {
-    let server = TestServer::with_console(ConsoleUse::Auto).await;
-    let mut browser = Browser::new(&server);
-    let shown = browser.get("client?id=a%26b").await;
-    let before = browser.cookie.clone();
-    assert!(
-        shown.text.contains("value=\"client?id=a%26b\""),
-        "{}",
-        shown.text
-    );
-    let administrator = server.administrator();
-    let fields = [
-        ("client_id", administrator.id.as_str()),
-        ("client_secret", &secret_of(&administrator)),
-        ("next", "client?id=a%26b"),
-    ];
-    let signed = browser.post(&shown, "sign-in", &fields).await;
-    signed.expect_status(303);
-    assert_eq!(signed.header("location"), "client?id=a%26b");
-    let cookie = signed.header("set-cookie");
-    let (_, attributes) = cookie.split_once(';').unwrap();
-    assert_eq!(attributes, " Path=/console/; HttpOnly; SameSite=Strict");
-    assert_ne!(
-        browser.cookie, before,
-        "a secret that somebody may have planted is not used"
-    );
-    let (_, secret) = browser.cookie.split_once('=').unwrap();
-    server.must_not_leak(secret);
-    let page = browser.get("").await;
-    page.expect_status(200);
-    assert!(page.text.contains("<h1>Overview</h1>"), "{}", page.text);
-
-    let session = browser.cookie.clone();
-    let out = browser.post(&page, "sign-out", &[]).await;
-    out.expect_status(303);
-    assert!(out.header("set-cookie").contains("Max-Age=0"));
-    browser.cookie = session;
-    expect_sign_in(&browser.get("").await);
-    let actions = server.actions().await;
-    for action in ["administrator_signed_in", "administrator_signed_out"] {
-        let event = actions.iter().find(|event| event["action"] == action);
-        let event = event.unwrap_or_else(|| panic!("{action}: {actions:?}"));
-        assert_eq!(event["actor"], "administrator");
-        assert_eq!(event["address"], "127.0.0.1");
-        assert_eq!(event["details"]["session"].as_str().unwrap().len(), 32);
-    }
-}
-
-#[tokio::test]
-async fn a_wrong_secret_and_a_client_are_refused_alike_and_failures_are_limited() {
-    let server = TestServer::with_console(ConsoleUse::Auto).await;
-    let machine = json!({"grant_types": ["client_credentials"], "scope": "openid"});
-    let client = server.register(&machine).await;
-    let mut browser = Browser::new(&server);
-    let mut texts = Vec::new();
-    for (id, secret) in [
-        ("administrator", "wrong".to_owned()),
-        ("nobody", "wrong".to_owned()),
-        (client.id.as_str(), secret_of(&client)),
-    ] {
-        let answer = browser.sign_in_with(id, &secret).await;
-        expect_sign_in(&answer);
-        assert!(
-            answer
-                .text
-                .contains("The client ID or the secret is wrong.")
-        );
-        assert!(
-            !answer.text.contains("wrong\""),
-            "a secret is not shown again"
-        );
-        texts.push(
-            answer
-                .text
-                .replace(id, "ID")
-                .replace(&form_token(&answer), ""),
-        );
-    }
-    assert!(texts.windows(2).all(|two| two[0] == two[1]), "{texts:?}");
-    let actions = server.actions().await;
-    let failed = |event: &&Value| event["action"] == "authentication_refused";
-    assert_eq!(
-        actions.iter().find(failed).unwrap()["subject"],
-        "administrator"
-    );
-    let mut status = 401;
-    for _ in 0..50 {
-        status = browser.sign_in_with("administrator", "wrong").await.status;
-    }
-    assert_eq!(status, 429);
-}
-
-#[tokio::test]
 async fn a_form_without_the_token_of_its_session_does_nothing() {
     let server = TestServer::with_console(ConsoleUse::Auto).await;
     let client = server.register(&minimal()).await;
@@ -349,80 +271,6 @@ async fn a_form_without_the_token_of_its_session_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_is_found_disabled_given_a_secret_and_deleted_as_by_the_api() {
-    let server = TestServer::with_console(ConsoleUse::Auto).await;
-    let client = server
-        .register(&with(minimal(), json!({"client_name": "Reader"})))
-        .await;
-    let mut browser = Browser::new(&server);
-    browser.sign_in(&server.administrator()).await;
-    let list = browser.get("clients?client_name=read").await;
-    assert!(list.text.contains("Reader") && list.text.contains(&client.id));
-    let none = browser.get("clients?client_name=writer").await;
-    assert!(none.text.contains("No client matches."));
-    let wrong = browser.get("clients?trust_level=high").await;
-    wrong.expect_status(400);
-
-    let page = format!("client?id={}", client.id);
-    let shown = browser.get(&page).await;
-    shown.expect_status(200);
-    for text in [
-        "<code>redirect_uris</code>",
-        "https://client.example.org/cb",
-        "request",
-        "default",
-        "client created",
-    ] {
-        assert!(shown.text.contains(text), "{text}: {}", shown.text);
-    }
-    let order = |order| {
-        [
-            ("id", client.id.as_str()),
-            ("revision", "1"),
-            ("order", order),
-        ]
-    };
-    let disabled = browser.post(&shown, "client", &order("disable")).await;
-    assert_eq!(disabled.header("location"), format!("{page}&done=disabled"));
-    let again = browser.post(&shown, "client", &order("enable")).await;
-    again.expect_status(412);
-    assert!(
-        again.text.contains("The client has changed"),
-        "{}",
-        again.text
-    );
-    let fields = [
-        ("id", client.id.as_str()),
-        ("revision", "2"),
-        ("order", "secret"),
-    ];
-    let issued = browser.post(&shown, "client", &fields).await;
-    issued.expect_status(200);
-    let (_, rest) = issued.text.split_once("id=\"once\">").expect("a secret");
-    let secret = rest.split('<').next().unwrap();
-    assert_eq!(secret.len(), 86);
-    server.must_not_leak(secret);
-    assert!(
-        !browser.get(&page).await.text.contains(secret),
-        "it is shown once"
-    );
-    let fields = [
-        ("id", client.id.as_str()),
-        ("revision", "3"),
-        ("order", "delete"),
-    ];
-    let deleted = browser.post(&shown, "client", &fields).await;
-    assert_eq!(deleted.header("location"), "clients?done=deleted");
-    browser.get(&page).await.expect_status(404);
-    let actions = server.actions().await;
-    for action in ["client_updated", "client_secret_rotated", "client_deleted"] {
-        let event = actions.iter().find(|event| event["action"] == action);
-        let event = event.unwrap_or_else(|| panic!("{action}: {actions:?}"));
-        assert_eq!(event["actor"], "administrator", "{action}");
-    }
-}
-
-#[tokio::test]
 async fn a_page_needs_the_scope_of_the_api() {
     let server = TestServer::with_console(ConsoleUse::Auto).await;
     let client = server.register(&minimal()).await;
@@ -430,11 +278,25 @@ async fn a_page_needs_the_scope_of_the_api() {
     let mut browser = Browser::new(&server);
     browser.sign_in(&reader).await;
     browser.get("audit").await.expect_status(200);
-    for page in ["clients", "client?id=x"] {
+    for (page, scope) in [
+        ("clients", "clients.read"),
+        ("client?id=x", "clients.read"),
+        ("bulk?order=delete&client_id=x", "clients.write"),
+        ("tokens", "tokens.write"),
+        ("pending", "pending.read"),
+        ("request?id=x", "pending.read"),
+        ("events", "clients.read"),
+        ("scripts", "scripts.read"),
+        ("version?id=x", "scripts.read"),
+        ("configuration", "config.read"),
+        ("option?key=scopes", "config.read"),
+    ] {
         let answer = browser.get(page).await;
         answer.expect_status(403);
         assert!(
-            answer.text.contains("You lack the scope clients.read."),
+            answer
+                .text
+                .contains(&format!("You lack the scope {scope}.")),
             "{}",
             answer.text
         );
@@ -460,9 +322,6 @@ async fn a_page_needs_the_scope_of_the_api() {
     }
 }
 
-/// A text that does something in a page if it is not escaped anywhere.
-const CANARY: &str = "<script>alert('canary')</script>\"'><img src=x onerror=alert(1)>";
-
 #[tokio::test]
 async fn no_text_of_a_client_becomes_markup() {
     let server = TestServer::with_console(ConsoleUse::Auto).await;
@@ -481,6 +340,11 @@ async fn no_text_of_a_client_becomes_markup() {
     let made = Answer::of(request.json(&body)).await;
     made.expect_status(201);
     let id = made.member("client_id").as_str().unwrap();
+    let token = json!({"note": CANARY, "policy": {"attributes": {CANARY: CANARY}}});
+    let request = server
+        .administrate("POST", "/admin/v1/initial-access-tokens")
+        .await;
+    Answer::of(request.json(&token)).await.expect_status(201);
     let query: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
     let mut browser = Browser::new(&server);
     for page in [
@@ -504,6 +368,15 @@ async fn no_text_of_a_client_becomes_markup() {
         format!("audit?action={query}"),
         "audit".to_owned(),
         format!("sessions?done={query}"),
+        format!("bulk?order=delete&software_id={query}"),
+        format!("bulk?order={query}&software_id=x"),
+        format!("pending?type={query}&verification_code={query}"),
+        format!("request?id={query}"),
+        format!("events?consumer={query}"),
+        format!("version?id={query}"),
+        format!("option?key={query}"),
+        "configuration".to_owned(),
+        "tokens".to_owned(),
         query.clone(),
     ];
     let mut seen = 0;
@@ -515,117 +388,6 @@ async fn no_text_of_a_client_becomes_markup() {
         seen += answer.text.matches("&#60;script&#62;").count();
     }
     assert!(seen >= 6, "the canary is shown: {seen}");
-}
-
-#[tokio::test]
-async fn a_session_ends_by_itself_and_with_its_administrator() {
-    let server = TestServer::with_console(ConsoleUse::Auto).await;
-    let mut browser = Browser::new(&server);
-    browser.sign_in(&server.administrator()).await;
-    server.clock.advance(1_799);
-    browser.get("").await.expect_status(200);
-    server.clock.advance(1_799);
-    browser.get("").await.expect_status(200);
-    server.clock.advance(1_800);
-    expect_sign_in(&browser.get("").await);
-
-    browser.sign_in(&server.administrator()).await;
-    for _ in 0..28 {
-        server.clock.advance(1_500);
-        browser.get("").await.expect_status(200);
-    }
-    server.clock.advance(1_200);
-    expect_sign_in(&browser.get("").await);
-
-    for change in ["disable", "rotate", "scopes", "delete"] {
-        let other = server.administrator_with(&["audit.read"]).await;
-        let mut browser = Browser::new(&server);
-        browser.sign_in(&other).await;
-        browser.get("").await.expect_status(200);
-        let one = format!("/admin/v1/administrators/{}", other.id);
-        let (method, path, body) = match change {
-            "disable" => ("PATCH", one, json!({"disabled": true})),
-            "scopes" => (
-                "PATCH",
-                one,
-                json!({"scopes": ["audit.read", "clients.read"]}),
-            ),
-            "rotate" => ("POST", format!("{one}/rotate"), json!({})),
-            _ => ("DELETE", one, json!({})),
-        };
-        let request = server.administrate(method, &path).await;
-        let answer = Answer::of(request.json(&body)).await;
-        assert!(answer.status < 300, "{}", answer.text);
-        expect_sign_in(&browser.get("").await);
-    }
-}
-
-#[tokio::test]
-async fn sessions_are_listed_and_ended() {
-    let server = TestServer::with_console(ConsoleUse::Auto).await;
-    let other = server.administrator_with(&["clients.read"]).await;
-    let (mut first, mut second, mut third) = (
-        Browser::new(&server),
-        Browser::new(&server),
-        Browser::new(&server),
-    );
-    first.sign_in(&server.administrator()).await;
-    second.sign_in(&server.administrator()).await;
-    third.sign_in(&other).await;
-    let shown = first.get("sessions").await;
-    assert_eq!(shown.text.matches("End the session of").count(), 2);
-    let id = |text: &str, whose: &str| {
-        let form = text
-            .split("<form")
-            .find(|form| form.contains(&format!("End the session of {whose}")))
-            .expect("a form");
-        let (_, rest) = form.split_once("name=\"id\" value=\"").unwrap();
-        rest.split('"').next().unwrap().to_owned()
-    };
-    let theirs = third.get("sessions").await;
-    assert!(!theirs.text.contains("Sessions of other administrators"));
-    let own = id(&shown.text, "administrator");
-    third
-        .post(&theirs, "sessions", &[("id", &own)])
-        .await
-        .expect_status(403);
-    let ended = first.post(&shown, "sessions", &[("id", &own)]).await;
-    assert_eq!(ended.header("location"), "sessions?done=ended");
-    expect_sign_in(&second.get("").await);
-    let again = first.post(&shown, "sessions", &[("id", &own)]).await;
-    again.expect_status(404);
-    let fields = [("id", id(&shown.text, &other.id))];
-    let fields: Vec<(&str, &str)> = fields
-        .iter()
-        .map(|(name, id)| (*name, id.as_str()))
-        .collect();
-    first
-        .post(&shown, "sessions", &fields)
-        .await
-        .expect_status(303);
-    expect_sign_in(&third.get("").await);
-    let actions = server.actions().await;
-    let revoked = actions
-        .iter()
-        .filter(|event| event["action"] == "session_revoked");
-    assert_eq!(revoked.count(), 2);
-}
-
-#[tokio::test]
-async fn one_administrator_has_a_bounded_number_of_sessions() {
-    let server = TestServer::with_console(ConsoleUse::Auto).await;
-    let mut browser = Browser::new(&server);
-    for _ in 0..100 {
-        browser.cookie.clear();
-        browser.sign_in(&server.administrator()).await;
-    }
-    browser.cookie.clear();
-    let administrator = server.administrator();
-    let answer = browser
-        .sign_in_with(&administrator.id, &secret_of(&administrator))
-        .await;
-    answer.expect_status(503);
-    assert!(answer.text.contains("There are too many sessions."));
 }
 
 #[tokio::test]
@@ -663,52 +425,4 @@ async fn the_console_is_public_only_if_the_operator_says_so() {
         status(&server, &format!("http://{admin}/console/")).await,
         401
     );
-}
-
-#[tokio::test]
-async fn the_audit_log_is_read_backwards_and_searched() {
-    let server = TestServer::new().await;
-    let client = server.register(&minimal()).await;
-    server.register(&minimal()).await;
-    server.post(&json!({"redirect_uris": []})).await;
-    let read = async |query: &str| {
-        let answer = server
-            .called("GET", &format!("/admin/v1/audit?{query}"))
-            .await;
-        answer.expect_status(200);
-        answer.body
-    };
-    let newest = read("order=newest&limit=2").await;
-    let positions = |page: &Value| -> Vec<u64> {
-        let events = page["events"].as_array().unwrap();
-        events
-            .iter()
-            .map(|event| event["position"].as_u64().unwrap())
-            .collect()
-    };
-    let all = positions(&read("").await);
-    let last = all[all.len() - 1];
-    assert_eq!(positions(&newest), [last, last - 1]);
-    assert_eq!(newest["next"], last - 1);
-    let rest = read(&format!("order=newest&before={}", last - 1)).await;
-    assert_eq!(positions(&rest)[0], last - 2);
-    assert_eq!(rest["next"], Value::Null);
-    let own = read(&format!("subject={}", client.id)).await;
-    assert_eq!(own["events"][0]["action"], "client_created");
-    assert_eq!(own["events"].as_array().unwrap().len(), 1);
-    let refused = read("outcome=refused&action=registration_refused&order=newest").await;
-    assert_eq!(refused["events"].as_array().unwrap().len(), 1);
-    assert_eq!(read("actor=nobody").await["events"], json!([]));
-    for query in [
-        "order=up",
-        "before=1",
-        "order=newest&after=1",
-        "action=x",
-        "outcome=x",
-    ] {
-        let answer = server
-            .called("GET", &format!("/admin/v1/audit?{query}"))
-            .await;
-        answer.expect_error(400, &["invalid_request"]);
-    }
 }
