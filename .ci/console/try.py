@@ -197,7 +197,7 @@ def main():
     browser.submit("button", "Apply")
     browser.expect("The change is in force.")
 
-    for page in ["", "pending", "events", "scripts", "audit"]:
+    for page in ["", "pending", "events", "scripts", "trust", "audit"]:
         browser.open(page)
         browser.check(page or "overview")
 

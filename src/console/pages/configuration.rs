@@ -52,7 +52,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
 }
 
 /// Returns the path of the configuration in the admin API.
-fn location(visit: &Visit<'_>) -> String {
+pub(super) fn location(visit: &Visit<'_>) -> String {
     visit.cx.service.settings.server.paths.config.clone()
 }
 

@@ -11,6 +11,7 @@ mod pending;
 mod scripts;
 mod sessions;
 mod tokens;
+mod trust;
 
 use serde_json::Value;
 
@@ -77,6 +78,12 @@ pub(super) const MENU: &[Entry] = &[
         below: &["option"],
     },
     Entry {
+        page: "trust",
+        text: "Trust",
+        needed: Some(|scopes| &scopes.config_read),
+        below: &[],
+    },
+    Entry {
         page: "audit",
         text: "Audit log",
         needed: Some(|scopes| &scopes.audit_read),
@@ -109,6 +116,7 @@ pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failu
         "version" => scripts::show_version(visit).await,
         "configuration" => configuration::show(visit).await,
         "option" => configuration::show_option(visit).await,
+        "trust" => trust::show(visit).await,
         "sessions" => sessions::show(visit).await,
         // The page whose form was just used.
         "sign-in" => Ok(Content::Redirect("./".to_owned())),

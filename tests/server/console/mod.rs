@@ -25,6 +25,7 @@ const PAGES: &[&str] = &[
     "version?id=x",
     "configuration",
     "option?key=scopes",
+    "trust",
     "no-such-page",
 ];
 
@@ -290,6 +291,7 @@ async fn a_page_needs_the_scope_of_the_api() {
         ("version?id=x", "scripts.read"),
         ("configuration", "config.read"),
         ("option?key=scopes", "config.read"),
+        ("trust", "config.read"),
     ] {
         let answer = browser.get(page).await;
         answer.expect_status(403);

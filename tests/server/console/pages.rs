@@ -4,7 +4,8 @@ use registrar::config::ConsoleUse;
 use serde_json::{Value, json};
 
 use super::{Browser, CANARY, plain_client};
-use crate::support::{TestServer, minimal, with};
+use crate::statements::{issuer, keys_at, post};
+use crate::support::{Origin, Reply, TestServer, minimal, with};
 
 #[tokio::test]
 async fn a_client_is_found_disabled_given_a_secret_and_deleted_as_by_the_api() {
@@ -318,6 +319,7 @@ async fn scripts_are_shown_with_their_last_fault_and_pinned() {
     let shown = browser.get("scripts").await;
     assert!(shown.text.contains("pinned") && shown.text.contains("Unpin"));
     let unpinned = browser.post(&shown, "scripts", &[("order", "unpin")]).await;
+    unpinned.expect_status(303);
     assert_eq!(unpinned.header("location"), "scripts?done=unpin");
     let promoted = browser
         .post(&shown, "scripts", &[("order", "promote")])
@@ -377,4 +379,35 @@ async fn the_audit_log_is_read_backwards_and_searched() {
             .await;
         answer.expect_error(400, &["invalid_request"]);
     }
+}
+
+#[tokio::test]
+async fn trusted_issuers_are_shown_with_the_state_of_their_keys() {
+    let (issuer, origin) = (issuer(), Origin::new().await);
+    let url = origin.at("/jwks", Reply::json(issuer.jwks()));
+    let mut server =
+        TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
+    server.use_client(plain_client());
+    let mut browser = Browser::new(&server);
+    browser.sign_in(&server.administrator()).await;
+    let none = browser.get("trust").await;
+    none.expect_status(200);
+    assert!(none.text.contains("No keys were fetched"), "{}", none.text);
+    let statement = issuer.token(json!({}));
+    post(&server, &statement).await.expect_status(201);
+    let fetched = browser.get("trust").await;
+    let row = fetched
+        .text
+        .split("Keys that this server has fetched")
+        .nth(1)
+        .unwrap();
+    assert!(
+        row.contains(&url) && row.contains("2026-01-01 00:00:00 UTC"),
+        "{row}"
+    );
+    origin.set("/jwks", Reply::status(503));
+    server.clock.advance(400);
+    post(&server, &statement).await.expect_status(201);
+    let failed = browser.get("trust").await;
+    assert!(failed.text.contains("503"), "{}", failed.text);
 }
