@@ -6,6 +6,7 @@
 
 mod api;
 mod chart;
+mod difference;
 mod pages;
 mod respond;
 mod session;

@@ -1,8 +1,6 @@
 //! The sign-in of an administrator with its identifier and its secret: the client authentication of the token endpoint,
 //! with the same limits and the same records of failures.
 
-use hyper::header::HeaderMap;
-
 use crate::base::Secret;
 use crate::http::{Authorization, Form};
 use crate::registration::AttestationHeaders;
@@ -29,7 +27,7 @@ pub(crate) async fn sign_in(
         authorization: &authorization,
         form: &Form::default(),
         certificate: None,
-        attestation: &AttestationHeaders::of(&HeaderMap::new()),
+        attestation: &AttestationHeaders::default(),
         author,
     };
     let caller = authenticate(cx, &shown).await?;

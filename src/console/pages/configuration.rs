@@ -6,11 +6,10 @@ use hyper::header::IF_MATCH;
 use serde_json::{Map, Value, json};
 
 use crate::console::api::Call;
+use crate::console::difference::Difference;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{pretty, shown, text};
-use crate::console::view::{
-    Block, Cell, Difference, Field, FieldKind, Form as Shown, Tone, fact, href,
-};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Tone, fact, href};
 use crate::console::visit::Visit;
 use crate::http::{Form, entity_tag};
 

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use crate::console::api::{Call, path};
+use crate::console::difference::Difference;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{cell, items, number, pretty, text, time};
 use crate::console::view::{
-    Block, Cell, Difference, Field, FieldKind, Form as Shown, Source, Tone, fact, href,
+    Block, Cell, Field, FieldKind, Form as Shown, Source, Tone, fact, href,
 };
 use crate::console::visit::Visit;
 use crate::http::Form;

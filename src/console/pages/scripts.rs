@@ -4,9 +4,10 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::console::api::{Call, path};
+use crate::console::difference::Difference;
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{cell, flag, items, members, number, shown, text, time};
-use crate::console::view::{Block, Cell, Difference, Form as Shown, Source, Tone, fact, href};
+use crate::console::view::{Block, Cell, Form as Shown, Source, Tone, fact, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
 

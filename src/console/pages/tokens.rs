@@ -73,7 +73,7 @@ fn row(token: &Value) -> Vec<Cell> {
     let (id, note) = (text(token, "id"), text(token, "note"));
     let used = number(token, "used").unwrap_or(0);
     let used = match number(token, "uses") {
-        Some(uses) => format!("{used} of {uses}"),
+        Some(most) => format!("{used} of {most}"),
         None => used.to_string(),
     };
     let revoke = Shown::to("tokens", "Revoke").dangerous();

@@ -297,8 +297,7 @@ async fn many_clients_are_changed_after_a_preview_and_with_their_number() {
 
 #[tokio::test]
 async fn scripts_are_shown_with_their_last_fault_and_pinned() {
-    let script =
-        "fn createClient(context) {\n    if context.client.client_name == \"Bad\" { throw 5; }\n}";
+    let script = "fn createClient(context) {\n    if context.client.client_name == \"Bad\" { throw 5; }\n    true\n}";
     let mut server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     server.use_client(plain_client());
     let bad = with(minimal(), json!({"client_name": "Bad"}));
