@@ -36,7 +36,10 @@ if [ -z "$url" ]; then cat "$work/log"; exit 1; fi
 
 python3 .ci/schemathesis/prepare.py "$url" "$work"
 # Operations that delete what other operations need run last.
-last=(deleteClient removeClient removeClients patchConfiguration revokeInitialAccessToken)
+last=(
+    deleteClient removeClient removeClients disableClients rotateClientSecret rotateRegistrationToken
+    patchConfiguration revokeInitialAccessToken
+)
 hooks=$PWD/.ci/schemathesis
 run() (
     cd "$work" # schemathesis writes its files here

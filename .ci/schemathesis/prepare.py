@@ -66,7 +66,7 @@ operations(
     parameters=f'{{ "query.client_id" = "{client["client_id"]}" }}',
 )
 operations(
-    'include-operation-id = ["showClient", "replaceClient"]',
+    'include-operation-id = ["showClient", "replaceClient", "patchClient"]',
     headers=authorization("Bearer", token),
     parameters=f'{{ "path.id" = "{other["client_id"]}" }}',
 )

@@ -28,7 +28,7 @@ pub(super) enum AdminCommand {
     Show(NamedAdministrator),
     /// Give an administrator a new secret, which is shown only once. Its access tokens become invalid.
     Rotate {
-        /// How long the previous secret stays valid: seconds, or 90s, 15m, 12h, 30d. Default: not at all.
+        /// How long the previous secret stays valid: seconds, or 90s, 15m, 1h30m, 30d. Default: not at all.
         #[arg(long, value_name = "DURATION", value_parser = moment::duration, default_value = "0")]
         overlap: u64,
         #[command(flatten)]

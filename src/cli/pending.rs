@@ -53,8 +53,8 @@ pub(super) enum PendingCommand {
     Deny {
         #[command(flatten)]
         decision: DecisionArguments,
-        /// The end of the denial of a document, in seconds since 1970. Default: none.
-        #[arg(long, value_name = "SECONDS")]
+        /// The end of the denial of a document, such as 2026-12-31 or +30d (from now). Default: none.
+        #[arg(long, value_name = "TIME", value_parser = moment::parse)]
         until: Option<u64>,
     },
 }

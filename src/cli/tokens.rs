@@ -39,8 +39,8 @@ pub(super) struct Creation {
     /// The maximum number of clients that can be registered with the token. Default: unlimited.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     uses: Option<u64>,
-    /// The lifetime of the token: seconds, or 90s, 15m, 12h, 30d. Default: valid until revoked.
-    #[arg(long, value_name = "TIME", value_parser = moment::duration)]
+    /// The lifetime of the token: seconds, or 90s, 15m, 1h30m, 30d. Default: valid until revoked.
+    #[arg(long, value_name = "DURATION", value_parser = moment::duration)]
     expires_in: Option<u64>,
     /// A description of the token.
     #[arg(long, value_name = "TEXT")]
@@ -77,8 +77,8 @@ struct TokenPolicyArguments {
     /// Whether the server publishes the document of a client that asks for it.
     #[arg(long)]
     client_documents: bool,
-    /// The maximum lifetime of a client.
-    #[arg(long, value_name = "TIME", value_parser = moment::duration)]
+    /// The maximum lifetime of a client: seconds, or 90s, 15m, 1h30m, 30d.
+    #[arg(long, value_name = "DURATION", value_parser = moment::duration)]
     maximum_lifetime: Option<u64>,
     /// An attribute that scripts read as context.initialAccessToken: NAME=TEXT, or NAME:=JSON for a number, true,
     /// false or a list. Can be repeated.

@@ -35,7 +35,8 @@ pub(super) struct TrialArguments {
     /// A PEM file with the certificate of the client, which counts as trusted.
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// The time of the trial: 2026-01-31T12:00:00Z, or seconds since 1970. Default: now.
+    /// The time of the trial: 2026-01-31T12:00:00Z, 2026-01-31, 30d (ago), +12h (from now), or seconds since 1970.
+    /// Default: now.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     time: Option<u64>,
     /// A script that is tried in place of the loaded one with its name, or in addition. Can be repeated.

@@ -3,7 +3,7 @@
 use crate::base::{ClientId, NoRandomness, Secret, Timestamp, TokenDigest, Violation, random};
 use crate::client::{
     Approval, CertificateOrigin, Client, ClientSecret, Metadata, Provenance, RegistrationTokens,
-    rules,
+    ScriptRef, rules,
 };
 use crate::config::Rotation;
 use crate::registration::{
@@ -278,14 +278,22 @@ pub(super) fn provenance(
         attestation_verifier: attestation.verifier,
         attestation_policy: attestation.policy,
         approval: approval(attempt),
-        administrator: attempt
-            .existing()
-            .and_then(|client| client.provenance.administrator.clone()),
-        script_version: (!scripts.is_empty())
-            .then(|| attempt.cx.snapshot.scripts.revision().to_owned()),
+        administrator: creator(attempt),
+        script_version: script_version(attempt.cx, &scripts),
         scripts,
         configuration: attempt.cx.snapshot.revision.clone(),
     }
+}
+
+/// Returns the administrator who created the client.
+fn creator(attempt: Attempt<'_>) -> Option<String> {
+    attempt.existing()?.provenance.administrator.clone()
+}
+
+/// Returns the version of the scripts, if any of them decided.
+fn script_version(cx: &Context<'_>, decided: &[ScriptRef]) -> Option<String> {
+    let version = cx.snapshot.scripts.revision();
+    (!decided.is_empty()).then(|| version.to_owned())
 }
 
 /// Returns the decision about this change, or about an earlier one.

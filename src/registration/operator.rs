@@ -160,21 +160,34 @@ pub(crate) async fn rotate(
         CredentialKind::Secret => secret = Some(new_secret(cx, &mut client)?),
         CredentialKind::Token => token = Some(new_token(&mut client)?),
     }
-    let author = caller.author(None);
-    let now = cx.service.clock.now();
-    let event = author.did(kind.action(), client.id.as_str(), now);
-    let event = event.with("revision", client.revision);
-    let along = Along::audited(&event, caller.reason())?;
+    let along = rotated(cx, caller, &client, kind)?;
     let clients = &cx.service.store.clients;
     clients.replace(stored, &client, along).await?;
-    let trust_level = client.provenance.trust_level.as_str();
-    cx.count(ClientChange::Updated, trust_level);
+    cx.count(
+        ClientChange::Updated,
+        client.provenance.trust_level.as_str(),
+    );
     tracing::info!(
         revision = client.revision,
         credential = ?kind,
         "client credential replaced by an administrator"
     );
     Ok(IssuedClient::of(cx, client, secret, token))
+}
+
+/// Returns the event of the audit log that is stored with the change.
+fn rotated(
+    cx: &Context<'_>,
+    caller: &Caller<'_>,
+    client: &Client,
+    kind: CredentialKind,
+) -> Result<Along, StoreError> {
+    let now = cx.service.clock.now();
+    let event = caller
+        .author(None)
+        .did(kind.action(), client.id.as_str(), now);
+    let event = event.with("revision", client.revision);
+    Along::audited(&event, caller.reason())
 }
 
 fn new_secret(cx: &Context<'_>, client: &mut Client) -> Result<Secret, RotationError> {

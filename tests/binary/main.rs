@@ -31,6 +31,7 @@ mod refusals;
 mod remote;
 mod remote_admins;
 mod remote_client_changes;
+mod remote_client_lists;
 mod remote_clients;
 mod remote_compare;
 mod remote_config;

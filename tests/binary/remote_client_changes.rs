@@ -234,3 +234,38 @@ async fn each_change_needs_the_scope_for_writing() {
     run_as(&registrar, &desk, &["clients", "show", id]).fine();
     assert_eq!(show(&registrar, id)["revision"], 1);
 }
+
+#[tokio::test]
+async fn many_clients_are_changed_after_their_number_is_confirmed() {
+    let registrar = Registrar::start();
+    for name in ["A", "B", "C"] {
+        let members = json!({"client_name": name, "software_id": "s"});
+        registrar.register(members).await;
+    }
+    let filter = ["--software-id", "s"];
+    let run = |verb: &str, more: &[&str]| {
+        let arguments = [&["clients", verb], &filter[..], more].concat();
+        registrar.cli(&arguments)
+    };
+    for (verb, done) in [
+        ("disable", "3 disabled\n"),
+        ("enable", "3 enabled\n"),
+        ("delete", "3 deleted\n"),
+    ] {
+        run(verb, &[]).failed(2, &["3 clients", "--dry-run", "--confirm 3"]);
+        let dry = run(verb, &["--dry-run"]).fine();
+        assert!(dry.starts_with("3 clients would be changed\n"), "{dry}");
+        assert_eq!(dry.lines().count(), 4, "{dry}");
+        let dry = run(verb, &["--dry-run", "--format", "json"]).json();
+        assert_eq!(dry["count"], 3);
+        run(verb, &["--confirm", "2"]).failed(1, &["count_differs", "3 clients match, not 2"]);
+        run(verb, &["--confirm", "3", "--dry-run"]).failed(2, &["cannot be used with"]);
+        assert_eq!(run(verb, &["--confirm", "3"]).fine(), done);
+    }
+    registrar
+        .cli(&["clients", "disable"])
+        .failed(2, &["an ID, or a filter"]);
+    registrar
+        .cli(&["clients", "disable", "x", "--confirm", "1"])
+        .failed(2, &["cannot be used with"]);
+}

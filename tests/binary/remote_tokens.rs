@@ -113,7 +113,7 @@ fn invalid_arguments_are_rejected() {
         .failed(2, &["--uses"]);
     registrar
         .cli(&["tokens", "create", "--expires-in", "soon"])
-        .failed(2, &["90s, 15m, 12h, 30d"]);
+        .failed(2, &["90s, 15m, 1h30m, 30d"]);
     let policy = registrar.folder().join("policy.json");
     let with = |text: &str| {
         std::fs::write(&policy, text).unwrap();

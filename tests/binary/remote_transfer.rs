@@ -232,7 +232,8 @@ async fn many_clients_are_deleted_by_a_filter() {
             "delete",
             "--software-id",
             "s",
-            "--yes",
+            "--confirm",
+            "3",
             "--format",
             "json",
         ])
@@ -243,7 +244,7 @@ async fn many_clients_are_deleted_by_a_filter() {
         .cli(&["clients", "show", other["client_id"].as_str().unwrap()])
         .fine();
     let none = registrar
-        .cli(&["clients", "delete", "--software-id", "s", "--yes"])
+        .cli(&["clients", "delete", "--software-id", "s", "--confirm", "0"])
         .fine();
     assert_eq!(none, "0 deleted\n");
 }

@@ -143,7 +143,7 @@ async fn clients_are_found_by_how_they_were_registered_and_used() {
     let script = "fn createClient(context) { true }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     let plain = server.register(&minimal()).await;
-    let user = server.register(&machine()).await;
+    let worker = server.register(&machine()).await;
     server.initial_access("initial", json!({})).await;
     let invited = server.post_with("initial", &minimal()).await;
     let invited = Registered::of(invited.body);
@@ -155,14 +155,14 @@ async fn clients_are_found_by_how_they_were_registered_and_used() {
         .as_str()
         .unwrap()
         .to_owned();
-    let all = sorted(&[&plain, &user, &invited]);
+    let all = sorted(&[&plain, &worker, &invited]);
     for (query, expected) in [
         (format!("initial_access_token={token}"), sorted(&[&invited])),
         (format!("script_version={version}"), all.clone()),
         ("script_version=other".to_owned(), Vec::new()),
         (
             "address=127.0.0.0/8&trust_level=open".to_owned(),
-            sorted(&[&plain, &user]),
+            sorted(&[&plain, &worker]),
         ),
         ("address=192.0.2.1".to_owned(), Vec::new()),
         (
@@ -176,10 +176,10 @@ async fn clients_are_found_by_how_they_were_registered_and_used() {
     ] {
         assert_eq!(found(&server, &query).await, expected, "{query}");
     }
-    let used = format!("{ALL}/{}/used", user.id);
+    let used = format!("{ALL}/{}/used", worker.id);
     server.called("POST", &used).await.expect_status(204);
     let used = found(&server, "never_used=false&used_from=1&trust_level=open").await;
-    assert_eq!(used, sorted(&[&user]));
+    assert_eq!(used, sorted(&[&worker]));
     assert_eq!(
         found(&server, "used_before=1&trust_level=open").await,
         [""; 0]

@@ -178,56 +178,58 @@ fn metadata(media_type: &str) -> [(&str, Value); 1] {
 }
 
 fn one_client(read: &str, write: &str) -> Vec<Operation> {
-    let tagged = &["ETag", "Accept-Patch"];
+    let show = operation(
+        "get",
+        ONE,
+        ("showClient", read),
+        "Show a client and its provenance.",
+    )
+    .parameters(vec![identified()])
+    .json(200, "The client.", "ClientRecord", TAGGED)
+    .problems(&[404]);
+    let delete = operation("delete", ONE, ("removeClient", write), "Delete a client.")
+        .parameters(vec![identified(), if_match()])
+        .empty(204, "The client is deleted.")
+        .problems(&[404, 409, 412, 500]);
+    vec![show, replacement(write), patch(write), delete]
+}
+
+/// The headers of an answer with one client.
+const TAGGED: &[&str] = &["ETag", "Accept-Patch"];
+
+fn replacement(write: &str) -> Operation {
+    let summary = "Replace the metadata of a client.";
+    let replacement = operation("put", ONE, ("replaceClient", write), summary)
+        .body(true, &metadata("application/json"))
+        .example("application/json", usual());
+    changed(replacement)
+}
+
+fn patch(write: &str) -> Operation {
     let merge = "application/merge-patch+json";
-    let patch =
+    let summary = "Change members of the metadata of a client (JSON Merge Patch, RFC 7396).";
+    let schema =
         json!({"type": "object", "description": "The members that change; null removes one."});
-    let changed = |operation: Operation| {
-        operation
-            .parameters(vec![identified(), if_match()])
-            .json(200, "The updated client.", "ClientRecord", tagged)
-            .problems(&[400, 404, 408, 409, 412, 413, 415, 500])
-    };
-    vec![
-        operation(
-            "get",
-            ONE,
-            ("showClient", read),
-            "Show a client and its provenance.",
+    let patch = operation("patch", ONE, ("patchClient", write), summary)
+        .body(
+            true,
+            &[(merge, schema.clone()), ("application/json", schema)],
         )
-        .parameters(vec![identified()])
-        .json(200, "The client.", "ClientRecord", tagged)
-        .problems(&[404]),
-        changed(
-            operation(
-                "put",
-                ONE,
-                ("replaceClient", write),
-                "Replace the metadata of a client.",
-            )
-            .body(true, &metadata("application/json"))
-            .example("application/json", usual()),
-        ),
-        changed(
-            operation(
-                "patch",
-                ONE,
-                ("patchClient", write),
-                "Change members of the metadata of a client (JSON Merge Patch, RFC 7396).",
-            )
-            .body(true, &[(merge, patch.clone()), ("application/json", patch)])
-            .example(merge, json!({"client_name": "Renamed", "logo_uri": null})),
-        ),
-        operation("delete", ONE, ("removeClient", write), "Delete a client.")
-            .parameters(vec![identified(), if_match()])
-            .empty(204, "The client is deleted.")
-            .problems(&[404, 409, 412, 500]),
-    ]
+        .example(merge, json!({"client_name": "Renamed", "logo_uri": null}));
+    changed(patch)
+}
+
+/// Returns the operation with the answers to a change of one client.
+fn changed(operation: Operation) -> Operation {
+    operation
+        .parameters(vec![identified(), if_match()])
+        .json(200, "The updated client.", "ClientRecord", TAGGED)
+        .problems(&[400, 404, 408, 409, 412, 413, 415, 500])
 }
 
 /// Returns the operations whose answers contain credentials.
 fn credentials(write: &str) -> Vec<Operation> {
-    let headers = &["ETag", "Accept-Patch"];
+    let headers = TAGGED;
     let shown = "ClientWithCredentials";
     let rotation = |part: &str, names: (&str, &str), summary: &str, done: &str| {
         operation("post", &format!("{ONE}/{part}"), names, summary)

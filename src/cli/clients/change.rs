@@ -26,7 +26,7 @@ pub(in crate::cli) struct ClientCreation {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ClientChange {
+pub(in crate::cli) struct MemberEdit {
     /// The `client_id` of the client.
     #[arg(value_name = "ID")]
     id: String,
@@ -110,7 +110,7 @@ pub(super) async fn create(creation: &ClientCreation) -> Result<(), CommandFailu
     Ok(())
 }
 
-pub(super) async fn set(change: &ClientChange) -> Result<(), CommandFailure> {
+pub(super) async fn set(change: &MemberEdit) -> Result<(), CommandFailure> {
     let path = format!("{CLIENTS}/{}", segment(&change.id)?);
     let call = Call {
         method: "PATCH",

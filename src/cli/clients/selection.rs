@@ -83,32 +83,36 @@ impl TrustLevelName {
 impl ClientSelection {
     /// Returns the query parameters for the admin API.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
-        let number = |value: Option<u64>| value.map(|value| value.to_string());
-        let flag = |value: Option<bool>| value.map(|value| value.to_string());
-        let level = self.trust_level.map(|level| level.name().to_owned());
-        let all = [
-            ("client_id", self.client_id.clone()),
-            ("client_name", self.client_name.clone()),
-            ("software_id", self.software_id.clone()),
-            ("trust_level", level),
-            ("issued_from", number(self.issued_from)),
-            ("issued_before", number(self.issued_before)),
-            ("expires_before", number(self.expires_before)),
-            ("disabled", flag(self.disabled)),
-            ("address", self.address.clone()),
-            ("initial_access_token", self.initial_access_token.clone()),
-            ("statement_iss", self.statement_iss.clone()),
-            ("script_version", self.script_version.clone()),
-            ("used_from", number(self.used_from)),
-            ("used_before", number(self.used_before)),
-            ("never_used", flag(self.never_used.then_some(true))),
-        ];
-        let mut query = Vec::new();
-        for (name, value) in all {
-            if let Some(value) = value {
-                query.push((name, value));
-            }
-        }
-        query
+        let texts = self.texts().into_iter();
+        let texts = texts.filter_map(|(name, value)| Some((name, value?.to_owned())));
+        let moments = self.moments().into_iter();
+        let moments = moments.filter_map(|(name, value)| Some((name, value?.to_string())));
+        texts.chain(moments).collect()
+    }
+
+    fn texts(&self) -> [(&'static str, Option<&str>); 10] {
+        let flag = |flag: bool| if flag { "true" } else { "false" };
+        [
+            ("client_id", self.client_id.as_deref()),
+            ("client_name", self.client_name.as_deref()),
+            ("software_id", self.software_id.as_deref()),
+            ("trust_level", self.trust_level.map(TrustLevelName::name)),
+            ("disabled", self.disabled.map(flag)),
+            ("address", self.address.as_deref()),
+            ("initial_access_token", self.initial_access_token.as_deref()),
+            ("statement_iss", self.statement_iss.as_deref()),
+            ("script_version", self.script_version.as_deref()),
+            ("never_used", self.never_used.then_some("true")),
+        ]
+    }
+
+    const fn moments(&self) -> [(&'static str, Option<u64>); 5] {
+        [
+            ("issued_from", self.issued_from),
+            ("issued_before", self.issued_before),
+            ("expires_before", self.expires_before),
+            ("used_from", self.used_from),
+            ("used_before", self.used_before),
+        ]
     }
 }

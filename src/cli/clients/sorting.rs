@@ -32,25 +32,25 @@ pub(in crate::cli) enum SortKey {
 
 /// The place of a client in the list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum SortPlace {
     Moment(u64),
     Name(String),
 }
 
 impl SortKey {
-    fn place(self, client: &Value) -> Place {
+    fn place(self, client: &Value) -> SortPlace {
         let moment = |name: &str| client.get(name).and_then(Value::as_u64);
         let issued = || moment("client_id_issued_at").unwrap_or_default();
         let used = || moment("last_used_at").unwrap_or_default();
         match self {
-            Self::IssuedAt => Place::Moment(issued()),
-            Self::NewestFirst => Place::Moment(u64::MAX - issued()),
-            Self::LastUsedAt => Place::Moment(used()),
-            Self::LastUsedFirst => Place::Moment(u64::MAX - used()),
-            Self::ExpiresAt => Place::Moment(moment("expires_at").unwrap_or(u64::MAX)),
+            Self::IssuedAt => SortPlace::Moment(issued()),
+            Self::NewestFirst => SortPlace::Moment(u64::MAX - issued()),
+            Self::LastUsedAt => SortPlace::Moment(used()),
+            Self::LastUsedFirst => SortPlace::Moment(u64::MAX - used()),
+            Self::ExpiresAt => SortPlace::Moment(moment("expires_at").unwrap_or(u64::MAX)),
             Self::ClientName => {
                 let name = client.get("client_name").and_then(Value::as_str);
-                Place::Name(name.unwrap_or_default().to_lowercase())
+                SortPlace::Name(name.unwrap_or_default().to_lowercase())
             }
         }
     }
@@ -66,14 +66,14 @@ pub(super) struct FirstClients {
 }
 
 struct PlacedClient {
-    place: Place,
+    place: SortPlace,
     /// Clients at the same place keep the order in which they were added.
     number: u64,
     client: Value,
 }
 
 impl PlacedClient {
-    fn order(&self) -> (&Place, u64) {
+    fn order(&self) -> (&SortPlace, u64) {
         (&self.place, self.number)
     }
 }

@@ -145,65 +145,102 @@ fn show_changed(verb: Verb, answer: &Value, format: Format) -> Result<(), Comman
 /// Changes the clients that are named, one after the other.
 async fn change_named(verb: Verb, targets: &TargetArguments) -> Result<(), CommandFailure> {
     let ids = targets.ids()?;
-    let paths = ids
-        .iter()
-        .map(|id| segment(id))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut remote = targets.remote.connect(&[WRITE]).await?;
-    let mut renewed = Instant::now();
+    let segments: Result<Vec<_>, _> = ids.iter().map(|id| segment(id)).collect();
+    let segments = segments?;
+    let mut connection = RenewedRemote::new(&targets.remote).await?;
     let mut progress = Progress::new(verb.past());
-    let (mut done, mut failures) = (0_u64, Vec::new());
-    for (id, path) in ids.iter().zip(paths) {
-        if renewed.elapsed() > RENEWAL {
-            remote = targets.remote.connect(&[WRITE]).await?;
-            renewed = Instant::now();
-        }
-        match change_one(&remote, verb, &format!("{CLIENTS}/{path}")).await {
-            Ok(()) => done += 1,
-            Err(CommandFailure::Failed(reason)) => failures.push((id, reason)),
-            Err(other) => return Err(other),
-        }
+    let mut outcomes = NamedOutcomes::default();
+    for (id, segment) in ids.iter().zip(segments) {
+        let remote = connection.current().await?;
+        let changed = change_one(remote, verb, &segment).await;
+        outcomes.add(id, changed)?;
         progress.add(1);
     }
     drop(progress);
-    report_named(verb, done, failures)?;
+    let done = outcomes.report(verb)?;
     show_changed(verb, &json!({verb.past(): done}), targets.form.format)
 }
 
-/// Returns a failure if a client could not be changed. The others were changed nevertheless.
-fn report_named(
-    verb: Verb,
+/// What became of the clients that are named.
+#[derive(Default)]
+struct NamedOutcomes<'a> {
     done: u64,
-    mut failures: Vec<(&String, String)>,
-) -> Result<(), CommandFailure> {
-    match failures.len() {
-        0 => Ok(()),
-        1 if done == 0 => Err(CommandFailure::Failed(failures.remove(0).1)),
-        failed => {
-            for (id, reason) in &failures {
-                note!("registrar: {id}: {reason}");
+    failures: Vec<(&'a str, String)>,
+}
+
+impl<'a> NamedOutcomes<'a> {
+    /// Adds what became of the client `id`. A failure that concerns only this client does not stop the others.
+    fn add(
+        &mut self,
+        id: &'a str,
+        changed: Result<(), CommandFailure>,
+    ) -> Result<(), CommandFailure> {
+        match changed {
+            Ok(()) => self.done += 1,
+            Err(CommandFailure::Failed(reason)) => self.failures.push((id, reason)),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Returns how many clients were changed, or a failure if one could not be. The others were changed nevertheless.
+    fn report(mut self, verb: Verb) -> Result<u64, CommandFailure> {
+        let (done, past) = (self.done, verb.past());
+        match self.failures.len() {
+            0 => Ok(done),
+            1 if done == 0 => Err(CommandFailure::Failed(self.failures.remove(0).1)),
+            failed => {
+                for (id, reason) in &self.failures {
+                    note!("registrar: {id}: {reason}");
+                }
+                let failed = counted(failed, "client");
+                let message = format!("{failed} could not be {past}; {done} {past}");
+                Err(CommandFailure::Failed(message))
             }
-            let failed = counted(failed, "client");
-            let past = verb.past();
-            let message = format!("{failed} could not be {past}; {done} {past}");
-            Err(CommandFailure::Failed(message))
         }
     }
 }
 
-async fn change_one(remote: &Remote, verb: Verb, path: &str) -> Result<(), CommandFailure> {
-    let patch = |is_disabled: bool| {
+/// A connection whose access token is renewed while it is used.
+struct RenewedRemote<'a> {
+    arguments: &'a RemoteArguments,
+    remote: Remote,
+    renewed: Instant,
+}
+
+impl<'a> RenewedRemote<'a> {
+    async fn new(arguments: &'a RemoteArguments) -> Result<Self, CommandFailure> {
+        Ok(Self {
+            arguments,
+            remote: arguments.connect(&[WRITE]).await?,
+            renewed: Instant::now(),
+        })
+    }
+
+    async fn current(&mut self) -> Result<&Remote, CommandFailure> {
+        if self.renewed.elapsed() > RENEWAL {
+            self.remote = self.arguments.connect(&[WRITE]).await?;
+            self.renewed = Instant::now();
+        }
+        Ok(&self.remote)
+    }
+}
+
+/// Changes the client with this identifier as a segment of a path.
+async fn change_one(remote: &Remote, verb: Verb, segment: &str) -> Result<(), CommandFailure> {
+    let disabling = |is_disabled: bool| {
         let patch = json!({"disabled": is_disabled.then_some(true)}).to_string();
         Some(("application/merge-patch+json", patch.into_bytes()))
     };
     let (method, body) = match verb {
         Verb::Delete => ("DELETE", None),
-        Verb::Disable => ("PATCH", patch(true)),
-        Verb::Enable => ("PATCH", patch(false)),
+        Verb::Disable => ("PATCH", disabling(true)),
+        Verb::Enable => ("PATCH", disabling(false)),
     };
+    let path = format!("{CLIENTS}/{segment}");
     let call = Call {
         method,
-        path,
+        path: &path,
         body,
         ..Call::default()
     };

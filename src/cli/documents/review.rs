@@ -60,8 +60,8 @@ pub(in crate::cli) struct Denial {
     /// A note about the reason.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// The end of the denial, in seconds since 1970. Default: none.
-    #[arg(long, value_name = "SECONDS")]
+    /// The end of the denial, such as 2026-12-31 or +30d (from now). Default: none.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Option<u64>,
     #[command(flatten)]
     remote: RemoteArguments,

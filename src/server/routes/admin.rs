@@ -153,6 +153,28 @@ fn admin_import(service: Arc<Service>) -> Router {
 /// The clients of the admin API.
 fn admin_clients() -> Router<Arc<Service>> {
     use crate::admin::endpoint::{clients, resolve, transfer, used};
+    const EVERY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+    let every = get(clients::list)
+        .post(clients::create)
+        .delete(clients::delete_all);
+    let export = only(get(transfer::export), READ);
+    let disable = post_only(post(clients::disable_all));
+    Router::new()
+        .route("/admin/v1/clients", only(every, EVERY))
+        .route("/admin/v1/clients/export", export)
+        .route("/admin/v1/clients/disable", disable)
+        .route(
+            "/admin/v1/clients/enable",
+            post_only(post(clients::enable_all)),
+        )
+        .route(resolution::PATH, only(get(resolve::get), READ))
+        .route("/admin/v1/clients/used", post_only(post(used::many)))
+        .merge(admin_client())
+}
+
+/// One client of the admin API.
+fn admin_client() -> Router<Arc<Service>> {
+    use crate::admin::endpoint::{clients, used};
     const ONE: &[Method] = &[
         Method::GET,
         Method::HEAD,
@@ -160,31 +182,18 @@ fn admin_clients() -> Router<Arc<Service>> {
         Method::PATCH,
         Method::DELETE,
     ];
-    const EVERY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::DELETE];
     let one = get(clients::show)
         .put(clients::replace)
         .patch(clients::patch)
         .delete(clients::delete);
-    let every = get(clients::list)
-        .post(clients::create)
-        .delete(clients::delete_all);
-    let path = "/admin/v1/clients";
-    let disable = post_only(post(clients::disable_all));
-    let enable = post_only(post(clients::enable_all));
     let secret = post_only(post(clients::rotate_secret));
     let token = post_only(post(clients::rotate_token));
-    let export = only(get(transfer::export), READ);
+    let path = "/admin/v1/clients/{id}";
     Router::new()
-        .route(path, only(every, EVERY))
-        .route("/admin/v1/clients/export", export)
-        .route(&format!("{path}/disable"), disable)
-        .route(&format!("{path}/enable"), enable)
-        .route(resolution::PATH, only(get(resolve::get), READ))
-        .route("/admin/v1/clients/used", post_only(post(used::many)))
-        .route(&format!("{path}/{{id}}"), only(one, ONE))
-        .route(&format!("{path}/{{id}}/secret"), secret)
-        .route(&format!("{path}/{{id}}/registration-token"), token)
-        .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
+        .route(path, only(one, ONE))
+        .route(&format!("{path}/secret"), secret)
+        .route(&format!("{path}/registration-token"), token)
+        .route(&format!("{path}/used"), post_only(post(used::one)))
 }
 
 /// The client documents of the admin API.

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::{caller, query_filter, settle_uses};
-use crate::admin::bulk::{self, BulkChange, BulkError};
+use crate::admin::bulk::{self, BulkChange, BulkError, ChangeTally};
 use crate::admin::{
     Administrator, endpoint::Query, endpoint::admit, endpoint::bad_request,
     endpoint::refusal::call_refused,
@@ -88,6 +88,14 @@ async fn change_meant(
     }
     let caller = caller(parts, by);
     let changed = bulk::change(cx, &caller, change, (&meant.filter, count)).await;
+    answered(change, changed)
+}
+
+/// Answers with what was changed, which the log has too.
+fn answered(
+    change: BulkChange,
+    changed: Result<ChangeTally, BulkError>,
+) -> Result<Response, Problem> {
     let (Ok(tally) | Err(BulkError { tally, .. })) = &changed;
     tracing::info!(
         change = change.past(),
