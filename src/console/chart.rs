@@ -38,23 +38,14 @@ pub(super) struct Label {
 }
 
 impl Chart {
-    pub(super) const fn width(&self) -> u32 {
-        WIDTH
-    }
-
-    pub(super) const fn height(&self) -> u32 {
-        ABOVE + TALLEST + BELOW
-    }
-
+    /// Its width.
+    pub(super) const WIDTH: u32 = WIDTH;
+    /// Its height.
+    pub(super) const HEIGHT: u32 = ABOVE + TALLEST + BELOW;
     /// The line that the bars stand on.
-    pub(super) const fn base(&self) -> u32 {
-        ABOVE + TALLEST
-    }
-
+    pub(super) const BASE: u32 = ABOVE + TALLEST;
     /// The line that the times stand on.
-    pub(super) const fn label_line(&self) -> u32 {
-        ABOVE + TALLEST + 22
-    }
+    pub(super) const LABEL_LINE: u32 = ABOVE + TALLEST + 22;
 
     /// The number that the tallest bar stands for.
     pub(super) fn most(&self) -> u64 {
@@ -76,7 +67,7 @@ impl Chart {
         let mut bars = Vec::new();
         for (at, &(from, done, refused)) in self.periods.iter().enumerate() {
             let (x, width) = self.column(at);
-            let mut y = self.base();
+            let mut y = Self::BASE;
             for (count, class, name) in [
                 (done, "done", self.names.0),
                 (refused, "refused", self.names.1),

@@ -7,7 +7,7 @@ use registrar::config::ConsoleUse;
 use reqwest::header::{COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, TestServer, minimal, with};
+use crate::support::{Answer, Registered, TestServer, minimal};
 
 /// Every page, with what it needs in its address.
 const PAGES: &[&str] = &[
@@ -361,7 +361,7 @@ async fn no_text_of_a_client_becomes_markup() {
     assert!(!failed.text.contains("<script"), "{}", failed.text);
     browser.sign_in(&server.administrator()).await;
     let pages = [
-        "".to_owned(),
+        String::new(),
         "clients".to_owned(),
         format!("clients?client_name={query}&software_id={query}&done={query}"),
         format!("client?id={id}&done={query}"),
