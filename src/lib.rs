@@ -15,6 +15,7 @@ pub mod server;
 
 // Use cases.
 mod admin;
+mod console;
 mod discovery;
 mod events;
 mod management;

@@ -6,6 +6,7 @@
 //! that is too slow or too large, 409 and 412 for concurrent changes, 415, and 503 with `Retry-After`.
 
 mod administrators;
+mod audit_search;
 mod bulk;
 mod document_record;
 pub(crate) mod endpoint;

@@ -20,8 +20,23 @@ pub struct AdminSettings {
     /// File to which the first start writes the administrator's credentials. `None`:
     /// `admin-credentials.json` in the folder of the store.
     pub credentials_file: Option<PathBuf>,
+    /// Where the console is served.
+    pub console: ConsoleUse,
     /// `[admin.scopes]`
     pub scopes: AdminScopes,
+}
+
+/// `console`: whether the pages for administrators are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ConsoleUse {
+    /// On the admin listener. Without one, to callers on this machine, if the server listens on a loopback address.
+    #[default]
+    Auto,
+    /// On the admin listener. Without one, on the listener of the server, to everyone.
+    On,
+    /// Nowhere.
+    Off,
 }
 
 /// `[admin.scopes]`: the scope that an access token needs for each type of call.
@@ -166,6 +181,10 @@ pub(super) fn check_listener(
                 "admin.tls",
                 "has no effect without admin.listen; set admin.listen, or remove it",
             );
+        }
+        if settings.console == ConsoleUse::On && !server.listen.ip().to_canonical().is_loopback() {
+            let reason = "serves the console to everyone who can reach server.listen; set admin.listen, or set it to auto";
+            verdict.warn("admin.console", reason);
         }
         return;
     };

@@ -36,7 +36,7 @@ mod upstream_registration;
 mod variables;
 mod webhooks;
 
-pub use admin::{AdminScopes, AdminSettings};
+pub use admin::{AdminScopes, AdminSettings, ConsoleUse};
 pub use choices::{
     ClientAssertionAudience, ClientDocumentApproval, ClientDocumentDefaultAuthMethod,
     ClientDocumentHold, ClientDocumentRedirectUris, ClientDocuments, DefaultApplicationType,

@@ -24,7 +24,7 @@ pub(crate) use client::BuildError;
 pub(crate) use client_document::{DocumentAnswer, DocumentFault, FetchedOctets, Validators};
 pub(crate) use direct::{Arriving, Direct, DirectError};
 pub(crate) use document::{JSON, JWK_SET};
-pub(crate) use documents::RemoteDocuments;
+pub(crate) use documents::{DocumentState, RemoteDocuments};
 pub(crate) use error::{FetchError, Refusal};
 pub use message::Request;
 pub(crate) use message::Response;

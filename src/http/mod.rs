@@ -40,7 +40,7 @@ pub(crate) use failures::Failures;
 pub(crate) use form::{Form, FormError};
 pub(crate) use lines::BodyLines;
 pub(crate) use media_type::RequestForm;
-pub(crate) use observe::{RequestObserver, Site};
+pub(crate) use observe::{CorrelationId, RequestObserver, Site};
 pub(crate) use precondition::{entity_tag, expected_revisions, is_known, permits_change};
 pub(crate) use rate::{RateLimit, TooOften};
 pub(crate) use receive::Reception;

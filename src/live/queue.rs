@@ -16,6 +16,8 @@ pub(crate) struct Change {
     pub(crate) operations: Operations,
     /// Revisions, one of which must be the current revision. `None`: any revision.
     pub(crate) expected: Option<Vec<String>>,
+    /// Whether the change is only checked.
+    pub(crate) is_dry_run: bool,
     /// The requester.
     pub(crate) author: Author,
     answer: oneshot::Sender<Result<Document, PatchError>>,
@@ -27,6 +29,7 @@ impl Change {
         Self {
             operations,
             expected: None,
+            is_dry_run: false,
             author,
             answer: oneshot::channel().0,
         }
@@ -71,14 +74,41 @@ impl Changes {
         let change = Change {
             operations,
             expected,
+            is_dry_run: false,
             author,
             answer,
         };
-        match self.0.try_send(change) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(PatchError::Busy),
-            Err(TrySendError::Closed(_)) => return Err(PatchError::Ended),
-        }
+        self.send(change)?;
         outcome.await.unwrap_or(Err(PatchError::Ended))
+    }
+
+    /// Returns the configuration that [`Self::patch`] would put in force, and changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::patch`].
+    pub(crate) async fn check(
+        &self,
+        operations: Operations,
+        expected: Option<Vec<String>>,
+        author: Author,
+    ) -> Result<Document, PatchError> {
+        let (answer, outcome) = oneshot::channel();
+        let change = Change {
+            operations,
+            expected,
+            is_dry_run: true,
+            author,
+            answer,
+        };
+        self.send(change)?;
+        outcome.await.unwrap_or(Err(PatchError::Ended))
+    }
+
+    fn send(&self, change: Change) -> Result<(), PatchError> {
+        match self.0.try_send(change) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => Err(PatchError::Busy),
+            Err(TrySendError::Closed(_)) => Err(PatchError::Ended),
+        }
     }
 }

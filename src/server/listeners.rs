@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
+use crate::server::routes::OperatorListener;
 use crate::server::{Audience, Certificates, Reloads, StartFault, probes, routes};
 use crate::service::Service;
 use crate::trial::Observer;
@@ -73,7 +74,7 @@ impl Listeners {
             observer,
         } = served;
         let probes = probes::router(Arc::clone(service), reloads, certificates, self.audience());
-        let operations = probes.merge(routes::admin(Arc::clone(service)));
+        let operations = routes::operations(service, probes, self.operator_listener());
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
             let site = routes::public(service, observer, Some(operations));
@@ -89,6 +90,14 @@ impl Listeners {
         )
         .map(drop)
         .boxed()
+    }
+
+    /// Returns the listener that serves operators.
+    fn operator_listener(&self) -> OperatorListener {
+        match &self.admin {
+            Some(_) => OperatorListener::Own,
+            None => OperatorListener::Shared(self.public.local_addr().ok()),
+        }
     }
 
     /// Returns which callers of the probes may see everything.

@@ -46,6 +46,7 @@ pub(crate) use crate::store::expiring::nonces::Nonces;
 pub(crate) use crate::store::expiring::pending::{
     FoundRequest, PendingError, PendingKind, PendingRequest, PendingRequests, PendingState,
 };
+pub(crate) use crate::store::expiring::sessions::{FoundSession, Session, Sessions};
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{
@@ -104,6 +105,8 @@ pub(crate) struct Store {
     pub(crate) uses: Uses,
     /// The access tokens.
     pub(crate) tokens: Tokens,
+    /// The sessions of administrators in the console.
+    pub(crate) sessions: Sessions,
     /// The initial access tokens.
     pub(crate) initial_access_tokens: InitialAccessTokens,
     /// The outstanding nonces.
@@ -228,12 +231,14 @@ impl Store {
         let (backend, appended) = events::announcing(backend, &listener);
         let shared = || Arc::clone(&backend);
         let (key_values, patches, recorded, key_rotations) = sealed(&backend, &sealing_keys);
+        let (tokens, sessions, initial_access_tokens) = issued(&backend);
         Self {
             clients: Clients::new(shared()),
             client_documents: ClientDocuments::new(&backend),
             uses: Uses::new(Clients::new(shared())),
-            tokens: Tokens::new(shared()),
-            initial_access_tokens: InitialAccessTokens::new(shared()),
+            tokens,
+            sessions,
+            initial_access_tokens,
             nonces: Nonces::new(&backend),
             pending: PendingRequests::new(shared()),
             waiting: WaitingItems::new(&backend),
@@ -325,6 +330,16 @@ impl Store {
         }
         Ok(met)
     }
+}
+
+/// Returns the parts of a store whose records are found by a secret that was issued.
+fn issued(backend: &Arc<dyn Backend>) -> (Tokens, Sessions, InitialAccessTokens) {
+    let shared = || Arc::clone(backend);
+    (
+        Tokens::new(shared()),
+        Sessions::new(shared()),
+        InitialAccessTokens::new(shared()),
+    )
 }
 
 /// Returns the parts of a store whose records are sealed.

@@ -9,6 +9,7 @@ mod client_authentication;
 pub(crate) mod endpoint;
 mod grant;
 mod introspection;
+mod sign_in;
 
 use serde_json::{Map, Value};
 
@@ -21,6 +22,7 @@ use crate::service::{Context, Limited};
 use crate::store::{AccessToken, StoreError, Stored};
 
 use client_authentication::{Authenticated, PresentedCredentials, authenticate};
+pub(crate) use sign_in::sign_in;
 
 /// Why a request at the token, introspection or revocation endpoint is rejected.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
-use crate::fetch::{self, FetchError, Fetcher, RemoteDocuments};
+use crate::fetch::{self, DocumentState, FetchError, Fetcher, RemoteDocuments};
 use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, MOST_KEYS, Verified};
 use crate::trust::{Assertions, Certified, CertifiedError, Keys, Source};
 
@@ -80,6 +80,11 @@ impl Verifier {
             documents,
             clock: Arc::clone(clock),
         }
+    }
+
+    /// Returns what is known of each key set at a configured URL that was needed, in the order of their URLs.
+    pub(crate) fn named_key_sets(&self) -> Vec<DocumentState> {
+        self.named.states()
     }
 
     /// Returns a verifier with the keys that are known now, by the time of `clock`. What one of the two fetches later,

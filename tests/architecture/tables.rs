@@ -188,6 +188,21 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "trial",
         ],
     ),
+    // Pages for administrators, made of the answers of the admin API.
+    (
+        "console",
+        &[
+            "admin",
+            "base",
+            "client",
+            "config",
+            "http",
+            "service",
+            "store",
+            "telemetry",
+            "token",
+        ],
+    ),
     (
         "server/probes",
         &["events", "http", "server/reload", "service", "telemetry"],
@@ -197,6 +212,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "admin",
             "config",
+            "console",
             "discovery",
             "http",
             "management",
@@ -322,6 +338,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
         &[
             "http",
             "admin",
+            "console",
             "registration",
             "resolution",
             "management",
@@ -351,6 +368,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("sd_notify", &["server/systemd"]),
     ("getrandom", &["base"]),
     ("schemars", &["admin"]),
+    ("askama", &["console"]),
 ];
 
 /// Within a use case, only these files may use HTTP types.

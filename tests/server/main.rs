@@ -34,6 +34,7 @@ mod client_authentication;
 mod client_document_check;
 mod client_document_fetch;
 mod clock_jump;
+mod console;
 mod deliveries;
 mod discovery;
 mod discovery_upstream;

@@ -12,7 +12,9 @@ use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::admin::{endpoint::Query, endpoint::admit, endpoint::bad_request};
+use crate::admin::{
+    audit_search, audit_search::AuditOrder, endpoint::Query, endpoint::admit, endpoint::bad_request,
+};
 use crate::base::{Timestamp, hex};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
@@ -26,7 +28,7 @@ const MOST: usize = 1_000;
 #[derive(Serialize, JsonSchema)]
 pub(in crate::admin) struct AuditPage<'a> {
     events: Vec<ShownEvent<'a>>,
-    /// The value of `after` for the next page, if more events follow.
+    /// The value of `after` for the next page, or of `before` with the newest events first, if more events follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
 }
@@ -104,9 +106,10 @@ impl<'a> ShownEvent<'a> {
 
 /// Returns events in the order in which they were stored: at most `limit` events after the position `after`.
 /// If more events follow, `next` is the value of `after` for the next page. A caller that follows the log
-/// continues from the position of the last event that it has read.
+/// continues from the position of the last event that it has read. With `order=newest`, the newest events come first,
+/// and `before` takes the place of `after`.
 ///
-/// With `since`, `action`, `actor` or `subject`, the page has the matching events only. A call looks at a limited number
+/// With `since`, `action`, `actor`, `subject` or `outcome`, the page has the matching events only. A call looks at a limited number
 /// of events, so such a page may be short, or empty, and have `next` all the same.
 ///
 /// Rejections that are still queued on this server are written before the log is read.
@@ -121,19 +124,37 @@ pub(crate) async fn list(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.audit_read).await?;
-    let known = ["after", "limit", "since", "action", "actor", "subject"];
-    let query = Query::read(&parts.uri, &known)?;
-    let after = query.parsed("after", "the position of an event")?;
+    let query = Query::read(&parts.uri, PARAMETERS)?;
+    let order = order(&query)?;
     let limit = query.limit(MOST)?;
     let filter = filter(&query)?;
     service.refusals.flush().await;
-    let log = &service.store.audit;
-    let (events, next) = log.find(after.unwrap_or(0), limit, &filter).await?;
+    let found = audit_search::search(&service, &filter, order, limit).await?;
     let page = AuditPage {
-        events: events.iter().map(ShownEvent::of).collect(),
-        next,
+        events: found.events.iter().map(ShownEvent::of).collect(),
+        next: found.next,
     };
     Ok(answer::json(StatusCode::OK, &page))
+}
+
+const PARAMETERS: &[&str] = &[
+    "after", "before", "limit", "order", "since", "action", "subject", "actor", "outcome",
+];
+
+fn order(query: &Query) -> Result<AuditOrder, Problem> {
+    let due = "the position of an event";
+    let (after, before) = (query.parsed("after", due)?, query.parsed("before", due)?);
+    match (query.text("order"), after, before) {
+        (None | Some("oldest"), after, None) => Ok(AuditOrder::OldestFirst {
+            after: after.unwrap_or(0),
+        }),
+        (Some("newest"), None, before) => Ok(AuditOrder::NewestFirst { before }),
+        (None | Some("oldest"), _, Some(_)) => Err(bad_request("before needs order=newest")),
+        (Some("newest"), Some(_), _) => Err(bad_request(
+            "after cannot be used with order=newest; use before",
+        )),
+        (Some(_), ..) => Err(bad_request("order must be oldest or newest")),
+    }
 }
 
 /// Reads the conditions of `query`.
@@ -153,11 +174,17 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         })?;
         actions.push(action);
     }
+    let outcome = |text: &str| match text {
+        "done" => Ok(false),
+        "refused" => Ok(true),
+        _ => Err(bad_request("outcome must be done or refused")),
+    };
     Ok(AuditFilter {
         since: since.map(Timestamp::from_unix),
         actions,
         actor: query.text("actor").map(str::to_owned),
         subject: query.text("subject").map(str::to_owned),
+        is_refused: query.text("outcome").map(outcome).transpose()?,
     })
 }
 

@@ -6,12 +6,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{ETAG, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::refusal::refused;
 use crate::admin::{
-    endpoint::ACCEPT_PATCH, endpoint::INVALID_REQUEST, endpoint::admit, endpoint::read_body,
-    endpoint::store_problem, endpoint::unsupported,
+    endpoint::ACCEPT_PATCH, endpoint::INVALID_REQUEST, endpoint::Query, endpoint::admit,
+    endpoint::read_body, endpoint::store_problem, endpoint::unsupported,
 };
 use crate::http::{Problem, answer, entity_tag, expected_revisions, media_type};
 use crate::live::{Document, Operations, PatchError};
@@ -35,7 +36,8 @@ pub(crate) async fn get(
     Ok(answer_with(&show(&cx)))
 }
 
-/// Changes the live configuration.
+/// Changes the live configuration. With `dry_run=true`, the answer is the configuration that would be in force, with the
+/// present revision, and nothing is changed.
 ///
 /// # Errors
 /// Returns the problem to answer with. Nothing is changed then.
@@ -46,15 +48,7 @@ pub(crate) async fn patch(
     let cx = Context::new(&service);
     let (mut parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
-    let outcome = async {
-        require_patch(&parts.headers)?;
-        let body = read_body(&mut parts)?;
-        let expected = expected_revisions(&parts.headers);
-        let expected = expected.map(|tags| tags.into_iter().map(str::to_owned).collect());
-        let document = apply_patch(&cx, by.author(), &body, expected).await;
-        document.map_err(|error| problem(&error))
-    };
-    match outcome.await {
+    match changed(&cx, &mut parts, by.author()).await {
         Ok(document) => Ok(answer_with(&document)),
         Err(problem) => Err(refused(
             &cx,
@@ -63,6 +57,22 @@ pub(crate) async fn patch(
             problem,
         )),
     }
+}
+
+/// Applies or checks the patch in a request.
+async fn changed(cx: &Context<'_>, parts: &mut Parts, author: Author) -> Result<Document, Problem> {
+    require_patch(&parts.headers)?;
+    let query = Query::read(&parts.uri, &["dry_run"])?;
+    let is_dry_run = query.parsed("dry_run", "true or false")?.unwrap_or(false);
+    let body = read_body(parts)?;
+    let expected = expected_revisions(&parts.headers);
+    let expected = expected.map(|tags| tags.into_iter().map(str::to_owned).collect());
+    let document = if is_dry_run {
+        check_patch(cx, author, &body, expected).await
+    } else {
+        apply_patch(cx, author, &body, expected).await
+    };
+    document.map_err(|error| problem(&error))
 }
 
 /// Returns the configuration that applies to this request.
@@ -84,6 +94,21 @@ pub(crate) async fn apply_patch(
     let operations = Operations::parse(body)?;
     let changes = &cx.service.changes;
     changes.patch(operations, expected, author).await
+}
+
+/// Returns the configuration that [`apply_patch`] would put in force.
+///
+/// # Errors
+/// As [`apply_patch`].
+async fn check_patch(
+    cx: &Context<'_>,
+    author: Author,
+    body: &[u8],
+    expected: Option<Vec<String>>,
+) -> Result<Document, PatchError> {
+    let operations = Operations::parse(body)?;
+    let changes = &cx.service.changes;
+    changes.check(operations, expected, author).await
 }
 
 fn answer_with(document: &Document) -> Response {

@@ -26,6 +26,7 @@ pub(crate) mod upstream_calls;
 pub(crate) mod used;
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path};
@@ -57,6 +58,11 @@ pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patc
 /// The media type of a JSON Merge Patch (RFC 7396 section 3).
 pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
 
+/// An administrator who is signed in to the console, instead of an access token. It travels with a call that the console
+/// makes; no request that arrived over a connection has it.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedIn(pub(crate) Arc<Bearer>);
+
 /// Authenticates the caller and checks that the call is allowed. Records a rejection in the audit log.
 ///
 /// # Errors
@@ -74,17 +80,22 @@ pub(crate) async fn admit(
             return Err(refusal::stranger_refused(cx, parts, &stranger, problem));
         }
     };
-    let by = Administrator {
-        client_id: bearer.token.client_id.to_string(),
-        name: name(bearer.client.client()),
-        scope: bearer.token.scope.clone(),
-        address: peer::client_address(parts),
-        correlation_id: observe::correlation_id(parts),
-    };
+    let by = administrator(bearer.client.client(), &bearer.token.scope, parts);
     check_scope(&bearer, needed(&settings.admin.scopes))
         .map_err(|problem| refusal::stranger_refused(cx, parts, &by.author(), problem))?;
     telemetry::acts(&by.client_id, by.name.as_deref());
     Ok(by)
+}
+
+/// Returns `client`, with these scopes, as the caller of the request with the head `parts`.
+pub(crate) fn administrator(client: &Client, scope: &str, parts: &Parts) -> Administrator {
+    Administrator {
+        client_id: client.id.to_string(),
+        name: name(client),
+        scope: scope.to_owned(),
+        address: peer::client_address(parts),
+        correlation_id: observe::correlation_id(parts),
+    }
 }
 
 /// Whether a caller that was admitted would be admitted still. A rejection is not recorded: a caller that stays
@@ -114,11 +125,15 @@ fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {
     Err(Problem::insufficient_scope(Some(scope), &description))
 }
 
-async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
+async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Arc<Bearer>, Problem> {
+    if let Some(SignedIn(bearer)) = parts.extensions.get() {
+        return Ok(Arc::clone(bearer));
+    }
     let text = credentials::bearer(&parts.headers).map_err(Problem::unauthorised)?;
     let certificate = parts.extensions.get::<ClientCertificate>();
     let bearer = token::find_bearer(cx, text, certificate).await?;
-    bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid))
+    let bearer = bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid));
+    bearer.map(Arc::new)
 }
 
 /// Takes the body of a call.

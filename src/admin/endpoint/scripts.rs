@@ -48,6 +48,9 @@ struct ScriptCalls {
     calls: u64,
     /// Calls that ended with a fault.
     faults: u64,
+    /// The last of these faults, with its script, line and column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_fault: Option<String>,
     /// The time that the calls took, without the time spent waiting.
     ran_seconds: f64,
     /// The time that the calls spent waiting for external systems and the store.
@@ -86,6 +89,7 @@ fn loaded<'a>(cx: &'a Context<'_>) -> LoadedScripts<'a> {
             hook: counted.hook.name(),
             calls: counted.calls,
             faults: counted.faults,
+            last_fault: counted.last_fault,
             ran_seconds: counted.ran.as_secs_f64(),
             waited_seconds: counted.waited.as_secs_f64(),
         });

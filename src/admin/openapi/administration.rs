@@ -335,7 +335,14 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
             ("patchConfiguration", &scopes.config_write),
             "Change the live configuration.",
         )
-        .parameters(vec![if_match()])
+        .parameters(vec![
+            if_match(),
+            query(
+                "dry_run",
+                "Only check the change, and answer with its result.",
+                &json!({"type": "boolean", "default": false}),
+            ),
+        ])
         .body(true, &[("application/json-patch+json", named("JsonPatch"))])
         .example("application/json-patch+json", enabled)
         .json(200, "The updated configuration.", "Configuration", headers)

@@ -21,14 +21,23 @@ fn events(scope: &str) -> Operation {
     let text = json!({"type": "string", "minLength": 1});
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
     let since = json!({"type": "integer", "minimum": 0});
+    let position = json!({"type": "integer", "minimum": 1});
+    let order = json!({"type": "string", "enum": ["oldest", "newest"], "default": "oldest"});
+    let outcome = json!({"type": "string", "enum": ["done", "refused"]});
     operation(
         "get",
         "/admin/v1/audit",
         ("readAudit", scope),
-        "Read the audit log, oldest events first.",
+        "Read the audit log.",
     )
     .parameters(vec![
         query("after", "The position after which the page starts.", &after),
+        query(
+            "before",
+            "With order=newest, the position before which the page starts.",
+            &position,
+        ),
+        query("order", "Which events come first.", &order),
         query("limit", "The maximum number of events.", &limit(1_000)),
         query("since", "The earliest time, in seconds since 1970.", &since),
         query(
@@ -38,6 +47,7 @@ fn events(scope: &str) -> Operation {
         ),
         query("actor", "The client_id or the name of the actor.", &text),
         query("subject", "The identifier of the subject.", &text),
+        query("outcome", "Whether it was done.", &outcome),
     ])
     .json(200, "The page.", "AuditPage", &[])
 }

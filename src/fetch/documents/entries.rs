@@ -63,6 +63,14 @@ impl<T> Entries<T> {
         entry
     }
 
+    /// Returns what is known of each document, in the order of their URLs.
+    pub(super) fn states(&self) -> Vec<DocumentState> {
+        let states = self.by_url.iter().map(|(url, entry)| entry.state(url));
+        let mut states: Vec<DocumentState> = states.collect();
+        states.sort_by(|one, other| one.url.cmp(&other.url));
+        states
+    }
+
     fn forget_one(&mut self) {
         let oldest = self.by_url.iter().min_by_key(|(_, entry)| entry.looked_at);
         if let Some(url) = oldest.map(|(url, _)| url.clone()) {
@@ -81,10 +89,30 @@ impl<T> Entries<T> {
     ) {
         let stated = lifetime.unwrap_or(LIFETIME);
         let fresh_until = now.plus(stated.min(self.maximum).max(self.minimum));
-        let stale_until = fresh_until.plus(self.stale);
-        self.find(url)
-            .keep(Arc::clone(value), print, (fresh_until, stale_until));
+        let kept = Kept {
+            value: Arc::clone(value),
+            print,
+            fetched_at: now,
+            fresh_until,
+            stale_until: fresh_until.plus(self.stale),
+        };
+        self.find(url).keep(kept);
     }
+}
+
+/// What is known of a document at a URL.
+#[derive(Debug, Clone)]
+pub(crate) struct DocumentState {
+    /// The URL.
+    pub(crate) url: String,
+    /// When it was fetched last; `None` if that never succeeded.
+    pub(crate) fetched_at: Option<Timestamp>,
+    /// Until when it is used without being fetched again.
+    pub(crate) fresh_until: Option<Timestamp>,
+    /// Until when it is used if its server is unavailable.
+    pub(crate) stale_until: Option<Timestamp>,
+    /// Why the last fetch failed, if it did.
+    pub(crate) error: Option<String>,
 }
 
 /// The hash of a document's text, which tells two documents apart.
@@ -118,6 +146,7 @@ impl<T> Clone for Kept<T> {
 struct Kept<T> {
     value: Arc<T>,
     print: Print,
+    fetched_at: Timestamp,
     fresh_until: Timestamp,
     stale_until: Timestamp,
 }
@@ -200,15 +229,21 @@ impl<T> CachedDocument<T> {
         (kept.print == print).then(|| Arc::clone(&kept.value))
     }
 
-    fn keep(&mut self, value: Arc<T>, print: Print, until: (Timestamp, Timestamp)) {
-        let (fresh_until, stale_until) = until;
-        self.kept = Some(Kept {
-            value,
-            print,
-            fresh_until,
-            stale_until,
-        });
+    fn keep(&mut self, kept: Kept<T>) {
+        self.kept = Some(kept);
         self.failed = None;
+    }
+
+    fn state(&self, url: &str) -> DocumentState {
+        let kept = self.kept.as_ref();
+        let failed = self.failed.as_ref();
+        DocumentState {
+            url: url.to_owned(),
+            fetched_at: kept.map(|kept| kept.fetched_at),
+            fresh_until: kept.map(|kept| kept.fresh_until),
+            stale_until: kept.map(|kept| kept.stale_until),
+            error: failed.map(|failed| failed.error.to_string()),
+        }
     }
 
     /// Records a failed fetch, unless it failed because this server was too busy.

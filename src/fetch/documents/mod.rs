@@ -19,6 +19,7 @@ use crate::base::{Clock, Timestamp};
 use crate::config::FetchSettings;
 use crate::fetch::{FetchError, FetchedDocument, Fetcher};
 use crate::telemetry::{KeyLookup, meter};
+pub(crate) use entries::DocumentState;
 use entries::{CachedDocument, Entries, Known};
 
 /// A running fetch, shared by all callers that wait for it. It completes even if they all stop waiting, so
@@ -90,6 +91,11 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
                 tasks: TaskTracker::new(),
             }),
         }
+    }
+
+    /// Returns what is known of each document that was looked up, in the order of their URLs.
+    pub(crate) fn states(&self) -> Vec<DocumentState> {
+        self.inner.entries().states()
     }
 
     /// Returns the document at `url`.

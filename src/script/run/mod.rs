@@ -321,8 +321,11 @@ impl Asking {
         let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
             let waited = permit.waited().saturating_sub(waited);
-            let is_fault = matches!(outcome, Err(HookError::Fault(_)));
-            counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
+            counters.add(
+                fault(&outcome),
+                begun.elapsed().saturating_sub(waited),
+                waited,
+            );
         }
         meter::script_call(name, self.hook.name(), word(&outcome), begun.elapsed());
         outcome
@@ -417,6 +420,14 @@ impl Asking {
             script,
             ScriptFault::new(&script.id.name, self.hook, message),
         )
+    }
+}
+
+/// Returns the fault of a call, if it has one.
+fn fault(outcome: &Result<Dynamic, HookError>) -> Option<String> {
+    match outcome {
+        Err(HookError::Fault(fault)) => Some(fault.to_string()),
+        _ => None,
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct CallStatistics {
     pub(crate) calls: u64,
     /// Calls that ended with a fault.
     pub(crate) faults: u64,
+    /// The last fault, with its script and line, as the log has it.
+    pub(crate) last_fault: Option<String>,
     /// The time that the calls took, without the time spent waiting for external systems and the store.
     pub(crate) ran: Duration,
     /// The time that the calls spent waiting.
@@ -29,20 +31,30 @@ pub(crate) struct CallStatistics {
 pub(in crate::script) struct Counters {
     calls: AtomicU64,
     faults: AtomicU64,
+    last_fault: Mutex<Option<String>>,
     ran_microseconds: AtomicU64,
     waited_microseconds: AtomicU64,
 }
 
 impl Counters {
-    pub(in crate::script) fn add(&self, is_fault: bool, ran: Duration, waited: Duration) {
+    pub(in crate::script) fn add(&self, fault: Option<String>, ran: Duration, waited: Duration) {
         let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.faults
-            .fetch_add(u64::from(is_fault), Ordering::Relaxed);
+            .fetch_add(u64::from(fault.is_some()), Ordering::Relaxed);
+        if fault.is_some() {
+            *self.last_fault() = fault;
+        }
         self.ran_microseconds
             .fetch_add(microseconds(ran), Ordering::Relaxed);
         self.waited_microseconds
             .fetch_add(microseconds(waited), Ordering::Relaxed);
+    }
+
+    fn last_fault(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the current values.
@@ -53,6 +65,7 @@ impl Counters {
             hook,
             calls: read(&self.calls),
             faults: read(&self.faults),
+            last_fault: self.last_fault().clone(),
             ran: Duration::from_micros(read(&self.ran_microseconds)),
             waited: Duration::from_micros(read(&self.waited_microseconds)),
         }

@@ -1,6 +1,6 @@
 //! A patch of the live configuration, which is validated as a whole, stored, and then put in force.
 
-use crate::config::{self, Layers, Patch};
+use crate::config::{self, Configuration, Layers, Patch};
 use crate::live::{self, Change, Document, PatchError};
 use crate::server::{reload::Reloader, reload::Whole, reload::read_layers, reload::validated};
 use crate::service::document_revision;
@@ -34,6 +34,9 @@ impl Reloader {
             &change.operations,
         )?;
         let (patch, next) = settled(&layers, wanted)?;
+        if change.is_dry_run {
+            return Ok(self.document_of(&next.configuration));
+        }
         if patch != self.sources.patch {
             self.store(patch, &next, &change.author).await?;
         }
@@ -100,6 +103,13 @@ impl Reloader {
         tracing::info!(number = self.patches, keys = ?patch.keys(), "configuration patched");
         self.sources.patch = patch;
         Ok(())
+    }
+
+    /// Returns the document of a configuration that is not in force, with the revision of the one that is.
+    fn document_of(&self, configuration: &Configuration) -> Document {
+        let revision = self.document().revision;
+        let Configuration { live, origins, .. } = configuration;
+        Document::new(&self.service.settings, live, origins, revision)
     }
 
     fn document(&self) -> Document {

@@ -2,6 +2,7 @@
 //! other origins may do (CORS).
 
 mod admin;
+mod console;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tower::util::MapRequestLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::config::Paths;
+use crate::console::PATH;
 use crate::discovery;
 use crate::http::{
     DocumentHost, Problem, Reception, RequestObserver, Site, below, document_host,
@@ -36,6 +38,7 @@ use crate::trial::Observer;
 
 pub(crate) use crate::admin::endpoint::audit::log as log_audit_event;
 pub(crate) use admin::admin;
+pub(crate) use console::{OperatorListener, operations};
 
 /// The router of the public listener: the endpoints for clients, and also `operations` if they have no
 /// listener of their own.
@@ -201,6 +204,7 @@ fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
         _ if path.starts_with("/.well-known/") => Endpoint::Discovery,
         _ if is_below(path, &paths.client_documents) => Endpoint::Documents,
         _ if path.starts_with("/admin/") || path == paths.config => Endpoint::Admin,
+        _ if path.starts_with(PATH) || path == "/console" => Endpoint::Console,
         _ if probes::PATHS.contains(&path) => Endpoint::Probe,
         _ => Endpoint::Other,
     }

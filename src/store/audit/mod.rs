@@ -74,6 +74,12 @@ pub(crate) enum Action {
     AdministratorRotated,
     /// An administrator was deleted.
     AdministratorDeleted,
+    /// An administrator signed in to the console.
+    AdministratorSignedIn,
+    /// An administrator signed out of the console.
+    AdministratorSignedOut,
+    /// An administrator ended a session in the console.
+    SessionRevoked,
     /// An initial access token was created.
     InitialAccessTokenCreated,
     /// An initial access token was revoked.
@@ -279,10 +285,13 @@ pub(crate) struct AuditFilter {
     pub(crate) actor: Option<String>,
     /// The identifier of its subject.
     pub(crate) subject: Option<String>,
+    /// Whether it was refused.
+    pub(crate) is_refused: Option<bool>,
 }
 
 impl AuditFilter {
-    fn admits(&self, event: &AuditEvent) -> bool {
+    /// Whether `event` meets all conditions.
+    pub(crate) fn admits(&self, event: &AuditEvent) -> bool {
         let is_actor = |actor: &String| {
             let names = [event.actor.as_ref(), event.actor_name.as_ref()];
             names.contains(&Some(actor))
@@ -294,6 +303,9 @@ impl AuditFilter {
                 .subject
                 .as_ref()
                 .is_none_or(|subject| event.subject == *subject)
+            && self
+                .is_refused
+                .is_none_or(|is_refused| is_refused == event.error.is_some())
     }
 }
 

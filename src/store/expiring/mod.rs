@@ -6,6 +6,7 @@ pub(crate) mod initial_access_tokens;
 pub(crate) mod key_values;
 pub(crate) mod nonces;
 pub(crate) mod pending;
+pub(crate) mod sessions;
 pub(crate) mod single_use;
 pub(in crate::store) mod sweep;
 pub(crate) mod tokens;

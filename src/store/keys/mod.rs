@@ -320,11 +320,13 @@ pub(super) enum ExpiringKind {
     DocumentDenial,
     /// A registration or an update that waits for approval.
     Pending,
+    /// A session of an administrator in the console.
+    Session,
 }
 
 impl ExpiringKind {
     /// All types.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::KeyValue,
         Self::Nonce,
         Self::SingleUse,
@@ -333,6 +335,7 @@ impl ExpiringKind {
         Self::DocumentCandidate,
         Self::DocumentDenial,
         Self::Pending,
+        Self::Session,
     ];
 
     const fn name(self) -> &'static [u8] {
@@ -345,6 +348,7 @@ impl ExpiringKind {
             Self::DocumentCandidate => b"candidate/",
             Self::DocumentDenial => b"denial/",
             Self::Pending => b"pending/",
+            Self::Session => b"session/",
         }
     }
 
@@ -384,7 +388,7 @@ impl ExpiringKind {
                 let script = key.split(|byte| *byte == 0).next().unwrap_or_default();
                 Some([b"n/x/", self.name(), script].concat())
             }
-            Self::Nonce | Self::DocumentCandidate | Self::Pending => {
+            Self::Nonce | Self::DocumentCandidate | Self::Pending | Self::Session => {
                 Some([b"n/x/", self.name()].concat())
             }
             Self::SingleUse | Self::AccessToken | Self::InitialAccess | Self::DocumentDenial => {
@@ -397,8 +401,8 @@ impl ExpiringKind {
     /// only a share. Returns `None` for other types, and for records that are stored without their origin.
     pub(super) fn share_count(self, key: &[u8]) -> Option<Vec<u8>> {
         let length = match self {
-            // The digest of a code in hex, and that of a URL.
-            Self::Pending => 2 * DIGEST,
+            // The digest of a code or a secret in hex, and that of a URL.
+            Self::Pending | Self::Session => 2 * DIGEST,
             Self::DocumentCandidate => DIGEST,
             Self::KeyValue
             | Self::Nonce
@@ -420,7 +424,8 @@ impl ExpiringKind {
             | Self::AccessToken
             | Self::DocumentCandidate
             | Self::DocumentDenial
-            | Self::Pending => None,
+            | Self::Pending
+            | Self::Session => None,
         }
     }
 }

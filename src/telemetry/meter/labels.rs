@@ -45,6 +45,8 @@ words! {
         Token = "token",
         /// The admin API.
         Admin = "admin",
+        /// The console.
+        Console = "console",
         /// Health, readiness and metrics.
         Probe = "probe",
         /// Everything else.

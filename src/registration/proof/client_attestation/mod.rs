@@ -42,6 +42,7 @@ pub(crate) enum ClientAttestationError {
 }
 
 /// The values of the two headers of a request. Either header may be missing or repeated.
+#[derive(Default)]
 pub(crate) struct AttestationHeaders {
     attestation: Vec<String>,
     proof: Vec<String>,

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The console in a real browser: Debian's Chromium, with the release binary or the one that is named. axe-core, which npm
+# fetches, checks each page. SHOTS names a folder that keeps the screenshots.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+registrar=${1:-$PWD/target/release/registrar}
+source .ci/beside.sh
+source .ci/install.sh
+install_missing chromium=chromium chromedriver=chromium-driver
+SHOTS=${SHOTS:-$work/shots}
+mkdir -p "$SHOTS"
+npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install axe-core@4
+
+listen=127.0.0.1:$(free_port)
+driver=$(free_port)
+"$registrar" --listen "$listen" --data "$work/data" >"$work/registrar.log" 2>&1 &
+pids+=($!)
+chromedriver --port="$driver" >"$work/chromedriver.log" 2>&1 &
+pids+=($!)
+for url in "http://$listen/readyz" "http://127.0.0.1:$driver/status"; do
+    for _ in $(seq 200); do
+        curl -fsS "$url" >"$work/ready" 2>&1 && continue 2
+        sleep 0.1
+    done
+    cat "$work"/*.log "$work/ready"
+    exit 1
+done
+export SHOTS CHROMEDRIVER=http://127.0.0.1:$driver CONSOLE=http://$listen/console/ REGISTER=http://$listen/register
+export CREDENTIALS=$work/data/admin-credentials.json AXE=$work/node_modules/axe-core/axe.min.js
+if ! timeout 80 python3 .ci/console/try.py; then
+    tail -n 20 "$work/registrar.log"
+    exit 1
+fi

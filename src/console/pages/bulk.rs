@@ -1,0 +1,128 @@
+//! Changes of all clients that a filter selects: first what they touch, and then, with the number typed, the change.
+
+use hyper::Method;
+use serde_json::Value;
+
+use crate::console::api::{Call, path};
+use crate::console::respond::{Content, Failure};
+use crate::console::value::{items, number, shown};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, fact, href};
+use crate::console::visit::Visit;
+use crate::http::Form;
+
+use super::clients::{filters, pairs};
+use super::{good, required};
+
+/// The orders, each with the button that gives it.
+const ORDERS: [(&str, &str); 3] = [
+    ("disable", "Disable them"),
+    ("enable", "Enable them"),
+    ("delete", "Delete them"),
+];
+
+/// Returns the form that leads from a list to the preview, if there are filters and the administrator may change clients.
+pub(super) fn entry(visit: &Visit<'_>, filters: &[(&'static str, String)]) -> Option<Block> {
+    if filters.is_empty() || !visit.may(|scopes| &scopes.clients_write) {
+        return None;
+    }
+    let text = "The next page shows what would be changed.";
+    let form = Shown {
+        button: "Preview",
+        ..Shown::search("bulk")
+    };
+    let form = form.titled("Change all clients that match", text).folded();
+    let form = with_filters(form, filters);
+    let order = Field::choice("order", "Change", "disable", &ORDERS);
+    Some(Block::Form(form.field(order)))
+}
+
+fn with_filters(mut form: Shown, filters: &[(&'static str, String)]) -> Shown {
+    for (name, value) in filters {
+        form = form.with(name, value.as_str());
+    }
+    form
+}
+
+/// Shows what a change would touch.
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let filters = filters(|name| visit.query(name))?;
+    let (order, button) = known(visit.query("order").unwrap_or_default())?;
+    let matching = call(order, &filters, ("dry_run", "true"));
+    let matching = visit.call(matching).await?.body;
+    let count = number(&matching, "count").unwrap_or(0);
+    let rows = filters
+        .iter()
+        .map(|(name, value)| fact(name, Cell::text(value.as_str())));
+    let mut blocks = vec![
+        Block::facts("Filter", rows.collect()),
+        Block::table(
+            format!("{count} clients match"),
+            &["The first of them"],
+            items(&matching, "first").iter().map(row).collect(),
+            "No client matches.",
+        ),
+    ];
+    if count > 0 {
+        let form = with_filters(confirmation(order, button), &filters);
+        blocks.push(Block::Form(form));
+    }
+    Ok(Content::page("Change many clients", blocks))
+}
+
+fn row(id: &Value) -> Vec<Cell> {
+    vec![Cell::client(&shown(id))]
+}
+
+fn confirmation(order: &str, button: &'static str) -> Shown {
+    let text = "The change applies to all of them, and only if exactly this many match.";
+    let field = Field::text("confirm", "Type the number of clients", "");
+    let field = field.of_kind(FieldKind::Number).required();
+    let form = Shown::to("bulk", button).titled("Confirm", text);
+    Shown {
+        is_dangerous: order != "enable",
+        ..form.with("order", order).field(field)
+    }
+}
+
+fn known(order: &str) -> Result<(&'static str, &'static str), Failure> {
+    let known = ORDERS.into_iter().find(|(name, _)| *name == order);
+    known.ok_or_else(Failure::no_page)
+}
+
+/// Returns the call for an order.
+fn call(order: &str, filters: &[(&'static str, String)], last: (&str, &str)) -> Call {
+    let mut parameters = pairs(filters);
+    parameters.push(last);
+    match order {
+        "delete" => Call::new(Method::DELETE, &path(&["clients"], &parameters)),
+        order => Call::new(Method::POST, &path(&["clients", order], &parameters)),
+    }
+}
+
+/// Carries out an order, if the number is right.
+pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+    let filters = filters(|name| form.get(name))?;
+    let (order, _) = known(required(form, "order", "the change")?)?;
+    let confirmed = required(form, "confirm", "the number of clients")?;
+    let tally = visit
+        .call(call(order, &filters, ("confirm", confirmed)))
+        .await?;
+    let list = href("clients", &pairs(&filters));
+    let list = Cell::link(list, "The clients that match now");
+    let blocks = vec![
+        good(told(&tally.body)),
+        Block::facts("List", vec![fact("Clients", list)]),
+    ];
+    Ok(Content::page("Change many clients", blocks))
+}
+
+/// Returns what was done, in words.
+fn told(tally: &Value) -> String {
+    let names = ["disabled", "enabled", "deleted", "unchanged", "refused"];
+    let counted = names.iter().filter_map(|name| {
+        let count = number(tally, name)?;
+        Some(format!("{count} {name}"))
+    });
+    let counted: Vec<String> = counted.collect();
+    format!("Clients: {}.", counted.join(", "))
+}

@@ -1,0 +1,172 @@
+//! The list of clients, with the filters of the admin API.
+
+use jiff::Timestamp as Moment;
+use serde_json::Value;
+
+use crate::client::TrustLevel;
+use crate::console::api::path;
+use crate::console::respond::{Content, Failure};
+use crate::console::value::{items, text, time};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Tone, client_href};
+use crate::console::visit::Visit;
+use crate::store::ClientFilter;
+
+use super::{bulk, done, next};
+
+/// The parameters whose values are moments, which people enter as days.
+const MOMENTS: &[&str] = &[
+    "issued_from",
+    "issued_before",
+    "expires_before",
+    "used_from",
+    "used_before",
+];
+
+/// Lists the clients that the filters in the address select.
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let filters = filters(|name| visit.query(name))?;
+    let after = visit.query("after").unwrap_or_default();
+    let parameters = [pairs(&filters), vec![("after", after)]].concat();
+    let page = visit.get(&path(&["clients"], &parameters)).await?;
+    let mut blocks = Vec::new();
+    blocks.extend(done(visit, &[("deleted", "The client was deleted.")]));
+    blocks.push(Block::Form(search(visit)));
+    blocks.push(Block::table(
+        "Clients",
+        &[
+            "Client",
+            "Trust level",
+            "Registered",
+            "Last used",
+            "Expires",
+        ],
+        items(&page, "clients").iter().map(row).collect(),
+        "No client matches.",
+    ));
+    blocks.extend(bulk::entry(visit, &filters));
+    blocks.extend(next(&page, ("clients", "after"), &pairs(&filters)));
+    Ok(Content::page("Clients", blocks))
+}
+
+/// Returns the filters that have a value, with moments as the API reads them.
+///
+/// # Errors
+/// A moment that is neither a day nor seconds since 1970.
+pub(super) fn filters<'a>(
+    value: impl Fn(&str) -> Option<&'a str>,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut filters = Vec::new();
+    for &name in ClientFilter::PARAMETERS {
+        let Some(value) = value(name) else {
+            continue;
+        };
+        let value = if MOMENTS.contains(&name) {
+            seconds(value)?
+        } else {
+            value.to_owned()
+        };
+        filters.push((name, value));
+    }
+    Ok(filters)
+}
+
+/// Returns filters as parameters.
+pub(super) fn pairs<'a>(filters: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    let pair = |(name, value): &'a (&'static str, String)| (*name, value.as_str());
+    filters.iter().map(pair).collect()
+}
+
+/// Returns the seconds from 1970 to a moment, or to the beginning of a day.
+fn seconds(text: &str) -> Result<String, Failure> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    match format!("{text}T00:00:00Z").parse::<Moment>() {
+        Ok(day) => Ok(day.as_second().to_string()),
+        Err(_) => Err(Failure::invalid("Enter days in the form 2026-01-31.")),
+    }
+}
+
+/// Returns what a field for a day shows of a moment.
+fn day(visit: &Visit<'_>, name: &str) -> String {
+    let value = visit.query(name).unwrap_or_default();
+    match value.parse().map(|seconds| Cell::time(Some(seconds))) {
+        Ok(Cell::Time { exact, .. }) => exact.chars().take(10).collect(),
+        _ => value.to_owned(),
+    }
+}
+
+/// The fields for texts.
+const TEXTS: [(&str, &str); 3] = [
+    ("client_name", "Name contains"),
+    ("client_id", "Client ID begins with"),
+    ("software_id", "Software ID"),
+];
+
+/// The fields for texts that are used rarely.
+const RARE: [(&str, &str); 4] = [
+    ("address", "Address or network"),
+    ("initial_access_token", "Initial access token"),
+    ("statement_iss", "Issuer of the statement"),
+    ("script_version", "Version of the scripts"),
+];
+
+/// The fields for days.
+const DAYS: [(&str, &str); 5] = [
+    ("issued_from", "Registered from"),
+    ("issued_before", "Registered before"),
+    ("used_from", "Used from"),
+    ("used_before", "Last used before"),
+    ("expires_before", "Expires before"),
+];
+
+fn search(visit: &Visit<'_>) -> Shown {
+    let value = |name: &str| visit.query(name).unwrap_or_default();
+    let mut form = Shown::search("clients");
+    for (name, label) in TEXTS {
+        form = form.field(Field::text(name, label, value(name)));
+    }
+    form = form.field(levels(value("trust_level")));
+    for (name, label) in [("disabled", "Disabled"), ("never_used", "Never used")] {
+        let switch = [("", "any"), ("true", "yes"), ("false", "no")];
+        form = form.field(Field::choice(name, label, value(name), &switch));
+    }
+    for (name, label) in RARE {
+        form = form.rare_field(Field::text(name, label, value(name)));
+    }
+    with_days(form, visit)
+}
+
+fn levels(value: &str) -> Field {
+    let levels = TrustLevel::ALL.map(|level| (level.as_str(), level.as_str()));
+    let choices = [&[("", "any")], &levels[..]].concat();
+    Field::choice("trust_level", "Trust level", value, &choices)
+}
+
+fn with_days(mut form: Shown, visit: &Visit<'_>) -> Shown {
+    for (name, label) in DAYS {
+        let field = Field::text(name, label, day(visit, name));
+        form = form.rare_field(field.of_kind(FieldKind::Date));
+    }
+    form
+}
+
+fn row(client: &Value) -> Vec<Cell> {
+    let (id, name) = (text(client, "client_id"), text(client, "client_name"));
+    let link = |text: &str| Cell::Link {
+        href: client_href(id),
+        text: text.to_owned(),
+    };
+    let named = if name.is_empty() {
+        link(id)
+    } else {
+        Cell::Many(vec![link(name), Cell::code(id)])
+    };
+    vec![
+        named,
+        Cell::badge(Tone::Plain, text(client, "trust_level")),
+        time(client, "client_id_issued_at"),
+        time(client, "last_used_at"),
+        time(client, "expires_at"),
+    ]
+}

@@ -1,0 +1,182 @@
+//! The consumers of events: how far they have come, and what is done with events that were not delivered.
+
+use serde_json::{Value, json};
+
+use crate::console::api::{Call, path};
+use crate::console::respond::{Content, Failure};
+use crate::console::value::{items, number, text, time};
+use crate::console::view::{Block, Cell, Form as Shown, Tone, href};
+use crate::console::visit::Visit;
+use crate::http::Form;
+
+use super::{done, next, required};
+
+/// Lists the consumers, and the events that wait or are parked.
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let all = visit.get(&path(&["events", "consumers"], &[])).await?;
+    let consumers = items(&all, "consumers");
+    let may_order = visit.may(|scopes| &scopes.clients_write);
+    let mut blocks = Vec::new();
+    blocks.extend(done(visit, &DONE));
+    blocks.push(Block::table(
+        "Consumers",
+        &["Consumer", "State", "Not received yet", "Parked", "Enable"],
+        consumers.iter().map(|it| consumer(it, may_order)).collect(),
+        "No script has a hook for events, and no webhook is configured.",
+    ));
+    blocks.push(waiting(consumers, may_order));
+    for consumer in consumers {
+        if number(consumer, "parked").unwrap_or(0) > 0 {
+            blocks.extend(parked(visit, text(consumer, "name"), may_order).await?);
+        }
+    }
+    Ok(Content::page("Events", blocks))
+}
+
+/// What each order has done.
+const DONE: [(&str, &str); 3] = [
+    ("retry", "The event is delivered again."),
+    ("skip", "The event is never delivered to the consumer."),
+    ("enable", "The consumer receives events again."),
+];
+
+/// Returns the events that wait for another attempt.
+fn waiting(consumers: &[Value], may_order: bool) -> Block {
+    let mut rows = Vec::new();
+    for consumer in consumers {
+        let name = text(consumer, "name");
+        let events = items(consumer, "waiting").iter();
+        rows.extend(events.map(|event| late(name, event, may_order)));
+    }
+    Block::table(
+        "Events that wait for another attempt",
+        &[
+            "Consumer",
+            "Event",
+            "Client",
+            "Attempts",
+            "Next attempt",
+            "Last error",
+            "Order",
+        ],
+        rows,
+        "There are none.",
+    )
+}
+
+fn consumer(consumer: &Value, may_order: bool) -> Vec<Cell> {
+    let (name, disabled) = (text(consumer, "name"), text(consumer, "disabled"));
+    let count = |member: &str| Cell::number(number(consumer, member).unwrap_or(0));
+    let (state, enable) = if disabled.is_empty() {
+        (Cell::badge(Tone::Good, "enabled"), Cell::Nothing)
+    } else {
+        let state = vec![Cell::badge(Tone::Bad, "disabled"), Cell::text(disabled)];
+        let form = Shown::to("events", "Enable").with("order", "enable");
+        let form = form.with("consumer", name);
+        let enable = button(form, format!("Enable {name}"), may_order);
+        (Cell::Many(state), enable)
+    };
+    vec![
+        Cell::code(name),
+        state,
+        count("lag"),
+        count("parked"),
+        enable,
+    ]
+}
+
+fn button(form: Shown, label: String, may_order: bool) -> Cell {
+    if may_order {
+        form.button(label)
+    } else {
+        Cell::Nothing
+    }
+}
+
+fn late(consumer: &str, event: &Value, may_order: bool) -> Vec<Cell> {
+    vec![
+        Cell::code(consumer),
+        Cell::number(number(event, "position").unwrap_or(0)),
+        Cell::client(text(event, "client_id")),
+        Cell::number(number(event, "attempts").unwrap_or(0)),
+        time(event, "due"),
+        Cell::text(text(event, "error")),
+        order(("retry", "Retry"), (consumer, event), may_order),
+    ]
+}
+
+/// Returns the button that orders something for one event.
+fn order(
+    (order, text): (&str, &'static str),
+    (consumer, event): (&str, &Value),
+    may_order: bool,
+) -> Cell {
+    let position = number(event, "position").unwrap_or(0).to_string();
+    let label = format!("{text} event {position} for {consumer}");
+    let form = Shown::to("events", text).with("order", order);
+    let form = form.with("consumer", consumer).with("position", position);
+    button(form, label, may_order)
+}
+
+/// Returns the parked events of a consumer.
+async fn parked(visit: &Visit<'_>, consumer: &str, may_order: bool) -> Result<Vec<Block>, Failure> {
+    let is_meant = visit.query("consumer") == Some(consumer);
+    let after = visit
+        .query("after")
+        .filter(|_| is_meant)
+        .unwrap_or_default();
+    let parameters = [("consumer", consumer), ("after", after)];
+    let page = visit.get(&path(&["events", "parked"], &parameters)).await?;
+    let events = items(&page, "events").iter();
+    let mut blocks = vec![Block::table(
+        format!("Parked events of {consumer}"),
+        &[
+            "Event",
+            "Type",
+            "Client",
+            "Attempts",
+            "Parked",
+            "Last error",
+            "Retry",
+            "Skip",
+        ],
+        events
+            .map(|event| given_up(consumer, event, may_order))
+            .collect(),
+        "There are none.",
+    )];
+    blocks.extend(next(&page, ("events", "after"), &[("consumer", consumer)]));
+    Ok(blocks)
+}
+
+fn given_up(consumer: &str, event: &Value, may_order: bool) -> Vec<Cell> {
+    vec![
+        Cell::number(number(event, "position").unwrap_or(0)),
+        Cell::text(text(event, "type")),
+        Cell::client(text(event, "client_id")),
+        Cell::number(number(event, "attempts").unwrap_or(0)),
+        time(event, "parked_at"),
+        Cell::text(text(event, "error")),
+        order(("retry", "Retry"), (consumer, event), may_order),
+        order(("skip", "Skip"), (consumer, event), may_order),
+    ]
+}
+
+/// Retries or skips an event, or enables a consumer.
+pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+    let consumer = required(form, "consumer", "the consumer")?;
+    let order = required(form, "order", "the order")?;
+    let body = match order {
+        "enable" => json!({"consumer": consumer}),
+        "retry" | "skip" => {
+            let position = required(form, "position", "the event")?.parse::<u64>();
+            let position = position.map_err(|_| Failure::invalid("The event must be a number."))?;
+            json!({"consumer": consumer, "position": position})
+        }
+        _ => return Err(Failure::no_page()),
+    };
+    visit
+        .call(Call::post(&path(&["events", order], &[]), &body))
+        .await?;
+    Ok(Content::Redirect(href("events", &[("done", order)])))
+}

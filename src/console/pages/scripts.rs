@@ -1,0 +1,288 @@
+//! The scripts: those in force with their faults, the versions that are kept, and the candidate.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::console::api::{Call, path};
+use crate::console::difference::Difference;
+use crate::console::respond::{Content, Failure};
+use crate::console::value::{cell, flag, items, members, number, shown, text, time};
+use crate::console::view::{Block, Cell, Form as Shown, Source, Tone, fact, href};
+use crate::console::visit::Visit;
+use crate::http::Form;
+
+use super::{bad, done, required};
+
+/// The differences of the candidate that are shown.
+const DIFFERENCES: usize = 20;
+
+/// Shows the scripts in force, the versions and the candidate.
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let loaded = visit.get(&path(&["scripts"], &[])).await?;
+    let versions = visit.get(&path(&["scripts", "versions"], &[])).await?;
+    let versions = items(&versions, "versions");
+    let candidate = visit.find(&path(&["scripts", "candidate"], &[])).await?;
+    let may_change = visit.may(|scopes| &scopes.scripts_write);
+    let mut blocks = Vec::new();
+    blocks.extend(done(visit, &DONE));
+    blocks.push(in_force(&loaded));
+    blocks.push(calls(&loaded));
+    blocks.push(kept(versions, may_change));
+    blocks.extend(unpin(versions).filter(|_| may_change));
+    if let Some(candidate) = candidate {
+        blocks.extend(shown_candidate(&candidate, may_change));
+    }
+    Ok(Content::page("Scripts", blocks))
+}
+
+/// Returns the button that unpins, if a version is pinned.
+fn unpin(versions: &[Value]) -> Option<Block> {
+    let is_pinned = versions.iter().any(|version| flag(version, "is_pinned"));
+    let unpin = order("unpin", "Unpin: use the script folder");
+    is_pinned.then(|| Block::Buttons(vec![unpin]))
+}
+
+/// What each order has done.
+const DONE: [(&str, &str); 3] = [
+    (
+        "pin",
+        "The version is in force on all servers until it is unpinned.",
+    ),
+    ("unpin", "Every server uses its script folder."),
+    (
+        "promote",
+        "The candidate is in force on all servers until it is unpinned.",
+    ),
+];
+
+fn order(order: &str, button: &'static str) -> Shown {
+    Shown::to("scripts", button).with("order", order)
+}
+
+fn in_force(loaded: &Value) -> Block {
+    let row = |script: &Value| {
+        let texts = |name: &str| items(script, name).iter().map(cell).collect();
+        vec![
+            Cell::code(text(script, "name")),
+            Cell::Many(texts("hooks")),
+            Cell::Many(texts("warnings")),
+        ]
+    };
+    let mut title = format!("In force: {}", text(loaded, "revision"));
+    if let Cell::Time { shown, .. } = time(loaded, "since") {
+        title = format!("{title}, loaded {shown}");
+    }
+    let rows = items(loaded, "scripts").iter().map(row).collect();
+    Block::table(
+        title,
+        &["Script", "Hooks", "Warnings"],
+        rows,
+        "There are no scripts.",
+    )
+}
+
+fn calls(loaded: &Value) -> Block {
+    let row = |calls: &Value| {
+        let faults = number(calls, "faults").unwrap_or(0);
+        let tone = if faults > 0 { Tone::Bad } else { Tone::Plain };
+        let seconds = calls.get("ran_seconds").and_then(Value::as_f64);
+        vec![
+            Cell::code(text(calls, "script")),
+            Cell::code(text(calls, "hook")),
+            Cell::number(number(calls, "calls").unwrap_or(0)),
+            Cell::Text(format!("{:.3} s", seconds.unwrap_or(0.0))),
+            Cell::badge(tone, faults.to_string()),
+            Cell::code(text(calls, "last_fault")),
+        ]
+    };
+    Block::table(
+        "Calls since the server started",
+        &["Script", "Hook", "Calls", "Time", "Faults", "Last fault"],
+        items(loaded, "calls").iter().map(row).collect(),
+        "No script was called.",
+    )
+}
+
+fn kept(versions: &[Value], may_change: bool) -> Block {
+    Block::table(
+        "Versions",
+        &[
+            "Version",
+            "State",
+            "From",
+            "First kept",
+            "Last in force",
+            "Pin",
+        ],
+        versions
+            .iter()
+            .map(|version| version_row(version, may_change))
+            .collect(),
+        "No version is kept.",
+    )
+}
+
+fn version_row(version: &Value, may_change: bool) -> Vec<Cell> {
+    let (id, is_pinned) = (text(version, "version"), flag(version, "is_pinned"));
+    let mut states = Vec::new();
+    if flag(version, "is_in_force") {
+        states.push(Cell::badge(Tone::Good, "in force"));
+    }
+    if is_pinned {
+        states.push(Cell::badge(Tone::Plain, "pinned"));
+    }
+    let pin = if may_change && !is_pinned {
+        let form = order("pin", "Pin").with("version", id);
+        form.button(format!("Pin version {id}"))
+    } else {
+        Cell::Nothing
+    };
+    vec![
+        Cell::link(href("version", &[("id", id)]), id),
+        Cell::Many(states),
+        Cell::text(text(version, "source")),
+        time(version, "kept_at"),
+        time(version, "in_force_at"),
+        pin,
+    ]
+}
+
+/// What is shown of a candidate: the part of the answer, the member, and the label.
+const COUNTS: [(&str, &str, &str); 7] = [
+    (
+        "shadow",
+        "share",
+        "Share of requests that it judges without effect",
+    ),
+    ("shadow", "same", "Same answers"),
+    ("shadow", "different", "Different answers"),
+    ("shadow", "skipped", "Not judged"),
+    ("canary", "share", "Share of requests that it decides"),
+    ("canary", "decided", "Decided"),
+    ("canary", "faults", "Faults"),
+];
+
+fn shown_candidate(candidate: &Value, may_change: bool) -> Vec<Block> {
+    let mut rows = vec![
+        fact("Version", Cell::code(text(candidate, "version"))),
+        fact("Loaded", time(candidate, "since")),
+    ];
+    for (part, name, label) in COUNTS {
+        let value = candidate.get(part).and_then(|part| part.get(name));
+        rows.push(fact(
+            label,
+            Cell::text(value.map(shown).unwrap_or_default()),
+        ));
+    }
+    let mut blocks = vec![Block::facts("Candidate", rows)];
+    let canary = candidate.get("canary");
+    if canary.is_some_and(|canary| flag(canary, "has_stopped")) {
+        let text = "The candidate decides no more requests, because it had too many faults.";
+        blocks.push(bad(text));
+    }
+    blocks.push(differences(candidate));
+    if may_change {
+        let text =
+            "The candidate becomes a version, and is in force on all servers until it is unpinned.";
+        let form = order("promote", "Promote").titled("Promote the candidate", text);
+        blocks.push(Block::Form(form.folded()));
+    }
+    blocks
+}
+
+fn differences(candidate: &Value) -> Block {
+    let verdict = |difference: &Value, side: &str| {
+        let verdict = difference.get(side).unwrap_or(&Value::Null);
+        let status = number(verdict, "status").unwrap_or(0);
+        Cell::text(format!("{status} {}", text(verdict, "error")))
+    };
+    let row = |difference: &Value| {
+        let members = items(difference, "members").iter();
+        let members = members.map(|member| Cell::code(text(member, "member")));
+        vec![
+            time(difference, "at"),
+            verdict(difference, "before"),
+            verdict(difference, "after"),
+            Cell::Many(members.collect()),
+        ]
+    };
+    let shown = items(candidate, "differences").iter().take(DIFFERENCES);
+    Block::table(
+        "What the candidate answers differently",
+        &["Time", "In force", "Candidate", "Members that differ"],
+        shown.map(row).collect(),
+        "It answers nothing differently.",
+    )
+}
+
+/// Shows a version: how it differs from the scripts in force, and its files.
+pub(super) async fn show_version(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let id = visit.query("id").ok_or_else(Failure::no_page)?;
+    let version = visit.get(&path(&["scripts", "versions", id], &[])).await?;
+    let loaded = visit.get(&path(&["scripts"], &[])).await?;
+    let revision = text(&loaded, "revision");
+    let mut blocks = Vec::new();
+    if revision != id {
+        let in_force = path(&["scripts", "versions", revision], &[]);
+        let in_force = visit.find(&in_force).await?.unwrap_or_default();
+        blocks.extend(changed_files(&in_force, &version));
+    }
+    for (name, text) in members(&version, "files") {
+        let text = numbered(text.as_str().unwrap_or_default());
+        let title = name.to_owned();
+        blocks.push(Block::Source(Source { title, text }));
+    }
+    Ok(Content::page(format!("Version {id}"), blocks))
+}
+
+/// Returns the files by which a version differs from the scripts in force.
+fn changed_files(in_force: &Value, version: &Value) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for name in names(version, in_force) {
+        let (before, after) = (file(in_force, &name), file(version, &name));
+        if before != after {
+            let title = format!("{name}: from the scripts in force to this version");
+            let difference = Difference::between(title, before, after);
+            blocks.push(Block::Difference(difference));
+        }
+    }
+    blocks
+}
+
+/// Returns the lines of a file with their numbers.
+fn numbered(text: &str) -> String {
+    let lines = text.lines().enumerate();
+    let lines = lines.map(|(at, line)| format!("{:>4}  {line}", at.saturating_add(1)));
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Returns the names of all files of two versions.
+fn names(one: &Value, other: &Value) -> Vec<String> {
+    let all = members(one, "files").chain(members(other, "files"));
+    let mut names: Vec<String> = all.map(|(name, _)| name.to_owned()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn file<'a>(version: &'a Value, name: &str) -> &'a str {
+    version.get("files").map_or("", |files| text(files, name))
+}
+
+/// Pins or unpins a version, or promotes the candidate.
+pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+    let order = required(form, "order", "the order")?;
+    let pin = path(&["scripts", "pin"], &[]);
+    let call = match order {
+        "pin" => {
+            let version = required(form, "version", "the version")?;
+            let body = json!({"version": version});
+            Call::new(Method::PUT, &pin).json("application/json", &body)
+        }
+        "unpin" => Call::new(Method::DELETE, &pin),
+        "promote" => Call::new(Method::POST, &path(&["scripts", "promote"], &[])),
+        _ => return Err(Failure::no_page()),
+    };
+    visit.call(call).await?;
+    Ok(Content::Redirect(href("scripts", &[("done", order)])))
+}

@@ -1,0 +1,111 @@
+//! The sessions of the console: those of the administrator, and with the scope to change administrators, all others.
+
+use hyper::StatusCode;
+
+use crate::console::respond::{Content, Failure};
+use crate::console::view::{Block, Cell, Form as Shown, Tone};
+use crate::console::visit::Visit;
+use crate::http::Form;
+use crate::store::{Action, Change, FoundSession};
+
+use super::{done, required};
+
+/// Lists the sessions.
+pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let sessions = &visit.cx.service.store.sessions;
+    let all = sessions.all(visit.cx.begun_at).await?;
+    let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| is_own(visit, found));
+    let mut blocks = Vec::new();
+    blocks.extend(done(visit, &[("ended", "The session has ended.")]));
+    blocks.push(Block::Text(
+        "A session ends 30 minutes after its last request, and 12 hours after it began.".to_owned(),
+    ));
+    blocks.push(table(visit, "Your sessions", &own));
+    if visit.may(|scopes| &scopes.admins_write) {
+        blocks.push(table(visit, "Sessions of other administrators", &others));
+    }
+    Ok(Content::page("Sessions", blocks))
+}
+
+fn is_own(visit: &Visit<'_>, found: &FoundSession) -> bool {
+    found.session().client_id.as_str() == visit.by.client_id
+}
+
+fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
+    Block::table(
+        title,
+        &[
+            "Administrator",
+            "Began",
+            "Last used",
+            "Address",
+            "Browser",
+            "End",
+        ],
+        sessions.iter().map(|found| row(visit, found)).collect(),
+        "There are none.",
+    )
+}
+
+fn row(visit: &Visit<'_>, found: &FoundSession) -> Vec<Cell> {
+    let session = found.session();
+    let address = session.address.map(|address| address.to_string());
+    let end = if found.id() == visit.session.id() {
+        Cell::badge(Tone::Plain, "this session")
+    } else {
+        let (whose, began) = (&session.client_id, session.began_at);
+        let label = format!("End the session of {whose} that began at {began}");
+        let form = Shown::to("sessions", "End").dangerous();
+        form.with("id", found.id()).button(label)
+    };
+    vec![
+        Cell::Text(session.client_id.to_string()),
+        Cell::time(Some(session.began_at.unix())),
+        Cell::time(Some(session.used_at.unix())),
+        Cell::text(address.unwrap_or_default()),
+        Cell::text(session.browser.clone().unwrap_or_default()),
+        end,
+    ]
+}
+
+/// Ends a session.
+pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+    let id = required(form, "id", "the session")?;
+    let sessions = &visit.cx.service.store.sessions;
+    let found = sessions.find_by_id(id, visit.cx.begun_at).await?;
+    let unknown = || Failure::new(StatusCode::NOT_FOUND, "The session has ended already.");
+    let found = found.ok_or_else(unknown)?;
+    if !is_own(visit, &found) {
+        visit.require(|scopes| &scopes.admins_write)?;
+    }
+    let owner = found.session().client_id.as_str();
+    let event = visit
+        .by
+        .did(Action::SessionRevoked, owner, visit.cx.begun_at);
+    let event = event.with("session", id);
+    if !sessions.end(&found.id(), &event.change()?).await? {
+        return Err(unknown());
+    }
+    tracing::info!(
+        client_id = owner,
+        actor = visit.by.client_id,
+        "session ended by an administrator"
+    );
+    Ok(Content::Redirect("sessions?done=ended".to_owned()))
+}
+
+/// Ends the session of the request.
+pub(super) async fn sign_out(visit: &Visit<'_>) -> Result<Content, Failure> {
+    let (by, now) = (&visit.by, visit.cx.begun_at);
+    let event = by.did(Action::AdministratorSignedOut, by.client_id.as_str(), now);
+    let event: Change = event.with("session", visit.session.id()).change()?;
+    visit
+        .cx
+        .service
+        .store
+        .sessions
+        .end(&visit.session.id(), &event)
+        .await?;
+    tracing::info!(client_id = by.client_id, "administrator signed out");
+    Ok(Content::SignedOut)
+}

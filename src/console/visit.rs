@@ -1,0 +1,204 @@
+//! One request of an administrator who is signed in.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::admin::Administrator;
+use crate::admin::endpoint::{self, SignedIn};
+use crate::base::Secret;
+use crate::config::AdminScopes;
+use crate::console::api::{Answered, Call};
+use crate::console::respond::{self, Content, Failure};
+use crate::console::view::{Block, MenuEntry, Notice, Page, Tone};
+use crate::console::{Console, pages, session};
+use crate::http::{Form, Problem};
+use crate::service::{Context, refusal};
+use crate::store::{AccessToken, Action, FoundSession, Stored};
+use crate::telemetry;
+use crate::token::{self, Bearer};
+
+/// A request with a session.
+pub(super) struct Visit<'a> {
+    pub(super) console: &'a Console,
+    pub(super) cx: Context<'a>,
+    pub(super) parts: &'a Parts,
+    pub(super) session: FoundSession,
+    pub(super) by: Administrator,
+    secret: Secret,
+    bearer: Arc<Bearer>,
+    /// The parameters of the address. Those that occur twice make all of them unreadable.
+    query: Form,
+}
+
+impl<'a> Visit<'a> {
+    /// Finds the session of a request.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn begin(
+        console: &'a Console,
+        parts: &'a Parts,
+    ) -> Result<Option<Self>, Failure> {
+        let cx = Context::new(&console.service);
+        let Some(secret) = console.cookies.read(&parts.headers) else {
+            return Ok(None);
+        };
+        let sessions = &cx.service.store.sessions;
+        let found = sessions.find(secret.expose(), cx.begun_at).await?;
+        let Some((session, client)) = found else {
+            return Ok(None);
+        };
+        let bearer = bearer(&session, client);
+        let by = endpoint::administrator(bearer.client.client(), &bearer.token.scope, parts);
+        telemetry::acts(&by.client_id, by.name.as_deref());
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Some(Self {
+            console,
+            cx,
+            parts,
+            session,
+            by,
+            secret,
+            bearer: Arc::new(bearer),
+            query: Form::parse(query.as_bytes()).unwrap_or_default(),
+        }))
+    }
+
+    /// Returns a parameter of the address; none if it is empty.
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name)
+    }
+
+    /// Whether the administrator has the scope that `needed` picks.
+    pub(super) fn may(&self, needed: fn(&AdminScopes) -> &String) -> bool {
+        let scope = needed(&self.cx.service.settings.admin.scopes);
+        let Bearer { token, client } = &*self.bearer;
+        token::administers(client.client(), &token.scope, scope)
+    }
+
+    /// Checks that the administrator has the scope that `needed` picks, for what the console does itself.
+    ///
+    /// # Errors
+    /// The failure that the admin API reports for a missing scope.
+    pub(super) fn require(&self, needed: fn(&AdminScopes) -> &String) -> Result<(), Failure> {
+        if self.may(needed) {
+            return Ok(());
+        }
+        let scope = needed(&self.cx.service.settings.admin.scopes);
+        let text = format!("You lack the scope {scope}.");
+        Err(Failure::new(StatusCode::FORBIDDEN, &text))
+    }
+
+    /// Checks that a form comes from one of our pages.
+    ///
+    /// # Errors
+    /// When it does not. That is recorded in the audit log.
+    pub(super) fn check_form(&self, form: &Form) -> Result<(), Failure> {
+        if session::is_own_form(&self.parts.headers, form, &self.secret) {
+            return Ok(());
+        }
+        let text = "The form was not sent from this page, or belongs to an earlier session. Open the page again, and repeat what you did.";
+        let problem = Problem::new(StatusCode::FORBIDDEN, "invalid_form_token", text);
+        let action = Action::AdministrationRefused;
+        refusal::audit(&self.cx, &self.by.author(), action, "", &problem);
+        Err(problem.into())
+    }
+
+    /// Reads from the admin API.
+    ///
+    /// # Errors
+    /// Why the API refused.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        let answered = self.call(Call::new(Method::GET, path)).await?;
+        Ok(answered.body)
+    }
+
+    /// Reads from the admin API; none for something that does not exist.
+    ///
+    /// # Errors
+    /// Why the API refused.
+    pub(super) async fn find(&self, path: &str) -> Result<Option<Value>, Failure> {
+        match self.get(path).await {
+            Ok(body) => Ok(Some(body)),
+            Err(failure) if failure.status == StatusCode::NOT_FOUND => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Calls the admin API as the administrator.
+    ///
+    /// # Errors
+    /// Why the API refused.
+    pub(super) async fn call(&self, call: Call) -> Result<Answered, Failure> {
+        let signed_in = SignedIn(Arc::clone(&self.bearer));
+        self.console.api.call(self.parts, signed_in, call).await
+    }
+
+    /// Returns the answer with what a page has made.
+    pub(super) fn answer(&self, page: &str, made: Result<Content, Failure>) -> Response {
+        match made {
+            Ok(Content::Redirect(location)) => respond::redirect(&location),
+            Ok(Content::SignedOut) => {
+                let mut response = respond::redirect("./");
+                self.console.cookies.clear(&mut response);
+                response
+            }
+            Ok(Content::Page { title, blocks }) => {
+                respond::html(StatusCode::OK, &self.page(page, title, blocks))
+            }
+            Err(failure) => {
+                let notice = Notice {
+                    tone: Tone::Bad,
+                    text: failure.text.clone(),
+                };
+                let title = failure.status.canonical_reason().unwrap_or("Failed");
+                let page = self.page(page, title.to_owned(), vec![Block::Notice(notice)]);
+                let mut response = respond::html(failure.status, &page);
+                respond::put_wait(&mut response, &failure);
+                response
+            }
+        }
+    }
+
+    fn page(&self, page: &str, title: String, blocks: Vec<Block>) -> Page {
+        let name = self.by.name.as_ref().unwrap_or(&self.by.client_id);
+        let menu = pages::MENU
+            .iter()
+            .filter(|entry| entry.needed.is_none_or(|needed| self.may(needed)));
+        let menu = menu.map(|entry| MenuEntry {
+            href: if entry.page.is_empty() {
+                "./"
+            } else {
+                entry.page
+            },
+            text: entry.text,
+            is_current: entry.page == page || entry.below.contains(&page),
+        });
+        Page {
+            title,
+            menu: menu.collect(),
+            administrator: name.clone(),
+            form_token: session::form_token(&self.secret),
+            blocks,
+        }
+    }
+}
+
+/// Returns what a session grants: what an access token with all scopes of the administrator would.
+fn bearer(found: &FoundSession, client: Stored) -> Bearer {
+    let session = found.session();
+    let scope = client.client().metadata.metadata().text("scope");
+    let token = AccessToken {
+        client_id: session.client_id.clone(),
+        client_issued_at: session.client_issued_at,
+        scope: scope.unwrap_or_default().to_owned(),
+        issued_at: session.began_at,
+        expires_at: session.ends_at(),
+        certificate: None,
+    };
+    Bearer { token, client }
+}
