@@ -18,19 +18,19 @@ fn limit(most: u32) -> Value {
 }
 
 fn events(scope: &str) -> Operation {
-    let text = json!({"type": "string", "minLength": 1});
+    let (id, what) = (("readAudit", scope), "Read the audit log.");
+    operation("get", "/admin/v1/audit", id, what)
+        .parameters([places(), conditions()].concat())
+        .json(200, "The page.", "AuditPage", &[])
+        .problems(&[400])
+}
+
+/// The parameters that say which page is read.
+fn places() -> Vec<Value> {
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
-    let since = json!({"type": "integer", "minimum": 0});
     let position = json!({"type": "integer", "minimum": 1});
     let order = json!({"type": "string", "enum": ["oldest", "newest"], "default": "oldest"});
-    let outcome = json!({"type": "string", "enum": ["done", "refused"]});
-    operation(
-        "get",
-        "/admin/v1/audit",
-        ("readAudit", scope),
-        "Read the audit log.",
-    )
-    .parameters(vec![
+    vec![
         query("after", "The position after which the page starts.", &after),
         query(
             "before",
@@ -39,6 +39,15 @@ fn events(scope: &str) -> Operation {
         ),
         query("order", "Which events come first.", &order),
         query("limit", "The maximum number of events.", &limit(1_000)),
+    ]
+}
+
+/// The parameters that select events.
+fn conditions() -> Vec<Value> {
+    let text = json!({"type": "string", "minLength": 1});
+    let since = json!({"type": "integer", "minimum": 0});
+    let outcome = json!({"type": "string", "enum": ["done", "refused"]});
+    vec![
         query("since", "The earliest time, in seconds since 1970.", &since),
         query(
             "action",
@@ -48,8 +57,7 @@ fn events(scope: &str) -> Operation {
         query("actor", "The client_id or the name of the actor.", &text),
         query("subject", "The identifier of the subject.", &text),
         query("outcome", "Whether it was done.", &outcome),
-    ])
-    .json(200, "The page.", "AuditPage", &[])
+    ]
 }
 
 fn verification(scope: &str) -> Operation {
