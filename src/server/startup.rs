@@ -20,11 +20,10 @@ use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError,
 use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{
     self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, UpstreamRegistrar,
-    Verifier,
+    Verifier, published_keys,
 };
 use crate::store::{AuditWriter, Store, StoreError, audit};
 use crate::telemetry::meter;
-use crate::token;
 
 /// A service, and what the tasks of its server work with.
 pub(super) struct Prepared {
@@ -317,7 +316,7 @@ fn store_error(settings: &Settings, source: StoreError) -> StartFault {
 
 /// Returns the public keys of the secrets of `[scripts.secrets]`, as a JWK Set.
 fn public_keys(wanted: &WantedScripts) -> Map<String, Value> {
-    token::public_keys(&wanted.scripts.runtime().secrets())
+    published_keys::public_keys(&wanted.scripts.runtime().secrets())
 }
 
 fn upstream(

@@ -7,6 +7,7 @@ pub(crate) mod exports;
 mod judging;
 pub(crate) mod limits;
 mod outside;
+pub(crate) mod published_keys;
 pub(crate) mod reach;
 pub(crate) mod refusal;
 pub(crate) mod script_orders;

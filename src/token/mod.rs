@@ -11,12 +11,9 @@ mod grant;
 mod introspection;
 mod sign_in;
 
-use serde_json::{Map, Value};
-
-use crate::base::{NoRandomness, SealError, Secret, scope, texts_equal};
+use crate::base::{NoRandomness, SealError, scope, texts_equal};
 use crate::client::Client;
 use crate::http::{BadCredentials, ClientCertificate, FormError};
-use crate::jose::{signing_key, thumbprint};
 use crate::registration::RegisterError;
 use crate::service::{Context, Limited};
 use crate::store::{AccessToken, StoreError, Stored};
@@ -125,43 +122,5 @@ async fn find_unbound_bearer(cx: &Context<'_>, token: &str) -> Result<Option<Bea
             Ok(Some(Bearer { token, client }))
         }
         _ => Ok(None),
-    }
-}
-
-/// Returns the JWK Set (RFC 7517) with the public keys of those `secrets` that are private keys. It is empty if
-/// this server signs nothing.
-pub(crate) fn public_keys(secrets: &[Secret]) -> Map<String, Value> {
-    let mut keys: Vec<Value> = Vec::new();
-    for secret in secrets {
-        let Ok(key) = signing_key(secret) else {
-            continue;
-        };
-        let Some(key) = key.public_jwk() else {
-            continue;
-        };
-        let own = thumbprint(&key);
-        if !keys.iter().any(|other| thumbprint(other) == own) {
-            keys.push(key);
-        }
-    }
-    Map::from_iter([("keys".to_owned(), keys.into())])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::jose::{Algorithm, SigningKey};
-
-    #[test]
-    fn only_public_keys_are_published_and_each_once() {
-        let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let (pem, text) = (
-            key.to_pem().unwrap().clone(),
-            Secret::new("a shared secret".to_owned()),
-        );
-        let set = public_keys(&[pem.clone(), text.clone(), pem]);
-        assert_eq!(set["keys"], Value::Array(vec![key.public_jwk().unwrap()]));
-        assert!(set["keys"][0].get("d").is_none());
-        assert_eq!(public_keys(&[text])["keys"], Value::Array(Vec::new()));
     }
 }

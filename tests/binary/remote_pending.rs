@@ -92,11 +92,9 @@ async fn what_waits_is_listed_shown_approved_and_denied() {
         let start = "registrar_pending_changes_total{";
         let mut lines = metrics.lines().filter(|line| line.starts_with(start));
         let name = format!("change=\"{change}\"");
-        let line = lines.find(|line| line.contains(&name)).expect("a line");
-        assert!(
-            line.contains("type=\"registration\"") && line.ends_with(&format!(" {count}")),
-            "{line}"
-        );
+        let is_it = |line: &&str| line.contains("type=\"registration\"") && line.contains(&name);
+        let line = lines.find(is_it).expect("a line");
+        assert!(line.ends_with(&format!(" {count}")), "{line}");
     }
     let updates = registrar.cli(&["pending", "list", "--type", "update", "--format", "json"]);
     assert_eq!(updates.json(), json!([]));

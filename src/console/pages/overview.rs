@@ -182,7 +182,7 @@ impl Counted {
         let day = number(event, "time").unwrap_or(0) / DAY;
         if let Some((done, refused)) = self.days.get_mut(&day) {
             match text(event, "action") {
-                "client_created" => *done = done.saturating_add(1),
+                "client_created" if !is_operators(event) => *done = done.saturating_add(1),
                 "registration_refused" => {
                     *refused = refused.saturating_add(1);
                     let reason = text(event, "error").to_owned();
@@ -217,6 +217,12 @@ impl Counted {
             "No registration was refused.",
         )
     }
+}
+
+/// Whether the server or an administrator created the client of an event.
+fn is_operators(event: &Value) -> bool {
+    let level = event.pointer("/details/trust_level");
+    level.is_some_and(|level| level == "operator")
 }
 
 /// Returns the plot of the last days, and the commonest reasons for refusals.

@@ -8,6 +8,7 @@
 mod candidate;
 mod change;
 mod removal;
+mod secrets;
 pub(crate) mod versions;
 
 use std::path::PathBuf;
@@ -29,7 +30,6 @@ use crate::service::script_orders::QueuedOrder;
 use crate::service::{self, Judged, Service, Snapshot};
 use crate::store::{Action, AuditEvent, Author};
 use crate::telemetry::{Reloaded, meter};
-use crate::token;
 use removal::Removal;
 use versions::WantedScripts;
 
@@ -281,36 +281,6 @@ impl Reloader {
         }
         self.count(Reloaded::Certificate, failure.is_none());
         note(&self.reloads.tls, failure);
-    }
-
-    /// Reads the secrets of scripts again. They apply to the next call of a script.
-    async fn secrets(&self) {
-        if self.service.settings.scripts.secrets.is_empty() {
-            return;
-        }
-        let snapshot = self.service.snapshot();
-        let runtime = Arc::clone(snapshot.scripts.runtime());
-        let failure = match tokio::task::spawn_blocking(move || runtime.read_secrets_again()).await
-        {
-            Ok(Ok(changed)) => {
-                let keys = token::public_keys(&snapshot.scripts.runtime().secrets());
-                self.service.jwks.store(Arc::new(keys));
-                for name in changed {
-                    tracing::info!(name, "script secret reloaded");
-                }
-                None
-            }
-            Ok(Err(fault)) => Some(fault.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(cause) = &failure {
-            tracing::error!(
-                cause,
-                "script secret reload failed; keeping the previous secrets"
-            );
-        }
-        self.count(Reloaded::Secrets, failure.is_none());
-        note(&self.reloads.secrets, failure);
     }
 
     /// Reloads the scripts after a change of their folder.

@@ -291,7 +291,8 @@ impl Along {
             None => Change::default(),
         };
         let reported = reported(before, after, &self.cause)?;
-        Ok(audited.and(self.change.clone()).and(reported))
+        // What follows from a change of a client comes after it.
+        Ok(reported.and(audited).and(self.change.clone()))
     }
 
     /// Returns this together with `change`.

@@ -43,6 +43,8 @@ fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
         "sweepHeld",
         "scriptsPinned",
         "candidateError",
+        "keyError",
+        "secretsError",
         "registrarBackup",
         "encryptedKey",
     ];
