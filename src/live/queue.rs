@@ -70,16 +70,7 @@ impl Changes {
         expected: Option<Vec<String>>,
         author: Author,
     ) -> Result<Document, PatchError> {
-        let (answer, outcome) = oneshot::channel();
-        let change = Change {
-            operations,
-            expected,
-            is_dry_run: false,
-            author,
-            answer,
-        };
-        self.send(change)?;
-        outcome.await.unwrap_or(Err(PatchError::Ended))
+        self.ask(operations, expected, false, author).await
     }
 
     /// Returns the configuration that [`Self::patch`] would put in force, and changes nothing.
@@ -92,11 +83,21 @@ impl Changes {
         expected: Option<Vec<String>>,
         author: Author,
     ) -> Result<Document, PatchError> {
+        self.ask(operations, expected, true, author).await
+    }
+
+    async fn ask(
+        &self,
+        operations: Operations,
+        expected: Option<Vec<String>>,
+        is_dry_run: bool,
+        author: Author,
+    ) -> Result<Document, PatchError> {
         let (answer, outcome) = oneshot::channel();
         let change = Change {
             operations,
             expected,
-            is_dry_run: true,
+            is_dry_run,
             author,
             answer,
         };

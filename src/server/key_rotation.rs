@@ -89,6 +89,10 @@ async fn seal_anew(service: &Service, stop: &CancellationToken) {
     let mut again = Instant::now();
     loop {
         tokio::time::sleep(LOOK).await;
+        // Most of the time there is one key, and the store need not be asked.
+        if service.store.sealing_keys.previous_ids().is_empty() {
+            continue;
+        }
         let rotation = match service.store.key_rotations.last().await {
             Ok(Some(rotation)) => rotation,
             Ok(None) => continue,
@@ -97,14 +101,13 @@ async fn seal_anew(service: &Service, stop: &CancellationToken) {
                 continue;
             }
         };
-        let has_previous = !service.store.sealing_keys.previous_ids().is_empty();
         let is_current = service.store.sealing_keys.current_id() == rotation.key;
         let is_due = match rotation.stage {
             RotationStage::Announced => false,
             RotationStage::InForce => true,
             RotationStage::Complete => Instant::now() >= again,
         };
-        if !(is_due && has_previous && is_current) {
+        if !(is_due && is_current) {
             continue;
         }
         if service.store.is_shared() {
