@@ -75,9 +75,14 @@ class Browser:
                 return element
         sys.exit(f"{self.url()} has no {css} {text or ''}:\n{self.text()}")
 
+    def page(self):
+        """Returns the root element of the page, which no other page has, or None between two pages."""
+        found = self.do("POST", "elements", {"using": "css selector", "value": "html"})
+        return found[0][ELEMENT] if found else None
+
     def click(self, css, text=None):
         element = self.find(css, text)
-        before = self.find("html")
+        before = self.page()
         self.do("POST", f"element/{element}/click", {})
         return before
 
@@ -85,7 +90,7 @@ class Browser:
         """Clicks on something that leads to another page, and waits for that."""
         before = self.click(css, text)
         for _ in range(100):
-            if self.find("html") != before and self.run("return document.readyState") == "complete":
+            if self.page() not in (None, before) and self.run("return document.readyState") == "complete":
                 return
             time.sleep(0.05)
         sys.exit(f"nothing follows a click on {css} {text or ''}")
