@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Dispatch, Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::{Layer, MakeWriter};
@@ -52,6 +52,20 @@ pub(crate) fn init_to<W>(
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
+    let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
+    let dispatch = dispatch(settings, writer, traces.as_ref())?;
+    dispatch.try_init().map_err(|_| TelemetryError::Again)?;
+    Ok(traces)
+}
+
+fn dispatch<W>(
+    settings: &TelemetrySettings,
+    writer: W,
+    traces: Option<&Traces>,
+) -> Result<Dispatch, TelemetryError>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     let lines = lines(settings.format, writer);
     // This filter does not limit the level. Without the hint, every event of every crate would be created
     // and then dropped here.
@@ -64,14 +78,12 @@ where
         // Whatever the level of the other lines is.
         filter = filter.add_directive(format!("{AUDIT}=info").parse()?);
     }
-    let filter = filter.and(ours);
-    let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(traces.as_ref().map(Traces::layer))
-        .try_init()
-        .map_err(|_| TelemetryError::Again)?;
-    Ok(traces)
+    let logged = tracing_subscriber::registry().with(lines.with_filter(filter.and(ours)));
+    // A layer that is `None` counts as interested in everything: the spans of steps would then be created for nobody.
+    Ok(match traces {
+        Some(traces) => logged.with(traces.layer()).into(),
+        None => logged.into(),
+    })
 }
 
 /// Returns the layer that writes log lines to `writer`: text, or one JSON object per line.
@@ -117,5 +129,16 @@ mod tests {
     fn only_events_of_this_crate_are_logged() {
         assert!(is_ours("registrar") && is_ours("registrar::script"));
         assert!(!is_ours("h2::codec") && !is_ours("registrar_of_others"));
+    }
+
+    #[test]
+    fn without_an_export_of_traces_no_span_of_a_step_is_created() {
+        let settings = TelemetrySettings::default();
+        let dispatch = dispatch(&settings, std::io::sink, None).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            assert!(traces::step("rules").is_disabled());
+            assert!(traces::request("id", "register", "POST").is_disabled());
+            assert!(!tracing::info_span!("request").is_disabled());
+        });
     }
 }
