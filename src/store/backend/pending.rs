@@ -15,6 +15,7 @@ pub(in crate::store) struct Pending<R> {
     /// Reads the values stored before the batch.
     stored: R,
     values: Values,
+    fresh: Vec<Vec<u8>>,
 }
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
@@ -23,6 +24,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
         Self {
             stored,
             values: Values::new(),
+            fresh: Vec::new(),
         }
     }
 
@@ -37,6 +39,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
         let mut staged = Staged {
             pending: self,
             values: Values::new(),
+            fresh: Vec::new(),
         };
         for key in change.delete {
             staged.values.insert(key, None);
@@ -55,14 +58,25 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
         for chained in change.chain {
             links.push(staged.chain(chained)?);
         }
-        let made = staged.values;
-        self.values.extend(made);
+        let Staged { values, fresh, .. } = staged;
+        if self.values.is_empty() {
+            self.values = values;
+        } else {
+            self.values.extend(values);
+        }
+        self.fresh.extend(fresh);
         Ok(Applied { numbers, links })
     }
 
     /// Returns everything that is to be written.
     pub(in crate::store) fn into_values(self) -> Values {
         self.values
+    }
+
+    /// Returns the keys of values that were appended to sequences since the last call. Nothing is stored behind the
+    /// last value of a sequence, so nobody needs to look whether these keys have a value.
+    pub(in crate::store) fn take_fresh(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.fresh)
     }
 
     fn holds(&self, expectation: &Expectation) -> Result<bool, StoreError> {
@@ -89,6 +103,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
 struct Staged<'a, R> {
     pending: &'a Pending<R>,
     values: Values,
+    fresh: Vec<Vec<u8>>,
 }
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
@@ -108,9 +123,14 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
 
     fn append(&mut self, (sequence, value): Pair) -> Result<(), StoreError> {
         let last = self.count(sequence.clone(), 1)?;
-        self.values
-            .insert(numbered(&sequence, last.unsigned_abs()), Some(value));
+        self.enter(numbered(&sequence, last.unsigned_abs()), value);
         Ok(())
+    }
+
+    /// Puts a value behind the last one of its sequence.
+    fn enter(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.fresh.push(key.clone());
+        self.values.insert(key, Some(value));
     }
 
     fn chain(&mut self, chained: Chained) -> Result<Link, StoreError> {
@@ -123,9 +143,35 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
         let before = Link::from_mark(head, self.value(head)?.as_deref())?;
         let digest = chain::digest(before.as_ref(), number, &value);
         let value = chain::with_digest(value, &digest);
-        self.values.insert(numbered(sequence, number), Some(value));
+        self.enter(numbered(sequence, number), value);
         let link = Link { number, digest };
         self.values.insert(head.to_vec(), Some(link.mark()));
         Ok(link)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn nobody_looks_whether_something_is_stored_behind_the_end_of_a_sequence() {
+        let read = RefCell::new(Vec::new());
+        let mut pending = Pending::on(|key: &[u8]| {
+            read.borrow_mut().push(key.to_vec());
+            Ok((key == b"s").then(|| 4_i64.to_be_bytes().to_vec()))
+        });
+        let change = Change {
+            append: vec![(b"s".to_vec(), b"one".to_vec())],
+            ..Change::default()
+        };
+        pending.add(change.clone()).unwrap();
+        pending.add(change).unwrap();
+        assert_eq!(pending.take_fresh(), [numbered(b"s", 5), numbered(b"s", 6)]);
+        assert!(pending.take_fresh().is_empty());
+        assert_eq!(pending.into_values().len(), 3);
+        assert_eq!(read.into_inner(), [b"s".to_vec()]);
     }
 }

@@ -122,7 +122,10 @@ impl<E: Engine> Writer<E> {
         for (change, answer) in changes {
             outcomes.push((pending.add(change), answer));
         }
+        let fresh = pending.take_fresh();
         let values = pending.into_values();
+        let absent = fresh.into_iter().map(|key| (key, None));
+        known.borrow_mut().extend(absent);
         let written = self.write(values, &known);
         for (outcome, answer) in outcomes {
             // The caller may have gone; the change is made all the same.
