@@ -61,11 +61,18 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        for half in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(half.into(), 16));
-        }
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
     }
     text
+}
+
+/// Returns the hexadecimal digit of a number below 16.
+fn digit(number: u8) -> char {
+    char::from(match number {
+        0..=9 => b'0' + number,
+        _ => b'a' - 10 + number,
+    })
 }
 
 /// Returns the HMAC-SHA-256 of `bytes` under `key`.

@@ -73,6 +73,22 @@ fn port_of(authority: &Authority<'_>, name: &str) -> Result<Option<u16>, String>
 /// percent-encoding in a name. A program that compares text would miss that, so a host must be in
 /// its canonical spelling.
 fn address_of(host: &str) -> Result<Option<IpAddr>, String> {
+    if is_plain_name(host) {
+        return Ok(None);
+    }
+    read_host(host)
+}
+
+/// Whether `host` is a name that no reader takes for an address or spells otherwise, as most are: its last label is no
+/// number, and no label is Punycode.
+fn is_plain_name(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    last.starts_with(|first: char| first.is_ascii_lowercase())
+        && is_domain_name(host)
+        && !host.contains("xn--")
+}
+
+fn read_host(host: &str) -> Result<Option<IpAddr>, String> {
     match UrlHost::parse(host).map_err(|error| format!("has an invalid host: {error}"))? {
         UrlHost::Domain(name) if name == host && is_domain_name(host) => Ok(None),
         UrlHost::Domain(_) => {
@@ -96,4 +112,48 @@ fn is_label(label: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         && !label.starts_with('-')
         && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_name_is_read_as_every_other_host() {
+        let labels = [
+            "a",
+            "example",
+            "com",
+            "0x7f",
+            "127",
+            "1",
+            "x1",
+            "1x",
+            "a-b",
+            "ab--cd",
+            "-a",
+            "a-",
+            "a_b",
+            "_dmarc",
+            "",
+            "xn--bcher-kva",
+            "xn--",
+            "xn--a",
+            "ss",
+            "0x",
+            "b%41",
+            "ü",
+        ];
+        let mut plain = 0;
+        for first in labels {
+            for second in labels {
+                for third in ["", ".", ".com", ".1", ".0xa"] {
+                    let host = format!("{first}.{second}{third}");
+                    assert_eq!(address_of(&host), read_host(&host), "{host}");
+                    plain += usize::from(is_plain_name(&host));
+                }
+            }
+        }
+        assert!(plain > 100, "{plain}");
+    }
 }
