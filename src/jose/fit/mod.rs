@@ -133,10 +133,10 @@ impl KeyType {
 }
 
 fn kind_of(jwk: &Map<String, Value>) -> Option<&'static KeyType> {
-    let kty = text(jwk, "kty")?;
+    let (kty, crv) = (text(jwk, "kty")?, text(jwk, "crv"));
     KINDS
         .iter()
-        .find(|kind| kind.kty == kty && (kind.crv.is_empty() || text(jwk, "crv") == Some(kind.crv)))
+        .find(|kind| kind.kty == kty && (kind.crv.is_empty() || crv == Some(kind.crv)))
 }
 
 fn is_known(alg: &str) -> bool {

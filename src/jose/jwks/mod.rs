@@ -30,7 +30,7 @@ pub(crate) fn check_public(set: &Value, limit: usize) -> Result<(), String> {
         };
         let members = absent::present_of(members);
         check_secrecy(&members).map_err(faulted)?;
-        if key::read(&members).map_err(faulted)?.is_some() {
+        if key::check(&members).map_err(faulted)? {
             known.push(members);
         }
     }
