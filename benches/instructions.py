@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions of requests, so that other programs on the machine do not affect the result.
 
-Usage: benches/instructions.sh [--binary BINARY] [--floor BINARY] [--json FILE] [--check FILE] [ROW ...]
+Usage: benches/instructions.sh [--binary BINARY] [--floor BINARY] [--database sled|fjall] [--json FILE] [--check FILE] [ROW ...]
 
 Each server runs in callgrind. After a warm-up, callgrind counts COUNT requests on four connections, in all threads of the
 server, without the work of the kernel. A ROW is the beginning of a row's name; by default all rows are counted. If the
@@ -152,16 +152,20 @@ class Counted:
         self.process.communicate()
 
 
-def registrar(binary, work, scripts, configuration):
+def registrar(wanted, work, scripts, configuration):
     """Starts a registrar with this number of scripts."""
     place = pathlib.Path(tempfile.mkdtemp(dir=work))
     folder = place / "scripts"
     folder.mkdir()
     for at in range(scripts):
         (folder / f"{at}0-script.rhai").write_text(SCRIPT)
-    command = [binary, "--config", configuration, "--listen", "127.0.0.1:0", "--data", place / "data", "--scripts", folder]
-    unlimited = {"REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT": "0"}
-    return Counted(work, command, r"listens on (\S+)", unlimited)
+    command = [wanted.binary, "--config", configuration, "--listen", "127.0.0.1:0", "--scripts", folder]
+    environment = {
+        "REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT": "0",
+        "REGISTRAR_STORE__URL": f"{wanted.database}:{place}/data",
+        "REGISTRAR_STORE__KEY_FILE": f"{place}/registrar.key",
+    }
+    return Counted(work, command, r"listens on (\S+)", environment)
 
 
 def read_costs(file):
@@ -221,9 +225,9 @@ def servers(wanted, work):
     """Starts each server in turn, and yields it with the requests to count."""
     (signed, trusting), shipped = statement(work), ROOT / "config/registrar.toml"
     for scripts in (0, 1, 5):
-        server = registrar(wanted.binary, work, scripts, shipped)
+        server = registrar(wanted, work, scripts, shipped)
         yield server, rows(server, scripts)
-    server = registrar(wanted.binary, work, 0, trusting)
+    server = registrar(wanted, work, 0, trusting)
     yield server, {"POST small, a statement": post(json.dumps({**json.loads(small()), "software_statement": signed}))}
     if wanted.floor:
         server = Counted(work, [wanted.floor, "floor"], r"floor: (\S+) (\S+)")
@@ -235,6 +239,7 @@ def servers(wanted, work):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=str(ROOT / "target/release/registrar"))
+    parser.add_argument("--database", default="sled", choices=["sled", "fjall"], help="the store (default: sled)")
     parser.add_argument("--floor", help="count the floor too: the executable of the bench `load`")
     parser.add_argument("--json", help="write the counts to this file")
     parser.add_argument("--check", help="compare the counts with those in this file")
