@@ -41,23 +41,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
             values: Values::new(),
             fresh: Vec::new(),
         };
-        for key in change.delete {
-            staged.values.insert(key, None);
-        }
-        for (key, value) in change.put {
-            staged.values.insert(key, Some(value));
-        }
-        let mut numbers = Vec::with_capacity(change.count.len());
-        for (key, by) in change.count {
-            numbers.push(staged.count(key, by)?);
-        }
-        for value in change.append {
-            staged.append(value)?;
-        }
-        let mut links = Vec::with_capacity(change.chain.len());
-        for chained in change.chain {
-            links.push(staged.chain(chained)?);
-        }
+        let applied = staged.make(change)?;
         let Staged { values, fresh, .. } = staged;
         if self.values.is_empty() {
             self.values = values;
@@ -65,7 +49,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
             self.values.extend(values);
         }
         self.fresh.extend(fresh);
-        Ok(Applied { numbers, links })
+        Ok(applied)
     }
 
     /// Returns everything that is to be written.
@@ -107,6 +91,27 @@ struct Staged<'a, R> {
 }
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
+    fn make(&mut self, change: Change) -> Result<Applied, StoreError> {
+        for key in change.delete {
+            self.values.insert(key, None);
+        }
+        for (key, value) in change.put {
+            self.values.insert(key, Some(value));
+        }
+        let mut numbers = Vec::with_capacity(change.count.len());
+        for (key, by) in change.count {
+            numbers.push(self.count(key, by)?);
+        }
+        for value in change.append {
+            self.append(value)?;
+        }
+        let mut links = Vec::with_capacity(change.chain.len());
+        for chained in change.chain {
+            links.push(self.chain(chained)?);
+        }
+        Ok(Applied { numbers, links })
+    }
+
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match self.values.get(key) {
             Some(value) => Ok(value.clone()),
