@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 registrar=${1:-${REGISTRAR:-$PWD/target/release/registrar}}
 source .ci/beside.sh
 
-cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs examples/backup/open.mjs "$work"
+cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs examples/backup/*.mjs "$work"
 npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install &
 npm=$!
 python3 -m venv "$work/venv"

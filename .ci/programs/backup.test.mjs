@@ -61,3 +61,8 @@ for (const [name, alg, options] of [
   await assert.rejects(open(changed, identity), /digest/);
   console.log(`jose has opened a backup for ${name}`);
 }
+
+// The pair of the example.
+execFileSync('node', ['keys.mjs', 'private.jwk', 'public.jwk']);
+expectClients(await open(backup('example', ['--recipient', 'public.jwk']), JSON.parse(readFileSync('private.jwk', 'utf8'))));
+assert.throws(() => execFileSync('node', ['keys.mjs', 'private.jwk', 'public.jwk'], { stdio: 'ignore' }), 'no key is overwritten');
