@@ -2,7 +2,7 @@
 # Unchanged third-party programs register at servers with the shipped configurations: hosts and libraries
 # of MCP with examples/config/mcp.toml, an LTI tool with lti.toml, a Solid app with solid.toml. Each test
 # checks what the server has stored for the program. Then a receiver of webhooks verifies deliveries with the
-# library of the Standard Webhooks specification.
+# library of the Standard Webhooks specification, and the library jose opens backups.
 #
 # `.ci/programs.sh [REGISTRAR]` tests this binary; the default is the release build. npm and pip install the
 # programs in pinned versions into a temporary folder.
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 registrar=${1:-${REGISTRAR:-$PWD/target/release/registrar}}
 source .ci/beside.sh
 
-cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs "$work"
+cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs examples/backup/*.mjs "$work"
 npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install &
 npm=$!
 python3 -m venv "$work/venv"
@@ -73,3 +73,8 @@ include = "client"
 END
 serve webhook "$work/webhook.toml"
 try webhook
+
+REGISTRAR=$(realpath "$registrar")
+export REGISTRAR
+serve backup config/registrar.toml
+try backup

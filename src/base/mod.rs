@@ -1,4 +1,4 @@
-//! Basic types that every other module builds on: the time, identifiers, violations, strict JSON, absent members,
+//! Basic types that every other module builds on: the time, as it is and as people write it, identifiers, violations, strict JSON, absent members,
 //! media types, scope texts, which addresses are public, random values and secrets. Pure, no I/O.
 
 pub(crate) mod absent;
@@ -8,6 +8,7 @@ pub mod clock;
 mod ids;
 pub(crate) mod json;
 mod media_type;
+pub(crate) mod moment;
 pub(crate) mod random;
 pub(crate) mod scope;
 mod secret;

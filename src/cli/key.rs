@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::{
     Call, CommandFailure, Format, Needs, OutputForm, Remote, RemoteArguments, cell, counted,
-    moment, offline::OfflineArguments, wait, write_json, write_line,
+    moment, offline::OfflineArguments, wait, write_line,
 };
 use crate::config::Settings;
 use crate::store::{self, Store};
@@ -82,8 +82,8 @@ async fn state(remote: &Remote) -> Result<Value, CommandFailure> {
 
 async fn status(format: Format, remote: &RemoteArguments) -> Result<(), CommandFailure> {
     let state = state(&remote.connect(&[READ]).await?).await?;
-    if format == Format::Json {
-        return write_json(&state);
+    if format.is_data() {
+        return format.write(&state);
     }
     write_line(&format!("key       {}", cell(state.get("key"))))?;
     let previous = state.get("previous").and_then(Value::as_array);
@@ -119,6 +119,9 @@ fn rotation_lines(rotation: &Value) -> Vec<String> {
     ));
     if stage == Some("complete") {
         lines.push(format!("complete  {}", at("completed_at")));
+    }
+    if rotation.get("finished_at").is_some() {
+        lines.push(format!("finished  {}", at("finished_at")));
     }
     lines
 }

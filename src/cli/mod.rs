@@ -16,6 +16,7 @@ mod documents;
 mod events;
 mod health;
 mod key;
+mod lines;
 mod manual;
 mod moment;
 mod offline;
@@ -43,7 +44,7 @@ use crate::base::{Clock, SystemClock, json};
 use crate::config::{self, Configuration, Sources};
 use offline::OfflineArguments;
 use output::{
-    Format, OutputForm, Progress, Table, cell, counted, items, member_table, write_json, write_line,
+    DataForm, Format, OutputForm, Progress, Table, cell, counted, items, member_table, write_line,
 };
 use remote::{Call, Needs, Remote, RemoteArguments, segment};
 use watch::WatchArguments;
@@ -122,6 +123,8 @@ enum Command {
         /// The name of the schema, or /components/schemas/NAME.
         #[arg(value_name = "NAME")]
         name: String,
+        #[command(flatten)]
+        form: DataForm,
     },
 }
 
@@ -233,9 +236,9 @@ fn run(command: &Command) -> Result<(), CommandFailure> {
         Command::Script(command) => script::run(command),
         Command::Config(command) => configure(command),
         Command::Admin(command) => administrators::run(command),
-        Command::Audit(arguments) => wait(audit::run(arguments)),
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Doctor(arguments) => wait(doctor::run(arguments)),
-        Command::Schema { name } => show_schema(name),
+        Command::Schema { name, form } => show_schema(name, form),
         Command::Completions { shell } => manual::write_completions(*shell),
         Command::Man { command } => manual::write_page(command),
         remote => run_remote(remote),
@@ -281,7 +284,7 @@ fn definition() -> clap::Command {
 }
 
 /// Runs a command that calls a server.
-fn wait(command: impl Future<Output = Result<(), CommandFailure>>) -> Result<(), CommandFailure> {
+fn wait<T>(command: impl Future<Output = Result<T, CommandFailure>>) -> Result<T, CommandFailure> {
     runtime()?.block_on(command)
 }
 
@@ -297,7 +300,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 const COMPONENTS: &str = "/components/schemas/";
 
 /// Shows a schema of this version, without a server.
-fn show_schema(name: &str) -> Result<(), CommandFailure> {
+fn show_schema(name: &str, form: &DataForm) -> Result<(), CommandFailure> {
     let plain = name.strip_prefix('#').unwrap_or(name);
     let plain = plain.strip_prefix(COMPONENTS).unwrap_or(plain);
     let schemas = openapi::schemas();
@@ -307,7 +310,7 @@ fn show_schema(name: &str) -> Result<(), CommandFailure> {
         let message = format!("unknown schema {name}; the schemas are {known}");
         return Err(CommandFailure::Usage(message));
     };
-    write_json(schema)
+    form.write(schema)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

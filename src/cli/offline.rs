@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::{FileArguments, counted};
+use crate::cli::{DEFAULT_FILE, FileArguments, counted};
 use crate::config::{Patch, Settings};
 use crate::store::{Change, Store, StoreError, backend::offline::EmbeddedStore};
 use crate::token::{administrator, administrator::AdministratorError};
@@ -21,13 +21,23 @@ pub(super) struct OfflineArguments {
 }
 
 impl OfflineArguments {
+    /// Returns the store in the folder `data`, or the one of the configuration in `file`.
+    pub(super) const fn new(file: FileArguments, data: Option<PathBuf>) -> Self {
+        Self { file, data }
+    }
+
     /// Returns the configuration of a store that may not exist.
     pub(super) fn settings_of_any(&self) -> Result<Settings, String> {
         let mut flags = Vec::new();
         if let Some(folder) = &self.data {
             flags.push(super::store_flag(folder));
         }
-        let sources = super::sources(&self.file, flags);
+        let mut sources = super::sources(&self.file, flags);
+        let is_default = self.file.config == Path::new(DEFAULT_FILE);
+        if self.data.is_some() && is_default && !self.file.config.exists() {
+            // A store can be restored and checked where nothing else of the server is.
+            sources.file = None;
+        }
         Ok(super::load_configuration(&sources)?.settings)
     }
 
@@ -46,7 +56,7 @@ impl OfflineArguments {
     }
 
     /// Opens the store and does `work` with it.
-    fn run<T>(
+    pub(super) fn run<T>(
         &self,
         work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, String>,
     ) -> Result<T, String> {
@@ -66,7 +76,7 @@ impl OfflineArguments {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
-fn message(error: StoreError) -> String {
+pub(super) fn message(error: StoreError) -> String {
     error.to_string()
 }
 

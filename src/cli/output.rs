@@ -57,9 +57,36 @@ pub(super) struct OutputForm {
     pub(super) format: Format,
 }
 
+/// The form of a result that is always data.
+#[derive(Debug, Args)]
+pub(super) struct DataForm {
+    /// The format of the result.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = DataFormat::Json)]
+    format: DataFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DataFormat {
+    /// JSON for programs.
+    Json,
+    /// YAML for programs and people.
+    Yaml,
+}
+
+impl DataForm {
+    /// Writes `value` as the result.
+    pub(super) fn write(&self, value: &Value) -> Result<(), CommandFailure> {
+        match self.format {
+            DataFormat::Json => Format::Json.write(value),
+            DataFormat::Yaml => Format::Yaml.write(value),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Text for people.
+    /// A table, or text, for people.
+    #[value(alias = "text")]
     Table,
     /// JSON for programs.
     Json,
@@ -118,7 +145,7 @@ pub(super) fn write_line(text: &str) -> Result<(), CommandFailure> {
 }
 
 /// Writes `value` as the result.
-pub(super) fn write_json(value: &Value) -> Result<(), CommandFailure> {
+fn write_json(value: &Value) -> Result<(), CommandFailure> {
     write_line(&format!("{value:#}"))
 }
 

@@ -26,7 +26,7 @@ pub(crate) mod testing;
 mod tests;
 mod value;
 
-pub(crate) use check::{Finding, Severity};
+pub(crate) use check::{CalledHost, Finding, Severity};
 pub(crate) use hook::Hook;
 pub use host::HttpAnswer;
 pub(crate) use host::{CallingScript, Host, HttpCall};
@@ -43,7 +43,7 @@ pub(crate) use value::facts::{DocumentFacts, Facts, HttpRequest, Proofs, Request
 pub(crate) use value::members::SharedByScripts;
 
 // What the parts of this module use of one another.
-use check::{Vocabulary, explained_parse_error, findings};
+use check::{Vocabulary, called_hosts, explained_parse_error, findings};
 use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
 use explain::{caught_message, value_of};
 use host::NoHost;

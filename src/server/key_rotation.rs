@@ -79,6 +79,9 @@ async fn look(service: &Service, observed: &mut Observed) -> Result<(), String> 
             RotationStep::InForce(key) => {
                 tracing::info!(key, "secrets are sealed with the new key from now on");
             }
+            RotationStep::Finished(key) => {
+                tracing::info!(key, "the previous key is no longer in the key file");
+            }
         }
     }
     Ok(())

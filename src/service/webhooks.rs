@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use secrecy::zeroize::Zeroizing;
 
-use crate::base::{Secret, hmac_sha256};
+use crate::base::{Secret, Timestamp, hmac_sha256};
 use crate::config::{Webhook, WebhookClients, refuse_other_readers};
 use crate::store::{ClientFilter, EventType};
 
@@ -53,7 +53,9 @@ fn unknown_event(names: &[String]) -> Option<String> {
 /// # Errors
 /// Which condition is invalid, and what is allowed.
 pub(crate) fn client_filter(clients: &WebhookClients) -> Result<ClientFilter, String> {
-    let filter = ClientFilter::read(|name| clients.parameter(name));
+    // Its times are seconds since 1970, which do not depend on the present.
+    let now = Timestamp::default();
+    let filter = ClientFilter::read(now, |name| clients.parameter(name));
     // Numbers are checked by their type, so only the trust level can be wrong.
     filter.map_err(|fault| format!("trustLevel must be {}", fault.due))
 }

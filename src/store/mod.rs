@@ -51,7 +51,7 @@ pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{
     Action, AuditEvent, AuditFilter, AuditListener, AuditLog, AuditQueue, AuditWriter, Author,
-    ChainFaultKind, Logged, Verification,
+    LogCheck, Logged, Verification,
 };
 pub(crate) use backend::postgres::DatabaseState;
 pub(crate) use backend::{Applied, Backend, Chained, Change, Expectation, Link, Pair};

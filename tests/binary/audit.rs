@@ -8,7 +8,8 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Registrar, until};
+use crate::process::{Registrar, command, until};
+use crate::remote::Ran;
 
 const CLIENT: &str = "https://client.example.org/cb";
 
@@ -114,7 +115,7 @@ async fn the_command_selects_events() {
     );
     registrar
         .cli(&["audit", "--since", "yesterday"])
-        .failed(2, &["a duration such as 1h"]);
+        .failed(2, &["expected a time such as"]);
     registrar
         .cli(&["audit", "--action", "client.update"])
         .failed(1, &["action is not an action of the audit log"]);
@@ -148,4 +149,116 @@ async fn the_command_checks_the_digests_and_finds_a_noted_one() {
     registrar
         .cli(&["audit", "verify", "--after", "1000"])
         .failed(1, &["position 1000", "it is missing"]);
+}
+
+/// Returns the arguments that check the store of a server that has stopped.
+fn offline<'a>(data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["audit", "verify", "--data", data], more].concat()
+}
+
+#[tokio::test]
+async fn the_digests_are_checked_without_a_server() {
+    let mut registrar = Registrar::start();
+    register_change_and_delete(&registrar).await;
+    let data = registrar.folder().join("data");
+    let data = data.to_str().unwrap().to_owned();
+    Ran::of(&command(&offline(&data, &[])).output().unwrap())
+        .failed(1, &["another registrar has the folder"]);
+    let asked = registrar
+        .cli(&["audit", "verify", "--format", "json"])
+        .json();
+    registrar.terminate();
+    let json = ["--format", "json"];
+    let found = Ran::of(&command(&offline(&data, &json)).output().unwrap()).json();
+    assert_eq!(found, asked);
+    let noted = found["digest"].as_str().unwrap();
+    let said = Ran::of(
+        &command(&offline(&data, &["--from", noted]))
+            .output()
+            .unwrap(),
+    )
+    .fine();
+    assert!(
+        said.contains("has the digest that was looked for"),
+        "{said}"
+    );
+    let other = "0".repeat(64);
+    Ran::of(
+        &command(&offline(&data, &["--from", &other]))
+            .output()
+            .unwrap(),
+    )
+    .failed(1, &["no event that is kept has the digest 000"]);
+    Ran::of(
+        &command(&offline(&data, &["--from", "abc"]))
+            .output()
+            .unwrap(),
+    )
+    .failed(2, &["64 hexadecimal digits"]);
+    Ran::of(&command(&offline("/nowhere", &[])).output().unwrap()).failed(1, &["no store in"]);
+}
+
+/// Checks the lines of a log, as a SIEM has them.
+fn checked(lines: &[String]) -> Ran {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines.join("\n")).unwrap();
+    let file = file.path().to_str().unwrap();
+    Ran::of(
+        &command(&["audit", "verify", "--file", file])
+            .output()
+            .unwrap(),
+    )
+}
+
+/// Returns the index of the line with this action.
+fn line_of(lines: &[String], action: &str) -> usize {
+    let member = format!("\"action\":\"{action}\"");
+    let found = lines.iter().position(|line| line.contains(&member));
+    found.unwrap_or_else(|| panic!("no {action} in {lines:#?}"))
+}
+
+#[tokio::test]
+async fn changed_removed_and_moved_lines_of_a_siem_are_found() {
+    let registrar = Registrar::start_with("[telemetry]\nauditLog = true\nformat = \"json\"\n");
+    register_change_and_delete(&registrar).await;
+    until(async || logged(&registrar).len() >= 4).await;
+    let log = registrar.log();
+    let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+    let said = checked(&lines).fine();
+    assert!(said.contains("verified, from position 1 to"), "{said}");
+    let shown = registrar.cli(&["audit", "--format", "json"]).fine();
+    let shown: Vec<String> = shown.lines().map(str::to_owned).collect();
+    assert!(checked(&shown).fine().contains("from position 1 to"));
+    // The same line twice is one event.
+    let (update, delete) = (
+        line_of(&lines, "client_updated"),
+        line_of(&lines, "client_deleted"),
+    );
+    let with = |change: &dyn Fn(&mut Vec<String>)| {
+        let mut lines = lines.clone();
+        change(&mut lines);
+        checked(&lines)
+    };
+    with(&|lines| lines.insert(update, lines[update].clone())).fine();
+    with(&|lines| lines[update] = lines[update].replace("Second", "Another"))
+        .failed(1, &["its digest does not fit"]);
+    with(&|lines| lines[update] = lines[update].replace("\"done\"", "\"refused\""))
+        .failed(1, &["not an event as a server"]);
+    with(&|lines| drop(lines.remove(update))).failed(1, &["it is missing"]);
+    with(&|lines| lines.swap(update, delete)).failed(1, &["it is missing"]);
+    // Whoever moves events gives them other positions.
+    let position = |line: &str| {
+        let value: Value = serde_json::from_str(line).unwrap();
+        format!("\"position\":{}", value["event"]["position"])
+    };
+    with(&|lines| {
+        lines.swap(update, delete);
+        let (first, second) = (position(&lines[update]), position(&lines[delete]));
+        lines[update] = lines[update].replace(&first, &second);
+        lines[delete] = lines[delete].replace(&second, &first);
+    })
+    .failed(1, &["its digest does not fit"]);
+    // A file may begin anywhere.
+    let said = checked(&lines[update..]).fine();
+    assert!(said.contains("is the first one here"), "{said}");
 }

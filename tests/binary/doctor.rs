@@ -254,3 +254,17 @@ async fn a_proxy_that_is_not_trusted_is_a_problem_and_a_trusted_one_is_not() {
         expect(&report, verdict, "proxies", text);
     }
 }
+
+#[tokio::test]
+async fn a_host_that_a_script_calls_is_asked() {
+    let folder = TempDir::new().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    let script = "const PARTNERS = \"https://127.0.0.1:9/v1\";\n\
+                  fn createClient(context) {\n    http::get(global::PARTNERS);\n    true\n}\n";
+    std::fs::write(scripts.join("10-partners.rhai"), script).unwrap();
+    let registrar = Registrar::start_with(&format!("[scripts]\ndirectory = {scripts:?}\n"));
+    let (_, report) = examined(&registrar);
+    let said = "127.0.0.1:9, which 10-partners.rhai calls in line 3, does not answer to https";
+    expect(&report, "warning", "scripts", said);
+}

@@ -48,6 +48,34 @@ async fn completed(registrar: &Registrar) -> Value {
     }
 }
 
+/// The steps of a rotation in the audit log.
+const STEPS: [&str; 4] = [
+    "key_announced",
+    "key_put_in_force",
+    "key_rotation_completed",
+    "key_removed",
+];
+
+/// Waits until the audit log has `count` events of rotations, and returns them.
+async fn audited(registrar: &Registrar, count: usize) -> Vec<Value> {
+    let limit = tokio::time::Instant::now() + Duration::from_mins(1);
+    loop {
+        let actions = STEPS.join(",");
+        let said = registrar.cli(&["audit", "--action", &actions, "--format", "json"]);
+        let lines = said.fine();
+        let events = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        let events: Vec<Value> = events.collect();
+        if events.len() >= count {
+            assert_eq!(events.len(), count, "{lines}");
+            return events;
+        }
+        assert!(tokio::time::Instant::now() < limit, "{lines}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_new_key_seals_and_the_previous_one_opens_until_everything_is_sealed_anew() {
     let registrar = Registrar::start_with(SCOPES);
@@ -84,6 +112,19 @@ async fn a_new_key_seals_and_the_previous_one_opens_until_everything_is_sealed_a
     );
     let said = registrar.cli(&["key", "finish", "--data", folder]).fine();
     assert!(said.starts_with("1 previous key removed"), "{said}");
+    let steps = audited(&registrar, 4).await;
+    for (step, action) in steps.iter().zip(STEPS) {
+        let named = [
+            &step["action"],
+            &step["subject"],
+            &step["details"]["previous"],
+        ];
+        assert_eq!(named, [&json!(action), &state["key"], &first["key"]]);
+    }
+    assert_eq!(
+        steps[2]["details"]["sealed_anew"],
+        state["rotation"]["sealed_anew"]
+    );
     // The next start has only the new key.
     let mut registrar = registrar;
     registrar.terminate();
@@ -129,6 +170,9 @@ async fn a_rotation_survives_a_kill_and_needs_both_keys_until_it_is_complete() {
     for client in &clients {
         assert_eq!(authenticates(&registrar, client).await, 200);
     }
+    // A step is an event once, although the server was killed between two of them.
+    let steps = audited(&registrar, 3).await;
+    assert!(steps.iter().map(|step| &step["action"]).eq(&STEPS[..3]));
     // A key file without the key in force is refused while the server runs, and the server goes on.
     let both = std::fs::read_to_string(&file).expect("the keys");
     let previous = both.lines().nth(1).expect("two keys").to_owned();

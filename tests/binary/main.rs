@@ -63,6 +63,7 @@ mod store_backup;
 mod store_commands;
 #[cfg(unix)]
 mod store_convert;
+mod store_restore;
 mod support;
 #[cfg(target_os = "linux")]
 mod systemd;

@@ -23,6 +23,15 @@ impl Database {
         }
     }
 
+    /// Returns the URL of a store with this database in `folder`.
+    pub(crate) fn url(self, folder: &Path) -> String {
+        let name = match self {
+            Self::Sled => "sled",
+            Self::Fjall => "fjall",
+        };
+        format!("{name}:{}", folder.display())
+    }
+
     /// Returns the database that `REGISTRAR_DATABASE` names, or else sled.
     pub(crate) fn chosen() -> Self {
         match std::env::var("REGISTRAR_DATABASE").as_deref() {

@@ -76,4 +76,24 @@ fn an_administrator_is_created_rotated_disabled_enabled_and_deleted() {
         .failed(2, &["--scope"]);
     let log = registrar.log();
     assert!(!log.contains(secret), "the secret is not logged");
+    // Each line of a call names who called: an administrator with its name, a stranger with neither.
+    let lines = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    let answered: Vec<Value> = lines
+        .filter(|line| line["message"] == "request answered")
+        .collect();
+    let named = |path: &str, name: &Value| {
+        answered
+            .iter()
+            .any(|line| line["path"] == path && line["span"]["actor_name"] == *name)
+    };
+    assert!(named("/admin/v1/audit", &json!("SIEM")), "{log}");
+    let first = json!("Registrar administrator");
+    assert!(named("/admin/v1/administrators", &first), "{log}");
+    assert!(named("/token", &Value::Null) && !named("/token", &first));
+    let mut siems = answered
+        .iter()
+        .filter(|line| line["span"]["actor_name"] == "SIEM");
+    assert!(siems.all(|line| line["span"]["actor"] == id));
 }

@@ -100,6 +100,24 @@ fn a_failing_test_exits_with_1_and_names_its_line() {
 }
 
 #[test]
+fn scripts_and_schemas_are_shown_as_yaml_too() {
+    let (_folder, path) = folder(&[("10-a.rhai", SCRIPT)]);
+    let yaml = text(&script(&["check", "--scripts", &path, "--format", "yaml"]).stdout);
+    assert!(
+        yaml.starts_with("- name: 10-a.rhai\n") && yaml.contains("  - createClient\n"),
+        "{yaml}"
+    );
+    let schema = |more: &[&str]| {
+        let output = command(&[&["schema", "Client"], more].concat()).output();
+        text(&output.expect("the binary runs").stdout)
+    };
+    let json: Value = serde_json::from_str(&schema(&[])).expect("JSON");
+    let kind = json["type"].as_str().expect("a type");
+    let yaml = schema(&["--format", "yaml"]);
+    assert!(yaml.contains(&format!("type: {kind}\n")), "{yaml}");
+}
+
+#[test]
 fn a_folder_without_tests_does_not_pass() {
     let (_folder, path) = folder(&[("10-a.rhai", SCRIPT)]);
     let output = script(&["test", "--scripts", &path]);
@@ -139,6 +157,13 @@ fn a_call_shows_the_changes_and_the_operations() {
         (&json["outcome"], &json["client"]["scope"]),
         (&"passed".into(), &"openid".into())
     );
+    let yaml = text(&call(&["--format", "yaml"]).stdout);
+    assert!(
+        yaml.contains("outcome: passed\n") && yaml.contains("  scope: openid\n"),
+        "{yaml}"
+    );
+    // What earlier versions called it.
+    assert!(text(&call(&["--format", "text"]).stdout).starts_with("createClient: passed\n"));
     assert!(
         json["operations"].as_u64() > Some(5) && json["microseconds"].as_u64() > Some(0),
         "{json}"

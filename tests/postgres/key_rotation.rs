@@ -26,8 +26,10 @@ async fn a_key_is_in_force_when_all_servers_have_it_and_a_killed_server_is_repla
     let Some(database) = Database::new().await else {
         return;
     };
-    let mut one = Node::start(&database);
     let folder = tempfile::TempDir::new().expect("a folder");
+    let credentials = folder.path().join("credentials.json");
+    let admin = format!("[admin]\ncredentialsFile = {credentials:?}");
+    let mut one = Node::start_with(&database, &admin);
     let other = folder.path().join("other.key");
     copy(&database.key_file(), &other);
     let two = Node::start_with(&database, &format!("keyFile = {other:?}"));
@@ -92,4 +94,42 @@ async fn a_key_is_in_force_when_all_servers_have_it_and_a_killed_server_is_repla
         three.read(&clients[0]).await["client_secret"],
         clients[0]["client_secret"]
     );
+
+    // The third server has no previous key: that is the last step. Each is an event once.
+    let text = std::fs::read_to_string(&credentials).expect("credentials");
+    let administrator: Value = serde_json::from_str(&text).expect("JSON");
+    crate::database::note_secrets(&administrator);
+    let token = three.access_token(&administrator).await;
+    let steps = async || {
+        let actions = STEPS.join(",");
+        let path = format!("/admin/v1/audit?action={actions}");
+        let request = three.request(reqwest::Method::GET, &path);
+        let answer = request.bearer_auth(&token).send().await;
+        let page: Value = answer.expect("an answer").json().await.expect("JSON");
+        let events = page["events"].as_array().expect("events");
+        let actions = events.iter().map(|event| event["action"].clone());
+        actions.collect::<Vec<_>>()
+    };
+    until(60, async || steps().await.len() >= STEPS.len()).await;
+    assert_eq!(steps().await, STEPS);
+    // A database can be asked without a server, and while servers run.
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_registrar"));
+    verify.args(["audit", "verify", "--offline", "--config"]);
+    let verified = verify
+        .arg(two.configuration())
+        .output()
+        .expect("the binary runs");
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(
+        verified.status.success() && said.contains("verified, from position 1"),
+        "{verified:?}"
+    );
 }
+
+/// The steps of a rotation in the audit log.
+const STEPS: [&str; 4] = [
+    "key_announced",
+    "key_put_in_force",
+    "key_rotation_completed",
+    "key_removed",
+];

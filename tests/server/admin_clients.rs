@@ -282,3 +282,36 @@ async fn the_administrator_itself_is_changed_only_by_the_configuration() {
         .await
         .expect_status(200);
 }
+
+#[tokio::test]
+async fn filters_read_times_in_every_form() {
+    // The server starts at the beginning of 2026.
+    let server = TestServer::new().await;
+    let client = server.register(&minimal()).await;
+    let listed = async |filter: &str| {
+        let path = format!("/admin/v1/clients?client_id={}&{filter}", client.id);
+        server.called("GET", &path).await
+    };
+    for (filter, count) in [
+        ("issued_from=1767225600", 1),
+        ("issued_from=2026-01-01", 1),
+        ("issued_from=2026-01-01T01:00:00%2B01:00", 1),
+        ("issued_from=2026-01-01T00:00:01Z", 0),
+        ("issued_from=30d", 1),
+        ("issued_before=30d", 0),
+        ("issued_before=%2B1s", 1),
+        // A plus sign that was not encoded is a space.
+        ("issued_before=+1h30m", 1),
+        ("issued_from=+1s", 0),
+    ] {
+        let answer = listed(filter).await;
+        answer.expect_status(200);
+        let clients = answer.body["clients"].as_array().unwrap();
+        assert_eq!(clients.len(), count, "{filter}");
+    }
+    for odd in ["yesterday", "-1d", "2026-02-30", "1m1h", ""] {
+        let answer = listed(&format!("issued_from={odd}")).await;
+        answer.expect_status(400);
+        assert!(answer.text.contains("issued_from must be a time such as"));
+    }
+}

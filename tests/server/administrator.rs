@@ -198,6 +198,61 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
     second.stop().await;
 }
 
+#[tokio::test]
+async fn the_administrator_of_a_version_with_only_one_keeps_its_secret() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let settings = in_folder(folder.path()).settings.store;
+    let first = start(Start::new(in_folder(folder.path()))).await.unwrap();
+    let file = first.administrator().unwrap().to_owned();
+    first.stop().await;
+    let credentials: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let secret = credentials["client_secret"].as_str().unwrap();
+    // As that version stored it: the secret is sealed, and there is nothing of several administrators.
+    let storage = Storage::open(&settings).await.unwrap();
+    let mut earlier = storage.client("administrator").await.unwrap().unwrap();
+    earlier
+        .as_object_mut()
+        .unwrap()
+        .shift_remove("administrator");
+    earlier["secret"] = json!({"sealed": storage.seal(secret, "administrator").unwrap()});
+    let scope = SCOPES.replace(" admins.read admins.write store.backup", "");
+    earlier["metadata"]["scope"] = json!(scope);
+    storage.remove_client("administrator").await.unwrap();
+    storage.insert_client(earlier).await.unwrap();
+    drop(storage);
+
+    let server = start(Start::new(in_folder(folder.path()))).await.unwrap();
+    assert_eq!(server.administrator(), None, "no other one is created");
+    let http = reqwest::Client::new();
+    let sign_in = async |secret: &str| {
+        let request = http.post(format!("{}/token", server.url()));
+        let request = request.basic_auth("administrator", Some(secret));
+        Answer::of(crate::support::form(request, &[GRANT])).await
+    };
+    let signed_in = sign_in(secret).await;
+    assert_eq!(signed_in.member("scope"), SCOPES);
+    let token = signed_in.member("access_token").as_str().unwrap();
+    let call = async |method: reqwest::Method, path: &str, body: Value| {
+        let url = format!("{}/admin/v1/administrators{path}", server.url());
+        let request = http.request(method, url).bearer_auth(token).json(&body);
+        Answer::of(request).await
+    };
+    let disabled = json!({"disabled": true});
+    let last = call(reqwest::Method::PATCH, "/administrator", disabled).await;
+    last.expect_error(409, &["last_administrator"]);
+    let more = json!({"name": "More", "scopes": ["audit.read"]});
+    let more = call(reqwest::Method::POST, "", more).await;
+    more.expect_status(201);
+    let overlap = json!({"overlap": 60});
+    let rotated = call(reqwest::Method::POST, "/administrator/rotate", overlap).await;
+    rotated.expect_status(200);
+    let next = rotated.member("client_secret").as_str().unwrap();
+    for secret in [secret, next] {
+        sign_in(secret).await.expect_status(200);
+    }
+    server.stop().await;
+}
+
 /// Returns the configuration of a server whose store, scripts and credentials are in `folder`.
 fn in_folder(folder: &std::path::Path) -> Configuration {
     let mut configuration = shipped();

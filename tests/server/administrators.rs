@@ -3,9 +3,9 @@
 use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, Registered, START, Signer, TestServer, form, minimal, with};
+use crate::support::{Answer, GRANT, Registered, START, Signer, TestServer, minimal, with};
 
-const ALL: &str = "/admin/v1/administrators";
+pub(crate) const ALL: &str = "/admin/v1/administrators";
 
 impl TestServer {
     /// Calls the admin API with this access token.
@@ -25,7 +25,7 @@ impl TestServer {
     }
 
     /// Creates an administrator with `members`, as the first one.
-    async fn appoint(&self, members: Value) -> Registered {
+    pub(crate) async fn appoint(&self, members: Value) -> Registered {
         let token = self.administrator_token().await;
         let wanted = with(json!({"name": "Other"}), members);
         let made = self.call_as(&token, "POST", ALL, Some(&wanted)).await;
@@ -39,7 +39,7 @@ impl TestServer {
     }
 
     /// Sends a change of `administrator` as the first one.
-    async fn patch_admin(&self, id: &str, patch: Value) -> Answer {
+    pub(crate) async fn patch_admin(&self, id: &str, patch: Value) -> Answer {
         let token = self.administrator_token().await;
         self.call_as(&token, "PATCH", &format!("{ALL}/{id}"), Some(&patch))
             .await
@@ -263,51 +263,30 @@ async fn the_last_administrator_with_all_scopes_stays() {
 }
 
 #[tokio::test]
-async fn an_administrator_authenticates_with_its_key() {
+async fn there_are_no_more_than_a_hundred_administrators() {
     let server = TestServer::new().await;
-    let (old, new) = (
-        Signer::new("", Algorithm::Es256),
-        Signer::new("", Algorithm::Es256),
-    );
-    let robot = server
-        .appoint(json!({"scopes": ["audit.read"], "jwks": old.jwks()}))
-        .await;
-    assert_eq!(robot.body["client_secret"], Value::Null);
-    assert_eq!(robot.body["token_endpoint_auth_method"], "private_key_jwt");
-    let sign_in = async |signer: &Signer, jti: &str| {
-        let claims = json!({
-            "iss": robot.id, "sub": robot.id, "aud": server.server().url(), "jti": jti,
-            "iat": START, "exp": START + 300,
-        });
-        let assertion = signer.raw(&json!({}), claims);
-        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let shown = [
-            GRANT,
-            ("client_assertion_type", kind),
-            ("client_assertion", &assertion),
-        ];
-        Answer::of(form(server.ask("POST", "/token"), &shown)).await
-    };
-    let signed_in = sign_in(&old, "1").await;
-    signed_in.expect_status(200);
-    sign_in(&new, "2")
-        .await
-        .expect_error(401, &["invalid_client"]);
-    let changed = server
-        .patch_admin(&robot.id, json!({"jwks": new.jwks()}))
-        .await;
-    changed.expect_status(200);
-    let token = signed_in.member("access_token").as_str().unwrap();
-    let audit = server.call_as(token, "GET", "/admin/v1/audit", None).await;
-    audit.expect_error(401, &["invalid_token"]);
-    sign_in(&old, "3")
-        .await
-        .expect_error(401, &["invalid_client"]);
-    sign_in(&new, "4").await.expect_status(200);
-    let admin = server.administrator_token().await;
-    let rotate = format!("{ALL}/{}/rotate", robot.id);
-    let answer = server.call_as(&admin, "POST", &rotate, None).await;
-    answer.expect_error(400, &["invalid_request"]);
+    let token = server.administrator_token().await;
+    let wanted = json!({"name": "One of many", "scopes": ["audit.read"]});
+    let mut last = String::new();
+    // The first one is the hundredth.
+    for _ in 0..99 {
+        let made = server.call_as(&token, "POST", ALL, Some(&wanted)).await;
+        made.expect_status(201);
+        made.member("client_id")
+            .as_str()
+            .unwrap()
+            .clone_into(&mut last);
+    }
+    let refused = server.call_as(&token, "POST", ALL, Some(&wanted)).await;
+    refused.expect_error(409, &["too_many_administrators"]);
+    let listed = server.call_as(&token, "GET", ALL, None).await;
+    let count = listed.body["administrators"].as_array().map(Vec::len);
+    assert_eq!(count, Some(100));
+    let one = format!("{ALL}/{last}");
+    let deleted = server.call_as(&token, "DELETE", &one, None).await;
+    deleted.expect_status(204);
+    let made = server.call_as(&token, "POST", ALL, Some(&wanted)).await;
+    made.expect_status(201);
 }
 
 #[tokio::test]

@@ -36,6 +36,13 @@ async fn events_are_selected_by_time_action_actor_and_subject() {
     let since = |time: u64| format!("action=client_deleted&since={time}");
     assert_eq!(actions(&since(crate::support::START)).await.len(), 1);
     assert_eq!(actions(&since(crate::support::START + 1)).await.len(), 0);
+    assert_eq!(actions("action=client_deleted&since=1d").await.len(), 1);
+    assert_eq!(
+        actions("action=client_deleted&since=2026-01-02")
+            .await
+            .len(),
+        0
+    );
     for odd in ["action=client.update", "since=yesterday", "actors=a"] {
         let path = format!("/admin/v1/audit?{odd}");
         server.called("GET", &path).await.expect_status(400);

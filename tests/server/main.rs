@@ -18,6 +18,7 @@ mod admin_client_changes;
 mod admin_clients;
 mod admin_deletion;
 mod administrator;
+mod administrator_keys;
 mod administrators;
 mod alike;
 mod approval;

@@ -18,7 +18,7 @@ use crate::admin::{
 use crate::base::{Timestamp, hex};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
-use crate::store::{Action, AuditFilter, ChainFaultKind, Logged, Verification, audit};
+use crate::store::{Action, AuditEvent, AuditFilter, Logged, Verification, audit};
 use crate::telemetry;
 
 /// The maximum number of events on a page.
@@ -127,7 +127,7 @@ pub(crate) async fn list(
     let query = Query::read(&parts.uri, PARAMETERS)?;
     let order = order(&query)?;
     let limit = query.limit(MOST)?;
-    let filter = filter(&query)?;
+    let filter = filter(&query, service.clock.now())?;
     service.refusals.flush().await;
     let found = audit_search::search(&service, &filter, order, limit).await?;
     let page = AuditPage {
@@ -158,8 +158,8 @@ fn order(query: &Query) -> Result<AuditOrder, Problem> {
 }
 
 /// Reads the conditions of `query`.
-fn filter(query: &Query) -> Result<AuditFilter, Problem> {
-    let since: Option<u64> = query.parsed("since", "a time in seconds since 1970")?;
+fn filter(query: &Query, now: Timestamp) -> Result<AuditFilter, Problem> {
+    let since = query.time("since", now)?;
     let mut actions = Vec::new();
     for name in query
         .text("action")
@@ -180,7 +180,7 @@ fn filter(query: &Query) -> Result<AuditFilter, Problem> {
         _ => Err(bad_request("outcome must be done or refused")),
     };
     Ok(AuditFilter {
-        since: since.map(Timestamp::from_unix),
+        since,
         actions,
         actor: query.text("actor").map(str::to_owned),
         subject: query.text("subject").map(str::to_owned),
@@ -196,12 +196,32 @@ pub(crate) fn log(logged: &Logged) {
     }
 }
 
+/// Reads an event as [`log`] has written it, or as the admin API has shown it. Returns `None` if it is not one, or says
+/// something else than the event that was stored.
+pub(crate) fn read_shown(shown: &Map<String, Value>) -> Option<Logged> {
+    let mut stored = shown.clone();
+    let position = stored.get("position")?.as_u64()?;
+    let time = stored.get("time")?.clone();
+    stored.insert("at".to_owned(), time);
+    let digest = match shown.get("digest") {
+        Some(digest) => Some(audit::parse_digest(digest.as_str()?)?),
+        None => None,
+    };
+    let logged = Logged {
+        position,
+        digest,
+        event: AuditEvent::deserialize(Value::Object(stored)).ok()?,
+    };
+    let again = serde_json::to_value(ShownEvent::of(&logged)).ok()?;
+    (again.as_object() == Some(shown)).then_some(logged)
+}
+
 /// The maximum number of events that one call checks.
 const MOST_VERIFIED: usize = 10_000;
 
 /// What a check of the digests of the audit log has found.
 #[derive(Serialize, JsonSchema)]
-pub(in crate::admin) struct AuditVerification {
+pub(crate) struct AuditVerification {
     /// The position of the first event that was checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<u64>,
@@ -236,19 +256,6 @@ struct AuditFault {
     reason: &'static str,
 }
 
-const fn reason(kind: ChainFaultKind) -> &'static str {
-    match kind {
-        ChainFaultKind::Missing => "it is missing",
-        ChainFaultKind::NoDigest => {
-            "it has no digest: somebody has removed the digest, or an earlier version of the server wrote the event"
-        }
-        ChainFaultKind::Changed => {
-            "its digest does not fit: this event was changed or moved, or the one before it was replaced"
-        }
-        ChainFaultKind::Replaced => "it is not the event that the server stored last",
-    }
-}
-
 impl From<Verification> for AuditVerification {
     fn from(found: Verification) -> Self {
         Self {
@@ -260,7 +267,7 @@ impl From<Verification> for AuditVerification {
             found: found.found,
             fault: found.fault.map(|fault| AuditFault {
                 position: fault.position,
-                reason: reason(fault.kind),
+                reason: fault.kind.reason(),
             }),
             next: found.next,
         }

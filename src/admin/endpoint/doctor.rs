@@ -22,7 +22,7 @@ use crate::service::{Context, Service, reach::reach};
 
 /// How long each other system may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The maximum number of hosts of `fetch.allowedHosts` that are asked.
+/// The maximum number of hosts of `fetch.allowedHosts`, and of hosts that scripts call, that are asked.
 const MOST_HOSTS: usize = 16;
 /// The maximum number of characters of a host name that is repeated.
 const HOST_CHARACTERS: usize = 255;
@@ -161,12 +161,8 @@ pub(crate) async fn examine(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.config_read).await?;
     Query::read(&parts.uri, &[])?;
-    let (upstream, webhooks, hosts) =
-        tokio::join!(upstream(&service), webhooks(&cx), hosts(&service));
     let mut checks = vec![store(&service).await];
-    checks.extend(upstream);
-    checks.extend(webhooks);
-    checks.extend(hosts);
+    checks.extend(others(&cx).await);
     for status in events::statuses(&service).await? {
         checks.push(consumer(&status));
     }
@@ -177,6 +173,18 @@ pub(crate) async fn examine(
         checks,
     };
     Ok(answer::json(StatusCode::OK, &examination))
+}
+
+/// Checks whether other systems can be reached.
+async fn others(cx: &Context<'_>) -> Vec<ServerCheck> {
+    let (upstream, webhooks, hosts, targets) = tokio::join!(
+        upstream(cx.service),
+        webhooks(cx),
+        hosts(cx.service),
+        script_targets(cx)
+    );
+    let checks = upstream.into_iter().chain(webhooks).chain(hosts);
+    checks.chain(targets).collect()
 }
 
 async fn store(service: &Service) -> ServerCheck {
@@ -257,17 +265,42 @@ async fn hosts(service: &Service) -> Vec<ServerCheck> {
     let named = listed
         .map(String::from)
         .filter(|host| !host.starts_with('*'));
-    let checks = named.take(MOST_HOSTS).map(async |host| {
-        match reach(&service.fetcher, &format!("https://{host}/"), PATIENCE).await {
-            Ok(_) => ServerCheck::fine("fetch", format!("{host} answers")),
-            Err(reason) => ServerCheck::bad(
-                "fetch",
-                ServerVerdict::Warning,
-                (format!("{host} does not answer to https: {reason}"), ADVICE),
-            ),
-        }
+    let checks = named
+        .take(MOST_HOSTS)
+        .map(async |host| host_check("fetch", service, (&host, String::new()), ADVICE).await);
+    join_all(checks).await
+}
+
+/// Asks the hosts whose URLs are written in the scripts in force.
+async fn script_targets(cx: &Context<'_>) -> Vec<ServerCheck> {
+    const ADVICE: &str = "check the URL in the script, the DNS name and the certificate of the host, firewalls, and [fetch], \
+                          whose rules apply";
+    let called = cx.snapshot.scripts.called_hosts();
+    let checks = called.iter().take(MOST_HOSTS).map(async |called| {
+        let by = format!(", which {} calls in line {},", called.file, called.line);
+        host_check("scripts", cx.service, (&called.host, by), ADVICE).await
     });
     join_all(checks).await
+}
+
+/// Asks one host. `by` says who needs it.
+async fn host_check(
+    subject: &'static str,
+    service: &Service,
+    (host, by): (&str, String),
+    advice: &'static str,
+) -> ServerCheck {
+    match reach(&service.fetcher, &format!("https://{host}/"), PATIENCE).await {
+        Ok(_) => ServerCheck::fine(subject, format!("{host}{by} answers")),
+        Err(reason) => ServerCheck::bad(
+            subject,
+            ServerVerdict::Warning,
+            (
+                format!("{host}{by} does not answer to https: {reason}"),
+                advice,
+            ),
+        ),
+    }
 }
 
 fn consumer(status: &ConsumerStatus) -> ServerCheck {

@@ -42,6 +42,9 @@ struct ShownRotation {
     in_force_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_at: Option<u64>,
+    /// When the previous key was first missing from the key file of a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<u64>,
     /// How many records were sealed anew.
     sealed_anew: u64,
     /// How many servers lack the key.
@@ -57,6 +60,7 @@ impl From<KeyRotation> for ShownRotation {
             announced_at: rotation.announced_at.unix(),
             in_force_at: rotation.in_force_at.map(Timestamp::unix),
             completed_at: rotation.completed_at.map(Timestamp::unix),
+            finished_at: rotation.finished_at.map(Timestamp::unix),
             sealed_anew: rotation.sealed_anew,
             missing_on: rotation.missing_on.len(),
         }

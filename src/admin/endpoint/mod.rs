@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::admin::Administrator;
-use crate::base::{absent, json};
+use crate::base::{Timestamp, absent, json, moment};
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::{
@@ -295,6 +295,21 @@ impl Query {
         text.parse()
             .map(Some)
             .map_err(|_| bad_request(&format!("{name} must be {due}")))
+    }
+
+    /// Returns the time that `name` has at the time `now`.
+    ///
+    /// # Errors
+    /// When the parameter is present, and not a time.
+    pub(super) fn time(&self, name: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let time = moment::time(text, now);
+        match time {
+            Some(time) => Ok(Some(time)),
+            None => Err(bad_request(&format!("{name} must be {}", moment::TIME))),
+        }
     }
 
     /// Returns the requested page size: at most `most`, and 50 by default.

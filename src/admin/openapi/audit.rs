@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{administration::operation, operation::Operation, operation::query};
+use super::{administration::operation, operation::Operation, operation::query, operation::time};
 use crate::config::AdminScopes;
 
 pub(super) fn operations(scopes: &AdminScopes) -> Vec<Operation> {
@@ -45,10 +45,9 @@ fn places() -> Vec<Value> {
 /// The parameters that select events.
 fn conditions() -> Vec<Value> {
     let text = json!({"type": "string", "minLength": 1});
-    let since = json!({"type": "integer", "minimum": 0});
     let outcome = json!({"type": "string", "enum": ["done", "refused"]});
     vec![
-        query("since", "The earliest time, in seconds since 1970.", &since),
+        query("since", "The earliest time.", &time()),
         query(
             "action",
             "One action, or several separated by commas.",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     administration::id, administration::if_match, administration::operation, operation::Operation,
-    operation::named, operation::query, public::paging, public::usual,
+    operation::named, operation::query, operation::time, public::paging, public::usual,
 };
 use crate::config::AdminScopes;
 
@@ -21,7 +21,6 @@ pub(super) fn operations(scopes: &AdminScopes) -> Vec<Operation> {
 /// Returns the parameters that select clients. A client must match all of them.
 fn filters() -> Vec<Value> {
     let text = || json!({"type": "string"});
-    let moment = || json!({"type": "integer", "minimum": 0});
     let mut filters = vec![
         query("client_id", "Prefix of the client_id.", &text()),
         query(
@@ -35,16 +34,12 @@ fn filters() -> Vec<Value> {
             "Trust level of the registration.",
             &named("TrustLevel"),
         ),
-        query(
-            "issued_from",
-            "Registered at or after this time (seconds since 1970).",
-            &moment(),
-        ),
-        query("issued_before", "Registered before this time.", &moment()),
-        query("expires_before", "Expires before this time.", &moment()),
+        query("issued_from", "Registered at or after this time.", &time()),
+        query("issued_before", "Registered before this time.", &time()),
+        query("expires_before", "Expires before this time.", &time()),
     ];
     filters.extend(origin_filters(&text()));
-    filters.extend(use_filters(&moment()));
+    filters.extend(use_filters(&time()));
     filters
 }
 

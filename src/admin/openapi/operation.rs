@@ -201,6 +201,17 @@ pub(super) fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 
+/// Returns the schema of a time in a query.
+pub(super) fn time() -> Value {
+    json!({
+        "type": "string",
+        "description":
+            "RFC 3339, a day (its beginning in UTC), seconds since 1970, or a duration: before now, or with + (in a URL, \
+             %2B) after now.",
+        "examples": ["2026-01-31T12:00:00Z", "2026-01-31", "1769860800", "30d", "+1h30m"],
+    })
+}
+
 /// Returns the description and the headers of an error response with this status.
 fn problem(status: u16) -> (&'static str, &'static [&'static str]) {
     match status {

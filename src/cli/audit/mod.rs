@@ -1,5 +1,6 @@
 //! `registrar audit`: who changed what.
 
+mod copies;
 mod verify;
 
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cli::{
-    CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, clock, items, moment,
+    CommandFailure, Format, Needs, OutputForm, RemoteArguments, Table, cell, items, moment, wait,
 };
 
 #[derive(Debug, Args)]
@@ -32,8 +33,8 @@ struct ShownEvents {
     /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
-    /// Show events at or after this time only: 1h (so long ago), 2026-01-31T12:00:00Z, or seconds since 1970.
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    /// Show events at or after this time only: 1h (ago), 2026-01-31T12:00:00Z, 2026-01-31, or seconds since 1970.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     since: Option<u64>,
     /// Show this action only, such as `client_updated`. Several are separated by commas.
     #[arg(long, value_name = "ACTION")]
@@ -63,17 +64,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often the access token is renewed. It is valid for at least an hour unless configured shorter.
 const RENEWAL: Duration = Duration::from_mins(5);
 
-/// Parses a time, or a duration with a unit that ends now.
-fn since(text: &str) -> Result<u64, String> {
-    match moment::duration(text) {
-        Ok(seconds) if text.parse::<u64>().is_err() => {
-            let now = clock().now().unix();
-            Ok(now.saturating_sub(seconds))
-        }
-        _ => moment::parse(text).map_err(|error| format!("{error}, or a duration such as 1h")),
-    }
-}
-
 impl ShownEvents {
     fn query(&self, after: u64) -> Vec<(&'static str, String)> {
         let mut query = vec![("after", after.to_string()), ("limit", PAGE.to_string())];
@@ -90,10 +80,10 @@ impl ShownEvents {
     }
 }
 
-pub(super) async fn run(arguments: &AuditArguments) -> Result<(), CommandFailure> {
+pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandFailure> {
     match &arguments.command {
-        Some(AuditCommand::Verify(arguments)) => verify::run(arguments).await,
-        None => show(&arguments.show).await,
+        Some(AuditCommand::Verify(arguments)) => verify::run(arguments),
+        None => wait(show(&arguments.show)),
     }
 }
 

@@ -14,13 +14,13 @@ pub(super) enum DocumentsCommand {
     /// List the client documents of a running server that wait for an administrator, or are denied.
     List(review::Listing),
     /// Show a client document that waits for an administrator, as JSON.
-    Show(review::Shown),
+    Show(review::ShownData),
     /// Approve exactly these bytes of a client document, which then is in force.
     Approve(review::Approval),
     /// Deny the URL of a client document, and remove its client.
     Deny(review::Denial),
     /// Fetch a client document now, and show its client as JSON.
-    Refresh(review::Shown),
+    Refresh(review::ShownData),
     /// Put a client document in force that is never fetched.
     Pin(review::Pin),
     /// End the pin of a client document, which is fetched when it is next asked for.

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::cli::{
-    Call, CommandFailure, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
-    read_object, write_json, write_line,
+    Call, CommandFailure, DataForm, Needs, OutputForm, RemoteArguments, Table, cell, items, moment,
+    read_object, write_line,
 };
 
 /// The path of client documents in the admin API.
@@ -35,6 +35,15 @@ pub(in crate::cli) struct Shown {
     url: String,
     #[command(flatten)]
     remote: RemoteArguments,
+}
+
+/// A document of which something is shown.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ShownData {
+    #[command(flatten)]
+    form: DataForm,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -111,12 +120,13 @@ fn row(document: &Value) -> [String; 6] {
     ]
 }
 
-/// Shows a document that waits, as JSON.
-pub(super) async fn show(shown: &Shown) -> Result<(), CommandFailure> {
+/// Shows a document that waits.
+pub(super) async fn show(data: &ShownData) -> Result<(), CommandFailure> {
+    let shown = &data.shown;
     let remote = shown.remote.connect(&[READ]).await?;
     let query = [("client_id", shown.url.clone())];
     let path = format!("{DOCUMENTS}/candidate");
-    write_json(&remote.get(&path, &query).await?)
+    data.form.write(&remote.get(&path, &query).await?)
 }
 
 pub(super) async fn approve(approval: &Approval) -> Result<(), CommandFailure> {
@@ -135,10 +145,11 @@ pub(super) async fn deny(denial: &Denial) -> Result<(), CommandFailure> {
     write_line("1 denied")
 }
 
-/// Fetches a document now, and shows its client as JSON.
-pub(super) async fn refresh(shown: &Shown) -> Result<(), CommandFailure> {
+/// Fetches a document now, and shows its client.
+pub(super) async fn refresh(data: &ShownData) -> Result<(), CommandFailure> {
+    let shown = &data.shown;
     let client = send(&shown.remote, "refresh", order(&shown.url, None)).await?;
-    write_json(&client)
+    data.form.write(&client)
 }
 
 pub(super) async fn pin(pin: &Pin) -> Result<(), CommandFailure> {

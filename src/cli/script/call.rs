@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{ScriptArguments, ScriptFormat};
+use super::ScriptArguments;
+use crate::cli::{CommandFailure, Format};
 use crate::script::{
     Hook, testing, testing::Fakes, testing::World, testing::WorldSettings, testing::trial::Ending,
     testing::trial::Given, testing::trial::Trial,
@@ -20,8 +21,8 @@ pub(super) struct Subject<'a> {
 pub(super) fn run(
     arguments: &ScriptArguments,
     subject: &Subject<'_>,
-    format: ScriptFormat,
-) -> Result<(), String> {
+    format: Format,
+) -> Result<(), CommandFailure> {
     let beginning = arguments.beginning()?;
     let hook = testing::hook(subject.hook)?;
     let (given, fakes) = read_request(subject.request)?;
@@ -33,12 +34,14 @@ pub(super) fn run(
     world.fake(with_the_rest(fakes, &beginning))?;
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = crate::cli::runtime()?.block_on(trial)?;
-    match format {
-        ScriptFormat::Json => write_json(&trial)?,
-        ScriptFormat::Text => write_text(subject.hook, &before, &trial),
+    if format.is_data() {
+        format.write(&as_value(&trial)?)?;
+    } else {
+        write_text(subject.hook, &before, &trial);
     }
     if trial.outcome == Ending::Fault {
-        return Err(format!("the hook {} failed", subject.hook));
+        let reason = format!("the hook {} failed", subject.hook);
+        return Err(CommandFailure::Failed(reason));
     }
     Ok(())
 }
@@ -77,10 +80,8 @@ fn with_the_rest(mut fakes: Fakes, beginning: &WorldSettings) -> Fakes {
     fakes
 }
 
-fn write_json(trial: &Trial) -> Result<(), String> {
-    let value = serde_json::to_value(trial).map_err(|error| error.to_string())?;
-    say!("{value:#}");
-    Ok(())
+fn as_value(trial: &Trial) -> Result<Value, String> {
+    serde_json::to_value(trial).map_err(|error| error.to_string())
 }
 
 fn write_text(hook: &str, before: &Map<String, Value>, trial: &Trial) {

@@ -11,10 +11,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::{CommandFailure, FileArguments};
+use crate::cli::{CommandFailure, FileArguments, Format, OutputForm};
 use crate::config::Configuration;
 use crate::script::{
     Finding, LoadError, Runtime, ScriptInfo, ScriptSet, Severity, docs, testing::Suite,
@@ -31,7 +31,7 @@ pub(super) enum ScriptCommand {
         #[arg(long)]
         strict: bool,
         #[command(flatten)]
-        form: ScriptForm,
+        form: OutputForm,
     },
     /// Run every `fn test_*` in tests/*.rhai of the script folder. No external system is contacted.
     Test {
@@ -58,7 +58,7 @@ pub(super) enum ScriptCommand {
         #[arg(long, value_name = "NAME")]
         script: Option<String>,
         #[command(flatten)]
-        form: ScriptForm,
+        form: OutputForm,
     },
     /// The scripts of running servers.
     #[command(flatten)]
@@ -80,29 +80,14 @@ pub(super) struct ScriptArguments {
     scripts: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct ScriptForm {
-    /// The format of the result.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ScriptFormat::Text)]
-    format: ScriptFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScriptFormat {
-    /// Text for people.
-    Text,
-    /// JSON for programs.
-    Json,
-}
-
 pub(super) fn run(command: &ScriptCommand) -> Result<(), CommandFailure> {
     match command {
         ScriptCommand::Versions(command) => super::wait(versions::run(command)),
-        local => Ok(run_locally(local)?),
+        local => run_locally(local),
     }
 }
 
-fn run_locally(command: &ScriptCommand) -> Result<(), String> {
+fn run_locally(command: &ScriptCommand) -> Result<(), CommandFailure> {
     match command {
         ScriptCommand::Versions(_) => Ok(()),
         ScriptCommand::Check {
@@ -114,7 +99,7 @@ fn run_locally(command: &ScriptCommand) -> Result<(), String> {
             scripts,
             filter,
             reports,
-        } => test(scripts, filter.as_deref(), reports),
+        } => Ok(test(scripts, filter.as_deref(), reports)?),
         ScriptCommand::Call {
             scripts,
             hook,
@@ -129,7 +114,7 @@ fn run_locally(command: &ScriptCommand) -> Result<(), String> {
             };
             call::run(scripts, &subject, form.format)
         }
-        ScriptCommand::Definitions { output } => write_definitions(output),
+        ScriptCommand::Definitions { output } => Ok(write_definitions(output)?),
     }
 }
 
@@ -200,16 +185,17 @@ pub(super) fn mistakes(
 }
 
 /// Compiles the scripts, finds their mistakes, and shows the hooks of each.
-fn check(arguments: &ScriptArguments, strict: bool, format: ScriptFormat) -> Result<(), String> {
+fn check(arguments: &ScriptArguments, strict: bool, format: Format) -> Result<(), CommandFailure> {
     let configuration = arguments.load()?;
     let scripts = load_scripts(&configuration)?;
-    match format {
-        ScriptFormat::Text => write_table(&scripts),
-        ScriptFormat::Json => write_list(&scripts),
+    if format.is_data() {
+        format.write(&list(&scripts))?;
+    } else {
+        write_table(&scripts);
     }
     match mistakes(&configuration, &scripts, strict) {
         None => Ok(()),
-        Some(message) => Err(message),
+        Some(message) => Err(CommandFailure::Failed(message)),
     }
 }
 
@@ -258,7 +244,8 @@ fn write_table(scripts: &ScriptSet) {
     }
 }
 
-fn write_list(scripts: &ScriptSet) {
+/// Returns the scripts and what was found in them.
+fn list(scripts: &ScriptSet) -> Value {
     let mut list = Vec::new();
     for script in scripts.scripts() {
         list.push(json!({
@@ -269,7 +256,7 @@ fn write_list(scripts: &ScriptSet) {
     for library in libraries(scripts) {
         list.push(json!({"name": library, "hooks": [], "findings": findings(scripts, library)}));
     }
-    say!("{:#}", Value::Array(list));
+    Value::Array(list)
 }
 
 /// Returns the findings in one file as JSON.

@@ -16,6 +16,7 @@ mod method;
 mod outcome;
 mod recursion;
 mod source;
+mod targets;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ use walk::Walk;
 
 pub(in crate::script) use hint::explained_parse_error;
 pub(in crate::script) use known::Vocabulary;
+pub(crate) use targets::CalledHost;
+pub(in crate::script) use targets::called_hosts;
 
 /// How bad a mistake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

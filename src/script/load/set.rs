@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::base::{Timestamp, sha256_hex};
 use crate::config::ScriptSettings;
 use crate::script::{
-    CallStatistics, Counters, Finding, Hook, Libraries, LoadError, LoadErrors, Pace, Runtime,
-    Script, Severity, SharedModules, Texts, Vocabulary, error_message, findings, load, to_script,
+    CallStatistics, CalledHost, Counters, Finding, Hook, Libraries, LoadError, LoadErrors, Pace,
+    Runtime, Script, Severity, SharedModules, Texts, Vocabulary, called_hosts, error_message,
+    findings, load, to_script,
 };
 
 /// The time limit for all top levels together.
@@ -77,6 +78,12 @@ impl ScriptSet {
             }
             info.warnings = warnings;
         }
+    }
+
+    /// Returns the servers that the scripts call, as far as their URLs are written in the scripts.
+    pub(crate) fn called_hosts(&self) -> Vec<CalledHost> {
+        let mut engine = SharedModules::new(&self.runtime).plain_engine(|| None);
+        called_hosts(&mut engine, &self.texts)
     }
 
     /// Returns the mistakes that [`check`](Self::check) has found.

@@ -28,7 +28,9 @@ use crate::store::{
 };
 
 pub(crate) use queue::{AuditQueue, AuditWriter, queue};
-pub(crate) use verify::{ChainFaultKind, Verification};
+#[cfg(test)]
+pub(crate) use verify::ChainFaultKind;
+pub(crate) use verify::{LogCheck, Verification};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,14 @@ pub(crate) enum Action {
     ClientsExported,
     /// A backup of the store was made, with everything in it.
     StoreBackedUp,
+    /// A server found a new key in the key file, and announced it to all servers of the store.
+    KeyAnnounced,
+    /// A new key seals from then on.
+    KeyPutInForce,
+    /// Nothing is sealed with the previous key any more.
+    KeyRotationCompleted,
+    /// The previous key is no longer in the key file of a server.
+    KeyRemoved,
     /// A registration was rejected.
     RegistrationRefused,
     /// An update by the client itself was rejected.

@@ -4,7 +4,8 @@
 //! event must compute all later digests anew. Digests that were noted somewhere else show that too.
 
 use crate::store::{
-    AuditLog, Link, Pair, StoreError, audit::position, backend::chain, keys, number, numbered,
+    AuditLog, Link, Logged, Pair, StoreError, audit::position, backend::chain, keys, number,
+    numbered, record,
 };
 
 /// How often a check begins anew because old events are removed while it runs.
@@ -51,7 +52,24 @@ pub(crate) enum ChainFaultKind {
     Replaced,
 }
 
+impl ChainFaultKind {
+    /// Says what is wrong with an event.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "it is missing",
+            Self::NoDigest => {
+                "it has no digest: somebody has removed the digest, or an earlier version of the server wrote the event"
+            }
+            Self::Changed => {
+                "its digest does not fit: this event was changed or moved, or the one before it was replaced"
+            }
+            Self::Replaced => "it is not the event that the server stored last",
+        }
+    }
+}
+
 /// What the store says of its log beside the events.
+#[derive(Clone, Copy, Default)]
 struct LogMarks {
     /// The last event that was removed.
     anchor: Option<Link>,
@@ -107,7 +125,7 @@ impl AuditLog {
         wanted: Option<[u8; 32]>,
         limit: usize,
     ) -> Result<Verification, StoreError> {
-        let mut check = LogCheck::new(marks, wanted);
+        let mut check = LogCheck::new(*marks, wanted);
         let anchored = marks.anchor.map_or(0, |anchor| anchor.number);
         if after > anchored {
             let key = numbered(keys::AUDIT, after);
@@ -132,16 +150,43 @@ impl AuditLog {
 }
 
 /// A check of consecutive events.
-struct LogCheck<'a> {
-    marks: &'a LogMarks,
+pub(crate) struct LogCheck {
+    marks: LogMarks,
     wanted: Option<[u8; 32]>,
     found: Verification,
     /// The position of the event before the next one; `None` if nothing is known about it.
     before: Option<u64>,
 }
 
-impl<'a> LogCheck<'a> {
-    fn new(marks: &'a LogMarks, wanted: Option<[u8; 32]>) -> Self {
+impl LogCheck {
+    /// Begins a check of events that somebody keeps elsewhere. Nothing is known about those before the first one.
+    pub(crate) fn of_copies(wanted: Option<[u8; 32]>) -> Self {
+        Self::new(LogMarks::default(), wanted)
+    }
+
+    /// Checks the next of these events. Returns whether it fits to those before it.
+    ///
+    /// # Errors
+    /// When it cannot be written as it was stored.
+    pub(crate) fn see_copy(&mut self, copy: &Logged) -> Result<bool, StoreError> {
+        let mut value = record::encode(keys::AUDIT, &copy.event)?;
+        if let Some(digest) = &copy.digest {
+            value = chain::with_digest(value, digest);
+        }
+        if self.before.is_none() && copy.position > 1 && copy.digest.is_some() {
+            self.start(copy.position, &value);
+        } else {
+            self.see((numbered(keys::AUDIT, copy.position), value))?;
+        }
+        Ok(self.found.fault.is_none())
+    }
+
+    /// Returns what was found so far.
+    pub(crate) fn found(self) -> Verification {
+        self.found
+    }
+
+    fn new(marks: LogMarks, wanted: Option<[u8; 32]>) -> Self {
         let mut check = Self {
             marks,
             wanted,

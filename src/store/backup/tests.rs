@@ -182,6 +182,78 @@ async fn every_changed_byte_and_every_missing_end_is_noticed() {
     }
 }
 
+/// Damages bytes in many ways, the same at each run.
+struct Damage(u64);
+
+impl Damage {
+    /// Returns a number below `bound`, which is not 0.
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    /// Returns the place and the length of a part of `bytes`: a few bytes, or many.
+    fn part(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
+        let start = self.below(bytes.len());
+        let most = if self.below(2) == 0 { 8 } else { bytes.len() };
+        let length = 1 + self.below(most);
+        start..bytes.len().min(start + length)
+    }
+
+    /// Returns `bytes` with damage.
+    fn of(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut damaged = bytes.to_vec();
+        let (part, other) = (self.part(bytes), self.part(bytes));
+        match self.below(7) {
+            0 => damaged.truncate(part.start),
+            1 => damaged[part.start] ^= 1 << self.below(8),
+            2 => {
+                for byte in &mut damaged[part] {
+                    *byte = u8::try_from(self.below(256)).unwrap();
+                }
+            }
+            3 => drop(damaged.drain(part)),
+            4 => drop(damaged.splice(other.start..other.start, bytes[part].to_vec())),
+            5 => drop(damaged.splice(other, bytes[part].to_vec())),
+            _ => damaged[part].fill(0),
+        }
+        damaged
+    }
+}
+
+#[tokio::test]
+async fn damage_at_random_is_noticed_even_if_the_digest_is_right() {
+    let (_, store) = filled(100).await;
+    let mut damage = Damage(22);
+    for (key, bytes) in [
+        (None, made(&store, None).await),
+        (Some(KEY), made(&store, Some(envelope())).await),
+    ] {
+        let whole = check(&bytes, key).unwrap();
+        let text = &bytes[..bytes.len() - 32];
+        for turn in 0..500 {
+            let damaged = damage.of(&bytes);
+            if damaged != bytes {
+                assert!(check(&damaged, key).is_err(), "turn {turn}");
+            }
+            // Whoever knows the format computes the digest anew.
+            let mut renewed = damage.of(text);
+            if renewed == text {
+                continue;
+            }
+            renewed.extend(crate::base::sha256(&renewed));
+            match (check(&renewed, key), key) {
+                (Err(_), _) => {}
+                (Ok(contents), None) => assert_eq!(contents, whole, "no entry is missing"),
+                (Ok(_), Some(_)) => panic!("turn {turn}: the cipher does not notice it"),
+            }
+        }
+    }
+}
+
 #[test]
 fn other_files_and_versions_are_named() {
     let said = |text: &str| check(text.as_bytes(), None).unwrap_err().to_string();

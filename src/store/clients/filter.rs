@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::base::{ClientId, Timestamp};
+use crate::base::{ClientId, Timestamp, moment};
 use crate::client::{Client, Metadata, Provenance, TrustLevel};
 use crate::store::{Candidate, DeletedClient};
 
@@ -97,12 +97,15 @@ impl ClientFilter {
         "used_from",
     ];
 
-    /// Reads a filter from its parameters. `text` returns the value of each.
+    /// Reads a filter from its parameters at the time `now`. `text` returns the value of each.
     ///
     /// # Errors
     /// The first parameter that does not have a valid value.
-    pub(crate) fn read(text: impl Fn(&'static str) -> Option<String>) -> Result<Self, FilterFault> {
-        let moment = |name: &'static str| moment(name, text(name));
+    pub(crate) fn read(
+        now: Timestamp,
+        text: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<Self, FilterFault> {
+        let moment = |name: &'static str| time(name, text(name), now);
         let flag = |name: &'static str| flag(name, text(name));
         Ok(Self {
             client_id_prefix: text("client_id"),
@@ -274,13 +277,17 @@ fn level(name: &'static str, text: Option<String>) -> Result<Option<TrustLevel>,
     known.map(Some).ok_or(FilterFault { name, due })
 }
 
-fn moment(name: &'static str, text: Option<String>) -> Result<Option<Timestamp>, FilterFault> {
+fn time(
+    name: &'static str,
+    text: Option<String>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, FilterFault> {
     let Some(text) = text else {
         return Ok(None);
     };
-    let due = "seconds since 1970-01-01T00:00:00Z";
-    let seconds = text.parse().map_err(|_| FilterFault { name, due })?;
-    Ok(Some(Timestamp::from_unix(seconds)))
+    let due = moment::TIME;
+    let time = moment::time(&text, now).ok_or(FilterFault { name, due })?;
+    Ok(Some(time))
 }
 
 fn flag(name: &'static str, text: Option<String>) -> Result<Option<bool>, FilterFault> {

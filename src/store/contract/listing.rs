@@ -218,7 +218,9 @@ async fn clients_are_found_by_their_registration_and_their_use(TestPlace { store
         ),
     ] {
         let value = |name| parameters.iter().find(|(known, _)| *known == name);
-        let filter = ClientFilter::read(|name| value(name).map(|(_, text)| (*text).to_owned()));
+        let filter = ClientFilter::read(at(0), |name| {
+            value(name).map(|(_, text)| (*text).to_owned())
+        });
         let filter = filter.expect("a filter");
         assert_eq!(list(&store, &filter, 10).await.0, expected, "{filter:?}");
     }

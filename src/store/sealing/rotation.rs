@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::key_file::{self, KeyFile};
 use super::key_proof;
 use crate::base::{SealingKey, SealingKeys, Timestamp};
+use crate::store::audit::{Action, AuditEvent, Author};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, unless_lost};
 
 /// How long an announcement stays without objection before the key is in force, where several servers share the store.
@@ -54,6 +55,9 @@ pub(crate) struct KeyRotation {
     /// When nothing was sealed with the previous key any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) completed_at: Option<Timestamp>,
+    /// When the previous key was first missing from the key file of a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) finished_at: Option<Timestamp>,
     /// How many records were sealed anew.
     #[serde(default)]
     pub(crate) sealed_anew: u64,
@@ -66,6 +70,13 @@ impl KeyRotation {
     /// Whether secrets may still be sealed with the previous key.
     pub(in crate::store) fn needs_previous(&self) -> bool {
         self.stage == RotationStage::InForce
+    }
+
+    /// Returns the event of the audit log that this server did `action` to the new key. Nobody has asked the server: it
+    /// does what the key file says.
+    fn audited(&self, action: Action, at: Timestamp) -> AuditEvent {
+        let event = Author::default().did(action, self.key.as_str(), at);
+        event.with("previous", self.previous.as_str())
     }
 }
 
@@ -120,6 +131,8 @@ pub(crate) enum RotationStep {
     Missing(String),
     /// The key with this name is in force from now on.
     InForce(String),
+    /// The previous key, with this name, is gone from the key file.
+    Finished(String),
 }
 
 /// Replaces the key of a store.
@@ -176,7 +189,8 @@ impl KeyRotations {
                 let last = last.map(|(_, bytes)| bytes);
                 self.announce(&found.first.id(), last, now).await
             }
-            _ => Ok(RotationStep::None),
+            Some(seen) => self.finish(&found, seen, now).await,
+            None => Ok(RotationStep::None),
         }
     }
 
@@ -231,11 +245,31 @@ impl KeyRotations {
             announced_at: now,
             in_force_at: None,
             completed_at: None,
+            finished_at: None,
             sealed_anew: 0,
             missing_on: BTreeMap::new(),
         };
-        let change = next(last, &rotation)?;
+        let event = rotation.audited(Action::KeyAnnounced, now);
+        let change = next(last, &rotation)?.and(event.change()?);
         self.apply(change, RotationStep::Announced(rotation.key))
+            .await
+    }
+
+    /// Notes that the previous key is no longer in the key file, once for all servers.
+    async fn finish(
+        &self,
+        found: &KeyFile,
+        (mut rotation, bytes): Seen,
+        now: Timestamp,
+    ) -> Result<RotationStep, StoreError> {
+        let is_noted = rotation.finished_at.is_some();
+        if is_noted || found.with_id(&rotation.previous).is_some() {
+            return Ok(RotationStep::None);
+        }
+        rotation.finished_at = Some(now);
+        let event = rotation.audited(Action::KeyRemoved, now);
+        let change = next(Some(bytes), &rotation)?.and(event.change()?);
+        self.apply(change, RotationStep::Finished(rotation.previous))
             .await
     }
 
@@ -264,7 +298,8 @@ impl KeyRotations {
         };
         rotation.stage = RotationStage::InForce;
         rotation.in_force_at = Some(now);
-        let mut change = next(Some(bytes), &rotation)?;
+        let event = rotation.audited(Action::KeyPutInForce, now);
+        let mut change = next(Some(bytes), &rotation)?.and(event.change()?);
         let proof = key_proof::of(key)?;
         change.put.push((keys::KEY_PROOF.to_vec(), proof));
         let done = RotationStep::InForce(rotation.key);
@@ -293,11 +328,15 @@ impl KeyRotations {
             return Ok(rotation.stage == RotationStage::Complete);
         }
         rotation.sealed_anew = rotation.sealed_anew.saturating_add(count);
+        let mut change = Change::default();
         if is_over {
             rotation.stage = RotationStage::Complete;
             rotation.completed_at = Some(now);
+            let event = rotation.audited(Action::KeyRotationCompleted, now);
+            change = event.with("sealed_anew", rotation.sealed_anew).change()?;
         }
-        let noted = unless_lost(self.backend.apply(next(Some(bytes), &rotation)?).await)?;
+        let change = next(Some(bytes), &rotation)?.and(change);
+        let noted = unless_lost(self.backend.apply(change).await)?;
         Ok(is_over && noted.is_some())
     }
 

@@ -74,7 +74,7 @@ async fn change_meant(
     by: &Administrator,
     change: BulkChange,
 ) -> Result<Response, Problem> {
-    let meant = MeantClients::read(parts)?;
+    let meant = MeantClients::read(cx, parts)?;
     settle_uses(cx, &meant.filter).await?;
     let matching = bulk::matching(cx, &meant.filter).await?;
     let Some(confirmed) = meant.confirmed else {
@@ -122,7 +122,7 @@ struct MeantClients {
 
 impl MeantClients {
     /// Reads the query, which must have a filter.
-    fn read(parts: &Parts) -> Result<Self, Problem> {
+    fn read(cx: &Context<'_>, parts: &Parts) -> Result<Self, Problem> {
         let known = [ClientFilter::PARAMETERS, &["confirm", "dry_run"]].concat();
         let query = Query::read(&parts.uri, &known)?;
         require_filter(&query)?;
@@ -134,7 +134,7 @@ impl MeantClients {
             ));
         }
         Ok(Self {
-            filter: query_filter(&query)?,
+            filter: query_filter(cx, &query)?,
             confirmed,
         })
     }

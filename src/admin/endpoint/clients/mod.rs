@@ -202,7 +202,7 @@ pub(crate) async fn list(
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let query = Query::read(&parts.uri, &list_parameters())?;
     let after = after(&query)?;
-    let filter = query_filter(&query)?;
+    let filter = query_filter(&cx, &query)?;
     let limit = query.limit(MOST)?;
     let is_whole = includes_client(&query)?;
     // Before the page, so that no event falls between the two.
@@ -213,12 +213,12 @@ pub(crate) async fn list(
     settle_uses(&cx, &filter).await?;
     let clients = &service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;
-    let response = answer::json(StatusCode::OK, &ClientPage::of(&cx, &page, is_whole));
-    Ok(positioned(response, position))
+    Ok(positioned(&ClientPage::of(&cx, &page, is_whole), position))
 }
 
-/// Returns the response with the position from which a reader of all pages follows the events.
-fn positioned(mut response: Response, position: Option<u64>) -> Response {
+/// Returns the response with a page, and the position from which a reader of all pages follows the events.
+fn positioned(page: &ClientPage<'_>, position: Option<u64>) -> Response {
+    let mut response = answer::json(StatusCode::OK, page);
     if let Some(position) = position {
         let position = HeaderValue::from(position);
         response.headers_mut().insert(POSITION, position);
@@ -264,18 +264,21 @@ pub(in crate::admin::endpoint) async fn settle_uses(
     Ok(())
 }
 
-fn query_filter(query: &Query) -> Result<ClientFilter, Problem> {
-    filter(|name| query.text(name).map(str::to_owned))
+fn query_filter(cx: &Context<'_>, query: &Query) -> Result<ClientFilter, Problem> {
+    filter(cx.service.clock.now(), |name| {
+        query.text(name).map(str::to_owned)
+    })
 }
 
-/// Reads a filter from its parameters. `text` returns the value of each.
+/// Reads a filter from its parameters at the time `now`. `text` returns the value of each.
 ///
 /// # Errors
 /// 400 with the first parameter that does not have a valid value.
 pub(in crate::admin::endpoint) fn filter(
+    now: Timestamp,
     text: impl Fn(&'static str) -> Option<String>,
 ) -> Result<ClientFilter, Problem> {
-    let filter = ClientFilter::read(text);
+    let filter = ClientFilter::read(now, text);
     filter.map_err(|fault| bad_request(&format!("{} must be {}", fault.name, fault.due)))
 }
 

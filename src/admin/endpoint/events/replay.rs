@@ -133,7 +133,7 @@ async fn replay_from(
     let consumer = consumer(cx, &wanted)?;
     let (after, limit) = wanted.page()?;
     let filter = wanted.filter.unwrap_or_default();
-    let filter = clients::filter(|name| filter.parameter(name))?;
+    let filter = clients::filter(cx.service.clock.now(), |name| filter.parameter(name))?;
     clients::settle_uses(cx, &filter).await?;
     let clients = &cx.service.store.clients;
     let page = clients.list(&filter, after.as_ref(), limit).await?;

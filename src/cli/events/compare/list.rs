@@ -1,8 +1,7 @@
 //! The list of clients that another system has, as its connector prints it: JSON lines, the last of which is
 //! `{"clients": N}`, so that a truncated list is not mistaken for missing clients.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::BufRead;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -10,10 +9,7 @@ use serde_json::{Map, Value};
 use super::difference::Abilities;
 use super::sorted::{Sorted, Sorter};
 use crate::base::json;
-use crate::cli::CommandFailure;
-
-/// Maximum length of a line, in bytes.
-pub(super) const LINE_BYTES: usize = 1024 * 1024;
+use crate::cli::{CommandFailure, lines};
 
 /// A client of the other system.
 pub(super) struct ListedClient {
@@ -37,28 +33,6 @@ impl ListedClient {
     }
 }
 
-/// Returns the next line without its end; none at the end of the input.
-///
-/// # Errors
-/// When the input cannot be read, or the line is longer than [`LINE_BYTES`].
-pub(super) fn read_line(source: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    let most = u64::try_from(LINE_BYTES)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    source.by_ref().take(most).read_until(b'\n', &mut line)?;
-    if line.is_empty() {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-    } else if line.len() > LINE_BYTES {
-        let reason = format!("a line is longer than {LINE_BYTES} bytes");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    Ok(Some(line))
-}
-
 /// The whole list.
 pub(super) struct OtherList {
     abilities: Abilities,
@@ -71,16 +45,8 @@ pub(super) struct OtherList {
 impl OtherList {
     /// Reads the list in `file`, or on standard input if it is missing or `-`.
     pub(super) fn read(file: Option<&Path>) -> Result<Self, CommandFailure> {
-        match file {
-            Some(path) if path != Path::new("-") => {
-                let name = path.display().to_string();
-                let file = File::open(path).map_err(|error| {
-                    CommandFailure::Failed(format!("{name} cannot be read: {error}"))
-                })?;
-                Self::read_from(BufReader::new(file), &name)
-            }
-            _ => Self::read_from(io::stdin().lock(), "standard input"),
-        }
+        let (source, name) = lines::open(file)?;
+        Self::read_from(source, &name)
     }
 
     fn read_from(mut source: impl BufRead, name: &str) -> Result<Self, CommandFailure> {
@@ -93,7 +59,7 @@ impl OtherList {
         let mut number = 0_u64;
         loop {
             number += 1;
-            let added = match read_line(&mut source) {
+            let added = match lines::next(&mut source) {
                 Ok(Some(line)) => list.add(line, number == 1),
                 Ok(None) => break,
                 Err(error) => Err(error.to_string()),
@@ -220,7 +186,7 @@ mod tests {
             let reason = read(text).expect_err(text);
             assert!(reason.contains(part), "{text:?}: {reason}");
         }
-        let long = format!("{{\"client_id\": \"{}\"}}\n", "a".repeat(LINE_BYTES));
+        let long = format!("{{\"client_id\": \"{}\"}}\n", "a".repeat(lines::MOST_BYTES));
         let reason = read(&long).expect_err("too long");
         assert!(reason.contains("list:1: a line is longer than"), "{reason}");
     }

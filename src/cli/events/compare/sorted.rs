@@ -7,8 +7,9 @@ use std::io::{self, BufReader, BufWriter, Seek as _, Write as _};
 use std::sync::atomic::{self, AtomicU64};
 use std::{env, process, vec};
 
-use super::list::{ListedClient, read_line};
+use super::list::ListedClient;
 use crate::cli::CommandFailure;
+use crate::cli::lines;
 
 /// The size of a run, in bytes. A list that is smaller is sorted in memory.
 const RUN_BYTES: usize = 32 * 1024 * 1024;
@@ -119,7 +120,7 @@ enum Run {
 impl Run {
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         match self {
-            Self::File(source) => read_line(source),
+            Self::File(source) => lines::next(source),
             Self::Memory(lines) => Ok(lines.next()),
         }
     }

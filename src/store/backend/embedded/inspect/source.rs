@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::{Content, Tally, Work, integrity, tally};
 use super::{Inspect, Inspection, Met, Salvage, copy::Copy, trial, trial::TrialResult};
 use crate::store::backend::embedded::database::{self, Database};
-use crate::store::{StoreError, keys};
+use crate::store::{StoreError, backup, keys};
 
 /// Pairs that are read at a time.
 const CHUNK: usize = 500;
@@ -32,6 +32,7 @@ impl<E: Inspect> StoreSource<E> {
         work: &Work,
         found: &mut Inspection,
     ) -> Result<Self, StoreError> {
+        backup::refuse_unfinished(folder)?;
         let lock = database::lock::<E>(folder)?;
         let copy = match Copy::make::<E>(folder, work) {
             Err(StoreError::Ended) => return Err(StoreError::Ended),
