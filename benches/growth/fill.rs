@@ -1,13 +1,14 @@
 //! Fills a store with numbered clients without a request for each.
 
 use std::ops::Range;
-use std::path::Path;
 use std::time::Instant;
 
 use futures_util::future::join_all;
 use registrar::config::StoreSettings;
 use registrar::testing::{Storage, token_digest};
 use serde_json::{Value, json};
+
+use super::Place;
 
 /// The registration access token of all clients.
 pub(crate) const TOKEN: &str = "growth";
@@ -59,11 +60,13 @@ fn client(number: u64, expires_at: Option<u64>) -> Value {
     record
 }
 
-/// Stores the clients with these numbers in `folder`, and returns the rate per second.
-pub(crate) async fn clients(folder: &Path, numbers: Range<u64>, expires_at: Option<u64>) -> f64 {
-    let url = format!("sled:{}", folder.display()).into();
+/// Stores the clients with these numbers, and returns the rate per second.
+pub(crate) async fn clients(place: &Place, numbers: Range<u64>, expires_at: Option<u64>) -> f64 {
+    let data = place.folder.join("data");
+    std::fs::create_dir_all(&data).expect("a folder");
     let settings = StoreSettings {
-        url,
+        url: place.database.url(&data).into(),
+        key_file: Some(data.join("registrar.key")),
         cache_bytes: 256 << 20,
         ..StoreSettings::default()
     };

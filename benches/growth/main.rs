@@ -5,17 +5,23 @@
 //! measures over HTTP: the start, memory, disk, POST, GET, a page of a list, and the sweep of a tenth of the
 //! clients, at most 100 000, which have all expired. All lines come from one run on one machine, so the
 //! growth of a column is what matters.
+//!
+//! `fjall` or `postgres` among the arguments chooses that database instead of sled, see `../soak/database.rs`.
 
 #![expect(clippy::print_stdout, reason = "a measurement prints")]
 
+#[path = "../soak/database.rs"]
+mod database;
 mod fill;
 mod measure;
 #[path = "../soak/server.rs"]
 mod server;
 
-use std::path::Path;
+use std::path::PathBuf;
 
+use database::Database;
 use measure::Measured;
+use server::Server;
 
 /// The configuration of the server.
 const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"warn\"\n\
@@ -24,6 +30,18 @@ const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"w
 const FIRST: u64 = 10_000;
 /// The maximum number of clients that expire at once.
 const MOST_EXPIRED: u64 = 100_000;
+
+/// A store and its server.
+struct Place {
+    folder: PathBuf,
+    database: Database,
+}
+
+impl Place {
+    fn start(&self) -> Server {
+        Server::start(&self.folder, CONFIGURATION, &self.database)
+    }
+}
 
 fn main() {
     let most = std::env::args()
@@ -39,6 +57,10 @@ fn main() {
 
 async fn run(most: u64) {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let place = Place {
+        folder: folder.path().to_owned(),
+        database: Database::chosen().await,
+    };
     println!(
         "{:>9}{:>10}{:>10}{:>10}{:>10}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>11}{:>11}",
         "clients",
@@ -61,13 +83,13 @@ async fn run(most: u64) {
     let mut there = 0;
     while there < most {
         let size = (there * 10).clamp(FIRST, most.max(FIRST));
-        let rate = fill::clients(&folder.path().join("data"), there..size, None).await;
+        let rate = fill::clients(&place, there..size, None).await;
         there = size;
-        line(folder.path(), size, rate).await;
+        line(&place, size, rate).await;
     }
 }
 
-async fn line(folder: &Path, size: u64, rate: f64) {
+async fn line(place: &Place, size: u64, rate: f64) {
     let Measured {
         first,
         startup,
@@ -78,11 +100,11 @@ async fn line(folder: &Path, size: u64, rate: f64) {
         posts,
         gets,
         pages,
-    } = measure::all(folder, size).await;
+    } = measure::all(place, size).await;
     let expired = (size / 10).min(MOST_EXPIRED);
     let names = fill::EXPIRED..fill::EXPIRED + expired;
-    fill::clients(&folder.join("data"), names, Some(1)).await;
-    let (swept, during) = measure::sweep(folder, expired).await;
+    fill::clients(place, names, Some(1)).await;
+    let (swept, during) = measure::sweep(place, expired).await;
     println!(
         "{size:>9}{rate:>10.0}{:>10}{:>10}{:>10}{:>9}{files:>7}{:>9}{:>9.0}{:>9}{:>9}{:>9}{:>9}{:>9}{swept:>11.0}{:>11}",
         first.as_millis(),

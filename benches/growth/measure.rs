@@ -1,14 +1,13 @@
 //! Measures a server on a filled store over HTTP.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use super::fill;
 use super::server::Server;
+use super::{Place, fill};
 
 /// The number of concurrent connections.
 const CONNECTIONS: u64 = 8;
@@ -19,7 +18,7 @@ const REQUESTS: u64 = 250;
 pub(crate) struct Measured {
     /// The first start after the store was filled: sled reads its log from its last start.
     pub(crate) first: Duration,
-    /// The next start.
+    /// The next start, after SIGTERM.
     pub(crate) startup: Duration,
     /// Memory in bytes after the start; `loaded` is after the requests.
     pub(crate) rss: u64,
@@ -99,10 +98,12 @@ fn post(server: &Server, number: u64) -> RequestBuilder {
         .json(&body(number))
 }
 
-/// Measures the server on the store in `folder`, which has the clients below `size`.
-pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
-    let first = Server::start(folder, super::CONFIGURATION).startup;
-    let server = Server::start(folder, super::CONFIGURATION);
+/// Measures the server on a store that has the clients below `size`.
+pub(crate) async fn all(place: &Place, size: u64) -> Measured {
+    let server = place.start();
+    let first = server.startup;
+    server.stop();
+    let server = place.start();
     let begun = server.sample().await.expect("it runs");
     let token = administrator(&server).await;
     // Clients at distant positions.
@@ -143,8 +144,8 @@ pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
 }
 
 /// Returns how many of the `expired` clients the sweep removes per second, and the times of POST meanwhile.
-pub(crate) async fn sweep(folder: &Path, expired: u64) -> (f64, Times) {
-    let server = Server::start(folder, super::CONFIGURATION);
+pub(crate) async fn sweep(place: &Place, expired: u64) -> (f64, Times) {
+    let server = place.start();
     let before = server.sample().await.expect("it runs").clients;
     let begun = Instant::now();
     let (mut sorted, mut posted) = (Vec::new(), 0);

@@ -1,4 +1,4 @@
-//! Measures `POST`: the floor, with scripts, with statements, while nonces are issued, on PostgreSQL.
+//! Measures `POST`: the floor, with scripts, on fjall, with statements, while nonces are issued, on PostgreSQL.
 
 use super::driver::{self, Load, Outcome, Request, Size};
 use super::{BODY, challenges, floor, line, postgres, product, statements};
@@ -20,6 +20,7 @@ pub(crate) async fn measure(size: Size) {
         line(name, &driver::run(load).await, &floor);
         product.stop().await;
     }
+    on_fjall(&floor, size).await;
     with_statements(size).await;
     beside_challenges(&floor, size).await;
     on_postgres(&floor, size).await;
@@ -67,6 +68,18 @@ async fn beside_challenges(floor: &Outcome, size: Size) {
     let (registered, made) = tokio::join!(driver::run(registrations), driver::run(nonces));
     line("product: POST, while nonces are issued", &registered, floor);
     line("product: nonces, at the same time", &made, floor);
+    product.stop().await;
+}
+
+async fn on_fjall(floor: &Outcome, size: Size) {
+    let (product, _folder) = product(0, |configuration| {
+        let settings = &mut configuration.settings;
+        let data = settings.scripts.directory.with_file_name("data");
+        settings.store.url = format!("fjall:{}", data.display()).into();
+    })
+    .await;
+    let load = Load::of(product.address(), Request::post("/register", BODY), size);
+    line("product: POST, fjall", &driver::run(load).await, floor);
     product.stop().await;
 }
 

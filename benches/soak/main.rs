@@ -8,6 +8,8 @@
 //!
 //! `cargo bench --bench soak -- outage 100000` registers that many clients while the system that follows them is
 //! down, see `outage.rs`; `control` instead of `outage` does the same while it works.
+//!
+//! `fjall` or `postgres` among the arguments chooses that database instead of sled, see `database.rs`.
 
 #![expect(
     clippy::print_stdout,
@@ -15,6 +17,7 @@
     reason = "a measurement prints, and ends with its process"
 )]
 
+mod database;
 mod load;
 mod outage;
 mod server;
@@ -24,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use database::Database;
 use load::Load;
 use server::{Sample, Server};
 
@@ -67,7 +71,8 @@ async fn run(duration: Duration, rate: u64) -> ExitCode {
     let scripts = folder.path().join("scripts");
     std::fs::create_dir(&scripts).expect("a folder for scripts");
     load::write_script(&scripts, 0);
-    let server = Server::start(folder.path(), CONFIGURATION);
+    let database = Database::chosen().await;
+    let server = Server::start(folder.path(), CONFIGURATION, &database);
     println!("started in {:?}", server.startup);
     let load = Arc::new(Load::new(&server, rate));
     let tasks = load::start(&load, scripts);
@@ -108,6 +113,7 @@ async fn run(duration: Duration, rate: u64) -> ExitCode {
     for task in tasks {
         task.abort();
     }
+    server.stop();
     println!("\nby type: {}", load.summary());
     verdict(&samples, &load)
 }

@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::database::Database;
 use super::server::Server;
 
 /// The number of connections that register.
@@ -62,11 +63,12 @@ async fn receive(State(follower): State<Arc<Follower>>, client: String) -> Statu
 
 /// Runs the measurement with `count` clients; `is_down`: while the system is down.
 pub(crate) async fn run(count: u64, is_down: bool) -> ExitCode {
+    let database = Database::chosen().await;
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let follower = Arc::new(Follower::default());
     let address = follow(&follower).await;
     write_script(folder.path(), &address);
-    let server = Server::start(folder.path(), CONFIGURATION);
+    let server = Server::start(folder.path(), CONFIGURATION, &database);
     println!("{count} clients, the system is down: {is_down}");
     println!(
         "{:>10}{:>12}{:>12}{:>12}{:>12}",

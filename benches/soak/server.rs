@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::database::Database;
+
+/// The file with the credentials of the administrator.
+const CREDENTIALS: &str = "admin-credentials.json";
+
 /// The resources of the server at one moment.
 pub(crate) struct Sample {
     /// Resident memory in bytes.
@@ -22,8 +27,9 @@ pub(crate) struct Sample {
 /// A running server.
 pub(crate) struct Server {
     child: Child,
-    /// The folder with its files.
-    folder: PathBuf,
+    /// The folder with the files of its store.
+    data: PathBuf,
+    database: Database,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
     /// The time until it was ready.
@@ -32,9 +38,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server with its files in `folder`: `registrar.toml`, `data` and `scripts`.
-    pub(crate) fn start(folder: &Path, configuration: &str) -> Self {
+    pub(crate) fn start(folder: &Path, configuration: &str, database: &Database) -> Self {
         let path = |name: &str| folder.join(name);
-        std::fs::create_dir_all(path("scripts")).expect("a folder for scripts");
+        let data = path("data");
+        for created in [&data, &path("scripts")] {
+            std::fs::create_dir_all(created).expect("a folder");
+        }
         std::fs::write(path("registrar.toml"), configuration).expect("a configuration");
         let binary = std::env::var("REGISTRAR_BINARY");
         let log = std::fs::File::create(path("log")).expect("a log");
@@ -43,10 +52,11 @@ impl Server {
             Command::new(binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_registrar").to_owned()))
                 .args(["serve", "--listen", "127.0.0.1:0", "--config"])
                 .arg(path("registrar.toml"))
-                .arg("--data")
-                .arg(path("data"))
                 .arg("--scripts")
                 .arg(path("scripts"))
+                .env("REGISTRAR_STORE__URL", database.url(&data))
+                .env("REGISTRAR_STORE__KEY_FILE", data.join("registrar.key"))
+                .env("REGISTRAR_ADMIN__CREDENTIALS_FILE", data.join(CREDENTIALS))
                 .stdout(Stdio::piped())
                 .stderr(log)
                 .spawn()
@@ -65,7 +75,8 @@ impl Server {
         std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
         Self {
             child,
-            folder: folder.to_owned(),
+            data,
+            database: database.clone(),
             url,
             http: reqwest::Client::new(),
             startup,
@@ -74,8 +85,17 @@ impl Server {
 
     /// Returns the credentials of the administrator.
     pub(crate) fn administrator(&self) -> Value {
-        let file = self.folder.join("data/admin-credentials.json");
+        let file = self.data.join(CREDENTIALS);
         serde_json::from_str(&std::fs::read_to_string(file).expect("credentials")).expect("JSON")
+    }
+
+    /// Stops it with SIGTERM, and waits until it has ended.
+    pub(crate) fn stop(mut self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(sent.expect("kill runs").success());
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}");
     }
 
     async fn get(&self, path: &str) -> Option<String> {
@@ -106,7 +126,7 @@ impl Server {
             rss: rss * 1024,
             files: std::fs::read_dir(process.join("fd")).ok()?.count() as u64,
             clients: clients.sum::<Option<u64>>()?,
-            disk: disk(&self.folder.join("data")),
+            disk: self.database.bytes(&self.data).await,
         })
     }
 }
@@ -116,17 +136,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Returns the size of all files in `folder` in bytes.
-fn disk(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(data) if data.is_dir() => disk(&entry.path()),
-            Ok(data) => data.len(),
-            // The file may have been deleted meanwhile.
-            Err(_) => 0,
-        })
-        .sum()
 }
