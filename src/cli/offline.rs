@@ -44,13 +44,14 @@ impl OfflineArguments {
     /// Returns the configuration of a store that exists, so that none is created by mistake.
     pub(super) fn settings(&self) -> Result<Settings, String> {
         let settings = self.settings_of_any()?;
-        if let Some(store) = EmbeddedStore::of(&settings.store.url)
-            && store.is_absent()
-        {
-            let folder = store.folder().display();
-            return Err(format!(
-                "there is no store in {folder}; name its folder with --data"
-            ));
+        if let Some(store) = EmbeddedStore::of(&settings.store.url) {
+            store.refuse_unfinished().map_err(message)?;
+            if store.is_absent() {
+                let folder = store.folder().display();
+                return Err(format!(
+                    "there is no store in {folder}; name its folder with --data"
+                ));
+            }
         }
         Ok(settings)
     }

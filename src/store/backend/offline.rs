@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::config::{EmbeddedDatabase, StoreSettings, StoreUrl};
-use crate::store::StoreError;
 use crate::store::backend::embedded::Engine;
 use crate::store::backend::embedded::inspect;
 use crate::store::backend::fjall::Fjall;
 use crate::store::backend::sled::Db;
+use crate::store::{StoreError, backup};
 
 pub(crate) use crate::store::backend::embedded::Work;
 pub(crate) use crate::store::backend::embedded::inspect::{
@@ -36,6 +36,14 @@ impl<'a> EmbeddedStore<'a> {
     /// The name of its database.
     pub(crate) const fn name(self) -> &'static str {
         self.database.name()
+    }
+
+    /// Fails if a restore into the folder was not finished. There may be no store yet.
+    ///
+    /// # Errors
+    /// What to do then.
+    pub(crate) fn refuse_unfinished(self) -> Result<(), StoreError> {
+        backup::refuse_unfinished(self.folder)
     }
 
     /// Returns whether there is no store.

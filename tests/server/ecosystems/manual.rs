@@ -47,6 +47,7 @@ fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
         "secretsError",
         "registrarBackup",
         "encryptedKey",
+        "createdAt",
     ];
     let mut named = 0;
     let pages =
