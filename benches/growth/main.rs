@@ -8,7 +8,11 @@
 //!
 //! `fjall` or `postgres` among the arguments chooses that database instead of sled, see `../soak/database.rs`.
 
-#![expect(clippy::print_stdout, reason = "a measurement prints")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement prints, and ends with its process"
+)]
 
 #[path = "../soak/database.rs"]
 mod database;

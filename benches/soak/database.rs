@@ -27,8 +27,7 @@ impl Database {
     pub(crate) async fn chosen() -> Self {
         let has = |word: &str| std::env::args().any(|argument| argument == word);
         if has("postgres") {
-            let database = std::env::var(POSTGRES);
-            let database = database.unwrap_or_else(|_| panic!("{POSTGRES} is not set"));
+            let database = std::env::var(POSTGRES).expect("REGISTRAR_TEST_POSTGRES is set");
             let schema = format!("bench{}", std::process::id());
             let create = format!("CREATE SCHEMA {schema}");
             let created = connect(&database).await.batch_execute(&create).await;
