@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The console in a real browser: Debian's Chromium, with the release binary or the one that is named. axe-core, which npm
-# fetches, checks each page. SHOTS names a folder that keeps the screenshots.
+# The console in a real browser: Debian's Chromium, with the release binary or the one that is named. npm fetches axe-core,
+# which checks each page, and oidc-provider, at which people sign in. SHOTS names a folder that keeps the screenshots.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${1:-$PWD/target/release/registrar}
@@ -9,15 +9,24 @@ source .ci/install.sh
 install_missing chromium=chromium chromedriver=chromium-driver
 SHOTS=${SHOTS:-$work/shots}
 mkdir -p "$SHOTS"
-npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install axe-core@4
+npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install axe-core@4 oidc-provider@9
 
 listen=127.0.0.1:$(free_port)
 driver=$(free_port)
-"$registrar" --listen "$listen" --data "$work/data" >"$work/registrar.log" 2>&1 &
+PORT=$(free_port)
+export PORT PROVIDER=localhost:$PORT CLIENT_SECRET=a-secret-for-this-test-only
+(umask 077 && printf '%s\n' "$CLIENT_SECRET" >"$work/login-secret")
+cp .ci/console/provider.mjs "$work"
+REDIRECT_URI=http://$listen/console/callback node "$work/provider.mjs" >"$work/provider.log" 2>&1 &
+pids+=($!)
+REGISTRAR_ADMIN__LOGIN__ISSUER=http://$PROVIDER REGISTRAR_ADMIN__LOGIN__CLIENT_ID=registrar \
+    REGISTRAR_ADMIN__LOGIN__CLIENT_SECRET_FILE=$work/login-secret \
+    REGISTRAR_ADMIN__LOGIN__SCOPES_FROM__VALUES='{"operators": ["*"], "readers": ["clients.read"]}' \
+    "$registrar" --listen "$listen" --data "$work/data" >"$work/registrar.log" 2>&1 &
 pids+=($!)
 chromedriver --port="$driver" >"$work/chromedriver.log" 2>&1 &
 pids+=($!)
-for url in "http://$listen/readyz" "http://127.0.0.1:$driver/status"; do
+for url in "http://$listen/readyz" "http://127.0.0.1:$driver/status" "http://$PROVIDER/.well-known/openid-configuration"; do
     for _ in $(seq 200); do
         curl -fsS "$url" >"$work/ready" 2>&1 && continue 2
         sleep 0.1
@@ -27,7 +36,7 @@ for url in "http://$listen/readyz" "http://127.0.0.1:$driver/status"; do
 done
 export SHOTS CHROMEDRIVER=http://127.0.0.1:$driver CONSOLE=http://$listen/console/ REGISTER=http://$listen/register
 export CREDENTIALS=$work/data/admin-credentials.json AXE=$work/node_modules/axe-core/axe.min.js
-if ! timeout 80 python3 .ci/console/try.py; then
-    tail -n 20 "$work/registrar.log"
+if ! timeout 80 python3 .ci/console/try.py || ! timeout 80 python3 .ci/console/login.py; then
+    tail -n 20 "$work/registrar.log" "$work/provider.log"
     exit 1
 fi

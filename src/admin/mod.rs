@@ -24,11 +24,12 @@ use crate::store::{Action, AuditEvent, Author};
 /// The authenticated caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Administrator {
-    /// The client that the access token was issued to.
+    /// The client that the access token was issued to, or the actor that stands for a person who is signed in to the
+    /// console.
     pub(crate) client_id: String,
     /// Its name.
     pub(crate) name: Option<String>,
-    /// The scopes of its access token.
+    /// The scopes of its access token, or of the person.
     pub(crate) scope: String,
     /// The address of the caller.
     pub(crate) address: IpAddr,

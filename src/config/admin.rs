@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::base::scope;
-use crate::config::{Live, ServerSettings, Verdict};
+use crate::config::{Live, LoginSettings, ServerSettings, Verdict, login};
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct AdminSettings {
     pub credentials_file: Option<PathBuf>,
     /// Where the console is served.
     pub console: ConsoleUse,
+    /// `[admin.login]`
+    pub login: LoginSettings,
     /// `[admin.scopes]`
     pub scopes: AdminScopes,
 }
@@ -203,6 +205,7 @@ pub(super) fn check_listener(
 
 /// Rejects invalid scope names, and administrators' scopes that clients could register.
 pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict) {
+    login::check(settings, verdict);
     for (at, scope) in live.scopes.iter().enumerate() {
         if let Some(reserved) = settings
             .scopes

@@ -44,6 +44,15 @@ impl Settings {
     pub(crate) fn upstream(&self) -> Option<&str> {
         self.discovery.get(UPSTREAM).and_then(Value::as_str)
     }
+
+    /// Returns the URL below which documents of clients are published by the server with this issuer, without a trailing
+    /// slash.
+    pub(crate) fn document_base(&self, issuer: &str) -> String {
+        match &self.documents.base {
+            Some(base) => base.clone(),
+            None => format!("{issuer}{}", self.server.paths.client_documents),
+        }
+    }
 }
 
 /// The only key of `[discovery]` that is not a member of a metadata document.

@@ -7,6 +7,7 @@
 mod api;
 mod chart;
 mod difference;
+mod login;
 mod pages;
 mod respond;
 mod session;
@@ -29,7 +30,7 @@ use crate::http::{Form, FormError, peer};
 use crate::service::Service;
 use api::Api;
 use respond::{Content, Failure};
-use session::Cookies;
+use session::{CookieUse, Cookies};
 use visit::Visit;
 
 /// The path below which the console is served.
@@ -51,6 +52,8 @@ pub(crate) struct Place {
     pub(crate) audience: Audience,
     /// Whether browsers reach it by https.
     pub(crate) is_https: bool,
+    /// Whether browsers reach it below the issuer.
+    pub(crate) is_below_issuer: bool,
 }
 
 /// What all requests share.
@@ -59,6 +62,7 @@ struct Console {
     api: Api,
     place: Place,
     cookies: Cookies,
+    login_cookies: Cookies,
 }
 
 /// Returns the routes of the console, which calls the admin API through `api`.
@@ -67,7 +71,8 @@ pub(crate) fn router(service: &Arc<Service>, api: Router, place: Place) -> Route
         service: Arc::clone(service),
         api: Api::new(api),
         place,
-        cookies: Cookies::new(&service.issuer, place.is_https),
+        cookies: Cookies::new(&service.issuer, place.is_https, CookieUse::Session),
+        login_cookies: Cookies::new(&service.issuer, place.is_https, CookieUse::Login),
     });
     let handler = move |State(_): State<Arc<Service>>, request: Request<Body>| {
         let console = Arc::clone(&console);
@@ -109,10 +114,29 @@ async fn answer_page(console: &Console, parts: &mut Parts, page: &str) -> Respon
         Ok(visit) => visit,
         Err(failure) => return respond::plain_failure(&failure),
     };
+    answer_visitor(console, parts, page, (form, visit)).await
+}
+
+/// Answers a request whose session is known, if it has one.
+async fn answer_visitor(
+    console: &Console,
+    parts: &Parts,
+    page: &str,
+    (form, visit): (Option<Result<Form, FormError>>, Option<Visit<'_>>),
+) -> Response {
     if page == sign_in::PAGE
         && let Some(Ok(form)) = &form
     {
         return sign_in::post(console, parts, visit, form).await;
+    }
+    if form.is_none()
+        && let Some(provider) = &console.service.login
+    {
+        match page {
+            login::BEGIN if visit.is_none() => return login::begin(console, provider, parts).await,
+            login::CALLBACK => return login::end(console, provider, parts, visit).await,
+            _ => {}
+        }
     }
     match visit {
         Some(visit) => answer_visit(&visit, page, form).await,

@@ -20,7 +20,16 @@ const PURPOSE: &[u8] = b"form of the console";
 /// The characters of the secret of a session.
 const SECRET: usize = 43;
 
-/// How the cookie of a session is set.
+/// The cookies of the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CookieUse {
+    /// The secret of a session, or of the forms that are shown without one. Requests from other sites do not have it.
+    Session,
+    /// A sign-in that has begun: the browser comes back with it from the site of the provider.
+    Login,
+}
+
+/// How a cookie is set.
 pub(super) struct Cookies {
     name: &'static str,
     attributes: String,
@@ -29,26 +38,40 @@ pub(super) struct Cookies {
 impl Cookies {
     /// The cookies for browsers that reach the console by https or not. Below an issuer with a path, browsers see another
     /// path than this server, so the cookie is for the folder of the page that sets it.
-    pub(super) fn new(issuer: &str, is_https: bool) -> Self {
+    pub(super) fn new(issuer: &str, is_https: bool, cookie: CookieUse) -> Self {
         let has_path = Url::parse(issuer).is_ok_and(|url| url.path() != "/");
         let path = if has_path {
             String::new()
         } else {
             format!("; Path={PATH}")
         };
-        let (name, secure) = if is_https {
-            ("__Secure-registrar", "; Secure")
-        } else {
-            ("registrar", "")
+        let (name, site) = match (cookie, is_https) {
+            (CookieUse::Session, true) => ("__Secure-registrar", "Strict"),
+            (CookieUse::Session, false) => ("registrar", "Strict"),
+            (CookieUse::Login, true) => ("__Secure-registrar-login", "Lax"),
+            (CookieUse::Login, false) => ("registrar-login", "Lax"),
         };
+        let secure = if is_https { "; Secure" } else { "" };
         Self {
             name,
-            attributes: format!("{path}; HttpOnly; SameSite=Strict{secure}"),
+            attributes: format!("{path}; HttpOnly; SameSite={site}{secure}"),
         }
     }
 
-    /// Returns the secret in the cookie of a request. Of several cookies, none is meant.
+    /// Returns the secret in the cookie of a request.
     pub(super) fn read(&self, headers: &HeaderMap) -> Option<Secret> {
+        let value = self.value(headers)?;
+        (value.len() == SECRET).then(|| Secret::new(value.to_owned()))
+    }
+
+    /// Returns the secret in the cookie of a request, and the text that was set with it.
+    pub(super) fn read_with<'a>(&self, headers: &'a HeaderMap) -> Option<(Secret, &'a str)> {
+        let (secret, text) = self.value(headers)?.split_once('.')?;
+        (secret.len() == SECRET).then(|| (Secret::new(secret.to_owned()), text))
+    }
+
+    /// Returns the value of the cookie of a request. Of several cookies, none is meant.
+    fn value<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         let fields = headers.get_all(COOKIE).iter();
         let pairs = fields
             .filter_map(|field| field.to_str().ok())
@@ -56,13 +79,23 @@ impl Cookies {
             .filter_map(|pair| pair.trim().split_once('='));
         let mut own = pairs.filter(|(name, _)| *name == self.name);
         let (_, value) = own.next()?;
-        let is_secret = value.len() == SECRET && own.next().is_none();
-        is_secret.then(|| Secret::new(value.to_owned()))
+        own.next().is_none().then_some(value)
     }
 
     /// Gives the browser a secret.
     pub(super) fn set(&self, response: &mut Response, secret: &Secret) {
         self.put(response, secret.expose(), "");
+    }
+
+    /// Gives the browser a secret with a text, for this number of seconds.
+    pub(super) fn set_with(
+        &self,
+        response: &mut Response,
+        (secret, text): (&Secret, &str),
+        seconds: u64,
+    ) {
+        let value = format!("{}.{text}", secret.expose());
+        self.put(response, &value, &format!("; Max-Age={seconds}"));
     }
 
     /// Takes the secret from the browser.
@@ -77,6 +110,12 @@ impl Cookies {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
+}
+
+/// Whether another site has led the browser here.
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let site = headers.get(SEC_FETCH_SITE);
+    site.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// Returns the token of the forms that are shown to the holder of `secret`. A page of another origin knows neither.
@@ -130,15 +169,35 @@ mod tests {
             ),
         ] {
             let mut response = Response::default();
-            let cookies = Cookies::new(issuer, is_https);
+            let cookies = Cookies::new(issuer, is_https, CookieUse::Session);
             cookies.set(&mut response, &Secret::new("x".to_owned()));
             assert_eq!(response.headers()[SET_COOKIE], expected);
         }
     }
 
     #[test]
+    fn the_cookie_of_a_sign_in_comes_back_from_the_provider() {
+        let cookies = Cookies::new("https://a.example", true, CookieUse::Login);
+        let mut response = Response::default();
+        cookies.set_with(&mut response, (&secret('a'), "bmV4dA"), 600);
+        let set = response.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+        let (pair, attributes) = set.split_once(';').unwrap();
+        assert_eq!(
+            attributes,
+            " Path=/console/; HttpOnly; SameSite=Lax; Secure; Max-Age=600"
+        );
+        let sent = headers(&[pair]);
+        let (found, text) = cookies.read_with(&sent).unwrap();
+        assert_eq!((found.expose(), text), (secret('a').expose(), "bmV4dA"));
+        let session = Cookies::new("https://a.example", true, CookieUse::Session);
+        assert!(session.read(&sent).is_none());
+        let mixed = headers(&[&pair.replace("-login", "")]);
+        assert!(session.read(&mixed).is_none());
+    }
+
+    #[test]
     fn exactly_one_cookie_of_our_name_is_read() {
-        let cookies = Cookies::new("http://a.example", false);
+        let cookies = Cookies::new("http://a.example", false, CookieUse::Session);
         let own = format!("registrar={}", secret('a').expose());
         let read = |fields: &[&str]| cookies.read(&headers(fields)).is_some();
         assert!(read(&[&own]));

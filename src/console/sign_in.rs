@@ -5,16 +5,16 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, USER_AGENT, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 
-use crate::admin::endpoint;
-use crate::base::{NoRandomness, Secret, printable, random};
+use crate::admin::endpoint::Identity;
+use crate::base::{NoRandomness, Secret, printable, random, scope};
 use crate::client::Client;
 use crate::console::respond::{self, Failure};
-use crate::console::view::SignInPage;
+use crate::console::view::{LoginLink, SignInPage, href};
 use crate::console::visit::Visit;
-use crate::console::{Console, session};
+use crate::console::{Console, login, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
-use crate::store::{Action, AuditEvent, Change, Session, Sessions};
+use crate::store::{Action, AuditEvent, Change, Holder, Session, Sessions};
 use crate::token;
 
 /// The page that signs in.
@@ -33,7 +33,7 @@ pub(super) fn show(console: &Console, parts: &Parts, page: &str) -> Response {
         None => page.to_owned(),
     };
     let form = SignIn {
-        next: if page == PAGE { "" } else { &wanted },
+        next: &wanted,
         ..SignIn::default()
     };
     form.show(console, parts, StatusCode::UNAUTHORIZED)
@@ -48,6 +48,21 @@ struct SignIn<'a> {
 }
 
 impl SignIn<'_> {
+    fn page(self, console: &Console, form_token: String) -> SignInPage {
+        let next = local(self.next);
+        let provider = console.service.login.as_ref();
+        SignInPage {
+            problem: self.problem,
+            client_id: self.client_id.to_owned(),
+            next: next.to_owned(),
+            form_token,
+            login: provider.map(|provider| LoginLink {
+                href: href(login::BEGIN, &[("next", next)]),
+                host: provider.host.clone(),
+            }),
+        }
+    }
+
     fn show(self, console: &Console, parts: &Parts, status: StatusCode) -> Response {
         // The token of the form belongs to a cookie, which is no session: nothing is stored for a stranger.
         let (secret, is_new) = match console.cookies.read(&parts.headers) {
@@ -57,12 +72,7 @@ impl SignIn<'_> {
                 Err(error) => return respond::plain_failure(&no_randomness(&error)),
             },
         };
-        let page = SignInPage {
-            problem: self.problem,
-            client_id: self.client_id.to_owned(),
-            next: local(self.next).to_owned(),
-            form_token: session::form_token(&secret),
-        };
+        let page = self.page(console, session::form_token(&secret));
         let mut response = respond::html(status, &page);
         if is_new {
             console.cookies.set(&mut response, &secret);
@@ -77,20 +87,21 @@ impl SignIn<'_> {
 }
 
 /// Returns `next` if it is a page of the console, and otherwise nothing: an address of another site could imitate ours.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let name = next.split('?').next().unwrap_or_default();
     let is_page = name
         .bytes()
         .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let is_text = next.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_page && is_text && next.len() <= NEXT && name != PAGE {
+    let signs_in = [PAGE, login::BEGIN, login::CALLBACK].contains(&name);
+    if is_page && is_text && next.len() <= NEXT && !signs_in {
         next
     } else {
         ""
     }
 }
 
-fn no_randomness(error: &NoRandomness) -> Failure {
+pub(super) fn no_randomness(error: &NoRandomness) -> Failure {
     tracing::error!(%error, "no session could be created");
     Failure::from(Problem::server_error())
 }
@@ -143,15 +154,34 @@ async fn begin(
 ) -> Result<Secret, Failure> {
     let cx = Context::new(&console.service);
     let client = authenticated(&cx, parts, form).await?;
+    let holder = Holder::Administrator {
+        client_id: client.id.clone(),
+        client_issued_at: client.issued_at,
+    };
+    open(&cx, parts, before, holder, &Identity::client(&client, "")).await
+}
+
+/// Begins a session, and ends the one that the browser has. Returns its secret.
+///
+/// # Errors
+/// When there are too many sessions, or it cannot be stored.
+pub(super) async fn open(
+    cx: &Context<'_>,
+    parts: &Parts,
+    before: Option<&Visit<'_>>,
+    holder: Holder,
+    identity: &Identity,
+) -> Result<Secret, Failure> {
     let secret = random::token().map_err(|error| no_randomness(&error))?;
-    let session = new_session(&cx, parts, &client);
-    let event = signed_in_event(&cx, parts, &client, &secret).change()?;
+    let session = new_session(cx, parts, holder);
+    let event = signed_in_event(cx, parts, &session, identity);
+    let event = event.with("session", Sessions::id_of(&secret)).change()?;
     let sessions = &cx.service.store.sessions;
     if !sessions.begin(&secret, &session, &event).await? {
         let text = "There are too many sessions. End some of them, or wait until they end.";
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
-    tracing::info!(client_id = %client.id, "administrator signed in");
+    tracing::info!(client_id = identity.id, "administrator signed in");
     if let Some(before) = before {
         let (id, nothing) = (before.session.id(), Change::default());
         sessions.end(&id, &nothing).await?;
@@ -162,13 +192,19 @@ async fn begin(
 fn signed_in_event(
     cx: &Context<'_>,
     parts: &Parts,
-    client: &Client,
-    secret: &Secret,
+    session: &Session,
+    identity: &Identity,
 ) -> AuditEvent {
-    let by = endpoint::administrator(client, "", parts);
-    let action = Action::AdministratorSignedIn;
-    let event = by.did(action, client.id.as_str(), cx.begun_at);
-    event.with("session", Sessions::id_of(secret))
+    let (by, action) = (identity.at(parts), Action::AdministratorSignedIn);
+    let event = by.did(action, identity.id.as_str(), cx.begun_at);
+    match &session.holder {
+        Holder::Administrator { .. } => event,
+        Holder::Person { issuer, scope, .. } => {
+            let scopes: Vec<&str> = scope::words(scope).collect();
+            let event = event.with("issuer", issuer.as_str());
+            event.with("scopes", scopes)
+        }
+    }
 }
 
 /// Returns the administrator whose credentials the form has.
@@ -191,12 +227,11 @@ fn refused(problem: Problem) -> Failure {
     problem.into()
 }
 
-fn new_session(cx: &Context<'_>, parts: &Parts, client: &Client) -> Session {
+fn new_session(cx: &Context<'_>, parts: &Parts, holder: Holder) -> Session {
     let browser = parts.headers.get(USER_AGENT);
     let browser = browser.and_then(|name| name.to_str().ok());
     Session {
-        client_id: client.id.clone(),
-        client_issued_at: client.issued_at,
+        holder,
         began_at: cx.begun_at,
         used_at: cx.begun_at,
         address: refusal::stranger(parts).address,
@@ -220,6 +255,8 @@ mod tests {
             ("../evil", ""),
             ("javascript:alert(1)", ""),
             ("sign-in", ""),
+            ("login?next=clients", ""),
+            ("callback?code=a", ""),
             ("a b", ""),
         ] {
             assert_eq!(local(next), expected, "{next}");

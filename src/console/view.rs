@@ -34,6 +34,29 @@ pub(super) struct SignInPage {
     pub(super) next: String,
     /// The token that the form sends back.
     pub(super) form_token: String,
+    /// The provider at which people sign in, if there is one.
+    pub(super) login: Option<LoginLink>,
+}
+
+/// The link to an OpenID Provider.
+pub(super) struct LoginLink {
+    /// The page that leads there.
+    pub(super) href: String,
+    /// Its host.
+    pub(super) host: String,
+}
+
+/// The page at the end of a sign-in at an OpenID Provider.
+#[derive(Template)]
+#[template(path = "outcome.html")]
+pub(super) struct OutcomePage {
+    pub(super) title: &'static str,
+    pub(super) text: String,
+    pub(super) is_bad: bool,
+    /// The page to open.
+    pub(super) href: String,
+    /// The text of the link to it.
+    pub(super) link: &'static str,
 }
 
 /// A link in the menu.

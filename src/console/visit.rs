@@ -8,18 +8,17 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::admin::Administrator;
-use crate::admin::endpoint::{self, SignedIn};
+use crate::admin::endpoint::{Identity, SignedIn};
 use crate::base::Secret;
 use crate::config::AdminScopes;
 use crate::console::api::{Answered, Call};
 use crate::console::respond::{self, Content, Failure};
 use crate::console::view::{Block, MenuEntry, Notice, Page, Tone};
-use crate::console::{Console, pages, session};
+use crate::console::{Console, login, pages, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
-use crate::store::{AccessToken, Action, FoundSession, Stored};
+use crate::store::{Action, Change, FoundSession, Holder, StoreError, Stored};
 use crate::telemetry;
-use crate::token::{self, Bearer};
 
 /// A request with a session.
 pub(super) struct Visit<'a> {
@@ -29,7 +28,7 @@ pub(super) struct Visit<'a> {
     pub(super) session: FoundSession,
     pub(super) by: Administrator,
     secret: Secret,
-    bearer: Arc<Bearer>,
+    identity: Arc<Identity>,
     /// The parameters of the address. Those that occur twice make all of them unreadable.
     query: Form,
 }
@@ -52,8 +51,10 @@ impl<'a> Visit<'a> {
         let Some((session, client)) = found else {
             return Ok(None);
         };
-        let bearer = bearer(&session, client);
-        let by = endpoint::administrator(bearer.client.client(), &bearer.token.scope, parts);
+        let Some(identity) = identity(&cx, &session, client).await? else {
+            return Ok(None);
+        };
+        let by = identity.at(parts);
         telemetry::acts(&by.client_id, by.name.as_deref());
         let query = parts.uri.query().unwrap_or_default();
         Ok(Some(Self {
@@ -63,7 +64,7 @@ impl<'a> Visit<'a> {
             session,
             by,
             secret,
-            bearer: Arc::new(bearer),
+            identity: Arc::new(identity),
             query: Form::parse(query.as_bytes()).unwrap_or_default(),
         }))
     }
@@ -76,8 +77,7 @@ impl<'a> Visit<'a> {
     /// Whether the administrator has the scope that `needed` picks.
     pub(super) fn may(&self, needed: fn(&AdminScopes) -> &String) -> bool {
         let scope = needed(&self.cx.service.settings.admin.scopes);
-        let Bearer { token, client } = &*self.bearer;
-        token::administers(client.client(), &token.scope, scope)
+        self.identity.has(scope)
     }
 
     /// Checks that the administrator has the scope that `needed` picks, for what the console does itself.
@@ -134,7 +134,7 @@ impl<'a> Visit<'a> {
     /// # Errors
     /// Why the API refused.
     pub(super) async fn call(&self, call: Call) -> Result<Answered, Failure> {
-        let signed_in = SignedIn(Arc::clone(&self.bearer));
+        let signed_in = SignedIn(Arc::clone(&self.identity));
         self.console.api.call(self.parts, signed_in, call).await
     }
 
@@ -188,17 +188,28 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// Returns what a session grants: what an access token with all scopes of the administrator would.
-fn bearer(found: &FoundSession, client: Stored) -> Bearer {
-    let session = found.session();
-    let scope = client.client().metadata.metadata().text("scope");
-    let token = AccessToken {
-        client_id: session.client_id.clone(),
-        client_issued_at: session.client_issued_at,
-        scope: scope.unwrap_or_default().to_owned(),
-        issued_at: session.began_at,
-        expires_at: session.ends_at(),
-        certificate: None,
-    };
-    Bearer { token, client }
+/// Returns who acts in a session: an administrator with what an access token with all its scopes grants, or a person whom
+/// the configuration still gives the scopes. If it does not, the session ends.
+async fn identity(
+    cx: &Context<'_>,
+    found: &FoundSession,
+    client: Option<Stored>,
+) -> Result<Option<Identity>, StoreError> {
+    let holder = &found.session().holder;
+    match (holder, client) {
+        (Holder::Administrator { .. }, Some(client)) => {
+            let client = client.client();
+            let scope = client.metadata.metadata().text("scope");
+            Ok(Some(Identity::client(client, scope.unwrap_or_default())))
+        }
+        (Holder::Person { name, scope, .. }, None) if login::is_current(cx.service, holder) => {
+            let (actor, name) = (holder.actor(), name.clone());
+            Ok(Some(Identity::person(actor, name, scope)))
+        }
+        _ => {
+            let sessions = &cx.service.store.sessions;
+            sessions.end(&found.id(), &Change::default()).await?;
+            Ok(None)
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use hyper::header::{FORWARDED, GetAll, HeaderMap, HeaderName, HeaderValue, VIA};
+use hyper::header::{FORWARDED, GetAll, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -134,6 +135,13 @@ pub(crate) fn is_local(parts: &Parts) -> bool {
         && !is_passed_on
             .iter()
             .any(|name| parts.headers.contains_key(name))
+}
+
+/// Returns the host that a request is for, as its sender names it.
+pub(crate) fn host(parts: &Parts) -> Option<&str> {
+    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = || parts.uri.authority().map(Authority::as_str);
+    header.or_else(authority)
 }
 
 /// Whether `address` is in one of `networks`.

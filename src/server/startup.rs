@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::base::Clock;
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
-use crate::fetch::{FakeNames, Fetcher};
+use crate::fetch::{BuildError, FakeNames, Fetcher};
 use crate::http::Tls;
 use crate::live;
 use crate::script::{Host, Runtime};
@@ -19,8 +19,8 @@ use crate::server::reload::versions::{self, WantedScripts};
 use crate::server::{Listeners, Sockets, StandIns, Start, StartFault, WatchError, Watched, routes};
 use crate::service::script_orders::{self, QueuedOrder};
 use crate::service::{
-    self, HostParts, Judged, Outside, Parts, Service, Snapshot, Upstream, UpstreamRegistrar,
-    Verifier, published_keys,
+    self, HostParts, Judged, LoginProvider, Outside, Parts, Service, Snapshot, Upstream,
+    UpstreamRegistrar, Verifier, published_keys,
 };
 use crate::store::{AuditWriter, Store, StoreError, audit};
 use crate::telemetry::meter;
@@ -71,6 +71,14 @@ async fn prepare_events(service: &Service) -> Result<(), StartFault> {
     begun.map_err(|error| store_error(&service.settings, error))
 }
 
+/// Returns what sends the requests of this server, with `names` in place of those of the system if there are any.
+fn fetcher(settings: &Settings, names: Option<Arc<FakeNames>>) -> Result<Fetcher, BuildError> {
+    match names {
+        Some(names) => Fetcher::with_names(&settings.fetch, names),
+        None => Fetcher::new(&settings.fetch),
+    }
+}
+
 /// What a server opens before it loads anything.
 struct Opened {
     tls: Arc<Tls>,
@@ -80,6 +88,7 @@ struct Opened {
     fetcher: Arc<Fetcher>,
     verifier: Arc<Verifier>,
     upstream_registrar: Option<Arc<UpstreamRegistrar>>,
+    login: Option<LoginProvider>,
 }
 
 impl Opened {
@@ -93,12 +102,11 @@ impl Opened {
         let listeners = Listeners::open(settings, sockets).await?;
         let watched = Watched::open(settings, &start.sources, &tls);
         let store = open_store(settings).await?;
-        let fetcher = Arc::new(match names {
-            Some(names) => Fetcher::with_names(&settings.fetch, names)?,
-            None => Fetcher::new(&settings.fetch)?,
-        });
+        let fetcher = Arc::new(fetcher(settings, names)?);
         let verifier = Arc::new(Verifier::new(&fetcher, &start.clock, &settings.fetch));
+        let (login, elsewhere) = (&settings.admin.login, (&fetcher, &verifier));
         Ok(Self {
+            login: LoginProvider::new(login, &settings.fetch, &start.clock, elsewhere)?,
             tls,
             listeners,
             watched,
@@ -168,15 +176,24 @@ impl Opened {
         let (issuer, admin_address) = self.names(settings);
         let (changes, requested) = live::queue();
         let (script_orders, ordered) = script_orders::queue();
-        let (refusals, refused) = audit::queue(self.store.audit.clone());
+        let Self {
+            store,
+            fetcher,
+            verifier,
+            upstream_registrar,
+            login,
+            ..
+        } = self;
+        let (refusals, refused) = audit::queue(store.audit.clone());
         let parts = Parts {
             jwks: public_keys(&scripts),
             upstream: upstream(settings, &issuer, &clock)?,
-            upstream_registrar: self.upstream_registrar,
-            store: self.store,
+            upstream_registrar,
+            login,
+            store,
             clock,
-            fetcher: self.fetcher,
-            verifier: self.verifier,
+            fetcher,
+            verifier,
             live,
             changes,
             script_orders,

@@ -280,6 +280,8 @@ impl Service {
             upstream: None,
             // A request that is only judged changes nothing elsewhere.
             upstream_registrar: None,
+            // It has no console.
+            login: None,
             admin_address: self.admin_address,
             steady: Steady::default(),
             stopping: self.stopping.clone(),

@@ -6,6 +6,7 @@ pub(crate) mod candidate;
 pub(crate) mod exports;
 mod judging;
 pub(crate) mod limits;
+mod login;
 mod outside;
 pub(crate) mod published_keys;
 pub(crate) mod reach;
@@ -39,6 +40,7 @@ use judging::Judging;
 pub(crate) use judging::{Conditions, JudgedStep, ScriptHttp};
 pub(crate) use limits::Limited;
 use limits::RateLimits;
+pub(crate) use login::{Attempt, Brought, LoginFault, LoginProvider, Person};
 pub(crate) use outside::{HostParts, Outside, key_values};
 pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};
 pub(crate) use steady::{Due, Steady};
@@ -265,6 +267,8 @@ pub(crate) struct Parts {
     pub(crate) upstream: Option<Upstream>,
     /// The registration endpoint of the upstream authorization server.
     pub(crate) upstream_registrar: Option<Arc<UpstreamRegistrar>>,
+    /// The provider at which people sign in to the console.
+    pub(crate) login: Option<LoginProvider>,
     /// The address of the admin listener, if there is one.
     pub(crate) admin_address: Option<SocketAddr>,
 }
@@ -299,6 +303,8 @@ pub(crate) struct Service {
     pub(crate) upstream: Option<Upstream>,
     /// The registration endpoint of the upstream server, if clients are registered there in turn.
     pub(crate) upstream_registrar: Option<Arc<UpstreamRegistrar>>,
+    /// The provider at which people sign in to the console, if `[admin.login]` names one.
+    pub(crate) login: Option<LoginProvider>,
     /// The address of the admin listener, if there is one, whoever opened it.
     pub(crate) admin_address: Option<SocketAddr>,
     /// The limit of a sweep.
@@ -328,13 +334,14 @@ impl Service {
             jwks,
             upstream,
             upstream_registrar,
+            login,
             admin_address,
         } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
         Self {
-            document_base: document_base(&settings, &issuer),
+            document_base: settings.document_base(&issuer),
             settings: Arc::new(settings),
             issuer,
             store,
@@ -348,6 +355,7 @@ impl Service {
             jwks: ArcSwap::from_pointee(jwks),
             upstream,
             upstream_registrar,
+            login,
             admin_address,
             steady: Steady::default(),
             stopping: CancellationToken::new(),
@@ -425,14 +433,6 @@ impl Service {
     /// Returns the URL of the endpoint at `path`.
     pub(crate) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
-    }
-}
-
-/// Returns the URL below which documents of clients are published.
-fn document_base(settings: &Settings, issuer: &str) -> String {
-    match &settings.documents.base {
-        Some(base) => base.clone(),
-        None => format!("{issuer}{}", settings.server.paths.client_documents),
     }
 }
 

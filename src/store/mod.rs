@@ -46,7 +46,7 @@ pub(crate) use crate::store::expiring::nonces::Nonces;
 pub(crate) use crate::store::expiring::pending::{
     FoundRequest, PendingError, PendingKind, PendingRequest, PendingRequests, PendingState,
 };
-pub(crate) use crate::store::expiring::sessions::{FoundSession, Session, Sessions};
+pub(crate) use crate::store::expiring::sessions::{FoundSession, Holder, Session, Sessions};
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{

@@ -78,7 +78,7 @@ pub(crate) enum TokenError {
 /// Whether `client` may do what requires the scope `wanted` of `[admin.scopes]`, with a token that has
 /// `scope`. Only clients that the operator created may: another client may have a scope of that name from a
 /// time when it was an ordinary scope.
-pub(crate) fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
+fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
     client.is_operators() && scope::has(scope, wanted)
 }
 

@@ -8,9 +8,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use futures_util::future::join_all;
-use hyper::header::HOST;
 use hyper::http::request::Parts;
-use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -95,9 +93,7 @@ fn forwarded(parts: &Parts) -> Vec<&'static str> {
 
 /// Returns the host of the request, cut to a sensible length.
 fn host(parts: &Parts) -> Option<String> {
-    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let authority = || parts.uri.authority().map(Authority::as_str);
-    let host = header.or_else(authority)?;
+    let host = peer::host(parts)?;
     Some(host.chars().take(HOST_CHARACTERS).collect())
 }
 
@@ -148,7 +144,7 @@ impl ServerCheck {
     }
 }
 
-/// Checks the store, the upstream server, the webhooks, the hosts that may be fetched from and the consumers of events,
+/// Checks the store, the upstream server, the provider of the console, the webhooks, the hosts that may be fetched from and the consumers of events,
 /// and shows how the request arrived.
 ///
 /// # Errors
@@ -177,13 +173,13 @@ pub(crate) async fn examine(
 
 /// Checks whether other systems can be reached.
 async fn others(cx: &Context<'_>) -> Vec<ServerCheck> {
-    let (upstream, webhooks, hosts, targets) = tokio::join!(
-        upstream(cx.service),
+    let (named, webhooks, hosts, targets) = tokio::join!(
+        named(cx.service),
         webhooks(cx),
         hosts(cx.service),
         script_targets(cx)
     );
-    let checks = upstream.into_iter().chain(webhooks).chain(hosts);
+    let checks = named.into_iter().chain(webhooks).chain(hosts);
     checks.chain(targets).collect()
 }
 
@@ -213,6 +209,12 @@ async fn store(service: &Service) -> ServerCheck {
     }
 }
 
+/// Checks the servers that the configuration names.
+async fn named(service: &Service) -> Vec<ServerCheck> {
+    let (upstream, login) = tokio::join!(upstream(service), login(service));
+    upstream.into_iter().chain(login).collect()
+}
+
 async fn upstream(service: &Service) -> Option<ServerCheck> {
     const ADVICE: &str = "check discovery.upstream, and see the log of the server for the reason";
     let upstream = service.upstream.as_ref()?;
@@ -230,6 +232,24 @@ async fn upstream(service: &Service) -> Option<ServerCheck> {
         "upstream",
         ServerVerdict::Problem,
         (found, ADVICE),
+    ))
+}
+
+async fn login(service: &Service) -> Option<ServerCheck> {
+    const ADVICE: &str = "check admin.login.issuer, and see the log of the server for the reason";
+    let provider = service.login.as_ref()?;
+    let reason = match tokio::time::timeout(PATIENCE, provider.check()).await {
+        Ok(Ok(())) => {
+            let found = format!("the metadata of {} is available", provider.host);
+            return Some(ServerCheck::fine("login", found));
+        }
+        Ok(Err(fault)) => fault.to_string(),
+        Err(_) => format!("{} does not answer in time", provider.host),
+    };
+    Some(ServerCheck::bad(
+        "login",
+        ServerVerdict::Problem,
+        (reason, ADVICE),
     ))
 }
 

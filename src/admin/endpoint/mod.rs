@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::admin::Administrator;
-use crate::base::{Timestamp, absent, json, moment};
+use crate::base::{Timestamp, absent, json, moment, scope};
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::{
@@ -47,7 +47,7 @@ use crate::http::{
 pub(super) use crate::service::refusal::store_problem;
 use crate::service::{self, Context};
 use crate::telemetry;
-use crate::token::{self, Bearer};
+use crate::token;
 
 /// The error code for a malformed call (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";
@@ -58,10 +58,59 @@ pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patc
 /// The media type of a JSON Merge Patch (RFC 7396 section 3).
 pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// An administrator who is signed in to the console, instead of an access token. It travels with a call that the console
-/// makes; no request that arrived over a connection has it.
+/// Somebody who may call the admin API: an administrator, or a person who signed in at an OpenID Provider.
 #[derive(Debug, Clone)]
-pub(crate) struct SignedIn(pub(crate) Arc<Bearer>);
+pub(crate) struct Identity {
+    /// The identifier of the administrator, or the actor that stands for the person.
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    /// The scopes.
+    scope: String,
+}
+
+impl Identity {
+    /// The holder of an access token of `client` with `scope`. A client that is no administrator has none of the scopes:
+    /// it may have one of that name from a time when it was an ordinary scope.
+    pub(crate) fn client(client: &Client, scope: &str) -> Self {
+        let scope = if client.is_operators() { scope } else { "" };
+        let name = client.metadata.metadata().text("client_name");
+        Self {
+            id: client.id.to_string(),
+            name: name.map(str::to_owned),
+            scope: scope.to_owned(),
+        }
+    }
+
+    /// A person with scopes of `[admin.scopes]`.
+    pub(crate) fn person(actor: String, name: String, scope: &str) -> Self {
+        Self {
+            id: actor,
+            name: Some(name),
+            scope: scope.to_owned(),
+        }
+    }
+
+    /// Whether the caller has a scope of `[admin.scopes]`.
+    pub(crate) fn has(&self, wanted: &str) -> bool {
+        scope::has(&self.scope, wanted)
+    }
+
+    /// Returns the caller as the sender of the request with the head `parts`.
+    pub(crate) fn at(&self, parts: &Parts) -> Administrator {
+        Administrator {
+            client_id: self.id.clone(),
+            name: self.name.clone(),
+            scope: self.scope.clone(),
+            address: peer::client_address(parts),
+            correlation_id: observe::correlation_id(parts),
+        }
+    }
+}
+
+/// Somebody who is signed in to the console, instead of an access token. It travels with a call that the console makes; no
+/// request that arrived over a connection has it.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedIn(pub(crate) Arc<Identity>);
 
 /// Authenticates the caller and checks that the call is allowed. Records a rejection in the audit log.
 ///
@@ -73,29 +122,18 @@ pub(crate) async fn admit(
     needed: fn(&AdminScopes) -> &String,
 ) -> Result<Administrator, Problem> {
     let settings = &cx.service.settings;
-    let bearer = match bearer(cx, parts).await {
-        Ok(bearer) => bearer,
+    let caller = match caller(cx, parts).await {
+        Ok(caller) => caller,
         Err(problem) => {
             let stranger = service::refusal::stranger(parts);
             return Err(refusal::stranger_refused(cx, parts, &stranger, problem));
         }
     };
-    let by = administrator(bearer.client.client(), &bearer.token.scope, parts);
-    check_scope(&bearer, needed(&settings.admin.scopes))
+    let by = caller.at(parts);
+    check_scope(&caller, needed(&settings.admin.scopes))
         .map_err(|problem| refusal::stranger_refused(cx, parts, &by.author(), problem))?;
     telemetry::acts(&by.client_id, by.name.as_deref());
     Ok(by)
-}
-
-/// Returns `client`, with these scopes, as the caller of the request with the head `parts`.
-pub(crate) fn administrator(client: &Client, scope: &str, parts: &Parts) -> Administrator {
-    Administrator {
-        client_id: client.id.to_string(),
-        name: name(client),
-        scope: scope.to_owned(),
-        address: peer::client_address(parts),
-        correlation_id: observe::correlation_id(parts),
-    }
 }
 
 /// Whether a caller that was admitted would be admitted still. A rejection is not recorded: a caller that stays
@@ -105,35 +143,32 @@ pub(super) async fn is_admitted(
     parts: &Parts,
     needed: fn(&AdminScopes) -> &String,
 ) -> bool {
-    match bearer(cx, parts).await {
-        Ok(bearer) => check_scope(&bearer, needed(&cx.service.settings.admin.scopes)).is_ok(),
+    match caller(cx, parts).await {
+        Ok(caller) => check_scope(&caller, needed(&cx.service.settings.admin.scopes)).is_ok(),
         Err(_) => false,
     }
 }
 
-/// Returns the name of an administrator.
-fn name(client: &Client) -> Option<String> {
-    let name = client.metadata.metadata().text("client_name");
-    name.map(str::to_owned)
-}
-
-fn check_scope(bearer: &Bearer, scope: &str) -> Result<(), Problem> {
-    if token::administers(bearer.client.client(), &bearer.token.scope, scope) {
+fn check_scope(caller: &Identity, scope: &str) -> Result<(), Problem> {
+    if caller.has(scope) {
         return Ok(());
     }
     let description = format!("the access token lacks the scope {scope}");
     Err(Problem::insufficient_scope(Some(scope), &description))
 }
 
-async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Arc<Bearer>, Problem> {
-    if let Some(SignedIn(bearer)) = parts.extensions.get() {
-        return Ok(Arc::clone(bearer));
+async fn caller(cx: &Context<'_>, parts: &Parts) -> Result<Arc<Identity>, Problem> {
+    if let Some(SignedIn(caller)) = parts.extensions.get() {
+        return Ok(Arc::clone(caller));
     }
     let text = credentials::bearer(&parts.headers).map_err(Problem::unauthorised)?;
     let certificate = parts.extensions.get::<ClientCertificate>();
     let bearer = token::find_bearer(cx, text, certificate).await?;
-    let bearer = bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid));
-    bearer.map(Arc::new)
+    let bearer = bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid))?;
+    Ok(Arc::new(Identity::client(
+        bearer.client.client(),
+        &bearer.token.scope,
+    )))
 }
 
 /// Takes the body of a call.

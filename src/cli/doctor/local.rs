@@ -105,6 +105,10 @@ fn secret_files(configuration: &Configuration) -> Vec<(String, PathBuf)> {
         ("store.passwordFile", store.password_file.clone()),
         ("admin.credentialsFile", administrator::file(settings)),
         (
+            "admin.login.clientSecretFile",
+            settings.admin.login.client_secret_file.clone(),
+        ),
+        (
             "upstreamRegistration.initialAccessTokenFile",
             settings
                 .upstream_registration

@@ -20,6 +20,7 @@ use crate::console::respond::{Content, Failure};
 use crate::console::value::shown;
 use crate::console::view::{Block, Notice, Tone, href};
 use crate::console::visit::Visit;
+use crate::console::{login, sign_in};
 use crate::http::Form;
 
 /// An entry of the menu.
@@ -118,8 +119,8 @@ pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failu
         "option" => configuration::show_option(visit).await,
         "trust" => trust::show(visit).await,
         "sessions" => sessions::show(visit).await,
-        // The page whose form was just used.
-        "sign-in" => Ok(Content::Redirect("./".to_owned())),
+        // The pages that have signed in.
+        sign_in::PAGE | login::BEGIN => Ok(Content::Redirect("./".to_owned())),
         _ => Err(Failure::no_page()),
     }
 }

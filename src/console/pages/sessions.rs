@@ -2,18 +2,20 @@
 
 use hyper::StatusCode;
 
+use crate::console::login;
 use crate::console::respond::{Content, Failure};
 use crate::console::view::{Block, Cell, Form as Shown, Tone};
 use crate::console::visit::Visit;
 use crate::http::Form;
-use crate::store::{Action, Change, FoundSession};
+use crate::store::{Action, AuditEvent, Change, FoundSession, Holder};
 
 use super::{done, required};
 
 /// Lists the sessions.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let sessions = &visit.cx.service.store.sessions;
-    let all = sessions.all(visit.cx.begun_at).await?;
+    let mut all = sessions.all(visit.cx.begun_at).await?;
+    all.retain(|found| login::is_current(visit.cx.service, &found.session().holder));
     let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| is_own(visit, found));
     let mut blocks = Vec::new();
     blocks.extend(done(visit, &[("ended", "The session has ended.")]));
@@ -28,7 +30,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
 }
 
 fn is_own(visit: &Visit<'_>, found: &FoundSession) -> bool {
-    found.session().client_id.as_str() == visit.by.client_id
+    found.session().holder.actor() == visit.by.client_id
 }
 
 fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
@@ -53,19 +55,27 @@ fn row(visit: &Visit<'_>, found: &FoundSession) -> Vec<Cell> {
     let end = if found.id() == visit.session.id() {
         Cell::badge(Tone::Plain, "this session")
     } else {
-        let (whose, began) = (&session.client_id, session.began_at);
+        let (whose, began) = (session.holder.actor(), session.began_at);
         let label = format!("End the session of {whose} that began at {began}");
         let form = Shown::to("sessions", "End").dangerous();
         form.with("id", found.id()).button(label)
     };
     vec![
-        Cell::Text(session.client_id.to_string()),
+        holder(&session.holder),
         Cell::time(Some(session.began_at.unix())),
         Cell::time(Some(session.used_at.unix())),
         Cell::text(address.unwrap_or_default()),
         Cell::text(session.browser.clone().unwrap_or_default()),
         end,
     ]
+}
+
+/// Shows a person with the name that the provider has told.
+fn holder(holder: &Holder) -> Cell {
+    match holder.name() {
+        Some(name) => Cell::Many(vec![Cell::text(name), Cell::code(holder.actor())]),
+        None => Cell::Text(holder.actor()),
+    }
 }
 
 /// Ends a session.
@@ -78,20 +88,23 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
     if !is_own(visit, &found) {
         visit.require(|scopes| &scopes.admins_write)?;
     }
-    let owner = found.session().client_id.as_str();
-    let event = visit
-        .by
-        .did(Action::SessionRevoked, owner, visit.cx.begun_at);
-    let event = event.with("session", id);
-    if !sessions.end(&found.id(), &event.change()?).await? {
+    let owner = found.session().holder.actor();
+    let event = revoked(visit, &owner, id).change()?;
+    if !sessions.end(&found.id(), &event).await? {
         return Err(unknown());
     }
     tracing::info!(
-        client_id = owner,
+        client_id = owner.as_str(),
         actor = visit.by.client_id,
         "session ended by an administrator"
     );
     Ok(Content::Redirect("sessions?done=ended".to_owned()))
+}
+
+fn revoked(visit: &Visit<'_>, owner: &str, id: &str) -> AuditEvent {
+    let (by, now) = (&visit.by, visit.cx.begun_at);
+    let event = by.did(Action::SessionRevoked, owner, now);
+    event.with("session", id)
 }
 
 /// Ends the session of the request.

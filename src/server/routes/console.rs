@@ -58,5 +58,10 @@ fn place(service: &Service, listener: OperatorListener) -> Option<Place> {
             (Audience::ThisMachine, has_tls)
         }
     };
-    Some(Place { audience, is_https })
+    let is_shared = matches!(listener, OperatorListener::Shared(_));
+    Some(Place {
+        audience,
+        is_https,
+        is_below_issuer: is_shared && audience == Audience::Everyone,
+    })
 }

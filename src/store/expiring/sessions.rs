@@ -2,7 +2,8 @@
 //! administrator whose share of all sessions they count for.
 //!
 //! A session is valid only as long as its administrator is the one that signed in: a change by which the access tokens
-//! of an administrator become invalid ends its sessions too.
+//! of an administrator become invalid ends its sessions too. People who signed in at an OpenID Provider are not in the
+//! store: whether the configuration still gives them their scopes is decided where the configuration is known.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,18 +25,68 @@ const PROLONGED: u64 = 60;
 /// The maximum number of sessions, of which one administrator may have a tenth.
 const MOST: u64 = 1_000;
 
+/// Who has signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Holder {
+    /// An administrator.
+    Administrator {
+        client_id: ClientId,
+        /// When that client was issued: a later client with the same identifier is another client.
+        client_issued_at: Timestamp,
+    },
+    /// A person, at an OpenID Provider.
+    Person {
+        /// The issuer identifier of the provider.
+        issuer: String,
+        /// The identifier of this server at the provider.
+        audience: String,
+        /// The identifier of the person at the provider.
+        subject: String,
+        name: String,
+        /// The claim that gave the scopes.
+        claim: String,
+        /// The values of the claim that gave the scopes.
+        values: Vec<String>,
+        /// The scopes, with spaces between them.
+        scope: String,
+    },
+}
+
+impl Holder {
+    /// Returns who acts in the session, as the audit log names it.
+    pub(crate) fn actor(&self) -> String {
+        match self {
+            Self::Administrator { client_id, .. } => client_id.to_string(),
+            Self::Person { subject, .. } => Self::actor_of(subject),
+        }
+    }
+
+    /// Returns how the audit log names the person with this identifier at the provider.
+    pub(crate) fn actor_of(subject: &str) -> String {
+        format!("oidc:{subject}")
+    }
+
+    /// Returns the name of a person. That of an administrator is in its record.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Administrator { .. } => None,
+            Self::Person { name, .. } => Some(name),
+        }
+    }
+}
+
 /// A session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
-    /// The administrator.
-    pub(crate) client_id: ClientId,
-    /// When that client was issued: a later client with the same identifier is another client.
-    pub(crate) client_issued_at: Timestamp,
+    /// Who has signed in.
+    #[serde(flatten)]
+    pub(crate) holder: Holder,
     /// When it began.
     pub(crate) began_at: Timestamp,
     /// When it was last used, to a minute.
     pub(crate) used_at: Timestamp,
-    /// The address from which the administrator signed in.
+    /// The address from which the sign-in came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,
     /// What the browser calls itself.
@@ -97,7 +148,7 @@ impl Sessions {
         session: &Session,
         also: &Change,
     ) -> Result<bool, StoreError> {
-        let owner = hex(&sha256(session.client_id.as_str().as_bytes()));
+        let owner = hex(&sha256(session.holder.actor().as_bytes()));
         let key = [key_of_secret(secret), short_id(&owner)].concat();
         let entry = entry(key.into_bytes(), session.clone());
         until_won(|| async {
@@ -110,8 +161,8 @@ impl Sessions {
         .await
     }
 
-    /// Returns the session with this `secret` and its administrator, if both are valid at `now`. The session is
-    /// prolonged.
+    /// Returns the session with this `secret`, and the administrator if one has signed in, if both are valid at `now`.
+    /// The session is prolonged.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -119,18 +170,26 @@ impl Sessions {
         &self,
         secret: &str,
         now: Timestamp,
-    ) -> Result<Option<(FoundSession, Stored)>, StoreError> {
+    ) -> Result<Option<(FoundSession, Option<Stored>)>, StoreError> {
         let key = hex(&sha256(secret.as_bytes()));
         let found = self.space.find_under(key.as_bytes()).await?;
         let Some(found) = found.filter(|found| found.is_live(now)) else {
             return Ok(None);
         };
-        let session = &found.entry.value;
-        let client = self.clients.find(&session.client_id).await?;
-        let is_same = |stored: &Stored| stored.client().issued_at == session.client_issued_at;
-        let is_good = |stored: &Stored| is_same(stored) && stored.client().is_usable(now);
-        let Some(client) = client.filter(is_good) else {
-            return Ok(None);
+        let client = match &found.entry.value.holder {
+            Holder::Person { .. } => None,
+            Holder::Administrator {
+                client_id,
+                client_issued_at,
+            } => {
+                let client = self.clients.find(client_id).await?;
+                let is_same = |stored: &Stored| stored.client().issued_at == *client_issued_at;
+                let is_good = |stored: &Stored| is_same(stored) && stored.client().is_usable(now);
+                let Some(client) = client.filter(is_good) else {
+                    return Ok(None);
+                };
+                Some(client)
+            }
         };
         self.prolong(&found, now).await?;
         Ok(Some((FoundSession(found), client)))
@@ -196,5 +255,28 @@ fn entry(key: Vec<u8>, session: Session) -> ExpiringRecord<Session> {
         key,
         expires_at: session.ends_at(),
         value: session,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_session_of_an_earlier_version_is_that_of_an_administrator() {
+        let stored = json!({"client_id": "a", "client_issued_at": 1, "began_at": 2, "used_at": 3});
+        let session: Session = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(session.holder.actor(), "a");
+        assert_eq!(serde_json::to_value(&session).unwrap(), stored);
+        let person = json!({
+            "issuer": "https://id.example.org", "audience": "registrar", "subject": "a", "name": "Ada",
+            "claim": "groups", "values": ["admins"], "scope": "audit.read", "began_at": 2, "used_at": 3,
+        });
+        let session: Session = serde_json::from_value(person.clone()).unwrap();
+        assert_eq!(session.holder.actor(), "oidc:a");
+        assert_eq!(session.holder.name(), Some("Ada"));
+        assert_eq!(serde_json::to_value(&session).unwrap(), person);
     }
 }

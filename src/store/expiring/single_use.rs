@@ -19,6 +19,8 @@ pub(crate) enum UsedOnce {
     Evidence,
     /// The proof of a client attestation, by its key and `jti`.
     ClientAttestationProof,
+    /// A sign-in to the console at an OpenID Provider, by its state.
+    SignIn,
 }
 
 impl UsedOnce {
@@ -29,6 +31,7 @@ impl UsedOnce {
             Self::Statement => "statement",
             Self::Evidence => "evidence",
             Self::ClientAttestationProof => "client attestation proof",
+            Self::SignIn => "sign-in",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The console: sessions, what each page needs, and that nothing that a client registers can do anything in a page.
 
+mod login;
 mod pages;
 mod sessions;
 
