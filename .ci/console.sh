@@ -19,10 +19,14 @@ export PORT PROVIDER=localhost:$PORT CLIENT_SECRET=a-secret-for-this-test-only
 cp .ci/console/provider.mjs "$work"
 REDIRECT_URI=http://$listen/console/callback node "$work/provider.mjs" >"$work/provider.log" 2>&1 &
 pids+=($!)
-REGISTRAR_ADMIN__LOGIN__ISSUER=http://$PROVIDER REGISTRAR_ADMIN__LOGIN__CLIENT_ID=registrar \
-    REGISTRAR_ADMIN__LOGIN__CLIENT_SECRET_FILE=$work/login-secret \
-    REGISTRAR_ADMIN__LOGIN__SCOPES_FROM__VALUES='{"operators": ["*"], "readers": ["clients.read"]}' \
-    "$registrar" --listen "$listen" --data "$work/data" >"$work/registrar.log" 2>&1 &
+cat >"$work/registrar.toml" <<END
+[admin.login]
+issuer = "http://$PROVIDER"
+clientId = "registrar"
+clientSecretFile = "$work/login-secret"
+scopesFrom = { claim = "groups", values = { operators = ["*"], readers = ["clients.read"] } }
+END
+"$registrar" --config "$work/registrar.toml" --listen "$listen" --data "$work/data" >"$work/registrar.log" 2>&1 &
 pids+=($!)
 chromedriver --port="$driver" >"$work/chromedriver.log" 2>&1 &
 pids+=($!)

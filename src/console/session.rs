@@ -186,11 +186,11 @@ mod tests {
             attributes,
             " Path=/console/; HttpOnly; SameSite=Lax; Secure; Max-Age=600"
         );
-        let returned = headers(&[pair]);
-        let (found, text) = cookies.read_with(&returned).unwrap();
+        let request = headers(&[pair]);
+        let (found, text) = cookies.read_with(&request).unwrap();
         assert_eq!((found.expose(), text), (secret('a').expose(), "bmV4dA"));
         let session = Cookies::new("https://a.example", true, CookieUse::Session);
-        assert!(session.read(&returned).is_none());
+        assert!(session.read(&request).is_none());
         let mixed = headers(&[&pair.replace("-login", "")]);
         assert!(session.read(&mixed).is_none());
     }

@@ -157,9 +157,10 @@ pub(crate) enum Action {
 /// Who did something, and in which request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Author {
-    /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
+    /// The identifier of the client that did it, or `oidc:` with that of a person at an OpenID Provider; `None` for a
+    /// caller without an identifier, or this server.
     pub(crate) actor: Option<String>,
-    /// The name of that client, if it is an administrator with a name.
+    /// The name of that client, if it is an administrator with a name, or of the person.
     pub(crate) actor_name: Option<String>,
     /// The address that the request came from; `None` if there was no request.
     pub(crate) address: Option<IpAddr>,
@@ -199,7 +200,8 @@ pub(crate) struct AuditEvent {
     /// The identifier of the subject: a client, a token, or a revision. Empty if the subject has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) subject: String,
-    /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
+    /// The identifier of the client that did it, or `oidc:` with that of a person at an OpenID Provider; `None` for a
+    /// caller without an identifier, or this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) actor: Option<String>,
     /// The name of that client at this time, if it is an administrator with a name.
