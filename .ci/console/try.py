@@ -220,4 +220,5 @@ def main():
     print("the console works in a browser")
 
 
-main()
+if __name__ == "__main__":
+    main()
