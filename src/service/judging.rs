@@ -282,6 +282,7 @@ impl Service {
             upstream_registrar: None,
             admin_address: self.admin_address,
             steady: Steady::default(),
+            reloads: Arc::clone(&self.reloads),
             stopping: self.stopping.clone(),
             snapshot: ArcSwap::new(self.snapshot()),
             replaced: watch::channel(()).0,
