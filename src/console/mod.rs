@@ -32,6 +32,8 @@ use respond::{Content, Failure};
 use session::Cookies;
 use visit::Visit;
 
+pub(crate) use pages::routes;
+
 /// The path below which the console is served.
 pub(crate) const PATH: &str = "/console/";
 

@@ -110,8 +110,7 @@ impl Sessions {
         .await
     }
 
-    /// Returns the session with this `secret` and its administrator, if both are valid at `now`. The session is
-    /// prolonged.
+    /// Returns the session with this `secret` and its administrator, if both are valid at `now`.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -132,12 +131,18 @@ impl Sessions {
         let Some(client) = client.filter(is_good) else {
             return Ok(None);
         };
-        self.prolong(&found, now).await?;
         Ok(Some((FoundSession(found), client)))
     }
 
-    /// Another request of the same session may prolong it, or end it, at the same time, and wins.
-    async fn prolong(&self, found: &Found<Session>, now: Timestamp) -> Result<(), StoreError> {
+    /// Prolongs a session, which is used at `now`. Another request of it may do so, or end it, at the same time, and wins.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn prolong(
+        &self,
+        FoundSession(found): &FoundSession,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if now < found.entry.value.used_at.plus(PROLONGED) {
             return Ok(());
         }
