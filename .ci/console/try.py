@@ -2,8 +2,9 @@
 """Uses the console in a real browser, as an administrator would, and checks each page with axe-core.
 
 It speaks WebDriver to chromedriver with nothing but the standard library: CHROMEDRIVER is its URL, CONSOLE that of the
-console, REGISTER that of the registration endpoint, CREDENTIALS the file of the administrator, AXE the file axe.min.js,
-and SHOTS a folder for screenshots.
+console, REGISTER, TOKEN and RESOLVE those of endpoints, CREDENTIALS the file of the administrator, AXE the file
+axe.min.js, and SHOTS a folder for screenshots. SCRIPT is a file that is edited while the server runs, WEBHOOK another
+system that fails until it is told not to, and DOCUMENT the URL of a client document (others.py).
 """
 import base64
 import json
@@ -12,6 +13,7 @@ import pathlib
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 DRIVER = os.environ["CHROMEDRIVER"]
@@ -22,14 +24,16 @@ CREDENTIALS = json.loads(pathlib.Path(os.environ["CREDENTIALS"]).read_text())
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
-def request(method, url, body=None, headers=None):
-    """Sends a request with a JSON body, and returns the JSON of the answer."""
+def request(method, url, body=None, headers=None, status=None):
+    """Sends a request with a JSON body, and returns the JSON of the answer. `status` is that of an error that is due."""
     data = None if body is None else json.dumps(body).encode()
     sent = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
     try:
         with urllib.request.urlopen(sent, timeout=30) as answer:
             return json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
+        if error.code == status:
+            return json.loads(error.read())
         sys.exit(f"{method} {url}: {error.code} {error.read().decode()}")
 
 
@@ -110,6 +114,32 @@ class Browser:
         if text not in self.text():
             sys.exit(f"{self.url()} does not show {text!r}:\n{self.text()}")
 
+    def until(self, page, text):
+        """Opens a page until it shows a text."""
+        for _ in range(100):
+            self.open(page)
+            if text in self.text():
+                return
+            time.sleep(0.1)
+        self.expect(text)
+
+    def until_gone(self, page, text):
+        """Opens a page until it does not show a text any more."""
+        for _ in range(100):
+            self.open(page)
+            if text not in self.text():
+                return
+            time.sleep(0.1)
+        sys.exit(f"{page} still shows {text!r}:\n{self.text()}")
+
+    def seen(self, text):
+        """Waits until the page shows a text by itself."""
+        for _ in range(200):
+            if text in self.text():
+                return
+            time.sleep(0.1)
+        self.expect(text)
+
     def sign_in(self):
         self.open("")
         self.type("#client_id", CREDENTIALS["client_id"])
@@ -126,11 +156,18 @@ class Browser:
                 over = self.run("return document.documentElement.scrollWidth - window.innerWidth")
                 if over > 0:
                     sys.exit(f"{name} is {over} pixels wider than a screen of {width} pixels")
-                picture = self.chrome("Page.captureScreenshot", {"captureBeyondViewport": True})
-                (SHOTS / f"{name}-{scheme}-{width}.png").write_bytes(base64.b64decode(picture["data"]))
+                (SHOTS / f"{name}-{scheme}-{width}.png").write_bytes(self.picture(width))
             self.axe(f"{name} ({scheme})")
         self.prefer("light")
         self.width(1280)
+
+    def picture(self, width):
+        """Returns a picture of the whole page, or of its first TALLEST pixels."""
+        height = self.run("return document.documentElement.scrollHeight")
+        height = min(height, int(os.environ.get("TALLEST", height)))
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        picture = self.chrome("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+        return base64.b64decode(picture["data"])
 
     def axe(self, name):
         self.run(AXE)
@@ -144,53 +181,84 @@ class Browser:
             sys.exit(1)
 
 
-def register(token=None, **members):
+def register(token=None, status=None, **members):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     body = {"redirect_uris": ["https://client.example.org/cb"], **members}
-    return request("POST", os.environ["REGISTER"], body, headers)
+    return request("POST", os.environ["REGISTER"], body, headers, status)
 
 
-def main():
+def administrator_token(scope):
+    """Returns an access token of the administrator."""
+    pair = f"{CREDENTIALS['client_id']}:{CREDENTIALS['client_secret']}"
+    headers = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    body = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": scope}).encode()
+    sent = urllib.request.Request(os.environ["TOKEN"], body, headers)
+    with urllib.request.urlopen(sent, timeout=30) as answer:
+        return json.loads(answer.read())["access_token"]
+
+
+def ask_for_document():
+    """Asks for the client of the document, as an authorization server does. It waits for an approval."""
+    query = urllib.parse.urlencode({"client_id": os.environ["DOCUMENT"]})
+    headers = {"Authorization": f"Bearer {administrator_token('clients.resolve')}"}
+    sent = urllib.request.Request(f"{os.environ['RESOLVE']}?{query}", headers=headers)
+    try:
+        urllib.request.urlopen(sent, timeout=30)
+        sys.exit("the document does not wait")
+    except urllib.error.HTTPError as error:
+        code = json.loads(error.read())["error"]
+        if code != "document_pending":
+            sys.exit(f"the document does not wait: {code}")
+
+
+def find_a_client(browser):
+    """A client is found, shown with the origin of its members, and disabled."""
     client = register(client_name="The client that is found")
     for number in range(3):
         register(client_name=f"Another client {number}")
-    browser = Browser()
-    browser.open("")
-    browser.check("sign-in")
-    browser.sign_in()
-    other = Browser()
-    other.sign_in()
-
-    # A client is found, shown with the origin of its members, and disabled.
     browser.open("clients")
     browser.check("clients")
     browser.type("[name=client_name]", "that is found")
     browser.submit("button", "Search")
     browser.submit("a", "The client that is found")
-    browser.expect("client_name")
-    browser.expect("default")
-    browser.expect("client created")
+    for text in ["client_name", "default", "client created"]:
+        browser.expect(text)
     browser.check("client")
     browser.submit("button", "Disable")
     browser.expect("The client is disabled.")
     browser.expect(client["client_id"])
+    browser.open("clients?client_name=another")
+    browser.click("summary", "Change all clients that match")
+    browser.submit("button", "Preview")
+    browser.expect("3 clients match")
+    browser.check("bulk")
 
-    # A token is made, and a client registers with it.
+
+def make_a_token(browser):
+    """A token is made, shown once, and a client registers with it."""
     browser.open("tokens")
     browser.click("summary", "Create a token")
     browser.type("[name=note]", "made in a browser")
     browser.type("[name=uses]", "1")
     browser.type("[name=redirect_hosts]", "client.example.org")
-    browser.check("tokens")
+    browser.check("token-form")
     browser.submit("button", "Create")
     token = browser.do("GET", f"element/{browser.find('#once')}/text")
     registered = register(token, client_name="Registered with a token")
     browser.open("tokens")
     browser.expect("1 of 1")
+    if token in browser.text():
+        sys.exit("the token is shown twice")
+    browser.check("tokens")
+    browser.submit("button", "Revoke")
+    browser.expect("It registers no more clients")
+    browser.check("revoke")
     browser.open("client?id=" + registered["client_id"])
     browser.expect("made in a browser")
 
-    # A value of the configuration is changed after a preview.
+
+def change_the_configuration(browser):
+    """A value of the configuration is changed after a preview."""
     browser.open("configuration")
     browser.check("configuration")
     browser.submit("a", "registration.maximumClientLifetime")
@@ -202,11 +270,88 @@ def main():
     browser.submit("button", "Apply")
     browser.expect("The change is in force.")
 
-    for page in ["", "pending", "events", "scripts", "trust", "audit"]:
-        browser.open(page)
-        browser.check(page or "overview")
 
-    # A session is ended, and only its holder must sign in again.
+def break_a_script(browser):
+    """A script that cannot be loaded, one that fails, and a request that is tried, are shown with their lines."""
+    file = pathlib.Path(os.environ["SCRIPT"])
+    good = file.read_text()
+    file.write_text(good.replace("true", "tru e"))
+    browser.until("scripts", "The scripts could not be loaded.")
+    browser.expect("10-policy.rhai:3")
+    browser.check("scripts-mistake")
+    failing = good.replace("    true", '    if context.client.client_name == "Odd" { throw "an odd client" }\n    true')
+    file.write_text(failing)
+    browser.until_gone("scripts", "The scripts could not be loaded.")
+    register(status=500, client_name="Odd")
+    browser.open("scripts")
+    browser.expect("10-policy.rhai:3:")
+    browser.expect("an odd client")
+    browser.check("scripts")
+    browser.submit("a", "See how it differs, and promote it")
+    browser.expect("+ fn updateClient(context) { true }")
+    browser.check("version")
+    browser.open("try")
+    body = {"redirect_uris": ["https://client.example.org/cb"], "client_name": "Odd"}
+    browser.type("[name=body]", json.dumps(body))
+    browser.submit("button", "Try")
+    browser.expect("an odd client")
+    browser.type("[name=body]", json.dumps({**body, "client_name": "Even"}))
+    browser.submit("button", "Try")
+    browser.expect("accepted")
+    browser.expect("script:10-policy.rhai")
+    browser.check("try")
+
+
+def approve_a_document(browser):
+    """A client document waits, is approved, denied, and allowed again."""
+    ask_for_document()
+    browser.open("pending")
+    browser.expect("An editor with a document")
+    browser.check("pending")
+    browser.submit("a", "An editor with a document")
+    browser.expect("https://editor.example.org/cb")
+    browser.click("summary", "Approve")
+    browser.check("request")
+    browser.submit("button", "Approve")
+    browser.expect("It was approved.")
+    browser.open("documents")
+    browser.click("summary", "Deny a URL")
+    browser.type("[name=client_id]", os.environ["DOCUMENT"])
+    browser.type("[name=note]", "for a test")
+    browser.submit("button", "Preview")
+    browser.expect("An editor with a document")
+    browser.check("denial")
+    browser.submit("button", "Deny this URL")
+    browser.expect("The URL is denied.")
+    browser.check("documents")
+    browser.submit("button", "Allow")
+    browser.submit("button", "Allow this URL")
+    browser.expect("The URL is not denied any more.")
+
+
+def retry_an_event(browser):
+    """An event that a webhook refuses is parked, and delivered when the webhook works again."""
+    register(client_name="It is told")
+    browser.until("events", "Parked events of webhook:gateway")
+    browser.check("events")
+    request("POST", os.environ["WEBHOOK"] + "/works")
+    browser.submit("button", "Retry")
+    browser.expect("The event is delivered again.")
+    browser.until_gone("events", "Parked events of webhook:gateway")
+
+
+def look_on(browser):
+    """What happens appears in an open page, by itself, until that is paused."""
+    browser.open("events")
+    browser.expect("Updated every few seconds.")
+    client = register(client_name="Seen without a reload")
+    browser.seen(client["client_id"])
+    browser.click("button", "Pause")
+    browser.expect("Paused.")
+
+
+def end_a_session(browser, other):
+    """A session is ended, and only its holder must sign in again."""
     browser.open("sessions")
     browser.check("sessions")
     browser.submit("button.danger")
@@ -215,6 +360,26 @@ def main():
     other.expect("Sign in to Registrar")
     browser.submit("button", "Sign out")
     browser.expect("Sign in to Registrar")
+
+
+def main():
+    browser = Browser()
+    browser.open("")
+    browser.check("sign-in")
+    browser.sign_in()
+    other = Browser()
+    other.sign_in()
+    find_a_client(browser)
+    make_a_token(browser)
+    change_the_configuration(browser)
+    break_a_script(browser)
+    approve_a_document(browser)
+    retry_an_event(browser)
+    look_on(browser)
+    for page in ["", "trust", "audit"]:
+        browser.open(page)
+        browser.check(page or "overview")
+    end_a_session(browser, other)
     other.end()
     browser.end()
     print("the console works in a browser")

@@ -9,7 +9,7 @@ const TALLEST: u32 = 180;
 /// The space above the bars.
 const ABOVE: u32 = 10;
 /// The space for the times below the bars.
-const BELOW: u32 = 28;
+const BELOW: u32 = 40;
 
 /// A plot.
 pub(super) struct Chart {
@@ -45,7 +45,7 @@ impl Chart {
     /// The line that the bars stand on.
     pub(super) const BASE: u32 = ABOVE + TALLEST;
     /// The line that the times stand on.
-    pub(super) const LABEL_LINE: u32 = ABOVE + TALLEST + 22;
+    pub(super) const LABEL_LINE: u32 = ABOVE + TALLEST + 30;
 
     /// The number that the tallest bar stands for.
     pub(super) fn most(&self) -> u64 {

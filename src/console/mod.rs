@@ -33,6 +33,8 @@ use respond::{Content, Failure};
 use session::{CookieUse, Cookies};
 use visit::Visit;
 
+pub(crate) use pages::routes;
+
 /// The path below which the console is served.
 pub(crate) const PATH: &str = "/console/";
 

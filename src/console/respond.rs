@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 
 use crate::console::view::Block;
@@ -16,6 +16,14 @@ use crate::store::StoreError;
 /// Nothing comes from elsewhere, nothing inline is executed, and no other page frames a page of the console.
 const POLICY: &str =
     "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// The header by which the script of a page asks for its live parts.
+const REFRESH: HeaderName = HeaderName::from_static("registrar-refresh");
+
+/// Whether a request is one of the script of a page, and not one of a person.
+pub(super) fn is_refresh(headers: &HeaderMap) -> bool {
+    headers.contains_key(REFRESH)
+}
 
 /// What a page answers with.
 pub(super) enum Content {
@@ -135,6 +143,10 @@ pub(super) fn asset(name: &str) -> Option<Response> {
         "style.css" => (
             "text/css; charset=utf-8",
             include_str!("templates/style.css"),
+        ),
+        "live.js" => (
+            "text/javascript; charset=utf-8",
+            include_str!("templates/live.js"),
         ),
         "icon.svg" => ("image/svg+xml", include_str!("templates/icon.svg")),
         _ => return None,

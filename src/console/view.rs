@@ -18,6 +18,8 @@ pub(super) struct Page {
     pub(super) administrator: String,
     /// The token that each form sends back.
     pub(super) form_token: String,
+    /// Whether parts of it are kept up to date.
+    pub(super) is_live: bool,
     /// The parts of the page.
     pub(super) blocks: Vec<Block>,
 }
@@ -92,6 +94,25 @@ pub(super) enum Block {
     Source(Source),
     /// The link to the next page of a list.
     Next(String),
+    /// Links to pages that belong to this one.
+    Links(Vec<(String, &'static str)>),
+    /// The beginning of parts that are kept up to date, with their name in the page.
+    LiveBegin(&'static str),
+    /// Their end.
+    LiveEnd,
+}
+
+/// Returns the parts, which the script of the page keeps up to date under this name.
+pub(super) fn live(name: &'static str, parts: Vec<Block>) -> Vec<Block> {
+    let mut all = vec![Block::LiveBegin(name)];
+    all.extend(parts);
+    all.push(Block::LiveEnd);
+    all
+}
+
+/// Whether some of the parts are kept up to date.
+pub(super) fn is_live(parts: &[Block]) -> bool {
+    parts.iter().any(|part| matches!(part, Block::LiveBegin(_)))
 }
 
 /// How something that happened is to be taken.
@@ -388,6 +409,11 @@ pub(super) struct Source {
 }
 
 impl Cell {
+    /// Whether a text is a short word, which is not to be broken.
+    fn is_word(text: &str) -> bool {
+        text.len() <= 24 && !text.contains(char::is_whitespace)
+    }
+
     /// A text, or nothing if it is empty.
     pub(super) fn text(text: impl Into<String>) -> Self {
         let text = text.into();

@@ -13,7 +13,7 @@ use crate::base::Secret;
 use crate::config::AdminScopes;
 use crate::console::api::{Answered, Call};
 use crate::console::respond::{self, Content, Failure};
-use crate::console::view::{Block, MenuEntry, Notice, Page, Tone};
+use crate::console::view::{self, Block, MenuEntry, Notice, Page, Tone};
 use crate::console::{Console, login, pages, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
@@ -34,7 +34,7 @@ pub(super) struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    /// Finds the session of a request.
+    /// Finds the session of a request, which is a use of it.
     ///
     /// # Errors
     /// When the store fails.
@@ -42,6 +42,19 @@ impl<'a> Visit<'a> {
         console: &'a Console,
         parts: &'a Parts,
     ) -> Result<Option<Self>, Failure> {
+        let visit = Self::of_session(console, parts).await?;
+        if let Some(visit) = visit.as_ref().filter(|visit| !visit.is_refresh()) {
+            let sessions = &visit.cx.service.store.sessions;
+            sessions.prolong(&visit.session, visit.cx.begun_at).await?;
+        }
+        Ok(visit)
+    }
+
+    /// Finds the session of a request.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn of_session(console: &'a Console, parts: &'a Parts) -> Result<Option<Self>, Failure> {
         let cx = Context::new(&console.service);
         let Some(secret) = console.cookies.read(&parts.headers) else {
             return Ok(None);
@@ -67,6 +80,11 @@ impl<'a> Visit<'a> {
             identity: Arc::new(identity),
             query: Form::parse(query.as_bytes()).unwrap_or_default(),
         }))
+    }
+
+    /// Whether the script of a page asks for its live parts, which does not count as a use of the session.
+    pub(super) fn is_refresh(&self) -> bool {
+        respond::is_refresh(&self.parts.headers)
     }
 
     /// Returns a parameter of the address; none if it is empty.
@@ -182,6 +200,7 @@ impl<'a> Visit<'a> {
             title,
             menu: menu.collect(),
             administrator: name.clone(),
+            is_live: view::is_live(&blocks),
             form_token: session::form_token(&self.secret),
             blocks,
         }

@@ -66,6 +66,12 @@ impl Form {
         Ok(Self(parameters))
     }
 
+    /// Returns all parameters.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter();
+        fields.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Returns the value of `name`. A parameter without a value counts as absent (RFC 6749 section 3.2).
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

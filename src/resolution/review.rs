@@ -12,13 +12,16 @@ use crate::client::rules::client_document::change::digest;
 use crate::client::{Client, DocumentApproval};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, Author, Candidate, ClientDocuments, Denial, EventType, FetchState, PendingType,
-    Reason, StoreError, Stored,
+    Action, Along, Author, Candidate, ClientDocuments, ClientFilter, Denial, EventType, FetchState,
+    PendingType, Reason, StoreError, Stored,
 };
 use crate::telemetry::PendingChange;
 
 /// How often a denial is tried while something else changes the client.
 const ATTEMPTS: usize = 8;
+
+/// The clients that are read at a time in search of pinned documents.
+const PINS: usize = 500;
 
 /// An order of an administrator about a URL.
 #[derive(Clone, Copy)]
@@ -37,6 +40,9 @@ pub(crate) enum ReviewError {
     /// There is no such document.
     #[error("no client document of this URL waits, is held or is in force")]
     Unknown,
+    /// Nobody has denied the URL.
+    #[error("this URL is not denied by an administrator")]
+    NotDenied,
     /// This server publishes the document.
     #[error(
         "this server publishes the client document at this URL; change, disable or delete the client that registered here"
@@ -216,6 +222,48 @@ impl Resolver {
         Ok(())
     }
 
+    /// Ends the denial of a URL, whose document is fetched when it is next asked for.
+    ///
+    /// # Errors
+    /// When the URL is not denied, or the store fails.
+    pub(crate) async fn allow(&self, order: ReviewOrder<'_>) -> Result<(), ReviewError> {
+        let service = &*self.0.service;
+        let (cx, now) = (Context::new(service), service.clock.now());
+        let (url, id) = parsed(&cx, order.client_id)?;
+        let documents = &service.store.client_documents;
+        if documents.denial(url.as_str(), now).await?.is_none() {
+            return Err(ReviewError::NotDenied);
+        }
+        let event = order.author.did(Action::DocumentDenied, id.as_str(), now);
+        let removal = documents.denial_removal(url.as_str()).await?;
+        let event = event.with("denied", false).change()?;
+        documents.apply(removal.and(event)).await?;
+        self.0.memory.forget(url.as_str());
+        Ok(())
+    }
+
+    /// Returns all clients whose documents an administrator has pinned.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn pinned(&self) -> Result<Vec<Client>, StoreError> {
+        let filter = ClientFilter {
+            client_id_prefix: Some("https://".to_owned()),
+            ..ClientFilter::default()
+        };
+        let clients = &self.0.service.store.clients;
+        let (mut pinned, mut after) = (Vec::new(), None);
+        loop {
+            let page = clients.list(&filter, after.as_ref(), PINS).await?;
+            let all = page.clients.into_iter().map(Stored::into_client);
+            pinned.extend(all.filter(is_pinned));
+            after = page.next;
+            if after.is_none() {
+                return Ok(pinned);
+            }
+        }
+    }
+
     /// Fetches a document now, whatever is known of it.
     ///
     /// # Errors
@@ -390,6 +438,11 @@ fn announcing_denial(
     let subject = Candidate::subject(&pending, id, in_force);
     let announced = along.cause.pending(EventType::Denied, &subject, None)?;
     Ok(along.and(announced))
+}
+
+fn is_pinned(client: &Client) -> bool {
+    let document = client.document.as_ref();
+    document.is_some_and(|document| document.pinned)
 }
 
 /// Returns `client` without its pin; none if it is not pinned.

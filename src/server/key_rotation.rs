@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::random;
 use crate::events::HeldLease;
-use crate::server::reload::Reloads;
-use crate::service::Service;
+use crate::service::{Service, reloads::Reloadable};
 use crate::store::{Observed, Pass, RotationStage, RotationStep, StoreError};
 
 /// How often the key file is read.
@@ -27,9 +26,9 @@ const LEASE: &str = "sealing";
 const STEPS: usize = 4;
 
 /// Follows the key file until `stop` is cancelled.
-pub(crate) async fn follow(service: Arc<Service>, reloads: Arc<Reloads>, stop: CancellationToken) {
+pub(crate) async fn follow(service: Arc<Service>, stop: CancellationToken) {
     let work = async {
-        let following = follow_file(&service, &reloads);
+        let following = follow_file(&service);
         let sealing = seal_anew(&service, &stop);
         tokio::join!(following, sealing)
     };
@@ -39,7 +38,7 @@ pub(crate) async fn follow(service: Arc<Service>, reloads: Arc<Reloads>, stop: C
     }
 }
 
-async fn follow_file(service: &Service, reloads: &Reloads) {
+async fn follow_file(service: &Service) {
     let mut observed = Observed::by(random::client_id());
     let mut trouble: Option<String> = None;
     loop {
@@ -50,7 +49,7 @@ async fn follow_file(service: &Service, reloads: &Reloads) {
             } else {
                 tracing::info!("key file reloaded");
             }
-            reloads.note_key(found.clone());
+            service.reloads.note(Reloadable::Key, found.clone());
             trouble = found;
         }
         tokio::time::sleep(LOOK).await;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::http::{ConnectionBounds, Entrance, Proxies, Tls, Untaken, serve};
 use crate::server::routes::OperatorListener;
-use crate::server::{Audience, Certificates, Reloads, StartFault, probes, routes};
+use crate::server::{Audience, Certificates, StartFault, probes, routes};
 use crate::service::Service;
 use crate::trial::Observer;
 
@@ -68,12 +68,11 @@ impl Listeners {
     ) -> BoxFuture<'static, ()> {
         let Served {
             service,
-            reloads,
             certificates,
             tls,
             observer,
         } = served;
-        let probes = probes::router(Arc::clone(service), reloads, certificates, self.audience());
+        let probes = probes::router(Arc::clone(service), certificates, self.audience());
         let operations = routes::operations(service, probes, self.operator_listener());
         let clients = entrance(&service.settings, tls);
         let Some(admin) = self.admin else {
@@ -113,7 +112,6 @@ impl Listeners {
 /// What the listeners serve.
 pub(super) struct Served<'a> {
     pub(super) service: &'a Arc<Service>,
-    pub(super) reloads: Arc<Reloads>,
     pub(super) certificates: Certificates,
     pub(super) tls: &'a Arc<Tls>,
     /// Receives the requests that something follows behind their answer.

@@ -38,7 +38,7 @@ use crate::trial;
 pub use listeners::Sockets;
 use listeners::{Listeners, Served};
 use probes::{Audience, Certificates};
-use reload::{Reloader, Reloads, Requests, Watched};
+use reload::{Reloader, Requests, Watched};
 use startup::Prepared;
 use watch::WatchError;
 
@@ -138,15 +138,9 @@ impl Server {
             tasks: TaskTracker::new(),
             administrator,
         };
-        let reloads = server.follow_keys();
-        let ended = server.spawn_listeners(prepared.listeners, &reloads, &prepared.tls);
-        let reloader = Reloader::new(
-            service,
-            prepared.sources,
-            prepared.warnings,
-            reloads,
-            prepared.tls,
-        );
+        server.follow_keys();
+        let ended = server.spawn_listeners(prepared.listeners, &prepared.tls);
+        let reloader = Reloader::new(service, prepared.sources, prepared.warnings, prepared.tls);
         let requests = Requests {
             again,
             changes: prepared.changes,
@@ -158,29 +152,20 @@ impl Server {
         server
     }
 
-    /// Follows the key file. Returns what is kept about reloads that fail.
-    fn follow_keys(&self) -> Arc<Reloads> {
-        let reloads = Arc::new(Reloads::of(&self.service.snapshot().scripts));
-        let service = Arc::clone(&self.service);
-        let keys = key_rotation::follow(service, Arc::clone(&reloads), self.stop.clone());
+    /// Follows the key file.
+    fn follow_keys(&self) {
+        let keys = key_rotation::follow(Arc::clone(&self.service), self.stop.clone());
         self.tasks.spawn(keys);
-        reloads
     }
 
     /// Serves requests until the server stops. The token that is returned is cancelled once all of them have
     /// ended.
-    fn spawn_listeners(
-        &self,
-        listeners: Listeners,
-        reloads: &Arc<Reloads>,
-        tls: &Arc<Tls>,
-    ) -> CancellationToken {
+    fn spawn_listeners(&self, listeners: Listeners, tls: &Arc<Tls>) -> CancellationToken {
         let (observer, followed) = trial::queue();
         let service = Arc::clone(&self.service);
         self.tasks.spawn(followed.work(service, self.stop.clone()));
         let served = Served {
             service: &self.service,
-            reloads: Arc::clone(reloads),
             certificates: Certificates::of(Arc::clone(tls), &self.service),
             tls,
             observer,

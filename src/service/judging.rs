@@ -284,6 +284,7 @@ impl Service {
             login: None,
             admin_address: self.admin_address,
             steady: Steady::default(),
+            reloads: Arc::clone(&self.reloads),
             stopping: self.stopping.clone(),
             snapshot: ArcSwap::new(self.snapshot()),
             replaced: watch::channel(()).0,

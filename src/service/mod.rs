@@ -11,6 +11,7 @@ mod outside;
 pub(crate) mod published_keys;
 pub(crate) mod reach;
 pub(crate) mod refusal;
+pub(crate) mod reloads;
 pub(crate) mod script_orders;
 mod steady;
 mod upstream;
@@ -42,6 +43,7 @@ pub(crate) use limits::Limited;
 use limits::RateLimits;
 pub(crate) use login::{Attempt, Brought, LoginFault, LoginProvider, Person};
 pub(crate) use outside::{HostParts, Outside, key_values};
+use reloads::Reloads;
 pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};
 pub(crate) use steady::{Due, Steady};
 pub(crate) use upstream::{KeptMetadata, MetadataDocument, Upstream};
@@ -309,6 +311,8 @@ pub(crate) struct Service {
     pub(crate) admin_address: Option<SocketAddr>,
     /// The limit of a sweep.
     pub(crate) steady: Steady,
+    /// Why parts of the server could not be reloaded.
+    pub(crate) reloads: Arc<Reloads>,
     /// Cancelled when the server stops, so that nobody waits for something that does not come.
     pub(crate) stopping: CancellationToken,
     snapshot: ArcSwap<Snapshot>,
@@ -358,6 +362,7 @@ impl Service {
             login,
             admin_address,
             steady: Steady::default(),
+            reloads: Arc::default(),
             stopping: CancellationToken::new(),
             snapshot: ArcSwap::from_pointee(first),
             replaced: watch::channel(()).0,

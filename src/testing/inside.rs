@@ -14,7 +14,6 @@ use crate::http::Tls;
 use crate::management::{self, Held};
 use crate::registration::{Caller, upstream::reconcile};
 use crate::server::probes::{self, Audience};
-use crate::server::reload::Reloads;
 use crate::server::{lifecycle, routes};
 use crate::service::{Context, Service};
 use crate::store::Author;
@@ -133,8 +132,7 @@ impl Inside {
         let service = || Arc::clone(&self.0);
         let tls = Arc::new(Tls::off(Arc::clone(&self.0.clock)));
         let certificates = probes::Certificates::of(tls, &self.0);
-        let reloads = Arc::new(Reloads::default());
-        let operational = probes::router(service(), reloads, certificates, Audience::Everyone);
+        let operational = probes::router(service(), certificates, Audience::Everyone);
         let routers = [
             operational,
             routes::admin(service()),

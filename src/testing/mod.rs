@@ -37,6 +37,11 @@ pub use storage::Storage;
 /// The number of keys that the verification of a client assertion tries at most.
 pub const MOST_TRIES: usize = crate::trust::MOST_TRIES;
 
+/// Returns the names of all pages of the console, and whether each can be opened and be sent a form.
+pub fn console_pages() -> Vec<(&'static str, bool, bool)> {
+    crate::console::routes()
+}
+
 /// Returns the inside of a running server.
 pub fn inside(server: &Server) -> Inside {
     Inside::new(Arc::clone(server.service()))

@@ -203,10 +203,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    (
-        "server/probes",
-        &["events", "http", "server/reload", "service", "telemetry"],
-    ),
+    ("server/probes", &["events", "http", "service", "telemetry"]),
     (
         "server/routes",
         &[

@@ -13,6 +13,8 @@ mod check;
 mod closed_output;
 mod config_reset;
 #[cfg(unix)]
+mod console_lists;
+#[cfg(unix)]
 mod crash;
 #[cfg(unix)]
 mod crash_events;

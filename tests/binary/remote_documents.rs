@@ -140,6 +140,11 @@ async fn a_document_is_pinned_unpinned_and_denied() {
         .cli(&["pin", &url, file, "--note", "behind a wall"])
         .await;
     assert_eq!(pinned.fine(), "1 pinned\n");
+    let table = world.cli(&["list", "--state", "pinned"]).await.fine();
+    assert!(
+        table.contains(&url) && table.contains("behind a wall"),
+        "{table}"
+    );
     let client = world.client(&url).await;
     assert_eq!(client["metadata"]["client_name"], "Pinned");
     assert_eq!(client["document"]["pinned"], json!(true));
@@ -172,6 +177,11 @@ async fn a_document_is_pinned_unpinned_and_denied() {
     assert!(table.contains(&url) && table.contains("spam"), "{table}");
     let none = world.cli(&["list"]).await.fine();
     assert!(!none.contains(&url), "{none}");
+    assert_eq!(world.cli(&["allow", &url]).await.fine(), "1 allowed\n");
+    let client = world.client(&url).await;
+    assert_eq!(client["metadata"]["client_name"], "Editor");
+    let again = world.cli(&["allow", &url]).await;
+    again.failed(1, &["is not denied"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

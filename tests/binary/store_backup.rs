@@ -409,7 +409,7 @@ async fn as_many_clients_as_asked_for() {
 }
 
 /// Imports `count` clients.
-async fn filled(registrar: &Registrar, count: u64) {
+pub(crate) async fn filled(registrar: &Registrar, count: u64) {
     registrar.register(json!({"client_name": "model"})).await;
     let export = registrar.cli(&["clients", "export"]).fine();
     let line = export.lines().next().expect("a client");

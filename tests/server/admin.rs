@@ -37,6 +37,7 @@ const CALLS: &[(&str, &str)] = &[
     ("GET", "/admin/v1/client-documents/candidate?client_id=x"),
     ("POST", "/admin/v1/client-documents/approve"),
     ("POST", "/admin/v1/client-documents/deny"),
+    ("POST", "/admin/v1/client-documents/allow"),
     ("POST", "/admin/v1/client-documents/refresh"),
     ("POST", "/admin/v1/client-documents/pin"),
     ("POST", "/admin/v1/client-documents/unpin"),

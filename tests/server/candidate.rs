@@ -148,6 +148,8 @@ async fn a_candidate_with_mistakes_is_none() {
     let ready = Answer::of(server.ask("GET", "/readyz")).await;
     let error = ready.body["candidateError"].as_str().unwrap();
     assert!(error.contains("did you mean 'client'?"), "{error}");
+    let scripts = server.called("GET", "/admin/v1/scripts").await;
+    assert_eq!(scripts.body["candidate_error"], error);
     std::fs::write(&next, NEXT).unwrap();
     until(async || (server.called("GET", CANDIDATE).await.status == 200).then_some(())).await;
 }
@@ -155,6 +157,11 @@ async fn a_candidate_with_mistakes_is_none() {
 #[tokio::test]
 async fn a_promoted_candidate_is_pinned() {
     let server = with_candidate(NEXT, |_| {}).await;
+    let version = report(&server).await["version"].clone();
+    let path = format!("/admin/v1/scripts/versions/{}", version.as_str().unwrap());
+    let shown = server.called("GET", &path).await;
+    shown.expect_status(200);
+    assert_eq!(shown.body["files"], json!({"10-a.rhai": NEXT}));
     let version = report(&server).await["version"].clone();
     let promoted = server.called("POST", "/admin/v1/scripts/promote").await;
     promoted.expect_status(200);

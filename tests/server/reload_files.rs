@@ -47,6 +47,8 @@ async fn a_partly_written_file_changes_nothing_until_it_is_complete() {
     let whole = version(2);
     server.write_script("10-a.rhai", &whole[..40]);
     until(async || ready(&server).await.get("scriptsError").is_some()).await;
+    let scripts = server.called("GET", "/admin/v1/scripts").await;
+    assert_eq!(scripts.body["error"], ready(&server).await["scriptsError"]);
     assert_eq!(
         (
             ready(&server).await["scripts"].clone(),

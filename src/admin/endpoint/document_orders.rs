@@ -1,4 +1,4 @@
-//! What administrators order about client documents: to approve, deny, pin, unpin and fetch them.
+//! What administrators order about client documents: to approve, deny, allow, pin, unpin and fetch them.
 
 use std::sync::Arc;
 
@@ -104,6 +104,19 @@ pub(crate) async fn deny(
     carry_out(&service, &resolver, request, ordered).await
 }
 
+/// Ends the denial of a URL, whose document is fetched when it is next asked for.
+///
+/// # Errors
+/// 400 for an invalid request; 401 without a valid token; 403 without the required scope; 404 if the URL is not denied.
+pub(crate) async fn allow(
+    State(service): State<Arc<Service>>,
+    Extension(resolver): Extension<Resolver>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let ordered = |body: DocumentReference| body.ordered(DocumentWish::Allow);
+    carry_out(&service, &resolver, request, ordered).await
+}
+
 /// Puts a client document in force that the caller brings. It is never fetched.
 ///
 /// # Errors
@@ -164,6 +177,8 @@ enum DocumentWish {
     Approve(String),
     /// The URL is denied, until this moment if there is one.
     Deny(Option<Timestamp>),
+    /// A denial ends.
+    Allow,
     /// This document is put in force, and never fetched.
     Pin(Map<String, Value>),
     /// A pin ends.
@@ -195,6 +210,10 @@ impl DocumentWish {
             Self::Refresh => resolver.refresh(order).await?,
             Self::Deny(until) => {
                 resolver.deny(order, until).await?;
+                return Ok(None);
+            }
+            Self::Allow => {
+                resolver.allow(order).await?;
                 return Ok(None);
             }
             Self::Unpin => {

@@ -1,4 +1,4 @@
-//! The client documents that wait for an administrator, or are denied.
+//! The client documents that wait for an administrator, are denied, or are pinned.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 use super::resolve;
 use crate::admin::{endpoint::Query, endpoint::admit, endpoint::bad_request, schema};
 use crate::base::Timestamp;
-use crate::client::Metadata;
 use crate::client::rules::client_document::change::DocumentChange;
+use crate::client::{Client, Metadata};
 use crate::http::{Problem, answer};
 use crate::resolution::{CandidateView, Resolver, ReviewError};
 use crate::service::{Context, Service};
@@ -24,7 +24,7 @@ use crate::store::{Candidate, Denial};
 /// The maximum number of documents on a page.
 const MOST: usize = 500;
 /// What is listed.
-const STATES: [&str; 3] = ["waiting", "held", "denied"];
+const STATES: [&str; 4] = ["waiting", "held", "denied", "pinned"];
 
 /// A page of client documents, those that wait longest first.
 #[derive(Serialize, JsonSchema)]
@@ -62,13 +62,13 @@ fn position(after: &str) -> Result<(u64, &str), Problem> {
     position.ok_or_else(|| bad_request("after must be the value of next in the page before"))
 }
 
-/// A client document that waits, is held, or is denied.
+/// A client document that waits, is held, is denied, or is pinned.
 #[derive(Serialize, JsonSchema)]
 struct DocumentSummary<'a> {
     client_id: &'a str,
-    /// `waiting`: no version is in force; `held`: a change of the version in force waits; `denied`.
+    /// `waiting`: no version is in force; `held`: a change of the version in force waits; `denied`; `pinned`.
     state: &'static str,
-    /// When it was first asked for, or denied, in seconds since 1970.
+    /// When it was first asked for, denied or pinned, in seconds since 1970.
     since: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'a str>,
@@ -88,7 +88,7 @@ struct DocumentSummary<'a> {
     /// The reason that a script gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    /// The administrator who denied it.
+    /// The administrator who denied or pinned it.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +141,28 @@ impl<'a> DocumentSummary<'a> {
             by: Some(&denial.by),
             note: denial.note.as_deref(),
             until: denial.until.map(Timestamp::unix),
+        }
+    }
+}
+
+impl<'a> DocumentSummary<'a> {
+    fn of_pinned(client: &'a Client) -> Self {
+        let document = client.document.as_ref();
+        let pinned = document.and_then(|document| document.approved.as_ref());
+        Self {
+            client_id: client.id.as_str(),
+            state: "pinned",
+            since: pinned.map_or(client.issued_at, |pinned| pinned.at).unix(),
+            digest: pinned.map(|pinned| pinned.digest.as_str()),
+            client_name: client.metadata.metadata().text("client_name"),
+            asked: None,
+            last_asked_at: None,
+            last_asked_by: None,
+            changed: None,
+            reason: None,
+            by: pinned.map(|pinned| pinned.by.as_str()),
+            note: pinned.and_then(|pinned| pinned.note.as_deref()),
+            until: None,
         }
     }
 }
@@ -230,7 +252,7 @@ impl ChangeRecord {
     }
 }
 
-/// Returns a page of the client documents with this `state`: `waiting`, `held` or `denied`. Without `state`, those that
+/// Returns a page of the client documents with this `state`: `waiting`, `held`, `denied` or `pinned`. Without `state`, those that
 /// wait or are held.
 ///
 /// # Errors
@@ -251,7 +273,7 @@ pub(crate) async fn list(
 fn known_state(query: &Query) -> Result<Option<&str>, Problem> {
     let state = query.text("state");
     if state.is_some_and(|state| !STATES.contains(&state)) {
-        return Err(bad_request("state must be waiting, held or denied"));
+        return Err(bad_request("state must be waiting, held, denied or pinned"));
     }
     Ok(state)
 }
@@ -260,18 +282,34 @@ async fn page(resolver: &Resolver, query: &Query) -> Result<Response, Problem> {
     let state = known_state(query)?;
     let after = query.text("after").map(position).transpose()?;
     let limit = query.limit(MOST)?;
-    if state == Some("denied") {
-        let denials = resolver.denials().await?;
-        let documents = denials.iter().map(DocumentSummary::of_denial);
-        let page = DocumentPage::of(documents.collect(), after, limit);
-        return Ok(answer::json(StatusCode::OK, &page));
+    match state {
+        Some("denied") => {
+            let denials = resolver.denials().await?;
+            let documents = denials.iter().map(DocumentSummary::of_denial);
+            Ok(paged(documents.collect(), after, limit))
+        }
+        Some("pinned") => {
+            let pinned = resolver.pinned().await?;
+            let documents = pinned.iter().map(DocumentSummary::of_pinned);
+            Ok(paged(documents.collect(), after, limit))
+        }
+        state => {
+            let candidates = resolver.candidates().await?;
+            let documents = candidates.iter().map(DocumentSummary::of_candidate);
+            let documents = documents.filter(|it| state.is_none_or(|state| it.state == state));
+            Ok(paged(documents.collect(), after, limit))
+        }
     }
-    let candidates = resolver.candidates().await?;
-    let documents = candidates.iter().map(DocumentSummary::of_candidate);
-    let mut documents: Vec<DocumentSummary<'_>> = documents.collect();
-    documents.retain(|document| state.is_none_or(|state| document.state == state));
+}
+
+/// Returns the answer with the page of these documents after a position.
+fn paged(
+    documents: Vec<DocumentSummary<'_>>,
+    after: Option<(u64, &str)>,
+    limit: usize,
+) -> Response {
     let page = DocumentPage::of(documents, after, limit);
-    Ok(answer::json(StatusCode::OK, &page))
+    answer::json(StatusCode::OK, &page)
 }
 
 /// Returns the client document that waits for an administrator, with its octets.
@@ -301,7 +339,9 @@ pub(crate) async fn candidate(
 pub(super) fn problem(error: ReviewError) -> Problem {
     let description = error.to_string();
     match error {
-        ReviewError::Unknown => Problem::new(StatusCode::NOT_FOUND, "not_found", &description),
+        ReviewError::Unknown | ReviewError::NotDenied => {
+            Problem::new(StatusCode::NOT_FOUND, "not_found", &description)
+        }
         ReviewError::Own | ReviewError::OtherDigest(_) => {
             Problem::new(StatusCode::CONFLICT, "conflict", &description)
         }

@@ -128,7 +128,7 @@ fn summary<'a>(
     }
 }
 
-/// Shows a version with its files.
+/// Shows a version with its files, or the candidate with them.
 ///
 /// # Errors
 /// 404 for a version that is not kept, and as [`list`].
@@ -140,13 +140,21 @@ pub(crate) async fn show(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.scripts_read).await?;
-    let files = cx.service.store.script_versions.files(&version).await?;
+    let kept = cx.service.store.script_versions.files(&version).await?;
+    let files = kept.or_else(|| candidate_files(&cx, &version));
     let files = files.ok_or_else(|| unknown("version"))?;
     let shown = VersionWithFiles {
         version: &version,
         files,
     };
     Ok(answer::json(StatusCode::OK, &shown))
+}
+
+/// Returns the files of the candidate, if it is `version`. It is kept only once it is promoted.
+fn candidate_files(cx: &Context<'_>, version: &str) -> Option<ScriptFiles> {
+    let candidate = cx.snapshot.candidate.as_ref();
+    let candidate = candidate.filter(|it| it.scripts.revision() == version);
+    candidate.map(|candidate| candidate.scripts.files())
 }
 
 /// Keeps a set of scripts as a version and pins it, so that every server uses it.

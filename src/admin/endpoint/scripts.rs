@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::admin::{endpoint::admit, openapi, schema};
 use crate::http::{Problem, answer};
-use crate::service::{Context, Service};
+use crate::service::{Context, Service, reloads::Reloadable};
 
 /// The loaded scripts, and statistics of their calls.
 #[derive(Serialize, JsonSchema)]
@@ -23,6 +23,12 @@ pub(in crate::admin) struct LoadedScripts<'a> {
     since: u64,
     scripts: Vec<LoadedScript<'a>>,
     calls: Vec<ScriptCalls>,
+    /// Why the scripts that are meant to be in force were not loaded: the mistake, with its script, line and column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Why the candidate was not loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate_error: Option<String>,
 }
 
 /// A loaded script.
@@ -82,24 +88,28 @@ fn loaded<'a>(cx: &'a Context<'_>) -> LoadedScripts<'a> {
             warnings: &script.warnings,
         });
     }
-    let mut calls = Vec::new();
-    for counted in set.statistics() {
-        calls.push(ScriptCalls {
-            script: counted.script,
-            hook: counted.hook.name(),
-            calls: counted.calls,
-            faults: counted.faults,
-            last_fault: counted.last_fault,
-            ran_seconds: counted.ran.as_secs_f64(),
-            waited_seconds: counted.waited.as_secs_f64(),
-        });
-    }
     LoadedScripts {
         revision: set.revision(),
         since: set.since().unix(),
         scripts,
-        calls,
+        calls: calls(cx),
+        error: cx.service.reloads.failure(Reloadable::Scripts),
+        candidate_error: cx.service.reloads.failure(Reloadable::Candidate),
     }
+}
+
+fn calls(cx: &Context<'_>) -> Vec<ScriptCalls> {
+    let counted = cx.snapshot.scripts.statistics().into_iter();
+    let calls = counted.map(|counted| ScriptCalls {
+        script: counted.script,
+        hook: counted.hook.name(),
+        calls: counted.calls,
+        faults: counted.faults,
+        last_fault: counted.last_fault,
+        ran_seconds: counted.ran.as_secs_f64(),
+        waited_seconds: counted.waited.as_secs_f64(),
+    });
+    calls.collect()
 }
 
 /// Returns the JSON Schema of a client.

@@ -58,7 +58,7 @@ fn resolve(scope: &str) -> Operation {
 }
 
 fn waiting(read: &str) -> Vec<Operation> {
-    let states = json!({"enum": ["waiting", "held", "denied"]});
+    let states = json!({"enum": ["waiting", "held", "denied", "pinned"]});
     let mut list = vec![query(
         "state",
         "What is listed. Default: `waiting` and `held`.",
@@ -70,7 +70,7 @@ fn waiting(read: &str) -> Vec<Operation> {
             "get",
             "/admin/v1/client-documents",
             ("listDocuments", read),
-            "List the client documents that wait for an administrator, or are denied.",
+            "List the client documents that wait for an administrator, are denied, or are pinned.",
         )
         .parameters(list)
         .json(
@@ -117,6 +117,13 @@ fn orders(write: &str) -> Vec<Operation> {
             "Deny the URL of a client document, and remove its client.",
         )
         .empty(204, "The URL is denied."),
+        order(
+            write,
+            ("allow", "allowDocument"),
+            "DocumentReference",
+            "End the denial of the URL of a client document, which is fetched when it is next asked for.",
+        )
+        .empty(204, "The URL is not denied any more."),
         order(
             write,
             ("refresh", "refreshDocument"),

@@ -1,4 +1,4 @@
-//! `registrar documents list`, `show`, `approve`, `deny`, `refresh`, `pin` and `unpin`: what an administrator decides
+//! `registrar documents list`, `show`, `approve`, `deny`, `allow`, `refresh`, `pin` and `unpin`: what an administrator decides
 //! about the client documents that a running server was asked for.
 
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ const WRITE: Needs = |scopes| &scopes.documents_write;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Listing {
-    /// What is listed: waiting (a new URL), held (a change) or denied. Default: waiting and held.
-    #[arg(long, value_name = "STATE", value_parser = ["waiting", "held", "denied"])]
+    /// What is listed: waiting (a new URL), held (a change), denied or pinned. Default: waiting and held.
+    #[arg(long, value_name = "STATE", value_parser = ["waiting", "held", "denied", "pinned"])]
     state: Option<String>,
     #[command(flatten)]
     form: OutputForm,
@@ -143,6 +143,11 @@ pub(super) async fn deny(denial: &Denial) -> Result<(), CommandFailure> {
     }
     send(&denial.remote, "deny", order).await?;
     write_line("1 denied")
+}
+
+pub(super) async fn allow(shown: &Shown) -> Result<(), CommandFailure> {
+    send(&shown.remote, "allow", order(&shown.url, None)).await?;
+    write_line("1 allowed")
 }
 
 /// Fetches a document now, and shows its client.

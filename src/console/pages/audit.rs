@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::console::api::path;
 use crate::console::respond::{Content, Failure};
-use crate::console::value::{items, members, shown, text, time};
-use crate::console::view::{Block, Cell, Field, Form as Shown, Tone};
+use crate::console::value::{items, members, text, time, words};
+use crate::console::view::{Block, Cell, Field, Form as Shown, Tone, live};
 use crate::console::visit::Visit;
 
 use super::next;
@@ -22,13 +22,25 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let before = visit.query("before").unwrap_or_default();
     let parameters = [&filters[..], &[("order", "newest"), ("before", before)]].concat();
     let page = visit.get(&path(&["audit"], &parameters)).await?;
-    let rows = items(&page, "events").iter().map(row).collect();
-    let mut blocks = vec![
-        Block::Form(search(visit)),
-        Block::table("Events", &HEADS, rows, "No event matches."),
-    ];
-    blocks.extend(next(&page, ("audit", "before"), &filters));
-    Ok(Content::page("Audit log", blocks))
+    let mut events = vec![table(&page)];
+    events.extend(next(&page, ("audit", "before"), &filters));
+    // Only the newest events change.
+    if before.is_empty() {
+        events = live("events", events);
+    }
+    events.insert(0, Block::Form(search(visit)));
+    Ok(Content::page("Audit log", events))
+}
+
+/// Returns the events of a page, which can be empty although others follow.
+fn table(page: &Value) -> Block {
+    let rows = items(page, "events").iter().map(row).collect();
+    let empty = if page.get("next").is_some() {
+        "None of the events that were searched so far matches. The search goes on with the next page."
+    } else {
+        "No event matches."
+    };
+    Block::table("Events", &HEADS, rows, empty)
 }
 
 fn search(visit: &Visit<'_>) -> Shown {
@@ -62,15 +74,29 @@ pub(super) async fn history(visit: &Visit<'_>, subject: &str) -> Result<Block, F
 }
 
 fn row(event: &Value) -> Vec<Cell> {
-    let details = members(event, "details");
-    let details = details.map(|(name, value)| Cell::Text(format!("{name}: {}", shown(value))));
     vec![
         time(event, "time"),
         action(event),
         Cell::code(text(event, "subject")),
         author(event),
-        Cell::Many(details.collect()),
+        Cell::Many(details(event)),
     ]
+}
+
+/// Returns the details of an event, each in a line. The members of a client are lines of their own.
+fn details(event: &Value) -> Vec<Cell> {
+    let mut lines = Vec::new();
+    for (name, value) in members(event, "details") {
+        match value {
+            Value::Object(inner) => {
+                for (part, value) in inner {
+                    lines.push(Cell::Text(format!("{name} {part}: {}", words(value))));
+                }
+            }
+            value => lines.push(Cell::Text(format!("{name}: {}", words(value)))),
+        }
+    }
+    lines
 }
 
 fn action(event: &Value) -> Cell {

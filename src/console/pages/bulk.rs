@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
-use crate::console::value::{items, number, shown};
+use crate::console::value::{items, number, shown, text};
 use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, fact, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
@@ -55,12 +55,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         .map(|(name, value)| fact(name, Cell::text(value.as_str())));
     let mut blocks = vec![
         Block::facts("Filter", rows.collect()),
-        Block::table(
-            format!("{count} clients match"),
-            &["The first of them"],
-            items(&matching, "first").iter().map(row).collect(),
-            "No client matches.",
-        ),
+        first(visit, &filters, &matching).await?,
     ];
     if count > 0 {
         let form = with_filters(confirmation(order, button), &filters);
@@ -69,8 +64,34 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     Ok(Content::page("Change many clients", blocks))
 }
 
-fn row(id: &Value) -> Vec<Cell> {
-    vec![Cell::client(&shown(id))]
+/// Returns the first of the clients that match, with the names of those that the list of clients shows.
+async fn first(
+    visit: &Visit<'_>,
+    filters: &[(&'static str, String)],
+    matching: &Value,
+) -> Result<Block, Failure> {
+    let mut list = Value::Null;
+    if visit.may(|scopes| &scopes.clients_read) {
+        list = visit.get(&path(&["clients"], &pairs(filters))).await?;
+    }
+    let row = |id: &Value| row(&shown(id), items(&list, "clients"));
+    let title = match number(matching, "count").unwrap_or(0) {
+        1 => "1 client matches".to_owned(),
+        count => format!("{count} clients match"),
+    };
+    Ok(Block::table(
+        title,
+        &["The first of them", "Name"],
+        items(matching, "first").iter().map(row).collect(),
+        "No client matches.",
+    ))
+}
+
+fn row(id: &str, listed: &[Value]) -> Vec<Cell> {
+    let mut listed = listed.iter();
+    let found = listed.find(|client| text(client, "client_id") == id);
+    let name = found.map_or("", |client| text(client, "client_name"));
+    vec![Cell::client(id), Cell::text(name)]
 }
 
 fn confirmation(order: &str, button: &'static str) -> Shown {

@@ -113,16 +113,18 @@ fn label(name: &str) -> String {
 pub(super) fn metadata(client: &Value) -> Block {
     let origins = client.get("origins");
     let row = |(name, value): (&str, &Value)| {
-        let origin = origins.map_or("", |origins| text(origins, name));
-        vec![Cell::code(name), cell(value), Cell::text(label(origin))]
+        let origin = |origins| Cell::text(label(text(origins, name)));
+        let mut row = vec![Cell::code(name), cell(value)];
+        row.extend(origins.map(origin));
+        row
     };
     let rows = members(client, "metadata").map(row).collect();
-    Block::table(
-        "Metadata",
-        &["Member", "Value", "Origin"],
-        rows,
-        "It has no metadata.",
-    )
+    // What waits has no origins yet.
+    let heads = match origins {
+        Some(_) => &["Member", "Value", "Origin"][..],
+        None => &["Member", "Value"],
+    };
+    Block::table("Metadata", heads, rows, "It has no metadata.")
 }
 
 fn provenance(client: &Value) -> Block {

@@ -31,20 +31,9 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let mut blocks = Vec::new();
     blocks.extend(done(visit, &[("deleted", "The client was deleted.")]));
     blocks.push(Block::Form(search(visit)));
-    blocks.push(Block::table(
-        "Clients",
-        &[
-            "Client",
-            "Trust level",
-            "Registered",
-            "Last used",
-            "Expires",
-        ],
-        items(&page, "clients").iter().map(row).collect(),
-        "No client matches.",
-    ));
-    blocks.extend(bulk::entry(visit, &filters));
+    blocks.push(table(&page));
     blocks.extend(next(&page, ("clients", "after"), &pairs(&filters)));
+    blocks.extend(bulk::entry(visit, &filters));
     Ok(Content::page("Clients", blocks))
 }
 
@@ -77,7 +66,7 @@ pub(super) fn pairs<'a>(filters: &'a [(&'static str, String)]) -> Vec<(&'a str, 
 }
 
 /// Returns the seconds from 1970 to a moment, or to the beginning of a day.
-fn seconds(text: &str) -> Result<String, Failure> {
+pub(super) fn seconds(text: &str) -> Result<String, Failure> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(text.to_owned());
     }
@@ -149,6 +138,25 @@ fn with_days(mut form: Shown, visit: &Visit<'_>) -> Shown {
         form = form.rare_field(field.of_kind(FieldKind::Date));
     }
     form
+}
+
+/// Returns the clients of a page. A search looks at a limited number of clients, so a page can be short, or empty, although
+/// others follow.
+fn table(page: &Value) -> Block {
+    let rows: Vec<Vec<Cell>> = items(page, "clients").iter().map(row).collect();
+    let empty = if page.get("next").is_some() {
+        "None of the clients that were searched so far matches. The search goes on with the next page."
+    } else {
+        "No client matches."
+    };
+    let heads = [
+        "Client",
+        "Trust level",
+        "Registered",
+        "Last used",
+        "Expires",
+    ];
+    Block::table("Clients", &heads, rows, empty)
 }
 
 fn row(client: &Value) -> Vec<Cell> {

@@ -1,36 +1,77 @@
 //! The consumers of events: how far they have come, and what is done with events that were not delivered.
 
-use serde_json::{Value, json};
+use hyper::StatusCode;
+use serde_json::{Map, Value};
 
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
-use crate::console::value::{items, number, text, time};
-use crate::console::view::{Block, Cell, Form as Shown, Tone, href};
+use crate::console::value::{cell, items, number, shown, text, time};
+use crate::console::view::{Block, Cell, Form as Shown, Tone, href, live};
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::{done, next, required};
+use super::{done, next, required, unconfirmed};
 
 /// Lists the consumers, and the events that wait or are parked.
 pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let all = visit.get(&path(&["events", "consumers"], &[])).await?;
     let consumers = items(&all, "consumers");
     let may_order = visit.may(|scopes| &scopes.clients_write);
-    let mut blocks = Vec::new();
-    blocks.extend(done(visit, &DONE));
-    blocks.push(Block::table(
+    let mut blocks = vec![Block::table(
         "Consumers",
         &["Consumer", "State", "Not received yet", "Parked", "Enable"],
         consumers.iter().map(|it| consumer(it, may_order)).collect(),
         "No script has a hook for events, and no webhook is configured.",
-    ));
+    )];
     blocks.push(waiting(consumers, may_order));
     for consumer in consumers {
         if number(consumer, "parked").unwrap_or(0) > 0 {
             blocks.extend(parked(visit, text(consumer, "name"), may_order).await?);
         }
     }
-    Ok(Content::page("Events", blocks))
+    blocks.push(latest(visit).await?);
+    let mut page: Vec<Block> = done(visit, &DONE).into_iter().collect();
+    page.extend(live("events", blocks));
+    Ok(Content::page("Events", page))
+}
+
+/// The events that are shown of all.
+const LATEST: u64 = 50;
+
+/// Returns the last events, the newest first.
+async fn latest(visit: &Visit<'_>) -> Result<Block, Failure> {
+    let page = async |after: &str, limit: &str| {
+        let parameters = [("after", after), ("limit", limit)];
+        visit.get(&path(&["events"], &parameters)).await
+    };
+    let limit = LATEST.to_string();
+    let oldest = page("", "1").await?;
+    let last = number(&oldest, "last").unwrap_or(0);
+    let after = last.saturating_sub(LATEST).to_string();
+    let found = match page(&after, &limit).await {
+        // Events after that position are no longer kept, so there are fewer.
+        Err(failure) if failure.status == StatusCode::GONE => page("", &limit).await?,
+        found => found?,
+    };
+    Ok(Block::table(
+        "Latest events",
+        &["Event", "Time", "Type", "Client", "Why", "Changed", "By"],
+        items(&found, "events").iter().rev().map(event).collect(),
+        "No event is kept.",
+    ))
+}
+
+fn event(event: &Value) -> Vec<Cell> {
+    let changed = items(event, "changed").iter();
+    vec![
+        Cell::number(number(event, "position").unwrap_or(0)),
+        time(event, "at"),
+        Cell::code(text(event, "type")),
+        Cell::client(text(event, "client_id")),
+        Cell::text(text(event, "reason").replace('_', " ")),
+        Cell::Many(changed.map(cell).collect()),
+        Cell::text(text(event, "actor")),
+    ]
 }
 
 /// What each order has done.
@@ -162,21 +203,40 @@ fn given_up(consumer: &str, event: &Value, may_order: bool) -> Vec<Cell> {
     ]
 }
 
-/// Retries or skips an event, or enables a consumer.
+/// What it means to skip an event.
+const SKIP: &str =
+    "The event is never delivered to the consumer. Later events of the same client follow.";
+
+/// Retries or skips an event, or enables a consumer. To skip an event is asked for twice.
 pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
-    let consumer = required(form, "consumer", "the consumer")?;
     let order = required(form, "order", "the order")?;
-    let body = match order {
-        "enable" => json!({"consumer": consumer}),
+    let body = wanted(form, order)?;
+    if order == "skip" {
+        let again = Shown::to("events", "Skip this event").titled("Skip", SKIP);
+        let row = |(name, value): (&String, &Value)| (name.clone(), Cell::text(shown(value)));
+        let blocks = vec![Block::facts("Event", body.iter().map(row).collect())];
+        if let Some(question) = unconfirmed(form, again, "Skip an event", blocks) {
+            return Ok(question);
+        }
+    }
+    visit
+        .call(Call::post(&path(&["events", order], &[]), &body.into()))
+        .await?;
+    Ok(Content::Redirect(href("events", &[("done", order)])))
+}
+
+/// Returns the request that a form stands for.
+fn wanted(form: &Form, order: &str) -> Result<Map<String, Value>, Failure> {
+    let consumer = required(form, "consumer", "the consumer")?;
+    let mut body = Map::from_iter([("consumer".to_owned(), consumer.into())]);
+    match order {
+        "enable" => {}
         "retry" | "skip" => {
             let position = required(form, "position", "the event")?.parse::<u64>();
             let position = position.map_err(|_| Failure::invalid("The event must be a number."))?;
-            json!({"consumer": consumer, "position": position})
+            body.insert("position".to_owned(), position.into());
         }
         _ => return Err(Failure::no_page()),
-    };
-    visit
-        .call(Call::post(&path(&["events", order], &[]), &body))
-        .await?;
-    Ok(Content::Redirect(href("events", &[("done", order)])))
+    }
+    Ok(body)
 }

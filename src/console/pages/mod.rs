@@ -5,22 +5,26 @@ mod bulk;
 mod client;
 mod clients;
 mod configuration;
+mod documents;
 mod events;
 mod overview;
 mod pending;
 mod scripts;
 mod sessions;
 mod tokens;
+mod trial;
 mod trust;
+
+use std::pin::Pin;
 
 use serde_json::Value;
 
 use crate::config::AdminScopes;
 use crate::console::respond::{Content, Failure};
+use crate::console::session::FORM_TOKEN;
 use crate::console::value::shown;
-use crate::console::view::{Block, Notice, Tone, href};
+use crate::console::view::{Block, Form as Shown, Notice, Tone, href};
 use crate::console::visit::Visit;
-use crate::console::{login, sign_in};
 use crate::http::Form;
 
 /// An entry of the menu.
@@ -58,7 +62,7 @@ pub(super) const MENU: &[Entry] = &[
         page: "pending",
         text: "Approvals",
         needed: Some(|scopes| &scopes.pending_read),
-        below: &["request"],
+        below: &["request", "documents"],
     },
     Entry {
         page: "events",
@@ -70,7 +74,7 @@ pub(super) const MENU: &[Entry] = &[
         page: "scripts",
         text: "Scripts",
         needed: Some(|scopes| &scopes.scripts_read),
-        below: &["version"],
+        below: &["version", "try"],
     },
     Entry {
         page: "configuration",
@@ -98,30 +102,77 @@ pub(super) const MENU: &[Entry] = &[
     },
 ];
 
+type Outcome<'v> = Pin<Box<dyn Future<Output = Result<Content, Failure>> + Send + 'v>>;
+
+/// Shows a page.
+type Show = for<'v> fn(&'v Visit<'v>) -> Outcome<'v>;
+
+/// Does what a form asks for.
+type Submit = for<'v> fn(&'v Visit<'v>, &'v Form) -> Outcome<'v>;
+
+/// A page, or what a form is sent to.
+struct Route {
+    page: &'static str,
+    show: Option<Show>,
+    submit: Option<Submit>,
+}
+
+/// Makes the routes of pages: `name: show, submit`.
+macro_rules! routes {
+    ($($page:literal: $($show:path)?, $($submit:path)?;)+) => {
+        &[$(Route {
+            page: $page,
+            show: routes!(@show $($show)?),
+            submit: routes!(@submit $($submit)?),
+        }),+]
+    };
+    (@show $show:path) => { Some(|visit| Box::pin($show(visit))) };
+    (@show) => { None };
+    (@submit $submit:path) => { Some(|visit, form| Box::pin($submit(visit, form))) };
+    (@submit) => { None };
+}
+
+/// Everything that can be opened, and sent a form to, with a session.
+const ROUTES: &[Route] = routes! {
+    "": overview::show,;
+    "audit": audit::show,;
+    "clients": clients::show,;
+    "client": client::show, client::submit;
+    "bulk": bulk::show, bulk::submit;
+    "tokens": tokens::show, tokens::submit;
+    "pending": pending::show,;
+    "request": pending::show_one, pending::submit;
+    "documents": documents::show, documents::submit;
+    "events": events::show, events::submit;
+    "scripts": scripts::show, scripts::submit;
+    "version": scripts::show_version,;
+    "try": trial::show, trial::submit;
+    "configuration": configuration::show,;
+    "option": configuration::show_option, configuration::submit;
+    "trust": trust::show,;
+    "sessions": sessions::show, sessions::submit;
+    "sign-out": , sessions::sign_out;
+    // The pages that have signed in.
+    "sign-in": go_to_overview,;
+    "login": go_to_overview,;
+};
+
+/// Returns the names of all pages, and whether each can be opened and be sent a form.
+pub(crate) fn routes() -> Vec<(&'static str, bool, bool)> {
+    let routes = ROUTES.iter();
+    let routes = routes.map(|it| (it.page, it.show.is_some(), it.submit.is_some()));
+    routes.collect()
+}
+
 /// Shows a page.
 ///
 /// # Errors
 /// Why it is not shown.
 pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failure> {
-    match page {
-        "" => overview::show(visit).await,
-        "audit" => audit::show(visit).await,
-        "clients" => clients::show(visit).await,
-        "client" => client::show(visit).await,
-        "bulk" => bulk::show(visit).await,
-        "tokens" => tokens::show(visit).await,
-        "pending" => pending::show(visit).await,
-        "request" => pending::show_one(visit).await,
-        "events" => events::show(visit).await,
-        "scripts" => scripts::show(visit).await,
-        "version" => scripts::show_version(visit).await,
-        "configuration" => configuration::show(visit).await,
-        "option" => configuration::show_option(visit).await,
-        "trust" => trust::show(visit).await,
-        "sessions" => sessions::show(visit).await,
-        // The pages that have signed in.
-        sign_in::PAGE | login::BEGIN => Ok(Content::Redirect("./".to_owned())),
-        _ => Err(Failure::no_page()),
+    let route = ROUTES.iter().find(|route| route.page == page);
+    match route.and_then(|route| route.show) {
+        Some(show) => show(visit).await,
+        None => Err(Failure::no_page()),
     }
 }
 
@@ -130,18 +181,38 @@ pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failu
 /// # Errors
 /// Why it was not done.
 pub(super) async fn submit(visit: &Visit<'_>, page: &str, form: &Form) -> Result<Content, Failure> {
-    match page {
-        "client" => client::submit(visit, form).await,
-        "bulk" => bulk::submit(visit, form).await,
-        "tokens" => tokens::submit(visit, form).await,
-        "request" => pending::submit(visit, form).await,
-        "events" => events::submit(visit, form).await,
-        "scripts" => scripts::submit(visit, form).await,
-        "option" => configuration::submit(visit, form).await,
-        "sessions" => sessions::submit(visit, form).await,
-        "sign-out" => sessions::sign_out(visit).await,
-        _ => Err(Failure::no_page()),
+    let route = ROUTES.iter().find(|route| route.page == page);
+    match route.and_then(|route| route.submit) {
+        Some(submit) => submit(visit, form).await,
+        None => Err(Failure::no_page()),
     }
+}
+
+async fn go_to_overview(_: &Visit<'_>) -> Result<Content, Failure> {
+    Ok(Content::Redirect("./".to_owned()))
+}
+
+/// The field of a form that was confirmed.
+const CONFIRMED: &str = "confirmed";
+
+/// Returns the page that asks whether a form is meant, unless it is confirmed: what it does, and the same form again.
+fn unconfirmed(
+    form: &Form,
+    again: Shown,
+    title: &'static str,
+    mut blocks: Vec<Block>,
+) -> Option<Content> {
+    if form.get(CONFIRMED).is_some() {
+        return None;
+    }
+    let mut again = again.dangerous().with(CONFIRMED, "true");
+    for (name, value) in form.fields() {
+        if name != FORM_TOKEN && !again.hidden.iter().any(|(known, _)| known == name) {
+            again = again.with(name, value);
+        }
+    }
+    blocks.push(Block::Form(again));
+    Some(Content::page(title, blocks))
 }
 
 /// Returns the value of a field that a form must have.

@@ -21,12 +21,8 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let filters = [value("type"), value("state"), value("verification_code")];
     let parameters = [&filters[..], &[value("after")]].concat();
     let page = visit.get(&path(&["pending"], &parameters)).await?;
-    let texts = [
-        ("approved", "It was approved."),
-        ("denied", "It was denied."),
-    ];
     let mut blocks = Vec::new();
-    blocks.extend(done(visit, &texts));
+    blocks.extend(done(visit, &DONE));
     blocks.push(Block::Form(search(visit)));
     blocks.push(Block::table(
         "Requests",
@@ -35,7 +31,23 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         "Nothing waits.",
     ));
     blocks.extend(next(&page, ("pending", "after"), &filters));
+    blocks.extend(link_to_documents(visit));
     Ok(Content::page("Approvals", blocks))
+}
+
+/// What each decision has done.
+const DONE: [(&str, &str); 2] = [
+    ("approved", "It was approved."),
+    ("denied", "It was denied."),
+];
+
+fn link_to_documents(visit: &Visit<'_>) -> Option<Block> {
+    let link = (
+        "documents".to_owned(),
+        "Client documents that are denied or pinned",
+    );
+    let may_see = visit.may(|scopes| &scopes.documents_read);
+    may_see.then(|| Block::Links(vec![link]))
 }
 
 /// The types of what waits.
@@ -93,16 +105,16 @@ pub(super) async fn show_one(visit: &Visit<'_>) -> Result<Content, Failure> {
     let id = visit.query("id").ok_or_else(Failure::no_page)?;
     let item = visit.get(&path(&["pending", id], &[])).await?;
     let mut blocks = vec![Block::facts("Request", facts(&item))];
-    if text(&item, "state") == "waiting" && may_decide(visit, &item) {
-        blocks.push(decision(&item, "approve", "Approve"));
-        blocks.push(decision(&item, "deny", "Deny"));
-    }
     blocks.extend(difference(&item));
     blocks.push(metadata(&item));
     let document = text(&item, "document");
     if !document.is_empty() {
         let (title, text) = ("Document".to_owned(), document.to_owned());
         blocks.push(Block::Source(Source { title, text }));
+    }
+    if text(&item, "state") == "waiting" && may_decide(visit, &item) {
+        blocks.push(decision(&item, "approve", "Approve"));
+        blocks.push(decision(&item, "deny", "Deny"));
     }
     Ok(Content::page(shown_name(&item), blocks))
 }

@@ -1,6 +1,6 @@
 //! The scripts: those in force with their faults, the versions that are kept, and the candidate.
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::console::api::{Call, path};
@@ -21,25 +21,62 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     let loaded = visit.get(&path(&["scripts"], &[])).await?;
     let versions = visit.get(&path(&["scripts", "versions"], &[])).await?;
     let versions = items(&versions, "versions");
-    let candidate = visit.find(&path(&["scripts", "candidate"], &[])).await?;
     let may_change = visit.may(|scopes| &scopes.scripts_write);
     let mut blocks = Vec::new();
     blocks.extend(done(visit, &DONE));
+    blocks.extend(faults(&loaded));
+    blocks.extend(link_to_try(visit));
     blocks.push(in_force(&loaded));
     blocks.push(calls(&loaded));
-    blocks.push(kept(versions, may_change));
+    blocks.push(kept(versions));
     blocks.extend(unpin(versions).filter(|_| may_change));
-    if let Some(candidate) = candidate {
+    if let Some(candidate) = candidate(visit).await? {
         blocks.extend(shown_candidate(&candidate, may_change));
     }
     Ok(Content::page("Scripts", blocks))
 }
 
+/// Returns the candidate, if there is one.
+async fn candidate(visit: &Visit<'_>) -> Result<Option<Value>, Failure> {
+    visit.find(&path(&["scripts", "candidate"], &[])).await
+}
+
+fn link_to_try(visit: &Visit<'_>) -> Option<Block> {
+    let may_try = visit.may(|scopes| &scopes.scripts_try);
+    may_try.then(|| Block::Links(vec![("try".to_owned(), "Try a request")]))
+}
+
+/// Returns why scripts were not loaded.
+fn faults(loaded: &Value) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for (member, told, title) in [
+        (
+            "error",
+            "The scripts could not be loaded. The previous ones stay in force until the mistake is corrected.",
+            "Mistake in the scripts",
+        ),
+        (
+            "candidate_error",
+            "The candidate could not be loaded. There is none until the mistake is corrected.",
+            "Mistake in the candidate",
+        ),
+    ] {
+        let cause = text(loaded, member);
+        if !cause.is_empty() {
+            blocks.push(bad(told));
+            let (title, text) = (title.to_owned(), cause.to_owned());
+            blocks.push(Block::Source(Source { title, text }));
+        }
+    }
+    blocks
+}
+
 /// Returns the button that unpins, if a version is pinned.
 fn unpin(versions: &[Value]) -> Option<Block> {
     let is_pinned = versions.iter().any(|version| flag(version, "is_pinned"));
-    let unpin = order("unpin", "Unpin: use the script folder");
-    is_pinned.then(|| Block::Buttons(vec![unpin]))
+    let unpin = order("unpin", "Unpin").folded();
+    let text = "Every server loads its script folder at once, and again whenever it changes.";
+    is_pinned.then(|| Block::Form(unpin.titled("Unpin: use the script folder", text)))
 }
 
 /// What each order has done.
@@ -103,26 +140,16 @@ fn calls(loaded: &Value) -> Block {
     )
 }
 
-fn kept(versions: &[Value], may_change: bool) -> Block {
+fn kept(versions: &[Value]) -> Block {
     Block::table(
         "Versions",
-        &[
-            "Version",
-            "State",
-            "From",
-            "First kept",
-            "Last in force",
-            "Pin",
-        ],
-        versions
-            .iter()
-            .map(|version| version_row(version, may_change))
-            .collect(),
+        &["Version", "State", "From", "First kept", "Last in force"],
+        versions.iter().map(version_row).collect(),
         "No version is kept.",
     )
 }
 
-fn version_row(version: &Value, may_change: bool) -> Vec<Cell> {
+fn version_row(version: &Value) -> Vec<Cell> {
     let (id, is_pinned) = (text(version, "version"), flag(version, "is_pinned"));
     let mut states = Vec::new();
     if flag(version, "is_in_force") {
@@ -131,19 +158,12 @@ fn version_row(version: &Value, may_change: bool) -> Vec<Cell> {
     if is_pinned {
         states.push(Cell::badge(Tone::Plain, "pinned"));
     }
-    let pin = if may_change && !is_pinned {
-        let form = order("pin", "Pin").with("version", id);
-        form.button(format!("Pin version {id}"))
-    } else {
-        Cell::Nothing
-    };
     vec![
         Cell::link(href("version", &[("id", id)]), id),
         Cell::Many(states),
         Cell::text(text(version, "source")),
         time(version, "kept_at"),
         time(version, "in_force_at"),
-        pin,
     ]
 }
 
@@ -181,12 +201,13 @@ fn shown_candidate(candidate: &Value, may_change: bool) -> Vec<Block> {
         blocks.push(bad(text));
     }
     blocks.push(differences(candidate));
-    if may_change {
-        let text =
-            "The candidate becomes a version, and is in force on all servers until it is unpinned.";
-        let form = order("promote", "Promote").titled("Promote the candidate", text);
-        blocks.push(Block::Form(form.folded()));
-    }
+    let page = href("version", &[("id", text(candidate, "version"))]);
+    let link = if may_change {
+        "See how it differs, and promote it"
+    } else {
+        "See how it differs"
+    };
+    blocks.push(Block::Links(vec![(page, link)]));
     blocks
 }
 
@@ -215,17 +236,15 @@ fn differences(candidate: &Value) -> Block {
     )
 }
 
-/// Shows a version: how it differs from the scripts in force, and its files.
+/// Shows a version, or the candidate: how it differs from the scripts in force, and its files.
 pub(super) async fn show_version(visit: &Visit<'_>) -> Result<Content, Failure> {
     let id = visit.query("id").ok_or_else(Failure::no_page)?;
     let version = visit.get(&path(&["scripts", "versions", id], &[])).await?;
     let loaded = visit.get(&path(&["scripts"], &[])).await?;
     let revision = text(&loaded, "revision");
-    let mut blocks = Vec::new();
-    if revision != id {
-        let in_force = path(&["scripts", "versions", revision], &[]);
-        let in_force = visit.find(&in_force).await?.unwrap_or_default();
-        blocks.extend(changed_files(&in_force, &version));
+    let mut blocks = compared(visit, (id, revision), &version).await?;
+    if visit.may(|scopes| &scopes.scripts_write) {
+        blocks.push(Block::Form(switch(visit, id, revision).await?));
     }
     for (name, text) in members(&version, "files") {
         let text = numbered(text.as_str().unwrap_or_default());
@@ -233,6 +252,54 @@ pub(super) async fn show_version(visit: &Visit<'_>) -> Result<Content, Failure> 
         blocks.push(Block::Source(Source { title, text }));
     }
     Ok(Content::page(format!("Version {id}"), blocks))
+}
+
+/// Returns how a version differs from the scripts in force, if it is another one.
+async fn compared(
+    visit: &Visit<'_>,
+    (id, revision): (&str, &str),
+    version: &Value,
+) -> Result<Vec<Block>, Failure> {
+    if revision == id {
+        let text = "This version is in force.".to_owned();
+        return Ok(vec![Block::Text(text)]);
+    }
+    let in_force = path(&["scripts", "versions", revision], &[]);
+    let in_force = visit.find(&in_force).await?.unwrap_or_default();
+    Ok(changed_files(&in_force, version))
+}
+
+/// Returns the form that puts a version in force as it is shown, or the candidate.
+async fn switch(visit: &Visit<'_>, id: &str, in_force: &str) -> Result<Shown, Failure> {
+    let candidate = candidate(visit).await?;
+    let is_candidate = candidate.is_some_and(|it| text(&it, "version") == id);
+    let form = if is_candidate {
+        let text =
+            "The candidate becomes a version, and is in force on all servers until it is unpinned.";
+        order("promote", "Promote").titled("Promote the candidate", text)
+    } else {
+        let text = "The version is in force on all servers until it is unpinned, whatever their script folders have.";
+        order("pin", "Pin").titled("Pin this version", text)
+    };
+    Ok(form.with("version", id).with("in_force", in_force))
+}
+
+/// Checks that the page of the form compared with the scripts that are still in force, and, for the candidate, that it
+/// is the one that was shown.
+async fn check_current(visit: &Visit<'_>, form: &Form, order: &str) -> Result<(), Failure> {
+    let compared = required(form, "in_force", "the scripts in force")?;
+    let loaded = visit.get(&path(&["scripts"], &[])).await?;
+    let mut is_current = text(&loaded, "revision") == compared;
+    if order == "promote" {
+        let candidate = candidate(visit).await?;
+        let shown = required(form, "version", "the version")?;
+        is_current &= candidate.is_none_or(|it| text(&it, "version") == shown);
+    }
+    if is_current {
+        return Ok(());
+    }
+    let text = "Other scripts were loaded in the meantime. Open the page again, and look at the differences.";
+    Err(Failure::new(StatusCode::CONFLICT, text))
 }
 
 /// Returns the files by which a version differs from the scripts in force.
@@ -273,6 +340,9 @@ fn file<'a>(version: &'a Value, name: &str) -> &'a str {
 pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
     let order = required(form, "order", "the order")?;
     let pin = path(&["scripts", "pin"], &[]);
+    if matches!(order, "pin" | "promote") {
+        check_current(visit, form, order).await?;
+    }
     let call = match order {
         "pin" => {
             let version = required(form, "version", "the version")?;

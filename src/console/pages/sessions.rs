@@ -108,7 +108,7 @@ fn revoked(visit: &Visit<'_>, owner: &str, id: &str) -> AuditEvent {
 }
 
 /// Ends the session of the request.
-pub(super) async fn sign_out(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn sign_out(visit: &Visit<'_>, _: &Form) -> Result<Content, Failure> {
     let (by, now) = (&visit.by, visit.cx.begun_at);
     let event = by.did(Action::AdministratorSignedOut, by.client_id.as_str(), now);
     let event: Change = event.with("session", visit.session.id()).change()?;

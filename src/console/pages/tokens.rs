@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 use crate::console::api::{Call, path};
 use crate::console::respond::{Content, Failure};
 use crate::console::value::{items, members, number, text, time, words};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Once, href};
+use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Once, fact, href};
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::{done, next, required};
+use super::{done, next, required, unconfirmed};
 
 /// The path of the tokens in the admin API.
 const ALL: &str = "initial-access-tokens";
@@ -71,22 +71,26 @@ async fn listed(visit: &Visit<'_>, mut blocks: Vec<Block>) -> Result<Content, Fa
 
 fn row(token: &Value) -> Vec<Cell> {
     let (id, note) = (text(token, "id"), text(token, "note"));
-    let used = number(token, "used").unwrap_or(0);
-    let used = match number(token, "uses") {
-        Some(most) => format!("{used} of {most}"),
-        None => used.to_string(),
-    };
     let revoke = Shown::to("tokens", "Revoke").dangerous();
     let revoke = revoke.with("order", "revoke").with("id", id);
     vec![
         Cell::Many(vec![Cell::text(note), Cell::code(id)]),
-        Cell::Text(used),
+        Cell::Text(used(token)),
         time(token, "created_at"),
         time(token, "expires_at"),
         policy(token),
         Cell::link(href("clients", &[("initial_access_token", id)]), "show"),
         revoke.button(format!("Revoke the token {note} {id}")),
     ]
+}
+
+/// Returns how many clients a token has registered.
+fn used(token: &Value) -> String {
+    let used = number(token, "used").unwrap_or(0);
+    match number(token, "uses") {
+        Some(most) => format!("{used} of {most}"),
+        None => used.to_string(),
+    }
 }
 
 /// Returns the policy of a token, a member in each line.
@@ -136,14 +140,34 @@ const MORE: &str = "A JSON object, for example {\"maximum_lifetime\": 86400}. Me
 pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
     match required(form, "order", "the order")? {
         "create" => create(visit, form).await,
-        "revoke" => {
-            let id = required(form, "id", "the token")?;
-            let call = Call::new(Method::DELETE, &path(&[ALL, id], &[]));
-            visit.call(call).await?;
-            Ok(Content::Redirect("tokens?done=revoked".to_owned()))
-        }
+        "revoke" => revoke(visit, form).await,
         _ => Err(Failure::no_page()),
     }
+}
+
+/// Revokes a token, after the question whether that is meant.
+async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+    let id = required(form, "id", "the token")?;
+    let one = path(&[ALL, id], &[]);
+    let token = visit.get(&one).await?;
+    let text = "It registers no more clients, at once and for ever. The clients that it has registered stay.";
+    let again = Shown::to("tokens", "Revoke this token").titled("Revoke", text);
+    if let Some(question) = unconfirmed(form, again, "Revoke a token", vec![facts(&token)]) {
+        return Ok(question);
+    }
+    visit.call(Call::new(Method::DELETE, &one)).await?;
+    Ok(Content::Redirect("tokens?done=revoked".to_owned()))
+}
+
+fn facts(token: &Value) -> Block {
+    let rows = vec![
+        fact("Note", Cell::text(text(token, "note"))),
+        fact("Identifier", Cell::code(text(token, "id"))),
+        fact("Used", Cell::Text(used(token))),
+        fact("Expires", time(token, "expires_at")),
+        fact("Policy", policy(token)),
+    ];
+    Block::facts("Token", rows)
 }
 
 async fn create(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {

@@ -16,7 +16,6 @@ use serde_json::{Map, Value};
 
 use crate::events;
 use crate::http::{Problem, answer, peer};
-use crate::server::reload::Reloads;
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
 pub(crate) use certificates::Certificates;
@@ -38,7 +37,6 @@ pub(crate) enum Audience {
 #[derive(Clone)]
 struct ProbeState {
     service: Arc<Service>,
-    reloads: Arc<Reloads>,
     certificates: Certificates,
     /// Whether the store answered recently.
     store: Arc<Recent>,
@@ -56,7 +54,6 @@ impl ProbeState {
 /// and the failures.
 pub(crate) fn router(
     service: Arc<Service>,
-    reloads: Arc<Reloads>,
     certificates: Certificates,
     audience: Audience,
 ) -> Router {
@@ -67,7 +64,6 @@ pub(crate) fn router(
         .route(numbers, get(measured))
         .with_state(ProbeState {
             service,
-            reloads,
             certificates,
             store: Arc::default(),
             audience,
@@ -103,12 +99,7 @@ async fn healthy() -> Response {
 /// The answer reports these failures to its audience.
 async fn ready(State(sources): State<ProbeState>, request: Request<Body>) -> Response {
     let may_see_more = sources.may_see_more(request);
-    let ProbeState {
-        service,
-        reloads,
-        store,
-        ..
-    } = sources;
+    let ProbeState { service, store, .. } = sources;
     if !store.is_well(|| store_answers(&service)).await {
         return Problem::unavailable("the store does not respond", 5).into_response();
     }
@@ -116,12 +107,12 @@ async fn ready(State(sources): State<ProbeState>, request: Request<Body>) -> Res
     if !may_see_more {
         return answer::json(StatusCode::OK, &body);
     }
-    body.extend(details(&service, &reloads));
+    body.extend(details(&service));
     answer::json(StatusCode::OK, &body)
 }
 
 /// Returns the members of `/readyz` that only operators see.
-fn details(service: &Service, reloads: &Reloads) -> Map<String, Value> {
+fn details(service: &Service) -> Map<String, Value> {
     let mut details = Map::new();
     let snapshot = service.snapshot();
     let scripts = &snapshot.scripts;
@@ -130,7 +121,7 @@ fn details(service: &Service, reloads: &Reloads) -> Map<String, Value> {
     if let Some(pin) = &snapshot.pin {
         details.insert("scriptsPinned".to_owned(), pin.version.as_str().into());
     }
-    for (name, error) in reloads.failures() {
+    for (name, error) in service.reloads.failures() {
         details.insert(name.to_owned(), error.into());
     }
     if let Some(trouble) = service.upstream.as_ref().and_then(Upstream::trouble) {

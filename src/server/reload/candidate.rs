@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::config::ScriptSettings;
 use crate::script::ScriptSet;
+use crate::server::reload::Reloader;
 use crate::server::reload::versions::{Compiler, without_mistakes};
-use crate::server::reload::{Reloader, note};
-use crate::service::Candidate;
+use crate::service::{Candidate, reloads::Reloadable};
 
 impl Reloader {
     /// Loads the candidate again. If that fails, there is none: an old candidate would be taken for the new one.
@@ -22,7 +22,7 @@ impl Reloader {
                 (None, Some(cause))
             }
         };
-        note(&self.reloads.candidate, failure);
+        self.service.reloads.note(Reloadable::Candidate, failure);
         let present = self.service.snapshot();
         if present.candidate.is_none() && candidate.is_none() {
             return;

@@ -12,7 +12,7 @@ mod secrets;
 pub(crate) mod versions;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ use crate::http::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
 use crate::server::{systemd, systemd::ServerState, watch, watch::Guard, watch::WatchError};
+use crate::service::reloads::Reloadable;
 use crate::service::script_orders::QueuedOrder;
 use crate::service::{self, Judged, Service, Snapshot};
 use crate::store::{Action, AuditEvent, Author};
@@ -33,67 +34,17 @@ use crate::telemetry::{Reloaded, meter};
 use removal::Removal;
 use versions::WantedScripts;
 
-/// Why the last reload of each type failed.
-#[derive(Debug, Default)]
-pub(crate) struct Reloads {
-    scripts: Mutex<Option<String>>,
-    configuration: Mutex<Option<String>>,
-    tls: Mutex<Option<String>>,
-    candidate: Mutex<Option<String>>,
-    secrets: Mutex<Option<String>>,
-    key: Mutex<Option<String>>,
-}
-
-impl Reloads {
-    /// Reports the mistakes in the scripts with which the server starts. No previous set could take their
-    /// place, so they are used, and what they do wrong fails when it runs.
-    pub(crate) fn of(scripts: &ScriptSet) -> Self {
-        let reloads = Self::default();
-        if let Some(mistakes) = scripts.mistakes() {
-            let cause = mistakes.to_string();
-            tracing::error!(
-                cause,
-                "the scripts have mistakes; run `registrar script check`"
-            );
-            note(&reloads.scripts, Some(cause));
-        }
-        reloads
+/// Reports the mistakes in the scripts with which the server starts. No previous set could take their place, so they
+/// are used, and what they do wrong fails when it runs.
+fn note_mistakes(service: &Service) {
+    if let Some(mistakes) = service.snapshot().scripts.mistakes() {
+        let cause = mistakes.to_string();
+        tracing::error!(
+            cause,
+            "the scripts have mistakes; run `registrar script check`"
+        );
+        service.reloads.note(Reloadable::Scripts, Some(cause));
     }
-
-    /// Returns what could not be reloaded, and why, under the names of members of `/readyz`.
-    pub(crate) fn failures(&self) -> Vec<(&'static str, String)> {
-        let kinds = [
-            ("scriptsError", &self.scripts),
-            ("configurationError", &self.configuration),
-            ("tlsError", &self.tls),
-            ("candidateError", &self.candidate),
-            ("secretsError", &self.secrets),
-            ("keyError", &self.key),
-        ];
-        let mut failures = Vec::new();
-        for (name, slot) in kinds {
-            let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(error) = &*slot {
-                failures.push((name, error.clone()));
-            }
-        }
-        failures
-    }
-
-    /// Notes why the key file could not be reloaded, or that it was.
-    pub(crate) fn note_key(&self, failure: Option<String>) {
-        note(&self.key, failure);
-    }
-
-    /// Returns why the scripts could not be reloaded.
-    fn scripts_failure(&self) -> Option<String> {
-        let failure = self.scripts.lock();
-        failure.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
-    *slot.lock().unwrap_or_else(PoisonError::into_inner) = failure;
 }
 
 /// Lets the metrics of the scripts that take effect begin.
@@ -180,7 +131,6 @@ pub(crate) struct Reloader {
     patches: u64,
     /// The warnings about the configuration in force.
     warnings: Vec<String>,
-    reloads: Arc<Reloads>,
     tls: Arc<Tls>,
     /// Scripts in force that are missing in the folder.
     removal: Option<Removal>,
@@ -192,16 +142,15 @@ impl Reloader {
         service: Arc<Service>,
         sources: Sources,
         warnings: Vec<String>,
-        reloads: Arc<Reloads>,
         tls: Arc<Tls>,
     ) -> Self {
         let patches = service.snapshot().patches;
+        note_mistakes(&service);
         Self {
             service,
             sources,
             patches,
             warnings,
-            reloads,
             tls,
             removal: None,
         }
@@ -280,7 +229,7 @@ impl Reloader {
             tracing::error!(cause, "TLS file reload failed; keeping the previous files");
         }
         self.count(Reloaded::Certificate, failure.is_none());
-        note(&self.reloads.tls, failure);
+        self.service.reloads.note(Reloadable::Tls, failure);
     }
 
     /// Reloads the scripts after a change of their folder.
@@ -300,7 +249,7 @@ impl Reloader {
         let failure = match self.load_wanted().await {
             Ok(wanted) => {
                 if let Some(reason) = self.awaits_removal(&wanted) {
-                    return note(&self.reloads.scripts, Some(reason));
+                    return self.service.reloads.note(Reloadable::Scripts, Some(reason));
                 }
                 self.swap_scripts(wanted).await;
                 None
@@ -313,7 +262,7 @@ impl Reloader {
             self.log(event.refused("invalid_scripts")).await;
         }
         self.count(Reloaded::Scripts, failure.is_none());
-        note(&self.reloads.scripts, failure);
+        self.service.reloads.note(Reloadable::Scripts, failure);
     }
 
     fn count(&self, what: Reloaded, is_ok: bool) {
@@ -403,12 +352,14 @@ impl Reloader {
     /// Notes why the configuration was rejected.
     fn refuse(&self, cause: String) {
         self.count(Reloaded::Configuration, false);
-        note(&self.reloads.configuration, Some(cause));
+        self.service
+            .reloads
+            .note(Reloadable::Configuration, Some(cause));
     }
 
     /// Swaps the live part of the configuration for the one of `next`.
     async fn take(&mut self, next: &Whole) {
-        note(&self.reloads.configuration, None);
+        self.service.reloads.note(Reloadable::Configuration, None);
         self.warn(&next.configuration.warnings);
         meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
         let is_from_file = self.sources.file.is_some();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::server::reload::{Reloader, note};
-use crate::service::published_keys;
+use crate::server::reload::Reloader;
+use crate::service::{published_keys, reloads::Reloadable};
 use crate::telemetry::Reloaded;
 
 impl Reloader {
@@ -34,6 +34,6 @@ impl Reloader {
             );
         }
         self.count(Reloaded::Secrets, failure.is_none());
-        note(&self.reloads.secrets, failure);
+        self.service.reloads.note(Reloadable::Secrets, failure);
     }
 }

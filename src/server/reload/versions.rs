@@ -10,7 +10,7 @@ use crate::live::{Change, Operations, PatchError};
 use crate::script::{LoadErrors, Runtime, ScriptSet, testing, testing::WorldSettings};
 use crate::server::reload::Reloader;
 use crate::service::script_orders::QueuedOrder;
-use crate::service::{ScriptOrder, ScriptOrderError, ScriptsInForce};
+use crate::service::{ScriptOrder, ScriptOrderError, ScriptsInForce, reloads::Reloadable};
 use crate::store::{Action, Author, Pin, ScriptFiles, Store, VersionError, VersionSource};
 
 /// Scripts that can be in force, with the pin that puts them in force, if any.
@@ -276,7 +276,7 @@ impl Reloader {
     /// Puts the scripts in force that should be.
     async fn put_wanted_in_force(&mut self) -> Result<ScriptsInForce, ScriptOrderError> {
         self.scripts().await;
-        if let Some(cause) = self.reloads.scripts_failure() {
+        if let Some(cause) = self.service.reloads.failure(Reloadable::Scripts) {
             return Err(ScriptOrderError::Invalid(cause));
         }
         Ok(self.in_force())

@@ -217,6 +217,7 @@ fn admin_documents() -> Router<Arc<Service>> {
         .route("/check", post_only(post(document_check::post)))
         .route("/approve", post_only(post(document_orders::approve)))
         .route("/deny", post_only(post(document_orders::deny)))
+        .route("/allow", post_only(post(document_orders::allow)))
         .route("/refresh", post_only(post(document_orders::refresh)))
         .route("/pin", post_only(post(document_orders::pin)))
         .route("/unpin", post_only(post(document_orders::unpin)));

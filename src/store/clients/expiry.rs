@@ -43,6 +43,20 @@ impl Expired {
 }
 
 impl Clients {
+    /// Returns how many clients expire after `now` and before `before`. Counting stops after `most`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn count_expiring(
+        &self,
+        now: Timestamp,
+        before: Timestamp,
+        most: usize,
+    ) -> Result<usize, StoreError> {
+        let range = keys::clients_expiring(now.plus(1), before);
+        Ok(self.0.scan(range, most).await?.len())
+    }
+
     /// Visits the next index entries, at most `limit`, and removes their clients. A client that has not
     /// expired is not touched; one that cannot be read is logged.
     ///

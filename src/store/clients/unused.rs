@@ -64,6 +64,26 @@ fn is_decided(client: &Client) -> bool {
 }
 
 impl Uses {
+    /// Returns how many clients were never used, and how many were not used for long. Counting stops after `most`. Uses
+    /// that are not written yet are not known.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn count_unused(
+        &self,
+        unused: Unused,
+        most: usize,
+    ) -> Result<(usize, usize), StoreError> {
+        let count = async |range: Option<Range<Vec<u8>>>| match range {
+            Some(range) => Ok(self.clients.0.scan(range, most).await?.len()),
+            None => Ok::<usize, StoreError>(0),
+        };
+        Ok((
+            count(unused.never_since.map(keys::never_used)).await?,
+            count(unused.idle_since.map(keys::last_used)).await?,
+        ))
+    }
+
     /// Visits the next index entries, at most `limit`, and removes their clients, each together with what
     /// `also` returns for it. Clients that are in use, or whose use is still to be written, are not
     /// touched. A client that cannot be read is logged.

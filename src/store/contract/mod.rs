@@ -16,6 +16,7 @@ mod pending;
 mod postgres;
 mod restart;
 mod script_versions;
+mod sessions;
 mod single_use;
 mod sweep;
 mod tokens;

@@ -162,7 +162,6 @@ impl Sessions {
     }
 
     /// Returns the session with this `secret`, and the administrator if one has signed in, if both are valid at `now`.
-    /// The session is prolonged.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -191,12 +190,18 @@ impl Sessions {
                 Some(client)
             }
         };
-        self.prolong(&found, now).await?;
         Ok(Some((FoundSession(found), client)))
     }
 
-    /// Another request of the same session may prolong it, or end it, at the same time, and wins.
-    async fn prolong(&self, found: &Found<Session>, now: Timestamp) -> Result<(), StoreError> {
+    /// Prolongs a session, which is used at `now`. Another request of it may do so, or end it, at the same time, and wins.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn prolong(
+        &self,
+        FoundSession(found): &FoundSession,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if now < found.entry.value.used_at.plus(PROLONGED) {
             return Ok(());
         }

@@ -208,6 +208,14 @@ pub(super) fn clients_expired(at: Timestamp) -> Range<Vec<u8>> {
     EXPIRIES.to_vec()..[EXPIRIES, &moment(at.plus(1))].concat()
 }
 
+/// Returns the range of the clients that expire from `from` on and before `before`.
+pub(super) fn clients_expiring(from: Timestamp, before: Timestamp) -> Range<Vec<u8>> {
+    let start = [EXPIRIES, &moment(from)].concat();
+    let end = [EXPIRIES, &moment(before)].concat();
+    let end = end.max(start.clone());
+    start..end
+}
+
 /// Returns the client that a key of the expiry index names.
 pub(super) fn expiring_client(key: &[u8]) -> Option<ClientId> {
     client_id(key.get(EXPIRIES.len() + MOMENT + 1..)?)

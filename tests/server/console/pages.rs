@@ -118,7 +118,11 @@ async fn a_token_is_made_shown_once_and_revoked() {
         .as_str()
         .unwrap()
         .to_owned();
-    let fields = [("order", "revoke"), ("id", id.as_str())];
+    let fields = [
+        ("order", "revoke"),
+        ("id", id.as_str()),
+        ("confirmed", "true"),
+    ];
     let revoked = browser.post(&shown, "tokens", &fields).await;
     assert_eq!(revoked.header("location"), "tokens?done=revoked");
     let tokens = server
@@ -311,7 +315,11 @@ async fn scripts_are_shown_with_their_last_fault_and_pinned() {
     let revision = scripts.body["revision"].as_str().unwrap();
     let version = browser.get(&format!("version?id={revision}")).await;
     assert!(version.text.contains("throw 5;"), "{}", version.text);
-    let fields = [("order", "pin"), ("version", revision)];
+    let fields = [
+        ("order", "pin"),
+        ("version", revision),
+        ("in_force", revision),
+    ];
     let pinned = browser.post(&shown, "scripts", &fields).await;
     pinned.expect_status(303);
     assert_eq!(pinned.header("location"), "scripts?done=pin");
@@ -320,9 +328,12 @@ async fn scripts_are_shown_with_their_last_fault_and_pinned() {
     let unpinned = browser.post(&shown, "scripts", &[("order", "unpin")]).await;
     unpinned.expect_status(303);
     assert_eq!(unpinned.header("location"), "scripts?done=unpin");
-    let promoted = browser
-        .post(&shown, "scripts", &[("order", "promote")])
-        .await;
+    let promote = [
+        ("order", "promote"),
+        ("version", revision),
+        ("in_force", revision),
+    ];
+    let promoted = browser.post(&shown, "scripts", &promote).await;
     promoted.expect_status(409);
     // The first administrator is not a registration.
     let overview = browser.get("").await;

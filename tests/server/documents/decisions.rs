@@ -221,3 +221,50 @@ async fn withdrawn_redirect_uris_come_back_with_the_document() {
     assert_eq!(whole["metadata"], first["metadata"]);
     assert_eq!(whole["document"]["held_change"], json!(null));
 }
+
+#[tokio::test]
+async fn a_denial_ends_by_order_and_pinned_documents_are_listed() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    let order = json!({"client_id": url});
+    let early = world.order("allow", order.clone()).await;
+    early.expect_error(404, &["not_found"]);
+    world.order("deny", order.clone()).await.expect_status(204);
+    world.expect_denied(&url).await;
+    let allowed = world.order("allow", order.clone()).await;
+    allowed.expect_status(204);
+    let again = world.order("allow", order.clone()).await;
+    again.expect_error(404, &["not_found"]);
+    world.client(&url).await;
+    let listed = async |state: &str| {
+        let path = format!("/admin/v1/client-documents?state={state}");
+        let page = world.ask("GET", &path).await;
+        page.expect_status(200);
+        page.body["documents"].clone()
+    };
+    assert_eq!(listed("denied").await, json!([]));
+    assert_eq!(listed("pinned").await, json!([]));
+    let document = world.document(PATH, json!({"client_name": "Pinned"}));
+    let pin = json!({"client_id": url, "document": document, "note": "kept"});
+    world.order("pin", pin).await.expect_status(200);
+    let pinned = listed("pinned").await;
+    assert_eq!(pinned.as_array().map(Vec::len), Some(1));
+    for (name, value) in [
+        ("client_id", json!(url)),
+        ("state", json!("pinned")),
+        ("client_name", json!("Pinned")),
+        ("note", json!("kept")),
+        ("by", json!("administrator")),
+    ] {
+        assert_eq!(pinned[0][name], value, "{name}");
+    }
+    let events = world
+        .ask("GET", "/admin/v1/audit?action=document_denied")
+        .await;
+    let events = events.body["events"].as_array().unwrap().clone();
+    let details: Vec<&Value> = events
+        .iter()
+        .map(|event| &event["details"]["denied"])
+        .collect();
+    assert_eq!(details, [&Value::Null, &json!(false)]);
+}

@@ -9,7 +9,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{Begun, Provider, SECRET, Visitor, expect_refused, server_of};
-use crate::console::{CANARY, PAGES, expect_sign_in};
+use crate::console::{CANARY, expect_sign_in, pages};
 use crate::support::{Reply, minimal, with};
 
 #[tokio::test]
@@ -133,8 +133,8 @@ async fn a_person_with_all_scopes_changes_what_an_administrator_could() {
     let admins = json!({"groups": "registrar-admins", "name": CANARY});
     visitor.sign_in(&provider, admins).await.expect_status(200);
     let mut browser = visitor.browser();
-    for page in PAGES {
-        let answer = browser.get(page).await;
+    for page in pages() {
+        let answer = browser.get(&page).await;
         assert_ne!(answer.status, 403, "{page}");
         assert!(!answer.text.contains("<script>alert"), "{page}");
     }
