@@ -7,6 +7,7 @@
 mod api;
 mod chart;
 mod difference;
+mod field;
 mod login;
 mod pages;
 mod respond;
