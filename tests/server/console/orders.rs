@@ -212,7 +212,12 @@ async fn about_events(orders: &mut Orders<'_>) {
         ("order", "retry"),
     ];
     orders.give("events", &retry, "event_retried").await;
-    let enable = [("consumer", "hooks"), ("order", "enable")];
+    let storage = orders.browser.server.storage();
+    storage
+        .begin_disabled("webhook:gone", "410 Gone")
+        .await
+        .unwrap();
+    let enable = [("consumer", "webhook:gone"), ("order", "enable")];
     orders.give("events", &enable, "consumer_enabled").await;
 }
 

@@ -26,7 +26,7 @@ async fn a_client_is_found_disabled_given_a_secret_and_deleted_as_by_the_api() {
     let shown = browser.get(&page).await;
     shown.expect_status(200);
     for text in [
-        "<code>redirect_uris</code>",
+        "<code class=\"word\">redirect_uris</code>",
         "https://client.example.org/cb",
         "request",
         "default",
