@@ -213,8 +213,8 @@ impl Resolver {
         let stored = service.store.clients.find(&id).await?;
         let stored = stored.ok_or(ReviewError::Unknown)?;
         let client = unpinned(stored.client()).ok_or(ReviewError::Unknown)?;
-        let event = order.author.did(Action::DocumentPinned, id.as_str(), now);
-        let along = Along::audited(&event.with("pinned", false), Reason::Administrator);
+        let event = order.author.did(Action::DocumentUnpinned, id.as_str(), now);
+        let along = Along::audited(&event, Reason::Administrator);
         let state = ClientDocuments::state_change(&id, &FetchState::default())?;
         let clients = &service.store.clients;
         clients.replace(&stored, &client, along.and(state)).await?;
@@ -234,9 +234,9 @@ impl Resolver {
         if documents.denial(url.as_str(), now).await?.is_none() {
             return Err(ReviewError::NotDenied);
         }
-        let event = order.author.did(Action::DocumentDenied, id.as_str(), now);
+        let event = order.author.did(Action::DocumentAllowed, id.as_str(), now);
+        let event = event.change()?;
         let removal = documents.denial_removal(url.as_str()).await?;
-        let event = event.with("denied", false).change()?;
         documents.apply(removal.and(event)).await?;
         self.0.memory.forget(url.as_str());
         Ok(())

@@ -110,8 +110,12 @@ pub(crate) enum Action {
     DocumentApproved,
     /// An administrator denied a client document.
     DocumentDenied,
+    /// An administrator ended the denial of a client document.
+    DocumentAllowed,
     /// An administrator brought a client document, which is never fetched.
     DocumentPinned,
+    /// An administrator ended the pin of a client document, which is fetched again.
+    DocumentUnpinned,
     /// An administrator had a client document fetched.
     DocumentRefreshed,
     /// A client document no longer exists at its URL.

@@ -175,10 +175,8 @@ async fn about_approvals(orders: &mut Orders<'_>) {
 async fn about_documents(orders: &mut Orders<'_>) {
     let document = document("App").to_string();
     let fields = |order| [("client_id", URL), ("order", order)];
-    for order in ["deny", "allow"] {
-        orders
-            .confirm("documents", &fields(order), "document_denied")
-            .await;
+    for (order, action) in [("deny", "document_denied"), ("allow", "document_allowed")] {
+        orders.confirm("documents", &fields(order), action).await;
     }
     let pin = [&fields("pin")[..], &[("document", document.as_str())]].concat();
     orders.confirm("documents", &pin, "document_pinned").await;
@@ -189,7 +187,7 @@ async fn about_documents(orders: &mut Orders<'_>) {
         list.text
     );
     orders
-        .confirm("documents", &fields("unpin"), "document_pinned")
+        .confirm("documents", &fields("unpin"), "document_unpinned")
         .await;
     let list = orders.browser.get("documents").await;
     assert!(
