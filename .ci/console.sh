@@ -75,7 +75,7 @@ export SHOTS CHROMEDRIVER=http://127.0.0.1:$driver CONSOLE=http://$listen/consol
 export CREDENTIALS=$work/data/admin-credentials.json AXE=$work/node_modules/axe-core/axe.min.js
 export TOKEN=http://$listen/token RESOLVE=http://$listen/admin/v1/clients/resolve
 export SCRIPT=$work/scripts/10-policy.rhai WEBHOOK=http://127.0.0.1:$webhook DOCUMENT=https://localhost:$documents/client.json
-if ! timeout "${PATIENCE:-80}" python3 .ci/console/try.py || ! timeout 80 python3 .ci/console/login.py; then
+if ! timeout "${PATIENCE:-240}" python3 .ci/console/try.py || ! timeout 120 python3 .ci/console/login.py; then
     tail -n 20 "$work/registrar.log" "$work/provider.log"
     exit 1
 fi
