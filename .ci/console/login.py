@@ -6,7 +6,6 @@ of the provider.
 import importlib
 import os
 import sys
-import time
 
 Browser = importlib.import_module("try").Browser
 LINK = f"Sign in with {os.environ['PROVIDER']}"
@@ -21,20 +20,12 @@ def sign_in(browser, name):
     browser.submit("button", "Continue")
 
 
-def wait_for(browser, text):
-    for _ in range(100):
-        if browser.page() and text in browser.text():
-            return
-        time.sleep(0.05)
-    sys.exit(f"{browser.url()} does not show {text!r}:\n{browser.text()}")
-
-
 def main():
     # Nobody clicks on the page that leads on to what was asked for.
     ada = Browser()
     ada.open("clients")
     sign_in(ada, "ada")
-    wait_for(ada, "Name contains")
+    ada.seen("Name contains")
     ada.expect("Ada Lovelace")
     if not ada.url().endswith("/console/clients"):
         sys.exit(f"the sign-in leads to {ada.url()}")
@@ -47,7 +38,7 @@ def main():
     grace = Browser()
     grace.open("")
     sign_in(grace, "grace")
-    wait_for(grace, "Overview")
+    grace.seen("Overview")
     grace.open("tokens")
     grace.expect("You lack the scope tokens.write.")
 
@@ -55,7 +46,7 @@ def main():
     eve = Browser()
     eve.open("")
     sign_in(eve, "eve")
-    wait_for(eve, "nothing in your groups gives you access")
+    eve.seen("nothing in your groups gives you access")
     eve.check("not-signed-in")
     eve.submit("a", "Back to the sign-in")
     eve.expect("Sign in to Registrar")

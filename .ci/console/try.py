@@ -73,11 +73,23 @@ class Browser:
 
     def find(self, css, text=None):
         """Returns the first element that `css` selects, and whose text or label is `text`."""
+        for _ in range(5):
+            try:
+                element = self.found(css, text)
+            except SystemExit:
+                # The script of the page has just replaced the part with an element that was looked at.
+                continue
+            if element:
+                return element
+            break
+        sys.exit(f"{self.url()} has no {css} {text or ''}:\n{self.text()}")
+
+    def found(self, css, text):
         for element in self.do("POST", "elements", {"using": "css selector", "value": css}):
             element = element[ELEMENT]
             if text is None or self.do("GET", f"element/{element}/text") == text:
                 return element
-        sys.exit(f"{self.url()} has no {css} {text or ''}:\n{self.text()}")
+        return None
 
     def page(self):
         """Returns the root element of the page, which no other page has, or None between two pages."""
@@ -94,10 +106,18 @@ class Browser:
         """Clicks on something that leads to another page, and waits for that."""
         before = self.click(css, text)
         for _ in range(100):
-            if self.page() not in (None, before) and self.run("return document.readyState") == "complete":
+            if self.follows(before):
                 return
             time.sleep(0.05)
         sys.exit(f"nothing follows a click on {css} {text or ''}")
+
+    def follows(self, before):
+        """Whether another page than that with the root element `before` is there."""
+        try:
+            return self.page() not in (None, before) and self.run("return document.readyState") == "complete"
+        except SystemExit:
+            # The page gave way to the next one just then.
+            return False
 
     def type(self, css, text):
         element = self.find(css)
@@ -106,6 +126,13 @@ class Browser:
 
     def text(self):
         return self.run("return document.body.innerText")
+
+    def shows(self, text):
+        """Whether the page shows a text. Between two pages, nothing is shown."""
+        try:
+            return text in self.text()
+        except SystemExit:
+            return False
 
     def url(self):
         return self.do("GET", "url")
@@ -135,7 +162,7 @@ class Browser:
     def seen(self, text):
         """Waits until the page shows a text by itself."""
         for _ in range(200):
-            if text in self.text():
+            if self.shows(text):
                 return
             time.sleep(0.1)
         self.expect(text)
