@@ -11,7 +11,9 @@ registrar=$(realpath "${REGISTRAR:-target/release/registrar}")
 export SECONDS_EACH=${1:-5} CONNECTIONS=${2:-16} NODE_ENV=production
 # WRK= (empty) makes Node generate the load.
 WRK=${WRK-$(command -v wrk || true)}
+# BODY_FILE names another body than the small one, such as benches/full-registration.json.
 BODY=$(sed -n 's/^const BODY: &str = r#"\(.*\)"#;$/\1/p' benches/load/main.rs)
+if [ -n "${BODY_FILE:-}" ]; then BODY=$(tr -d '\n' <"$BODY_FILE"); fi
 export WRK BODY
 test -n "$BODY"
 
