@@ -26,23 +26,29 @@ pub(crate) fn time(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse() {
         return (!text.starts_with('+')).then(|| Timestamp::from_unix(seconds));
     }
-    let moment = text.parse::<Moment>().ok().or_else(|| day(text));
-    let seconds = match moment {
-        Some(moment) => u64::try_from(moment.as_second()).ok(),
-        // In a query, a plus sign is read as a space.
-        None => match text.strip_prefix(['+', ' ']) {
-            Some(later) => with_units(later).and_then(|seconds| now.unix().checked_add(seconds)),
-            None => with_units(text).and_then(|seconds| now.unix().checked_sub(seconds)),
-        },
+    if let Some(moment) = instant(text).or_else(|| day(text)) {
+        return Some(moment);
+    }
+    // In a query, a plus sign is read as a space.
+    let seconds = match text.strip_prefix(['+', ' ']) {
+        Some(later) => with_units(later).and_then(|seconds| now.unix().checked_add(seconds)),
+        None => with_units(text).and_then(|seconds| now.unix().checked_sub(seconds)),
     };
     seconds.map(Timestamp::from_unix)
 }
 
-/// Returns the beginning of a day in UTC.
-fn day(text: &str) -> Option<Moment> {
+/// Returns the beginning of a day in UTC. Returns `None` for another form, and for a day before 1970.
+pub(crate) fn day(text: &str) -> Option<Timestamp> {
     let is_digit_or_dash = |byte: u8| byte.is_ascii_digit() || byte == b'-';
     let is_day = text.len() == "2026-01-31".len() && text.bytes().all(is_digit_or_dash);
-    is_day.then(|| format!("{text}T00:00:00Z").parse().ok())?
+    is_day.then(|| instant(&format!("{text}T00:00:00Z")))?
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    let moment: Moment = text.parse().ok()?;
+    u64::try_from(moment.as_second())
+        .ok()
+        .map(Timestamp::from_unix)
 }
 
 /// Parses a duration, in seconds or with units, and returns its seconds. Returns `None` for another form.

@@ -1,8 +1,8 @@
 //! The list of clients, with the filters of the admin API.
 
-use jiff::Timestamp as Moment;
 use serde_json::Value;
 
+use crate::base::{Timestamp, moment};
 use crate::client::TrustLevel;
 use crate::console::api::path;
 use crate::console::respond::{Content, Failure};
@@ -50,7 +50,7 @@ pub(super) fn filters<'a>(
             continue;
         };
         let value = if MOMENTS.contains(&name) {
-            seconds(value)?
+            moment_of(value)?.to_string()
         } else {
             value.to_owned()
         };
@@ -65,15 +65,17 @@ pub(super) fn pairs<'a>(filters: &'a [(&'static str, String)]) -> Vec<(&'a str, 
     filters.iter().map(pair).collect()
 }
 
-/// Returns the seconds from 1970 to a moment, or to the beginning of a day.
-pub(super) fn seconds(text: &str) -> Result<String, Failure> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(text.to_owned());
-    }
-    match format!("{text}T00:00:00Z").parse::<Moment>() {
-        Ok(day) => Ok(day.as_second().to_string()),
-        Err(_) => Err(Failure::invalid("Enter days in the form 2026-01-31.")),
-    }
+/// Returns the moment that a field for a day has: the beginning of a day, or seconds since 1970.
+///
+/// # Errors
+/// Another form.
+pub(super) fn moment_of(text: &str) -> Result<Timestamp, Failure> {
+    let moment = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok().map(Timestamp::from_unix)
+    } else {
+        moment::day(text)
+    };
+    moment.ok_or_else(|| Failure::invalid("Enter days in the form 2026-01-31."))
 }
 
 /// Returns what a field for a day shows of a moment.

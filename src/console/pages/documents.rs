@@ -9,7 +9,7 @@ use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Source,
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::clients::seconds;
+use super::clients::moment_of;
 use super::{done, next, required, unconfirmed};
 
 /// The path of client documents in the admin API.
@@ -163,8 +163,7 @@ fn wanted(order: &str, url: &str, form: &Form) -> Result<Map<String, Value>, Fai
     if order == "deny"
         && let Some(until) = form.get("until")
     {
-        let until = seconds(until)?.parse::<u64>().unwrap_or_default();
-        body.insert("until".to_owned(), until.into());
+        body.insert("until".to_owned(), moment_of(until)?.unix().into());
     }
     if order == "pin" {
         let document = required(form, "document", "the document")?;

@@ -175,6 +175,12 @@ async fn about_approvals(orders: &mut Orders<'_>) {
 async fn about_documents(orders: &mut Orders<'_>) {
     let document = document("App").to_string();
     let fields = |order| [("client_id", URL), ("order", order)];
+    let shown = orders.browser.get("documents").await;
+    for until in ["tomorrow", "1969-12-31", "99999999999999999999"] {
+        let wrong = [&fields("deny")[..], &[("until", until)]].concat();
+        let answer = orders.browser.post(&shown, "documents", &wrong).await;
+        answer.expect_status(400);
+    }
     for (order, action) in [("deny", "document_denied"), ("allow", "document_allowed")] {
         orders.confirm("documents", &fields(order), action).await;
     }
