@@ -99,7 +99,9 @@ fn unusable(folder: &Path, error: std::io::Error) -> RestoreError {
     }
 }
 
+/// Fails if there is something in `folder`. An unfinished restore is named first, in whatever order the names come.
 fn refuse_occupied(folder: &Path) -> Result<(), RestoreError> {
+    refuse_unfinished(folder)?;
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -107,9 +109,6 @@ fn refuse_occupied(folder: &Path) -> Result<(), RestoreError> {
     };
     for entry in entries {
         let entry = entry.map_err(|error| unusable(folder, error))?;
-        if entry.file_name() == MARK {
-            return Err(StoreError::Unrestored(folder.to_owned()).into());
-        }
         if entry.file_name() != NOTHING {
             return Err(RestoreError::Occupied(folder.to_owned()));
         }
