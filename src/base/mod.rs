@@ -3,6 +3,7 @@
 
 pub(crate) mod absent;
 pub(crate) mod address;
+mod aead;
 pub(crate) mod client_url;
 pub mod clock;
 mod ids;

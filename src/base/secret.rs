@@ -7,11 +7,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use crate::base::aead::{self, KEY_BYTES, NONCE_BYTES};
 use crate::base::{random, random::NoRandomness};
 
 /// A secret text. It has no `Display`, its `Debug` reveals nothing, and its memory is wiped on
@@ -146,11 +146,6 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// Bytes of the nonce of AES-256-GCM.
-pub(super) const NONCE_BYTES: usize = 12;
-/// Bytes of the tag of AES-256-GCM.
-pub(super) const TAG_BYTES: usize = 16;
-
 /// The reasons why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
@@ -167,7 +162,7 @@ pub(crate) enum SealError {
 
 /// A key that seals secrets at rest. It has 256 bits.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SealingKey([u8; 32]);
+pub(crate) struct SealingKey([u8; KEY_BYTES]);
 
 impl fmt::Debug for SealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,7 +172,7 @@ impl fmt::Debug for SealingKey {
 
 impl SealingKey {
     /// Returns the key with these bytes.
-    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
 
@@ -207,18 +202,11 @@ impl SealingKey {
     /// When no random bytes are available or the cipher fails.
     pub(crate) fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
         let nonce = random::bytes::<NONCE_BYTES>()?;
-        let mut tag = [0; TAG_BYTES];
         let text = secret.expose().as_bytes();
-        let cipher = Cipher::aes_256_gcm();
-        let sealed = encrypt_aead(
-            cipher,
-            &self.0,
-            Some(&nonce),
-            owner.as_bytes(),
-            text,
-            &mut tag,
-        )?;
-        Ok(Sealed([&nonce[..], &sealed, &tag].concat()))
+        let mut sealed = Vec::with_capacity(nonce.len() + text.len() + aead::TAG_BYTES);
+        sealed.extend_from_slice(&nonce);
+        aead::seal(&self.0, &nonce, owner.as_bytes(), text, &mut sealed)?;
+        Ok(Sealed(sealed))
     }
 
     /// Opens a secret that [`SealingKey::seal`] sealed for `owner`.
@@ -226,21 +214,10 @@ impl SealingKey {
     /// # Errors
     /// [`SealError::Unopened`] when the key, the owner or a byte differs.
     pub(crate) fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
-        let (nonce, rest) = sealed
-            .0
-            .split_at_checked(NONCE_BYTES)
-            .ok_or(SealError::Unopened)?;
-        let text_bytes = rest
-            .len()
-            .checked_sub(TAG_BYTES)
-            .ok_or(SealError::Unopened)?;
-        let (text, tag) = rest
-            .split_at_checked(text_bytes)
-            .ok_or(SealError::Unopened)?;
-        let cipher = Cipher::aes_256_gcm();
-        decrypt_aead(cipher, &self.0, Some(nonce), owner.as_bytes(), text, tag)
-            .ok()
-            .and_then(|text| String::from_utf8(text).ok())
+        let parts = sealed.0.split_first_chunk::<NONCE_BYTES>();
+        let text =
+            parts.and_then(|(nonce, rest)| aead::open(&self.0, nonce, owner.as_bytes(), rest));
+        text.and_then(|text| String::from_utf8(text).ok())
             .map(Secret::new)
             .ok_or(SealError::Unopened)
     }

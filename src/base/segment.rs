@@ -6,13 +6,8 @@
 
 use std::fmt;
 
-use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
-
-use crate::base::secret::{NONCE_BYTES, TAG_BYTES};
+use crate::base::aead::{self, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
 use crate::base::{NoRandomness, SealError, random};
-
-/// Bytes of a key.
-const KEY_BYTES: usize = 32;
 
 /// The key of one stream.
 pub(crate) struct SegmentKey([u8; KEY_BYTES]);
@@ -75,10 +70,8 @@ impl SegmentKey {
         context: &[u8],
         text: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let (cipher, mut tag) = (Cipher::aes_256_gcm(), [0; TAG_BYTES]);
-        let nonce = place.nonce();
-        let mut sealed = encrypt_aead(cipher, &self.0, Some(&nonce), context, text, &mut tag)?;
-        sealed.extend_from_slice(&tag);
+        let mut sealed = Vec::with_capacity(text.len() + TAG_BYTES);
+        aead::seal(&self.0, &place.nonce(), context, text, &mut sealed)?;
         Ok(sealed)
     }
 
@@ -92,12 +85,8 @@ impl SegmentKey {
         context: &[u8],
         sealed: &[u8],
     ) -> Result<Vec<u8>, SealError> {
-        let text = sealed.len().checked_sub(TAG_BYTES);
-        let parts = text.and_then(|length| sealed.split_at_checked(length));
-        let (text, tag) = parts.ok_or(SealError::Unopened)?;
-        let (cipher, nonce) = (Cipher::aes_256_gcm(), place.nonce());
-        decrypt_aead(cipher, &self.0, Some(&nonce), context, text, tag)
-            .map_err(|_| SealError::Unopened)
+        let text = aead::open(&self.0, &place.nonce(), context, sealed);
+        text.ok_or(SealError::Unopened)
     }
 }
 

@@ -23,8 +23,7 @@ pub(super) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, Sto
 
 /// Decodes the value in `record`, which is stored under `key`.
 pub(super) fn decode<T: DeserializeOwned>(key: &[u8], record: &[u8]) -> Result<T, StoreError> {
-    let json = body(key, record)?;
-    serde_json::from_slice(json).map_err(|error| StoreError::corrupt(key, &error.to_string()))
+    read(key, body(key, record)?)
 }
 
 /// Encodes `value`, which expires at `expires_at`.
@@ -44,11 +43,14 @@ pub(super) fn decode_until<T: DeserializeOwned>(
     record: &[u8],
 ) -> Result<(T, Timestamp), StoreError> {
     let (moment, json) = split(key, record)?;
-    let value = serde_json::from_slice(json);
-    Ok((
-        value.map_err(|error| StoreError::corrupt(key, &error.to_string()))?,
-        moment,
-    ))
+    Ok((read(key, json)?, moment))
+}
+
+/// Reads `json`. It is checked as a whole for UTF-8, which takes less than checking each string.
+fn read<T: DeserializeOwned>(key: &[u8], json: &[u8]) -> Result<T, StoreError> {
+    let text =
+        std::str::from_utf8(json).map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| StoreError::corrupt(key, &error.to_string()))
 }
 
 /// When `record` expires.

@@ -21,19 +21,20 @@ use index::{Indexed, entered, removed};
 /// A client as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
-    client: Client,
+    /// In a box, since it is large and passed through many functions.
+    client: Box<Client>,
     bytes: Vec<u8>,
 }
 
 impl Stored {
     /// The client.
-    pub(crate) const fn client(&self) -> &Client {
+    pub(crate) fn client(&self) -> &Client {
         &self.client
     }
 
     /// The client.
     pub(crate) fn into_client(self) -> Client {
-        self.client
+        *self.client
     }
 
     /// Returns a change that is applied only while the client is as it was read.
@@ -46,7 +47,7 @@ impl Stored {
 
     pub(super) fn read((key, bytes): Pair) -> Result<Self, StoreError> {
         Ok(Self {
-            client: record::decode(&key, &bytes)?,
+            client: Box::new(record::decode(&key, &bytes)?),
             bytes,
         })
     }
@@ -215,11 +216,11 @@ impl Clients {
             .ok_or(StoreError::Conflict)?;
         let mut used = Client {
             last_used_at: found.client.last_used_at,
-            ..seen.client.clone()
+            ..seen.client().clone()
         };
         // Every change of a secret by its client also counts as a revision.
         used.take_seals(&seen.client, &found.client);
-        if found.bytes == seen.bytes || found.client != used {
+        if found.bytes == seen.bytes || *found.client != used {
             return Err(StoreError::Conflict);
         }
         Ok(found)
