@@ -92,7 +92,7 @@ async fn observe(observer: &RequestObserver, router: &Router, mut request: Reque
 fn log_span(id: &str) -> Span {
     tracing::info_span!(
         "request",
-        correlation_id = %id,
+        correlation_id = id,
         trace_id = Empty,
         client_id = Empty,
         trust_level = Empty,

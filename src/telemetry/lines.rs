@@ -3,9 +3,8 @@
 //! The format of the library parses the members of a span as JSON for each line and for each member that is
 //! recorded later: an eighth of the cost of a GET. Here the members are kept in their serialised form.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use serde::Serialize;
 use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
@@ -95,7 +94,7 @@ impl<'writer> FormatFields<'writer> for JsonFields {
         current: &'writer mut FormattedFields<Self>,
         fields: &Record<'_>,
     ) -> fmt::Result {
-        let mut more = String::new();
+        let mut more = String::with_capacity(128);
         let mut visitor = Visitor {
             writer: Writer::new(&mut more),
             before: &current.fields,
@@ -117,9 +116,11 @@ struct Visitor<'writer, 'before> {
 }
 
 impl Visitor<'_, '_> {
-    fn member(&mut self, field: &Field, value: impl Serialize) {
+    /// Writes a number or a Boolean value.
+    fn member(&mut self, field: &Field, value: impl fmt::Display) {
         if let Some(name) = self.free_name(field) {
-            self.outcome = member(&mut self.writer, name, value);
+            self.outcome =
+                begin_member(&mut self.writer, name).and_then(|()| write!(self.writer, "{value}"));
         }
     }
 
@@ -140,7 +141,12 @@ impl Visitor<'_, '_> {
 
 impl Visit for Visitor<'_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.member(field, value);
+        // Not a number is null.
+        if value.is_finite() {
+            self.member(field, value);
+        } else {
+            self.member(field, "null");
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -162,7 +168,9 @@ impl Visit for Visitor<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        if let Some(name) = self.free_name(field) {
+            self.outcome = debug_member(&mut self.writer, name, value);
+        }
     }
 }
 
@@ -179,14 +187,9 @@ impl Visit for ObjectVisitor<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if self.1.is_ok() {
-            self.1 = text_member(&mut self.0, field.name(), &format!("{value:?}"));
+            self.1 = debug_member(&mut self.0, field.name(), value);
         }
     }
-}
-
-fn member(writer: &mut Writer<'_>, name: &str, value: impl Serialize) -> fmt::Result {
-    begin_member(writer, name)?;
-    json(writer, value)
 }
 
 fn text_member(writer: &mut Writer<'_>, name: &str, value: &str) -> fmt::Result {
@@ -200,19 +203,34 @@ fn begin_member(writer: &mut Writer<'_>, name: &str) -> fmt::Result {
     writer.write_str("\":")
 }
 
-/// Writes a JSON string. Most texts need no escapes.
-fn text(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
-    let needs_escape = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
-    if value.as_bytes().iter().any(needs_escape) {
-        return json(writer, value);
-    }
+fn debug_member(writer: &mut Writer<'_>, name: &str, value: &dyn fmt::Debug) -> fmt::Result {
+    begin_member(writer, name)?;
     writer.write_char('"')?;
-    writer.write_str(value)?;
+    write!(Escaped(writer), "{value:?}")?;
     writer.write_char('"')
 }
 
-fn json(writer: &mut Writer<'_>, value: impl Serialize) -> fmt::Result {
-    writer.write_str(&serde_json::to_string(&value).map_err(|_| fmt::Error)?)
+/// Writes a JSON string.
+fn text(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
+    writer.write_char('"')?;
+    Escaped(writer).write_str(value)?;
+    writer.write_char('"')
+}
+
+/// Writes parts of a JSON string. Most need no escapes.
+struct Escaped<'line, 'writer>(&'line mut Writer<'writer>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        // Every byte, whatever the ones before it are: the compiler checks many of them at once.
+        if part.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+            return self.0.write_str(part);
+        }
+        let string = serde_json::to_string(part).map_err(|_| fmt::Error)?;
+        let escaped = string.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        self.0.write_str(escaped.unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
