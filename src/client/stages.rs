@@ -39,23 +39,18 @@ impl Requested {
         )
     }
 
-    fn set_by(who: &[SetBy], object: Map<String, Value>, custom: &[String]) -> Self {
-        let mut kept = Map::with_capacity(object.len());
-        for (name, mut value) in object {
-            let member = member::find(&name);
-            let may_set = match member {
-                Some(member) => who.contains(&member.set_by),
-                None => custom.contains(&name),
-            };
-            if !may_set {
-                continue;
-            }
+    fn set_by(who: &[SetBy], mut object: Map<String, Value>, custom: &[String]) -> Self {
+        object.retain(|name, value| {
+            let member = member::find(name);
             if value.is_f64() && member.is_some_and(|one| one.kind == MemberKind::Count) {
-                json::integral(&mut value);
+                json::integral(value);
             }
-            kept.insert(name, value);
-        }
-        Self(Metadata::new(kept))
+            match member {
+                Some(member) => who.contains(&member.set_by),
+                None => custom.contains(name),
+            }
+        });
+        Self(Metadata::new(object))
     }
 
     /// Returns the members.

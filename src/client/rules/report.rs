@@ -82,6 +82,9 @@ pub(super) fn is_faulted(found: &[Violation], member: &str) -> bool {
 
 /// Whether exactly this item of `member` has a violation.
 pub(super) fn is_item_faulted(found: &[Violation], member: &str, index: usize) -> bool {
+    if found.is_empty() {
+        return false;
+    }
     let place = place(member, index);
     let is_it = |violation: &Violation| violation.member == member || violation.member == place;
     found.iter().any(is_it)

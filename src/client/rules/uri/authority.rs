@@ -85,7 +85,7 @@ fn is_plain_name(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
     last.starts_with(|first: char| first.is_ascii_lowercase())
         && is_domain_name(host)
-        && !host.contains("xn--")
+        && !host.split('.').any(|label| label.starts_with("xn--"))
 }
 
 fn read_host(host: &str) -> Result<Option<IpAddr>, String> {
