@@ -96,9 +96,12 @@ class Counted:
 
     def __init__(self, work, command, greeting, environment=()):
         self.work = pathlib.Path(tempfile.mkdtemp(dir=work))
+        # A folder of its own: the server watches the one that its scripts are in, and would notice each line.
+        (self.work / "said").mkdir()
+        self.greeting, self.log = self.work / "said" / "greeting", self.work / "said" / "log"
         environment = {**os.environ, "GLIBC_TUNABLES": TUNABLES, **dict(environment)}
         command = [*VALGRIND, f"--callgrind-out-file={self.work}/counted", *command]
-        said, log = open(self.work / "greeting", "wb"), open(self.work / "log", "wb")
+        said, log = open(self.greeting, "wb"), open(self.log, "wb")
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=said, stderr=log)
         self.urls = [urllib.parse.urlparse(url) for url in self.wait_for(greeting)]
         self.url = self.urls[0]
@@ -106,11 +109,11 @@ class Counted:
 
     def wait_for(self, greeting):
         for _ in range(900):
-            found = re.search(greeting, (self.work / "greeting").read_text())
+            found = re.search(greeting, self.greeting.read_text())
             if found:
                 return [part if "://" in part else f"http://{part}" for part in found.groups()]
             time.sleep(0.1)
-        raise SystemExit((self.work / "log").read_text()[-2000:])
+        raise SystemExit(self.log.read_text()[-2000:])
 
     def connection(self):
         return http.client.HTTPConnection(self.url.hostname, self.url.port)
