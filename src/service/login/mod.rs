@@ -187,7 +187,7 @@ impl LoginProvider {
         let id_token = id_token.ok_or_else(|| refused("its answer to the code has no ID token"))?;
         let mut claims = self.claims(&metadata, attempt, id_token).await?;
         let claim = &self.settings.scopes_from.claim;
-        if !claims.contains_key(claim) {
+        if person::claim_of(&claims, claim).is_none() {
             self.complete(&metadata, &answer, &mut claims).await?;
         }
         Person::of(&claims, claim).map_err(LoginFault::Refused)

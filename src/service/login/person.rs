@@ -36,7 +36,7 @@ impl Person {
         Ok(Self {
             subject: subject.to_owned(),
             name: names.next().unwrap_or_else(|| subject.to_owned()),
-            values: values(claims.get(claim)),
+            values: values(claim_of(claims, claim)),
         })
     }
 }
@@ -47,6 +47,19 @@ fn readable(name: &str) -> Option<String> {
     let shown: String = shown.take(NAME).collect();
     let shown = shown.trim();
     (!shown.is_empty()).then(|| shown.to_owned())
+}
+
+/// Returns the claim that `path` names: the one of this name, or else one inside another, as `realm_access.roles` is. Names
+/// have dots too (`https://example.org/roles`), so each dot may be part of a name.
+pub(super) fn claim_of<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let inside = || {
+        let mut dots = path.match_indices('.');
+        dots.find_map(|(at, _)| {
+            let (outer, inner) = (path.get(..at)?, path.get(at + 1..)?);
+            claim_of(claims.get(outer)?.as_object()?, inner)
+        })
+    };
+    claims.get(path).or_else(inside)
 }
 
 /// A claim is one text or a list of texts. Anything else in it has no meaning here.
@@ -98,6 +111,32 @@ mod tests {
         ] {
             let person = of(&json!({"sub": "1", "groups": claim})).unwrap();
             assert_eq!(person.values, expected);
+        }
+    }
+
+    #[test]
+    fn a_claim_may_be_inside_another_one() {
+        let claims = json!({
+            "realm_access": {"roles": ["a"], "groups": {}},
+            "resource_access": {"my.client": {"roles": ["b"]}},
+            "https://example.org/roles": ["c"],
+            "a.b": {"c": ["d"]},
+            "a": {"b.c": ["e"]},
+        });
+        for (path, expected) in [
+            ("realm_access.roles", json!(["a"])),
+            ("resource_access.my.client.roles", json!(["b"])),
+            ("https://example.org/roles", json!(["c"])),
+            ("a.b", json!({"c": ["d"]})),
+            ("a.b.c", json!(["e"])),
+            ("realm_access", json!({"roles": ["a"], "groups": {}})),
+            ("realm_access.groups.x", json!(null)),
+            ("realm_access.", json!(null)),
+            (".roles", json!(null)),
+            ("roles", json!(null)),
+        ] {
+            let found = claim_of(claims.as_object().unwrap(), path);
+            assert_eq!(found.unwrap_or(&json!(null)), &expected, "{path}");
         }
     }
 
