@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::SystemClock;
+use crate::base::{SystemClock, below_issuer};
 use crate::cli::ServeArguments;
 use crate::config::ServerSettings;
 use crate::server::{self, Server, Sockets, Start, systemd, systemd::ServerState};
@@ -103,7 +103,7 @@ fn greet(server: &Server) {
 fn first_request(settings: &ServerSettings, own: &str) -> String {
     let path = &settings.paths.registration;
     match (&settings.tls.certificate, &settings.issuer) {
-        (Some(_), Some(issuer)) => format!("curl -i {issuer}{path}"),
+        (Some(_), Some(issuer)) => format!("curl -i {}", below_issuer(issuer, path)),
         // Without an issuer, the certificate is one made for a test, so curl needs its file.
         (Some(file), None) => format!("curl -i --cacert {} {own}{path}", file.display()),
         (None, _) => format!("curl -i {own}{path}"),

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::base::below_issuer;
 use crate::config::{
     ClientDocumentSettings, FetchSettings, ScriptSettings, StoreSettings, UpstreamRegistration,
     admin::AdminSettings, paths::Paths, tls::CertificateHeader, tls::TlsSettings,
@@ -50,7 +51,7 @@ impl Settings {
     pub(crate) fn document_base(&self, issuer: &str) -> String {
         match &self.documents.base {
             Some(base) => base.clone(),
-            None => format!("{issuer}{}", self.server.paths.client_documents),
+            None => below_issuer(issuer, &self.server.paths.client_documents),
         }
     }
 }

@@ -14,6 +14,7 @@ use hyper::header::HOST;
 use tower::ServiceExt;
 use url::{Position, Url};
 
+use crate::base::below_issuer;
 use crate::http::Problem;
 
 /// The public URL of documents, as requests name it.
@@ -44,7 +45,7 @@ impl DocumentHost {
     /// The host of documents at `base`, for a server with this issuer that serves them at `path`. None if requests
     /// for them need no other route.
     pub(crate) fn new(base: &str, issuer: &str, path: &str) -> Option<Self> {
-        if base == format!("{issuer}{path}") {
+        if base == below_issuer(issuer, path) {
             return None;
         }
         let (base, issuer) = (Url::parse(base).ok()?, Url::parse(issuer).ok()?);

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::base::Clock;
+use crate::base::{Clock, below_issuer};
 use crate::config::{self, Configuration, Live, Settings, Sources};
 use crate::events;
 use crate::fetch::{BuildError, FakeNames, Fetcher};
@@ -321,8 +321,8 @@ fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
     let paths = &settings.server.paths;
     vec![
         issuer.to_owned(),
-        format!("{issuer}{}", paths.registration),
-        format!("{issuer}{}", paths.token),
+        below_issuer(issuer, &paths.registration),
+        below_issuer(issuer, &paths.token),
     ]
 }
 

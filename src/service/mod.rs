@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::base::{ClientId, Clock, Timestamp};
+use crate::base::{ClientId, Clock, Timestamp, below_issuer};
 use crate::client::{Client, Rules};
 use crate::config::{HostedClientDocuments, Live, Origins, Settings};
 use crate::fetch::{self, Fetcher, RemoteDocuments};
@@ -437,7 +437,7 @@ impl Service {
 
     /// Returns the URL of the endpoint at `path`.
     pub(crate) fn endpoint(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer)
+        below_issuer(&self.issuer, path)
     }
 }
 

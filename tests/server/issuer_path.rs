@@ -177,3 +177,27 @@ async fn the_openapi_document_and_the_admin_api_are_below_the_issuer_too() {
         .await
         .expect_status(200);
 }
+
+/// As Auth0 and Matrix Authentication Service write theirs. The slash is part of the identifier only.
+#[tokio::test]
+async fn an_issuer_may_end_with_a_slash() {
+    let plain = document(&server().await, "/.well-known/openid-configuration").await;
+    let issuer = format!("{ISSUER}/");
+    let ends = TestServer::configured(|configuration| {
+        configuration.settings.server.issuer = Some(issuer.clone());
+    })
+    .await;
+    for path in [
+        "/.well-known/oauth-authorization-server/tenant/one",
+        "/tenant/one/.well-known/openid-configuration",
+    ] {
+        let mut found = document(&ends, path).await;
+        assert_eq!(found["issuer"], issuer);
+        found["issuer"] = plain["issuer"].clone();
+        assert_eq!(found, plain, "{path}");
+    }
+    let client = ends.post(&minimal()).await;
+    let uri = client.member("registration_client_uri");
+    let expected = format!("{ISSUER}/register?client_id=");
+    assert!(uri.as_str().unwrap().starts_with(&expected), "{uri}");
+}

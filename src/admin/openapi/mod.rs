@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 
+use crate::base::below_issuer;
 use crate::config::{AdminScopes, Settings};
 use crate::service::Context;
 use operation::{Operation, TAGS};
@@ -36,7 +37,7 @@ pub(crate) fn document(cx: &Context<'_>) -> Map<String, Value> {
     let document = json!({
         "openapi": "3.1.1",
         "info": information(),
-        "servers": [{"url": cx.service.issuer}],
+        "servers": [{"url": below_issuer(&cx.service.issuer, "")}],
         "tags": tags(),
         "paths": paths(cx),
         "components": {

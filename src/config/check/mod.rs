@@ -66,8 +66,8 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
             key,
             "must not have a query or a fragment (RFC 8414 section 2)",
         );
-    } else if issuer.ends_with('/') {
-        verdict.refuse(key, "must not end with a slash");
+    } else if issuer.ends_with("//") {
+        verdict.refuse(key, "must not end with more than one slash");
     } else if url.scheme() == "http" {
         let reason = "should be https: clients must reach the server over TLS (RFC 7591 section 3)";
         verdict.warn(key, reason);

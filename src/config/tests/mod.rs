@@ -179,8 +179,8 @@ fn contradicting_options_are_rejected() {
         );
     }
     check(
-        "[server]\nissuer = \"https://as.example.org/\"\n",
-        &["r.toml:2:1: server.issuer: must not end with a slash"],
+        "[server]\nissuer = \"https://as.example.org//\"\n",
+        &["r.toml:2:1: server.issuer: must not end with more than one slash"],
     );
     check(
         "[registration]\nsoftwareStatementValidationType = \"JWKS\"\n",
