@@ -119,10 +119,16 @@ fn silent(base: &str, error: &DirectError) -> String {
 
 /// Prints what failed although the server is ready, because it uses what it had before.
 fn warn_of_troubles(members: &Value) {
-    for (name, value) in members.as_object().into_iter().flatten() {
-        let is_trouble = name.ends_with("Error") || name == "sweepHeld";
-        if let Some(reason) = value.as_str().filter(|_| is_trouble) {
-            note!("registrar: warning: {name}: {reason}");
-        }
+    for (name, reason) in troubles(members) {
+        note!("registrar: warning: {name}: {reason}");
     }
+}
+
+/// Returns the members of an answer of `/readyz` that state a problem of a server that is ready, with what they say.
+pub(super) fn troubles(members: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let members = members.as_object().into_iter().flatten();
+    members.filter_map(|(name, value)| {
+        let is_trouble = name.ends_with("Error") || name == "sweepHeld";
+        Some((name.as_str(), value.as_str().filter(|_| is_trouble)?))
+    })
 }

@@ -268,3 +268,70 @@ async fn a_host_that_a_script_calls_is_asked() {
     let said = "127.0.0.1:9, which 10-partners.rhai calls in line 3, does not answer to https";
     expect(&report, "warning", "scripts", said);
 }
+
+#[tokio::test]
+async fn a_key_file_that_disappears_is_a_problem() {
+    let registrar = Registrar::start();
+    let key = registrar.folder().join("data/registrar.key");
+    std::fs::rename(&key, registrar.folder().join("moved.key")).unwrap();
+    let found = loop {
+        let (code, report) = examined(&registrar);
+        if code == Some(1) {
+            break report;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    };
+    expect(&found, "problem", "readiness", "keyError");
+}
+
+/// Answers every request with the metadata of `issuer`, and tells `heard` what arrived.
+fn another_server(listener: TcpListener, issuer: &str, heard: std::sync::mpsc::Sender<String>) {
+    let body = json!({ "issuer": issuer }).to_string();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::spawn(move || {
+        for incoming in listener.incoming() {
+            let (mut client, mut part) = (incoming.expect("a connection"), [0; 4_096]);
+            let count = client.read(&mut part).unwrap_or_default();
+            let text = String::from_utf8_lossy(&part[..count]).into_owned();
+            // The test may have ended.
+            let _ = heard.send(text.to_lowercase());
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_server_at_the_public_url_gets_no_credentials() {
+    for its_own in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let (heard, requests) = std::sync::mpsc::channel();
+        let said = if its_own {
+            issuer.as_str()
+        } else {
+            "https://other.example.org"
+        };
+        another_server(listener, said, heard);
+        let registrar = Registrar::start_with(&format!("[server]\nissuer = \"{issuer}\"\n"));
+        let (code, report) = examined(&registrar);
+        assert_eq!(code, Some(1));
+        expect(&report, "problem", "public URL", "metadata");
+        expect(
+            &report,
+            "skipped",
+            "proxies",
+            "does not lead to this server",
+        );
+        let heard: Vec<String> = requests.try_iter().collect();
+        assert!(heard[0].contains("/.well-known/"), "{heard:?}");
+        assert!(
+            !heard
+                .iter()
+                .any(|request| request.contains("\nauthorization:")),
+            "{heard:?}"
+        );
+    }
+}

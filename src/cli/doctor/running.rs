@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::cli::health::troubles;
 use crate::cli::{CommandFailure, Needs, Remote, RemoteArguments, cell, clock};
 use crate::config::Settings;
 use crate::fetch::{Direct, DirectError, Request};
@@ -20,8 +21,8 @@ const CLOCK: u64 = 5;
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const EXAMINE: &str = "/admin/v1/doctor";
 
-/// Members of `/readyz` that state a problem.
-const TROUBLES: [(&str, &str); 5] = [
+/// What to do about members of `/readyz` that state a problem.
+const TROUBLES: [(&str, &str); 7] = [
     (
         "scriptsError",
         "correct the scripts; 'registrar script check' finds their mistakes",
@@ -32,6 +33,14 @@ const TROUBLES: [(&str, &str); 5] = [
     ),
     ("tlsError", "correct the files of [server.tls]"),
     ("candidateError", "correct the candidate"),
+    (
+        "keyError",
+        "put the key file of the store back; 'registrar key status' shows which key is in force",
+    ),
+    (
+        "secretsError",
+        "correct the environment variable or the file of the secret in [scripts.secrets]",
+    ),
     ("sweepHeld", "check the clock of the server"),
 ];
 
@@ -49,11 +58,15 @@ pub(super) async fn examine(
         return;
     }
     ready(report, &http, &place.admin).await;
-    public_url(report, &http, &place.server, settings).await;
+    let is_ours = public_url(report, &http, &place.server, settings).await;
     match remote.connect_with(settings, &[READ]).await {
         Ok(own) => {
             own_view(report, &own).await;
-            proxies(report, remote, settings).await;
+            // The credentials go to no other server.
+            match is_ours {
+                true => proxies(report, remote, settings).await,
+                false => report.skipped(PROXIES, "the public URL does not lead to this server"),
+            }
         }
         Err(failure) => {
             let advice = "name credentials with --credentials to check how requests arrive, webhooks and events";
@@ -120,10 +133,10 @@ async fn ready(report: &mut DoctorReport, http: &Direct, server: &str) {
     match ask(http, &format!("{server}/readyz")).await {
         Ok((200, body)) => {
             report.fine(SUBJECT, "the server accepts requests");
-            for (name, advice) in TROUBLES {
-                if let Some(text) = body.get(name).and_then(Value::as_str) {
-                    report.problem(SUBJECT, format!("{name}: {text}"), advice);
-                }
+            for (name, text) in troubles(&body) {
+                let known = TROUBLES.iter().find(|(trouble, _)| *trouble == name);
+                let advice = known.map_or("see the log of the server", |(_, advice)| advice);
+                report.problem(SUBJECT, format!("{name}: {text}"), advice);
             }
         }
         Ok((status, _)) => report.problem(
@@ -136,45 +149,56 @@ async fn ready(report: &mut DoctorReport, http: &Direct, server: &str) {
 }
 
 const PUBLIC_URL: &str = "public URL";
+const PROXIES: &str = "proxies";
 
-/// Compares the metadata at the public URL with the metadata that the server itself has.
-async fn public_url(report: &mut DoctorReport, http: &Direct, server: &str, settings: &Settings) {
+/// Compares the metadata at the public URL with the metadata that the server itself has. Returns whether they are the same.
+async fn public_url(
+    report: &mut DoctorReport,
+    http: &Direct,
+    server: &str,
+    settings: &Settings,
+) -> bool {
     let Some(issuer) = settings.server.issuer.as_deref() else {
-        return report.skipped(PUBLIC_URL, "server.issuer is not set");
+        report.skipped(PUBLIC_URL, "server.issuer is not set");
+        return false;
     };
     let Some(public) = metadata_url(issuer) else {
         let found = format!("{issuer} is not a URL");
-        return report.problem(PUBLIC_URL, found, "correct server.issuer");
+        report.problem(PUBLIC_URL, found, "correct server.issuer");
+        return false;
     };
     let Some(there) = public_metadata(report, http, &public).await else {
-        return;
+        return false;
     };
     let own = there.get("issuer").and_then(Value::as_str);
     let own = own.unwrap_or_default();
     if own.trim_end_matches('/') != issuer.trim_end_matches('/') {
         let found = format!("{public} is the metadata of the issuer '{own}', not of {issuer}");
         let advice = "correct server.issuer, or the proxy, which leads to another server";
-        return report.problem(PUBLIC_URL, found, advice);
+        report.problem(PUBLIC_URL, found, advice);
+        return false;
     }
-    compare(report, http, (&public, server), &there).await;
+    compare(report, http, (&public, server), &there).await
 }
 
-/// Compares what is at the URL `public` with what `server` itself has there.
+/// Compares what is at the URL `public` with what `server` itself has there. Returns whether it is the same.
 async fn compare(
     report: &mut DoctorReport,
     http: &Direct,
     (public, server): (&str, &str),
     there: &Value,
-) {
+) -> bool {
     let path = public.get(origin(public).len()..).unwrap_or(METADATA);
     let here = ask(http, &format!("{}{path}", origin(server))).await;
     if matches!(&here, Ok((200, here)) if here != there) {
         let found = format!("{public} is not the metadata that this server has");
         let advice = "the proxy leads to another server or keeps an old answer";
-        return report.problem(PUBLIC_URL, found, advice);
+        report.problem(PUBLIC_URL, found, advice);
+        return false;
     }
     let found = format!("{public} is the metadata of this server");
     report.fine(PUBLIC_URL, found);
+    matches!(here, Ok((200, _)))
 }
 
 /// Returns the metadata at `public`, or reports why there is none.
@@ -243,7 +267,7 @@ fn told(report: &mut DoctorReport, found: &Value) {
 
 /// Calls the server at its public URL, and shows how the call arrived.
 async fn proxies(report: &mut DoctorReport, remote: &RemoteArguments, settings: &Settings) {
-    const SUBJECT: &str = "proxies";
+    const SUBJECT: &str = PROXIES;
     let Some(issuer) = settings.server.issuer.as_deref() else {
         return report.skipped(SUBJECT, "server.issuer is not set");
     };
@@ -288,7 +312,7 @@ const UNNAMED: &str =
 const UNTRUSTED: &str = "add its address to server.trustedProxies: all clients share its address and its rate limit now";
 
 fn arrived(report: &mut DoctorReport, request: &Value) {
-    const SUBJECT: &str = "proxies";
+    const SUBJECT: &str = PROXIES;
     let text = |name: &str| cell(request.get(name));
     let flag = |name: &str| request.get(name).and_then(Value::as_bool);
     let headers = cell(request.get("forwarded"));
