@@ -125,7 +125,7 @@ fn attempt(
 fn redirect_uri(console: &Console, parts: &Parts) -> Result<String, Failure> {
     let path = format!("{PATH}{CALLBACK}");
     if console.place.is_below_issuer {
-        return Ok(format!("{}{path}", console.service.issuer));
+        return Ok(console.service.endpoint(&path));
     }
     let scheme = if console.place.is_https {
         "https"
@@ -153,14 +153,25 @@ struct Fault {
     code: Option<&'static str>,
     /// The person, if the provider has named one.
     person: Option<Box<Person>>,
+    /// Whether the browser had begun a sign-in. Other failures do not count against its address: any page can send
+    /// browsers here.
+    has_begun: bool,
 }
 
 impl Fault {
+    fn begun(self) -> Self {
+        Self {
+            has_begun: true,
+            ..self
+        }
+    }
+
     fn refused(code: &'static str, text: &str) -> Self {
         Self {
             failure: Failure::new(StatusCode::FORBIDDEN, text),
             code: Some(code),
             person: None,
+            has_begun: false,
         }
     }
 }
@@ -171,6 +182,7 @@ impl<T: Into<Failure>> From<T> for Fault {
             failure: failure.into(),
             code: None,
             person: None,
+            has_begun: false,
         }
     }
 }
@@ -211,18 +223,29 @@ struct Returned<'a> {
 impl Returned<'_> {
     /// Returns the secret of the session, and the page to open.
     async fn finish(&self, before: Option<&Visit<'_>>) -> Result<(Secret, String), Fault> {
-        let limits = &self.cx.snapshot.limits;
-        let counted = limits.check_failures(peer::client_address(self.parts), COUNTED);
-        counted.map_err(Problem::from)?;
         let query = self.parts.uri.query().unwrap_or_default();
         let answer = Form::parse(query.as_bytes())
             .map_err(|_| Fault::refused("invalid_request", "The address cannot be read."))?;
         let (attempt, secret, next) = self.begun(answer.get("state").unwrap_or_default())?;
-        let person = self.person(&attempt, &answer).await?;
+        let opened = self.open(&attempt, &answer, &secret, before).await;
+        Ok((opened.map_err(Fault::begun)?, next))
+    }
+
+    /// Opens a session for the person whom the provider has signed in, and returns its secret.
+    async fn open(
+        &self,
+        attempt: &Attempt,
+        answer: &Form,
+        begun: &Secret,
+        before: Option<&Visit<'_>>,
+    ) -> Result<Secret, Fault> {
+        let limits = &self.cx.snapshot.limits;
+        let counted = limits.check_failures(peer::client_address(self.parts), COUNTED);
+        counted.map_err(Problem::from)?;
+        let person = self.person(attempt, answer).await?;
         let (holder, identity) = self.holder(person)?;
-        self.use_once(&secret).await?;
-        let secret = sign_in::open(self.cx, self.parts, before, holder, &identity).await?;
-        Ok((secret, next))
+        self.use_once(begun).await?;
+        Ok(sign_in::open(self.cx, self.parts, before, holder, &identity).await?)
     }
 
     /// Returns the person whom the provider has signed in.
@@ -238,6 +261,7 @@ impl Returned<'_> {
             code: matches!(fault, LoginFault::Refused(_)).then_some("access_denied"),
             failure: failure(self.provider, &fault),
             person: None,
+            has_begun: true,
         })
     }
 
@@ -317,15 +341,17 @@ impl Returned<'_> {
             failure,
             code,
             person,
+            has_begun,
         } = fault;
         let Some(code) = code else {
             return failure;
         };
         let limits = &self.cx.snapshot.limits;
-        let counted = limits.count_failure(peer::client_address(self.parts), COUNTED);
-        let failure = match counted {
-            Ok(()) => failure,
-            Err(limited) => Problem::from(limited).into(),
+        let failure = if has_begun {
+            let counted = limits.count_failure(peer::client_address(self.parts), COUNTED);
+            counted.map_or_else(|limited| Problem::from(limited).into(), |()| failure)
+        } else {
+            failure
         };
         let issuer = &self.provider.issuer;
         let author = self.author(person);

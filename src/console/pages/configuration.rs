@@ -5,6 +5,7 @@ use hyper::Method;
 use hyper::header::IF_MATCH;
 use serde_json::{Map, Value, json};
 
+use crate::base::json;
 use crate::console::api::Call;
 use crate::console::difference::Difference;
 use crate::console::respond::{Content, Failure};
@@ -13,7 +14,7 @@ use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Tone, f
 use crate::console::visit::Visit;
 use crate::http::{Form, entity_tag};
 
-use super::{done, required};
+use super::{done, not_json, required};
 
 /// The media type of a change (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -156,11 +157,8 @@ fn operations(form: &Form) -> Result<Value, Failure> {
         return Ok(json!([{"op": "remove", "path": path}]));
     }
     let value = required(form, "value", "the option")?;
-    let value: Value = serde_json::from_str(value).map_err(|error| {
-        Failure::invalid(&format!(
-            "The value is no JSON: {error}. Put texts in quotes."
-        ))
-    })?;
+    let value = json::parse(value.as_bytes())
+        .map_err(|error| not_json(&error, "Put texts in quotes: the value"))?;
     Ok(json!([{"op": "add", "path": path, "value": value}]))
 }
 

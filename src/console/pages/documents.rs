@@ -10,7 +10,7 @@ use crate::console::visit::Visit;
 use crate::http::Form;
 
 use super::clients::moment_of;
-use super::{done, next, required, unconfirmed};
+use super::{done, json_object, next, required, unconfirmed};
 
 /// The path of client documents in the admin API.
 const ALL: &str = "client-documents";
@@ -167,9 +167,7 @@ fn wanted(order: &str, url: &str, form: &Form) -> Result<Map<String, Value>, Fai
     }
     if order == "pin" {
         let document = required(form, "document", "the document")?;
-        let document: Map<String, Value> = serde_json::from_str(document).map_err(|error| {
-            Failure::invalid(&format!("The document is no JSON object: {error}."))
-        })?;
+        let document = json_object(document, "The document")?;
         body.insert("document".to_owned(), document.into());
     }
     Ok(body)

@@ -17,8 +17,9 @@ mod trust;
 
 use std::pin::Pin;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::base::{JsonError, json};
 use crate::config::AdminScopes;
 use crate::console::respond::{Content, Failure};
 use crate::console::session::FORM_TOKEN;
@@ -222,6 +223,21 @@ fn unconfirmed(
 fn required<'a>(form: &'a Form, name: &str, label: &str) -> Result<&'a str, Failure> {
     let value = form.get(name);
     value.ok_or_else(|| Failure::invalid(&format!("Enter a value for {label}.")))
+}
+
+/// Reads a field as one JSON object, as strictly as the API.
+///
+/// # Errors
+/// What is wrong, with `label` as the name of the text.
+fn json_object(text: &str, label: &str) -> Result<Map<String, Value>, Failure> {
+    json::parse_object(text.as_bytes()).map_err(|error| not_json(&error, label))
+}
+
+/// Returns the failure for a text that is not the JSON that it should be. An error of the parser speaks of a body.
+fn not_json(error: &JsonError, label: &str) -> Failure {
+    let reason = error.to_string();
+    let reason = reason.strip_prefix("the body").unwrap_or(&reason);
+    Failure::invalid(&format!("{label}{reason}."))
 }
 
 /// Returns what the page before did, as `done` in the address names it. Only these texts are shown: anybody can write an

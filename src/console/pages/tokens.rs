@@ -10,7 +10,7 @@ use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Once, f
 use crate::console::visit::Visit;
 use crate::http::Form;
 
-use super::{done, next, required, unconfirmed};
+use super::{done, json_object, next, required, unconfirmed};
 
 /// The path of the tokens in the admin API.
 const ALL: &str = "initial-access-tokens";
@@ -201,10 +201,7 @@ fn wanted_policy(form: &Form) -> Result<Map<String, Value>, Failure> {
     let more = form.get("more").unwrap_or_default().trim();
     let mut policy = match more {
         "" => Map::new(),
-        text => serde_json::from_str::<Map<String, Value>>(text).map_err(|error| {
-            let text = format!("The further members of the policy are no JSON object: {error}.");
-            Failure::invalid(&text)
-        })?,
+        text => json_object(text, "The text with further members of the policy")?,
     };
     for (name, ..) in LISTS {
         let words = form.get(name).unwrap_or_default().split_whitespace();

@@ -176,6 +176,15 @@ async fn failures_are_limited() {
             .rate_limit_authentication_failure_count = Some(3);
     })
     .await;
+    // Any page can send a browser here.
+    for _ in 0..6 {
+        let stranger = Visitor::new(&server).get("callback?code=c&state=1.x").await;
+        stranger.expect_status(403);
+        Visitor::new(&server)
+            .get("callback?%zz")
+            .await
+            .expect_status(403);
+    }
     let mut visitor = Visitor::new(&server);
     let begun = visitor.begin().await;
     provider.tells(with(provider.claims(&begun), json!({"nonce": "other"})));
