@@ -148,11 +148,9 @@ impl RecordedHttp {
     /// Replaces the secrets of `[scripts.secrets]`.
     fn redacted(self, secrets: &Secrets) -> Self {
         let mut headers = self.headers;
-        for value in headers.values_mut() {
-            if let Value::String(text) = value {
-                *text = secrets.redact(text);
-            }
-        }
+        headers
+            .values_mut()
+            .for_each(|value| secrets.redact_value(value));
         Self {
             url: secrets.redact(&self.url),
             body: self.body.map(|body| secrets.redact(&body)),
@@ -212,8 +210,14 @@ impl HookRecorder {
         for call in http {
             sent.push(call.redacted(secrets));
         }
+        let mut changed = ended.members.as_ref().map(changes).unwrap_or_default();
+        for change in &mut changed {
+            let sides = [&mut change.before, &mut change.after];
+            let values = sides.into_iter().flatten();
+            values.for_each(|value| secrets.redact_value(value));
+        }
         let call = RecordedCall {
-            changed: ended.members.as_ref().map(changes).unwrap_or_default(),
+            changed,
             operations: ended.operations,
             microseconds: u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
             log,

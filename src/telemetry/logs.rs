@@ -5,13 +5,14 @@ use std::io::IsTerminal;
 use tracing::{Dispatch, Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::fmt::{Layer, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, TelemetrySettings};
-use crate::telemetry::{lines::JsonFields, lines::Line, traces, traces::Traces};
+use crate::telemetry::{is_silent, lines::JsonFields, lines::Line, traces, traces::Traces};
 
 /// The target of the events of the audit log.
 pub(super) const AUDIT: &str = "registrar::audit";
@@ -99,6 +100,7 @@ where
         LogFormat::Json => false,
     };
     // Otherwise the layer would report a failed write to standard error on standard error, and panic.
+    let writer = writer.with_filter(|_| !is_silent());
     let lines = Layer::new().with_writer(writer).log_internal_errors(false);
     if is_text {
         let has_colours = is_terminal && std::env::var_os("NO_COLOR").is_none();
@@ -124,11 +126,42 @@ fn is_ours(target: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::silently;
 
     #[test]
     fn only_events_of_this_crate_are_logged() {
         assert!(is_ours("registrar") && is_ours("registrar::script"));
         assert!(!is_ours("h2::codec") && !is_ours("registrar_of_others"));
+    }
+
+    /// An event whose first occurrence is in silence is logged when it happens again. `tracing` keeps for each event
+    /// whether anybody is interested in it.
+    #[test]
+    fn an_event_that_happens_first_in_silence_is_logged_later() {
+        let written = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let writer = Shared(std::sync::Arc::clone(&written));
+        let dispatch = dispatch(&TelemetrySettings::default(), move || writer.clone(), None);
+        tracing::dispatcher::with_default(&dispatch.unwrap(), || {
+            let event = || tracing::warn!(is_silent = is_silent(), "the same event");
+            futures_util::FutureExt::now_or_never(silently(async { event() })).unwrap();
+            event();
+        });
+        let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.matches("the same event").count(), 1, "{text}");
+        assert!(text.contains(r#""is_silent":false"#), "{text}");
+    }
+
+    #[derive(Clone)]
+    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod lines;
 pub(crate) mod logs;
 pub(crate) mod meter;
+mod silence;
 pub(crate) mod trace;
 pub(crate) mod traces;
 
@@ -15,6 +16,7 @@ pub(crate) use meter::{
     ClientChange, DeliveryOutcome, DocumentOutcome, Endpoint, FetchOutcome, KeyLookup, OpenCount,
     PendingChange, Reloaded, ResolutionOutcome, ScriptOutcome, ShadowOutcome, WriteOutcome,
 };
+pub(crate) use silence::{as_silent_as_here, is_silent, silently};
 
 /// Writes an event of the audit log, a JSON object, to the log.
 pub(crate) fn audited(event: &str) {
@@ -35,6 +37,9 @@ pub(crate) fn acts(client_id: &str, name: Option<&str>) {
 /// Records in the log of the current request the client that it concerns, and the trust level of the client.
 /// Only for a client that has authenticated: an identifier that a caller merely names is not recorded.
 pub(crate) fn concerns(client_id: &str, trust_level: &'static str) {
+    if is_silent() {
+        return;
+    }
     for span in [tracing::Span::current(), traces::current()] {
         // Both in one call: each call formats the fields of the log line anew.
         tracing::record_all!(span, client_id, trust_level);

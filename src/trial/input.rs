@@ -206,11 +206,22 @@ impl TrialInput {
         Ok(headers)
     }
 
-    /// Returns what the request is judged by.
+    /// Whether other scripts than those in force could call other servers.
+    pub(crate) fn lets_scripts_call(&self) -> bool {
+        let is_live = matches!(self.http, Some(GivenHttp::Mode(HttpMode::Live)));
+        is_live && (self.replace_scripts || !self.scripts.is_empty())
+    }
+
+    /// Returns what the request is judged by. Other scripts than those in force see made-up secrets unless
+    /// `sees_secrets`: they could put the real ones into the answer.
     ///
     /// # Errors
     /// What is wrong with the scripts, the options, or the fake responses.
-    pub(crate) async fn conditions(self, service: &Service) -> Result<Conditions, String> {
+    pub(crate) async fn conditions(
+        self,
+        service: &Service,
+        sees_secrets: bool,
+    ) -> Result<Conditions, String> {
         let http = match self.http {
             None | Some(GivenHttp::Mode(HttpMode::Refuse)) => ScriptHttp::Refused,
             Some(GivenHttp::Mode(HttpMode::Live)) => ScriptHttp::Live,
@@ -227,7 +238,8 @@ impl TrialInput {
             Arc::new(clock) as Arc<dyn Clock>
         });
         Ok(Conditions {
-            scripts: other_scripts(service, self.scripts, self.replace_scripts).await?,
+            scripts: other_scripts(service, self.scripts, self.replace_scripts, sees_secrets)
+                .await?,
             live: other_options(service, self.registration).await?,
             clock,
             http,
@@ -270,6 +282,7 @@ async fn other_scripts(
     service: &Service,
     files: BTreeMap<String, Option<String>>,
     replace: bool,
+    sees_secrets: bool,
 ) -> Result<Option<Arc<ScriptSet>>, String> {
     if files.is_empty() && !replace {
         return Ok(None);
@@ -286,7 +299,10 @@ async fn other_scripts(
             None => drop(all.remove(&name)),
         }
     }
-    let runtime = Arc::clone(present.runtime());
+    let runtime = match sees_secrets {
+        true => Arc::clone(present.runtime()),
+        false => present.runtime().with_made_up_secrets(),
+    };
     match compile(service, all, runtime).await {
         Ok(scripts) => Ok(Some(scripts)),
         Err(cause) => Err(format!("scripts: {cause}")),

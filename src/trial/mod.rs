@@ -24,19 +24,19 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Uri};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tracing::Dispatch;
-use tracing::instrument::WithSubscriber as _;
 
 use compare::ComparedAnswer;
 
-use crate::base::{ClientId, NoRandomness, Secret, TokenDigest, random};
-use crate::client::{Client, MemberOrigin, RegistrationTokens};
+use crate::base::{ClientId, NoRandomness, SealError, Secret, TokenDigest, json, random};
+use crate::client::{MemberOrigin, RegistrationTokens};
 use crate::http::{AssembledRequest, BodyError, ClientCertificate, Problem};
+use crate::jose::decode_unverified;
 use crate::management;
 use crate::registration::{self, NamedToken};
 use crate::script::{RecordedCall, Runtime, ScriptSet};
 use crate::service::{Conditions, JudgedStep, Service};
 use crate::store::{Change, ScriptFiles, StoreError};
+use crate::telemetry;
 
 /// A request to be judged.
 pub(crate) struct TrialRequest {
@@ -111,6 +111,12 @@ impl JudgedAnswer {
 }
 
 impl JudgedAnswer {
+    /// Returns the answer without the secrets of `[scripts.secrets]`, which a script may have put there.
+    fn redacted(mut self, runtime: &Runtime) -> Self {
+        runtime.redact(&mut self.body);
+        self
+    }
+
     /// Returns the answer as it is compared with others.
     fn into_answered(self) -> ComparedAnswer {
         ComparedAnswer {
@@ -132,6 +138,9 @@ pub(crate) enum JudgeError {
     /// No token could be created.
     #[error("no token could be created")]
     Randomness(#[from] NoRandomness),
+    /// The made-up secret could not be sealed.
+    #[error("no secret could be sealed")]
+    Seal(#[from] SealError),
 }
 
 /// Compiles other scripts than those in force, to be called with `runtime`. An error says why they cannot be loaded.
@@ -162,9 +171,11 @@ pub(crate) async fn judge(
 ) -> Result<Judgement, JudgeError> {
     let judging = Arc::new(service.judging(conditions));
     let request = assemble(&judging, request).await?;
-    // What is logged about a request concerns clients that exist, and the input may hold tokens.
-    let answered = answer(Arc::clone(&judging), request).with_subscriber(Dispatch::none());
-    let answer = JudgedAnswer::read(answered.await).await;
+    let answered = telemetry::silently(answer(Arc::clone(&judging), request)).await;
+    let scripts = Arc::clone(&judging.snapshot().scripts);
+    let answer = JudgedAnswer::read(answered)
+        .await
+        .redacted(scripts.runtime());
     let (steps, hooks, origins) = match judging.judged() {
         Some(judged) => (judged.steps(), judged.calls(), judged.origins()),
         None => Default::default(),
@@ -222,11 +233,15 @@ async fn answer(service: Arc<Service>, request: Request<Body>) -> Response {
 /// Returns the request as it arrives at its endpoint.
 async fn assemble(judging: &Service, request: TrialRequest) -> Result<Request<Body>, JudgeError> {
     let mut headers = request.headers;
-    if let Target::Update(id) = &request.target
-        && !headers.contains_key(AUTHORIZATION)
-    {
-        let token = own_token(judging, id).await?;
-        headers.insert(AUTHORIZATION, bearer(&token));
+    if let Target::Update(id) = &request.target {
+        let known = SentCredentials {
+            secret: sent_secret(&request.body),
+            has_token: headers.contains_key(AUTHORIZATION),
+        };
+        let token = disguise(judging, id, known).await?;
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, bearer(&token));
+        }
     }
     let (method, uri) = line(judging, &request.target);
     let mut assembled: Request<Body> = AssembledRequest {
@@ -267,18 +282,55 @@ fn limited(body: Bytes, limit: usize) -> Result<Bytes, BodyError> {
     }
 }
 
-/// Gives the client `id` another registration access token, which exists only in the overlay: the store has no more
-/// than the digest of the real one.
-async fn own_token(judging: &Service, id: &ClientId) -> Result<Secret, JudgeError> {
+/// What a request shows that the administrator knows of the credentials of a client.
+struct SentCredentials {
+    /// `client_secret`, right or wrong.
+    secret: Option<Secret>,
+    /// Whether there is a token, right or wrong.
+    has_token: bool,
+}
+
+/// Returns the `client_secret` in `body`, which may be a signed request.
+fn sent_secret(body: &[u8]) -> Option<Secret> {
+    let members = match json::parse_object(body) {
+        Ok(members) => members,
+        Err(_) => {
+            decode_unverified(std::str::from_utf8(body).ok()?)
+                .ok()?
+                .claims
+        }
+    };
+    let secret = members.get("client_secret")?.as_str()?;
+    Some(Secret::new(secret.to_owned()))
+}
+
+/// Gives the client `id` a made-up secret, since the administrator may not learn the real one, and unless the request has
+/// a token, a made-up registration access token, which is returned: the store has no more than the digest of the real
+/// one. Both exist only in the overlay.
+async fn disguise(
+    judging: &Service,
+    id: &ClientId,
+    known: SentCredentials,
+) -> Result<Option<Secret>, JudgeError> {
     let clients = &judging.store.clients;
     let stored = clients.find(id).await?.ok_or(JudgeError::UnknownClient)?;
-    let token = random::token()?;
-    let client = Client {
-        tokens: RegistrationTokens {
+    let mut client = stored.client().clone();
+    if let Some(secret) = &mut client.secret {
+        let key = &judging.store.sealing_keys;
+        let real = key.open(&secret.sealed, id.as_str())?;
+        if !known.secret.is_some_and(|sent| sent.matches(real.expose())) {
+            secret.sealed = key.seal(&random::client_secret()?, id.as_str())?;
+        }
+    }
+    let token = if known.has_token {
+        None
+    } else {
+        let token = random::token()?;
+        client.tokens = RegistrationTokens {
             current: TokenDigest::of(token.expose()),
             previous: None,
-        },
-        ..stored.client().clone()
+        };
+        Some(token)
     };
     clients.replace(&stored, &client, Change::default()).await?;
     Ok(token)

@@ -35,18 +35,24 @@ pub(crate) enum ReplayError {
 }
 
 /// Judges the first `limit` recorded requests after the position `after` by the scripts `files`, and by those in force. Each is
-/// judged at the time at which it was answered, and nothing that it used up is missing.
+/// judged at the time at which it was answered, and nothing that it used up is missing. The scripts see made-up secrets
+/// unless `sees_secrets`.
 ///
 /// # Errors
 /// When the scripts cannot be loaded, or the store fails.
 pub(crate) async fn replay(
     service: &Service,
     files: ScriptFiles,
+    sees_secrets: bool,
     http: &ScriptHttp,
     (after, limit): (u64, usize),
 ) -> Result<Replayed, ReplayError> {
     // Its calls do not count for the scripts in force.
-    let runtime = service.snapshot().scripts.runtime().beside();
+    let runtime = Arc::clone(service.snapshot().scripts.runtime());
+    let runtime = match sees_secrets {
+        true => runtime.beside(),
+        false => runtime.with_made_up_secrets(),
+    };
     let compiled = compile(service, files, runtime).await;
     let scripts = &compiled.map_err(ReplayError::Invalid)?;
     let mut replayed = Replayed {

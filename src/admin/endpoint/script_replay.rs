@@ -10,8 +10,10 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::admin::Administrator;
 use crate::admin::endpoint::candidate::differences;
 use crate::admin::endpoint::refusal::call_refused;
+use crate::admin::endpoint::trial::sees_secrets;
 use crate::admin::endpoint::{admit, bad_request, read_typed};
 use crate::http::{Problem, answer};
 use crate::service::candidate::Difference;
@@ -36,7 +38,7 @@ pub(in crate::admin) struct ScriptReplayRequest {
     /// The maximum number of requests; 200 by default.
     #[schemars(range(min = 1, max = MOST))]
     limit: Option<usize>,
-    /// Whether scripts may send `GET` requests. If false, `http` fails in them.
+    /// Whether scripts may send `GET` requests, which needs the scope `scripts.write`. If false, `http` fails in them.
     #[serde(default)]
     http: bool,
 }
@@ -68,14 +70,19 @@ pub(crate) async fn replay(
     let cx = Context::new(&service);
     let (mut parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.scripts_try).await?;
-    match replay_page(&cx, &mut parts).await {
+    match replay_page(&cx, &by, &mut parts).await {
         Ok(replayed) => Ok(answer::json(StatusCode::OK, &replayed)),
         Err(problem) => Err(call_refused(&cx, &parts, &by.author(), problem)),
     }
 }
 
-async fn replay_page(cx: &Context<'_>, parts: &mut Parts) -> Result<ReplayedRequests, Problem> {
+async fn replay_page(
+    cx: &Context<'_>,
+    by: &Administrator,
+    parts: &mut Parts,
+) -> Result<ReplayedRequests, Problem> {
     let wanted: ScriptReplayRequest = read_typed(parts)?;
+    let sees_secrets = sees_secrets(cx, by, wanted.http)?;
     let limit = wanted.limit.unwrap_or(MOST);
     if !(1..=MOST).contains(&limit) {
         return Err(bad_request(&format!("limit must be from 1 to {MOST}")));
@@ -86,7 +93,7 @@ async fn replay_page(cx: &Context<'_>, parts: &mut Parts) -> Result<ReplayedRequ
         ScriptHttp::Refused
     };
     let page = (wanted.after, limit);
-    let replayed = trial::replay(cx.service, wanted.files, &http, page);
+    let replayed = trial::replay(cx.service, wanted.files, sees_secrets, &http, page);
     let replayed = Box::pin(replayed).await.map_err(problem)?;
     let is_full = replayed.judged + replayed.skipped >= limit;
     Ok(ReplayedRequests {

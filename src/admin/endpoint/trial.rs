@@ -13,7 +13,7 @@ use crate::admin::{
     Administrator, endpoint::admit, endpoint::bad_request, endpoint::read_body,
     endpoint::require_json, endpoint::unknown,
 };
-use crate::base::json;
+use crate::base::{json, scope};
 use crate::http::{Problem, answer};
 use crate::service::{Context, Service};
 use crate::store::Action;
@@ -28,7 +28,8 @@ pub(crate) const MOST_AT_ONCE: usize = 2;
 /// and every call of a script that led to it.
 ///
 /// # Errors
-/// 400 if the description is invalid; 401 without a valid token; 403 without the required scope; 404 if the client to
+/// 400 if the description is invalid; 401 without a valid token; 403 without the required scope, or for calls of other
+/// scripts without the one to write scripts; 404 if the client to
 /// update does not exist; 408 and 413; 415 for a body that is not `application/json`; 503 if too many requests are
 /// being judged.
 pub(crate) async fn post(
@@ -49,19 +50,46 @@ async fn judge(
     by: &Administrator,
     parts: &mut Parts,
 ) -> Result<Judgement, Problem> {
-    let body = read_body(parts)?;
-    require_json(&parts.headers)?;
-    let members = json::parse_object(&body).map_err(|error| bad_request(&error.to_string()))?;
-    let input = TrialInput::read(members).map_err(|reason| bad_request(&reason))?;
+    let input = input(parts)?;
     let client_id = input.client_id().unwrap_or_default().to_owned();
     let request = input.request(by.address);
     let request = request.map_err(|reason| bad_request(&reason))?;
-    let conditions = input.conditions(cx.service).await;
+    let sees_secrets = sees_secrets(cx, by, input.lets_scripts_call())?;
+    let conditions = input.conditions(cx.service, sees_secrets).await;
     let conditions = conditions.map_err(|reason| bad_request(&reason))?;
     let judged = Box::pin(trial::judge(cx.service, request, &conditions)).await;
     let judgement = judged.map_err(problem)?;
     record(cx, by, subject(&client_id, true), &judgement);
     Ok(judgement)
+}
+
+/// Returns the description in the body.
+fn input(parts: &mut Parts) -> Result<TrialInput, Problem> {
+    let body = read_body(parts)?;
+    require_json(&parts.headers)?;
+    let members = json::parse_object(&body).map_err(|error| bad_request(&error.to_string()))?;
+    TrialInput::read(members).map_err(|reason| bad_request(&reason))
+}
+
+/// Returns whether scripts that `by` brings see the secrets of `[scripts.secrets]`: who may put scripts in force could let
+/// them tell these anyway. Only then may they call other servers, if they `call` at all.
+///
+/// # Errors
+/// 403 if they call, and `by` may not put scripts in force.
+pub(super) fn sees_secrets(
+    cx: &Context<'_>,
+    by: &Administrator,
+    call: bool,
+) -> Result<bool, Problem> {
+    let needed = &cx.service.settings.admin.scopes.scripts_write;
+    let writes_scripts = scope::has(&by.scope, needed);
+    if call && !writes_scripts {
+        let description = format!(
+            "other scripts than those in force call other servers only with the scope {needed}"
+        );
+        return Err(Problem::insufficient_scope(Some(needed), &description));
+    }
+    Ok(writes_scripts)
 }
 
 /// Records in the audit log and in the log that the administrator tried a request, without its content.
@@ -76,6 +104,6 @@ fn problem(error: JudgeError) -> Problem {
     match error {
         JudgeError::UnknownClient => unknown("client"),
         JudgeError::Store(error) => error.into(),
-        JudgeError::Randomness(_) => Problem::server_error(),
+        JudgeError::Randomness(_) | JudgeError::Seal(_) => Problem::server_error(),
     }
 }

@@ -4,8 +4,6 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tracing::Dispatch;
-use tracing::instrument::WithSubscriber as _;
 
 use super::{DocumentReport, SERVER_STEPS, check_octets, check_url};
 use crate::base::{ClientId, ClientUrl};
@@ -16,6 +14,7 @@ use crate::resolution::admission::{self, Arrival, Consent, Preview};
 use crate::resolution::{ResolveError, flight, is_fetched, own};
 use crate::service::{Conditions, Context, ScriptHttp, Service};
 use crate::store::StoreError;
+use crate::telemetry;
 
 /// The time between two fetches of a document.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -116,7 +115,7 @@ async fn judge(service: &Service, url: &ClientUrl, report: &mut DocumentReport) 
     });
     let octets = std::mem::take(&mut report.octets);
     // What is logged about a document concerns clients that exist.
-    let judged = Box::pin(preview(&judging, url, &octets)).with_subscriber(Dispatch::none());
+    let judged = telemetry::silently(preview(&judging, url, &octets));
     report.unchecked = &[];
     match judged.await {
         Ok(preview) => {

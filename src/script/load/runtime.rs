@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::base::{Clock, Secret};
 use crate::config::ScriptSettings;
 use crate::script::{
@@ -62,6 +64,18 @@ impl Runtime {
         let (clock, host) = (Arc::clone(&self.clock), Arc::clone(&self.host));
         let secrets = Arc::clone(&self.secrets);
         Arc::new(Self::with(&self.settings, clock, host, secrets, None))
+    }
+
+    /// Creates the same as [`beside`](Self::beside), with a made-up secret for each of `[scripts.secrets]`.
+    pub(crate) fn with_made_up_secrets(&self) -> Arc<Self> {
+        let (clock, host) = (Arc::clone(&self.clock), Arc::clone(&self.host));
+        let secrets = Arc::new(self.secrets.made_up());
+        Arc::new(Self::with(&self.settings, clock, host, secrets, None))
+    }
+
+    /// Replaces every secret of `[scripts.secrets]` in the texts of `value` by its name.
+    pub(crate) fn redact(&self, value: &mut Value) {
+        self.secrets.redact_value(value);
     }
 
     /// Creates a runtime without a host, for scripts that are loaded and not called.

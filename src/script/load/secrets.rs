@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 
 use crate::base::Secret;
 use crate::config::{SecretSource, nearest};
@@ -123,6 +124,26 @@ impl Secrets {
             None => format!("[scripts.secrets] defines {}", known.join(", ")),
         };
         Err(format!("unknown secret '{name}'; {advice}"))
+    }
+
+    /// Returns a made-up secret for each name.
+    pub(in crate::script) fn made_up(&self) -> Self {
+        let secrets = self.0.load();
+        let made_up = |name: &String| (name.clone(), Secret::new(format!("made-up {name}")));
+        let named = secrets.named.keys().map(made_up).collect();
+        Self(ArcSwap::from_pointee(NamedSecrets::new(named)))
+    }
+
+    /// Redacts every text in `value`.
+    pub(in crate::script) fn redact_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.redact(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.redact_value(item)),
+            Value::Object(members) => members
+                .values_mut()
+                .for_each(|member| self.redact_value(member)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     /// Returns all secrets.

@@ -22,7 +22,7 @@ use crate::script::{
     HostResult, MemberAccess, Members, Round, Script, ScriptAnswer, ScriptFault, ScriptSet,
     take_operations, value_of,
 };
-use crate::telemetry::{ScriptOutcome, meter, traces};
+use crate::telemetry::{self, ScriptOutcome, meter, traces};
 use engine::during_call;
 use permits::Permit;
 
@@ -170,8 +170,7 @@ impl ScriptSet {
         let outcome = if asking.round.permit.is_here() {
             asking.timed_here(work)
         } else {
-            let (traced, span) = (traces::current(), tracing::Span::current());
-            let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
+            let work = observed_as_here(move || asking.timed(work));
             runtime.threads.run(work).await
         };
         match outcome {
@@ -224,6 +223,12 @@ pub(super) struct Asking {
     pub(super) set: Arc<ScriptSet>,
     pub(super) hook: Hook,
     pub(super) round: Round,
+}
+
+/// Returns `work`, to be done on another thread. What it logs and traces belongs to the request of this one.
+fn observed_as_here<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let (traced, span) = (traces::current(), tracing::Span::current());
+    telemetry::as_silent_as_here(move || traced.in_scope(|| span.in_scope(work)))
 }
 
 impl Asking {
@@ -345,7 +350,11 @@ impl Asking {
             Ok(_) => context.take_answer(),
             Err(error) => ScriptAnswer::thrown(error),
         };
-        if let Some(ScriptAnswer { status, entity }) = answer {
+        if let Some(ScriptAnswer { status, mut entity }) = answer {
+            // It goes to the client, and its description to the log.
+            let secrets = &self.set.runtime().secrets;
+            let values = entity.values_mut();
+            values.for_each(|value| secrets.redact_value(value));
             return Err(HookError::Answered {
                 script: script.id.name.clone(),
                 status,

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod scripts;
+mod secrets;
 mod unchanged;
 
 use serde_json::{Value, json};
