@@ -191,3 +191,27 @@ async fn the_log_names_the_trial_and_not_its_tokens() {
         "{audit}"
     );
 }
+
+/// The library for logs asks once whether anybody is interested in an event, when it happens for the first time.
+#[tokio::test]
+async fn a_fault_that_happens_first_in_a_trial_is_logged_when_it_happens_to_a_client() {
+    let scripts = tempfile::TempDir::new().unwrap();
+    std::fs::write(scripts.path().join("10-mine.rhai"), SCRIPT).unwrap();
+    let registrar = Registrar::start_prepared("", |command| {
+        command.arg("--scripts").arg(scripts.path());
+    });
+    let worse = request(&registrar, "Worse");
+    let tried = registrar.cli(&["try", "--request", &worse]);
+    tried.failed(1, &[]);
+    let faults = || {
+        let log = registrar.log();
+        let faults = log.lines().filter(|line| line.contains("10-mine.rhai"));
+        faults.count()
+    };
+    assert_eq!(faults(), 0, "{}", registrar.log());
+    let body = std::fs::read_to_string(&worse).unwrap();
+    let sent = reqwest::Client::new().post(registrar.url("/register"));
+    let sent = sent.header("content-type", "application/json").body(body);
+    assert_eq!(sent.send().await.unwrap().status(), 500);
+    crate::process::until(async || faults() == 1).await;
+}
