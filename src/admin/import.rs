@@ -122,15 +122,13 @@ impl<'a> Import<'a> {
     }
 
     async fn read(&mut self, lines: &mut BodyLines) -> Result<(), ImportFault> {
-        let (mut number, mut clients) = (0, 0);
+        let (mut number, mut clients, mut is_export) = (0, 0, false);
         loop {
             number += 1;
-            let line = match lines.next().await {
-                Err(BodyError::TooLarge { limit }) => {
-                    let reason = format!("is longer than {limit} bytes");
-                    return Err(ImportFault::Line { number, reason });
-                }
-                line => line?.ok_or(ImportFault::Cut { number })?,
+            let Some(line) = next(lines, number).await? else {
+                // Whoever writes lines about clients of another product need not count them.
+                let is_whole = clients > 0 && !is_export;
+                return is_whole.then_some(()).ok_or(ImportFault::Cut { number });
             };
             let wrong = |reason| ImportFault::Line { number, reason };
             // The reason must not repeat the content of the line.
@@ -144,7 +142,8 @@ impl<'a> Import<'a> {
                     Err(wrong(reason))
                 };
             }
-            let arrived = portable::read_client(self.cx, members).map_err(wrong)?;
+            let arrived = portable::read_client(self.cx, self.by, members).map_err(wrong)?;
+            is_export |= !arrived.is_foreign;
             self.take(number, arrived, line.len()).await?;
             clients += 1;
         }
@@ -156,7 +155,7 @@ impl<'a> Import<'a> {
         arrived: Arrived,
         bytes: usize,
     ) -> Result<(), ImportFault> {
-        let Arrived { client, odd } = arrived;
+        let Arrived { client, odd, .. } = arrived;
         if !odd.is_empty() {
             self.tally.odd += 1;
             tracing::warn!(client_id = %client.id, members = ?odd, "imported client violates rules of this server");
@@ -206,6 +205,17 @@ impl<'a> Import<'a> {
             number,
             reason: reason.to_owned(),
         }
+    }
+}
+
+/// Returns the next line, which has this number; none at the end.
+async fn next(lines: &mut BodyLines, number: usize) -> Result<Option<Vec<u8>>, ImportFault> {
+    match lines.next().await {
+        Err(BodyError::TooLarge { limit }) => {
+            let reason = format!("is longer than {limit} bytes");
+            Err(ImportFault::Line { number, reason })
+        }
+        line => Ok(line?),
     }
 }
 

@@ -1,14 +1,16 @@
-//! Reads a client from a [line](crate::store::transfer::ClientLine) of an export. Error messages never contain values of the
-//! line.
+//! Reads a client from a [line](crate::store::transfer::ClientLine) of an export, or from a line that somebody wrote about a
+//! client of another product, which has no provenance. Error messages never contain values of the line.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::admin::Administrator;
 use crate::base::{ClientId, SealingKeys, Secret, Timestamp, TokenDigest, Violation, scope};
 use crate::client::hosted_document::is_plain_id;
+use crate::client::rules::needs_secret;
 use crate::client::{
-    Client, ClientSecret, DocumentOrigin, HostedDocument, MemberOrigins, Metadata, Provenance,
-    RegistrationTokens, TrustLevel, UpstreamClient,
+    Approved, Client, ClientSecret, DocumentOrigin, HostedDocument, MemberOrigins, Metadata,
+    Provenance, RegistrationTokens, TrustLevel, UpstreamClient,
 };
 use crate::config::AdminScopes;
 use crate::service::Context;
@@ -20,6 +22,8 @@ pub(super) struct Arrived {
     pub(super) client: Client,
     /// The members that violate rules of this server. They are kept nevertheless.
     pub(super) odd: Vec<String>,
+    /// Whether the line is not from an export.
+    pub(super) is_foreign: bool,
 }
 
 /// Reads the client of a line.
@@ -28,13 +32,13 @@ pub(super) struct Arrived {
 /// Returns the reason why the line is invalid, without its values.
 pub(super) fn read_client(
     cx: &Context<'_>,
+    by: &Administrator,
     members: Map<String, Value>,
 ) -> Result<Arrived, String> {
-    let line = PortableClient::read(&cx.service.store.sealing_keys, members)?;
+    let line = PortableClient::read(cx, by, members)?;
     refuse_administrators(&cx.service.settings.admin.scopes, &line)?;
     check_identifier(&line)?;
-    let taken = cx.rules().take_over(line.metadata);
-    let (metadata, violations) = taken.map_err(|violations| listed(&violations))?;
+    let (metadata, violations) = line.approved(cx)?;
     let secret = sealed(cx, line.secret, &line.id)?;
     let client = Client {
         id: line.id,
@@ -56,6 +60,7 @@ pub(super) fn read_client(
     Ok(Arrived {
         client,
         odd: members_of(violations),
+        is_foreign: line.is_foreign,
     })
 }
 
@@ -95,6 +100,8 @@ struct PortableClient {
     document: Option<DocumentOrigin>,
     /// How it is managed at the upstream server. The token is encrypted for this store.
     upstream: Option<UpstreamClient>,
+    /// Whether the line is not from an export, which has a provenance.
+    is_foreign: bool,
 }
 
 /// How the client is managed at the upstream server, with the token in clear text.
@@ -106,32 +113,69 @@ struct ImportedUpstream {
 }
 
 impl PortableClient {
-    fn read(key: &SealingKeys, members: Map<String, Value>) -> Result<Self, String> {
+    /// Returns the metadata, and the rules of this server that it breaks.
+    fn approved(&self, cx: &Context<'_>) -> Result<(Approved, Vec<Violation>), String> {
+        let (rules, metadata) = (cx.rules(), self.metadata.clone());
+        if !self.is_foreign {
+            return rules.take_over(metadata).map_err(|faults| listed(&faults));
+        }
+        let (metadata, violations) = rules.adopt(metadata).map_err(|faults| listed(&faults))?;
+        if self.secret.is_none() && needs_secret(metadata.metadata()) {
+            let reason = "client_secret: is missing, although token_endpoint_auth_method or an algorithm needs it";
+            return Err(reason.to_owned());
+        }
+        Ok((metadata, violations))
+    }
+
+    fn read(
+        cx: &Context<'_>,
+        by: &Administrator,
+        members: Map<String, Value>,
+    ) -> Result<Self, String> {
         let mut members = UnreadMembers(members);
+        let provenance = members.take_if_there("provenance", OBJECT)?;
         let line = Self {
             id: members.take("client_id", CLIENT_ID)?,
-            issued_at: members.take("client_id_issued_at", SECONDS)?,
+            issued_at: members
+                .take_if_there("client_id_issued_at", SECONDS)?
+                .unwrap_or(cx.service.clock.now()),
             expires_at: members.take_if_there("expires_at", SECONDS)?,
             last_used_at: members.take_if_there("last_used_at", SECONDS)?,
             shared_as: members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?,
             secret: secret(&mut members)?,
             tokens: registration_tokens(&mut members)?,
-            revision: members.take("revision", "a non-negative integer")?,
+            revision: members
+                .take_if_there("revision", "a non-negative integer")?
+                .unwrap_or(1),
             origins: None,
-            document: members.take_if_there("document", "an object in the form of an export")?,
+            document: members.take_if_there("document", OBJECT)?,
             upstream: None,
             metadata: members.take("metadata", "an object")?,
-            provenance: members.take("provenance", "an object in the form of an export")?,
+            is_foreign: provenance.is_none(),
+            provenance: provenance.unwrap_or_else(|| foreign(cx, by)),
             hosted_document: members.take_if_there("hosted_document", "published or withdrawn")?,
         };
-        let origins = origins(&mut members, &line.metadata)?;
-        let upstream = upstream(key, &mut members, &line.id)?;
+        line.with_the_rest(cx, members)
+    }
+
+    /// Reads what depends on other members.
+    fn with_the_rest(self, cx: &Context<'_>, mut members: UnreadMembers) -> Result<Self, String> {
+        let origins = origins(&mut members, &self.metadata)?;
+        let upstream = upstream(&cx.service.store.sealing_keys, &mut members, &self.id)?;
         members.end()?;
         Ok(Self {
             origins,
             upstream,
-            ..line
+            ..self
         })
+    }
+}
+
+/// Returns the provenance of a client of another product: the administrator vouches for it, and nothing else is known.
+fn foreign(cx: &Context<'_>, by: &Administrator) -> Provenance {
+    Provenance {
+        administrator: Some(by.client_id.clone()),
+        ..Provenance::of(TrustLevel::Open, cx.snapshot.revision.clone())
     }
 }
 
@@ -150,10 +194,12 @@ fn origins(
     }
 }
 
-/// Reads the digests of the registration access tokens.
+/// Reads the digests of the registration access tokens. A client that has none gets one when an administrator gives it one.
 fn registration_tokens(members: &mut UnreadMembers) -> Result<RegistrationTokens, String> {
     let name = "registration_access_token_sha256";
-    let tokens: RegistrationTokens = members.take(name, DIGESTS)?;
+    let Some(tokens) = members.take_if_there::<RegistrationTokens>(name, DIGESTS)? else {
+        return RegistrationTokens::never_issued().map_err(|error| error.to_string());
+    };
     let previous = tokens.previous.as_ref();
     if tokens.current.is_whole() && previous.is_none_or(TokenDigest::is_whole) {
         Ok(tokens)
@@ -200,8 +246,7 @@ fn upstream(
     members: &mut UnreadMembers,
     id: &ClientId,
 ) -> Result<Option<UpstreamClient>, String> {
-    let due = "an object in the form of an export";
-    let Some(upstream) = members.take_if_there::<ImportedUpstream>("upstream", due)? else {
+    let Some(upstream) = members.take_if_there::<ImportedUpstream>("upstream", OBJECT)? else {
         return Ok(None);
     };
     let seal = |token: String| key.seal(&Secret::new(token), &UpstreamClient::token_owner(id));
@@ -214,26 +259,27 @@ fn upstream(
 
 const CLIENT_ID: &str =
     "a text of 1 to 128 visible ASCII characters, or at most 512 if it begins with https://";
+const OBJECT: &str = "an object in the form of an export";
 const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
 const DIGESTS: &str = "an object with the SHA-256 of the token in base64, in the form of an export";
 
-/// Reads the secret and its expiry time; 0 means never (RFC 7591 section 3.2.1).
+/// Reads the secret and its expiry time; 0 means never (RFC 7591 section 3.2.1), and so does none.
 fn secret(members: &mut UnreadMembers) -> Result<Option<ImportedSecret>, String> {
     let text: Option<String> = members.take_if_there("client_secret", "a text")?;
     let end: Option<u64> = members.take_if_there("client_secret_expires_at", SECONDS)?;
     match (text, end) {
-        (Some(text), Some(end)) if !text.is_empty() => {
-            let ends = end != 0;
+        (Some(text), end) if !text.is_empty() => {
+            let end = end.filter(|end| *end != 0);
             Ok(Some(ImportedSecret {
                 text: Secret::new(text),
-                expires_at: ends.then(|| Timestamp::from_unix(end)),
+                expires_at: end.map(Timestamp::from_unix),
             }))
         }
+        (Some(_), _) => Err("client_secret: must not be empty".to_owned()),
         (None, None) => Ok(None),
-        _ => Err(
-            "client_secret and client_secret_expires_at: must be both present or both absent"
-                .to_owned(),
-        ),
+        (None, Some(_)) => {
+            Err("client_secret: is missing, but client_secret_expires_at is there".to_owned())
+        }
     }
 }
 

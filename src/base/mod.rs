@@ -1,4 +1,4 @@
-//! Basic types that every other module builds on: the time, as it is and as people write it, identifiers, violations, strict JSON, absent members,
+//! Basic types that every other module builds on: the time, as it is and as people write it, identifiers, violations, strict JSON, values as types, absent members,
 //! media types, scope texts, which addresses are public, random values and secrets. Pure, no I/O.
 
 pub(crate) mod absent;
@@ -15,6 +15,7 @@ pub(crate) mod random;
 pub(crate) mod scope;
 mod secret;
 mod segment;
+pub(crate) mod typed;
 mod violation;
 
 pub(crate) use client_url::{ClientUrl, ClientUrlForm};

@@ -169,8 +169,9 @@ impl FinishArguments {
     /// Returns the configuration of the server, with the folder that was named.
     fn settings(&self) -> Result<Settings, CommandFailure> {
         let mut sources = self.remote.sources();
-        let folder = self.data.as_deref();
-        sources.overrides.extend(folder.map(super::store_flag));
+        if let Some(folder) = &self.data {
+            sources = super::with_store(sources, folder);
+        }
         Ok(super::read_configuration(&sources)?.settings)
     }
 }

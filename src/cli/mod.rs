@@ -41,7 +41,8 @@ use serde_json::{Map, Value};
 
 use crate::admin::openapi;
 use crate::base::{Clock, SystemClock, json};
-use crate::config::{self, Configuration, Sources};
+use crate::config::{self, Configuration, EmbeddedDatabase, Sources};
+use crate::store::backend::offline::database_in;
 use offline::OfflineArguments;
 use output::{
     DataForm, Format, OutputForm, Progress, Table, cell, counted, items, member_table, write_line,
@@ -180,23 +181,36 @@ impl ServeArguments {
         if let Some(listen) = self.listen {
             flags.push(("server.listen".to_owned(), listen.to_string()));
         }
-        if let Some(folder) = &self.data {
-            flags.push(store_flag(folder));
-        }
         if let Some(folder) = &self.scripts {
             flags.push(scripts_flag(folder));
         }
-        sources(&self.file, flags)
+        let sources = sources(&self.file, flags);
+        match &self.data {
+            Some(folder) => with_store(sources, folder),
+            None => sources,
+        }
     }
 }
 
-/// Returns the option that `--data` sets: the store in the folder, or a new one of sled.
-fn store_flag(folder: &Path) -> (String, String) {
-    let database = crate::store::backend::offline::database_in(folder).name();
-    (
-        "store.url".to_owned(),
-        format!("{database}:{}", folder.to_string_lossy()),
-    )
+/// Returns `sources` with the option that `--data` sets: the store in the folder, or a new one. A new one is in the database
+/// that the configuration names, so that a server with this configuration can open it, or else in sled.
+fn with_store(mut sources: Sources, folder: &Path) -> Sources {
+    let present = database_in(folder);
+    let named = || {
+        Some(
+            config::load(&sources)
+                .ok()?
+                .settings
+                .store
+                .url
+                .embedded()?
+                .0,
+        )
+    };
+    let database = present.or_else(named).unwrap_or(EmbeddedDatabase::Sled);
+    let url = format!("{}:{}", database.name(), folder.to_string_lossy());
+    sources.overrides.push(("store.url".to_owned(), url));
+    sources
 }
 
 /// Returns the option that `--scripts` sets.

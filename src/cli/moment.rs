@@ -12,6 +12,22 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
     Ok(time.unix())
 }
 
+/// Parses a [time](moment::time) that is not over yet.
+pub(super) fn future(text: &str) -> Result<u64, String> {
+    let seconds = parse(text)?;
+    if seconds > SystemClock.now().unix() {
+        return Ok(seconds);
+    }
+    // Whoever writes the duration alone means this.
+    let later = format!("+{}", text.trim());
+    Err(match moment::duration(text) {
+        Some(_) if parse(&later).is_ok() => {
+            format!("this is in the past; {later} is that much from now")
+        }
+        _ => "this is in the past".to_owned(),
+    })
+}
+
 /// Parses a [duration](moment::duration), and returns its seconds.
 pub(super) fn duration(text: &str) -> Result<u64, String> {
     moment::duration(text).ok_or_else(|| format!("expected {}", moment::DURATION))
@@ -39,6 +55,15 @@ mod tests {
         assert_eq!(parse("2026-01-01T00:00:00Z"), Ok(1_767_225_600));
         assert_eq!(shown(None), "");
         assert!(parse("yesterday").unwrap_err().contains("30d (ago)"));
+        for past in ["30d", "1h30m", "0s"] {
+            let said = future(past).unwrap_err();
+            assert!(said.contains(&format!("; +{past} is")), "{said}");
+        }
+        for past in ["1", "0", "2026-01-01"] {
+            assert_eq!(future(past), Err("this is in the past".to_owned()));
+        }
+        assert!(future("+1h").is_ok() && future("9999-01-01").is_ok());
+        assert!(future("soon").unwrap_err().contains("30d (ago)"));
         assert!(duration("soon").unwrap_err().contains("1h30m"));
     }
 }

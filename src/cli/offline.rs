@@ -28,15 +28,14 @@ impl OfflineArguments {
 
     /// Returns the configuration of a store that may not exist.
     pub(super) fn settings_of_any(&self) -> Result<Settings, String> {
-        let mut flags = Vec::new();
-        if let Some(folder) = &self.data {
-            flags.push(super::store_flag(folder));
-        }
-        let mut sources = super::sources(&self.file, flags);
+        let mut sources = super::sources(&self.file, Vec::new());
         let is_default = self.file.config == Path::new(DEFAULT_FILE);
         if self.data.is_some() && is_default && !self.file.config.exists() {
             // A store can be restored and checked where nothing else of the server is.
             sources.file = None;
+        }
+        if let Some(folder) = &self.data {
+            sources = super::with_store(sources, folder);
         }
         Ok(super::load_configuration(&sources)?.settings)
     }

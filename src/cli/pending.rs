@@ -54,7 +54,7 @@ pub(super) enum PendingCommand {
         #[command(flatten)]
         decision: DecisionArguments,
         /// The end of the denial of a document, such as 2026-12-31 or +30d (from now). Default: none.
-        #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+        #[arg(long, value_name = "TIME", value_parser = moment::future)]
         until: Option<u64>,
     },
 }

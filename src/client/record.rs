@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ClientId, Sealed, Secret, Timestamp, TokenDigest};
+use crate::base::{ClientId, NoRandomness, Sealed, Secret, Timestamp, TokenDigest, random};
 use crate::client::{
     AdministratorData, Approved, DocumentOrigin, HostedDocument, InitialAccessPolicy,
     MemberOrigins, Metadata,
@@ -166,6 +166,19 @@ pub(crate) struct RegistrationTokens {
     pub(crate) previous: Option<TokenDigest>,
 }
 
+impl RegistrationTokens {
+    /// Returns a token that is never issued, so that nobody can manage the client with one.
+    ///
+    /// # Errors
+    /// When no random bytes are available.
+    pub(crate) fn never_issued() -> Result<Self, NoRandomness> {
+        Ok(Self {
+            current: TokenDigest::of(random::token()?.expose()),
+            previous: None,
+        })
+    }
+}
+
 /// How far the registration of a client can be trusted, in ascending order. If there are several
 /// proofs, the highest level applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -269,6 +282,29 @@ pub(crate) struct Provenance {
     pub(crate) script_version: Option<String>,
     /// The revision of the live configuration.
     pub(crate) configuration: String,
+}
+
+impl Provenance {
+    /// Returns the provenance of a client about whose registration nothing else is known.
+    pub(crate) const fn of(trust_level: TrustLevel, configuration: String) -> Self {
+        Self {
+            trust_level,
+            address: None,
+            initial_access_token: None,
+            initial_access_note: None,
+            administrator: None,
+            script_version: None,
+            initial_access_policy: None,
+            statement: None,
+            certificate: None,
+            attestation_digest: None,
+            attestation_verifier: None,
+            attestation_policy: None,
+            approval: None,
+            scripts: Vec::new(),
+            configuration,
+        }
+    }
 }
 
 /// The decision of an administrator about a registration or an update that waited.

@@ -51,6 +51,9 @@ pub(crate) enum ReviewError {
     /// The octets are not those that the administrator has seen.
     #[error("the client document has changed: its digest is {0}; look at it again")]
     OtherDigest(String),
+    /// A denial would end before it begins, and deny nothing.
+    #[error("until is in the past; leave it out for a denial without an end")]
+    Past,
     /// The document is not a client.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
@@ -156,7 +159,7 @@ impl Resolver {
     /// Denies a URL, until a moment if one is given. Its client is removed.
     ///
     /// # Errors
-    /// When the text is not a URL of a document, or the store fails.
+    /// When the text is not a URL of a document, the end is not in the future, or the store fails.
     pub(crate) async fn deny(
         &self,
         order: ReviewOrder<'_>,
@@ -165,6 +168,9 @@ impl Resolver {
         let service = &*self.0.service;
         let (cx, now) = (Context::new(service), service.clock.now());
         let (url, id) = parsed(&cx, order.client_id)?;
+        if until.is_some_and(|until| until <= now) {
+            return Err(ReviewError::Past);
+        }
         for _ in 0..ATTEMPTS {
             let denial = denial(order, now, until);
             match remove_denied(&cx, &id, order.author, denial).await {

@@ -16,7 +16,11 @@ pub(crate) enum ScriptOrder {
     /// Put the script folder of each server in force again.
     Unpin,
     /// Keep these files as a version, and pin it.
-    Push(ScriptFiles),
+    Push {
+        files: ScriptFiles,
+        /// Whether a set without scripts is meant.
+        is_empty_meant: bool,
+    },
     /// Keep the candidate as a version, and pin it.
     Promote,
     /// Set `registration.scriptsCanary` to 0.
@@ -39,6 +43,12 @@ pub(crate) enum ScriptOrderError {
     /// The scripts cannot be loaded.
     #[error("the scripts cannot be loaded:\n{0}")]
     Invalid(String),
+    /// There is no script, and nobody has said that this is meant: a folder may have been missing or wrong.
+    #[error(
+        "there is no script, which would turn off every policy; if you mean that, push the set with --empty, or with \
+         \"empty\": true in the body"
+    )]
+    Empty,
     /// There is no candidate.
     #[error("there is no candidate that could be promoted; set scripts.candidate to its folder")]
     NoCandidate,

@@ -315,7 +315,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("unicode_security", &["script"]),
     ("caseless", &["script"]),
     ("icu_properties", &["script"]),
-    ("serde_path_to_error", &["config"]),
+    ("serde_path_to_error", &["base", "config"]),
     ("openssl", &["http", "jose", "base", "store", "x509"]),
     ("tokio_openssl", &["http"]),
     ("sled", &["store/backend/sled"]),

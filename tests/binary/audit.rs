@@ -261,4 +261,27 @@ async fn changed_removed_and_moved_lines_of_a_siem_are_found() {
     // A file may begin anywhere.
     let said = checked(&lines[update..]).fine();
     assert!(said.contains("is the first one here"), "{said}");
+    // journalctl writes something before each line.
+    let prefixed = |line: &String| format!("Nov 30 12:00:00 host registrar[{{1}}]: {line}");
+    let journal: Vec<String> = lines.iter().map(prefixed).collect();
+    let said = checked(&journal).fine();
+    assert!(said.contains("verified, from position 1 to"), "{said}");
+    let changed = |line: &String| prefixed(line).replace("Second", "Another");
+    let journal: Vec<String> = lines.iter().map(changed).collect();
+    checked(&journal).failed(1, &["its digest does not fit"]);
+    // Nothing that was verified is not a log that is fine.
+    let nothing = "no event was verified";
+    checked(&[]).failed(1, &[nothing, "0 lines without an event"]);
+    let text = ["no event".to_owned(), "{}".to_owned()];
+    checked(&text).failed(1, &[nothing, "2 lines without an event"]);
+    let last = lines[delete].clone();
+    checked(&[last]).failed(1, &[nothing, "only the event before it could confirm"]);
+    let stripped = |line: &String| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        event.as_object_mut().unwrap().shift_remove("digest");
+        event.to_string()
+    };
+    let stripped: Vec<String> = shown.iter().map(stripped).collect();
+    let said = format!("{} events without a digest", stripped.len());
+    checked(&stripped).failed(1, &[nothing, &said]);
 }

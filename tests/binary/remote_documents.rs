@@ -158,6 +158,11 @@ async fn a_document_is_pinned_unpinned_and_denied() {
     let again = world.cli(&["unpin", &url]).await;
     again.failed(1, &["no client document"]);
 
+    for past in ["30d", "1", "2026-01-01"] {
+        let denial = world.cli(&["deny", &url, "--until", past]).await;
+        denial.failed(2, &["--until", "in the past"]);
+    }
+    world.client(&url).await;
     let until = "4102444800";
     let denied = world
         .cli(&["deny", &url, "--note", "spam", "--until", until])

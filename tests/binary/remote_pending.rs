@@ -98,8 +98,11 @@ async fn what_waits_is_listed_shown_approved_and_denied() {
     }
     let updates = registrar.cli(&["pending", "list", "--type", "update", "--format", "json"]);
     assert_eq!(updates.json(), json!([]));
-    let until = ["pending", "deny", id, "--until", "1"];
+    let until = ["pending", "deny", id, "--until", "+1d"];
     registrar.cli(&until).failed(1, &["until"]);
+    let past = ["pending", "deny", id, "--until", "30d"];
+    let said = "this is in the past; +30d is that much from now";
+    registrar.cli(&past).failed(2, &[said]);
     let digest = ["pending", "approve", id, "--digest", "other"];
     registrar.cli(&digest).failed(1, &["digest"]);
 }

@@ -87,6 +87,16 @@ async fn scripts_are_pushed_compared_rolled_back_and_unpinned() {
         unpinned.contains("the script folder, is in force"),
         "{unpinned}"
     );
+    // A wrong path must not turn off every policy.
+    let empty = registrar.folder().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let push = ["script", "push", empty.to_str().unwrap()];
+    registrar
+        .cli(&push)
+        .failed(1, &["there is no script", "--empty"]);
+    assert_eq!(in_force(&registrar), first);
+    let pushed = registrar.cli(&[&push[..], &["--empty"]].concat()).fine();
+    assert!(pushed.contains("is in force and pinned"), "{pushed}");
     registrar
         .cli(&["script", "rollback", "zzz"])
         .failed(1, &["no version that is kept begins with zzz"]);

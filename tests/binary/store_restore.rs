@@ -192,3 +192,22 @@ async fn a_store_is_restored_and_checked_where_no_configuration_is() {
     let named = ["store", "check", "--data", "data", "--config", "other.toml"];
     run(&named).failed(1, &["other.toml: cannot read the file"]);
 }
+
+#[tokio::test]
+async fn a_restore_into_a_new_folder_is_for_a_server_with_the_same_configuration() {
+    let (place, export) = prepared(Database::Fjall).await;
+    let path = |name: &str| place.folder.path().join(name);
+    let data = place.data();
+    // In a folder of another name, only the configuration tells the database.
+    let (configuration, file, key) = (path("registrar.toml"), path("backup"), path("key"));
+    let restore = ["store", "restore", text(&file), "--key", text(&key)];
+    let rest = ["--data", text(&data), "--config", text(&configuration)];
+    let output = command(&[&restore[..], &rest].concat()).output();
+    Ran::of(&output.expect("the binary runs")).fine();
+    assert!(!data.join("db").exists(), "it is no store of sled");
+    let place = compared(place, &export);
+    // A store that is there says itself what it is of.
+    let check = ["store", "check", "--data", text(&data)];
+    let output = command(&check).current_dir(place.folder.path()).output();
+    Ran::of(&output.expect("the binary runs")).fine();
+}

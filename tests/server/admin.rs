@@ -395,3 +395,92 @@ async fn the_configuration_is_shown_and_patched() {
     let events = server.storage().audited(0).await.unwrap();
     assert_eq!(events.last().unwrap()["actor"], "administrator");
 }
+
+#[tokio::test]
+async fn a_member_of_another_type_is_named_without_its_value() {
+    let server = TestServer::new().await;
+    let text = "garbage-5e0b7f4c";
+    let admins = "/admin/v1/administrators";
+    let tokens = "/admin/v1/initial-access-tokens";
+    let versions = "/admin/v1/scripts/versions";
+    for (method, path, body, said) in [
+        (
+            "POST",
+            admins,
+            json!({"name": "x", "all_scopes": text}),
+            "all_scopes: must be true or false",
+        ),
+        (
+            "POST",
+            admins,
+            json!({"name": "x", "scopes": ["audit.read", {text: text}]}),
+            "scopes[1]: must be a text",
+        ),
+        (
+            "POST",
+            admins,
+            json!({"name": [text]}),
+            "name: must be a text",
+        ),
+        (
+            "POST",
+            admins,
+            json!({"all_scopes": true}),
+            "missing field `name`",
+        ),
+        (
+            "PATCH",
+            "/admin/v1/administrators/administrator",
+            json!({"disabled": text}),
+            "disabled: must be true or false",
+        ),
+        (
+            "POST",
+            "/admin/v1/administrators/administrator/rotate",
+            json!({"overlap": text}),
+            "overlap: must be a whole number from 0",
+        ),
+        (
+            "POST",
+            "/admin/v1/administrators/administrator/rotate",
+            json!({"overlap": -7_351}),
+            "overlap: must be a whole number from 0",
+        ),
+        (
+            "POST",
+            tokens,
+            json!({"expires_in": text}),
+            "expires_in: must be a whole number from 0",
+        ),
+        (
+            "POST",
+            tokens,
+            json!({"policy": {"scopes": text}}),
+            "policy.scopes: must be an array",
+        ),
+        (
+            "POST",
+            versions,
+            json!({"files": {"10-policy.rhai": [text]}}),
+            "files.10-policy.rhai: must be a text",
+        ),
+        (
+            "POST",
+            "/admin/v1/clients/used",
+            json!([text, {text: 7_351}]),
+            "must be",
+        ),
+    ] {
+        let answer = call(&server, method, path, &body).await;
+        answer.expect_error(400, &["invalid_request"]);
+        assert!(answer.text.contains(said), "{body}: {}", answer.text);
+        for value in [text, "7351"] {
+            assert!(!answer.text.contains(value), "{body}: {}", answer.text);
+        }
+    }
+    let unknown = json!({"name": "x", "secret of the admin": true});
+    let answer = call(&server, "POST", admins, &unknown).await;
+    answer.expect_error(400, &["invalid_request"]);
+    let said = "unknown field, expected one of `name`, `note`, `scopes`";
+    assert!(answer.text.contains(said), "{}", answer.text);
+}

@@ -254,7 +254,7 @@ async fn the_administrator_of_a_version_with_only_one_keeps_its_secret() {
 }
 
 /// Returns the configuration of a server whose store, scripts and credentials are in `folder`.
-fn in_folder(folder: &std::path::Path) -> Configuration {
+pub(crate) fn in_folder(folder: &std::path::Path) -> Configuration {
     let mut configuration = shipped();
     configuration.settings.server.listen = "127.0.0.1:0".parse().unwrap();
     configuration.settings.store.url = format!("sled:{}", folder.join("data").display()).into();

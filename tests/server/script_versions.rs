@@ -125,7 +125,10 @@ async fn a_pushed_set_is_checked_kept_and_pinned() {
         ),
         (json!({"10-a.rhai": ""}), "empty"),
         (json!({"../10-a.rhai": "fn f() {}"}), "lib/name.rhai"),
-        (json!({"lib/../a.rhai": "fn f() {}"}), "lib/name.rhai"),
+        (
+            json!({"10-a.rhai": "fn f() {}", "lib/../a.rhai": "fn f() {}"}),
+            "lib/name.rhai",
+        ),
         (json!({"10-a.txt": "fn f() {}"}), "lib/name.rhai"),
     ] {
         let answer = called(&server, "POST", VERSIONS, json!({"files": files})).await;
@@ -142,6 +145,28 @@ async fn a_pushed_set_is_checked_kept_and_pinned() {
     }
     assert_eq!(versions(&server).await, before);
     assert_eq!(decided(&server).await, json!("5"));
+}
+
+#[tokio::test]
+async fn a_set_without_scripts_must_be_meant() {
+    let server = TestServer::scripted(&[("10-a.rhai", &script("1"))], |_| {}).await;
+    let library = json!({"lib/a.rhai": "fn f() { 1 }"});
+    for body in [
+        json!({"files": {}}),
+        json!({"files": library}),
+        json!({"files": {}, "empty": false}),
+    ] {
+        let answer = called(&server, "POST", VERSIONS, body).await;
+        answer.expect_error(400, &["invalid_scripts"]);
+        let said = "there is no script, which would turn off every policy";
+        assert!(answer.text.contains(said), "{}", answer.text);
+    }
+    assert_eq!(decided(&server).await, json!("1"));
+    let meant = json!({"files": library, "empty": true});
+    called(&server, "POST", VERSIONS, meant)
+        .await
+        .expect_status(200);
+    assert_eq!(decided(&server).await, Value::Null);
 }
 
 #[tokio::test]

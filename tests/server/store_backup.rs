@@ -104,7 +104,7 @@ async fn a_recipient_that_cannot_be_used_is_rejected() {
             json!({"kty": "oct", "k": "AAAA"}),
             "recipient is a private or symmetric key",
         ),
-        (json!("x"), "invalid type"),
+        (json!("x"), "recipient: must be an object"),
     ] {
         let answer = asked(&server, &json!({"recipient": recipient})).await;
         refused(&answer, 400, "invalid_request", said);
@@ -151,4 +151,14 @@ async fn a_second_backup_at_a_time_is_rejected() {
         (request.send().await.unwrap().status() == 200).then_some(())
     })
     .await;
+}
+
+/// A caller whose program found no key would get its backup in plain text.
+#[tokio::test]
+async fn a_recipient_of_null_is_not_a_backup_without_one() {
+    let server = TestServer::new().await;
+    for nothing in [json!(null), json!(""), json!([]), json!({})] {
+        let answer = asked(&server, &json!({"recipient": nothing})).await;
+        refused(&answer, 400, "invalid_request", "recipient");
+    }
 }

@@ -106,7 +106,7 @@ pub(crate) async fn create(
     wanted: AdministratorRequest,
 ) -> Result<IssuedAdministrator, AdministratorFault> {
     let scopes = wanted.scopes(cx)?;
-    check_scopes(by, &scopes.join(" "))?;
+    check_scopes(cx, by, &scopes.join(" "))?;
     let now = cx.service.clock.now();
     let secret = if wanted.has_keys() {
         None
@@ -117,7 +117,7 @@ pub(crate) async fn create(
         created_at: now,
         created_by: Some(by.client_id.clone()),
         note: wanted.note()?,
-        has_all_scopes: scopes == cx.service.settings.admin.scopes.all(),
+        has_all_scopes: wanted.has_all_scopes(),
         secrets: secret.iter().map(hashed).collect(),
     };
     let client = issue(cx, &wanted, &scopes, data)?;
@@ -176,7 +176,7 @@ pub(crate) async fn change(
     let now = cx.service.clock.now();
     let next = apply(cx, by, id, |before| {
         let client = patch.apply(cx, before)?;
-        check_scopes(by, own_scope(&client))?;
+        check_scopes(cx, by, own_scope(&client))?;
         Ok(NextAdministrator {
             event: changed(by, patch, &client, now),
             client: Some(client),
@@ -200,6 +200,9 @@ fn changed(
     if changed.contains(&"scopes") {
         let scopes: Vec<&str> = scope::words(own_scope(client)).collect();
         event = event.with("scopes", scopes);
+    }
+    if let Some(all_scopes) = patch.has_all_scopes() {
+        event = event.with("all_scopes", all_scopes);
     }
     if let Some(disabled) = patch.disabled {
         event = event.with("disabled", disabled);
@@ -322,7 +325,7 @@ async fn apply(
 ) -> Result<Option<Client>, AdministratorFault> {
     for _ in 0..TRIES {
         let seen = find(cx, id).await?;
-        check_scopes(by, own_scope(seen.client()))?;
+        check_scopes(cx, by, own_scope(seen.client()))?;
         let next = decide(seen.client())?;
         match store(cx, &seen, &next).await {
             Ok(()) => return Ok(next.client),
@@ -374,10 +377,16 @@ fn can_do_all(cx: &Context<'_>, client: &Client) -> bool {
     client.is_usable(cx.service.clock.now()) && all.iter().all(|name| scope::has(own, name))
 }
 
-/// Checks that the access token of the caller has all of `scopes`.
-fn check_scopes(by: &Administrator, scopes: &str) -> Result<(), AdministratorFault> {
+/// Checks that the access token of the caller has all of `scopes`. A scope that `[admin.scopes]` does not name permits
+/// nothing, and no caller can have it: it would protect its administrator from everybody.
+fn check_scopes(
+    cx: &Context<'_>,
+    by: &Administrator,
+    scopes: &str,
+) -> Result<(), AdministratorFault> {
+    let all = cx.service.settings.admin.scopes.all();
     let missing: Vec<&str> = scope::words(scopes)
-        .filter(|name| !scope::has(&by.scope, name))
+        .filter(|name| all.contains(name) && !scope::has(&by.scope, name))
         .collect();
     if missing.is_empty() {
         Ok(())

@@ -4,11 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{AdministratorFault, data, own_scope};
-use crate::base::scope;
+use super::{AdministratorFault, data};
 use crate::client::{AdministratorData, Approved, Client};
 use crate::service::Context;
-use crate::token::administrator::record::{self, AdministratorDraft};
+use crate::token::administrator::record::{self, AdministratorChange, AdministratorDraft};
 use crate::token::administrator::{CLIENT_ID, registered_keys};
 
 /// The maximum number of characters of a name.
@@ -35,9 +34,9 @@ pub(crate) struct AdministratorRequest {
     #[serde(default)]
     #[schemars(length(max = SCOPES))]
     scopes: Option<Vec<String>>,
-    /// Whether it gets every scope, including those that a later version of the server adds.
+    /// Whether it gets every scope, including those that a later version of the server adds. Default: false.
     #[serde(default)]
-    all_scopes: bool,
+    all_scopes: Option<bool>,
     /// Its public keys, if it authenticates with `private_key_jwt` instead of a secret.
     #[serde(default)]
     jwks: Option<Map<String, Value>>,
@@ -59,8 +58,9 @@ pub(crate) struct AdministratorPatch {
     /// Its scopes, of `[admin.scopes]`.
     #[schemars(length(max = SCOPES))]
     scopes: Option<Vec<String>>,
-    /// True: it gets every scope, including those that a later version of the server adds.
-    all_scopes: bool,
+    /// Whether it gets every scope, including those that a later version of the server adds. False: it keeps those that
+    /// it has, or gets `scopes`, and none that a later version adds. So it is if only `scopes` is there.
+    all_scopes: Option<bool>,
     /// Whether it is disabled: it gets no access token, and those that it has are invalid.
     pub(crate) disabled: Option<bool>,
     /// Its public keys, if it authenticates with a key.
@@ -110,6 +110,11 @@ impl AdministratorRequest {
         }
     }
 
+    /// Whether the administrator also gets the scopes of later versions.
+    pub(super) fn has_all_scopes(&self) -> bool {
+        self.all_scopes.unwrap_or(false)
+    }
+
     /// Whether the administrator authenticates with a key.
     pub(super) const fn has_keys(&self) -> bool {
         self.jwks.is_some() || self.jwks_uri.is_some()
@@ -148,13 +153,19 @@ impl AdministratorPatch {
         let members = [
             ("name", self.name.is_some()),
             ("note", self.note.is_some()),
-            ("scopes", self.scopes.is_some() || self.all_scopes),
+            ("scopes", self.has_all_scopes().is_some()),
             ("disabled", self.disabled.is_some()),
             ("jwks", self.jwks.is_some()),
             ("jwks_uri", self.jwks_uri.is_some()),
         ];
         let present = members.into_iter().filter(|(_, is_present)| *is_present);
         present.map(|(name, _)| name).collect()
+    }
+
+    /// Whether the administrator then also gets the scopes of later versions; none if the patch leaves that as it is. Who
+    /// lists scopes means these.
+    pub(super) fn has_all_scopes(&self) -> Option<bool> {
+        self.all_scopes.or(self.scopes.as_ref().map(|_| false))
     }
 
     /// Returns `before` with the changes.
@@ -186,48 +197,36 @@ impl AdministratorPatch {
         Ok(Client {
             metadata,
             issued_at,
-            administrator: Some(self.data(cx, before)?),
+            administrator: Some(self.data(before)?),
             revision: before.revision.saturating_add(1),
             ..before.clone()
         })
     }
 
     fn metadata(&self, cx: &Context<'_>, before: &Client) -> Result<Approved, AdministratorFault> {
-        let registered = before.metadata.metadata();
-        let own = registered_keys(registered);
-        let keys = match keys(self.jwks.as_ref(), self.jwks_uri.as_deref())? {
-            Some(_) if own.is_none() => {
-                let reason = "this administrator authenticates with a secret; create another one for the key";
-                return Err(wrong(reason));
-            }
-            Some(keys) => Some(keys),
-            None => own,
-        };
+        let keys = keys(self.jwks.as_ref(), self.jwks_uri.as_deref())?;
+        if keys.is_some() && registered_keys(before.metadata.metadata()).is_none() {
+            let reason =
+                "this administrator authenticates with a secret; create another one for the key";
+            return Err(wrong(reason));
+        }
         let scopes = granted(cx, self.scopes.as_deref(), self.all_scopes)?;
-        let scopes = scopes.unwrap_or_else(|| scope::words(own_scope(before)).collect());
-        let draft = AdministratorDraft {
-            name: match &self.name {
-                Some(wanted) => name(wanted)?,
-                None => registered.text("client_name").unwrap_or_default(),
-            },
-            scopes: &scopes,
+        let change = AdministratorChange {
+            name: self.name.as_deref().map(name).transpose()?,
+            scopes: scopes.as_deref(),
             keys,
-            is_disabled: self.disabled.unwrap_or(registered.flag("disabled")),
+            is_disabled: self.disabled,
         };
-        Ok(draft.metadata(&cx.service.settings)?)
+        Ok(change.of(&before.metadata, &cx.service.settings)?)
     }
 
-    fn data(
-        &self,
-        cx: &Context<'_>,
-        before: &Client,
-    ) -> Result<AdministratorData, AdministratorFault> {
+    fn data(&self, before: &Client) -> Result<AdministratorData, AdministratorFault> {
         let mut data = data(before);
         if let Some(text) = &self.note {
             data.note = note(text)?;
         }
-        if let Some(scopes) = granted(cx, self.scopes.as_deref(), self.all_scopes)? {
-            data.has_all_scopes = scopes == cx.service.settings.admin.scopes.all();
+        if let Some(has_all_scopes) = self.has_all_scopes() {
+            data.has_all_scopes = has_all_scopes;
         }
         Ok(data)
     }
@@ -237,14 +236,14 @@ impl AdministratorPatch {
 fn granted<'a>(
     cx: &Context<'a>,
     scopes: Option<&[String]>,
-    all_scopes: bool,
+    all_scopes: Option<bool>,
 ) -> Result<Option<Vec<&'a str>>, AdministratorFault> {
     let all = cx.service.settings.admin.scopes.all();
     let wanted = match (scopes, all_scopes) {
-        (None, false) => return Ok(None),
-        (None, true) => return Ok(Some(all)),
-        (Some(_), true) => return Err(wrong("give either scopes or all_scopes")),
-        (Some(wanted), false) => wanted,
+        (None, Some(true)) => return Ok(Some(all)),
+        (None, Some(false) | None) => return Ok(None),
+        (Some(_), Some(true)) => return Err(wrong("give either scopes or all_scopes")),
+        (Some(wanted), Some(false) | None) => wanted,
     };
     check_wanted(wanted, &all)?;
     let is_wanted = |name: &&str| wanted.iter().any(|wanted| wanted == name);

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::Response;
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::refusal::call_refused;
@@ -16,8 +15,8 @@ use crate::admin::administrators::{
     NewAdministrator,
 };
 use crate::admin::{
-    Administrator, endpoint::Named, endpoint::admit, endpoint::bad_request, endpoint::read_object,
-    endpoint::read_typed, endpoint::unknown,
+    Administrator, endpoint::Named, endpoint::admit, endpoint::bad_request, endpoint::members_as,
+    endpoint::read_object, endpoint::read_typed, endpoint::unknown,
 };
 use crate::base::absent;
 use crate::http::{Problem, answer};
@@ -113,11 +112,7 @@ fn read_patch(parts: &mut Parts) -> Result<AdministratorPatch, Problem> {
         *note = "".into();
     }
     absent::without_null(&mut members);
-    typed(members.into())
-}
-
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
-    serde_json::from_value(value).map_err(|error| bad_request(&error.to_string()))
+    members_as(members)
 }
 
 /// Gives an administrator a new secret. Only this response contains it.

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::call_refused;
 use crate::admin::Administrator;
-use crate::admin::endpoint::{Query, admit, bad_request, read_typed};
+use crate::admin::endpoint::{Query, admit, bad_request, members_as, read_object};
 use crate::base::Timestamp;
 use crate::http::Problem;
 use crate::service::{Context, Service, backup};
@@ -80,7 +80,14 @@ async fn begun(
 /// Returns the key of the backup, if its body names a recipient.
 fn envelope(parts: &mut Parts) -> Result<Option<Envelope>, Problem> {
     Query::read(&parts.uri, &[])?;
-    let StoreBackupRequest { recipient } = read_typed(parts)?;
+    let members = read_object(parts)?;
+    // Elsewhere, null counts as absent. Here it would turn an encrypted backup into one that everybody can read.
+    if members.get("recipient") == Some(&Value::Null) {
+        let reason =
+            "recipient: must be a public key; leave it out for a backup that is not encrypted";
+        return Err(bad_request(reason));
+    }
+    let StoreBackupRequest { recipient } = members_as(members)?;
     let Some(recipient) = recipient else {
         return Ok(None);
     };

@@ -345,6 +345,7 @@ pub(super) fn problem(error: ReviewError) -> Problem {
         ReviewError::Own | ReviewError::OtherDigest(_) => {
             Problem::new(StatusCode::CONFLICT, "conflict", &description)
         }
+        ReviewError::Past => bad_request(&description),
         ReviewError::Resolve(error) => resolve::problem(error),
     }
 }

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::refusal::call_refused;
 use crate::admin::{
     Administrator, endpoint::Named, endpoint::Query, endpoint::admit, endpoint::bad_request,
-    endpoint::read_object, endpoint::unknown, initial_access, initial_access::CreateError,
-    initial_access::CreatedToken, initial_access::TokenPage, initial_access::TokenProperties,
+    endpoint::members_as, endpoint::read_object, endpoint::unknown, initial_access,
+    initial_access::CreateError, initial_access::CreatedToken, initial_access::TokenPage,
+    initial_access::TokenProperties,
 };
 use crate::base::absent;
 use crate::http::{Problem, answer};
@@ -51,9 +52,7 @@ async fn create_from(
     if let Some(Value::Object(policy)) = wanted.get_mut("policy") {
         absent::without_null(policy);
     }
-    let wanted =
-        serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
-    let created = initial_access::create(cx, by, wanted).await;
+    let created = initial_access::create(cx, by, members_as(wanted)?).await;
     created.map_err(problem)
 }
 

@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::admin::Administrator;
-use crate::base::{Timestamp, absent, json, moment, scope};
+use crate::base::{Timestamp, absent, json, moment, scope, typed};
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::{
@@ -219,7 +219,17 @@ fn members_of(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
 pub(in crate::admin) fn read_typed<T: DeserializeOwned>(parts: &mut Parts) -> Result<T, Problem> {
     let mut members = read_object(parts)?;
     absent::without_null(&mut members);
-    serde_json::from_value(members.into()).map_err(|error| bad_request(&error.to_string()))
+    members_as(members)
+}
+
+/// Reads the members of a body as a `T`.
+///
+/// # Errors
+/// 400 with the member that is wrong, without its value, which may be a secret.
+pub(in crate::admin) fn members_as<T: DeserializeOwned>(
+    members: Map<String, Value>,
+) -> Result<T, Problem> {
+    typed::read(members.into()).map_err(|reason| bad_request(&reason))
 }
 
 /// Rejects a body that is not declared as JSON.

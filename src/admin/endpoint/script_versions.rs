@@ -73,6 +73,9 @@ pub(in crate::admin) struct PushedFiles {
     /// The texts of the files by name, such as `10-policy.rhai` or `lib/names.rhai`.
     #[schemars(with = "std::collections::BTreeMap<String, String>")]
     files: ScriptFiles,
+    /// Whether a set without scripts is meant. It turns off every policy.
+    #[serde(default)]
+    empty: bool,
 }
 
 /// The version to pin.
@@ -160,13 +163,18 @@ fn candidate_files(cx: &Context<'_>, version: &str) -> Option<ScriptFiles> {
 /// Keeps a set of scripts as a version and pins it, so that every server uses it.
 ///
 /// # Errors
-/// 400 for scripts that cannot be loaded; 413 for too large a set; as [`list`] otherwise.
+/// 400 for scripts that cannot be loaded, and for a set without scripts that is not said to be meant; 413 for too large
+/// a set; as [`list`] otherwise.
 pub(crate) async fn push(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     order(&service, request, |parts| {
-        Ok(ScriptOrder::Push(read_typed::<PushedFiles>(parts)?.files))
+        let PushedFiles { files, empty } = read_typed(parts)?;
+        Ok(ScriptOrder::Push {
+            files,
+            is_empty_meant: empty,
+        })
     })
     .await
 }
@@ -244,7 +252,9 @@ fn problem(error: &ScriptOrderError) -> Problem {
         ScriptOrderError::Version(VersionError::TooLarge) => {
             (StatusCode::PAYLOAD_TOO_LARGE, "invalid_scripts")
         }
-        ScriptOrderError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_scripts"),
+        ScriptOrderError::Invalid(_) | ScriptOrderError::Empty => {
+            (StatusCode::BAD_REQUEST, "invalid_scripts")
+        }
         ScriptOrderError::NoCandidate => (StatusCode::CONFLICT, "no_candidate"),
         ScriptOrderError::Busy | ScriptOrderError::Ended => {
             return Problem::unavailable(&description, 1);

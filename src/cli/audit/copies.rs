@@ -15,6 +15,8 @@ pub(super) struct CheckedCopies {
     pub(super) found: Verification,
     /// The position of the first event, which only the event before it could confirm.
     pub(super) unconfirmed: Option<u64>,
+    /// The number of lines without an event.
+    pub(super) skipped: u64,
 }
 
 /// Checks the events in the lines of `file` after the position `after`, and looks for the one with the digest `wanted`.
@@ -48,8 +50,12 @@ pub(super) fn check(
     Ok(CheckedCopies {
         found: check.found(),
         unconfirmed,
+        skipped: copies.skipped,
     })
 }
+
+/// How many braces of a line may be the one with which its JSON begins.
+const MOST_STARTS: usize = 4;
 
 /// The lines of a file.
 struct Copies {
@@ -57,6 +63,8 @@ struct Copies {
     name: String,
     /// The number of the last line that was read.
     number: u64,
+    /// How many of the lines have no event.
+    skipped: u64,
 }
 
 impl Copies {
@@ -66,6 +74,7 @@ impl Copies {
             source,
             name,
             number: 0,
+            skipped: 0,
         })
     }
 
@@ -82,6 +91,7 @@ impl Copies {
                 let event = read_shown(&shown).ok_or_else(|| self.failed(REASON))?;
                 return Ok(Some(event));
             }
+            self.skipped += 1;
         }
     }
 
@@ -90,9 +100,13 @@ impl Copies {
     }
 }
 
-/// Returns the event in a line: the line itself, or its member `event`.
+/// Returns the event in a line: the line itself, or its member `event`. The line may begin with something else, such as the
+/// time and the host that journalctl and syslog write.
 fn event_in(line: &[u8]) -> Option<Map<String, Value>> {
-    let mut object = json::parse_object(line).ok()?;
+    let starts = line.iter().enumerate().filter(|(_, byte)| **byte == b'{');
+    let mut starts = starts.map(|(at, _)| at).take(MOST_STARTS);
+    let object = starts.find_map(|at| json::parse_object(line.get(at..)?).ok());
+    let mut object = object?;
     if let Some(Value::Object(event)) = object.get_mut("event") {
         return is_event(event).then(|| std::mem::take(event));
     }

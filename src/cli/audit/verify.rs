@@ -32,7 +32,8 @@ pub(super) struct VerifyArguments {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Check the lines in this file, in the order of their positions: lines that a server logged with
-    /// telemetry.auditLog, or that audit --format json has printed. Other lines are skipped. - reads standard input.
+    /// telemetry.auditLog, or that audit --format json has printed. They may begin with something else, as journalctl
+    /// prints them. Other lines are skipped. - reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["offline", "data"])]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -53,6 +54,8 @@ struct VerifiedLog {
     noted: Option<u64>,
     /// The position of the first line of a file, which only the event before it could confirm.
     unconfirmed: Option<u64>,
+    /// The number of lines of a file without an event.
+    skipped: Option<u64>,
     fault: Option<(u64, String)>,
 }
 
@@ -91,7 +94,7 @@ impl VerifiedLog {
         json!({
             "first": self.first, "events": self.events, "without_digest": self.without_digest, "last": self.last,
             "digest": self.digest, "found": self.noted,
-            "unconfirmed": self.unconfirmed,
+            "unconfirmed": self.unconfirmed, "skipped": self.skipped,
             "fault": fault.map(|(position, reason)| json!({"position": position, "reason": reason})),
         })
     }
@@ -104,10 +107,31 @@ impl VerifiedLog {
                  lines that your SIEM has, and find out who can write to the store"
             ));
         }
-        let from = from.filter(|_| self.noted.is_none())?;
+        if let Some(from) = from.filter(|_| self.noted.is_none()) {
+            return Some(format!(
+                "no event that is kept has the digest {from}: it was removed because of store.auditEvents, or somebody \
+                 has rewritten the log"
+            ));
+        }
+        self.nothing()
+    }
+
+    /// Returns the message about a file of which nothing was verified. It says nothing about the log, good or bad.
+    fn nothing(&self) -> Option<String> {
+        let skipped = self.skipped.filter(|_| self.events == 0)?;
+        let counts = format!(
+            "{} without a digest, {} without an event",
+            counted(self.without_digest, "event"),
+            counted(skipped, "line")
+        );
+        let only = match self.unconfirmed {
+            Some(position) => format!(
+                ", and the event at position {position}, which only the event before it could confirm"
+            ),
+            None => String::new(),
+        };
         Some(format!(
-            "no event that is kept has the digest {from}: it was removed because of store.auditEvents, or somebody has \
-             rewritten the log"
+            "no event was verified: the file has {counts}{only}"
         ))
     }
 
@@ -134,6 +158,9 @@ impl VerifiedLog {
         }
         if let Some(position) = self.noted {
             say!("the event at position {position} has the digest that was looked for");
+        }
+        if let Some(skipped) = self.skipped.filter(|skipped| *skipped > 0) {
+            say!("{} without an event skipped", counted(skipped, "line"));
         }
         if let Some(digest) = &self.digest {
             say!("digest of the last event: {digest}");
@@ -201,6 +228,7 @@ impl VerifyArguments {
             let checked = copies::check(file, self.after, wanted)?;
             found.add_shown(checked.found)?;
             found.unconfirmed = checked.unconfirmed;
+            found.skipped = Some(checked.skipped);
             return Ok(found);
         }
         let store = OfflineArguments::new(self.remote.file().0, self.data.clone());

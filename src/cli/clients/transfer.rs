@@ -88,11 +88,7 @@ impl Lines {
     /// Returns the number of clients if the last line states the same number; otherwise the reason why the
     /// export is invalid.
     fn end(mut self) -> Result<u64, String> {
-        if !self.current.iter().all(u8::is_ascii_whitespace) {
-            self.last = std::mem::take(&mut self.current);
-            self.whole += 1;
-        }
-        let last: Value = serde_json::from_slice(&self.last).unwrap_or_default();
+        let last = self.finish();
         let Some(stated) = last.get("clients").and_then(Value::as_u64) else {
             return Err(
                 "is truncated: its last line does not state the number of clients".to_owned(),
@@ -106,6 +102,25 @@ impl Lines {
             ));
         }
         Ok(clients)
+    }
+
+    /// The same for lines to import. Lines about clients of another product, which have no provenance, need no last line
+    /// that counts them.
+    fn end_of_import(mut self) -> Result<u64, String> {
+        let last = self.finish();
+        if last.get("client_id").is_some() && last.get("provenance").is_none() {
+            return Ok(self.whole);
+        }
+        self.end()
+    }
+
+    /// Ends the last line, and returns what it has.
+    fn finish(&mut self) -> Value {
+        if !self.current.iter().all(u8::is_ascii_whitespace) {
+            self.last = std::mem::take(&mut self.current);
+            self.whole += 1;
+        }
+        serde_json::from_slice(&self.last).unwrap_or_default()
     }
 }
 
@@ -134,7 +149,7 @@ impl ImportSource {
         while let Some(chunk) = read_chunk(&mut file) {
             lines.add(&chunk.map_err(failed)?);
         }
-        let whole = lines.end();
+        let whole = lines.end_of_import();
         whole.map_err(|reason| format!("{} {reason}; nothing was imported", path.display()))?;
         file.rewind().map_err(failed)?;
         Ok(Self(Box::new(file)))
@@ -228,6 +243,20 @@ mod tests {
             &["{}\n{\"client_id\": 1}\n"],
         ] {
             assert!(end(cut).unwrap_err().contains("truncated"), "{cut:?}");
+        }
+        let mut foreign = Lines::default();
+        foreign.add(b"{\"client_id\": \"a\"}\n{\"client_id\": \"b\"}");
+        assert_eq!(foreign.end_of_import(), Ok(2));
+        for cut in [
+            "{\"client_id\": \"a\", \"provenance\": {}}\n",
+            "{\"client_id\": \"a\"}\n{\"client_id\"",
+        ] {
+            let mut lines = Lines::default();
+            lines.add(cut.as_bytes());
+            assert!(
+                lines.end_of_import().unwrap_err().contains("truncated"),
+                "{cut}"
+            );
         }
         assert!(
             end(&["{}\n{\"clients\": 2}\n"])

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::cli::{
     CommandFailure, OutputForm, RemoteArguments, read_configuration, scripts_flag, sources,
-    store_flag,
+    with_store,
 };
 use crate::config::Configuration;
 use report::DoctorReport;
@@ -48,16 +48,17 @@ pub(super) async fn run(arguments: &DoctorArguments) -> Result<(), CommandFailur
 /// Returns the configuration, if it can be read.
 fn read(report: &mut DoctorReport, arguments: &DoctorArguments) -> Option<Configuration> {
     const SUBJECT: &str = "configuration";
-    let mut flags = Vec::new();
-    flags.extend(arguments.data.as_deref().map(store_flag));
-    flags.extend(arguments.scripts.as_deref().map(scripts_flag));
+    let flags = arguments.scripts.as_deref().map(scripts_flag);
     let (file, is_expected) = arguments.remote.file();
-    let mut sources = sources(&file, flags);
+    let mut sources = sources(&file, Vec::from_iter(flags));
     if !is_expected {
         sources.file = None;
         let found = format!("{} does not exist", file.config.display());
         let advice = "name the file with --config; the defaults are checked now";
         report.warn(SUBJECT, found, advice);
+    }
+    if let Some(folder) = &arguments.data {
+        sources = with_store(sources, folder);
     }
     match read_configuration(&sources) {
         Ok(configuration) => Some(configuration),

@@ -70,7 +70,7 @@ pub(in crate::cli) struct Denial {
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     /// The end of the denial, such as 2026-12-31 or +30d (from now). Default: none.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    #[arg(long, value_name = "TIME", value_parser = moment::future)]
     until: Option<u64>,
     #[command(flatten)]
     remote: RemoteArguments,

@@ -245,7 +245,9 @@ fn client_exists(refusal: &Value) -> String {
 /// Returns what was done before the error. A request that covers many clients is not atomic.
 fn done(refusal: &Value) -> String {
     let mut counted = Vec::new();
-    for name in ["imported", "replaced", "skipped", "deleted"] {
+    for name in [
+        "imported", "replaced", "skipped", "deleted", "disabled", "enabled",
+    ] {
         if let Some(count) = refusal.get(name).and_then(Value::as_u64) {
             counted.push(format!("{count} {name}"));
         }
@@ -302,6 +304,18 @@ pub(in crate::cli) fn segment(id: &str) -> Result<String, CommandFailure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_says_how_many_clients_were_changed_before() {
+        for (name, said) in [
+            ("deleted", "; before that: 7 deleted"),
+            ("disabled", "; before that: 7 disabled"),
+            ("enabled", "; before that: 7 enabled"),
+        ] {
+            assert_eq!(done(&serde_json::json!({"error": "x", name: 7})), said);
+        }
+        assert_eq!(done(&serde_json::json!({"error": "x"})), "");
+    }
 
     #[test]
     fn an_identifier_is_one_path_segment() {

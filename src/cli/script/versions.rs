@@ -70,6 +70,9 @@ pub(in crate::cli) enum VersionCommand {
         /// The script folder.
         #[arg(value_name = "FOLDER")]
         folder: std::path::PathBuf,
+        /// Push the folder even if it has no script, which turns off every policy.
+        #[arg(long)]
+        empty: bool,
         #[command(flatten)]
         remote: RemoteArguments,
     },
@@ -111,7 +114,11 @@ pub(in crate::cli) async fn run(command: &VersionCommand) -> Result<(), CommandF
         } => diff(older, newer.as_deref(), &remote.connect(&[READ]).await?).await,
         VersionCommand::Rollback { version, remote } => rollback(version, remote).await,
         VersionCommand::Unpin { remote } => unpin(remote).await,
-        VersionCommand::Push { folder, remote } => push(folder, remote).await,
+        VersionCommand::Push {
+            folder,
+            empty,
+            remote,
+        } => push(folder, *empty, remote).await,
         VersionCommand::Promote { remote } => promote(remote).await,
     }
 }
@@ -264,10 +271,19 @@ async fn in_force(remote: &Remote) -> Result<String, CommandFailure> {
     Ok(cell(answer.get("revision")))
 }
 
-async fn push(folder: &Path, remote: &RemoteArguments) -> Result<(), CommandFailure> {
+async fn push(
+    folder: &Path,
+    is_empty_meant: bool,
+    remote: &RemoteArguments,
+) -> Result<(), CommandFailure> {
     let files = read_folder(folder)?;
+    let body = if is_empty_meant {
+        json!({"files": files, "empty": true})
+    } else {
+        json!({"files": files})
+    };
     let remote = remote.connect(&[WRITE]).await?;
-    order(&remote, "POST", VERSIONS, Some(json!({"files": files}))).await
+    order(&remote, "POST", VERSIONS, Some(body)).await
 }
 
 /// Sends an order and reports what is in force afterwards.

@@ -6,6 +6,7 @@
 
 mod algorithms;
 mod application;
+mod approved;
 mod choices;
 mod ciba;
 pub(crate) mod client_document;
@@ -49,7 +50,7 @@ pub(crate) use retold::retells;
 use serde_json::Value;
 
 use super::member::SetBy;
-use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
+use super::{InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::base::Violation;
 use crate::config::UnsupportedListValues;
 use crate::config::{FetchSettings, Limits, Registration, Scope};
@@ -376,37 +377,6 @@ impl Rules<'_> {
             &mut found,
         );
         self.complete(changed, basis, found)
-    }
-
-    /// Accepts metadata that another server, or this server under other settings, has approved. It
-    /// is kept unchanged, and the rules that it breaks here are only reported.
-    ///
-    /// # Errors
-    /// When it cannot be read as metadata: a member has the wrong type, or is not stored.
-    pub(crate) fn take_over(
-        &self,
-        metadata: Metadata,
-    ) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
-        let metadata = Metadata::new(metadata.into_object());
-        let mut found = Vec::new();
-        types::check_kinds(&metadata, &mut found);
-        for (name, _) in metadata.iter() {
-            let set_by = member::find(name).map(|member| member.set_by);
-            if matches!(set_by, Some(SetBy::Server | SetBy::Request)) {
-                found.push(Violation::metadata(
-                    name,
-                    "is not part of the stored metadata",
-                ));
-            }
-        }
-        if !found.is_empty() {
-            return Err(found);
-        }
-        let broken = self
-            .validate_changed(metadata.clone())
-            .err()
-            .unwrap_or_default();
-        Ok((Approved::new(metadata), broken))
     }
 
     /// Fills in absent members, including members that a script removed. A missing member must not

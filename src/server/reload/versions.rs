@@ -198,13 +198,10 @@ impl Reloader {
                 self.check(files).await?;
                 self.pin(version, author).await?;
             }
-            ScriptOrder::Push(files) => {
-                let scripts = self.check(files).await?;
-                let scripts = without_mistakes(scripts).map_err(ScriptOrderError::Invalid)?;
-                let store = &self.service.store;
-                keep(store, &scripts, VersionSource::Push).await?;
-                self.pin(scripts.revision().to_owned(), author).await?;
-            }
+            ScriptOrder::Push {
+                files,
+                is_empty_meant,
+            } => self.push(files, is_empty_meant, author).await?,
             ScriptOrder::Promote => self.promote(author).await?,
             ScriptOrder::Unpin => self.unpin(author).await?,
             ScriptOrder::EndCanary => return self.end_canary(author).await,
@@ -223,12 +220,31 @@ impl Reloader {
         Ok(self.in_force())
     }
 
+    /// Keeps `files` as a version, and pins it.
+    async fn push(
+        &self,
+        files: ScriptFiles,
+        is_empty_meant: bool,
+        author: &Author,
+    ) -> Result<(), ScriptOrderError> {
+        let scripts = self.check(files).await?;
+        let scripts = without_mistakes(scripts).map_err(ScriptOrderError::Invalid)?;
+        if scripts.scripts().is_empty() && !is_empty_meant {
+            return Err(ScriptOrderError::Empty);
+        }
+        keep(&self.service.store, &scripts, VersionSource::Push).await?;
+        self.pin(scripts.revision().to_owned(), author).await
+    }
+
     /// Pins the candidate.
     async fn promote(&self, author: &Author) -> Result<(), ScriptOrderError> {
         let Some(candidate) = self.service.snapshot().candidate.clone() else {
             return Err(ScriptOrderError::NoCandidate);
         };
         let scripts = &candidate.scripts;
+        if scripts.scripts().is_empty() {
+            return Err(ScriptOrderError::Empty);
+        }
         self.check(scripts.files()).await?;
         let store = &self.service.store;
         keep(store, scripts, VersionSource::Candidate).await?;

@@ -123,12 +123,14 @@ impl<'a> EmbeddedStore<'a> {
     }
 }
 
-/// Returns the database of the store in `folder`: sled, if there is no store.
-pub(crate) fn database_in(folder: &Path) -> EmbeddedDatabase {
+/// Returns the database of the store in `folder`; none if there is no store.
+pub(crate) fn database_in(folder: &Path) -> Option<EmbeddedDatabase> {
     if folder.join(Fjall::HOME).exists() {
-        EmbeddedDatabase::Fjall
+        Some(EmbeddedDatabase::Fjall)
+    } else if folder.join(Db::HOME).exists() {
+        Some(EmbeddedDatabase::Sled)
     } else {
-        EmbeddedDatabase::Sled
+        None
     }
 }
 

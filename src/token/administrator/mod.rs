@@ -14,7 +14,7 @@ use crate::client::{Approved, Client, ClientSecret, Metadata, TrustLevel};
 use crate::config::Settings;
 use crate::service::Service;
 use crate::store::{Action, Along, Author, Reason, Store, StoreError, Stored};
-use record::{AdministratorDraft, Issue};
+use record::{AdministratorChange, AdministratorDraft, Issue};
 
 /// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
 /// only one creates the client. No registered client has such an identifier.
@@ -78,7 +78,7 @@ impl From<Vec<Violation>> for AdministratorError {
 
 /// Creates the administrator if there is none, and returns the path of its credentials. An existing
 /// administrator gets the scopes of `[admin.scopes]` and keeps its secret, and so does every other administrator that
-/// was given all of them. A client of this name that the
+/// was given all of them; one that cannot get them is named in the log. A client of this name that the
 /// operator did not create is left alone.
 ///
 /// No administrator is created without a location for the file, as with a store in memory.
@@ -89,7 +89,7 @@ pub(crate) async fn ensure(service: &Service) -> Result<Option<PathBuf>, Adminis
     for other in service.store.clients.administrators().await? {
         let data = other.client().administrator.as_ref();
         if other.client().id.as_str() != CLIENT_ID && data.is_some_and(|data| data.has_all_scopes) {
-            follow(service, &other).await?;
+            follow_or_report(service, &other).await?;
         }
     }
     if let Some(stored) = service.store.clients.find(&identifier()?).await? {
@@ -228,6 +228,22 @@ fn client(
     )?)
 }
 
+/// Gives an administrator beside the first one the scopes of the configuration. One that cannot get them does not keep
+/// the server from starting: everybody depends on the server, and nobody else on this administrator.
+async fn follow_or_report(service: &Service, stored: &Stored) -> Result<(), AdministratorError> {
+    match follow(service, stored).await {
+        Err(AdministratorError::Store(error)) => Err(error.into()),
+        Err(error) => {
+            tracing::error!(
+                client_id = %stored.client().id,
+                "this administrator does not get the scopes of [admin.scopes]: {error}"
+            );
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 /// Gives an existing administrator the scopes of the configuration.
 async fn follow(service: &Service, stored: &Stored) -> Result<(), AdministratorError> {
     let before = stored.client();
@@ -238,8 +254,12 @@ async fn follow(service: &Service, stored: &Stored) -> Result<(), AdministratorE
     if before.metadata.metadata().text("scope") == Some(scopes.as_str()) {
         return Ok(());
     }
+    let all = AdministratorChange {
+        scopes: Some(&service.settings.admin.scopes.all()),
+        ..AdministratorChange::default()
+    };
     let client = Client {
-        metadata: with_all_scopes(&service.settings, before)?,
+        metadata: all.of(&before.metadata, &service.settings)?,
         revision: before.revision.saturating_add(1),
         ..before.clone()
     };
@@ -249,18 +269,6 @@ async fn follow(service: &Service, stored: &Stored) -> Result<(), AdministratorE
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Returns the metadata of `before` with every scope of `[admin.scopes]`.
-fn with_all_scopes(settings: &Settings, before: &Client) -> Result<Approved, AdministratorError> {
-    let registered = before.metadata.metadata();
-    let draft = AdministratorDraft {
-        name: registered.text("client_name").unwrap_or_default(),
-        scopes: &settings.admin.scopes.all(),
-        keys: registered_keys(registered),
-        is_disabled: registered.flag("disabled"),
-    };
-    Ok(draft.metadata(settings)?)
 }
 
 /// Returns the keys that an administrator authenticates with, by value or by reference.

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{ClientId, NoRandomness, Timestamp, TokenDigest, Violation, random};
+use crate::base::{ClientId, NoRandomness, Timestamp, Violation};
 use crate::client::{
-    AdministratorData, Approved, Client, ClientSecret, MemberOrigin, MemberOrigins, Provenance,
-    RegistrationTokens, Requested, Rules, TrustLevel,
+    AdministratorData, Approved, Client, ClientSecret, MemberOrigin, MemberOrigins, Metadata,
+    Provenance, RegistrationTokens, Requested, Rules, TrustLevel,
 };
 use crate::config::{Registration, Scope, Settings};
 
@@ -30,16 +30,8 @@ impl AdministratorDraft<'_> {
     /// The violated rules.
     pub(crate) fn metadata(self, settings: &Settings) -> Result<Approved, Vec<Violation>> {
         let scopes: Vec<Scope> = self.scopes.iter().map(|name| scope(name)).collect();
-        let rules = Rules {
-            settings: &Registration::default(),
-            scopes: &scopes,
-            limits: &settings.limits,
-            fetch: &settings.fetch,
-            initial_access: None,
-            registered: None,
-            is_certified: false,
-            document: None,
-        };
+        let registration = Registration::default();
+        let rules = rules(&registration, settings, &scopes);
         let valid = rules.validate(Requested::read_as_operator(self.members(), &[]))?;
         Ok(valid.approve())
     }
@@ -62,6 +54,78 @@ impl AdministratorDraft<'_> {
             members.insert("disabled".to_owned(), true.into());
         }
         members
+    }
+}
+
+/// What a change makes of the metadata of an administrator. What it leaves out stays as it is and is not judged: the
+/// rules may have changed since, and an administrator whose keys they would reject today must still be disabled, and
+/// get the scopes of a new version.
+#[derive(Debug, Default)]
+pub(crate) struct AdministratorChange<'a> {
+    /// `client_name`
+    pub(crate) name: Option<&'a str>,
+    /// The scopes, which must be scopes of `[admin.scopes]`.
+    pub(crate) scopes: Option<&'a [&'a str]>,
+    /// `jwks` or `jwks_uri` with its value.
+    pub(crate) keys: Option<(&'static str, Value)>,
+    /// Whether it is disabled.
+    pub(crate) is_disabled: Option<bool>,
+}
+
+impl AdministratorChange<'_> {
+    /// Returns `before` with the change.
+    ///
+    /// # Errors
+    /// The rules that the changed members violate.
+    pub(crate) fn of(
+        self,
+        before: &Approved,
+        settings: &Settings,
+    ) -> Result<Approved, Vec<Violation>> {
+        let scopes = self.scopes.unwrap_or_default();
+        let scopes: Vec<Scope> = scopes.iter().map(|name| scope(name)).collect();
+        let registration = Registration::default();
+        let rules = rules(&registration, settings, &scopes);
+        rules.change_approved(before, self.made_of(before.metadata()))
+    }
+
+    fn made_of(self, before: &Metadata) -> Metadata {
+        let mut next = before.clone();
+        if let Some(name) = self.name {
+            next.set("client_name", name);
+        }
+        if let Some(scopes) = self.scopes {
+            next.set("scope", scopes.join(" "));
+        }
+        if let Some((member, keys)) = self.keys {
+            next.remove("jwks");
+            next.remove("jwks_uri");
+            next.set(member, keys);
+        }
+        match self.is_disabled {
+            Some(true) => next.set("disabled", true),
+            Some(false) => drop(next.remove("disabled")),
+            None => {}
+        }
+        next
+    }
+}
+
+/// Returns the rules for an administrator with these `scopes`: those for everyone, without `[registration]`.
+const fn rules<'a>(
+    registration: &'a Registration,
+    settings: &'a Settings,
+    scopes: &'a [Scope],
+) -> Rules<'a> {
+    Rules {
+        settings: registration,
+        scopes,
+        limits: &settings.limits,
+        fetch: &settings.fetch,
+        initial_access: None,
+        registered: None,
+        is_certified: false,
+        document: None,
     }
 }
 
@@ -140,32 +204,9 @@ pub(crate) fn client(
         upstream: None,
         administrator,
         secret,
-        // A token that is never issued: only the operator manages this client.
-        tokens: RegistrationTokens {
-            current: TokenDigest::of(random::token()?.expose()),
-            previous: None,
-        },
+        // Only the operator manages this client.
+        tokens: RegistrationTokens::never_issued()?,
         revision: issue.revision,
-        provenance: provenance(issue.configuration),
+        provenance: Provenance::of(TrustLevel::Operator, issue.configuration),
     })
-}
-
-fn provenance(configuration: String) -> Provenance {
-    Provenance {
-        trust_level: TrustLevel::Operator,
-        address: None,
-        initial_access_token: None,
-        initial_access_note: None,
-        administrator: None,
-        script_version: None,
-        initial_access_policy: None,
-        statement: None,
-        certificate: None,
-        attestation_digest: None,
-        attestation_verifier: None,
-        attestation_policy: None,
-        approval: None,
-        scripts: Vec::new(),
-        configuration,
-    }
 }

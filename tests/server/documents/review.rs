@@ -186,3 +186,23 @@ async fn a_forced_fetch_ignores_the_validators() {
     world.order("refresh", order).await.expect_status(200);
     assert_eq!(world.origin.hits(PATH), 3);
 }
+
+#[tokio::test]
+async fn a_denial_that_has_ended_before_it_begins_is_rejected() {
+    let world = World::new(json!({})).await;
+    let url = world.publish(PATH, json!({}));
+    world.client(&url).await;
+    let now = world.server.now();
+    for until in [1, now - 1, now] {
+        let denial = json!({"client_id": url, "until": until});
+        let answer = world.order("deny", denial).await;
+        answer.expect_error(400, &["invalid_request"]);
+        let said = answer.member("error_description").as_str().unwrap();
+        assert!(said.contains("until is in the past"), "{said}");
+    }
+    assert_eq!(world.actions().await, ["document_admitted"]);
+    world.client(&url).await;
+    let denial = json!({"client_id": url, "until": now + 1});
+    world.order("deny", denial).await.expect_status(204);
+    only(&world, "denied").await;
+}
