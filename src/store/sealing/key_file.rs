@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::base::{SealingKey, SealingKeys, Secret, random};
-use crate::config::refuse_other_readers;
+use crate::config::{folder_of, refuse_other_readers};
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.
@@ -245,7 +245,7 @@ fn write(
     keys: &KeyFile,
     name: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     fs::create_dir_all(folder)?;
     let beside = file.with_extension(format!("key.new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
