@@ -1,8 +1,8 @@
 //! Values that must not leak. They cannot be printed, and at rest they are hashed or sealed.
 
 use std::fmt;
-
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use base64::Engine;
@@ -223,6 +223,10 @@ impl SealingKey {
     }
 }
 
+/// How long a key that is no longer in the key file still opens what a request sealed with it before that. No request
+/// takes longer.
+const RETIRED: Duration = Duration::from_hours(1);
+
 /// The keys of a store: one seals, and while it replaces another, the previous ones open what they sealed. All clones
 /// share the keys, so a key that is replaced is replaced everywhere.
 #[derive(Clone)]
@@ -231,6 +235,41 @@ pub(crate) struct SealingKeys(Arc<ArcSwap<KeySet>>);
 struct KeySet {
     current: SealingKey,
     previous: Vec<SealingKey>,
+    /// What the store has as the proof that `current` is its key; `None` if its key is never replaced.
+    proof: Option<Vec<u8>>,
+    /// Keys that were removed, and when. They open nothing that is stored.
+    retired: Vec<(SealingKey, Instant)>,
+}
+
+impl KeySet {
+    /// Returns the set that takes the place of this one.
+    fn next(&self, current: &SealingKey, previous: &[SealingKey], proof: Option<&[u8]>) -> Self {
+        let is_kept = |key: &SealingKey| key == current || previous.contains(key);
+        let removed = std::iter::once(&self.current).chain(&self.previous);
+        let removed = removed.map(|key| (key.clone(), Instant::now()));
+        let earlier = self.retired.iter().filter(|(_, at)| at.elapsed() < RETIRED);
+        let retired = earlier.cloned().chain(removed);
+        Self {
+            current: current.clone(),
+            previous: previous.to_vec(),
+            proof: proof.map(<[u8]>::to_vec),
+            retired: retired.filter(|(key, _)| !is_kept(key)).collect(),
+        }
+    }
+
+    fn retired(&self) -> impl Iterator<Item = &SealingKey> {
+        let retired = self.retired.iter();
+        let recently = retired.filter(|(_, at)| at.elapsed() < RETIRED);
+        recently.map(|(key, _)| key)
+    }
+
+    fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
+        let opened = self.current.open(sealed, owner);
+        let others = self.previous.iter();
+        others.fold(opened, |opened, key| {
+            opened.or_else(|_| key.open(sealed, owner))
+        })
+    }
 }
 
 impl fmt::Debug for SealingKeys {
@@ -251,12 +290,30 @@ impl SealingKeys {
         Self(Arc::new(ArcSwap::from_pointee(KeySet {
             current,
             previous,
+            proof: None,
+            retired: Vec::new(),
         })))
     }
 
-    /// Puts other keys in the place of these, for all clones.
-    pub(crate) fn replace(&self, current: SealingKey, previous: Vec<SealingKey>) {
-        self.0.store(Arc::new(KeySet { current, previous }));
+    /// Puts other keys in the place of these, for all clones. The store has `proof` as the proof that `current` is its key.
+    pub(crate) fn replace(
+        &self,
+        current: &SealingKey,
+        previous: &[SealingKey],
+        proof: Option<&[u8]>,
+    ) {
+        self.0.rcu(|before| before.next(current, previous, proof));
+    }
+
+    /// Returns the proof that the store has of the key that seals; `None` if that key is never replaced.
+    pub(crate) fn proof(&self) -> Option<Vec<u8>> {
+        self.0.load().proof.clone()
+    }
+
+    /// Returns whether a request may still have something that another key than the current one has sealed.
+    pub(crate) fn has_others(&self) -> bool {
+        let keys = self.0.load();
+        !keys.previous.is_empty() || keys.retired().next().is_some()
     }
 
     /// Returns the key that seals, and those that only open.
@@ -288,15 +345,11 @@ impl SealingKeys {
     /// # Errors
     /// [`SealError::Unopened`] when no key opens it, or the owner or a byte differs.
     pub(crate) fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
-        let keys = self.0.load();
-        let opened = keys.current.open(sealed, owner);
-        let others = keys.previous.iter();
-        others.fold(opened, |opened, key| {
-            opened.or_else(|_| key.open(sealed, owner))
-        })
+        self.0.load().open(sealed, owner)
     }
 
-    /// Seals anew what a previous key sealed for `owner`. Returns `None` when the current key sealed it.
+    /// Seals anew what another key sealed for `owner`: a previous one, or one that was removed a short time ago. Returns
+    /// `None` when the current key sealed it.
     ///
     /// # Errors
     /// [`SealError::Unopened`] when no key opens it; otherwise as [`SealingKeys::seal`].
@@ -309,7 +362,10 @@ impl SealingKeys {
         if keys.current.open(sealed, owner).is_ok() {
             return Ok(None);
         }
-        let secret = self.open(sealed, owner)?;
+        let opened = keys.open(sealed, owner);
+        let secret = keys.retired().fold(opened, |opened, key| {
+            opened.or_else(|_| key.open(sealed, owner))
+        })?;
         keys.current.seal(&secret, owner).map(Some)
     }
 }
@@ -359,7 +415,7 @@ mod tests {
         let first = keys.seal(&secret, "a").unwrap();
         assert_eq!(keys.seal_anew(&first, "a").unwrap(), None);
         let clone = keys.clone();
-        keys.replace(new.clone(), vec![old.clone()]);
+        keys.replace(&new, std::slice::from_ref(&old), None);
         assert_eq!(clone.open(&first, "a").unwrap().expose(), "s3cret");
         let second = clone.seal_anew(&first, "a").unwrap().unwrap();
         assert!(old.open(&second, "a").is_err());
@@ -369,8 +425,12 @@ mod tests {
             (clone.current_id(), clone.previous_ids()),
             (new.id(), vec![old.id()])
         );
-        keys.replace(new, Vec::new());
+        keys.replace(&new, &[], None);
         assert!(clone.open(&first, "a").is_err());
+        // A request that began before may still write it.
+        assert!(clone.has_others());
+        let third = clone.seal_anew(&first, "a").unwrap().unwrap();
+        assert_eq!(new.open(&third, "a").unwrap().expose(), "s3cret");
     }
 
     #[test]

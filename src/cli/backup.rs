@@ -66,7 +66,7 @@ pub(super) async fn create(arguments: &BackupArguments) -> Result<(), CommandFai
     let remote = arguments.remote.connect(&[BACKUP]).await?;
     let beside = Beside::new(file)?;
     let bytes = download(&remote, &wanted, &mut &beside.open).await?;
-    let checked = check(&beside.path, None).map_err(|fault| format!("the backup {fault}"))?;
+    let checked = check(&beside.path, None, true).map_err(|fault| format!("the backup {fault}"))?;
     refuse_existing(Some(file))?;
     beside.keep(file)?;
     let size = counted(bytes, "byte");
@@ -140,8 +140,9 @@ enum Checked {
     },
 }
 
-/// Reads the whole backup in `file`. Without the key of an encrypted one, only its form is checked.
-fn check(file: &Path, identity: Option<&Path>) -> Result<Checked, String> {
+/// Reads the whole backup in `file`. Without the key of an encrypted one, only its form is checked. If the key of the secrets
+/// in it is to be used, that is checked too.
+fn check(file: &Path, identity: Option<&Path>, uses_key: bool) -> Result<Checked, String> {
     let opened = open(file)?;
     if opened.encrypted_key().is_some() && identity.is_none() {
         opened.check_form().map_err(|fault| fault.to_string())?;
@@ -149,7 +150,7 @@ fn check(file: &Path, identity: Option<&Path>) -> Result<Checked, String> {
     }
     let backup = read(opened, identity)?;
     let manifest = backup.manifest().clone();
-    let contents = backup.check().map_err(|fault| fault.to_string())?;
+    let contents = backup.check(uses_key).map_err(|fault| fault.to_string())?;
     Ok(Checked::Contents { manifest, contents })
 }
 
@@ -174,7 +175,7 @@ fn read(opened: OpenedBackup<File>, identity: Option<&Path>) -> Result<Backup<Fi
 /// Says whether a backup is complete and unaltered.
 pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), CommandFailure> {
     let file = arguments.file.display();
-    match check(&arguments.file, arguments.identity.as_deref()) {
+    match check(&arguments.file, arguments.identity.as_deref(), true) {
         Ok(Checked::Form) => say!(
             "{file}: its form and its digest are right. It is encrypted: name its private key with --identity to check \
              its contents"
@@ -204,8 +205,8 @@ fn shown(contents: Contents) -> String {
 }
 
 /// Opens the backup in `file` after a check of all of it, so that nothing of a damaged one is written.
-fn checked(file: &Path, identity: Option<&Path>) -> Result<Backup<File>, String> {
-    match check(file, identity)? {
+fn checked(file: &Path, identity: Option<&Path>, uses_key: bool) -> Result<Backup<File>, String> {
+    match check(file, identity, uses_key)? {
         Checked::Form => Err(backup::BackupFault::Encrypted.to_string()),
         Checked::Contents { .. } => read(open(file)?, identity),
     }
@@ -216,8 +217,9 @@ pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), String> {
     let settings = arguments.store.settings_of_any()?.store;
     let folder = embedded_folder(&settings)?;
     let (file, identity) = (&arguments.file, arguments.identity.as_deref());
-    let backup = checked(file, identity).map_err(|fault| format!("{} {fault}", file.display()))?;
     let key = arguments.key.as_deref();
+    let backup = checked(file, identity, key.is_none());
+    let backup = backup.map_err(|fault| format!("{} {fault}", file.display()))?;
     let restoring = backup::restore(&settings, &folder, backup, key);
     let restored = super::runtime()?.block_on(restoring);
     let restored = restored.map_err(|error| error.to_string())?;

@@ -10,7 +10,7 @@ use crate::cli::{
     moment, offline::OfflineArguments, wait, write_line,
 };
 use crate::config::Settings;
-use crate::store::{self, Store};
+use crate::store::{self, KeysInUse, Store};
 
 /// The path of the state of the key in the admin API.
 const KEY: &str = "/admin/v1/key";
@@ -117,6 +117,7 @@ fn rotation_lines(rotation: &Value) -> Vec<String> {
         "sealed    {} anew",
         counted(count.unwrap_or_default(), "record")
     ));
+    lines.extend(unopened_line(unopened(rotation)));
     if stage == Some("complete") {
         lines.push(format!("complete  {}", at("completed_at")));
     }
@@ -124,6 +125,14 @@ fn rotation_lines(rotation: &Value) -> Vec<String> {
         lines.push(format!("finished  {}", at("finished_at")));
     }
     lines
+}
+
+/// Says that `count` records open with no key.
+fn unopened_line(count: u64) -> Option<String> {
+    let records = (count > 0).then(|| counted(count, "record"))?;
+    Some(format!(
+        "unopened  {records}: sealed with a key that the servers lack"
+    ))
 }
 
 /// Returns for what an announced key waits.
@@ -151,8 +160,7 @@ async fn finish(arguments: &FinishArguments) -> Result<(), CommandFailure> {
                       'registrar key status' shows how far it is";
         return Err(CommandFailure::Failed(reason.to_owned()));
     }
-    let key = cell(state.get("key"));
-    let removed = store::end_rotation(&file, &key).map_err(|error| error.to_string())?;
+    let removed = store::end_rotation(&file, &in_use(&state)).map_err(|error| error.to_string())?;
     write_line(&format!(
         "{} removed from {}",
         counted(removed, "previous key"),
@@ -163,6 +171,23 @@ async fn finish(arguments: &FinishArguments) -> Result<(), CommandFailure> {
     }
     note!("registrar: keep the previous key as long as you keep backups that were made before");
     Ok(())
+}
+
+/// Returns what the server says about its keys.
+fn in_use(state: &Value) -> KeysInUse {
+    let previous = state.get("previous").and_then(Value::as_array);
+    let names = previous.into_iter().flatten().map(|key| cell(Some(key)));
+    KeysInUse {
+        current: cell(state.get("key")),
+        previous: names.collect(),
+        unopened: state.pointer("/rotation").map_or(0, unopened),
+    }
+}
+
+/// Returns how many records no key opens.
+fn unopened(rotation: &Value) -> u64 {
+    let unopened = rotation.get("unopened").and_then(Value::as_u64);
+    unopened.unwrap_or_default()
 }
 
 impl FinishArguments {

@@ -14,9 +14,6 @@ use crate::store::{Observed, Pass, RotationStage, RotationStep, StoreError};
 
 /// How often the key file is read.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long another server may still seal with the previous key after another one was put in force: it looks every two
-/// seconds.
-const SETTLED: Duration = Duration::from_secs(10);
 /// How often everything is looked at again while the key file has a previous key: a server that was suspended may have
 /// sealed something with it.
 const AGAIN: Duration = Duration::from_hours(1);
@@ -75,6 +72,18 @@ async fn look(service: &Service, observed: &mut Observed) -> Result<(), String> 
                     "another server has the new key {key}, and this one lacks it; copy the key file to this server"
                 ));
             }
+            RotationStep::Rival(announced, own) => {
+                return Err(format!(
+                    "another server has announced the new key {announced}, and this one has the new key {own}; keep one \
+                     of them: copy the key file of one server to all others"
+                ));
+            }
+            RotationStep::Withdrawn(key) => {
+                tracing::info!(
+                    key,
+                    "no server has the new key any more; its announcement is withdrawn"
+                );
+            }
             RotationStep::InForce(key) => {
                 tracing::info!(key, "secrets are sealed with the new key from now on");
             }
@@ -112,9 +121,6 @@ async fn seal_anew(service: &Service, stop: &CancellationToken) {
         if !(is_due && is_current) {
             continue;
         }
-        if service.store.is_shared() {
-            tokio::time::sleep(SETTLED).await;
-        }
         if let Err(error) = seal_all(service, stop).await {
             tracing::error!(%error, "cannot seal secrets with the new key; trying again");
         }
@@ -137,12 +143,10 @@ async fn seal_all(service: &Service, stop: &CancellationToken) -> Result<(), Sto
             rotations.seal_page(&mut pass).await?;
             tokio::task::yield_now().await;
         }
-        let is_over = pass.sealed == 0 && pass.missed == 0;
-        let now = service.clock.now();
-        if rotations.sealed(pass.sealed, is_over, now).await? && is_over {
+        if rotations.sealed(&pass, service.clock.now()).await? {
             report(&pass);
         }
-        if is_over {
+        if pass.found_nothing() {
             break;
         }
         tracing::info!(sealed = pass.sealed, "secrets were sealed with the new key");

@@ -68,10 +68,9 @@ pub(crate) use script_versions::{
     Pin, ScriptFiles, ScriptVersion, ScriptVersions, VersionError, VersionSource,
 };
 pub(crate) use sealing::anew::Pass;
-pub(crate) use sealing::key_file::{begin_rotation, end_rotation};
-pub(crate) use sealing::rotation::{
-    KeyRotation, KeyRotations, Observed, RotationStage, RotationStep,
-};
+pub(crate) use sealing::key_file::{KeysInUse, begin_rotation, end_rotation};
+pub(crate) use sealing::observed::Observed;
+pub(crate) use sealing::rotation::{KeyRotation, KeyRotations, RotationStage, RotationStep};
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
 pub(crate) use upstream_calls::{
     BeginError, StoredUpstreamCall, UpstreamAim, UpstreamCall, UpstreamCalls,
@@ -86,7 +85,7 @@ use backend::{Facts, number, numbered, page};
 use expiring::key_values::GIVES_WAY;
 use keys::ExpiringKind;
 use retry::{unless_lost, until_won};
-use sealing::{key_file, key_proof};
+use sealing::{in_force::in_force, key_file, key_proof};
 
 use tokio::sync::mpsc;
 
@@ -227,6 +226,10 @@ impl Store {
     }
 
     fn on(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
+        Self::above(in_force(backend, &sealing_keys), sealing_keys)
+    }
+
+    fn above(backend: Arc<dyn Backend>, sealing_keys: SealingKeys) -> Self {
         let listener = Arc::default();
         let (backend, appended) = events::announcing(backend, &listener);
         let shared = || Arc::clone(&backend);
@@ -380,8 +383,8 @@ async fn embedded(folder: &Path, settings: &StoreSettings) -> Result<Opened, Sto
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = key_file_of(folder, settings);
     let found = key_file::load_or_make(&file, is_used)?;
-    let current = key_proof::check(&*backend, &found, &file).await?;
-    Ok((backend, found.sealing_with(&current), Some(file)))
+    let proven = key_proof::check(&*backend, &found, &file).await?;
+    Ok((backend, found.proven_by(&proven), Some(file)))
 }
 
 /// Opens the embedded store in `folder`, creating it if necessary.
@@ -413,6 +416,6 @@ async fn postgres(settings: &StoreSettings) -> Result<Opened, StoreError> {
     let backend: Arc<dyn Backend> =
         Arc::new(crate::store::backend::postgres::Postgres::open(settings).await?);
     let found = key_file::load_or_make(file, key_proof::is_there(&*backend).await?)?;
-    let current = key_proof::check(&*backend, &found, file).await?;
-    Ok((backend, found.sealing_with(&current), Some(file.to_owned())))
+    let proven = key_proof::check(&*backend, &found, file).await?;
+    Ok((backend, found.proven_by(&proven), Some(file.to_owned())))
 }

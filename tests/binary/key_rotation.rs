@@ -199,6 +199,30 @@ async fn a_rotation_survives_a_kill_and_needs_both_keys_until_it_is_complete() {
     assert!(!registrar.log().contains(&previous), "no key is logged");
 }
 
+#[tokio::test]
+async fn the_key_file_may_be_a_name_in_the_working_directory() {
+    let here = tempfile::TempDir::new().expect("a folder");
+    let registrar = Registrar::start_prepared("[store]\nkeyFile = \"my.key\"\n", |command| {
+        command.current_dir(here.path());
+    });
+    let file = here.path().join("my.key");
+    let lines = || {
+        std::fs::read_to_string(&file)
+            .expect("the keys")
+            .lines()
+            .count()
+    };
+    assert_eq!(lines(), 1);
+    let configuration = registrar.folder().join("registrar.toml");
+    let configuration = configuration.to_str().expect("a path");
+    let mut rotate = command(&["key", "rotate", "--config", configuration]);
+    let rotated = rotate.current_dir(here.path()).output();
+    let said = Ran::of(&rotated.expect("the binary runs")).fine();
+    assert!(said.ends_with(" in my.key\n"), "{said}");
+    assert_eq!(lines(), 2);
+    completed(&registrar).await;
+}
+
 /// A scope that clients can register.
 const SCOPES: &str = "[[scopes]]\nid = \"read\"\n";
 

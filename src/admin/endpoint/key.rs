@@ -47,6 +47,8 @@ struct ShownRotation {
     finished_at: Option<u64>,
     /// How many records were sealed anew.
     sealed_anew: u64,
+    /// How many records no key of the server opened when everything was last looked at.
+    unopened: u64,
     /// How many servers lack the key.
     missing_on: usize,
 }
@@ -62,6 +64,7 @@ impl From<KeyRotation> for ShownRotation {
             completed_at: rotation.completed_at.map(Timestamp::unix),
             finished_at: rotation.finished_at.map(Timestamp::unix),
             sealed_anew: rotation.sealed_anew,
+            unopened: rotation.unopened,
             missing_on: rotation.missing_on.len(),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::{RecursiveMode, Watcher};
 
+use crate::config::folder_of;
 use crate::server::watch::{WatchError, failed};
 
 /// The maximum number of links on the way to a path.
@@ -64,7 +65,7 @@ impl Places {
         }
         if self.has_parents {
             for link in self.paths.clone().iter().chain(&links) {
-                self.try_add(&parent(link), RecursiveMode::NonRecursive);
+                self.try_add(folder_of(link), RecursiveMode::NonRecursive);
             }
         }
     }
@@ -97,7 +98,7 @@ fn place(path: &Path) -> PathBuf {
     if path.is_dir() {
         path.to_owned()
     } else {
-        parent(path)
+        folder_of(path).to_owned()
     }
 }
 
@@ -106,14 +107,6 @@ fn mode(path: &Path) -> RecursiveMode {
         RecursiveMode::Recursive
     } else {
         RecursiveMode::NonRecursive
-    }
-}
-
-fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        Some(_) => PathBuf::from("."),
-        None => path.to_owned(),
     }
 }
 
@@ -127,7 +120,7 @@ fn links_to(path: &Path, links: &mut Vec<PathBuf>) {
             return;
         }
         links.push(step.to_owned());
-        links_to(&parent(step).join(target), links);
+        links_to(&folder_of(step).join(target), links);
     }
 }
 

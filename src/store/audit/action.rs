@@ -26,6 +26,8 @@ pub(crate) enum Action {
     StoreBackedUp,
     /// A server found a new key in the key file, and announced it to all servers of the store.
     KeyAnnounced,
+    /// An announced key was withdrawn, because no server has it any more.
+    KeyWithdrawn,
     /// A new key seals from then on.
     KeyPutInForce,
     /// Nothing is sealed with the previous key any more.

@@ -13,7 +13,7 @@ use futures_util::stream::{Stream, try_unfold};
 use super::entries::{BackupText, Manifest, TextError};
 use super::sealed::Envelope;
 use crate::store::backend::journal::{JournalFault, Recording};
-use crate::store::sealing::key_file::KeyFile;
+use crate::store::sealing::{key_file::KeyFile, key_proof};
 use crate::store::{Backend, Change, Store, StoreError, Values, keys, page};
 
 /// The number of pairs that are read at a time.
@@ -42,6 +42,11 @@ pub(crate) enum BackupError {
     /// Something that was written meanwhile is missing.
     #[error(transparent)]
     Journal(#[from] JournalFault),
+    /// Another key was put in force meanwhile.
+    #[error(
+        "the key of the secrets was replaced while the backup was made, so the backup lacks the new key; make another backup"
+    )]
+    KeyReplaced,
     /// The backup cannot be written.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -51,6 +56,8 @@ pub(crate) enum BackupError {
 struct Copying {
     backend: Arc<dyn Backend>,
     recording: Recording,
+    /// The keys in the manifest.
+    keys: Option<KeyFile>,
     /// `None` when it is complete.
     text: Option<BackupText>,
     /// What was not read yet; `None` when everything was.
@@ -78,13 +85,15 @@ impl Store {
         envelope: Option<Envelope>,
         manifest: Manifest,
     ) -> Result<impl Stream<Item = Result<Vec<u8>, BackupError>> + Send + use<>, BackupError> {
-        let manifest = match &envelope {
-            Some(_) => manifest.with_key(&KeyFile::from(&self.sealing_keys)),
+        let keys = envelope.as_ref().map(|_| KeyFile::from(&self.sealing_keys));
+        let manifest = match &keys {
+            Some(keys) => manifest.with_key(keys),
             None => manifest,
         };
         let copying = Copying {
             backend: Arc::clone(&self.backend),
             recording,
+            keys,
             text: Some(BackupText::new(envelope, &manifest)?),
             rest: Some(Vec::new()..vec![u8::MAX]),
         };
@@ -132,7 +141,21 @@ impl Copying {
             return Ok(None);
         };
         add(&mut text, self.recording.take()?)?;
+        self.check_keys().await?;
         Ok(Some(text.finish()?))
+    }
+
+    /// Fails if the backup has keys, and none of them is in force at its end. It has them at its beginning, and what it copies
+    /// is the state at its end.
+    async fn check_keys(&self) -> Result<(), BackupError> {
+        let Some(found) = &self.keys else {
+            return Ok(());
+        };
+        let Some(proof) = self.backend.get(keys::KEY_PROOF).await? else {
+            return Ok(());
+        };
+        let opening = key_proof::opening(found, &proof)?;
+        opening.map(drop).ok_or(BackupError::KeyReplaced)
     }
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::sealed::{Envelope, OpenedBackup, Sealer, Segments};
 use crate::base::{SealError, SegmentKey, Timestamp};
 use crate::store::backup::BackupFault;
-use crate::store::sealing::key_file::KeyFile;
+use crate::store::keys;
+use crate::store::sealing::{key_file::KeyFile, key_proof};
 
 /// Begins the manifest.
 const MANIFEST: u8 = b'M';
@@ -211,12 +212,24 @@ impl<R: Read> Backup<R> {
         &self.manifest
     }
 
-    /// Reads everything, and returns how much it is.
+    /// Reads everything, and returns how much it is. If the key in the backup is to be used, it must open the secrets.
     ///
     /// # Errors
-    /// When the backup is damaged or cannot be read.
-    pub(crate) fn check(mut self) -> Result<Contents, BackupFault> {
-        while self.advance()?.is_some() {}
+    /// When the backup is damaged or cannot be read, or has another key.
+    pub(crate) fn check(mut self, uses_key: bool) -> Result<Contents, BackupFault> {
+        let mut proof = None;
+        while let Some((key, value)) = self.advance()? {
+            if key == keys::KEY_PROOF {
+                proof = value;
+            }
+        }
+        if let (Some(found), Some(proof)) = (self.manifest.key()?, proof)
+            && uses_key
+        {
+            let opening = key_proof::opening(&found, &proof);
+            let opening = opening.map_err(|_| BackupFault::Altered("the proof of its key"))?;
+            opening.ok_or(BackupFault::OtherKey)?;
+        }
         Ok(self.contents)
     }
 

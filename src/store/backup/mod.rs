@@ -45,6 +45,12 @@ pub(crate) enum BackupFault {
     /// Its key is another one.
     #[error("cannot be decrypted: its key does not fit, or it was altered after it was written")]
     Undecryptable,
+    /// The key in it does not open its secrets.
+    #[error(
+        "has another key than the one that its secrets are sealed with, which was put in force while the backup was made; \
+         restore it with --key and a key file that has that key, or use another backup"
+    )]
+    OtherKey,
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(std::io::Error),

@@ -71,7 +71,7 @@ fn read(bytes: &[u8], key: Option<[u8; 32]>) -> Result<Backup<&[u8]>, BackupFaul
 }
 
 fn check(bytes: &[u8], key: Option<[u8; 32]>) -> Result<Contents, BackupFault> {
-    read(bytes, key)?.check()
+    read(bytes, key)?.check(true)
 }
 
 /// Returns everything in the store to which `bytes` were restored.
@@ -148,6 +148,42 @@ async fn an_encrypted_backup_opens_only_with_its_key_and_has_the_key_of_the_stor
     );
     let plain = made(&store, None).await;
     assert!(!read(&plain, None).unwrap().manifest().has_key());
+}
+
+/// Puts the proof of another key in the place of that in the store, as the rotation does.
+async fn replace_key(backend: &dyn Backend, key: [u8; 32]) {
+    let proof = key_proof::of(&SealingKey::from_bytes(key)).unwrap();
+    apply(backend, vec![(b"k".to_vec(), proof)], Vec::new()).await;
+}
+
+#[tokio::test]
+async fn a_backup_fails_if_its_key_is_replaced_meanwhile_and_no_backup_with_another_key_is_fine() {
+    let (backend, store) = filled(3_000).await;
+    let recording = store.begin_backup().unwrap();
+    let stream = store
+        .backup(recording, Some(envelope()), manifest())
+        .unwrap();
+    let mut stream = std::pin::pin!(stream);
+    stream.next().await.unwrap().unwrap();
+    replace_key(&*backend, [9; 32]).await;
+    let ended: Result<Vec<Vec<u8>>, BackupError> = stream.try_collect().await;
+    assert!(matches!(ended, Err(BackupError::KeyReplaced)));
+
+    // An earlier version wrote such a backup.
+    let text = Manifest::with_key(manifest(), &SealingKey::from_bytes(KEY).into());
+    let mut text = entries::BackupText::new(Some(envelope()), &text).unwrap();
+    for (key, value) in store.everything().await.unwrap() {
+        text.entry(&key, Some(&value)).unwrap();
+    }
+    let bytes = text.finish().unwrap();
+    assert!(matches!(
+        check(&bytes, Some(KEY)),
+        Err(BackupFault::OtherKey)
+    ));
+    // It can be restored with a copy of the other key.
+    read(&bytes, Some(KEY)).unwrap().check(false).unwrap();
+    replace_key(&*backend, KEY).await;
+    check(&made(&store, Some(envelope())).await, Some(KEY)).unwrap();
 }
 
 #[tokio::test]

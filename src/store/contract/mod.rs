@@ -182,7 +182,7 @@ fn id(text: &str) -> ClientId {
 }
 
 /// A client with these members in addition to the required ones.
-fn client(id: &str, members: Value) -> Client {
+pub(super) fn client(id: &str, members: Value) -> Client {
     let mut record = json!({
         "id": id, "metadata": {"redirect_uris": ["https://client.example.org/cb"]}, "issued_at": 1,
         "revision": 1, "tokens": {"current": ""}, "provenance": {"trust_level": "open", "configuration": "c"},

@@ -23,6 +23,33 @@ const PAGE: usize = 128;
 /// The prefix of the records that expire.
 const EXPIRING: &[u8] = b"x/";
 
+/// Returns whether the record under `key` may have something sealed. For what is appended, `key` is that of the sequence.
+pub(super) fn is_sealed(key: &[u8]) -> bool {
+    let prefixes = [
+        keys::CLIENTS,
+        keys::PREVIOUS_DOCUMENT_CLIENTS,
+        keys::UPSTREAM_CALLS,
+        keys::RECORDED,
+        keys::PATCHES,
+    ];
+    let kinds = [ExpiringKind::KeyValue, ExpiringKind::Pending];
+    prefixes.iter().any(|prefix| key.starts_with(prefix))
+        || kinds.iter().any(|kind| kind.of_record(key).is_some())
+}
+
+/// Returns the record under `key` with everything in it sealed by the key in force, or `None` if it is so already. What no
+/// key opens stays as it is.
+pub(super) fn resealed(
+    with: &SealingKeys,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    match Anew(with).record(key, value) {
+        Err(Failure::Seal(SealError::Unopened)) => Ok(None),
+        outcome => outcome.map_err(StoreError::from),
+    }
+}
+
 /// One pass over everything that is sealed.
 #[derive(Debug)]
 pub(crate) struct Pass {
@@ -59,6 +86,11 @@ impl Pass {
     /// Whether everything was looked at.
     pub(crate) fn is_over(&self) -> bool {
         self.left.is_empty()
+    }
+
+    /// Whether nothing is left that a previous key has sealed.
+    pub(crate) const fn found_nothing(&self) -> bool {
+        self.sealed == 0 && self.missed == 0
     }
 }
 
@@ -100,8 +132,7 @@ impl KeyRotations {
             Ok(Some(anew)) => anew,
             Ok(None) => return Ok(Outcome::Kept),
             Err(Failure::Seal(SealError::Unopened)) => return Ok(Outcome::Unopened),
-            Err(Failure::Seal(error)) => return Err(StoreError::Unavailable(error.to_string())),
-            Err(Failure::Store(error)) => return Err(error),
+            Err(failure) => return Err(failure.into()),
         };
         let change = Change {
             expect: vec![Expectation::Value(key.clone(), value)],
@@ -119,6 +150,15 @@ enum Failure {
     Seal(#[from] SealError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Seal(error) => Self::Unavailable(error.to_string()),
+            Failure::Store(error) => error,
+        }
+    }
 }
 
 /// Whether something was sealed anew.

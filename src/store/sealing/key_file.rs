@@ -8,8 +8,9 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
+use super::key_proof::ProvenKey;
 use crate::base::{SealingKey, SealingKeys, Secret, random};
-use crate::config::refuse_other_readers;
+use crate::config::{folder_of, refuse_other_readers};
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.
@@ -42,6 +43,17 @@ impl KeyFile {
     /// Returns the keys of which `current` seals.
     pub(in crate::store) fn sealing_with(&self, current: &SealingKey) -> SealingKeys {
         SealingKeys::new(current.clone(), self.all_but(current))
+    }
+
+    /// Returns the keys of which the one that is `proven` seals.
+    pub(in crate::store) fn proven_by(&self, proven: &ProvenKey) -> SealingKeys {
+        let keys = self.sealing_with(&proven.current);
+        keys.replace(
+            &proven.current,
+            &self.all_but(&proven.current),
+            Some(&proven.proof),
+        );
+        keys
     }
 
     /// Returns the keys but `current`.
@@ -190,17 +202,51 @@ pub(crate) fn begin_rotation(file: &Path) -> Result<(String, String), StoreError
     Ok((next.first.id(), found.first.id()))
 }
 
-/// Removes all keys from `file` but the one with the name `id`, which must be the first. Returns how many it removed.
+/// What the servers of a store say about their keys, when the previous ones are to be removed from the file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeysInUse {
+    /// The name of the key that seals.
+    pub(crate) current: String,
+    /// The names of the others in their key file.
+    pub(crate) previous: Vec<String>,
+    /// How many records none of these keys opens.
+    pub(crate) unopened: u64,
+}
+
+impl KeysInUse {
+    /// Returns why the other keys must not be removed from `found`, if they must not.
+    fn refusal(&self, found: &KeyFile) -> Option<String> {
+        let (first, current) = (found.first.id(), &self.current);
+        if first != *current && found.with_id(current).is_some() {
+            let reason = "the servers have not seen the new key yet; retry in a few seconds";
+            return Some(reason.to_owned());
+        }
+        if first != *current {
+            return Some(format!(
+                "its first key is {first}, but the servers seal with {current}; give this machine the key file of the servers"
+            ));
+        }
+        let is_unknown = |id: &String| !self.previous.contains(id);
+        let unknown = found.others.iter().map(SealingKey::id).find(is_unknown);
+        let unknown = unknown.filter(|_| self.unopened > 0)?;
+        let (records, open) = match self.unopened {
+            1 => ("1 record".to_owned(), "opens"),
+            count => (format!("{count} records"), "open"),
+        };
+        Some(format!(
+            "{records} {open} with no key of the servers, and the servers lack the key {unknown} of this file; copy the file to \
+             every server, and finish when no such records are left"
+        ))
+    }
+}
+
+/// Removes all keys from `file` but the first one, with which the servers must seal. Returns how many it removed.
 ///
 /// # Errors
-/// When the first key is another one, or the file cannot be read or written.
-pub(crate) fn end_rotation(file: &Path, id: &str) -> Result<usize, StoreError> {
+/// When the other keys may still be needed, or the file cannot be read or written.
+pub(crate) fn end_rotation(file: &Path, in_use: &KeysInUse) -> Result<usize, StoreError> {
     let found = load_or_make(file, true)?;
-    if found.first.id() != id {
-        let reason = format!(
-            "its first key is {}, but the servers seal with {id}; give this machine the key file of the servers",
-            found.first.id()
-        );
+    if let Some(reason) = in_use.refusal(&found) {
         return Err(failed(file, reason));
     }
     let removed = found.others.len();
@@ -245,7 +291,7 @@ fn write(
     keys: &KeyFile,
     name: impl FnOnce(&Path, &Path) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     fs::create_dir_all(folder)?;
     let beside = file.with_extension(format!("key.new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
@@ -336,10 +382,26 @@ mod tests {
         );
         let again = begin_rotation(&file).unwrap_err().to_string();
         assert!(again.contains("registrar key finish"), "{again}");
-        let wrong = end_rotation(&file, &old.id()).unwrap_err().to_string();
-        assert!(wrong.contains(&old.id()), "{wrong}");
-        assert_eq!(end_rotation(&file, &new).unwrap(), 1);
-        assert_eq!(end_rotation(&file, &new).unwrap(), 0);
+        let in_use = |current: &str, unopened| KeysInUse {
+            current: current.to_owned(),
+            previous: Vec::new(),
+            unopened,
+        };
+        let refused = |current: &str, unopened| {
+            let refused = end_rotation(&file, &in_use(current, unopened));
+            refused.unwrap_err().to_string()
+        };
+        let early = refused(&old.id(), 0);
+        assert!(early.contains("retry in a few seconds"), "{early}");
+        let wrong = refused("another", 0);
+        assert!(wrong.contains("give this machine the key file"), "{wrong}");
+        let needed = refused(&new, 2);
+        assert!(
+            needed.contains(&old.id()) && needed.contains("2 records open"),
+            "{needed}"
+        );
+        assert_eq!(end_rotation(&file, &in_use(&new, 0)).unwrap(), 1);
+        assert_eq!(end_rotation(&file, &in_use(&new, 2)).unwrap(), 0);
         let left = load_or_make(&file, true).unwrap();
         assert!(left.first.id() == new && left.others.is_empty());
         #[cfg(unix)]

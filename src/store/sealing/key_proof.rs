@@ -15,6 +15,15 @@ pub(in crate::store) async fn is_there(backend: &dyn Backend) -> Result<bool, St
     Ok(backend.get(keys::KEY_PROOF).await?.is_some())
 }
 
+/// The key of a store.
+#[derive(Debug)]
+pub(in crate::store) struct ProvenKey {
+    /// The key that is in force.
+    pub(in crate::store) current: SealingKey,
+    /// What the store has as its proof.
+    pub(in crate::store) proof: Vec<u8>,
+}
+
 /// Returns the key of `found`, which is in `file`, that the store has in force.
 ///
 /// # Errors
@@ -23,7 +32,7 @@ pub(in crate::store) async fn check(
     backend: &dyn Backend,
     found: &KeyFile,
     file: &Path,
-) -> Result<SealingKey, StoreError> {
+) -> Result<ProvenKey, StoreError> {
     let proof = match backend.get(keys::KEY_PROOF).await? {
         Some(proof) => proof,
         None => leave(backend, &found.first).await?,
@@ -40,7 +49,7 @@ pub(in crate::store) async fn check(
         );
         return Err(failed(file, reason));
     }
-    Ok(current)
+    Ok(ProvenKey { current, proof })
 }
 
 /// Returns the key of `found` that opens the `proof` of the store's key.
@@ -49,18 +58,26 @@ pub(in crate::store) fn proven(
     proof: &[u8],
     file: &Path,
 ) -> Result<SealingKey, StoreError> {
+    opening(found, proof)?.ok_or_else(|| {
+        let reason = "it is not the key of this store; restore it from a backup, or copy it from a server that \
+                      already uses the store. 'registrar store accept' continues without the sealed data of an \
+                      embedded store";
+        failed(file, reason.to_owned())
+    })
+}
+
+/// Returns the key of `found` that opens the `proof` of the store's key, if one does.
+pub(in crate::store) fn opening(
+    found: &KeyFile,
+    proof: &[u8],
+) -> Result<Option<SealingKey>, StoreError> {
     let sealed: Sealed = record::decode(keys::KEY_PROOF, proof)?;
     let opens = |key: &&SealingKey| {
         let opened: Result<String, _> =
             sealing::open(&SealingKeys::from((*key).clone()), keys::KEY_PROOF, &sealed);
         opened.is_ok_and(|text| text == TEXT)
     };
-    found.keys().find(opens).cloned().ok_or_else(|| {
-        let reason = "it is not the key of this store; restore it from a backup, or copy it from a server that \
-                      already uses the store. 'registrar store accept' continues without the sealed data of an \
-                      embedded store";
-        failed(file, reason.to_owned())
-    })
+    Ok(found.keys().find(opens).cloned())
 }
 
 fn failed(file: &Path, reason: String) -> StoreError {

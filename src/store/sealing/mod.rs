@@ -1,9 +1,13 @@
 //! JSON that is sealed, so that it cannot be read in the files of the store.
 
 pub(in crate::store) mod anew;
+pub(in crate::store) mod in_force;
 pub(in crate::store) mod key_file;
 pub(in crate::store) mod key_proof;
+pub(in crate::store) mod observed;
 pub(in crate::store) mod rotation;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

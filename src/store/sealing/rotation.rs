@@ -3,28 +3,22 @@
 //! An operator puts a new key before the present one in the key file of every server. A server that finds it announces it
 //! in the store. A server that lacks the announced key objects, so that no server seals what another one cannot open. When
 //! nobody has objected for a while, the new key is in force: it seals from then on, and the previous one opens what it has
-//! sealed until that is [sealed anew](super::anew). Each of these steps is one conditional change, so servers can compete,
-//! stop and be killed at any moment.
+//! sealed until that is [sealed anew](super::anew). When no server has the announced key any more, the announcement is
+//! withdrawn. Each of these steps is one conditional change, so servers can compete, stop and be killed at any moment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
+use super::anew::Pass;
 use super::key_file::{self, KeyFile};
-use super::key_proof;
+use super::key_proof::{self, ProvenKey};
+use super::observed::{KeyStatement, Observed};
 use crate::base::{SealingKey, SealingKeys, Timestamp};
 use crate::store::audit::{Action, AuditEvent, Author};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, unless_lost};
-
-/// How long an announcement stays without objection before the key is in force, where several servers share the store.
-/// A server looks every two seconds.
-const QUIET: Duration = Duration::from_secs(10);
-/// How long an objection counts that its server does not repeat: the server has ended.
-const GONE: Duration = Duration::from_mins(1);
 
 /// How far a rotation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,15 +55,30 @@ pub(crate) struct KeyRotation {
     /// How many records were sealed anew.
     #[serde(default)]
     pub(crate) sealed_anew: u64,
-    /// The servers that lack the key, and how often they said so.
+    /// How many records no key opened when everything was last looked at.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) unopened: u64,
+    /// The servers that lack the key while it is announced, and how often they said so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) missing_on: BTreeMap<String, u64>,
+    /// The servers that have the key while it is announced, and how often they said so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) present_on: BTreeMap<String, u64>,
 }
 
 impl KeyRotation {
     /// Whether secrets may still be sealed with the previous key.
     pub(in crate::store) fn needs_previous(&self) -> bool {
         self.stage == RotationStage::InForce
+    }
+
+    /// Ends the rotation at `now`, and returns the event of that.
+    fn complete(&mut self, now: Timestamp) -> AuditEvent {
+        self.stage = RotationStage::Complete;
+        self.completed_at = Some(now);
+        let event = self.audited(Action::KeyRotationCompleted, now);
+        let event = event.with("sealed_anew", self.sealed_anew);
+        event.with("unopened", self.unopened)
     }
 
     /// Returns the event of the audit log that this server did `action` to the new key. Nobody has asked the server: it
@@ -80,6 +89,14 @@ impl KeyRotation {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// A rotation as it was read, with its bytes.
 type Seen = (KeyRotation, Vec<u8>);
 
@@ -88,33 +105,6 @@ pub(in crate::store) async fn read(backend: &dyn Backend) -> Result<Option<Seen>
     match backend.get(keys::ROTATION).await? {
         Some(bytes) => Ok(Some((record::decode(keys::ROTATION, &bytes)?, bytes))),
         None => Ok(None),
-    }
-}
-
-/// What a server remembers between two [steps](KeyRotations::step).
-#[derive(Debug)]
-pub(crate) struct Observed {
-    /// The server.
-    server: String,
-    /// The rotation as it was seen last, and since when it is so.
-    seen: Option<(Vec<u8>, Instant)>,
-}
-
-impl Observed {
-    /// Nothing has been seen by the server with this name.
-    pub(crate) const fn by(server: String) -> Self {
-        Self { server, seen: None }
-    }
-
-    /// Returns how long the rotation has been as these bytes say.
-    fn unchanged(&mut self, bytes: &[u8]) -> Duration {
-        match &self.seen {
-            Some((seen, since)) if seen == bytes => since.elapsed(),
-            _ => {
-                self.seen = Some((bytes.to_vec(), Instant::now()));
-                Duration::ZERO
-            }
-        }
     }
 }
 
@@ -129,6 +119,10 @@ pub(crate) enum RotationStep {
     Announced(String),
     /// The key with this name was announced, and this server lacks it.
     Missing(String),
+    /// The key with the first name was announced, and this server has a new key too: the one with the second name.
+    Rival(String, String),
+    /// The announcement of the key with this name was withdrawn, because no server has the key any more.
+    Withdrawn(String),
     /// The key with this name is in force from now on.
     InForce(String),
     /// The previous key, with this name, is gone from the key file.
@@ -187,14 +181,15 @@ impl KeyRotations {
             Some((rotation, _)) if rotation.needs_previous() => Ok(RotationStep::None),
             last if is_new => {
                 let last = last.map(|(_, bytes)| bytes);
-                self.announce(&found.first.id(), last, now).await
+                self.announce(observed, &found.first.id(), last, now).await
             }
             Some(seen) => self.finish(&found, seen, now).await,
             None => Ok(RotationStep::None),
         }
     }
 
-    /// Answers an announcement: agrees if the key file has the key, objects if it does not, or announces another key.
+    /// Answers an announcement: agrees if the key file has the key, and objects if it does not. If no server has it any more,
+    /// another key is announced, or none.
     async fn answer(
         &self,
         observed: &mut Observed,
@@ -202,38 +197,40 @@ impl KeyRotations {
         seen: Seen,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
-        let unchanged = observed.unchanged(&seen.1);
-        if found.with_id(&seen.0.key).is_none() {
-            return if found.first.id() == self.keys.current_id() {
-                self.object(observed, seen).await
-            } else {
-                self.announce(&found.first.id(), Some(seen.1), now).await
-            };
+        observed.note(&seen.0);
+        let is_shared = self.backend.is_shared();
+        if found.with_id(&seen.0.key).is_some() {
+            let is_quiet = !is_shared || observed.is_quiet();
+            if is_quiet && seen.0.missing_on.is_empty() {
+                return self.put_in_force(found, seen, now).await;
+            }
+            return self.agree(observed, seen).await;
         }
-        if let Some(rotation) = without_objection(observed, &seen.0, unchanged) {
-            let change = next(Some(seen.1), &rotation)?;
-            return self.apply(change, RotationStep::Again).await;
+        let is_new = found.first.id() != self.keys.current_id();
+        let new = is_new.then(|| found.first.id());
+        if is_shared && observed.is_held() {
+            return self.object(observed, new, seen).await;
         }
-        let is_quiet = !self.backend.is_shared() || unchanged >= QUIET;
-        if is_quiet && seen.0.missing_on.is_empty() {
-            return self.put_in_force(found, seen, now).await;
+        match new {
+            Some(new) => self.announce(observed, &new, Some(seen.1), now).await,
+            None => self.withdraw(seen, now).await,
         }
-        Ok(RotationStep::None)
     }
 
     /// Seals with the key that the store has in force, and opens with all keys of the file.
     async fn take_over(&self, found: &KeyFile, file: &Path) -> Result<(), StoreError> {
-        let current = key_proof::check(&*self.backend, found, file).await?;
+        let ProvenKey { current, proof } = key_proof::check(&*self.backend, found, file).await?;
         let previous = found.all_but(&current);
         let names = previous.iter().map(SealingKey::id).collect::<Vec<_>>();
         if current.id() != self.keys.current_id() || names != self.keys.previous_ids() {
-            self.keys.replace(current, previous);
+            self.keys.replace(&current, &previous, Some(&proof));
         }
         Ok(())
     }
 
     async fn announce(
         &self,
+        observed: &Observed,
         key: &str,
         last: Option<Vec<u8>>,
         now: Timestamp,
@@ -247,7 +244,9 @@ impl KeyRotations {
             completed_at: None,
             finished_at: None,
             sealed_anew: 0,
+            unopened: 0,
             missing_on: BTreeMap::new(),
+            present_on: BTreeMap::from([(observed.server().to_owned(), 1)]),
         };
         let event = rotation.audited(Action::KeyAnnounced, now);
         let change = next(last, &rotation)?.and(event.change()?);
@@ -273,16 +272,52 @@ impl KeyRotations {
             .await
     }
 
-    /// Says that this server lacks the key that is announced.
+    /// Says that this server has the key that is announced, if it is time to say so.
+    async fn agree(
+        &self,
+        observed: &Observed,
+        (rotation, bytes): Seen,
+    ) -> Result<RotationStep, StoreError> {
+        match observed.stated(&rotation, KeyStatement::Has) {
+            Some(stated) => {
+                self.apply(next(Some(bytes), &stated)?, RotationStep::None)
+                    .await
+            }
+            None => Ok(RotationStep::None),
+        }
+    }
+
+    /// Says that this server lacks the key that is announced, if it is time to say so. `new` is the new key that it has.
     async fn object(
         &self,
         observed: &Observed,
-        (mut rotation, bytes): Seen,
+        new: Option<String>,
+        (rotation, bytes): Seen,
     ) -> Result<RotationStep, StoreError> {
-        let times = rotation.missing_on.entry(observed.server.clone());
-        *times.or_default() += 1;
-        let change = next(Some(bytes), &rotation)?;
-        self.apply(change, RotationStep::Missing(rotation.key))
+        if let Some(stated) = observed.stated(&rotation, KeyStatement::Lacks) {
+            // If another server was faster, this one says so at its next look.
+            unless_lost(self.backend.apply(next(Some(bytes), &stated)?).await)?;
+        }
+        Ok(match new {
+            Some(new) => RotationStep::Rival(rotation.key, new),
+            None => RotationStep::Missing(rotation.key),
+        })
+    }
+
+    /// Ends an announcement of a key that no server has any more.
+    async fn withdraw(
+        &self,
+        (rotation, bytes): Seen,
+        now: Timestamp,
+    ) -> Result<RotationStep, StoreError> {
+        let event = rotation.audited(Action::KeyWithdrawn, now);
+        let withdrawn = Change {
+            expect: vec![Expectation::Value(keys::ROTATION.to_vec(), bytes)],
+            delete: vec![keys::ROTATION.to_vec()],
+            ..Change::default()
+        };
+        let change = withdrawn.and(event.change()?);
+        self.apply(change, RotationStep::Withdrawn(rotation.key))
             .await
     }
 
@@ -297,68 +332,52 @@ impl KeyRotations {
             return Ok(RotationStep::None);
         };
         rotation.stage = RotationStage::InForce;
+        rotation.present_on.clear();
         rotation.in_force_at = Some(now);
         let event = rotation.audited(Action::KeyPutInForce, now);
         let mut change = next(Some(bytes), &rotation)?.and(event.change()?);
         let proof = key_proof::of(key)?;
-        change.put.push((keys::KEY_PROOF.to_vec(), proof));
+        change.put.push((keys::KEY_PROOF.to_vec(), proof.clone()));
         let done = RotationStep::InForce(rotation.key);
         let step = self.apply(change, done.clone()).await?;
         if step == done {
-            self.keys.replace(key.clone(), found.all_but(key));
+            self.keys.replace(key, &found.all_but(key), Some(&proof));
         }
         Ok(step)
     }
 
-    /// Notes that `count` records were sealed anew, and if `is_over`, that none is left. Returns whether the rotation is
-    /// over.
+    /// Notes what `pass` has done. Returns whether the rotation is over with that.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) async fn sealed(
-        &self,
-        count: u64,
-        is_over: bool,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let Some((mut rotation, bytes)) = read(&*self.backend).await? else {
-            return Ok(true);
+    pub(crate) async fn sealed(&self, pass: &Pass, now: Timestamp) -> Result<bool, StoreError> {
+        let Some((before, bytes)) = read(&*self.backend).await? else {
+            return Ok(false);
         };
-        if rotation.stage != RotationStage::InForce || (count == 0 && !is_over) {
-            return Ok(rotation.stage == RotationStage::Complete);
+        if before.stage == RotationStage::Announced {
+            return Ok(false);
         }
-        rotation.sealed_anew = rotation.sealed_anew.saturating_add(count);
-        let mut change = Change::default();
-        if is_over {
-            rotation.stage = RotationStage::Complete;
-            rotation.completed_at = Some(now);
-            let event = rotation.audited(Action::KeyRotationCompleted, now);
-            change = event.with("sealed_anew", rotation.sealed_anew).change()?;
+        let mut rotation = before.clone();
+        rotation.sealed_anew = rotation.sealed_anew.saturating_add(pass.sealed);
+        rotation.unopened = pass.unopened;
+        let ends = pass.found_nothing() && rotation.needs_previous();
+        let told = if ends {
+            rotation.complete(now).change()?
+        } else {
+            Change::default()
+        };
+        if rotation == before {
+            return Ok(false);
         }
-        let change = next(Some(bytes), &rotation)?.and(change);
+        let change = next(Some(bytes), &rotation)?.and(told);
         let noted = unless_lost(self.backend.apply(change).await)?;
-        Ok(is_over && noted.is_some())
+        Ok(ends && noted.is_some())
     }
 
     async fn apply(&self, change: Change, step: RotationStep) -> Result<RotationStep, StoreError> {
         let applied = unless_lost(self.backend.apply(change).await)?;
         Ok(applied.map_or(RotationStep::Again, |_| step))
     }
-}
-
-/// Returns the rotation without the objection of this server, which has the key now, or without those of servers that
-/// have ended; none if there is no such objection.
-fn without_objection(
-    observed: &Observed,
-    rotation: &KeyRotation,
-    unchanged: Duration,
-) -> Option<KeyRotation> {
-    let mut rest = rotation.clone();
-    if unchanged >= GONE {
-        rest.missing_on.clear();
-    }
-    rest.missing_on.remove(&observed.server);
-    (rest != *rotation).then_some(rest)
 }
 
 /// Returns the change that replaces the rotation that was read as `last` with `rotation`.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::base::{ClientId, NoRandomness, SealError, Secret, Timestamp, Violation, random};
 use crate::client::{Approved, Client, ClientSecret, Metadata, TrustLevel};
-use crate::config::Settings;
+use crate::config::{Settings, folder_of};
 use crate::service::Service;
 use crate::store::{Action, Along, Author, Reason, Store, StoreError, Stored};
 use record::{AdministratorChange, AdministratorDraft, Issue};
@@ -285,7 +285,7 @@ fn write(file: &Path, secret: &Secret) -> std::io::Result<()> {
 
 /// Writes the credentials to a temporary file, and returns its path.
 fn write_beside(file: &Path, secret: &Secret) -> std::io::Result<PathBuf> {
-    fs::create_dir_all(folder(file))?;
+    fs::create_dir_all(folder_of(file))?;
     let beside = file.with_extension("json.new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -310,13 +310,6 @@ fn write_beside(file: &Path, secret: &Secret) -> std::io::Result<PathBuf> {
 fn put_in_place(beside: &Path, file: &Path) -> std::io::Result<()> {
     fs::rename(beside, file)?;
     #[cfg(unix)]
-    fs::File::open(folder(file))?.sync_all()?;
+    fs::File::open(folder_of(file))?.sync_all()?;
     Ok(())
-}
-
-fn folder(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
