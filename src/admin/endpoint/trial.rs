@@ -10,8 +10,8 @@ use hyper::{Request, StatusCode};
 
 use super::refusal::{call_refused, subject};
 use crate::admin::{
-    Administrator, endpoint::admit, endpoint::bad_request, endpoint::read_body,
-    endpoint::require_json, endpoint::unknown,
+    Administrator, endpoint::admit, endpoint::bad_request, endpoint::bad_request_because,
+    endpoint::read_body, endpoint::require_json, endpoint::unknown,
 };
 use crate::base::json;
 use crate::http::{Problem, answer};
@@ -57,7 +57,7 @@ async fn judge(
     let request = input.request(by.address);
     let request = request.map_err(|reason| bad_request(&reason))?;
     let conditions = input.conditions(cx.service).await;
-    let conditions = conditions.map_err(|reason| bad_request(&reason))?;
+    let conditions = conditions.map_err(|reason| bad_request_because(&reason))?;
     let judged = Box::pin(trial::judge(cx.service, request, &conditions)).await;
     let judgement = judged.map_err(problem)?;
     record(cx, by, subject(&client_id, true), &judgement);
