@@ -43,14 +43,17 @@ pub(crate) use value::facts::{DocumentFacts, Facts, HttpRequest, Proofs, Request
 pub(crate) use value::members::SharedByScripts;
 
 // What the parts of this module use of one another.
-use check::{Vocabulary, called_hosts, explained_parse_error, findings};
+use check::{Vocabulary, called_hosts, explained_parse_error, findings, misspelled_hooks};
 use docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
 use explain::{caught_message, value_of};
 use host::NoHost;
 use load::library::Libraries;
 use load::secrets::Secrets;
 use load::{SCRIPT_MODULE, Script, Texts, declaration};
-use modules::{Functions, Log, LogLevel, function, is_url, readable, shown_unverified, written};
+use modules::{
+    ConstantPlace, Functions, Log, LogLevel, constant_fault, function, is_url, readable,
+    shown_unverified, written,
+};
 use outcome::Adaptation;
 use record::{CallClock, CallHost, EndedCall};
 use run::cycles::TopLevels;

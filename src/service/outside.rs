@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::base::{Clock, Timestamp};
 use crate::config::{Live, ScriptLimits, Settings};
-use crate::fetch::{Fetcher, Request};
+use crate::fetch::{FetchError, Fetcher, Refusal, Request, Response};
 use crate::jose::KeySet;
 use crate::script::{CallingScript, Host, HttpAnswer, HttpCall};
 use crate::service::ScriptHttp;
@@ -74,6 +74,12 @@ impl Outside {
         }
     }
 
+    async fn send(&self, request: Request) -> Result<Response, String> {
+        let url = request.url.clone();
+        let sent = self.parts.fetcher.send(request).await;
+        sent.map_err(|error| explained(&error, &url))
+    }
+
     /// Performs `work` on the key-value store of the script.
     fn kept<T, E: ToString>(
         &self,
@@ -83,6 +89,26 @@ impl Outside {
         let values = self.parts.store.key_values.of(by.script, self.key_values);
         self.wait(by.timeout, work(values, self.parts.clock.now()))
     }
+}
+
+/// Says which host a script may not call, and which option allows it. Clients do not see faults of scripts, so this can
+/// be more than [`FetchError`] tells them.
+fn explained(error: &FetchError, url: &str) -> String {
+    let advice = match error {
+        FetchError::Refused(Refusal::Scheme) => "set fetch.allowHttp to call it with http",
+        FetchError::Refused(Refusal::NotListed) => "add it there",
+        FetchError::Refused(Refusal::NotPublic) => "add it to fetch.allowedHosts to call it",
+        error => return error.to_string(),
+    };
+    format!("{error}: {}; {advice}", authority(url))
+}
+
+/// Returns the host and the port of a URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    // What is before an `@` may be a secret.
+    authority.rsplit('@').next().unwrap_or(authority)
 }
 
 impl Host for Outside {
@@ -106,7 +132,7 @@ impl Host for Outside {
         };
         let answer = self.wait(call.timeout, async {
             tokio::time::sleep(call.after).await;
-            self.parts.fetcher.send(request).await
+            self.send(request).await
         })?;
         Ok(HttpAnswer {
             status: answer.status,
@@ -231,5 +257,38 @@ fn indexed(members: &Map<String, Value>) -> Result<Indexed<'_>, String> {
         "software_id" => Ok(Indexed::SoftwareId(text)),
         "org_id" => Ok(Indexed::OrgId(text)),
         _ => Err(format!("`{name}` is not indexed; {known}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejected_call_names_its_host_and_the_option_that_allows_it() {
+        for (refusal, url, expected) in [
+            (
+                Refusal::Scheme,
+                "http://user:secret@a.example:8080/x?y",
+                "the URL must use https: a.example:8080; set fetch.allowHttp to call it with http",
+            ),
+            (
+                Refusal::NotPublic,
+                "https://127.0.0.1",
+                "the host must be on the public internet: 127.0.0.1; add it to fetch.allowedHosts to call it",
+            ),
+            (
+                Refusal::NotListed,
+                "https://b.example?x",
+                "this host is not in fetch.allowedHosts: b.example; add it there",
+            ),
+            (
+                Refusal::Fragment,
+                "https://b.example/#x",
+                "the URL must not contain a fragment (#...)",
+            ),
+        ] {
+            assert_eq!(explained(&refusal.into(), url), expected);
+        }
     }
 }

@@ -161,6 +161,25 @@ async fn everything_about_a_request_can_be_given_by_flags() {
     registrar
         .cli(&["try", "--request", &update, "--client-id", "unknown"])
         .failed(1, &["client not found"]);
+    let broken = file(
+        &registrar,
+        "20-b.rhai",
+        "fn deleteClient(context) {\n    let x = null;\n}\n",
+    );
+    let misspelled = file(&registrar, "30-c.rhai", "fn createClinet(context) { true }");
+    let mut arguments = vec!["try", "--request", &update, "--script", &misspelled];
+    registrar.cli(&arguments).failed(
+        1,
+        &["30-c.rhai:1:1: the function createClinet is never called; did you mean the hook createClient?\n    fn createClinet(context) { true }\n    ^"],
+    );
+    arguments.extend(["--script", &broken]);
+    registrar.cli(&arguments).failed(
+        1,
+        &[
+            "20-b.rhai:2:13: ",
+            "\n        let x = null;\n                ^\n",
+        ],
+    );
     registrar
         .cli(&["try", "--request", "no-such-file"])
         .failed(1, &["no-such-file"]);

@@ -222,19 +222,32 @@ fn a_fault_of_a_call_is_shown_with_its_line_if_it_has_one() {
 fn check_shows_hooks_and_warnings_or_the_invalid_line() {
     let (_folder, path) = folder(&[
         ("10-a.rhai", SCRIPT),
-        ("20-bb.rhai", "fn updateCleint(context) { true }"),
+        ("20-bb.rhai", "fn update(context) { true }"),
+        ("30-c.rhai.txt", SCRIPT),
     ]);
     let output = text(&script(&["check", "--scripts", &path]).stdout);
     assert!(
-        output.starts_with("SCRIPT      HOOKS\n10-a.rhai   createClient\n20-bb.rhai  none"),
+        output
+            .starts_with("SCRIPT         HOOKS\n10-a.rhai      createClient\n20-bb.rhai     none")
+            && output.contains("\n30-c.rhai.txt  ignored\n"),
         "{output}"
     );
-    assert!(output.contains(
-        "warning: the function updateCleint is never called; did you mean the hook updateClient?"
-    ));
+    for warning in [
+        "warning: the script has no hook, so it is never called; add one, such as `fn createClient(context) { true }`, or \
+         move what other scripts use to lib/ (20-bb.rhai, line 1, column 1)\n",
+        "rename it to 30-c.rhai (30-c.rhai.txt)\n",
+    ] {
+        assert!(output.contains(warning), "{output}");
+    }
     let json = script(&["check", "--scripts", &path, "--format", "json"]).stdout;
     let json: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(json[0]["hooks"], serde_json::json!(["createClient"]));
+    assert_eq!(json[2]["findings"][0]["severity"], "warning");
+    let misspelled = "fn createClinet(context) { true }";
+    std::fs::write(format!("{path}/20-bb.rhai"), misspelled).expect("a script");
+    let wrong = script(&["check", "--scripts", &path]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stderr).contains("20-bb.rhai:1:1: the function createClinet is never called; did you mean the hook createClient?"));
     std::fs::write(format!("{path}/20-bb.rhai"), "fn f() {\n    let x = ;\n}").expect("a script");
     let wrong = script(&["check", "--scripts", &path]);
     assert_eq!(wrong.status.code(), Some(1));
@@ -243,6 +256,53 @@ fn check_shows_hooks_and_warnings_or_the_invalid_line() {
         message.contains("20-bb.rhai:2:13: ") && message.contains("\n        let x = ;\n"),
         "{message}"
     );
+}
+
+#[test]
+fn check_works_without_a_configuration_and_without_the_secrets() {
+    let (_folder, path) = folder(&[
+        (
+            "s/10-a.rhai",
+            "const KEY = secrets::get(\"verifier\");\nfn deleteClient(context) { secrets::get(\"verfier\") == \"\" }",
+        ),
+        ("s/20-b.rhai", "fn clientDeleted(context) { }"),
+        (
+            "c.toml",
+            "[scripts.secrets]\nverifier = { env = \"REGISTRAR_TESTS_HAVE_NO_SUCH_VARIABLE\" }\n",
+        ),
+    ]);
+    let check = |arguments: &[&str]| {
+        let mut check = command(&["script", "check"]);
+        check
+            .current_dir(&path)
+            .args(arguments)
+            .output()
+            .expect("the binary runs")
+    };
+    let output = check(&["--scripts", "s", "--config", "c.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = text(&output.stderr);
+    for part in [
+        "warning: scripts.secrets.verifier: the environment variable REGISTRAR_TESTS_HAVE_NO_SUCH_VARIABLE is not set",
+        "error: 10-a.rhai:2:41: [scripts.secrets] has no secret 'verfier'; did you mean 'verifier'?",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    std::fs::remove_file(format!("{path}/s/10-a.rhai")).expect("a script");
+    let output = check(&["--scripts", "s"]);
+    let message = text(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    assert!(
+        message.contains("config/registrar.toml not found; using the defaults"),
+        "{message}"
+    );
+    let message = text(&check(&["--scripts", "s/20-b.rhai"]).stderr);
+    assert!(
+        message.contains("s/20-b.rhai: this is a file; name the folder with the scripts"),
+        "{message}"
+    );
+    // Without a folder, nobody has said what is to be checked.
+    assert_eq!(check(&[]).status.code(), Some(1));
 }
 
 const MISTAKES: &str = "import \"lib/names\" as names;\nfn createClient(context) {\n    if context.client.redirect_uri == () {\n        return names::hots(\"x\") == \"y\";\n    }\n    print(context.client);\n    true\n}\n";

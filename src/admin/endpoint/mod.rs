@@ -268,6 +268,14 @@ pub(super) fn bad_request(description: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, description)
 }
 
+/// The same for a reason of several lines, such as the errors in scripts, which `details` has unchanged.
+pub(super) fn bad_request_because(reason: &str) -> Problem {
+    if !reason.contains('\n') {
+        return bad_request(reason);
+    }
+    bad_request(&reason.replace('\n', "; ")).member("details", reason)
+}
+
 /// The last segment of a path, which is the identifier of a resource.
 pub(crate) struct Named(pub(crate) String);
 

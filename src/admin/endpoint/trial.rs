@@ -10,8 +10,8 @@ use hyper::{Request, StatusCode};
 
 use super::refusal::{call_refused, subject};
 use crate::admin::{
-    Administrator, endpoint::admit, endpoint::bad_request, endpoint::read_body,
-    endpoint::require_json, endpoint::unknown,
+    Administrator, endpoint::admit, endpoint::bad_request, endpoint::bad_request_because,
+    endpoint::read_body, endpoint::require_json, endpoint::unknown,
 };
 use crate::base::{json, scope};
 use crate::http::{Problem, answer};
@@ -56,7 +56,7 @@ async fn judge(
     let request = request.map_err(|reason| bad_request(&reason))?;
     let sees_secrets = sees_secrets(cx, by, input.lets_scripts_call())?;
     let conditions = input.conditions(cx.service, sees_secrets).await;
-    let conditions = conditions.map_err(|reason| bad_request(&reason))?;
+    let conditions = conditions.map_err(|reason| bad_request_because(&reason))?;
     let judged = Box::pin(trial::judge(cx.service, request, &conditions)).await;
     let judgement = judged.map_err(problem)?;
     record(cx, by, subject(&client_id, true), &judgement);

@@ -214,6 +214,7 @@ impl Remote {
     fn explained(&self, url: &str, status: u16, refusal: &Value) -> CommandFailure {
         let text = |name: &str| refusal.get(name).and_then(Value::as_str);
         let code = text("error").unwrap_or_default();
+        let details = text("details").map(readable);
         let description = text("error_description").unwrap_or_default();
         CommandFailure::Failed(match (status, code) {
             (401, _) => format!("{} rejected the access token: {description}", self.base),
@@ -225,9 +226,17 @@ impl Remote {
             (404, _) => description.to_owned(),
             (_, "client_exists") => client_exists(refusal),
             (status, "") => return no_registrar(url, status),
-            (status, code) => format!("{code}: {description} (status {status}){}", done(refusal)),
+            (status, code) => {
+                let description = details.as_deref().unwrap_or(description);
+                format!("{code}: {description} (status {status}){}", done(refusal))
+            }
         })
     }
+}
+
+/// Returns a text of several lines without other control characters.
+fn readable(text: &str) -> String {
+    text.replace(|letter: char| letter.is_control() && letter != '\n', " ")
 }
 
 fn client_exists(refusal: &Value) -> String {

@@ -124,7 +124,17 @@ impl ScriptArguments {
         if let Some(folder) = &self.scripts {
             flags.push(super::scripts_flag(folder));
         }
-        super::load_configuration(&super::sources(&self.file, flags))
+        let mut sources = super::sources(&self.file, flags);
+        // Scripts are written on machines without the server.
+        let file = &self.file.config;
+        if self.scripts.is_some() && file == Path::new(super::DEFAULT_FILE) && !file.exists() {
+            note!(
+                "registrar: {} not found; using the defaults, without [scripts.attributes]",
+                file.display()
+            );
+            sources.file = None;
+        }
+        super::load_configuration(&sources)
     }
 
     /// Returns the initial state of the worlds that these scripts are tested in.
@@ -145,9 +155,14 @@ pub(super) fn load_scripts(configuration: &Configuration) -> Result<ScriptSet, S
     let settings = &configuration.settings.scripts;
     let runtime =
         Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
+    loaded_with(configuration, &runtime)
+}
+
+fn loaded_with(configuration: &Configuration, runtime: &Arc<Runtime>) -> Result<ScriptSet, String> {
+    let settings = &configuration.settings.scripts;
     let custom = &configuration.live.registration;
     let custom = &custom.dynamic_registration_custom_attributes;
-    let mut scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
+    let mut scripts = ScriptSet::load(settings, runtime).map_err(|errors| {
         let folder = settings.directory.display();
         format!("the scripts in {folder} cannot be loaded:\n{errors}")
     })?;
@@ -187,7 +202,12 @@ pub(super) fn mistakes(
 /// Compiles the scripts, finds their mistakes, and shows the hooks of each.
 fn check(arguments: &ScriptArguments, strict: bool, format: Format) -> Result<(), CommandFailure> {
     let configuration = arguments.load()?;
-    let scripts = load_scripts(&configuration)?;
+    let settings = &configuration.settings.scripts;
+    let (runtime, unread) = Runtime::for_check(settings, super::clock());
+    if let Some(error) = unread {
+        note!("registrar: warning: {error}; the scripts are checked without it");
+    }
+    let scripts = loaded_with(&configuration, &runtime)?;
     if format.is_data() {
         format.write(&list(&scripts))?;
     } else {
@@ -203,13 +223,14 @@ fn hooks(script: &ScriptInfo) -> Vec<&'static str> {
     script.hooks.iter().map(|hook| hook.name()).collect()
 }
 
-/// Returns the files below `lib/` that have findings.
-fn libraries(scripts: &ScriptSet) -> BTreeSet<&str> {
+/// Returns the files with findings that are not scripts.
+fn other_files(scripts: &ScriptSet) -> BTreeSet<&str> {
     let files = scripts
         .findings()
         .iter()
         .map(|found| found.error.file.as_str());
-    files.filter(|file| file.starts_with("lib/")).collect()
+    let is_script = |file: &str| scripts.scripts().iter().any(|script| script.name == file);
+    files.filter(|file| !is_script(file)).collect()
 }
 
 fn write_table(scripts: &ScriptSet) {
@@ -221,8 +242,10 @@ fn write_table(scripts: &ScriptSet) {
         }
         rows.push((script.name.as_str(), hooks));
     }
-    for library in libraries(scripts) {
-        rows.push((library, "a library".to_owned()));
+    for file in other_files(scripts) {
+        let is_library = file.starts_with("lib/") && file.ends_with(".rhai");
+        let kind = if is_library { "a library" } else { "ignored" };
+        rows.push((file, kind.to_owned()));
     }
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let width = width.max("SCRIPT".len());
@@ -230,6 +253,10 @@ fn write_table(scripts: &ScriptSet) {
     for (name, hooks) in rows {
         say!("{name:width$}  {hooks}");
     }
+    write_warnings(scripts);
+}
+
+fn write_warnings(scripts: &ScriptSet) {
     for Finding { severity, error } in scripts.findings() {
         let LoadError {
             file,
@@ -238,8 +265,12 @@ fn write_table(scripts: &ScriptSet) {
             message,
             ..
         } = error;
+        let place = match line {
+            0 => file.clone(),
+            line => format!("{file}, line {line}, column {column}"),
+        };
         if *severity == Severity::Warning {
-            say!("  warning: {message} ({file}, line {line}, column {column})");
+            say!("  warning: {message} ({place})");
         }
     }
 }
@@ -253,8 +284,8 @@ fn list(scripts: &ScriptSet) -> Value {
             "findings": findings(scripts, &script.name),
         }));
     }
-    for library in libraries(scripts) {
-        list.push(json!({"name": library, "hooks": [], "findings": findings(scripts, library)}));
+    for file in other_files(scripts) {
+        list.push(json!({"name": file, "hooks": [], "findings": findings(scripts, file)}));
     }
     Value::Array(list)
 }

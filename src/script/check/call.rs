@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rhai::{Expr, FnCallExpr, Namespace, Position};
 
 use super::chain::{Step, steps};
+use super::constants::result_of_host;
 use super::foreign;
 use super::kinds::{Kinds, Type};
 use super::known::{Overload, Vocabulary};
@@ -106,6 +107,13 @@ impl<'a> Walk<'a> {
         if self.searches_nothing(call, &arguments) {
             return Type::of(Kinds::BOOL);
         }
+        if let ("contains", [searched, _], [_, item]) = (
+            call.name.as_str(),
+            arguments.as_slice(),
+            call.args.as_slice(),
+        ) {
+            self.searched(*searched, item);
+        }
         self.unqualified(call, &arguments, place)
     }
 
@@ -135,9 +143,12 @@ impl<'a> Walk<'a> {
 
     pub(super) fn arguments(&mut self, call: &FnCallExpr) -> Vec<Type> {
         let mut types = Vec::new();
+        let is_test = asks_for_absence(call);
+        self.absence_tests += usize::from(is_test);
         for argument in &call.args {
             types.push(self.value(argument));
         }
+        self.absence_tests -= usize::from(is_test);
         types
     }
 
@@ -245,7 +256,8 @@ impl<'a> Walk<'a> {
             return Type::ANY;
         };
         if let Some(result) = self.accepted((root, name), forms, arguments, place) {
-            return Type::of(result);
+            self.constants(root, call);
+            return result_of_host(root, name, result);
         }
         self.error(place, wrong_arguments(root, name, forms, arguments));
         Type::ANY
@@ -269,6 +281,16 @@ impl<'a> Walk<'a> {
         }
         self.error(place, missing_in_library(library, name, arguments.len()));
         Type::ANY
+    }
+}
+
+/// Returns whether a call asks whether a value is absent, or of which type it is.
+pub(super) fn asks_for_absence(call: &FnCallExpr) -> bool {
+    let is_unit = |argument: &Expr| matches!(argument, Expr::Unit(_));
+    match call.name.as_str() {
+        "==" | "!=" => call.args.iter().any(is_unit),
+        "type_of" => true,
+        _ => false,
     }
 }
 

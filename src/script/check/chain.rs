@@ -4,7 +4,7 @@ use rhai::{ASTFlags, Expr, FnCallExpr, Position};
 
 use super::foreign;
 use super::kinds::{Kinds, MemberUse, Shape, Type};
-use super::known::{context_names, record_names};
+use super::known::{context_names, instead, record_names};
 use super::walk::Walk;
 use crate::client::{MEMBERS, Member, SetBy, member};
 use crate::config::nearest;
@@ -91,7 +91,7 @@ impl Walk<'_> {
             Step::Index(index) => {
                 self.value(index);
                 match step.name() {
-                    Some((name, place)) if of.shape.is_some() => self.member(of, name, place),
+                    Some((name, place)) if of.has_known_members() => self.member(of, name, place),
                     _ if of.kinds.is_within(Kinds::TEXT) => Type::of(Kinds::CHAR),
                     _ => Type::ANY,
                 }
@@ -121,7 +121,7 @@ impl Walk<'_> {
     }
 
     fn property(&mut self, of: Type, name: &str, place: Position) -> Type {
-        if of.shape.is_some() {
+        if of.has_known_members() {
             return self.member(of, name, place);
         }
         let kinds = of.kinds.when_present();
@@ -164,13 +164,16 @@ impl Walk<'_> {
         match of.shape {
             Some(Shape::Context(client)) => self.context_member(client, name, place),
             Some(Shape::Members(access)) => self.client_member(access, name, place),
-            Some(Shape::Record("configurationAttributes")) => match self.known.attributes.get(name)
-            {
-                Some(value) => Type::of(Kinds::of_json(value)),
-                None => Type::ANY,
-            },
+            Some(Shape::Record("configurationAttributes")) => self.attribute(name, place),
             Some(Shape::Record(record)) => self.record_member(record, name, place),
-            None => Type::ANY,
+            Some(Shape::Result(module, function)) => {
+                self.result_member((module, function), name, place)
+            }
+            Some(Shape::Headers) => {
+                self.header(name, place);
+                Type::of(Kinds::TEXT | Kinds::UNIT)
+            }
+            Some(Shape::Metadata(_)) | None => Type::ANY,
         }
     }
 
@@ -199,9 +202,10 @@ impl Walk<'_> {
         }
         // Nothing is known yet of the values in a request that the rules have not checked.
         match found {
-            Some(found) if access != MemberUse::Request => {
-                Type::of(Kinds::of_member(found.kind) | Kinds::UNIT)
-            }
+            Some(found) if access != MemberUse::Request => Type {
+                kinds: Kinds::of_member(found.kind) | Kinds::UNIT,
+                shape: (access != MemberUse::Sent).then_some(Shape::Metadata(found.name)),
+            },
             _ => Type::ANY,
         }
     }
@@ -229,17 +233,14 @@ impl Walk<'_> {
             return Type::ANY;
         };
         if names.contains(&name) {
-            return Type::of(match (record, name) {
-                ("httpRequest", "method" | "path") => Kinds::TEXT,
-                ("httpRequest", "headers") => Kinds::MAP,
-                ("httpRequest", "ipAddress") => Kinds::TEXT | Kinds::UNIT,
-                _ => Kinds::ANY,
-            });
+            return match (record, name) {
+                ("httpRequest", "method" | "path") => Type::of(Kinds::TEXT),
+                ("httpRequest", "headers") => Type::HEADERS,
+                ("httpRequest", "ipAddress") => Type::of(Kinds::TEXT | Kinds::UNIT),
+                _ => Type::ANY,
+            };
         }
-        let advice = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean '{near}'?"),
-            None => format!("it has {}", names.join(", ")),
-        };
+        let advice = instead(name, &names);
         self.error(
             place,
             format!("context.{record} has no member called '{name}'; {advice}"),
@@ -263,26 +264,23 @@ impl Walk<'_> {
             self.value(index);
         }
         if let Some((name, place)) = last.name() {
-            let places = (place, value.start_position());
-            self.set((owner, kept), name, places, of);
+            self.set((owner, kept), name, (place, value), of);
         }
     }
 
-    /// Checks an assignment to a member of `owner`, at the places of the name and of the value.
+    /// Checks an assignment of `value` to a member of `owner`, whose name is at `place`.
     fn set(
         &mut self,
         (owner, kept): (Type, Holder),
         name: &str,
-        places: (Position, Position),
+        (place, value): (Position, &Expr),
         of: Option<Type>,
     ) {
         match (owner.shape, kept) {
-            (_, Holder::Copy(member)) => self.error(places.0, copied(member, name)),
-            (_, Holder::ReadOnly) => self.error(places.0, format!("'{name}' is read-only here")),
-            (Some(Shape::Context(_)), _) if name != "attestation" => {
-                self.set_context(name, places.0);
-            }
-            (Some(Shape::Members(access)), _) => self.set_member(access, name, places, of),
+            (_, Holder::Copy(member)) => self.error(place, copied(member, name)),
+            (_, Holder::ReadOnly) => self.error(place, format!("'{name}' is read-only here")),
+            (Some(Shape::Context(_)), _) if name != "attestation" => self.set_context(name, place),
+            (Some(Shape::Members(access)), _) => self.set_member(access, name, (place, value), of),
             _ => {}
         }
     }
@@ -295,37 +293,37 @@ impl Walk<'_> {
         }
     }
 
-    /// Checks an assignment to a member of a client, a request or a response, at the places of the name and of
-    /// the value.
+    /// Checks an assignment of `value` to a member of a client, a request or a response, whose name is at `place`.
     fn set_member(
         &mut self,
         access: MemberUse,
         name: &str,
-        places: (Position, Position),
+        (place, value): (Position, &Expr),
         of: Option<Type>,
     ) {
-        self.client_member(access, name, places.0);
+        self.client_member(access, name, place);
         let Some(found) = member::find(name) else {
             return;
         };
         let fault = match (access, found.set_by) {
-            (MemberUse::ReadOnly, _) => "is read-only here",
+            (MemberUse::ReadOnly | MemberUse::Sent, _) => "is read-only here",
             (MemberUse::Metadata | MemberUse::Request, SetBy::Server) => {
                 "is set by the server and cannot be changed"
             }
             (MemberUse::Request, SetBy::Operator) => {
                 "must not be sent by a client; set it in createClient and updateClient"
             }
-            _ => return self.set_value(access, found, places.1, of),
+            _ => return self.set_value(access, found, value, of),
         };
-        self.error(places.0, format!("'{name}' {fault}"));
+        self.error(place, format!("'{name}' {fault}"));
     }
 
-    fn set_value(&mut self, access: MemberUse, found: &Member, place: Position, of: Option<Type>) {
+    fn set_value(&mut self, access: MemberUse, found: &Member, value: &Expr, of: Option<Type>) {
         let due = Kinds::of_member(found.kind);
         let Some(of) = of.filter(|_| access != MemberUse::Response) else {
             return;
         };
+        self.set_to(found.name, value);
         if of.kinds.is_never() || of.kinds.overlaps(due | Kinds::UNIT) {
             return;
         }
@@ -337,7 +335,7 @@ impl Walk<'_> {
         };
         let (name, due, said) = (found.name, due.said(), of.kinds.said());
         self.error(
-            place,
+            value.start_position(),
             format!("'{name}' must be {due}{example}, not {said}"),
         );
     }
@@ -362,7 +360,7 @@ fn kept_by(kept: Holder, of: Type, step: Step<'_>) -> Holder {
                 Some(copy) => Holder::Copy(copy),
             }
         }
-        (Some(Shape::Members(MemberUse::ReadOnly)), _) => Holder::ReadOnly,
+        (Some(Shape::Members(MemberUse::ReadOnly | MemberUse::Sent)), _) => Holder::ReadOnly,
         _ => kept,
     }
 }
@@ -371,7 +369,7 @@ fn kept_by(kept: Holder, of: Type, step: Step<'_>) -> Holder {
 pub(super) fn context_type(client: MemberUse, name: &'static str) -> Type {
     match name {
         "client" => Type::members(client),
-        "registerRequest" => Type::members(MemberUse::ReadOnly),
+        "registerRequest" => Type::members(MemberUse::Sent),
         "stored" => Type {
             kinds: Kinds::CLIENT | Kinds::UNIT,
             ..Type::members(MemberUse::ReadOnly)

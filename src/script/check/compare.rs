@@ -13,7 +13,10 @@ impl Walk<'_> {
         let kinds: Vec<Kinds> = arguments.iter().map(|of| of.kinds).collect();
         let name = call.name.as_str();
         match (name, kinds.as_slice()) {
-            ("==" | "!=", [one, two]) => self.equality(name, call, (*one, *two), place),
+            ("==" | "!=", [one, two]) => {
+                self.never_equal(call, &arguments);
+                self.equality(name, call, (*one, *two), place);
+            }
             ("<" | ">" | "<=" | ">=", [one, two]) => self.order(name, call, (*one, *two), place),
             ("!", [one]) => self.negation(*one, call),
             ("+" | "-" | "*" | "/" | "%", [one, two]) => return Type::of(arithmetic(*one, *two)),

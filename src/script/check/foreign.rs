@@ -28,8 +28,11 @@ const METHODS: [(&str, &str); 24] = [
     ("match", "use `contains`, `starts_with` or `ends_with`"),
 ];
 
+const ONLY_IN_TESTS: &str =
+    "it is for tests only; to reject a request, return false, or throw #{ error: \"..\" }";
+
 /// Functions of other languages, with what to use instead.
-const FUNCTIONS: [(&str, &str); 14] = [
+const FUNCTIONS: [(&str, &str); 16] = [
     ("println", "use `log::info(text)`"),
     ("printf", "use `log::info(text)`"),
     ("echo", "use `log::info(text)`"),
@@ -49,14 +52,18 @@ const FUNCTIONS: [(&str, &str); 14] = [
         "use `throw #{ error: \"invalid_client_metadata\", error_description: \"..\" };`",
     ),
     ("fetch", "use `http::get(url)`"),
+    ("assert", ONLY_IN_TESTS),
+    ("assert_eq", ONLY_IN_TESTS),
     (
         "require",
         "use `import \"lib/name\" as name;` at the beginning of the script",
     ),
 ];
 
+const PUBLIC: &str = "remove it: functions are public, unless `private` is before their `fn`";
+
 /// Variables and words of other languages, with what to use instead.
-const WORDS: [(&str, &str); 30] = [
+const WORDS: [(&str, &str); 39] = [
     ("and", "write `&&`"),
     ("or", "write `||`"),
     ("not", "write `!`"),
@@ -94,6 +101,27 @@ const WORDS: [(&str, &str); 30] = [
     ("self", "write `context`, the parameter of the hook"),
     ("then", "remove it, and write `if condition { .. }`"),
     ("match", "write `switch value { \"one\" => .., _ => .. }`"),
+    ("default", "write `_ => ..`"),
+    ("unless", "write `if !condition { .. }`"),
+    (
+        "delete",
+        "set the member to (), as in `context.client.contacts = ();`",
+    ),
+    (
+        "mut",
+        "remove it: every variable that is declared with `let` can be changed",
+    ),
+    (
+        "class",
+        "there are no classes; write functions, as in `fn name(parameters) { .. }`, and maps, as in `#{ name: value }`",
+    ),
+    (
+        "finally",
+        "remove it, and write its statements below the `catch { .. }`",
+    ),
+    ("pub", PUBLIC),
+    ("public", PUBLIC),
+    ("static", "write `const`"),
     ("case", "write `\"one\" => ..,`, without `case`"),
     ("typeof", "write `type_of(value)`"),
 ];

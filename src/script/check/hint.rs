@@ -47,6 +47,25 @@ impl<'a> Place<'a> {
             .unwrap_or_default()
     }
 
+    /// Returns the word before the position, in the same line.
+    fn previous_word(&self) -> &'a str {
+        let before = self.before.trim_end();
+        let begin = before.rfind(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        before
+            .get(begin.map_or(0, |at| at + 1)..)
+            .unwrap_or_default()
+    }
+
+    /// Returns the line with the comment in which the text ends, if the position is at its end.
+    fn open_comment(&self) -> Option<usize> {
+        let is_last =
+            self.from.trim().is_empty() && self.text.trim_end().ends_with(self.before.trim_end());
+        let begin = self.text.rfind("/*").filter(|_| is_last)?;
+        let (before, comment) = self.text.split_at_checked(begin)?;
+        (!comment.contains("*/"))
+            .then(|| before.lines().count().max(1) + usize::from(before.ends_with('\n')))
+    }
+
     /// Returns what follows the word at the position.
     fn after(&self) -> &'a str {
         let word = self.word().len();
@@ -75,7 +94,29 @@ const CLOSURE: &str = "a function without a name is written `|value| value + 1`"
 const IF: &str = "write `if condition { .. } else { .. }`; the braces are required";
 
 fn advice(error: &ParseErrorType, place: &Place<'_>) -> Option<String> {
+    if let Some(line) = place.open_comment() {
+        return Some(format!(
+            "the comment that begins in line {line} never ends; close it with `*/`"
+        ));
+    }
+    advice_for(error, place).or_else(|| foreign_word(place.word()))
+}
+
+/// Says what to do about a word of another language.
+fn foreign_word(word: &str) -> Option<String> {
+    let advice = foreign::word(word)?;
+    Some(if advice.starts_with("write") {
+        format!("instead of `{word}` {advice}")
+    } else {
+        format!("`{word}`: {advice}")
+    })
+}
+
+fn advice_for(error: &ParseErrorType, place: &Place<'_>) -> Option<String> {
     match error {
+        _ if place.before.ends_with('<') && place.from.starts_with('>') => {
+            Some("write `!=`".to_owned())
+        }
         ParseErrorType::BadInput(error) => bad_input(error),
         ParseErrorType::VariableUndefined(name) => unknown_variable(name, place),
         ParseErrorType::ModuleUndefined(name) => Some(unknown_module(name, place.text)),
@@ -92,6 +133,7 @@ fn fixed_advice(error: &ParseErrorType, place: &Place<'_>) -> Option<&'static st
                 "?" => Some("write `if condition { one } else { two }`"),
                 "++" => Some("write `value += 1`"),
                 "--" => Some("write `value -= 1`; a comment begins with `//`"),
+                "print" | "debug" => Some("write `log::info(text)`, with parentheses"),
                 word => foreign::word(word),
             }
         }
@@ -99,8 +141,11 @@ fn fixed_advice(error: &ParseErrorType, place: &Place<'_>) -> Option<&'static st
         ParseErrorType::VariableExpected if place.before.contains("for") => {
             Some("write `for number in 0..3 { .. }` or `for item in list { .. }`")
         }
+        ParseErrorType::VariableExpected if place.before.trim_end().ends_with("export") => Some(
+            "remove `export` before `fn`: a function is exported unless `private` is before it",
+        ),
         ParseErrorType::PropertyExpected => Some("put strings together with `+`"),
-        ParseErrorType::UnexpectedEOF => Some("a `{`, `(`, `[` or quote is never closed"),
+        ParseErrorType::UnexpectedEOF => Some("a `{`, `(`, `[`, `/*` or quote is never closed"),
         ParseErrorType::MismatchedType(wanted, _) if wanted.contains("boolean") => {
             Some("compare the value, as in `value != ()`")
         }
@@ -116,11 +161,38 @@ fn bad_input(error: &LexError) -> Option<String> {
         LexError::ImproperSymbol(symbol, _) if symbol == "=" => Some(EQUALS.to_owned()),
         LexError::ImproperSymbol(symbol, _) if symbol == "===" => Some("write `==`".to_owned()),
         LexError::ImproperSymbol(symbol, _) if symbol == "!==" => Some("write `!=`".to_owned()),
+        LexError::MalformedEscapeSequence(_) => Some(
+            "write two backslashes for one, or write the string between backticks, as in `\\d+`".to_owned(),
+        ),
+        LexError::UnexpectedInput(text) => unexpected(text),
         LexError::UnterminatedString => Some(
             "close it with `\"` in the same line; a string of several lines is written in backticks".to_owned(),
         ),
         _ => None,
     }
+}
+
+/// Explains a character that editors and web pages write instead of the one that was meant.
+fn unexpected(text: &str) -> Option<String> {
+    let letter = text.chars().next()?;
+    match letter {
+        '\u{201c}'..='\u{201f}' | '\u{2018}'..='\u{201b}' | '«' | '»' => {
+            Some("a string is written in straight double quotes (\"), not in curly ones".to_owned())
+        }
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => {
+            Some("write the minus of the keyboard (-)".to_owned())
+        }
+        letter if letter.is_whitespace() || is_invisible(letter) => Some(format!(
+            "this is not a plain space but the character U+{:04X}, which looks like one or is invisible; type a space",
+            u32::from(letter)
+        )),
+        _ => None,
+    }
+}
+
+/// Returns whether a character is one that is copied from web pages without being seen.
+const fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 fn is_type(place: &Place<'_>) -> bool {
@@ -130,8 +202,8 @@ fn is_type(place: &Place<'_>) -> bool {
 /// Returns what would be right where `token` is missing.
 fn missing(token: &str, place: &Place<'_>) -> Option<String> {
     let word = place.word();
-    if let Some(advice) = foreign::word(word) {
-        return Some(format!("instead of `{word}` {advice}"));
+    if let Some(advice) = foreign_word(word).or_else(|| foreign_word(place.previous_word())) {
+        return Some(advice);
     }
     let advice = match (token, word) {
         (_, "is") => "compare with `==`",
@@ -156,6 +228,9 @@ fn missing_symbol(token: &str, place: &Place<'_>) -> Option<&'static str> {
         ")" if is_assignment => Some(EQUALS),
         ":" if is_assignment => Some("a map is written `#{ name: value }`"),
         ";" if place.preceding().ends_with("throw") => Some(MAP),
+        ";" if place.from.starts_with('"') && !place.previous_word().is_empty() => {
+            Some("the arguments of a function are in parentheses, as in `name(\"text\")`")
+        }
         ";" => Some("a statement ends with `;`"),
         _ => None,
     }
@@ -218,7 +293,7 @@ fn declared_elsewhere(name: &str, text: &str) -> Option<String> {
             "a function cannot see the parameters of another one; pass `context` to it".to_owned(),
         );
     }
-    let near = nearest(name, declared(text))?;
+    let near = nearest(name, declared(text).filter(|known| *known != name))?;
     Some(format!("did you mean '{near}'?"))
 }
 

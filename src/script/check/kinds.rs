@@ -218,6 +218,8 @@ pub(super) enum MemberUse {
     Metadata,
     /// Read client metadata.
     ReadOnly,
+    /// Read what the client sent, which no rule may have checked yet.
+    Sent,
     /// The request of `adaptRequest`, which can have members of any name.
     Request,
     /// A response, which can have members of any name.
@@ -233,6 +235,19 @@ pub(super) enum Shape {
     Members(MemberUse),
     /// The map that the member of `context` with this name is.
     Record(&'static str),
+    /// The map that a function of a module returns, by the names of both.
+    Result(&'static str, &'static str),
+    /// The headers of a request or an answer.
+    Headers,
+    /// The value of the client metadata with this name, without members of its own.
+    Metadata(&'static str),
+}
+
+impl Shape {
+    /// Returns whether the value has members.
+    const fn has_members(self) -> bool {
+        !matches!(self, Self::Metadata(_))
+    }
 }
 
 /// The type of an expression.
@@ -245,6 +260,11 @@ pub(super) struct Type {
 impl Type {
     pub(super) const ANY: Self = Self::of(Kinds::ANY);
     pub(super) const NEVER: Self = Self::of(Kinds::NEVER);
+    /// The headers of a request or an answer.
+    pub(super) const HEADERS: Self = Self {
+        kinds: Kinds::MAP,
+        shape: Some(Shape::Headers),
+    };
 
     pub(super) const fn of(kinds: Kinds) -> Self {
         Self { kinds, shape: None }
@@ -261,6 +281,19 @@ impl Type {
         Self {
             kinds: Kinds::CLIENT,
             shape: Some(Shape::Members(access)),
+        }
+    }
+
+    /// Returns whether it is known which members the value has.
+    pub(super) fn has_known_members(self) -> bool {
+        self.shape.is_some_and(Shape::has_members)
+    }
+
+    /// Returns the name of the client metadata whose value this is.
+    pub(super) const fn metadata(self) -> Option<&'static str> {
+        match self.shape {
+            Some(Shape::Metadata(name)) => Some(name),
+            _ => None,
         }
     }
 

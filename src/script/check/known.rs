@@ -8,7 +8,8 @@ use rhai::Engine;
 use serde_json::{Map, Value};
 
 use super::kinds::Kinds;
-use crate::script::{CONTEXT_MEMBERS, ContextMember, host_functions, readable};
+use crate::config::{ScriptSettings, nearest};
+use crate::script::{CONTEXT_MEMBERS, ContextMember, HostFunction, host_functions, readable};
 
 /// One form of a registered function.
 pub(super) struct Overload {
@@ -26,6 +27,8 @@ pub(in crate::script) struct Vocabulary {
     pub(super) modules: BTreeMap<String, NamedOverloads>,
     /// `[scripts.attributes]`
     pub(super) attributes: Map<String, Value>,
+    /// The names in `[scripts.secrets]`. None when there are none, as where the scripts are written but not used.
+    pub(super) secrets: BTreeSet<String>,
     /// Names of custom members of clients.
     pub(super) custom: BTreeSet<String>,
 }
@@ -105,13 +108,14 @@ impl Vocabulary {
     /// Lists what `engine` has. `custom` are the names of custom members of clients.
     pub(in crate::script) fn new(
         engine: &Engine,
-        attributes: &Map<String, Value>,
+        settings: &ScriptSettings,
         custom: &[String],
     ) -> Self {
         let mut known = Self {
             functions: BTreeMap::new(),
             modules: BTreeMap::new(),
-            attributes: attributes.clone(),
+            attributes: settings.attributes.clone(),
+            secrets: settings.secrets.keys().cloned().collect(),
             custom: custom.iter().cloned().collect(),
         };
         for (module, name, parameters) in registered(engine) {
@@ -201,10 +205,59 @@ pub(super) fn context_names() -> impl Iterator<Item = &'static str> {
 /// Returns the names of the members of the map that a member of `context` is, when its documentation lists
 /// them as `#{ one, two }`.
 pub(super) fn record_names(member: &str) -> Option<Vec<&'static str>> {
-    let about = context_member(member)?.about;
-    let (_, rest) = about.split_once("#{")?;
+    listed(context_member(member)?.about, "#{")
+}
+
+/// Returns the names that a text lists after `before`, which ends with `#{`.
+fn listed(about: &'static str, before: &str) -> Option<Vec<&'static str>> {
+    let (_, rest) = about.split_once(before)?;
     let (list, _) = rest.split_once('}')?;
     Some(list.split(',').map(str::trim).collect())
+}
+
+/// Returns the documentation of the function of a module.
+pub(super) fn host_function(module: &str, name: &str) -> Option<&'static HostFunction> {
+    let mut functions = host_functions().into_iter();
+    functions.find(|function| function.module == module && function.name() == name)
+}
+
+/// Returns the names of the members of the map that a function of a module returns.
+pub(super) fn result_names(module: &str, name: &str) -> Option<Vec<&'static str>> {
+    if !host_function(module, name)?.signature.ends_with(" -> map") {
+        return None;
+    }
+    // A function that does "the same" as the one before it returns the same.
+    let functions = host_functions().into_iter();
+    let mut of_module = functions.filter(|function| function.module == module);
+    of_module.find_map(|function| returned(function.about))
+}
+
+fn returned(about: &'static str) -> Option<Vec<&'static str>> {
+    if let Some((_, rest)) = about.split_once("returns the members of `context.") {
+        return record_names(rest.split('`').next()?);
+    }
+    listed(about, "eturns `#{")
+}
+
+/// Returns the names of the members of the map that a function of a module takes.
+pub(super) fn option_names(module: &str, name: &str) -> Option<Vec<&'static str>> {
+    match (module, name) {
+        ("http", "request") | ("jwt", "verify") | ("attestation", "verify_ear") => {
+            listed(host_function(module, name)?.about, "#{")
+        }
+        _ => None,
+    }
+}
+
+/// Says which of `names` is meant by `name`, or lists all.
+pub(super) fn instead(name: &str, names: &[&str]) -> String {
+    // `hostname` for `host`, and `statusCode` for `status`.
+    let begins = |known: &&&str| known.len() > 3 && name.starts_with(**known);
+    let near = nearest(name, names.iter().copied());
+    match near.or_else(|| names.iter().find(begins).copied()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("it has {}", names.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -289,5 +342,44 @@ mod tests {
         assert!(record_names("certificate").unwrap().contains(&"sha256"));
         assert!(record_names("event").unwrap().contains(&"attempt"));
         assert_eq!(record_names("trustLevel"), None);
+    }
+
+    #[test]
+    fn the_maps_of_host_functions_have_their_members() {
+        let answer: &[&str] = &["status", "headers", "body", "json"];
+        let token: &[&str] = &["header", "claims"];
+        for (module, name, names) in [
+            ("http", "get", answer),
+            ("http", "post", answer),
+            ("http", "request", answer),
+            ("jwt", "decode", token),
+            ("jwt", "verify", token),
+            ("uri", "parse", &["scheme", "host", "port", "path", "query"]),
+        ] {
+            assert_eq!(
+                result_names(module, name).unwrap(),
+                names,
+                "{module}::{name}"
+            );
+        }
+        assert_eq!(result_names("x509", "parse"), record_names("certificate"));
+        assert!(
+            result_names("attestation", "verify_ear")
+                .unwrap()
+                .contains(&"submods")
+        );
+        assert_eq!(result_names("json", "parse"), None);
+        for function in host_functions() {
+            let is_map = function.signature.ends_with(" -> map");
+            let names = result_names(function.module, function.name());
+            assert_eq!(names.is_some(), is_map, "{}", function.signature);
+        }
+        for (module, name, option) in [
+            ("http", "request", "timeoutMs"),
+            ("jwt", "verify", "maxAge"),
+            ("attestation", "verify_ear", "boundTo"),
+        ] {
+            assert!(option_names(module, name).unwrap().contains(&option));
+        }
     }
 }

@@ -27,9 +27,13 @@ impl Walk<'_> {
         if let Some((index, function)) = self.own_with(name, arguments.len()) {
             return self.called((self.file, index), function, &arguments);
         }
+        if let ("contains", [item]) = (name, call.args.as_slice()) {
+            self.searched(of, item);
+        }
         if BUILT_IN.contains(&name) || self.may_be_property(of, name) {
             return Type::ANY;
         }
+        self.absent(of, name, place);
         let mut whole = vec![Type::of(of.kinds.when_present())];
         whole.extend(&arguments);
         self.native_method(call, &whole, place)

@@ -8,8 +8,10 @@
 mod call;
 mod chain;
 mod compare;
+mod constants;
 mod foreign;
 mod hint;
+mod hooks;
 mod kinds;
 mod known;
 mod method;
@@ -17,6 +19,7 @@ mod outcome;
 mod recursion;
 mod source;
 mod targets;
+mod values;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -30,6 +33,7 @@ use source::ScriptFile;
 use walk::Walk;
 
 pub(in crate::script) use hint::explained_parse_error;
+pub(in crate::script) use hooks::misspelled_hooks;
 pub(in crate::script) use known::Vocabulary;
 pub(crate) use targets::CalledHost;
 pub(in crate::script) use targets::called_hosts;
@@ -84,8 +88,13 @@ pub(in crate::script) fn findings(
     }
     let mut findings = pass(&sources, known, &learned).1;
     for source in &sources {
-        findings.extend(outcome::of_hooks(source));
+        findings.extend(hooks::of_hooks(source));
+        findings.extend(hooks::open_comment(engine, source));
         findings.extend(recursion::endless(source));
+    }
+    for error in &texts.ignored {
+        let (severity, error) = (Severity::Warning, error.clone());
+        findings.push(Finding { severity, error });
     }
     findings.sort_by(|one, two| place(one).cmp(&place(two)));
     findings.dedup();

@@ -3,9 +3,8 @@
 use rhai::{Expr, FnCallExpr, Position};
 
 use super::kinds::{Kinds, Type};
-use super::source::{Function, ScriptFile};
+use super::source::Function;
 use super::walk::Walk;
-use super::{Finding, Severity, finding};
 use crate::config::nearest;
 use crate::script::Hook;
 
@@ -84,30 +83,24 @@ impl Walk<'_> {
 
     fn thrown_map<'b>(
         &mut self,
-        members: impl Iterator<Item = (&'b str, &'b Expr)>,
+        members: impl Iterator<Item = (&'b str, &'b Expr)> + Clone,
         place: Position,
     ) {
         let mut has_error = false;
         let mut is_answer = false;
-        for (name, value) in members {
+        for (name, value) in members.clone() {
             match name {
-                "error" => {
-                    has_error = true;
-                    let of = self.expression(value).kinds;
-                    if !of.is_never() && !of.overlaps(Kinds::TEXT) {
-                        let said = of.said();
-                        self.error(
-                            value.start_position(),
-                            format!("`error` of a thrown map must be a string, not {said}"),
-                        );
-                    }
+                "error" | "error_description" => {
+                    has_error |= name == "error";
+                    is_answer |= name != "error";
+                    self.thrown_member(name, value, Kinds::TEXT);
                 }
                 "status" => {
                     is_answer = true;
                     self.error_status(value, "`status` of a thrown map");
                 }
-                "error_description" => is_answer = true,
-                _ => {}
+                "retry_after" => self.thrown_member(name, value, Kinds::INT),
+                name => is_answer |= self.misnamed(name, value, members.clone()),
             }
         }
         if is_answer && !has_error {
@@ -116,6 +109,46 @@ impl Walk<'_> {
                 "a thrown map needs `error`, as in throw #{ error: \"invalid_client_metadata\", error_description: \"..\" }",
             );
         }
+    }
+
+    /// Checks the type of a member of a thrown map.
+    fn thrown_member(&mut self, name: &str, value: &Expr, due: Kinds) {
+        let of = self.expression(value).kinds;
+        // An absent description is left out.
+        if !of.is_never() && !of.overlaps(due | Kinds::UNIT) {
+            let (due, said) = (due.said(), of.said());
+            self.error(
+                value.start_position(),
+                format!("`{name}` of a thrown map must be {due}, not {said}"),
+            );
+        }
+    }
+
+    /// Warns of a member of a thrown map that was meant to be another one, which the map lacks. Returns whether there
+    /// is one.
+    fn misnamed<'b>(
+        &mut self,
+        name: &str,
+        value: &Expr,
+        mut members: impl Iterator<Item = (&'b str, &'b Expr)> + Clone,
+    ) -> bool {
+        let known = ["error", "error_description", "status", "retry_after"];
+        let meant = match (name, value) {
+            ("code" | "statusCode", Expr::IntegerConstant(400..=599, _)) => Some("status"),
+            ("description" | "message" | "msg" | "detail", _)
+                if members.clone().any(|(of, _)| of == "error") =>
+            {
+                Some("error_description")
+            }
+            _ => nearest(name, known),
+        };
+        let Some(meant) = meant.filter(|meant| members.all(|(of, _)| of != *meant)) else {
+            return false;
+        };
+        let message =
+            format!("a thrown map has no member `{name}` with a meaning; did you mean `{meant}`?");
+        self.warning(value.start_position(), message);
+        true
     }
 
     /// Checks a status that is sent to a client instead of a decision.
@@ -180,45 +213,4 @@ fn place_of_last(function: &Function) -> Position {
         .body
         .last()
         .map_or(function.end, rhai::Stmt::position)
-}
-
-/// Returns the mistakes in the hooks of a script as a whole.
-pub(super) fn of_hooks(source: &ScriptFile) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if source.file.starts_with("lib/") {
-        return findings;
-    }
-    for function in &source.functions {
-        findings.extend(of_name(source, function));
-    }
-    let of_hook = |hook: Hook| source.named(hook.name()).next();
-    if let Some((_, create)) = of_hook(Hook::CreateClient)
-        && of_hook(Hook::UpdateClient).is_none()
-        // It is called for updates, too.
-        && of_hook(Hook::AdaptRequest).is_none()
-    {
-        let message = "createClient has no matching updateClient, so a client can register as you require and then \
-                       change what it likes; add `fn updateClient(context) { createClient(context) }`, or \
-                       `fn updateClient(context) { true }` if that is what you want";
-        findings.push(finding(source, Severity::Warning, create.place, message));
-    }
-    findings
-}
-
-/// Returns what is wrong with a function because of its name.
-fn of_name(source: &ScriptFile, function: &Function) -> Option<Finding> {
-    let name = function.name.as_str();
-    let names = Hook::ALL.map(Hook::name);
-    if names.contains(&name) {
-        let message = format!("the server cannot call {name}: remove `private` before its `fn`");
-        let error = finding(source, Severity::Error, function.place, &message);
-        return Some(error).filter(|_| function.is_private);
-    }
-    // A short name is similar to a hook by chance.
-    if name.len() <= 6 || function.is_closure() || source.calls.contains(name) {
-        return None;
-    }
-    let hook = nearest(name, names)?;
-    let message = format!("the function {name} is never called; did you mean the hook {hook}?");
-    Some(finding(source, Severity::Warning, function.place, &message))
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, Position, Stmt};
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnPtr, Position, Stmt};
 
+use super::call::asks_for_absence;
 use crate::script::{Texts, declaration};
 
 /// One file.
@@ -22,12 +23,51 @@ pub(super) struct ScriptFile {
     pub(super) exports: BTreeSet<String>,
     /// The names of the properties that its maps have, which may be functions.
     pub(super) properties: BTreeSet<String>,
-    /// The texts in it, one of which may be the name of a function.
-    pub(super) texts: BTreeSet<String>,
-    /// The names of the functions that it calls.
-    pub(super) calls: BTreeSet<String>,
+    pub(super) mentions: Mentions,
     /// Whether it has a `catch`.
     pub(super) catches: bool,
+}
+
+/// The names that may be those of functions.
+#[derive(Default)]
+pub(super) struct Mentions {
+    /// The texts in a file, one of which may be the name of a function.
+    pub(super) texts: BTreeSet<String>,
+    /// The names of the functions that it calls.
+    calls: BTreeSet<String>,
+}
+
+impl Mentions {
+    pub(super) fn of(ast: &AST) -> Self {
+        let mut mentions = Self::default();
+        ast.walk(&mut |path| {
+            match path.last() {
+                Some(
+                    ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))
+                    | ASTNode::Stmt(Stmt::FnCall(call, _)),
+                ) => {
+                    mentions.calls.insert(call.name.to_string());
+                }
+                Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
+                    mentions.texts.insert(text.to_string());
+                }
+                // The optimizer makes a value of `Fn("name")`.
+                Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) => {
+                    if let Some(pointer) = value.read_lock::<FnPtr>() {
+                        mentions.calls.insert(pointer.fn_name().to_owned());
+                    }
+                }
+                _ => {}
+            }
+            true
+        });
+        mentions
+    }
+
+    /// Returns whether the function called `name` is called, or may be.
+    pub(super) fn function(&self, name: &str) -> bool {
+        self.calls.contains(name) || self.texts.contains(name)
+    }
 }
 
 /// A function of a file. Closures are functions too.
@@ -41,6 +81,10 @@ pub(super) struct Function {
     /// Its closing brace.
     pub(super) end: Position,
     pub(super) changes: VariableChanges,
+    /// Whether it asks of any value whether it is absent.
+    pub(super) tests_absence: bool,
+    /// The names of the properties that it may ask for.
+    tested: BTreeSet<String>,
 }
 
 impl Function {
@@ -73,8 +117,7 @@ fn source(engine: &Engine, file: &str, text: &str) -> Option<ScriptFile> {
         constants: BTreeSet::new(),
         exports: BTreeSet::new(),
         properties: BTreeSet::new(),
-        texts: BTreeSet::new(),
-        calls: BTreeSet::new(),
+        mentions: Mentions::of(&ast),
         catches: false,
     };
     source.note_top_level();
@@ -114,7 +157,7 @@ impl ScriptFile {
         }
     }
 
-    /// Notes names that may be those of functions in maps, and texts that may be names of functions.
+    /// Notes names that may be those of functions in maps.
     fn note(&mut self, node: Option<&ASTNode<'_>>) {
         match node {
             Some(ASTNode::Expr(Expr::Map(map, _))) => {
@@ -122,16 +165,7 @@ impl ScriptFile {
                     self.properties.insert(name.name.to_string());
                 }
             }
-            Some(
-                ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))
-                | ASTNode::Stmt(Stmt::FnCall(call, _)),
-            ) => {
-                self.calls.insert(call.name.to_string());
-            }
             Some(ASTNode::Stmt(Stmt::TryCatch(..))) => self.catches = true,
-            Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
-                self.texts.insert(text.to_string());
-            }
             Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
                 if let Some(name) = last_property(&assignment.1.lhs) {
                     self.properties.insert(name);
@@ -148,6 +182,15 @@ impl ScriptFile {
             .iter()
             .filter(|function| !function.is_closure());
         functions.map(|function| function.name.as_str())
+    }
+
+    /// Returns whether it may ask anywhere whether the property called `name` is absent.
+    pub(super) fn may_test(&self, name: &str) -> bool {
+        self.mentions.texts.contains(name)
+            || self
+                .functions
+                .iter()
+                .any(|function| function.tested.contains(name))
     }
 
     /// Returns the functions called `name`, with their indexes.
@@ -185,6 +228,8 @@ fn functions(ast: &AST, text: &str) -> Vec<Function> {
             },
             end: definition.body.end_position(),
             changes: changes(&own),
+            tests_absence: tests_absence(&own),
+            tested: tested(&own),
         });
     }
     functions.sort_by_key(|function| (function.place.line(), function.place.position()));
@@ -234,6 +279,49 @@ pub(super) fn changes(ast: &AST) -> VariableChanges {
         true
     });
     changes
+}
+
+/// Returns whether anything asks whether a value is absent.
+fn tests_absence(ast: &AST) -> bool {
+    let mut tests = false;
+    ast.walk(&mut |path| {
+        tests |= match path.last() {
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                asks_for_absence(call)
+            }
+            Some(ASTNode::Expr(Expr::Coalesce(..)) | ASTNode::Stmt(Stmt::Switch(..))) => true,
+            // `?.` and `?[`
+            Some(ASTNode::Expr(Expr::Dot(_, flags, _) | Expr::Index(_, flags, _))) => {
+                flags.contains(ASTFlags::NEGATED)
+            }
+            _ => false,
+        };
+        true
+    });
+    tests
+}
+
+/// Returns the properties of which something may ask whether they are absent: all, if it asks that of any value, and
+/// otherwise those that are passed to another function.
+fn tested(ast: &AST) -> BTreeSet<String> {
+    let mut tested = BTreeSet::new();
+    let is_any = tests_absence(ast);
+    ast.walk(&mut |path| {
+        match path.last() {
+            Some(ASTNode::Expr(Expr::Property(property, _))) if is_any => {
+                tested.insert(property.2.to_string());
+            }
+            Some(
+                ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))
+                | ASTNode::Stmt(Stmt::FnCall(call, _)),
+            ) if call.op_token.is_none() => {
+                tested.extend(call.args.iter().filter_map(last_property));
+            }
+            _ => {}
+        }
+        true
+    });
+    tested
 }
 
 /// Methods that can give a variable another type, or a map other members.

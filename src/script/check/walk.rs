@@ -26,6 +26,10 @@ pub(super) struct Walk<'a> {
     returned: Type,
     /// The number of `try` blocks around the current statement.
     pub(super) tries: usize,
+    /// The number of expressions around the current one that ask whether a value is absent.
+    pub(super) absence_tests: usize,
+    /// Whether the current function asks of any value whether it is absent.
+    pub(super) tests_absence: bool,
     /// Whether the current statement is outside functions, where files can be imported.
     is_top: bool,
     changes: &'a VariableChanges,
@@ -52,6 +56,8 @@ impl<'a> Walk<'a> {
             variables: Vec::new(),
             returned: Type::NEVER,
             tries: 0,
+            absence_tests: 0,
+            tests_absence: false,
             is_top: false,
             changes: &NONE,
             no_changes: &NONE,
@@ -120,6 +126,7 @@ impl<'a> Walk<'a> {
         self.variables.clear();
         self.returned = Type::NEVER;
         self.changes = &function.changes;
+        self.tests_absence = function.tests_absence;
         let types = self.parameters(file, index, function);
         for (name, of) in function.parameters.iter().zip(types) {
             self.declare(name, of);
@@ -155,7 +162,7 @@ impl<'a> Walk<'a> {
             || self
                 .sources
                 .iter()
-                .any(|source| source.texts.contains(&function.name));
+                .any(|source| source.mentions.texts.contains(&function.name));
         match from_calls {
             Some(called) if !may_be_called_by_name => called.clone(),
             _ => vec![Type::ANY; function.parameters.len()],
@@ -414,7 +421,9 @@ impl<'a> Walk<'a> {
     fn first_present(&mut self, parts: &[Expr]) -> Type {
         let mut result = Type::NEVER;
         for part in parts {
+            self.absence_tests += 1;
             let of = self.value(part);
+            self.absence_tests -= 1;
             let kinds = result.kinds.without(Kinds::UNIT);
             let present = Type { kinds, ..result };
             result = present.or(of);

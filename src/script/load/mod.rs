@@ -1,5 +1,6 @@
 //! Reads and compiles a folder of scripts. It loads all scripts, or none and reports all errors.
 
+mod ignored;
 pub(in crate::script) mod library;
 pub(in crate::script) mod runtime;
 pub(in crate::script) mod secrets;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::string::FromUtf8Error;
 
 use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
@@ -16,7 +18,7 @@ use crate::base::sha256_hex;
 use crate::client::ScriptRef;
 use crate::script::{
     Hook, SharedModules, current_call_is_over, cycles, error_message, explained_parse_error,
-    readable,
+    misspelled_hooks, readable,
 };
 use library::Libraries;
 
@@ -111,15 +113,19 @@ pub(super) struct Texts {
     pub(super) scripts: BTreeMap<String, String>,
     /// Libraries by the name under which they are imported.
     pub(super) libraries: BTreeMap<String, String>,
+    /// Files that look like scripts but are not read, with the reason.
+    pub(super) ignored: Vec<LoadError>,
 }
 
 /// Reads all scripts of `directory` and all files below its `lib/`.
 pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     if !directory.is_dir() {
-        let missing = LoadError::new(
-            &directory.display().to_string(),
-            "folder not found; create it, or set scripts.directory to another folder",
-        );
+        let reason = if directory.exists() {
+            "this is a file; name the folder with the scripts"
+        } else {
+            "folder not found; create it, or set scripts.directory to another folder"
+        };
+        let missing = LoadError::new(&directory.display().to_string(), reason);
         return Err(LoadErrors(vec![missing]));
     }
     let mut errors = Vec::new();
@@ -134,7 +140,11 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     for (name, text) in files {
         libraries.insert(name.replace(".rhai", ""), text);
     }
-    let texts = Texts { scripts, libraries };
+    let texts = Texts {
+        scripts,
+        libraries,
+        ignored: ignored::look_alikes(directory),
+    };
     texts.check_number(&mut errors);
     if errors.is_empty() {
         Ok(texts)
@@ -247,8 +257,16 @@ fn read_script(path: &Path) -> Option<Result<String, String>> {
 }
 
 fn read_file(path: &Path) -> Result<String, String> {
-    let text = read_text(path).map_err(|error| error.to_string())?;
-    usable(&text.ok_or_else(too_large)?)
+    let bytes = read_bytes(path).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes.ok_or_else(too_large)?);
+    usable(&text.map_err(|error| not_utf8(&error))?)
+}
+
+fn not_utf8(error: &FromUtf8Error) -> String {
+    let valid = error.utf8_error().valid_up_to();
+    let before = error.as_bytes().get(..valid).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    format!("the file is not UTF-8 in line {line}; save it in UTF-8")
 }
 
 fn too_large() -> String {
@@ -268,15 +286,16 @@ fn usable(text: &str) -> Result<String, String> {
                 .to_owned(),
         );
     }
-    Ok(readable(text))
+    // Some editors of Windows begin a file with a byte order mark.
+    Ok(readable(text.strip_prefix('\u{feff}').unwrap_or(text)))
 }
 
-/// Returns the text of a file; none if it is too large.
-fn read_text(path: &Path) -> std::io::Result<Option<String>> {
+/// Returns the content of a file; none if it is too large.
+fn read_bytes(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     if fs::metadata(path)?.len() > MAXIMUM_BYTES {
         return Ok(None);
     }
-    fs::read_to_string(path).map(Some)
+    fs::read(path).map(Some)
 }
 
 /// A script that is ready to be called.
@@ -404,9 +423,9 @@ fn failed(name: &str, text: &str, error: &EvalAltResult) -> LoadError {
     }
 }
 
-/// Returns the hooks that a script has. A hook with the wrong number of parameters is an error.
+/// Returns the hooks that a script has. A hook with a wrong name or number of parameters is an error.
 fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>> {
-    let (mut hooks, mut errors) = (Vec::new(), Vec::new());
+    let (mut hooks, mut errors) = (Vec::new(), misspelled_hooks(ast, name, text));
     for function in ast.iter_functions() {
         let Some(hook) = Hook::named(function.name) else {
             continue;

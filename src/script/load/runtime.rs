@@ -89,6 +89,20 @@ impl Runtime {
         Self::new(settings, clock, Arc::new(NoHost))
     }
 
+    /// Creates the same for a check on a machine that may lack the secrets: one that cannot be read has a placeholder.
+    /// Returns also why.
+    pub(crate) fn for_check(
+        settings: &ScriptSettings,
+        clock: Arc<dyn Clock>,
+    ) -> (Arc<Self>, Option<SecretError>) {
+        let (secrets, error) = match Secrets::read(&settings.secrets) {
+            Ok(secrets) => (secrets, None),
+            Err(error) => (Secrets::placeholders(settings.secrets.keys()), Some(error)),
+        };
+        let runtime = Self::with(settings, clock, Arc::new(NoHost), Arc::new(secrets), None);
+        (Arc::new(runtime), error)
+    }
+
     /// Reads the secrets of `[scripts.secrets]` again, for all sets of scripts. Returns the names of those that have
     /// changed.
     ///

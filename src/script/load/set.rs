@@ -66,8 +66,7 @@ impl ScriptSet {
     pub(crate) fn check(&mut self, custom: &[String]) {
         // The check knows comparisons by the names that they have in Rhai.
         let mut engine = SharedModules::new(&self.runtime).plain_engine(|| None);
-        let attributes = &self.runtime.settings.attributes;
-        let known = Vocabulary::new(&engine, attributes, custom);
+        let known = Vocabulary::new(&engine, &self.runtime.settings, custom);
         self.findings = findings(&mut engine, &self.texts, &known);
         for info in &mut self.infos {
             let mut warnings = Vec::new();

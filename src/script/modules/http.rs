@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::base::json;
-use crate::config::ScriptLimits;
+use crate::config::{ScriptLimits, nearest};
 use crate::script::{
     Bytes, Host, HostResult, HttpAnswer, HttpCall, WaitsFor, count_use, failure, joined_headers,
     modules::Functions, modules::HostFunction, modules::function, modules::hook, modules::members,
@@ -179,7 +179,10 @@ impl Wanted {
     fn of_map(mut request: Dynamic) -> HostResult<Self> {
         // Bytes have no JSON form, so the body is taken out before the conversion.
         let body = match request.as_map_mut() {
-            Ok(mut members) => members.remove("body").unwrap_or_default(),
+            Ok(mut members) => {
+                only_options(&members)?;
+                members.remove("body").unwrap_or_default()
+            }
             Err(_) => Dynamic::UNIT,
         };
         let wanted: Self = serde_json::from_value(to_json(&request)?)
@@ -187,6 +190,25 @@ impl Wanted {
         let body = Body::of(&body)?;
         Ok(Self { body, ..wanted })
     }
+}
+
+/// The members of the argument of `http::request`.
+const OPTIONS: [&str; 6] = ["method", "url", "headers", "body", "timeoutMs", "afterMs"];
+
+/// Rejects members of the argument of `http::request` that it does not know.
+fn only_options(request: &ScriptMap) -> HostResult<()> {
+    let names = request.keys().map(|name| name.as_str());
+    for name in names.filter(|name| !OPTIONS.contains(name)) {
+        let advice = match nearest(name, OPTIONS) {
+            Some(near) => format!("did you mean '{near}'? It"),
+            None => "it".to_owned(),
+        };
+        let known = OPTIONS.join(", ");
+        return Err(failure(format!(
+            "invalid http request: it has no member '{name}'; {advice} has {known}"
+        )));
+    }
+    Ok(())
 }
 
 /// How many times `httpCalls` a hook after the response may call other systems. No client waits for it.
@@ -235,11 +257,7 @@ impl HttpCaller {
 
     /// Checks `wanted` against the limits, and returns the call to send.
     fn call(&self, wanted: Wanted) -> Result<HttpCall, String> {
-        let mut method = wanted.method.unwrap_or_else(|| "GET".to_owned());
-        method.make_ascii_uppercase();
-        if !METHODS.contains(&method.as_str()) {
-            return Err(format!("the method must be one of {}", METHODS.join(", ")));
-        }
+        let method = method_of(wanted.method.as_deref().unwrap_or("GET"))?;
         if wanted.url.len() > URL_BYTES {
             return Err(format!("the URL must not exceed {URL_BYTES} bytes"));
         }
@@ -293,6 +311,16 @@ impl HttpCaller {
             ("json".into(), to_script(&json)?),
             ("body".into(), body.into()),
         ]))
+    }
+}
+
+/// Returns the method of a request, in capitals.
+pub(super) fn method_of(text: &str) -> Result<String, String> {
+    let method = text.to_ascii_uppercase();
+    if METHODS.contains(&method.as_str()) {
+        Ok(method)
+    } else {
+        Err(format!("the method must be one of {}", METHODS.join(", ")))
     }
 }
 

@@ -63,6 +63,35 @@ pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Functions)> {
     all
 }
 
+/// Returns why a constant text can never be the argument of a function, at an index or as a member of its map.
+pub(super) fn constant_fault(
+    (module, name): (&str, &str),
+    argument: ConstantPlace<'_>,
+    text: &str,
+) -> Option<String> {
+    use ConstantPlace::{Argument, Member};
+    match (module, name, argument) {
+        ("time", "parse", Argument(0)) => time::instant(text).err(),
+        ("net", "in_cidr", Argument(0)) => net::address_of(text).err(),
+        ("net", "in_cidr", Argument(1)) => net::network_of(text).err(),
+        ("http", "request", Member("method")) => http::method_of(text).err(),
+        ("uri", "parse", Argument(0))
+        | ("http", "get" | "post", Argument(0))
+        | ("http", "request", Member("url")) => uri::absolute(text).err(),
+        ("text", _, Argument(1)) => text::pattern_fault(name, text),
+        _ => None,
+    }
+}
+
+/// Where a constant is in a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ConstantPlace<'a> {
+    /// The argument at this index.
+    Argument(usize),
+    /// The member with this name of the only argument.
+    Member(&'a str),
+}
+
 /// Returns the modules that reach something outside of a call.
 fn reaching(runtime: &Runtime) -> Vec<(&'static str, Functions)> {
     let host: &Arc<dyn Host> = &(Arc::new(CallHost(Arc::clone(&runtime.host))) as _);

@@ -20,14 +20,20 @@ pub(super) fn module() -> Functions {
     module.add2(
         "in_cidr",
         |_, address: ImmutableString, cidr: ImmutableString| {
-            let network: IpNet = cidr
-                .parse()
-                .map_err(|_| failure(format!("'{cidr}' is not a network such as 10.0.0.0/8")))?;
-            let address: IpAddr = address
-                .parse()
-                .map_err(|_| failure(format!("'{address}' is not an IP address")))?;
+            let network = network_of(&cidr).map_err(failure)?;
+            let address = address_of(&address).map_err(failure)?;
             Ok(network.contains(&address.to_canonical()))
         },
     );
     module
+}
+
+pub(super) fn network_of(cidr: &str) -> Result<IpNet, String> {
+    let parsed = cidr.parse();
+    parsed.map_err(|_| format!("'{cidr}' is not a network such as 10.0.0.0/8"))
+}
+
+pub(super) fn address_of(text: &str) -> Result<IpAddr, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| format!("'{text}' is not an IP address"))
 }

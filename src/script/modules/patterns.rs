@@ -82,6 +82,11 @@ impl Patterns {
     }
 }
 
+/// Returns what is wrong with a pattern.
+pub(super) fn fault(pattern: &str, extent: Extent) -> Option<String> {
+    compile(pattern, extent).err()
+}
+
 /// Compiles `pattern`, and returns it with the limit within which it compiled.
 fn compile(pattern: &str, extent: Extent) -> Result<(Pattern, usize), String> {
     if pattern.len() > PATTERN_BYTES {

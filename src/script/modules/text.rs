@@ -12,7 +12,7 @@ use unicode_security::{MixedScript, confusable_detection::skeleton};
 
 use crate::script::{
     HostResult, failure, modules::Functions, modules::HostFunction, modules::function,
-    modules::patterns::Extent, modules::patterns::Patterns,
+    modules::patterns, modules::patterns::Extent, modules::patterns::Patterns,
 };
 
 /// The characters that are encoded: all but the unreserved ones (RFC 3986 section 2.3).
@@ -167,6 +167,15 @@ fn add_replace(module: &mut Functions, patterns: Arc<Patterns>) {
 
 fn compiled(patterns: &Patterns, pattern: &str, extent: Extent, text: &str) -> HostResult<Regex> {
     patterns.find(pattern, extent, text).map_err(failure)
+}
+
+/// Returns what is wrong with a pattern, if it is the second argument of the function called `name`.
+pub(super) fn pattern_fault(name: &str, pattern: &str) -> Option<String> {
+    match name {
+        "matches" => patterns::fault(pattern, Extent::Whole),
+        "find" | "captures" | "replace" => patterns::fault(pattern, Extent::Part),
+        _ => None,
+    }
 }
 
 fn percent_decode(text: &str) -> HostResult<String> {

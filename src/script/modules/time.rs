@@ -30,6 +30,12 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
     ),
 ];
 
+/// Parses an RFC 3339 time.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    let parsed = text.parse();
+    parsed.map_err(|error: jiff::Error| format!("not an RFC 3339 time: {error}"))
+}
+
 pub(super) fn module(clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();
     let clock = Arc::clone(clock);
@@ -37,10 +43,7 @@ pub(super) fn module(clock: &Arc<dyn Clock>) -> Functions {
         Ok(i64::try_from(clock.now().unix()).unwrap_or(i64::MAX))
     });
     module.add1("parse", |_, text: ImmutableString| {
-        let time: Timestamp = text
-            .parse()
-            .map_err(|error| failure(format!("not an RFC 3339 time: {error}")))?;
-        Ok(time.as_second())
+        Ok(instant(&text).map_err(failure)?.as_second())
     });
     module.add1("format", |_, seconds: i64| {
         let time = Timestamp::from_second(seconds).map_err(|error| failure(error.to_string()))?;

@@ -9,16 +9,19 @@ use crate::script::{failure, modules::Functions, modules::HostFunction, modules:
 pub(super) const FUNCTIONS: &[HostFunction] = &[function(
     "uri",
     "parse(text: string) -> map",
-    "Returns the `scheme`, `host`, `port`, `path` and `query` of an absolute URI; an absent part is \
-         `()`. Fails when the text is not an absolute URI.",
+    "Returns `#{ scheme, host, port, path, query }` of an absolute URI; an absent part is `()`. Fails when the text is not an absolute URI.",
     r#"uri::parse("https://a.example/b").host == "a.example""#,
 )];
+
+/// Parses an absolute URI.
+pub(super) fn absolute(text: &str) -> Result<Url, String> {
+    Url::parse(text).map_err(|error| format!("not an absolute URI: {error}"))
+}
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();
     module.add1("parse", |_, text: ImmutableString| {
-        let url =
-            Url::parse(&text).map_err(|error| failure(format!("not an absolute URI: {error}")))?;
+        let url = absolute(&text).map_err(failure)?;
         let optional =
             |value: Option<&str>| value.map_or(Dynamic::UNIT, |text| text.to_owned().into());
         Ok(Map::from([

@@ -329,6 +329,7 @@ fn only(name: &str, texts: &Texts) -> Result<Texts, String> {
     Ok(Texts {
         scripts: [(name.to_owned(), text.clone())].into(),
         libraries: texts.libraries.clone(),
+        ignored: Vec::new(),
     })
 }
 

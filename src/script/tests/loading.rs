@@ -66,20 +66,30 @@ fn a_script_that_cannot_be_loaded_is_named_with_the_position() {
 }
 
 #[test]
-fn a_misspelled_hook_name_causes_a_warning() {
-    let set = load(
-        &[(
-            "10-a.rhai",
-            "fn createCleint(context) { true }\nfn helper() { 1 }",
-        )],
-        |_| {},
-    )
-    .unwrap();
-    assert_eq!(
-        set.scripts()[0].warnings,
-        ["the function createCleint is never called; did you mean the hook createClient?"]
-    );
-    assert!(!set.has(Hook::CreateClient));
+fn a_misspelled_hook_stops_the_load_unless_something_calls_it() {
+    for (name, hook) in [
+        ("createCleint", "createClient"),
+        ("create_client", "createClient"),
+        ("clientUpdate", "clientUpdated"),
+        ("modifyPostRespone", "modifyPostResponse"),
+    ] {
+        let text = format!("fn helper() {{ 1 }}\nfn {name}(context) {{ true }}");
+        let said = load(&[("10-a.rhai", &text)], |_| {}).unwrap_err();
+        let expected = format!(
+            "10-a.rhai:2:1: the function {name} is never called; did you mean the hook {hook}?"
+        );
+        assert!(said.starts_with(&expected), "{said}");
+        for call in [
+            format!("{name}(context)"),
+            format!("context.{name}()"),
+            format!("Fn(\"{name}\").call(context)"),
+        ] {
+            let text = format!("{text}\nfn deleteClient(context) {{ {call} }}");
+            load(&[("10-a.rhai", &text)], |_| {}).unwrap();
+        }
+    }
+    let library = "fn createClients(context) { true }";
+    load(&[("lib/a.rhai", library)], |_| {}).unwrap();
 }
 
 #[tokio::test]

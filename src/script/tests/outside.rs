@@ -53,7 +53,7 @@ async fn failures_of_external_functions_can_be_caught() {
         ),
         (
             "http::request(#{ uri: \"https://a.example\" })",
-            "unknown field `uri`",
+            "no member 'uri'; did you mean 'url'? It has method, url, headers, body, timeoutMs, afterMs",
         ),
         ("http::request(#{ method: \"GET\" })", "missing field `url`"),
         ("jwt::decode(\"a.b\")", "three parts"),

@@ -1,6 +1,9 @@
 //! The check of scripts: what it finds, and what it must not report.
 
 mod found;
+mod hints;
+mod hooks;
+mod values;
 
 use std::path::{Path, PathBuf};
 
