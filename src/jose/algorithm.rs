@@ -128,6 +128,19 @@ impl fmt::Display for Algorithm {
     }
 }
 
+/// Whether a list of names allows the algorithm `name`, as [`Algorithm::covers`] says. A name that is unknown here must
+/// be in the list.
+pub(crate) fn allows(names: &[String], name: &str) -> bool {
+    if names.iter().any(|one| one == name) {
+        return true;
+    }
+    let Some(algorithm) = Algorithm::parse(name) else {
+        return false;
+    };
+    let mut listed = names.iter().filter_map(|one| Algorithm::parse(one));
+    listed.any(|one| one.covers(algorithm))
+}
+
 /// Returns `algorithms` as a list for a message.
 pub(super) fn list(algorithms: &[Algorithm]) -> String {
     let names: Vec<&str> = algorithms.iter().map(|one| one.as_str()).collect();

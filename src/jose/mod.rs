@@ -22,6 +22,7 @@ mod thumbprint;
 mod verify;
 
 pub use algorithm::Algorithm;
+pub(crate) use algorithm::allows;
 pub(crate) use compact::Compact;
 pub(crate) use compact::{MAXIMUM_TOKEN_BYTES, Unverified, decode_unverified};
 pub(crate) use envelope::{EnvelopeError, open_key, seal_key};

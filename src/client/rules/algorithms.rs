@@ -2,8 +2,9 @@
 
 use crate::client::{
     rules::Metadata, rules::Registration, rules::Rules, rules::Violation, rules::is_faulted,
-    rules::is_one_of, rules::sound_text, rules::unsupported, rules::violation,
+    rules::sound_text, rules::unsupported, rules::violation,
 };
+use crate::jose;
 
 /// What an algorithm is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,14 @@ pub(crate) struct AlgorithmMember {
     pub(crate) purpose: AlgorithmPurpose,
     /// The owner of the key pair.
     pub(crate) key_of: KeyOf,
+}
+
+impl AlgorithmMember {
+    /// Whether the server supports `value`. A list with `EdDSA` also means its newer names, `Ed25519` and `Ed448`
+    /// (RFC 9864).
+    pub(super) fn is_supported(&self, settings: &Registration, value: &str) -> bool {
+        jose::allows((self.supported)(settings), value)
+    }
 }
 
 /// The server signs.
@@ -243,10 +252,10 @@ pub(super) fn encryptions()
 /// Checks that every algorithm is supported, and that an encryption names both of its algorithms.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for algorithm in ALGORITHMS {
-        let supported = (algorithm.supported)(cx.settings);
         if let Some(value) = sound_text(metadata, algorithm.member, found)
-            && !is_one_of(supported, value)
+            && !algorithm.is_supported(cx.settings, value)
         {
+            let supported = (algorithm.supported)(cx.settings);
             found.push(unsupported(algorithm.member, value, supported));
         }
     }

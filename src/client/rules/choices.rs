@@ -78,7 +78,6 @@ fn pick(
     choice: &Choice,
     list: &[String],
 ) -> Result<String, Violation> {
-    let supported = (choice.supported)(cx.settings);
     let wanted = metadata.text(choice.member);
     if let Some(wanted) = wanted
         && !is_one_of(list, wanted)
@@ -91,7 +90,7 @@ fn pick(
     let preferred = list.iter().filter(|one| Some(one.as_str()) == wanted);
     let mut chosen = None;
     for value in preferred.chain(list) {
-        if !supported.contains(value) || !is_allowed(cx, metadata, choice, value) {
+        if !is_supported(cx, choice, value) || !is_allowed(cx, metadata, choice, value) {
             continue;
         }
         if has_what_it_needs(cx, metadata, choice, value) {
@@ -102,8 +101,16 @@ fn pick(
     if let Some(chosen) = chosen {
         return Ok(chosen.clone());
     }
-    let rule = format!("contains no supported value; {}", choice_of(supported));
+    let supported = choice_of((choice.supported)(cx.settings));
+    let rule = format!("contains no supported value; {supported}");
     Err(violation(choice.list, rule))
+}
+
+fn is_supported(cx: &Rules<'_>, choice: &Choice, value: &str) -> bool {
+    match choice.algorithm {
+        Some(algorithm) => algorithm.is_supported(cx.settings, value),
+        None => is_one_of((choice.supported)(cx.settings), value),
+    }
 }
 
 fn not_listed(choice: &Choice, wanted: &str) -> Violation {

@@ -180,6 +180,54 @@ fn duplicate_values_are_registered_once() {
 }
 
 #[test]
+fn both_names_of_a_signature_on_curve_25519_are_accepted_and_kept() {
+    let listed = |name: &str| {
+        let mut settings = Registration::default();
+        settings.id_token_signing_alg_values_supported = vec![name.to_owned()];
+        settings.default_signature_algorithm = name.to_owned();
+        settings
+    };
+    let member = "id_token_signed_response_alg";
+    for name in ["EdDSA", "Ed25519"] {
+        for member in [
+            member,
+            "userinfo_signed_response_alg",
+            "authorization_signed_response_alg",
+            "introspection_signed_response_alg",
+            "access_token_signing_alg",
+        ] {
+            check(json!({member: name}), Ok(json!({member: name})));
+        }
+        for member in [
+            "request_object_signing_alg",
+            "token_endpoint_auth_signing_alg",
+        ] {
+            let client = json!({
+                "jwks": {"keys": [key("sig")]}, "token_endpoint_auth_method": "private_key_jwt", member: name,
+            });
+            check(client, Ok(json!({member: name})));
+        }
+        let choices = json!({"id_token_signing_alg_values_supported": [name, "ES256"]});
+        check(choices, Ok(json!({member: name})));
+        check_with(
+            &listed("EdDSA"),
+            json!({member: name}),
+            Ok(json!({member: name})),
+        );
+    }
+    // EdDSA also means Ed448, so who lists only one curve does not allow it.
+    check_with(
+        &listed("Ed25519"),
+        json!({member: "EdDSA"}),
+        Err(&[&format!("{member}: supports only Ed25519")]),
+    );
+    check(
+        json!({member: "ed25519"}),
+        Err(&[&format!("{member}: not supported")]),
+    );
+}
+
+#[test]
 fn the_signing_algorithm_must_fit_the_method() {
     let chosen = json!({
         "token_endpoint_auth_method": "private_key_jwt",

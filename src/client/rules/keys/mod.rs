@@ -11,8 +11,8 @@ use super::{
     algorithms::KeyOf, algorithms::is_symmetric,
 };
 use crate::client::{
-    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::is_one_of,
-    rules::methods, rules::report_fault, rules::urls, rules::violation,
+    rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::methods,
+    rules::report_fault, rules::urls, rules::violation,
 };
 use crate::jose::{KeyTask, fit, jwks};
 
@@ -64,9 +64,8 @@ fn member_fault(
     algorithm: &AlgorithmMember,
 ) -> Option<String> {
     let alg = metadata.text(algorithm.member)?;
-    let supported = (algorithm.supported)(cx.settings);
     let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
-    if is_shown || !is_one_of(supported, alg) {
+    if is_shown || !algorithm.is_supported(cx.settings, alg) {
         return None;
     }
     algorithm_fault(metadata, algorithm, alg)
