@@ -1,5 +1,5 @@
 # To be sourced by scripts that run third-party programs next to a registrar: a temporary folder `work`, `pids` of
-# programs that are stopped at the end, and Node from Debian's packages if it is missing.
+# programs that are stopped at the end, `soon`, and Node from Debian's packages if it is missing.
 work=$(mktemp -d)
 pids=()
 stop() {
@@ -8,6 +8,15 @@ stop() {
     rm -rf "$work"
 }
 trap stop EXIT
+
+# Repeats a command until it succeeds, for a minute and a half, since the machine may be busy.
+soon() {
+    for _ in $(seq 900); do
+        "$@" && return
+        sleep 0.1
+    done
+    return 1
+}
 
 source .ci/free_port.sh
 

@@ -64,18 +64,16 @@ pids+=($!)
 chromedriver --port="$driver" >"$work/chromedriver.log" 2>&1 &
 pids+=($!)
 for url in "http://$listen/readyz" "http://127.0.0.1:$driver/status" "http://$PROVIDER/.well-known/openid-configuration"; do
-    for _ in $(seq 200); do
-        curl -fsS "$url" >"$work/ready" 2>&1 && continue 2
-        sleep 0.1
-    done
-    cat "$work"/*.log "$work/ready"
-    exit 1
+    if ! soon curl -fsS "$url" >"$work/ready" 2>&1; then
+        tail -n 20 "$work"/*.log "$work/ready"
+        exit 1
+    fi
 done
 export SHOTS CHROMEDRIVER=http://127.0.0.1:$driver CONSOLE=http://$listen/console/ REGISTER=http://$listen/register
 export CREDENTIALS=$work/data/admin-credentials.json AXE=$work/node_modules/axe-core/axe.min.js
 export TOKEN=http://$listen/token RESOLVE=http://$listen/admin/v1/clients/resolve
 export SCRIPT=$work/scripts/10-policy.rhai WEBHOOK=http://127.0.0.1:$webhook DOCUMENT=https://localhost:$documents/client.json
-if ! timeout "${PATIENCE:-240}" python3 .ci/console/try.py || ! timeout 120 python3 .ci/console/login.py; then
+if ! timeout 900 python3 .ci/console/try.py || ! timeout 400 python3 .ci/console/login.py; then
     tail -n 20 "$work/registrar.log" "$work/provider.log"
     exit 1
 fi

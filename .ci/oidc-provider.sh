@@ -13,12 +13,10 @@ start() {
     shift 2
     "$@" >"$work/$log" 2>&1 &
     pids+=($!)
-    for _ in $(seq 200); do
-        grep -q "$line" "$work/$log" && return
-        sleep 0.1
-    done
-    cat "$work/$log"
-    exit 1
+    if ! soon grep -q "$line" "$work/$log"; then
+        cat "$work/$log"
+        exit 1
+    fi
 }
 
 cp examples/oidc-provider/{*.mjs,package.json} "$work"
@@ -45,7 +43,7 @@ start listening provider.log node "$work/server.mjs"
 # The same provider, which ends the grants of a client when its document changes.
 ENDING_PORT=$(free_port)
 PORT=$ENDING_PORT END_GRANTS=true start listening ending.log node "$work/server.mjs"
-if ! timeout 120 node "$work/try.mjs" | tee "$work/try.out"; then
+if ! timeout 400 node "$work/try.mjs" | tee "$work/try.out"; then
     cat "$work"/*.log
     exit 1
 fi
@@ -58,7 +56,7 @@ if ! [ "$reads" -ge 2 ] || ! [ "$reads" -le 4 ]; then
 fi
 # Clients with a document instead of a registration.
 if ! ENDING=http://127.0.0.1:$ENDING_PORT DOCUMENTS=https://$documents DOCUMENTS_KEY=$work/documents.key DOCUMENTS_CERTIFICATE=$work/documents.pem \
-    timeout 120 node "$work/try-documents.mjs"; then
+    timeout 400 node "$work/try-documents.mjs"; then
     cat "$work"/*.log
     exit 1
 fi
@@ -75,7 +73,7 @@ REGISTRAR_SERVER__TLS__CERTIFICATE=$work/documents.pem REGISTRAR_SERVER__TLS__KE
     REGISTRAR_REGISTRATION__HOSTED_CLIENT_DOCUMENT_SECONDS=0 \
     start "$HOST_URL" host.log "$registrar" --listen "127.0.0.1:$port" --data "$work/host"
 for reader in readers/hosted readers/libraries resolved; do
-    if ! NODE_EXTRA_CA_CERTS=$work/ca.pem timeout 120 node "$work/$reader.mjs"; then
+    if ! NODE_EXTRA_CA_CERTS=$work/ca.pem timeout 400 node "$work/$reader.mjs"; then
         tail -n 20 "$work/host.log"
         exit 1
     fi
@@ -94,7 +92,7 @@ REGISTRAR_UPSTREAM_REGISTRATION__URL=http://127.0.0.1:$FRONT_PORT/reg \
     REGISTRAR_UPSTREAM_REGISTRATION__INITIAL_ACCESS_TOKEN_FILE=$work/front/token \
     REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT=0 \
     start "$REGISTRAR_URL" front.log "$registrar" --listen "$listen" --data "$work/front-data"
-if ! (cd "$work/front" && timeout 180 node try.mjs); then
+if ! (cd "$work/front" && timeout 400 node try.mjs); then
     tail -n 40 "$work/front.log"
     exit 1
 fi

@@ -74,7 +74,7 @@ start() {
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$folder'
-max_connections = 300
+max_connections = 1000
 ssl = on
 # The tests kill processes, never the machine: what the operating system has is safe.
 fsync = off

@@ -31,21 +31,17 @@ serve() {
         "$registrar" --config "$file" \
         --listen "$listen" --data "$work/data-$name" >"$work/$name.log" 2>&1 &
     pids+=($!)
-    for _ in $(seq 200); do
-        if curl -sf -o "$work/ready" "http://$listen/readyz"; then
-            export REGISTRAR_URL=http://$listen REGISTRAR_CREDENTIALS=$work/data-$name/admin-credentials.json
-            return
-        fi
-        sleep 0.1
-    done
-    cat "$work/$name.log"
-    exit 1
+    if ! soon curl -sf -o "$work/ready" "http://$listen/readyz"; then
+        cat "$work/$name.log"
+        exit 1
+    fi
+    export REGISTRAR_URL=http://$listen REGISTRAR_CREDENTIALS=$work/data-$name/admin-credentials.json
 }
 
 # Runs the test $1 against the server that was started last.
 try() {
     local name=$1
-    if ! (cd "$work" && PATH="$work/venv/bin:$work/node_modules/.bin:$PATH" timeout 120 node "$name.test.mjs"); then
+    if ! (cd "$work" && PATH="$work/venv/bin:$work/node_modules/.bin:$PATH" timeout 400 node "$name.test.mjs"); then
         tail -n 20 "$work/$name.log"
         exit 1
     fi

@@ -72,7 +72,7 @@ TOML
 }
 
 wait_for() {
-    curl -sk --retry 100 --retry-delay 1 --retry-max-time 20 --retry-all-errors --fail -o /dev/null "$@" ||
+    curl -sk --retry 100 --retry-delay 1 --retry-max-time 90 --retry-all-errors --fail -o /dev/null "$@" ||
         fail "no answer from ${*: -1}"
 }
 

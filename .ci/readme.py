@@ -15,6 +15,8 @@ import tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
 target = "target/" + (sys.argv[1] if len(sys.argv) > 1 else "release")
+# Seconds that a block or an example may take on a busy machine.
+PATIENCE = 240
 # These programs need each other, so they run in the walk-through and not alone.
 walked = {"attester", "veraison_verifier"}
 
@@ -48,7 +50,7 @@ class Running:
     def __exit__(self, *_):
         self.program.send_signal(signal.SIGTERM)
         try:
-            code = self.program.wait(timeout=20)
+            code = self.program.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self.program.kill()
             sys.exit(f"{self.command} did not stop on SIGTERM")
@@ -58,7 +60,7 @@ class Running:
 
 def run(block, parts, shell=("sh", "-euc")):
     """Runs a block of a document and checks that its output contains these parts."""
-    done = subprocess.run([*shell, block], cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*shell, block], cwd=root, capture_output=True, text=True, timeout=PATIENCE)
     missing = [part for part in parts if part not in done.stdout]
     if done.returncode or missing:
         sys.exit(f"the output of a block lacks {missing}:\n{block}\n{done.stdout}{done.stderr}")
@@ -92,7 +94,7 @@ def check_examples():
     for example in examples:
         environment = dict(os.environ, REGISTRAR_URL="http://127.0.0.1:8080")
         program = f"{target}/examples/{example}"
-        done = subprocess.run([program], cwd=root, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([program], cwd=root, env=environment, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode:
             sys.exit(f"the example {example} failed:\n{done.stdout}{done.stderr}")
         print(f"the example {example} works")

@@ -27,7 +27,7 @@ export REGISTRAR_REGISTRATION__RATE_LIMIT_AUTHENTICATION_FAILURE_COUNT=0
 "$binary" serve --config config/registrar.toml --listen 127.0.0.1:0 --data "$work/data" \
     >"$work/greeting" 2>"$work/log" &
 server=$!
-for _ in $(seq 100); do
+for _ in $(seq 900); do
     url=$(sed -n 's/^Registrar listens on //p' "$work/greeting")
     if [ -n "$url" ]; then break; fi
     sleep 0.1

@@ -10,7 +10,7 @@ source .ci/install.sh
 install_missing pngquant=pngquant
 shots=$(mktemp -d)
 trap 'rm -rf "$shots"' EXIT
-SHOTS=$shots TALLEST=1400 PATIENCE=300 .ci/console.sh "$(realpath "${1:-target/release/registrar}")"
+SHOTS=$shots TALLEST=1400 .ci/console.sh "$(realpath "${1:-target/release/registrar}")"
 mkdir -p docs/console
 rm -f docs/console/*.png
 for picture in "$shots"/*-1280.png; do

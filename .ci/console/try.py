@@ -21,6 +21,8 @@ CONSOLE = os.environ["CONSOLE"]
 AXE = pathlib.Path(os.environ["AXE"]).read_text()
 SHOTS = pathlib.Path(os.environ["SHOTS"])
 CREDENTIALS = json.loads(pathlib.Path(os.environ["CREDENTIALS"]).read_text())
+# Seconds that an answer or a page may take on a busy machine.
+PATIENCE = 120
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -29,12 +31,22 @@ def request(method, url, body=None, headers=None, status=None):
     data = None if body is None else json.dumps(body).encode()
     sent = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})}, method=method)
     try:
-        with urllib.request.urlopen(sent, timeout=30) as answer:
+        with urllib.request.urlopen(sent, timeout=PATIENCE) as answer:
             return json.loads(answer.read() or b"{}")
     except urllib.error.HTTPError as error:
         if error.code == status:
             return json.loads(error.read())
         sys.exit(f"{method} {url}: {error.code} {error.read().decode()}")
+
+
+def soon(condition, pause=0.1):
+    """Whether a condition becomes true in time."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(pause)
+    return True
 
 
 class Browser:
@@ -97,19 +109,23 @@ class Browser:
         return found[0][ELEMENT] if found else None
 
     def click(self, css, text=None):
-        element = self.find(css, text)
-        before = self.page()
-        self.do("POST", f"element/{element}/click", {})
-        return before
+        for _ in range(5):
+            element, before = self.find(css, text), self.page()
+            try:
+                self.do("POST", f"element/{element}/click", {})
+            except SystemExit as error:
+                # The script of the page may have replaced the part meanwhile.
+                if "stale element" not in str(error):
+                    raise
+            else:
+                return before
+        sys.exit(f"{css} {text or ''} is replaced again and again")
 
     def submit(self, css, text=None):
         """Clicks on something that leads to another page, and waits for that."""
         before = self.click(css, text)
-        for _ in range(100):
-            if self.follows(before):
-                return
-            time.sleep(0.05)
-        sys.exit(f"nothing follows a click on {css} {text or ''}")
+        if not soon(lambda: self.follows(before), 0.05):
+            sys.exit(f"nothing follows a click on {css} {text or ''}")
 
     def follows(self, before):
         """Whether another page than that with the root element `before` is there."""
@@ -141,31 +157,25 @@ class Browser:
         if text not in self.text():
             sys.exit(f"{self.url()} does not show {text!r}:\n{self.text()}")
 
+    def opened(self, page, text):
+        """Opens a page. Returns whether it shows a text."""
+        self.open(page)
+        return text in self.text()
+
     def until(self, page, text):
         """Opens a page until it shows a text."""
-        for _ in range(100):
-            self.open(page)
-            if text in self.text():
-                return
-            time.sleep(0.1)
-        self.expect(text)
+        if not soon(lambda: self.opened(page, text)):
+            self.expect(text)
 
     def until_gone(self, page, text):
         """Opens a page until it does not show a text any more."""
-        for _ in range(100):
-            self.open(page)
-            if text not in self.text():
-                return
-            time.sleep(0.1)
-        sys.exit(f"{page} still shows {text!r}:\n{self.text()}")
+        if not soon(lambda: not self.opened(page, text)):
+            sys.exit(f"{page} still shows {text!r}:\n{self.text()}")
 
     def seen(self, text):
         """Waits until the page shows a text by itself."""
-        for _ in range(200):
-            if self.shows(text):
-                return
-            time.sleep(0.1)
-        self.expect(text)
+        if not soon(lambda: self.shows(text)):
+            self.expect(text)
 
     def sign_in(self):
         self.open("")
@@ -220,7 +230,7 @@ def administrator_token(scope):
     headers = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
     body = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": scope}).encode()
     sent = urllib.request.Request(os.environ["TOKEN"], body, headers)
-    with urllib.request.urlopen(sent, timeout=30) as answer:
+    with urllib.request.urlopen(sent, timeout=PATIENCE) as answer:
         return json.loads(answer.read())["access_token"]
 
 
@@ -230,7 +240,7 @@ def ask_for_document():
     headers = {"Authorization": f"Bearer {administrator_token('clients.resolve')}"}
     sent = urllib.request.Request(f"{os.environ['RESOLVE']}?{query}", headers=headers)
     try:
-        urllib.request.urlopen(sent, timeout=30)
+        urllib.request.urlopen(sent, timeout=PATIENCE)
         sys.exit("the document does not wait")
     except urllib.error.HTTPError as error:
         code = json.loads(error.read())["error"]

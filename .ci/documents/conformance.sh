@@ -14,12 +14,10 @@ source .ci/beside.sh
 
 # Waits until $2 contains $1.
 await() {
-    for _ in $(seq 200); do
-        grep -q "$1" "$2" && return
-        sleep 0.1
-    done
-    cat "$2"
-    exit 1
+    if ! soon grep -q "$1" "$2"; then
+        cat "$2"
+        exit 1
+    fi
 }
 
 cp examples/oidc-provider/{*.mjs,package.json} "$work"

@@ -63,7 +63,7 @@ async function authorizationUrl(command, args, environment = {}) {
     child.stderr.on('data', read);
     child.on('error', failed);
     child.on('exit', (code) => failed(new Error(`${command} ended with ${code}:\n${said}`)));
-    setTimeout(() => failed(new Error(`${command} did not reach the authorization:\n${said}`)), 50_000).unref();
+    setTimeout(() => failed(new Error(`${command} did not reach the authorization:\n${said}`)), 120_000).unref();
   });
   try {
     return await url;
