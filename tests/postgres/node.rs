@@ -182,7 +182,16 @@ fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
     } else {
         format!("keyFile = {key_file:?}\n")
     };
-    let text = format!("[store]\nurl = {:?}\n{key_file}{store}\n", database.url);
+    // A busy machine is no outage of the database.
+    let timeout = if store.contains("timeoutMs") {
+        ""
+    } else {
+        "timeoutMs = 60000\n"
+    };
+    let text = format!(
+        "[store]\nurl = {:?}\n{key_file}{timeout}{store}\n",
+        database.url
+    );
     std::fs::write(&file, text).expect("a configuration");
     let mut command = Command::new(env!("CARGO_BIN_EXE_registrar"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
