@@ -67,7 +67,7 @@ pub(super) fn open(
 mod tests {
     use super::*;
 
-    /// Test case 16 of the specification of GCM (McGrew and Viega, The Galois/Counter Mode of Operation, appendix B).
+    /// Test case 16 of the specification of GCM (D. A. `McGrew` and J. Viega, The Galois/Counter Mode of Operation, appendix B).
     #[test]
     fn the_published_example_is_reproduced() {
         let bytes = |hex: &str| -> Vec<u8> {

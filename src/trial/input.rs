@@ -299,9 +299,10 @@ async fn other_scripts(
             None => drop(all.remove(&name)),
         }
     }
-    let runtime = match sees_secrets {
-        true => Arc::clone(present.runtime()),
-        false => present.runtime().with_made_up_secrets(),
+    let runtime = if sees_secrets {
+        Arc::clone(present.runtime())
+    } else {
+        present.runtime().with_made_up_secrets()
     };
     match compile(service, all, runtime).await {
         Ok(scripts) => Ok(Some(scripts)),

@@ -49,9 +49,10 @@ pub(crate) async fn replay(
 ) -> Result<Replayed, ReplayError> {
     // Its calls do not count for the scripts in force.
     let runtime = Arc::clone(service.snapshot().scripts.runtime());
-    let runtime = match sees_secrets {
-        true => runtime.beside(),
-        false => runtime.with_made_up_secrets(),
+    let runtime = if sees_secrets {
+        runtime.beside()
+    } else {
+        runtime.with_made_up_secrets()
     };
     let compiled = compile(service, files, runtime).await;
     let scripts = &compiled.map_err(ReplayError::Invalid)?;

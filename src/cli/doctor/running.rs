@@ -63,9 +63,10 @@ pub(super) async fn examine(
         Ok(own) => {
             own_view(report, &own).await;
             // The credentials go to no other server.
-            match is_ours {
-                true => proxies(report, remote, settings).await,
-                false => report.skipped(PROXIES, "the public URL does not lead to this server"),
+            if is_ours {
+                proxies(report, remote, settings).await;
+            } else {
+                report.skipped(PROXIES, "the public URL does not lead to this server");
             }
         }
         Err(failure) => {
