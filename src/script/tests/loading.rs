@@ -66,6 +66,23 @@ fn a_script_that_cannot_be_loaded_is_named_with_the_position() {
 }
 
 #[test]
+fn several_unreadable_scripts_are_reported_in_the_order_of_their_names() {
+    let names: Vec<String> = (10..40)
+        .map(|number| format!("{number}-a.rhai"))
+        .chain((10..20).map(|number| format!("lib/{number}.rhai")))
+        .collect();
+    // Written in reverse, since some file systems list files as they were made.
+    let files: Vec<(&str, &str)> = names.iter().rev().map(|name| (&**name, "")).collect();
+    let errors = load(&files, |_| {}).unwrap_err();
+    let files: Vec<&str> = errors
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(files, names);
+}
+
+#[test]
 fn a_misspelled_hook_name_causes_a_warning() {
     let set = load(
         &[(
