@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::acknowledged::{Client, Dice, Due, Found, number};
 use crate::crash;
-use crate::process::{Registrar, until};
+use crate::process::{PATIENCE, Registrar, until};
 use crate::receiver::{Expected, Receiver};
 
 /// Connections that register, update and delete.
@@ -29,8 +29,6 @@ const MOST: u64 = 40;
 const LONGEST: u64 = 15_000;
 /// The receiver rejects one of so many requests.
 const REJECTED: u64 = 23;
-/// How long the receiver may take to get everything.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_change_is_delivered_in_spite_of_kill_9() {
@@ -115,8 +113,7 @@ async fn kills(many: u64, seed: u64) {
     }
     receiver.set_down(false);
     catch_up(&receiver, &clients).await;
-    // Repetitions may still be under way.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    receiver.quiet().await;
     let repeated = receiver.check_order();
     println!(
         "{many} kills in {:?}: {} clients acknowledged, {} events received, {repeated} of them repeated; none lost",

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,6 +13,9 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
+
+/// How long nothing must be received until nothing more is expected.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// An event that was received.
 #[derive(Debug, Clone, Deserialize)]
@@ -121,6 +125,15 @@ impl Receiver {
     /// Returns the number of received events.
     pub(crate) fn count(&self) -> usize {
         self.shared.seen().len()
+    }
+
+    /// Returns when nothing has been received for some time: after a kill, deliveries are repeated.
+    pub(crate) async fn quiet(&self) {
+        let mut before = usize::MAX;
+        while before != self.count() {
+            before = self.count();
+            tokio::time::sleep(QUIET).await;
+        }
     }
 
     /// Returns the first of `expected` whose events are not all received.

@@ -15,8 +15,8 @@ use crate::process::{Registrar, command};
 
 /// Clients in the store.
 const CLIENTS: usize = 1_200;
-/// Timeout of a command: sled may spend ten seconds on one record.
-const PATIENCE: Duration = Duration::from_secs(45);
+/// Timeout of a command: it gives sled a minute to open a copy, and ten seconds for one record.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Returns a store whose server was stopped, and with `is_reopened` was started and stopped once more.
 async fn stopped(is_reopened: bool) -> TempDir {

@@ -11,15 +11,12 @@ use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use crate::process::{Registrar, command};
+use crate::process::{PATIENCE, Registrar, command};
 
 /// Returns the lines of the next message.
 fn heard(socket: &UnixDatagram) -> Vec<String> {
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = [0; 512];
     let length = socket.recv(&mut buffer).expect("it says something");
     String::from_utf8_lossy(&buffer[..length])

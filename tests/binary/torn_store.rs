@@ -28,7 +28,7 @@ use crate::process::{Database, Registrar, command};
 use crate::store_backup::{back_up, restored};
 
 /// How long a server may take to start or to report why it does not.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Size of a disk page in bytes.
 const PAGE: u64 = 4096;
 

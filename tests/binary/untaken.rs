@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::process::Registrar;
+use crate::process::{PATIENCE, Registrar};
 
 /// Number of connections that the caller opens.
 const CONNECTIONS: usize = 10;
@@ -54,7 +54,7 @@ impl Raw {
     fn open(address: &str, window: u32) -> Self {
         let stream = TcpStream::connect(address).expect("it is let in");
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(PATIENCE))
             .expect("a time limit");
         let mut raw = Self {
             stream,
@@ -198,7 +198,11 @@ fn text_of<'a>(client: &'a Value, member: &str) -> &'a str {
 /// Returns by how many bytes the process grows while a caller with a window of `window` bytes per
 /// stream keeps opening streams and resets them to open others.
 async fn growth(window: u32) -> u64 {
-    let registrar = Registrar::start_with(&format!("[limits]\nanswerBytes = {BUDGET}\n"));
+    let limits = format!("[limits]\nanswerBytes = {BUDGET}\n");
+    // Each worker has a heap of its own, so that a process with many of them grows more.
+    let registrar = Registrar::start_prepared(&limits, |command| {
+        command.env("TOKIO_WORKER_THREADS", "2");
+    });
     let (path, token) = large_client(&registrar).await;
     let before = resident(&registrar);
     let (mut connections, mut most) = (Vec::new(), 0);
@@ -262,7 +266,7 @@ async fn unread_answers_are_limited_in_bytes() {
 /// Starts a server with short timeouts.
 fn impatient() -> Registrar {
     Registrar::start_with(
-        "[limits]\nheaderTimeoutMs = 300\nbodyTimeoutMs = 300\nwriteTimeoutMs = 300\n",
+        "[limits]\nheaderTimeoutMs = 3000\nbodyTimeoutMs = 3000\nwriteTimeoutMs = 1000\n",
     )
 }
 
@@ -283,7 +287,8 @@ async fn an_unread_stream_is_reset_and_the_others_continue() {
             last = stream;
         }
         let mut reset = None;
-        while reset.is_none() {
+        // The server resets the first stream whether or not the last one has its answer by then.
+        while reset.is_none() || arrived <= 60_000 {
             match connection.next_frame().expect("the connection stays open") {
                 (RST_STREAM, stream, code) => reset = Some((stream, code)),
                 (DATA, stream, bytes) if stream == last => arrived += bytes.len(),
@@ -295,7 +300,6 @@ async fn an_unread_stream_is_reset_and_the_others_continue() {
             Some((1, vec![0, 0, 0, 8])),
             "CANCEL with a window of {window} bytes"
         );
-        assert!(arrived > 60_000, "the last stream got only {arrived} bytes");
         let stream = connection.next;
         connection.get(&path, &token);
         while connection
@@ -319,10 +323,7 @@ async fn a_connection_that_reads_nothing_is_closed_however_much_it_requests() {
         .set_read_timeout(short)
         .expect("a time limit");
     loop {
-        assert!(
-            begun.elapsed() < Duration::from_secs(15),
-            "the connection is never closed"
-        );
+        assert!(begun.elapsed() < PATIENCE, "the connection is never closed");
         // The caller resets each stream before the server gives up on it.
         connection.reset_since(connection.begun);
         connection.begun = connection.next;

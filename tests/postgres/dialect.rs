@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 
 use crate::database::{Database, query, run};
-use crate::node::{Node, until};
+use crate::node::{Node, PATIENT, until};
 use crate::proxy::Proxy;
 use crate::sharing::{conditional_updates, patches_of_another_server, update};
 
@@ -62,7 +62,7 @@ async fn servers_work_with_a_database_of_another_dialect() {
     assert!(proxy.commits() > 0);
     // Each server has tried LISTEN once, and polls for changes from then on.
     let seen = proxy.looks();
-    until(20, async || proxy.looks() >= seen + 6).await;
+    until(async || proxy.looks() >= seen + 6).await;
     assert_eq!(proxy.listens(), 2);
     for node in &nodes {
         assert_eq!(node.log().matches(NOT_TOLD).count(), 1, "{}", node.log());
@@ -109,7 +109,7 @@ async fn changes_that_cannot_be_serialized_are_retried() {
         return;
     };
     let proxy = Proxy::before(&mut database);
-    let nodes = [Node::start(&database), Node::start(&database)];
+    let nodes = [(); 2].map(|()| Node::start_with(&database, PATIENT));
     // Both servers keep writing the same counters, and in addition a third of the commits fails.
     let registrations = (0..20).map(|turn| {
         let node = &nodes[turn % 2];

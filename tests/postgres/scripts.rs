@@ -39,7 +39,7 @@ async fn decided(node: &Node) -> Value {
 }
 
 async fn until_decided(node: &Node, version: &str) {
-    until(20, async || decided(node).await == json!(version)).await;
+    until(async || decided(node).await == json!(version)).await;
 }
 
 async fn ordered(

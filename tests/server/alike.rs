@@ -10,6 +10,9 @@ use crate::support::{TestServer, minimal};
 /// Number of requests of each type. The types alternate, so a disturbance of the machine affects all of them.
 const ROUNDS: usize = 400;
 
+/// How often the times are measured anew if they differ: a disturbance of the machine ends, a difference remains.
+const MEASUREMENTS: usize = 3;
+
 /// Returns the time within which a quarter of the answers arrived. Interruptions only slow down the
 /// other three quarters.
 fn quarter(times: &mut [Duration]) -> Duration {
@@ -54,18 +57,25 @@ async fn an_error_takes_as_long_for_an_existing_client_as_for_an_unknown_one() {
     });
     let mut stream = TcpStream::connect(server.server().address()).await.unwrap();
     stream.set_nodelay(true).unwrap();
+    let mut measured = Vec::new();
+    for _ in 0..MEASUREMENTS {
+        let quarters = quarters(&mut stream, &requests).await;
+        let is_alike = |time: &f64| (0.8..1.25).contains(&(time / quarters[0]));
+        if quarters.iter().all(is_alike) {
+            return;
+        }
+        measured.push(quarters);
+    }
+    panic!("the times of {kinds:?} differ in each measurement: {measured:?}");
+}
+
+/// Returns [`quarter`] in seconds for each of `requests`.
+async fn quarters(stream: &mut TcpStream, requests: &[String; 4]) -> [f64; 4] {
     let mut times = requests.each_ref().map(|_| Vec::new());
     for _ in 0..ROUNDS {
         for (request, times) in requests.iter().zip(&mut times) {
-            times.push(refusal(&mut stream, request).await);
+            times.push(refusal(stream, request).await);
         }
     }
-    let quarters = times.map(|mut times| quarter(&mut times).as_secs_f64());
-    for (kind, time) in kinds.iter().zip(&quarters) {
-        let ratio = time / quarters[0];
-        assert!(
-            (0.8..1.25).contains(&ratio),
-            "{kind:?} takes {ratio} of the time: {quarters:?}"
-        );
-    }
+    times.map(|mut times| quarter(&mut times).as_secs_f64())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, minimal, with};
+use crate::support::{Answer, PATIENCE, TestServer, minimal, with};
 
 fn version(number: usize) -> String {
     // Two members from two hooks, so an answer that mixes versions is detected.
@@ -14,14 +14,17 @@ fn version(number: usize) -> String {
     )
 }
 
-/// Polls until `ask` returns a value, for at most ten seconds, and returns the value.
+/// Polls until `ask` returns a value, for at most [`PATIENCE`], and returns the value.
 pub(crate) async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(Instant::now() < end, "it did not happen in ten seconds");
+        assert!(
+            Instant::now() < end,
+            "it did not happen within {PATIENCE:?}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -6,19 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, minimal};
+use crate::support::{Answer, TestServer, minimal, until};
 
 fn version(number: usize) -> String {
     format!("fn createClient(context) {{ context.client.software_version = \"{number}\"; true }}\n")
-}
-
-/// Polls until `is_there` returns true, for at most ten seconds.
-async fn until(mut is_there: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !is_there().await {
-        assert!(Instant::now() < end, "it did not happen in ten seconds");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 async fn present(server: &TestServer) -> Value {

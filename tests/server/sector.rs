@@ -1,12 +1,11 @@
 //! The file at `sector_identifier_uri`, and the hosts from which it is never fetched.
 
-use std::time::Duration;
-
 use registrar::testing::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Canary, Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
+    Canary, Origin, PATIENCE, Reply, Signer, TestServer, fetches_locally, minimal, registering,
+    with,
 };
 use crate::trial::tried;
 
@@ -143,7 +142,7 @@ async fn a_server_that_hangs_costs_only_the_timeout() {
     let (server, origin) = (server(200).await, Origin::new().await);
     let file = origin.at("/sector", Reply::never());
     let body = pairwise(&file);
-    let answer = tokio::time::timeout(Duration::from_secs(10), server.post(&body));
+    let answer = tokio::time::timeout(PATIENCE, server.post(&body));
     answer.await.unwrap().expect_bad_metadata(UNREACHABLE);
     let nobody = Canary::new();
     let file = format!("http://127.0.0.1:{}/", nobody.port());

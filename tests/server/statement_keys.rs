@@ -3,6 +3,7 @@
 use registrar::testing::Algorithm;
 use serde_json::json;
 
+use crate::slow::affordable;
 use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, request};
 use crate::support::{
     Answer, Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
@@ -218,7 +219,6 @@ fn rhai_text(text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_wait_for_keys_delay_no_others() {
-    const WAITING: usize = 900;
     let (issuer, origin) = (issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::never());
     let server = TestServer::configured(|configuration| {
@@ -227,7 +227,7 @@ async fn requests_that_wait_for_keys_delay_no_others() {
     })
     .await;
     let statement = issuer.token(json!({}));
-    let mut waiting: Vec<_> = (0..WAITING)
+    let mut waiting: Vec<_> = (0..affordable(900))
         .map(|_| Box::pin(post(&server, &statement)))
         .collect();
     let mut stuck = Box::pin(futures_util::future::join_all(waiting.iter_mut()));

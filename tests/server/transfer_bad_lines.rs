@@ -323,9 +323,10 @@ async fn another_media_type_is_rejected() {
 
 #[tokio::test]
 async fn a_stalled_import_is_answered_with_what_was_imported() {
-    let server =
-        TestServer::configured(|configuration| configuration.settings.limits.body_timeout_ms = 300)
-            .await;
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.limits.body_timeout_ms = 2_000;
+    })
+    .await;
     let token = server.administrator_token().await;
     let one = client("one").await;
     let mut stream = TcpStream::connect(server.server().address()).await.unwrap();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Answer, Origin, Registered, Reply, START, TestServer, fetches_locally, minimal, with,
+    Answer, Origin, PATIENCE, Registered, Reply, START, TestServer, fetches_locally, minimal, with,
 };
 
 const ONE: &str = "b25lIHNlY3JldCB0aGF0IHNpZ25zIGFuIGV2ZW50IQ==";
@@ -28,7 +28,7 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    let waited = tokio::time::timeout(Duration::from_secs(20), waited).await;
+    let waited = tokio::time::timeout(PATIENCE, waited).await;
     waited.expect("it happens in time");
 }
 
@@ -93,7 +93,7 @@ impl Receiver {
     pub(crate) async fn server(&self, webhooks: Value) -> TestServer {
         let server = TestServer::configured(|configuration| {
             fetches_locally(configuration);
-            configuration.settings.fetch.timeout_ms = 300;
+            configuration.settings.fetch.timeout_ms = 3_000;
             configuration.settings.scripts.retry_pauses_ms = vec![20];
             configuration.live.webhooks = parsed(webhooks);
         });

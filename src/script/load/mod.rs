@@ -97,6 +97,14 @@ impl fmt::Display for LoadError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LoadErrors(pub(crate) Vec<LoadError>);
 
+impl LoadErrors {
+    /// Sorts errors by their files: a file system lists files in any order.
+    fn in_order(mut errors: Vec<LoadError>) -> Self {
+        errors.sort_by(|one, other| one.file.cmp(&other.file));
+        Self(errors)
+    }
+}
+
 impl fmt::Display for LoadErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errors: Vec<String> = self.0.iter().map(ToString::to_string).collect();
@@ -149,7 +157,7 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     if errors.is_empty() {
         Ok(texts)
     } else {
-        Err(LoadErrors(errors))
+        Err(LoadErrors::in_order(errors))
     }
 }
 
@@ -213,7 +221,7 @@ pub(super) fn read_tests(directory: &Path) -> Result<BTreeMap<String, String>, L
     if errors.is_empty() {
         Ok(texts)
     } else {
-        Err(LoadErrors(errors))
+        Err(LoadErrors::in_order(errors))
     }
 }
 

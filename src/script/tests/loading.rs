@@ -92,6 +92,40 @@ fn a_misspelled_hook_stops_the_load_unless_something_calls_it() {
     load(&[("lib/a.rhai", library)], |_| {}).unwrap();
 }
 
+#[test]
+fn several_unreadable_scripts_are_reported_in_the_order_of_their_names() {
+    let names: Vec<String> = (10..40)
+        .map(|number| format!("{number}-a.rhai"))
+        .chain((10..20).map(|number| format!("lib/{number}.rhai")))
+        .collect();
+    // Written in reverse, since some file systems list files as they were made.
+    let files: Vec<(&str, &str)> = names.iter().rev().map(|name| (&**name, "")).collect();
+    let errors = load(&files, |_| {}).unwrap_err();
+    let files: Vec<&str> = errors
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(files, names);
+}
+
+#[test]
+fn a_misspelled_hook_name_causes_a_warning() {
+    let set = load(
+        &[(
+            "10-a.rhai",
+            "fn createCleint(context) { true }\nfn helper() { 1 }",
+        )],
+        |_| {},
+    )
+    .unwrap();
+    assert_eq!(
+        set.scripts()[0].warnings,
+        ["the function createCleint is never called; did you mean the hook createClient?"]
+    );
+    assert!(!set.has(Hook::CreateClient));
+}
+
 #[tokio::test]
 async fn the_top_level_runs_once_and_its_constants_are_kept() {
     let script = "const LIMIT = 3;\nlet token = crypto::random_token(16);\nexport token as token;\nfn createClient(context) { context.client.client_name = `${global::LIMIT}`; true }";

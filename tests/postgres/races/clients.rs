@@ -1,7 +1,5 @@
 //! Concurrent changes of one client and of the configuration.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -123,8 +121,7 @@ async fn patches_at_both_servers_take_effect_at_both_or_are_rejected() {
                     .filter(|turn| answers[*turn].0 == 200)
                     .all(is_so)
             };
-            let took = until(10, is_in_force).await;
-            assert!(took < Duration::from_secs(2), "it took {took:?}");
+            until(is_in_force).await;
         }
     }
 }

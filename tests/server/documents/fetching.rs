@@ -107,7 +107,7 @@ async fn one_failure_long_ago_is_no_absence() {
 #[tokio::test]
 async fn what_is_not_exactly_a_document_is_unusable() {
     let world = World::with(&[], json!({}), |configuration| {
-        configuration.settings.fetch.timeout_ms = 300;
+        configuration.settings.fetch.timeout_ms = 1_500;
         configuration.settings.limits.document_fetches_per_host = 1_000;
     })
     .await;

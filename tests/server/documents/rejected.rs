@@ -8,7 +8,7 @@ use crate::support::Reply;
 #[tokio::test]
 async fn an_outage_keeps_the_version_for_some_time() {
     let world = World::with(&[], json!({}), |configuration| {
-        configuration.settings.fetch.timeout_ms = 300;
+        configuration.settings.fetch.timeout_ms = 1_500;
     })
     .await;
     let url = world.publish(PATH, json!({}));

@@ -9,6 +9,7 @@ mod tokens;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use registrar::clock::{Clock, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
@@ -24,6 +25,21 @@ pub(crate) use tokens::{GRANT, form, machine};
 
 /// The time at which every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: u64 = 1_767_225_600;
+
+/// How long something may take that usually takes far less: the machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Polls until `ask` returns true, for at most [`PATIENCE`].
+pub(crate) async fn until(mut ask: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !ask().await {
+        assert!(
+            Instant::now() < end,
+            "it did not happen within {PATIENCE:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
 
 /// The smallest usual registration request.
 pub(crate) fn minimal() -> Value {
