@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 
 use crate::database::{Database, query, run};
-use crate::node::{Node, PATIENT, until};
+use crate::node::{Node, until};
 use crate::proxy::Proxy;
 use crate::sharing::{conditional_updates, patches_of_another_server, update};
 
@@ -109,7 +109,7 @@ async fn changes_that_cannot_be_serialized_are_retried() {
         return;
     };
     let proxy = Proxy::before(&mut database);
-    let nodes = [(); 2].map(|()| Node::start_with(&database, PATIENT));
+    let nodes = [Node::start(&database), Node::start(&database)];
     // Both servers keep writing the same counters, and in addition a third of the commits fails.
     let registrations = (0..20).map(|turn| {
         let node = &nodes[turn % 2];

@@ -206,9 +206,6 @@ fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
 /// How long [`until`] waits. Everything takes far less time unless the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The line of `[store]` for tests that keep the database so busy that a change may take long.
-pub(crate) const PATIENT: &str = "timeoutMs = 60000";
-
 /// Polls until `ask` returns true. Returns how long it took.
 pub(crate) async fn until(mut ask: impl AsyncFnMut() -> bool) -> Duration {
     let start = Instant::now();

@@ -14,8 +14,8 @@ async fn servers_survive_a_stop_of_the_database() {
         return;
     };
     let nodes = [
-        Node::start_with(&database, "timeoutMs = 2000"),
-        Node::start(&database),
+        Node::start_with(&database, "timeoutMs = 4000"),
+        Node::start_with(&database, "timeoutMs = 5000"),
     ];
     // Some connections are open when the database stops.
     let before = join_all((0..20).map(|turn| nodes[turn % 2].register("before"))).await;

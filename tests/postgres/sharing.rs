@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::body;
 use crate::database::Database;
-use crate::node::{Node, PATIENT, until};
+use crate::node::{Node, until};
 
 /// Returns the body of a `PUT` of `client`.
 pub(crate) fn update(client: &Value, name: &str) -> Value {
@@ -79,7 +79,7 @@ async fn of_many_conditional_updates_one_succeeds() {
     let Some(database) = Database::new().await else {
         return;
     };
-    let nodes = [(); 2].map(|()| Node::start_with(&database, PATIENT));
+    let nodes = [Node::start(&database), Node::start(&database)];
     conditional_updates(&nodes).await;
 }
 
