@@ -202,6 +202,7 @@ async fn a_rotation_survives_a_kill_and_needs_both_keys_until_it_is_complete() {
 #[tokio::test]
 async fn the_key_file_may_be_a_name_in_the_working_directory() {
     let here = tempfile::TempDir::new().expect("a folder");
+    std::fs::create_dir(here.path().join("scripts")).expect("a folder");
     let registrar = Registrar::start_prepared("[store]\nkeyFile = \"my.key\"\n", |command| {
         command.current_dir(here.path());
     });

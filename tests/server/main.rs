@@ -53,7 +53,6 @@ mod hosted_documents;
 mod initial_access;
 mod issuer_path;
 mod janssen;
-mod key_rotation;
 mod keys;
 mod lenient;
 mod live_configuration;
