@@ -243,7 +243,8 @@ fn write_table(scripts: &ScriptSet) {
         rows.push((script.name.as_str(), hooks));
     }
     for file in other_files(scripts) {
-        let is_library = file.starts_with("lib/") && file.ends_with(".rhai");
+        let ending = Path::new(file).extension();
+        let is_library = file.starts_with("lib/") && ending.is_some_and(|is| is == "rhai");
         let kind = if is_library { "a library" } else { "ignored" };
         rows.push((file, kind.to_owned()));
     }

@@ -73,7 +73,8 @@ impl Walk<'_> {
                         self.secret(text, *place);
                     }
                 }
-                Expr::Map(map, _) => {
+                // The options are the last argument; the one before may be a JWK Set.
+                Expr::Map(map, _) if index + 1 == call.args.len() => {
                     for (name, value) in &map.0 {
                         self.option(function, name.as_str(), (name.pos, value));
                     }

@@ -71,7 +71,11 @@ impl Walk<'_> {
                      request, throw #{{ error: \"invalid_client_metadata\", error_description: \"{text}\" }}"
                 ),
             ),
-            Some(Expr::Map(map, _)) => self.thrown_map(map.0.iter().map(|(name, value)| (name.as_str(), value)), place),
+            Some(Expr::Map(map, _)) => {
+                let members = map.0.iter().map(|(name, value)| (name.as_str(), value));
+                let members: Vec<(&str, &Expr)> = members.collect();
+                self.thrown_map(&members, place);
+            }
             _ => {}
         }
     }
@@ -81,14 +85,10 @@ impl Walk<'_> {
         self.source().is_some_and(|source| source.catches)
     }
 
-    fn thrown_map<'b>(
-        &mut self,
-        members: impl Iterator<Item = (&'b str, &'b Expr)> + Clone,
-        place: Position,
-    ) {
+    fn thrown_map(&mut self, members: &[(&str, &Expr)], place: Position) {
         let mut has_error = false;
         let mut is_answer = false;
-        for (name, value) in members.clone() {
+        for &(name, value) in members {
             match name {
                 "error" | "error_description" => {
                     has_error |= name == "error";
@@ -100,7 +100,7 @@ impl Walk<'_> {
                     self.error_status(value, "`status` of a thrown map");
                 }
                 "retry_after" => self.thrown_member(name, value, Kinds::INT),
-                name => is_answer |= self.misnamed(name, value, members.clone()),
+                name => is_answer |= self.misnamed(name, value, members),
             }
         }
         if is_answer && !has_error {
@@ -126,23 +126,17 @@ impl Walk<'_> {
 
     /// Warns of a member of a thrown map that was meant to be another one, which the map lacks. Returns whether there
     /// is one.
-    fn misnamed<'b>(
-        &mut self,
-        name: &str,
-        value: &Expr,
-        mut members: impl Iterator<Item = (&'b str, &'b Expr)> + Clone,
-    ) -> bool {
+    fn misnamed(&mut self, name: &str, value: &Expr, members: &[(&str, &Expr)]) -> bool {
+        let has = |name: &str| members.iter().any(|(of, _)| *of == name);
         let known = ["error", "error_description", "status", "retry_after"];
         let meant = match (name, value) {
             ("code" | "statusCode", Expr::IntegerConstant(400..=599, _)) => Some("status"),
-            ("description" | "message" | "msg" | "detail", _)
-                if members.clone().any(|(of, _)| of == "error") =>
-            {
+            ("description" | "message" | "msg" | "detail", _) if has("error") => {
                 Some("error_description")
             }
             _ => nearest(name, known),
         };
-        let Some(meant) = meant.filter(|meant| members.all(|(of, _)| of != *meant)) else {
+        let Some(meant) = meant.filter(|meant| !has(meant)) else {
             return false;
         };
         let message =

@@ -36,11 +36,17 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+fn is_script(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|ending| ending == "rhai")
+}
+
 /// Adds a file whose name would be that of a script with another ending.
 fn add_misnamed(name: &str, ignored: &mut Vec<LoadError>) {
     let lower = name.to_lowercase();
     let stem = lower.strip_suffix(".txt").unwrap_or(&lower);
-    if !name.ends_with(".rhai")
+    if !is_script(name)
         && let Some(stem) = stem.strip_suffix(".rhai")
         && let Some(stem) = name.get(..stem.len())
     {
@@ -53,7 +59,7 @@ fn add_misnamed(name: &str, ignored: &mut Vec<LoadError>) {
 
 /// Adds the scripts of a folder from which none are read.
 fn add_misplaced(folder: &str, path: &Path, ignored: &mut Vec<LoadError>) {
-    for name in names(path).iter().filter(|name| name.ends_with(".rhai")) {
+    for name in names(path).iter().filter(|name| is_script(name)) {
         let message = "this file is ignored: scripts must be directly in the folder of the scripts, and files that \
                        they import below its lib/";
         ignored.push(LoadError::new(&format!("{folder}/{name}"), message));

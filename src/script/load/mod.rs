@@ -273,7 +273,7 @@ fn read_file(path: &Path) -> Result<String, String> {
 fn not_utf8(error: &FromUtf8Error) -> String {
     let valid = error.utf8_error().valid_up_to();
     let before = error.as_bytes().get(..valid).unwrap_or_default();
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     format!("the file is not UTF-8 in line {line}; save it in UTF-8")
 }
 

@@ -68,8 +68,8 @@ impl Secrets {
     /// Defines secrets of these names, which are only good for loading scripts.
     pub(in crate::script) fn placeholders<'a>(names: impl Iterator<Item = &'a String>) -> Self {
         let placeholder = |name: &String| Secret::new(format!("placeholder of {name}"));
-        let named = names.map(|name| (name.clone(), placeholder(name)));
-        Self(ArcSwap::from_pointee(NamedSecrets::new(named.collect())))
+        let secrets = names.map(|name| (name.clone(), placeholder(name)));
+        Self(ArcSwap::from_pointee(NamedSecrets::new(secrets.collect())))
     }
 
     /// Reads every secret again. Returns the names of those that have changed. The previous ones stay hidden in the log.

@@ -197,18 +197,18 @@ const OPTIONS: [&str; 6] = ["method", "url", "headers", "body", "timeoutMs", "af
 
 /// Rejects members of the argument of `http::request` that it does not know.
 fn only_options(request: &ScriptMap) -> HostResult<()> {
-    let names = request.keys().map(|name| name.as_str());
-    for name in names.filter(|name| !OPTIONS.contains(name)) {
-        let advice = match nearest(name, OPTIONS) {
-            Some(near) => format!("did you mean '{near}'? It"),
-            None => "it".to_owned(),
-        };
-        let known = OPTIONS.join(", ");
-        return Err(failure(format!(
-            "invalid http request: it has no member '{name}'; {advice} has {known}"
-        )));
-    }
-    Ok(())
+    let mut names = request.keys();
+    let Some(name) = names.find(|name| !OPTIONS.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let advice = match nearest(name, OPTIONS) {
+        Some(near) => format!("did you mean '{near}'? It"),
+        None => "it".to_owned(),
+    };
+    let known = OPTIONS.join(", ");
+    Err(failure(format!(
+        "invalid http request: it has no member '{name}'; {advice} has {known}"
+    )))
 }
 
 /// How many times `httpCalls` a hook after the response may call other systems. No client waits for it.

@@ -133,6 +133,8 @@ fn constants_that_a_function_never_accepts_are_found() {
             "time::parse(\"2026-01-31T00:00:00Z\") > 5 && net::in_cidr(\"::1\", \"::/0\")",
             "text::matches(\"a\", `\\d+`) || text::find(\"a\", \"b\") == ()",
             "(context.configurationAttributes.deniedVendor ?? []).is_empty()",
+            "jwt::verify(\"a.b.c\", #{ keys: [], extra: 5 }, #{ issuer: \"a\" }).claims.iss == \"a\"",
+            "clients::count(#{ software_id: \"a\" }) < 5",
             "context.configurationAttributes.deniedVendor == () || secrets::get(\"another\") == \"\"",
             "context.configurationAttributes.anything == ()",
         ]
