@@ -6,6 +6,7 @@
 
 mod algorithms;
 mod application;
+mod characters;
 mod choices;
 mod ciba;
 pub(crate) mod client_document;
