@@ -427,7 +427,7 @@ impl Rules<'_> {
         keys::keep_public(&mut metadata);
         defaults::fill_in(self, &mut metadata, &found);
         if let Basis::Sent(_) = basis {
-            pages::leave_out_pictures(self, &mut metadata, &found);
+            pages::leave_out(self, &mut metadata, &mut found);
         }
         let changed = match basis {
             Basis::Valid(before) => before.differences(&metadata),
