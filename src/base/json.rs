@@ -76,6 +76,8 @@ pub(crate) fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError
     let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 {
         at: error.valid_up_to(),
     })?;
+    // Programs on Windows write it before JSON, and a reader may ignore it (RFC 8259 section 8.1).
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_ascii().is_empty() {
         return Err(JsonError::Empty);
     }

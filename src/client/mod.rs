@@ -29,4 +29,4 @@ pub(crate) use record::{
     StatementOrigin, TrustLevel, UpstreamClient,
 };
 pub(crate) use rules::Rules;
-pub(crate) use stages::{Approved, Requested, Valid};
+pub(crate) use stages::{Approved, IgnoredMember, Requested, Valid};

@@ -3,12 +3,41 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::base::{Violation, json};
+use crate::base::{Violation, absent, json};
 use crate::client::{MemberKind, Metadata, SetBy, member, rules::Rules};
 
 /// The requested metadata: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Requested(Metadata);
+pub(crate) struct Requested {
+    metadata: Metadata,
+    /// The unknown members, as many as an error may name.
+    ignored: Vec<IgnoredMember>,
+}
+
+/// A member of a request that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IgnoredMember {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it is an object with members that a client may set.
+    pub(crate) has_metadata: bool,
+}
+
+impl IgnoredMember {
+    /// The maximum number of them that is kept.
+    const MOST: usize = 8;
+    /// The maximum number of bytes of their names. No known member is much longer than half of it.
+    const MOST_BYTES: usize = 128;
+
+    fn of(name: String, value: &Value) -> Self {
+        let is_member = |name: &String| member::find(name).is_some();
+        let has_metadata = match value {
+            Value::Object(members) => members.keys().any(is_member),
+            _ => false,
+        };
+        Self { name, has_metadata }
+    }
+}
 
 impl Requested {
     /// Reads from `object` the members that a client may set: known members, and the custom members
@@ -40,27 +69,56 @@ impl Requested {
     }
 
     fn set_by(who: &[SetBy], mut object: Map<String, Value>, custom: &[String]) -> Self {
+        let mut ignored = Vec::new();
         object.retain(|name, value| {
             let member = member::find(name);
+            let may_set = match member {
+                Some(member) => who.contains(&member.set_by),
+                None => custom.contains(name),
+            };
+            if !may_set {
+                let is_known = member.is_some() || name.len() > IgnoredMember::MOST_BYTES;
+                if !is_known && ignored.len() < IgnoredMember::MOST {
+                    ignored.push(IgnoredMember::of(name.clone(), value));
+                }
+                return false;
+            }
             if value.is_f64() && member.is_some_and(|one| one.kind == MemberKind::Count) {
                 json::integral(value);
             }
-            match member {
-                Some(member) => who.contains(&member.set_by),
-                None => custom.contains(name),
-            }
+            !member.is_some_and(|member| leave_out_empty(member.kind, value))
         });
-        Self(Metadata::new(object))
+        Self {
+            metadata: Metadata::new(object),
+            ignored,
+        }
     }
 
     /// Returns the members.
     pub(crate) const fn metadata(&self) -> &Metadata {
-        &self.0
+        &self.metadata
     }
 
-    /// Returns the members for the rules to change.
-    pub(crate) fn into_metadata(self) -> Metadata {
-        self.0
+    /// Returns the members for the rules to change, and the unknown ones.
+    pub(crate) fn into_parts(self) -> (Metadata, Vec<IgnoredMember>) {
+        (self.metadata, self.ignored)
+    }
+}
+
+/// Removes from the value of a member what typed programs write where they have nothing: `""` and `null` as items of a
+/// list. Returns whether the value as a whole stands for nothing: a JWK Set without keys, which RFC 7517 section 5
+/// allows.
+fn leave_out_empty(kind: MemberKind, value: &mut Value) -> bool {
+    match (kind, value) {
+        (MemberKind::Texts | MemberKind::Uris, Value::Array(items)) => {
+            items.retain(|item| !absent::is_absent(item));
+            false
+        }
+        (MemberKind::Jwks, Value::Object(set)) => match set.get("keys") {
+            Some(Value::Array(keys)) => keys.is_empty(),
+            _ => set.values().all(absent::is_absent),
+        },
+        _ => false,
     }
 }
 

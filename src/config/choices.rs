@@ -38,6 +38,18 @@ pub enum PageUriHosts {
     RedirectSite,
 }
 
+/// `insecurePageUris`: what becomes of pages and pictures for people that are not `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InsecurePageUris {
+    /// The request is rejected.
+    Refuse,
+    /// They are omitted, and the response shows the remaining members.
+    Drop,
+    /// Those with `http` are registered. Other schemes are rejected.
+    Allow,
+}
+
 /// `rotateRegistrationAccessToken`: when a registration access token is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

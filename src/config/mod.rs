@@ -41,7 +41,8 @@ pub use admin::{AdminScopes, AdminSettings, ConsoleUse};
 pub use choices::{
     ClientAssertionAudience, ClientDocumentApproval, ClientDocumentDefaultAuthMethod,
     ClientDocumentHold, ClientDocumentRedirectUris, ClientDocuments, DefaultApplicationType,
-    InitialAccessTokenUse, PageUriHosts, RegistrationApproval, Rotation, UnsupportedListValues,
+    InitialAccessTokenUse, InsecurePageUris, PageUriHosts, RegistrationApproval, Rotation,
+    UnsupportedListValues,
 };
 pub use documents::{ClientDocumentSettings, HostedClientDocuments};
 pub use error::{ConfigError, ConfigErrors};

@@ -12,9 +12,9 @@ use crate::config::{
     ClientAssertionAudience, ClientAttester, ClientDocumentApproval,
     ClientDocumentDefaultAuthMethod, ClientDocumentHold, ClientDocumentRedirectUris,
     ClientDocuments, DefaultApplicationType, HostedClientDocuments, InitialAccessTokenUse,
-    PageUriHosts, RegistrationApproval, Rotation, SecretText, SsaValidationConfig,
-    StatementIdentity, StatementRedirectUris, StatementValidation, TrustedSsaIssuer, UdapMetadata,
-    UnsupportedListValues,
+    InsecurePageUris, PageUriHosts, RegistrationApproval, Rotation, SecretText,
+    SsaValidationConfig, StatementIdentity, StatementRedirectUris, StatementValidation,
+    TrustedSsaIssuer, UdapMetadata, UnsupportedListValues,
 };
 
 /// Defines a struct whose properties have their defaults beside them, as `name: Type = default`.
@@ -161,6 +161,8 @@ with_defaults! {
         pub redirect_uri_wildcards_enabled: bool = false,
         /// Allowed hosts for the pages of a client (RFC 7591 section 5).
         pub page_uri_hosts: PageUriHosts = PageUriHosts::Any,
+        /// What becomes of pages and pictures that are not `https`.
+        pub insecure_page_uris: InsecurePageUris = InsecurePageUris::Refuse,
 
         /// Whether responses to GET and PUT contain `client_secret`. The 201 response always does.
         pub return_client_secret_on_read: bool = true,

@@ -130,23 +130,25 @@ impl Problem {
 
     /// 401 if the bearer token is missing or invalid; 400 if there are several (RFC 6750 section 3.1).
     pub(crate) fn unauthorised(credentials: BadCredentials) -> Self {
-        let (challenge, description) = match credentials {
+        let description = match credentials {
             BadCredentials::Nothing => return Self::token_needed("a bearer token is required"),
             BadCredentials::Several => {
                 let challenge = r#"Bearer realm="registrar", error="invalid_request""#;
                 return Self::new(StatusCode::BAD_REQUEST, "invalid_request", SEVERAL)
                     .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
-            BadCredentials::Invalid => (
-                r#"Bearer realm="registrar", error="invalid_token""#,
-                "the bearer token is not valid on this server",
-            ),
-            BadCredentials::OtherCertificate => (
-                r#"Bearer realm="registrar", error="invalid_token""#,
+            BadCredentials::Invalid => "the bearer token is not valid on this server",
+            BadCredentials::OtherCertificate => {
                 "the bearer token is bound to another client certificate; present the certificate of its \
-                 client",
-            ),
+                 client"
+            }
         };
+        Self::invalid_token(description)
+    }
+
+    /// 401: the bearer token is not one that counts (RFC 6750 section 3.1).
+    pub(crate) fn invalid_token(description: &str) -> Self {
+        let challenge = r#"Bearer realm="registrar", error="invalid_token""#;
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }

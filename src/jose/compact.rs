@@ -141,6 +141,9 @@ fn parts(text: &str) -> Result<[&str; 3], JwsError> {
     let parts = [split.next(), split.next(), split.next()].map(Option::unwrap_or_default);
     match split.count() {
         0 if parts.iter().all(|part| !part.is_empty()) => Ok(parts),
+        0 if is_unsigned(text, parts) => Err(JwsError::Malformed(
+            "it is not signed: nothing follows its second dot",
+        )),
         2 => Err(JwsError::Malformed(
             "it is encrypted; send it signed but not encrypted",
         )),
@@ -148,6 +151,12 @@ fn parts(text: &str) -> Result<[&str; 3], JwsError> {
             "it must have three parts in base64url, separated by dots",
         )),
     }
+}
+
+/// Whether only the signature is missing, as with the algorithm `none`.
+fn is_unsigned(text: &str, [header, payload, signature]: [&str; 3]) -> bool {
+    let is_there = !header.is_empty() && !payload.is_empty();
+    is_there && signature.is_empty() && text.ends_with('.')
 }
 
 /// The content of a JWT that was not verified, so it proves nothing.

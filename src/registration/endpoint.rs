@@ -206,6 +206,7 @@ impl From<RegisterError> for Problem {
             RegisterError::Disabled
             | RegisterError::NotApproved
             | RegisterError::Unauthorised(_)
+            | RegisterError::NeedlessToken
             | RegisterError::OtherToken
             | RegisterError::NoCertificate
             | RegisterError::UntrustedCertificate
@@ -276,6 +277,7 @@ fn not_permitted(error: &RegisterError) -> Problem {
         RegisterError::ForeignCertificate => {
             Problem::unauthorised(BadCredentials::OtherCertificate)
         }
+        RegisterError::NeedlessToken => Problem::invalid_token(&description),
         RegisterError::OtherToken => Problem::insufficient_scope(None, &description),
         RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
             Problem::certificate_needed(&description)

@@ -34,6 +34,12 @@ pub(crate) enum RegisterError {
     /// A required initial access token is missing, or the token is invalid.
     #[error("the initial access token is missing or invalid")]
     Unauthorised(BadCredentials),
+    /// The `Authorization` header has no valid initial access token, and none is required.
+    #[error(
+        "the Authorization header has no valid initial access token; this server registers clients without one: omit \
+         the header, or send a valid token as `Bearer`"
+    )]
+    NeedlessToken,
     /// An access token of the token endpoint was sent instead of an initial access token.
     #[error("this access token cannot register clients; use an initial access token")]
     OtherToken,
@@ -162,21 +168,48 @@ pub(super) fn reject_any(violations: Vec<Violation>) -> Result<(), RegisterError
 /// client.
 const MAXIMUM_DESCRIPTION: usize = 2_000;
 
-/// Joins as many violations as fit into one line.
+/// The number of members that break the same rule and are all named.
+const MOST_NAMED: usize = 8;
+
+/// Joins as many violations as fit into one line. Members that break the same rule share its text.
 fn describe(violations: &[Violation]) -> String {
-    let mut text = String::new();
-    for (told, violation) in violations.iter().enumerate() {
-        let next = violation.to_string();
+    let (mut text, mut left) = (String::new(), violations.len());
+    for (members, rule) in grouped(violations) {
+        let next = group(&members, rule);
         if !text.is_empty() && text.len() + next.len() > MAXIMUM_DESCRIPTION {
-            let left = violations.len().saturating_sub(told);
             return format!("{text}; and {left} more");
         }
         if !text.is_empty() {
             text.push_str("; ");
         }
         text.push_str(&next);
+        left = left.saturating_sub(members.len());
     }
     text
+}
+
+/// Returns the members that break each rule, in the order of the first of them.
+fn grouped(violations: &[Violation]) -> Vec<(Vec<&str>, &str)> {
+    let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
+    for Violation { member, rule, .. } in violations {
+        match groups.iter_mut().find(|(_, other)| other == rule) {
+            Some((members, _)) => members.push(member),
+            None => groups.push((vec![member], rule)),
+        }
+    }
+    groups
+}
+
+fn group(members: &[&str], rule: &str) -> String {
+    let (named, more) = members.split_at(members.len().min(MOST_NAMED));
+    let more = match more.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    match named {
+        [""] => rule.to_owned(),
+        _ => format!("{}{more}: {rule}", named.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -191,9 +224,29 @@ mod tests {
         ];
         assert_eq!(describe(&two), "a: must be b; c[0]: must be d");
         let many: Vec<Violation> = (0..1_000)
-            .map(|_| Violation::metadata("member", "a rule"))
+            .map(|at| Violation::metadata("member", format!("rule {at}")))
             .collect();
         let text = describe(&many);
         assert!(text.len() < 2_100 && text.ends_with(" more"), "{text}");
+        let told = text.matches("member").count();
+        assert!(
+            text.ends_with(&format!("and {} more", 1_000 - told)),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn members_that_break_the_same_rule_share_its_text() {
+        let at = |index: usize, rule: &str| Violation::redirect_uri(format!("c[{index}]"), rule);
+        let mixed = [
+            at(0, "one"),
+            at(1, "other"),
+            at(2, "one"),
+            Violation::metadata("", "whole"),
+        ];
+        assert_eq!(describe(&mixed), "c[0], c[2]: one; c[1]: other; whole");
+        let many: Vec<Violation> = (0..32).map(|index| at(index, "one")).collect();
+        let eight = "c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]";
+        assert_eq!(describe(&many), format!("{eight} and 24 more: one"));
     }
 }

@@ -8,7 +8,8 @@ use crate::client::{
 use crate::config::Rotation;
 use crate::registration::{
     Attempt, Caller, Issued, Proven, PublicationChange, RegisterError, Sanctioned, Statement,
-    certificate, documents, evidence, hooks, initial_access, origins, reservations, single_use,
+    certificate, documents, evidence, hooks, initial_access, lost_scopes, origins, reservations,
+    single_use,
 };
 use crate::service::Context;
 use crate::store::{Action, Along, AuditEvent, Change, StoreError, Stored};
@@ -380,6 +381,7 @@ pub(super) async fn insert(
     let (cx, client) = (attempt.cx, &issued.client);
     let uses = used_up(attempt, proven, issued).await?;
     let event = created(cx, attempt.caller, client);
+    let event = lost_scopes::note(event, proven, client);
     let along = along(attempt, proven, client, &event)?;
     let along = along.and(uses).and(also);
     let stored = cx.service.store.clients.insert(client, along).await;
@@ -403,6 +405,7 @@ pub(super) async fn put_back(
     let (cx, client) = (attempt.cx, &issued.client);
     let uses = used_up(attempt, proven, issued).await?.and(also);
     let event = updated(cx, attempt.caller, seen.client(), client);
+    let event = lost_scopes::note(event, proven, client);
     let along = along(attempt, proven, client, &event)?;
     let along = along.and(uses);
     let stored = cx.service.store.clients.replace(seen, client, along).await;

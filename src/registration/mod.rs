@@ -15,6 +15,7 @@ mod error;
 pub(crate) mod hooks;
 mod identity;
 mod issue;
+mod lost_scopes;
 mod metadata;
 mod operator;
 mod origins;

@@ -327,6 +327,31 @@ async fn an_event_has_the_correlation_id_of_its_request() {
 }
 
 #[tokio::test]
+async fn scopes_of_which_none_was_granted_are_in_the_event() {
+    let server = TestServer::new().await;
+    let of = async |id: &str| {
+        let page = server.called("GET", "/admin/v1/audit?limit=1000").await;
+        let mut events = page.body["events"].as_array().unwrap().iter();
+        let last = events.rfind(|event| event["subject"] == id);
+        last.unwrap()["details"]["dropped_scopes"].clone()
+    };
+    let lost = server
+        .register(&with(minimal(), json!({"scope": "api.read \n api.write"})))
+        .await;
+    assert_eq!(of(&lost.id).await, "api.read api.write");
+    let long = "x".repeat(1_000);
+    let body = with(minimal(), json!({"client_id": lost.id, "scope": long}));
+    server.update(&lost, &body).await.expect_status(200);
+    assert_eq!(of(&lost.id).await, "x".repeat(256));
+    for scope in [json!("openid api.read"), json!(null)] {
+        let client = server
+            .register(&with(minimal(), json!({"scope": scope})))
+            .await;
+        assert_eq!(of(&client.id).await, json!(null));
+    }
+}
+
+#[tokio::test]
 async fn pages_continue_each_other() {
     let server = TestServer::new().await;
     for _ in 0..6 {

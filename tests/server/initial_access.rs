@@ -37,6 +37,29 @@ async fn a_required_token_must_be_present() {
 }
 
 #[tokio::test]
+async fn a_program_learns_that_it_needs_no_token() {
+    let (server, required) = (TestServer::new().await, required().await);
+    for header in [
+        "Basic YTpi",
+        "Bearer undefined",
+        "Bearer ",
+        "Bearer",
+        "undefined",
+    ] {
+        for (server, advice) in [(&server, true), (&required, false)] {
+            let request = server
+                .ask("POST", "/register")
+                .header("authorization", header);
+            let answer = Answer::of(request.json(&minimal())).await;
+            expect_invalid(&answer);
+            let text = &answer.text;
+            assert_eq!(text.contains("omit the header"), advice, "{header}: {text}");
+        }
+    }
+    server.expect_empty().await;
+}
+
+#[tokio::test]
 async fn an_invalid_token_is_rejected_even_if_none_is_required() {
     for server in [required().await, TestServer::new().await] {
         server

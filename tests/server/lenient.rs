@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::statements::{builtin, issuer};
-use crate::support::{TestServer, minimal, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 /// Returns a public client with these redirect URIs and the members that most MCP clients send.
 fn public(uris: &[&str], more: Value) -> Value {
@@ -34,6 +34,40 @@ async fn check(server: &TestServer, sent: Value, expected: Value) {
                 "{name} of {sent}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn what_typed_programs_write_for_nothing_is_absent() {
+    let server = TestServer::new().await;
+    for jwks in [json!({}), json!({"keys": []}), json!({"keys": null})] {
+        let client = public(&["https://client.example/cb"], json!({"jwks": jwks}));
+        check(&server, client.clone(), json!({"jwks": null})).await;
+        let uri = "https://client.example/jwks";
+        let with_uri = with(client.clone(), json!({"jwks_uri": uri}));
+        check(&server, with_uri, json!({"jwks": null, "jwks_uri": uri})).await;
+        let signs = json!({"token_endpoint_auth_method": "private_key_jwt"});
+        let answer = server.post(&with(client, signs)).await;
+        answer.expect_bad_metadata("needs the client's public keys for ");
+    }
+    let sent = json!({"contacts": ["", "a@b.example", null], "redirect_uris": ["https://a.example/cb", ""],
+        "grant_types": ["authorization_code", ""], "default_acr_values": [""]});
+    let kept = json!({"contacts": ["a@b.example"], "redirect_uris": ["https://a.example/cb"],
+        "grant_types": ["authorization_code"], "default_acr_values": []});
+    check(&server, public(&[], sent), kept).await;
+    let answer = server.post(&public(&[""], json!({}))).await;
+    answer.expect_error(400, &["invalid_redirect_uri"]);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_before_the_body_is_ignored() {
+    let server = TestServer::new().await;
+    let body = public(&["https://client.example/cb"], json!({}));
+    for (mark, status) in [("\u{feff}", 201), ("", 201), ("\u{feff}\u{feff}", 400)] {
+        let request = server.ask("POST", "/register");
+        let request = request.header("content-type", "application/json; charset=utf-8");
+        let answer = Answer::of(request.body(format!("{mark}{body}"))).await;
+        answer.expect_status(status);
     }
 }
 

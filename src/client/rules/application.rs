@@ -46,9 +46,27 @@ impl Application {
     pub(super) fn fault(self, cx: &Rules<'_>, uri: &Uri) -> Option<&'static str> {
         match self {
             _ if uri.is_loopback_http() && self.may_use_loopback(cx) => None,
+            Self::Web { .. } | Self::Native if uri.is_handled_elsewhere() => {
+                Some(elsewhere_fault(&uri.scheme))
+            }
             Self::Web { is_implicit } => web_fault(cx, uri, is_implicit),
             Self::Native => native_fault(cx, uri),
             Self::Unknown => None,
+        }
+    }
+}
+
+/// Returns why nobody can be redirected to a URI with this scheme, and what to register instead.
+fn elsewhere_fault(scheme: &str) -> &'static str {
+    match scheme {
+        // It was removed from OAuth clients of Google in 2022, and is still in old programs.
+        "urn" => {
+            "must not be a urn:, to which no browser can be redirected; register http://127.0.0.1/.. or use the \
+             device grant instead of urn:ietf:wg:oauth:2.0:oob"
+        }
+        _ => {
+            "must not have a scheme that starts a program of the operating system; use a scheme of your own, such \
+             as com.example.app:"
         }
     }
 }
@@ -65,8 +83,8 @@ fn web_fault(cx: &Rules<'_>, uri: &Uri, is_implicit: bool) -> Option<&'static st
             Some("must be https; http is allowed only for localhost, 127.0.0.1 and [::1]")
         }
         "http" => Some(
-            "must be https; http is allowed only for loopback URIs of clients with application_type native \
-             (webAllowLoopback is disabled on this server)",
+            "must be https; http is allowed only for loopback URIs (localhost, 127.0.0.1 and [::1]) of clients with \
+             application_type native (webAllowLoopback is disabled on this server)",
         ),
         _ => Some(
             "must be https; other schemes are allowed only for clients with application_type native",
@@ -88,6 +106,10 @@ fn native_fault(cx: &Rules<'_>, uri: &Uri) -> Option<&'static str> {
         scheme if scheme.contains('.') || cx.settings.allow_private_use_uri_schemes_without_dot => {
             None
         }
+        "chrome-extension" | "moz-extension" | "safari-web-extension" => Some(
+            "must not have the scheme of a browser extension (allowPrivateUseUriSchemesWithoutDot is disabled on this \
+             server); register the https URL that identity.getRedirectURL() of the browser returns",
+        ),
         _ => Some(
             "must have a private-use scheme with a dot, such as com.example.app:/callback; \
              allowPrivateUseUriSchemesWithoutDot is disabled on this server",

@@ -7,6 +7,7 @@
 mod algorithms;
 mod application;
 mod approved;
+mod characters;
 mod choices;
 mod ciba;
 pub(crate) mod client_document;
@@ -14,6 +15,7 @@ mod custom;
 mod defaults;
 mod grants;
 mod hosted_document;
+mod ignored;
 mod initial_access;
 mod keys;
 mod language;
@@ -322,7 +324,7 @@ impl Rules<'_> {
     /// # Errors
     /// Every rule that it breaks.
     pub(crate) fn validate(&self, requested: Requested) -> Result<Valid, Vec<Violation>> {
-        let mut metadata = requested.into_metadata();
+        let (mut metadata, ignored) = requested.into_parts();
         let sent = metadata.clone();
         let mut found = Vec::new();
         custom::fill_in(self, &mut metadata);
@@ -338,7 +340,8 @@ impl Rules<'_> {
         scope::grant(self, &mut metadata, &found);
         lifetime::ask(self, &mut metadata);
         defaults::trust(self, &mut metadata);
-        self.complete(metadata, Basis::Sent(&sent), found)
+        let valid = self.complete(metadata, Basis::Sent(&sent), found);
+        valid.map_err(|found| ignored::hinted(&ignored, &sent, found))
     }
 
     /// Checks by the same rules metadata that was valid before.
@@ -396,7 +399,7 @@ impl Rules<'_> {
         keys::keep_public(&mut metadata);
         defaults::fill_in(self, &mut metadata, &found);
         if let Basis::Sent(_) = basis {
-            pages::leave_out_pictures(self, &mut metadata, &found);
+            pages::leave_out(self, &mut metadata, &mut found);
         }
         let changed = match basis {
             Basis::Valid(before) => before.differences(&metadata),

@@ -10,28 +10,47 @@ use crate::client::{
     MemberKind, rules::Metadata, rules::Rules, rules::Violation, rules::is_faulted, rules::member,
     rules::urls, rules::violation,
 };
-use crate::config::PageUriHosts;
+use crate::config::{InsecurePageUris, PageUriHosts};
 
-/// Leaves out the pictures of an application that is being developed on its user's machine. A
-/// server that displays a picture may fetch it first, and would look for this one on its own host.
-/// The application works without it.
-pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
-    if !Application::of(metadata, found).may_use_loopback(cx) {
-        return;
-    }
-    let mut local = Vec::new();
+/// Leaves out pages and pictures without which the application works, and that cannot be registered.
+pub(super) fn leave_out(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Violation>) {
+    let application = Application::of(metadata, found);
+    let mut unusable = Vec::new();
     for (name, value) in metadata.iter() {
         if let Some(member) = member::find(name)
             && let Value::String(text) = value
-            && member.kind == MemberKind::Picture
-            && is_local(cx, text)
+            && (is_local_picture(cx, application, member.kind, text)
+                || is_insecure(cx, application, member.kind, text))
         {
-            local.push(name.to_owned());
+            unusable.push(name.to_owned());
         }
     }
-    for name in &local {
+    for name in &unusable {
         metadata.remove(name);
+        // A picture in a data: URL is often too long as well.
+        found.retain(|violation| violation.member != *name);
     }
+}
+
+/// Whether it is a picture of an application that is being developed on its user's machine. A server that displays a
+/// picture may fetch it first, and would look for this one on its own host.
+fn is_local_picture(
+    cx: &Rules<'_>,
+    application: Application,
+    kind: MemberKind,
+    text: &str,
+) -> bool {
+    kind == MemberKind::Picture && application.may_use_loopback(cx) && is_local(cx, text)
+}
+
+/// Whether it is a page or a picture that `insecurePageUris` leaves out.
+fn is_insecure(cx: &Rules<'_>, application: Application, kind: MemberKind, text: &str) -> bool {
+    let is_shown = matches!(kind, MemberKind::Page | MemberKind::Picture);
+    let is_https = || uri::scheme(text).is_some_and(|one| one.eq_ignore_ascii_case("https"));
+    cx.settings.insecure_page_uris == InsecurePageUris::Drop
+        && is_shown
+        && !is_https()
+        && urls::shown_fault(cx, application, kind, text).is_some()
 }
 
 fn is_local(cx: &Rules<'_>, text: &str) -> bool {
@@ -115,6 +134,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use crate::client::rules::testing::{check, check_with, with};
+    use crate::config::InsecurePageUris;
     use crate::config::PageUriHosts::{self, RedirectHost, RedirectSite};
     use crate::config::Registration;
 
@@ -319,6 +339,66 @@ mod tests {
             let other =
                 json!({"redirect_uris": ["http://localhost/cb"], member: "https://10.0.0.1/x"});
             check(other, Err(&[&format!("{member}: public internet")]));
+        }
+    }
+
+    fn with_insecure(pages: InsecurePageUris) -> Registration {
+        Registration {
+            insecure_page_uris: pages,
+            ..Registration::default()
+        }
+    }
+
+    #[test]
+    fn pages_and_pictures_that_are_not_https_can_be_left_out() {
+        let drop = with_insecure(InsecurePageUris::Drop);
+        let data = format!("data:image/png;base64,{}", "A".repeat(4_000));
+        for insecure in [
+            "http://client.example/x",
+            &data,
+            "client.example",
+            "ftp://a.example/x",
+        ] {
+            for member in PAGES {
+                let client = json!({member: insecure});
+                check_with(&drop, client, Ok(json!({member: null})));
+            }
+            check(json!({"policy_uri": insecure}), Err(&["policy_uri: "]));
+        }
+        let kept = json!({"client_uri": "https://client.example/", "logo_uri": "https://client.example/x.png"});
+        check_with(&drop, kept.clone(), Ok(kept));
+        // It is https, and wrong.
+        let wrong = json!({"client_uri": "https://a b/"});
+        check_with(&drop, wrong, Err(&["client_uri: without spaces"]));
+        let local =
+            json!({"redirect_uris": ["http://localhost/cb"], "client_uri": "http://localhost/"});
+        check_with(&drop, local.clone(), Ok(local));
+    }
+
+    #[test]
+    fn http_can_be_allowed_for_pages_and_pictures() {
+        let allow = with_insecure(InsecurePageUris::Allow);
+        let pages = json!({"client_uri": "http://intranet.example/", "logo_uri": "http://intranet.example/x.png"});
+        check_with(&allow, pages.clone(), Ok(pages));
+        for (client, rule) in [
+            (
+                json!({"logo_uri": "http://127.0.0.1/x.png"}),
+                "logo_uri: on the public internet",
+            ),
+            (
+                json!({"logo_uri": "data:image/png,x"}),
+                "logo_uri: never allowed",
+            ),
+            (
+                json!({"initiate_login_uri": "http://intranet.example/"}),
+                "initiate_login_uri: https",
+            ),
+            (
+                json!({"redirect_uris": ["http://intranet.example/"]}),
+                "redirect_uris[0]: https",
+            ),
+        ] {
+            check_with(&allow, client, Err(&[rule]));
         }
     }
 }

@@ -181,11 +181,10 @@ fn duplicate_values_are_registered_once() {
 
 #[test]
 fn both_names_of_a_signature_on_curve_25519_are_accepted_and_kept() {
-    let listed = |name: &str| {
-        let mut settings = Registration::default();
-        settings.id_token_signing_alg_values_supported = vec![name.to_owned()];
-        settings.default_signature_algorithm = name.to_owned();
-        settings
+    let listed = |name: &str| Registration {
+        id_token_signing_alg_values_supported: vec![name.to_owned()],
+        default_signature_algorithm: name.to_owned(),
+        ..Registration::default()
     };
     let member = "id_token_signed_response_alg";
     for name in ["EdDSA", "Ed25519"] {

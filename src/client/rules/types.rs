@@ -6,7 +6,8 @@ use serde_json::{Number, Value};
 
 use crate::base::json::type_name;
 use crate::client::{
-    MemberKind, rules::Basis, rules::Metadata, rules::Rules, rules::Violation, rules::custom,
+    MemberKind, rules::Basis, rules::Metadata, rules::Rules, rules::Violation,
+    rules::characters::hidden_character, rules::characters::hidden_in_label, rules::custom,
     rules::member, rules::report_fault, rules::report_item_fault, rules::shown, rules::violation,
 };
 
@@ -88,7 +89,7 @@ fn check_member(
 fn single_fault(cx: &Rules<'_>, name: &str, kind: MemberKind, value: &Value) -> Option<String> {
     match (kind, value) {
         (MemberKind::Label, Value::String(text)) => {
-            too_many_characters(cx, text).or_else(|| hidden_character(text))
+            too_many_characters(cx, text).or_else(|| hidden_in_label(text))
         }
         (MemberKind::Text, Value::String(text)) => machine_text_fault(cx, name, text),
         (_, Value::String(text)) if is_of_kind(kind, value) => uri_too_long(cx, text),
@@ -127,16 +128,15 @@ fn check_items(
     array: &[Value],
     found: &mut Vec<Violation>,
 ) {
-    let limit = if has_uris {
-        cx.limits.redirect_uris
+    let (limit, key) = if has_uris {
+        (cx.limits.redirect_uris, "redirectUris")
     } else {
-        cx.limits.list_items
+        (cx.limits.list_items, "listItems")
     };
     if array.len() > limit {
-        found.push(violation(
-            name,
-            format!("has {} items; at most {limit} are allowed", array.len()),
-        ));
+        let count = array.len();
+        let rule = format!("has {count} items; at most {limit} are allowed (limits.{key})");
+        found.push(violation(name, rule));
         return;
     }
     for (index, item) in array.iter().enumerate() {
@@ -197,40 +197,6 @@ fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
     ))
 }
 
-/// Finds a hidden character. With a text that looks like another, an application can impersonate
-/// another one (RFC 7591 section 5, on impersonation). Such texts also end up in consent pages and
-/// logs.
-fn hidden_character(text: &str) -> Option<String> {
-    // Most texts are visible ASCII, which is seen sooner.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return None;
-    }
-    let found = text.chars().find(|&character| is_hidden(character))?;
-    let code = u32::from(found);
-    Some(format!(
-        "has the character U+{code:04X}; remove control, direction and invisible characters"
-    ))
-}
-
-/// Whether a character is a control, default-ignorable in Unicode (UAX 44), or a letter or symbol
-/// without a visible form: the fillers of Hangul and the blank of Braille. Variation selectors are
-/// allowed, because names in Japanese and Mongolian and emoji need them.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{feff}'
-            | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
-            | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
-            | '\u{2800}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -246,10 +212,6 @@ mod tests {
         check(
             json!({"redirect_uris": [5]}),
             Err(&["redirect_uris[0]: a string, not a number"]),
-        );
-        check(
-            json!({"redirect_uris": [""]}),
-            Err(&["redirect_uris[0]: must not be empty"]),
         );
         check(
             json!({"contacts": "a@b.example"}),
@@ -329,11 +291,11 @@ mod tests {
         check(json!({"client_name": "\u{e9}".repeat(1024)}), Ok(json!({})));
         check(
             json!({"contacts": vec!["x"; 65]}),
-            Err(&["contacts: has 65 items; at most 64"]),
+            Err(&["contacts: has 65 items; at most 64 are allowed (limits.listItems)"]),
         );
         check(
             json!({"redirect_uris": vec!["x"; 1000]}),
-            Err(&["redirect_uris: has 1000 items; at most 32"]),
+            Err(&["redirect_uris: has 1000 items; at most 32 are allowed (limits.redirectUris)"]),
         );
         let long = format!("https://a.example/{}", "x".repeat(10_000));
         check(
@@ -379,54 +341,6 @@ mod tests {
         ];
         for (client, expected) in sent {
             check(client, Err(&[expected]));
-        }
-    }
-
-    #[test]
-    fn a_text_must_not_hide_characters() {
-        check(
-            json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"}),
-            Ok(json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"})),
-        );
-        for name in [
-            "\u{845b}\u{e0100}\u{98fe}",
-            "\u{2764}\u{fe0f}",
-            "\u{1820}\u{180b}",
-        ] {
-            check(
-                json!({"client_name": name}),
-                Ok(json!({"client_name": name})),
-            );
-        }
-        for hidden in [
-            "a\nb",
-            "a\u{7f}",
-            "a\u{202e}b",
-            "a\u{200b}b",
-            "\u{feff}a",
-            "a\u{3164}b",
-            "a\u{34f}b",
-            "\u{2800}",
-            "a\u{115f}",
-            "\u{ffa0}",
-            "a\u{17b4}",
-            "a\u{e0001}",
-            "a\u{fff9}b",
-            "a\u{1d173}",
-            "a\u{e01f0}",
-        ] {
-            check(
-                json!({"client_name": hidden}),
-                Err(&["client_name: has the character U+"]),
-            );
-            check(
-                json!({"client_name#de": hidden}),
-                Err(&["client_name#de: has the character U+"]),
-            );
-            check(
-                json!({"contacts": [hidden]}),
-                Err(&["contacts[0]: has the character U+"]),
-            );
         }
     }
 }

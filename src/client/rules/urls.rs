@@ -7,6 +7,7 @@ use crate::client::{
     rules::is_faulted, rules::is_item_faulted, rules::items, rules::member, rules::redirect_uris,
     rules::report_fault, rules::report_item_fault, rules::sound_text, rules::uri,
 };
+use crate::config::InsecurePageUris;
 
 /// Checks that every URL is `https`, and that every URL that a server calls is on the public
 /// internet.
@@ -20,8 +21,10 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             continue;
         }
         let fault = match member.kind {
-            MemberKind::Page | MemberKind::Link => page_fault(cx, application, text),
-            MemberKind::Picture => fetched_fault(cx.fetch, text),
+            MemberKind::Page | MemberKind::Picture => {
+                shown_fault(cx, application, member.kind, text)
+            }
+            MemberKind::Link => page_fault(cx, application, text),
             MemberKind::Url => endpoint_fault(cx.fetch, text),
             _ => None,
         };
@@ -35,6 +38,28 @@ const OUT_OF_REACH: &str = "must name a host on the public internet";
 
 /// Returns what is wrong with a URL, if anything.
 type UrlCheck = fn(&Rules<'_>, &str) -> Option<String>;
+
+/// Checks a page or a picture for people. `insecurePageUris` can allow `http` for them.
+pub(super) fn shown_fault(
+    cx: &Rules<'_>,
+    application: Application,
+    kind: MemberKind,
+    text: &str,
+) -> Option<String> {
+    let is_picture = kind == MemberKind::Picture;
+    if cx.settings.insecure_page_uris == InsecurePageUris::Allow
+        && let Ok(uri) = uri::parse(text)
+        && uri.scheme == "http"
+    {
+        let is_out_of_reach = is_picture && is_out_of_reach(cx.fetch, &uri);
+        return is_out_of_reach.then(|| OUT_OF_REACH.to_owned());
+    }
+    if is_picture {
+        fetched_fault(cx.fetch, text)
+    } else {
+        page_fault(cx, application, text)
+    }
+}
 
 /// Checks a page that a browser goes to. The pages of an application in development are on its
 /// developer's machine, and a native application may keep them there.

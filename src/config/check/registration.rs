@@ -17,6 +17,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
         grants_of(response_type, registration, verdict);
     }
     listed_values(registration, verdict);
+    remote_http(registration, verdict);
     times(registration, verdict);
     scripts(registration, verdict);
     empty_lists(registration, verdict);
@@ -101,6 +102,22 @@ fn listed_values(registration: &Registration, verdict: &mut Verdict) {
             &key("tokenEndpointAuthSigningAlgValuesSupported"),
             "must not contain none: client assertions must be signed",
         );
+    }
+}
+
+/// Warns about patterns that allow nothing: no client is redirected to `http` on another machine (RFC 9700 section 2.6).
+fn remote_http(registration: &Registration, verdict: &mut Verdict) {
+    for pattern in &registration.redirect_uri_allow_list {
+        let Ok(url) = Url::parse(pattern.trim_end_matches('*')) else {
+            continue;
+        };
+        let is_local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if url.scheme() == "http" && !is_local {
+            let reason = format!(
+                "'{pattern}' allows no redirect URI: http is allowed only on localhost, 127.0.0.1 and [::1]; use https"
+            );
+            verdict.warn(&key("redirectUriAllowList"), reason);
+        }
     }
 }
 

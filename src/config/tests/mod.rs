@@ -359,6 +359,28 @@ fn the_upstream_must_be_another_server() {
 }
 
 #[test]
+fn a_redirect_uri_that_no_client_can_register_is_a_warning() {
+    let warnings = |list: &str| {
+        let text = format!("[registration]\nredirectUriAllowList = [{list}]\n");
+        read(&text, &[], &[]).unwrap().warnings
+    };
+    for pattern in [
+        "http://app.internal/cb",
+        "HTTP://app.internal:8080/*",
+        "http://10.0.0.1/cb",
+    ] {
+        let [warning] = &warnings(&format!("\"{pattern}\""))[..] else {
+            panic!("{pattern}")
+        };
+        let words =
+            format!("'{pattern}' allows no redirect URI: http is allowed only on localhost");
+        assert!(warning.contains(&words), "{warning}");
+    }
+    let fine = r#""http://localhost/cb", "http://127.0.0.1/*", "http://[::1]/cb", "https://a.example/*", "*.example", "a.b:*""#;
+    assert_eq!(warnings(fine), [""; 0]);
+}
+
+#[test]
 fn both_of_janssens_spellings_are_accepted() {
     let text = "[[registration.dcrSsaValidationConfigs]]\nid = \"1\"\ntype = \"ssa\"\njwks_uri = \"https://a.example.org/jwks\"\n\
                 allowed_claims = [\"a\"]\nissuers = [\"A\"]\n[registration]\nsoftwareStatementValidationType = \"BUILTIN\"\n";

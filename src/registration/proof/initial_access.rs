@@ -68,12 +68,20 @@ pub(in crate::registration) async fn find(
     match (cx.settings().initial_access_token, presented) {
         (InitialAccessTokenUse::Off, _)
         | (InitialAccessTokenUse::Optional, Err(BadCredentials::Nothing)) => Ok(None),
-        (InitialAccessTokenUse::Optional | InitialAccessTokenUse::Required, Err(presented)) => {
-            Err(RegisterError::Unauthorised(presented))
-        }
-        (InitialAccessTokenUse::Optional | InitialAccessTokenUse::Required, Ok(token)) => {
-            token.find(cx).await.map(Some)
-        }
+        (usage, Err(presented)) => Err(unauthorised(usage, presented)),
+        (usage, Ok(token)) => match token.find(cx).await? {
+            Some(token) => Ok(Some(token)),
+            None => Err(unauthorised(usage, BadCredentials::Invalid)),
+        },
+    }
+}
+
+/// Returns the error for `presented`. Where a token is optional, programs send what they have for other servers, or the
+/// word `undefined`, and need to know that they can send nothing.
+const fn unauthorised(usage: InitialAccessTokenUse, presented: BadCredentials) -> RegisterError {
+    match (usage, presented) {
+        (InitialAccessTokenUse::Optional, BadCredentials::Invalid) => RegisterError::NeedlessToken,
+        _ => RegisterError::Unauthorised(presented),
     }
 }
 
@@ -86,8 +94,8 @@ enum PresentedToken<'a> {
 }
 
 impl PresentedToken<'_> {
-    /// Finds the token, which must be valid and not used up.
-    async fn find(&self, cx: &Context<'_>) -> Result<InitialAccessToken, RegisterError> {
+    /// Finds the token. Returns `None` if it is not valid or used up.
+    async fn find(&self, cx: &Context<'_>) -> Result<Option<InitialAccessToken>, RegisterError> {
         let (store, now) = (&cx.service.store, cx.service.clock.now());
         let tokens = &store.initial_access_tokens;
         let found = match self {
@@ -105,7 +113,7 @@ impl PresentedToken<'_> {
         if is_access_token {
             return Err(RegisterError::OtherToken);
         }
-        found.ok_or(RegisterError::Unauthorised(BadCredentials::Invalid))
+        Ok(found)
     }
 }
 

@@ -7,6 +7,10 @@ use crate::client::{
     rules::items, rules::unsupported_rule, rules::violation,
 };
 
+/// The member with the grant types.
+pub(super) const MEMBER: &str = "grant_types";
+/// The grant that renews a token of another grant.
+pub(super) const REFRESH: &str = "refresh_token";
 /// Grants whose response redirects a browser.
 pub(super) const REDIRECTING: &[&str] = &[CODE_GRANT, IMPLICIT];
 const CODE_GRANT: &str = "authorization_code";
@@ -187,7 +191,8 @@ fn check_agreement(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violatio
         let is_used = types.any(|response_type| uses_grant(response_type, grant));
         if needs(cx, metadata, grant) && !has_grant {
             let rule = format!(
-                "must contain {grant}, which response_types requires; add it, or change response_types"
+                "must contain {grant}, which response_types requires; add it, or send response_types without \
+                 {example} (empty, if the client does not use the authorization endpoint)"
             );
             found.push(violation("grant_types", rule));
         } else if has_grant && !is_used {

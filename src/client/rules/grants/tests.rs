@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use crate::client::{rules::testing::check, rules::testing::check_with};
-use crate::config::Registration;
+use crate::config::{Registration, UnsupportedListValues};
 
 fn hybrid() -> Registration {
     let mut settings = Registration::default();
@@ -216,7 +216,7 @@ fn the_remaining_values_of_both_lists_agree() {
         Err(&["grant_types: must contain implicit"]),
     );
     check(
-        sent(&["refresh_token", "x"], &["code"]),
+        sent(&["client_credentials", "x"], &["code"]),
         Err(&["grant_types: must contain authorization_code"]),
     );
 }
@@ -236,4 +236,58 @@ fn a_grant_that_redirects_needs_a_response_type_of_the_server() {
         json!({"grant_types": ["implicit"]}),
         Err(&["grant_types: supports authorization_code"]),
     );
+}
+
+#[test]
+fn a_grant_type_with_a_short_name_is_named_in_full() {
+    let device = "for `device_code`, send urn:ietf:params:oauth:grant-type:device_code";
+    for (sent, beside) in [
+        (json!(["device_code"]), ""),
+        (
+            json!(["device_code", "refresh_token"]),
+            " other than refresh_token",
+        ),
+    ] {
+        let useless = format!("grant_types: contains no supported value{beside} (`device_code`)");
+        check(json!({"grant_types": sent}), Err(&[&useless]));
+        check(
+            json!({"grant_types": sent}),
+            Err(&[&format!("grant_types: {device}")]),
+        );
+    }
+    for (short, full) in [
+        ("jwt-bearer", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+        (
+            "token_exchange",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
+        ("ciba", "urn:openid:params:grant-type:ciba"),
+        ("Client-Credentials", "client_credentials"),
+    ] {
+        let hint = format!("grant_types: for `{short}`, send {full}");
+        check(json!({"grant_types": [short]}), Err(&[&hint]));
+        let refuse = Registration {
+            unsupported_list_values: UnsupportedListValues::Refuse,
+            ..Registration::default()
+        };
+        let both = json!({"grant_types": ["authorization_code", short]});
+        check_with(
+            &refuse,
+            both.clone(),
+            Err(&[&format!("grant_types[1]: for `{short}`, send {full}")]),
+        );
+        // What the client can do without it, it may do (MSC2966).
+        check(both, Ok(json!({"grant_types": ["authorization_code"]})));
+    }
+    let alone = json!({"grant_types": ["refresh_token"]});
+    check(alone.clone(), Ok(alone));
+}
+
+#[test]
+fn a_grant_without_redirection_and_a_response_type_do_not_fit() {
+    let device = json!({
+        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code"], "response_types": ["code"],
+    });
+    let rule = "grant_types: add it, or send response_types without code (empty, if";
+    check(device, Err(&[rule]));
 }

@@ -77,24 +77,13 @@ pub(super) fn screen(
         if metadata.texts(list.member).all(is_supported) || is_faulted(found, list.member) {
             continue;
         }
-        let mut kept = Vec::new();
-        let mut dropped = Vec::new();
-        for value in metadata.texts(list.member) {
-            let side = if is_supported(value) {
-                &mut kept
-            } else {
-                &mut dropped
-            };
-            side.push(value.to_owned());
-        }
+        let values = metadata.texts(list.member).map(str::to_owned);
+        let (kept, dropped): (Vec<_>, Vec<_>) = values.partition(|value| is_supported(value));
         match how {
             UnsupportedListValues::Refuse => refuse(cx, list, metadata, found),
-            UnsupportedListValues::Drop if kept.is_empty() => {
-                found.push(nothing_left(
-                    list.member,
-                    &dropped,
-                    &(list.supported)(cx.settings),
-                ));
+            UnsupportedListValues::Drop if is_useless(list.member, &kept) => {
+                let supported = (list.supported)(cx.settings);
+                found.push(nothing_left(list.member, (&kept, &dropped), &supported));
             }
             UnsupportedListValues::Drop => {
                 metadata.set(list.member, kept);
@@ -104,10 +93,17 @@ pub(super) fn screen(
     }
 }
 
+/// Whether a client with no more than the values `kept` of the list `member` could do nothing. A refresh token comes with
+/// the token of another grant.
+fn is_useless(member: &str, kept: &[String]) -> bool {
+    kept.iter()
+        .all(|value| member == grants::MEMBER && value == grants::REFRESH)
+}
+
 /// Removes the members that have lost their meaning because values were left out.
 fn let_go(member: &str, dropped: &[String], metadata: &mut Metadata) {
     match member {
-        "grant_types" => ciba::let_go(dropped, metadata),
+        grants::MEMBER => ciba::let_go(dropped, metadata),
         "response_types" => grants::let_go(dropped, metadata),
         _ => {}
     }
@@ -117,7 +113,8 @@ fn refuse(cx: &Rules<'_>, list: &SupportedList, metadata: &Metadata, found: &mut
     let supported = (list.supported)(cx.settings);
     for (index, value) in items(metadata, list.member) {
         if !(list.is_supported)(cx.settings, value) {
-            let rule = unsupported_rule(value, &supported);
+            let mut rule = unsupported_rule(value, &supported);
+            rule += &meant(value, &supported);
             found.push(item_violation(list.member, index, rule));
         }
     }
@@ -126,20 +123,49 @@ fn refuse(cx: &Rules<'_>, list: &SupportedList, metadata: &Metadata, found: &mut
 /// The number of values of a client's list that a message repeats.
 const REPEATED: usize = 3;
 
-fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violation {
-    let first = sent.iter().take(REPEATED);
-    let named: Vec<String> = first.map(|value| format!("`{}`", shown(value))).collect();
-    let more = if sent.len() > REPEATED {
+/// Returns the violation of a list of which only the values `kept` are left, which are of no use.
+fn nothing_left(
+    member: &str,
+    (kept, dropped): (&[String], &[String]),
+    supported: &[String],
+) -> Violation {
+    let first = dropped.iter().take(REPEATED);
+    let named: Vec<String> = first
+        .clone()
+        .map(|value| format!("`{}`", shown(value)))
+        .collect();
+    let more = if dropped.len() > REPEATED {
         " and others"
     } else {
         ""
     };
+    let beside = if kept.is_empty() {
+        String::new()
+    } else {
+        format!(" other than {}", kept.join(", "))
+    };
+    let hints: String = first.map(|value| meant(value, supported)).collect();
     let rule = format!(
-        "contains no supported value ({}{more}); {}",
+        "contains no supported value{beside} ({}{more}){hints}; {}",
         named.join(", "),
         choice_of(supported)
     );
     violation(member, rule)
+}
+
+/// Names the value that `value` is a short or a misspelled form of, such as `device_code`. Case, separators, and the
+/// beginning of a URN make no difference.
+fn meant(value: &str, supported: &[String]) -> String {
+    let plain = |text: &str| {
+        let end = text.rsplit(':').next().unwrap_or_default();
+        end.replace(|one: char| !one.is_ascii_alphanumeric(), "")
+            .to_ascii_lowercase()
+    };
+    let wanted = plain(value);
+    match supported.iter().find(|one| plain(one) == wanted) {
+        Some(full) => format!("; for `{}`, send {full}", shown(value)),
+        None => String::new(),
+    }
 }
 
 /// Checks the single values that the server must support.

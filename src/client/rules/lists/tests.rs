@@ -71,7 +71,7 @@ fn a_list_without_supported_values_is_rejected_and_the_supported_ones_are_named(
             json!({member: ["a"]}),
             Err(&[&format!("{member}: (`a`); this server supports")]),
         );
-        let found = super::nothing_left(member, &["a".to_owned()], &[good.to_owned()]);
+        let found = super::nothing_left(member, (&[], &["a".to_owned()]), &[good.to_owned()]);
         assert!(
             found
                 .rule

@@ -273,3 +273,85 @@ fn no_redirect_uri_may_be_a_pattern_for_another_server() {
         Err("wildcard in its host"),
     );
 }
+
+#[test]
+fn a_scheme_of_another_program_is_never_allowed() {
+    let settings = Registration {
+        allow_private_use_uri_schemes_without_dot: true,
+        ..Registration::default()
+    };
+    let native = || json!({"application_type": "native"});
+    for scheme in [
+        "ldap",
+        "LDAP",
+        "search-ms",
+        "ms-settings",
+        "ms-msdt",
+        "ms-word",
+        "shell",
+        "itms-services",
+    ] {
+        let uri = format!("{scheme}:x");
+        check_uri(
+            &settings,
+            native(),
+            &uri,
+            Err("a scheme that starts a program"),
+        );
+        check_uri(
+            &settings,
+            json!({"application_type": "web"}),
+            &uri,
+            Err("a scheme that starts"),
+        );
+    }
+    let oob = "urn:ietf:wg:oauth:2.0:oob";
+    check_uri(&settings, native(), oob, Err("must not be a urn:"));
+    check_uri(&Registration::default(), native(), oob, Err("device grant"));
+    for uri in [
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "claude://callback",
+        "homeassistant://auth-callback",
+        "exp://127.0.0.1:8081/--/cb",
+        "ms-app://s-1-15-2-1/",
+        "ms-appx-web://microsoft.aad.brokerplugin/x",
+        "msauth.com.example.app://auth",
+    ] {
+        check_uri(&settings, native(), uri, Ok(()));
+    }
+}
+
+#[test]
+fn an_error_says_what_is_wrong_with_a_uri() {
+    native(
+        "com.example.my_app:/cb",
+        Err("has an underscore in its scheme"),
+    );
+    native("my_app://cb", Err("has an underscore in its scheme"));
+    native("/a_b/c:d", Err("must be an absolute URI"));
+    native(
+        "chrome-extension://abc/cb",
+        Err("identity.getRedirectURL()"),
+    );
+    for uri in [
+        "http://127.0.1.1/cb",
+        "http://[0:0:0:0:0:0:0:1]/cb",
+        "http://0.0.0.0/cb",
+    ] {
+        web(uri, Err("(localhost, 127.0.0.1 and [::1])"));
+        native(uri, Err("localhost, 127.0.0.1 or [::1]"));
+    }
+    web("https://b\u{fc}cher.example/cb", Err("A-label"));
+    web(
+        "https://a.example/b\u{fc}cher",
+        Err("U+00FC; remove it, or percent-encode it as %C3%BC"),
+    );
+    web(
+        "https://a.example/my cb",
+        Err("without spaces; remove it, or percent-encode it as %20"),
+    );
+    web(
+        "https://a.example/cb\n",
+        Err("must be ASCII without control characters; remove U+000A"),
+    );
+}

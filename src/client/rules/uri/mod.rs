@@ -56,6 +56,40 @@ const FORBIDDEN_SCHEMES: &[&str] = &[
     "wss",
 ];
 
+/// Schemes that other programs than the client handle, or nobody. Some of these programs run what a URI tells them to.
+const HANDLED_ELSEWHERE: &[&str] = &[
+    "afp",
+    "callto",
+    "dav",
+    "davs",
+    "facetime",
+    "ftps",
+    "gopher",
+    "itms-services",
+    "ldap",
+    "ldaps",
+    "market",
+    "mhtml",
+    "mk",
+    "nfs",
+    "res",
+    "resource",
+    "search",
+    "search-ms",
+    "sftp",
+    "shell",
+    "sip",
+    "sips",
+    "smb",
+    "telnet",
+    "urn",
+];
+
+/// The redirect URIs of Windows applications. Every other scheme with this beginning belongs to Windows itself or to
+/// Office.
+const OF_WINDOWS: &str = "ms-";
+const OF_WINDOWS_APPLICATIONS: &[&str] = &["ms-app", "ms-appx-web"];
+
 /// Returns the text before the first colon of `text`.
 pub(super) fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once(':')?;
@@ -135,6 +169,13 @@ impl Uri {
         let host = self.host.as_deref().unwrap_or_default();
         let name = host.strip_suffix('.').unwrap_or(host);
         name == "localhost" || name.ends_with(".localhost")
+    }
+
+    /// Whether a program other than the client handles the scheme, or none does.
+    pub(super) fn is_handled_elsewhere(&self) -> bool {
+        let scheme = self.scheme.as_str();
+        HANDLED_ELSEWHERE.contains(&scheme)
+            || (scheme.starts_with(OF_WINDOWS) && !OF_WINDOWS_APPLICATIONS.contains(&scheme))
     }
 
     /// Whether the scheme is `http` or `https`.

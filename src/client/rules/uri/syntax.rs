@@ -15,10 +15,8 @@ pub(super) fn parse(text: &str) -> Result<Uri<&str>, String> {
 
 /// Returns the rule that `text` breaks, which cannot be parsed because of `error`.
 fn broken_rule(text: &str, error: ParseError) -> String {
-    if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return "must be ASCII without spaces and control characters; \
-                write an internationalised host as an A-label (xn--..)"
-            .to_owned();
+    if let Some((at, one)) = text.char_indices().find(|(_, one)| !one.is_ascii_graphic()) {
+        return not_graphic(text, at, one);
     }
     if let Some(at) = text.find(EXCLUDED) {
         let bad = text.as_bytes().get(at).copied().unwrap_or_default();
@@ -35,10 +33,41 @@ fn broken_rule(text: &str, error: ParseError) -> String {
     }
 }
 
+/// Returns the rule about `one`, which stands at `at` and is not a visible character of ASCII.
+fn not_graphic(text: &str, at: usize, one: char) -> String {
+    let code = u32::from(one);
+    if one.is_control() {
+        return format!("must be ASCII without control characters; remove U+{code:04X}");
+    }
+    if !one.is_ascii() && is_in_host(text, at) {
+        return "must be ASCII; write an internationalised host as an A-label (xn--..)".to_owned();
+    }
+    let mut bytes = [0; 4];
+    let encoded = one.encode_utf8(&mut bytes).bytes();
+    let escaped: Vec<String> = encoded.map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = escaped.concat();
+    let what = if one == ' ' {
+        "spaces".to_owned()
+    } else {
+        format!("the character U+{code:04X}")
+    };
+    format!("must be ASCII without {what}; remove it, or percent-encode it as {escaped}")
+}
+
+/// Whether `at` is in the part of `text` where the host stands.
+fn is_in_host(text: &str, at: usize) -> bool {
+    let Some((before, after)) = text.split_once("://") else {
+        return false;
+    };
+    let start = before.len() + 3;
+    let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+    (start..start + end).contains(&at)
+}
+
 /// Returns the rule about the character at `at`, which is not allowed in that part of a URI.
 fn misplaced(text: &str, at: usize) -> &'static str {
     let Some(colon) = text.find(':').filter(|colon| at > *colon) else {
-        return "must be an absolute URI, with a scheme such as https:";
+        return not_a_scheme(text);
     };
     let rest = text.get(colon + 1..).unwrap_or_default();
     if let Some(after) = rest.strip_prefix("//") {
@@ -53,6 +82,19 @@ fn misplaced(text: &str, at: usize) -> &'static str {
     match text.as_bytes().get(at) {
         Some(b'#') => "has two # characters; write %23 for the second (RFC 3986)",
         _ => "has a bracket outside an IPv6 address; write %5B and %5D (RFC 3986)",
+    }
+}
+
+/// Returns the rule that the text before the first colon breaks, which is not a scheme.
+fn not_a_scheme(text: &str) -> &'static str {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    match scheme {
+        // Identifiers of Android applications have it.
+        Some(scheme) if scheme.contains('_') && !scheme.contains(['/', '?', '#', '[', '@']) => {
+            "has an underscore in its scheme, which may have only letters, digits, + - and . (RFC 3986 section \
+             3.1); use a scheme without it, such as com.example.myapp:"
+        }
+        _ => "must be an absolute URI, with a scheme such as https:",
     }
 }
 
