@@ -216,7 +216,9 @@ async fn the_key_file_may_be_a_name_in_the_working_directory() {
     assert_eq!(lines(), 1);
     let configuration = registrar.folder().join("registrar.toml");
     let configuration = configuration.to_str().expect("a path");
-    let mut rotate = command(&["key", "rotate", "--config", configuration]);
+    let data = registrar.folder().join("data");
+    let data = data.to_str().expect("a path");
+    let mut rotate = command(&["key", "rotate", "--config", configuration, "--data", data]);
     let rotated = rotate.current_dir(here.path()).output();
     let said = Ran::of(&rotated.expect("the binary runs")).fine();
     assert!(said.ends_with(" in my.key\n"), "{said}");
