@@ -70,10 +70,10 @@ async fn an_update_that_is_tried_shows_a_made_up_secret() {
         let answer = kept.call(&["scripts.try"], "try", &input).await;
         answer.expect_status(200);
         assert_eq!(answer.body["answer"]["status"], 200, "{}", answer.body);
-        let shown = answer.body["answer"]["body"]["client_secret"].as_str();
-        let shown = shown.unwrap_or_else(|| panic!("{}", answer.body));
-        assert_eq!(shown.len(), secret.len());
-        assert_ne!(shown, secret);
+        let made_up = answer.body["answer"]["body"]["client_secret"].as_str();
+        let made_up = made_up.unwrap_or_else(|| panic!("{}", answer.body));
+        assert_eq!(made_up.len(), secret.len());
+        assert_ne!(made_up, secret);
     }
     let read = kept.server.read(&client).await;
     assert_eq!(read.member("client_secret"), secret);
