@@ -1,5 +1,5 @@
 //! Basic types that every other module builds on: the time, as it is and as people write it, identifiers, violations, strict JSON, values as types, absent members,
-//! media types, scope texts, which addresses are public, random values and secrets. Pure, no I/O.
+//! media types, scope texts, folders of files, which addresses are public, random values and secrets. Pure, no I/O.
 
 pub(crate) mod absent;
 pub(crate) mod address;
@@ -11,6 +11,7 @@ mod issuer;
 pub(crate) mod json;
 mod media_type;
 pub(crate) mod moment;
+mod path;
 pub(crate) mod random;
 pub(crate) mod scope;
 mod secret;
@@ -24,6 +25,7 @@ pub(crate) use ids::ClientId;
 pub(crate) use issuer::below_issuer;
 pub(crate) use json::JsonError;
 pub(crate) use media_type::MediaType;
+pub(crate) use path::folder_of;
 pub(crate) use random::NoRandomness;
 pub(crate) use secret::{
     SealError, Sealed, SealingKey, SealingKeys, hex, hmac_sha256, hmac_sha256_hex, sha256,

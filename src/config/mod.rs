@@ -54,7 +54,7 @@ pub use load::{Configuration, Origin, Origins, Sources, load};
 pub(crate) use load::{Layers, all_origins, settings_despite_errors};
 pub use login::{LoginSettings, ScopesFrom};
 pub(crate) use masking::shows_mask;
-pub(crate) use owner::{folder_of, refuse_other_readers};
+pub(crate) use owner::refuse_other_readers;
 pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::Registration;

@@ -2,15 +2,6 @@
 
 use std::path::Path;
 
-/// Returns the folder that `file` is in: the working directory if it is only a name, whose parent is an empty path.
-pub(crate) fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => file,
-    }
-}
-
 /// Rejects a file that other users than its owner can read. A file of root may be readable for its group: so a service
 /// manager or Kubernetes gives a secret to a server that is not root, and PostgreSQL has the same rule.
 ///
@@ -52,21 +43,7 @@ pub(crate) fn refuse_other_readers(_file: &Path) -> Result<(), String> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::path::Path;
-
-    use super::{folder_of, is_private};
-
-    #[test]
-    fn a_name_alone_is_in_the_working_directory() {
-        for (file, folder) in [
-            ("my.key", "."),
-            ("a/my.key", "a"),
-            ("/my.key", "/"),
-            ("/", "/"),
-        ] {
-            assert_eq!(folder_of(Path::new(file)), Path::new(folder), "{file}");
-        }
-    }
+    use super::is_private;
 
     #[test]
     fn only_a_file_of_root_may_be_readable_for_its_group() {

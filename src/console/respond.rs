@@ -74,6 +74,13 @@ impl Failure {
     pub(super) fn invalid(text: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
     }
+
+    /// Returns the same failure with another sentence.
+    pub(super) fn and(mut self, sentence: &str) -> Self {
+        self.text.push(' ');
+        self.text.push_str(sentence);
+        self
+    }
 }
 
 impl From<Problem> for Failure {

@@ -29,7 +29,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch/documents", &["base", "config", "fetch", "telemetry"]),
     ("trust", &["base", "config", "fetch", "jose", "x509"]),
     ("http", &["base", "config", "telemetry", "x509"]),
-    ("server/watch", &[]),
+    ("server/watch", &["base"]),
     ("server/systemd", &[]),
     ("live", &["config", "base", "store"]),
     (

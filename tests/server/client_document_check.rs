@@ -105,7 +105,7 @@ async fn an_answer_that_is_no_document_is_named() {
             "larger than 5120 bytes",
         ),
         (
-            Reply::text("application/json", "\u{feff}{}"),
+            Reply::text("application/json", "\u{feff}\u{feff}{}"),
             "cannot be read",
         ),
         (

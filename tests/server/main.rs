@@ -25,6 +25,7 @@ mod alike;
 mod approval;
 mod attestation;
 mod audit;
+mod audit_rejections;
 mod audit_reloads;
 mod audit_search;
 mod authentication_failures;

@@ -47,18 +47,19 @@ async fn the_sector_file_permits_a_pairwise_client_several_hosts() {
 #[tokio::test]
 async fn every_redirect_uri_must_be_in_the_file_character_by_character() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
-    for near in [
-        json!([B]),
-        json!([]),
-        json!(["https://A.example.org/cb", B]),
-        json!(["https://a.example.org/cb/", B]),
-        json!(["https://a.example.org:443/cb", B]),
+    let (one, both) = ("redirect_uris[0]", "redirect_uris[0], redirect_uris[1]");
+    for (near, absent) in [
+        (json!([B]), one),
+        (json!([]), both),
+        (json!(["https://A.example.org/cb", B]), one),
+        (json!(["https://a.example.org/cb/", B]), one),
+        (json!(["https://a.example.org:443/cb", B]), one),
     ] {
         let file = origin.at("/sector", Reply::json(near));
         server
             .post(&pairwise(&file))
             .await
-            .expect_bad_metadata("redirect_uris[0]: must be in the file");
+            .expect_bad_metadata(&format!("{absent}: must be in the file"));
     }
     // This also applies to a client that is not pairwise, since it names a sector.
     let public = with(

@@ -158,7 +158,7 @@ fn operations(form: &Form) -> Result<Value, Failure> {
     }
     let value = required(form, "value", "the option")?;
     let value = json::parse(value.as_bytes())
-        .map_err(|error| not_json(&error, "Put texts in quotes: the value"))?;
+        .map_err(|error| not_json(&error, "The value").and("Put texts in quotes."))?;
     Ok(json!([{"op": "add", "path": path, "value": value}]))
 }
 
@@ -235,7 +235,11 @@ mod tests {
         assert_eq!(read("key=registration.x&value=%5B1%5D"), Ok(expected));
         let expected = json!([{"op": "remove", "path": "/scopes"}]);
         assert_eq!(read("key=scopes&remove=true"), Ok(expected));
-        assert!(read("key=scopes&value=a").unwrap_err().contains("no JSON"));
+        assert!(
+            read("key=scopes&value=a")
+                .unwrap_err()
+                .contains("is not valid JSON")
+        );
         assert!(read("value=1").is_err());
     }
 }

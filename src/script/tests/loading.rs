@@ -109,23 +109,6 @@ fn several_unreadable_scripts_are_reported_in_the_order_of_their_names() {
     assert_eq!(files, names);
 }
 
-#[test]
-fn a_misspelled_hook_name_causes_a_warning() {
-    let set = load(
-        &[(
-            "10-a.rhai",
-            "fn createCleint(context) { true }\nfn helper() { 1 }",
-        )],
-        |_| {},
-    )
-    .unwrap();
-    assert_eq!(
-        set.scripts()[0].warnings,
-        ["the function createCleint is never called; did you mean the hook createClient?"]
-    );
-    assert!(!set.has(Hook::CreateClient));
-}
-
 #[tokio::test]
 async fn the_top_level_runs_once_and_its_constants_are_kept() {
     let script = "const LIMIT = 3;\nlet token = crypto::random_token(16);\nexport token as token;\nfn createClient(context) { context.client.client_name = `${global::LIMIT}`; true }";

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::{RecursiveMode, Watcher};
 
-use crate::config::folder_of;
+use crate::base::folder_of;
 use crate::server::watch::{WatchError, failed};
 
 /// The maximum number of links on the way to a path.

@@ -9,8 +9,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use super::key_proof::ProvenKey;
-use crate::base::{SealingKey, SealingKeys, Secret, random};
-use crate::config::{folder_of, refuse_other_readers};
+use crate::base::{SealingKey, SealingKeys, Secret, folder_of, random};
+use crate::config::refuse_other_readers;
 use crate::store::StoreError;
 
 /// Its name in the folder of the store.

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::base::{ClientId, NoRandomness, SealError, Secret, Timestamp, Violation, random};
+use crate::base::{
+    ClientId, NoRandomness, SealError, Secret, Timestamp, Violation, folder_of, random,
+};
 use crate::client::{Approved, Client, ClientSecret, Metadata, TrustLevel};
-use crate::config::{Settings, folder_of};
+use crate::config::Settings;
 use crate::service::Service;
 use crate::store::{Action, Along, Author, Reason, Store, StoreError, Stored};
 use record::{AdministratorChange, AdministratorDraft, Issue};

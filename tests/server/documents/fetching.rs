@@ -124,7 +124,7 @@ async fn what_is_not_exactly_a_document_is_unusable() {
         (Reply::text("application/json", "x".repeat(6_000)), 502),
         (Reply::endless(), 502),
         (
-            Reply::text("application/json", format!("\u{feff}{text}")),
+            Reply::text("application/json", format!("\u{feff}\u{feff}{text}")),
             502,
         ),
         (Reply::text("application/json", repeated), 502),
