@@ -1,5 +1,6 @@
-//! Basic types that every other module builds on: the time, as it is and as people write it, identifiers, violations, strict JSON, values as types, absent members,
-//! media types, scope texts, folders of files, which addresses are public, random values and secrets. Pure, no I/O.
+//! Basic types that every other module builds on: the time, as it is and as people write it, identifiers,
+//! violations, strict JSON, values as types, absent members, media types, scope texts, folders of files, which
+//! addresses are public, random values and secrets. Pure, no I/O.
 
 pub(crate) mod absent;
 pub(crate) mod address;

@@ -61,15 +61,16 @@ impl Runtime {
     /// Creates a runtime for another set of scripts that is called beside the scripts of this one. It has limits and
     /// statistics of its own.
     pub(crate) fn beside(&self) -> Arc<Self> {
-        let (clock, host) = (Arc::clone(&self.clock), Arc::clone(&self.host));
-        let secrets = Arc::clone(&self.secrets);
-        Arc::new(Self::with(&self.settings, clock, host, secrets, None))
+        self.beside_with(Arc::clone(&self.secrets))
     }
 
     /// Creates the same as [`beside`](Self::beside), with a made-up secret for each of `[scripts.secrets]`.
     pub(crate) fn with_made_up_secrets(&self) -> Arc<Self> {
+        self.beside_with(Arc::new(self.secrets.made_up()))
+    }
+
+    fn beside_with(&self, secrets: Arc<Secrets>) -> Arc<Self> {
         let (clock, host) = (Arc::clone(&self.clock), Arc::clone(&self.host));
-        let secrets = Arc::new(self.secrets.made_up());
         Arc::new(Self::with(&self.settings, clock, host, secrets, None))
     }
 
