@@ -32,27 +32,54 @@ struct LazyMembers {
 }
 
 /// Members that were read.
-#[derive(Default)]
 struct ReadMembers {
     map: Map<String, Value>,
-    /// The [marks](mark) of their names. The rules ask for many members that most clients do not have, and learn here
-    /// that a member is absent.
-    marks: u128,
+    /// By the [slot](slot) of its name, the place of a member in `map`, counted from 1; 0 if no name has this slot. The rules
+    /// ask for many members that most clients do not have, and learn here that a member is absent.
+    places: [u8; SLOTS],
+}
+
+/// The number of [slots](slot).
+const SLOTS: usize = 128;
+
+impl Default for ReadMembers {
+    fn default() -> Self {
+        Self::of(Map::new())
+    }
 }
 
 impl ReadMembers {
     fn of(map: Map<String, Value>) -> Self {
-        let mut marks = 0;
-        for name in map.keys() {
-            marks |= mark(name);
+        let mut places = [0; SLOTS];
+        for (index, name) in map.keys().enumerate() {
+            enter(&mut places, index, name);
         }
-        Self { map, marks }
+        Self { map, places }
+    }
+
+    fn insert(&mut self, name: &str, value: Value) {
+        // If there is no such member, it becomes the last one.
+        enter(&mut self.places, self.map.len(), name);
+        self.map.insert(name.to_owned(), value);
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Value> {
+        let removed = self.map.shift_remove(name);
+        *self = Self::of(std::mem::take(&mut self.map));
+        removed
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        if self.marks & mark(name) == 0 {
-            return None;
+        let place = self.places.get(slot(name))?;
+        let index = usize::from(*place).checked_sub(1)?;
+        match self.map.iter().nth(index) {
+            Some((member, value)) if member == name => Some(value),
+            _ => self.search(name),
         }
+    }
+
+    /// Looks for a member whose slot belongs to another one.
+    fn search(&self, name: &str) -> Option<&Value> {
         if self.map.len() > FEW {
             return self.map.get(name);
         }
@@ -61,14 +88,24 @@ impl ReadMembers {
     }
 }
 
-/// Returns one of 128 bits for a name. Names with different bits differ.
-fn mark(name: &str) -> u128 {
+/// Enters the member `name`, which has this index. The slot belongs to the first member that has it. An index that is too
+/// large is entered as another one, where the member is not found, and then searched for.
+fn enter(places: &mut [u8; SLOTS], index: usize, name: &str) {
+    if let Some(place) = places.get_mut(slot(name))
+        && *place == 0
+    {
+        *place = u8::try_from(index + 1).unwrap_or(u8::MAX);
+    }
+}
+
+/// Returns one of [`SLOTS`] slots for a name. Few of the members of a client share one.
+fn slot(name: &str) -> usize {
     let bytes = name.as_bytes();
     let (first, last) = match (bytes.first(), bytes.last()) {
         (Some(first), Some(last)) => (usize::from(*first), usize::from(*last)),
         _ => (0, 0),
     };
-    1 << ((bytes.len() * 5 + first * 3 + last) % 128)
+    (bytes.len() * 14 + first * 11 + last * 10) % SLOTS
 }
 
 impl LazyMembers {
@@ -88,6 +125,11 @@ impl LazyMembers {
 
     fn map(&self) -> &Map<String, Value> {
         &self.read().map
+    }
+
+    fn into_read(self) -> ReadMembers {
+        self.read();
+        self.read.into_inner().unwrap_or_default()
     }
 
     /// Whether it is certain, without reading the text that the members were stored as, that there is no member `name`. A name in a text is written
@@ -134,13 +176,15 @@ impl Metadata {
     }
 
     /// Lets `edit` change the members.
-    fn change<T>(&mut self, edit: impl FnOnce(&mut Map<String, Value>) -> T) -> T {
+    fn change<T>(&mut self, edit: impl FnOnce(&mut ReadMembers) -> T) -> T {
         let members = Arc::make_mut(&mut self.0);
-        members.read();
+        let mut read = match members.read.take() {
+            Some(read) => read,
+            None => std::mem::take(members).into_read(),
+        };
         members.text.take();
-        let mut map = members.read.take().unwrap_or_default().map;
-        let edited = edit(&mut map);
-        members.read = ReadMembers::of(map).into();
+        let edited = edit(&mut read);
+        members.read = read.into();
         edited
     }
 
@@ -237,7 +281,7 @@ impl Metadata {
         if is_structured(name) {
             absent::prune(&mut value);
         }
-        self.change(|members| members.insert(name.to_owned(), value));
+        self.change(|members| members.insert(name, value));
     }
 
     /// Sets `name` to `value` if it is absent.
@@ -250,7 +294,7 @@ impl Metadata {
     /// Removes `name` and keeps the order of the other members.
     pub(crate) fn remove(&mut self, name: &str) -> Option<Value> {
         if self.has(name) {
-            self.change(|members| members.shift_remove(name))
+            self.change(|members| members.remove(name))
         } else {
             None
         }
@@ -286,9 +330,7 @@ impl Metadata {
 
     /// Returns the members as a JSON object.
     pub(crate) fn into_object(self) -> Map<String, Value> {
-        let members = Arc::unwrap_or_clone(self.0);
-        members.read();
-        members.read.into_inner().unwrap_or_default().map
+        Arc::unwrap_or_clone(self.0).into_read().map
     }
 }
 
@@ -357,6 +399,34 @@ mod tests {
         assert_eq!(before.json(), r#"{"a":1,"b":2}"#);
         assert_eq!(metadata.clone().into_object().len(), 2);
         assert_eq!(Metadata::default().json(), "{}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_member_is_found_whatever_was_done_to_the_others(
+            steps in proptest::collection::vec(("[a-c]{1,3}", proptest::option::of(1_u32..9)), 0..400),
+            further in 0_u32..300,
+        ) {
+            let (mut metadata, mut expected) = (Metadata::default(), Map::new());
+            let further = (0..further).map(|number| (format!("x{number}"), Some(number)));
+            let steps: Vec<_> = further.chain(steps).collect();
+            for (name, value) in &steps {
+                match value {
+                    Some(value) => {
+                        metadata.set(name, *value);
+                        expected.insert(name.clone(), (*value).into());
+                    }
+                    None => {
+                        let removed = metadata.remove(name);
+                        assert_eq!(removed, expected.shift_remove(name));
+                    }
+                }
+            }
+            for (name, _) in &steps {
+                assert_eq!(metadata.get(name), expected.get(name), "{name}");
+            }
+            assert!(metadata.iter().eq(expected.iter().map(|(name, value)| (name.as_str(), value))));
+        }
     }
 
     #[test]

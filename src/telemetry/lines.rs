@@ -1,10 +1,12 @@
 //! Formats a log line as a JSON object.
 //!
 //! The format of the library parses the members of a span as JSON for each line and for each member that is
-//! recorded later: an eighth of the cost of a GET. Here the members are kept in their serialised form.
+//! recorded later: an eighth of the cost of a GET. Here the members are kept in their serialised form, and a line is
+//! written as a whole: each part would go through two more layers.
 
 use std::fmt::{self, Write as _};
 
+use memchr::memmem;
 use serde::de::IgnoredAny;
 use tracing::field::{Field, Visit};
 use tracing::span::Record;
@@ -16,6 +18,9 @@ use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::telemetry::logs::AUDIT;
+
+/// The usual maximum length of a line, in bytes. A buffer of this capacity is not moved while it grows.
+const ORDINARY: usize = 768;
 
 /// An event with its time, level and target, and the innermost span that it is in.
 pub(super) struct Line;
@@ -30,29 +35,26 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(event.metadata().level().as_str())?;
-        writer.write_char('"')?;
+        let mut line = String::with_capacity(ORDINARY);
+        line.push_str("{\"timestamp\":\"");
+        SystemTime.format_time(&mut Writer::new(&mut line))?;
+        line.push_str("\",\"level\":\"");
+        line.push_str(event.metadata().level().as_str());
+        line.push('"');
         if event.metadata().target() == AUDIT {
-            write_audited(&mut writer, event)?;
+            event.record(&mut ObjectVisitor(&mut line));
         } else {
-            let format = context.field_format();
-            format.format_fields(writer.by_ref(), event)?;
+            event.record(&mut Visitor::behind(0, &mut line));
         }
-        text_member(&mut writer, "target", event.metadata().target())?;
-        write_span(context, &mut writer, event)?;
-        writer.write_str("}\n")
+        text_member(&mut line, "target", event.metadata().target());
+        write_span(context, &mut line, event);
+        line.push_str("}\n");
+        writer.write_str(&line)
     }
 }
 
 /// Writes the innermost span that `event` is in.
-fn write_span<S>(
-    context: &FmtContext<'_, S, JsonFields>,
-    writer: &mut Writer<'_>,
-    event: &Event<'_>,
-) -> fmt::Result
+fn write_span<S>(context: &FmtContext<'_, S, JsonFields>, line: &mut String, event: &Event<'_>)
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -60,33 +62,27 @@ where
         .parent()
         .and_then(|id| context.span(id))
         .or_else(|| context.lookup_current());
-    let Some(span) = span else { return Ok(()) };
-    writer.write_str(",\"span\":{\"name\":")?;
-    text(writer, span.name())?;
+    let Some(span) = span else { return };
+    line.push_str(",\"span\":{\"name\":");
+    text(line, span.name());
     if let Some(members) = span.extensions().get::<FormattedFields<JsonFields>>() {
-        writer.write_str(members)?;
+        line.push_str(members);
     }
-    writer.write_char('}')
-}
-
-fn write_audited(writer: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
-    let mut object = ObjectVisitor(writer.by_ref(), Ok(()));
-    event.record(&mut object);
-    object.1
+    line.push('}');
 }
 
 /// Fields as members of a JSON object, each with a comma before it, so that more of them can be appended.
 pub(super) struct JsonFields;
 
 impl<'writer> FormatFields<'writer> for JsonFields {
-    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
-        let mut visitor = Visitor {
-            writer,
-            before: "",
-            outcome: Ok(()),
-        };
-        fields.record(&mut visitor);
-        visitor.outcome
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut members = String::with_capacity(ORDINARY);
+        fields.record(&mut Visitor::behind(0, &mut members));
+        writer.write_str(&members)
     }
 
     fn add_fields(
@@ -94,52 +90,53 @@ impl<'writer> FormatFields<'writer> for JsonFields {
         current: &'writer mut FormattedFields<Self>,
         fields: &Record<'_>,
     ) -> fmt::Result {
-        let mut more = String::with_capacity(128);
-        let mut visitor = Visitor {
-            writer: Writer::new(&mut more),
-            before: &current.fields,
-            outcome: Ok(()),
-        };
-        fields.record(&mut visitor);
-        visitor.outcome?;
-        current.fields.push_str(&more);
+        let before = current.fields.len();
+        fields.record(&mut Visitor::behind(before, &mut current.fields));
         Ok(())
     }
 }
 
 /// Writes each field that it sees.
-struct Visitor<'writer, 'before> {
-    writer: Writer<'writer>,
-    /// The members written so far.
-    before: &'before str,
-    outcome: fmt::Result,
+struct Visitor<'line> {
+    line: &'line mut String,
+    /// The length of the members that were written earlier.
+    before: usize,
 }
 
-impl Visitor<'_, '_> {
+impl<'line> Visitor<'line> {
+    /// Writes members behind the first `before` bytes of `line`, which are members that were written earlier.
+    const fn behind(before: usize, line: &'line mut String) -> Self {
+        Self { line, before }
+    }
+
     /// Writes a number or a Boolean value.
     fn member(&mut self, field: &Field, value: impl fmt::Display) {
         if let Some(name) = self.free_name(field) {
-            self.outcome =
-                begin_member(&mut self.writer, name).and_then(|()| write!(self.writer, "{value}"));
+            begin_member(self.line, name);
+            // Nothing fails: it is written to memory.
+            let _ = write!(self.line, "{value}");
         }
     }
 
-    /// Returns the name of `field`; none if it is written already, or nothing more can be written.
+    /// Returns the name of `field`; none if it is written already.
     ///
     /// JSON readers disagree about duplicate members. A quotation mark inside a value is always escaped, so a value
     /// cannot be mistaken for a member.
     fn free_name(&self, field: &Field) -> Option<&'static str> {
         let name = field.name();
         let name = name.strip_prefix("r#").unwrap_or(name);
-        let is_there = || self.before.contains(&[",\"", name, "\":"].concat());
-        if self.outcome.is_err() || (!self.before.is_empty() && is_there()) {
-            return None;
+        let before = self.line.as_bytes().get(..self.before)?;
+        if before.is_empty() {
+            return Some(name);
         }
-        Some(name)
+        let member = [",\"", name, "\":"].concat();
+        memmem::find(before, member.as_bytes())
+            .is_none()
+            .then_some(name)
     }
 }
 
-impl Visit for Visitor<'_, '_> {
+impl Visit for Visitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // Not a number is null.
         if value.is_finite() {
@@ -163,73 +160,80 @@ impl Visit for Visitor<'_, '_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if let Some(name) = self.free_name(field) {
-            self.outcome = text_member(&mut self.writer, name, value);
+            text_member(self.line, name, value);
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if let Some(name) = self.free_name(field) {
-            self.outcome = debug_member(&mut self.writer, name, value);
+            debug_member(self.line, name, value);
         }
     }
 }
 
 /// Writes texts that are JSON objects as objects, and nothing else: other readers of the log need not parse JSON in JSON.
-struct ObjectVisitor<'writer>(Writer<'writer>, fmt::Result);
+struct ObjectVisitor<'line>(&'line mut String);
 
 impl Visit for ObjectVisitor<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if self.1.is_ok() && serde_json::from_str::<IgnoredAny>(value).is_ok() {
-            let name = begin_member(&mut self.0, field.name());
-            self.1 = name.and_then(|()| self.0.write_str(value));
+        if serde_json::from_str::<IgnoredAny>(value).is_ok() {
+            begin_member(self.0, field.name());
+            self.0.push_str(value);
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if self.1.is_ok() {
-            self.1 = debug_member(&mut self.0, field.name(), value);
-        }
+        debug_member(self.0, field.name(), value);
     }
 }
 
-fn text_member(writer: &mut Writer<'_>, name: &str, value: &str) -> fmt::Result {
-    begin_member(writer, name)?;
-    text(writer, value)
+fn text_member(line: &mut String, name: &str, value: &str) {
+    begin_member(line, name);
+    text(line, value);
 }
 
-fn begin_member(writer: &mut Writer<'_>, name: &str) -> fmt::Result {
-    writer.write_str(",\"")?;
-    writer.write_str(name)?;
-    writer.write_str("\":")
+fn begin_member(line: &mut String, name: &str) {
+    line.push_str(",\"");
+    line.push_str(name);
+    line.push_str("\":");
 }
 
-fn debug_member(writer: &mut Writer<'_>, name: &str, value: &dyn fmt::Debug) -> fmt::Result {
-    begin_member(writer, name)?;
-    writer.write_char('"')?;
-    write!(Escaped(writer), "{value:?}")?;
-    writer.write_char('"')
+/// Writes a member with the text of `value`, or with the beginning of it if `value` cannot be written.
+fn debug_member(line: &mut String, name: &str, value: &dyn fmt::Debug) {
+    begin_member(line, name);
+    line.push('"');
+    let _ = write!(Escaped(line), "{value:?}");
+    line.push('"');
 }
 
 /// Writes a JSON string.
-fn text(writer: &mut Writer<'_>, value: &str) -> fmt::Result {
-    writer.write_char('"')?;
-    Escaped(writer).write_str(value)?;
-    writer.write_char('"')
+fn text(line: &mut String, value: &str) {
+    line.push('"');
+    Escaped(line).push_str(value);
+    line.push('"');
 }
 
 /// Writes parts of a JSON string. Most need no escapes.
-struct Escaped<'line, 'writer>(&'line mut Writer<'writer>);
+struct Escaped<'line>(&'line mut String);
 
-impl fmt::Write for Escaped<'_, '_> {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
+impl Escaped<'_> {
+    fn push_str(&mut self, part: &str) {
         let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
         // Every byte, whatever the ones before it are: the compiler checks many of them at once.
         if part.bytes().fold(true, |all, byte| all & is_plain(byte)) {
-            return self.0.write_str(part);
+            self.0.push_str(part);
+            return;
         }
-        let string = serde_json::to_string(part).map_err(|_| fmt::Error)?;
+        let string = serde_json::to_string(part).unwrap_or_default();
         let escaped = string.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
-        self.0.write_str(escaped.unwrap_or_default())
+        self.0.push_str(escaped.unwrap_or_default());
+    }
+}
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.push_str(part);
+        Ok(())
     }
 }
 

@@ -138,28 +138,35 @@ pub(crate) fn is_taken(name: &str) -> bool {
     called(name.split_once('#').map_or(name, |(base, _)| base)).is_some()
 }
 
-/// Returns the member of exactly this name. Few names have the same length, and every rule looks up
-/// every member here, so this is faster than hashing.
+/// Returns the member of exactly this name. Every rule looks up every member here, so names are found by few of their
+/// characters instead of by a hash of all.
 fn called(name: &str) -> Option<&'static Member> {
-    static BY_LENGTH: LazyLock<Vec<Vec<&Member>>> = LazyLock::new(|| {
-        let longest = MEMBERS
-            .iter()
-            .map(|member| member.name.len())
-            .max()
-            .unwrap_or(0);
-        let of_length = |length| {
-            MEMBERS
-                .iter()
-                .filter(|member| member.name.len() == length)
-                .collect()
-        };
-        (0..=longest).map(of_length).collect()
+    static BY_SLOT: LazyLock<[Vec<&Member>; SLOTS]> = LazyLock::new(|| {
+        let mut slots = [const { Vec::new() }; SLOTS];
+        for member in MEMBERS {
+            if let Some(members) = slots.get_mut(slot(member.name)) {
+                members.push(member);
+            }
+        }
+        slots
     });
-    BY_LENGTH
-        .get(name.len())?
-        .iter()
-        .find(|member| member.name == name)
-        .copied()
+    let mut members = BY_SLOT.get(slot(name))?.iter();
+    members.find(|member| member.name == name).copied()
+}
+
+/// In how many slots the members are. There are several times as many as members, so few members share one.
+const SLOTS: usize = 512;
+
+/// Returns the slot of a name: of its length, and of its first, middle and last character.
+fn slot(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let [Some(first), Some(middle), Some(last)] =
+        [bytes.first(), bytes.get(bytes.len() / 2), bytes.last()]
+    else {
+        return 0;
+    };
+    let [first, middle, last] = [first, middle, last].map(|byte| usize::from(*byte));
+    (bytes.len() * 7 + first * 31 + middle * 17 + last * 17) % SLOTS
 }
 
 /// All members, in the order of a response.

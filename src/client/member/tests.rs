@@ -12,6 +12,18 @@ fn every_member_is_found_by_its_unique_name() {
 }
 
 #[test]
+fn few_members_share_a_slot() {
+    let mut slots: Vec<usize> = MEMBERS.iter().map(|member| slot(member.name)).collect();
+    slots.sort_unstable();
+    slots.dedup();
+    let shared = MEMBERS.len() - slots.len();
+    assert!(
+        shared * 10 < MEMBERS.len(),
+        "{shared}: choose other factors"
+    );
+}
+
+#[test]
 fn members_named_uri_are_urls() {
     // The client's name in its certificate.
     let is_name = |name: &str| name == "tls_client_auth_san_uri";

@@ -102,16 +102,16 @@ fn read_host(host: &str) -> Result<Option<IpAddr>, String> {
 
 /// RFC 1123 section 2.1. The underscore is not allowed there, but it occurs in practice.
 pub(in crate::client::rules) fn is_domain_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.len() <= 253 && name.split('.').all(is_label)
+    let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
+    name.len() <= 253 && name.split(|byte| *byte == b'.').all(is_label)
 }
 
-fn is_label(label: &str) -> bool {
-    let mut bytes = label.bytes();
+fn is_label(label: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=63).contains(&label.len())
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+        && label.iter().all(is_allowed)
+        && !label.starts_with(b"-")
+        && !label.ends_with(b"-")
 }
 
 #[cfg(test)]

@@ -122,7 +122,8 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
 
 fn line(batches: u64) -> String {
     let text = format!("{HEAD}{VERSION} {batches:020}");
-    format!("{text} {}\n", sha256_hex(text.as_bytes()))
+    let digest = sha256_hex(text.as_bytes());
+    [&text, " ", &digest, "\n"].concat()
 }
 
 fn parse(text: &str) -> Option<u64> {

@@ -29,6 +29,9 @@ type KnownValues = RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>;
 
 /// The maximum count of numbers that are kept in memory. There are few that many changes count in.
 const NUMBERS: usize = 1_024;
+/// The maximum length of a key, in bytes, of what belongs to the store as a whole and is compared with many changes: above
+/// all, the proof of the key of secrets.
+const SHORT: usize = 2;
 
 /// The only writer.
 pub(in crate::store) struct Writer<E: Engine> {
@@ -38,7 +41,8 @@ pub(in crate::store) struct Writer<E: Engine> {
     broken: Option<Instant>,
     /// When counting last failed.
     miscounted: Option<Instant>,
-    /// Numbers as they were last written, so that they are not read for each batch: nobody else writes.
+    /// Numbers and values with short keys, as they are stored, so that they are not read for each batch: nobody else
+    /// writes.
     numbers: Values,
     journal: Journal,
 }
@@ -155,7 +159,7 @@ impl<E: Engine> Writer<E> {
         let next = self
             .integrity
             .next(|key| self.recall(known, key), &values)?;
-        let numbers = self.numbers_of(&values);
+        let numbers = self.numbers_of(&values, known);
         next.join(&mut values);
         let written = self.database.write(&values);
         match &written {
@@ -176,14 +180,19 @@ impl<E: Engine> Writer<E> {
         written
     }
 
-    /// Returns those of `values` that are kept: numbers, marks of chains, and whatever is kept under the same keys.
-    fn numbers_of(&self, values: &Values) -> Values {
+    /// Returns what is kept of a batch that writes `values`: numbers, marks of chains, what was read under short keys, and
+    /// whatever is kept under the same keys.
+    fn numbers_of(&self, values: &Values, known: &KnownValues) -> Values {
         let mut numbers = Values::new();
+        for (key, value) in known.borrow().iter().filter(|(key, _)| key.len() <= SHORT) {
+            numbers.insert(key.clone(), value.clone());
+        }
         for (key, value) in values {
             let is_number = value
                 .as_ref()
                 .is_some_and(|value| [size_of::<u64>(), MARK].contains(&value.len()));
-            if is_number || self.numbers.contains_key(key) {
+            let is_kept = || self.numbers.contains_key(key) || numbers.contains_key(key);
+            if is_number || is_kept() {
                 numbers.insert(key.clone(), value.clone());
             }
         }

@@ -29,10 +29,21 @@ impl TestStore {
 
     /// Returns the outcome of a change that stores `value` under `key`.
     fn put(&mut self, key: &str, value: &str) -> Result<crate::store::Applied, StoreError> {
+        self.put_while(key, value, Vec::new())
+    }
+
+    /// Does so as long as `expect` is met.
+    fn put_while(
+        &mut self,
+        key: &str,
+        value: &str,
+        expect: Vec<Expectation>,
+    ) -> Result<crate::store::Applied, StoreError> {
         let (answer, mut outcome) = oneshot::channel();
         let put = vec![(key.into(), value.into())];
         self.writer.commit(vec![(
             Change {
+                expect,
                 put,
                 ..Change::default()
             },
@@ -78,6 +89,31 @@ fn no_write_happens_before_a_failed_database_is_reopened() {
     while place.writer.counts() {
         place.writer.count();
     }
+    assert!(place.writer.integrity.damage().is_none());
+}
+
+#[test]
+fn what_many_changes_expect_is_read_once_and_known_after_it_changes() {
+    let mut place = TestStore::new();
+    let expect = |value: &str| vec![Expectation::Value(b"k".to_vec(), value.into())];
+    place.put("k", "first").unwrap();
+    place.put_while("c/a", "1", expect("first")).unwrap();
+    place.put("k", "second").unwrap();
+    let late = place.put_while("c/a", "2", expect("first"));
+    assert!(matches!(late, Err(StoreError::Conflict)));
+    place.put_while("c/a", "3", expect("second")).unwrap();
+    // Nobody else writes. If somebody did, the writer would not notice, since it does not read it again.
+    let database = Arc::clone(&place.database);
+    database
+        .with(|db| db.insert("k", "other").map(drop))
+        .unwrap();
+    place.put_while("c/a", "4", expect("second")).unwrap();
+    // After a failed write, the writer reads everything anew.
+    place.broke(2 * MENDING);
+    database
+        .with(|db| db.insert("k", "second").map(drop))
+        .unwrap();
+    place.put_while("c/a", "5", expect("second")).unwrap();
     assert!(place.writer.integrity.damage().is_none());
 }
 
