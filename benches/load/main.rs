@@ -40,8 +40,7 @@ use tempfile::TempDir;
 use driver::{Outcome, Size};
 
 /// The allocator of the binary, used for the floor and the product.
-#[global_allocator]
-static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use mimalloc as _;
 
 /// An ordinary registration of a confidential client.
 const BODY: &str = r#"{"redirect_uris":["https://client.example.org/callback","https://client.example.org/callback2"],"client_name":"My Example","client_name#fr":"Mon Exemple","token_endpoint_auth_method":"client_secret_basic","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"scope":"openid profile email","logo_uri":"https://client.example.org/logo.png","contacts":["ve7jtb@example.org","mary@example.org"]}"#;

@@ -1,7 +1,7 @@
 //! What the metrics have from the start on, and what is measured when they are read: certificates and the process.
 
 use crate::metrics::{Scraped, series};
-use crate::process::until;
+use crate::process::{command, until};
 use crate::tls;
 
 /// `increase` of a counter that appears with its first event is 0.
@@ -90,4 +90,18 @@ async fn the_process_is_measured_under_the_names_that_dashboards_know() {
         assert!(value >= Some(least), "{name}: {value:?}");
     }
     assert!(series["process_open_fds"] < series["process_max_fds"]);
+}
+
+/// The allocator takes the place of that of the C library when the binary is linked. If that failed, nothing but the speed
+/// would show it.
+#[test]
+fn memory_comes_from_the_allocator_that_is_linked() {
+    let mut version = command(&["--version"]);
+    let output = version.env("MIMALLOC_SHOW_STATS", "1").output().unwrap();
+    let statistics = String::from_utf8(output.stderr).unwrap();
+    let pages = statistics.lines().find_map(|line| {
+        let (_, numbers) = line.trim().strip_prefix("pages ")?.split_once(':')?;
+        numbers.split_whitespace().next()?.parse::<u32>().ok()
+    });
+    assert!(pages.is_some_and(|pages| pages > 5), "{statistics}");
 }
