@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_path_to_error::{Path, Segment};
+use serde_path_to_error::Segment;
 
 /// The maximum length of a name that a message repeats.
 const NAME: usize = 64;
@@ -15,7 +15,7 @@ const NAME: usize = 64;
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let reason = told(&error.inner().to_string());
-        match shown(error.path()) {
+        match shown(error.path().iter()) {
             path if path.is_empty() => reason,
             path => format!("{path}: {reason}"),
         }
@@ -50,6 +50,15 @@ fn told(message: &str) -> String {
     }
 }
 
+/// Returns a message of serde about a value of a wrong type, or about a word that is not one of those that are possible,
+/// without the value. `None`: the message is about something else.
+pub(crate) fn without_value(message: &str) -> Option<String> {
+    let (found, expected) = message.rsplit_once(", expected ")?;
+    let kinds = ["invalid type: ", "invalid value: ", "unknown variant `"];
+    let is_about_value = kinds.iter().any(|kind| found.starts_with(kind));
+    is_about_value.then(|| format!("must be {}", meant(expected)))
+}
+
 /// Returns what serde expects in words of JSON.
 fn meant(expected: &str) -> &str {
     match expected {
@@ -57,6 +66,8 @@ fn meant(expected: &str) -> &str {
         "a string" | "a borrowed string" => "a text",
         "a map" => "an object",
         "a sequence" => "an array",
+        "string or map" => "a text or an object",
+        "socket address" => "an address with a port, such as 127.0.0.1:8080",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
@@ -66,7 +77,7 @@ fn meant(expected: &str) -> &str {
 }
 
 /// Returns where the value is, up to a name that does not look like one: it could be a secret that is there by mistake.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown<'a>(path: impl Iterator<Item = &'a Segment>) -> String {
     let mut text = String::new();
     for segment in path {
         match segment {

@@ -9,6 +9,7 @@ use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
+use crate::base::typed;
 use crate::config::{
     ConfigError, ConfigErrors, Configuration, DEFAULTS, File, Live, Origins, Setting, Settings,
     ValueSource, check, patch::is_live_section, tree::lookup, tree::members, tree::put,
@@ -86,7 +87,7 @@ impl MergedLayers {
                 valid.push(setting);
             }
         }
-        (self.settings, self.live) = typed(&values)?;
+        (self.settings, self.live) = parts(&values)?;
         self.values = values;
         for setting in valid {
             let key = &setting.key;
@@ -111,11 +112,12 @@ impl MergedLayers {
         let default = lookup(&DEFAULTS, &setting.key);
         let is_entry = matches!(default, Some(Value::Array(_)))
             && matches!(&setting.value, Value::Array(items) if items.iter().any(Value::is_object));
-        let key = match error.path().iter().nth(setting.key.split('.').count()) {
+        let depth = setting.key.split('.').count();
+        let key = match error.path().iter().nth(depth) {
             Some(Segment::Seq { index }) if is_entry => format!("{}[{index}]", setting.key),
             _ => setting.key.clone(),
         };
-        let mut reason = error.inner().to_string();
+        let mut reason = told(error, depth + usize::from(is_entry));
         if let Some(default) = default.filter(|value| !value.is_null()) {
             let hint = format!("; the default is {default}");
             if hint.len() <= LONGEST_HINT {
@@ -199,8 +201,21 @@ impl MergedLayers {
 /// A value of a wrong type, with its path.
 type TypeError = serde_path_to_error::Error<serde_json::Error>;
 
+/// Says what is wrong, and where in the value of the option, whose path has `depth` segments. The value is not repeated: it
+/// may be a secret, and errors are logged.
+fn told(error: &TypeError, depth: usize) -> String {
+    let message = error.inner().to_string();
+    let Some(reason) = typed::without_value(&message) else {
+        return message;
+    };
+    match typed::shown(error.path().iter().skip(depth)) {
+        within if within.is_empty() => reason,
+        within => format!("{within}: {reason}"),
+    }
+}
+
 /// Converts `values` to the two parts of the configuration.
-fn typed(values: &Map<String, Value>) -> Result<(Settings, Live), TypeError> {
+fn parts(values: &Map<String, Value>) -> Result<(Settings, Live), TypeError> {
     Ok((part(values, false)?, part(values, true)?))
 }
 

@@ -134,7 +134,7 @@ mod tests {
         );
         check(
             &[("server.tls.clientCertificates", "maybe")],
-            &["unknown variant"],
+            &["must be one of `off`"],
         );
         check(&[("server.tls.clientCa", "ca.pem")], &[]);
     }

@@ -4,7 +4,7 @@
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 
-use crate::base::{JsonError, json};
+use crate::base::{JsonError, json, typed};
 use crate::config::{nearest, patch};
 use crate::live::PatchError;
 
@@ -67,7 +67,7 @@ fn operation_of(value: Value) -> Result<PatchOperation, String> {
     if let (Some(key), Some(value)) = (flat, members.get_mut("value")) {
         loosen(&key, value);
     }
-    serde_json::from_value(members.into()).map_err(|error| format!("{error} (RFC 6902 section 4)"))
+    typed::read(members.into()).map_err(|reason| format!("{reason} (RFC 6902 section 4)"))
 }
 
 /// Converts the member `name` to a JSON Pointer into the document. Returns the key of the option if it was

@@ -100,15 +100,15 @@ fn a_text_means_a_boolean_or_a_number_in_the_flat_form_only() {
     );
     refused(
         set("/registration/dynamicRegistrationEnabled", "false"),
-        "expected a boolean; the default is true",
+        "must be true or false; the default is true",
     );
     refused(
         set("dynamicRegistrationEnabled", "yes"),
-        "expected a boolean; the default is true",
+        "must be true or false; the default is true",
     );
     refused(
         set("clientExpiryGrace", "-1"),
-        "patch: registration.clientExpiryGrace: invalid type",
+        "patch: registration.clientExpiryGrace: must be a whole number from 0",
     );
 }
 
@@ -163,7 +163,7 @@ fn the_error_for_an_invalid_patch_says_what_is_valid() {
     );
     refused(
         json!([{"op": "put", "path": "/scopes"}]),
-        "unknown variant `put`, expected one of",
+        "operation 1: op: must be one of `add`, `remove`",
     );
     refused(
         json!([{"op": "add", "path": "/scopes"}]),

@@ -184,7 +184,7 @@ async fn an_invalid_patch_changes_nothing() {
     for (operations, part) in [
         (
             set("/registration/clientExpiryGrace", "x"),
-            "patch: registration.clientExpiryGrace: invalid type",
+            "patch: registration.clientExpiryGrace: must be a whole number from 0",
         ),
         (
             set("/registration/defaultSubjectType", "other"),

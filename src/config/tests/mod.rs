@@ -67,7 +67,7 @@ fn an_error_names_its_line_and_the_valid_values() {
     check(
         "[registration]\n  dynamicRegistrationEnabled = \"yes\"\n",
         &["r.toml:2:3: registration.dynamicRegistrationEnabled: \
-           invalid type: string \"yes\", expected a boolean; the default is true"],
+           must be true or false; the default is true"],
     );
     check(
         "[registration]\nsoftwareStatementValidationType = \"magic\"\n",
@@ -192,6 +192,18 @@ fn contradicting_options_are_rejected() {
         &["r.toml:1:3: scopes[1].id: 'a' is a duplicate; each id must be unique"],
     );
     check(
+        "[[scopes]]\nid = \"a\"\n[[scopes]]\nid = 5\n",
+        &["r.toml:3:1: scopes[1]: id: must be a text"],
+    );
+    check(
+        "[scripts.secrets]\npin = 48151\n[server]\nlisten = 80\n",
+        &[
+            "r.toml:1:10: scripts.secrets: pin: must be a text or an object; the default is {}",
+            "r.toml:4:1: server.listen: must be an address with a port, such as 127.0.0.1:8080; \
+             the default is \"127.0.0.1:8080\"",
+        ],
+    );
+    check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
         &[
             "r.toml:3:1: scopes[1]: unknown field `name`, expected one of `id`, `pattern`, `description`, `default`, `claims`",
@@ -254,7 +266,7 @@ fn the_limits_of_scripts_are_checked_too() {
     );
     let errors = read("[scripts.secrets]\na = { enf = \"A\" }\n", &[], &[]).unwrap_err();
     assert!(
-        errors.contains("scripts.secrets") && errors.contains("expected `env` or `file`"),
+        errors.contains("scripts.secrets") && errors.contains("a: must be `env` or `file`"),
         "{errors}"
     );
     let right = "[scripts.secrets]\na = { env = \"A\" }\nb = { file = \"b.txt\" }\n";

@@ -64,7 +64,7 @@ fn an_error_in_a_patch_is_reported_like_one_in_the_file() {
     fails(
         json!({"registration.dynamicRegistrationEnabled": "yes"}),
         "patch: registration.dynamicRegistrationEnabled: \
-         invalid type: string \"yes\", expected a boolean; the default is true",
+         must be true or false; the default is true",
     );
     fails(
         json!({"registration.grantTypeSupported": []}),
