@@ -116,23 +116,31 @@ impl VerifiedLog {
         self.nothing()
     }
 
-    /// Returns the message about a file of which nothing was verified. It says nothing about the log, good or bad.
+    /// Returns the message about a log or a file of which nothing was verified although it has events. It says nothing
+    /// about the log, good or bad.
     fn nothing(&self) -> Option<String> {
-        let skipped = self.skipped.filter(|_| self.events == 0)?;
-        let counts = format!(
-            "{} without a digest, {} without an event",
-            counted(self.without_digest, "event"),
-            counted(skipped, "line")
-        );
+        let without_digest = counted(self.without_digest, "event");
+        match self.skipped {
+            _ if self.events > 0 => None,
+            None if self.without_digest == 0 => None,
+            None => Some(format!(
+                "no event was verified: the log has {without_digest} that an earlier version wrote without a digest"
+            )),
+            Some(skipped) => Some(self.nothing_in_file(&without_digest, skipped)),
+        }
+    }
+
+    fn nothing_in_file(&self, without_digest: &str, skipped: u64) -> String {
+        let skipped = counted(skipped, "line");
         let only = match self.unconfirmed {
             Some(position) => format!(
                 ", and the event at position {position}, which only the event before it could confirm"
             ),
             None => String::new(),
         };
-        Some(format!(
-            "no event was verified: the file has {counts}{only}"
-        ))
+        format!(
+            "no event was verified: the file has {without_digest} without a digest, {skipped} without an event{only}"
+        )
     }
 
     fn say(&self) {
