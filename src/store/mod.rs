@@ -264,8 +264,13 @@ impl Store {
     /// of that reaches this store.
     pub(crate) fn overlay(&self, past: PastUses) -> Self {
         let hidden = match past {
-            PastUses::Count => None,
-            PastUses::Forget => Some(ExpiringKind::SingleUse.record(b"")),
+            PastUses::Count => Vec::new(),
+            PastUses::Forget => {
+                let uses = ExpiringKind::InitialAccess.own_number(b"");
+                uses.into_iter()
+                    .chain([ExpiringKind::SingleUse.record(b"")])
+                    .collect()
+            }
         };
         let overlay = Overlay::on(Arc::clone(&self.backend), hidden);
         Self::on(Arc::new(overlay), self.sealing_keys.clone())

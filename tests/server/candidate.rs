@@ -89,6 +89,31 @@ async fn a_shadow_shows_what_would_differ_and_has_no_effect() {
     assert_eq!(listed.body["clients"].as_array().unwrap().len(), 3);
 }
 
+/// When the candidate judges such a registration, its token is used up.
+#[tokio::test]
+async fn a_shadow_judges_the_registration_with_the_last_use_of_a_token() {
+    let server = with_candidate(PRESENT, |configuration| {
+        configuration.live.registration.scripts_shadow = 1.0;
+    })
+    .await;
+    server.initial_access("one", json!({"uses": 1})).await;
+    let registered = server.post_with("one", &named("good")).await;
+    registered.expect_status(201);
+    server
+        .post_with("one", &named("good"))
+        .await
+        .expect_status(401);
+    let judged = async || {
+        let shadow = report(&server).await["shadow"].clone();
+        (shadow["same"].as_u64() != Some(0) || shadow["different"].as_u64() != Some(0))
+            .then_some(shadow)
+    };
+    assert_eq!(
+        until(judged).await,
+        json!({"share": 1.0, "same": 1, "different": 0, "skipped": 0})
+    );
+}
+
 #[tokio::test]
 async fn a_share_of_the_requests_is_decided_by_the_candidate() {
     let server = with_candidate(NEXT, |configuration| {

@@ -17,13 +17,13 @@ pub(in crate::store) struct Overlay {
     below: Arc<dyn Backend>,
     /// The written values; `None` for a removed key.
     written: Mutex<Values>,
-    /// Pairs of `below` whose keys have this prefix are not shown.
-    hidden: Option<Vec<u8>>,
+    /// Pairs of `below` whose keys have one of these prefixes are not shown.
+    hidden: Vec<Vec<u8>>,
 }
 
 impl Overlay {
-    /// Shows `below`, except its keys with the prefix `hidden`.
-    pub(in crate::store) const fn on(below: Arc<dyn Backend>, hidden: Option<Vec<u8>>) -> Self {
+    /// Shows `below`, except its keys with a prefix in `hidden`.
+    pub(in crate::store) const fn on(below: Arc<dyn Backend>, hidden: Vec<Vec<u8>>) -> Self {
         Self {
             below,
             written: Mutex::new(Values::new()),
@@ -37,8 +37,7 @@ impl Overlay {
     }
 
     fn is_hidden(&self, key: &[u8]) -> bool {
-        let hidden = self.hidden.as_ref();
-        hidden.is_some_and(|prefix| key.starts_with(prefix))
+        self.hidden.iter().any(|prefix| key.starts_with(prefix))
     }
 
     async fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
