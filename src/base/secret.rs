@@ -230,9 +230,9 @@ const RETIRED: Duration = Duration::from_hours(1);
 /// The keys of a store: one seals, and while it replaces another, the previous ones open what they sealed. All clones
 /// share the keys, so a key that is replaced is replaced everywhere.
 #[derive(Clone)]
-pub(crate) struct SealingKeys(Arc<ArcSwap<KeySet>>);
+pub(crate) struct SealingKeys(Arc<ArcSwap<SealingKeySet>>);
 
-struct KeySet {
+struct SealingKeySet {
     current: SealingKey,
     previous: Vec<SealingKey>,
     /// What the store has as the proof that `current` is its key; `None` if its key is never replaced.
@@ -241,7 +241,7 @@ struct KeySet {
     retired: Vec<(SealingKey, Instant)>,
 }
 
-impl KeySet {
+impl SealingKeySet {
     /// Returns the set that takes the place of this one.
     fn next(&self, current: &SealingKey, previous: &[SealingKey], proof: Option<&[u8]>) -> Self {
         let is_kept = |key: &SealingKey| key == current || previous.contains(key);
@@ -287,7 +287,7 @@ impl From<SealingKey> for SealingKeys {
 impl SealingKeys {
     /// Returns the keys of which `current` seals and all open.
     pub(crate) fn new(current: SealingKey, previous: Vec<SealingKey>) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(KeySet {
+        Self(Arc::new(ArcSwap::from_pointee(SealingKeySet {
             current,
             previous,
             proof: None,

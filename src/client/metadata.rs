@@ -411,15 +411,11 @@ mod tests {
             let further = (0..further).map(|number| (format!("x{number}"), Some(number)));
             let steps: Vec<_> = further.chain(steps).collect();
             for (name, value) in &steps {
-                match value {
-                    Some(value) => {
-                        metadata.set(name, *value);
-                        expected.insert(name.clone(), (*value).into());
-                    }
-                    None => {
-                        let removed = metadata.remove(name);
-                        assert_eq!(removed, expected.shift_remove(name));
-                    }
+                if let Some(value) = value {
+                    metadata.set(name, *value);
+                    expected.insert(name.clone(), (*value).into());
+                } else {
+                    assert_eq!(metadata.remove(name), expected.shift_remove(name));
                 }
             }
             for (name, _) in &steps {

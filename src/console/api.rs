@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use crate::admin::endpoint::SignedIn;
-use crate::console::respond::{Failure, sentence};
+use crate::console::respond::{PageFailure, sentence};
 use crate::http::{AssembledRequest, CorrelationId, Problem, peer};
 
 /// The largest answer that a page is made of, in bytes.
@@ -20,7 +20,7 @@ const MOST_BYTES: usize = 32 << 20;
 pub(super) struct Api(Router);
 
 /// A call.
-pub(super) struct Call {
+pub(super) struct ApiCall {
     method: Method,
     path: String,
     headers: HeaderMap,
@@ -28,12 +28,12 @@ pub(super) struct Call {
 }
 
 /// The answer to a call that was not refused.
-pub(super) struct Answered {
+pub(super) struct ApiAnswer {
     /// `null` if it has no body.
     pub(super) body: Value,
 }
 
-impl Call {
+impl ApiCall {
     pub(super) fn new(method: Method, path: &str) -> Self {
         Self {
             method,
@@ -76,10 +76,11 @@ impl Api {
         &self,
         parts: &Parts,
         signed_in: SignedIn,
-        call: Call,
-    ) -> Result<Answered, Failure> {
+        call: ApiCall,
+    ) -> Result<ApiAnswer, PageFailure> {
         let uri = call.path.parse::<Uri>();
-        let uri = uri.map_err(|_| Failure::invalid("A value is too long, or cannot be sent."))?;
+        let uri =
+            uri.map_err(|_| PageFailure::invalid("A value is too long, or cannot be sent."))?;
         let request = AssembledRequest {
             method: call.method,
             uri,
@@ -96,7 +97,7 @@ impl Api {
         };
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         if head.status.is_success() {
-            return Ok(Answered { body });
+            return Ok(ApiAnswer { body });
         }
         Err(refused(head.status, head.headers.get(RETRY_AFTER), &body))
     }
@@ -113,13 +114,13 @@ fn signed(mut request: Request<Body>, parts: &Parts, signed_in: SignedIn) -> Req
 }
 
 /// Returns why the API refused, in the words of its answer.
-fn refused(status: StatusCode, retry_after: Option<&HeaderValue>, body: &Value) -> Failure {
+fn refused(status: StatusCode, retry_after: Option<&HeaderValue>, body: &Value) -> PageFailure {
     let described = body.get("error_description").and_then(Value::as_str);
     let code = body.get("error").and_then(Value::as_str);
     let text = described.or(code).unwrap_or("the request was refused");
     // A session is no access token, whatever the API is used with.
     let text = text.replace("the access token lacks", "you lack");
-    Failure {
+    PageFailure {
         status,
         text: sentence(&text),
         retry_after: retry_after.cloned(),

@@ -1,12 +1,12 @@
 //! The difference of two texts, as `diff -u` shows it.
 
 /// Lines that were removed and added.
-pub(super) struct Difference {
+pub(super) struct LineDifference {
     pub(super) title: String,
     pub(super) lines: Vec<(&'static str, &'static str, String)>,
 }
 
-impl Difference {
+impl LineDifference {
     /// Returns the lines in which `after` differs from `before`, with some lines around them.
     pub(super) fn between(title: impl Into<String>, before: &str, after: &str) -> Self {
         let changes = similar::TextDiff::from_lines(before, after);
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_difference_has_the_changed_lines_and_some_around_them() {
-        let difference = Difference::between("x", "a\nb\nc\n", "a\nB\nc\n");
+        let difference = LineDifference::between("x", "a\nb\nc\n", "a\nB\nc\n");
         let lines: Vec<String> = difference
             .lines
             .iter()

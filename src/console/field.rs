@@ -2,7 +2,7 @@
 
 /// A field of a form.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Field {
+pub(super) struct FormField {
     pub(super) name: &'static str,
     pub(super) label: String,
     pub(super) kind: FieldKind,
@@ -25,7 +25,7 @@ pub(super) enum FieldKind {
     Choice(Vec<(String, String)>),
 }
 
-impl Field {
+impl FormField {
     /// A field for a short text.
     pub(super) fn text(name: &'static str, label: &str, value: impl Into<String>) -> Self {
         Self {

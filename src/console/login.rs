@@ -12,18 +12,18 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use url::Url;
 
-use crate::admin::endpoint::Identity;
+use crate::admin::endpoint::AdminIdentity;
 use crate::base::{Secret, Timestamp, hmac_sha256_hex, random, scope, sha256, texts_equal};
-use crate::console::respond::{self, Failure, sentence};
+use crate::console::respond::{self, PageFailure, sentence};
 use crate::console::sign_in::{self, local, no_randomness};
 use crate::console::view::OutcomePage;
-use crate::console::visit::Visit;
+use crate::console::visit::PageVisit;
 use crate::console::{Console, PATH, session};
 use crate::http::{Form, Problem, peer};
 use crate::service::{
-    Attempt, Brought, Context, LoginFault, LoginProvider, Person, Service, refusal,
+    Brought, Context, LoginFault, LoginProvider, Person, Service, SignInAttempt, refusal,
 };
-use crate::store::{Action, Author, Holder, UsedOnce};
+use crate::store::{Action, Author, SessionHolder, UsedOnce};
 
 /// The page that leads to the provider.
 pub(super) const BEGIN: &str = "login";
@@ -41,8 +41,8 @@ const COUNTED: &str = "(OpenID Provider)";
 const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// Whether a session of `holder` is still one that the configuration permits.
-pub(super) fn is_current(service: &Service, holder: &Holder) -> bool {
-    let Holder::Person {
+pub(super) fn is_current(service: &Service, holder: &SessionHolder) -> bool {
+    let SessionHolder::Person {
         issuer,
         audience,
         claim,
@@ -78,7 +78,7 @@ async fn lead(
     console: &Console,
     provider: &LoginProvider,
     parts: &Parts,
-) -> Result<Response, Failure> {
+) -> Result<Response, PageFailure> {
     let query = parts.uri.query().unwrap_or_default();
     let query = Form::parse(query.as_bytes()).unwrap_or_default();
     let next = local(query.get("next").unwrap_or_default());
@@ -101,14 +101,14 @@ fn attempt(
     parts: &Parts,
     secret: &Secret,
     begun_at: Timestamp,
-) -> Result<Attempt, Failure> {
+) -> Result<SignInAttempt, PageFailure> {
     let derived = |purpose: &str| {
         let key = secret.expose().as_bytes();
         let text = hmac_sha256_hex(key, purpose.as_bytes());
-        text.map_err(|_| Failure::from(Problem::server_error()))
+        text.map_err(|_| PageFailure::from(Problem::server_error()))
     };
     let begun_at = begun_at.unix();
-    Ok(Attempt {
+    Ok(SignInAttempt {
         state: format!(
             "{begun_at}.{}",
             derived(&format!("state of a sign-in at {begun_at}"))?
@@ -122,7 +122,7 @@ fn attempt(
 /// Returns the address of the page to which the provider leads back: below the issuer if everyone reaches the console
 /// there, and otherwise at the host that the browser has asked for. The provider accepts only the addresses that are
 /// registered there, so a wrong name of the host leads nowhere.
-fn redirect_uri(console: &Console, parts: &Parts) -> Result<String, Failure> {
+fn redirect_uri(console: &Console, parts: &Parts) -> Result<String, PageFailure> {
     let path = format!("{PATH}{CALLBACK}");
     if console.place.is_below_issuer {
         return Ok(console.service.endpoint(&path));
@@ -140,7 +140,7 @@ fn redirect_uri(console: &Console, parts: &Parts) -> Result<String, Failure> {
     };
     match url {
         Ok(url) if is_plain(&url) => Ok(url.to_string()),
-        _ => Err(Failure::invalid(
+        _ => Err(PageFailure::invalid(
             "The request does not name the host of the console.",
         )),
     }
@@ -148,7 +148,7 @@ fn redirect_uri(console: &Console, parts: &Parts) -> Result<String, Failure> {
 
 /// Why nobody is signed in.
 struct Fault {
-    failure: Failure,
+    failure: PageFailure,
     /// The error code in the audit log; none if nobody has failed to prove anything.
     code: Option<&'static str>,
     /// The person, if the provider has named one.
@@ -168,7 +168,7 @@ impl Fault {
 
     fn refused(code: &'static str, text: &str) -> Self {
         Self {
-            failure: Failure::new(StatusCode::FORBIDDEN, text),
+            failure: PageFailure::new(StatusCode::FORBIDDEN, text),
             code: Some(code),
             person: None,
             has_begun: false,
@@ -176,7 +176,7 @@ impl Fault {
     }
 }
 
-impl<T: Into<Failure>> From<T> for Fault {
+impl<T: Into<PageFailure>> From<T> for Fault {
     fn from(failure: T) -> Self {
         Self {
             failure: failure.into(),
@@ -192,7 +192,7 @@ pub(super) async fn end(
     console: &Console,
     provider: &LoginProvider,
     parts: &Parts,
-    before: Option<Visit<'_>>,
+    before: Option<PageVisit<'_>>,
 ) -> Response {
     let cx = Context::new(&console.service);
     let returned = Returned {
@@ -222,7 +222,7 @@ struct Returned<'a> {
 
 impl Returned<'_> {
     /// Returns the secret of the session, and the page to open.
-    async fn finish(&self, before: Option<&Visit<'_>>) -> Result<(Secret, String), Fault> {
+    async fn finish(&self, before: Option<&PageVisit<'_>>) -> Result<(Secret, String), Fault> {
         let query = self.parts.uri.query().unwrap_or_default();
         let answer = Form::parse(query.as_bytes())
             .map_err(|_| Fault::refused("invalid_request", "The address cannot be read."))?;
@@ -234,10 +234,10 @@ impl Returned<'_> {
     /// Opens a session for the person whom the provider has signed in, and returns its secret.
     async fn open(
         &self,
-        attempt: &Attempt,
+        attempt: &SignInAttempt,
         answer: &Form,
         begun: &Secret,
-        before: Option<&Visit<'_>>,
+        before: Option<&PageVisit<'_>>,
     ) -> Result<Secret, Fault> {
         let limits = &self.cx.snapshot.limits;
         let counted = limits.check_failures(peer::client_address(self.parts), COUNTED);
@@ -249,7 +249,7 @@ impl Returned<'_> {
     }
 
     /// Returns the person whom the provider has signed in.
-    async fn person(&self, attempt: &Attempt, answer: &Form) -> Result<Person, Fault> {
+    async fn person(&self, attempt: &SignInAttempt, answer: &Form) -> Result<Person, Fault> {
         let brought = Brought {
             code: answer.get("code"),
             iss: answer.get("iss"),
@@ -266,7 +266,7 @@ impl Returned<'_> {
     }
 
     /// Returns the sign-in that began in this browser with this `state`, its secret, and the page to open afterwards.
-    fn begun(&self, state: &str) -> Result<(Attempt, Secret, String), Fault> {
+    fn begun(&self, state: &str) -> Result<(SignInAttempt, Secret, String), Fault> {
         let unknown = || {
             let text = "This sign-in has ended, or began in another browser. Sign in again.";
             Fault::refused("invalid_state", text)
@@ -287,7 +287,7 @@ impl Returned<'_> {
     }
 
     /// Returns what the session of a person has.
-    fn holder(&self, person: Person) -> Result<(Holder, Identity), Fault> {
+    fn holder(&self, person: Person) -> Result<(SessionHolder, AdminIdentity), Fault> {
         let settings = &self.cx.service.settings.admin;
         let from = &settings.login.scopes_from;
         let scope = from.scopes(&settings.scopes, &person.values).join(" ");
@@ -297,7 +297,7 @@ impl Returned<'_> {
         let mut values = person.values;
         values.retain(|value| from.values.contains_key(value));
         values.dedup();
-        let holder = Holder::Person {
+        let holder = SessionHolder::Person {
             issuer: self.provider.issuer.clone(),
             audience: settings.login.client_id.clone().unwrap_or_default(),
             subject: person.subject,
@@ -306,7 +306,7 @@ impl Returned<'_> {
             values,
             scope: scope.clone(),
         };
-        let identity = Identity::person(holder.actor(), person.name, &scope);
+        let identity = AdminIdentity::person(holder.actor(), person.name, &scope);
         Ok((holder, identity))
     }
 
@@ -336,7 +336,7 @@ impl Returned<'_> {
     }
 
     /// Counts, logs and audits a failure. Returns what the browser is told.
-    fn record(&self, fault: Fault) -> Failure {
+    fn record(&self, fault: Fault) -> PageFailure {
         let Fault {
             failure,
             code,
@@ -373,7 +373,7 @@ impl Returned<'_> {
         let stranger = refusal::stranger(self.parts);
         match person {
             Some(person) => Author {
-                actor: Some(Holder::actor_of(&person.subject)),
+                actor: Some(SessionHolder::actor_of(&person.subject)),
                 actor_name: Some(person.name),
                 ..stranger
             },
@@ -383,21 +383,21 @@ impl Returned<'_> {
 }
 
 /// Returns why the provider has signed nobody in.
-fn failure(provider: &LoginProvider, fault: &LoginFault) -> Failure {
+fn failure(provider: &LoginProvider, fault: &LoginFault) -> PageFailure {
     match fault {
         LoginFault::Unavailable(reason) => {
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(reason))
+            PageFailure::new(StatusCode::SERVICE_UNAVAILABLE, &sentence(reason))
         }
         LoginFault::Refused(reason) => {
             let text = format!("{} did not sign you in: {reason}.", provider.host);
-            Failure::new(StatusCode::FORBIDDEN, &text)
+            PageFailure::new(StatusCode::FORBIDDEN, &text)
         }
     }
 }
 
 /// Returns the page of a failure. It has no form and sets no cookie: the browser may have a session that it does not send
 /// when another site has led it here.
-fn outcome(failure: &Failure) -> Response {
+fn outcome(failure: &PageFailure) -> Response {
     let page = OutcomePage {
         title: "Not signed in",
         text: failure.text.clone(),

@@ -30,9 +30,9 @@ use hyper::{Method, Request};
 use crate::http::{Form, FormError, peer};
 use crate::service::Service;
 use api::Api;
-use respond::{Content, Failure};
+use respond::{PageContent, PageFailure};
 use session::{CookieUse, Cookies};
-use visit::Visit;
+use visit::PageVisit;
 
 pub(crate) use pages::routes;
 
@@ -41,7 +41,7 @@ pub(crate) const PATH: &str = "/console/";
 
 /// Who may see the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Audience {
+pub(crate) enum ConsoleAudience {
     /// Everyone who can reach the listener.
     Everyone,
     /// Callers on this machine that no proxy passes on.
@@ -50,9 +50,9 @@ pub(crate) enum Audience {
 
 /// How the console is served.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct ConsolePlace {
     /// Who may see it.
-    pub(crate) audience: Audience,
+    pub(crate) audience: ConsoleAudience,
     /// Whether browsers reach it by https.
     pub(crate) is_https: bool,
     /// Whether browsers reach it below the issuer.
@@ -63,13 +63,17 @@ pub(crate) struct Place {
 struct Console {
     service: Arc<Service>,
     api: Api,
-    place: Place,
+    place: ConsolePlace,
     cookies: Cookies,
     login_cookies: Cookies,
 }
 
 /// Returns the routes of the console, which calls the admin API through `api`.
-pub(crate) fn router(service: &Arc<Service>, api: Router, place: Place) -> Router<Arc<Service>> {
+pub(crate) fn router(
+    service: &Arc<Service>,
+    api: Router,
+    place: ConsolePlace,
+) -> Router<Arc<Service>> {
     let console = Arc::new(Console {
         service: Arc::clone(service),
         api: Api::new(api),
@@ -90,7 +94,7 @@ pub(crate) fn router(service: &Arc<Service>, api: Router, place: Place) -> Route
 
 async fn answer(console: &Console, request: Request<Body>) -> Response {
     let (mut parts, _) = request.into_parts();
-    if console.place.audience == Audience::ThisMachine && !peer::is_local(&parts) {
+    if console.place.audience == ConsoleAudience::ThisMachine && !peer::is_local(&parts) {
         return respond::no_console();
     }
     let response = match parts.uri.path().strip_prefix(PATH) {
@@ -113,7 +117,7 @@ async fn answer_page(console: &Console, parts: &mut Parts, page: &str) -> Respon
         Method::POST => Some(Form::take(parts)),
         _ => return respond::method_not_allowed(),
     };
-    let visit = match Visit::begin(console, parts).await {
+    let visit = match PageVisit::begin(console, parts).await {
         Ok(visit) => visit,
         Err(failure) => return respond::plain_failure(&failure),
     };
@@ -125,7 +129,7 @@ async fn answer_visitor(
     console: &Console,
     parts: &Parts,
     page: &str,
-    (form, visit): (Option<Result<Form, FormError>>, Option<Visit<'_>>),
+    (form, visit): (Option<Result<Form, FormError>>, Option<PageVisit<'_>>),
 ) -> Response {
     if page == sign_in::PAGE
         && let Some(Ok(form)) = &form
@@ -149,20 +153,24 @@ async fn answer_visitor(
 
 /// Answers an administrator who is signed in.
 async fn answer_visit(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     page: &str,
     form: Option<Result<Form, FormError>>,
 ) -> Response {
     let content = match form {
         None => pages::show(visit, page).await,
         Some(Ok(form)) => submit(visit, page, &form).await,
-        Some(Err(error)) => Err(Failure::invalid(&error.to_string())),
+        Some(Err(error)) => Err(PageFailure::invalid(&error.to_string())),
     };
     visit.answer(page, content)
 }
 
 /// Does what a form of our own asks for.
-async fn submit(visit: &Visit<'_>, page: &str, form: &Form) -> Result<Content, Failure> {
+async fn submit(
+    visit: &PageVisit<'_>,
+    page: &str,
+    form: &Form,
+) -> Result<PageContent, PageFailure> {
     visit.check_form(form)?;
     pages::submit(visit, page, form).await
 }

@@ -26,7 +26,7 @@ pub(super) fn is_refresh(headers: &HeaderMap) -> bool {
 }
 
 /// What a page answers with.
-pub(super) enum Content {
+pub(super) enum PageContent {
     /// A page.
     Page {
         /// Its title.
@@ -40,7 +40,7 @@ pub(super) enum Content {
     SignedOut,
 }
 
-impl Content {
+impl PageContent {
     pub(super) fn page(title: impl Into<String>, blocks: Vec<Block>) -> Self {
         let title = title.into();
         Self::Page { title, blocks }
@@ -49,14 +49,14 @@ impl Content {
 
 /// Why a page is not shown, or nothing was done.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(super) struct PageFailure {
     pub(super) status: StatusCode,
     pub(super) text: String,
     /// Seconds until the request may be repeated.
     pub(super) retry_after: Option<HeaderValue>,
 }
 
-impl Failure {
+impl PageFailure {
     pub(super) fn new(status: StatusCode, text: &str) -> Self {
         Self {
             status,
@@ -83,7 +83,7 @@ impl Failure {
     }
 }
 
-impl From<Problem> for Failure {
+impl From<Problem> for PageFailure {
     fn from(problem: Problem) -> Self {
         let (status, text) = (problem.status(), sentence(problem.description()));
         let retry_after = problem.into_response().headers().get(RETRY_AFTER).cloned();
@@ -95,7 +95,7 @@ impl From<Problem> for Failure {
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for PageFailure {
     fn from(error: StoreError) -> Self {
         Problem::from(error).into()
     }
@@ -162,7 +162,7 @@ pub(super) fn asset(name: &str) -> Option<Response> {
 }
 
 /// Returns the answer without a page, for a caller whose session is not known.
-pub(super) fn plain_failure(failure: &Failure) -> Response {
+pub(super) fn plain_failure(failure: &PageFailure) -> Response {
     let text = failure.text.clone();
     let mut response = typed(failure.status, "text/plain; charset=utf-8", text);
     put_wait(&mut response, failure);
@@ -170,7 +170,7 @@ pub(super) fn plain_failure(failure: &Failure) -> Response {
 }
 
 /// Adds when the request may be repeated.
-pub(super) fn put_wait(response: &mut Response, failure: &Failure) {
+pub(super) fn put_wait(response: &mut Response, failure: &PageFailure) {
     if let Some(seconds) = &failure.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.clone());
     }

@@ -5,16 +5,16 @@ use hyper::StatusCode;
 use hyper::header::{HeaderValue, USER_AGENT, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 
-use crate::admin::endpoint::Identity;
+use crate::admin::endpoint::AdminIdentity;
 use crate::base::{NoRandomness, Secret, printable, random, scope};
 use crate::client::Client;
-use crate::console::respond::{self, Failure};
+use crate::console::respond::{self, PageFailure};
 use crate::console::view::{LoginLink, SignInPage, href};
-use crate::console::visit::Visit;
+use crate::console::visit::PageVisit;
 use crate::console::{Console, login, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
-use crate::store::{Action, AuditEvent, Change, Holder, Session, Sessions};
+use crate::store::{Action, AuditEvent, Change, Session, SessionHolder, Sessions};
 use crate::token;
 
 /// The page that signs in.
@@ -101,16 +101,16 @@ pub(super) fn local(next: &str) -> &str {
     }
 }
 
-pub(super) fn no_randomness(error: &NoRandomness) -> Failure {
+pub(super) fn no_randomness(error: &NoRandomness) -> PageFailure {
     tracing::error!(%error, "no session could be created");
-    Failure::from(Problem::server_error())
+    PageFailure::from(Problem::server_error())
 }
 
 /// Signs in with the credentials in the form. A session that the browser has ends.
 pub(super) async fn post(
     console: &Console,
     parts: &Parts,
-    before: Option<Visit<'_>>,
+    before: Option<PageVisit<'_>>,
     form: &Form,
 ) -> Response {
     let secret = console.cookies.read(&parts.headers);
@@ -119,7 +119,7 @@ pub(super) async fn post(
         begin(console, parts, before.as_ref(), form).await
     } else {
         let text = "The form had expired, or your browser does not accept cookies. Sign in again.";
-        Err(Failure::new(StatusCode::FORBIDDEN, text))
+        Err(PageFailure::new(StatusCode::FORBIDDEN, text))
     };
     let next = form.get("next").unwrap_or_default();
     match begun {
@@ -149,16 +149,23 @@ fn signed_in(console: &Console, next: &str, secret: &Secret) -> Response {
 async fn begin(
     console: &Console,
     parts: &Parts,
-    before: Option<&Visit<'_>>,
+    before: Option<&PageVisit<'_>>,
     form: &Form,
-) -> Result<Secret, Failure> {
+) -> Result<Secret, PageFailure> {
     let cx = Context::new(&console.service);
     let client = authenticated(&cx, parts, form).await?;
-    let holder = Holder::Administrator {
+    let holder = SessionHolder::Administrator {
         client_id: client.id.clone(),
         client_issued_at: client.issued_at,
     };
-    open(&cx, parts, before, holder, &Identity::client(&client, "")).await
+    open(
+        &cx,
+        parts,
+        before,
+        holder,
+        &AdminIdentity::client(&client, ""),
+    )
+    .await
 }
 
 /// Begins a session, and ends the one that the browser has. Returns its secret.
@@ -168,10 +175,10 @@ async fn begin(
 pub(super) async fn open(
     cx: &Context<'_>,
     parts: &Parts,
-    before: Option<&Visit<'_>>,
-    holder: Holder,
-    identity: &Identity,
-) -> Result<Secret, Failure> {
+    before: Option<&PageVisit<'_>>,
+    holder: SessionHolder,
+    identity: &AdminIdentity,
+) -> Result<Secret, PageFailure> {
     let secret = random::token().map_err(|error| no_randomness(&error))?;
     let session = new_session(cx, parts, holder);
     let event = signed_in_event(cx, parts, &session, identity);
@@ -179,7 +186,7 @@ pub(super) async fn open(
     let sessions = &cx.service.store.sessions;
     if !sessions.begin(&secret, &session, &event).await? {
         let text = "There are too many sessions. End some of them, or wait until they end.";
-        return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, text));
+        return Err(PageFailure::new(StatusCode::SERVICE_UNAVAILABLE, text));
     }
     tracing::info!(client_id = identity.id, "administrator signed in");
     if let Some(before) = before {
@@ -193,13 +200,13 @@ fn signed_in_event(
     cx: &Context<'_>,
     parts: &Parts,
     session: &Session,
-    identity: &Identity,
+    identity: &AdminIdentity,
 ) -> AuditEvent {
     let (by, action) = (identity.at(parts), Action::AdministratorSignedIn);
     let event = by.did(action, identity.id.as_str(), cx.begun_at);
     match &session.holder {
-        Holder::Administrator { .. } => event,
-        Holder::Person { issuer, scope, .. } => {
+        SessionHolder::Administrator { .. } => event,
+        SessionHolder::Person { issuer, scope, .. } => {
             let scopes: Vec<&str> = scope::words(scope).collect();
             let event = event.with("issuer", issuer.as_str());
             event.with("scopes", scopes)
@@ -208,7 +215,11 @@ fn signed_in_event(
 }
 
 /// Returns the administrator whose credentials the form has.
-async fn authenticated(cx: &Context<'_>, parts: &Parts, form: &Form) -> Result<Client, Failure> {
+async fn authenticated(
+    cx: &Context<'_>,
+    parts: &Parts,
+    form: &Form,
+) -> Result<Client, PageFailure> {
     let author = refusal::stranger(parts);
     let client_id = form.get("client_id").unwrap_or_default();
     let secret = form.get("client_secret").unwrap_or_default();
@@ -219,15 +230,15 @@ async fn authenticated(cx: &Context<'_>, parts: &Parts, form: &Form) -> Result<C
 }
 
 /// Every wrong pair of an identifier and a secret has the same answer.
-fn refused(problem: Problem) -> Failure {
+fn refused(problem: Problem) -> PageFailure {
     if problem.code() == "invalid_client" {
         let text = "The client ID or the secret is wrong.";
-        return Failure::new(StatusCode::UNAUTHORIZED, text);
+        return PageFailure::new(StatusCode::UNAUTHORIZED, text);
     }
     problem.into()
 }
 
-fn new_session(cx: &Context<'_>, parts: &Parts, holder: Holder) -> Session {
+fn new_session(cx: &Context<'_>, parts: &Parts, holder: SessionHolder) -> Session {
     let browser = parts.headers.get(USER_AGENT);
     let browser = browser.and_then(|name| name.to_str().ok());
     Session {

@@ -4,13 +4,13 @@ use askama::Template;
 use jiff::Timestamp as Moment;
 
 use crate::console::chart::Chart;
-use crate::console::difference::Difference;
-pub(super) use crate::console::field::{Field, FieldKind};
+use crate::console::difference::LineDifference;
+pub(super) use crate::console::field::{FieldKind, FormField};
 
 /// A page of the console, for an administrator who is signed in.
 #[derive(Template)]
 #[template(path = "page.html")]
-pub(super) struct Page {
+pub(super) struct ConsolePage {
     /// Its title.
     pub(super) title: String,
     /// The pages that the administrator can open.
@@ -76,15 +76,15 @@ pub(super) enum Block {
     /// A sentence of explanation.
     Text(String),
     /// Names with their values.
-    Facts(Facts),
+    Facts(FactList),
     /// A table.
-    Table(Table),
+    Table(PageTable),
     /// A form.
-    Form(Form),
+    Form(PageForm),
     /// Several forms beside each other, each a button.
-    Buttons(Vec<Form>),
+    Buttons(Vec<PageForm>),
     /// Lines that were removed and added.
-    Difference(Difference),
+    Difference(LineDifference),
     /// Figures with their names.
     Figures(Vec<Figure>),
     /// A plot.
@@ -92,7 +92,7 @@ pub(super) enum Block {
     /// A value that is shown once.
     Once(Once),
     /// A longer text in its own form, such as JSON.
-    Source(Source),
+    Source(LongText),
     /// The link to the next page of a list.
     Next(String),
     /// Links to pages that belong to this one.
@@ -149,13 +149,13 @@ pub(super) struct Notice {
 }
 
 /// Names with their values.
-pub(super) struct Facts {
+pub(super) struct FactList {
     pub(super) title: &'static str,
     pub(super) rows: Vec<(String, Cell)>,
 }
 
 /// A table, or why it is empty.
-pub(super) struct Table {
+pub(super) struct PageTable {
     pub(super) title: String,
     pub(super) heads: Vec<&'static str>,
     pub(super) rows: Vec<Vec<Cell>>,
@@ -186,12 +186,12 @@ pub(super) enum Cell {
     /// Several values, one in a line.
     Many(Vec<Cell>),
     /// A button that is a form of its own.
-    Button(Box<Form>),
+    Button(Box<PageForm>),
 }
 
 /// A form. Without fields, it is a button.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Form {
+pub(super) struct PageForm {
     pub(super) title: &'static str,
     pub(super) text: String,
     /// The page that it is sent to.
@@ -199,9 +199,9 @@ pub(super) struct Form {
     /// Whether it only searches: its fields are then in the address, and it has no token.
     pub(super) is_search: bool,
     pub(super) hidden: Vec<(String, String)>,
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<FormField>,
     /// Fields that are used rarely. They are shown on request, or if one of them has a value.
-    pub(super) more: Vec<Field>,
+    pub(super) more: Vec<FormField>,
     pub(super) button: &'static str,
     /// What its button says to a reader that does not see what the button is beside.
     pub(super) label: String,
@@ -218,7 +218,7 @@ impl Block {
         rows: Vec<Vec<Cell>>,
         empty: &'static str,
     ) -> Self {
-        Self::Table(Table {
+        Self::Table(PageTable {
             title: title.into(),
             heads: heads.to_vec(),
             rows,
@@ -228,7 +228,7 @@ impl Block {
 
     /// Names with their values.
     pub(super) const fn facts(title: &'static str, rows: Vec<(String, Cell)>) -> Self {
-        Self::Facts(Facts { title, rows })
+        Self::Facts(FactList { title, rows })
     }
 }
 
@@ -237,7 +237,7 @@ pub(super) fn fact(name: &str, value: Cell) -> (String, Cell) {
     (name.to_owned(), value)
 }
 
-impl Form {
+impl PageForm {
     /// A form that is sent to a page.
     pub(super) fn to(action: &str, button: &'static str) -> Self {
         Self {
@@ -293,7 +293,7 @@ impl Form {
     }
 
     /// Returns the form with another field that is used rarely.
-    pub(super) fn rare_field(mut self, field: Field) -> Self {
+    pub(super) fn rare_field(mut self, field: FormField) -> Self {
         self.more.push(field);
         self
     }
@@ -304,7 +304,7 @@ impl Form {
     }
 
     /// Returns the form with another field.
-    pub(super) fn field(mut self, field: Field) -> Self {
+    pub(super) fn field(mut self, field: FormField) -> Self {
         self.fields.push(field);
         self
     }
@@ -326,7 +326,7 @@ pub(super) struct Once {
 }
 
 /// A longer text in its own form.
-pub(super) struct Source {
+pub(super) struct LongText {
     pub(super) title: String,
     pub(super) text: String,
 }

@@ -8,32 +8,32 @@ use hyper::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::admin::Administrator;
-use crate::admin::endpoint::{Identity, SignedIn};
+use crate::admin::endpoint::{AdminIdentity, SignedIn};
 use crate::base::Secret;
 use crate::config::AdminScopes;
-use crate::console::api::{Answered, Call};
-use crate::console::respond::{self, Content, Failure};
-use crate::console::view::{self, Block, MenuEntry, Notice, Page, Tone};
+use crate::console::api::{ApiAnswer, ApiCall};
+use crate::console::respond::{self, PageContent, PageFailure};
+use crate::console::view::{self, Block, ConsolePage, MenuEntry, Notice, Tone};
 use crate::console::{Console, login, pages, session};
 use crate::http::{Form, Problem};
 use crate::service::{Context, refusal};
-use crate::store::{Action, Change, FoundSession, Holder, StoreError, Stored};
+use crate::store::{Action, Change, FoundSession, SessionHolder, StoreError, Stored};
 use crate::telemetry;
 
 /// A request with a session.
-pub(super) struct Visit<'a> {
+pub(super) struct PageVisit<'a> {
     pub(super) console: &'a Console,
     pub(super) cx: Context<'a>,
     pub(super) parts: &'a Parts,
     pub(super) session: FoundSession,
     pub(super) by: Administrator,
     secret: Secret,
-    identity: Arc<Identity>,
+    identity: Arc<AdminIdentity>,
     /// The parameters of the address. Those that occur twice make all of them unreadable.
     query: Form,
 }
 
-impl<'a> Visit<'a> {
+impl<'a> PageVisit<'a> {
     /// Finds the session of a request, which is a use of it.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl<'a> Visit<'a> {
     pub(super) async fn begin(
         console: &'a Console,
         parts: &'a Parts,
-    ) -> Result<Option<Self>, Failure> {
+    ) -> Result<Option<Self>, PageFailure> {
         let visit = Self::of_session(console, parts).await?;
         if let Some(visit) = visit.as_ref().filter(|visit| !visit.is_refresh()) {
             let sessions = &visit.cx.service.store.sessions;
@@ -54,7 +54,10 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     /// When the store fails.
-    async fn of_session(console: &'a Console, parts: &'a Parts) -> Result<Option<Self>, Failure> {
+    async fn of_session(
+        console: &'a Console,
+        parts: &'a Parts,
+    ) -> Result<Option<Self>, PageFailure> {
         let cx = Context::new(&console.service);
         let Some(secret) = console.cookies.read(&parts.headers) else {
             return Ok(None);
@@ -102,20 +105,20 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     /// The failure that the admin API reports for a missing scope.
-    pub(super) fn require(&self, needed: fn(&AdminScopes) -> &String) -> Result<(), Failure> {
+    pub(super) fn require(&self, needed: fn(&AdminScopes) -> &String) -> Result<(), PageFailure> {
         if self.may(needed) {
             return Ok(());
         }
         let scope = needed(&self.cx.service.settings.admin.scopes);
         let text = format!("You lack the scope {scope}.");
-        Err(Failure::new(StatusCode::FORBIDDEN, &text))
+        Err(PageFailure::new(StatusCode::FORBIDDEN, &text))
     }
 
     /// Checks that a form comes from one of our pages.
     ///
     /// # Errors
     /// When it does not. That is recorded in the audit log.
-    pub(super) fn check_form(&self, form: &Form) -> Result<(), Failure> {
+    pub(super) fn check_form(&self, form: &Form) -> Result<(), PageFailure> {
         if session::is_own_form(&self.parts.headers, form, &self.secret) {
             return Ok(());
         }
@@ -130,8 +133,8 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     /// Why the API refused.
-    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        let answered = self.call(Call::new(Method::GET, path)).await?;
+    pub(super) async fn get(&self, path: &str) -> Result<Value, PageFailure> {
+        let answered = self.call(ApiCall::new(Method::GET, path)).await?;
         Ok(answered.body)
     }
 
@@ -139,7 +142,7 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     /// Why the API refused.
-    pub(super) async fn find(&self, path: &str) -> Result<Option<Value>, Failure> {
+    pub(super) async fn find(&self, path: &str) -> Result<Option<Value>, PageFailure> {
         match self.get(path).await {
             Ok(body) => Ok(Some(body)),
             Err(failure) if failure.status == StatusCode::NOT_FOUND => Ok(None),
@@ -151,21 +154,21 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     /// Why the API refused.
-    pub(super) async fn call(&self, call: Call) -> Result<Answered, Failure> {
+    pub(super) async fn call(&self, call: ApiCall) -> Result<ApiAnswer, PageFailure> {
         let signed_in = SignedIn(Arc::clone(&self.identity));
         self.console.api.call(self.parts, signed_in, call).await
     }
 
     /// Returns the answer with what a page has made.
-    pub(super) fn answer(&self, page: &str, made: Result<Content, Failure>) -> Response {
+    pub(super) fn answer(&self, page: &str, made: Result<PageContent, PageFailure>) -> Response {
         match made {
-            Ok(Content::Redirect(location)) => respond::redirect(&location),
-            Ok(Content::SignedOut) => {
+            Ok(PageContent::Redirect(location)) => respond::redirect(&location),
+            Ok(PageContent::SignedOut) => {
                 let mut response = respond::redirect("./");
                 self.console.cookies.clear(&mut response);
                 response
             }
-            Ok(Content::Page { title, blocks }) => {
+            Ok(PageContent::Page { title, blocks }) => {
                 respond::html(StatusCode::OK, &self.page(page, title, blocks))
             }
             Err(failure) => {
@@ -182,7 +185,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn page(&self, page: &str, title: String, blocks: Vec<Block>) -> Page {
+    fn page(&self, page: &str, title: String, blocks: Vec<Block>) -> ConsolePage {
         let name = self.by.name.as_ref().unwrap_or(&self.by.client_id);
         let menu = pages::MENU
             .iter()
@@ -196,7 +199,7 @@ impl<'a> Visit<'a> {
             text: entry.text,
             is_current: entry.page == page || entry.below.contains(&page),
         });
-        Page {
+        ConsolePage {
             title,
             menu: menu.collect(),
             administrator: name.clone(),
@@ -213,17 +216,22 @@ async fn identity(
     cx: &Context<'_>,
     found: &FoundSession,
     client: Option<Stored>,
-) -> Result<Option<Identity>, StoreError> {
+) -> Result<Option<AdminIdentity>, StoreError> {
     let holder = &found.session().holder;
     match (holder, client) {
-        (Holder::Administrator { .. }, Some(client)) => {
+        (SessionHolder::Administrator { .. }, Some(client)) => {
             let client = client.client();
             let scope = client.metadata.metadata().text("scope");
-            Ok(Some(Identity::client(client, scope.unwrap_or_default())))
+            Ok(Some(AdminIdentity::client(
+                client,
+                scope.unwrap_or_default(),
+            )))
         }
-        (Holder::Person { name, scope, .. }, None) if login::is_current(cx.service, holder) => {
+        (SessionHolder::Person { name, scope, .. }, None)
+            if login::is_current(cx.service, holder) =>
+        {
             let (actor, name) = (holder.actor(), name.clone());
-            Ok(Some(Identity::person(actor, name, scope)))
+            Ok(Some(AdminIdentity::person(actor, name, scope)))
         }
         _ => {
             let sessions = &cx.service.store.sessions;

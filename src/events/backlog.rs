@@ -24,7 +24,7 @@ const MOST_OF_A_CLIENT: usize = 64;
 
 /// The events of one client, in order.
 #[derive(Default)]
-struct Line {
+struct ClientEvents {
     events: VecDeque<WaitingEvent>,
     /// Whether the first event is being delivered.
     is_flying: bool,
@@ -34,7 +34,7 @@ struct Line {
 
 /// Taken events that are not delivered.
 pub(super) struct Backlog {
-    lines: HashMap<ClientId, Line>,
+    lines: HashMap<ClientId, ClientEvents>,
     /// The lines whose first event can be delivered at a moment, in its order and then in the order of the log.
     due: BTreeSet<(Instant, u64, ClientId)>,
     count: usize,

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::base::Timestamp;
-use crate::events::{HOOKS, HOUR, HeldLease, hooks, session::AT_ONCE, session::Session, webhook};
+use crate::events::{
+    HOOKS, HOUR, HeldLease, hooks, session::AT_ONCE, session::ConsumerSession, webhook,
+};
 use crate::fetch::Fetcher;
 use crate::service::Service;
 use crate::store::{ConsumerState, LoggedEvent, StoreError, WaitingEvent};
@@ -27,7 +29,7 @@ pub(super) struct Delivery {
 }
 
 /// The outcome of an attempt.
-pub(super) enum Attempt {
+pub(super) enum AttemptResult {
     /// The event was received.
     Done,
     /// The consumer does not want the event. That says nothing about whether the other system works.
@@ -43,7 +45,7 @@ pub(super) enum Attempt {
     Refused(String),
 }
 
-impl Attempt {
+impl AttemptResult {
     pub(super) fn failed(error: &impl ToString) -> Self {
         Self::Failed {
             error: error.to_string(),
@@ -108,7 +110,7 @@ impl Consumer {
         while let Some(lease) = HeldLease::take(&self.service.store, &self.name, &stop).await {
             match self.state().await {
                 Ok(state) => {
-                    let session = Session::new(&self, state, lease);
+                    let session = ConsumerSession::new(&self, state, lease);
                     session.run(&stop, patience).await;
                 }
                 Err(error) => {
@@ -170,7 +172,7 @@ impl Consumer {
         let logged = match self.service.store.events.find(waiting.position).await {
             Ok(Some(logged)) => logged,
             Ok(None) => return Attempted::Missing,
-            Err(error) => return Attempted::Tried(None, Attempt::failed(&error)),
+            Err(error) => return Attempted::Tried(None, AttemptResult::failed(&error)),
         };
         let event = &logged.event;
         if event
@@ -178,7 +180,7 @@ impl Consumer {
             .as_ref()
             .is_some_and(|only| *only != self.name)
         {
-            return Attempted::Tried(None, Attempt::Unwanted);
+            return Attempted::Tried(None, AttemptResult::Unwanted);
         }
         let span = tracing::info_span!(
             "event",
@@ -196,7 +198,7 @@ impl Consumer {
         Attempted::Tried(Some(Box::new(delivery.logged)), outcome)
     }
 
-    async fn deliver(&self, delivery: &Delivery) -> Attempt {
+    async fn deliver(&self, delivery: &Delivery) -> AttemptResult {
         if self.name == HOOKS {
             return hooks::deliver(&self.service, delivery).await;
         }
@@ -209,5 +211,5 @@ pub(super) enum Attempted {
     /// The log no longer has the event.
     Missing,
     /// The attempt was made.
-    Tried(Option<Box<LoggedEvent>>, Attempt),
+    Tried(Option<Box<LoggedEvent>>, AttemptResult),
 }

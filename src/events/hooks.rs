@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::base::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
+use crate::events::{AttemptResult, Delivery, EventSubject, identified, subject};
 use crate::script::{Facts, Hook};
 use crate::service::{Service, Snapshot, exports};
 use crate::store::{
-    Candidate, DeletedClient, Event, EventType, PendingRequest, PendingType, StoreError,
+    DeletedClient, Event, EventType, PendingRequest, PendingType, StoreError, WaitingDocument,
 };
 
 /// The hooks that run after the response.
@@ -46,17 +46,17 @@ const fn hook(kind: EventType) -> Option<Hook> {
 }
 
 /// Calls the hook of every script, beginning with the one that failed at the last attempt.
-pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
+pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> AttemptResult {
     let snapshot = service.snapshot();
     let event = &delivery.logged.event;
     let hook = hook(event.kind).filter(|hook| snapshot.scripts.has(*hook));
     let Some(hook) = hook else {
-        return Attempt::Unwanted;
+        return AttemptResult::Unwanted;
     };
     let seen = match seen(service, event).await {
         Ok(Some(seen)) => seen,
-        Ok(None) => return Attempt::Unwanted,
-        Err(error) => return Attempt::failed(&error),
+        Ok(None) => return AttemptResult::Unwanted,
+        Err(error) => return AttemptResult::failed(&error),
     };
     let facts = recalled(&snapshot, delivery, &seen);
     let resume_at = delivery.resume_at.as_deref();
@@ -65,8 +65,8 @@ pub(super) async fn deliver(service: &Service, delivery: &Delivery) -> Attempt {
         .notify(hook, Arc::new(facts), &seen.client, resume_at)
         .await;
     match told {
-        Ok(()) => Attempt::Done,
-        Err(not_notified) => Attempt::Failed {
+        Ok(()) => AttemptResult::Done,
+        Err(not_notified) => AttemptResult::Failed {
             error: not_notified.error.to_string(),
             resume_at: Some(not_notified.script),
         },
@@ -187,7 +187,7 @@ fn request(event: &Event, request: &PendingRequest) -> SeenClient {
     SeenClient::waiting(client.shown(None), client.provenance.trust_level, pending)
 }
 
-fn document(event: &Event, candidate: &Candidate) -> SeenClient {
+fn document(event: &Event, candidate: &WaitingDocument) -> SeenClient {
     let pending = json!({
         "id": event.pending,
         "type": PendingType::Document,

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::base::Timestamp;
 use crate::service::{Service, Snapshot};
 use crate::store::{ConsumerState, StoreError, Trim, WaitingEvent};
-use consumer::{Attempt, Attempted, Consumer, Delivery};
+use consumer::{AttemptResult, Attempted, Consumer, Delivery};
 pub(crate) use lease::HeldLease;
 use subject::{EventSubject, identified, subject};
 

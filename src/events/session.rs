@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::Timestamp;
 use crate::events::{
-    Attempt, Attempted, Consumer, HeldLease, backlog::AfterFailure, backlog::Backlog,
+    AttemptResult, Attempted, Consumer, HeldLease, backlog::AfterFailure, backlog::Backlog,
 };
 use crate::store::{ConsumerState, LoggedEvent, Order, Parked, StoreError, Turn, WaitingEvent};
 use crate::telemetry::{DeliveryOutcome, meter};
@@ -32,16 +32,16 @@ const DOWN: u32 = 3;
 const ORDERS: usize = 100;
 
 /// An attempt that is under way.
-type Flight<'a> = BoxFuture<'a, (WaitingEvent, Attempted)>;
+type RunningAttempt<'a> = BoxFuture<'a, (WaitingEvent, Attempted)>;
 
 /// The work for a consumer as long as this server holds its lease.
-pub(super) struct Session<'a> {
+pub(super) struct ConsumerSession<'a> {
     consumer: &'a Consumer,
     lease: HeldLease,
     backlog: Backlog,
     /// The time of day and the reading of the monotonic clock at the start.
     begun: (Timestamp, Duration),
-    flights: FuturesUnordered<Flight<'a>>,
+    flights: FuturesUnordered<RunningAttempt<'a>>,
     /// The last event that was taken from the log.
     cursor: u64,
     disabled: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct Session<'a> {
     has_delivered: bool,
 }
 
-impl<'a> Session<'a> {
+impl<'a> ConsumerSession<'a> {
     pub(super) fn new(consumer: &'a Consumer, state: ConsumerState, lease: HeldLease) -> Self {
         let clock = &consumer.service.clock;
         Self {
@@ -253,8 +253,8 @@ impl<'a> Session<'a> {
             Attempted::Tried(logged, attempt) => (logged, attempt),
         };
         match attempt {
-            Attempt::Unwanted => self.backlog.delivered(&waiting.client_id),
-            Attempt::Done => {
+            AttemptResult::Unwanted => self.backlog.delivered(&waiting.client_id),
+            AttemptResult::Done => {
                 meter::event_attempt(&self.consumer.name, DeliveryOutcome::Delivered);
                 self.backlog.delivered(&waiting.client_id);
                 self.has_delivered = true;
@@ -263,12 +263,12 @@ impl<'a> Session<'a> {
                 }
                 self.failures = 0;
             }
-            Attempt::Failed { error, resume_at } => {
+            AttemptResult::Failed { error, resume_at } => {
                 meter::event_attempt(&self.consumer.name, DeliveryOutcome::Failed);
                 self.failures = self.failures.saturating_add(1);
                 self.failed(waiting, logged, &error, resume_at);
             }
-            Attempt::Refused(reason) => {
+            AttemptResult::Refused(reason) => {
                 meter::event_attempt(&self.consumer.name, DeliveryOutcome::Failed);
                 self.disable(waiting, reason);
             }

@@ -3,7 +3,7 @@
 use crate::client::{Client, Metadata};
 use crate::service::Service;
 use crate::store::{
-    Candidate, DeletedClient, Event, EventType, FoundRequest, StoreError, WaitingItem,
+    DeletedClient, Event, EventType, FoundRequest, StoreError, WaitingDocument, WaitingItem,
 };
 
 /// The client of an event.
@@ -15,7 +15,7 @@ pub(super) enum EventSubject {
     /// A registration or an update that waits for approval, or that somebody has decided about.
     Request(Box<FoundRequest>),
     /// A client document that waits for approval.
-    Document(Box<Candidate>),
+    Document(Box<WaitingDocument>),
 }
 
 /// Returns the client of `event`. Returns none if the event must not be delivered: it is sent again, and the client was

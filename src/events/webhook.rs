@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Included, Live, Webhook};
-use crate::events::{Attempt, Delivery, EventSubject, identified, subject};
+use crate::events::{AttemptResult, Delivery, EventSubject, identified, subject};
 use crate::fetch::{Fetcher, Request};
 use crate::service::webhooks::{WebhookSecrets, client_filter};
 use crate::service::{Service, exports};
@@ -29,11 +29,11 @@ pub(super) async fn deliver(
     fetcher: &Fetcher,
     consumer: &str,
     delivery: &Delivery,
-) -> Attempt {
+) -> AttemptResult {
     match request(service, consumer, delivery).await {
         Ok(Some(request)) => send(fetcher, request).await,
-        Ok(None) => Attempt::Unwanted,
-        Err(reason) => Attempt::failed(&reason),
+        Ok(None) => AttemptResult::Unwanted,
+        Err(reason) => AttemptResult::failed(&reason),
     }
 }
 
@@ -194,14 +194,14 @@ fn body(event: &Event, data: &Map<String, Value>) -> String {
     json!({"type": event.kind, "timestamp": at.to_string(), "data": data}).to_string()
 }
 
-async fn send(fetcher: &Fetcher, request: Request) -> Attempt {
+async fn send(fetcher: &Fetcher, request: Request) -> AttemptResult {
     match fetcher.send(request).await.map(|answer| answer.status) {
-        Ok(200..=299) => Attempt::Done,
-        Ok(GONE) => Attempt::Refused("the receiver answered 410 (Gone)".to_owned()),
-        Ok(status @ 300..=399) => Attempt::failed(&format!(
+        Ok(200..=299) => AttemptResult::Done,
+        Ok(GONE) => AttemptResult::Refused("the receiver answered 410 (Gone)".to_owned()),
+        Ok(status @ 300..=399) => AttemptResult::failed(&format!(
             "the receiver answered {status}; redirects are not followed, so configure the final URL"
         )),
-        Ok(status) => Attempt::failed(&format!("the receiver answered {status}")),
-        Err(error) => Attempt::failed(&error),
+        Ok(status) => AttemptResult::failed(&format!("the receiver answered {status}")),
+        Err(error) => AttemptResult::failed(&error),
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Turns {
 }
 
 /// A turn. Dropping it lets the next fetch begin.
-pub(super) struct Turn {
+pub(super) struct FetchTurn {
     _of_all: OwnedSemaphorePermit,
     _of_host: OwnedSemaphorePermit,
 }
@@ -33,10 +33,10 @@ impl Turns {
 
     /// Waits for a turn with `host`. The queue of the host comes first, so that fetches from a slow host do
     /// not delay the others.
-    pub(super) async fn wait(&self, host: &str) -> Result<Turn, AcquireError> {
+    pub(super) async fn wait(&self, host: &str) -> Result<FetchTurn, AcquireError> {
         let of_host = self.queue(host).acquire_owned().await?;
         let of_all = Arc::clone(&self.all).acquire_owned().await?;
-        Ok(Turn {
+        Ok(FetchTurn {
             _of_all: of_all,
             _of_host: of_host,
         })

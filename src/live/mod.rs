@@ -15,5 +15,5 @@ mod tests;
 pub(crate) use document::Document;
 pub(crate) use error::PatchError;
 pub(crate) use operations::Operations;
-pub(crate) use queue::{Change, Changes, queue};
+pub(crate) use queue::{ChangeRequest, Changes, queue};
 pub(crate) use revise::{revise, settle};

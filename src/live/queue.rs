@@ -11,7 +11,7 @@ const MOST_WAITING: usize = 16;
 
 /// One request for a change.
 #[derive(Debug)]
-pub(crate) struct Change {
+pub(crate) struct ChangeRequest {
     /// The operations to apply.
     pub(crate) operations: Operations,
     /// Revisions, one of which must be the current revision. `None`: any revision.
@@ -23,7 +23,7 @@ pub(crate) struct Change {
     answer: oneshot::Sender<Result<Document, PatchError>>,
 }
 
-impl Change {
+impl ChangeRequest {
     /// A change of this server itself, whose outcome only the log tells.
     pub(crate) fn unanswered(operations: Operations, author: Author) -> Self {
         Self {
@@ -44,10 +44,10 @@ impl Change {
 
 /// The sending side of the queue.
 #[derive(Debug, Clone)]
-pub(crate) struct Changes(mpsc::Sender<Change>);
+pub(crate) struct Changes(mpsc::Sender<ChangeRequest>);
 
 /// Creates a queue of changes, and its receiving side.
-pub(crate) fn queue() -> (Changes, mpsc::Receiver<Change>) {
+pub(crate) fn queue() -> (Changes, mpsc::Receiver<ChangeRequest>) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     (Changes(sender), receiver)
 }
@@ -94,7 +94,7 @@ impl Changes {
         author: Author,
     ) -> Result<Document, PatchError> {
         let (answer, outcome) = oneshot::channel();
-        let change = Change {
+        let change = ChangeRequest {
             operations,
             expected,
             is_dry_run,
@@ -105,7 +105,7 @@ impl Changes {
         outcome.await.unwrap_or(Err(PatchError::Ended))
     }
 
-    fn send(&self, change: Change) -> Result<(), PatchError> {
+    fn send(&self, change: ChangeRequest) -> Result<(), PatchError> {
         match self.0.try_send(change) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => Err(PatchError::Busy),

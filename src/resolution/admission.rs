@@ -60,7 +60,7 @@ impl Consent<'_> {
 
 /// What becomes of a document.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum AdmissionVerdict {
     /// It is in force.
     Admit(Option<DocumentApproval>),
     /// It waits for an administrator.
@@ -79,16 +79,16 @@ pub(super) async fn admit(
     let judged = Box::pin(judge(cx, &caller, stored, arrival)).await?;
     let before = stored.map(Stored::client);
     let change = change(before, &judged);
-    let decision = Decision::about(cx, before, change.as_ref(), &judged);
+    let decision = WaitCriteria::about(cx, before, change.as_ref(), &judged);
     match (decision.verdict(arrival), stored) {
-        (Verdict::Admit(approval), _) => {
+        (AdmissionVerdict::Admit(approval), _) => {
             in_force::enforce(cx, stored, arrival, &judged, approval).await
         }
-        (Verdict::Wait, Some(stored)) => {
+        (AdmissionVerdict::Wait, Some(stored)) => {
             let change = change.unwrap_or_default();
             waiting::hold(resolver, cx, arrival, &judged, (stored, &change)).await
         }
-        (Verdict::Wait, None) => waiting::wait(resolver, cx, arrival, &judged).await,
+        (AdmissionVerdict::Wait, None) => waiting::wait(resolver, cx, arrival, &judged).await,
     }
 }
 
@@ -111,10 +111,10 @@ pub(super) async fn preview(
     let judged = Box::pin(judge(cx, &caller, stored, arrival)).await?;
     let before = stored.map(Stored::client);
     let change = change(before, &judged);
-    let decision = Decision::about(cx, before, change.as_ref(), &judged);
+    let decision = WaitCriteria::about(cx, before, change.as_ref(), &judged);
     Ok(Preview {
         metadata: judged.metadata().clone(),
-        waits: decision.verdict(arrival) == Verdict::Wait,
+        waits: decision.verdict(arrival) == AdmissionVerdict::Wait,
     })
 }
 
@@ -186,7 +186,7 @@ async fn judge<'a>(
 }
 
 /// What decides whether a document waits.
-struct Decision<'a> {
+struct WaitCriteria<'a> {
     settings: &'a Registration,
     /// The version in force.
     before: Option<&'a Client>,
@@ -196,7 +196,7 @@ struct Decision<'a> {
     now: Timestamp,
 }
 
-impl<'a> Decision<'a> {
+impl<'a> WaitCriteria<'a> {
     /// What decides about a document that was judged.
     fn about(
         cx: &'a Context<'_>,
@@ -214,10 +214,10 @@ impl<'a> Decision<'a> {
     }
 }
 
-impl Decision<'_> {
-    fn verdict(&self, arrival: &Arrival<'_>) -> Verdict {
+impl WaitCriteria<'_> {
+    fn verdict(&self, arrival: &Arrival<'_>) -> AdmissionVerdict {
         if let Consent::Given { author, note, .. } = arrival.consent {
-            return Verdict::Admit(Some(DocumentApproval {
+            return AdmissionVerdict::Admit(Some(DocumentApproval {
                 digest: arrival.digest.to_owned(),
                 by: author.actor.clone().unwrap_or_default(),
                 at: self.now,
@@ -232,9 +232,9 @@ impl Decision<'_> {
             Some(_) => self.is_change_held(),
         };
         if is_waiting {
-            return Verdict::Wait;
+            return AdmissionVerdict::Wait;
         }
-        Verdict::Admit(self.moved(approval, arrival.digest))
+        AdmissionVerdict::Admit(self.moved(approval, arrival.digest))
     }
 
     fn is_new_held(&self, url: &ClientUrl) -> bool {

@@ -13,8 +13,9 @@ use crate::fetch::{DocumentAnswer, DocumentFault, FetchError, FetchedOctets, Ref
 use crate::http::Problem;
 use crate::registration::{Caller, client_document};
 use crate::resolution::{
-    Flight, Landed, ResolveError, Resolver, UnusableAnswer, Waiting, admission, admission::Arrival,
-    admission::Consent, check_enabled, freshness, identifier, is_fetched, request, waiting,
+    DocumentFlight, FetchWaiters, Landed, ResolveError, Resolver, UnusableAnswer, admission,
+    admission::Arrival, admission::Consent, check_enabled, freshness, identifier, is_fetched,
+    request, waiting,
 };
 use crate::script::DocumentFacts;
 use crate::service::Context;
@@ -28,7 +29,7 @@ const MISSING: u64 = 1_200;
 
 /// Begins to fetch the document at `url`. The fetch arrives whether or not anybody waits for it, so that nobody can start
 /// fetches and abandon them.
-pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: Waiting) -> Flight {
+pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: FetchWaiters) -> DocumentFlight {
     let tasks = resolver.0.tasks.clone();
     let fetch = async move { run(&resolver, &url, waiting).await }.in_current_span();
     let task = tasks.spawn(fetch);
@@ -46,7 +47,7 @@ pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: Waiting) -> Fli
 async fn run(
     resolver: &Resolver,
     url: &ClientUrl,
-    waiting: Waiting,
+    waiting: FetchWaiters,
 ) -> Result<Landed, ResolveError> {
     let outcome = Box::pin(fetch(resolver, url, waiting)).await;
     let (memory, now) = (&resolver.0.memory, resolver.0.service.clock.now());
@@ -72,7 +73,7 @@ async fn run(
 async fn fetch(
     resolver: &Resolver,
     url: &ClientUrl,
-    waiting: Waiting,
+    waiting: FetchWaiters,
 ) -> Result<Landed, ResolveError> {
     let service = &*resolver.0.service;
     let cx = Context::new(service);
@@ -104,7 +105,7 @@ async fn validators(
     cx: &Context<'_>,
     stored: Option<&Stored>,
     state: &FetchState,
-    waiting: Waiting,
+    waiting: FetchWaiters,
 ) -> Result<Validators, ResolveError> {
     let (Some(stored), Some(digest), false) = (stored, &state.digest, waiting.is_forced) else {
         return Ok(Validators::default());
@@ -120,7 +121,7 @@ async fn validators(
 
 /// Which version of a document has certain octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum KnownVersion {
     /// The version in force.
     InForce,
     /// The version that waits for an administrator, who can look at it.
@@ -132,13 +133,13 @@ async fn known(
     cx: &Context<'_>,
     stored: &Stored,
     digest: &str,
-) -> Result<Option<Known>, StoreError> {
+) -> Result<Option<KnownVersion>, StoreError> {
     let client = stored.client();
     let Some(document) = &client.document else {
         return Ok(None);
     };
     if document.digest == digest {
-        return Ok(Some(Known::InForce));
+        return Ok(Some(KnownVersion::InForce));
     }
     if document
         .held
@@ -151,7 +152,7 @@ async fn known(
     let (documents, now) = (&cx.service.store.client_documents, cx.service.clock.now());
     let candidate = documents.candidate(client.id.as_str(), now).await?;
     let is_kept = candidate.is_some_and(|candidate| candidate.digest == digest);
-    Ok(is_kept.then_some(Known::Held))
+    Ok(is_kept.then_some(KnownVersion::Held))
 }
 
 /// Asks the scripts whether the document may be fetched, before anything leaves this server.
@@ -186,7 +187,7 @@ struct EndedFetch<'a> {
     id: &'a ClientId,
     /// How the fetches before this one went.
     state: FetchState,
-    waiting: Waiting,
+    waiting: FetchWaiters,
 }
 
 impl EndedFetch<'_> {
@@ -346,7 +347,7 @@ impl EndedFetch<'_> {
         let known = known(self.cx, stored, digest).await?;
         let document = stored.client().document.as_ref();
         let is_held = document.is_some_and(|document| document.held.is_some());
-        if known == Some(Known::InForce) && is_held {
+        if known == Some(KnownVersion::InForce) && is_held {
             waiting::release(self.cx, stored).await?;
         }
         Ok(known.is_some())

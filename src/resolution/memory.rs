@@ -12,7 +12,7 @@ use crate::resolution::{ResolveError, budget::Budget};
 use crate::store::FetchState;
 
 /// A running fetch, shared by all who wait for it. It completes even if they all stop waiting.
-pub(super) type Flight = Shared<BoxFuture<'static, Result<Landed, ResolveError>>>;
+pub(super) type DocumentFlight = Shared<BoxFuture<'static, Result<Landed, ResolveError>>>;
 
 /// How a fetch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,19 +33,19 @@ const REFRESH: u64 = 30;
 
 /// What is remembered of all URLs.
 #[derive(Default)]
-pub(super) struct Memory(Mutex<Remembered>);
+pub(super) struct ResolutionMemory(Mutex<RememberedUrls>);
 
 #[derive(Default)]
-struct Remembered {
-    entries: HashMap<String, Entry>,
+struct RememberedUrls {
+    entries: HashMap<String, UrlEntry>,
     budget: Budget,
 }
 
 #[derive(Default)]
-struct Entry {
+struct UrlEntry {
     state: Option<FetchState>,
-    failure: Option<Failure>,
-    flight: Option<Flight>,
+    failure: Option<LastFailure>,
+    flight: Option<DocumentFlight>,
     /// How often it was asked for since the last fetch.
     asked: u64,
     asked_by: Option<String>,
@@ -53,21 +53,21 @@ struct Entry {
     refreshed_at: Option<Timestamp>,
 }
 
-struct Failure {
+struct LastFailure {
     error: ResolveError,
     pause: u64,
     until: Timestamp,
 }
 
-impl Entry {
-    fn running(&self) -> Option<Flight> {
+impl UrlEntry {
+    fn running(&self) -> Option<DocumentFlight> {
         let flight = self.flight.as_ref()?;
         flight.peek().is_none().then(|| flight.clone())
     }
 }
 
-impl Remembered {
-    fn entry(&mut self, url: &str, now: Timestamp) -> &mut Entry {
+impl RememberedUrls {
+    fn entry(&mut self, url: &str, now: Timestamp) -> &mut UrlEntry {
         if self.entries.len() >= ENTRIES && !self.entries.contains_key(url) {
             self.entries.retain(|_, entry| {
                 let is_paused = entry.failure.as_ref().is_some_and(|it| now < it.until);
@@ -81,8 +81,8 @@ impl Remembered {
     }
 }
 
-impl Memory {
-    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+impl ResolutionMemory {
+    fn remembered(&self) -> MutexGuard<'_, RememberedUrls> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +122,7 @@ impl Memory {
     }
 
     /// Returns the running fetch of `url`.
-    pub(super) fn running(&self, url: &str) -> Option<Flight> {
+    pub(super) fn running(&self, url: &str) -> Option<DocumentFlight> {
         self.remembered().entries.get(url)?.running()
     }
 
@@ -131,8 +131,8 @@ impl Memory {
         &self,
         url: &str,
         now: Timestamp,
-        begin: impl FnOnce() -> Flight,
-    ) -> Flight {
+        begin: impl FnOnce() -> DocumentFlight,
+    ) -> DocumentFlight {
         let mut remembered = self.remembered();
         let entry = remembered.entry(url, now);
         if let Some(flight) = entry.running() {
@@ -183,7 +183,7 @@ impl Memory {
             Some(before) => before.pause.saturating_mul(2).min(LONGEST_PAUSE),
             None => PAUSE,
         };
-        entry.failure = Some(Failure {
+        entry.failure = Some(LastFailure {
             error: error.clone(),
             pause: doubled,
             until: now.plus(pause.unwrap_or(doubled)),

@@ -36,16 +36,16 @@ use crate::service::{Context, Service};
 use crate::store::{FetchState, Stored};
 use crate::telemetry::{ResolutionOutcome, meter};
 use freshness::Freshness;
-use memory::{Flight, Landed, Memory};
+use memory::{DocumentFlight, Landed, ResolutionMemory};
 use refusals::Refusals;
 
 /// Resolves URLs of client documents. A clone is another handle on the same resolver.
 #[derive(Clone)]
-pub(crate) struct Resolver(Arc<Inner>);
+pub(crate) struct Resolver(Arc<ResolutionParts>);
 
-struct Inner {
+struct ResolutionParts {
     service: Arc<Service>,
-    memory: Memory,
+    memory: ResolutionMemory,
     /// The refusals that are in the audit log.
     refusals: Refusals,
     tasks: TaskTracker,
@@ -77,7 +77,7 @@ pub(crate) struct Resolved {
 
 /// Who waits for a fetch.
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct FetchWaiters {
     address: Option<IpAddr>,
     /// Whether the validators of the last answer are ignored.
     is_forced: bool,
@@ -86,9 +86,9 @@ struct Waiting {
 impl Resolver {
     /// Creates the resolver of a server.
     pub(crate) fn new(service: &Arc<Service>) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ResolutionParts {
             service: Arc::clone(service),
-            memory: Memory::default(),
+            memory: ResolutionMemory::default(),
             refusals: Refusals::default(),
             tasks: TaskTracker::new(),
         }))
@@ -177,7 +177,7 @@ impl Resolver {
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let (memory, now) = (&self.0.memory, cx.service.clock.now());
         memory.ask(url.as_str(), question.asked_by, now);
-        let waiting = Waiting {
+        let waiting = FetchWaiters {
             address: question.address,
             is_forced: false,
         };
@@ -227,7 +227,7 @@ impl Resolver {
         cx: &Context<'_>,
         url: &ClientUrl,
         stored: Stored,
-        waiting: Waiting,
+        waiting: FetchWaiters,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let id = stored.client().id.clone();
         let state = self.state(url, &id).await?;
@@ -252,7 +252,7 @@ impl Resolver {
         cx: &Context<'_>,
         url: &ClientUrl,
         id: &ClientId,
-        waiting: Waiting,
+        waiting: FetchWaiters,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let now = cx.service.clock.now();
         let landed = match self.0.memory.failure(url.as_str(), now) {
@@ -280,7 +280,7 @@ impl Resolver {
         cx: &Context<'_>,
         url: &ClientUrl,
         id: &ClientId,
-        waiting: Waiting,
+        waiting: FetchWaiters,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let (service, now) = (cx.service, cx.service.clock.now());
         check_denial(service, url, now).await?;
@@ -302,7 +302,7 @@ impl Resolver {
     }
 
     /// Returns the running fetch of `url`, or begins one.
-    fn flight(&self, url: &ClientUrl, waiting: Waiting, now: Timestamp) -> Flight {
+    fn flight(&self, url: &ClientUrl, waiting: FetchWaiters, now: Timestamp) -> DocumentFlight {
         self.0.memory.flight(url.as_str(), now, || {
             flight::begin(self.clone(), url.clone(), waiting)
         })

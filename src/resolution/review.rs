@@ -4,16 +4,16 @@ use serde_json::{Map, Value};
 
 use super::admission::{self, Arrival, Consent};
 use super::{
-    ResolveError, Resolved, Resolver, Waiting, check_enabled, freshness, identifier, is_fetched,
-    not_fetched, own, url,
+    FetchWaiters, ResolveError, Resolved, Resolver, check_enabled, freshness, identifier,
+    is_fetched, not_fetched, own, url,
 };
 use crate::base::{ClientId, ClientUrl, Timestamp};
 use crate::client::rules::client_document::change::digest;
 use crate::client::{Client, DocumentApproval};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, Author, Candidate, ClientDocuments, ClientFilter, Denial, EventType, FetchState,
-    PendingType, Reason, StoreError, Stored,
+    Action, Along, Author, ClientFilter, Denial, DocumentClients, EventType, FetchState,
+    PendingType, Reason, StoreError, Stored, WaitingDocument,
 };
 use crate::telemetry::PendingChange;
 
@@ -68,7 +68,7 @@ impl From<StoreError> for ReviewError {
 /// A candidate, with the version in force.
 pub(crate) struct CandidateView {
     /// The candidate.
-    pub(crate) candidate: Candidate,
+    pub(crate) candidate: WaitingDocument,
     /// The client of the version in force.
     pub(crate) in_force: Option<Client>,
 }
@@ -78,7 +78,7 @@ impl Resolver {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn candidates(&self) -> Result<Vec<Candidate>, StoreError> {
+    pub(crate) async fn candidates(&self) -> Result<Vec<WaitingDocument>, StoreError> {
         let service = &self.0.service;
         let documents = &service.store.client_documents;
         documents.candidates(service.clock.now()).await
@@ -143,7 +143,7 @@ impl Resolver {
         &self,
         cx: &Context<'_>,
         stored: Option<&Stored>,
-        candidate: &Candidate,
+        candidate: &WaitingDocument,
         reviewed: (&ClientUrl, &ClientId, Consent<'_>),
     ) -> Result<(), ReviewError> {
         let documents = &cx.service.store.client_documents;
@@ -221,7 +221,7 @@ impl Resolver {
         let client = unpinned(stored.client()).ok_or(ReviewError::Unknown)?;
         let event = order.author.did(Action::DocumentUnpinned, id.as_str(), now);
         let along = Along::audited(&event, Reason::Administrator);
-        let state = ClientDocuments::state_change(&id, &FetchState::default())?;
+        let state = DocumentClients::state_change(&id, &FetchState::default())?;
         let clients = &service.store.clients;
         clients.replace(&stored, &client, along.and(state)).await?;
         self.0.memory.forget(url.as_str());
@@ -292,7 +292,7 @@ impl Resolver {
             // It may have sent the validators of a copy that the administrator distrusts.
             let _landed = running.await;
         }
-        let waiting = Waiting {
+        let waiting = FetchWaiters {
             address: None,
             is_forced: true,
         };
@@ -375,7 +375,7 @@ fn parsed(cx: &Context<'_>, client_id: &str) -> Result<(ClientUrl, ClientId), Re
 }
 
 /// Returns the state of a document that was fetched when it became a candidate.
-fn arrived(cx: &Context<'_>, candidate: &Candidate) -> FetchState {
+fn arrived(cx: &Context<'_>, candidate: &WaitingDocument) -> FetchState {
     let now = cx.service.clock.now();
     FetchState {
         fetched_at: candidate.last_asked_at,
@@ -440,8 +440,8 @@ fn announcing_denial(
     stored: Option<&Stored>,
 ) -> Result<Along, StoreError> {
     let in_force = stored.map(|stored| stored.client().revision);
-    let pending = Candidate::id_of(id.as_str());
-    let subject = Candidate::subject(&pending, id, in_force);
+    let pending = WaitingDocument::id_of(id.as_str());
+    let subject = WaitingDocument::subject(&pending, id, in_force);
     let announced = along.cause.pending(EventType::Denied, &subject, None)?;
     Ok(along.and(announced))
 }
@@ -488,7 +488,7 @@ async fn approve_in_force(
         .author
         .did(Action::DocumentApproved, client.id.as_str(), now);
     let along = Along::audited(&event.with("digest", digest), Reason::Administrator)
-        .and(ClientDocuments::previous_change(stored.client())?);
+        .and(DocumentClients::previous_change(stored.client())?);
     service
         .store
         .clients

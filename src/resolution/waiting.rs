@@ -8,8 +8,8 @@ use crate::resolution::admission::Arrival;
 use crate::resolution::{ResolveError, Resolver, in_force};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Author, Candidate, Cause, Change, ClientDocuments, EventType,
-    FetchState, PendingType, Reason, StoreError, Stored,
+    Action, Along, AuditEvent, Author, Cause, Change, DocumentClients, EventType, FetchState,
+    PendingType, Reason, StoreError, Stored, WaitingDocument,
 };
 use crate::telemetry::PendingChange;
 
@@ -96,8 +96,8 @@ async fn keep_change(
 }
 
 /// Returns the candidate with how it differs from the version in force.
-fn changing(candidate: Candidate, change: &DocumentChange) -> Candidate {
-    Candidate {
+fn changing(candidate: WaitingDocument, change: &DocumentChange) -> WaitingDocument {
+    WaitingDocument {
         changed: Some(change.members.clone()),
         downgrades: change.downgrades.clone(),
         ..candidate
@@ -158,10 +158,10 @@ fn hold_along(
     }
     let mut along = Along::audited(&event, Reason::Document);
     if after.revision != stored.client().revision {
-        along = along.and(ClientDocuments::previous_change(stored.client())?);
+        along = along.and(DocumentClients::previous_change(stored.client())?);
     }
     match arrival.state {
-        Some(state) => Ok(along.and(ClientDocuments::state_change(arrival.id, state)?)),
+        Some(state) => Ok(along.and(DocumentClients::state_change(arrival.id, state)?)),
         None => Ok(along),
     }
 }
@@ -253,7 +253,7 @@ pub(super) async fn release(cx: &Context<'_>, stored: &Stored) -> Result<(), Res
     {
         client.metadata = metadata;
         client.revision = client.revision.saturating_add(1);
-        along = along.and(ClientDocuments::previous_change(stored.client())?);
+        along = along.and(DocumentClients::previous_change(stored.client())?);
     }
     if let Some(document) = &mut client.document {
         document.held = None;
@@ -265,7 +265,10 @@ pub(super) async fn release(cx: &Context<'_>, stored: &Stored) -> Result<(), Res
 }
 
 /// Returns the document of the URL that waits already.
-async fn earlier(cx: &Context<'_>, arrival: &Arrival<'_>) -> Result<Option<Candidate>, StoreError> {
+async fn earlier(
+    cx: &Context<'_>,
+    arrival: &Arrival<'_>,
+) -> Result<Option<WaitingDocument>, StoreError> {
     let documents = &cx.service.store.client_documents;
     let now = cx.service.clock.now();
     documents.candidate(arrival.url.as_str(), now).await
@@ -276,11 +279,11 @@ fn candidate(
     resolver: &Resolver,
     arrival: &Arrival<'_>,
     judged: &JudgedDocument<'_>,
-    earlier: Option<Candidate>,
-) -> Candidate {
+    earlier: Option<WaitingDocument>,
+) -> WaitingDocument {
     let url = arrival.url.as_str();
     let (asked, asked_by) = resolver.0.memory.take_asked(url);
-    let mut candidate = Candidate {
+    let mut candidate = WaitingDocument {
         client_id: url.to_owned(),
         document: String::from_utf8_lossy(arrival.octets).into_owned(),
         digest: arrival.digest.to_owned(),
@@ -303,10 +306,10 @@ fn candidate(
 }
 
 /// Returns the candidate with the time at which it was asked for.
-fn dated(cx: &Context<'_>, candidate: Candidate) -> Candidate {
+fn dated(cx: &Context<'_>, candidate: WaitingDocument) -> WaitingDocument {
     let now = cx.service.clock.now();
     let is_new = candidate.first_asked_at.unix() == 0;
-    Candidate {
+    WaitingDocument {
         first_asked_at: if is_new {
             now
         } else {
@@ -318,7 +321,7 @@ fn dated(cx: &Context<'_>, candidate: Candidate) -> Candidate {
 }
 
 /// Returns the change that lets `candidate` wait; none if too many do.
-async fn kept(cx: &Context<'_>, candidate: Candidate) -> Result<Option<Change>, StoreError> {
+async fn kept(cx: &Context<'_>, candidate: WaitingDocument) -> Result<Option<Change>, StoreError> {
     let most = cx.service.settings.limits.document_candidates as u64;
     let documents = &cx.service.store.client_documents;
     documents.candidate_change(candidate, most).await
@@ -342,7 +345,7 @@ fn count(cx: &Context<'_>, is_new: bool) {
 }
 
 /// Whether these octets do not wait yet.
-fn is_new(earlier: Option<&Candidate>, arrival: &Arrival<'_>) -> bool {
+fn is_new(earlier: Option<&WaitingDocument>, arrival: &Arrival<'_>) -> bool {
     earlier.is_none_or(|earlier| earlier.digest != arrival.digest)
 }
 
@@ -353,9 +356,9 @@ fn announced(
     judged: &JudgedDocument<'_>,
     stored: Option<&Stored>,
 ) -> Result<Change, StoreError> {
-    let id = Candidate::id_of(arrival.url.as_str());
+    let id = WaitingDocument::id_of(arrival.url.as_str());
     let in_force = stored.map(|stored| stored.client().revision);
-    let subject = Candidate::subject(&id, arrival.id, in_force);
+    let subject = WaitingDocument::subject(&id, arrival.id, in_force);
     cause.pending(EventType::Pending, &subject, judged.remembered())
 }
 
@@ -364,5 +367,5 @@ fn held_event(cx: &Context<'_>, arrival: &Arrival<'_>) -> AuditEvent {
     let event = server.did(Action::DocumentHeld, arrival.id.as_str(), now);
     event
         .with("digest", arrival.digest)
-        .with("pending", Candidate::id_of(arrival.url.as_str()))
+        .with("pending", WaitingDocument::id_of(arrival.url.as_str()))
 }

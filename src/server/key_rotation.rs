@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::base::random;
 use crate::events::HeldLease;
 use crate::service::{Service, reloads::Reloadable};
-use crate::store::{Observed, Pass, RotationStage, RotationStep, StoreError};
+use crate::store::{ObservedRotation, Pass, RotationStage, RotationStep, StoreError};
 
 /// How often the key file is read.
 const LOOK: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub(crate) async fn follow(service: Arc<Service>, stop: CancellationToken) {
 }
 
 async fn follow_file(service: &Service) {
-    let mut observed = Observed::by(random::client_id());
+    let mut observed = ObservedRotation::by(random::client_id());
     let mut trouble: Option<String> = None;
     loop {
         let found = look(service, &mut observed).await.err();
@@ -54,7 +54,7 @@ async fn follow_file(service: &Service) {
 }
 
 /// Reads the key file and does what is due. Fails with what an operator must do.
-async fn look(service: &Service, observed: &mut Observed) -> Result<(), String> {
+async fn look(service: &Service, observed: &mut ObservedRotation) -> Result<(), String> {
     for _ in 0..STEPS {
         let step = service
             .store

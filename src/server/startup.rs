@@ -36,7 +36,7 @@ pub(super) struct Prepared {
     pub(super) sources: Sources,
     pub(super) warnings: Vec<String>,
     /// Requested changes of the live configuration.
-    pub(super) changes: mpsc::Receiver<live::Change>,
+    pub(super) changes: mpsc::Receiver<live::ChangeRequest>,
     /// Orders about the scripts in force.
     pub(super) script_orders: mpsc::Receiver<QueuedOrder>,
     /// Audit events of rejected requests.
@@ -51,7 +51,7 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, StartFault> {
     let unpatched = Configured::without_patch(&start)?;
     let StandIns { host, names } = stand_ins;
-    let opened = Opened::open(&start, sockets, names).await?;
+    let opened = OpenedParts::open(&start, sockets, names).await?;
     let configured = Box::pin(unpatched.patched(&opened.store)).await?;
     let live = configured.judged.in_force();
     let settings = &configured.configuration.settings;
@@ -80,7 +80,7 @@ fn fetcher(settings: &Settings, names: Option<Arc<FakeNames>>) -> Result<Fetcher
 }
 
 /// What a server opens before it loads anything.
-struct Opened {
+struct OpenedParts {
     tls: Arc<Tls>,
     listeners: Listeners,
     watched: Result<Watched, WatchError>,
@@ -91,7 +91,7 @@ struct Opened {
     login: Option<LoginProvider>,
 }
 
-impl Opened {
+impl OpenedParts {
     async fn open(
         start: &Start,
         sockets: Sockets,

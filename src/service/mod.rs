@@ -41,7 +41,7 @@ use judging::Judging;
 pub(crate) use judging::{Conditions, JudgedStep, ScriptHttp};
 pub(crate) use limits::Limited;
 use limits::RateLimits;
-pub(crate) use login::{Attempt, Brought, LoginFault, LoginProvider, Person};
+pub(crate) use login::{Brought, LoginFault, LoginProvider, Person, SignInAttempt};
 pub(crate) use outside::{HostParts, Outside, key_values};
 use reloads::Reloads;
 pub(crate) use script_orders::{ScriptOrder, ScriptOrderError, ScriptOrders, ScriptsInForce};

@@ -9,7 +9,7 @@ use crate::base::{ClientId, Timestamp, sha256};
 use crate::client::Client;
 use crate::store::{
     Backend, Change, Expectation, ExpiringKind, StoreError,
-    expiring::{ExpiringRecord, Space, candidates::Candidate, candidates::Candidates},
+    expiring::{ExpiringRecord, Space, candidates::Candidates, candidates::WaitingDocument},
     keys, record,
 };
 
@@ -77,7 +77,7 @@ pub(crate) struct Denial {
 
 /// The records about client documents.
 #[derive(Clone)]
-pub(crate) struct ClientDocuments {
+pub(crate) struct DocumentClients {
     backend: Arc<dyn Backend>,
     candidates: Candidates,
     denials: Space<Denial>,
@@ -88,7 +88,7 @@ fn key(url: &str) -> Vec<u8> {
     sha256(url.as_bytes()).to_vec()
 }
 
-impl ClientDocuments {
+impl DocumentClients {
     pub(super) fn new(backend: &Arc<dyn Backend>) -> Self {
         let space = || Arc::clone(backend);
         Self {
@@ -169,7 +169,7 @@ impl ClientDocuments {
         &self,
         url: &str,
         now: Timestamp,
-    ) -> Result<Option<Candidate>, StoreError> {
+    ) -> Result<Option<WaitingDocument>, StoreError> {
         self.candidates.find_by_url(url, now).await
     }
 
@@ -180,7 +180,7 @@ impl ClientDocuments {
     /// When the store cannot be read.
     pub(crate) async fn candidate_change(
         &self,
-        candidate: Candidate,
+        candidate: WaitingDocument,
         most: u64,
     ) -> Result<Option<Change>, StoreError> {
         self.candidates.change(candidate, most).await
@@ -198,7 +198,10 @@ impl ClientDocuments {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn candidates(&self, now: Timestamp) -> Result<Vec<Candidate>, StoreError> {
+    pub(crate) async fn candidates(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<WaitingDocument>, StoreError> {
         self.candidates.all(now).await
     }
 

@@ -35,7 +35,7 @@ pub(crate) use crate::store::clients::index::Indexed;
 pub(crate) use crate::store::clients::levels::ByLevel;
 pub(crate) use crate::store::clients::listing::Page;
 pub(crate) use crate::store::clients::uses::Uses;
-pub(crate) use crate::store::expiring::candidates::Candidate;
+pub(crate) use crate::store::expiring::candidates::WaitingDocument;
 pub(crate) use crate::store::expiring::initial_access_tokens::{
     InitialAccess, InitialAccessToken, InitialAccessTokens,
 };
@@ -46,7 +46,7 @@ pub(crate) use crate::store::expiring::nonces::Nonces;
 pub(crate) use crate::store::expiring::pending::{
     FoundRequest, PendingError, PendingKind, PendingRequest, PendingRequests, PendingState,
 };
-pub(crate) use crate::store::expiring::sessions::{FoundSession, Holder, Session, Sessions};
+pub(crate) use crate::store::expiring::sessions::{FoundSession, Session, SessionHolder, Sessions};
 pub(crate) use crate::store::expiring::single_use::{SingleUse, UsedOnce};
 pub(crate) use crate::store::expiring::tokens::{AccessToken, Tokens};
 pub(crate) use audit::{
@@ -55,7 +55,7 @@ pub(crate) use audit::{
 };
 pub(crate) use backend::postgres::DatabaseState;
 pub(crate) use backend::{Applied, Backend, Chained, Change, Expectation, Link, Pair};
-pub(crate) use client_documents::{ClientDocuments, Denial, FetchState};
+pub(crate) use client_documents::{Denial, DocumentClients, FetchState};
 pub(crate) use clients::{Clients, MOST_ADMINISTRATORS, Stored};
 pub(crate) use error::StoreError;
 pub(crate) use events::{
@@ -69,7 +69,7 @@ pub(crate) use script_versions::{
 };
 pub(crate) use sealing::anew::Pass;
 pub(crate) use sealing::key_file::{KeysInUse, begin_rotation, end_rotation};
-pub(crate) use sealing::observed::Observed;
+pub(crate) use sealing::observed::ObservedRotation;
 pub(crate) use sealing::rotation::{KeyRotation, KeyRotations, RotationStage, RotationStep};
 pub(crate) use transfer::{ClientLine, Existing, ImportError, MOST_IMPORTED};
 pub(crate) use upstream_calls::{
@@ -81,7 +81,7 @@ pub(crate) use waiting::{PendingType, WaitingItem, WaitingItems};
 use backend::journal::Journal;
 use backend::overlay::Overlay;
 use backend::pending::{Pending, Values};
-use backend::{Facts, number, numbered, page};
+use backend::{BackendFacts, number, numbered, page};
 use expiring::key_values::GIVES_WAY;
 use keys::ExpiringKind;
 use retry::{unless_lost, until_won};
@@ -99,7 +99,7 @@ pub(crate) struct Store {
     /// The registered clients.
     pub(crate) clients: Clients,
     /// What is stored about client documents beside their clients.
-    pub(crate) client_documents: ClientDocuments,
+    pub(crate) client_documents: DocumentClients,
     /// When the clients were last used.
     pub(crate) uses: Uses,
     /// The access tokens.
@@ -237,7 +237,7 @@ impl Store {
         let (tokens, sessions, initial_access_tokens) = issued(&backend);
         Self {
             clients: Clients::new(shared()),
-            client_documents: ClientDocuments::new(&backend),
+            client_documents: DocumentClients::new(&backend),
             uses: Uses::new(Clients::new(shared())),
             tokens,
             sessions,

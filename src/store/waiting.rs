@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
-use crate::store::expiring::candidates::{Candidate, Candidates};
+use crate::store::expiring::candidates::{Candidates, WaitingDocument};
 use crate::store::{Backend, FoundRequest, PendingKind, PendingRequests, StoreError};
 
 /// What waits.
@@ -54,7 +54,7 @@ pub(crate) enum WaitingItem {
     /// A registration or an update.
     Request(Box<FoundRequest>),
     /// A client document.
-    Document(Box<Candidate>),
+    Document(Box<WaitingDocument>),
 }
 
 impl WaitingItem {

@@ -19,7 +19,7 @@ use crate::client::{Client, Metadata};
 use crate::http::{Problem, answer};
 use crate::resolution::{CandidateView, Resolver, ReviewError};
 use crate::service::{Context, Service};
-use crate::store::{Candidate, Denial};
+use crate::store::{Denial, WaitingDocument};
 
 /// The maximum number of documents on a page.
 const MOST: usize = 500;
@@ -104,7 +104,7 @@ impl<'a> DocumentSummary<'a> {
         (self.since, self.client_id)
     }
 
-    fn of_candidate(candidate: &'a Candidate) -> Self {
+    fn of_candidate(candidate: &'a WaitingDocument) -> Self {
         Self {
             client_id: &candidate.client_id,
             state: if candidate.changed.is_some() {

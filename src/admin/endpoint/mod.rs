@@ -60,7 +60,7 @@ pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Somebody who may call the admin API: an administrator, or a person who signed in at an OpenID Provider.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
+pub(crate) struct AdminIdentity {
     /// The identifier of the administrator, or the actor that stands for the person.
     pub(crate) id: String,
     pub(crate) name: Option<String>,
@@ -68,7 +68,7 @@ pub(crate) struct Identity {
     scope: String,
 }
 
-impl Identity {
+impl AdminIdentity {
     /// The holder of an access token of `client` with `scope`. A client that is no administrator has none of the scopes:
     /// it may have one of that name from a time when it was an ordinary scope.
     pub(crate) fn client(client: &Client, scope: &str) -> Self {
@@ -110,7 +110,7 @@ impl Identity {
 /// Somebody who is signed in to the console, instead of an access token. It travels with a call that the console makes; no
 /// request that arrived over a connection has it.
 #[derive(Debug, Clone)]
-pub(crate) struct SignedIn(pub(crate) Arc<Identity>);
+pub(crate) struct SignedIn(pub(crate) Arc<AdminIdentity>);
 
 /// Authenticates the caller and checks that the call is allowed. Records a rejection in the audit log.
 ///
@@ -149,7 +149,7 @@ pub(super) async fn is_admitted(
     }
 }
 
-fn check_scope(caller: &Identity, scope: &str) -> Result<(), Problem> {
+fn check_scope(caller: &AdminIdentity, scope: &str) -> Result<(), Problem> {
     if caller.has(scope) {
         return Ok(());
     }
@@ -157,7 +157,7 @@ fn check_scope(caller: &Identity, scope: &str) -> Result<(), Problem> {
     Err(Problem::insufficient_scope(Some(scope), &description))
 }
 
-async fn caller(cx: &Context<'_>, parts: &Parts) -> Result<Arc<Identity>, Problem> {
+async fn caller(cx: &Context<'_>, parts: &Parts) -> Result<Arc<AdminIdentity>, Problem> {
     if let Some(SignedIn(caller)) = parts.extensions.get() {
         return Ok(Arc::clone(caller));
     }
@@ -165,7 +165,7 @@ async fn caller(cx: &Context<'_>, parts: &Parts) -> Result<Arc<Identity>, Proble
     let certificate = parts.extensions.get::<ClientCertificate>();
     let bearer = token::find_bearer(cx, text, certificate).await?;
     let bearer = bearer.ok_or_else(|| Problem::unauthorised(BadCredentials::Invalid))?;
-    Ok(Arc::new(Identity::client(
+    Ok(Arc::new(AdminIdentity::client(
         bearer.client.client(),
         &bearer.token.scope,
     )))

@@ -16,15 +16,15 @@ pub(super) enum DocumentsCommand {
     /// Show a client document that waits for an administrator, as JSON.
     Show(review::ShownData),
     /// Approve exactly these bytes of a client document, which then is in force.
-    Approve(review::Approval),
+    Approve(review::ApproveArguments),
     /// Deny the URL of a client document, and remove its client.
-    Deny(review::Denial),
+    Deny(review::DenyArguments),
     /// End the denial of the URL of a client document, which is fetched when it is next asked for.
     Allow(review::Shown),
     /// Fetch a client document now, and show its client as JSON.
     Refresh(review::ShownData),
     /// Put a client document in force that is never fetched.
-    Pin(review::Pin),
+    Pin(review::PinArguments),
     /// End the pin of a client document, which is fetched when it is next asked for.
     Unpin(review::Shown),
 }

@@ -47,7 +47,7 @@ pub(in crate::cli) struct ShownData {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Approval {
+pub(in crate::cli) struct ApproveArguments {
     /// The URL of the document.
     #[arg(value_name = "URL")]
     url: String,
@@ -62,7 +62,7 @@ pub(in crate::cli) struct Approval {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Denial {
+pub(in crate::cli) struct DenyArguments {
     /// The URL of the document.
     #[arg(value_name = "URL")]
     url: String,
@@ -77,7 +77,7 @@ pub(in crate::cli) struct Denial {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Pin {
+pub(in crate::cli) struct PinArguments {
     /// The URL of the document.
     #[arg(value_name = "URL")]
     url: String,
@@ -129,14 +129,14 @@ pub(super) async fn show(data: &ShownData) -> Result<(), CommandFailure> {
     data.form.write(&remote.get(&path, &query).await?)
 }
 
-pub(super) async fn approve(approval: &Approval) -> Result<(), CommandFailure> {
+pub(super) async fn approve(approval: &ApproveArguments) -> Result<(), CommandFailure> {
     let mut order = order(&approval.url, approval.note.as_deref());
     order.insert("digest".to_owned(), approval.digest.as_str().into());
     send(&approval.remote, "approve", order).await?;
     write_line("1 approved")
 }
 
-pub(super) async fn deny(denial: &Denial) -> Result<(), CommandFailure> {
+pub(super) async fn deny(denial: &DenyArguments) -> Result<(), CommandFailure> {
     let mut order = order(&denial.url, denial.note.as_deref());
     if let Some(until) = denial.until {
         order.insert("until".to_owned(), until.into());
@@ -157,7 +157,7 @@ pub(super) async fn refresh(data: &ShownData) -> Result<(), CommandFailure> {
     data.form.write(&client)
 }
 
-pub(super) async fn pin(pin: &Pin) -> Result<(), CommandFailure> {
+pub(super) async fn pin(pin: &PinArguments) -> Result<(), CommandFailure> {
     let mut order = order(&pin.url, pin.note.as_deref());
     order.insert("document".to_owned(), read_object(&pin.file)?.into());
     send(&pin.remote, "pin", order).await?;

@@ -24,7 +24,7 @@ pub(super) async fn follow(
         Some(after) => after,
         None => last(&remote).await?,
     };
-    let mut follower = Follower {
+    let mut follower = FollowedLog {
         arguments,
         remote,
         renewed: Instant::now(),
@@ -37,7 +37,7 @@ pub(super) async fn follow(
     }
 }
 
-struct Follower<'a> {
+struct FollowedLog<'a> {
     arguments: &'a RemoteArguments,
     remote: Remote,
     renewed: Instant,
@@ -47,7 +47,7 @@ struct Follower<'a> {
     is_lost: bool,
 }
 
-impl Follower<'_> {
+impl FollowedLog<'_> {
     /// Waits for events and writes them.
     async fn turn(&mut self) -> Result<(), CommandFailure> {
         let query = [

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::console::api::path;
-use crate::console::respond::{Content, Failure};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{items, members, text, time, words};
-use crate::console::view::{Block, Cell, Field, Form as Shown, Tone, live};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FormField, PageForm, Tone, live};
+use crate::console::visit::PageVisit;
 
 use super::next;
 
@@ -17,7 +17,7 @@ const FILTERS: [&str; 4] = ["action", "subject", "actor", "outcome"];
 const HEADS: [&str; 5] = ["Time", "Action", "Subject", "By", "Details"];
 
 /// Lists the events that the filters in the address select, the newest first.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let filters = FILTERS.map(|name| (name, visit.query(name).unwrap_or_default()));
     let before = visit.query("before").unwrap_or_default();
     let parameters = [&filters[..], &[("order", "newest"), ("before", before)]].concat();
@@ -29,7 +29,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         events = live("events", events);
     }
     events.insert(0, Block::Form(search(visit)));
-    Ok(Content::page("Audit log", events))
+    Ok(PageContent::page("Audit log", events))
 }
 
 /// Returns the events of a page, which can be empty although others follow.
@@ -43,14 +43,14 @@ fn table(page: &Value) -> Block {
     Block::table("Events", &HEADS, rows, empty)
 }
 
-fn search(visit: &Visit<'_>) -> Shown {
+fn search(visit: &PageVisit<'_>) -> PageForm {
     let field = |name, label, hint| {
         let value = visit.query(name).unwrap_or_default();
-        Field::text(name, label, value).hint(hint)
+        FormField::text(name, label, value).hint(hint)
     };
     let outcomes = [("", "any"), ("done", "done"), ("refused", "refused")];
     let outcome = visit.query("outcome").unwrap_or_default();
-    Shown::search("audit")
+    PageForm::search("audit")
         .field(field(
             "subject",
             "Subject",
@@ -58,14 +58,14 @@ fn search(visit: &Visit<'_>) -> Shown {
         ))
         .field(field("actor", "Actor", "The client ID of who did it."))
         .field(field("action", "Action", "For example client_created."))
-        .field(Field::choice("outcome", "Outcome", outcome, &outcomes))
+        .field(FormField::choice("outcome", "Outcome", outcome, &outcomes))
 }
 
 /// Returns the last events about a subject.
 ///
 /// # Errors
 /// Why the API refused.
-pub(super) async fn history(visit: &Visit<'_>, subject: &str) -> Result<Block, Failure> {
+pub(super) async fn history(visit: &PageVisit<'_>, subject: &str) -> Result<Block, PageFailure> {
     let parameters = [("order", "newest"), ("subject", subject), ("limit", "20")];
     let page = visit.get(&path(&["audit"], &parameters)).await?;
     let rows = items(&page, "events").iter().map(row).collect();

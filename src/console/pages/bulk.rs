@@ -3,11 +3,11 @@
 use hyper::Method;
 use serde_json::Value;
 
-use crate::console::api::{Call, path};
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{items, number, shown, text};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, fact, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FieldKind, FormField, PageForm, fact, href};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 use super::clients::{filters, pairs};
@@ -21,22 +21,22 @@ const ORDERS: [(&str, &str); 3] = [
 ];
 
 /// Returns the form that leads from a list to the preview, if there are filters and the administrator may change clients.
-pub(super) fn entry(visit: &Visit<'_>, filters: &[(&'static str, String)]) -> Option<Block> {
+pub(super) fn entry(visit: &PageVisit<'_>, filters: &[(&'static str, String)]) -> Option<Block> {
     if filters.is_empty() || !visit.may(|scopes| &scopes.clients_write) {
         return None;
     }
     let text = "The next page shows what would be changed.";
-    let form = Shown {
+    let form = PageForm {
         button: "Preview",
-        ..Shown::search("bulk")
+        ..PageForm::search("bulk")
     };
     let form = form.titled("Change all clients that match", text).folded();
     let form = with_filters(form, filters);
-    let order = Field::choice("order", "Change", "disable", &ORDERS);
+    let order = FormField::choice("order", "Change", "disable", &ORDERS);
     Some(Block::Form(form.field(order)))
 }
 
-fn with_filters(mut form: Shown, filters: &[(&'static str, String)]) -> Shown {
+fn with_filters(mut form: PageForm, filters: &[(&'static str, String)]) -> PageForm {
     for (name, value) in filters {
         form = form.with(name, value.as_str());
     }
@@ -44,7 +44,7 @@ fn with_filters(mut form: Shown, filters: &[(&'static str, String)]) -> Shown {
 }
 
 /// Shows what a change would touch.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let filters = filters(|name| visit.query(name))?;
     let (order, button) = known(visit.query("order").unwrap_or_default())?;
     let matching = call(order, &filters, ("dry_run", "true"));
@@ -61,15 +61,15 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         let form = with_filters(confirmation(order, button), &filters);
         blocks.push(Block::Form(form));
     }
-    Ok(Content::page("Change many clients", blocks))
+    Ok(PageContent::page("Change many clients", blocks))
 }
 
 /// Returns the first of the clients that match, with the names of those that the list of clients shows.
 async fn first(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     filters: &[(&'static str, String)],
     matching: &Value,
-) -> Result<Block, Failure> {
+) -> Result<Block, PageFailure> {
     let mut list = Value::Null;
     if visit.may(|scopes| &scopes.clients_read) {
         list = visit.get(&path(&["clients"], &pairs(filters))).await?;
@@ -94,34 +94,34 @@ fn row(id: &str, listed: &[Value]) -> Vec<Cell> {
     vec![Cell::client(id), Cell::text(name)]
 }
 
-fn confirmation(order: &str, button: &'static str) -> Shown {
+fn confirmation(order: &str, button: &'static str) -> PageForm {
     let text = "The change applies to all of them, and only if exactly this many match.";
-    let field = Field::text("confirm", "Type the number of clients", "");
+    let field = FormField::text("confirm", "Type the number of clients", "");
     let field = field.of_kind(FieldKind::Number).required();
-    let form = Shown::to("bulk", button).titled("Confirm", text);
-    Shown {
+    let form = PageForm::to("bulk", button).titled("Confirm", text);
+    PageForm {
         is_dangerous: order != "enable",
         ..form.with("order", order).field(field)
     }
 }
 
-fn known(order: &str) -> Result<(&'static str, &'static str), Failure> {
+fn known(order: &str) -> Result<(&'static str, &'static str), PageFailure> {
     let known = ORDERS.into_iter().find(|(name, _)| *name == order);
-    known.ok_or_else(Failure::no_page)
+    known.ok_or_else(PageFailure::no_page)
 }
 
 /// Returns the call for an order.
-fn call(order: &str, filters: &[(&'static str, String)], last: (&str, &str)) -> Call {
+fn call(order: &str, filters: &[(&'static str, String)], last: (&str, &str)) -> ApiCall {
     let mut parameters = pairs(filters);
     parameters.push(last);
     match order {
-        "delete" => Call::new(Method::DELETE, &path(&["clients"], &parameters)),
-        order => Call::new(Method::POST, &path(&["clients", order], &parameters)),
+        "delete" => ApiCall::new(Method::DELETE, &path(&["clients"], &parameters)),
+        order => ApiCall::new(Method::POST, &path(&["clients", order], &parameters)),
     }
 }
 
 /// Carries out an order, if the number is right.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let filters = filters(|name| form.get(name))?;
     let (order, _) = known(required(form, "order", "the change")?)?;
     let confirmed = required(form, "confirm", "the number of clients")?;
@@ -134,7 +134,7 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
         good(told(&tally.body)),
         Block::facts("List", vec![fact("Clients", list)]),
     ];
-    Ok(Content::page("Change many clients", blocks))
+    Ok(PageContent::page("Change many clients", blocks))
 }
 
 /// Returns what was done, in words.

@@ -4,11 +4,11 @@ use hyper::Method;
 use hyper::header::IF_MATCH;
 use serde_json::{Value, json};
 
-use crate::console::api::{Call, path};
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{cell, flag, members, number, text, time};
-use crate::console::view::{Block, Cell, Form as Shown, Once, Tone, fact, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, Once, PageForm, Tone, fact, href};
+use crate::console::visit::PageVisit;
 use crate::http::{Form, entity_tag};
 
 use super::audit::history;
@@ -18,8 +18,8 @@ use super::{done, required};
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Shows the client that the address names.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
-    let id = visit.query("id").ok_or_else(Failure::no_page)?;
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
+    let id = visit.query("id").ok_or_else(PageFailure::no_page)?;
     let client = visit.get(&path(&["clients", id], &[])).await?;
     let notice = done(
         visit,
@@ -33,10 +33,10 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
 
 /// Returns the page of a client, which begins with `blocks`.
 async fn shown_client(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     client: &Value,
     mut blocks: Vec<Block>,
-) -> Result<Content, Failure> {
+) -> Result<PageContent, PageFailure> {
     let id = text(client, "client_id");
     let name = client
         .get("metadata")
@@ -52,7 +52,7 @@ async fn shown_client(
         blocks.push(history(visit, id).await?);
     }
     let title = if name.is_empty() { id } else { name };
-    Ok(Content::page(title, blocks))
+    Ok(PageContent::page(title, blocks))
 }
 
 fn trust_level(client: &Value) -> &str {
@@ -170,14 +170,14 @@ fn orders(client: &Value) -> Vec<Block> {
 }
 
 /// Returns the form that gives an order about the client as it is shown.
-fn order(client: &Value, order: &str, button: &'static str) -> Shown {
-    let form = Shown::to("client", button).with("id", text(client, "client_id"));
+fn order(client: &Value, order: &str, button: &'static str) -> PageForm {
+    let form = PageForm::to("client", button).with("id", text(client, "client_id"));
     let form = form.with("revision", revision(client).to_string());
     form.with("order", order)
 }
 
 /// Changes or deletes the client that the form names.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let id = required(form, "id", "the client")?;
     let revision = required(form, "revision", "the revision")?;
     let order = required(form, "order", "the order")?;
@@ -188,28 +188,28 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
             let blocks = vec![Block::Once(credential(order, &answer))];
             shown_client(visit, &answer, blocks).await
         }
-        "delete" => Ok(Content::Redirect("clients?done=deleted".to_owned())),
+        "delete" => Ok(PageContent::Redirect("clients?done=deleted".to_owned())),
         order => {
             let done = format!("{order}d");
             let page = href("client", &[("id", id), ("done", &done)]);
-            Ok(Content::Redirect(page))
+            Ok(PageContent::Redirect(page))
         }
     }
 }
 
 /// Returns the call for an order.
-fn call(id: &str, order: &str) -> Result<Call, Failure> {
+fn call(id: &str, order: &str) -> Result<ApiCall, PageFailure> {
     let one = path(&["clients", id], &[]);
-    let new = |credential| Call::new(Method::POST, &path(&["clients", id, credential], &[]));
+    let new = |credential| ApiCall::new(Method::POST, &path(&["clients", id, credential], &[]));
     match order {
         "disable" | "enable" => {
             let patch = json!({"disabled": order == "disable"});
-            Ok(Call::new(Method::PATCH, &one).json(MERGE_PATCH, &patch))
+            Ok(ApiCall::new(Method::PATCH, &one).json(MERGE_PATCH, &patch))
         }
         "secret" => Ok(new("secret")),
         "token" => Ok(new("registration-token")),
-        "delete" => Ok(Call::new(Method::DELETE, &one)),
-        _ => Err(Failure::no_page()),
+        "delete" => Ok(ApiCall::new(Method::DELETE, &one)),
+        _ => Err(PageFailure::no_page()),
     }
 }
 

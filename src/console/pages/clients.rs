@@ -5,10 +5,10 @@ use serde_json::Value;
 use crate::base::{Timestamp, moment};
 use crate::client::TrustLevel;
 use crate::console::api::path;
-use crate::console::respond::{Content, Failure};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{items, text, time};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Tone, client_href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FieldKind, FormField, PageForm, Tone, client_href};
+use crate::console::visit::PageVisit;
 use crate::store::ClientFilter;
 
 use super::{bulk, done, next};
@@ -23,7 +23,7 @@ const MOMENTS: &[&str] = &[
 ];
 
 /// Lists the clients that the filters in the address select.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let filters = filters(|name| visit.query(name))?;
     let after = visit.query("after").unwrap_or_default();
     let parameters = [pairs(&filters), vec![("after", after)]].concat();
@@ -34,7 +34,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     blocks.push(table(&page));
     blocks.extend(next(&page, ("clients", "after"), &pairs(&filters)));
     blocks.extend(bulk::entry(visit, &filters));
-    Ok(Content::page("Clients", blocks))
+    Ok(PageContent::page("Clients", blocks))
 }
 
 /// Returns the filters that have a value, with moments as the API reads them.
@@ -43,7 +43,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
 /// A moment that is neither a day nor seconds since 1970.
 pub(super) fn filters<'a>(
     value: impl Fn(&str) -> Option<&'a str>,
-) -> Result<Vec<(&'static str, String)>, Failure> {
+) -> Result<Vec<(&'static str, String)>, PageFailure> {
     let mut filters = Vec::new();
     for &name in ClientFilter::PARAMETERS {
         let Some(value) = value(name) else {
@@ -69,17 +69,17 @@ pub(super) fn pairs<'a>(filters: &'a [(&'static str, String)]) -> Vec<(&'a str, 
 ///
 /// # Errors
 /// Another form.
-pub(super) fn moment_of(text: &str) -> Result<Timestamp, Failure> {
+pub(super) fn moment_of(text: &str) -> Result<Timestamp, PageFailure> {
     let moment = if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok().map(Timestamp::from_unix)
     } else {
         moment::day(text)
     };
-    moment.ok_or_else(|| Failure::invalid("Enter days in the form 2026-01-31."))
+    moment.ok_or_else(|| PageFailure::invalid("Enter days in the form 2026-01-31."))
 }
 
 /// Returns what a field for a day shows of a moment.
-fn day(visit: &Visit<'_>, name: &str) -> String {
+fn day(visit: &PageVisit<'_>, name: &str) -> String {
     let value = visit.query(name).unwrap_or_default();
     match value.parse().map(|seconds| Cell::time(Some(seconds))) {
         Ok(Cell::Time { exact, .. }) => exact.chars().take(10).collect(),
@@ -111,32 +111,32 @@ const DAYS: [(&str, &str); 5] = [
     ("expires_before", "Expires before"),
 ];
 
-fn search(visit: &Visit<'_>) -> Shown {
+fn search(visit: &PageVisit<'_>) -> PageForm {
     let value = |name: &str| visit.query(name).unwrap_or_default();
-    let mut form = Shown::search("clients");
+    let mut form = PageForm::search("clients");
     for (name, label) in TEXTS {
-        form = form.field(Field::text(name, label, value(name)));
+        form = form.field(FormField::text(name, label, value(name)));
     }
     form = form.field(levels(value("trust_level")));
     for (name, label) in [("disabled", "Disabled"), ("never_used", "Never used")] {
         let switch = [("", "any"), ("true", "yes"), ("false", "no")];
-        form = form.field(Field::choice(name, label, value(name), &switch));
+        form = form.field(FormField::choice(name, label, value(name), &switch));
     }
     for (name, label) in RARE {
-        form = form.rare_field(Field::text(name, label, value(name)));
+        form = form.rare_field(FormField::text(name, label, value(name)));
     }
     with_days(form, visit)
 }
 
-fn levels(value: &str) -> Field {
+fn levels(value: &str) -> FormField {
     let levels = TrustLevel::ALL.map(|level| (level.as_str(), level.as_str()));
     let choices = [&[("", "any")], &levels[..]].concat();
-    Field::choice("trust_level", "Trust level", value, &choices)
+    FormField::choice("trust_level", "Trust level", value, &choices)
 }
 
-fn with_days(mut form: Shown, visit: &Visit<'_>) -> Shown {
+fn with_days(mut form: PageForm, visit: &PageVisit<'_>) -> PageForm {
     for (name, label) in DAYS {
-        let field = Field::text(name, label, day(visit, name));
+        let field = FormField::text(name, label, day(visit, name));
         form = form.rare_field(field.of_kind(FieldKind::Date));
     }
     form

@@ -6,12 +6,12 @@ use hyper::header::IF_MATCH;
 use serde_json::{Map, Value, json};
 
 use crate::base::json;
-use crate::console::api::Call;
-use crate::console::difference::Difference;
-use crate::console::respond::{Content, Failure};
+use crate::console::api::ApiCall;
+use crate::console::difference::LineDifference;
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{pretty, shown, text};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Tone, fact, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FieldKind, FormField, PageForm, Tone, fact, href};
+use crate::console::visit::PageVisit;
 use crate::http::{Form, entity_tag};
 
 use super::{done, not_json, required};
@@ -26,7 +26,7 @@ const LISTS: [&str; 3] = ["scopes", "webhooks", "exports"];
 const LONGEST: usize = 200;
 
 /// Shows all values.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let document = visit.get(&location(visit)).await?;
     let may_change = visit.may(|scopes| &scopes.config_write);
     let live = live(&document);
@@ -48,11 +48,11 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         let heads = ["Option", "Value", "Origin"];
         blocks.push(Block::table(title, &heads, rows, "There are no options."));
     }
-    Ok(Content::page("Configuration", blocks))
+    Ok(PageContent::page("Configuration", blocks))
 }
 
 /// Returns the path of the configuration in the admin API.
-pub(super) fn location(visit: &Visit<'_>) -> String {
+pub(super) fn location(visit: &PageVisit<'_>) -> String {
     visit.cx.service.settings.server.paths.config.clone()
 }
 
@@ -119,12 +119,12 @@ fn pointer(key: &str) -> String {
 }
 
 /// Shows one option with the form that changes it.
-pub(super) async fn show_option(visit: &Visit<'_>) -> Result<Content, Failure> {
-    let key = visit.query("key").ok_or_else(Failure::no_page)?;
+pub(super) async fn show_option(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
+    let key = visit.query("key").ok_or_else(PageFailure::no_page)?;
     let document = visit.get(&location(visit)).await?;
     let options = live(&document);
     let option = options.iter().find(|(name, _)| name == key);
-    let (_, value) = option.ok_or_else(Failure::no_page)?;
+    let (_, value) = option.ok_or_else(PageFailure::no_page)?;
     let rows = vec![
         fact("Origin", origin(&document, key)),
         fact("Value", Cell::code(shown(value))),
@@ -133,14 +133,14 @@ pub(super) async fn show_option(visit: &Visit<'_>) -> Result<Content, Failure> {
     if visit.may(|scopes| &scopes.config_write) {
         blocks.extend(changes(key, value));
     }
-    Ok(Content::page(key, blocks))
+    Ok(PageContent::page(key, blocks))
 }
 
 /// Returns the forms that change an option.
 fn changes(key: &str, value: &Value) -> [Block; 2] {
-    let form = Shown::to("option", "Preview").with("key", key);
+    let form = PageForm::to("option", "Preview").with("key", key);
     let form = form.with("order", "preview");
-    let field = Field::text("value", "New value, as JSON", pretty(value));
+    let field = FormField::text("value", "New value, as JSON", pretty(value));
     let field = field.of_kind(FieldKind::Area).required();
     let text = "The option has the value of the configuration file again, or its default.";
     let removal = form.clone().titled("Remove the change", text).folded();
@@ -151,7 +151,7 @@ fn changes(key: &str, value: &Value) -> [Block; 2] {
 }
 
 /// Returns the patch that a form asks for.
-fn operations(form: &Form) -> Result<Value, Failure> {
+fn operations(form: &Form) -> Result<Value, PageFailure> {
     let path = pointer(required(form, "key", "the option")?);
     if form.get("remove").is_some() {
         return Ok(json!([{"op": "remove", "path": path}]));
@@ -163,44 +163,50 @@ fn operations(form: &Form) -> Result<Value, Failure> {
 }
 
 /// Shows what a change would do, or applies it.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let operations = operations(form)?;
     match required(form, "order", "the order")? {
         "preview" => preview(visit, form, &operations).await,
         "apply" => {
             let revision = required(form, "revision", "the revision")?;
-            let call = Call::new(Method::PATCH, &location(visit)).json(JSON_PATCH, &operations);
+            let call = ApiCall::new(Method::PATCH, &location(visit)).json(JSON_PATCH, &operations);
             visit
                 .call(call.header(IF_MATCH, &entity_tag(revision)))
                 .await?;
-            Ok(Content::Redirect("configuration?done=changed".to_owned()))
+            Ok(PageContent::Redirect(
+                "configuration?done=changed".to_owned(),
+            ))
         }
-        _ => Err(Failure::no_page()),
+        _ => Err(PageFailure::no_page()),
     }
 }
 
-async fn preview(visit: &Visit<'_>, form: &Form, operations: &Value) -> Result<Content, Failure> {
+async fn preview(
+    visit: &PageVisit<'_>,
+    form: &Form,
+    operations: &Value,
+) -> Result<PageContent, PageFailure> {
     let key = required(form, "key", "the option")?;
     let before = visit.get(&location(visit)).await?;
     let dry_run = format!("{}?dry_run=true", location(visit));
-    let call = Call::new(Method::PATCH, &dry_run).json(JSON_PATCH, operations);
+    let call = ApiCall::new(Method::PATCH, &dry_run).json(JSON_PATCH, operations);
     let revision = text(&before, "revision");
     let call = call.header(IF_MATCH, &entity_tag(revision));
     let after = visit.call(call).await?.body;
     let (before, after) = (lines(&before), lines(&after));
-    let difference = Difference::between("What changes in the configuration", &before, &after);
+    let difference = LineDifference::between("What changes in the configuration", &before, &after);
     let mut blocks = vec![Block::Difference(difference)];
     if before != after {
         blocks.push(Block::Form(application(key, revision, form)));
     }
-    Ok(Content::page(format!("Change {key}"), blocks))
+    Ok(PageContent::page(format!("Change {key}"), blocks))
 }
 
 /// Returns the form that applies what was previewed.
-fn application(key: &str, revision: &str, form: &Form) -> Shown {
+fn application(key: &str, revision: &str, form: &Form) -> PageForm {
     let text =
         "The new configuration is valid. It is in force on all servers as soon as it is applied.";
-    let mut apply = Shown::to("option", "Apply").titled("", text);
+    let mut apply = PageForm::to("option", "Apply").titled("", text);
     apply = apply.with("order", "apply").with("key", key);
     apply = apply.with("revision", revision);
     for name in ["value", "remove"] {

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::console::api::{Call, path};
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{items, pretty, shown, text, time};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Source, fact, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FieldKind, FormField, LongText, PageForm, fact, href};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 use super::clients::moment_of;
@@ -33,7 +33,7 @@ const DONE: [(&str, &str); 4] = [
 ];
 
 /// Lists the documents that are denied or pinned.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let may_order = visit.may(|scopes| &scopes.documents_write);
     let mut blocks = Vec::new();
     blocks.extend(done(visit, &DONE));
@@ -47,14 +47,14 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         blocks.push(Block::Form(denial()));
         blocks.push(Block::Form(pin()));
     }
-    Ok(Content::page("Client documents", blocks))
+    Ok(PageContent::page("Client documents", blocks))
 }
 
 async fn list(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     (state, title, empty): (&str, &str, &'static str),
     may_order: bool,
-) -> Result<Vec<Block>, Failure> {
+) -> Result<Vec<Block>, PageFailure> {
     let is_meant = visit.query("state") == Some(state);
     let after = visit.query("after").filter(|_| is_meant);
     let parameters = [("state", state), ("after", after.unwrap_or_default())];
@@ -92,25 +92,25 @@ fn row(document: &Value, may_order: bool) -> Vec<Cell> {
 }
 
 fn order(order: &str, button: &'static str, url: &str) -> Cell {
-    let form = Shown::to("documents", button).with("order", order);
+    let form = PageForm::to("documents", button).with("order", order);
     form.with("client_id", url)
         .button(format!("{button} {url}"))
 }
 
-fn url_field() -> Field {
-    let field = Field::text("client_id", "URL", "").required();
+fn url_field() -> FormField {
+    let field = FormField::text("client_id", "URL", "").required();
     field.hint("The client ID, which is the URL of the document.")
 }
 
-fn note() -> Field {
-    let note = Field::text("note", "Note", "");
+fn note() -> FormField {
+    let note = FormField::text("note", "Note", "");
     note.hint("Why. It is kept with the decision.")
 }
 
-fn denial() -> Shown {
+fn denial() -> PageForm {
     let text = "Nobody can use the URL as a client from then on. The next page shows the client that is removed.";
-    let until = Field::text("until", "Ends", "").of_kind(FieldKind::Date);
-    let form = Shown::to("documents", "Preview").titled("Deny a URL", text);
+    let until = FormField::text("until", "Ends", "").of_kind(FieldKind::Date);
+    let form = PageForm::to("documents", "Preview").titled("Deny a URL", text);
     form.folded()
         .with("order", "deny")
         .field(url_field())
@@ -118,11 +118,11 @@ fn denial() -> Shown {
         .field(until.hint("Empty: it does not end."))
 }
 
-fn pin() -> Shown {
+fn pin() -> PageForm {
     let text = "The document is in force instead of the one at the URL, which is not fetched. The next page shows what changes.";
-    let document = Field::text("document", "Document, as JSON", "");
+    let document = FormField::text("document", "Document, as JSON", "");
     let document = document.of_kind(FieldKind::Area).required();
-    let form = Shown::to("documents", "Preview").titled("Pin a document", text);
+    let form = PageForm::to("documents", "Preview").titled("Pin a document", text);
     form.folded()
         .with("order", "pin")
         .field(url_field())
@@ -131,7 +131,7 @@ fn pin() -> Shown {
 }
 
 /// Carries out an order, after the question whether it is meant.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let url = required(form, "client_id", "the URL")?;
     let order = required(form, "order", "the order")?;
     let (title, button) = match order {
@@ -139,21 +139,21 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
         "deny" => ("Deny a URL", "Deny this URL"),
         "pin" => ("Pin a document", "Pin this document"),
         "unpin" => ("Unpin a document", "Unpin this document"),
-        _ => return Err(Failure::no_page()),
+        _ => return Err(PageFailure::no_page()),
     };
     let body = wanted(order, url, form)?;
-    let again = Shown::to("documents", button);
+    let again = PageForm::to("documents", button);
     let preview = preview(visit, order, &body).await?;
     if let Some(question) = unconfirmed(form, again, title, preview) {
         return Ok(question);
     }
-    let call = Call::post(&path(&[ALL, order], &[]), &body.into());
+    let call = ApiCall::post(&path(&[ALL, order], &[]), &body.into());
     visit.call(call).await?;
-    Ok(Content::Redirect(href("documents", &[("done", order)])))
+    Ok(PageContent::Redirect(href("documents", &[("done", order)])))
 }
 
 /// Returns the request that the form stands for.
-fn wanted(order: &str, url: &str, form: &Form) -> Result<Map<String, Value>, Failure> {
+fn wanted(order: &str, url: &str, form: &Form) -> Result<Map<String, Value>, PageFailure> {
     let mut body = Map::from_iter([("client_id".to_owned(), json!(url))]);
     if matches!(order, "deny" | "pin")
         && let Some(note) = form.get("note")
@@ -175,10 +175,10 @@ fn wanted(order: &str, url: &str, form: &Form) -> Result<Map<String, Value>, Fai
 
 /// Returns what an order concerns: the URL, its client in force, and the document that is pinned.
 async fn preview(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     order: &str,
     body: &Map<String, Value>,
-) -> Result<Vec<Block>, Failure> {
+) -> Result<Vec<Block>, PageFailure> {
     let member = |name| body.get(name).map(shown).unwrap_or_default();
     let url = member("client_id");
     let until = body.get("until").and_then(Value::as_u64);
@@ -198,11 +198,11 @@ async fn preview(
 
 fn source(document: &Value) -> Block {
     let (title, text) = ("What is pinned".to_owned(), pretty(document));
-    Block::Source(Source { title, text })
+    Block::Source(LongText { title, text })
 }
 
 /// Returns the client of a URL, as it is stored. It is not asked for by its identifier: that would fetch the document.
-async fn in_force(visit: &Visit<'_>, url: &str) -> Result<Cell, Failure> {
+async fn in_force(visit: &PageVisit<'_>, url: &str) -> Result<Cell, PageFailure> {
     if !visit.may(|scopes| &scopes.clients_read) {
         return Ok(Cell::text("you lack the scope to see it"));
     }

@@ -3,17 +3,17 @@
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::console::api::{Call, path};
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{cell, items, number, shown, text, time};
-use crate::console::view::{Block, Cell, Form as Shown, Tone, href, live};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, PageForm, Tone, href, live};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 use super::{done, next, required, unconfirmed};
 
 /// Lists the consumers, and the events that wait or are parked.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let all = visit.get(&path(&["events", "consumers"], &[])).await?;
     let consumers = items(&all, "consumers");
     let may_order = visit.may(|scopes| &scopes.clients_write);
@@ -32,14 +32,14 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     blocks.push(latest(visit).await?);
     let mut page: Vec<Block> = done(visit, &DONE).into_iter().collect();
     page.extend(live("events", blocks));
-    Ok(Content::page("Events", page))
+    Ok(PageContent::page("Events", page))
 }
 
 /// The events that are shown of all.
 const LATEST: u64 = 50;
 
 /// Returns the last events, the newest first.
-async fn latest(visit: &Visit<'_>) -> Result<Block, Failure> {
+async fn latest(visit: &PageVisit<'_>) -> Result<Block, PageFailure> {
     let page = async |after: &str, limit: &str| {
         let parameters = [("after", after), ("limit", limit)];
         visit.get(&path(&["events"], &parameters)).await
@@ -112,7 +112,7 @@ fn consumer(consumer: &Value, may_order: bool) -> Vec<Cell> {
         (Cell::badge(Tone::Good, "enabled"), Cell::Nothing)
     } else {
         let state = vec![Cell::badge(Tone::Bad, "disabled"), Cell::text(disabled)];
-        let form = Shown::to("events", "Enable").with("order", "enable");
+        let form = PageForm::to("events", "Enable").with("order", "enable");
         let form = form.with("consumer", name);
         let enable = button(form, format!("Enable {name}"), may_order);
         (Cell::Many(state), enable)
@@ -126,7 +126,7 @@ fn consumer(consumer: &Value, may_order: bool) -> Vec<Cell> {
     ]
 }
 
-fn button(form: Shown, label: String, may_order: bool) -> Cell {
+fn button(form: PageForm, label: String, may_order: bool) -> Cell {
     if may_order {
         form.button(label)
     } else {
@@ -154,13 +154,17 @@ fn order(
 ) -> Cell {
     let position = number(event, "position").unwrap_or(0).to_string();
     let label = format!("{text} event {position} for {consumer}");
-    let form = Shown::to("events", text).with("order", order);
+    let form = PageForm::to("events", text).with("order", order);
     let form = form.with("consumer", consumer).with("position", position);
     button(form, label, may_order)
 }
 
 /// Returns the parked events of a consumer.
-async fn parked(visit: &Visit<'_>, consumer: &str, may_order: bool) -> Result<Vec<Block>, Failure> {
+async fn parked(
+    visit: &PageVisit<'_>,
+    consumer: &str,
+    may_order: bool,
+) -> Result<Vec<Block>, PageFailure> {
     let is_meant = visit.query("consumer") == Some(consumer);
     let after = visit
         .query("after")
@@ -208,11 +212,11 @@ const SKIP: &str =
     "The event is never delivered to the consumer. Later events of the same client follow.";
 
 /// Retries or skips an event, or enables a consumer. To skip an event is asked for twice.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let order = required(form, "order", "the order")?;
     let body = wanted(form, order)?;
     if order == "skip" {
-        let again = Shown::to("events", "Skip this event").titled("Skip", SKIP);
+        let again = PageForm::to("events", "Skip this event").titled("Skip", SKIP);
         let row = |(name, value): (&String, &Value)| (name.clone(), Cell::text(shown(value)));
         let blocks = vec![Block::facts("Event", body.iter().map(row).collect())];
         if let Some(question) = unconfirmed(form, again, "Skip an event", blocks) {
@@ -220,23 +224,24 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
         }
     }
     visit
-        .call(Call::post(&path(&["events", order], &[]), &body.into()))
+        .call(ApiCall::post(&path(&["events", order], &[]), &body.into()))
         .await?;
-    Ok(Content::Redirect(href("events", &[("done", order)])))
+    Ok(PageContent::Redirect(href("events", &[("done", order)])))
 }
 
 /// Returns the request that a form stands for.
-fn wanted(form: &Form, order: &str) -> Result<Map<String, Value>, Failure> {
+fn wanted(form: &Form, order: &str) -> Result<Map<String, Value>, PageFailure> {
     let consumer = required(form, "consumer", "the consumer")?;
     let mut body = Map::from_iter([("consumer".to_owned(), consumer.into())]);
     match order {
         "enable" => {}
         "retry" | "skip" => {
             let position = required(form, "position", "the event")?.parse::<u64>();
-            let position = position.map_err(|_| Failure::invalid("The event must be a number."))?;
+            let position =
+                position.map_err(|_| PageFailure::invalid("The event must be a number."))?;
             body.insert("position".to_owned(), position.into());
         }
-        _ => return Err(Failure::no_page()),
+        _ => return Err(PageFailure::no_page()),
     }
     Ok(body)
 }

@@ -21,15 +21,15 @@ use serde_json::{Map, Value};
 
 use crate::base::{JsonError, json};
 use crate::config::AdminScopes;
-use crate::console::respond::{Content, Failure};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::session::FORM_TOKEN;
 use crate::console::value::shown;
-use crate::console::view::{Block, Form as Shown, Notice, Tone, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Notice, PageForm, Tone, href};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 /// An entry of the menu.
-pub(super) struct Entry {
+pub(super) struct MenuItem {
     /// The page; empty for the first one.
     pub(super) page: &'static str,
     pub(super) text: &'static str,
@@ -40,62 +40,62 @@ pub(super) struct Entry {
 }
 
 /// The menu.
-pub(super) const MENU: &[Entry] = &[
-    Entry {
+pub(super) const MENU: &[MenuItem] = &[
+    MenuItem {
         page: "",
         text: "Overview",
         needed: None,
         below: &[],
     },
-    Entry {
+    MenuItem {
         page: "clients",
         text: "Clients",
         needed: Some(|scopes| &scopes.clients_read),
         below: &["client", "bulk"],
     },
-    Entry {
+    MenuItem {
         page: "tokens",
         text: "Tokens",
         needed: Some(|scopes| &scopes.tokens_write),
         below: &[],
     },
-    Entry {
+    MenuItem {
         page: "pending",
         text: "Approvals",
         needed: Some(|scopes| &scopes.pending_read),
         below: &["request", "documents"],
     },
-    Entry {
+    MenuItem {
         page: "events",
         text: "Events",
         needed: Some(|scopes| &scopes.clients_read),
         below: &[],
     },
-    Entry {
+    MenuItem {
         page: "scripts",
         text: "Scripts",
         needed: Some(|scopes| &scopes.scripts_read),
         below: &["version", "try"],
     },
-    Entry {
+    MenuItem {
         page: "configuration",
         text: "Configuration",
         needed: Some(|scopes| &scopes.config_read),
         below: &["option"],
     },
-    Entry {
+    MenuItem {
         page: "trust",
         text: "Trust",
         needed: Some(|scopes| &scopes.config_read),
         below: &[],
     },
-    Entry {
+    MenuItem {
         page: "audit",
         text: "Audit log",
         needed: Some(|scopes| &scopes.audit_read),
         below: &[],
     },
-    Entry {
+    MenuItem {
         page: "sessions",
         text: "Sessions",
         needed: None,
@@ -103,13 +103,13 @@ pub(super) const MENU: &[Entry] = &[
     },
 ];
 
-type Outcome<'v> = Pin<Box<dyn Future<Output = Result<Content, Failure>> + Send + 'v>>;
+type PageOutcome<'v> = Pin<Box<dyn Future<Output = Result<PageContent, PageFailure>> + Send + 'v>>;
 
 /// Shows a page.
-type Show = for<'v> fn(&'v Visit<'v>) -> Outcome<'v>;
+type Show = for<'v> fn(&'v PageVisit<'v>) -> PageOutcome<'v>;
 
 /// Does what a form asks for.
-type Submit = for<'v> fn(&'v Visit<'v>, &'v Form) -> Outcome<'v>;
+type Submit = for<'v> fn(&'v PageVisit<'v>, &'v Form) -> PageOutcome<'v>;
 
 /// A page, or what a form is sent to.
 struct Route {
@@ -169,11 +169,11 @@ pub(crate) fn routes() -> Vec<(&'static str, bool, bool)> {
 ///
 /// # Errors
 /// Why it is not shown.
-pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>, page: &str) -> Result<PageContent, PageFailure> {
     let route = ROUTES.iter().find(|route| route.page == page);
     match route.and_then(|route| route.show) {
         Some(show) => show(visit).await,
-        None => Err(Failure::no_page()),
+        None => Err(PageFailure::no_page()),
     }
 }
 
@@ -181,16 +181,20 @@ pub(super) async fn show(visit: &Visit<'_>, page: &str) -> Result<Content, Failu
 ///
 /// # Errors
 /// Why it was not done.
-pub(super) async fn submit(visit: &Visit<'_>, page: &str, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(
+    visit: &PageVisit<'_>,
+    page: &str,
+    form: &Form,
+) -> Result<PageContent, PageFailure> {
     let route = ROUTES.iter().find(|route| route.page == page);
     match route.and_then(|route| route.submit) {
         Some(submit) => submit(visit, form).await,
-        None => Err(Failure::no_page()),
+        None => Err(PageFailure::no_page()),
     }
 }
 
-async fn go_to_overview(_: &Visit<'_>) -> Result<Content, Failure> {
-    Ok(Content::Redirect("./".to_owned()))
+async fn go_to_overview(_: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
+    Ok(PageContent::Redirect("./".to_owned()))
 }
 
 /// The field of a form that was confirmed.
@@ -199,10 +203,10 @@ const CONFIRMED: &str = "confirmed";
 /// Returns the page that asks whether a form is meant, unless it is confirmed: what it does, and the same form again.
 fn unconfirmed(
     form: &Form,
-    again: Shown,
+    again: PageForm,
     title: &'static str,
     mut blocks: Vec<Block>,
-) -> Option<Content> {
+) -> Option<PageContent> {
     if form.get(CONFIRMED).is_some() {
         return None;
     }
@@ -213,36 +217,36 @@ fn unconfirmed(
         }
     }
     blocks.push(Block::Form(again));
-    Some(Content::page(title, blocks))
+    Some(PageContent::page(title, blocks))
 }
 
 /// Returns the value of a field that a form must have.
 ///
 /// # Errors
 /// When it is missing.
-fn required<'a>(form: &'a Form, name: &str, label: &str) -> Result<&'a str, Failure> {
+fn required<'a>(form: &'a Form, name: &str, label: &str) -> Result<&'a str, PageFailure> {
     let value = form.get(name);
-    value.ok_or_else(|| Failure::invalid(&format!("Enter a value for {label}.")))
+    value.ok_or_else(|| PageFailure::invalid(&format!("Enter a value for {label}.")))
 }
 
 /// Reads a field as one JSON object, as strictly as the API.
 ///
 /// # Errors
 /// What is wrong, with `label` as the name of the text.
-fn json_object(text: &str, label: &str) -> Result<Map<String, Value>, Failure> {
+fn json_object(text: &str, label: &str) -> Result<Map<String, Value>, PageFailure> {
     json::parse_object(text.as_bytes()).map_err(|error| not_json(&error, label))
 }
 
 /// Returns the failure for a text that is not the JSON that it should be. An error of the parser speaks of a body.
-fn not_json(error: &JsonError, label: &str) -> Failure {
+fn not_json(error: &JsonError, label: &str) -> PageFailure {
     let reason = error.to_string();
     let reason = reason.strip_prefix("the body").unwrap_or(&reason);
-    Failure::invalid(&format!("{label}{reason}."))
+    PageFailure::invalid(&format!("{label}{reason}."))
 }
 
 /// Returns what the page before did, as `done` in the address names it. Only these texts are shown: anybody can write an
 /// address.
-fn done(visit: &Visit<'_>, texts: &[(&str, &str)]) -> Option<Block> {
+fn done(visit: &PageVisit<'_>, texts: &[(&str, &str)]) -> Option<Block> {
     let done = visit.query("done")?;
     let (_, text) = texts.iter().find(|(name, _)| *name == done)?;
     Some(good(*text))

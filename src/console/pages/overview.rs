@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::base::Timestamp;
 use crate::console::api::path;
 use crate::console::chart::Chart;
-use crate::console::respond::{Content, Failure};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{flag, items, number, text};
 use crate::console::view::{Block, Cell, Figure, Tone, href, live};
-use crate::console::visit::Visit;
+use crate::console::visit::PageVisit;
 use crate::store::clients::unused::Unused;
 
 use super::bad;
@@ -32,10 +32,10 @@ const COUNTED: usize = 1_000;
 const REASONS: usize = 8;
 
 /// Shows the overview. A refresh has its live part only: the plot is made of the audit log.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let mut blocks = live("figures", figures(visit).await?);
     if visit.is_refresh() {
-        return Ok(Content::page("Overview", blocks));
+        return Ok(PageContent::page("Overview", blocks));
     }
     if visit.may(|scopes| &scopes.audit_read) {
         blocks.extend(registrations(visit).await?);
@@ -43,11 +43,11 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     if visit.may(|scopes| &scopes.scripts_read) {
         blocks.extend(scripts(visit).await?);
     }
-    Ok(Content::page("Overview", blocks))
+    Ok(PageContent::page("Overview", blocks))
 }
 
 /// Returns the numbers.
-async fn figures(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
+async fn figures(visit: &PageVisit<'_>) -> Result<Vec<Block>, PageFailure> {
     let mut blocks = Vec::new();
     if visit.may(|scopes| &scopes.clients_read) {
         blocks.push(Block::Figures(levels(visit).await?));
@@ -77,7 +77,7 @@ fn figure(name: impl Into<String>, value: impl Into<String>, href: String) -> Fi
 }
 
 /// Returns the number of clients, and that of each trust level.
-async fn levels(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
+async fn levels(visit: &PageVisit<'_>) -> Result<Vec<Figure>, PageFailure> {
     let counted = visit.cx.service.store.statistics().await?.clients;
     let sum: u64 = counted.iter().map(|(_, count)| count).sum();
     let mut figures = vec![figure("clients", sum.to_string(), "clients".to_owned())];
@@ -90,7 +90,7 @@ async fn levels(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
 }
 
 /// Returns what waits, lags, fails or ends soon.
-async fn attention(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
+async fn attention(visit: &PageVisit<'_>) -> Result<Vec<Figure>, PageFailure> {
     let mut figures = Vec::new();
     if visit.may(|scopes| &scopes.pending_read) {
         let waiting = path(&["pending"], &[("state", "waiting"), ("limit", "200")]);
@@ -105,7 +105,7 @@ async fn attention(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
 }
 
 /// Returns what the consumers of events have not received.
-async fn deliveries(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
+async fn deliveries(visit: &PageVisit<'_>) -> Result<Vec<Figure>, PageFailure> {
     let consumers = visit.get(&path(&["events", "consumers"], &[])).await?;
     let consumers = items(&consumers, "consumers");
     let sum = |member: &str| {
@@ -127,7 +127,7 @@ async fn deliveries(visit: &Visit<'_>) -> Result<Vec<Figure>, Failure> {
 
 /// Returns the clients that nobody uses, and those that end soon. They are counted in the indexes of the store, which is as
 /// cheap for a million clients as for ten.
-async fn ends(visit: &Visit<'_>) -> Result<[Figure; 3], Failure> {
+async fn ends(visit: &PageVisit<'_>) -> Result<[Figure; 3], PageFailure> {
     let (store, now) = (&visit.cx.service.store, visit.cx.begun_at);
     let unused_at = Timestamp::from_unix(now.unix().saturating_sub(UNUSED * DAY));
     let unused = Unused {
@@ -186,7 +186,7 @@ fn at_least(page: &Value, member: &str) -> String {
 }
 
 /// What was registered and refused in the last days.
-struct Counted {
+struct RecentCounts {
     /// The first day, counted from 1970.
     first: u64,
     /// The numbers of each day.
@@ -195,7 +195,7 @@ struct Counted {
     reasons: BTreeMap<String, u64>,
 }
 
-impl Counted {
+impl RecentCounts {
     fn new(now: u64) -> Self {
         let today = now / DAY;
         let first = today.saturating_sub(DAYS - 1);
@@ -264,8 +264,8 @@ fn is_operators(event: &Value) -> bool {
 }
 
 /// Returns the plot of the last days, and the commonest reasons for refusals.
-async fn registrations(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
-    let mut counted = Counted::new(visit.cx.begun_at.unix());
+async fn registrations(visit: &PageVisit<'_>) -> Result<Vec<Block>, PageFailure> {
+    let mut counted = RecentCounts::new(visit.cx.begun_at.unix());
     let mut before = Some(String::new());
     for _ in 0..PAGES {
         let Some(position) = before.take() else { break };
@@ -289,7 +289,7 @@ async fn registrations(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
 }
 
 /// Returns the scripts that failed.
-async fn scripts(visit: &Visit<'_>) -> Result<Vec<Block>, Failure> {
+async fn scripts(visit: &PageVisit<'_>) -> Result<Vec<Block>, PageFailure> {
     let scripts = visit.get(&path(&["scripts"], &[])).await?;
     let failed = |calls: &&Value| number(calls, "faults").unwrap_or(0) > 0;
     let rows = items(&scripts, "calls").iter().filter(failed).map(failure);

@@ -2,21 +2,21 @@
 
 use serde_json::{Map, Value};
 
-use crate::console::api::{Call, path};
-use crate::console::difference::Difference;
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::difference::LineDifference;
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{cell, items, number, pretty, text, time};
 use crate::console::view::{
-    Block, Cell, Field, FieldKind, Form as Shown, Source, Tone, fact, href,
+    Block, Cell, FieldKind, FormField, LongText, PageForm, Tone, fact, href,
 };
-use crate::console::visit::Visit;
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 use super::client::metadata;
 use super::{done, next, required};
 
 /// Lists what waits, or has ended and is still kept.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let value = |name| (name, visit.query(name).unwrap_or_default());
     let filters = [value("type"), value("state"), value("verification_code")];
     let parameters = [&filters[..], &[value("after")]].concat();
@@ -32,7 +32,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     ));
     blocks.extend(next(&page, ("pending", "after"), &filters));
     blocks.extend(link_to_documents(visit));
-    Ok(Content::page("Approvals", blocks))
+    Ok(PageContent::page("Approvals", blocks))
 }
 
 /// What each decision has done.
@@ -41,7 +41,7 @@ const DONE: [(&str, &str); 2] = [
     ("denied", "It was denied."),
 ];
 
-fn link_to_documents(visit: &Visit<'_>) -> Option<Block> {
+fn link_to_documents(visit: &PageVisit<'_>) -> Option<Block> {
     let link = (
         "documents".to_owned(),
         "Client documents that are denied or pinned",
@@ -67,12 +67,12 @@ const STATES: [(&str, &str); 5] = [
     ("expired", "expired"),
 ];
 
-fn search(visit: &Visit<'_>) -> Shown {
+fn search(visit: &PageVisit<'_>) -> PageForm {
     let value = |name: &str| visit.query(name).unwrap_or_default();
-    let code = Field::text("verification_code", "Code", "");
-    Shown::search("pending")
-        .field(Field::choice("type", "Type", value("type"), &TYPES))
-        .field(Field::choice("state", "State", value("state"), &STATES))
+    let code = FormField::text("verification_code", "Code", "");
+    PageForm::search("pending")
+        .field(FormField::choice("type", "Type", value("type"), &TYPES))
+        .field(FormField::choice("state", "State", value("state"), &STATES))
         .field(code.hint("The code that the client shows to people."))
 }
 
@@ -101,8 +101,8 @@ fn state(item: &Value) -> Cell {
 }
 
 /// Shows one of those that wait.
-pub(super) async fn show_one(visit: &Visit<'_>) -> Result<Content, Failure> {
-    let id = visit.query("id").ok_or_else(Failure::no_page)?;
+pub(super) async fn show_one(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
+    let id = visit.query("id").ok_or_else(PageFailure::no_page)?;
     let item = visit.get(&path(&["pending", id], &[])).await?;
     let mut blocks = vec![Block::facts("Request", facts(&item))];
     blocks.extend(difference(&item));
@@ -110,13 +110,13 @@ pub(super) async fn show_one(visit: &Visit<'_>) -> Result<Content, Failure> {
     let document = text(&item, "document");
     if !document.is_empty() {
         let (title, text) = ("Document".to_owned(), document.to_owned());
-        blocks.push(Block::Source(Source { title, text }));
+        blocks.push(Block::Source(LongText { title, text }));
     }
     if text(&item, "state") == "waiting" && may_decide(visit, &item) {
         blocks.push(decision(&item, "approve", "Approve"));
         blocks.push(decision(&item, "deny", "Deny"));
     }
-    Ok(Content::page(shown_name(&item), blocks))
+    Ok(PageContent::page(shown_name(&item), blocks))
 }
 
 /// Returns the name of the client, or its identifier if it has none.
@@ -131,11 +131,11 @@ fn difference(item: &Value) -> Option<Block> {
     let change = item.get("change")?;
     let side = |name: &str| pretty(change.get(name).unwrap_or(&Value::Null));
     let title = "What changes in the client in force";
-    let difference = Difference::between(title, &side("before"), &side("after"));
+    let difference = LineDifference::between(title, &side("before"), &side("after"));
     Some(Block::Difference(difference))
 }
 
-fn may_decide(visit: &Visit<'_>, item: &Value) -> bool {
+fn may_decide(visit: &PageVisit<'_>, item: &Value) -> bool {
     let is_document = text(item, "type") == "document";
     visit.may(|scopes| &scopes.pending_write)
         && (!is_document || visit.may(|scopes| &scopes.documents_write))
@@ -186,23 +186,23 @@ fn downgrades(item: &Value) -> Option<(String, Cell)> {
 
 /// Returns the form for a decision about exactly what is shown.
 fn decision(item: &Value, order: &str, button: &'static str) -> Block {
-    let note = Field::text("note", "Note", "").of_kind(FieldKind::Area);
+    let note = FormField::text("note", "Note", "").of_kind(FieldKind::Area);
     let note = note.hint("Why. It is kept with the client and in the audit log.");
-    let form = Shown::to("request", button).titled(button, "").folded();
+    let form = PageForm::to("request", button).titled(button, "").folded();
     let form = form.with("id", text(item, "id")).with("order", order);
-    Block::Form(Shown {
+    Block::Form(PageForm {
         is_dangerous: order == "deny",
         ..form.with("digest", text(item, "digest")).field(note)
     })
 }
 
 /// Approves or denies what the form names.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let id = required(form, "id", "the request")?;
     let (order, done) = match required(form, "order", "the decision")? {
         "approve" => ("approve", "approved"),
         "deny" => ("deny", "denied"),
-        _ => return Err(Failure::no_page()),
+        _ => return Err(PageFailure::no_page()),
     };
     let mut decision = Map::new();
     for name in ["note", "digest"] {
@@ -210,7 +210,7 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
             decision.insert(name.to_owned(), value.into());
         }
     }
-    let call = Call::post(&path(&["pending", id, order], &[]), &decision.into());
+    let call = ApiCall::post(&path(&["pending", id, order], &[]), &decision.into());
     visit.call(call).await?;
-    Ok(Content::Redirect(href("pending", &[("done", done)])))
+    Ok(PageContent::Redirect(href("pending", &[("done", done)])))
 }

@@ -3,12 +3,12 @@
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::console::api::{Call, path};
-use crate::console::difference::Difference;
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::difference::LineDifference;
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{cell, flag, items, members, number, shown, text, time};
-use crate::console::view::{Block, Cell, Form as Shown, Source, Tone, fact, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, LongText, PageForm, Tone, fact, href};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 use super::{bad, done, required};
@@ -17,7 +17,7 @@ use super::{bad, done, required};
 const DIFFERENCES: usize = 20;
 
 /// Shows the scripts in force, the versions and the candidate.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let loaded = visit.get(&path(&["scripts"], &[])).await?;
     let versions = visit.get(&path(&["scripts", "versions"], &[])).await?;
     let versions = items(&versions, "versions");
@@ -33,15 +33,15 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     if let Some(candidate) = candidate(visit).await? {
         blocks.extend(shown_candidate(&candidate, may_change));
     }
-    Ok(Content::page("Scripts", blocks))
+    Ok(PageContent::page("Scripts", blocks))
 }
 
 /// Returns the candidate, if there is one.
-async fn candidate(visit: &Visit<'_>) -> Result<Option<Value>, Failure> {
+async fn candidate(visit: &PageVisit<'_>) -> Result<Option<Value>, PageFailure> {
     visit.find(&path(&["scripts", "candidate"], &[])).await
 }
 
-fn link_to_try(visit: &Visit<'_>) -> Option<Block> {
+fn link_to_try(visit: &PageVisit<'_>) -> Option<Block> {
     let may_try = visit.may(|scopes| &scopes.scripts_try);
     may_try.then(|| Block::Links(vec![("try".to_owned(), "Try a request")]))
 }
@@ -65,7 +65,7 @@ fn faults(loaded: &Value) -> Vec<Block> {
         if !cause.is_empty() {
             blocks.push(bad(told));
             let (title, text) = (title.to_owned(), cause.to_owned());
-            blocks.push(Block::Source(Source { title, text }));
+            blocks.push(Block::Source(LongText { title, text }));
         }
     }
     blocks
@@ -92,8 +92,8 @@ const DONE: [(&str, &str); 3] = [
     ),
 ];
 
-fn order(order: &str, button: &'static str) -> Shown {
-    Shown::to("scripts", button).with("order", order)
+fn order(order: &str, button: &'static str) -> PageForm {
+    PageForm::to("scripts", button).with("order", order)
 }
 
 fn in_force(loaded: &Value) -> Block {
@@ -237,8 +237,8 @@ fn differences(candidate: &Value) -> Block {
 }
 
 /// Shows a version, or the candidate: how it differs from the scripts in force, and its files.
-pub(super) async fn show_version(visit: &Visit<'_>) -> Result<Content, Failure> {
-    let id = visit.query("id").ok_or_else(Failure::no_page)?;
+pub(super) async fn show_version(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
+    let id = visit.query("id").ok_or_else(PageFailure::no_page)?;
     let version = visit.get(&path(&["scripts", "versions", id], &[])).await?;
     let loaded = visit.get(&path(&["scripts"], &[])).await?;
     let revision = text(&loaded, "revision");
@@ -249,17 +249,17 @@ pub(super) async fn show_version(visit: &Visit<'_>) -> Result<Content, Failure> 
     for (name, text) in members(&version, "files") {
         let text = numbered(text.as_str().unwrap_or_default());
         let title = name.to_owned();
-        blocks.push(Block::Source(Source { title, text }));
+        blocks.push(Block::Source(LongText { title, text }));
     }
-    Ok(Content::page(format!("Version {id}"), blocks))
+    Ok(PageContent::page(format!("Version {id}"), blocks))
 }
 
 /// Returns how a version differs from the scripts in force, if it is another one.
 async fn compared(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     (id, revision): (&str, &str),
     version: &Value,
-) -> Result<Vec<Block>, Failure> {
+) -> Result<Vec<Block>, PageFailure> {
     if revision == id {
         let text = "This version is in force.".to_owned();
         return Ok(vec![Block::Text(text)]);
@@ -270,7 +270,7 @@ async fn compared(
 }
 
 /// Returns the form that puts a version in force as it is shown, or the candidate.
-async fn switch(visit: &Visit<'_>, id: &str, in_force: &str) -> Result<Shown, Failure> {
+async fn switch(visit: &PageVisit<'_>, id: &str, in_force: &str) -> Result<PageForm, PageFailure> {
     let candidate = candidate(visit).await?;
     let is_candidate = candidate.is_some_and(|it| text(&it, "version") == id);
     let form = if is_candidate {
@@ -286,7 +286,7 @@ async fn switch(visit: &Visit<'_>, id: &str, in_force: &str) -> Result<Shown, Fa
 
 /// Checks that the page of the form compared with the scripts that are still in force, and, for the candidate, that it
 /// is the one that was shown.
-async fn check_current(visit: &Visit<'_>, form: &Form, order: &str) -> Result<(), Failure> {
+async fn check_current(visit: &PageVisit<'_>, form: &Form, order: &str) -> Result<(), PageFailure> {
     let compared = required(form, "in_force", "the scripts in force")?;
     let loaded = visit.get(&path(&["scripts"], &[])).await?;
     let mut is_current = text(&loaded, "revision") == compared;
@@ -299,7 +299,7 @@ async fn check_current(visit: &Visit<'_>, form: &Form, order: &str) -> Result<()
         return Ok(());
     }
     let text = "Other scripts were loaded in the meantime. Open the page again, and look at the differences.";
-    Err(Failure::new(StatusCode::CONFLICT, text))
+    Err(PageFailure::new(StatusCode::CONFLICT, text))
 }
 
 /// Returns the files by which a version differs from the scripts in force.
@@ -309,7 +309,7 @@ fn changed_files(in_force: &Value, version: &Value) -> Vec<Block> {
         let (before, after) = (file(in_force, &name), file(version, &name));
         if before != after {
             let title = format!("{name}: from the scripts in force to this version");
-            let difference = Difference::between(title, before, after);
+            let difference = LineDifference::between(title, before, after);
             blocks.push(Block::Difference(difference));
         }
     }
@@ -337,7 +337,7 @@ fn file<'a>(version: &'a Value, name: &str) -> &'a str {
 }
 
 /// Pins or unpins a version, or promotes the candidate.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let order = required(form, "order", "the order")?;
     let pin = path(&["scripts", "pin"], &[]);
     if matches!(order, "pin" | "promote") {
@@ -347,12 +347,12 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
         "pin" => {
             let version = required(form, "version", "the version")?;
             let body = json!({"version": version});
-            Call::new(Method::PUT, &pin).json("application/json", &body)
+            ApiCall::new(Method::PUT, &pin).json("application/json", &body)
         }
-        "unpin" => Call::new(Method::DELETE, &pin),
-        "promote" => Call::new(Method::POST, &path(&["scripts", "promote"], &[])),
-        _ => return Err(Failure::no_page()),
+        "unpin" => ApiCall::new(Method::DELETE, &pin),
+        "promote" => ApiCall::new(Method::POST, &path(&["scripts", "promote"], &[])),
+        _ => return Err(PageFailure::no_page()),
     };
     visit.call(call).await?;
-    Ok(Content::Redirect(href("scripts", &[("done", order)])))
+    Ok(PageContent::Redirect(href("scripts", &[("done", order)])))
 }

@@ -3,16 +3,16 @@
 use hyper::StatusCode;
 
 use crate::console::login;
-use crate::console::respond::{Content, Failure};
-use crate::console::view::{Block, Cell, Form as Shown, Tone};
-use crate::console::visit::Visit;
+use crate::console::respond::{PageContent, PageFailure};
+use crate::console::view::{Block, Cell, PageForm, Tone};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
-use crate::store::{Action, AuditEvent, Change, FoundSession, Holder};
+use crate::store::{Action, AuditEvent, Change, FoundSession, SessionHolder};
 
 use super::{done, required};
 
 /// Lists the sessions.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let sessions = &visit.cx.service.store.sessions;
     let mut all = sessions.all(visit.cx.begun_at).await?;
     all.retain(|found| login::is_current(visit.cx.service, &found.session().holder));
@@ -26,14 +26,14 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     if visit.may(|scopes| &scopes.admins_write) {
         blocks.push(table(visit, "Sessions of other administrators", &others));
     }
-    Ok(Content::page("Sessions", blocks))
+    Ok(PageContent::page("Sessions", blocks))
 }
 
-fn is_own(visit: &Visit<'_>, found: &FoundSession) -> bool {
+fn is_own(visit: &PageVisit<'_>, found: &FoundSession) -> bool {
     found.session().holder.actor() == visit.by.client_id
 }
 
-fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
+fn table(visit: &PageVisit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
     Block::table(
         title,
         &[
@@ -49,7 +49,7 @@ fn table(visit: &Visit<'_>, title: &str, sessions: &[FoundSession]) -> Block {
     )
 }
 
-fn row(visit: &Visit<'_>, found: &FoundSession) -> Vec<Cell> {
+fn row(visit: &PageVisit<'_>, found: &FoundSession) -> Vec<Cell> {
     let session = found.session();
     let address = session.address.map(|address| address.to_string());
     let end = if found.id() == visit.session.id() {
@@ -57,7 +57,7 @@ fn row(visit: &Visit<'_>, found: &FoundSession) -> Vec<Cell> {
     } else {
         let (whose, began) = (session.holder.actor(), session.began_at);
         let label = format!("End the session of {whose} that began at {began}");
-        let form = Shown::to("sessions", "End").dangerous();
+        let form = PageForm::to("sessions", "End").dangerous();
         form.with("id", found.id()).button(label)
     };
     vec![
@@ -71,7 +71,7 @@ fn row(visit: &Visit<'_>, found: &FoundSession) -> Vec<Cell> {
 }
 
 /// Shows a person with the name that the provider has told.
-fn holder(holder: &Holder) -> Cell {
+fn holder(holder: &SessionHolder) -> Cell {
     match holder.name() {
         Some(name) => Cell::Many(vec![Cell::text(name), Cell::code(holder.actor())]),
         None => Cell::Text(holder.actor()),
@@ -79,11 +79,11 @@ fn holder(holder: &Holder) -> Cell {
 }
 
 /// Ends a session.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let id = required(form, "id", "the session")?;
     let sessions = &visit.cx.service.store.sessions;
     let found = sessions.find_by_id(id, visit.cx.begun_at).await?;
-    let unknown = || Failure::new(StatusCode::NOT_FOUND, "The session has ended already.");
+    let unknown = || PageFailure::new(StatusCode::NOT_FOUND, "The session has ended already.");
     let found = found.ok_or_else(unknown)?;
     if !is_own(visit, &found) {
         visit.require(|scopes| &scopes.admins_write)?;
@@ -98,17 +98,17 @@ pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Fa
         actor = visit.by.client_id,
         "session ended by an administrator"
     );
-    Ok(Content::Redirect("sessions?done=ended".to_owned()))
+    Ok(PageContent::Redirect("sessions?done=ended".to_owned()))
 }
 
-fn revoked(visit: &Visit<'_>, owner: &str, id: &str) -> AuditEvent {
+fn revoked(visit: &PageVisit<'_>, owner: &str, id: &str) -> AuditEvent {
     let (by, now) = (&visit.by, visit.cx.begun_at);
     let event = by.did(Action::SessionRevoked, owner, now);
     event.with("session", id)
 }
 
 /// Ends the session of the request.
-pub(super) async fn sign_out(visit: &Visit<'_>, _: &Form) -> Result<Content, Failure> {
+pub(super) async fn sign_out(visit: &PageVisit<'_>, _: &Form) -> Result<PageContent, PageFailure> {
     let (by, now) = (&visit.by, visit.cx.begun_at);
     let event = by.did(Action::AdministratorSignedOut, by.client_id.as_str(), now);
     let event: Change = event.with("session", visit.session.id()).change()?;
@@ -120,5 +120,5 @@ pub(super) async fn sign_out(visit: &Visit<'_>, _: &Form) -> Result<Content, Fai
         .end(&visit.session.id(), &event)
         .await?;
     tracing::info!(client_id = by.client_id, "administrator signed out");
-    Ok(Content::SignedOut)
+    Ok(PageContent::SignedOut)
 }

@@ -3,11 +3,11 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 
-use crate::console::api::{Call, path};
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{items, members, number, text, time, words};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Once, fact, href};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FieldKind, FormField, Once, PageForm, fact, href};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 use super::{done, json_object, next, required, unconfirmed};
@@ -39,7 +39,7 @@ const LISTS: [(&str, &str, &str); 4] = [
 ];
 
 /// Lists the tokens.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let notice = done(
         visit,
         &[(
@@ -50,7 +50,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
     listed(visit, notice.into_iter().collect()).await
 }
 
-async fn listed(visit: &Visit<'_>, mut blocks: Vec<Block>) -> Result<Content, Failure> {
+async fn listed(visit: &PageVisit<'_>, mut blocks: Vec<Block>) -> Result<PageContent, PageFailure> {
     let after = visit.query("after").unwrap_or_default();
     let page = visit.get(&path(&[ALL], &[("after", after)])).await?;
     blocks.push(Block::Form(creation()));
@@ -66,12 +66,12 @@ async fn listed(visit: &Visit<'_>, mut blocks: Vec<Block>) -> Result<Content, Fa
         "There are none.",
     ));
     blocks.extend(next(&page, ("tokens", "after"), &[]));
-    Ok(Content::page("Initial access tokens", blocks))
+    Ok(PageContent::page("Initial access tokens", blocks))
 }
 
 fn row(token: &Value) -> Vec<Cell> {
     let (id, note) = (text(token, "id"), text(token, "note"));
-    let revoke = Shown::to("tokens", "Revoke").dangerous();
+    let revoke = PageForm::to("tokens", "Revoke").dangerous();
     let revoke = revoke.with("order", "revoke").with("id", id);
     vec![
         Cell::Many(vec![Cell::text(note), Cell::code(id)]),
@@ -104,19 +104,20 @@ fn policy(token: &Value) -> Cell {
 }
 
 /// The form that makes a token.
-fn creation() -> Shown {
+fn creation() -> PageForm {
     let number = |name, label, hint| {
-        let field = Field::text(name, label, "").of_kind(FieldKind::Number);
+        let field = FormField::text(name, label, "").of_kind(FieldKind::Number);
         field.hint(hint)
     };
     let text = "Clients that are registered with the token must comply with its policy, also when they are updated.";
-    let more = Field::text("more", "Further members of the policy", "").of_kind(FieldKind::Area);
-    let mut form = Shown::to("tokens", "Create")
+    let more =
+        FormField::text("more", "Further members of the policy", "").of_kind(FieldKind::Area);
+    let mut form = PageForm::to("tokens", "Create")
         .titled("Create a token", text)
         .folded();
     form = form
         .with("order", "create")
-        .field(Field::text("note", "Note", "").hint("What the token is for."))
+        .field(FormField::text("note", "Note", "").hint("What the token is for."))
         .field(number(
             "uses",
             "Clients",
@@ -128,7 +129,7 @@ fn creation() -> Shown {
             "Empty: it is valid until it is revoked.",
         ));
     for (name, label, hint) in LISTS {
-        form = form.field(Field::text(name, label, "").hint(hint));
+        form = form.field(FormField::text(name, label, "").hint(hint));
     }
     form.field(more.hint(MORE))
 }
@@ -137,26 +138,26 @@ fn creation() -> Shown {
 const MORE: &str = "A JSON object, for example {\"maximum_lifetime\": 86400}. Members: privileged_members, client_documents, maximum_lifetime, attributes. Usually empty.";
 
 /// Makes or revokes a token.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     match required(form, "order", "the order")? {
         "create" => create(visit, form).await,
         "revoke" => revoke(visit, form).await,
-        _ => Err(Failure::no_page()),
+        _ => Err(PageFailure::no_page()),
     }
 }
 
 /// Revokes a token, after the question whether that is meant.
-async fn revoke(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+async fn revoke(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let id = required(form, "id", "the token")?;
     let one = path(&[ALL, id], &[]);
     let token = visit.get(&one).await?;
     let text = "It registers no more clients, at once and for ever. The clients that it has registered stay.";
-    let again = Shown::to("tokens", "Revoke this token").titled("Revoke", text);
+    let again = PageForm::to("tokens", "Revoke this token").titled("Revoke", text);
     if let Some(question) = unconfirmed(form, again, "Revoke a token", vec![facts(&token)]) {
         return Ok(question);
     }
-    visit.call(Call::new(Method::DELETE, &one)).await?;
-    Ok(Content::Redirect("tokens?done=revoked".to_owned()))
+    visit.call(ApiCall::new(Method::DELETE, &one)).await?;
+    Ok(PageContent::Redirect("tokens?done=revoked".to_owned()))
 }
 
 fn facts(token: &Value) -> Block {
@@ -170,8 +171,8 @@ fn facts(token: &Value) -> Block {
     Block::facts("Token", rows)
 }
 
-async fn create(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
-    let call = Call::post(&path(&[ALL], &[]), &wanted(form)?);
+async fn create(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
+    let call = ApiCall::post(&path(&[ALL], &[]), &wanted(form)?);
     let created = visit.call(call).await?.body;
     let once = Once {
         label: "The new token",
@@ -182,7 +183,7 @@ async fn create(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
 }
 
 /// Returns the request that the form stands for.
-fn wanted(form: &Form) -> Result<Value, Failure> {
+fn wanted(form: &Form) -> Result<Value, PageFailure> {
     let lifetime = count(form, "hours", "The lifetime")?;
     Ok(json!({
         "note": form.get("note"),
@@ -192,12 +193,12 @@ fn wanted(form: &Form) -> Result<Value, Failure> {
     }))
 }
 
-fn count(form: &Form, name: &str, label: &str) -> Result<Option<u64>, Failure> {
+fn count(form: &Form, name: &str, label: &str) -> Result<Option<u64>, PageFailure> {
     let count = form.get(name).map(str::parse::<u64>).transpose();
-    count.map_err(|_| Failure::invalid(&format!("{label} must be a number.")))
+    count.map_err(|_| PageFailure::invalid(&format!("{label} must be a number.")))
 }
 
-fn wanted_policy(form: &Form) -> Result<Map<String, Value>, Failure> {
+fn wanted_policy(form: &Form) -> Result<Map<String, Value>, PageFailure> {
     let more = form.get("more").unwrap_or_default().trim();
     let mut policy = match more {
         "" => Map::new(),

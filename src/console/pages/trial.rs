@@ -2,48 +2,48 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::console::api::{Call, path};
-use crate::console::respond::{Content, Failure};
+use crate::console::api::{ApiCall, path};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{cell, items, members, number, pretty, shown, text, time};
-use crate::console::view::{Block, Cell, Field, FieldKind, Form as Shown, Source, Tone, fact};
-use crate::console::visit::Visit;
+use crate::console::view::{Block, Cell, FieldKind, FormField, LongText, PageForm, Tone, fact};
+use crate::console::visit::PageVisit;
 use crate::http::Form;
 
 /// What the form begins with.
 const EXAMPLE: &str = "{\n  \"redirect_uris\": [\"https://client.example.org/cb\"],\n  \"client_name\": \"Example\"\n}";
 
 /// Shows the form.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     visit.require(|scopes| &scopes.scripts_try)?;
     let form = entry(visit, &|name| visit.query(name)).await?;
-    Ok(Content::page("Try a request", vec![Block::Form(form)]))
+    Ok(PageContent::page("Try a request", vec![Block::Form(form)]))
 }
 
 /// Tries the request of a form, which is shown again with it.
-pub(super) async fn submit(visit: &Visit<'_>, form: &Form) -> Result<Content, Failure> {
+pub(super) async fn submit(visit: &PageVisit<'_>, form: &Form) -> Result<PageContent, PageFailure> {
     let wanted = wanted(visit, form).await?;
-    let call = Call::post(&path(&["try"], &[]), &wanted.into());
+    let call = ApiCall::post(&path(&["try"], &[]), &wanted.into());
     let judged = visit.call(call).await?.body;
     let mut blocks = vec![answer(&judged), calls(&judged)];
     blocks.extend(metadata(&judged));
     blocks.push(steps(&judged));
     blocks.push(Block::Form(entry(visit, &|name| form.get(name)).await?));
-    Ok(Content::page("Try a request", blocks))
+    Ok(PageContent::page("Try a request", blocks))
 }
 
 /// Returns the form with these values.
 async fn entry<'a>(
-    visit: &Visit<'_>,
+    visit: &PageVisit<'_>,
     value: &(dyn Fn(&str) -> Option<&'a str> + Sync),
-) -> Result<Shown, Failure> {
+) -> Result<PageForm, PageFailure> {
     let value = |name| value(name).unwrap_or_default();
     let body = match value("body") {
         "" => EXAMPLE,
         body => body,
     };
-    let body = Field::text("body", "Request", body).of_kind(FieldKind::Area);
+    let body = FormField::text("body", "Request", body).of_kind(FieldKind::Area);
     let scripts = scripts(visit, value("scripts")).await?;
-    let mut form = Shown::to("try", "Try").titled("Request", EXPLANATION);
+    let mut form = PageForm::to("try", "Try").titled("Request", EXPLANATION);
     form = form
         .field(
             body.required()
@@ -51,9 +51,9 @@ async fn entry<'a>(
         )
         .field(scripts.hint("By which scripts it is judged."));
     for (name, label, hint) in TEXTS {
-        form = form.field(Field::text(name, label, value(name)).hint(hint));
+        form = form.field(FormField::text(name, label, value(name)).hint(hint));
     }
-    let http = Field::choice("http", "Calls of http in scripts", value("http"), &HTTP);
+    let http = FormField::choice("http", "Calls of http in scripts", value("http"), &HTTP);
     Ok(form.field(http.hint("Live calls reach the other systems.")))
 }
 
@@ -77,7 +77,7 @@ const TEXTS: [(&str, &str, &str); 3] = [
 const HTTP: [(&str, &str); 2] = [("", "fail"), ("live", "are made")];
 
 /// Returns the field for the scripts: those in force, the candidate, and the versions that are kept.
-async fn scripts(visit: &Visit<'_>, value: &str) -> Result<Field, Failure> {
+async fn scripts(visit: &PageVisit<'_>, value: &str) -> Result<FormField, PageFailure> {
     let mut choices = vec![(String::new(), "in force".to_owned())];
     if visit.may(|scopes| &scopes.scripts_read) {
         let candidate = visit.find(&path(&["scripts", "candidate"], &[])).await?;
@@ -88,7 +88,7 @@ async fn scripts(visit: &Visit<'_>, value: &str) -> Result<Field, Failure> {
         let kept = visit.get(&path(&["scripts", "versions"], &[])).await?;
         choices.extend(items(&kept, "versions").iter().map(version));
     }
-    let field = Field::text("scripts", "Scripts", value);
+    let field = FormField::text("scripts", "Scripts", value);
     Ok(field.of_kind(FieldKind::Choice(choices)))
 }
 
@@ -103,7 +103,7 @@ fn version(version: &Value) -> (String, String) {
 }
 
 /// Returns the description of the trial that the form stands for.
-async fn wanted(visit: &Visit<'_>, form: &Form) -> Result<Map<String, Value>, Failure> {
+async fn wanted(visit: &PageVisit<'_>, form: &Form) -> Result<Map<String, Value>, PageFailure> {
     let body = super::required(form, "body", "the request")?.trim();
     let mut wanted = Map::new();
     // As a text, so that it is read as a body is: a duplicate member would be lost here.
@@ -245,7 +245,7 @@ fn metadata(judged: &Value) -> Option<Block> {
     if origins.as_object().is_none_or(Map::is_empty) {
         let text = pretty(answer.get("body").filter(|body| !body.is_null())?);
         let title = "Body of the answer".to_owned();
-        return Some(Block::Source(Source { title, text }));
+        return Some(Block::Source(LongText { title, text }));
     }
     let row = |(name, value): (&str, &Value)| {
         let origin = text(origins, name).replace('_', " ");

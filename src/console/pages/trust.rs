@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::base::Timestamp;
-use crate::console::respond::{Content, Failure};
+use crate::console::respond::{PageContent, PageFailure};
 use crate::console::value::{items, text, words};
 use crate::console::view::{Block, Cell};
-use crate::console::visit::Visit;
+use crate::console::visit::PageVisit;
 
 use super::configuration::location;
 
@@ -25,7 +25,7 @@ const PARTIES: [(&str, &str, &str); 2] = [
 ];
 
 /// Shows the trusted parties, and their keys that were fetched.
-pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
+pub(super) async fn show(visit: &PageVisit<'_>) -> Result<PageContent, PageFailure> {
     let document = visit.get(&location(visit)).await?;
     let registration = document.get("registration").unwrap_or(&Value::Null);
     let mut blocks = Vec::new();
@@ -34,7 +34,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Result<Content, Failure> {
         blocks.push(Block::table(title, &["Issuer", "Settings"], rows, empty));
     }
     blocks.push(keys(visit));
-    Ok(Content::page("Trust", blocks))
+    Ok(PageContent::page("Trust", blocks))
 }
 
 /// Returns the name of a trusted party, and its settings. Those that have no value are left out.
@@ -62,7 +62,7 @@ fn setting(option: &str, value: &Value) -> String {
 }
 
 /// Returns the key sets at configured URLs that this server has needed.
-fn keys(visit: &Visit<'_>) -> Block {
+fn keys(visit: &PageVisit<'_>) -> Block {
     let mut rows = Vec::new();
     for set in visit.cx.service.verifier.named_key_sets() {
         let time = |moment: Option<Timestamp>| Cell::time(moment.map(Timestamp::unix));

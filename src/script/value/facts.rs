@@ -86,7 +86,7 @@ impl DocumentFacts {
 /// What is kept of the facts of a request until scripts are notified of its effect.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Remembered {
+struct RememberedFacts {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
@@ -126,7 +126,7 @@ impl Facts {
     /// Returns what is kept of the facts until scripts are notified of the effect of the request.
     pub(crate) fn remembered(&self) -> Value {
         let request = &self.request.http_request;
-        let remembered = Remembered {
+        let remembered = RememberedFacts {
             method: request.method.clone(),
             path: request.path.clone(),
             headers: request.header_texts(),
@@ -150,8 +150,8 @@ impl Facts {
         (event, at): (Value, Timestamp),
     ) -> Self {
         let remembered = match kept {
-            Some(kept) => Remembered::deserialize(kept).unwrap_or_default(),
-            None => Remembered::default(),
+            Some(kept) => RememberedFacts::deserialize(kept).unwrap_or_default(),
+            None => RememberedFacts::default(),
         };
         let headers = possible_headers(remembered.headers);
         let request = RequestFacts {

@@ -1,14 +1,14 @@
 //! A patch of the live configuration, which is validated as a whole, stored, and then put in force.
 
 use crate::config::{self, Configuration, Layers, Patch};
-use crate::live::{self, Change, Document, PatchError};
+use crate::live::{self, ChangeRequest, Document, PatchError};
 use crate::server::{reload::Reloader, reload::Whole, reload::read_layers, reload::validated};
 use crate::service::document_revision;
 use crate::store::{Action, Author};
 
 impl Reloader {
     /// Makes a change and answers it.
-    pub(super) async fn change(&mut self, change: Change) {
+    pub(super) async fn change(&mut self, change: ChangeRequest) {
         let outcome = self.patch(&change).await;
         if let Err(error) = &outcome {
             tracing::info!(%error, "configuration patch rejected");
@@ -19,7 +19,7 @@ impl Reloader {
         change.answer(outcome);
     }
 
-    async fn patch(&mut self, change: &Change) -> Result<Document, PatchError> {
+    async fn patch(&mut self, change: &ChangeRequest) -> Result<Document, PatchError> {
         let read = read_layers(&self.sources).await;
         let layers = read.map_err(|cause| self.unreadable(cause))?;
         let current = validated(&layers, &self.sources.patch);

@@ -23,7 +23,7 @@ use crate::config::{
 };
 use crate::events;
 use crate::http::Tls;
-use crate::live::Change;
+use crate::live::ChangeRequest;
 use crate::script::ScriptSet;
 use crate::server::{systemd, systemd::ServerState, watch, watch::Guard, watch::WatchError};
 use crate::service::reloads::Reloadable;
@@ -118,7 +118,7 @@ pub(crate) struct Requests {
     /// Requests to reload everything.
     pub(crate) again: mpsc::Receiver<()>,
     /// Requests to patch the live configuration.
-    pub(crate) changes: mpsc::Receiver<Change>,
+    pub(crate) changes: mpsc::Receiver<ChangeRequest>,
     /// Orders about the scripts in force.
     pub(crate) script_orders: mpsc::Receiver<QueuedOrder>,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::config::ScriptSettings;
-use crate::live::{Change, Operations, PatchError};
+use crate::live::{ChangeRequest, Operations, PatchError};
 use crate::script::{LoadErrors, Runtime, ScriptSet, testing, testing::WorldSettings};
 use crate::server::reload::Reloader;
 use crate::service::script_orders::QueuedOrder;
@@ -215,7 +215,7 @@ impl Reloader {
         let operation = json!([{"op": "add", "path": path, "value": 0.0}]);
         let operations = Operations::parse(operation.to_string().as_bytes());
         let invalid = |error: PatchError| ScriptOrderError::Invalid(error.to_string());
-        let change = Change::unanswered(operations.map_err(invalid)?, author.clone());
+        let change = ChangeRequest::unanswered(operations.map_err(invalid)?, author.clone());
         self.change(change).await;
         Ok(self.in_force())
     }

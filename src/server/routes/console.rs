@@ -7,7 +7,7 @@ use axum::Router;
 
 use super::{admin, bounded};
 use crate::config::ConsoleUse;
-use crate::console::{self, Audience, Place};
+use crate::console::{self, ConsoleAudience, ConsolePlace};
 use crate::service::Service;
 
 /// The listener that serves operators.
@@ -40,28 +40,28 @@ fn console(service: &Arc<Service>, listener: OperatorListener) -> Router {
     }
 }
 
-fn place(service: &Service, listener: OperatorListener) -> Option<Place> {
+fn place(service: &Service, listener: OperatorListener) -> Option<ConsolePlace> {
     let settings = &service.settings;
     let has_tls = settings.server.tls.is_on();
     let is_public_https = service.issuer.starts_with("https:");
     let (audience, is_https) = match (settings.admin.console, listener) {
         (ConsoleUse::Off, _) => return None,
-        (_, OperatorListener::Own) => (Audience::Everyone, settings.admin.tls),
+        (_, OperatorListener::Own) => (ConsoleAudience::Everyone, settings.admin.tls),
         (ConsoleUse::On, OperatorListener::Shared(_)) => {
-            (Audience::Everyone, has_tls || is_public_https)
+            (ConsoleAudience::Everyone, has_tls || is_public_https)
         }
         (ConsoleUse::Auto, OperatorListener::Shared(address)) => {
             let address = address.unwrap_or(settings.server.listen);
             if !address.ip().to_canonical().is_loopback() {
                 return None;
             }
-            (Audience::ThisMachine, has_tls)
+            (ConsoleAudience::ThisMachine, has_tls)
         }
     };
     let is_shared = matches!(listener, OperatorListener::Shared(_));
-    Some(Place {
+    Some(ConsolePlace {
         audience,
         is_https,
-        is_below_issuer: is_shared && audience == Audience::Everyone,
+        is_below_issuer: is_shared && audience == ConsoleAudience::Everyone,
     })
 }

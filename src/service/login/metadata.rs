@@ -16,7 +16,7 @@ pub(super) enum SecretPlace {
 
 /// What the provider offers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Metadata {
+pub(super) struct ProviderMetadata {
     pub(super) authorization_endpoint: Url,
     pub(super) token_endpoint: String,
     pub(super) jwks_uri: String,
@@ -30,7 +30,7 @@ pub(super) struct Metadata {
     scopes: Option<Vec<String>>,
 }
 
-impl Metadata {
+impl ProviderMetadata {
     /// Reads the document of the provider `issuer`.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_a_provider_does_not_say_has_its_default() {
-        let metadata = Metadata::parse(&document(&[]), ISSUER).unwrap();
+        let metadata = ProviderMetadata::parse(&document(&[]), ISSUER).unwrap();
         assert_eq!(metadata.algorithms, [Algorithm::Rs256]);
         assert_eq!(metadata.secret_place, SecretPlace::Header);
         assert!(!metadata.names_itself);
@@ -166,7 +166,7 @@ mod tests {
             (json!(["openid", "email"]), "email", "openid email"),
         ] {
             let document = document(&[("scopes_supported", offered)]);
-            let metadata = Metadata::parse(&document, ISSUER).unwrap();
+            let metadata = ProviderMetadata::parse(&document, ISSUER).unwrap();
             assert_eq!(metadata.scope(claim), expected);
         }
     }
@@ -198,7 +198,7 @@ mod tests {
                 "asymmetric",
             ),
         ] {
-            let reason = Metadata::parse(&document(&[(name, value)]), ISSUER).unwrap_err();
+            let reason = ProviderMetadata::parse(&document(&[(name, value)]), ISSUER).unwrap_err();
             assert!(reason.contains(expected), "{name}: {reason}");
         }
     }
@@ -214,7 +214,7 @@ mod tests {
             (json!(["none"]), SecretPlace::Header),
         ] {
             let document = document(&[("token_endpoint_auth_methods_supported", methods)]);
-            let metadata = Metadata::parse(&document, ISSUER).unwrap();
+            let metadata = ProviderMetadata::parse(&document, ISSUER).unwrap();
             assert_eq!(metadata.secret_place, expected);
         }
     }

@@ -23,7 +23,7 @@ use crate::jose::{Claims, Compact, Expectations, Verified};
 use crate::service::{upstream::only_from, webhooks::read_private};
 use crate::trust::{Keys, Source, TrustError, Verifier};
 
-use metadata::{Metadata, SecretPlace};
+use metadata::{ProviderMetadata, SecretPlace};
 pub(crate) use person::Person;
 
 /// Maximum size of the file with the secret, in bytes.
@@ -47,7 +47,7 @@ pub(crate) enum LoginFault {
 }
 
 /// A sign-in that has begun in a browser.
-pub(crate) struct Attempt {
+pub(crate) struct SignInAttempt {
     /// Comes back with the answer of the provider.
     pub(crate) state: String,
     /// Is in the ID token.
@@ -67,7 +67,7 @@ pub(crate) struct Brought<'a> {
 }
 
 /// What sends requests to one set of hosts.
-struct Way {
+struct Requester {
     fetcher: Arc<Fetcher>,
     verifier: Arc<Verifier>,
 }
@@ -80,11 +80,11 @@ pub(crate) struct LoginProvider {
     pub(crate) host: String,
     settings: LoginSettings,
     client_id: String,
-    documents: RemoteDocuments<Metadata>,
+    documents: RemoteDocuments<ProviderMetadata>,
     /// To the host of the issuer.
-    own: Way,
+    own: Requester,
     /// To every other host.
-    other: Way,
+    other: Requester,
 }
 
 impl LoginProvider {
@@ -104,7 +104,7 @@ impl LoginProvider {
         };
         let (_, _, limits) = only_from(issuer, limits);
         let own = Arc::new(Fetcher::new(&limits)?);
-        let other = Way {
+        let other = Requester {
             fetcher: Arc::clone(fetcher),
             verifier: Arc::clone(verifier),
         };
@@ -114,7 +114,7 @@ impl LoginProvider {
             settings: settings.clone(),
             client_id: client_id.clone(),
             documents: documents(issuer, &own, clock, &limits),
-            own: Way {
+            own: Requester {
                 verifier: Arc::new(Verifier::new(&own, clock, &limits)),
                 fetcher: own,
             },
@@ -130,7 +130,7 @@ impl LoginProvider {
         self.metadata().await.map(drop)
     }
 
-    async fn metadata(&self) -> Result<Arc<Metadata>, LoginFault> {
+    async fn metadata(&self) -> Result<Arc<ProviderMetadata>, LoginFault> {
         let base = self.issuer.trim_end_matches('/');
         let document = format!("{base}/.well-known/openid-configuration");
         let found = self.documents.get(&document).await;
@@ -141,7 +141,7 @@ impl LoginProvider {
         })
     }
 
-    fn way(&self, url: &str) -> &Way {
+    fn way(&self, url: &str) -> &Requester {
         let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
         if origin(url) == origin(&self.issuer) {
             &self.own
@@ -154,7 +154,11 @@ impl LoginProvider {
     ///
     /// # Errors
     /// When the metadata of the provider is not available.
-    pub(crate) async fn page(&self, attempt: &Attempt, challenge: &str) -> Result<Url, LoginFault> {
+    pub(crate) async fn page(
+        &self,
+        attempt: &SignInAttempt,
+        challenge: &str,
+    ) -> Result<Url, LoginFault> {
         let metadata = self.metadata().await?;
         let mut url = metadata.authorization_endpoint.clone();
         let scope = metadata.scope(&self.settings.scopes_from.claim);
@@ -177,7 +181,7 @@ impl LoginProvider {
     /// Why nobody is signed in.
     pub(crate) async fn person(
         &self,
-        attempt: &Attempt,
+        attempt: &SignInAttempt,
         brought: &Brought<'_>,
     ) -> Result<Person, LoginFault> {
         let metadata = self.metadata().await?;
@@ -194,7 +198,11 @@ impl LoginProvider {
     }
 
     /// Returns the code of an answer that comes from this provider.
-    fn code<'a>(&self, metadata: &Metadata, brought: &Brought<'a>) -> Result<&'a str, LoginFault> {
+    fn code<'a>(
+        &self,
+        metadata: &ProviderMetadata,
+        brought: &Brought<'a>,
+    ) -> Result<&'a str, LoginFault> {
         // RFC 9207 section 2.4: an answer of another server is not used, whatever is in it.
         match brought.iss {
             None if !metadata.names_itself => {}
@@ -213,8 +221,8 @@ impl LoginProvider {
     /// Exchanges the code for tokens (RFC 6749 section 4.1.3).
     async fn redeem(
         &self,
-        metadata: &Metadata,
-        attempt: &Attempt,
+        metadata: &ProviderMetadata,
+        attempt: &SignInAttempt,
         code: &str,
     ) -> Result<Map<String, Value>, LoginFault> {
         let response = self
@@ -238,8 +246,8 @@ impl LoginProvider {
 
     fn token_request(
         &self,
-        metadata: &Metadata,
-        attempt: &Attempt,
+        metadata: &ProviderMetadata,
+        attempt: &SignInAttempt,
         code: &str,
     ) -> Result<Request, LoginFault> {
         let mut form = Serializer::new(String::new());
@@ -300,8 +308,8 @@ impl LoginProvider {
     /// Verifies an ID token (OpenID Connect Core section 3.1.3.7).
     async fn claims(
         &self,
-        metadata: &Metadata,
-        attempt: &Attempt,
+        metadata: &ProviderMetadata,
+        attempt: &SignInAttempt,
         id_token: &str,
     ) -> Result<Map<String, Value>, LoginFault> {
         let token = Compact::parse(id_token).map_err(|error| wrong(&error))?;
@@ -314,7 +322,7 @@ impl LoginProvider {
 
     async fn verified(
         &self,
-        metadata: &Metadata,
+        metadata: &ProviderMetadata,
         token: &Compact,
     ) -> Result<Verified<Claims>, LoginFault> {
         let audiences = [self.client_id.clone()];
@@ -327,7 +335,7 @@ impl LoginProvider {
             ..Expectations::default()
         };
         let source = Source::of(Keys::At(metadata.jwks_uri.clone()));
-        let Way { verifier, .. } = self.way(&metadata.jwks_uri);
+        let Requester { verifier, .. } = self.way(&metadata.jwks_uri);
         let outcome = verifier.verify(token, &source, &expected).await;
         outcome.map_err(|error| match error {
             TrustError::Fetch(error) => self.unreachable(&error),
@@ -338,7 +346,7 @@ impl LoginProvider {
     /// Adds what only the `UserInfo` endpoint tells (OpenID Connect Core section 5.3). The ID token takes precedence.
     async fn complete(
         &self,
-        metadata: &Metadata,
+        metadata: &ProviderMetadata,
         answer: &Map<String, Value>,
         claims: &mut Map<String, Value>,
     ) -> Result<(), LoginFault> {
@@ -375,9 +383,9 @@ fn documents(
     fetcher: &Arc<Fetcher>,
     clock: &Arc<dyn Clock>,
     limits: &FetchSettings,
-) -> RemoteDocuments<Metadata> {
+) -> RemoteDocuments<ProviderMetadata> {
     let (named, fetcher, clock) = (issuer.to_owned(), Arc::clone(fetcher), Arc::clone(clock));
-    let parse = move |document: &Value| Metadata::parse(document, &named);
+    let parse = move |document: &Value| ProviderMetadata::parse(document, &named);
     RemoteDocuments::new(fetcher, clock, limits, fetch::JSON, parse)
 }
 

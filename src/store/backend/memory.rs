@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use crate::store::{Applied, Backend, Change, Facts, Journal, Pair, Pending, StoreError};
+use crate::store::{Applied, Backend, BackendFacts, Change, Journal, Pair, Pending, StoreError};
 
 /// Keys and values in memory.
 #[derive(Default)]
@@ -64,8 +64,8 @@ impl Backend for Memory {
         ready(self.change(change)).boxed()
     }
 
-    fn facts(&self) -> Facts {
-        Facts::default()
+    fn facts(&self) -> BackendFacts {
+        BackendFacts::default()
     }
 
     fn journal(&self) -> Option<&Journal> {

@@ -141,7 +141,7 @@ pub(crate) trait Backend: Send + Sync {
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>>;
 
     /// Returns facts about the backend that are cheap to obtain.
-    fn facts(&self) -> Facts;
+    fn facts(&self) -> BackendFacts;
 
     /// Returns what keeps the changes that are made while everything is copied; `None` if it cannot, since other
     /// servers make changes too.
@@ -163,7 +163,7 @@ pub(crate) trait Backend: Send + Sync {
 
 /// Facts about a backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct BackendFacts {
     /// Bytes on disk; `None` if the backend has no disk or does not report the size.
     pub(crate) disk_bytes: Option<u64>,
     /// Changes that are queued for writing.

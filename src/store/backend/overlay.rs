@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use crate::store::{Applied, Backend, Change, Facts, Pair, Pending, StoreError, Values};
+use crate::store::{Applied, Backend, BackendFacts, Change, Pair, Pending, StoreError, Values};
 
 /// The maximum size of everything that is written, keys and values, in bytes. One request writes far less.
 const MOST_BYTES: usize = 16 << 20;
@@ -155,7 +155,7 @@ impl Backend for Overlay {
         Box::pin(self.change(change))
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         self.below.facts()
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::base::{ClientId, Timestamp, moment};
 use crate::client::{Client, Metadata, Provenance, TrustLevel};
-use crate::store::{Candidate, DeletedClient};
+use crate::store::{DeletedClient, WaitingDocument};
 
 /// A filter for clients. A client must meet all of its conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -156,7 +156,7 @@ impl ClientFilter {
     }
 
     /// Returns whether the client `id` would meet all conditions that `candidate` becomes.
-    pub(crate) fn matches_candidate(&self, id: &ClientId, candidate: &Candidate) -> bool {
+    pub(crate) fn matches_candidate(&self, id: &ClientId, candidate: &WaitingDocument) -> bool {
         self.matches_parts(&Filtered {
             id,
             metadata: &candidate.metadata,

@@ -27,13 +27,13 @@ const CHUNK: usize = 100;
 #[derive(Clone)]
 pub(crate) struct Uses {
     pub(in crate::store) clients: Clients,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<UseMemory>>,
     /// Held while noted uses are written.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
-struct Memory {
+struct UseMemory {
     /// Uses to be written.
     noted: HashMap<ClientId, Timestamp>,
     /// Uses that are being written.
@@ -62,7 +62,7 @@ impl Uses {
         {
             return;
         }
-        let Memory { noted, .. } = &mut *memory;
+        let UseMemory { noted, .. } = &mut *memory;
         if let Some(last) = noted.get_mut(id) {
             *last = at.max(*last);
         } else if noted.len() < MOST {
@@ -137,7 +137,7 @@ impl Uses {
     fn begin(&self) -> Vec<(ClientId, Timestamp)> {
         // In one step, so that a sweep always finds a use in one of the two maps.
         let mut memory = self.memory();
-        let Memory { noted, writing, .. } = &mut *memory;
+        let UseMemory { noted, writing, .. } = &mut *memory;
         for (id, at) in std::mem::take(noted) {
             if let Some(last) = writing.get_mut(&id) {
                 *last = at.max(*last);
@@ -183,7 +183,7 @@ impl Uses {
         memory.written.insert(id.clone(), at);
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, UseMemory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,9 @@ use super::{TestPlace, at, client, id, on_every_backend};
 use crate::base::{Timestamp, sha256};
 use crate::store::expiring::{ExpiringRecord, Space};
 use crate::store::keys::ExpiringKind;
-use crate::store::{Along, Candidate, Change, ClientDocuments, Denial, FetchState, StoreError};
+use crate::store::{
+    Along, Change, Denial, DocumentClients, FetchState, StoreError, WaitingDocument,
+};
 
 on_every_backend!(
     a_candidate_is_replaced_bounded_and_ends,
@@ -24,7 +26,7 @@ const URL: &str = "https://a.example/c";
 /// Seconds for which a candidate waits.
 const WAITING: u64 = 30 * 86_400;
 
-fn candidate(url: &str, digest: &str, now: Timestamp) -> Candidate {
+fn candidate(url: &str, digest: &str, now: Timestamp) -> WaitingDocument {
     serde_json::from_value(json!({
         "client_id": url, "document": "{}", "digest": digest, "metadata": {}, "first_asked_at": now,
         "last_asked_at": now, "asked": 1, "trust_level": "document",
@@ -32,7 +34,7 @@ fn candidate(url: &str, digest: &str, now: Timestamp) -> Candidate {
     .unwrap()
 }
 
-async fn put(documents: &ClientDocuments, candidate: Candidate, most: u64) -> bool {
+async fn put(documents: &DocumentClients, candidate: WaitingDocument, most: u64) -> bool {
     match documents.candidate_change(candidate, most).await.unwrap() {
         Some(change) => documents.apply(change).await.is_ok(),
         None => false,
@@ -79,7 +81,7 @@ async fn one_host_gets_a_share_of_the_candidates(place: TestPlace) {
 /// A record was stored without its host.
 async fn a_candidate_of_the_last_version_is_replaced(place: TestPlace) {
     let space =
-        Space::<Candidate>::new(Arc::clone(&place.backend), ExpiringKind::DocumentCandidate);
+        Space::<WaitingDocument>::new(Arc::clone(&place.backend), ExpiringKind::DocumentCandidate);
     let old = ExpiringRecord {
         key: sha256(URL.as_bytes()).to_vec(),
         value: candidate(URL, "1", at(5)),
@@ -178,9 +180,9 @@ async fn records_of_a_document_end_with_its_client(place: TestPlace) {
         fetched_at: at(5),
         ..FetchState::default()
     };
-    let along = Along::from(ClientDocuments::state_change(&url, &state).unwrap())
-        .and(ClientDocuments::octets_change(&url, "{}").unwrap())
-        .and(ClientDocuments::previous_change(&client).unwrap());
+    let along = Along::from(DocumentClients::state_change(&url, &state).unwrap())
+        .and(DocumentClients::octets_change(&url, "{}").unwrap())
+        .and(DocumentClients::previous_change(&client).unwrap());
     place.store.clients.insert(&client, along).await.unwrap();
     assert_eq!(documents.state(&url).await.unwrap(), Some(state));
     assert_eq!(documents.previous(&url).await.unwrap(), Some(client));

@@ -98,7 +98,7 @@ impl TestPlace {
     /// A store that is only an overlay, above a store without contents.
     fn overlay() -> Self {
         let below = Arc::new(Memory::default());
-        Self::on(Arc::new(Overlay::on(below, None)), None)
+        Self::on(Arc::new(Overlay::on(below, Vec::new())), None)
     }
 
     fn sled() -> Self {

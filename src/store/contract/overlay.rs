@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::json;
 
 use super::{TestPlace, client, id};
-use crate::base::Timestamp;
+use crate::base::{Secret, Timestamp};
 use crate::store::{Change, Expectation, PastUses, StoreError, UsedOnce};
 
 fn all() -> Range<Vec<u8>> {
@@ -118,6 +118,29 @@ async fn uses_of_the_past_count_or_are_forgotten() {
     let forgetful = below.store.overlay(PastUses::Forget);
     assert!(claim(&forgetful).await);
     assert!(!claim(&forgetful).await);
+}
+
+#[tokio::test]
+async fn uses_of_initial_access_tokens_count_or_are_forgotten_too() {
+    let below = TestPlace::memory();
+    let now = Timestamp::from_unix(1);
+    let token = Secret::new("once".into());
+    let grant = json!({"created_at": 1, "policy": {}, "uses": 1});
+    let grant = serde_json::from_value(grant).unwrap();
+    let tokens = &below.store.initial_access_tokens;
+    let id = tokens.create(&token, grant, Change::default()).await;
+    let id = id.unwrap();
+    let used = async |store: &crate::store::Store| {
+        let tokens = &store.initial_access_tokens;
+        let found = tokens.find(&id, now).await.unwrap().unwrap();
+        store.backend.apply(tokens.one_use(&found)).await
+    };
+    used(&below.store).await.unwrap();
+    let counting = below.store.overlay(PastUses::Count);
+    assert!(matches!(used(&counting).await, Err(StoreError::Conflict)));
+    let forgetful = below.store.overlay(PastUses::Forget);
+    used(&forgetful).await.unwrap();
+    assert!(matches!(used(&forgetful).await, Err(StoreError::Conflict)));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{TestPlace, at, client, id, on_every_backend, race};
 use crate::base::Secret;
 use crate::store::expiring::sessions::{IDLE, LONGEST};
-use crate::store::{Change, Holder, Session, Sessions, Store};
+use crate::store::{Change, Session, SessionHolder, Sessions, Store};
 
 on_every_backend!(
     a_session_lasts_as_long_as_it_is_used_within_bounds,
@@ -18,7 +18,7 @@ on_every_backend!(
 
 fn session(whose: &str, began_at: u64) -> Session {
     Session {
-        holder: Holder::Administrator {
+        holder: SessionHolder::Administrator {
             client_id: id(whose),
             client_issued_at: at(1),
         },
@@ -148,7 +148,7 @@ async fn the_secret_of_a_session_is_not_stored(place: TestPlace) {
 async fn a_person_has_a_session_without_being_an_administrator(place: TestPlace) {
     let store = &place.store;
     let session = Session {
-        holder: Holder::Person {
+        holder: SessionHolder::Person {
             issuer: "https://id.example.org".to_owned(),
             audience: "registrar".to_owned(),
             subject: "one".to_owned(),

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::store::{
-    Applied, AuditListener, Backend, Change, Facts, Journal, Pair, StoreError, audit, keys,
+    Applied, AuditListener, Backend, BackendFacts, Change, Journal, Pair, StoreError, audit, keys,
 };
 
 /// A backend that signals when an event was appended through it.
@@ -99,7 +99,7 @@ impl Backend for Announcing {
         })
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         self.backend.facts()
     }
 

@@ -18,7 +18,7 @@ const HOST: usize = 16;
 
 /// A document that waits for an administrator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Candidate {
+pub(crate) struct WaitingDocument {
     /// The URL.
     pub(crate) client_id: String,
     /// The octets, which are UTF-8.
@@ -49,7 +49,7 @@ pub(crate) struct Candidate {
     pub(crate) trust_level: String,
 }
 
-impl Candidate {
+impl WaitingDocument {
     /// Returns its identifier.
     pub(crate) fn id(&self) -> String {
         Self::id_of(&self.client_id)
@@ -130,7 +130,7 @@ fn key(url: &str) -> Vec<u8> {
 
 /// The client documents that wait. Their number is exact, and the same for all servers on one database.
 #[derive(Clone)]
-pub(crate) struct Candidates(Space<Candidate>);
+pub(crate) struct Candidates(Space<WaitingDocument>);
 
 impl Candidates {
     pub(in crate::store) fn new(backend: Arc<dyn Backend>) -> Self {
@@ -142,7 +142,7 @@ impl Candidates {
         &self,
         url: &str,
         now: Timestamp,
-    ) -> Result<Option<Candidate>, StoreError> {
+    ) -> Result<Option<WaitingDocument>, StoreError> {
         let found = self.find_any(url).await?;
         Ok(found.and_then(|found| live(found, now)))
     }
@@ -152,7 +152,7 @@ impl Candidates {
         &self,
         id: &str,
         now: Timestamp,
-    ) -> Result<Option<Candidate>, StoreError> {
+    ) -> Result<Option<WaitingDocument>, StoreError> {
         let Some(beginning) = beginning(id) else {
             return Ok(None);
         };
@@ -164,7 +164,7 @@ impl Candidates {
     /// candidates wait, or if those of its host have their share.
     pub(in crate::store) async fn change(
         &self,
-        candidate: Candidate,
+        candidate: WaitingDocument,
         most: u64,
     ) -> Result<Option<Change>, StoreError> {
         let before = self.find_any(&candidate.client_id).await?;
@@ -190,7 +190,10 @@ impl Candidates {
     }
 
     /// Returns all candidates that wait at `now`.
-    pub(in crate::store) async fn all(&self, now: Timestamp) -> Result<Vec<Candidate>, StoreError> {
+    pub(in crate::store) async fn all(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<WaitingDocument>, StoreError> {
         let found = self.0.page(None, usize::MAX).await?;
         Ok(found
             .into_iter()
@@ -204,17 +207,17 @@ impl Candidates {
         &self,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Vec<Candidate>, StoreError> {
+    ) -> Result<Vec<WaitingDocument>, StoreError> {
         let beginning = after.and_then(beginning);
         let found = self.0.page(beginning.as_deref(), limit).await?;
         Ok(found.into_iter().map(|found| found.entry.value).collect())
     }
 
-    async fn find_any(&self, url: &str) -> Result<Option<Found<Candidate>>, StoreError> {
+    async fn find_any(&self, url: &str) -> Result<Option<Found<WaitingDocument>>, StoreError> {
         self.0.find_under(&url_digest(url)).await
     }
 }
 
-fn live(found: Found<Candidate>, now: Timestamp) -> Option<Candidate> {
+fn live(found: Found<WaitingDocument>, now: Timestamp) -> Option<WaitingDocument> {
     found.is_live(now).then_some(found.entry.value)
 }

@@ -28,7 +28,7 @@ const MOST: u64 = 1_000;
 /// Who has signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Holder {
+pub(crate) enum SessionHolder {
     /// An administrator.
     Administrator {
         client_id: ClientId,
@@ -53,7 +53,7 @@ pub(crate) enum Holder {
     },
 }
 
-impl Holder {
+impl SessionHolder {
     /// Returns who acts in the session, as the audit log names it.
     pub(crate) fn actor(&self) -> String {
         match self {
@@ -81,7 +81,7 @@ impl Holder {
 pub(crate) struct Session {
     /// Who has signed in.
     #[serde(flatten)]
-    pub(crate) holder: Holder,
+    pub(crate) holder: SessionHolder,
     /// When it began.
     pub(crate) began_at: Timestamp,
     /// When it was last used, to a minute.
@@ -176,8 +176,8 @@ impl Sessions {
             return Ok(None);
         };
         let client = match &found.entry.value.holder {
-            Holder::Person { .. } => None,
-            Holder::Administrator {
+            SessionHolder::Person { .. } => None,
+            SessionHolder::Administrator {
                 client_id,
                 client_issued_at,
             } => {

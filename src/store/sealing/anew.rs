@@ -45,7 +45,7 @@ pub(super) fn resealed(
     value: &[u8],
 ) -> Result<Option<Vec<u8>>, StoreError> {
     match Anew(with).record(key, value) {
-        Err(Failure::Seal(SealError::Unopened)) => Ok(None),
+        Err(ResealFailure::Seal(SealError::Unopened)) => Ok(None),
         outcome => outcome.map_err(StoreError::from),
     }
 }
@@ -95,7 +95,7 @@ impl Pass {
 }
 
 /// What became of a record.
-enum Outcome {
+enum ResealOutcome {
     Kept,
     Sealed,
     Missed,
@@ -118,20 +118,20 @@ impl KeyRotations {
         let outcomes = join_all(pairs.into_iter().map(|pair| self.seal_pair(pair))).await;
         for outcome in outcomes {
             match outcome? {
-                Outcome::Kept => {}
-                Outcome::Sealed => pass.sealed += 1,
-                Outcome::Missed => pass.missed += 1,
-                Outcome::Unopened => pass.unopened += 1,
+                ResealOutcome::Kept => {}
+                ResealOutcome::Sealed => pass.sealed += 1,
+                ResealOutcome::Missed => pass.missed += 1,
+                ResealOutcome::Unopened => pass.unopened += 1,
             }
         }
         Ok(())
     }
 
-    async fn seal_pair(&self, (key, value): Pair) -> Result<Outcome, StoreError> {
+    async fn seal_pair(&self, (key, value): Pair) -> Result<ResealOutcome, StoreError> {
         let anew = match Anew(&self.keys).record(&key, &value) {
             Ok(Some(anew)) => anew,
-            Ok(None) => return Ok(Outcome::Kept),
-            Err(Failure::Seal(SealError::Unopened)) => return Ok(Outcome::Unopened),
+            Ok(None) => return Ok(ResealOutcome::Kept),
+            Err(ResealFailure::Seal(SealError::Unopened)) => return Ok(ResealOutcome::Unopened),
             Err(failure) => return Err(failure.into()),
         };
         let change = Change {
@@ -140,36 +140,36 @@ impl KeyRotations {
             ..Change::default()
         };
         let applied = unless_lost(self.backend.apply(change).await)?;
-        Ok(applied.map_or(Outcome::Missed, |_| Outcome::Sealed))
+        Ok(applied.map_or(ResealOutcome::Missed, |_| ResealOutcome::Sealed))
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum ResealFailure {
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
+impl From<ResealFailure> for StoreError {
+    fn from(failure: ResealFailure) -> Self {
         match failure {
-            Failure::Seal(error) => Self::Unavailable(error.to_string()),
-            Failure::Store(error) => error,
+            ResealFailure::Seal(error) => Self::Unavailable(error.to_string()),
+            ResealFailure::Store(error) => error,
         }
     }
 }
 
 /// Whether something was sealed anew.
-type Changed = Result<bool, Failure>;
+type Changed = Result<bool, ResealFailure>;
 
 /// Seals records anew.
 struct Anew<'a>(&'a SealingKeys);
 
 impl Anew<'_> {
     /// Returns the record under `key` with everything in it sealed by the key in force, or `None` if it is so already.
-    fn record(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    fn record(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, ResealFailure> {
         if key == keys::PATCHES {
             return rewrite(key, value, |record: &mut PatchesRecord| {
                 self.sealed(&mut record.sealed, &super::owner(keys::PATCHES))
@@ -190,7 +190,7 @@ impl Anew<'_> {
     }
 
     /// Does the same for a record that expires.
-    fn expiring(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    fn expiring(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, ResealFailure> {
         if let Some(name) = ExpiringKind::KeyValue.of_record(key) {
             return rewrite_until(key, value, |kept: &mut KeptValue| match kept {
                 KeptValue::Sealed(sealed) => self.sealed(sealed, &super::owner(name)),
@@ -240,7 +240,7 @@ fn rewrite<T: Serialize + DeserializeOwned>(
     key: &[u8],
     value: &[u8],
     change: impl FnOnce(&mut T) -> Changed,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Option<Vec<u8>>, ResealFailure> {
     let mut decoded = record::decode(key, value)?;
     if !change(&mut decoded)? {
         return Ok(None);
@@ -252,7 +252,7 @@ fn rewrite_until<T: Serialize + DeserializeOwned>(
     key: &[u8],
     value: &[u8],
     change: impl FnOnce(&mut T) -> Changed,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Option<Vec<u8>>, ResealFailure> {
     let (mut decoded, until) = record::decode_until(key, value)?;
     if !change(&mut decoded)? {
         return Ok(None);

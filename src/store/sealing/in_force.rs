@@ -15,7 +15,9 @@ use super::anew;
 use super::key_file::KeyFile;
 use super::key_proof;
 use crate::base::SealingKeys;
-use crate::store::{Applied, Backend, Change, Expectation, Facts, Journal, Pair, StoreError, keys};
+use crate::store::{
+    Applied, Backend, BackendFacts, Change, Expectation, Journal, Pair, StoreError, keys,
+};
 
 /// How often a change is attempted: each time, another key was put in force meanwhile.
 const TRIES: usize = 4;
@@ -129,7 +131,7 @@ impl Backend for SealedWrites {
         }
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         self.backend.facts()
     }
 

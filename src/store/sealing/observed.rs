@@ -49,7 +49,7 @@ impl KeyStatement {
 
 /// What a server remembers between two [steps](super::rotation::KeyRotations::step).
 #[derive(Debug)]
-pub(crate) struct Observed {
+pub(crate) struct ObservedRotation {
     /// The server.
     server: String,
     /// The announcement that was seen last: its key and its time.
@@ -62,7 +62,7 @@ pub(crate) struct Observed {
     heard: BTreeMap<(KeyStatement, String), (u64, Instant)>,
 }
 
-impl Observed {
+impl ObservedRotation {
     /// Nothing has been seen by the server with this name.
     pub(crate) fn by(server: String) -> Self {
         Self {

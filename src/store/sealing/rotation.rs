@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::anew::Pass;
 use super::key_file::{self, KeyFile};
 use super::key_proof::{self, ProvenKey};
-use super::observed::{KeyStatement, Observed};
+use super::observed::{KeyStatement, ObservedRotation};
 use crate::base::{SealingKey, SealingKeys, Timestamp};
 use crate::store::audit::{Action, AuditEvent, Author};
 use crate::store::{Backend, Change, Expectation, StoreError, keys, record, unless_lost};
@@ -98,10 +98,12 @@ const fn is_zero(number: &u64) -> bool {
 }
 
 /// A rotation as it was read, with its bytes.
-type Seen = (KeyRotation, Vec<u8>);
+type SeenRotation = (KeyRotation, Vec<u8>);
 
 /// Reads the last rotation, with the bytes that must be unchanged when it goes on.
-pub(in crate::store) async fn read(backend: &dyn Backend) -> Result<Option<Seen>, StoreError> {
+pub(in crate::store) async fn read(
+    backend: &dyn Backend,
+) -> Result<Option<SeenRotation>, StoreError> {
     match backend.get(keys::ROTATION).await? {
         Some(bytes) => Ok(Some((record::decode(keys::ROTATION, &bytes)?, bytes))),
         None => Ok(None),
@@ -165,7 +167,7 @@ impl KeyRotations {
     /// When the file or the store cannot be read, or the file lacks a key that is needed. The keys stay as they are.
     pub(crate) async fn step(
         &self,
-        observed: &mut Observed,
+        observed: &mut ObservedRotation,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
         let Some(file) = &self.file else {
@@ -192,9 +194,9 @@ impl KeyRotations {
     /// another key is announced, or none.
     async fn answer(
         &self,
-        observed: &mut Observed,
+        observed: &mut ObservedRotation,
         found: &KeyFile,
-        seen: Seen,
+        seen: SeenRotation,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
         observed.note(&seen.0);
@@ -230,7 +232,7 @@ impl KeyRotations {
 
     async fn announce(
         &self,
-        observed: &Observed,
+        observed: &ObservedRotation,
         key: &str,
         last: Option<Vec<u8>>,
         now: Timestamp,
@@ -258,7 +260,7 @@ impl KeyRotations {
     async fn finish(
         &self,
         found: &KeyFile,
-        (mut rotation, bytes): Seen,
+        (mut rotation, bytes): SeenRotation,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
         let is_noted = rotation.finished_at.is_some();
@@ -275,8 +277,8 @@ impl KeyRotations {
     /// Says that this server has the key that is announced, if it is time to say so.
     async fn agree(
         &self,
-        observed: &Observed,
-        (rotation, bytes): Seen,
+        observed: &ObservedRotation,
+        (rotation, bytes): SeenRotation,
     ) -> Result<RotationStep, StoreError> {
         match observed.stated(&rotation, KeyStatement::Has) {
             Some(stated) => {
@@ -290,9 +292,9 @@ impl KeyRotations {
     /// Says that this server lacks the key that is announced, if it is time to say so. `new` is the new key that it has.
     async fn object(
         &self,
-        observed: &Observed,
+        observed: &ObservedRotation,
         new: Option<String>,
-        (rotation, bytes): Seen,
+        (rotation, bytes): SeenRotation,
     ) -> Result<RotationStep, StoreError> {
         if let Some(stated) = observed.stated(&rotation, KeyStatement::Lacks) {
             // If another server was faster, this one says so at its next look.
@@ -307,7 +309,7 @@ impl KeyRotations {
     /// Ends an announcement of a key that no server has any more.
     async fn withdraw(
         &self,
-        (rotation, bytes): Seen,
+        (rotation, bytes): SeenRotation,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
         let event = rotation.audited(Action::KeyWithdrawn, now);
@@ -325,7 +327,7 @@ impl KeyRotations {
     async fn put_in_force(
         &self,
         found: &KeyFile,
-        (mut rotation, bytes): Seen,
+        (mut rotation, bytes): SeenRotation,
         now: Timestamp,
     ) -> Result<RotationStep, StoreError> {
         let Some(key) = found.with_id(&rotation.key) else {

@@ -17,8 +17,8 @@ use crate::client::Client;
 use crate::store::backend::memory::Memory;
 use crate::store::contract::client;
 use crate::store::{
-    Applied, Backend, Change, Facts, Observed, Pair, Pass, RotationStage, RotationStep, Store,
-    StoreError,
+    Applied, Backend, BackendFacts, Change, ObservedRotation, Pair, Pass, RotationStage,
+    RotationStep, Store, StoreError,
 };
 
 const NOW: Timestamp = Timestamp::from_unix(1);
@@ -43,7 +43,7 @@ impl Backend for Shared {
         self.0.apply(change)
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         self.0.facts()
     }
 
@@ -55,7 +55,7 @@ impl Backend for Shared {
 /// A server with its key file.
 struct Server {
     store: Store,
-    observed: Observed,
+    observed: ObservedRotation,
     file: PathBuf,
     _folder: TempDir,
 }
@@ -75,7 +75,7 @@ impl Server {
         let name = folder.path().display().to_string();
         Self {
             store,
-            observed: Observed::by(name),
+            observed: ObservedRotation::by(name),
             file,
             _folder: folder,
         }

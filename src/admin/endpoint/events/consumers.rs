@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{READ, ShownEvent};
+use super::{FollowedEvent, READ};
 use crate::admin::Administrator;
 use crate::admin::endpoint::refusal::call_refused;
 use crate::admin::endpoint::{Query, admit, bad_request, read_typed, unknown};
@@ -110,7 +110,7 @@ pub(in crate::admin) struct ParkedPage<'a> {
 #[schemars(rename = "ParkedEvent")]
 struct ShownParked<'a> {
     #[serde(flatten)]
-    event: ShownEvent<'a>,
+    event: FollowedEvent<'a>,
     /// The number of failed attempts.
     attempts: u32,
     /// Why the last attempt failed.
@@ -122,7 +122,7 @@ struct ShownParked<'a> {
 impl<'a> ShownParked<'a> {
     fn of(parked: &'a Parked) -> Self {
         Self {
-            event: ShownEvent::at(parked.position, &parked.event),
+            event: FollowedEvent::at(parked.position, &parked.event),
             attempts: parked.attempts,
             error: &parked.error,
             parked_at: parked.given_up_at.unix(),

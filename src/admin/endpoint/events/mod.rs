@@ -71,7 +71,7 @@ impl Followers {
 /// A page of the feed.
 #[derive(Serialize, JsonSchema)]
 pub(in crate::admin) struct EventPage<'a> {
-    events: Vec<ShownEvent<'a>>,
+    events: Vec<FollowedEvent<'a>>,
     /// The value of `after` for the next page.
     next: u64,
     /// The position of the last event in the log.
@@ -81,7 +81,7 @@ pub(in crate::admin) struct EventPage<'a> {
 /// An event as followers see it. It names the client and contains no value of it.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ClientEvent")]
-struct ShownEvent<'a> {
+struct FollowedEvent<'a> {
     #[schemars(range(min = 1))]
     position: u64,
     /// The identifier of the event, the same in every delivery.
@@ -123,7 +123,7 @@ fn event_type(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"enum": EventType::ALL.map(EventType::as_str)})
 }
 
-impl<'a> ShownEvent<'a> {
+impl<'a> FollowedEvent<'a> {
     fn of(logged: &'a LoggedEvent, added: &'a Additions) -> Self {
         Self {
             exports: added.0.get(&logged.event.client_id),
@@ -226,7 +226,7 @@ async fn page(
     let events = batch.events.iter();
     let page = EventPage {
         events: events
-            .map(|logged| ShownEvent::of(logged, &added))
+            .map(|logged| FollowedEvent::of(logged, &added))
             .collect(),
         next: batch.next,
         last: batch.last,

@@ -14,7 +14,7 @@ use hyper::http::request::Parts;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::{Additions, EventBatch, READ, ShownEvent, next_batch, read_batch};
+use super::{Additions, EventBatch, FollowedEvent, READ, next_batch, read_batch};
 use crate::admin::endpoint::{bad_request, is_admitted};
 use crate::http::Problem;
 use crate::service::{Context, Service};
@@ -130,7 +130,7 @@ fn rendered(batch: &EventBatch, added: &Additions) -> String {
     }
     let mut text = String::new();
     for logged in &batch.events {
-        let data = serde_json::to_string(&ShownEvent::of(logged, added)).unwrap_or_default();
+        let data = serde_json::to_string(&FollowedEvent::of(logged, added)).unwrap_or_default();
         let (position, kind) = (logged.position, logged.event.kind.as_str());
         // Writing to a text never fails.
         let _ = write!(text, "id: {position}\nevent: {kind}\ndata: {data}\n\n");

@@ -23,7 +23,7 @@ use crate::registration::Caller;
 use crate::registration::decision::{self, ApprovalChoice, DecideError};
 use crate::resolution::{Resolver, ReviewOrder};
 use crate::service::{Context, Service};
-use crate::store::{Candidate, FoundRequest, PendingType, WaitingItem};
+use crate::store::{FoundRequest, PendingType, WaitingDocument, WaitingItem};
 
 /// The maximum number of characters of a note.
 const NOTE: usize = 1_000;
@@ -180,7 +180,7 @@ impl DecisionOrder<'_> {
     async fn about_document(
         &self,
         resolver: &Resolver,
-        candidate: &Candidate,
+        candidate: &WaitingDocument,
     ) -> Result<(), Problem> {
         let author = self.by.author();
         let order = ReviewOrder {

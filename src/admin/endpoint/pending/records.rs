@@ -10,7 +10,9 @@ use crate::admin::{endpoint::documents::ChangeRecord, schema};
 use crate::base::Timestamp;
 use crate::client::{Client, Metadata, Provenance, TrustLevel};
 use crate::resolution::CandidateView;
-use crate::store::{Candidate, FoundRequest, PendingKind, PendingState, PendingType, WaitingItem};
+use crate::store::{
+    FoundRequest, PendingKind, PendingState, PendingType, WaitingDocument, WaitingItem,
+};
 
 /// How far the decision is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +48,7 @@ impl DecisionState {
     }
 
     /// A document is in force or denied as soon as somebody has decided.
-    fn of_document(candidate: &Candidate, now: Timestamp) -> Self {
+    fn of_document(candidate: &WaitingDocument, now: Timestamp) -> Self {
         if candidate.ends_at() <= now {
             Self::Expired
         } else {
@@ -136,7 +138,7 @@ impl<'a> PendingSummary<'a> {
         }
     }
 
-    fn of_document(candidate: &'a Candidate, now: Timestamp) -> Self {
+    fn of_document(candidate: &'a WaitingDocument, now: Timestamp) -> Self {
         Self {
             id: candidate.id(),
             kind: PendingType::Document,

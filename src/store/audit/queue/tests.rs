@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{losses::BURST, losses::GAP, losses::TELL, *};
 use crate::base::Timestamp;
-use crate::store::{Backend, Change, Facts, Logged, Pair, backend::memory::Memory};
+use crate::store::{Backend, BackendFacts, Change, Logged, Pair, backend::memory::Memory};
 
 /// A store that counts its changes, and rejects all of them while it is broken.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Backend for Counting {
         self.memory.apply(change)
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         self.memory.facts()
     }
 }

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::work::Work;
 use crate::store::backend::write_outcome;
-use crate::store::{Applied, Backend, Change, Facts, Journal, Pair, StoreError, Values};
+use crate::store::{Applied, Backend, BackendFacts, Change, Journal, Pair, StoreError, Values};
 use crate::telemetry::meter;
 use database::Database;
 use integrity::Integrity;
@@ -182,12 +182,12 @@ impl<E: Engine> Backend for Embedded<E> {
         .boxed()
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         let waiting = match &self.queue {
             Some(queue) => queue.max_capacity() - queue.capacity(),
             None => 0,
         };
-        Facts {
+        BackendFacts {
             disk_bytes: self.database.with(E::disk_bytes).ok(),
             waiting,
         }

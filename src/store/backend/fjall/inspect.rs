@@ -66,7 +66,7 @@ pub(in crate::store) struct Readable {
 /// journal for which that helps.
 fn cut_journal(folder: &Path, copy: &Path, error: StoreError) -> Result<Readable, StoreError> {
     for name in files::journals(folder)? {
-        let journal = Journal::read(folder, copy, &name)?;
+        let journal = JournalCopy::read(folder, copy, &name)?;
         if journal.open_with(0).is_ok() {
             return journal.open_before_damage(&name);
         }
@@ -76,14 +76,14 @@ fn cut_journal(folder: &Path, copy: &Path, error: StoreError) -> Result<Readable
 }
 
 /// A journal of a copy.
-struct Journal<'a> {
+struct JournalCopy<'a> {
     copy: &'a Path,
     file: PathBuf,
     /// What it was before fjall opened the copy.
     bytes: Vec<u8>,
 }
 
-impl<'a> Journal<'a> {
+impl<'a> JournalCopy<'a> {
     fn read(folder: &Path, copy: &'a Path, name: &str) -> Result<Self, StoreError> {
         let original = folder.join(HOME).join(name);
         Ok(Self {

@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::StoreSettings;
 use crate::store::backend::write_outcome;
-use crate::store::{Applied, Backend, Change, Facts, Pair, StoreError};
+use crate::store::{Applied, Backend, BackendFacts, Change, Pair, StoreError};
 use crate::telemetry::meter;
 use connect::Target;
 pub(crate) use examine::DatabaseState;
@@ -154,12 +154,12 @@ impl Backend for Postgres {
         .boxed()
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         let waiting = self
             .queue
             .max_capacity()
             .saturating_sub(self.queue.capacity());
-        Facts {
+        BackendFacts {
             disk_bytes: None,
             waiting,
         }

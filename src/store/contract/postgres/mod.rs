@@ -19,7 +19,8 @@ use super::{TestPlace, race};
 use crate::base::{hex, random};
 use crate::config::StoreSettings;
 use crate::store::{
-    Backend, Change, Expectation, Facts, Pair, Store, StoreError, backend::postgres::Postgres,
+    Backend, BackendFacts, Change, Expectation, Pair, Store, StoreError,
+    backend::postgres::Postgres,
 };
 
 /// The database of the tests; `None`, with a warning, if there is none.
@@ -119,7 +120,7 @@ impl Backend for InTurn {
         self.next().apply(change)
     }
 
-    fn facts(&self) -> Facts {
+    fn facts(&self) -> BackendFacts {
         self.next().facts()
     }
 }

@@ -43,7 +43,7 @@ impl<E: Inspect> StoreSource<E> {
             Err(error) => Err(error.clone()),
         };
         let copied = copy.as_ref().ok().map(Copy::folder);
-        let reader = reader(Place { folder, copied }, trial, work, found)?;
+        let reader = reader(StorePlace { folder, copied }, trial, work, found)?;
         Ok(Self {
             reader,
             _copy: copy.ok(),
@@ -118,7 +118,7 @@ fn salvaged_tally(rest: &impl Salvage) -> Option<Tally> {
 
 /// Where the files of a store are.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct StorePlace<'a> {
     folder: &'a Path,
     /// `None` if they could not be copied.
     copied: Option<&'a Path>,
@@ -126,7 +126,7 @@ struct Place<'a> {
 
 /// Chooses what reads a store: its database, unless its `trial` failed or more can be read around it.
 fn reader<E: Inspect>(
-    place: Place<'_>,
+    place: StorePlace<'_>,
     trial: Result<TrialResult<E>, StoreError>,
     work: &Work,
     found: &mut Inspection,
@@ -153,7 +153,7 @@ fn reader<E: Inspect>(
 
 /// Reads around the damage of a store that its database cannot read because of `error`.
 fn rest_instead<E: Inspect>(
-    place: Place<'_>,
+    place: StorePlace<'_>,
     error: StoreError,
     work: &Work,
     found: &mut Inspection,

@@ -29,19 +29,19 @@ pub(in crate::store) struct Integrity {
 struct Count {
     /// The first key that was not counted.
     from: Vec<u8>,
-    seen: Counted,
+    seen: CountedPairs,
 }
 
 /// What was counted.
 #[derive(Clone, Copy)]
-struct Counted {
+struct CountedPairs {
     /// Hashed as the stored tally is.
     content: Content,
     /// Hashed as tallies are today. `Some` if the stored tally is older: it is replaced after the count.
     renewed: Option<Content>,
 }
 
-impl Counted {
+impl CountedPairs {
     fn nothing(tally: Tally) -> Self {
         let (digest, today) = (tally.content().digest(), Digest::default());
         Self {
@@ -69,7 +69,7 @@ impl Count {
     fn of(tally: Tally) -> Self {
         Self {
             from: Vec::new(),
-            seen: Counted::nothing(tally),
+            seen: CountedPairs::nothing(tally),
         }
     }
 
@@ -97,7 +97,7 @@ impl Count {
 pub(in crate::store) struct Next {
     tally: Tally,
     /// `None` if everything was counted before.
-    seen: Option<Counted>,
+    seen: Option<CountedPairs>,
 }
 
 impl Next {
