@@ -1,10 +1,10 @@
 //! Kills the server at random moments under load while another system follows its clients, and checks that every
 //! acknowledged change arrives there.
 //!
-//! `cargo test --test binary` kills five times. To choose how often, and the binary:
+//! `cargo test --test binary` kills five times with each database. To choose how often, the database and the binary:
 //!
 //! ```text
-//! REGISTRAR_KILLS=200 REGISTRAR_BINARY=target/release/registrar \
+//! REGISTRAR_KILLS=200 REGISTRAR_DATABASE=fjall REGISTRAR_BINARY=target/release/registrar \
 //!     cargo test --test binary crash_events::as_many_kills_as_asked_for -- --ignored --nocapture
 //! ```
 
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::acknowledged::{Client, Dice, Due, Found, number};
 use crate::crash;
-use crate::process::{PATIENCE, Registrar, until};
+use crate::process::{Database, PATIENCE, Registrar, until};
 use crate::receiver::{Expected, Receiver};
 
 /// Connections that register, update and delete.
@@ -32,13 +32,19 @@ const REJECTED: u64 = 23;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_change_is_delivered_in_spite_of_kill_9() {
-    kills(5, 11).await;
+    kills(5, 11, Database::Sled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_change_in_fjall_is_delivered_in_spite_of_kill_9() {
+    kills(5, 12, Database::Fjall).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: see the head of this file"]
 async fn as_many_kills_as_asked_for() {
-    kills(number("REGISTRAR_KILLS", 200), number("REGISTRAR_SEED", 1)).await;
+    let (many, seed) = (number("REGISTRAR_KILLS", 200), number("REGISTRAR_SEED", 1));
+    kills(many, seed, Database::chosen()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,9 +90,10 @@ async fn what_was_not_delivered_before_a_stop_is_delivered_after_the_next_start(
     );
 }
 
-async fn kills(many: u64, seed: u64) {
+async fn kills(many: u64, seed: u64, database: Database) {
     let receiver = Receiver::start(REJECTED).await;
-    let mut registrar = Registrar::start_with(&receiver.configuration());
+    let configuration = database.configuration(&receiver.configuration());
+    let mut registrar = Registrar::start_with(&configuration);
     let (http, mut dice, begun) = (reqwest::Client::new(), Dice(seed), Instant::now());
     let mut clients: Vec<Client> = Vec::new();
     for round in 1..=many {
