@@ -13,7 +13,7 @@ use crate::fetch::{DocumentAnswer, DocumentFault, FetchError, FetchedOctets, Ref
 use crate::http::Problem;
 use crate::registration::{Caller, client_document};
 use crate::resolution::{
-    DocumentFlight, FetchWaiters, Landed, ResolveError, Resolver, UnusableAnswer, admission,
+    DocumentFlight, FetchCaller, Landed, ResolveError, Resolver, UnusableAnswer, admission,
     admission::Arrival, admission::Consent, check_enabled, freshness, identifier, is_fetched,
     request, waiting,
 };
@@ -29,7 +29,7 @@ const MISSING: u64 = 1_200;
 
 /// Begins to fetch the document at `url`. The fetch arrives whether or not anybody waits for it, so that nobody can start
 /// fetches and abandon them.
-pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: FetchWaiters) -> DocumentFlight {
+pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: FetchCaller) -> DocumentFlight {
     let tasks = resolver.0.tasks.clone();
     let fetch = async move { run(&resolver, &url, waiting).await }.in_current_span();
     let task = tasks.spawn(fetch);
@@ -47,7 +47,7 @@ pub(super) fn begin(resolver: Resolver, url: ClientUrl, waiting: FetchWaiters) -
 async fn run(
     resolver: &Resolver,
     url: &ClientUrl,
-    waiting: FetchWaiters,
+    waiting: FetchCaller,
 ) -> Result<Landed, ResolveError> {
     let outcome = Box::pin(fetch(resolver, url, waiting)).await;
     let (memory, now) = (&resolver.0.memory, resolver.0.service.clock.now());
@@ -73,7 +73,7 @@ async fn run(
 async fn fetch(
     resolver: &Resolver,
     url: &ClientUrl,
-    waiting: FetchWaiters,
+    waiting: FetchCaller,
 ) -> Result<Landed, ResolveError> {
     let service = &*resolver.0.service;
     let cx = Context::new(service);
@@ -105,7 +105,7 @@ async fn validators(
     cx: &Context<'_>,
     stored: Option<&Stored>,
     state: &FetchState,
-    waiting: FetchWaiters,
+    waiting: FetchCaller,
 ) -> Result<Validators, ResolveError> {
     let (Some(stored), Some(digest), false) = (stored, &state.digest, waiting.is_forced) else {
         return Ok(Validators::default());
@@ -187,7 +187,7 @@ struct EndedFetch<'a> {
     id: &'a ClientId,
     /// How the fetches before this one went.
     state: FetchState,
-    waiting: FetchWaiters,
+    waiting: FetchCaller,
 }
 
 impl EndedFetch<'_> {

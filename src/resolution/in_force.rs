@@ -6,7 +6,7 @@ use crate::resolution::admission::{Arrival, Consent};
 use crate::resolution::{ResolveError, check_denial, denied_by_administrator, flight::RETRY};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Author, Change, DocumentClients, EventType, PendingType, StoreError,
+    Action, Along, AuditEvent, Author, Change, DocumentRecords, EventType, PendingType, StoreError,
     Stored, WaitingDocument,
 };
 use crate::telemetry::{ClientChange, PendingChange};
@@ -98,10 +98,10 @@ async fn beside(cx: &Context<'_>, arrival: &Arrival<'_>) -> Result<Change, Store
     let documents = &cx.service.store.client_documents;
     let mut change = documents.candidate_removal(arrival.url.as_str()).await?;
     if let Ok(text) = std::str::from_utf8(arrival.octets) {
-        change = change.and(DocumentClients::octets_change(arrival.id, text)?);
+        change = change.and(DocumentRecords::octets_change(arrival.id, text)?);
     }
     let state = arrival.state.cloned().unwrap_or_default();
-    Ok(change.and(DocumentClients::state_change(arrival.id, &state)?))
+    Ok(change.and(DocumentRecords::state_change(arrival.id, &state)?))
 }
 
 /// Replaces the version in force, which is kept as the previous one.
@@ -114,7 +114,7 @@ async fn replace(
     if is_same(stored.client(), &client) {
         client.revision = stored.client().revision;
     } else {
-        along = along.and(DocumentClients::previous_change(stored.client())?);
+        along = along.and(DocumentRecords::previous_change(stored.client())?);
     }
     let clients = &cx.service.store.clients;
     clients.replace(stored, &client, along).await

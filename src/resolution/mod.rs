@@ -77,7 +77,7 @@ pub(crate) struct Resolved {
 
 /// Who waits for a fetch.
 #[derive(Debug, Clone, Copy)]
-struct FetchWaiters {
+struct FetchCaller {
     address: Option<IpAddr>,
     /// Whether the validators of the last answer are ignored.
     is_forced: bool,
@@ -177,7 +177,7 @@ impl Resolver {
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let (memory, now) = (&self.0.memory, cx.service.clock.now());
         memory.ask(url.as_str(), question.asked_by, now);
-        let waiting = FetchWaiters {
+        let waiting = FetchCaller {
             address: question.address,
             is_forced: false,
         };
@@ -227,7 +227,7 @@ impl Resolver {
         cx: &Context<'_>,
         url: &ClientUrl,
         stored: Stored,
-        waiting: FetchWaiters,
+        waiting: FetchCaller,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let id = stored.client().id.clone();
         let state = self.state(url, &id).await?;
@@ -252,7 +252,7 @@ impl Resolver {
         cx: &Context<'_>,
         url: &ClientUrl,
         id: &ClientId,
-        waiting: FetchWaiters,
+        waiting: FetchCaller,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let now = cx.service.clock.now();
         let landed = match self.0.memory.failure(url.as_str(), now) {
@@ -280,7 +280,7 @@ impl Resolver {
         cx: &Context<'_>,
         url: &ClientUrl,
         id: &ClientId,
-        waiting: FetchWaiters,
+        waiting: FetchCaller,
     ) -> Result<(Option<ResolutionOutcome>, Resolved), ResolveError> {
         let (service, now) = (cx.service, cx.service.clock.now());
         check_denial(service, url, now).await?;
@@ -302,7 +302,7 @@ impl Resolver {
     }
 
     /// Returns the running fetch of `url`, or begins one.
-    fn flight(&self, url: &ClientUrl, waiting: FetchWaiters, now: Timestamp) -> DocumentFlight {
+    fn flight(&self, url: &ClientUrl, waiting: FetchCaller, now: Timestamp) -> DocumentFlight {
         self.0.memory.flight(url.as_str(), now, || {
             flight::begin(self.clone(), url.clone(), waiting)
         })

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::admission::{self, Arrival, Consent};
 use super::{
-    FetchWaiters, ResolveError, Resolved, Resolver, check_enabled, freshness, identifier,
+    FetchCaller, ResolveError, Resolved, Resolver, check_enabled, freshness, identifier,
     is_fetched, not_fetched, own, url,
 };
 use crate::base::{ClientId, ClientUrl, Timestamp};
@@ -12,7 +12,7 @@ use crate::client::rules::client_document::change::digest;
 use crate::client::{Client, DocumentApproval};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, Author, ClientFilter, Denial, DocumentClients, EventType, FetchState,
+    Action, Along, Author, ClientFilter, Denial, DocumentRecords, EventType, FetchState,
     PendingType, Reason, StoreError, Stored, WaitingDocument,
 };
 use crate::telemetry::PendingChange;
@@ -221,7 +221,7 @@ impl Resolver {
         let client = unpinned(stored.client()).ok_or(ReviewError::Unknown)?;
         let event = order.author.did(Action::DocumentUnpinned, id.as_str(), now);
         let along = Along::audited(&event, Reason::Administrator);
-        let state = DocumentClients::state_change(&id, &FetchState::default())?;
+        let state = DocumentRecords::state_change(&id, &FetchState::default())?;
         let clients = &service.store.clients;
         clients.replace(&stored, &client, along.and(state)).await?;
         self.0.memory.forget(url.as_str());
@@ -292,7 +292,7 @@ impl Resolver {
             // It may have sent the validators of a copy that the administrator distrusts.
             let _landed = running.await;
         }
-        let waiting = FetchWaiters {
+        let waiting = FetchCaller {
             address: None,
             is_forced: true,
         };
@@ -488,7 +488,7 @@ async fn approve_in_force(
         .author
         .did(Action::DocumentApproved, client.id.as_str(), now);
     let along = Along::audited(&event.with("digest", digest), Reason::Administrator)
-        .and(DocumentClients::previous_change(stored.client())?);
+        .and(DocumentRecords::previous_change(stored.client())?);
     service
         .store
         .clients

@@ -8,7 +8,7 @@ use crate::resolution::admission::Arrival;
 use crate::resolution::{ResolveError, Resolver, in_force};
 use crate::service::Context;
 use crate::store::{
-    Action, Along, AuditEvent, Author, Cause, Change, DocumentClients, EventType, FetchState,
+    Action, Along, AuditEvent, Author, Cause, Change, DocumentRecords, EventType, FetchState,
     PendingType, Reason, StoreError, Stored, WaitingDocument,
 };
 use crate::telemetry::PendingChange;
@@ -158,10 +158,10 @@ fn hold_along(
     }
     let mut along = Along::audited(&event, Reason::Document);
     if after.revision != stored.client().revision {
-        along = along.and(DocumentClients::previous_change(stored.client())?);
+        along = along.and(DocumentRecords::previous_change(stored.client())?);
     }
     match arrival.state {
-        Some(state) => Ok(along.and(DocumentClients::state_change(arrival.id, state)?)),
+        Some(state) => Ok(along.and(DocumentRecords::state_change(arrival.id, state)?)),
         None => Ok(along),
     }
 }
@@ -253,7 +253,7 @@ pub(super) async fn release(cx: &Context<'_>, stored: &Stored) -> Result<(), Res
     {
         client.metadata = metadata;
         client.revision = client.revision.saturating_add(1);
-        along = along.and(DocumentClients::previous_change(stored.client())?);
+        along = along.and(DocumentRecords::previous_change(stored.client())?);
     }
     if let Some(document) = &mut client.document {
         document.held = None;

@@ -77,7 +77,7 @@ pub(crate) struct Denial {
 
 /// The records about client documents.
 #[derive(Clone)]
-pub(crate) struct DocumentClients {
+pub(crate) struct DocumentRecords {
     backend: Arc<dyn Backend>,
     candidates: Candidates,
     denials: Space<Denial>,
@@ -88,7 +88,7 @@ fn key(url: &str) -> Vec<u8> {
     sha256(url.as_bytes()).to_vec()
 }
 
-impl DocumentClients {
+impl DocumentRecords {
     pub(super) fn new(backend: &Arc<dyn Backend>) -> Self {
         let space = || Arc::clone(backend);
         Self {

@@ -55,7 +55,7 @@ pub(crate) use audit::{
 };
 pub(crate) use backend::postgres::DatabaseState;
 pub(crate) use backend::{Applied, Backend, Chained, Change, Expectation, Link, Pair};
-pub(crate) use client_documents::{Denial, DocumentClients, FetchState};
+pub(crate) use client_documents::{Denial, DocumentRecords, FetchState};
 pub(crate) use clients::{Clients, MOST_ADMINISTRATORS, Stored};
 pub(crate) use error::StoreError;
 pub(crate) use events::{
@@ -99,7 +99,7 @@ pub(crate) struct Store {
     /// The registered clients.
     pub(crate) clients: Clients,
     /// What is stored about client documents beside their clients.
-    pub(crate) client_documents: DocumentClients,
+    pub(crate) client_documents: DocumentRecords,
     /// When the clients were last used.
     pub(crate) uses: Uses,
     /// The access tokens.
@@ -237,7 +237,7 @@ impl Store {
         let (tokens, sessions, initial_access_tokens) = issued(&backend);
         Self {
             clients: Clients::new(shared()),
-            client_documents: DocumentClients::new(&backend),
+            client_documents: DocumentRecords::new(&backend),
             uses: Uses::new(Clients::new(shared())),
             tokens,
             sessions,

@@ -9,7 +9,7 @@ use crate::base::{Timestamp, sha256};
 use crate::store::expiring::{ExpiringRecord, Space};
 use crate::store::keys::ExpiringKind;
 use crate::store::{
-    Along, Change, Denial, DocumentClients, FetchState, StoreError, WaitingDocument,
+    Along, Change, Denial, DocumentRecords, FetchState, StoreError, WaitingDocument,
 };
 
 on_every_backend!(
@@ -34,7 +34,7 @@ fn candidate(url: &str, digest: &str, now: Timestamp) -> WaitingDocument {
     .unwrap()
 }
 
-async fn put(documents: &DocumentClients, candidate: WaitingDocument, most: u64) -> bool {
+async fn put(documents: &DocumentRecords, candidate: WaitingDocument, most: u64) -> bool {
     match documents.candidate_change(candidate, most).await.unwrap() {
         Some(change) => documents.apply(change).await.is_ok(),
         None => false,
@@ -180,9 +180,9 @@ async fn records_of_a_document_end_with_its_client(place: TestPlace) {
         fetched_at: at(5),
         ..FetchState::default()
     };
-    let along = Along::from(DocumentClients::state_change(&url, &state).unwrap())
-        .and(DocumentClients::octets_change(&url, "{}").unwrap())
-        .and(DocumentClients::previous_change(&client).unwrap());
+    let along = Along::from(DocumentRecords::state_change(&url, &state).unwrap())
+        .and(DocumentRecords::octets_change(&url, "{}").unwrap())
+        .and(DocumentRecords::previous_change(&client).unwrap());
     place.store.clients.insert(&client, along).await.unwrap();
     assert_eq!(documents.state(&url).await.unwrap(), Some(state));
     assert_eq!(documents.previous(&url).await.unwrap(), Some(client));
