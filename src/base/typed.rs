@@ -63,12 +63,15 @@ pub(crate) fn without_value(message: &str) -> Option<String> {
 fn meant(expected: &str) -> &str {
     match expected {
         "a boolean" => "true or false",
-        "a string" | "a borrowed string" => "a text",
+        "a string" | "a borrowed string" | "path string" => "a text",
         "a map" => "an object",
         "a sequence" => "an array",
         "string or map" => "a text or an object",
         "socket address" => "an address with a port, such as 127.0.0.1:8080",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
         own if own.starts_with("struct ") => "an object",

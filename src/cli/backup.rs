@@ -32,7 +32,7 @@ pub(super) struct BackupArguments {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct BackupVerification {
+pub(super) struct BackupVerifyArguments {
     /// The backup.
     file: PathBuf,
     /// A JSON file with the private key, a JWK, that the backup is encrypted to. Without it, only the form and the
@@ -173,7 +173,7 @@ fn read(opened: OpenedBackup<File>, identity: Option<&Path>) -> Result<Backup<Fi
 }
 
 /// Says whether a backup is complete and unaltered.
-pub(super) fn verify(arguments: &BackupVerification) -> Result<(), CommandFailure> {
+pub(super) fn verify(arguments: &BackupVerifyArguments) -> Result<(), CommandFailure> {
     let file = arguments.file.display();
     match check(&arguments.file, arguments.identity.as_deref(), true) {
         Ok(Checked::Form) => say!(

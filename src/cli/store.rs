@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use tokio::sync::oneshot;
 
-use crate::cli::backup::{self, BackupArguments, BackupVerification, RestoreArguments};
+use crate::cli::backup::{self, BackupArguments, BackupVerifyArguments, RestoreArguments};
 use crate::cli::{
     CommandFailure, Progress, counted, offline::OfflineArguments, offline::give_back,
 };
@@ -25,7 +25,7 @@ pub(super) enum StoreCommand {
     /// use.
     Backup(BackupArguments),
     /// Check that a backup is complete and unaltered.
-    Verify(BackupVerification),
+    Verify(BackupVerifyArguments),
     /// Write the records of a backup to a new store in an empty folder, for a server to start with.
     Restore(RestoreArguments),
     /// Read every record and report what is missing or cannot be read, including the key file. Works on a

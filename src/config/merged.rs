@@ -201,8 +201,8 @@ impl MergedLayers {
 /// A value of a wrong type, with its path.
 type TypeError = serde_path_to_error::Error<serde_json::Error>;
 
-/// Says what is wrong, and where in the value of the option, whose path has `depth` segments. The value is not repeated: it
-/// may be a secret, and errors are logged.
+/// Says what is wrong, and where in the value of the option, whose path has `depth` segments. A value of a wrong type is not
+/// repeated: it may be a secret, and errors are logged. Options that check their own texts repeat them; none of these is secret.
 fn told(error: &TypeError, depth: usize) -> String {
     let message = error.inner().to_string();
     let Some(reason) = typed::without_value(&message) else {

@@ -73,12 +73,26 @@ fn operation_of(value: Value) -> Result<PatchOperation, String> {
 /// Converts the member `name` to a JSON Pointer into the document. Returns the key of the option if it was
 /// named by its property alone.
 fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    let Some(Value::String(text)) = members.get(name) else {
-        return Ok(None);
+    let text = match members.get(name) {
+        None => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(_) => return Err(format!("{name}: must be a text (RFC 6902 section 4)")),
     };
     let target = PatchTarget::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
+    if !has_escapes(&target.pointer) {
+        let path = shown(text);
+        return Err(format!(
+            "{path}: a ~ must be followed by 0 or 1 (RFC 6901 section 3)"
+        ));
+    }
     members.insert(name.to_owned(), target.pointer.into());
     Ok(target.flat)
+}
+
+/// Whether each `~` in a JSON Pointer begins an escape (RFC 6901 section 3).
+fn has_escapes(pointer: &str) -> bool {
+    let mut behind = pointer.split('~').skip(1);
+    behind.all(|rest| rest.starts_with(['0', '1']))
 }
 
 /// Converts a string to a Boolean or a number if the option `key` does not accept a string.

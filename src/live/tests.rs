@@ -162,6 +162,14 @@ fn the_error_for_an_invalid_patch_says_what_is_valid() {
         "operation 1: must be an object with op, path and value",
     );
     refused(
+        json!([{"op": "remove", "path": 5}]),
+        "operation 1: path: must be a text",
+    );
+    refused(
+        json!([{"op": "remove", "path": "/scopes/~2"}]),
+        "operation 1: /scopes/~2: a ~ must be followed by 0 or 1",
+    );
+    refused(
         json!([{"op": "put", "path": "/scopes"}]),
         "operation 1: op: must be one of `add`, `remove`",
     );

@@ -116,8 +116,8 @@ impl VerifiedLog {
         self.nothing()
     }
 
-    /// Returns the message about a log or a file of which nothing was verified although it has events. It says nothing
-    /// about the log, good or bad.
+    /// Returns the message about a log with events, or about a file, of which nothing was verified. It says nothing about
+    /// the log, good or bad.
     fn nothing(&self) -> Option<String> {
         let without_digest = counted(self.without_digest, "event");
         match self.skipped {

@@ -27,8 +27,8 @@ type WaitingChanges = Vec<(Change, AnswerSender)>;
 /// What is stored, as far as it was read for one batch.
 type KnownValues = RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>;
 
-/// The maximum count of numbers that are kept in memory. There are few that many changes count in.
-const NUMBERS: usize = 1_024;
+/// The maximum count of values that are kept in memory. There are few numbers that many changes count in.
+const MOST_KEPT: usize = 1_024;
 /// The maximum length of a key, in bytes, of what belongs to the store as a whole and is compared with many changes: above
 /// all, the proof of the key of secrets.
 const SHORT: usize = 2;
@@ -43,7 +43,7 @@ pub(in crate::store) struct Writer<E: Engine> {
     miscounted: Option<Instant>,
     /// Numbers and values with short keys, as they are stored, so that they are not read for each batch: nobody else
     /// writes.
-    numbers: Values,
+    kept: Values,
     journal: Journal,
 }
 
@@ -58,7 +58,7 @@ impl<E: Engine> Writer<E> {
             integrity,
             broken: None,
             miscounted: None,
-            numbers: Values::new(),
+            kept: Values::new(),
             journal,
         }
     }
@@ -139,7 +139,7 @@ impl<E: Engine> Writer<E> {
 
     /// Returns the value stored under `key`, which is read once per batch.
     fn recall(&self, known: &KnownValues, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        if let Some(value) = self.numbers.get(key).or(known.borrow().get(key)) {
+        if let Some(value) = self.kept.get(key).or(known.borrow().get(key)) {
             return Ok(value.clone());
         }
         let value = self.database.get(key)?;
@@ -159,7 +159,7 @@ impl<E: Engine> Writer<E> {
         let next = self
             .integrity
             .next(|key| self.recall(known, key), &values)?;
-        let numbers = self.numbers_of(&values, known);
+        let numbers = self.worth_keeping(&values, known);
         next.join(&mut values);
         let written = self.database.write(&values);
         match &written {
@@ -171,7 +171,7 @@ impl<E: Engine> Writer<E> {
                 self.journal.written(values);
             }
             Err(error) => {
-                self.numbers.clear();
+                self.kept.clear();
                 self.journal.failed();
                 tracing::error!(%error, "write to the store failed");
                 self.broken = Some(Instant::now());
@@ -182,7 +182,7 @@ impl<E: Engine> Writer<E> {
 
     /// Returns what is kept of a batch that writes `values`: numbers, marks of chains, what was read under short keys, and
     /// whatever is kept under the same keys.
-    fn numbers_of(&self, values: &Values, known: &KnownValues) -> Values {
+    fn worth_keeping(&self, values: &Values, known: &KnownValues) -> Values {
         let mut numbers = Values::new();
         for (key, value) in known.borrow().iter().filter(|(key, _)| key.len() <= SHORT) {
             numbers.insert(key.clone(), value.clone());
@@ -191,7 +191,7 @@ impl<E: Engine> Writer<E> {
             let is_number = value
                 .as_ref()
                 .is_some_and(|value| [size_of::<u64>(), MARK].contains(&value.len()));
-            let is_kept = || self.numbers.contains_key(key) || numbers.contains_key(key);
+            let is_kept = || self.kept.contains_key(key) || numbers.contains_key(key);
             if is_number || is_kept() {
                 numbers.insert(key.clone(), value.clone());
             }
@@ -200,10 +200,10 @@ impl<E: Engine> Writer<E> {
     }
 
     fn keep(&mut self, numbers: Values) {
-        if self.numbers.len() + numbers.len() > NUMBERS {
-            self.numbers.clear();
+        if self.kept.len() + numbers.len() > MOST_KEPT {
+            self.kept.clear();
         }
-        self.numbers.extend(numbers);
+        self.kept.extend(numbers);
     }
 
     /// Checks that the database accepts changes.
@@ -219,7 +219,7 @@ impl<E: Engine> Writer<E> {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
-        self.numbers.clear();
+        self.kept.clear();
         self.database.reopen()?;
         self.integrity.reopened(&self.database)
     }
