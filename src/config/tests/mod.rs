@@ -192,18 +192,6 @@ fn contradicting_options_are_rejected() {
         &["r.toml:1:3: scopes[1].id: 'a' is a duplicate; each id must be unique"],
     );
     check(
-        "[[scopes]]\nid = \"a\"\n[[scopes]]\nid = 5\n",
-        &["r.toml:3:1: scopes[1]: id: must be a text"],
-    );
-    check(
-        "[scripts.secrets]\npin = 48151\n[server]\nlisten = 80\n",
-        &[
-            "r.toml:1:10: scripts.secrets: pin: must be a text or an object; the default is {}",
-            "r.toml:4:1: server.listen: must be an address with a port, such as 127.0.0.1:8080; \
-             the default is \"127.0.0.1:8080\"",
-        ],
-    );
-    check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
         &[
             "r.toml:3:1: scopes[1]: unknown field `name`, expected one of `id`, `pattern`, `description`, `default`, `claims`",
