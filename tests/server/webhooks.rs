@@ -446,7 +446,7 @@ async fn a_patch_with_an_unusable_webhook_is_rejected() {
         ),
         (
             json!({"include": "secret"}),
-            "webhooks[0]: must be `client`",
+            "webhooks[0]: include: must be `client`",
         ),
     ] {
         let value = json!([receiver.webhook("gateway", more)]);
